@@ -1,0 +1,74 @@
+"""Build of the compiled core. Everything declarative is in pyproject.toml; here is only what must be found out."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+# -ffp-contract=off: gcc fuses a*b+c by default, which rounds once instead of twice; the reference arithmetic rounds each
+# operation, so every object of this package is built without fusing.
+UNIX_FLAGS = ["-O3", "-ffp-contract=off"]
+MSVC_FLAGS = ["/O2", "/fp:precise"]
+OPENMP_PROBE = """
+#include <omp.h>
+int main(void) { int n = 0;
+#pragma omp parallel reduction(+:n)
+n += 1; return n == omp_get_max_threads() + 1000; }
+"""
+
+
+def openmp_flags(compiler):
+    """Compile and link flags of OpenMP, or two empty lists if a four-line program cannot be built with them.
+
+    FASTCLS_NO_OPENMP=1 in the environment builds without it: correct, serial, and `fastcls.show_config()` says so.
+    """
+    if os.environ.get("FASTCLS_NO_OPENMP") == "1":
+        return [], []
+    if compiler.compiler_type == "msvc":
+        candidates = [(["/openmp"], [])]
+    elif sys.platform == "darwin":
+        candidates = [(["-fopenmp"], ["-fopenmp"]), (["-Xpreprocessor", "-fopenmp"], ["-lomp"])]
+    else:
+        candidates = [(["-fopenmp"], ["-fopenmp"])]
+    for compile_flags, link_flags in candidates:
+        with tempfile.TemporaryDirectory() as room:
+            source = Path(room) / "probe.c"
+            source.write_text(OPENMP_PROBE)
+            try:
+                objects = compiler.compile([str(source)], output_dir=room, extra_postargs=compile_flags)
+                compiler.link_executable(objects, str(Path(room) / "probe"), extra_postargs=link_flags)
+                subprocess.run([str(Path(room) / "probe")], check=True, timeout=60)
+            except Exception as reason:  # every compiler fails in its own way; each means "not with these flags"
+                print(f"OpenMP probe with {compile_flags}: {type(reason).__name__}")
+                continue
+            return compile_flags, link_flags
+    print("OpenMP was not found: fastcls is built serial")
+    return [], []
+
+
+class BuildExt(build_ext):
+    """build_ext with the flags that depend on the compiler found."""
+
+    def build_extensions(self):
+        compile_flags, link_flags = openmp_flags(self.compiler)
+        base = MSVC_FLAGS if self.compiler.compiler_type == "msvc" else UNIX_FLAGS
+        for extension in self.extensions:
+            extension.extra_compile_args = base + compile_flags
+            extension.extra_link_args = link_flags
+        super().build_extensions()
+
+
+setup(
+    ext_modules=cythonize(
+        [Extension("fastcls._kernels", ["fastcls/_kernels.pyx"], include_dirs=["fastcls/_simd"],
+                   depends=["fastcls/_simd/scalar.h", "fastcls/_topk.pxd", "fastcls/_losses.pxd"])],
+        compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
+                             "initializedcheck": False, "binding": True, "embedsignature": True},
+    ),
+    cmdclass={"build_ext": BuildExt},
+)
