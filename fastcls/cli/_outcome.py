@@ -1,0 +1,51 @@
+"""All that one run found out: what ``results.json`` holds, and the objects its report draws from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from fastcls.model_selection import KSelection
+    from numpy.typing import NDArray
+
+    from fastcls.datasets import Dataset
+
+
+@dataclass
+class Outcome:
+    """What one run found out. A model that was not run is absent from every mapping.
+
+    Parameters
+    ----------
+    results : dict
+        What ``results.json`` holds: schema, dataset, n_train, n_test, n_features, n_classes, seed, command, versions,
+        environment, test_evaluations, models (knn, random_search, svm, softmax).
+    dataset : Dataset
+        With its test set.
+    models : dict
+        "knn", "svm", "softmax": fitted estimators; "random_search": a result with ``W``.
+    predictions : dict of int arrays of shape (n_test,)
+        Class codes predicted for the test set, per model.
+    selection : KSelection or None
+        The cross-validation of k.
+    sweeps : dict of lists of dict
+        Per linear model, one row a setting tried: its values, ``validation_accuracy`` and ``chosen``.
+    random_search_best : array of shape (n_tries,) or None
+        Best loss so far after each try.
+    neighbors : (query indices (m,), distances (m, k), indices (m, k)) or None
+        Test rows for the neighbours figure and their nearest training rows.
+    notes : list of str
+        Lines to show.
+    """
+
+    results: dict[str, Any]
+    dataset: Dataset
+    models: dict[str, Any] = field(default_factory=dict)
+    predictions: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    selection: KSelection | None = None
+    sweeps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    random_search_best: NDArray[np.float64] | None = None
+    neighbors: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None = None
+    notes: list[str] = field(default_factory=list)

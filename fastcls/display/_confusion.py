@@ -1,0 +1,75 @@
+"""Which classes are taken for which: scikit-learn's confusion matrix, drawn so that many classes stay readable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls.display import _style
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+MOST_NUMBERED = 20  # classes up to which every cell has its count written in it
+MOST_NAMED = 60  # classes up to which every one is named on the axes
+
+
+def plot_confusion(
+    y_true: ArrayLike, y_pred: ArrayLike, *, class_names: Sequence[str], title: str = "", ax: Axes | None = None
+) -> Any:
+    """Draw the confusion matrix of predictions.
+
+    A cell's colour is the share of its true class (its row), so that rare classes are seen as well as frequent ones;
+    its number is the count, left out where it is zero and in matrices of more than 20 classes.
+
+    Parameters
+    ----------
+    y_true, y_pred : class codes of shape (n,)
+        Codes into ``class_names``.
+    class_names : names of all classes
+    title : stands above the matrix
+    ax : axes to draw into; a new figure, sized by the number of classes, if not given
+
+    Returns
+    -------
+    sklearn.metrics.ConfusionMatrixDisplay
+        Plotted; its ``confusion_matrix`` holds the shares.
+    """
+    from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
+
+    n = len(class_names)
+    counts = confusion_matrix(y_true, y_pred, labels=np.arange(n))
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    width = _width(n)
+    _, ax = _style.axes_for(ax, height=width * 0.98, width=width)
+    display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
+    numbered = n <= MOST_NUMBERED
+    display.plot(ax=ax, cmap="Blues", colorbar=False, include_values=numbered, im_kw={"vmin": 0, "vmax": 1})
+    if numbered:
+        for (i, j), text in np.ndenumerate(display.text_):
+            text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL)
+    _name_axes(ax, class_names)
+    ax.set_title(title or "Which classes are taken for which", fontsize=_style.TITLE, parse_math=False)
+    ax.set_xlabel("predicted class (colour: share of the true class)", fontsize=_style.TEXT)
+    ax.set_ylabel("true class", fontsize=_style.TEXT)
+    return display
+
+
+def _width(n: int) -> float:
+    """Inches that leave every cell room for its number, or every row room for its name."""
+    return max(_style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.5 + 0.13 * n, 9.5)
+
+
+def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
+    step = -(-len(class_names) // MOST_NAMED)
+    ticks = np.arange(0, len(class_names), step)
+    size = _style.SMALL if len(class_names) <= MOST_NUMBERED else 6.5
+    names = [_style.shorten(class_names[i], 16) for i in ticks]
+    upright = len(class_names) > 10 or max(len(name) for name in names) > 3
+    ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, parse_math=False)
+    ax.set_yticks(ticks, labels=names, fontsize=size, parse_math=False)
+    ax.tick_params(length=2, pad=1.5)

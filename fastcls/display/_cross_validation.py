@@ -1,0 +1,131 @@
+"""Accuracy of k-NN against k, fold by fold: how k and the metric were chosen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+LOG_FROM = 20  # beyond this k, equal steps of k no longer mean equal steps of anything: the axis is logarithmic
+ROUND_KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
+
+
+class CrossValidationDisplay(Drawn):
+    """Accuracy against k: every fold a point, their mean a line, their standard deviation a bar, the choice marked.
+
+    Parameters
+    ----------
+    ks : array of int of shape (n_ks,)
+    fold_accuracy : mapping of metric name to an array of shape (n_ks, n_folds)
+        Between 0 and 1.
+    best_metric, best_k : the choice, or None
+    mean, std : mapping of metric name to an array of shape (n_ks,)
+        Those of the folds, if not given; the standard deviation is that of the folds as they are (divisor n_folds).
+
+    Attributes
+    ----------
+    figure_, ax_ : present after ``plot``
+    """
+
+    ax_: Axes
+
+    def __init__(
+        self,
+        ks: ArrayLike,
+        fold_accuracy: Mapping[str, ArrayLike],
+        *,
+        best_metric: str | None = None,
+        best_k: int | None = None,
+        mean: Mapping[str, ArrayLike] | None = None,
+        std: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        self.ks = np.asarray(ks)
+        self.fold_accuracy = {metric: np.asarray(values) for metric, values in fold_accuracy.items()}
+        self.best_metric = best_metric
+        self.best_k = best_k
+        self.mean = self._given_or_computed(mean, np.mean)
+        self.std = self._given_or_computed(std, np.std)
+
+    def _given_or_computed(self, given: Mapping[str, ArrayLike] | None, compute: Any) -> dict[str, NDArray[Any]]:
+        if given is not None:
+            return {metric: np.asarray(values) for metric, values in given.items()}
+        return {metric: compute(values, axis=1) for metric, values in self.fold_accuracy.items()}
+
+    @classmethod
+    def from_selection(cls, selection: Any) -> CrossValidationDisplay:
+        """Show what ``fastcls.model_selection.cross_validate_k`` returned."""
+        return cls(
+            selection.ks,
+            {metric: selection.fold_accuracy[metric] for metric in selection.metrics},
+            best_metric=selection.best_metric,
+            best_k=int(selection.best_k),
+            mean={metric: selection.mean(metric) for metric in selection.metrics},
+            std={metric: selection.std(metric) for metric in selection.metrics},
+        )
+
+    def plot(self, ax: Axes | None = None) -> CrossValidationDisplay:
+        """Draw into ``ax``, or into a new figure."""
+        self.figure_, self.ax_ = _style.axes_for(ax, height=3.4)
+        logarithmic = self.ks.max() > LOG_FROM
+        for i, metric in enumerate(self.fold_accuracy):
+            self._draw_metric(metric, i, logarithmic)
+        self._draw_choice()
+        self._draw_axes(logarithmic)
+        return self
+
+    def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> None:
+        colour, marker, line = _style.SERIES[i % len(_style.SERIES)]
+        # a small step aside, or one metric's points would cover the other's
+        step = i - (len(self.fold_accuracy) - 1) / 2
+        x = self.ks * 1.015**step if logarithmic else self.ks + 0.12 * step
+        folds = 100 * self.fold_accuracy[metric]
+        self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
+        self.ax_.errorbar(
+            x, 100 * self.mean[metric], 100 * self.std[metric], fmt=marker + line, color=colour, ms=3.6, lw=1.4,
+            elinewidth=1.0, capsize=1.8, label=metric.upper() if metric in ("l1", "l2") else metric,
+        )  # fmt: skip
+
+    def _draw_choice(self) -> None:
+        if self.best_metric is None or self.best_k is None:
+            return
+        where = int(np.flatnonzero(self.ks == self.best_k)[0])
+        names = list(self.fold_accuracy)
+        colour, marker, _ = _style.SERIES[names.index(self.best_metric) % len(_style.SERIES)]
+        height = 100 * self.mean[self.best_metric][where]
+        self.ax_.axvline(self.best_k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
+        self.ax_.plot([self.best_k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6, label="chosen")
+
+    def _draw_axes(self, logarithmic: bool) -> None:
+        from matplotlib.ticker import NullLocator
+
+        ax = self.ax_
+        if logarithmic:
+            ax.set_xscale("log")
+            ax.xaxis.set_minor_locator(NullLocator())
+        few = len(self.ks) <= 8 or (not logarithmic and len(self.ks) <= 20 and self.ks.max() <= 20)
+        ticks = [int(k) for k in self.ks] if few else [k for k in ROUND_KS if self.ks.min() <= k <= self.ks.max()]
+        ax.set_xticks(ticks, labels=[str(k) for k in ticks])
+        ax.tick_params(labelsize=_style.SMALL)
+        ax.grid(True, lw=0.5, alpha=0.6)
+        ax.set_xlabel("k (neighbours that vote)", fontsize=_style.TEXT)
+        ax.set_ylabel("accuracy on the held-out fold (%)", fontsize=_style.TEXT)
+        n_folds = next(iter(self.fold_accuracy.values())).shape[1]
+        title = f"Cross-validation over {n_folds} folds"
+        if self.best_k is not None and self.best_metric is not None:
+            shown = self.best_metric.upper() if self.best_metric in ("l1", "l2") else self.best_metric
+            title += f": k = {self.best_k} under {shown}"
+        ax.set_title(title, fontsize=_style.TITLE)
+        legend = ax.legend(
+            fontsize=_style.SMALL, title="line: mean; bar: ± 1 std; small: one fold", title_fontsize=6.5,
+            ncols=3, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
+        )  # fmt: skip
+        legend.set_in_layout(True)

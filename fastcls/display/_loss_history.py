@@ -1,0 +1,106 @@
+"""The loss while a linear classifier learns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike
+
+
+class LossHistoryDisplay(Drawn):
+    """Loss against epoch (or against the number of tries), with its first and last value written beside the line.
+
+    Parameters
+    ----------
+    loss : array of shape (n_steps,)
+        Loss after each step.
+    name : str
+        What learns; it stands in the title.
+    step : str
+        What one step is: "epoch", "try".
+    quantity : str
+        What the height is.
+    log_steps : bool
+        Whether the steps stand on a logarithmic axis.
+
+    Attributes
+    ----------
+    figure_, ax_ : present after ``plot``
+    """
+
+    ax_: Axes
+
+    def __init__(
+        self, loss: ArrayLike, *, name: str = "", step: str = "epoch", quantity: str = "loss", log_steps: bool = False
+    ) -> None:
+        self.loss = np.asarray(loss, dtype=np.float64)
+        if self.loss.ndim != 1 or self.loss.size == 0:
+            raise InputError(
+                f"loss has the shape {self.loss.shape}; one number a step is wanted, and at least one step"
+            )
+        self.name = name
+        self.step = step
+        self.quantity = quantity
+        self.log_steps = log_steps
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, *, name: str | None = None) -> LossHistoryDisplay:
+        """Take the history of a fitted estimator with ``loss_history_``, one number an epoch."""
+        history = getattr(estimator, "loss_history_", None)
+        if history is None:
+            raise InputError(
+                f"{type(estimator).__name__} has no loss_history_; fit it first, with a solver that keeps one"
+            )
+        return cls(history, name=type(estimator).__name__ if name is None else name)
+
+    @classmethod
+    def from_best_values(cls, best_values: ArrayLike, *, name: str = "random search") -> LossHistoryDisplay:
+        """Take the best loss so far after each try of a random search."""
+        return cls(best_values, name=name, step="try", quantity="best loss so far", log_steps=True)
+
+    def plot(self, ax: Axes | None = None) -> LossHistoryDisplay:
+        """Draw into ``ax``, or into a new figure."""
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+        self.figure_, ax = _style.axes_for(ax, height=2.6)
+        self.ax_ = ax
+        steps = np.arange(1, self.loss.size + 1)
+        best = self.step == "try"
+        ax.plot(
+            steps, self.loss, color=_style.BLUE, lw=1.6, drawstyle="steps-post" if best else "default",
+            marker="o" if self.loss.size <= 40 else None, ms=3,
+        )  # fmt: skip
+        if self.log_steps:
+            ax.set_xscale("log")
+            ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+        else:
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.margins(y=0.14)
+        self._write_value(0, steps, "left")
+        if self.loss.size > 1:
+            self._write_value(self.loss.size - 1, steps, "right")
+        ax.tick_params(labelsize=_style.SMALL)
+        ax.grid(True, lw=0.5, alpha=0.6)
+        ax.set_xlabel(self.step, fontsize=_style.TEXT)
+        ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
+        title = (
+            f"{self.name}: {self.quantity} after each {self.step}"
+            if self.name
+            else f"{self.quantity} after each {self.step}"
+        )
+        ax.set_title(title, fontsize=_style.TITLE, parse_math=False)
+        return self
+
+    def _write_value(self, i: int, steps: Any, side: str) -> None:
+        self.ax_.annotate(
+            _style.number(self.loss[i]), (steps[i], self.loss[i]), xytext=(0, 5), textcoords="offset points",
+            ha=side, va="bottom", fontsize=_style.SMALL,
+        )  # fmt: skip

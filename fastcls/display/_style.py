@@ -1,0 +1,148 @@
+"""What every figure shares: sizes, colours, names made safe to draw, and the way to get axes without pyplot.
+
+Figures are laid out at 4.2 inches, which is about 400 pixels: text that is readable there stays readable when the
+figure is shown larger. Colours are those of Okabe and Ito (2008), told apart by all common kinds of colour vision;
+each series has its own marker and line style too, and right and wrong are told by a sign and a frame as well. Text,
+ticks and grid take their colours from matplotlib's rcParams, so that a user's own style (or a dark one) is respected.
+"""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike, NDArray
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+SERIES = ((BLUE, "o", "-"), (VERMILLION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
+RIGHT, WRONG = "✓", "✗"
+WIDTH = 4.2  # inches
+TITLE, TEXT, SMALL = 9.5, 8.5, 7.5  # points
+LARGEST_SIDE = 128  # pixels drawn of an image: more cannot be seen at these sizes and makes files heavy
+
+
+class Drawn:
+    """A display that has a figure once it is plotted; a notebook shows it as the value of a cell."""
+
+    figure_: Figure | SubFigure
+
+    def _repr_png_(self) -> bytes | None:
+        figure = getattr(self, "figure_", None)
+        if figure is None:
+            return None
+        buffer = BytesIO()
+        figure.figure.savefig(buffer, format="png", dpi=150)
+        return buffer.getvalue()
+
+
+def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figure | SubFigure, Axes]:
+    """The given axes and their figure, or those of a new figure that pyplot does not know."""
+    if ax is not None:
+        return ax.figure, ax
+    figure = figure_for(None, height, width)
+    return figure, figure.add_subplot()
+
+
+def figure_for(figure: Figure | SubFigure | None, height: float, width: float = WIDTH) -> Figure | SubFigure:
+    """The given figure, or a new one that pyplot does not know."""
+    if figure is not None:
+        return figure
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def clean(text: object) -> str:
+    """The text with every character that cannot be printed (control, direction, half a surrogate) replaced."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(text))
+
+
+def shorten(name: object, length: int = 12) -> str:
+    """The name on one line, at most ``length`` characters long; an ellipsis says that it was longer."""
+    text = " ".join(clean(name).split())
+    return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def number(value: float) -> str:
+    """Four digits of a distance or a loss, thousands set apart."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray[Any]:
+    """The name of each label: ``class_names[label]``, or the label itself as text where there are no names."""
+    codes = np.asarray(labels)
+    if class_names is None:
+        return np.array([str(label) for label in codes.ravel()], dtype=object).reshape(codes.shape)
+    return np.array(list(class_names), dtype=object)[codes.astype(np.int64)]
+
+
+def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None = None) -> tuple[int, int, int]:
+    """The shape as (height, width, channels), if rows of this many features can be drawn with it.
+
+    Raises
+    ------
+    InputError
+        If there is no image shape, if it has neither one nor three channels, or if it does not fit the rows.
+    """
+    if image_shape is None:
+        raise InputError(
+            "this figure shows images, and the data has no image shape; "
+            "give image_shape=(height, width, channels) if its rows are images"
+        )
+    shape = tuple(int(n) for n in image_shape)
+    if len(shape) != 3 or shape[2] not in (1, 3) or min(shape) < 1:
+        raise InputError(f"image_shape is {shape}; only (height, width, 1) and (height, width, 3) can be drawn")
+    if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
+        wanted = shape[0] * shape[1] * shape[2]
+        raise InputError(f"image_shape {shape} needs rows of {wanted} features, and these have {n_features}")
+    return shape  # type: ignore[return-value]
+
+
+def shrink(image: NDArray[Any], side: int = LARGEST_SIDE) -> NDArray[Any]:
+    """The image (h, w, c) as float64, averaged over whole blocks of pixels until no side is longer than ``side``."""
+    pixels = np.asarray(image, dtype=np.float64)
+    step = -(-max(pixels.shape[:2]) // side)
+    if step == 1:
+        return pixels
+    step_h, step_w = min(step, pixels.shape[0]), min(step, pixels.shape[1])
+    height, width = pixels.shape[0] // step_h, pixels.shape[1] // step_w
+    cut = pixels[: height * step_h, : width * step_w]
+    return cut.reshape(height, step_h, width, step_w, -1).mean(axis=(1, 3))
+
+
+def grey_range(images: NDArray[Any]) -> tuple[float, float]:
+    """The values shown as black and as white: 0 and 255 for ordinary bytes, the data's own range for anything else.
+
+    Bytes that use only the lower half (digits of 0 to 16) are stretched, or they would all look black.
+    """
+    if images.size == 0:
+        return 0.0, 1.0
+    low, high = float(images.min()), float(images.max())
+    if images.dtype == np.uint8:
+        low, high = 0.0, 255.0 if high >= 128 else high
+    return low, high if high > low else low + 1.0
+
+
+def to_rgb(image: NDArray[Any], low: float, high: float, side: int = LARGEST_SIDE) -> NDArray[np.uint8]:
+    """The image (h, w, 1 or 3) as bytes (h, w, 3), ``low`` black and ``high`` white."""
+    scaled = np.clip((shrink(image, side) - low) / (high - low), 0.0, 1.0)
+    return np.broadcast_to(np.rint(scaled * 255).astype(np.uint8), (*scaled.shape[:2], 3))
+
+
+def bare(ax: Axes, colour: str | None = None, line: Any = "-", width: float = 1.0) -> None:
+    """Take ticks off the axes and draw their frame in this colour and line, or not at all."""
+    ax.set_xticks([])
+    ax.set_yticks([])
+    for spine in ax.spines.values():
+        spine.set_visible(colour is not None)
+        if colour is not None:
+            spine.set(edgecolor=colour, linestyle=line, linewidth=width)

@@ -1,0 +1,149 @@
+"""The rows of W as images: what a linear classifier looks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike, NDArray
+
+COLUMNS = 5
+
+
+class TemplatesDisplay(Drawn):
+    """The weights of each class as an image, all on one scale that is symmetric about zero.
+
+    Grey images: red raises the class's score, blue lowers it, white is zero. Colour images: each channel runs from
+    black (lowers the score) over mid-grey (zero) to full (raises it).
+
+    Parameters
+    ----------
+    templates : array of shape (n_classes, height, width, channels)
+        One or three channels.
+    names : sequence of str of length n_classes
+    scale : float
+        The weight shown in full colour; stronger ones are shown like it. If not given, the magnitude that 99 % of all
+        weights stay below: a few strong weights would otherwise leave everything else grey.
+    n_classes : int
+        Classes there are, where only some of them are given.
+
+    Attributes
+    ----------
+    figure_, axes_ : present after ``plot``
+    """
+
+    axes_: NDArray[Any]
+
+    def __init__(
+        self, templates: NDArray[Any], names: Sequence[str], *, scale: float | None = None, n_classes: int | None = None
+    ) -> None:
+        self.templates = templates
+        self.names = list(names)
+        self.scale = float(np.quantile(np.abs(templates), 0.99)) if scale is None else float(scale)
+        self.n_classes = len(self.names) if n_classes is None else n_classes
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        *,
+        image_shape: Sequence[int] | None,
+        class_names: Sequence[str] | None = None,
+        max_classes: int = 20,
+    ) -> TemplatesDisplay:
+        """Take the templates of a fitted linear classifier.
+
+        Parameters
+        ----------
+        estimator : fitted estimator with ``coef_`` (n_classes, n_features) and ``classes_``
+        image_shape : (height, width, channels)
+        class_names : names of the labels, where these are codes 0, 1, ...
+        max_classes : int
+            Only the first so many classes are shown, and the figure says so.
+
+        Raises
+        ------
+        InputError
+            If there are no weights, or if they do not have the shape of an image.
+        """
+        weights = getattr(estimator, "coef_", None)
+        if weights is None:
+            raise InputError(f"{type(estimator).__name__} has no coef_; templates need a fitted linear classifier")
+        weights = np.atleast_2d(weights)
+        if len(weights) == 1 and len(estimator.classes_) == 2:  # scikit-learn keeps one row for two classes
+            weights = np.vstack([-weights, weights])
+        names = _style.label_names(estimator.classes_, class_names)
+        return cls.from_weights(weights, image_shape=image_shape, class_names=names, max_classes=max_classes)
+
+    @classmethod
+    def from_weights(
+        cls,
+        W: ArrayLike,
+        *,
+        image_shape: Sequence[int] | None,
+        class_names: Sequence[str] | None = None,
+        max_classes: int = 20,
+    ) -> TemplatesDisplay:
+        """Take the rows of W (n_classes, n_features); one more column than the image has pixels is a bias, left out."""
+        weights = np.asarray(W, dtype=np.float64)
+        shape = _style.check_image_shape(image_shape)
+        n_features = shape[0] * shape[1] * shape[2]
+        if weights.shape[1] == n_features + 1:
+            weights = weights[:, :-1]
+        _style.check_image_shape(shape, weights.shape[1])
+        names = [str(c) for c in range(len(weights))] if class_names is None else list(class_names)
+        scale = float(np.quantile(np.abs(weights), 0.99))  # of all classes, shown or not
+        shown = weights[:max_classes].reshape(-1, *shape)
+        return cls(shown, names[:max_classes], scale=scale, n_classes=len(weights))
+
+    def plot(self, figure: Figure | SubFigure | None = None) -> TemplatesDisplay:
+        """Draw into ``figure``, or into a new one."""
+        n_shown, height, width, channels = self.templates.shape
+        columns = min(COLUMNS, n_shown)
+        rows = -(-n_shown // columns)
+        size = 0.93 * _style.WIDTH / max(columns, 3)
+        below = 0.65 if channels == 1 else 0.25
+        self.figure_ = _style.figure_for(figure, rows * (size * height / width + 0.25) + 0.2 + below)
+        self.axes_ = self.figure_.subplots(rows, columns, squeeze=False)
+        for i, ax in enumerate(self.axes_.ravel()):
+            if i < n_shown:
+                self._draw_template(ax, i)
+            else:
+                ax.set_axis_off()
+        some = "" if n_shown == self.n_classes else f" (first {n_shown} of {self.n_classes} classes)"
+        self.figure_.suptitle(f"One template a class{some}", fontsize=_style.TITLE)
+        if channels == 1:
+            self._draw_bar()
+        else:
+            self.figure_.supxlabel("brighter raises the score, darker lowers it, mid-grey is 0", fontsize=_style.SMALL)
+        return self
+
+    def _draw_template(self, ax: Axes, i: int) -> None:
+        limit = self.scale or 1.0
+        image = _style.shrink(self.templates[i])
+        if image.shape[2] == 1:
+            ax.imshow(image[:, :, 0], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
+        else:
+            ax.imshow(_style.to_rgb(image, -limit, limit), interpolation="none")
+        _style.bare(ax)
+        ax.set_title(_style.shorten(self.names[i]), fontsize=_style.SMALL, pad=2, parse_math=False)
+
+    def _draw_bar(self) -> None:
+        image = self.axes_[0, 0].images[0]
+        bar = self.figure_.colorbar(
+            image, ax=self.axes_, location="bottom", shrink=0.7, aspect=30, pad=0.03, extend="both"
+        )
+        bar.set_ticks([-self.scale, 0, self.scale] if self.scale else [0])
+        bar.ax.set_xticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
+        bar.ax.tick_params(labelsize=_style.SMALL)
+        bar.set_label("weight of a pixel: red raises the score, blue lowers it", fontsize=_style.SMALL)
