@@ -1,0 +1,505 @@
+"""Typed parallel loops: distance matrices, search, votes, and (below) fused loss and gradient.
+
+Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
+here: tiles of S come from ``_simd/`` through its table, the order of neighbours from ``_topk.pxd``, losses from
+``_losses.pxd``.
+
+Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type, so that one loop
+serves every type. Results do not depend on `n_threads`: each query, and each block of rows of a gradient, belongs to one
+thread, and nothing is reduced across threads.
+"""
+
+from cython.parallel cimport prange, threadid
+
+from libc.math cimport INFINITY
+from libc.stdint cimport INT64_MAX, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from fastcls._losses cimport loss_function, sample_loss
+from fastcls._topk cimport offer, sort_heap
+
+cdef extern from "scalar.h" nogil:
+    ctypedef void (*tile_fn "fastcls_tile_fn")(const void *queries, Py_ssize_t n_queries, const void *rows,
+                                               Py_ssize_t n_rows, Py_ssize_t n_features, double *tile_out)
+    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+    enum:
+        FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
+        FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
+    tile_fn fastcls_tiles[3][5]
+    widen_fn fastcls_widen[5]
+    Py_ssize_t fastcls_type_bytes[5]
+    double cosine_from_dot(double D, double A, double B, const void *x, const void *y, Py_ssize_t n_bytes,
+                           bint x_is_zero)
+
+cdef extern from *:
+    """
+    #ifdef _OPENMP
+    #include <omp.h>
+    #define FASTCLS_HAS_OPENMP 1
+    #else
+    #define FASTCLS_HAS_OPENMP 0
+    #define omp_get_max_threads() 1
+    #endif
+    """
+    int omp_get_max_threads() noexcept nogil
+    int FASTCLS_HAS_OPENMP
+
+cdef enum:
+    QUERIES_PER_TILE = 32
+
+TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
+         "float64": FASTCLS_F64}
+TILES = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
+QUERIES_IN_A_TILE = QUERIES_PER_TILE
+HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
+
+
+def openmp_limit():
+    """Threads the OpenMP runtime of this module would use now: what threadpoolctl lowers. 1 without OpenMP."""
+    return omp_get_max_threads()
+
+
+cdef struct Rows:
+    # Rows as a tile function wants them: read where they lie, or widened into scratch.
+    const uint8_t *start
+    Py_ssize_t n
+    Py_ssize_t row_bytes
+    widen_fn widen              # NULL where the storage already is what the tile reads
+    const double *norms         # squared norms, or NULL unless dot products are to become cosines
+    const uint8_t *is_zero      # queries only
+
+
+cdef struct Pairs:
+    # Everything that decides S of a pair.
+    Rows queries
+    Rows rows
+    Py_ssize_t n_features
+    Py_ssize_t item_bytes       # of the type the tile reads
+    tile_fn compute
+
+
+cdef Rows rows_of(const uint8_t[:, ::1] data, int storage, int arithmetic, const double[::1] norms) noexcept nogil:
+    cdef Rows rows
+    rows.start = &data[0, 0]
+    rows.n = data.shape[0]
+    rows.row_bytes = data.shape[1]
+    rows.widen = NULL if storage == arithmetic else fastcls_widen[storage]
+    rows.norms = &norms[0] if norms.shape[0] > 0 else NULL
+    rows.is_zero = NULL
+    return rows
+
+
+cdef Pairs pairs_of(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int tile,
+                    int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
+                    const double[::1] row_norms) noexcept nogil:
+    cdef Pairs pairs
+    pairs.queries = rows_of(Q, Q_storage, arithmetic, query_norms)
+    pairs.queries.is_zero = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
+    pairs.rows = rows_of(X, X_storage, arithmetic, row_norms)
+    pairs.n_features = X.shape[1] // fastcls_type_bytes[X_storage]
+    pairs.item_bytes = fastcls_type_bytes[arithmetic]
+    pairs.compute = fastcls_tiles[tile][arithmetic]
+    return pairs
+
+
+cdef inline const void *fetch(Rows *rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_features,
+                              double *scratch) noexcept nogil:
+    """Rows first..first+n, contiguous, in the arithmetic of the tile."""
+    if rows.widen == NULL:
+        return rows.start + first * rows.row_bytes
+    rows.widen(rows.start + first * rows.row_bytes, n * n_features, scratch)
+    return scratch
+
+
+cdef inline void fill_tile(Pairs *pairs, const void *queries, Py_ssize_t first_query, Py_ssize_t n_queries,
+                           const void *rows, Py_ssize_t first_row, Py_ssize_t n_rows, double *tile_out) noexcept nogil:
+    """S of every pair of a tile."""
+    cdef Py_ssize_t n_bytes = pairs.n_features * pairs.item_bytes, i, j
+    pairs.compute(queries, n_queries, rows, n_rows, pairs.n_features, tile_out)
+    if pairs.rows.norms != NULL:
+        for i in range(n_queries):
+            for j in range(n_rows):
+                tile_out[i * n_rows + j] = cosine_from_dot(
+                    tile_out[i * n_rows + j], pairs.queries.norms[first_query + i], pairs.rows.norms[first_row + j],
+                    <const uint8_t *> queries + i * n_bytes, <const uint8_t *> rows + j * n_bytes, n_bytes,
+                    pairs.queries.is_zero[first_query + i])
+
+
+def scratch_size(Py_ssize_t n_features, Py_ssize_t rows_per_tile):
+    """Doubles of scratch that one thread needs: a tile of S, and its queries and rows widened."""
+    return QUERIES_PER_TILE * rows_per_tile + (QUERIES_PER_TILE + rows_per_tile) * n_features
+
+
+cdef struct Heaps:
+    double *S
+    int64_t *index
+    Py_ssize_t k
+    const int64_t *query_groups     # NULL, or a query skips the rows of its own group
+    const int64_t *row_groups
+    int64_t row_start               # the training index of the chunk's first row
+
+
+cdef void search_block(Pairs *pairs, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries, Py_ssize_t rows_per_tile,
+                       double *scratch) noexcept nogil:
+    """Offer every row of the chunk to the heaps of a block of queries."""
+    cdef double *wide_queries = scratch + QUERIES_PER_TILE * rows_per_tile
+    cdef double *wide_rows = wide_queries + QUERIES_PER_TILE * pairs.n_features
+    cdef const void *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
+    cdef const void *rows
+    cdef Py_ssize_t row = 0, n_rows, i, j, k = heaps.k
+    cdef double *S
+    cdef int64_t *index
+    cdef double s
+    while row < pairs.rows.n:
+        n_rows = min(rows_per_tile, pairs.rows.n - row)
+        rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, wide_rows)
+        fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, scratch)
+        for i in range(n_queries):
+            S = heaps.S + (first + i) * k
+            index = heaps.index + (first + i) * k
+            for j in range(n_rows):
+                s = scratch[i * n_rows + j]
+                if s > S[0]:
+                    continue
+                if heaps.row_groups != NULL and heaps.query_groups[first + i] == heaps.row_groups[row + j]:
+                    continue
+                offer(S, index, k, s, heaps.row_start + row + j)
+        row += rows_per_tile
+
+
+def search_chunk(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int tile,
+                 int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
+                 const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
+                 int64_t row_start, double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out,
+                 Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
+    """Offer every row of one chunk to the heap of every query.
+
+    Parameters
+    ----------
+    Q, X : rows as bytes, with the numbers of their storage types
+    tile, arithmetic : which tile function: its metric, and the type it reads
+    query_norms, zero_queries, row_norms : squared norms and whether a query is zero; of length 0 unless the tile's dot
+        products are to become cosines
+    query_groups, row_groups : of length 0, or a query skips the rows of its own group
+    row_start : the training index of the chunk's first row
+    heap_S_out, heap_index_out : (n_queries, k), heaps as in _topk.pxd
+    scratch : (n_threads, scratch_size(...))
+    """
+    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, tile, arithmetic, query_norms, zero_queries, row_norms)
+    cdef Heaps heaps
+    cdef Py_ssize_t n_queries = Q.shape[0]
+    cdef Py_ssize_t per_block = min(<Py_ssize_t> QUERIES_PER_TILE, (n_queries + n_threads - 1) // n_threads)
+    cdef Py_ssize_t n_blocks = (n_queries + per_block - 1) // per_block, block
+    heaps.S = &heap_S_out[0, 0]
+    heaps.index = &heap_index_out[0, 0]
+    heaps.k = heap_S_out.shape[1]
+    heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
+    heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
+    heaps.row_start = row_start
+    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        search_block(&pairs, &heaps, block * per_block, min(per_block, n_queries - block * per_block), rows_per_tile,
+                     &scratch[threadid(), 0])
+
+
+def start_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out):
+    """Fill the heaps with neighbours that every real row beats."""
+    heap_S_out[:, :] = INFINITY
+    heap_index_out[:, :] = INT64_MAX
+
+
+def sort_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out, int n_threads):
+    """Each query's neighbours in order, nearest first, in place."""
+    cdef Py_ssize_t i
+    for i in prange(heap_S_out.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        sort_heap(&heap_S_out[i, 0], &heap_index_out[i, 0], heap_S_out.shape[1])
+
+
+cdef void distance_block(Pairs *pairs, Py_ssize_t first, Py_ssize_t n_queries, Py_ssize_t rows_per_tile,
+                         double *scratch, double *S_out) noexcept nogil:
+    """S of a block of queries against every row, into their rows of the matrix."""
+    cdef double *wide_queries = scratch + QUERIES_PER_TILE * rows_per_tile
+    cdef double *wide_rows = wide_queries + QUERIES_PER_TILE * pairs.n_features
+    cdef const void *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
+    cdef const void *rows
+    cdef Py_ssize_t row = 0, n_rows, i
+    while row < pairs.rows.n:
+        n_rows = min(rows_per_tile, pairs.rows.n - row)
+        rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, wide_rows)
+        fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, scratch)
+        for i in range(n_queries):
+            memcpy(S_out + (first + i) * pairs.rows.n + row, scratch + i * n_rows, n_rows * sizeof(double))
+        row += rows_per_tile
+
+
+def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int tile,
+                    int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
+                    const double[::1] row_norms, double[:, ::1] S_out, Py_ssize_t rows_per_tile,
+                    double[:, ::1] scratch, int n_threads):
+    """S of every query and row, into S_out (n_queries, n_rows); parameters as in search_chunk."""
+    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, tile, arithmetic, query_norms, zero_queries, row_norms)
+    cdef Py_ssize_t n_queries = Q.shape[0], block, first
+    cdef Py_ssize_t n_blocks = (n_queries + QUERIES_PER_TILE - 1) // QUERIES_PER_TILE
+    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+        first = block * QUERIES_PER_TILE
+        distance_block(&pairs, first, min(<Py_ssize_t> QUERIES_PER_TILE, n_queries - first), rows_per_tile,
+                       &scratch[threadid(), 0], &S_out[0, 0])
+
+
+def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[::1] norms_out,
+                  double[:, ::1] scratch, int n_threads):
+    """x.x of every row, in the arithmetic of the search: exact integers, or eight float64 lanes."""
+    cdef tile_fn dot = fastcls_tiles[<int> FASTCLS_DOT][arithmetic]
+    cdef Rows rows = rows_of(X, storage, arithmetic, norms_out)
+    cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
+    cdef const void *row
+    for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        row = fetch(&rows, i, 1, n_features, &scratch[threadid(), 0])
+        dot(row, 1, row, 1, n_features, &norms_out[i])
+
+
+cdef void vote_one(const int64_t *labels, const double *weights, const int64_t[::1] ks, bint nearest,
+                   double *total, Py_ssize_t n_classes, int64_t *winners_out, uint8_t *tied_out) noexcept nogil:
+    """The winners of one query, for every k; `total` ends as each class's weight among the first ks[-1]."""
+    cdef Py_ssize_t c, at, neighbor = 0
+    cdef double best
+    cdef int64_t winner
+    cdef int n_best
+    for c in range(n_classes):
+        total[c] = 0.0
+    for at in range(ks.shape[0]):
+        while neighbor < ks[at]:
+            total[labels[neighbor]] += weights[neighbor]
+            neighbor += 1
+        best = total[0]
+        winner = 0
+        n_best = 1
+        for c in range(1, n_classes):
+            if total[c] > best:
+                best = total[c]
+                winner = c
+                n_best = 1
+            elif total[c] == best:
+                n_best += 1
+        if nearest and n_best > 1:
+            c = 0
+            while total[labels[c]] != best:
+                c += 1
+            winner = labels[c]
+        winners_out[at] = winner
+        tied_out[at] = n_best > 1
+
+
+def vote(const int64_t[:, ::1] labels, const double[:, ::1] weights, const int64_t[::1] ks, bint nearest,
+         int64_t[:, ::1] winners_out, uint8_t[:, ::1] tied_out, double[:, ::1] totals_out, double[:, ::1] scratch,
+         int n_threads):
+    """Weighted majority among the first k neighbours, for every k of `ks` in one pass.
+
+    Parameters
+    ----------
+    labels, weights : (n_queries, k_max), nearest first
+    ks : (n_ks,) ascending, the last at most k_max
+    nearest : of tied classes, the one with the nearest member wins; otherwise the smallest
+    winners_out, tied_out : (n_queries, n_ks)
+    totals_out : (n_queries, n_classes) or no rows; each class's weights summed in neighbour order, for the last k
+    scratch : (n_threads, n_classes)
+    """
+    cdef Py_ssize_t n_classes = scratch.shape[1], i
+    cdef double *total
+    for i in prange(labels.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        total = &totals_out[i, 0] if totals_out.shape[0] > 0 else &scratch[threadid(), 0]
+        vote_one(&labels[i, 0], &weights[i, 0], ks, nearest, total, n_classes, &winners_out[i, 0], &tied_out[i, 0])
+
+
+# ---------------------------------------------------------------------------------------------------- linear classifiers
+#
+# Rows are widened a tile at a time; nothing else of the data is copied. Four loops pass over a tile: widen, scores, losses,
+# gradient. Each is parallel over results, never over what is added up: a score is one dot product by one thread, in eight
+# lanes; an entry of the gradient belongs to one thread, which adds the rows in their order. So the bytes do not depend on
+# threads or tiles, and there are no partial gradients to keep (for 10,000 classes each would be as large as W).
+
+cdef enum:
+    TILE_VALUES = 1 << 19       # doubles in the rows and scores of a tile: 4 MB
+    LEAST_ROWS = 16             # rows of a tile at least, however wide
+    ROWS_PER_TASK = 8           # rows that use a group of classes' weights while these are in the cache
+    CLASSES_PER_TASK = 32
+    GRADIENT_FEATURES = 128     # x GRADIENT_ROWS: 32 kB of rows stay in the first cache while the classes pass
+    GRADIENT_ROWS = 32
+    GRADIENT_CLASSES = 32
+    SERIAL_WORK = 100000        # multiply-adds below which waking threads costs more than it saves
+
+
+cdef struct Linear:
+    # Rows, weights and results of one call, and the tile of scratch: `x` rows as float64, `scores` of them.
+    const uint8_t *start
+    Py_ssize_t row_bytes
+    widen_fn widen
+    const int64_t *index        # NULL: rows first, first + 1, ...
+    Py_ssize_t first
+    const double *W
+    const double *b
+    Py_ssize_t n_features
+    Py_ssize_t n_classes
+    double *x
+    double *scores
+    int n_threads
+
+
+cdef inline const uint8_t *row_at(Linear *at, Py_ssize_t i) noexcept nogil:
+    return at.start + (at.index[i] if at.index != NULL else at.first + i) * at.row_bytes
+
+
+cdef void widen_rows(Linear *at, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
+    cdef Py_ssize_t i
+    for i in prange(n_rows, schedule="static", num_threads=at.n_threads,
+                    use_threads_if=n_rows * at.n_features > SERIAL_WORK):
+        at.widen(row_at(at, start + i), at.n_features, at.x + i * at.n_features)
+
+
+cdef void score_group(Linear *at, Py_ssize_t first_row, Py_ssize_t n_rows, Py_ssize_t first_class) noexcept nogil:
+    cdef tile_fn dot = fastcls_tiles[<int> FASTCLS_DOT][<int> FASTCLS_F64]
+    cdef Py_ssize_t n = min(<Py_ssize_t> CLASSES_PER_TASK, at.n_classes - first_class), i, c
+    cdef double *out
+    for i in range(first_row, first_row + n_rows):
+        out = at.scores + i * at.n_classes + first_class
+        dot(at.x + i * at.n_features, 1, at.W + first_class * at.n_features, n, at.n_features, out)
+        for c in range(n):
+            out[c] += at.b[first_class + c]
+
+
+cdef void score_rows(Linear *at, Py_ssize_t n_rows) noexcept nogil:
+    cdef Py_ssize_t n_row_tasks = (n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK, task, row
+    cdef Py_ssize_t n_class_tasks = (at.n_classes + CLASSES_PER_TASK - 1) // CLASSES_PER_TASK
+    for task in prange(n_row_tasks * n_class_tasks, schedule="dynamic", num_threads=at.n_threads,
+                       use_threads_if=n_rows * at.n_features * at.n_classes > SERIAL_WORK):
+        row = task % n_row_tasks * ROWS_PER_TASK
+        score_group(at, row, min(<Py_ssize_t> ROWS_PER_TASK, n_rows - row), task // n_row_tasks * CLASSES_PER_TASK)
+
+
+cdef inline void add_four(double *total, Py_ssize_t n, const double *g, Py_ssize_t g_step, const double *x,
+                          Py_ssize_t x_step) noexcept nogil:
+    """Four rows in one pass over the total, added in their order."""
+    cdef double g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step], g3 = g[3 * g_step]
+    cdef const double *x1 = x + x_step
+    cdef const double *x2 = x1 + x_step
+    cdef const double *x3 = x2 + x_step
+    cdef Py_ssize_t f
+    for f in range(n):
+        total[f] = (((total[f] + g0 * x[f]) + g1 * x1[f]) + g2 * x2[f]) + g3 * x3[f]
+
+
+cdef inline void add_one(double *total, Py_ssize_t n, double g, const double *x) noexcept nogil:
+    cdef Py_ssize_t f
+    for f in range(n):
+        total[f] += g * x[f]
+
+
+cdef void gradient_block(Linear *at, Py_ssize_t n_rows, Py_ssize_t first_class, Py_ssize_t n_classes,
+                         Py_ssize_t feature, double *gradient_out) noexcept nogil:
+    """Add the tile's rows to a block of the gradient: some classes x some features."""
+    cdef Py_ssize_t n = min(<Py_ssize_t> GRADIENT_FEATURES, at.n_features - feature), C = at.n_classes
+    cdef Py_ssize_t row = 0, end, i, c
+    cdef const double *g
+    cdef double *total
+    while row < n_rows:
+        end = min(row + GRADIENT_ROWS, n_rows)
+        for c in range(first_class, first_class + n_classes):
+            total = gradient_out + c * at.n_features + feature
+            g = at.scores + c
+            i = row
+            while i + 4 <= end:
+                add_four(total, n, g + i * C, C, at.x + i * at.n_features + feature, at.n_features)
+                i += 4
+            while i < end:
+                add_one(total, n, g[i * C], at.x + i * at.n_features + feature)
+                i += 1
+        row = end
+
+
+cdef void add_gradient(Linear *at, Py_ssize_t n_rows, double *gradient_out) noexcept nogil:
+    cdef Py_ssize_t n_feature_tasks = (at.n_features + GRADIENT_FEATURES - 1) // GRADIENT_FEATURES, task, c
+    cdef Py_ssize_t n_class_tasks = (at.n_classes + GRADIENT_CLASSES - 1) // GRADIENT_CLASSES
+    for task in prange(n_feature_tasks * n_class_tasks, schedule="dynamic", num_threads=at.n_threads,
+                       use_threads_if=n_rows * at.n_features * at.n_classes > SERIAL_WORK):
+        c = task // n_feature_tasks * GRADIENT_CLASSES
+        gradient_block(at, n_rows, c, min(<Py_ssize_t> GRADIENT_CLASSES, at.n_classes - c),
+                       task % n_feature_tasks * GRADIENT_FEATURES, gradient_out)
+
+
+cdef Linear linear_of(const uint8_t[:, ::1] X, int storage, const double[:, ::1] W, const double[::1] b,
+                      double[::1] scratch, Py_ssize_t rows_per_tile, int n_threads) noexcept nogil:
+    cdef Linear at
+    at.start = &X[0, 0]
+    at.row_bytes = X.shape[1]
+    at.widen = fastcls_widen[storage]
+    at.index = NULL
+    at.first = 0
+    at.W = &W[0, 0]
+    at.b = &b[0]
+    at.n_classes = W.shape[0]
+    at.n_features = W.shape[1]
+    at.x = &scratch[0]
+    at.scores = at.x + rows_per_tile * at.n_features
+    at.n_threads = n_threads
+    return at
+
+
+def linear_tile(Py_ssize_t n_rows, Py_ssize_t n_features, Py_ssize_t n_classes):
+    """Rows of a tile, and the doubles of scratch that it needs."""
+    cdef Py_ssize_t rows = max(<Py_ssize_t> LEAST_ROWS, TILE_VALUES // (n_features + n_classes))
+    rows = max(<Py_ssize_t> 1, min(rows, n_rows))
+    return rows, rows * (n_features + n_classes)
+
+
+def linear_scores(const uint8_t[:, ::1] X, int storage, const double[:, ::1] W, const double[::1] b,
+                  double[:, ::1] scores_out, double[::1] scratch, Py_ssize_t rows_per_tile, int n_threads):
+    """Scores W x + b of every row, into scores_out (n_rows, n_classes); parameters as in loss_gradient."""
+    cdef Linear at = linear_of(X, storage, W, b, scratch, rows_per_tile, n_threads)
+    cdef Py_ssize_t start = 0, n_rows
+    with nogil:
+        while start < X.shape[0]:
+            n_rows = min(rows_per_tile, X.shape[0] - start)
+            widen_rows(&at, start, n_rows)
+            at.scores = &scores_out[start, 0]
+            score_rows(&at, n_rows)
+            start += n_rows
+
+
+def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index, Py_ssize_t first,
+                  const int64_t[::1] y, const double[:, ::1] W, const double[::1] b, int loss,
+                  const double[::1] options, double[::1] losses_out, double[:, ::1] gradient_out,
+                  double[::1] b_gradient_out, double[::1] scratch, Py_ssize_t rows_per_tile, int n_threads):
+    """Per-sample losses of some rows, and the sum of their gradients *added* to what the outputs hold.
+
+    Because every entry adds rows in their order, calls on consecutive runs of rows give the bytes of one call on all.
+
+    Parameters
+    ----------
+    X : rows as bytes, with the number of their storage type
+    index : row numbers, or of length 0 for the rows first, first + 1, ...; the losses' length is the number of rows
+    y : (n_rows of X,) class codes
+    W, b : (n_classes, n_features), (n_classes,)
+    loss, options : number and options as in the registry of losses
+    losses_out : (n,)
+    gradient_out, b_gradient_out : as W and b; gradient_out of no rows means losses only
+    scratch, rows_per_tile : from linear_tile
+    """
+    cdef Linear at = linear_of(X, storage, W, b, scratch, rows_per_tile, n_threads)
+    cdef sample_loss sample = loss_function(loss)
+    cdef const double *option = &options[0] if options.shape[0] > 0 else NULL
+    cdef Py_ssize_t n = losses_out.shape[0], C = W.shape[0], start = 0, n_rows, i, c, row
+    at.index = &index[0] if index.shape[0] > 0 else NULL
+    at.first = first
+    with nogil:
+        while start < n:
+            n_rows = min(rows_per_tile, n - start)
+            widen_rows(&at, start, n_rows)
+            score_rows(&at, n_rows)
+            for i in prange(n_rows, schedule="static", num_threads=n_threads, use_threads_if=n_rows * C > SERIAL_WORK):
+                row = at.index[start + i] if at.index != NULL else first + start + i
+                losses_out[start + i] = sample(at.scores + i * C, C, y[row], option)
+            if gradient_out.shape[0] > 0:
+                add_gradient(&at, n_rows, &gradient_out[0, 0])
+                for i in range(n_rows):
+                    for c in range(C):
+                        b_gradient_out[c] += at.scores[i * C + c]
+            start += n_rows

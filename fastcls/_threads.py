@@ -1,0 +1,55 @@
+"""How many threads a call may use."""
+
+from __future__ import annotations
+
+import os
+
+import joblib
+
+from . import _kernels
+from ._validation import InputError
+
+_OPENMP_AT_IMPORT = _kernels.openmp_limit()
+_forked = False
+
+
+def _remember_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember_fork)
+
+
+def notes() -> tuple[str, ...]:
+    """What a search report should say of the threads.
+
+    libgomp's threads do not survive a fork, and a parallel region in the child would wait for them for ever
+    (scikit-learn#19272); so a process forked after fastcls was imported runs on one thread, and says so.
+    """
+    return ("one thread: this process was forked after fastcls was imported",) if _forked else ()
+
+
+def effective(n_jobs: int | None) -> int:
+    """Threads to use for `n_jobs`.
+
+    None: OMP_NUM_THREADS if set, else all usable physical cores (affinity and cgroup respected). Positive: that many.
+    Negative: all cores but ``-1 - n_jobs``. Always at most the limit that threadpoolctl has set, if it has set one.
+    """
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or n_jobs == 0):
+        raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
+    if not _kernels.HAS_OPENMP or _forked:
+        return 1
+    if n_jobs is None:
+        from_environment = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+        if from_environment.isdigit() and int(from_environment) > 0:
+            wanted = int(from_environment)
+        else:
+            wanted = joblib.cpu_count(only_physical_cores=True)
+    elif n_jobs > 0:
+        wanted = int(n_jobs)
+    else:
+        wanted = max(1, joblib.cpu_count() + 1 + int(n_jobs))
+    limit = _kernels.openmp_limit()
+    return min(wanted, limit) if limit < _OPENMP_AT_IMPORT else wanted

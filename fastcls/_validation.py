@@ -1,0 +1,226 @@
+"""Every check of user input, and every sentence that refuses one.
+
+Public functions and estimators call these before any work; what lies below trusts its caller. A refusal is one line: what
+came, what was wanted, what to do. Checks that are knowledge of one file format stand in that format's loader in
+``datasets/``; they raise the same ``InputError``.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils import check_array
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
+
+logger = logging.getLogger("fastcls")
+
+STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
+_FINITE_BLOCK_BYTES = 1 << 22
+
+
+class InputError(ValueError):
+    """Input that cannot be used as it came. The message is one line that says what came, what was wanted, what to do."""
+
+
+@dataclass(frozen=True)
+class CheckedRows:
+    """Rows that the kernels can read, and what it took to make them so.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        C-contiguous uint8, int8, float16, float32 or float64; the user's own memory where that already was so.
+    copied_bytes : int
+        Bytes copied to make it so; 0 where nothing was.
+    notes : tuple of str
+    """
+
+    rows: np.ndarray
+    copied_bytes: int
+    notes: tuple[str, ...]
+
+
+def one_of(name: str, value: Any, good: Iterable[str]) -> Any:
+    """`value`, if it is one of `good`; otherwise an error that lists them."""
+    names = list(good)
+    if not isinstance(value, str) or value not in names:
+        raise InputError(f"{name}={value!r} is unknown; choose one of: {', '.join(names)}")
+    return value
+
+
+def check_number(name: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> Any:
+    """`value`, if it is a finite number in range (and whole, where asked)."""
+    kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
+    relation = "above" if strict else "at least"
+    wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
+    if isinstance(value, bool) or not isinstance(value, kinds) or not np.isfinite(value):
+        raise InputError(f"{name}={value!r}; wanted {wanted}")
+    if value < minimum or (strict and value == minimum):
+        raise InputError(f"{name}={value!r}; wanted {wanted}")
+    return value
+
+
+def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
+    if scipy.sparse.issparse(X):
+        raise InputError(
+            f"{name} is a sparse matrix; fastcls reads dense rows: pass {name}.toarray(), or use scikit-learn's "
+            "estimators, which take sparse data"
+        )
+    if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
+        raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
+    n_dimensions = np.ndim(X) if hasattr(X, "__array__") or isinstance(X, (list, tuple)) else 2
+    if n_dimensions > 2:
+        raise InputError(
+            f"{name} has {n_dimensions} dimensions, shape {np.shape(X)}; wanted (n_rows, n_features): "
+            f"Reshape your data with {name}.reshape(len({name}), -1)"
+        )
+    if n_dimensions < 2:
+        raise InputError(
+            f"{name} has {n_dimensions} dimension{'s' * (n_dimensions != 1)}, shape {np.shape(X)}; wanted (n_rows, "
+            f"n_features), a 2D array: Reshape your data with {name}.reshape(1, -1) if it is one row"
+        )
+
+
+def _integers_to_float64(X: Any, name: str) -> tuple[Any, tuple[str, ...]]:
+    """Integers of other widths (and booleans) become float64, said in one line; above 2^53 that would not be exact."""
+    dtype = getattr(X, "dtype", None)
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iub" or dtype.name in STORED_TYPES:
+        return X, ()
+    if dtype.itemsize == 8 and X.size and max(int(X.max()), -int(X.min())) > 2**53:
+        raise InputError(f"{name} has {dtype} values above 2^53, which float64 cannot hold exactly; scale them down first")
+    note = f"{name}: {dtype} converted to float64 (uint8 and int8 are kept as they are)"
+    logger.info(note)
+    return X, (note,)
+
+
+def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> None:
+    """Refuse NaN, infinity, and values whose sums could overflow; the first offender's row and column are named."""
+    if rows.dtype.kind != "f":
+        return
+    step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        low, high = block.min(), block.max()  # NaN goes through both
+        if np.isfinite(low) and np.isfinite(high) and max(-float(low), float(high)) <= max_abs:
+            continue
+        bad = ~np.isfinite(block)
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            what = "NaN" if np.isnan(block[row, column]) else "infinity"
+            raise InputError(
+                f"{name} contains {what} (NaN and infinity have no distance), first at row {start + row}, column {column}; "
+                "remove or fill such values first"
+            )
+        row, column = np.argwhere(np.abs(block) > max_abs)[0]
+        raise InputError(
+            f"{name} has {block[row, column]:g} at row {start + row}, column {column}; above {max_abs:.3g} the sum of "
+            f"{rows.shape[1]} terms could overflow float64: scale the data down first"
+        )
+
+
+def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = False, copy: bool = False) -> CheckedRows:
+    """Rows that the kernels can read: 2-D, dense, of a stored type, finite, C-contiguous.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_features)
+        uint8, int8, float16, float32 and float64 are kept, and referenced where C-contiguous; other integer types and
+        what is no number yet become float64.
+    name : str
+        What to call it in a message.
+    estimator : estimator, optional
+        Its number and names of features are remembered (`reset`) or compared.
+    copy : bool
+        Whether to copy in any case.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be used; the message says what to do.
+    """
+    _refuse_what_no_kernel_reads(X, name)
+    if estimator is not None:
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    X, notes = _integers_to_float64(X, name)
+    rows = check_array(
+        X, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, ensure_2d=True, input_name=name,
+        estimator=estimator,
+    )  # fmt: skip
+    rows = np.asarray(rows) if type(rows) is not np.memmap else rows
+    rows = rows.astype(rows.dtype.newbyteorder("="), copy=False)
+    copied = 0
+    if isinstance(X, np.ndarray) and not np.may_share_memory(rows, X):
+        copied = rows.nbytes
+    elif copy:
+        rows, copied = rows.copy(), rows.nbytes
+    check_finite(rows, name)
+    return CheckedRows(rows, copied, notes)
+
+
+def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
+    """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
+    if y is None:
+        raise InputError(f"{name} is None: this estimator requires y to be passed, but the target y is None; pass labels")
+    y = column_or_1d(y, warn=True)
+    if len(y) != n_rows:
+        raise InputError(f"{name} has {len(y)} labels for {n_rows} rows of X; inconsistent numbers of samples: pass one label a row")
+    if y.dtype.kind == "f":
+        bad = ~np.isfinite(y)
+        if bad.any():
+            raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes")
+    check_classification_targets(y)
+    classes, codes = np.unique(y, return_inverse=True)
+    return classes, codes.astype(np.int64).reshape(-1)
+
+
+_TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls has no trees, and its search is exact either way"
+_METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls; leave it out"
+
+
+def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
+    """The registered name of a metric; `minkowski` with p 1 or 2 is l1 or l2."""
+    from .metrics import ALIASES, METRICS
+
+    if metric_params:
+        raise InputError(_METRIC_PARAMS.format(metric_params))
+    if metric == "minkowski":
+        if p not in (1, 2):
+            raise InputError(f"p={p!r}: of the Minkowski metrics fastcls has p=1 (l1) and p=2 (l2)")
+        return "l1" if p == 1 else "l2"
+    if isinstance(metric, str):
+        metric = ALIASES.get(metric, metric)
+    return one_of("metric", metric, [*METRICS, *ALIASES, "minkowski"])
+
+
+def check_algorithm(algorithm: Any) -> str:
+    """`auto` or `brute`; the names of scikit-learn's trees mean `auto`, with one warning."""
+    if algorithm in ("ball_tree", "kd_tree"):
+        warnings.warn(_TREE_WARNING.format(algorithm), UserWarning, stacklevel=4)
+        return "auto"
+    return one_of("algorithm", algorithm, ["auto", "brute"])
+
+
+def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", excluded: bool = False) -> int:
+    """k, if it is a whole number from 1 to the number of rows that a query may see."""
+    k = int(check_number(name, k, minimum=1, whole=True))
+    if k > n_visible:
+        others = ", not counting the query's own" if excluded else ""
+        raise InputError(f"{name}={k}, but there are only {n_visible} training rows{others}; ask for at most {n_visible}")
+    return k
+
+
+def check_magnitude(rows: np.ndarray, name: str, metric_name: str) -> None:
+    """Refuse float64 rows so large that a sum of this metric could overflow."""
+    from .metrics import METRICS
+
+    if rows.dtype == np.float64:
+        check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]))

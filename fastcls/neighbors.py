@@ -1,0 +1,386 @@
+"""Exact nearest neighbours: a classifier, a search without labels, and two functions.
+
+Distances are float64 and indices int64; neighbours are ordered by (distance before any root, training index). What the
+answer is, to the last bit, is stated in ``reference.py``; nothing here or below may change it.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from . import _search, _threads, reference
+from ._search import SearchReport, Rows
+from ._validation import (
+    CheckedRows,
+    InputError,
+    check_algorithm,
+    check_labels,
+    check_magnitude,
+    check_metric,
+    check_n_neighbors,
+    check_number,
+    check_rows,
+    one_of,
+)
+from .metrics import METRICS
+from .persistence import SaveMixin
+
+__all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
+
+Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
+
+
+class _LastReports(threading.local):
+    """Each thread's last search report of each estimator: outside the estimators, so that predict writes no attribute."""
+
+    def __init__(self) -> None:
+        self.by_estimator: weakref.WeakKeyDictionary[Any, SearchReport] = weakref.WeakKeyDictionary()
+
+
+_last_reports = _LastReports()
+
+
+class _Neighbors(SaveMixin, BaseEstimator):
+    """What the classifier and the plain search share: the training rows and the search over them."""
+
+    @property
+    def search_report_(self) -> SearchReport | None:
+        """The calling thread's last search with this estimator: path, threads, pairs, seconds; None before."""
+        return _last_reports.by_estimator.get(self)
+
+    def _check_options(self) -> str:
+        check_algorithm(self.algorithm)
+        check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
+        _threads.effective(self.n_jobs)
+        return check_metric(self.metric, self.p, self.metric_params)
+
+    def _fit_rows(self, X: Any, copy: bool) -> CheckedRows:
+        metric = self._check_options()
+        checked = check_rows(X, "X", estimator=self, reset=True, copy=copy)
+        check_magnitude(checked.rows, "X", metric)
+        self._rows = Rows.of(checked)
+        self.n_samples_fit_ = len(checked.rows)
+        self.effective_metric_ = metric
+        return checked
+
+    def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
+        check_is_fitted(self, "n_samples_fit_")
+        k = self.n_neighbors if k is None else k
+        metric, n_rows = self.effective_metric_, self._rows.n_rows
+        n_threads = _threads.effective(self.n_jobs)
+        if X is None:
+            k = check_n_neighbors(k, n_rows - 1, excluded=True)
+            groups = np.arange(n_rows, dtype=np.int64)
+            S, indices, report = _search.search(
+                self._rows, None, k, metric, n_threads=n_threads, query_groups=groups, row_groups=groups
+            )
+        else:
+            checked = check_rows(X, "X", estimator=self)
+            check_magnitude(checked.rows, "X", metric)
+            k = check_n_neighbors(k, n_rows)
+            S, indices, report = _search.search(self._rows, Rows.of(checked), k, metric, n_threads=n_threads)
+        _last_reports.by_estimator[self] = report
+        return S, indices
+
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
+        """The nearest training rows of every query, nearest first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself (excluded by index, not by value).
+        n_neighbors : int, optional
+            By default the estimator's.
+        return_distance : bool
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors), float64
+            Only if `return_distance`.
+        indices : ndarray of shape (n_queries, n_neighbors), int64
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, of another width, or more neighbours than there are rows.
+        """
+        S, indices = self._find(X, n_neighbors)
+        if not return_distance:
+            return indices
+        return METRICS[self.effective_metric_].finish(S), indices
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_samples_fit_")
+
+    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        chunks = self._rows.chunks
+        rows = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+        return {"X": rows}, {}
+
+    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        self._rows = Rows([arrays["X"]])
+        self.n_samples_fit_, self.n_features_in_ = arrays["X"].shape
+        self.effective_metric_ = check_metric(self.metric, self.p, self.metric_params)
+
+
+class NearestNeighbors(_Neighbors):
+    """Exact nearest-neighbour search without labels.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+        "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
+    algorithm : {"auto", "brute"}, default="auto"
+        "ball_tree" and "kd_tree" mean "auto", with a warning.
+    p : {1, 2}, default=2
+        For metric="minkowski".
+    leaf_size, metric_params
+        Accepted for scikit-learn's sake, not used.
+    n_jobs : int, optional
+        Threads. None: OMP_NUM_THREADS, else all usable cores. The answer does not depend on it.
+
+    Attributes
+    ----------
+    n_features_in_, n_samples_fit_ : int
+    effective_metric_ : str
+    search_report_ : SearchReport or None
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        metric: str = "l2",
+        algorithm: str = "auto",
+        p: int = 2,
+        leaf_size: int = 30,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.algorithm = algorithm
+        self.p = p
+        self.leaf_size = leaf_size
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None, *, copy: bool = False) -> NearestNeighbors:
+        """Remember the rows: by reference, unless they are strided or `copy` asks for it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
+            undefined; `copy=True` protects.
+        y : ignored
+        copy : bool
+        """
+        self._fit_rows(X, copy)
+        return self
+
+
+class KNeighborsClassifier(ClassifierMixin, _Neighbors):
+    """Exact k-nearest-neighbour classifier on the bytes you have.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+        "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
+    weights : {"uniform", "distance", "softmax"} or callable, default="uniform"
+        The weight of a neighbour's vote: 1; 1/d (if any d is 0, only those vote); exp((s - s_max) / temperature) with
+        s = 1 - d for cosine and -d otherwise; or a function from distances (n_queries, k) to weights of that shape.
+    temperature : float, default=0.07
+        For weights="softmax".
+    tie_break : {"smallest", "nearest"}, default="smallest"
+        Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
+    algorithm : {"auto", "brute"}, default="auto"
+        "ball_tree" and "kd_tree" mean "auto", with a warning.
+    p : {1, 2}, default=2
+        For metric="minkowski".
+    leaf_size, metric_params
+        Accepted for scikit-learn's sake, not used.
+    n_jobs : int, optional
+        Threads. None: OMP_NUM_THREADS, else all usable cores. The answer does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    n_features_in_, n_samples_fit_ : int
+    effective_metric_ : str
+    search_report_ : SearchReport or None
+        What the calling thread's last search did.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcls import KNeighborsClassifier
+    >>> X = np.array([[0, 0], [0, 9], [9, 9]], dtype=np.uint8)
+    >>> KNeighborsClassifier(1, metric="l1").fit(X, ["a", "b", "b"]).predict(X[:1] + 1)
+    array(['a'], dtype='<U1')
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        metric: str = "l2",
+        weights: Weights = "uniform",
+        temperature: float = 0.07,
+        tie_break: str = "smallest",
+        algorithm: str = "auto",
+        p: int = 2,
+        leaf_size: int = 30,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.weights = weights
+        self.temperature = temperature
+        self.tie_break = tie_break
+        self.algorithm = algorithm
+        self.p = p
+        self.leaf_size = leaf_size
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, *, copy: bool = False) -> KNeighborsClassifier:
+        """Remember the rows and their labels: rows by reference, unless they are strided or `copy` asks for it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
+            undefined; `copy=True` protects.
+        y : array-like of shape (n_rows,)
+            Labels: numbers or strings.
+        copy : bool
+        """
+        if not callable(self.weights):
+            one_of("weights", self.weights, ["uniform", "distance", "softmax"])
+        one_of("tie_break", self.tie_break, ["smallest", "nearest"])
+        check_number("temperature", self.temperature, minimum=0, strict=True)
+        if y is None:
+            check_labels(y, 0)
+        checked = self._fit_rows(X, copy)
+        self.classes_, self._codes = check_labels(y, len(checked.rows))
+        return self
+
+    def _vote(self, X: Any, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(winning codes, tied, totals) of every query."""
+        S, indices = self._find(X, None)
+        distances = METRICS[self.effective_metric_].finish(S)
+        weights = reference.vote_weights(distances, self.weights, self.temperature, self.effective_metric_)
+        if weights.shape != distances.shape:
+            raise InputError(f"weights gave shape {weights.shape} for distances of shape {distances.shape}; give one each")
+        winners, tied, totals = _search.vote(
+            self._codes[indices], np.ascontiguousarray(weights), np.array([indices.shape[1]]), len(self.classes_),
+            tie_break=self.tie_break, n_threads=_threads.effective(self.n_jobs), with_totals=with_totals,
+        )  # fmt: skip
+        return winners[:, 0], tied[:, 0], totals
+
+    def predict(self, X: Any = None) -> np.ndarray:
+        """The label of every query by the weighted majority of its nearest training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: leave-one-out over the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+        """
+        winners, _, _ = self._vote(X)
+        return self.classes_[winners]
+
+    def predict_proba(self, X: Any = None) -> np.ndarray:
+        """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
+
+        Where every weight is 0 (a callable may say so), each class has the same share.
+        """
+        totals = self._vote(X, with_totals=True)[2]
+        sums = totals.sum(axis=1, keepdims=True)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(sums == 0, 1.0 / len(self.classes_), totals / sums)
+
+    def predict_ties(self, X: Any = None) -> np.ndarray:
+        """Whether the vote of each query was tied: bool (n_queries,)."""
+        return self._vote(X)[1]
+
+    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        arrays, values = super()._saved_state()
+        return {**arrays, "codes": self._codes}, values
+
+    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        super()._restore_state(arrays, values)
+        self._codes = np.asarray(arrays["codes"])
+
+
+def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:
+    name = check_metric(metric)
+    queries, rows = check_rows(Q, "Q"), check_rows(X, "X")
+    if queries.rows.shape[1] != rows.rows.shape[1]:
+        raise InputError(
+            f"Q has {queries.rows.shape[1]} features and X has {rows.rows.shape[1]}; give both the same features"
+        )
+    check_magnitude(queries.rows, "Q", name)
+    check_magnitude(rows.rows, "X", name)
+    return queries, rows, name
+
+
+def knn(Q: Any, X: Any, k: int, metric: str = "l2", *, n_jobs: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest rows of `X` for every row of `Q`: exactly, in the order (distance, index).
+
+    Parameters
+    ----------
+    Q : array-like of shape (n_queries, n_features)
+    X : array-like of shape (n_rows, n_features)
+    k : int
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+    n_jobs : int, optional
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, k), float64
+    indices : ndarray of shape (n_queries, k), int64
+
+    Raises
+    ------
+    InputError
+    """
+    queries, rows, name = _checked_pair(Q, X, metric)
+    k = check_n_neighbors(k, len(rows.rows), "k")
+    S, indices, _ = _search.search(Rows.of(rows), Rows.of(queries), k, name, n_threads=_threads.effective(n_jobs))
+    return METRICS[name].finish(S), indices
+
+
+def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None = None) -> np.ndarray:
+    """Distance of every row of `Q` to every row of `X`: float64 (n_queries, n_rows).
+
+    Parameters
+    ----------
+    Q : array-like of shape (n_queries, n_features)
+    X : array-like of shape (n_rows, n_features)
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+    n_jobs : int, optional
+
+    Raises
+    ------
+    InputError
+    """
+    queries, rows, name = _checked_pair(Q, X, metric)
+    return METRICS[name].finish(_search.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))
