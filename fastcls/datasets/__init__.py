@@ -1,0 +1,50 @@
+"""Layouts to arrays: whatever a user has on disk becomes one ``Dataset``.
+
+``load`` looks at what it is given and asks the loader of that layout. Each layout has one file here and one row in the
+table of ``_load.py``; a loader checks all that is knowledge of its format and raises ``InputError`` with one line.
+
+::
+
+    load(path or name)  ->  _load.py     the table: layout -> recogniser, loader
+                              |
+        _digits.py   'digits', scikit-learn's own 1,797 images of 8 x 8
+        _idx.py      MNIST and Fashion-MNIST as IDX files, gzipped or not
+        _cifar.py    CIFAR-10, binary version
+        _folder.py   images by class: <class>/<file>, or train/<class>/.. and test/<class>/..
+        _arrays.py   .npz, .npy with labels beside it, a folder of X.npy and y.npy
+                              |
+                          Dataset        _dataset.py: rows, codes, class names, image shape, recipe
+                              |
+        _split.py    train_test_split, train_validation_split, limit: stratified, and loud where they cannot be
+
+    _image.py    one picture file -> one row; training images and new ones go the same way (prepare_image)
+    _npy.py      the header of an .npy is read, and held against the bytes there are, before NumPy allocates
+    _labels.py   labels of any kind -> codes and class names
+    _common.py   names from data are escaped before they are shown
+"""
+
+from fastcls.datasets._arrays import load_npy, load_npy_folder, load_npz
+from fastcls.datasets._cifar import load_cifar10
+from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._digits import load_digits
+from fastcls.datasets._folder import load_image_folder
+from fastcls.datasets._idx import load_mnist
+from fastcls.datasets._image import prepare_image
+from fastcls.datasets._load import load
+from fastcls.datasets._split import limit, train_test_split, train_validation_split
+
+__all__ = [
+    "Dataset",
+    "limit",
+    "load",
+    "load_cifar10",
+    "load_digits",
+    "load_image_folder",
+    "load_mnist",
+    "load_npy",
+    "load_npy_folder",
+    "load_npz",
+    "prepare_image",
+    "train_test_split",
+    "train_validation_split",
+]

@@ -1,0 +1,216 @@
+"""Arrays as NumPy writes them: one .npz, one .npy with its labels beside it, or a folder of X.npy and y.npy."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.datasets._common import existing_path, log, name_of, shown, shown_list, text_lines
+from fastcls.datasets._dataset import Dataset, checked_image_shape
+from fastcls.datasets._image import recipe_for
+from fastcls.datasets._labels import encode_labels, settle_rows
+from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+
+# Names of (X, y, X_test, y_test) in the .npz files that people have; the first row whose X is there is taken.
+_NPZ_KEYS = (
+    ("X", "y", "X_test", "y_test"),
+    ("X_train", "y_train", "X_test", "y_test"),
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+    ("data", "labels", "test_data", "test_labels"),
+)
+_ENDINGS_OF_X = ("_f16", "_f32", "_X")
+
+
+def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+    """Load an .npz file.
+
+    Parameters
+    ----------
+    path : path
+        Keys ``X, y[, X_test, y_test, class_names, image_shape]``, or ``x_train, y_train, x_test, y_test`` (Keras), or
+        ``data, labels``. Arrays of (n, h, w), (n, h, w, c) and (n, c, h, w) are images.
+    labels : path or array-like, optional
+        Training labels in place of the file's own.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If keys are missing, headers lie, objects are inside, or the arrays do not fit each other.
+    """
+    file = existing_path(path, wanted="an .npz file")
+    there = npz_keys(file)
+    names = next((row for row in _NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
+    if names is None:
+        wanted = " or ".join(f"{X}, {y}" for X, y, *_ in _NPZ_KEYS)
+        raise InputError(f"{shown(file)} has the arrays {shown_list(there) or 'none'}; wanted {wanted}")
+    _X, _y, _X_test, _y_test = names
+    if (_X_test in there) != (_y_test in there):
+        raise InputError(f"{shown(file)} has only one of {_X_test} and {_y_test}; wanted both or neither")
+    extra = [key for key in ("class_names", "image_shape") if key in there]
+    wanted_keys = [key for key in names if key in there and not (key == _y and labels is not None)]
+    arrays = read_npz(file, [*wanted_keys, *extra])
+    return _assemble(
+        arrays[_X],
+        arrays[_y] if labels is None else _given_labels(labels),
+        arrays.get(_X_test),
+        arrays.get(_y_test),
+        class_names=arrays.get("class_names"),
+        image_shape=arrays.get("image_shape"),
+        name=name_of(file),
+    )
+
+
+def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+    """Load rows from an .npy file as a memory map, with labels from `labels` or from the file beside it.
+
+    Parameters
+    ----------
+    path : path
+        Rows (n, d), or images (n, h, w), (n, h, w, c), (n, c, h, w).
+    labels : path or array-like, optional
+        Where None, the first of these beside the file: ``<stem>_labels.npy``, ``<stem>.labels.npy``, the stem with
+        its ending ``_f16``, ``_f32`` or ``_X`` replaced by ``_labels``, ``labels.npy``, ``y.npy``. Class names come
+        from the first of ``<stem>_classes.txt``, ... , ``classes.txt`` in the same way.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If there are no labels, a header lies, or rows and labels do not fit each other.
+    """
+    file = existing_path(path, wanted="an .npy file")
+    if labels is None:
+        candidates = _beside(file, "labels", ".npy") + [file.parent / "y.npy"]
+        found = next((c for c in candidates if c.is_file() and c != file), None)
+        if found is None:
+            raise InputError(
+                f"{shown(file)} has no labels beside it (looked for {shown_list([c.name for c in candidates])}); "
+                "give labels=, a path or an array"
+            )
+        log.info("labels of %s from %s", shown(file.name), shown(found.name))
+        labels = found
+    class_file = next((c for c in _beside(file, "classes", ".txt") if c.is_file()), None)
+    return _assemble(
+        read_npy(file),
+        _given_labels(labels),
+        class_names=None if class_file is None else text_lines(class_file),
+        name=name_of(file),
+    )
+
+
+def is_npy_folder(path: Path) -> bool:
+    """Tell whether `path` is a folder that holds X.npy."""
+    return (path / "X.npy").is_file()
+
+
+def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+    """Load a folder of ``X.npy`` and ``y.npy`` [and ``X_test.npy``, ``y_test.npy``, ``classes.txt``], memory-mapped.
+
+    Parameters, errors and result as for ``load_npy``.
+    """
+    folder = existing_path(path, wanted="a folder with X.npy and y.npy")
+    files = {key: folder / f"{key}.npy" for key in ("X", "y", "X_test", "y_test")}
+    there = {key for key, file in files.items() if file.is_file()}
+    if "X" not in there or ("y" not in there and labels is None):
+        raise InputError(f"{shown(folder)} has no {'y' if 'X' in there else 'X'}.npy; wanted X.npy and y.npy")
+    if ("X_test" in there) != ("y_test" in there):
+        raise InputError(f"{shown(folder)} has only one of X_test.npy and y_test.npy; wanted both or neither")
+    tested = "X_test" in there
+    return _assemble(
+        read_npy(files["X"]),
+        read_npy(files["y"]) if labels is None else _given_labels(labels),
+        read_npy(files["X_test"]) if tested else None,
+        read_npy(files["y_test"]) if tested else None,
+        class_names=text_lines(folder / "classes.txt") if (folder / "classes.txt").is_file() else None,
+        name=name_of(folder),
+    )
+
+
+def _beside(file: Path, what: str, ending: str) -> list[Path]:
+    stem = file.stem
+    names = [f"{stem}_{what}", f"{stem}.{what}"]
+    names += [f"{stem.removesuffix(end)}_{what}" for end in _ENDINGS_OF_X if stem.endswith(end)]
+    return [file.parent / f"{name}{ending}" for name in [*names, what]]
+
+
+def _given_labels(labels: Any) -> np.ndarray:
+    if isinstance(labels, (str, os.PathLike)):
+        return read_npy(existing_path(labels, wanted="an .npy file of labels"))
+    return np.asarray(labels)
+
+
+def _assemble(
+    X: np.ndarray,
+    y: np.ndarray,
+    X_test: np.ndarray | None = None,
+    y_test: np.ndarray | None = None,
+    *,
+    class_names: Any = None,
+    image_shape: Any = None,
+    name: str,
+) -> Dataset:
+    arrays = {"X": X} if X_test is None else {"X": X, "X_test": X_test}
+    if X_test is not None and X.shape[1:] != X_test.shape[1:]:
+        raise InputError(f"X has rows of shape {X.shape[1:]} and X_test of {X_test.shape[1:]}; wanted the same in both")
+    shape = None
+    for what, rows in arrays.items():
+        arrays[what], shape = _as_rows(rows, what)
+    if image_shape is not None:
+        shape = _stated_shape(image_shape, arrays["X"].shape[1])
+    codes, test_codes, names = encode_labels(y, y_test, class_names)
+    arrays = settle_rows(arrays)
+    recipe = recipe_for(shape) if shape is not None and _is_photographic(arrays["X"]) else {}
+    return Dataset(
+        arrays["X"],
+        codes,
+        arrays.get("X_test"),
+        test_codes,
+        class_names=names,
+        image_shape=shape,
+        preprocessing=recipe,
+        name=name,
+    )
+
+
+def _as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] | None]:
+    """Return (n, d) rows in (h, w, c) order, and the image shape where the array has one."""
+    if X.ndim < 2 or X.size == 0:
+        raise InputError(f"{what} has shape {X.shape}; wanted rows (n, d) or images (n, h, w[, c]), at least one")
+    if X.ndim == 2:
+        return X, None
+    if X.ndim == 4 and X.shape[3] not in (1, 3) and X.shape[1] in (1, 3):
+        log.info("%s: shape %s read as (n, channels, height, width)", what, X.shape)
+        X = X.transpose(0, 2, 3, 1)
+    if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in (1, 3)):
+        raise InputError(
+            f"{what} has shape {X.shape}; wanted images (n, h, w) or (n, h, w, c) with 1 or 3 channels, or rows "
+            "(n, d): drop the alpha channel, or reshape to (n, d)"
+        )
+    shape = (X.shape[1], X.shape[2], X.shape[3] if X.ndim == 4 else 1)
+    if not X.flags.c_contiguous:
+        log.info("%s was copied once: pixels in (h, w, c) order are needed", what)
+        X = np.ascontiguousarray(X)
+    return X.reshape(len(X), math.prod(shape)), shape
+
+
+def _stated_shape(image_shape: np.ndarray, n_features: int) -> tuple[int, int, int]:
+    sizes = np.asarray(image_shape).ravel().tolist()
+    return checked_image_shape([*sizes, 1] if len(sizes) == 2 else sizes, n_features)
+
+
+def _is_photographic(X: np.ndarray) -> bool:
+    """Tell whether white is surely 255, so that a new picture can become such a row: bytes, some of them above 127."""
+    return X.dtype == np.uint8 and bool(X.max() > 127)

@@ -1,0 +1,224 @@
+"""One picture file to one row of bytes. Training images and new ones go through the same functions.
+
+A *recipe* is a JSON-able dict that says all there is to say about the way from file to row; ``prepare_image`` follows
+it.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.datasets._common import existing_path, file_size, reason, shown, shown_list
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+MAX_PIXELS = 64_000_000
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+_EXIF_ORIENTATION = 0x0112
+_RULES = {
+    "kind": "image",
+    "version": 1,
+    "formats": list(FORMATS),
+    "frame": "first",
+    "max_pixels": MAX_PIXELS,
+    "rotation": "EXIF orientation applied; damaged EXIF means upright",
+    "alpha": "composited on white",
+    "grey": "1-bit as 0 and 255; 16-bit v as round(v / 257); colour to grey as (299 R + 587 G + 114 B) / 1000",
+    "colour": "palette, CMYK, YCbCr, LAB and HSV to RGB without colour profiles; grey to RGB by repetition",
+    "fit": "centred region of the wanted aspect, bilinear with antialias; same size: untouched",
+}
+
+
+def recipe_for(image_shape: tuple[int, int, int], white: int = 255) -> dict[str, Any]:
+    """Return the recipe that makes rows of `image_shape` (h, w, c) with `white` as the value of a white pixel."""
+    h, w, c = image_shape
+    return {**_RULES, "mode": "L" if c == 1 else "RGB", "size": [h, w], "white": white}
+
+
+def prepare_image(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -> np.ndarray:
+    """Prepare a new image exactly as the training images were.
+
+    Parameters
+    ----------
+    path : path
+        A picture file: JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM.
+    preprocessing : dict
+        ``Dataset.preprocessing`` of the training data, as stored in ``results.json`` and in saved models.
+
+    Returns
+    -------
+    ndarray of shape (h * w * c,), uint8
+        The row, in (h, w, c) order.
+
+    Raises
+    ------
+    InputError
+        If there is no recipe, or the file cannot be read as such an image.
+    """
+    mode, (h, w), white = _checked_recipe(preprocessing)
+    file = existing_path(path, wanted="a picture file")
+    with quiet_pillow():
+        pixels = fit_image(decode_image(file), (h, w))
+    if mode == "L":
+        pixels = to_grey(pixels)
+    elif pixels.ndim == 2:
+        pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+    row = np.ascontiguousarray(pixels).reshape(-1)
+    if white != 255:
+        row = ((row.astype(np.uint32) * (2 * white) + 255) // 510).astype(np.uint8)  # round(v * white / 255)
+    return row
+
+
+def _checked_recipe(recipe: object) -> tuple[str, tuple[int, int], int]:
+    if not isinstance(recipe, dict) or recipe.get("kind") != "image":
+        raise InputError(
+            "this data came without a recipe from a picture to a row (its rows are no images, or their scale is "
+            "unknown); give rows as an array instead"
+        )
+    changed = [key for key, rule in _RULES.items() if recipe.get(key) != rule]
+    if changed:
+        raise InputError(
+            f"the recipe's rule for {shown_list(changed)} is not what this version of fastcls does; "
+            "use the version that made it"
+        )
+    mode, size, white = recipe.get("mode"), recipe.get("size"), recipe.get("white")
+    sizes_fit = isinstance(size, (list, tuple)) and len(size) == 2 and all(_is_count(s, 1 << 14) for s in size)
+    if mode not in ("L", "RGB") or not sizes_fit or not _is_count(white, 255):
+        raise InputError("the recipe's mode, size or white value is damaged; wanted what Dataset.preprocessing holds")
+    return mode, (size[0], size[1]), white  # type: ignore[index,return-value]
+
+
+def _is_count(value: object, most: int) -> bool:
+    return type(value) is int and 1 <= value <= most
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Keep Pillow's warnings from being printed: sizes are checked here, and damage is an error."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        yield
+
+
+def decode_image(path: Path) -> np.ndarray:
+    """Decode a picture file: (h, w) uint8 if it is grey, (h, w, 3) uint8 otherwise.
+
+    Raises
+    ------
+    InputError
+        With one line that names the file and the reason.
+    """
+    try:
+        from PIL import Image
+    except ImportError:
+        raise InputError("reading pictures needs pillow, which is not installed; pip install 'fastcls[run]'") from None
+    file_size(path)  # a pipe or a device would block the reader for ever
+    try:
+        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise InputError(f"{image.width} x {image.height} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
+            image.load()
+            upright = _upright(image)
+            return np.array(_plain(upright), dtype=np.uint8)
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error}") from None
+    except Image.DecompressionBombError:
+        raise InputError(f"{shown(path)}: wanted at most {MAX_PIXELS:,} pixels: shrink it") from None
+    except Image.UnidentifiedImageError:
+        raise InputError(f"{shown(path)}: not a readable picture of the formats {', '.join(FORMATS)}") from None
+    except Exception as error:  # a decoder meets damaged bytes with any exception there is
+        raise InputError(f"{shown(path)}: {reason(error)}") from None
+
+
+def fit_image(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Return decoded pixels at `size` (h, w): shorter side scaled (bilinear, antialiased), centre cropped.
+
+    The crop is taken in the source, as the box of one resize, which gives the same pixels as to resize and then to crop
+    and needs no large intermediate image for a very long one. Pixels of that size already are returned as they are.
+    """
+    h, w = size
+    height, width = pixels.shape[:2]
+    if (height, width) == (h, w):
+        return pixels
+    from PIL import Image
+
+    scale = min(height / h, width / w)
+    left, top = (width - scale * w) / 2, (height - scale * h) / 2
+    box = (left, top, min(left + scale * w, width), min(top + scale * h, height))
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    return np.array(image.resize((w, h), Image.Resampling.BILINEAR, box=box), dtype=np.uint8)
+
+
+def to_grey(pixels: np.ndarray) -> np.ndarray:
+    """Return (h, w) grey pixels: ITU-R 601 luma, as Pillow computes it; grey ones stay as they are."""
+    if pixels.ndim == 2:
+        return pixels
+    from PIL import Image
+
+    return np.array(Image.fromarray(np.ascontiguousarray(pixels)).convert("L"), dtype=np.uint8)
+
+
+def _upright(image: PillowImage) -> PillowImage:
+    from PIL import Image
+
+    turn = Image.Transpose
+    turns = {
+        2: turn.FLIP_LEFT_RIGHT,
+        3: turn.ROTATE_180,
+        4: turn.FLIP_TOP_BOTTOM,
+        5: turn.TRANSPOSE,
+        6: turn.ROTATE_270,
+        7: turn.TRANSVERSE,
+        8: turn.ROTATE_90,
+    }
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # the pixels are sound; damaged EXIF means upright, as the recipe says
+        orientation = 1
+    return image.transpose(turns[orientation]) if orientation in turns else image
+
+
+def _plain(image: PillowImage) -> PillowImage | np.ndarray:
+    """Reduce Pillow's modes to grey ('L') or colour ('RGB'), by the rules of the recipe."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;"):
+        return _from_wide_grey(image)
+    if image.mode in ("1", "L", "LA", "La"):
+        if image.mode in ("1", "L") and "transparency" not in image.info:
+            return image.convert("L")
+        return _on_white(image.convert("LA"))
+    if image.has_transparency_data:
+        return _on_white(image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+def _on_white(image: PillowImage) -> PillowImage:
+    from PIL import Image
+
+    colour = image.convert("RGBA")
+    flat = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), colour)
+    return flat.convert("L" if image.mode == "LA" else "RGB")
+
+
+def _from_wide_grey(image: PillowImage) -> np.ndarray:
+    if image.mode == "F":
+        raise InputError("floating-point grey values, whose white is unknown; save it with 8 or 16 bits a channel")
+    values = np.array(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise InputError("32-bit grey values outside 0 to 65535; save it with 8 or 16 bits a channel")
+    clear = image.info.get("transparency")
+    if isinstance(clear, int):
+        values[values == clear] = 65535
+    return ((values + 128) // 257).astype(np.uint8)

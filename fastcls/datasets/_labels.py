@@ -1,0 +1,147 @@
+"""Labels of any kind to codes 0..n_classes-1 and the names of the classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.datasets._common import log, shown, shown_list
+
+
+def plain_labels(y: Any, what: str) -> np.ndarray:
+    """Return labels as a one-dimensional array of int64 or str.
+
+    Integers, whole floats, booleans ('False', 'True') and strings (bytes are read as UTF-8) are labels; (n, 1) is taken
+    as (n,), the shape Keras writes.
+
+    Raises
+    ------
+    InputError
+        For anything else: other shapes (one-hot rows), floats that are not whole, dates, objects.
+    """
+    y = np.asarray(y)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
+    if y.ndim != 1 or len(y) == 0:
+        hint = "; if they are one-hot rows, take argmax(axis=1)" if y.ndim == 2 else ""
+        raise InputError(f"{what} has shape {y.shape}; wanted one label a row, in one dimension{hint}")
+    if y.dtype.kind in "iu":
+        return _within_int64(y, what)
+    if y.dtype.kind == "b":
+        return np.where(y, "True", "False")
+    if y.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            wrong = ~(np.floor(y) == y) | ~(np.abs(y) < 2**53)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise InputError(f"{what} has {y[row]} at row {row}; wanted whole numbers or strings as class labels")
+        return y.astype(np.int64)
+    if y.dtype.kind == "S":
+        return np.array([label.decode("utf-8", "backslashreplace") for label in y.tolist()])
+    if y.dtype.kind == "U":
+        return np.asarray(y)
+    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y):
+        return np.array([str(label) for label in y])
+    raise InputError(f"{what} has dtype {shown(y.dtype)}; wanted whole numbers or strings as class labels")
+
+
+def encode_labels(
+    y: Any, y_test: Any = None, class_names: Any = None, *, what: str = "y"
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Return codes of training and test labels and the class names they index.
+
+    With `class_names`, integer labels index them and string labels must be among them. Without, the classes are the
+    distinct training labels in sorted order, and a test label that training does not have is refused.
+    """
+    train = plain_labels(y, what)
+    test = None if y_test is None else plain_labels(y_test, f"{what}_test")
+    if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
+        raise InputError(
+            f"{what} and {what}_test are of different kinds ({train.dtype}, {test.dtype}); wanted one kind"
+        )
+    if class_names is not None:
+        names = tuple(plain_labels(class_names, "class_names").astype(str).tolist())
+        if train.dtype.kind != "U":
+            codes = _index(train, len(names), what)
+            return codes, None if test is None else _index(test, len(names), f"{what}_test"), names
+        known = np.array(names)
+    else:
+        known = np.unique(train)
+        names = tuple(str(label) for label in known.tolist())
+    codes = _look_up(train, known, what)
+    return codes, None if test is None else _look_up(test, known, f"{what}_test"), names
+
+
+def _within_int64(y: np.ndarray, what: str) -> np.ndarray:
+    if y.dtype == np.uint64 and y.max() > np.iinfo(np.int64).max:
+        raise InputError(f"{what} has the label {y.max()}; wanted labels below 2^63")
+    return y.astype(np.int64)
+
+
+def _index(labels: np.ndarray, n_classes: int, what: str) -> np.ndarray:
+    wrong = (labels < 0) | (labels >= n_classes)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{what} has the label {labels[row]} at row {row}; there are {n_classes} class names, so wanted "
+            f"0 to {n_classes - 1}"
+        )
+    return labels
+
+
+def _look_up(labels: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:
+    order = np.argsort(known, kind="stable")
+    place = np.minimum(np.searchsorted(known, labels, sorter=order), len(known) - 1)
+    codes = order[place].astype(np.int64)
+    wrong = known[codes] != labels
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise InputError(
+            f"{what} has the label {shown(labels[row])} at row {row}, which is not among the classes "
+            f"({shown_list(known.tolist())}); wanted one of these"
+        )
+    return codes
+
+
+def settle_rows(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return row arrays in one dtype that the estimators take, with one logged line for each conversion.
+
+    uint8, int8 and floats stay. Booleans become uint8 0 and 1. Other integers become uint8 if every value of every
+    array fits 0..255, else float64 if every value is exact there (at most 2^53). Arrays of different dtypes are
+    settled together. NaN and infinity are left to the estimators.
+
+    Raises
+    ------
+    InputError
+        For dtypes that are no numbers, for complex and extended floats, and for integers beyond 2^53.
+    """
+    for what, X in arrays.items():
+        kept_float = X.dtype.kind == "f" and X.dtype.itemsize <= 8
+        if X.dtype.kind not in "biu" and not kept_float:
+            raise InputError(f"{what} has dtype {shown(X.dtype)}; wanted bytes, integers or float16, float32, float64")
+    arrays = {what: X.view(np.uint8) if X.dtype == np.bool_ else X for what, X in arrays.items()}
+    dtypes = {X.dtype.newbyteorder("=") for X in arrays.values()}
+    if len(dtypes) == 1 and (dtypes & {np.dtype("u1"), np.dtype("i1")} or next(iter(dtypes)).kind == "f"):
+        return arrays
+    wanted = _common_dtype(arrays, dtypes)
+    for what, X in arrays.items():
+        if X.dtype != wanted:
+            log.info("%s: %s converted to %s; no value changes", what, X.dtype, wanted)
+    return {what: np.asarray(X).astype(wanted, copy=False) for what, X in arrays.items()}
+
+
+def _common_dtype(arrays: dict[str, np.ndarray], dtypes: set[np.dtype]) -> np.dtype:
+    whole = [X for X in arrays.values() if X.dtype.kind in "iu"]
+    lowest, highest = min((int(X.min()) for X in whole), default=0), max((int(X.max()) for X in whole), default=0)
+    if len(whole) == len(arrays) and lowest >= 0 and highest <= 255:
+        return np.dtype(np.uint8)
+    if len(whole) == 0:
+        return np.result_type(*dtypes)
+    if max(-lowest, highest) > 2**53:
+        raise InputError(
+            f"{' and '.join(arrays)}: whole numbers from {lowest} to {highest} are beyond 2^53 and not exact as "
+            "float64; scale them or save them as floats"
+        )
+    return np.dtype(np.float64)

@@ -1,0 +1,114 @@
+"""``load``: look at what is given, ask the loader of its layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from fastcls._validation import InputError
+from fastcls.datasets._arrays import is_npy_folder, load_npy, load_npy_folder, load_npz
+from fastcls.datasets._cifar import is_cifar10, load_cifar10
+from fastcls.datasets._common import entries, existing_path, shown, shown_list
+from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._digits import load_digits
+from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder
+from fastcls.datasets._idx import is_mnist, load_mnist
+
+
+class Layout(NamedTuple):
+    """One layout: how users are told of it, how it is recognised, who loads it, which options it takes."""
+
+    description: str
+    recognise: Callable[[Path], bool]
+    loader: Callable[..., Dataset]
+    options: tuple[str, ...] = ()
+
+
+def _ends_in(ending: str) -> Callable[[Path], bool]:
+    return lambda path: path.is_file() and path.suffix.lower() == ending
+
+
+# The first layout that recognises a path loads it; the narrow ones come before the wide ones.
+LAYOUTS = {
+    "mnist": Layout("a folder of MNIST's IDX files (train-images-idx3-ubyte[.gz], ...)", is_mnist, load_mnist),
+    "cifar10": Layout("a folder of CIFAR-10's binary batches (data_batch_1.bin, ...)", is_cifar10, load_cifar10),
+    "npy-folder": Layout("a folder of X.npy and y.npy", is_npy_folder, load_npy_folder, ("labels",)),
+    "npz": Layout("an .npz file with X and y", _ends_in(".npz"), load_npz, ("labels",)),
+    "npy": Layout("an .npy file with its labels beside it", _ends_in(".npy"), load_npy, ("labels",)),
+    "images": Layout(
+        "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
+        is_image_folder,
+        load_image_folder,
+        ("image_size", "progress"),
+    ),
+}
+NAMES = {"digits": load_digits}
+
+
+def load(
+    path_or_name: str | os.PathLike[str],
+    *,
+    labels: Any = None,
+    image_size: int | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """Load a data set by name, or from a path whose layout is recognised.
+
+    Parameters
+    ----------
+    path_or_name : str or path
+        ``'digits'`` (a name comes before a path: write ``./digits`` for a folder of that name), or a path to one of the
+        layouts in ``LAYOUTS``.
+    labels : path or array-like, optional
+        Training labels for .npy and .npz. For other layouts, which have their own, giving it is an error.
+    image_size : int, optional
+        Height and width for a folder of images; an error for other layouts.
+    progress : callable, optional
+        ``progress(done, total)`` while a folder of images is read.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If the path does not exist, is of no known layout, or its data is damaged.
+    """
+    options = {"labels": labels, "image_size": image_size}
+    given = {key: value for key, value in options.items() if value is not None}
+    if isinstance(path_or_name, str) and path_or_name in NAMES:
+        _refuse_options(path_or_name, given, ())
+        return NAMES[path_or_name]()
+    path = existing_path(path_or_name, wanted=supported_layouts())
+    for name, layout in LAYOUTS.items():
+        if layout.recognise(path):
+            _refuse_options(name, given, layout.options)
+            if progress is not None and "progress" in layout.options:
+                given["progress"] = progress
+            return layout.loader(path, **given)
+    raise InputError(f"{shown(path)} is of no known layout ({_what_is_there(path)}); wanted {supported_layouts()}")
+
+
+def supported_layouts() -> str:
+    """Return all names and layouts that ``load`` takes, for one sentence."""
+    names = [f"the name {shown(name)}" for name in NAMES]
+    return ", or ".join(names + [layout.description for layout in LAYOUTS.values()])
+
+
+def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
+    for option in given:
+        if option not in taken:
+            takers = [shown(other) for other, layout in LAYOUTS.items() if option in layout.options]
+            raise InputError(
+                f"got {option} for data of layout {shown(name)}; only {', '.join(takers)} take it: leave it out"
+            )
+
+
+def _what_is_there(path: Path) -> str:
+    if path.is_dir():
+        names = [entry.name + "/" * entry.is_dir() for entry in entries(path)]
+        return f"a folder with {shown_list(names)}" if names else "an empty folder"
+    return "a file" if path.is_file() else "neither a file nor a folder"

@@ -1,0 +1,123 @@
+"""Arrays from .npy files and .npz members, whose headers are held against the bytes there are before NumPy allocates.
+
+Format: numpy.lib.format, versions 1.0 and 2.0 (3.0 serves structured arrays only, which are refused).
+"""
+
+from __future__ import annotations
+
+import math
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.datasets._common import file_size, reason, shown
+
+_HEADER_READERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
+_DEFLATE_RATIO = 1032  # the most that deflate can expand (RFC 1951)
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype
+    offset: int
+
+    @property
+    def n_bytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Return the array of an .npy file as a read-only memory map.
+
+    Raises
+    ------
+    InputError
+        If the file is not .npy, holds objects or no values, or has more or fewer bytes than its header says.
+    """
+    size = file_size(path)
+    with path.open("rb") as file:
+        header = _read_header(file, shown(path))
+    if size != header.offset + header.n_bytes:
+        raise InputError(_lie(shown(path), header, size - header.offset))
+    return np.memmap(
+        path,
+        dtype=header.dtype,
+        mode="r",
+        offset=header.offset,
+        shape=header.shape,
+        order="F" if header.fortran_order else "C",
+    )
+
+
+def read_npz(path: Path, keys: list[str]) -> dict[str, np.ndarray]:
+    """Return the named arrays of an .npz file.
+
+    Raises
+    ------
+    InputError
+        As ``read_npy``, or if the archive is damaged.
+    """
+    arrays = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for key in keys:
+                arrays[key] = _read_member(archive, f"{key}.npy", f"{shown(path)}, array {shown(key)}")
+    except InputError:
+        raise
+    except MemoryError:
+        raise InputError(f"{shown(path)} does not fit into memory; save X as .npy, which is memory-mapped") from None
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise InputError(f"{shown(path)} is damaged: {reason(error)}; write it again with numpy.savez") from None
+    return arrays
+
+
+def npz_keys(path: Path) -> list[str]:
+    """Return the names of the arrays in an .npz file."""
+    file_size(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sorted(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        raise InputError(f"{shown(path)} is not an .npz archive: {reason(error)}; write it with numpy.savez") from None
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, what: str) -> np.ndarray:
+    if archive.namelist().count(name) != 1:
+        raise InputError(f"{what} occurs more than once; write the file again with numpy.savez")
+    info = archive.getinfo(name)
+    with archive.open(info) as file:
+        header = _read_header(file, what)
+    # The header, the archive's directory and the compressed bytes must all agree before anything is allocated.
+    if info.file_size != header.offset + header.n_bytes or info.file_size > _DEFLATE_RATIO * (info.compress_size + 64):
+        raise InputError(_lie(what, header, info.file_size - header.offset))
+    with archive.open(info) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _read_header(file: IO[bytes], what: str) -> _Header:
+    try:
+        version = np.lib.format.read_magic(file)
+        shape, fortran_order, dtype = _HEADER_READERS[version](file)
+    except Exception as error:  # the header is Python text from a stranger: its parser may fail in any way
+        raise InputError(f"{what} is not a sound .npy array: {reason(error)}; write it again with numpy.save") from None
+    if dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
+        held = "Python objects (a pickle)" if dtype.hasobject else f"records of dtype {shown(dtype)}"
+        raise InputError(f"{what} holds {held}; wanted a plain array of numbers: save it with a numeric dtype")
+    if any(size <= 0 for size in shape) or dtype.itemsize == 0:
+        raise InputError(f"{what} is empty: shape {shape}; wanted at least one value")
+    return _Header(shape, fortran_order, dtype, file.tell())
+
+
+def _lie(what: str, header: _Header, got: int) -> str:
+    return (
+        f"{what}: the header says shape {header.shape} of {header.dtype}, {header.n_bytes:,} bytes, and {got:,} are "
+        "there; the file is truncated or its header wrong: write it again with numpy.save or numpy.savez"
+    )

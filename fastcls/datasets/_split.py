@@ -1,0 +1,154 @@
+"""Splits that keep each class's share, and say so where they cannot."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.datasets._common import log, shown
+from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._labels import plain_labels
+
+
+def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: int = 0) -> Dataset:
+    """Return the data set with a stratified part of its rows as the test set.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Without a test set of its own. Chosen rows are copied into memory, also from a memory map.
+    test_size : float or int
+        A share in (0, 1), rounded up to rows, or a number of rows.
+    seed : int
+        The same seed gives the same rows.
+
+    Returns
+    -------
+    Dataset
+        Both parts in the order of the original rows.
+
+    Raises
+    ------
+    InputError
+        If there is a test set already, fewer than two rows, or `test_size` leaves a side empty.
+
+    Notes
+    -----
+    The rule is scikit-learn's ``StratifiedShuffleSplit``. Where that is impossible, one line is logged, and
+
+    1. classes with a single row stay in training and the others are stratified; or, if that is impossible too (a side
+       would have fewer rows than there are classes),
+    2. one random row of each class stays in training and the test rows are drawn at random from the rest; or, if
+       training is to have fewer rows than there are classes,
+    3. the test rows are drawn at random from all rows.
+
+    The numbers of rows are as asked for in every case.
+    """
+    if dataset.X_test is not None:
+        raise InputError(
+            f"the data has its own test set of {len(dataset.X_test):,} rows; use that, or build one without"
+        )
+    train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed, "test")
+    return replace(dataset, X=dataset.X[train], y=dataset.y[train], X_test=dataset.X[test], y_test=dataset.y[test])
+
+
+def train_validation_split(
+    y: np.ndarray, *, validation_size: float | int = 0.2, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sorted row indices (training, validation), stratified by the labels `y`.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Whole numbers or strings.
+    validation_size : float or int
+        A share in (0, 1), rounded up to rows, or a number of rows.
+    seed : int
+        The same seed gives the same rows.
+
+    Returns
+    -------
+    train_index, validation_index : int64 arrays
+
+    Notes
+    -----
+    The rule, and what happens to classes with too few rows, is that of ``train_test_split``.
+    """
+    labels = plain_labels(y, "y")
+    return _split(labels, _n_rows(validation_size, len(labels), "validation_size"), seed, "validation")
+
+
+def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
+    """Return at most `n` training rows and at most `n` test rows, stratified; no change where there are no more.
+
+    The rule is that of ``train_test_split``: the rows kept are the training side of a split. With fewer rows than
+    classes, rows are drawn at random, and that is logged.
+    """
+    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+        raise InputError(f"got a limit of {shown(n)} rows; wanted a whole number of at least 1")
+    kept: dict[str, np.ndarray] = {}
+    for X, y in (("X", "y"), ("X_test", "y_test")):
+        codes = getattr(dataset, y)
+        if codes is not None and len(codes) > n:
+            index, _ = _split(codes, len(codes) - int(n), seed, "left-out")
+            kept |= {X: getattr(dataset, X)[index], y: codes[index]}
+    return replace(dataset, **kept) if kept else dataset  # type: ignore[arg-type]
+
+
+def _n_rows(size: object, n: int, what: str) -> int:
+    whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
+    if not whole and not (isinstance(size, (float, np.floating)) and 0 < size < 1):
+        raise InputError(f"got {what} {shown(size)}; wanted a share between 0 and 1, or a whole number of rows")
+    rows = int(size) if whole else math.ceil(size * n)  # type: ignore[call-overload,operator]
+    if not 1 <= rows <= n - 1:
+        raise InputError(f"got {what} {size} for {n} row{'s' * (n != 1)}; wanted at least one row on each side")
+    return rows
+
+
+def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return sorted indices of the two sides; `second` names the second one in the log."""
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise InputError(f"got seed {shown(seed)}; wanted a whole number from 0 to 2^32 - 1")
+    _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
+    everyone = np.arange(len(y))
+    if _can_stratify(counts, n_second):
+        return _stratified(everyone, codes, n_second, int(seed))
+    single = counts[codes] == 1
+    if _can_stratify(counts[counts > 1], n_second):
+        log.warning("%d classes with a single row stay out of the %s rows", int(single.sum()), second)
+        rest = everyone[~single]
+        first, chosen = _stratified(rest, codes[rest], n_second, int(seed))
+        return np.sort(np.concatenate([first, everyone[single]])), chosen
+    return _reserved(codes, n_second, np.random.default_rng(int(seed)), second)
+
+
+def _can_stratify(counts: np.ndarray, n_second: int) -> bool:
+    """Tell whether StratifiedShuffleSplit can: two rows a class, and a row a class on each side."""
+    return len(counts) > 0 and counts.min() >= 2 and min(n_second, counts.sum() - n_second) >= len(counts)
+
+
+def _stratified(rows: np.ndarray, codes: np.ndarray, n_second: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    from sklearn.model_selection import StratifiedShuffleSplit
+
+    splitter = StratifiedShuffleSplit(
+        n_splits=1, test_size=n_second, train_size=len(rows) - n_second, random_state=seed
+    )
+    first, chosen = next(splitter.split(np.zeros(len(rows)), codes))
+    return np.sort(rows[first]), np.sort(rows[chosen])
+
+
+def _reserved(codes: np.ndarray, n_second: int, rng: np.random.Generator, second: str) -> tuple[np.ndarray, np.ndarray]:
+    shuffled = rng.permutation(len(codes))
+    _, first_of_class = np.unique(codes[shuffled], return_index=True)
+    if len(codes) - n_second >= len(first_of_class):
+        log.warning(
+            "too few rows to stratify: one random row of each class was kept, the %s rows drawn from the others", second
+        )
+        shuffled = np.delete(shuffled, first_of_class)
+    else:
+        log.warning("too few rows to keep one of each class: the %s rows were drawn at random from all", second)
+    chosen = np.sort(shuffled[:n_second])
+    return np.setdiff1d(np.arange(len(codes)), chosen), chosen
