@@ -23,8 +23,9 @@ def plot_confusion(
 ) -> Any:
     """Draw the confusion matrix of predictions.
 
-    A cell's colour is the share of its true class (its row), so that rare classes are seen as well as frequent ones;
-    its number is the count, left out where it is zero and in matrices of more than 20 classes.
+    A cell's colour is the share of its true class (its row), so that rare classes are seen as well as frequent ones, on
+    a square-root scale, so that a confusion of 1 % is seen beside 100 %. Its number is the count, left out where it is
+    zero and in matrices of more than 20 classes.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ def plot_confusion(
     sklearn.metrics.ConfusionMatrixDisplay
         Plotted; its ``confusion_matrix`` holds the shares.
     """
+    from matplotlib.colors import PowerNorm
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
     n = len(class_names)
@@ -48,10 +50,16 @@ def plot_confusion(
     _, ax = _style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= MOST_NUMBERED
-    display.plot(ax=ax, cmap="Blues", colorbar=False, include_values=numbered, im_kw={"vmin": 0, "vmax": 1})
+    image = {"cmap": "Blues", "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
+    display.plot(ax=ax, colorbar=False, include_values=numbered, im_kw=image)
     if numbered:
         for (i, j), text in np.ndenumerate(display.text_):
-            text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL)
+            colour = "white" if shares[i, j] > 0.3 else "#08306b"
+            text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL, color=colour)
+    else:
+        bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+        bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
+        bar.ax.tick_params(labelsize=_style.SMALL, length=2)
     _name_axes(ax, class_names)
     ax.set_title(title or "Which classes are taken for which", fontsize=_style.TITLE, parse_math=False)
     ax.set_xlabel("predicted class (colour: share of the true class)", fontsize=_style.TEXT)
@@ -61,7 +69,7 @@ def plot_confusion(
 
 def _width(n: int) -> float:
     """Inches that leave every cell room for its number, or every row room for its name."""
-    return max(_style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.5 + 0.13 * n, 9.5)
+    return max(_style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.13 * n, 9.5)
 
 
 def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:

@@ -43,9 +43,7 @@ class LossHistoryDisplay(Drawn):
     ) -> None:
         self.loss = np.asarray(loss, dtype=np.float64)
         if self.loss.ndim != 1 or self.loss.size == 0:
-            raise InputError(
-                f"loss has the shape {self.loss.shape}; one number a step is wanted, and at least one step"
-            )
+            raise InputError(f"loss has the shape {self.loss.shape}; wanted is one number a step, at least one")
         self.name = name
         self.step = step
         self.quantity = quantity
@@ -56,9 +54,7 @@ class LossHistoryDisplay(Drawn):
         """Take the history of a fitted estimator with ``loss_history_``, one number an epoch."""
         history = getattr(estimator, "loss_history_", None)
         if history is None:
-            raise InputError(
-                f"{type(estimator).__name__} has no loss_history_; fit it first, with a solver that keeps one"
-            )
+            raise InputError(f"{type(estimator).__name__} has no loss_history_; wanted is a fitted linear classifier")
         return cls(history, name=type(estimator).__name__ if name is None else name)
 
     @classmethod
@@ -73,9 +69,8 @@ class LossHistoryDisplay(Drawn):
         self.figure_, ax = _style.axes_for(ax, height=2.6)
         self.ax_ = ax
         steps = np.arange(1, self.loss.size + 1)
-        best = self.step == "try"
         ax.plot(
-            steps, self.loss, color=_style.BLUE, lw=1.6, drawstyle="steps-post" if best else "default",
+            steps, self.loss, color=_style.BLUE, lw=1.6, drawstyle="steps-post" if self.log_steps else "default",
             marker="o" if self.loss.size <= 40 else None, ms=3,
         )  # fmt: skip
         if self.log_steps:
@@ -84,23 +79,20 @@ class LossHistoryDisplay(Drawn):
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.margins(y=0.14)
-        self._write_value(0, steps, "left")
+        self._write_value(0, "left")
         if self.loss.size > 1:
-            self._write_value(self.loss.size - 1, steps, "right")
+            self._write_value(self.loss.size - 1, "right")
         ax.tick_params(labelsize=_style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel(self.step, fontsize=_style.TEXT)
         ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
-        title = (
-            f"{self.name}: {self.quantity} after each {self.step}"
-            if self.name
-            else f"{self.quantity} after each {self.step}"
-        )
-        ax.set_title(title, fontsize=_style.TITLE, parse_math=False)
+        title = f"{self.quantity} after each {self.step}"
+        ax.set_title(f"{self.name}: {title}" if self.name else title, fontsize=_style.TITLE, parse_math=False)
         return self
 
-    def _write_value(self, i: int, steps: Any, side: str) -> None:
+    def _write_value(self, i: int, side: str) -> None:
+        above = i == 0 or not self.log_steps  # the last step of a staircase comes from above
         self.ax_.annotate(
-            _style.number(self.loss[i]), (steps[i], self.loss[i]), xytext=(0, 5), textcoords="offset points",
-            ha=side, va="bottom", fontsize=_style.SMALL,
+            _style.number(self.loss[i]), (i + 1, self.loss[i]), xytext=(0, 5 if above else -5), ha=side,
+            va="bottom" if above else "top", textcoords="offset points", fontsize=_style.SMALL,
         )  # fmt: skip

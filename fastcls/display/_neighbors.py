@@ -161,8 +161,11 @@ class NeighborsDisplay(Drawn):
             for j in range(n_neighbors):
                 self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high)
         self.axes_[0, 0].set_title("test image", fontsize=_style.SMALL, fontweight="bold", loc="left")
-        title = self.axes_[0, 1].set_title("nearest training images →", fontsize=_style.SMALL, loc="left")
-        title.set(fontweight="bold", in_layout=False)  # wider than its column, which need not grow for it
+        title = self.axes_[0, 1].annotate(
+            "nearest training images, nearest first →", (0, 1), xytext=(0, 6), textcoords="offset points",
+            xycoords="axes fraction", fontsize=_style.SMALL, fontweight="bold",
+        )  # fmt: skip
+        title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
 
     def _draw_query(self, ax: Axes, q: int, low: float, high: float) -> None:
@@ -176,7 +179,7 @@ class NeighborsDisplay(Drawn):
             mark = ""
             if self.query_names is not None:
                 mark = _style.RIGHT if self.predicted_names[q] == self.query_names[q] else _style.WRONG
-            lines.append(f"{mark} vote {_style.shorten(self.predicted_names[q], 8)}".strip())
+            lines.append(f"{mark} vote {_style.shorten(self.predicted_names[q], 10)}".strip())
         ax.set_xlabel("\n".join(lines), fontsize=_style.SMALL, labelpad=2, parse_math=False, loc="left")
 
     def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float) -> None:
@@ -190,5 +193,5 @@ class NeighborsDisplay(Drawn):
         else:
             mark = _style.WRONG + " "
             _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        text = f"{mark}{_style.shorten(self.neighbor_names[q, j], 9)}\n{_style.number(self.distances[q, j])}"
+        text = f"{mark}{_style.shorten(self.neighbor_names[q, j], 10)}\n{_style.number(self.distances[q, j])}"
         ax.set_xlabel(text, fontsize=_style.SMALL, labelpad=2, parse_math=False)

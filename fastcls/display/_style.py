@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import numpy as np
 
@@ -62,8 +63,8 @@ def figure_for(figure: Figure | SubFigure | None, height: float, width: float = 
 
 
 def clean(text: object) -> str:
-    """The text with every character that cannot be printed (control, direction, half a surrogate) replaced."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(text))
+    """The text with every character that cannot be printed (control, direction, half a surrogate) replaced by U+FFFD."""
+    return "".join(c if c.isprintable() or c in "\n\t" or category(c) == "Zs" else "\ufffd" for c in str(text))
 
 
 def shorten(name: object, length: int = 12) -> str:

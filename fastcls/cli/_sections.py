@@ -1,0 +1,215 @@
+"""The parts of the report that are drawn: how choices were made, what models see, which errors they make.
+
+Each function takes an `Outcome` and returns what ``report.html.j2`` lays out; a model that was not run is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcls import display
+from fastcls.display import _style
+
+from ._checks import MODELS
+from ._figures import draw, png
+from ._outcome import Outcome
+from ._table import best_model
+from ._words import metric_name, percent, seconds
+
+SHOWN_NEIGHBORS = 5
+SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
+SWEEP_HEADINGS = {"alpha": "α (penalty)", "validation_accuracy": "validation accuracy", "fit_seconds": "fit"}
+
+
+def choices(outcome: Outcome) -> list[dict[str, Any]]:
+    """How k, alpha and the random W were chosen: one block a model."""
+    models = outcome.results["models"]
+    found = []
+    if outcome.selection is not None and "knn" in models:
+        found.append(_choice_of_k(outcome.selection))
+    if outcome.random_search_best is not None and "random_search" in models:
+        found.append(_choice_of_w(outcome.random_search_best, models["random_search"]))
+    for name, sweep in outcome.sweeps.items():
+        if name in models and sweep:
+            found.append(_choice_of_alpha(name, sweep))
+    return found
+
+
+def _choice_of_k(selection: Any) -> dict[str, Any]:
+    metric, k = selection.best_metric, int(selection.best_k)
+    ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
+    where = int(np.flatnonzero(ks == k)[0])
+    folds = np.asarray(selection.fold_accuracy[metric]).shape[1]
+    tried = len(ks) * len(selection.metrics)
+    sentence = (
+        f"k\u00a0=\u00a0{k} under {metric_name(metric)} has the highest mean accuracy over {folds} folds, {percent(mean[where])} "
+        f"(standard deviation over the folds {percent(std[where])})"
+    )
+    if tried == 1:
+        sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds} folds."
+    else:
+        near = ks[mean >= mean[where] - std[where]]
+        others = f"; {len(near)} of the {len(ks)} values of k under {metric_name(metric)} come within that deviation"
+        sentence += f", of {tried} pairs of k and metric tried{others if len(ks) > 1 else ''}."
+    if len(ks) == 1:
+        return {"name": MODELS["knn"], "sentence": sentence, "figure": None, "rows": [], "columns": []}
+    figure = {
+        "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
+        "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them.",
+    }
+    return {"name": MODELS["knn"], "sentence": sentence, "figure": figure, "rows": [], "columns": []}
+
+
+def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
+    name = MODELS["random_search"]
+    sentence = (
+        f"{entry['tries']:,} random W were tried and the one of smallest loss on the training rows was kept: "
+        f"{_style.number(entry['best_loss'])}, after {_style.number(best[0])} at the first try."
+    )
+    svg = draw(lambda: display.LossHistoryDisplay.from_best_values(best).plot(), "best loss so far of random search")
+    return {"name": name, "sentence": sentence, "rows": [], "columns": [],
+            "figure": {"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}}  # fmt: skip
+
+
+def _choice_of_alpha(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
+    columns = [key for key in sweep[0] if key != "chosen"]
+    rows = [
+        {"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep
+    ]
+    chosen = next((row for row in sweep if row.get("chosen")), None)
+    sentence = f"{len(sweep)} settings were fitted and compared on held-out training rows"
+    if chosen is not None:
+        sentence += (
+            f"; α\u00a0=\u00a0{chosen['alpha']:g} was right most often, {percent(chosen['validation_accuracy'])}"
+        )
+    headings = [SWEEP_HEADINGS.get(key, key.replace("_", " ")) for key in columns]
+    return {"name": MODELS[name], "sentence": sentence + ".", "figure": None, "rows": rows, "columns": headings}
+
+
+def _sweep_cell(key: str, value: Any) -> str:
+    if key.endswith("accuracy"):
+        return percent(value)
+    if key.endswith("seconds"):
+        return seconds(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def figures(outcome: Outcome) -> list[dict[str, Any]]:
+    """Neighbours, templates and losses, as far as there are any."""
+    found = []
+    if outcome.dataset.image_shape is not None:
+        if outcome.neighbors is not None and "knn" in outcome.models:
+            found.append(_neighbors_figure(outcome))
+        found += [_templates_figure(outcome, name) for name in MODELS if name in outcome.models and name != "knn"]
+    for name in ("svm", "softmax"):
+        if getattr(outcome.models.get(name), "loss_history_", None) is not None:
+            found.append(_loss_figure(outcome, name))
+    return found
+
+
+def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
+    data = outcome.dataset
+    assert outcome.neighbors is not None
+    assert data.X_test is not None
+    assert data.y_test is not None
+    queries, distances, indices = (np.asarray(part) for part in outcome.neighbors)
+    shown = display.NeighborsDisplay.from_neighbors(
+        data.X_test[queries], distances[:, :SHOWN_NEIGHBORS], indices[:, :SHOWN_NEIGHBORS], y=data.y_test[queries],
+        X_train=data.X, y_train=data.y, image_shape=data.image_shape, class_names=data.class_names,
+        y_pred=outcome.predictions["knn"][queries] if "knn" in outcome.predictions else None,
+    )  # fmt: skip
+    entry = outcome.results["models"].get("knn", {})
+    metric = f" under {metric_name(entry['metric'])}" if "metric" in entry else ""
+    voters = f" The vote is that of k = {entry['k']}." if "k" in entry else ""
+    return {
+        "name": f"{MODELS['knn']}: nearest training images",
+        "svg": draw(shown.plot, "test images and their nearest training images"),
+        "caption": f"Class and distance{metric} of each neighbour; ✓ and a solid frame: the test image's own class, "
+        f"✗ and a dashed frame: another.{voters}",
+    }
+
+
+def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
+    data, model = outcome.dataset, outcome.models[name]
+    if hasattr(model, "coef_"):
+        shown = display.TemplatesDisplay.from_estimator(
+            model, image_shape=data.image_shape, class_names=data.class_names
+        )
+    else:
+        names = [data.class_names[code] for code in np.unique(data.y)]
+        shown = display.TemplatesDisplay.from_weights(model.W, image_shape=data.image_shape, class_names=names)
+    caption = "The weights of each class, one per pixel, on one scale for all classes."
+    if name == "random_search":
+        caption += " They were drawn at random: the best of many draws is still noise."
+    return {
+        "name": f"{MODELS[name]}: templates",
+        "svg": draw(shown.plot, f"templates of {MODELS[name]}"),
+        "caption": caption,
+    }
+
+
+def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
+    shown = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
+    return {
+        "name": f"{MODELS[name]}: loss while learning",
+        "svg": draw(shown.plot, f"loss of {MODELS[name]} after each epoch"),
+        "caption": "Mean loss of the training rows after each pass over them.",
+    }
+
+
+def errors(outcome: Outcome) -> list[dict[str, Any]]:
+    """Confusions of each model, the best model first."""
+    results = outcome.results
+    present = [name for name in results["models"] if name in outcome.predictions]
+    present.sort(key=lambda name: (name != best_model(results), results["models"][name]["test_errors"]))
+    return [_errors_of(outcome, name) for name in present]
+
+
+def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
+    data = outcome.dataset
+    truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
+    wrong = int(np.count_nonzero(truth != said))
+    counted = f"{wrong:,} of {len(truth):,} test rows wrong" if wrong else f"all {len(truth):,} test rows right"
+    with_images = data.image_shape is not None
+    table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
+    figure = None
+    if wrong:
+        title = f"{MODELS[name]}: which classes are taken for which"
+        figure = {
+            "svg": draw(
+                lambda: display.plot_confusion(truth, said, class_names=data.class_names, title=title),
+                f"confusion matrix of {MODELS[name]}",
+            ),
+            "caption": "Rows are true classes. The diagonal is right; everything beside it is an error.",
+        }
+    return {"name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images}
+
+
+def worst_pairs(truth: np.ndarray, said: np.ndarray) -> list[tuple[int, int, int]]:
+    """The most frequent (true class, predicted class, count), most frequent first, then by class."""
+    wrong = truth != said
+    found, counts = np.unique(np.column_stack([truth[wrong], said[wrong]]), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:SHOWN_PAIRS]
+    return [(int(found[i, 0]), int(found[i, 1]), int(counts[i])) for i in order]
+
+
+def _pair(
+    outcome: Outcome, truth: np.ndarray, said: np.ndarray, true: int, predicted: int, count: int, *, with_images: bool
+) -> dict[str, Any]:
+    data = outcome.dataset
+    sources: list[str] = []
+    if with_images:
+        assert data.X_test is not None
+        rows = np.flatnonzero((truth == true) & (said == predicted))[:SHOWN_EXAMPLES]
+        images = np.asarray(data.X_test[rows]).reshape(-1, *data.image_shape)  # type: ignore[misc]
+        low, high = _style.grey_range(images)
+        sources = [png(image, low, high) for image in images]
+    return {
+        "true": data.class_names[true],
+        "predicted": data.class_names[predicted],
+        "count": f"{count:,}",
+        "share": percent(count / np.count_nonzero(truth == true), 1),
+        "images": sources,
+    }
