@@ -1,0 +1,382 @@
+"""Models on disk: one safetensors file each, its JSON header saying what it is. Never pickle.
+
+A file is data: it can name one of the classes in `CLASSES` and nothing else, so loading a stranger's model runs no code
+of theirs. Header (every value is text, as safetensors wants it)::
+
+    format "fastcls"        version "1"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
+    params    {"n_neighbors": 5, ...}           what the estimator was made with
+    classes   {"dtype": "<U4", "values": [...]} or null
+    features  {"n": 3072, "names": [...] or null}
+    values    {...}         numbers of the fitted state that are no arrays
+    metadata  {...}         the caller's: how new images are prepared, names of the classes, image shape, data set
+
+Each estimator tells its fitted state as arrays and plain values (`_saved_state`) and takes it back (`_restore_state`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import math
+import os
+import secrets
+import stat
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import InputError
+from .datasets._common import reason, shown
+
+__all__ = ["SaveMixin", "load", "save"]
+
+FORMAT, VERSION = "fastcls", "1"
+
+#: class name -> module that holds it, imported when asked for
+CLASSES = {
+    "KNeighborsClassifier": "fastcls.neighbors",
+    "NearestNeighbors": "fastcls.neighbors",
+    "MulticlassSVM": "fastcls.linear",
+    "SoftmaxClassifier": "fastcls.linear",
+}
+
+#: Larger arrays stay on disk when a model is loaded. Below, a copy costs less than keeping the file open.
+MAPPED_FROM_BYTES = 1 << 20
+
+#: Types of arrays a file may hold, by safetensors' name.
+_DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
+}  # fmt: skip
+
+_LABEL_ITEM_BYTES = 1 << 16
+#: kind of a dtype -> Python types its labels have in the header
+_LABEL_TYPES: dict[str, Any] = {
+    "b": bool, "i": int, "u": int, "f": (int, float), "U": str, "O": (str, bool, int, float),
+}  # fmt: skip
+
+
+class SaveMixin:
+    """`save` for an estimator that can tell its fitted state."""
+
+    def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write the fitted model to one safetensors file: whole, or not at all.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; an older one is replaced only once the new one is complete on disk.
+        metadata : dict, optional
+            Whatever shall travel with the model, as JSON knows it: `fastcls.load` hands it back as ``metadata_``. A
+            loaded model's own ``metadata_`` is not written again unless it is given here.
+
+        Raises
+        ------
+        InputError
+            If a parameter is no plain value (a callable, a RandomState), or the path cannot be written.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
+        save(self, path, metadata)
+
+    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        """(arrays, JSON-able values) of the fitted state, without the classes and the features' names."""
+        raise NotImplementedError
+
+    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        """Take back what `_saved_state` told; `classes_` is set before. Arrays may be read-only memory maps.
+
+        The file may be damaged: read arrays through `expect`. What does not fit is a KeyError, TypeError or
+        ValueError.
+        """
+        raise NotImplementedError
+
+
+# what goes into the header --------------------------------------------------------------------------------------------
+
+
+def _plain(value: Any, where: str) -> Any:
+    """`value` in the types of JSON, or an error that says where the one stands that has none."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, f"{where}[{place}]") for place, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {key: _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if callable(value):
+        what = "a callable"
+    elif isinstance(value, Mapping):
+        what = "a dict whose keys are no strings"
+    else:
+        what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+    raise InputError(
+        f"{where} is {what}, which a model file cannot hold (it is never a pickle); wanted finite numbers, strings, "
+        "True, False, None, or lists and dicts of these: give such a value before saving"
+    )
+
+
+def _encoded_classes(classes: Any) -> dict[str, Any] | None:
+    if classes is None:
+        return None
+    kind, values = classes.dtype.kind, classes.tolist()
+    if kind not in _LABEL_TYPES or not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
+        raise InputError(
+            f"classes_ has dtype {classes.dtype} with labels a model file cannot hold; wanted numbers or strings: fit "
+            "with y.astype(str)"
+        )
+    return {"dtype": classes.dtype.newbyteorder("<").str, "values": _plain(values, "classes_")}
+
+
+def _decoded_classes(stored: Any) -> np.ndarray | None:
+    if stored is None:
+        return None
+    dtype, values = np.dtype(stored["dtype"]), stored["values"]
+    kind, size = dtype.kind, dtype.itemsize
+    if kind not in _LABEL_TYPES or size > _LABEL_ITEM_BYTES or not isinstance(values, list) or not values:
+        raise ValueError("classes of no known type")
+    if not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
+        raise ValueError("classes of another type than the file says")
+    restored = np.array(values, dtype=dtype.newbyteorder("="))
+    if restored.tolist() != values:  # cut short, or out of the type's range
+        raise ValueError("classes do not fit their type")
+    return restored
+
+
+def _header(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
+    from . import __version__
+
+    params = {name: _plain(value, f"the parameter {name}") for name, value in model.get_params(deep=False).items()}
+    names = getattr(model, "feature_names_in_", None)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata is a {type(metadata).__name__}; wanted a dict of JSON-able values")
+    parts = {
+        "params": params,
+        "classes": _encoded_classes(getattr(model, "classes_", None)),
+        "features": {"n": int(model.n_features_in_), "names": None if names is None else [str(name) for name in names]},
+        "values": _plain(values, "the fitted state"),
+        "metadata": _plain(metadata or {}, "metadata"),
+    }
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "class": type(model).__name__,
+        "fastcls_version": __version__,
+        **{name: json.dumps(part, allow_nan=False) for name, part in parts.items()},
+    }
+
+
+# writing ---------------------------------------------------------------------------------------------
+
+
+def _class_of(name: str) -> type[Any]:
+    found: type[Any] = getattr(importlib.import_module(CLASSES[name]), name)
+    return found
+
+
+def save(model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+    """Write a fitted model to one safetensors file: whole, or not at all. The same as ``model.save(path)``.
+
+    Parameters
+    ----------
+    model : estimator of fastcls
+    path : str or path
+    metadata : dict, optional
+        See `SaveMixin.save`.
+    """
+    name = type(model).__name__
+    if name not in CLASSES or type(model) is not _class_of(name):
+        raise InputError(f"{name} cannot be saved; wanted one of fastcls's own estimators: {', '.join(CLASSES)}")
+    check_is_fitted(model)
+    arrays, values = model._saved_state()
+    header = _header(model, metadata, values)
+    # safetensors reads memory from the first byte on and would take a strided array for a contiguous one
+    arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
+    _write_atomically(arrays, header, _checked_target(path))
+
+
+def _checked_target(path: str | os.PathLike[str]) -> Path:
+    target = Path(os.path.realpath(os.fspath(path)))  # through a symbolic link: the link stays one
+    if target.is_dir():
+        raise InputError(f"cannot write the model to {shown(path)}: it is a folder; give the name of a file")
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write the model to {shown(path)}: there is no such folder; create it first")
+    return target
+
+
+def _write_atomically(arrays: dict[str, np.ndarray], header: dict[str, str], target: Path) -> None:
+    """Write beside the target, flush to disk, rename: at any moment the target is the old file or the new one."""
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    try:
+        # Made here, with the permissions any new file gets, so that nobody's file is written over.
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        raise InputError(f"cannot write the model to {shown(target)}: {reason(error)}; choose another folder") from None
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.close(descriptor)
+        try:
+            safetensors.numpy.save_file(arrays, beside, metadata=header)
+        except safetensors.SafetensorError as error:
+            raise OSError(f"cannot write the model to {shown(target)}: {reason(error)}; nothing was replaced") from None
+        beside.chmod(mode)  # safetensors 0.8 puts a file of its own there, which only its owner may read
+        _flush_to_disk(beside, os.O_RDWR)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    if os.name == "posix":  # the rename itself; elsewhere folders cannot be opened
+        _flush_to_disk(target.parent, os.O_RDONLY)
+
+
+def _flush_to_disk(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# reading ---------------------------------------------------------------------------------------------
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """Read a model that `save` wrote.
+
+    Arrays of a megabyte and more stay on disk, as read-only memory maps: a k-NN model loads at once, whatever its size.
+    Write a new model to the same path with `save`, which puts a new file in its place; writing *into* a file that is in
+    use as a model makes that model's results undefined.
+
+    Parameters
+    ----------
+    path : str or path
+
+    Returns
+    -------
+    estimator
+        Fitted, with ``metadata_``: the dict that was given to `save` (empty if none was).
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, damaged, of another format or version. The structure is checked and every
+        array's type and shape; the values of mapped arrays are not read.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, fastcls
+    >>> X = np.array([[0, 0], [0, 9], [9, 9]], dtype=np.uint8)
+    >>> model = fastcls.KNeighborsClassifier(1).fit(X, ["a", "b", "b"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/tiny.safetensors", metadata={"unit": "pixels"})
+    ...     again = fastcls.load(f"{folder}/tiny.safetensors")
+    >>> again.predict(X).tolist(), again.metadata_
+    (['a', 'b', 'b'], {'unit': 'pixels'})
+    """
+    header = _read_header(path)
+    _check_identity(header, path)
+    try:
+        parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
+        return _restored(header["class"], parts, _read_arrays(path))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+        found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
+        raise InputError(f"the model file {shown(path)} is damaged ({found}); save or copy it again") from None
+
+
+def _read_header(path: str | os.PathLike[str]) -> dict[str, str]:
+    """The text part of the header; safetensors checks it against the bytes there are."""
+    try:
+        with open(path, "rb"):  # for its reason: safetensors has one message for all of these
+            pass
+    except OSError as error:
+        raise InputError(f"cannot open {shown(path)}: {reason(error)}; give a model file that save wrote") from None
+    try:
+        with safetensors.safe_open(os.fspath(path), framework="np") as opened:
+            return dict(opened.metadata() or {})
+    except (safetensors.SafetensorError, OSError, ValueError) as error:
+        raise InputError(
+            f"{shown(path)} is not a whole safetensors file ({reason(error)}); it was truncated, damaged, or is "
+            "something else: give a file that save wrote"
+        ) from None
+
+
+def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> None:
+    if header.get("format") != FORMAT:
+        raise InputError(f"{shown(path)} is a safetensors file, but no model of fastcls; give a file that save wrote")
+    if header.get("version") != VERSION:
+        raise InputError(
+            f"{shown(path)} has model format version {shown(header.get('version'))}, written by fastcls "
+            f"{shown(header.get('fastcls_version'))}; this fastcls reads version {VERSION!r}: install one that fits it"
+        )
+    if header.get("class") not in CLASSES:
+        raise InputError(
+            f"{shown(path)} holds a model of class {shown(header.get('class'))}; this fastcls has "
+            f"{', '.join(CLASSES)}: install one that has it"
+        )
+
+
+def _read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
+    """Every array of a file whose header safetensors has checked: large ones as views of one read-only memory map."""
+    whole = np.memmap(path, dtype=np.uint8, mode="r")
+    (length,) = struct.unpack("<Q", whole[:8].tobytes())
+    described = json.loads(whole[8 : 8 + length].tobytes())
+    described.pop("__metadata__", None)
+    arrays = {}
+    for name, entry in described.items():
+        begin, end = (8 + length + offset for offset in entry["data_offsets"])
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"array {name} has type {entry['dtype']}")
+        mapped = whole[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+        keep = end - begin >= MAPPED_FROM_BYTES and mapped.flags.aligned and mapped.dtype.isnative
+        arrays[name] = mapped if keep else np.array(mapped, dtype=mapped.dtype.newbyteorder("="))
+    return arrays
+
+
+def expect(
+    arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, ...], dtypes: tuple[str, ...] = ("float64",)
+) -> np.ndarray:
+    """The array of a file that has this name, if its type and shape (None: any length but 0) are as expected.
+
+    For `_restore_state`: what is read from a file goes to code that trusts its caller.
+    """
+    array = arrays[name]
+    fits = array.ndim == len(shape) and all(
+        size == wanted if wanted is not None else size > 0 for size, wanted in zip(array.shape, shape, strict=True)
+    )
+    if not fits or array.dtype.name not in dtypes:
+        sizes = "x".join("n" if size is None else str(size) for size in shape)
+        raise ValueError(f"array {name} of {array.dtype} {array.shape}, wanted {' or '.join(dtypes)} {sizes}")
+    return array
+
+
+def _restored(name: str, parts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+    made = _class_of(name)
+    unknown = sorted(set(parts["params"]) - set(made._get_param_names()))
+    if unknown:
+        raise ValueError(f"{name} has no parameter {unknown[0]}")
+    model = made(**parts["params"])
+    n_features = parts["features"]["n"]
+    if type(n_features) is not int or n_features < 1 or not isinstance(parts["metadata"], dict):
+        raise ValueError("features or metadata of another type")
+    model.n_features_in_ = n_features
+    if parts["features"]["names"] is not None:
+        names = np.array([str(item) for item in parts["features"]["names"]], dtype=object)
+        if len(names) != n_features:
+            raise ValueError(f"{len(names)} names for {n_features} features")
+        model.feature_names_in_ = names
+    classes = _decoded_classes(parts["classes"])
+    if classes is not None:
+        model.classes_ = classes
+    model._restore_state(arrays, parts["values"])
+    if model.n_features_in_ != n_features:
+        raise ValueError(f"arrays of {model.n_features_in_} features where the header says {n_features}")
+    model.metadata_ = parts["metadata"]
+    return model

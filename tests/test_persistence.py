@@ -1,0 +1,419 @@
+"""A saved model is the same model; no other file is taken for one; an interrupted write harms nothing."""
+
+import contextlib
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import safetensors
+import safetensors.numpy
+from sklearn.exceptions import NotFittedError
+
+import fastcls
+from fastcls import persistence
+from fastcls._validation import InputError
+
+NAMES = sorted(persistence.CLASSES)
+DTYPES = ("uint8", "int8", "float16", "float32", "float64")
+LABELS = {
+    "int64": np.array([7, -3, 2**40]),
+    "uint8": np.array([0, 9, 255], dtype=np.uint8),
+    "bool": np.array([True, False]),
+    "float32": np.array([-1.0, 1.0, 2.0], dtype=np.float32),
+    "str": np.array(["Maus", "Hündin", "a b\n\x1b[31m"]),
+    "object": np.array(["cat", "a very long name of a class"], dtype=object),
+}
+
+
+def rows(dtype="uint8", n=40, d=6, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 100, (n, d)).astype(dtype)
+
+
+def fitted(name, dtype="uint8", labels=None, X=None, **params):
+    X = rows(dtype) if X is None else X
+    labels = np.arange(3) if labels is None else labels
+    return persistence._class_of(name)(**params).fit(X, labels[np.arange(len(X)) % len(labels)])
+
+
+def answers(model, Q):
+    """Everything an estimator can say about queries, as bytes."""
+    asked = {name: getattr(model, name)(Q) for name in ("predict", "predict_proba", "decision_function", "kneighbors")
+             if hasattr(model, name)}  # fmt: skip
+    assert asked
+    return {name: [np.asarray(part).tobytes() for part in (value if isinstance(value, tuple) else (value,))]
+            for name, value in asked.items()}  # fmt: skip
+
+
+def saved(tmp_path, name="KNeighborsClassifier", **options):
+    path = tmp_path / f"{name}.safetensors"
+    fitted(name, **options).save(path)
+    return path
+
+
+def rewritten(path, header=None, arrays=None):
+    """The file again with parts of its header or arrays replaced (None removes one)."""
+    with safetensors.safe_open(path, framework="np") as opened:
+        old_header, old = dict(opened.metadata()), {key: opened.get_tensor(key) for key in opened.keys()}  # noqa: SIM118
+    new_header = {key: text for key, text in {**old_header, **(header or {})}.items() if text is not None}
+    new = {key: array for key, array in {**old, **(arrays or {})}.items() if array is not None}
+    safetensors.numpy.save_file(new, path, metadata=new_header)
+    return path
+
+
+def refusal(path):
+    """The one line with which a file is refused."""
+    with pytest.raises(InputError) as caught:
+        fastcls.load(path)
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.isprintable()
+    assert path.name in line
+    return line
+
+
+# the same model ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", NAMES)
+def test_loaded_model_answers_with_the_same_bytes(tmp_path, name, dtype):
+    model, Q = fitted(name, dtype), rows(dtype, n=17, seed=1)
+    model.save(tmp_path / "m.safetensors")
+    again = fastcls.load(tmp_path / "m.safetensors")
+    assert type(again) is type(model)
+    assert again.get_params() == model.get_params()
+    assert answers(again, Q) == answers(model, Q)
+    assert len(set(answers(model, Q).popitem()[1][0])) > 1  # the answers vary: equality says something
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_fitted_attribute_comes_back(tmp_path, name):
+    model = fitted(name)
+    model.save(tmp_path / "m")
+    again = fastcls.load(tmp_path / "m")
+    public = {key for key in vars(model) if key.endswith("_") and not key.startswith("_")}
+    assert public <= set(vars(again)), sorted(public - set(vars(again)))
+    for key in public:
+        np.testing.assert_array_equal(getattr(again, key), getattr(model, key), err_msg=key)
+
+
+@pytest.mark.parametrize("kind", LABELS)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "NearestNeighbors"])
+def test_labels_keep_their_values_and_dtype(tmp_path, name, kind):
+    model = fitted(name, labels=LABELS[kind])
+    model.save(tmp_path / "m")
+    classes = fastcls.load(tmp_path / "m").classes_
+    assert classes.dtype == model.classes_.dtype
+    assert classes.tolist() == model.classes_.tolist()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_training_rows_keep_their_dtype_and_stay_on_disk(tmp_path, dtype):
+    X = rows(dtype, n=20_000, d=64)
+    assert X.nbytes >= persistence.MAPPED_FROM_BYTES
+    path = saved(tmp_path, X=X)
+    (kept,) = fastcls.load(path)._rows.chunks
+    assert isinstance(kept, np.memmap)
+    assert kept.dtype == X.dtype
+    assert kept.flags.c_contiguous
+    assert not kept.flags.writeable
+    np.testing.assert_array_equal(kept, X)
+
+
+def test_small_arrays_are_writable_memory(tmp_path):
+    model = fastcls.load(saved(tmp_path, "SoftmaxClassifier"))
+    assert type(model.coef_) is np.ndarray
+    model.coef_ += 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_metadata_travels_with_the_model(tmp_path, name):
+    metadata = {"class_names": ["ä", "b"], "image_shape": (28, np.int64(28), 1), "preprocessing": {"resize": None}}
+    fitted(name).save(tmp_path / "m", metadata=metadata)
+    assert fastcls.load(tmp_path / "m").metadata_ == {**metadata, "image_shape": [28, 28, 1]}
+    fitted(name).save(tmp_path / "m")
+    assert fastcls.load(tmp_path / "m").metadata_ == {}
+
+
+def test_names_of_features_come_back(tmp_path):
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    frame = pandas.DataFrame(rows("float64"), columns=[f"pixel {i}" for i in range(6)])
+    fastcls.KNeighborsClassifier(1).fit(frame, np.arange(40) % 2).save(tmp_path / "m")
+    again = fastcls.load(tmp_path / "m")
+    assert again.feature_names_in_.tolist() == list(frame.columns)
+    again.predict(frame)
+
+
+def test_loaded_model_can_be_saved_over_its_own_file(tmp_path):
+    path = saved(tmp_path, X=rows(n=20_000, d=64))
+    model = fastcls.load(path)
+    before = answers(model, rows(n=5, d=64))
+    model.save(path)
+    assert answers(model, rows(n=5, d=64)) == before
+    assert answers(fastcls.load(path), rows(n=5, d=64)) == before
+
+
+def test_strided_and_fortran_state_is_saved_as_it_reads(tmp_path):
+    X = np.asfortranarray(rows("float32", n=60, d=12))[::2, ::2]
+    Q = rows("float32", n=5)
+    model = fitted("KNeighborsClassifier", X=X)
+    model.save(tmp_path / "m")
+    assert answers(fastcls.load(tmp_path / "m"), Q) == answers(model, Q)
+    linear = fitted("SoftmaxClassifier")
+    linear.coef_ = np.asfortranarray(linear.coef_)
+    linear.save(tmp_path / "m")
+    np.testing.assert_array_equal(fastcls.load(tmp_path / "m").coef_, linear.coef_)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_is_plain_safetensors_with_a_json_header(tmp_path, name):
+    path = saved(tmp_path, name)
+    with safetensors.safe_open(path, framework="np") as opened:
+        header = opened.metadata()
+    assert (header["format"], header["version"], header["class"]) == ("fastcls", "1", name)
+    assert header["fastcls_version"] == fastcls.__version__
+    for part in ("params", "classes", "features", "values", "metadata"):
+        json.loads(header[part], parse_constant=lambda text: pytest.fail(f"{text} is no JSON"))
+
+
+# what cannot be saved ---------------------------------------------------------------------------------------------
+
+
+def test_callable_parameter_is_refused(tmp_path):
+    model = fitted("KNeighborsClassifier", weights=lambda d: 1 / (1 + d))
+    with pytest.raises(InputError, match=r"parameter weights is a callable.*never a pickle"):
+        model.save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+UNSAVABLE = [np.random.RandomState(0), float("nan"), {1: 2}, object()]
+
+
+@pytest.mark.parametrize("value", UNSAVABLE, ids=["state", "nan", "key", "object"])
+def test_metadata_that_json_cannot_hold_is_refused_by_place(tmp_path, value):
+    with pytest.raises(InputError, match=r"metadata\['a'\]\[1\] is"):
+        fitted("NearestNeighbors").save(tmp_path / "m", metadata={"a": [0, value]})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_own_estimators_are_saved(tmp_path):
+    class Mine(fastcls.NearestNeighbors):
+        pass
+
+    for model in (Mine().fit(rows()), type("NearestNeighbors", (fastcls.NearestNeighbors,), {})().fit(rows())):
+        with pytest.raises(InputError, match="fastcls's own estimators"):
+            model.save(tmp_path / "m")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unfitted_model_is_refused(tmp_path, name):
+    with pytest.raises(NotFittedError):
+        persistence._class_of(name)().save(tmp_path / "m")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_target_that_cannot_be_written_is_refused(tmp_path):
+    model = fitted("NearestNeighbors")
+    with pytest.raises(InputError, match="is a folder"):
+        model.save(tmp_path)
+    with pytest.raises(InputError, match="no such folder"):
+        model.save(tmp_path / "missing" / "m")
+    with pytest.raises(InputError, match="File name too long"):
+        model.save(tmp_path / ("m" * 250))
+
+
+# an interrupted write ---------------------------------------------------------------------------------------------
+
+
+class Stopped(Exception):
+    """Stands for a full disk, a lost connection, a Ctrl-C."""
+
+
+def _half_a_file(arrays, path, metadata):
+    with open(path, "wb") as stream:
+        stream.write(b"half")
+    raise Stopped
+
+
+def _stop(*args, **options):
+    raise Stopped
+
+
+@pytest.mark.parametrize(
+    ("where", "stop"),
+    [("safetensors.numpy.save_file", _half_a_file), ("os.fsync", _stop), ("os.replace", _stop)],
+    ids=["while writing", "before it is on disk", "before it has its name"],
+)
+def test_interrupted_write_leaves_the_old_file_whole_and_nothing_else(tmp_path, monkeypatch, where, stop):
+    path = saved(tmp_path)
+    old = path.read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(where, stop)
+        with pytest.raises(Stopped):
+            fitted("KNeighborsClassifier", n_neighbors=1).save(path)
+    assert path.read_bytes() == old
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    fitted("KNeighborsClassifier", n_neighbors=1).save(path)
+    assert fastcls.load(path).n_neighbors == 1
+
+
+def test_failure_of_the_writer_is_one_line(tmp_path, monkeypatch):
+    def fail(*args, **options):
+        raise safetensors.SafetensorError("Error while serializing:\nno space left")
+
+    monkeypatch.setattr("safetensors.numpy.save_file", fail)
+    with pytest.raises(OSError, match=r"no space left.*nothing was replaced") as caught:
+        fitted("NearestNeighbors").save(tmp_path / "m")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions and symbolic links as POSIX has them")
+def test_permissions_are_those_of_any_new_file_and_links_stay_links(tmp_path):
+    (tmp_path / "plain").write_bytes(b"")
+    path = saved(tmp_path)
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    link = tmp_path / "latest"
+    link.symlink_to(path.name)
+    fitted("KNeighborsClassifier", n_neighbors=2).save(link)
+    assert link.is_symlink()
+    assert fastcls.load(path).n_neighbors == 2
+
+
+# a file that is no model ---------------------------------------------------------------------------------------------
+
+
+def test_missing_file_and_folder_are_refused(tmp_path):
+    assert "No such file" in refusal(tmp_path / "missing")
+    assert "directory" in refusal(tmp_path)
+
+
+def test_file_of_another_kind_is_refused(tmp_path):
+    path = tmp_path / "model.pkl"
+    for content in (b"", b"short", b"\x00" * 100, b"\xff" * 100, pickle.dumps({"a": np.zeros(99)}), b"PK\x03\x04" * 50):
+        path.write_bytes(content)
+        assert "not a whole safetensors file" in refusal(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_file_cut_anywhere_is_refused(tmp_path, name):
+    path = saved(tmp_path, name)
+    content = path.read_bytes()
+    for length in {0, 1, 7, 8, 9, 100, len(content) // 2, len(content) - 1}:
+        path.write_bytes(content[:length])
+        refusal(path)
+    path.write_bytes(content + b"x")
+    refusal(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_header_damaged_at_any_byte_is_refused_or_harmless(tmp_path, name):
+    """Whatever one wrong byte in the header does, it ends in a model or in one line, and in no other error."""
+    path = saved(tmp_path, name)
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    rng, refused = np.random.default_rng(0), 0
+    for place in rng.choice(end, size=150, replace=False):
+        broken = bytearray(content)
+        broken[place] ^= int(rng.integers(1, 256))
+        path.write_bytes(broken)
+        with contextlib.suppress(InputError):
+            fastcls.load(path)
+            refused -= 1
+        refused += 1
+    assert refused > 50  # a changed digit of a parameter makes another model, and most places make none
+
+
+def test_safetensors_file_of_somebody_else_is_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    for metadata in (None, {"format": "pt"}):
+        safetensors.numpy.save_file({"W": np.zeros((2, 3))}, path, metadata=metadata)
+        assert "no model of fastcls" in refusal(path)
+
+
+def test_other_version_and_other_class_are_refused(tmp_path):
+    path = saved(tmp_path)
+    assert "format version '2'" in refusal(rewritten(path, {"version": "2", "fastcls_version": "9.0\n"}))
+    path = saved(tmp_path)
+    assert "class 'os.system'" in refusal(rewritten(path, {"class": "os.system"}))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *({part: None} for part in ("params", "classes", "features", "values", "metadata")),
+        *({part: "[" * 100_000} for part in ("params", "classes")),
+        {"params": '{"n_neighbours": 5}'},
+        {"params": "[]"},
+        {"metadata": "[]"},
+        {"features": '{"n": 5, "names": null}'},
+        {"features": '{"n": 6, "names": ["a"]}'},
+        {"features": '{"n": true, "names": null}'},
+        {"classes": "null"},
+        {"classes": '{"dtype": "<i8", "values": [0, 1]}'},
+        {"classes": '{"dtype": "|u1", "values": [0, 1, 256]}'},
+        {"classes": '{"dtype": "<U1", "values": ["a", "b", "cut"]}'},
+        {"classes": '{"dtype": "<U999999999", "values": ["a", "b", "c"]}'},
+        {"classes": '{"dtype": "|O", "values": [[], {}, null]}'},
+        {"classes": '{"dtype": "no type", "values": [0, 1, 2]}'},
+    ],
+    ids=lambda header: " ".join(f"{key} {text}"[:40] for key, text in header.items()),
+)
+@pytest.mark.parametrize("name", ["KNeighborsClassifier", "SoftmaxClassifier"])
+def test_header_that_does_not_fit_is_refused(tmp_path, name, header):
+    assert "is damaged" in refusal(rewritten(saved(tmp_path, name), header))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"X": None},
+        {"codes": None},
+        {"X": np.zeros(40, dtype=np.uint8)},
+        {"X": np.zeros((40, 6), dtype=np.int32)},
+        {"X": np.zeros((0, 6), dtype=np.uint8)},
+        {"codes": np.zeros(39, dtype=np.int64)},
+        {"codes": np.full(40, 3)},
+        {"codes": np.full(40, -1)},
+        {"codes": np.zeros(40, dtype=np.float64)},
+        {"codes": np.zeros((40, 1), dtype=np.int64)},
+    ],
+    ids=["no X", "no codes", "X flat", "X int32", "X empty", "codes short",
+         "code high", "code low", "codes float", "codes 2-D"],
+)
+def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays):
+    """The kernels trust their caller: a code out of range in a stranger's file must not reach them."""
+    assert "is damaged" in refusal(rewritten(saved(tmp_path), arrays=arrays))
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{"coef_": None}, {"coef_": np.zeros((3, 5))}, {"coef_": np.zeros((2, 6))}, {"intercept_": np.zeros(4)}],
+    ids=["none", "width", "height", "intercept"],
+)
+@pytest.mark.parametrize("name", ["MulticlassSVM", "SoftmaxClassifier"])
+def test_weights_that_do_not_fit_are_refused(tmp_path, name, arrays):
+    path = saved(tmp_path, name)
+    with safetensors.safe_open(path, framework="np") as opened:
+        stored = {key.rstrip("_"): key for key in opened.keys()}  # noqa: SIM118
+    arrays = {stored[key.rstrip("_")]: array for key, array in arrays.items()}
+    assert "is damaged" in refusal(rewritten(path, arrays=arrays))
+
+
+def test_array_of_a_type_numpy_lacks_is_refused(tmp_path):
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    assert content.count(b'"I64"') == 1
+    path.write_bytes(content.replace(b'"I64"', b'"C64"'))
+    assert "type C64" in refusal(path)
+
+
+def test_a_file_names_no_code(tmp_path):
+    """A header that asks for a class outside the registry imports nothing."""
+    import sys
+
+    path = rewritten(saved(tmp_path), {"class": "this.Zen"})
+    refusal(path)
+    assert "this" not in sys.modules
