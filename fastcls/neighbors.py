@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _search, _threads, reference
 from ._search import SearchReport, Rows
 from ._validation import (
+    STORED_TYPES,
     CheckedRows,
     InputError,
     check_algorithm,
@@ -30,7 +31,7 @@ from ._validation import (
     one_of,
 )
 from .metrics import METRICS
-from .persistence import SaveMixin
+from .persistence import SaveMixin, expect
 
 __all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
 
@@ -128,8 +129,9 @@ class _Neighbors(SaveMixin, BaseEstimator):
         return {"X": rows}, {}
 
     def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        self._rows = Rows([arrays["X"]])
-        self.n_samples_fit_, self.n_features_in_ = arrays["X"].shape
+        rows = expect(arrays, "X", (None, None), STORED_TYPES)
+        self._rows = Rows([rows])
+        self.n_samples_fit_, self.n_features_in_ = rows.shape
         self.effective_metric_ = check_metric(self.metric, self.p, self.metric_params)
 
 
@@ -327,7 +329,9 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
 
     def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
         super()._restore_state(arrays, values)
-        self._codes = np.asarray(arrays["codes"])
+        self._codes = expect(arrays, "codes", (self.n_samples_fit_,), ("int64",))
+        if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
+            raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")
 
 
 def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:
