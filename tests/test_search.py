@@ -1,0 +1,231 @@
+"""The compiled search against the definition in fastcls.reference, byte for byte, for every metric and type."""
+
+import numpy as np
+import pytest
+
+from fastcls import knn, metrics, pairwise_distances, reference
+from fastcls._validation import STORED_TYPES
+
+METRICS = list(metrics.METRICS)
+# tails of 8 lanes, of 16-byte and 64-byte registers, of tiles; then digits, MNIST and CIFAR-10 widths
+WIDTHS = [*range(1, 66), 784, 3072]
+
+
+def random_rows(rng, n_rows, n_features, dtype, low=None, high=None):
+    """Rows over the whole range of a byte type, or normal ones."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return rng.normal(size=(n_rows, n_features)).astype(dtype)
+    info = np.iinfo(dtype)
+    low, high = info.min if low is None else low, info.max if high is None else high
+    return rng.integers(low, high, size=(n_rows, n_features), endpoint=True).astype(dtype)
+
+
+def assert_same_bytes(got, wanted):
+    for g, w in zip(got, wanted, strict=True):
+        assert g.dtype == w.dtype
+        assert g.shape == w.shape
+        assert g.tobytes() == w.tobytes()
+
+
+def assert_search_is_reference(Q, X, k, metric):
+    assert_same_bytes(knn(Q, X, k, metric), reference.kneighbors(Q, X, k, metric))
+
+
+def test_assert_same_bytes_sees_one_ulp_and_one_type():
+    a = np.array([1.0, 2.0])
+    with pytest.raises(AssertionError):
+        assert_same_bytes([a], [np.nextafter(a, 3)])
+    with pytest.raises(AssertionError):
+        assert_same_bytes([np.array([0.0])], [np.array([-0.0])])
+    with pytest.raises(AssertionError):
+        assert_same_bytes([np.zeros(2, np.int64)], [np.zeros(2, np.int32)])
+
+
+def test_random_rows_vary():
+    rows = random_rows(np.random.default_rng(0), 50, 7, "uint8")
+    assert rows.min() < 5
+    assert rows.max() > 250
+    assert len(np.unique(rows, axis=0)) == 50
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_equals_reference_at_every_width(metric, dtype):
+    rng = np.random.default_rng(1)
+    for width in WIDTHS:
+        Q, X = random_rows(rng, 5, width, dtype), random_rows(rng, 40, width, dtype)
+        X[3] = Q[1]
+        X[4] = Q[1]
+        X[5] = 0
+        assert_search_is_reference(Q, X, 7, metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_equals_reference_at_every_number_of_rows(metric, dtype):
+    rng = np.random.default_rng(2)
+    for n in range(1, 66):
+        Q, X = random_rows(rng, n, 9, dtype), random_rows(rng, 66 - n, 9, dtype)
+        assert_search_is_reference(Q, X, 1 + n % len(X), metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_matrix_equals_reference(metric, dtype):
+    rng = np.random.default_rng(3)
+    for n_queries, n_rows, width in [(1, 1, 1), (33, 300, 17), (70, 5, 64), (3, 40, 3072)]:
+        Q, X = random_rows(rng, n_queries, width, dtype), random_rows(rng, n_rows, width, dtype)
+        wanted = reference.distances(reference.order_values(Q, X, metric), metric)
+        assert_same_bytes([pairwise_distances(Q, X, metric)], [wanted])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("width", [1, 65, 3072, 33_026, 66_052, 150_528])
+def test_bytes_at_the_ends_of_their_range_do_not_wrap(metric, dtype, width):
+    info = np.iinfo(dtype)
+    low, high = np.full((1, width), info.min, dtype), np.full((2, width), info.max, dtype)
+    high[1, 0] = info.min
+    rows = np.vstack([high, low])
+    assert_search_is_reference(low, rows, 3, metric)
+    assert_search_is_reference(high, rows, 3, metric)
+    if metric == "l1":
+        assert pairwise_distances(low, high, metric)[0, 0] == 255.0 * width
+    if metric == "sqeuclidean":
+        assert pairwise_distances(low, high, metric)[0, 0] == 65_025.0 * width
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_ties_keep_the_order_of_the_training_index(metric, dtype):
+    rng = np.random.default_rng(4)
+    Q, X = (random_rows(rng, n, 4, "uint8", 0, 3).astype(dtype) for n in (60, 500))
+    S = reference.order_values(Q, X, metric)
+    ordered = np.sort(S, axis=1)
+    assert (ordered[:, 9] == ordered[:, 10]).mean() > 0.3, "the case must have ties at the k-th place"
+    for k in (1, 10, 499, 500):
+        assert_search_is_reference(Q, X, k, metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("Q_dtype", STORED_TYPES)
+@pytest.mark.parametrize("X_dtype", STORED_TYPES)
+def test_mixed_types_are_compared_in_float64(metric, Q_dtype, X_dtype):
+    rng = np.random.default_rng(5)
+    Q, X = random_rows(rng, 9, 19, "int8", 0, 9).astype(Q_dtype), random_rows(rng, 30, 19, "int8", 0, 9).astype(X_dtype)
+    X[2] = Q[4].astype(X_dtype)
+    assert_search_is_reference(Q, X, 5, metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_n_threads_and_batch_size_agnosticism(metric, dtype):
+    rng = np.random.default_rng(6)
+    Q, X = random_rows(rng, 150, 41, dtype), random_rows(rng, 900, 41, dtype)  # enough to be worth three threads
+    wanted = knn(Q, X, 11, metric, n_jobs=1)
+    for n_jobs in (2, 3, -1, None):
+        assert_same_bytes(knn(Q, X, 11, metric, n_jobs=n_jobs), wanted)
+    one_by_one = [knn(Q[i : i + 1], X, 11, metric) for i in range(len(Q))]
+    assert_same_bytes([np.concatenate(part) for part in zip(*one_by_one, strict=True)], wanted)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_memory_layout_agnosticism(metric, dtype, tmp_path):
+    rng = np.random.default_rng(7)
+    Q, X = random_rows(rng, 10, 24, dtype), random_rows(rng, 50, 24, dtype)
+    wanted = reference.kneighbors(Q, X, 5, metric)
+    np.save(tmp_path / "X.npy", X)
+    read_only = X.copy()
+    read_only.flags.writeable = False
+    unaligned = np.frombuffer(b"\0" + X.tobytes(), dtype=np.uint8)[1:].view(X.dtype).reshape(X.shape)
+    layouts = {
+        "Fortran": np.asfortranarray(X),
+        "strided rows": np.repeat(X, 2, axis=0)[::2],
+        "strided columns": np.repeat(X, 3, axis=1)[:, ::3],
+        "reversed": X[::-1].copy()[::-1],
+        "read-only": read_only,
+        "memory map": np.load(tmp_path / "X.npy", mmap_mode="r"),
+        "swapped bytes": X.astype(X.dtype.newbyteorder(">")),
+        "unaligned": unaligned,
+    }
+    for name, layout in layouts.items():
+        np.testing.assert_array_equal(layout, X, err_msg=name)
+        assert_same_bytes(knn(Q, layout, 5, metric), wanted)
+        assert_same_bytes(knn(np.asfortranarray(Q), layout, 5, metric), wanted)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("metric", METRICS)
+def test_hostile_floats_equal_reference(metric, dtype):
+    rng = np.random.default_rng(8)
+    tiny, large = float(np.finfo(dtype).smallest_subnormal), {"float16": 6e4, "float32": 1e18, "float64": 1e18}[dtype]
+    base = rng.normal(size=(40, 13))
+    one_ulp = np.ones((40, 13), dtype)
+    one_ulp[np.arange(40), rng.integers(13, size=40)] += np.finfo(dtype).eps
+    cases = {
+        "offset": (base + (1e3 if dtype == "float16" else 1e6)).astype(dtype),
+        "subnormal": (rng.integers(-5, 6, size=(40, 13)) * tiny).astype(dtype),
+        "large": (base.clip(-1, 1) * large).astype(dtype),
+        "one ulp apart": one_ulp,
+        "zero rows": np.where(rng.random((40, 1)) < 0.5, 0, base).astype(dtype),
+        "signed zeros": np.where(rng.random((40, 13)) < 0.5, -0.0, 0.0).astype(dtype),
+        "duplicates": np.repeat(base[:8], 5, axis=0).astype(dtype),
+    }
+    for name, X in cases.items():
+        assert_search_is_reference(X[:9], X, 40, metric)
+        distances, _ = knn(X[:9], X, 40, metric)
+        assert np.isfinite(distances).all(), name
+        assert (distances >= 0).all(), name
+
+
+def test_cosine_of_equal_and_zero_rows():
+    X = np.array([[0.1, 0.2, 0.7], [0.0, 0.0, 0.0], [-0.1, -0.2, -0.7], [1e-200, 0.0, 0.0]])
+    assert pairwise_distances(X, X, "cosine").tolist() == [
+        [0.0, 1.0, 2.0, 1.0],
+        [1.0, 1.0, 1.0, 1.0],
+        [2.0, 1.0, 0.0, 1.0],
+        [1.0, 1.0, 1.0, 0.0],
+    ]
+
+
+def test_half_floats_are_widened_exactly():
+    every_half = np.arange(65536, dtype=np.uint16).view(np.float16)
+    finite = every_half[np.isfinite(every_half)].reshape(-1, 1)
+    distances = pairwise_distances(np.zeros((1, 1)), finite, "l1")
+    assert distances[0].tobytes() == np.abs(finite[:, 0].astype(np.float64)).tobytes()
+
+
+def test_search_in_many_pieces_equals_one(monkeypatch):
+    from fastcls import _search
+
+    rng = np.random.default_rng(9)
+    Q, X = random_rows(rng, 2000, 31, "uint8"), random_rows(rng, 700, 31, "uint8")
+    wanted = knn(Q, X, 9, "l2")
+    monkeypatch.setattr(_search, "_FIRST_PIECE", 31_000)
+    calls = []
+    rows = _search.Rows([X[:250], X[250:251], X[251:]])
+    S, indices, report = _search.search(
+        rows, _search.Rows([Q]), 9, "l2", n_threads=2, progress=lambda done, total: calls.append((done, total))
+    )
+    assert_same_bytes((np.sqrt(S), indices), wanted)
+    assert report.pieces >= 6
+    assert len(calls) == report.pieces
+    assert calls[-1] == (1_400_000, 1_400_000)
+    assert [done for done, _ in calls] == sorted(done for done, _ in calls)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_group_never_sees_itself(metric):
+    from fastcls import _search
+
+    rng = np.random.default_rng(10)
+    X = random_rows(rng, 90, 4, "uint8", 0, 3)
+    groups = rng.integers(0, 4, size=90)
+    S, indices, _ = _search.search(
+        _search.Rows([X]), None, 12, metric, n_threads=2, query_groups=groups, row_groups=groups
+    )
+    wanted = reference.kneighbors(X, X, 12, metric, groups, groups)
+    assert_same_bytes((reference.distances(S, metric), indices), wanted)
+    assert (groups[indices] != groups[:, None]).all()

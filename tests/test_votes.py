@@ -1,0 +1,75 @@
+"""The compiled vote against the plain loops of fastcls.reference."""
+
+import numpy as np
+import pytest
+
+from fastcls import KNeighborsClassifier, _search, reference
+
+RULES = ["uniform", "distance", "softmax", lambda d: 1.0 / (1.0 + d)]
+
+
+@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 10, 300])
+def test_vote_equals_reference(tie_break, n_classes):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(n_classes, size=(200, 12))
+    for weights in (np.ones((200, 12)), rng.random((200, 12)), rng.integers(0, 3, size=(200, 12)).astype(float)):
+        ks = np.array([1, 2, 5, 12])
+        winners, tied, totals = _search.vote(
+            labels, weights, ks, n_classes, tie_break=tie_break, n_threads=3, with_totals=True
+        )
+        for at, k in enumerate(ks):
+            wanted = reference.vote(labels[:, :k], weights[:, :k], n_classes, tie_break)
+            assert np.array_equal(winners[:, at], wanted[0])
+            assert np.array_equal(tied[:, at], wanted[2])
+        assert totals.tobytes() == wanted[1].tobytes()
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
+@pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
+def test_classifier_equals_reference(rule, tie_break, metric):
+    rng = np.random.default_rng(1)
+    X, y = rng.integers(0, 4, size=(80, 3)).astype(np.uint8), rng.choice(["cat", "dog", "frog"], size=80)
+    Q = rng.integers(0, 4, size=(40, 3)).astype(np.uint8)
+    model = KNeighborsClassifier(6, metric=metric, weights=rule, tie_break=tie_break, temperature=0.5).fit(X, y)
+    distances, indices = reference.kneighbors(Q, X, 6, metric)
+    classes, codes = np.unique(y, return_inverse=True)
+    weights = reference.vote_weights(distances, rule, 0.5, metric)
+    winners, totals, tied = reference.vote(codes[indices], weights, 3, tie_break)
+    assert np.array_equal(model.predict(Q), classes[winners])
+    assert np.array_equal(model.predict_ties(Q), tied)
+    np.testing.assert_array_equal(model.predict_proba(Q), totals / totals.sum(axis=1, keepdims=True))
+    if rule == "uniform":
+        assert tied.any(), "the case must have ties"
+
+
+def test_a_tie_goes_to_the_smallest_or_to_the_nearest():
+    X, y = np.array([[1], [3], [6], [9]], dtype=np.uint8), [1, 1, 0, 0]
+    smallest = KNeighborsClassifier(4, metric="l1").fit(X, y)
+    nearest = KNeighborsClassifier(4, metric="l1", tie_break="nearest").fit(X, y)
+    Q = np.array([[0]], dtype=np.uint8)
+    assert smallest.predict_ties(Q).tolist() == nearest.predict_ties(Q).tolist() == [True]
+    assert smallest.predict(Q).tolist() == [0]
+    assert nearest.predict(Q).tolist() == [1]
+
+
+def test_at_distance_zero_only_exact_matches_vote():
+    X, y = np.array([[5.0], [5.0], [6.0], [6.0], [6.0]]), [1, 1, 0, 0, 0]
+    model = KNeighborsClassifier(5, weights="distance").fit(X, y)
+    assert model.predict([[5.0]]).tolist() == [1]
+    assert model.predict_proba([[5.0]]).tolist() == [[0.0, 1.0]]
+
+
+def test_agrees_with_scikit_learn_away_from_ties():
+    from sklearn.datasets import load_digits
+    from sklearn.neighbors import KNeighborsClassifier as Theirs
+
+    X, y = load_digits(return_X_y=True)
+    ours = KNeighborsClassifier(5, weights="distance").fit(X[:1000], y[:1000])
+    theirs = Theirs(5, weights="distance", algorithm="brute").fit(X[:1000], y[:1000])
+    distances, _ = ours.kneighbors(X[1000:], n_neighbors=6)
+    Q = X[1000:][distances[:, 4] < distances[:, 5]]
+    assert len(Q) > 700
+    assert np.array_equal(ours.predict(Q), theirs.predict(Q))
+    np.testing.assert_allclose(ours.predict_proba(Q), theirs.predict_proba(Q), rtol=1e-6)  # theirs come from a GEMM
