@@ -196,7 +196,8 @@ def search_chunk(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X
     heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
     heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
     heaps.row_start = row_start
-    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
+    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_blocks)  # an idle thread still spins at the region's end
+    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_busy):
         search_block(&pairs, &heaps, block * per_block, min(per_block, n_queries - block * per_block), rows_per_tile,
                      &scratch[threadid(), 0])
 
@@ -210,7 +211,8 @@ def start_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out):
 def sort_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out, int n_threads):
     """Each query's neighbours in order, nearest first, in place."""
     cdef Py_ssize_t i
-    for i in prange(heap_S_out.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, 1 + heap_S_out.shape[0] // QUERIES_PER_TILE)
+    for i in prange(heap_S_out.shape[0], nogil=True, schedule="static", num_threads=n_busy):
         sort_heap(&heap_S_out[i, 0], &heap_index_out[i, 0], heap_S_out.shape[1])
 
 

@@ -20,6 +20,7 @@ Progress = Callable[[int, int], None]
 
 QUERIES_PER_TILE = _kernels.QUERIES_IN_A_TILE
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
+_FIRST_PIECE = 200_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
 _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
 _NO_GROUPS = np.empty(0, dtype=np.int64)
 _NO_NORMS = np.empty(0, dtype=np.float64)
@@ -182,7 +183,7 @@ class _Pieces:
     """How many pairs the next parallel region should take, learned from how long the last one took."""
 
     def __init__(self, n_features: int, n_threads: int) -> None:
-        self.pairs = max(1, 200_000_000 * n_threads // n_features)
+        self.pairs = max(1, _FIRST_PIECE * n_threads // n_features)
         self.count = 0
 
     def took(self, pairs: int, seconds: float) -> None:
@@ -266,6 +267,7 @@ def search(
     started = time.perf_counter()
     of_queries = rows if queries is None else queries
     n_queries = of_queries.n_rows
+    n_threads = _threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
     S = np.empty((n_queries, k))
     indices = np.empty((n_queries, k), dtype=np.int64)
     run = _Search(rows, of_queries.dtype, k, METRICS[metric_name], n_threads)
@@ -307,6 +309,7 @@ def search(
 def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:
     """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
     metric = METRICS[metric_name]
+    n_threads = _threads.worth(n_threads, Q.size * len(rows))
     arithmetic = _arithmetic(Q.dtype, rows.dtype)
     per_tile = _rows_per_tile(rows.shape[1], arithmetic)
     scratch = _scratch(_is_widened(arithmetic, Q.dtype, rows.dtype), rows.shape[1], per_tile, n_threads)
@@ -342,6 +345,7 @@ def vote(
     totals : ndarray of shape (n_queries, n_classes), float64, for the last k; no rows unless `with_totals`
     """
     n_queries = len(labels)
+    n_threads = _threads.worth(n_threads, n_queries * (labels.shape[1] + len(ks) * n_classes))
     winners = np.empty((n_queries, len(ks)), dtype=np.int64)
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))

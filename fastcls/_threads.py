@@ -53,3 +53,11 @@ def effective(n_jobs: int | None) -> int:
         wanted = max(1, joblib.cpu_count() + 1 + int(n_jobs))
     limit = _kernels.openmp_limit()
     return min(wanted, limit) if limit < _OPENMP_AT_IMPORT else wanted
+
+
+_WORTH_A_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs
+
+
+def worth(n_threads: int, operations: int) -> int:
+    """Threads that `operations` simple steps are worth, at most `n_threads`."""
+    return min(n_threads, 1 + operations // _WORTH_A_THREAD)

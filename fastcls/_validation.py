@@ -77,16 +77,16 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
-    n_dimensions = np.ndim(X) if hasattr(X, "__array__") or isinstance(X, (list, tuple)) else 2
-    if n_dimensions > 2:
+    shape = np.shape(X) if isinstance(X, np.ndarray) else getattr(X, "shape", None) or np.asarray(X).shape
+    if len(shape) > 2:
         raise InputError(
-            f"{name} has {n_dimensions} dimensions, shape {np.shape(X)}; wanted (n_rows, n_features): "
+            f"{name} has {len(shape)} dimensions, shape {shape}; wanted (n_rows, n_features): "
             f"Reshape your data with {name}.reshape(len({name}), -1)"
         )
-    if n_dimensions < 2:
+    if len(shape) < 2:
         raise InputError(
-            f"{name} has {n_dimensions} dimension{'s' * (n_dimensions != 1)}, shape {np.shape(X)}; wanted (n_rows, "
-            f"n_features), a 2D array: Reshape your data with {name}.reshape(1, -1) if it is one row"
+            f"{name} has {len(shape)} dimension{'s' * (len(shape) != 1)}, shape {shape}; wanted (n_rows, n_features), a "
+            f"2D array: Reshape your data with {name}.reshape(1, -1) if it is one row"
         )
 
 
@@ -156,7 +156,6 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
         estimator=estimator,
     )  # fmt: skip
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
-    rows = rows.astype(rows.dtype.newbyteorder("="), copy=False)
     copied = 0
     if isinstance(X, np.ndarray) and not np.may_share_memory(rows, X):
         copied = rows.nbytes

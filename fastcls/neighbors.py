@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _search, _threads, reference
-from ._search import SearchReport, Rows
+from ._search import Rows, SearchReport
 from ._validation import (
     STORED_TYPES,
     CheckedRows,
