@@ -1,0 +1,39 @@
+"""The ``fastcls`` command. Needs the extra ``run``; without it, one line says what to install.
+
+::
+
+    _app            parsing, one-line errors
+      _run          the main job, one plain function a step        _predict, _gradcheck     the other commands
+        _checks     what may be asked for                           _estimate   how long it will take
+        _folder     nothing half-written                            _progress   what is said on stderr
+        _linear     random search, gradient check, sweep            _text       names from data made safe to show
+        _judge      the test set, asked once
+        _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from importlib.util import find_spec
+
+#: modules of the extra, imported late; the command needs all of them, and says so before any work
+_NEEDED = ("typer", "rich", "matplotlib", "jinja2", "PIL")
+
+
+def main() -> None:
+    """Entry point of the ``fastcls`` command."""
+    missing = [name for name in _NEEDED if find_spec(name) is None]
+    if missing:
+        what = "s" if len(missing) > 1 else ""
+        print(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
+              'install with: pip install "fastcls[run]"', file=sys.stderr)
+        raise SystemExit(2)
+    # ended from outside (a time limit, a shutdown): like any other end, the unfinished folder goes first
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    try:
+        from ._app import app
+
+        app(prog_name="fastcls")
+    except KeyboardInterrupt:  # while modules were still being imported; the commands answer it themselves
+        raise SystemExit(130) from None

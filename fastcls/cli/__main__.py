@@ -1,0 +1,5 @@
+"""``python -m fastcls.cli`` is the ``fastcls`` command."""
+
+from . import main
+
+main()

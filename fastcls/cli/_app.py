@@ -1,0 +1,167 @@
+"""Parsing of the command line, and nothing else: each command hands over to a plain function."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ._text import one_line
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def refuse(message: str) -> None:
+    """One line on stderr."""
+    print(f"fastcls: {message}", file=sys.stderr, flush=True)
+
+
+class OneLineGroup(TyperGroup):
+    """A group whose usage errors (a missing argument, an unknown option) are one line, like every other refusal."""
+
+    def main(self, args: Any = None, prog_name: str | None = None, **options: Any) -> Any:
+        standalone = options.pop("standalone_mode", True)
+        try:
+            status = super().main(args, prog_name, standalone_mode=False, **options)
+        except Exception as error:
+            # usage errors alone have this method; typer may carry its own copy of click, so no class is named
+            if not standalone or not hasattr(error, "format_message"):
+                raise
+            refuse(f"{' '.join(error.format_message().split())} (see: fastcls --help)")
+            sys.exit(getattr(error, "exit_code", BAD_INPUT))
+        if not standalone:
+            return status
+        sys.exit(status if isinstance(status, int) else 0)
+
+
+def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
+    """Bad input is one line and exit code 2; Ctrl-C one line and 130; a failed check or full memory one line and 1."""
+
+    @functools.wraps(command)
+    def wrapped(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except KeyboardInterrupt:
+            refuse("interrupted; nothing was written")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:  # `fastcls predict ... | head`: typer ends quietly
+            raise
+        except MemoryError as error:
+            refuse(f"not enough memory ({one_line(error)}): take fewer rows with --limit")
+            raise typer.Exit(1) from None
+        except ArithmeticError as error:
+            refuse(one_line(error))
+            raise typer.Exit(1) from None
+        except (ValueError, OSError) as error:  # InputError is a ValueError; so are scikit-learn's refusals of data
+            refuse(one_line(error))
+            raise typer.Exit(BAD_INPUT) from None
+
+    return wrapped
+
+
+app = typer.Typer(cls=OneLineGroup, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+                  help="Exact k-nearest-neighbour and linear image classifiers.")
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
+) -> None:
+    """Exact k-nearest-neighbour and linear image classifiers."""
+    if version:
+        from ._results import versions
+
+        print(f"fastcls {versions()['fastcls']}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+Data = Annotated[str, typer.Argument(metavar="DATA", help="digits, or the path of a data set: MNIST files, CIFAR-10's "
+                                     "binary version, a folder of images by class, an .npz or .npy.")]
+Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of the rows of an .npy or .npz, as an .npy.")]
+Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
+Ks = Annotated[str | None, typer.Option(metavar="1,3,5", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
+Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Of knn,random_search,svm,softmax (default: all).")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
+
+
+@app.command()
+@one_line_errors
+def run(
+    data: Data,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write (default: fastcls-<name>).")] = None,
+    ks: Ks = None,
+    metrics: Annotated[str | None, typer.Option(metavar="l1,l2", help="Metrics of k-NN.")] = None,
+    models: Models = None,
+    folds: Annotated[int, typer.Option(help="Folds of the cross-validation of k.")] = 5,
+    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified).")] = None,
+    seed: Seed = 0,
+    labels: Labels = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train k-NN, an SVM and a softmax classifier on DATA, judge each once, write a report."""
+    from ._checks import parse_options
+
+    options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, limit=limit, seed=seed, out=out,
+                            labels=labels, force=force)
+    from ._progress import Progress
+    from ._results import as_json as to_json
+    from ._run import run as run_all
+    from ._table import closing_lines, print_table
+
+    finished = run_all(options, Progress())
+    if as_json:
+        sys.stdout.write(to_json(finished.results))
+    else:
+        print_table(finished.results, sys.stdout)
+    for line in closing_lines(finished.results, finished.folder, data):
+        print(line, file=sys.stderr if as_json else sys.stdout)
+
+
+@app.command()
+@one_line_errors
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="An image, a folder of images, an .npy "
+                                        "or .npz, or a data set as for run (its test rows are predicted).")],
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the class of images with a saved model: CSV of path, label and probability (SVM: score)."""
+    from ._predict import predict as predict_all
+
+    predict_all(model, data, out=out, as_json=as_json)
+
+
+@app.command()
+@one_line_errors
+def gradcheck(
+    data: Data,
+    loss: Annotated[str, typer.Option(metavar="LOSS", help="hinge or softmax.")] = "softmax",
+    seed: Seed = 0,
+    labels: Labels = None,
+) -> None:
+    """Compare the compiled gradient with the numerical one, number by number, on rows of DATA."""
+    from ._gradcheck import gradcheck as check
+
+    if not check(data, loss, seed=seed, labels=labels):
+        raise typer.Exit(1)
+
+
+@app.command()
+@one_line_errors
+def info() -> None:
+    """Show how fastcls was built and what it runs on."""
+    import fastcls
+
+    fastcls.show_config()

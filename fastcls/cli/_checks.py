@@ -1,0 +1,107 @@
+"""What may be asked of ``fastcls run``; anything else is refused in one line that lists what may, before any work."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .._validation import InputError
+from ..metrics import ALIASES, METRICS
+
+#: every model of a run, in the order in which they are trained and shown: key -> name for people
+MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
+
+DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
+DEFAULT_METRICS = ("l1", "l2")
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What ``fastcls run`` was asked to do; ``check`` has seen it."""
+
+    data: str
+    out: Path | None = None
+    ks: tuple[int, ...] = DEFAULT_KS
+    metrics: tuple[str, ...] = DEFAULT_METRICS
+    models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
+    folds: int = 5
+    limit: int | None = None
+    seed: int = 0
+    labels: Path | None = None
+    force: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command line that gives this run again, quoted for a shell; defaults are left out."""
+        default = RunOptions(self.data)
+        words = ["fastcls", "run", as_word(self.data)]
+        for name in ("out", "limit", "seed", "folds", "labels"):
+            if (value := getattr(self, name)) != getattr(default, name):
+                words += [f"--{name}", str(value)]
+        for name in ("ks", "metrics", "models"):
+            if (values := getattr(self, name)) != getattr(default, name):
+                words += [f"--{name}", ",".join(map(str, values))]
+        return shlex.join(words + (["--force"] if self.force else []))
+
+
+def as_word(name: str) -> str:
+    """A file's name as a word of a command line: one that begins with a dash is not taken for an option."""
+    return f"./{name}" if name.startswith("-") else name
+
+
+def parse_options(data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int, limit: int | None,
+                  seed: int, out: Path | None, labels: Path | None, force: bool) -> RunOptions:
+    """The options as typed, checked.
+
+    Raises
+    ------
+    InputError
+        For anything that cannot be done, naming what can.
+    """
+    if folds < 2:
+        raise InputError(f"--folds {folds}: cross-validation needs at least 2 folds")
+    if limit is not None and limit < 2:
+        raise InputError(f"--limit {limit}: at least 2 rows are needed")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
+    if labels is not None and not labels.is_file():
+        raise InputError(f"--labels: there is no file {labels}")
+    return RunOptions(
+        data=data, out=out, folds=folds, limit=limit, seed=seed, labels=labels, force=force,
+        ks=DEFAULT_KS if ks is None else parse_ks(ks),
+        metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
+        models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),
+    )
+
+
+def parse_ks(text: str) -> tuple[int, ...]:
+    """``1,3,5`` as sorted whole numbers, each once."""
+    try:
+        ks = tuple(sorted({int(part) for part in _parts(text)}))
+    except ValueError:
+        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5") from None
+    if not ks or ks[0] < 1:
+        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5")
+    return ks
+
+
+def parse_names(
+    text: str, what: str, known: Mapping[str, Any], aliases: dict[str, str] | None = None
+) -> tuple[str, ...]:
+    """``a,b`` as names of ``known``, each once, in the order of ``known`` for models and as typed for the rest."""
+    aliases = aliases or {}
+    typed = [aliases.get(part.lower(), part.lower()) for part in _parts(text)]
+    bad = [part for part, name in zip(_parts(text), typed, strict=True) if name not in known]
+    if bad or not typed:
+        came = bad[0] if bad else repr(text)
+        raise InputError(f"unknown {what} {came}: choose from {', '.join(known)}")
+    if what == "model":
+        return tuple(name for name in known if name in typed)
+    return tuple(dict.fromkeys(typed))
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]

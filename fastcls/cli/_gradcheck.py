@@ -1,0 +1,22 @@
+"""``fastcls gradcheck``: the compiled gradient against the numerical one, on rows of the user's own data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .. import datasets
+from .._validation import one_of
+from ..losses import LOSSES
+from ._linear import GRADIENT_TOLERANCE, check_on_sample
+
+
+def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
+    """Print the comparison; True if the two gradients agree."""
+    one_of("--loss", loss, LOSSES)
+    dataset = datasets.load(data, labels=labels)
+    report = check_on_sample(dataset.X, dataset.y, loss, seed=seed)
+    print(report)
+    agrees = bool(report.max_relative_error <= GRADIENT_TOLERANCE)
+    print(f"{loss}: {'the gradients agree' if agrees else 'THE GRADIENTS DIFFER'}, largest relative error "
+          f"{report.max_relative_error:.1e} (at most {GRADIENT_TOLERANCE:.0e} wanted)")
+    return agrees

@@ -1,0 +1,130 @@
+"""The linear models of a run: random search, and SVM and softmax with their gradient check and sweep."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..datasets import train_validation_split
+from ..gradcheck import check_gradient
+from ..linear import MulticlassSVM, SoftmaxClassifier
+from ..optim import random_search
+from ..problem import LinearProblem
+from ._progress import Report
+
+#: alphas tried on the validation rows, strongest first: of equal accuracies the simplest model wins
+ALPHAS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+
+#: a larger relative error than this of the analytic gradient stops the run
+GRADIENT_TOLERANCE = 1e-5
+
+#: numbers in the W of the gradient check: each costs two evaluations of the loss
+CHECKED_WEIGHTS = 2048
+CHECKED_ROWS = 32
+
+#: the lecture's random search
+TRIES = 1000
+SCALE = 1e-4
+
+LOSSES = {"svm": "hinge", "softmax": "softmax"}
+
+
+class GradientMismatch(ArithmeticError):
+    """The analytic gradient is not the numerical one: nothing trained with it can be trusted."""
+
+
+def make_estimator(name: str, *, alpha: float, seed: int, **options: Any) -> Any:
+    """An unfitted SVM or softmax classifier, everything but ``alpha`` at its default."""
+    kind = {"svm": MulticlassSVM, "softmax": SoftmaxClassifier}[name]
+    return kind(alpha=alpha, random_state=seed, **options)
+
+
+def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha: float = 1e-2) -> Any:
+    """Compare the compiled gradient of ``loss`` with the numerical one on a few rows and features of the data.
+
+    The rows are drawn at random, the features evenly spaced, both widened to float64, centred and scaled as the
+    estimators do. W is drawn such that scores are of the order of one, where neither loss is flat.
+
+    Returns
+    -------
+    The report of `fastcls.gradcheck.check_gradient`; coordinates at a kink of the hinge are kept apart there.
+    """
+    rng = np.random.default_rng(seed)
+    n_classes = int(y.max()) + 1
+    width = max(1, min(X.shape[1], CHECKED_WEIGHTS // n_classes))
+    rows = np.sort(rng.choice(len(X), size=min(CHECKED_ROWS, len(X)), replace=False))
+    features = np.linspace(0, X.shape[1] - 1, width).astype(int)
+    sample = np.ascontiguousarray(np.asarray(X[rows])[:, features], dtype=np.float64)
+    problem = LinearProblem(
+        sample, y[rows], loss=loss, penalty="l2", alpha=alpha, fit_intercept=True, n_classes=n_classes,
+        center=sample.mean(axis=0), scale=float(sample.std()) or 1.0, penalize_intercept=False,
+    )
+    return check_gradient(problem, rng.standard_normal(problem.shape) / np.sqrt(width))
+
+
+def require_correct(report: Any, name: str) -> float:
+    """The report's maximal relative error; `GradientMismatch` if it is beyond the tolerance (or not a number)."""
+    error = float(report.max_relative_error)
+    if not error <= GRADIENT_TOLERANCE:
+        raise GradientMismatch(f"the gradient check of {name} failed: relative error {error:.1e}, wanted at most "
+                               f"{GRADIENT_TOLERANCE:.0e}; nothing was written")
+    return error
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every alpha tried on the validation rows, and the one chosen."""
+
+    candidates: list[dict[str, Any]]
+    alpha: float
+    validation_accuracy: float
+
+
+def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) -> Sweep:
+    """Fit one model an alpha on four fifths of the rows, keep the one best on the last fifth (stratified)."""
+    train, validation = train_validation_split(y, seed=seed)
+    X_train, X_validation = X[train], X[validation]
+    candidates: list[dict[str, Any]] = []
+    for done, alpha in enumerate(ALPHAS):
+        report(done, len(ALPHAS))
+        begun = time.perf_counter()
+        model = make_estimator(name, alpha=alpha, seed=seed).fit(X_train, y[train])
+        candidates.append({
+            "alpha": alpha,
+            "validation_accuracy": float(np.mean(model.predict(X_validation) == y[validation])),
+            "epochs": int(model.n_iter_),
+            "fit_seconds": time.perf_counter() - begun,
+        })
+    report(len(ALPHAS), len(ALPHAS))
+    best = max(candidates, key=lambda candidate: candidate["validation_accuracy"])  # the first of equals
+    for candidate in candidates:
+        candidate["chosen"] = candidate is best
+    return Sweep(candidates, best["alpha"], best["validation_accuracy"])
+
+
+def lecture_problem(X: np.ndarray, y: np.ndarray, n_classes: int | None = None) -> LinearProblem:
+    """The slides' function of W: hinge loss on raw pixels, bias trick, no penalty."""
+    return LinearProblem(X, y, loss="hinge", penalty=None, alpha=0.0, fit_intercept=True, n_classes=n_classes)
+
+
+def search_randomly(X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) -> tuple[Any, Any]:
+    """The lecture's first strategy: the best of 1,000 random W on raw pixels, bias trick, hinge loss.
+
+    Returns
+    -------
+    model : MulticlassSVM
+        Fitted by hand with the W found, so that it predicts and is saved like the others.
+    found : the result of `fastcls.optim.random_search`
+    """
+    found = random_search(lecture_problem(X, y), tries=TRIES, scale=SCALE, random_state=seed, progress=report)
+    model = MulticlassSVM()
+    model.classes_ = np.unique(y)
+    model.n_features_in_ = X.shape[1]
+    model.coef_ = np.ascontiguousarray(found.W[:, :-1], dtype=np.float64)
+    model.intercept_ = np.ascontiguousarray(found.W[:, -1], dtype=np.float64)
+    model.loss_history_ = np.asarray(found.best_values, dtype=np.float64)
+    model.n_iter_ = TRIES
+    return model, found

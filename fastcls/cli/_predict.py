@@ -1,0 +1,174 @@
+"""``fastcls predict``: names the class of images, or rows of an array, with a saved model."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import datasets
+from .._validation import InputError
+from ..datasets._arrays import _NPZ_KEYS, _as_rows
+from ..datasets._image import SUFFIXES
+from ..datasets._labels import settle_rows
+from ..datasets._npy import npz_keys, read_npy, read_npz
+from ..persistence import load as load_model
+from ._progress import Progress
+from ._results import as_json as to_json
+from ._results import write_atomically
+from ._text import printable
+
+#: rows predicted between two reports of progress
+ROWS_AT_ONCE = 1024
+
+#: sub-folders that hold the images to be judged, where a folder has parts
+TEST_PARTS = ("test", "val", "validation")
+
+
+@dataclass(frozen=True)
+class Named:
+    """Predictions: a label a row, and how sure the model is, in its own measure."""
+
+    labels: list[str]
+    measure: str  # "probability" or "score"
+    values: np.ndarray
+
+
+def predict(model_path: Path, data: str, *, out: Path | None, as_json: bool) -> None:
+    """Print (or write to ``out``) path, label and probability or score of every image or row of ``data``."""
+    model = load_model(model_path)
+    metadata = dict(getattr(model, "metadata_", None) or {})
+    progress = Progress()
+    with progress.library_as_notes():
+        names, X = read_rows(data, metadata, progress)
+        named = name_rows(model, metadata, X, progress)
+    rows = list(zip(names, named.labels, map(float, named.values), strict=True))
+    text = as_records(rows, named.measure) if as_json else as_csv(rows, named.measure)
+    if out is not None:
+        write_atomically(text, out)
+    else:
+        if hasattr(sys.stdout, "reconfigure"):  # file names may hold what the terminal's encoding does not
+            sys.stdout.reconfigure(errors="backslashreplace")
+        sys.stdout.write(text)
+
+
+# where the rows come from ---------------------------------------------------------------------------------------------
+
+
+def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[Sequence[str], np.ndarray]:
+    """Names and rows: of an image, of a folder's images, of an array, or of a data set's test part."""
+    path = Path(data)
+    if path.is_file() and path.suffix.lower() in SUFFIXES:
+        return read_images([path], metadata, progress)
+    if path.is_dir() and (images := images_below(path)):
+        return read_images(images, metadata, progress)
+    if path.is_file() and path.suffix.lower() in (".npy", ".npz"):
+        X = read_array(path)
+    else:
+        with progress.step("loading the data") as report:
+            dataset = datasets.load(data, progress=report)
+        X = dataset.X if dataset.X_test is None else dataset.X_test
+    return [str(row) for row in range(len(X))], X
+
+
+def images_below(folder: Path) -> list[Path]:
+    """The images of a folder, sorted; of its test part, if it has one. Hidden files and folders are left out."""
+    for part in TEST_PARTS:
+        if (folder / part).is_dir() and (images := images_below(folder / part)):
+            return images
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [Path(place, name) for name in sorted(files)
+                  if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
+    return found
+
+
+def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress) -> tuple[list[str], np.ndarray]:
+    """Prepare each image as the model's training images were."""
+    recipe = metadata.get("preprocessing") or {}
+    rows = []
+    with progress.step(f"reading {len(paths):,} images") as report:
+        for done, path in enumerate(paths):
+            rows.append(datasets.prepare_image(path, recipe))
+            report(done + 1, len(paths))
+    return [str(path) for path in paths], np.stack(rows)
+
+
+def read_array(path: Path) -> np.ndarray:
+    """Rows of an .npy (memory-mapped), or of an .npz: its test rows if it has any, else its rows; no labels needed."""
+    if path.suffix.lower() == ".npy":
+        X = read_npy(path)
+    else:
+        there = npz_keys(path)
+        wanted = [key for names in _NPZ_KEYS for key in (names[2], names[0])]
+        found = [key for key in wanted if key in there] or (there if len(there) == 1 else [])
+        if not found:
+            raise InputError(f"{str(path)!r} has the arrays {', '.join(there) or 'none'}; wanted X_test or X")
+        X = read_npz(path, found[:1])[found[0]]
+    rows, _ = _as_rows(X, "X")
+    return settle_rows({"X": rows})["X"]
+
+
+# what the model says --------------------------------------------------------------------------------------------------
+
+
+def name_rows(model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Progress) -> Named:
+    """Label and probability (models that have one) or score (the rest) of every row."""
+    if X.ndim != 2 or X.shape[1] != model.n_features_in_:
+        wide = X.shape[1] if X.ndim == 2 else X.shape
+        raise InputError(f"the data has {wide} features a row; the model was trained on {model.n_features_in_:,}")
+    classes = class_names(model, metadata)
+    measure = "probability" if hasattr(model, "predict_proba") else "score"
+    labels: list[str] = []
+    values = []
+    with progress.step(f"predicting {len(X):,} rows") as report:
+        for start in range(0, len(X), ROWS_AT_ONCE):
+            piece = X[start : start + ROWS_AT_ONCE]
+            columns = np.searchsorted(model.classes_, model.predict(piece))
+            all_values = model.predict_proba(piece) if measure == "probability" else class_scores(model, piece)
+            labels += [classes[column] for column in columns]
+            values.append(all_values[np.arange(len(piece)), columns])
+            report(start + len(piece), len(X))
+    return Named(labels, measure, np.concatenate(values))
+
+
+def class_scores(model: Any, X: np.ndarray) -> np.ndarray:
+    """One score a class, (n, n_classes); for two classes scikit-learn's convention has only the second one's."""
+    scores = np.asarray(model.decision_function(X))
+    return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
+
+
+def class_names(model: Any, metadata: dict[str, Any]) -> list[str]:
+    """The name of each of ``model.classes_``: the data set's, or the label itself where the model knows no names."""
+    known = metadata.get("class_names")
+    if not known:
+        return [str(label) for label in model.classes_]
+    codes = np.asarray(model.classes_)
+    if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= len(known):
+        return [str(label) for label in model.classes_]
+    return [str(known[code]) for code in codes]
+
+
+# how it is shown ------------------------------------------------------------------------------------------------------
+
+
+def as_csv(rows: list[tuple[str, str, float]], measure: str) -> str:
+    """CSV with a heading. Control characters are escaped: a file's name must not command the reader's terminal."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["path", "label", measure])
+    writer.writerows([printable(name), printable(label), f"{value:.6g}"] for name, label, value in rows)
+    return text.getvalue()
+
+
+def as_records(rows: list[tuple[str, str, float]], measure: str) -> str:
+    """A JSON list of objects."""
+    return to_json([{"path": name, "label": label, measure: value} for name, label, value in rows])

@@ -1,0 +1,117 @@
+"""``results.json``: what a run found, for machines. Schema 1.
+
+``dataset n_train n_test n_features n_classes seed command versions environment test_evaluations notes`` and ``models``:
+one entry a model that was asked for. ``test_evaluations`` is how often the test set was asked, all models together;
+each model's entry has its own count. Seconds are wall-clock seconds; accuracies are shares between 0 and 1.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+#: raised whenever a field changes its meaning or goes; new fields do not raise it
+SCHEMA = 1
+
+_PACKAGES = ("fastcls", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "pillow")
+
+
+def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
+    """Interval of a share, 95 % unless ``z`` says otherwise.
+
+    The share p whose test at level z would not reject ``correct`` of ``total``:
+    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). Unlike
+    p +- z sqrt(p(1-p)/n) it stays inside 0..1 and is not empty at 0 or at ``total`` correct.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    if not 0 <= correct <= total or total < 1:
+        raise ValueError(f"{correct} correct of {total} is not a share")
+    p = correct / total
+    middle = p + z * z / (2 * total)
+    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    # 0 and total of total are exact ends; rounding would leave 1e-17 there
+    low = 0.0 if correct == 0 else (middle - half) / scale
+    high = 1.0 if correct == total else (middle + half) / scale
+    return low, high
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages a result depends on; a package that is not installed is left out."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            if name == "fastcls":  # run from its sources
+                import fastcls
+
+                found[name] = str(getattr(fastcls, "__version__", "unknown"))
+    return found
+
+
+def environment() -> dict[str, Any]:
+    """The machine, as far as it can change a figure (only seconds: the answers depend on none of it). No host name."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "processor": _processor(),
+        "byteorder": sys.byteorder,
+        "cpus_usable": usable,
+        "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
+    }
+
+
+def _processor() -> str:
+    """The processor's name; ``platform.processor()`` is empty on many Linux systems."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if line.startswith(("model name", "Model name", "Hardware")):
+                    return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def as_plain(value: Any) -> Any:
+    """``value`` in the types JSON knows; a number JSON does not know (NaN, infinity) becomes null."""
+    if isinstance(value, dict):
+        return {str(key): as_plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return as_plain(value.tolist())
+    if isinstance(value, np.generic):
+        return as_plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def as_json(results: Any) -> str:
+    """``results`` as the text of results.json. ASCII only: names from data cannot reach a terminal as commands."""
+    return json.dumps(as_plain(results), indent=2, allow_nan=False) + "\n"
+
+
+def write_atomically(text: str, path: Path) -> None:
+    """Write ``text`` to ``path``: whole or not at all, and the old file stays until then."""
+    beside = path.with_name(f".{path.name}.partial")
+    try:
+        with open(beside, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -1,0 +1,273 @@
+"""``fastcls run``: from a data set to judged classifiers, one plain function a step.
+
+load -> train and test rows -> k-NN (cross-validation of k and metric), random search, SVM, softmax (gradient check,
+sweep of alpha) -> each judged once on the test set -> results.json, report.html, models/. Nothing below sees the
+test labels but `TestSet.judge`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .. import datasets
+from .._validation import InputError, check_finite, check_magnitude
+from ..datasets import Dataset
+from ..model_selection import cross_validate_k
+from ..neighbors import KNeighborsClassifier
+from . import _linear, _results
+from ._checks import MODELS, RunOptions
+from ._estimate import estimate_seconds
+from ._folder import OutputFolder, default_folder
+from ._judge import TestSet, Verdict
+from ._outcome import Outcome
+from ._progress import Progress, Report
+from ._text import about
+
+#: test rows in the neighbours figure, and neighbours of each
+SHOWN_QUERIES, SHOWN_NEIGHBORS = 8, 8
+
+
+@dataclass
+class Trained:
+    """One model of the run, trained and not yet judged."""
+
+    model: Any
+    entry: dict[str, Any]
+    extras: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the closing lines need."""
+
+    results: dict[str, Any]
+    folder: Path
+
+
+def run(options: RunOptions, progress: Progress) -> Finished:
+    """Do the whole job; the folder appears at the end or not at all."""
+    target = options.out if options.out is not None else default_folder(options.data)
+    folder = OutputFolder(target, force=options.force, data=options.data)
+    with folder as room, progress.library_as_notes():
+        with progress.step("loading the data") as report:
+            dataset = load_data(options, report)
+        announce(dataset, options, progress)
+        X, y = dataset.X, dataset.y
+        test = TestSet(*_test_part(dataset))
+
+        trained = {name: TRAINERS[name](X, y, options, progress) for name in options.models}
+        verdicts = judge_all(test, trained, progress)
+        results = collect(dataset, options, trained, verdicts, test, progress.notes)
+        outcome = make_outcome(dataset, results, trained, verdicts, progress.notes)
+        write_all(outcome, trained, room, progress)
+        folder.publish()
+    return Finished(results, target)
+
+
+def load_data(options: RunOptions, report: Report) -> Dataset:
+    """The data with a test set: its own, or a stratified fifth of its rows. What cannot be used is refused here."""
+    dataset = datasets.load(options.data, labels=options.labels, progress=report)
+    if dataset.X_test is None:
+        dataset = datasets.train_test_split(dataset, test_size=0.2, seed=options.seed)
+    if options.limit is not None:
+        dataset = datasets.limit(dataset, options.limit, seed=options.seed)
+    if len(np.unique(dataset.y)) < 2:
+        raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
+    for name, rows in (("X", dataset.X), ("X_test", _test_part(dataset)[0])):
+        check_finite(rows, name)
+        for metric in options.metrics:
+            check_magnitude(rows, name, metric)
+    return dataset
+
+
+def _test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    assert dataset.X_test is not None
+    assert dataset.y_test is not None
+    return dataset.X_test, dataset.y_test
+
+
+def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
+    """Say what the data is and how long the run will take."""
+    shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
+    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {len(_test_part(dataset)[1]):,} test rows, "
+                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names)} classes")
+    with progress.step("estimating the time"):
+        seconds = estimate_seconds(dataset, options)
+    progress.line(f"this will take {about(seconds)}")
+
+
+# one function a model: training rows in, a trained model and its entry out ------------------------------------------
+
+
+def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+    """Cross-validate every k under every metric, fit the best pair on all training rows."""
+    with progress.step(f"k-NN: {options.folds}-fold cross-validation of k ({', '.join(options.metrics)})") as report:
+        selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=options.folds,
+                                     seed=options.seed, progress=report)
+    metric, k, best = selection.best_metric, int(selection.best_k), int(selection.best_index)
+    begun = time.perf_counter()
+    model = KNeighborsClassifier(n_neighbors=k, metric=metric).fit(X, y)
+    fit_seconds = time.perf_counter() - begun
+    candidates = [
+        {"metric": name, "k": int(number), "cv_accuracy_mean": float(mean), "cv_accuracy_std": float(std)}
+        for name in selection.metrics
+        for number, mean, std in zip(selection.ks, selection.mean(name), selection.std(name), strict=True)
+    ]
+    entry = {
+        "metric": metric,
+        "k": k,
+        "cv_accuracy_mean": float(selection.mean(metric)[best]),
+        "cv_accuracy_std": float(selection.std(metric)[best]),
+        "folds": options.folds,
+        "candidates": candidates,
+        "fit_seconds": fit_seconds,
+    }
+    return Trained(model, entry, {"selection": selection})
+
+
+def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+    """The best of 1,000 random W."""
+    begun = time.perf_counter()
+    with progress.step(f"random search: {_linear.TRIES:,} tries") as report:
+        model, found = _linear.search_randomly(X, y, seed=options.seed, report=report)
+    entry = {"tries": _linear.TRIES, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - begun}
+    return Trained(model, entry, {"found": found})
+
+
+def _train_linear(name: str) -> Callable[..., Trained]:
+    def train(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+        """Check the gradient, sweep alpha on validation rows, fit on all training rows."""
+        with progress.step(f"{MODELS[name]}: gradient check"):
+            checked = _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=options.seed)
+        error = _linear.require_correct(checked, MODELS[name])
+        with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha") as report:
+            sweep = _linear.sweep(name, X, y, seed=options.seed, report=report)
+        begun = time.perf_counter()
+        with progress.step(f"{MODELS[name]}: fit on all training rows"):
+            model = _linear.make_estimator(name, alpha=sweep.alpha, seed=options.seed).fit(X, y)
+        entry = {
+            "alpha": sweep.alpha,
+            "validation_accuracy": sweep.validation_accuracy,
+            "gradient_check_max_relative_error": error,
+            "epochs": int(model.n_iter_),
+            "candidates": sweep.candidates,
+            "fit_seconds": time.perf_counter() - begun,
+        }
+        return Trained(model, entry, {"sweep": sweep.candidates})
+
+    return train
+
+
+#: key of a model -> its training step; the order of `MODELS`
+TRAINERS: dict[str, Callable[..., Trained]] = {
+    "knn": train_knn,
+    "random_search": train_random_search,
+    "svm": _train_linear("svm"),
+    "softmax": _train_linear("softmax"),
+}
+
+
+# judging, collecting, writing ---------------------------------------------------------------------------------------
+
+
+def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress) -> dict[str, Verdict]:
+    """Each model's verdict; the only call of `TestSet.judge`."""
+    verdicts = {}
+    for name, one in trained.items():
+        with progress.step(f"{MODELS[name]}: judged on {len(test):,} test rows"):
+            verdicts[name] = test.judge(name, one.model)
+    return verdicts
+
+
+def collect(dataset: Dataset, options: RunOptions, trained: dict[str, Trained], verdicts: dict[str, Verdict],
+            test: TestSet, notes: list[str]) -> dict[str, Any]:
+    """What results.json says."""
+    models = {
+        name: {
+            **one.entry,
+            "test_accuracy": verdicts[name].accuracy,
+            "test_errors": verdicts[name].errors,
+            "test_accuracy_interval": list(verdicts[name].interval),
+            "test_evaluations": test.evaluations[name],
+            "predict_seconds": verdicts[name].seconds,
+        }
+        for name, one in trained.items()
+    }
+    results = {
+        "schema": _results.SCHEMA,
+        "dataset": dataset.name,
+        "n_train": len(dataset.X),
+        "n_test": len(test),
+        "n_features": dataset.X.shape[1],
+        "n_classes": len(dataset.class_names),
+        "class_names": list(dataset.class_names),
+        "image_shape": dataset.image_shape,
+        "seed": options.seed,
+        "command": options.command,
+        "versions": _results.versions(),
+        "environment": _results.environment(),
+        "test_evaluations": test.evaluations.total(),
+        "models": models,
+        "notes": list(notes),
+    }
+    plain: dict[str, Any] = _results.as_plain(results)
+    return plain
+
+
+def make_outcome(dataset: Dataset, results: dict[str, Any], trained: dict[str, Trained], verdicts: dict[str, Verdict],
+                 notes: list[str]) -> Outcome:
+    """What the report draws from."""
+    found = trained["random_search"].extras["found"] if "random_search" in trained else None
+    knn = trained.get("knn")
+    return Outcome(
+        results=results,
+        dataset=dataset,
+        models={name: found if name == "random_search" else one.model for name, one in trained.items()},
+        predictions={name: verdict.predicted for name, verdict in verdicts.items()},
+        selection=None if knn is None else knn.extras["selection"],
+        sweeps={name: one.extras["sweep"] for name, one in trained.items() if "sweep" in one.extras},
+        random_search_best=None if found is None else np.asarray(found.best_values),
+        neighbors=None if knn is None else shown_neighbors(knn.model, dataset, verdicts["knn"].predicted),
+        notes=list(notes),
+    )
+
+
+def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A test row of each predicted class (the first ones; labels are not asked) and its nearest training rows."""
+    first = np.sort(np.unique(predicted, return_index=True)[1])[:SHOWN_QUERIES].astype(np.int64)
+    k = min(SHOWN_NEIGHBORS, len(dataset.X))
+    distances, indices = model.kneighbors(np.ascontiguousarray(_test_part(dataset)[0][first]), n_neighbors=k)
+    return first, distances, indices
+
+
+def metadata_of(dataset: Dataset, results: dict[str, Any], name: str) -> dict[str, Any]:
+    """What travels with a saved model: enough to prepare new images as these were, and to name their classes."""
+    entry = results["models"][name]
+    return {
+        "preprocessing": dict(dataset.preprocessing),
+        "class_names": list(dataset.class_names),
+        "image_shape": None if dataset.image_shape is None else list(dataset.image_shape),
+        "dataset": dataset.name,
+        "model": name,
+        "test_accuracy": entry["test_accuracy"],
+        "command": results["command"],
+    }
+
+
+def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progress: Progress) -> None:
+    """results.json, the models and the report, into ``room``."""
+    from ._report import write_report
+
+    (room / "models").mkdir()
+    for name, one in trained.items():
+        metadata = metadata_of(outcome.dataset, outcome.results, name)
+        one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata)
+    with progress.step("drawing the report"):
+        write_report(outcome, room / "report.html")
+    _results.write_atomically(_results.as_json(outcome.results), room / "results.json")
