@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, file_size, reason, shown, shown_list
+from fastcls.datasets._common import existing_path, reason, shown, shown_list
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -125,8 +125,9 @@ def decode_image(path: Path) -> np.ndarray:
         from PIL import Image
     except ImportError:
         raise InputError("reading pictures needs pillow, which is not installed; pip install 'fastcls[run]'") from None
-    file_size(path)  # a pipe or a device would block the reader for ever
     try:
+        if not path.is_file():  # a pipe or a device would block the reader for ever
+            raise InputError("not a file; wanted a picture file")
         with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise InputError(f"{image.width} x {image.height} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
