@@ -18,8 +18,18 @@ def config() -> dict[str, Any]:
         "isa": "scalar",
         "machine": f"{platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
-        "versions": {name: metadata.version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
     }
+
+
+def _version(name: str) -> str:
+    """The installed version; fastcls run from its sources is not installed, and knows its own."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        import fastcls
+
+        return fastcls.__version__ if name == "fastcls" else "not installed"
 
 
 def show_config() -> None:

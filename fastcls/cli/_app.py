@@ -25,10 +25,10 @@ def refuse(message: str) -> None:
 class OneLineGroup(TyperGroup):
     """A group whose usage errors (a missing argument, an unknown option) are one line, like every other refusal."""
 
-    def main(self, args: Any = None, prog_name: str | None = None, **options: Any) -> Any:
-        standalone = options.pop("standalone_mode", True)
+    def main(self, *args: Any, **options: Any) -> Any:
+        standalone = options.get("standalone_mode", True)
         try:
-            status = super().main(args, prog_name, standalone_mode=False, **options)
+            status = super().main(*args, **{**options, "standalone_mode": False})
         except Exception as error:
             # usage errors alone have this method; typer may carry its own copy of click, so no class is named
             if not standalone or not hasattr(error, "format_message"):

@@ -7,21 +7,23 @@ each model's entry has its own count. Seconds are wall-clock seconds; accuracies
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import platform
-import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from .._config import config
+
 #: raised whenever a field changes its meaning or goes; new fields do not raise it
 SCHEMA = 1
 
-_PACKAGES = ("fastcls", "numpy", "scipy", "scikit-learn", "safetensors", "matplotlib", "pillow")
+_DRAWING = ("matplotlib", "pillow")
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
@@ -47,27 +49,23 @@ def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> t
 
 def versions() -> dict[str, str]:
     """Versions of Python and of the packages a result depends on; a package that is not installed is left out."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
+    found: dict[str, str] = {"python": platform.python_version(), **config()["versions"]}
+    for name in _DRAWING:
+        with contextlib.suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            if name == "fastcls":  # run from its sources
-                import fastcls
-
-                found[name] = str(getattr(fastcls, "__version__", "unknown"))
     return found
 
 
 def environment() -> dict[str, Any]:
     """The machine, as far as it can change a figure (only seconds: the answers depend on none of it). No host name."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    built = config()
     return {
         "system": platform.system(),
         "machine": platform.machine(),
         "processor": _processor(),
-        "byteorder": sys.byteorder,
-        "cpus_usable": usable,
+        "threads": built["threads"],
+        "openmp": built["openmp"],
+        "kernels": built["isa"],
         "omp_num_threads": os.environ.get("OMP_NUM_THREADS"),
     }
 
