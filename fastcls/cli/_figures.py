@@ -68,7 +68,9 @@ def _inline(svg: str, description: str) -> Markup:
     body = re.sub(r"<style type=\"text/css\">.*?</style>", "", body, flags=re.S)  # report.css has its one rule
     body = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", body)
     prefix = f"f{zlib.crc32(description.encode('utf-8', 'replace')):x}"
-    body = re.sub(r"\bid=\"", f'id="{prefix}-', body)  # ids must differ between the figures of one page
+    # ids must differ within a page: equal images have equal ids, and two figures have the same names for their parts
+    used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", body))
+    body = re.sub(r" id=\"([^\"]+)\"", lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", body)
     body = re.sub(r"href=\"#", f'href="#{prefix}-', body)
     body = re.sub(r"url\(#", f"url(#{prefix}-", body)
     for colour, variable in THEME.items():

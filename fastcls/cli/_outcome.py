@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
-    from fastcls.model_selection import KSelection
     from numpy.typing import NDArray
 
     from fastcls.datasets import Dataset
+    from fastcls.model_selection import KSelection
 
 
 @dataclass

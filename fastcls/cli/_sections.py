@@ -44,8 +44,8 @@ def _choice_of_k(selection: Any) -> dict[str, Any]:
     folds = np.asarray(selection.fold_accuracy[metric]).shape[1]
     tried = len(ks) * len(selection.metrics)
     sentence = (
-        f"k\u00a0=\u00a0{k} under {metric_name(metric)} has the highest mean accuracy over {folds} folds, {percent(mean[where])} "
-        f"(standard deviation over the folds {percent(std[where])})"
+        f"k\u00a0=\u00a0{k} under {metric_name(metric)} has the highest mean accuracy over {folds} folds, "
+        f"{percent(mean[where])} (standard deviation over the folds {percent(std[where])})"
     )
     if tried == 1:
         sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds} folds."
@@ -182,6 +182,7 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
                 lambda: display.plot_confusion(truth, said, class_names=data.class_names, title=title),
                 f"confusion matrix of {MODELS[name]}",
             ),
+            "wide": len(data.class_names) > display.MOST_NUMBERED,
             "caption": "Rows are true classes. The diagonal is right; everything beside it is an error.",
         }
     return {"name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images}

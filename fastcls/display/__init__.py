@@ -6,13 +6,14 @@ when something is drawn and not before; pyplot is not used, so no window opens a
 notebook shows a plotted display as the value of its cell; elsewhere, ``display.figure_.savefig(path)``.
 """
 
-from fastcls.display._confusion import plot_confusion
+from fastcls.display._confusion import MOST_NUMBERED, plot_confusion
 from fastcls.display._cross_validation import CrossValidationDisplay
 from fastcls.display._loss_history import LossHistoryDisplay
 from fastcls.display._neighbors import NeighborsDisplay
 from fastcls.display._templates import TemplatesDisplay
 
 __all__ = [
+    "MOST_NUMBERED",
     "CrossValidationDisplay",
     "LossHistoryDisplay",
     "NeighborsDisplay",

@@ -61,7 +61,7 @@ def plot_confusion(
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
         bar.ax.tick_params(labelsize=_style.SMALL, length=2)
     _name_axes(ax, class_names)
-    ax.set_title(title or "Which classes are taken for which", fontsize=_style.TITLE, parse_math=False)
+    ax.set_title(_style.shorten(title, 60) or "Which classes are taken for which", fontsize=_style.TITLE, parse_math=False)
     ax.set_xlabel("predicted class (colour: share of the true class)", fontsize=_style.TEXT)
     ax.set_ylabel("true class", fontsize=_style.TEXT)
     return display

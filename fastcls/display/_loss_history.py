@@ -87,7 +87,9 @@ class LossHistoryDisplay(Drawn):
         ax.set_xlabel(self.step, fontsize=_style.TEXT)
         ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
         title = f"{self.quantity} after each {self.step}"
-        ax.set_title(f"{self.name}: {title}" if self.name else title, fontsize=_style.TITLE, parse_math=False)
+        ax.set_title(
+            f"{_style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=_style.TITLE, parse_math=False
+        )
         return self
 
     def _write_value(self, i: int, side: str) -> None:

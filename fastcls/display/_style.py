@@ -63,7 +63,7 @@ def figure_for(figure: Figure | SubFigure | None, height: float, width: float = 
 
 
 def clean(text: object) -> str:
-    """The text with every character that cannot be printed (control, direction, half a surrogate) replaced by U+FFFD."""
+    """The text with every character that cannot be printed (control, direction, lone surrogate) replaced."""
     return "".join(c if c.isprintable() or c in "\n\t" or category(c) == "Zs" else "\ufffd" for c in str(text))
 
 
