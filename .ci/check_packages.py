@@ -1,0 +1,43 @@
+"""Whether sdist and wheel hold what they must: python .ci/check_packages.py DIST LIST-OF-PROJECT-FILES."""
+
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+#: of the project's files, what a source package does without
+NOT_SHIPPED = {".gitignore"}
+
+
+def missing_from_sdist(path: Path, files: set[str]) -> set[str]:
+    """Project files that the sdist lacks."""
+    with tarfile.open(path) as archive:
+        inside = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
+    return files - NOT_SHIPPED - inside
+
+
+def missing_from_wheel(path: Path, files: set[str]) -> set[str]:
+    """Files of the package that the wheel lacks: all of them, the compiled core and the licence."""
+    with zipfile.ZipFile(path) as archive:
+        inside = set(archive.namelist())
+    missing = {name for name in files if name.startswith("fastcls/")} - inside
+    if not any(name.startswith("fastcls/_kernels.") and name.endswith((".so", ".pyd")) for name in inside):
+        missing.add("fastcls/_kernels.*.so")
+    if not any(name.endswith("licenses/LICENSE") for name in inside):
+        missing.add("LICENSE")
+    return missing
+
+
+def main(dist: str, listing: str) -> int:
+    """Print what is missing; 0 if nothing is."""
+    files = {name.removeprefix("./") for name in Path(listing).read_text(encoding="utf-8").splitlines()}
+    (sdist,), (wheel,) = Path(dist).glob("*.tar.gz"), Path(dist).glob("*.whl")
+    assert {"fastcls/py.typed", "fastcls/_kernels.pyi"} <= files, "the list of project files is not one"
+    missing = {sdist.name: missing_from_sdist(sdist, files), wheel.name: missing_from_wheel(wheel, files)}
+    for name, lacking in missing.items():
+        print(f"{name}: {'complete' if not lacking else 'lacks ' + ', '.join(sorted(lacking))}")
+    return int(any(missing.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

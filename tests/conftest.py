@@ -1,0 +1,49 @@
+"""What every test run says at its end: how many tests were skipped, for which reason, and whether that was right."""
+
+import importlib.util
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+#: What a test may be skipped for the lack of -> whether it is here. A skip for the lack of what is here fails the run.
+AT_HAND = {
+    "chromium": lambda: any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+    "shared data": lambda: (ROOT.parent / "shared" / "data").is_dir(),
+    "pandas": lambda: importlib.util.find_spec("pandas") is not None,
+}
+
+
+def skip_reason(report):
+    """The reason of a skipped test's report; xfail reports have none here, they are not in the list of skips."""
+    text = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return re.sub(r"^Skipped: ", "", text)
+
+
+def unjustified(reason):
+    """Whether a skip blames the lack of something that is here."""
+    return any(re.search(rf"\b{name}\b", reason, re.IGNORECASE) and here() for name, here in AT_HAND.items())
+
+
+def _skips(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    return Counter(map(skip_reason, reporter.stats.get("skipped", []))) if reporter else Counter()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session, exitstatus):
+    if exitstatus == pytest.ExitCode.OK and any(map(unjustified, _skips(session.config))):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter, exitstatus, config):
+    skips = _skips(config)
+    terminalreporter.section("skips by reason")
+    for reason, count in skips.most_common():
+        wrong = "  <- WRONG: it is here" if unjustified(reason) else ""
+        terminalreporter.line(f"{count:5d}  {reason}{wrong}")
+    terminalreporter.line(f"{sum(skips.values()):5d}  skipped in all")
