@@ -64,3 +64,31 @@ def vote(
     scratch: Floats,
     n_threads: int,
 ) -> None: ...
+def linear_tile(n_rows: int, n_features: int, n_classes: int) -> tuple[int, int]: ...
+def linear_scores(
+    X: Bytes,
+    storage: int,
+    W: Floats,
+    b: Floats,
+    scores_out: Floats,
+    scratch: Floats,
+    rows_per_tile: int,
+    n_threads: int,
+) -> None: ...
+def loss_gradient(
+    X: Bytes,
+    storage: int,
+    index: Integers,
+    first: int,
+    y: Integers,
+    W: Floats,
+    b: Floats,
+    loss: int,
+    options: Floats,
+    losses_out: Floats,
+    gradient_out: Floats,
+    b_gradient_out: Floats,
+    scratch: Floats,
+    rows_per_tile: int,
+    n_threads: int,
+) -> None: ...

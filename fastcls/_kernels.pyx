@@ -314,20 +314,20 @@ def vote(const int64_t[:, ::1] labels, const double[:, ::1] weights, const int64
 
 # ---------------------------------------------------------------------------------------------------- linear classifiers
 #
-# Rows are widened a tile at a time; nothing else of the data is copied. Four loops pass over a tile: widen, scores, losses,
+# Rows are widened a tile at a time; nothing else of the data is copied. Two loops pass over a tile: rows to losses, and the
 # gradient. Each is parallel over results, never over what is added up: a score is one dot product by one thread, in eight
 # lanes; an entry of the gradient belongs to one thread, which adds the rows in their order. So the bytes do not depend on
 # threads or tiles, and there are no partial gradients to keep (for 10,000 classes each would be as large as W).
 
 cdef enum:
-    TILE_VALUES = 1 << 19       # doubles in the rows and scores of a tile: 4 MB
-    LEAST_ROWS = 16             # rows of a tile at least, however wide
+    TILE_VALUES = 1 << 20       # doubles in the rows and scores of a tile: 8 MB
+    LEAST_ROWS = 32             # rows of a tile at least, however wide
     ROWS_PER_TASK = 8           # rows that use a group of classes' weights while these are in the cache
-    CLASSES_PER_TASK = 32
+    CLASSES_PER_GROUP = 32
     GRADIENT_FEATURES = 128     # x GRADIENT_ROWS: 32 kB of rows stay in the first cache while the classes pass
     GRADIENT_ROWS = 32
     GRADIENT_CLASSES = 32
-    SERIAL_WORK = 100000        # multiply-adds below which waking threads costs more than it saves
+    SERIAL_WORK = 1000000       # multiply-adds, 0.3 ms: below, waking threads costs more than it saves
 
 
 cdef struct Linear:
@@ -337,6 +337,10 @@ cdef struct Linear:
     widen_fn widen
     const int64_t *index        # NULL: rows first, first + 1, ...
     Py_ssize_t first
+    const int64_t *y
+    sample_loss loss            # NULL: scores only
+    const double *options
+    double *losses
     const double *W
     const double *b
     Py_ssize_t n_features
@@ -346,35 +350,35 @@ cdef struct Linear:
     int n_threads
 
 
-cdef inline const uint8_t *row_at(Linear *at, Py_ssize_t i) noexcept nogil:
-    return at.start + (at.index[i] if at.index != NULL else at.first + i) * at.row_bytes
-
-
-cdef void widen_rows(Linear *at, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
-    cdef Py_ssize_t i
-    for i in prange(n_rows, schedule="static", num_threads=at.n_threads,
-                    use_threads_if=n_rows * at.n_features > SERIAL_WORK):
-        at.widen(row_at(at, start + i), at.n_features, at.x + i * at.n_features)
-
-
-cdef void score_group(Linear *at, Py_ssize_t first_row, Py_ssize_t n_rows, Py_ssize_t first_class) noexcept nogil:
+cdef void rows_to_losses(Linear *at, Py_ssize_t start, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """Widen, score and judge a few rows of the tile that begins at row `start` of the call."""
     cdef tile_fn dot = fastcls_tiles[<int> FASTCLS_DOT][<int> FASTCLS_F64]
-    cdef Py_ssize_t n = min(<Py_ssize_t> CLASSES_PER_TASK, at.n_classes - first_class), i, c
-    cdef double *out
-    for i in range(first_row, first_row + n_rows):
-        out = at.scores + i * at.n_classes + first_class
-        dot(at.x + i * at.n_features, 1, at.W + first_class * at.n_features, n, at.n_features, out)
-        for c in range(n):
-            out[c] += at.b[first_class + c]
+    cdef Py_ssize_t C = at.n_classes, group = 0, n_group, i, c, row
+    cdef double *scores
+    for i in range(first, first + n):
+        row = at.index[start + i] if at.index != NULL else at.first + start + i
+        at.widen(at.start + row * at.row_bytes, at.n_features, at.x + i * at.n_features)
+    while group < C:
+        n_group = min(<Py_ssize_t> CLASSES_PER_GROUP, C - group)
+        for i in range(first, first + n):
+            scores = at.scores + i * C + group
+            dot(at.x + i * at.n_features, 1, at.W + group * at.n_features, n_group, at.n_features, scores)
+            for c in range(n_group):
+                scores[c] += at.b[group + c]
+        group += n_group
+    if at.loss == NULL:
+        return
+    for i in range(first, first + n):
+        row = at.index[start + i] if at.index != NULL else at.first + start + i
+        at.losses[start + i] = at.loss(at.scores + i * C, C, at.y[row], at.options)
 
 
-cdef void score_rows(Linear *at, Py_ssize_t n_rows) noexcept nogil:
-    cdef Py_ssize_t n_row_tasks = (n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK, task, row
-    cdef Py_ssize_t n_class_tasks = (at.n_classes + CLASSES_PER_TASK - 1) // CLASSES_PER_TASK
-    for task in prange(n_row_tasks * n_class_tasks, schedule="dynamic", num_threads=at.n_threads,
+cdef void tile_to_losses(Linear *at, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
+    cdef Py_ssize_t task, first
+    for task in prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK, schedule="dynamic", num_threads=at.n_threads,
                        use_threads_if=n_rows * at.n_features * at.n_classes > SERIAL_WORK):
-        row = task % n_row_tasks * ROWS_PER_TASK
-        score_group(at, row, min(<Py_ssize_t> ROWS_PER_TASK, n_rows - row), task // n_row_tasks * CLASSES_PER_TASK)
+        first = task * ROWS_PER_TASK
+        rows_to_losses(at, start, first, min(<Py_ssize_t> ROWS_PER_TASK, n_rows - first))
 
 
 cdef inline void add_four(double *total, Py_ssize_t n, const double *g, Py_ssize_t g_step, const double *x,
@@ -435,6 +439,10 @@ cdef Linear linear_of(const uint8_t[:, ::1] X, int storage, const double[:, ::1]
     at.widen = fastcls_widen[storage]
     at.index = NULL
     at.first = 0
+    at.y = NULL
+    at.loss = NULL
+    at.options = NULL
+    at.losses = NULL
     at.W = &W[0, 0]
     at.b = &b[0]
     at.n_classes = W.shape[0]
@@ -460,9 +468,8 @@ def linear_scores(const uint8_t[:, ::1] X, int storage, const double[:, ::1] W, 
     with nogil:
         while start < X.shape[0]:
             n_rows = min(rows_per_tile, X.shape[0] - start)
-            widen_rows(&at, start, n_rows)
             at.scores = &scores_out[start, 0]
-            score_rows(&at, n_rows)
+            tile_to_losses(&at, start, n_rows)
             start += n_rows
 
 
@@ -486,19 +493,17 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     scratch, rows_per_tile : from linear_tile
     """
     cdef Linear at = linear_of(X, storage, W, b, scratch, rows_per_tile, n_threads)
-    cdef sample_loss sample = loss_function(loss)
-    cdef const double *option = &options[0] if options.shape[0] > 0 else NULL
-    cdef Py_ssize_t n = losses_out.shape[0], C = W.shape[0], start = 0, n_rows, i, c, row
+    cdef Py_ssize_t n = losses_out.shape[0], C = W.shape[0], start = 0, n_rows, i, c
     at.index = &index[0] if index.shape[0] > 0 else NULL
     at.first = first
+    at.y = &y[0]
+    at.loss = loss_function(loss)
+    at.options = &options[0] if options.shape[0] > 0 else NULL
+    at.losses = &losses_out[0]
     with nogil:
         while start < n:
             n_rows = min(rows_per_tile, n - start)
-            widen_rows(&at, start, n_rows)
-            score_rows(&at, n_rows)
-            for i in prange(n_rows, schedule="static", num_threads=n_threads, use_threads_if=n_rows * C > SERIAL_WORK):
-                row = at.index[start + i] if at.index != NULL else first + start + i
-                losses_out[start + i] = sample(at.scores + i * C, C, y[row], option)
+            tile_to_losses(&at, start, n_rows)
             if gradient_out.shape[0] > 0:
                 add_gradient(&at, n_rows, &gradient_out[0, 0])
                 for i in range(n_rows):

@@ -1,0 +1,167 @@
+"""The linear classifiers' definitions in plain NumPy: losses, gradients, and the lecture's own loops.
+
+Written to be read, one row and one class at a time, with no trick for speed; the oracle of the tests. `scores` is one row
+of scores, (n_classes,), `y` its class code. Source of the loops: the lecture (Stanford CS231n, spring 2017, lectures 2, 3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+__all__ = [
+    "SAMPLE_LOSSES",
+    "L_i_vectorized",
+    "evaluate_linear",
+    "forward_difference",
+    "minibatch_gradient_descent",
+    "multiclass_hinge",
+    "multiclass_hinge_gradient",
+    "random_search",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_gradient",
+    "softmax_probabilities",
+]
+
+
+
+def multiclass_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
+    """Multiclass SVM loss of one row: sum over j != y of max(0, s_j - s_y + margin)."""
+    loss = 0.0
+    for j in range(len(scores)):
+        if j != y:
+            loss += max(0.0, scores[j] - scores[y] + margin)
+    return loss
+
+
+def multiclass_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
+    """d multiclass_hinge / d scores: 1 for each violating class, minus their number for y; 0 on the kink itself."""
+    gradient = np.zeros(len(scores))
+    for j in range(len(scores)):
+        if j != y and scores[j] - scores[y] + margin > 0:
+            gradient[j] += 1.0
+            gradient[y] -= 1.0
+    return gradient
+
+
+def softmax_probabilities(scores: np.ndarray) -> np.ndarray:
+    """exp, then normalise; the largest score is taken off first, which changes nothing but the overflow."""
+    unnormalised = [math.exp(s - max(scores)) for s in scores]
+    return np.array([u / sum(unnormalised) for u in unnormalised])
+
+
+def softmax_cross_entropy(scores: np.ndarray, y: int) -> float:
+    """Softmax loss of one row: -log(exp(s_y) / sum_j exp(s_j)), natural logarithm."""
+    top = max(scores)
+    return math.log(sum(math.exp(s - top) for s in scores)) + (top - scores[y])
+
+
+def softmax_cross_entropy_gradient(scores: np.ndarray, y: int) -> np.ndarray:
+    """d softmax_cross_entropy / d scores: the probabilities, less 1 for y."""
+    gradient = softmax_probabilities(scores)
+    gradient[y] -= 1.0
+    return gradient
+
+
+SAMPLE_LOSSES = {
+    "hinge": (multiclass_hinge, multiclass_hinge_gradient),
+    "softmax": (softmax_cross_entropy, softmax_cross_entropy_gradient),
+}
+
+
+def evaluate_linear(
+    X: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray | None = None, loss: str = "softmax",
+    alpha: float = 0.0, **options: float
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Full loss and gradient, row by row: L = mean L_i + alpha sum W^2 (no 1/2, as the lecture).
+
+    Parameters
+    ----------
+    X : array (n_samples, n_features)
+    y : array (n_samples,) of class codes
+    W, b : arrays (n_classes, n_features), (n_classes,)
+    loss : {"hinge", "softmax"}
+
+    Returns
+    -------
+    value : float
+    gradient_W, gradient_b : arrays like W and b
+    """
+    of_sample, slope_of_sample = SAMPLE_LOSSES[loss]
+    b = np.zeros(len(W)) if b is None else b
+    total, gradient_W, gradient_b = 0.0, np.zeros(W.shape), np.zeros(len(W))
+    for row, label in zip(X, y, strict=True):
+        x = row.astype(np.float64)  # before any arithmetic: bytes would wrap around
+        scores = W @ x + b
+        total += of_sample(scores, label, **options)
+        slope = slope_of_sample(scores, label, **options)
+        for c in range(len(W)):
+            gradient_W[c] += slope[c] * x
+            gradient_b[c] += slope[c]
+    n = len(X)
+    return total / n + alpha * float((W * W).sum()), gradient_W / n + 2 * alpha * W, gradient_b / n
+
+
+def L_i_vectorized(x: np.ndarray, y: int, W: np.ndarray) -> float:
+    """The lecture's example code, as on the slide."""
+    scores = W.dot(x)
+    margins = np.maximum(0, scores - scores[y] + 1)
+    margins[y] = 0
+    loss_i = np.sum(margins)
+    return loss_i
+
+
+def random_search(
+    L: Callable[[np.ndarray], float], n_classes: int, n_weights: int, tries: int = 1000, seed: int = 0
+) -> tuple[np.ndarray, float, list[float]]:
+    """The lecture's 'first very bad idea': draw W at random, keep the best.
+
+    The slide keeps it as `bestW` and later reads `Wbest`; here it has one name. `L` is the loss over the training set.
+
+    Returns
+    -------
+    W : array (n_classes, n_weights)
+    value : float
+    losses : list of float
+        The loss of every attempt.
+    """
+    rng = np.random.default_rng(seed)
+    bestloss = float("inf")
+    bestW = np.zeros((n_classes, n_weights))
+    losses = []
+    for _ in range(tries):
+        W = rng.standard_normal((n_classes, n_weights)) * 0.0001
+        loss = L(W)
+        losses.append(loss)
+        if loss < bestloss:
+            bestloss = loss
+            bestW = W
+    return bestW, bestloss, losses
+
+
+def forward_difference(f: Callable[[np.ndarray], float], W: np.ndarray, h: float = 0.0001) -> np.ndarray:
+    """The lecture's numerical gradient: one number at a time, (f(W + h) - f(W)) / h."""
+    gradient = np.zeros(W.shape)
+    value = f(W)
+    for place in np.ndindex(W.shape):
+        moved = W.copy()
+        moved[place] += h
+        gradient[place] = (f(moved) - value) / h
+    return gradient
+
+
+def minibatch_gradient_descent(
+    evaluate_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray], W: np.ndarray, n_samples: int,
+    step_size: float, steps: int, batch_size: int = 256, seed: int = 0
+) -> Iterator[np.ndarray]:
+    """The lecture's 'vanilla minibatch gradient descent'; yields W after each step.
+
+    `evaluate_gradient(W, rows)` is the gradient over the rows whose numbers are given.
+    """
+    rng = np.random.default_rng(seed)
+    for _ in range(steps):
+        rows = rng.integers(0, n_samples, batch_size)
+        W = W - step_size * evaluate_gradient(W, rows)
+        yield W
