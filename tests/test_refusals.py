@@ -24,7 +24,7 @@ def fit(rows=X, labels=Y, **options):
 
 
 class OnADevice:
-    __cuda_array_interface__ = {}
+    __cuda_array_interface__ = ()
 
 
 CASES = {

@@ -1,0 +1,59 @@
+"""Published accuracies on real images, from the whole test sets. Skipped where the data is not at hand."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastcls import KNeighborsClassifier, datasets, reference
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    if not (SHARED / "mnist").is_dir():
+        pytest.skip("shared data not found: no MNIST beside the project")
+    return datasets.load(SHARED / "mnist")
+
+
+@pytest.fixture(scope="module")
+def cifar10(tmp_path_factory):
+    """CIFAR-10 (JPEG copy), written in the official binary layout and read back."""
+    if not (SHARED / "cifar10_jpeg.tar.xz").is_file():
+        pytest.skip("shared data not found: no CIFAR-10 (JPEG copy) beside the project")
+    folder = tmp_path_factory.mktemp("cifar10")
+    subprocess.run([sys.executable, SHARED / "make_cifar10.py", "--format", "bin", folder], check=True)
+    return datasets.load(folder / "cifar-10-batches-bin")
+
+
+def test_mnist_1nn_under_l2_makes_309_errors(mnist):
+    model = KNeighborsClassifier(1).fit(mnist.X, mnist.y)
+    assert np.count_nonzero(model.predict(mnist.X_test) != mnist.y_test) == 309
+
+
+def test_cifar10_jpeg_copy_1nn_under_l1_is_3845(cifar10):
+    model = KNeighborsClassifier(1, metric="l1").fit(cifar10.X, cifar10.y)
+    assert np.count_nonzero(model.predict(cifar10.X_test) == cifar10.y_test) == 3845
+    assert model.search_report_.arithmetic == "integer"
+
+
+def test_cifar10_bytes_that_wrap_around_are_the_classic_mistake(cifar10):
+    wrapping, right = reference.LectureNearestNeighbor(wrap=True), KNeighborsClassifier(1, metric="l1")
+    some, Q = slice(0, 5000), cifar10.X_test[:200]
+    wrapping.train(cifar10.X[some], cifar10.y[some])
+    right.fit(cifar10.X[some], cifar10.y[some])
+    wrong_accuracy = np.mean(wrapping.predict(Q) == cifar10.y_test[:200])
+    assert wrong_accuracy < right.score(Q, cifar10.y_test[:200])
+
+
+def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
+    for data in (mnist, cifar10):
+        for metric in ("l1", "l2", "cosine"):
+            model = KNeighborsClassifier(7, metric=metric).fit(data.X[:2000], data.y[:2000])
+            wanted = reference.kneighbors(data.X_test[:5], data.X[:2000], 7, metric)
+            got = model.kneighbors(data.X_test[:5])
+            assert got[0].tobytes() == wanted[0].tobytes()
+            assert got[1].tobytes() == wanted[1].tobytes()
