@@ -157,7 +157,7 @@ def _squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndar
 
 
 def _is_zero(rows: np.ndarray) -> np.ndarray:
-    return (~rows.any(axis=1)).astype(np.uint8)
+    return np.logical_not(rows.any(axis=1)).astype(np.uint8)
 
 
 @dataclass

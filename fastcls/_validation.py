@@ -171,7 +171,10 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         raise InputError(f"{name} is None: this estimator requires y to be passed, but the target y is None; pass labels")
     y = column_or_1d(y, warn=True)
     if len(y) != n_rows:
-        raise InputError(f"{name} has {len(y)} labels for {n_rows} rows of X; inconsistent numbers of samples: pass one label a row")
+        raise InputError(
+            f"{name} has {len(y)} labels for {n_rows} rows of X; inconsistent numbers of samples: "
+            "pass one label a row"
+        )
     if y.dtype.kind == "f":
         bad = ~np.isfinite(y)
         if bad.any():
