@@ -74,7 +74,7 @@ def _width(n: int) -> float:
 
 def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
     step = -(-len(class_names) // MOST_NAMED)
-    ticks = np.arange(0, len(class_names), step)
+    ticks = list(range(0, len(class_names), step))
     size = _style.SMALL if len(class_names) <= MOST_NUMBERED else 6.5
     names = [_style.shorten(class_names[i], 16) for i in ticks]
     upright = len(class_names) > 10 or max(len(name) for name in names) > 3

@@ -82,7 +82,7 @@ class TemplatesDisplay(Drawn):
         weights = np.atleast_2d(weights)
         if len(weights) == 1 and len(estimator.classes_) == 2:  # scikit-learn keeps one row for two classes
             weights = np.vstack([-weights, weights])
-        names = _style.label_names(estimator.classes_, class_names)
+        names = _style.label_names(estimator.classes_, class_names).tolist()
         return cls.from_weights(weights, image_shape=image_shape, class_names=names, max_classes=max_classes)
 
     @classmethod
