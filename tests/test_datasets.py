@@ -170,9 +170,7 @@ def test_cifar_class_names_come_from_the_meta_file(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- arrays
 
 
-@pytest.mark.parametrize(
-    "beside", ["vec_f16_labels.npy", "vec_f16.labels.npy", "vec_labels.npy", "labels.npy", "y.npy"]
-)
+@pytest.mark.parametrize("beside", ["vec_f16_labels.npy", "vec_f16.labels.npy", "vec_labels.npy", "labels.npy", "y.npy"])
 def test_labels_are_found_beside_an_npy_file(tmp_path: Path, beside: str) -> None:
     X = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float16)
     np.save(tmp_path / "vec_f16.npy", X)
@@ -189,9 +187,7 @@ def test_labels_are_found_beside_an_npy_file(tmp_path: Path, beside: str) -> Non
 
 
 @pytest.mark.parametrize("dtype", ["bool", "int16", "uint16", "int32", "int64", "uint64", ">i4"])
-def test_integers_that_fit_a_byte_become_bytes_exactly(
-    tmp_path: Path, dtype: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_integers_that_fit_a_byte_become_bytes_exactly(tmp_path: Path, dtype: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="fastcls")
     X = np.array([[0, 1], [1, 0], [200, 255]]) % (2 if dtype == "bool" else 256)
     np.save(tmp_path / "X.npy", X.astype(dtype))
@@ -260,6 +256,13 @@ def test_labels_of_any_kind_become_codes(labels: list, names: tuple[str, ...], t
     got = [dataset.class_names[code] for code in dataset.y]
     wanted = [x.decode() if isinstance(x, bytes) else x for x in np.array(labels).ravel().tolist()]
     assert got == [str(int(x)) if isinstance(x, float) else str(x) for x in wanted]
+
+
+def test_names_keep_their_given_order(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", X=np.eye(3), y=["dog", "ant", "cat"], class_names=["dog", "cat", "ant"])
+    dataset = datasets.load_npz(tmp_path / "a.npz")
+    assert dataset.class_names == ("dog", "cat", "ant")
+    assert dataset.y.tolist() == [0, 2, 1]
 
 
 def test_nan_is_left_to_the_estimators(tmp_path: Path) -> None:
@@ -417,9 +420,7 @@ def test_exif_rotation_is_applied(tmp_path: Path, orientation: int, ending: str)
     np.testing.assert_array_equal(dataset.X[0].reshape(upright.shape), upright)
 
 
-def test_order_is_natural_and_other_files_are_skipped_and_counted(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_order_is_natural_and_other_files_are_skipped_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="fastcls")
     for i in (10, 2, 1, 33):
         save(tmp_path / "a" / f"img{i}.png", np.full((2, 2), i, np.uint8))
@@ -500,6 +501,7 @@ def test_a_split_is_a_function_of_its_seed() -> None:
     [
         ([20, 1, 20, 1], 0.2, "classes with a single row", True),
         ([5, 5, 5, 5], 1, "one random row of each class was kept", True),
+        ([2] * 8, 7, "one random row of each class was kept", True),
         ([1, 1, 1], 1, "at random from all", False),
         ([1, 1], 0.5, "at random from all", False),
         ([2, 2, 2], 4, "at random from all", False),

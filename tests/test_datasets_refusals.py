@@ -341,9 +341,7 @@ def test_an_npz_member_that_occurs_twice_is_refused(tmp_path: Path) -> None:
 
 def test_an_npy_without_labels_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "vec_f16.npy", X)
-    check_refused(
-        lambda: datasets.load(tmp_path / "vec_f16.npy"), "'vec_f16_labels.npy', 'vec_f16.labels.npy', 'vec_la"
-    )
+    check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy"), "'vec_f16_labels.npy', 'vec_f16.labels.npy', 'vec_la")
     np.save(tmp_path / "y.npy", y)
     check_refused(lambda: datasets.load(tmp_path / "y.npy"), "no labels beside it")  # not its own labels
     check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy", labels=tmp_path / "no.npy"), "No such file")
@@ -402,6 +400,10 @@ FOLDER_CASES: dict[str, Case] = {
     ),
     "control characters in a file name": (_with(lambda r: _touch(r / "a" / "\x1b[2J.png")), r"\x1b[2J.png"),
     "over the pixel cap": (_with(lambda r: _touch(r / "a" / "y.png", _png_header(8001, 8000))), "at most 64,000,000"),
+    "over the cap, where Pillow warns": (
+        _with(lambda r: _touch(r / "a" / "y.png", _png_header(10000, 10000))),
+        "at most 64,000,000",
+    ),
     "decompression bomb": (_with(lambda r: _touch(r / "a" / "y.png", _png_header(60000, 60000))), "64,000,000 pixels"),
     "float grey": (_with(lambda r: Image.new("F", (4, 4)).save(r / "a" / "y.tif")), "floating-point grey"),
     "wide grey": (_with(lambda r: Image.new("I", (4, 4), 70000).save(r / "a" / "y.tif")), "outside 0 to 65535"),

@@ -216,8 +216,7 @@ def _decode_all(
     if refused:
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         raise InputError(
-            f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; "
-            "repair or remove them"
+            f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; repair or remove them"
         )
     return _to_rows(pictures, image_size)
 
@@ -263,9 +262,7 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> tuple
     try:
         X = np.empty((len(pictures), *shape), dtype=np.uint8)
     except MemoryError:
-        raise InputError(
-            f"{len(pictures)} images of {h}x{w} do not fit into memory; give a smaller image_size"
-        ) from None
+        raise InputError(f"{len(pictures)} images of {h}x{w} do not fit into memory; give a smaller image_size") from None
     for i, picture in enumerate(pictures):
         if picture is not None:
             fitted = fit_image(picture, (h, w))

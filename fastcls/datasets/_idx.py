@@ -74,9 +74,7 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     if find_idx(folder, "t10k", _IMAGES) or find_idx(folder, "t10k", _LABELS):
         X_test, y_test, test_shape = _load_part(folder, "t10k")
         if test_shape != shape:
-            raise InputError(
-                f"{shown(folder)}: training images are {shape}, test images {test_shape}; wanted one shape"
-            )
+            raise InputError(f"{shown(folder)}: training images are {shape}, test images {test_shape}; wanted one shape")
     return Dataset(
         X,
         y,

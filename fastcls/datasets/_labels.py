@@ -58,9 +58,7 @@ def encode_labels(
     train = plain_labels(y, what)
     test = None if y_test is None else plain_labels(y_test, f"{what}_test")
     if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
-        raise InputError(
-            f"{what} and {what}_test are of different kinds ({train.dtype}, {test.dtype}); wanted one kind"
-        )
+        raise InputError(f"{what} and {what}_test are of different kinds ({train.dtype}, {test.dtype}); wanted one kind")
     if class_names is not None:
         names = tuple(plain_labels(class_names, "class_names").astype(str).tolist())
         if train.dtype.kind != "U":

@@ -48,9 +48,7 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
     The numbers of rows are as asked for in every case.
     """
     if dataset.X_test is not None:
-        raise InputError(
-            f"the data has its own test set of {len(dataset.X_test):,} rows; use that, or build one without"
-        )
+        raise InputError(f"the data has its own test set of {len(dataset.X_test):,} rows; use that, or build one without")
     train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed, "test")
     return replace(dataset, X=dataset.X[train], y=dataset.y[train], X_test=dataset.X[test], y_test=dataset.y[test])
 
@@ -133,9 +131,7 @@ def _can_stratify(counts: np.ndarray, n_second: int) -> bool:
 def _stratified(rows: np.ndarray, codes: np.ndarray, n_second: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.model_selection import StratifiedShuffleSplit
 
-    splitter = StratifiedShuffleSplit(
-        n_splits=1, test_size=n_second, train_size=len(rows) - n_second, random_state=seed
-    )
+    splitter = StratifiedShuffleSplit(n_splits=1, test_size=n_second, train_size=len(rows) - n_second, random_state=seed)
     first, chosen = next(splitter.split(np.zeros(len(rows)), codes))
     return np.sort(rows[first]), np.sort(rows[chosen])
 
