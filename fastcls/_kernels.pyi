@@ -3,10 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+_Bytes = NDArray[np.uint8]
+_Floats = NDArray[np.float64]
+_Integers = NDArray[np.int64]
 
+__test__: dict[str, str]
 TYPES: dict[str, int]
 TILES: dict[str, int]
 QUERIES_IN_A_TILE: int
@@ -15,80 +16,80 @@ HAS_OPENMP: bool
 def openmp_limit() -> int: ...
 def scratch_size(n_features: int, rows_per_tile: int) -> int: ...
 def search_chunk(
-    Q: Bytes,
+    Q: _Bytes,
     Q_storage: int,
-    X: Bytes,
+    X: _Bytes,
     X_storage: int,
     tile: int,
     arithmetic: int,
-    query_norms: Floats,
-    zero_queries: Bytes,
-    row_norms: Floats,
-    query_groups: Integers,
-    row_groups: Integers,
+    query_norms: _Floats,
+    zero_queries: _Bytes,
+    row_norms: _Floats,
+    query_groups: _Integers,
+    row_groups: _Integers,
     row_start: int,
-    heap_S_out: Floats,
-    heap_index_out: Integers,
+    heap_S_out: _Floats,
+    heap_index_out: _Integers,
     rows_per_tile: int,
-    scratch: Floats,
+    scratch: _Floats,
     n_threads: int,
 ) -> None: ...
-def start_heaps(heap_S_out: Floats, heap_index_out: Integers) -> None: ...
-def sort_heaps(heap_S_out: Floats, heap_index_out: Integers, n_threads: int) -> None: ...
+def start_heaps(heap_S_out: _Floats, heap_index_out: _Integers) -> None: ...
+def sort_heaps(heap_S_out: _Floats, heap_index_out: _Integers, n_threads: int) -> None: ...
 def distance_matrix(
-    Q: Bytes,
+    Q: _Bytes,
     Q_storage: int,
-    X: Bytes,
+    X: _Bytes,
     X_storage: int,
     tile: int,
     arithmetic: int,
-    query_norms: Floats,
-    zero_queries: Bytes,
-    row_norms: Floats,
-    S_out: Floats,
+    query_norms: _Floats,
+    zero_queries: _Bytes,
+    row_norms: _Floats,
+    S_out: _Floats,
     rows_per_tile: int,
-    scratch: Floats,
+    scratch: _Floats,
     n_threads: int,
 ) -> None: ...
 def squared_norms(
-    X: Bytes, storage: int, arithmetic: int, norms_out: Floats, scratch: Floats, n_threads: int
+    X: _Bytes, storage: int, arithmetic: int, norms_out: _Floats, scratch: _Floats, n_threads: int
 ) -> None: ...
 def vote(
-    labels: Integers,
-    weights: Floats,
-    ks: Integers,
+    labels: _Integers,
+    weights: _Floats,
+    ks: _Integers,
     nearest: bool,
-    winners_out: Integers,
-    tied_out: Bytes,
-    totals_out: Floats,
-    scratch: Floats,
+    winners_out: _Integers,
+    tied_out: _Bytes,
+    totals_out: _Floats,
+    scratch: _Floats,
     n_threads: int,
 ) -> None: ...
 def linear_tile(n_rows: int, n_features: int, n_classes: int) -> tuple[int, int]: ...
 def linear_scores(
-    X: Bytes,
+    X: _Bytes,
     storage: int,
-    W: Floats,
-    b: Floats,
-    scores_out: Floats,
-    scratch: Floats,
+    W: _Floats,
+    b: _Floats,
+    scores_out: _Floats,
+    scratch: _Floats,
     rows_per_tile: int,
     n_threads: int,
 ) -> None: ...
 def loss_gradient(
-    X: Bytes,
+    X: _Bytes,
     storage: int,
-    index: Integers,
+    index: _Integers,
     first: int,
-    y: Integers,
-    W: Floats,
-    b: Floats,
+    y: _Integers,
+    W: _Floats,
+    b: _Floats,
     loss: int,
-    options: Floats,
-    losses_out: Floats,
-    gradient_out: Floats,
-    b_gradient_out: Floats,
-    scratch: Floats,
+    options: _Floats,
+    losses_out: _Floats,
+    gradient_out: _Floats,
+    b_gradient_out: _Floats,
+    scratch: _Floats,
     rows_per_tile: int,
     n_threads: int,
 ) -> None: ...
