@@ -75,15 +75,11 @@ def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
 
 def _choice_of_alpha(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
     columns = [key for key in sweep[0] if key != "chosen"]
-    rows = [
-        {"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep
-    ]
+    rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
     sentence = f"{len(sweep)} settings were fitted and compared on held-out training rows"
     if chosen is not None:
-        sentence += (
-            f"; α\u00a0=\u00a0{chosen['alpha']:g} was right most often, {percent(chosen['validation_accuracy'])}"
-        )
+        sentence += f"; α\u00a0=\u00a0{chosen['alpha']:g} was right most often, {percent(chosen['validation_accuracy'])}"
     headings = [SWEEP_HEADINGS.get(key, key.replace("_", " ")) for key in columns]
     return {"name": MODELS[name], "sentence": sentence + ".", "figure": None, "rows": rows, "columns": headings}
 
@@ -134,9 +130,7 @@ def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
 def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
     data, model = outcome.dataset, outcome.models[name]
     if hasattr(model, "coef_"):
-        shown = display.TemplatesDisplay.from_estimator(
-            model, image_shape=data.image_shape, class_names=data.class_names
-        )
+        shown = display.TemplatesDisplay.from_estimator(model, image_shape=data.image_shape, class_names=data.class_names)
     else:
         names = [data.class_names[code] for code in np.unique(data.y)]
         shown = display.TemplatesDisplay.from_weights(model.W, image_shape=data.image_shape, class_names=names)

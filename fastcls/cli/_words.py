@@ -12,6 +12,8 @@ def seconds(value: float | None) -> str:
     """A duration with about three digits."""
     if value is None:
         return "–"
+    if value < 0.001:
+        return "<\u00a01\u00a0ms"
     if value < 0.9995:
         return f"{1000 * value:.3g}\u00a0ms"
     return f"{value:.1f}\u00a0s" if value < 600 else f"{value / 60:.0f}\u00a0min"
