@@ -79,10 +79,8 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
     chosen = next((row for row in sweep if row.get("chosen")), None)
     sentence = f"{len(sweep)} settings were fitted and compared on held-out training rows"
     if chosen is not None:
-        sentence += (
         right = percent(chosen["validation_accuracy"])
         sentence += f"; none was right more often than α\u00a0=\u00a0{chosen['alpha']:g}, {right}"
-        )
     headings = [SWEEP_HEADINGS.get(key, key.replace("_", " ")) for key in columns]
     return {"name": MODELS[name], "sentence": sentence + ".", "figure": None, "rows": rows, "columns": headings}
 
