@@ -186,10 +186,8 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         -------
         array (n_samples,)
         """
-        return self.classes_[self._scores(X).argmax(axis=1)]
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "coef_")
+        winners = self._scores(X).argmax(axis=1)
+        return self.classes_[winners]
 
     def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}
@@ -218,7 +216,7 @@ _SHARED = """
     learning_rate : float or "auto"
         Of the first step. "auto" is 1 over the expected smoothness of a minibatch: the largest eigenvalue of the rows'
         second moment, found by power iteration on at most 512 of them, times the curvature of the loss (1/2 for
-        softmax; the hinge has none, and 5 was found good). See ``fastcls.optim.curvature``.
+        softmax; n_classes / margin for the hinge with its kinks rounded off). See ``fastcls.optim.curvature``.
     max_iter : int or None
         Epochs. None: as many as make 1,000 steps, at least 20 and at most 200.
     tol : float or None

@@ -34,9 +34,9 @@ class Loss:
         ``function(scores, y, **options) -> (losses (n,), d losses / d scores (n, n_classes))`` in NumPy.
     at_zero : callable
         ``at_zero(n_classes, **options)``: the loss where all scores are equal, as with W = 0.
-    curvature : float
-        What the optimiser takes for the largest eigenvalue of the second derivative in the scores, when it chooses a
-        learning rate: the bound itself where the loss is smooth, a measured stand-in where it has kinks.
+    curvature : callable
+        ``curvature(n_classes, **options)``: a bound on the largest eigenvalue of the second derivative in the scores,
+        from which the optimiser takes its learning rate. For a loss with kinks: of the loss with its kinks rounded off.
     options : mapping of str to float
         Options and their defaults, in the order in which the compiled function reads them.
     piecewise_linear : bool
@@ -52,7 +52,7 @@ class Loss:
     source: str
     function: Callable[..., LossesAndSlopes]
     at_zero: Callable[..., float]
-    curvature: float
+    curvature: Callable[..., float]
     options: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     piecewise_linear: bool = False
     has_probabilities: bool = False
@@ -96,7 +96,9 @@ LOSSES: dict[str, Loss] = {
             source="Weston and Watkins, Multi-class support vector machines, 1998; the lecture's multiclass SVM loss",
             function=_hinge,
             at_zero=lambda n_classes, margin=1.0: (n_classes - 1) * margin,
-            curvature=5.0,
+            # Each hinge rounded off over a width of `margin` bends by 1/margin; together they are 1/margin times the
+            # Laplacian of a star with n_classes nodes, whose largest eigenvalue is n_classes.
+            curvature=lambda n_classes, margin=1.0: n_classes / margin,
             options=MappingProxyType({"margin": 1.0}),
             piecewise_linear=True,
         ),
@@ -108,7 +110,7 @@ LOSSES: dict[str, Loss] = {
             source="multinomial logistic regression; bound 1/2 on the second derivative: Boehning, 1992",
             function=_softmax,
             at_zero=lambda n_classes: math.log(n_classes),
-            curvature=0.5,
+            curvature=lambda n_classes: 0.5,
             has_probabilities=True,
         ),
     )

@@ -78,7 +78,8 @@ def curvature(problem: LinearProblem, batch_size: int, random_state: np.random.R
     B = min(batch_size, n)
     shared = n * (B - 1) / (B * (n - 1)) if n > 1 else 0.0
     alone = (n - B) / (B * (n - 1)) if n > 1 else 1.0
-    smoothness = problem.loss.curvature * (shared * largest + alone * float(squares.max()))
+    bend = problem.loss.curvature(problem.n_classes, *problem.options)
+    smoothness = bend * (shared * largest + alone * float(squares.max()))
     if problem.penalty is not None:
         smoothness += problem.alpha * problem.penalty.curvature
     return smoothness

@@ -58,6 +58,6 @@ def find_penalty(name: str | None) -> Penalty | None:
     """The registry row of a name, None for None; an unknown one is refused with the list of those that exist."""
     if name is None:
         return None
-    if name not in PENALTIES:
+    if not isinstance(name, str) or name not in PENALTIES:
         raise InputError(f"penalty={name!r} is unknown; choose one of: {', '.join(PENALTIES)}, or None")
     return PENALTIES[name]

@@ -1,0 +1,273 @@
+"""The linear estimators: scikit-learn's own checks, accuracy of the defaults on real data, and what must not change."""
+
+import gzip
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+import fastcls
+from fastcls import LinearProblem, MulticlassSVM, SoftmaxClassifier, optim
+from fastcls._validation import InputError
+from fastcls.linear import center_and_scale
+from fastcls.losses import LOSSES
+
+CLASSIFIERS = (SoftmaxClassifier, MulticlassSVM)
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@parametrize_with_checks([cls() for cls in CLASSIFIERS])
+def test_scikit_learn_estimator_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return train_test_split(X.astype(np.uint8), y, test_size=0.2, random_state=0, stratify=y)
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+@pytest.mark.parametrize("seed", [0, 1])
+def test_defaults_are_good_on_digits_and_end_without_a_warning(cls, seed, digits):
+    X, X_test, y, y_test = digits
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model = cls(random_state=seed).fit(X, y)
+    assert model.score(X_test, y_test) >= 0.95
+    assert model.loss_history_.shape == (model.n_iter_,)
+    assert model.loss_history_[-1] < 0.1 * model.loss_history_[0]
+    assert model.coef_.shape == (10, 64)
+    assert model.intercept_.shape == (10,)
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_mnist_is_learned(cls):
+    if not SHARED.is_dir():
+        pytest.skip(f"shared data not found at {SHARED}")
+
+    def read(name, header, shape):
+        return np.frombuffer(gzip.open(SHARED / "mnist" / name).read(), np.uint8, offset=header).reshape(shape)
+
+    def labelled(part):
+        return read(f"{part}-images-idx3-ubyte.gz", 16, (-1, 784)), read(f"{part}-labels-idx1-ubyte.gz", 8, -1)
+
+    model = cls(random_state=0, max_iter=4, n_jobs=1).fit(*labelled("train"))
+    assert model.score(*labelled("t10k")) >= 0.91  # in four epochs; the default's twenty give 0.925 and 0.921
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_n_threads_agnosticism(cls):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (600, 800), dtype=np.uint8), rng.integers(0, 12, 600)
+    found = []
+    for n_jobs in (1, 2, 3):
+        model = cls(max_iter=3, random_state=0, n_jobs=n_jobs).fit(X, y)
+        scores = model.decision_function(X)
+        found.append((model.coef_.tobytes(), model.intercept_.tobytes(), model.loss_history_.tobytes(), scores.tobytes()))
+    assert found[0] == found[1] == found[2]
+    one_by_one = np.vstack([model.decision_function(X[i : i + 1]) for i in range(20)])
+    assert one_by_one.tobytes() == scores[:20].tobytes()
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_same_random_state_same_bytes_another_another(cls, digits):
+    X, _, y, _ = digits
+    coefs = [cls(max_iter=2, random_state=seed).fit(X, y).coef_ for seed in (0, 0, 1)]
+    assert coefs[0].tobytes() == coefs[1].tobytes()
+    assert coefs[0].tobytes() != coefs[2].tobytes()
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+@pytest.mark.parametrize("change", [lambda X: X / 255, lambda X: X.astype(np.float32), lambda X: X * 3.0 + 40])
+def test_predictions_do_not_change_with_the_unit_of_the_pixels(cls, change, digits):
+    X, X_test, y, _ = digits
+    plain = cls(max_iter=30, random_state=0).fit(X, y).predict(X_test)
+    changed = cls(max_iter=30, random_state=0).fit(change(X), y).predict(change(X_test))
+    np.testing.assert_array_equal(plain, changed)
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_coef_and_intercept_score_the_rows_as_they_came(cls, digits):
+    X, X_test, y, _ = digits
+    model = cls(max_iter=5, random_state=0).fit(X, y)
+    expected = X_test @ model.coef_.T + model.intercept_
+    np.testing.assert_allclose(model.decision_function(X_test), expected, rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(model.predict(X_test), expected.argmax(axis=1))
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_two_classes_keep_two_rows_of_coef_and_one_decision(cls):
+    rng = np.random.default_rng(0)
+    y = np.array(["cat", "dog"])[rng.integers(0, 2, 80)]
+    X = rng.normal(size=(80, 3)) + 3.0 * (y == "dog")[:, None]
+    model = cls(random_state=0).fit(X, y)
+    assert model.coef_.shape == (2, 3)
+    decision = model.decision_function(X)
+    assert decision.shape == (80,)
+    scores = X @ model.coef_.T + model.intercept_
+    np.testing.assert_allclose(decision, scores[:, 1] - scores[:, 0], atol=1e-12)
+    np.testing.assert_array_equal(model.predict(X), np.where(decision > 0, "dog", "cat"))
+    assert model.score(X, y) > 0.95
+
+
+def test_probabilities_are_the_softmax_of_the_scores(digits):
+    X, X_test, y, _ = digits
+    model = SoftmaxClassifier(max_iter=5, random_state=0).fit(X, y)
+    expected = [fastcls.reference.softmax_probabilities(s) for s in model.decision_function(X_test)[:20]]
+    np.testing.assert_allclose(model.predict_proba(X_test)[:20], expected, rtol=1e-12)
+    assert not hasattr(MulticlassSVM(), "predict_proba")
+
+
+def test_softmax_reaches_the_optimum_that_scikit_learn_finds(digits):
+    """alpha = 1/(2 C n) maps LogisticRegression's C; compared in the same centred, scaled space."""
+    X, _, y, _ = digits
+    mean, spread = center_and_scale(X, True, True)
+    Z = (X - mean) / spread
+    alpha = 1e-2
+    rival = LogisticRegression(C=1 / (2 * alpha * len(X)), tol=1e-8, max_iter=2000).fit(Z, y)
+    problem = LinearProblem(Z, y, alpha=alpha, fit_intercept=True, penalize_intercept=False)
+    best = problem.value(np.hstack([rival.coef_, rival.intercept_[:, None]]))
+    ours = SoftmaxClassifier(alpha=alpha, random_state=0).fit(Z, y)
+    reached = problem.value(np.hstack([ours.coef_, ours.intercept_[:, None]]))
+    assert best <= reached * (1 + 1e-9)
+    assert reached <= best * 1.001
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("scale", [True, False])
+@pytest.mark.parametrize("fit_intercept", [True, False])
+def test_auto_learning_rate_never_diverges(cls, center, scale, fit_intercept, digits):
+    X, _, y, _ = digits
+    for batch_size in (1, 32, 5000):
+        model = cls(
+            center=center, scale=scale, fit_intercept=fit_intercept, batch_size=batch_size, max_iter=4, random_state=0
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.fit(X[:300], y[:300])
+        loss = LOSSES["softmax" if cls is SoftmaxClassifier else "hinge"]
+        assert model.loss_history_[-1] < loss.at_zero(10)
+        assert fit_intercept or (center or not model.intercept_.any())
+
+
+def test_center_and_scale_equal_numpy():
+    X = np.random.default_rng(0).integers(0, 256, (3000, 700), dtype=np.uint8)
+    mean, spread = center_and_scale(X, True, True)
+    np.testing.assert_allclose(mean, X.mean(axis=0), rtol=1e-13)
+    assert spread == pytest.approx(np.sqrt(X.astype(float).var(axis=0).mean()), rel=1e-12)
+    assert center_and_scale(np.full((4, 3), 7, dtype=np.uint8), True, True)[1] == 1.0
+    mean, spread = center_and_scale(X, False, False)
+    assert not mean.any()
+    assert spread == 1.0
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_tol_stops_early_or_warns(cls, digits):
+    X, _, y, _ = digits
+    model = cls(tol=0.05, max_iter=200, random_state=0).fit(X, y)
+    assert model.n_iter_ < 200
+    with pytest.warns(ConvergenceWarning, match="raise max_iter or tol"):
+        cls(tol=1e-6, max_iter=3, random_state=0).fit(X, y)
+
+
+def test_an_infinite_loss_names_step_and_learning_rate(digits):
+    X, _, y, _ = digits
+    model = SoftmaxClassifier(learning_rate=1e308, random_state=0, penalty=None)
+    with np.errstate(all="ignore"), pytest.raises(optim.DivergenceError, match=r"step \d+ with learning_rate=1e\+308.*auto"):
+        model.fit(X, y)
+
+
+def test_a_far_too_large_learning_rate_is_not_silent(digits):
+    X, _, y, _ = digits
+    with pytest.warns(ConvergenceWarning, match="too long"):
+        MulticlassSVM(learning_rate=100.0, max_iter=3, random_state=0).fit(X, y)
+
+
+def test_verbose_prints_one_line_an_epoch_and_silence_otherwise(digits, capsys):
+    X, _, y, _ = digits
+    SoftmaxClassifier(max_iter=3, random_state=0).fit(X, y)
+    assert capsys.readouterr().out == ""
+    SoftmaxClassifier(max_iter=3, random_state=0, verbose=1).fit(X, y)
+    assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_a_saved_model_predicts_the_same(cls, digits, tmp_path):
+    X, X_test, y, _ = digits
+    model = cls(max_iter=5, random_state=0).fit(X, np.array([f"digit {label}" for label in y]))
+    model.save(tmp_path / "model.safetensors")
+    loaded = fastcls.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(loaded.predict(X_test), model.predict(X_test))
+    assert loaded.decision_function(X_test).tobytes() == model.decision_function(X_test).tobytes()
+    assert loaded.get_params() == model.get_params()
+    np.testing.assert_array_equal(loaded.loss_history_, model.loss_history_)
+    assert loaded.n_iter_ == 5
+
+
+X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"penalty": "l1"}, "l2, or None"),
+        ({"alpha": -1.0}, "alpha=-1"),
+        ({"solver": "lbfgs"}, "choose one of: sgd"),
+        ({"batch_size": 0}, "batch_size=0"),
+        ({"batch_size": 2.5}, "whole number"),
+        ({"learning_rate": 0.0}, "learning_rate=0"),
+        ({"learning_rate": "adaptive"}, "learning_rate='adaptive'"),
+        ({"max_iter": 0}, "max_iter=0"),
+        ({"tol": -1.0}, "tol=-1"),
+        ({"init_scale": float("inf")}, "init_scale=inf"),
+        ({"center": "mean"}, "center='mean'; wanted True or False"),
+        ({"scale": 2}, "scale=2; wanted True or False"),
+        ({"n_jobs": 0}, "n_jobs=0"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(cls, options, words):
+    with pytest.raises(InputError, match=words) as caught:
+        cls(**options).fit(X6, Y6)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: MulticlassSVM("softmax").fit(X6, Y6), "choose one of: hinge"),
+        (lambda: MulticlassSVM("squared_hinge").fit(X6, Y6), "choose one of: hinge"),
+        (lambda: MulticlassSVM(margin=0.0).fit(X6, Y6), "margin=0"),
+        (lambda: SoftmaxClassifier().fit(X6, np.zeros(6)), "one class only"),
+        (lambda: SoftmaxClassifier().fit(X6, Y6[:3]), "one label a row"),
+        (lambda: SoftmaxClassifier().fit(X6 * 1e200, Y6), "overflow"),
+        (lambda: SoftmaxClassifier(max_iter=1).fit(X6, Y6).predict(X6[:, :1]), "features"),
+        (lambda: optim.random_search(LinearProblem(X6, Y6), tries=0), "tries=0"),
+        (lambda: optim.random_search(LinearProblem(X6, Y6), scale=0.0), "scale=0"),
+    ],
+)
+def test_wrong_input_is_refused_in_one_line(call, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+def test_random_search_is_the_loss_of_each_try():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (600, 30), dtype=np.uint8), rng.integers(0, 4, 600)
+    for loss in LOSSES:
+        problem = LinearProblem(X, y, loss=loss, alpha=0.5, fit_intercept=True, center=X.mean(axis=0), scale=50.0)
+        found = optim.random_search(problem, tries=110, scale=0.3, random_state=5)
+        draws = np.random.RandomState(5)
+        first = draws.standard_normal((100, *problem.shape)) * 0.3
+        expected = [problem.value(W) for W in first]
+        np.testing.assert_allclose(found.values[:100], expected, rtol=1e-4)
+        assert found.value == problem.value(found.W) <= min(expected)

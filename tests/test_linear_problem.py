@@ -1,0 +1,232 @@
+"""The function being minimised: the compiled loop against the plain one, and what must not change its bytes."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from fastcls import LinearProblem, _kernels, penalties, problem, reference
+from fastcls._validation import InputError
+from fastcls.losses import LOSSES
+
+DTYPES = ("uint8", "int8", "float16", "float32", "float64")
+EPS = np.finfo(np.float64).eps
+
+
+def rows_of(dtype, n, d, seed=0):
+    rng = np.random.default_rng(seed)
+    if dtype in ("uint8", "int8"):
+        low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+        return rng.integers(low, high, (n, d), endpoint=True).astype(dtype)
+    return rng.normal(size=(n, d)).astype(dtype)
+
+
+def assert_equals_the_plain_loop(X, y, W, b, loss, alpha=0.0):
+    """Value and gradients against `reference.evaluate_linear`, within what rounding can do.
+
+    A score of d terms differs by at most (d + 2) eps sum |w x| between two orders of adding; a loss moves by at most
+    twice as much for each class, and so does its slope (softmax) or not at all (hinge, away from its kinks). The gradient
+    then adds n rows: n more roundings of terms no larger than max|x|. Eight times that is allowed.
+    """
+    n, d = X.shape
+    value, gradient_W, gradient_b = reference.evaluate_linear(X, y, W, b, loss=loss, alpha=alpha)
+    made = LinearProblem(X, y, loss=loss, alpha=alpha, fit_intercept=True, n_classes=len(W), penalize_intercept=False)
+    found, gradient = made.value_and_gradient(np.hstack([W, b[:, None]]))
+    wide = np.abs(X.astype(np.float64))
+    score_error = (d + 2) * EPS * ((wide @ np.abs(W).T).max() + np.abs(b).max())
+    allowed = 8 * (2 * len(W) * score_error + n * EPS)
+    penalty_error = 8 * EPS * alpha * (W * W).sum() * W.size
+    assert abs(found - value) <= allowed + 8 * n * EPS * abs(value) + penalty_error
+    at_most = max(float(wide.max()), 1.0)
+    np.testing.assert_allclose(gradient[:, :-1], gradient_W, rtol=0, atol=allowed * at_most + 8 * EPS * alpha)
+    np.testing.assert_allclose(gradient[:, -1], gradient_b, rtol=0, atol=allowed)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_compiled_loop_equals_the_plain_one(loss, dtype):
+    sizes = (1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 32, 33, 64, 65)
+    for n, d in itertools.chain(((size, 5) for size in sizes), ((5, size) for size in sizes), [(65, 65), (33, 129)]):
+        for n_classes in (2, 3, 33):
+            rng = np.random.default_rng([n, d, n_classes])
+            X, y = rows_of(dtype, n, d, seed=d), rng.integers(0, n_classes, n)
+            W = rng.normal(size=(n_classes, d)) / max(1.0, float(np.abs(X.astype(float)).max()))
+            assert_equals_the_plain_loop(X, y, W, rng.normal(size=n_classes), loss, alpha=0.1)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_extremes_of_bytes_do_not_wrap(loss, dtype):
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    X = np.array([[low, high] * 40, [high, low] * 40, [high] * 80], dtype=dtype)
+    W = np.random.default_rng(0).normal(size=(4, 80)) / 256
+    assert_equals_the_plain_loop(X, np.array([0, 3, 1]), W, np.zeros(4), loss)
+
+
+def test_every_float16_is_widened_exactly():
+    every = np.arange(65536, dtype=np.uint16).view(np.float16)
+    every = every[np.isfinite(every)][:, None]
+    scores = problem.linear_scores(every, np.ones((1, 1)), np.zeros(1), 1)
+    np.testing.assert_array_equal(scores[:, 0], every[:, 0].astype(np.float64))
+
+
+def big_problem(loss, n_jobs, n=700, d=800, n_classes=12):
+    X = rows_of("uint8", n, d)
+    y = np.random.default_rng(1).integers(0, n_classes, n)
+    center = X.mean(axis=0)
+    return LinearProblem(X, y, loss=loss, alpha=0.01, fit_intercept=True, center=center, scale=60.0, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_n_threads_agnosticism(loss):
+    W = np.random.default_rng(2).normal(size=(12, 801)) / 30
+    rows = np.random.default_rng(3).permutation(700)[:601]
+    found = []
+    for n_jobs in (1, 2, 3):
+        made = big_problem(loss, n_jobs)
+        value, gradient = made.value_and_gradient(W)
+        part, part_gradient = made.value_and_gradient(W, rows)
+        found.append((value, gradient.tobytes(), part, part_gradient.tobytes(), made.per_sample(W).tobytes()))
+    # Large enough that threads are used: 700 x 800 x 12 multiply-adds.
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_chunk_size_agnosticism(loss, monkeypatch):
+    """Calls on consecutive pieces give the bytes of one call; so do tiles of few rows."""
+    W = np.random.default_rng(2).normal(size=(12, 801)) / 30
+    whole = big_problem(loss, 2)
+    value, gradient = whole.value_and_gradient(W)
+    monkeypatch.setattr(problem, "_WORK_PER_CALL", 12 * 800 * 2 * 37)
+    pieces = list(whole._pieces(700))
+    assert len(pieces) == 19
+    assert whole.value_and_gradient(W)[0] == value
+    assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
+    tile = _kernels.linear_tile
+    monkeypatch.setattr(_kernels, "linear_tile", lambda n, d, C: (5, 5 * (d + C)), raising=True)
+    assert tile(37, 800, 12)[0] == 37
+    assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
+
+
+def test_scores_of_a_row_depend_on_that_row_only():
+    made = big_problem("softmax", 2)
+    W, b = made.to_raw(np.random.default_rng(2).normal(size=(12, 801)))
+    at_once = problem.linear_scores(made.X, W, b, 2)
+    one_by_one = np.vstack([problem.linear_scores(made.X[i : i + 1], W, b, 1) for i in range(50)])
+    assert at_once[:50].tobytes() == one_by_one.tobytes()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_rows_by_number_by_slice_and_by_copy_agree(loss):
+    X, y = rows_of("float32", 60, 9), np.random.default_rng(0).integers(0, 4, 60)
+    W = np.random.default_rng(1).normal(size=(4, 9))
+    made = LinearProblem(X, y, loss=loss, n_classes=4)
+    run, numbers = made.value_and_gradient(W, slice(7, 29)), made.value_and_gradient(W, np.arange(7, 29))
+    copied = LinearProblem(X[7:29].copy(), y[7:29], loss=loss, n_classes=4).value_and_gradient(W)
+    assert run[0] == numbers[0] == copied[0]
+    assert run[1].tobytes() == numbers[1].tobytes() == copied[1].tobytes()
+    stepped = made.value_and_gradient(W, slice(0, 60, 3))
+    assert stepped[1].tobytes() == made.value_and_gradient(W, np.arange(0, 60, 3))[1].tobytes()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_centring_and_scaling_are_folded_in(loss):
+    """The same value and gradient as on rows that were centred and scaled beforehand."""
+    X, y = rows_of("uint8", 50, 20), np.random.default_rng(0).integers(0, 3, 50)
+    center, scale = X.mean(axis=0), np.random.default_rng(5).uniform(40, 90, 20)
+    W = np.random.default_rng(1).normal(size=(3, 21))
+    folded = LinearProblem(X, y, loss=loss, alpha=0.3, fit_intercept=True, center=center, scale=scale)
+    direct = LinearProblem((X - center) / scale, y, loss=loss, alpha=0.3, fit_intercept=True)
+    one, other = folded.value_and_gradient(W), direct.value_and_gradient(W)
+    assert one[0] == pytest.approx(other[0], rel=1e-12)
+    np.testing.assert_allclose(one[1], other[1], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["read-only", "memory map", "Fortran", "strided"])
+def test_rows_of_any_layout(kind, tmp_path):
+    X, y = rows_of("uint8", 40, 12), np.random.default_rng(0).integers(0, 3, 40)
+    W = np.random.default_rng(1).normal(size=(3, 12)) / 100
+    expected = LinearProblem(X, y).value(W)
+    if kind == "read-only":
+        given = X.copy()
+        given.setflags(write=False)
+    elif kind == "memory map":
+        np.save(tmp_path / "X.npy", X)
+        given = np.load(tmp_path / "X.npy", mmap_mode="r")
+    else:
+        given = np.asfortranarray(X) if kind == "Fortran" else np.repeat(X, 2, axis=1)[:, ::2]
+    made = LinearProblem(given, y)
+    assert made.value(W) == expected
+    if kind in ("read-only", "memory map"):
+        assert np.shares_memory(made.X, given)
+
+
+def test_data_is_not_copied_to_float():
+    import tracemalloc
+
+    X = np.zeros((20_000, 500), dtype=np.uint8)  # 10 MB; as float64 it would be 80
+    made = LinearProblem(X, np.arange(20_000) % 3)
+    W = np.zeros((3, 500))
+    tracemalloc.start()
+    made.value_and_gradient(W)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12 << 20  # one tile of 8 MB, and the losses
+
+
+def test_bias_trick_is_one_more_feature_of_ones():
+    X, y = rows_of("float64", 30, 6), np.random.default_rng(0).integers(0, 3, 30)
+    W = np.random.default_rng(1).normal(size=(3, 7))
+    trick = LinearProblem(X, y, alpha=0.2, fit_intercept=True).value_and_gradient(W)
+    ones = LinearProblem(np.hstack([X, np.ones((30, 1))]), y, alpha=0.2).value_and_gradient(W)
+    assert trick[0] == pytest.approx(ones[0], rel=1e-14)
+    np.testing.assert_allclose(trick[1], ones[1], atol=1e-14)
+
+
+@pytest.mark.parametrize("penalty", penalties.PENALTIES)
+def test_penalty_gradient_is_the_numerical_one(penalty):
+    row = penalties.PENALTIES[penalty]
+    W, D = np.random.default_rng(0).normal(size=(2, 3, 5))
+    slope = (row.value(W + 1e-6 * D) - row.value(W - 1e-6 * D)) / 2e-6
+    assert slope == pytest.approx((row.gradient(W) * D).sum(), rel=1e-8)
+    X, y = rows_of("float64", 10, 4), np.arange(10) % 3
+    value = LinearProblem(X, y, penalty=None, fit_intercept=True).value(W)
+    whole = LinearProblem(X, y, penalty=penalty, alpha=0.5, fit_intercept=True).value(W)
+    assert whole == pytest.approx(value + 0.5 * row.value(W))
+    free = LinearProblem(X, y, penalty=penalty, alpha=0.5, fit_intercept=True, penalize_intercept=False).value(W)
+    assert free == pytest.approx(value + 0.5 * row.value(W[:, :-1]))
+
+
+X4, Y4 = np.eye(4), np.array([0, 1, 2, 1])
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: LinearProblem(X4, Y4, loss="squared"), "hinge"),
+        (lambda: LinearProblem(X4, Y4, penalty="l7"), "l2, or None"),
+        (lambda: LinearProblem(X4, Y4, penalty=["l2"]), "l2, or None"),
+        (lambda: LinearProblem(X4, Y4, alpha=-1), "alpha=-1"),
+        (lambda: LinearProblem(X4, Y4, alpha=float("nan")), "alpha=nan"),
+        (lambda: LinearProblem(X4, Y4[:2]), "each of the 4 rows"),
+        (lambda: LinearProblem(X4, Y4 * 0.5), "integer class code"),
+        (lambda: LinearProblem(X4, Y4 - 1), "codes -1 to 1"),
+        (lambda: LinearProblem(X4, Y4, n_classes=2), "use 0 to 1"),
+        (lambda: LinearProblem(X4, Y4, center=np.zeros(3)), "4 of them"),
+        (lambda: LinearProblem(X4, Y4, scale=0.0), "scale holds a 0"),
+        (lambda: LinearProblem(X4, Y4, loss="hinge", margin=-1.0), "margin=-1"),
+        (lambda: LinearProblem(X4, Y4, margin=2.0), "no option 'margin'"),
+        (lambda: LinearProblem(X4 * np.nan, Y4), "NaN"),
+        (lambda: LinearProblem(X4, Y4, n_jobs=0), "n_jobs=0"),
+        (lambda: LinearProblem(X4, Y4).value(np.zeros((3, 5))), r"needs \(3, 4\)"),
+        (lambda: LinearProblem(X4, Y4, fit_intercept=True).value(np.zeros((3, 4))), "last column is the bias"),
+        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), [4]), "rows 0 to 3"),
+        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), [-1]), "rows 0 to 3"),
+        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), []), "at least one"),
+        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), slice(2, 2)), "at least one"),
+    ],
+)
+def test_wrong_input_is_refused_in_one_line(call, words):
+    with pytest.raises(InputError, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
