@@ -135,12 +135,12 @@ class SGD:
         patience = _Patience(self.tol)
         history: list[float] = []
         for epoch in range(self.max_iter):
-            order = random_state.permutation(problem.n_samples)
-            losses = [
-                descent.step(rows, (epoch + at / n_batches) / self.max_iter)
-                for at, rows in enumerate(np.array_split(order, n_batches))
-            ]
-            history.append(math.fsum(losses) / n_batches)
+            batches = np.array_split(random_state.permutation(problem.n_samples), n_batches)
+            with np.errstate(over="ignore", invalid="ignore"):  # step() looks for itself
+                losses = [
+                    descent.step(rows, (epoch + at / n_batches) / self.max_iter) for at, rows in enumerate(batches)
+                ]
+            history.append(sum(losses) / n_batches)
             if self.callback is not None:
                 self.callback(epoch + 1, self.max_iter, history[-1])
             if patience.is_over(history[-1]):
@@ -159,15 +159,15 @@ class _Descent:
     def step(self, rows: np.ndarray, done: float) -> float:
         """One step on a minibatch; `done` is the part of the training that is over. Returns the loss before it."""
         value, gradient = self.problem.value_and_gradient(self.W, rows)
-        if not (math.isfinite(value) and np.all(np.isfinite(gradient))):
+        self.velocity *= MOMENTUM
+        self.velocity -= self.rate * 0.5 * (1.0 + math.cos(math.pi * done)) * gradient
+        self.W += self.velocity
+        if not (math.isfinite(value) and np.all(np.isfinite(self.W))):
             raise DivergenceError(
                 f"the loss is {value} at step {self.steps} with learning_rate={self.rate:.3g}: the steps are too long for "
                 'this data; use learning_rate="auto" or a smaller one, and centre and scale the data'
             )
         self.steps += 1
-        self.velocity *= MOMENTUM
-        self.velocity -= self.rate * 0.5 * (1.0 + math.cos(math.pi * done)) * gradient
-        self.W += self.velocity
         return value
 
 
