@@ -227,8 +227,8 @@ _SHARED = """
     center : bool
         Take the mean of every feature off. Like `scale` it is folded into the weights: the data is not copied.
     scale : bool
-        Divide by one number, the root mean square of all centred values. One for all features, since a pixel that is
-        nearly always 0 would be blown up by a scale of its own.
+        Divide by one number, the root mean square of all centred values. One for all features: a scale of its own would
+        give a pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST.
     fit_intercept : bool
         Whether there is a bias.
     random_state : int, RandomState or None

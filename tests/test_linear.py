@@ -140,6 +140,15 @@ def test_softmax_reaches_the_optimum_that_scikit_learn_finds(digits):
     assert reached <= best * 1.001
 
 
+def test_the_bias_is_not_penalized():
+    """Under a penalty that leaves no weights, the bias alone still tells how frequent the classes are."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(400, 3)), np.repeat([0, 1, 2], [300, 70, 30])
+    model = SoftmaxClassifier(alpha=10.0, random_state=0).fit(X, y)
+    assert np.abs(model.coef_).max() < 0.01
+    np.testing.assert_allclose(model.predict_proba(X).mean(axis=0), [0.75, 0.175, 0.075], atol=0.01)
+
+
 @pytest.mark.parametrize("cls", CLASSIFIERS)
 @pytest.mark.parametrize("center", [True, False])
 @pytest.mark.parametrize("scale", [True, False])
