@@ -20,7 +20,7 @@ Image = pytest.importorskip("PIL.Image", reason="the command line needs the extr
 from typer.testing import CliRunner  # noqa: E402
 
 import fastcls  # noqa: E402
-from fastcls.cli import _checks, _folder, _judge, _linear, _progress, _report, _results, _run, _text  # noqa: E402
+from fastcls.cli import _checks, _folder, _judge, _linear, _progress, _report, _results, _run, _table, _text  # noqa: E402
 from fastcls.cli._app import app  # noqa: E402
 
 QUICK = ["--limit", "200", "--ks", "1,3", "--models", "knn"]
@@ -267,6 +267,23 @@ def test_images_are_named_one_by_one_and_by_folder():
     lines = Path("named.csv").read_text().splitlines()
     assert lines[0] == "path,label,score"
     assert len(lines) == 1 + 36
+
+
+def test_folder_with_a_test_part_is_judged_on_that_part():
+    write_images(Path("set/train"), each=6)
+    write_images(Path("set/test"), each=2)
+    assert cli("run", "set", "--ks", "1", "--models", "knn").exit_code == 0
+    assert json.loads(Path("fastcls-set/results.json").read_text())["n_test"] == 6
+    lines = cli("predict", "fastcls-set/models/knn.safetensors", "set").stdout.splitlines()[1:]
+    assert len(lines) == 6
+    assert all(line.startswith("set/test/") for line in lines)
+
+
+def test_random_search_is_never_called_best_of_equals():
+    models = {name: {"test_errors": 3} for name in ("random_search", "softmax")}
+    assert _table.best_model({"models": models}) == "softmax"
+    models["random_search"]["test_errors"] = 2
+    assert _table.best_model({"models": models}) == "random_search"
 
 
 def test_limit_takes_a_stratified_part():

@@ -1,7 +1,7 @@
 """What the command says on stderr while it works.
 
 On a terminal, each step is a line with a bar (rich). Elsewhere (a file, a pipe, a job's log) it is plain lines: a step
-that takes over two seconds says so, then at most once in five seconds, and once at its end; a short one says nothing.
+that takes over two seconds says so, then at most once in five seconds (a long one less often), and once at its end.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Progress:
         def speak() -> None:
             wait = QUIET_SECONDS
             while not over.wait(wait):
-                wait = PLAIN_SECONDS
+                wait = max(PLAIN_SECONDS, (time.perf_counter() - begun) / 10)  # a long step fills no log
                 state["spoke"] = True
                 share = "" if state["share"] is None else f" {100 * state['share']:.0f} %,"
                 self.line(f"{title}:{share} {time.perf_counter() - begun:.0f} s")

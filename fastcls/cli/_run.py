@@ -29,6 +29,9 @@ from ._outcome import Outcome
 from ._progress import Progress, Report
 from ._text import about
 
+#: a run estimated longer than this is told of --limit
+LONG_SECONDS = 600
+
 #: test rows in the neighbours figure, and neighbours of each
 SHOWN_QUERIES, SHOWN_NEIGHBORS = 8, 8
 
@@ -99,7 +102,9 @@ def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
                   f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names)} classes")
     with progress.step("estimating the time"):
         seconds = estimate_seconds(dataset, options)
-    progress.line(f"this will take {about(seconds)}")
+    shorter = options.limit is None and seconds > LONG_SECONDS
+    hint = "; for a first look on part of the rows: --limit 5000" if shorter else ""
+    progress.line(f"this will take {about(seconds)}{hint}")
 
 
 # one function a model: training rows in, a trained model and its entry out ------------------------------------------
@@ -148,6 +153,9 @@ def _train_linear(name: str) -> Callable[..., Trained]:
         error = _linear.require_correct(checked, MODELS[name])
         with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha") as report:
             sweep = _linear.sweep(name, X, y, seed=options.seed, report=report)
+        for end, more in ((max, "larger"), (min, "smaller")):
+            if sweep.alpha == end(_linear.ALPHAS):
+                progress.note(f"{MODELS[name]}: alpha = {sweep.alpha:g} ends those tried; a {more} one may do better")
         begun = time.perf_counter()
         with progress.step(f"{MODELS[name]}: fit on all training rows"):
             model = _linear.make_estimator(name, alpha=sweep.alpha, seed=options.seed).fit(X, y)
