@@ -66,7 +66,7 @@ class BuildExt(build_ext):
 setup(
     ext_modules=cythonize(
         [Extension("fastcls._kernels", ["fastcls/_kernels.pyx"], include_dirs=["fastcls/_simd"],
-                   depends=["fastcls/_simd/scalar.h", "fastcls/_topk.pxd", "fastcls/_losses.pxd"])],
+                   depends=[*map(str, Path("fastcls").glob("*.pxd")), *map(str, Path("fastcls/_simd").glob("*.h"))])],
         compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
                              "initializedcheck": False, "binding": True, "embedsignature": True},
     ),

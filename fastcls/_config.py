@@ -15,7 +15,7 @@ def config() -> dict[str, Any]:
     return {
         "openmp": _kernels.HAS_OPENMP,
         "threads": _threads.effective(None),
-        "isa": "scalar",
+        "isa": _kernels.active_isa(),
         "machine": f"{platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},

@@ -16,20 +16,30 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.string cimport memcpy
 
 from fastcls._losses cimport loss_function, sample_loss
+from fastcls._panels cimport (
+    Heaps, Panel, PanelScratch, PanelSearch, cosine_from_dot, lay_out, pair_fn, search_panels_block, select_fn,
+)
 from fastcls._topk cimport offer, sort_heap
 
-cdef extern from "scalar.h" nogil:
-    ctypedef void (*tile_fn "fastcls_tile_fn")(const void *queries, Py_ssize_t n_queries, const void *rows,
-                                               Py_ssize_t n_rows, Py_ssize_t n_features, double *tile_out)
+cdef extern from "dispatch.h" nogil:
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
     enum:
         FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
         FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
-    tile_fn fastcls_tiles[3][5]
+        FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_L1_SINGLES, FASTCLS_DOT_SINGLES
+        FASTCLS_BYTE
+        FASTCLS_N_ISAS
+    ctypedef struct Isa "fastcls_isa":
+        const char *name
+        int (*can_run)()
+        Panel panels[4]
+        select_fn select
+        pair_fn pairs[3][5]
+    const Isa *const fastcls_isas[]
+    Isa fastcls_active
+    void fastcls_use(int last)
     widen_fn fastcls_widen[5]
     Py_ssize_t fastcls_type_bytes[5]
-    double cosine_from_dot(double D, double A, double B, const void *x, const void *y, Py_ssize_t n_bytes,
-                           bint x_is_zero)
 
 cdef extern from *:
     """
@@ -45,11 +55,13 @@ cdef extern from *:
     int FASTCLS_HAS_OPENMP
 
 cdef enum:
-    QUERIES_PER_TILE = 32
+    QUERIES_PER_TILE = 32       # of the direct search: queries that share a tile of rows while it is in the cache
 
 TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
          "float64": FASTCLS_F64}
-TILES = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
+SUMS = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
+PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "l1_singles": FASTCLS_L1_SINGLES,
+          "dot_singles": FASTCLS_DOT_SINGLES}
 QUERIES_IN_A_TILE = QUERIES_PER_TILE
 HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
 
@@ -59,12 +71,30 @@ def openmp_limit():
     return omp_get_max_threads()
 
 
+def isas():
+    """Instruction sets this was built with, worst first: (name, whether it can run here)."""
+    return [(fastcls_isas[i].name.decode(), bool(fastcls_isas[i].can_run())) for i in range(FASTCLS_N_ISAS)]
+
+
+def active_isa():
+    """The name of the best instruction set in use."""
+    return fastcls_active.name.decode()
+
+
+def use_isa(int number):
+    """Take every kernel from the best of the first `number` + 1 instruction sets of `isas()` that has it."""
+    fastcls_use(number)
+
+
+fastcls_use(FASTCLS_N_ISAS - 1)
+
+
 cdef struct Rows:
-    # Rows as a tile function wants them: read where they lie, or widened into scratch.
+    # Rows as a pair function wants them: read where they lie, or widened into scratch.
     const uint8_t *start
     Py_ssize_t n
     Py_ssize_t row_bytes
-    widen_fn widen              # NULL where the storage already is what the tile reads
+    widen_fn widen              # NULL where the storage already is what the pair function reads
     const double *norms         # squared norms, or NULL unless dot products are to become cosines
     const uint8_t *is_zero      # queries only
 
@@ -74,8 +104,8 @@ cdef struct Pairs:
     Rows queries
     Rows rows
     Py_ssize_t n_features
-    Py_ssize_t item_bytes       # of the type the tile reads
-    tile_fn compute
+    Py_ssize_t item_bytes       # of the type the pair function reads
+    pair_fn compute
 
 
 cdef Rows rows_of(const uint8_t[:, ::1] data, int storage, int arithmetic, const double[::1] norms) noexcept nogil:
@@ -89,7 +119,7 @@ cdef Rows rows_of(const uint8_t[:, ::1] data, int storage, int arithmetic, const
     return rows
 
 
-cdef Pairs pairs_of(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int tile,
+cdef Pairs pairs_of(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
                     int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
                     const double[::1] row_norms) noexcept nogil:
     cdef Pairs pairs
@@ -98,31 +128,32 @@ cdef Pairs pairs_of(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
     pairs.rows = rows_of(X, X_storage, arithmetic, row_norms)
     pairs.n_features = X.shape[1] // fastcls_type_bytes[X_storage]
     pairs.item_bytes = fastcls_type_bytes[arithmetic]
-    pairs.compute = fastcls_tiles[tile][arithmetic]
+    pairs.compute = fastcls_active.pairs[sum][arithmetic]
     return pairs
 
 
-cdef inline const void *fetch(Rows *rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_features,
-                              double *scratch) noexcept nogil:
-    """Rows first..first+n, contiguous, in the arithmetic of the tile."""
+cdef inline const uint8_t *fetch(Rows *rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_features,
+                                 double *scratch) noexcept nogil:
+    """Rows first..first+n, contiguous, as the pair function reads them."""
     if rows.widen == NULL:
         return rows.start + first * rows.row_bytes
     rows.widen(rows.start + first * rows.row_bytes, n * n_features, scratch)
-    return scratch
+    return <const uint8_t *> scratch
 
 
-cdef inline void fill_tile(Pairs *pairs, const void *queries, Py_ssize_t first_query, Py_ssize_t n_queries,
-                           const void *rows, Py_ssize_t first_row, Py_ssize_t n_rows, double *tile_out) noexcept nogil:
-    """S of every pair of a tile."""
+cdef inline void fill_tile(Pairs *pairs, const uint8_t *queries, Py_ssize_t first_query, Py_ssize_t n_queries,
+                           const uint8_t *rows, Py_ssize_t first_row, Py_ssize_t n_rows, double *tile_out) noexcept nogil:
+    """S of every pair of a tile, one pair at a time."""
     cdef Py_ssize_t n_bytes = pairs.n_features * pairs.item_bytes, i, j
-    pairs.compute(queries, n_queries, rows, n_rows, pairs.n_features, tile_out)
-    if pairs.rows.norms != NULL:
-        for i in range(n_queries):
-            for j in range(n_rows):
-                tile_out[i * n_rows + j] = cosine_from_dot(
-                    tile_out[i * n_rows + j], pairs.queries.norms[first_query + i], pairs.rows.norms[first_row + j],
-                    <const uint8_t *> queries + i * n_bytes, <const uint8_t *> rows + j * n_bytes, n_bytes,
-                    pairs.queries.is_zero[first_query + i])
+    cdef double s
+    for i in range(n_queries):
+        for j in range(n_rows):
+            s = pairs.compute(queries + i * n_bytes, rows + j * n_bytes, pairs.n_features)
+            if pairs.rows.norms != NULL:
+                s = cosine_from_dot(s, pairs.queries.norms[first_query + i], pairs.rows.norms[first_row + j],
+                                    queries + i * n_bytes, rows + j * n_bytes, n_bytes,
+                                    pairs.queries.is_zero[first_query + i])
+            tile_out[i * n_rows + j] = s
 
 
 def scratch_size(Py_ssize_t n_features, Py_ssize_t rows_per_tile):
@@ -130,28 +161,19 @@ def scratch_size(Py_ssize_t n_features, Py_ssize_t rows_per_tile):
     return QUERIES_PER_TILE * rows_per_tile + (QUERIES_PER_TILE + rows_per_tile) * n_features
 
 
-cdef struct Heaps:
-    double *S
-    int64_t *index
-    Py_ssize_t k
-    const int64_t *query_groups     # NULL, or a query skips the rows of its own group
-    const int64_t *row_groups
-    int64_t row_start               # the training index of the chunk's first row
-
-
-cdef void search_block(Pairs *pairs, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries, Py_ssize_t rows_per_tile,
-                       double *scratch) noexcept nogil:
-    """Offer every row of the chunk to the heaps of a block of queries."""
+cdef void search_block(Pairs *pairs, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries, Py_ssize_t first_row,
+                       Py_ssize_t end_row, Py_ssize_t rows_per_tile, double *scratch) noexcept nogil:
+    """Offer rows first_row..end_row to the heaps of a block of queries."""
     cdef double *wide_queries = scratch + QUERIES_PER_TILE * rows_per_tile
     cdef double *wide_rows = wide_queries + QUERIES_PER_TILE * pairs.n_features
-    cdef const void *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
-    cdef const void *rows
-    cdef Py_ssize_t row = 0, n_rows, i, j, k = heaps.k
+    cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
+    cdef const uint8_t *rows
+    cdef Py_ssize_t row = first_row, n_rows, i, j, k = heaps.k
     cdef double *S
     cdef int64_t *index
     cdef double s
-    while row < pairs.rows.n:
-        n_rows = min(rows_per_tile, pairs.rows.n - row)
+    while row < end_row:
+        n_rows = min(rows_per_tile, end_row - row)
         rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, wide_rows)
         fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, scratch)
         for i in range(n_queries):
@@ -167,45 +189,161 @@ cdef void search_block(Pairs *pairs, Heaps *heaps, Py_ssize_t first, Py_ssize_t 
         row += rows_per_tile
 
 
-def search_chunk(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int tile,
-                 int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
-                 const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
-                 int64_t row_start, double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out,
-                 Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
-    """Offer every row of one chunk to the heap of every query.
+cdef Heaps heaps_of(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, const int64_t[::1] query_groups,
+                    const int64_t[::1] row_groups, int64_t row_start) noexcept nogil:
+    cdef Heaps heaps
+    heaps.S = &heap_S_out[0, 0, 0]
+    heaps.index = &heap_index_out[0, 0, 0]
+    heaps.k = heap_S_out.shape[2]
+    heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
+    heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
+    heaps.row_start = row_start
+    return heaps
+
+
+cdef inline Heaps of_part(Heaps heaps, Py_ssize_t part, Py_ssize_t n_queries) noexcept nogil:
+    """The heaps of one part: threads that share queries have heaps of their own, merged at the end."""
+    heaps.S += part * n_queries * heaps.k
+    heaps.index += part * n_queries * heaps.k
+    return heaps
+
+
+def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
+                  int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
+                  const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
+                  int64_t row_start, double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out,
+                  Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
+    """Offer every row of one chunk to the heap of every query, one pair at a time.
 
     Parameters
     ----------
     Q, X : rows as bytes, with the numbers of their storage types
-    tile, arithmetic : which tile function: its metric, and the type it reads
-    query_norms, zero_queries, row_norms : squared norms and whether a query is zero; of length 0 unless the tile's dot
-        products are to become cosines
+    sum, arithmetic : which pair function: its sum over features, and the type it reads
+    query_norms, zero_queries, row_norms : squared norms and whether a query is zero; of length 0 unless dot products
+        are to become cosines
     query_groups, row_groups : of length 0, or a query skips the rows of its own group
     row_start : the training index of the chunk's first row
-    heap_S_out, heap_index_out : (n_queries, k), heaps as in _topk.pxd
+    heap_S_out, heap_index_out : (n_parts, n_queries, k), heaps as in _topk.pxd; with one part the queries are shared
+        out among the threads, with n_threads parts the rows
     scratch : (n_threads, scratch_size(...))
     """
-    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, tile, arithmetic, query_norms, zero_queries, row_norms)
-    cdef Heaps heaps
-    cdef Py_ssize_t n_queries = Q.shape[0]
-    cdef Py_ssize_t per_block = min(<Py_ssize_t> QUERIES_PER_TILE, (n_queries + n_threads - 1) // n_threads)
-    cdef Py_ssize_t n_blocks = (n_queries + per_block - 1) // per_block, block
-    heaps.S = &heap_S_out[0, 0]
-    heaps.index = &heap_index_out[0, 0]
-    heaps.k = heap_S_out.shape[1]
-    heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
-    heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
-    heaps.row_start = row_start
-    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_blocks)  # an idle thread still spins at the region's end
-    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_busy):
-        search_block(&pairs, &heaps, block * per_block, min(per_block, n_queries - block * per_block), rows_per_tile,
-                     &scratch[threadid(), 0])
+    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, arithmetic, query_norms, zero_queries, row_norms)
+    cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
+    cdef Heaps own
+    cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
+    cdef bint by_rows = heap_S_out.shape[0] > 1
+    cdef Py_ssize_t per_job = QUERIES_PER_TILE, n_query_jobs, n_row_jobs = n_threads if by_rows else 1
+    if not by_rows:
+        per_job = min(per_job, (n_queries + n_threads - 1) // n_threads)
+    n_query_jobs = (n_queries + per_job - 1) // per_job
+    # an idle thread still spins at the region's end
+    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_query_jobs * n_row_jobs)
+    for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
+        own = of_part(heaps, threadid() if by_rows else 0, n_queries)
+        search_block(&pairs, &own, job // n_row_jobs * per_job,
+                     min(per_job, n_queries - job // n_row_jobs * per_job),
+                     n_rows * (job % n_row_jobs) // n_row_jobs, n_rows * (job % n_row_jobs + 1) // n_row_jobs,
+                     rows_per_tile, &scratch[threadid(), 0])
 
 
-def start_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out):
+def panel_shape(int panel):
+    """(queries, rows, features of a step) of a tile in use, or None where the instruction set has no such kernel."""
+    cdef Panel shape = fastcls_active.panels[panel]
+    if shape.tile == NULL:
+        return None
+    return shape.queries, shape.rows, shape.step_features
+
+
+def panel_biases(int panel, int storage):
+    """What packing adds to every query's and every row's features: -128, 0 or 128."""
+    cdef Panel shape = fastcls_active.panels[panel]
+    if shape.element != FASTCLS_BYTE:
+        return 0, 0
+    if storage == FASTCLS_U8:
+        return -128 if shape.query_flip else 0, -128 if shape.row_flip else 0
+    return 0 if shape.query_flip else 128, 0 if shape.row_flip else 128
+
+
+def panel_scratch(int panel, Py_ssize_t n_features, Py_ssize_t block_features, Py_ssize_t n_queries):
+    """Bytes of scratch that one thread needs for blocks of so many queries."""
+    cdef PanelScratch unused
+    return lay_out(&fastcls_active.panels[panel], n_features, block_features, n_queries, NULL, &unused)
+
+
+def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int panel, int sum, bint refine,
+                  Py_ssize_t block_features, const double[::1] center, double data_scale, double scale,
+                  const double[::1] query_terms, const double[::1] alphas, const double[::1] betas,
+                  const double[::1] row_terms, const double[::1] row_factors, const double[::1] query_norms,
+                  const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
+                  const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
+                  int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, uint8_t[:, ::1] scratch,
+                  int n_threads):
+    """Offer every row of one chunk to the heap of every query, by packed panels; returns the pairs that passed.
+
+    Parameters as in search_direct, and
+    panel, sum, refine : which tile; which pair function decides where the key is only a bound
+    block_features : features packed at a time
+    center, data_scale : what is taken off, and then multiplied, before a float is packed as a single
+    scale, query_terms, alphas, betas, row_terms, row_factors : from sums to keys and thresholds, see _panels.pxd
+    queries_per_job : queries of one block
+    scratch : (n_threads, panel_scratch(...))
+    """
+    cdef PanelSearch search
+    cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
+    cdef Heaps own
+    cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job, n_passed = 0
+    cdef bint by_rows = heap_S_out.shape[0] > 1
+    cdef Py_ssize_t n_row_jobs = n_threads if by_rows else 1
+    cdef Py_ssize_t n_query_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_query_jobs * n_row_jobs)
+    search.queries = &Q[0, 0]
+    search.rows = &X[0, 0]
+    search.row_bytes = X.shape[1]
+    search.n_features = X.shape[1] // fastcls_type_bytes[storage]
+    search.block_features = block_features
+    search.type = storage
+    search.panel = fastcls_active.panels[panel]
+    # the table's flips are those of uint8 data; of int8 data the other sign is flipped
+    search.query_flip = search.panel.query_flip if storage == FASTCLS_U8 else search.panel.query_flip ^ 0x80
+    search.row_flip = search.panel.row_flip if storage == FASTCLS_U8 else search.panel.row_flip ^ 0x80
+    search.select = fastcls_active.select
+    search.pair = fastcls_active.pairs[sum][storage] if refine else NULL
+    search.center = &center[0]
+    search.data_scale = data_scale
+    search.scale = scale
+    search.query_terms = &query_terms[0]
+    search.alphas = &alphas[0]
+    search.betas = &betas[0]
+    search.row_terms = &row_terms[0]
+    search.row_factors = &row_factors[0]
+    search.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
+    search.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
+    search.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
+    for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
+        own = of_part(heaps, threadid() if by_rows else 0, n_queries)
+        n_passed += search_panels_block(
+            &search, &own, job // n_row_jobs * queries_per_job,
+            min(queries_per_job, n_queries - job // n_row_jobs * queries_per_job),
+            n_rows * (job % n_row_jobs) // n_row_jobs,
+            n_rows * (job % n_row_jobs + 1) // n_row_jobs - n_rows * (job % n_row_jobs) // n_row_jobs,
+            &scratch[threadid(), 0])
+    return n_passed
+
+
+def start_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out):
     """Fill the heaps with neighbours that every real row beats."""
-    heap_S_out[:, :] = INFINITY
-    heap_index_out[:, :] = INT64_MAX
+    heap_S_out[:, :, :] = INFINITY
+    heap_index_out[:, :, :] = INT64_MAX
+
+
+def merge_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out):
+    """Offer the neighbours of every other part to the first part's heaps."""
+    cdef Py_ssize_t part, i, j, k = heap_S_out.shape[2]
+    for part in range(1, heap_S_out.shape[0]):
+        for i in range(heap_S_out.shape[1]):
+            for j in range(k):
+                offer(&heap_S_out[0, i, 0], &heap_index_out[0, i, 0], k, heap_S_out[part, i, j],
+                      heap_index_out[part, i, j])
 
 
 def sort_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out, int n_threads):
@@ -221,8 +359,8 @@ cdef void distance_block(Pairs *pairs, Py_ssize_t first, Py_ssize_t n_queries, P
     """S of a block of queries against every row, into their rows of the matrix."""
     cdef double *wide_queries = scratch + QUERIES_PER_TILE * rows_per_tile
     cdef double *wide_rows = wide_queries + QUERIES_PER_TILE * pairs.n_features
-    cdef const void *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
-    cdef const void *rows
+    cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
+    cdef const uint8_t *rows
     cdef Py_ssize_t row = 0, n_rows, i
     while row < pairs.rows.n:
         n_rows = min(rows_per_tile, pairs.rows.n - row)
@@ -233,12 +371,12 @@ cdef void distance_block(Pairs *pairs, Py_ssize_t first, Py_ssize_t n_queries, P
         row += rows_per_tile
 
 
-def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int tile,
+def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
                     int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
                     const double[::1] row_norms, double[:, ::1] S_out, Py_ssize_t rows_per_tile,
                     double[:, ::1] scratch, int n_threads):
-    """S of every query and row, into S_out (n_queries, n_rows); parameters as in search_chunk."""
-    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, tile, arithmetic, query_norms, zero_queries, row_norms)
+    """S of every query and row, into S_out (n_queries, n_rows); parameters as in search_direct."""
+    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, arithmetic, query_norms, zero_queries, row_norms)
     cdef Py_ssize_t n_queries = Q.shape[0], block, first
     cdef Py_ssize_t n_blocks = (n_queries + QUERIES_PER_TILE - 1) // QUERIES_PER_TILE
     for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
@@ -250,13 +388,22 @@ def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
 def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[::1] norms_out,
                   double[:, ::1] scratch, int n_threads):
     """x.x of every row, in the arithmetic of the search: exact integers, or eight float64 lanes."""
-    cdef tile_fn dot = fastcls_tiles[<int> FASTCLS_DOT][arithmetic]
+    cdef pair_fn dot = fastcls_active.pairs[<int> FASTCLS_DOT][arithmetic]
     cdef Rows rows = rows_of(X, storage, arithmetic, norms_out)
     cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
-    cdef const void *row
+    cdef const uint8_t *row
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         row = fetch(&rows, i, 1, n_features, &scratch[threadid(), 0])
-        dot(row, 1, row, 1, n_features, &norms_out[i])
+        norms_out[i] = dot(row, row, n_features)
+
+
+def sums_to_point(const uint8_t[:, ::1] X, int storage, int sum, const uint8_t[::1] point, double[::1] sums_out,
+                  int n_threads):
+    """The sum of every row with one point of the same storage type."""
+    cdef pair_fn pair = fastcls_active.pairs[sum][storage]
+    cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
+    for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        sums_out[i] = pair(&X[i, 0], &point[0], n_features)
 
 
 cdef void vote_one(const int64_t *labels, const double *weights, const int64_t[::1] ks, bint nearest,
@@ -352,7 +499,7 @@ cdef struct Linear:
 
 cdef void rows_to_losses(Linear *at, Py_ssize_t start, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """Widen, score and judge a few rows of the tile that begins at row `start` of the call."""
-    cdef tile_fn dot = fastcls_tiles[<int> FASTCLS_DOT][<int> FASTCLS_F64]
+    cdef pair_fn dot = fastcls_active.pairs[<int> FASTCLS_DOT][<int> FASTCLS_F64]
     cdef Py_ssize_t C = at.n_classes, group = 0, n_group, i, c, row
     cdef double *scores
     for i in range(first, first + n):
@@ -362,9 +509,9 @@ cdef void rows_to_losses(Linear *at, Py_ssize_t start, Py_ssize_t first, Py_ssiz
         n_group = min(<Py_ssize_t> CLASSES_PER_GROUP, C - group)
         for i in range(first, first + n):
             scores = at.scores + i * C + group
-            dot(at.x + i * at.n_features, 1, at.W + group * at.n_features, n_group, at.n_features, scores)
             for c in range(n_group):
-                scores[c] += at.b[group + c]
+                scores[c] = dot(at.x + i * at.n_features, at.W + (group + c) * at.n_features,
+                                at.n_features) + at.b[group + c]
         group += n_group
     if at.loss == NULL:
         return

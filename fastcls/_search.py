@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _kernels, _threads
+from . import _bounds, _kernels, _threads
 from ._validation import CheckedRows
 from .metrics import METRICS, Metric
 
@@ -22,6 +22,14 @@ QUERIES_PER_TILE = _kernels.QUERIES_IN_A_TILE
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 200_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
 _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
+_LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
+_LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic
+_BOUND_GAIN = 8  # training rows for each neighbour asked, for a bound to discard enough
+_FEW_QUERIES_PANELS = 48  # a thread: below, the threads share out the rows
+_FEW_QUERIES_DIRECT = 8
+_ROWS_WORTH_SHARING = 1024
+_PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
+_QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
 _NO_GROUPS = np.empty(0, dtype=np.int64)
 _NO_NORMS = np.empty(0, dtype=np.float64)
 _NO_FLAGS = np.empty(0, dtype=np.uint8)
@@ -35,11 +43,15 @@ class SearchReport:
     ----------
     path : str
         "brute": every pair was computed.
+    kernel : str
+        "panels": packed rows, many queries at a time; "direct": one pair at a time, for few queries.
     metric, arithmetic, isa : str
         The arithmetic is "integer" or "float64"; the isa names the kernels.
     threads, n_queries, n_rows, n_features, k : int
     pairs : int
-        Pairs of query and training row whose S was computed.
+        Pairs of query and training row that were computed.
+    refined : int
+        Of these, the pairs whose packed sum was only a bound, and whose S was computed anew.
     tile : tuple of int
         Queries and rows of a tile.
     pieces : int
@@ -54,6 +66,7 @@ class SearchReport:
     """
 
     path: str
+    kernel: str
     metric: str
     arithmetic: str
     isa: str
@@ -63,6 +76,7 @@ class SearchReport:
     n_features: int
     k: int
     pairs: int
+    refined: int
     tile: tuple[int, int]
     pieces: int
     seconds: float
@@ -91,6 +105,7 @@ class Rows:
     copied_bytes: int = 0
     notes: tuple[str, ...] = ()
     _norms: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
+    _statistics: dict[bool, list[_bounds.Statistics]] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, checked: CheckedRows) -> Rows:
@@ -122,13 +137,21 @@ class Rows:
             self._norms[arithmetic] = [_squared_norms(chunk, arithmetic, n_threads) for chunk in self.chunks]
         return self._norms[arithmetic]
 
+    def statistics(self, metric_name: str, n_threads: int) -> list[_bounds.Statistics]:
+        """What the bounds need of every chunk; computed once, 16 bytes a row."""
+        about_zero = metric_name == "cosine"
+        if about_zero not in self._statistics:
+            center = _bounds.choose_center(self.chunks[0], metric_name)
+            self._statistics[about_zero] = [_bounds.statistics(chunk, center, n_threads) for chunk in self.chunks]
+        return self._statistics[about_zero]
+
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_norms": {}}
+        return {**self.__dict__, "_norms": {}, "_statistics": {}}
 
 
 def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
-    """The type a tile reads: the bytes themselves where both are the same byte type, else float64."""
-    return Q_dtype.name if Q_dtype == X_dtype and Q_dtype.name in ("uint8", "int8") else "float64"
+    """The type a pair function reads: the rows' own where both have the same, else float64, widened a tile at a time."""
+    return Q_dtype.name if Q_dtype == X_dtype else "float64"
 
 
 def _as_bytes(rows: np.ndarray) -> np.ndarray:
@@ -193,45 +216,125 @@ class _Pieces:
 
 
 class _Search:
-    """One search under way: what is the same for every piece of it."""
+    """One search under way: what is the same for every piece of it.
 
-    def __init__(self, rows: Rows, dtype: np.dtype, k: int, metric: Metric, n_threads: int) -> None:
+    Two kernels do the work. *Panels* pack queries and rows and compute many pairs at a time; *direct* takes one pair after
+    the other, for few queries, mixed types, few features, or a k so large that bounds discard nothing.
+    """
+
+    def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
         self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
         self.arithmetic = _arithmetic(dtype, rows.dtype)
-        self.per_tile = _rows_per_tile(rows.n_features, self.arithmetic)
-        widened = _is_widened(self.arithmetic, dtype, rows.dtype)
-        self.scratch = _scratch(widened, rows.n_features, self.per_tile, n_threads)
         self.pieces = _Pieces(rows.n_features, n_threads)
+        self.refined = 0
+        self.panel = self._choose_panel(dtype, n_queries)
+        few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
+        self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _ROWS_WORTH_SHARING
+        if self.panel is None:
+            self.per_tile = _rows_per_tile(rows.n_features, self.arithmetic)
+            self.per_job = QUERIES_PER_TILE
+            widened = _is_widened(self.arithmetic, dtype, rows.dtype)
+            self.scratch = _scratch(widened, rows.n_features, self.per_tile, n_threads)
+        else:
+            self._lay_out_panels(n_queries)
+
+    def _choose_panel(self, dtype: np.dtype, n_queries: int) -> int | None:
+        rows = self.rows
+        if dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
+            return None
+        if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.k * _BOUND_GAIN > rows.n_rows):
+            return None
+        self.panel_name = _bounds.panel_of(self.metric.sum, dtype)
+        panel = _kernels.PANELS[self.panel_name]
+        return panel if _kernels.panel_shape(panel) is not None else None
+
+    def _lay_out_panels(self, n_queries: int) -> None:
+        queries, self.per_tile, step = _kernels.panel_shape(self.panel)
+        n_features, bytes_each = self.rows.n_features, 4 if self.rows.dtype.kind == "f" else 1
+        self.block_features = max(step, min(-(-n_features // step) * step, _bounds.BLOCK_BYTES // bytes_each))
+        packed = max(1, _PACKED_QUERY_BYTES // (n_features * bytes_each))
+        wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
+        self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
+        size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
+        self.scratch = np.empty((self.n_threads, size), dtype=np.uint8)
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
             S_out: np.ndarray, indices_out: np.ndarray) -> None:  # fmt: skip
-        """Neighbours of a block of queries: query pieces, and for each, pieces of every chunk of rows."""
-        norms = _norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
-        query_groups, row_groups = groups
-        _kernels.start_heaps(S_out, indices_out)
-        first, block = 0, QUERIES_PER_TILE * self.n_threads
+        """Neighbours of a block of queries, in parts that keep every thread busy."""
+        first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
             wanted = self.pieces.pairs // self.rows.n_rows // block * block
             part = slice(first, min(len(Q), first + max(block, wanted)))
-            for number, start, chunk in self.rows.with_starts():
-                row = 0
-                while row < len(chunk):
-                    begun = time.perf_counter()
-                    some = slice(row, row + max(self.per_tile, self.pieces.pairs // (part.stop - part.start)))
-                    _kernels.search_chunk(
-                        _as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name],
-                        _as_bytes(chunk[some]), _kernels.TYPES[chunk.dtype.name],
-                        _kernels.TILES[self.metric.tile], _kernels.TYPES[self.arithmetic],
-                        norms.queries[part], norms.zero_queries[part], norms.of_chunk(number, some),
-                        query_groups[part], row_groups[start + some.start : start + some.stop],
-                        start + row, S_out[part], indices_out[part], self.per_tile, self.scratch, self.n_threads,
-                    )  # fmt: skip
-                    pairs = (part.stop - part.start) * len(chunk[some])
-                    self.pieces.took(pairs, time.perf_counter() - begun)
-                    advance(pairs)
-                    row = some.stop
+            n_parts = self.n_threads if self.by_rows else 1
+            shape = (n_parts, part.stop - part.start, self.k)
+            S = np.empty(shape) if self.by_rows else S_out[part][None]
+            indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[part][None]
+            _kernels.start_heaps(S, indices)
+            self._run_part(Q[part], (groups[0][part], groups[1]), advance, S, indices)
+            if self.by_rows:
+                _kernels.merge_heaps(S, indices)
+                S_out[part], indices_out[part] = S[0], indices[0]
             first = part.stop
         _kernels.sort_heaps(S_out, indices_out, self.n_threads)
+
+    def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
+                  S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
+        """Every chunk of rows for these queries, in pieces between which Ctrl-C is heard."""
+        norms = _norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
+        all_terms = self._terms(Q)
+        for number, start, chunk in self.rows.with_starts():
+            row = 0
+            while row < len(chunk):
+                begun = time.perf_counter()
+                some = slice(row, row + max(self.per_tile * self.n_threads, self.pieces.pairs // len(Q)))
+                of_rows = groups[1][start + some.start : start + some.stop]
+                heaps = (groups[0], of_rows, start + row, S, indices)
+                if all_terms is None:
+                    self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
+                else:
+                    self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
+                pairs = len(Q) * len(chunk[some])
+                self.pieces.took(pairs, time.perf_counter() - begun)
+                advance(pairs)
+                row = some.stop
+
+    def _terms(self, Q: np.ndarray) -> list[_bounds.Terms] | None:
+        """The bounds' numbers for these queries and every chunk, or None where the direct kernel must serve."""
+        if self.panel is None:
+            return None
+        name, statistics = self.metric.name, self.rows.statistics(self.metric.name, self.n_threads)
+        of_queries = _bounds.statistics(Q, statistics[0].center, self.n_threads)
+        kind = "sums" if name == "l1" else "squares"
+        largest = max(float(getattr(chunk, kind).max()) for chunk in statistics)
+        largest = largest if name == "l1" else float(np.sqrt(largest))
+        found = [_bounds.terms(name, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
+        if any(terms is None for terms in found):
+            self._use_direct()
+            return None
+        return [terms for terms in found if terms is not None]
+
+    def _use_direct(self) -> None:
+        """Singles cannot hold these values: from here on, one pair at a time."""
+        self.panel = None
+        self.per_tile = _rows_per_tile(self.rows.n_features, self.arithmetic)
+        self.scratch = _scratch(True, self.rows.n_features, self.per_tile, self.n_threads)
+
+    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: _Norms, row_norms: np.ndarray, heaps: tuple) -> None:
+        _kernels.search_direct(
+            _as_bytes(Q), _kernels.TYPES[Q.dtype.name], _as_bytes(X), _kernels.TYPES[X.dtype.name],
+            _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
+            norms.queries, norms.zero_queries, row_norms, *heaps, self.per_tile, self.scratch, self.n_threads,
+        )  # fmt: skip
+
+    def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: _Norms,
+                row_norms: np.ndarray, heaps: tuple) -> None:  # fmt: skip
+        passed = _kernels.search_panels(
+            _as_bytes(Q), _as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
+            terms.refine, self.block_features, terms.center, terms.data_scale, terms.scale, terms.query_terms,
+            terms.alphas, terms.betas, terms.row_terms[some], terms.row_factors[some], norms.queries,
+            norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
+        )  # fmt: skip
+        self.refined += passed if terms.refine else 0
 
 
 def search(
@@ -270,7 +373,7 @@ def search(
     n_threads = _threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
     S = np.empty((n_queries, k))
     indices = np.empty((n_queries, k), dtype=np.int64)
-    run = _Search(rows, of_queries.dtype, k, METRICS[metric_name], n_threads)
+    run = _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
     total, done = n_queries * rows.n_rows, 0
 
     def advance(pairs: int) -> None:
@@ -287,16 +390,18 @@ def search(
     notes = (*rows.notes, *(() if queries is None else queries.notes))
     report = SearchReport(
         path="brute",
+        kernel="direct" if run.panel is None else "panels",
         metric=metric_name,
-        arithmetic="float64" if run.arithmetic == "float64" else "integer",
-        isa="scalar",
+        arithmetic="integer" if run.arithmetic in ("uint8", "int8") else "float64",
+        isa=_kernels.active_isa(),
         threads=n_threads,
         n_queries=n_queries,
         n_rows=rows.n_rows,
         n_features=rows.n_features,
         k=k,
         pairs=total,
-        tile=(QUERIES_PER_TILE, run.per_tile),
+        refined=run.refined,
+        tile=(run.per_job, run.per_tile),
         pieces=run.pieces.count,
         seconds=time.perf_counter() - started,
         scratch_bytes=run.scratch.nbytes,
@@ -320,7 +425,7 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
         part = slice(first, first + block)
         _kernels.distance_matrix(
             _as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], _as_bytes(rows), _kernels.TYPES[rows.dtype.name],
-            _kernels.TILES[metric.tile], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
+            _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
             norms.of_chunk(0, slice(None)), S[part], per_tile, scratch, n_threads,
         )  # fmt: skip
     return S

@@ -1,6 +1,6 @@
-"""The registry of metrics: name, formula, which compiled tile computes it, what follows the search.
+"""The registry of metrics: name, formula, which compiled sum computes it, what follows the search.
 
-A new metric is a plain function in ``reference.py``, a tile in ``_simd/scalar.h`` and a row here.
+A new metric is a plain function in ``reference.py``, a pair function in ``_simd/scalar.h`` and a row here.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class Metric:
     formula : str
         The distance of rows x and y.
     source : str
-    tile : str
-        The tile function of ``_simd/`` that fills S (for cosine: the dot products that S is made of).
+    sum : str
+        The sum over features in ``_simd/`` that S is (for cosine: the dot product that S is made of).
     reference : callable
         ``reference(x, Y) -> S`` in plain NumPy.
     finish : callable
         From S, which orders, to the distance, which is returned.
     needs_norms : bool
-        The tile's values are dot products and become S by the norms of both rows.
+        The sum is a dot product and becomes S by the norms of both rows.
     max_abs : callable
         ``max_abs(n_features)``: with every ``|x|`` at most this, S is finite in float64.
     bytes_bound : str
@@ -41,7 +41,7 @@ class Metric:
     name: str
     formula: str
     source: str
-    tile: str
+    sum: str
     reference: Callable[[np.ndarray, np.ndarray], np.ndarray]
     finish: Callable[[np.ndarray], np.ndarray]
     max_abs: Callable[[int], float]
@@ -76,7 +76,7 @@ METRICS: dict[str, Metric] = {
             name="l1",
             formula="sum_i |x_i - y_i|",
             source="Minkowski distance, p = 1; the lecture's L1",
-            tile="l1",
+            sum="l1",
             reference=reference.l1,
             finish=_same,
             max_abs=_max_abs_sum,
@@ -87,7 +87,7 @@ METRICS: dict[str, Metric] = {
             name="l2",
             formula="sqrt(sum_i (x_i - y_i)^2)",
             source="Minkowski distance, p = 2; the lecture's L2",
-            tile="sql2",
+            sum="sql2",
             reference=reference.squared_l2,
             finish=np.sqrt,
             max_abs=_max_abs_square,
@@ -98,7 +98,7 @@ METRICS: dict[str, Metric] = {
             name="sqeuclidean",
             formula="sum_i (x_i - y_i)^2",
             source="squared Euclidean distance",
-            tile="sql2",
+            sum="sql2",
             reference=reference.squared_l2,
             finish=_same,
             max_abs=_max_abs_square,
@@ -108,7 +108,7 @@ METRICS: dict[str, Metric] = {
             name="cosine",
             formula="min(2, max(0, 1 - x.y / (sqrt(x.x) sqrt(y.y))))",
             source="cosine distance; a zero row is at 1 from everything, equal rows are at 0",
-            tile="dot",
+            sum="dot",
             reference=reference.cosine,
             finish=_same,
             needs_norms=True,

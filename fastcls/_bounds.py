@@ -1,0 +1,186 @@
+"""From packed sums to keys and thresholds: what makes discarding a pair certain.
+
+A panel tile gives a sum for each pair, of packed values. The search offers a pair to a query's heap only if
+
+    (sum x scale + query_term + row_term) x row_factor  <=  alpha x S_k + beta
+
+with S_k the query's k-th best so far. This module chooses those numbers so that no pair with S <= S_k ever fails the test.
+
+Bytes
+    The sums are exact integers and so are all terms (below 2^53), hence for L1 and L2 the left side *is* S.
+Floats
+    The packed values are ``x~ = single(s (x - c))``, the sums are taken in single precision in an unknown order, with or
+    without fused multiply-adds. The left side is a lower bound, S is computed anew for what passes. docs/bounds.md has
+    the proofs; the names of the error terms below are those of that page.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from . import _kernels
+
+_U = 2.0**-24  # half a unit in the last place of a single, relative
+_TINY = 2.0**-126  # a single smaller than this may be flushed to zero
+_D = 2.0**-30  # more than every relative error of the float64 steps, for up to 2^26 features
+_LARGEST_QUERY = 2.0**60  # relative to the training rows; beyond it singles could overflow
+_SMALLEST_ROW = 2.0**-40  # relative to the largest; below it a cosine is not estimated from singles
+BLOCK_BYTES = 4096  # of one row's packed features: a panel of 64 rows is 256 kB, a quarter of a second cache
+
+
+@dataclass
+class Statistics:
+    """What is known of rows once, before any search: sums and squares, of bytes as they are, of floats about `center`.
+
+    Attributes
+    ----------
+    center : ndarray of shape (n_features,), of the rows' dtype
+    sums : ndarray of shape (n_rows,)
+        Sum of x (bytes) or of \|x - center\| (floats).
+    squares : ndarray of shape (n_rows,)
+        Sum of x^2 (bytes) or of (x - center)^2 (floats).
+    """
+
+    center: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+
+
+@dataclass
+class Terms:
+    """The numbers of the test above, and how rows are packed for it."""
+
+    scale: float
+    query_terms: np.ndarray
+    alphas: np.ndarray
+    betas: np.ndarray
+    row_terms: np.ndarray
+    row_factors: np.ndarray
+    refine: bool
+    center: np.ndarray = field(default_factory=lambda: np.zeros(1))
+    data_scale: float = 1.0
+
+
+def _to_point(rows: np.ndarray, sum_name: str, point: np.ndarray, n_threads: int) -> np.ndarray:
+    out = np.empty(len(rows))
+    storage = _kernels.TYPES[rows.dtype.name]
+    data = np.asarray(rows).view(np.uint8)
+    _kernels.sums_to_point(data, storage, _kernels.SUMS[sum_name], point.view(np.uint8), out, n_threads)
+    return out
+
+
+def choose_center(rows: np.ndarray, metric: str) -> np.ndarray:
+    """A point to measure floats from: the mean of some rows where that is far from zero for their spread, else zero.
+
+    Any point is right; a good one makes the bound tight. Zero keeps singles exact, so the mean must earn its place.
+    """
+    zero = np.zeros(rows.shape[1], dtype=rows.dtype)
+    if rows.dtype.kind != "f" or metric == "cosine":
+        return zero
+    some = np.asarray(rows[:: max(1, len(rows) // 256)], dtype=np.float64)
+    mean = some.mean(axis=0)
+    with np.errstate(over="ignore"):
+        far = np.sum(mean * mean) > np.mean(np.sum((some - mean) ** 2, axis=1))
+        center = mean.astype(rows.dtype)
+    return center if far and np.isfinite(center).all() else zero
+
+
+def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statistics:
+    """Sums and squares of the rows, for `terms`."""
+    if rows.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            return Statistics(
+                center, _to_point(rows, "l1", center, n_threads), _to_point(rows, "sql2", center, n_threads)
+            )
+    least = np.full(rows.shape[1], np.iinfo(rows.dtype).min, dtype=rows.dtype)
+    sums = _to_point(rows, "l1", least, n_threads) + float(least[0]) * rows.shape[1]
+    return Statistics(center, sums, _to_point(rows, "sql2", np.zeros_like(least), n_threads))
+
+
+def panel_of(metric_sum: str, dtype: np.dtype) -> str:
+    """The panel kernel that a sum over features of this dtype needs."""
+    return ("l1" if metric_sum == "l1" else "dot") + ("_singles" if dtype.kind == "f" else "_bytes")
+
+
+def terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
+    """The test's numbers for these queries and rows, or None where singles cannot hold them.
+
+    Parameters
+    ----------
+    metric : str
+        A registered name.
+    panel : str
+        From `panel_of`.
+    queries, rows : Statistics
+        About the same center.
+    largest : float
+        The largest of all the training rows' norms (of the kind the metric uses): the same for every chunk.
+    """
+    if dtype.kind != "f":
+        return _byte_terms(metric, panel, dtype, queries, rows)
+    return _float_terms(metric, queries, rows, dtype, largest)
+
+
+def _ones(n: int, value: float = 1.0) -> np.ndarray:
+    return np.full(n, value)
+
+
+def _byte_terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics) -> Terms:
+    n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
+    if metric == "l1":
+        return Terms(1.0, _ones(n_queries, 0.0), _ones(n_queries), _ones(n_queries, 0.0), _ones(n_rows, 0.0),
+                     _ones(n_rows), refine=False)  # fmt: skip
+    # packed q' = q + bq and r' = r + br have the sum q.r + br sum(q) + bq sum(r) + bq br n_features
+    bq, br = _kernels.panel_biases(_kernels.PANELS[panel], _kernels.TYPES[dtype.name])
+    of_queries, of_rows = br * queries.sums + bq * br * n_features, bq * rows.sums
+    if metric in ("l2", "sqeuclidean"):  # S = q.q + r.r - 2 q.r, integers below 2^53
+        return Terms(-2.0, queries.squares + 2 * of_queries, _ones(n_queries), _ones(n_queries, 0.0),
+                     rows.squares + 2 * of_rows, _ones(n_rows), refine=False)  # fmt: skip
+    # cosine: keep if -q.r / |r| <= (S_k - 1 + slack) |q|; a zero row gives 0 x inf = NaN, which is kept
+    norms = np.sqrt(queries.squares)
+    with np.errstate(divide="ignore"):
+        factors = 1.0 / np.sqrt(rows.squares)
+    return Terms(-1.0, of_queries, norms, (_D - 1.0) * norms, of_rows, factors, refine=True)
+
+
+def _float_terms(metric: str, queries: Statistics, rows: Statistics, dtype: np.dtype, largest: float) -> Terms | None:
+    n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
+    if n_features > 2**26 or not np.isfinite(largest):
+        return None
+    s = 1.0 if largest == 0 else 2.0 ** float(-np.ceil(np.log2(largest)))
+    in_block = min(n_features, BLOCK_BYTES // 4)
+    gamma = (in_block + 2) * _U / (1.0 - (in_block + 2) * _U) + 2.0**-21
+    exact = dtype.itemsize < 8 and not rows.center.any()  # singles and halves times a power of two stay what they are
+    rounding = 0.0 if exact else _U * (1.0 + _D)
+    center = np.asarray(rows.center, dtype=np.float64)
+    flushed = 4.0 * n_features * _TINY
+    if not 2.0**-450 <= s <= 2.0**450:  # squares of the scaled rows would leave float64's normal range
+        return None
+    if metric == "l1":
+        of_queries, of_rows = s * queries.sums, s * rows.sums
+        if not (of_queries <= _LARGEST_QUERY).all():
+            return None
+        return Terms(
+            1.0, -(1.0 + gamma) * (rounding * of_queries + flushed), _ones(n_queries, (1.0 + gamma) * (1.0 + _D) * s),
+            _ones(n_queries, flushed), -(1.0 + gamma) * (rounding * of_rows + flushed), _ones(n_rows), True, center, s,
+        )  # fmt: skip
+    q2, r2 = s * s * queries.squares, s * s * rows.squares
+    if not (q2 <= _LARGEST_QUERY**2).all():
+        return None
+    if metric == "cosine":
+        q, r = np.sqrt(q2), np.sqrt(r2)
+        slack = gamma + 8.0 * _U + n_features * 2.0**-44 + _D
+        with np.errstate(divide="ignore"):
+            factors = np.where(r >= _SMALLEST_ROW, 1.0 / r, np.nan)
+        q = np.where(q >= _SMALLEST_ROW, q, np.nan)
+        return Terms(-1.0, _ones(n_queries, 0.0), q, (slack - 1.0) * q, _ones(n_rows, 0.0), factors, True, center, s)
+    theta = 2.0**-40 if exact else 2.0**-16
+    rho_q2 = 2.0 * (rounding * rounding * q2 + n_features * _TINY**2)  # (a + b)^2 <= 2 a^2 + 2 b^2
+    rho_r2 = 2.0 * (rounding * rounding * r2 + n_features * _TINY**2)
+    spread = 2.0 * (1.0 + 1.0 / theta)
+    return Terms(
+        -2.0, (1.0 - gamma) * q2 - spread * rho_q2, _ones(n_queries, (1.0 + theta) * (1.0 + _D) * s * s),
+        2.0 * flushed * (1.0 + np.sqrt(q2)), (1.0 - gamma) * r2 - spread * rho_r2, _ones(n_rows), True, center, s,
+    )  # fmt: skip

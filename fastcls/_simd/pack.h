@@ -1,0 +1,69 @@
+/* Packing rows for the tiles: [step][row of the tile][step's features], features and rows padded with zeros.
+
+   A flipped byte (XOR 0x80) is the value moved by 128 into the other signedness: uint8 v becomes int8 v - 128, int8 v
+   becomes uint8 v + 128. What the moves add to a dot product is taken off again by the terms of queries and rows. */
+#ifndef FASTCLS_PACK_H
+#define FASTCLS_PACK_H
+
+#include "scalar.h"
+
+/* Unpadded features of one row, as the tile's elements. */
+static inline void pack_elements(const uint8_t *row, int type, int element, int flip, const double *center, double scale,
+                                 ptrdiff_t first, ptrdiff_t n, uint8_t *elements_out) {
+    if (element == FASTCLS_BYTE) {
+        for (ptrdiff_t i = 0; i < n; i++)
+            elements_out[i] = row[first + i] ^ (uint8_t)flip;
+    } else if (element == FASTCLS_I16) {
+        int16_t *out = (int16_t *)elements_out;
+        if (type == FASTCLS_U8)
+            for (ptrdiff_t i = 0; i < n; i++)
+                out[i] = row[first + i];
+        else
+            for (ptrdiff_t i = 0; i < n; i++)
+                out[i] = (int8_t)row[first + i];
+    } else {
+        float *out = (float *)elements_out;
+        if (type == FASTCLS_F32)
+            for (ptrdiff_t i = 0; i < n; i++)
+                out[i] = (float)(((double)((const float *)row)[first + i] - center[first + i]) * scale);
+        else if (type == FASTCLS_F64)
+            for (ptrdiff_t i = 0; i < n; i++)
+                out[i] = (float)((((const double *)row)[first + i] - center[first + i]) * scale);
+        else
+            for (ptrdiff_t i = 0; i < n; i++)
+                out[i] = (float)((widen_f16(((const uint16_t *)row)[first + i]) - center[first + i]) * scale);
+    }
+}
+
+#define SCATTER(UNIT)                                                                                                    \
+    for (ptrdiff_t step = 0; step < n_steps; step++)                                                                     \
+        memcpy(out + step * stride, elements + step * UNIT, UNIT);
+
+/* Features first .. first + n of up to tile_rows rows into a panel of n_steps steps. `room` holds one row's elements. */
+static void fastcls_pack(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_rows, ptrdiff_t tile_rows, int type,
+                         const fastcls_panel *panel, int flip, const double *center, double scale, ptrdiff_t first,
+                         ptrdiff_t n, uint8_t *room, uint8_t *panel_out) {
+    static const int element_bytes[] = {1, 2, 4};
+    const ptrdiff_t unit = (ptrdiff_t)panel->step_features * element_bytes[panel->element];
+    const ptrdiff_t n_steps = (n + panel->step_features - 1) / panel->step_features, stride = tile_rows * unit;
+    for (ptrdiff_t row = 0; row < tile_rows; row++) {
+        uint8_t *out = panel_out + row * unit;
+        const uint8_t *elements = room;
+        if (row < n_rows) {
+            pack_elements(rows + row * row_bytes, type, panel->element, flip, center, scale, first, n, room);
+            memset(room + n * element_bytes[panel->element], 0, (size_t)(n_steps * unit - n * element_bytes[panel->element]));
+        } else if (row == n_rows) {
+            memset(room, 0, (size_t)(n_steps * unit));
+        }
+        if (unit == 8) {
+            SCATTER(8)
+        } else if (unit == 4) {
+            SCATTER(4)
+        } else {
+            SCATTER(2)
+        }
+    }
+}
+#undef SCATTER
+
+#endif

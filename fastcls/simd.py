@@ -1,0 +1,52 @@
+"""Which instruction set the kernels use: what was built, what can run here, what is in use.
+
+``FASTCLS_ISA`` in the environment chooses one at import. The answer of a search never depends on the choice.
+"""
+
+from __future__ import annotations
+
+import os
+
+from . import _kernels
+from ._validation import one_of
+
+__all__ = ["active", "available", "built", "use"]
+
+
+def built() -> list[str]:
+    """Names of the instruction sets this build has kernels for, worst first."""
+    return [name for name, _ in _kernels.isas()]
+
+
+def available() -> list[str]:
+    """Names of the instruction sets that this build has kernels for and this processor can run, worst first."""
+    return [name for name, can_run in _kernels.isas() if can_run]
+
+
+def active() -> str:
+    """The name of the best instruction set in use; a kernel it lacks is taken from the next best."""
+    return _kernels.active_isa()
+
+
+def use(name: str) -> None:
+    """Use no better instruction set than this, in the whole process, from the next call on.
+
+    Parameters
+    ----------
+    name : str
+        One of `available()`, or "auto" for the best of them.
+
+    Raises
+    ------
+    InputError
+        For another name; the good ones are listed, and a set that was built but cannot run here is called so.
+    """
+    good = available()
+    if name in built() and name not in good:
+        one_of(f"isa (this processor cannot run {name})", name, [*good, "auto"])
+    one_of("isa", name, [*good, "auto"])
+    _kernels.use_isa(built().index(good[-1] if name == "auto" else name))
+
+
+if os.environ.get("FASTCLS_ISA"):
+    use(os.environ["FASTCLS_ISA"])
