@@ -38,7 +38,7 @@ class Statistics:
     ----------
     center : ndarray of shape (n_features,), of the rows' dtype
     sums : ndarray of shape (n_rows,)
-        Sum of x (bytes) or of \|x - center\| (floats).
+        Sum of x (bytes) or of |x - center| (floats).
     squares : ndarray of shape (n_rows,)
         Sum of x^2 (bytes) or of (x - center)^2 (floats).
     """
