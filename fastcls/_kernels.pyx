@@ -5,8 +5,8 @@ here: tiles of S come from ``_simd/`` through its table, the order of neighbours
 ``_losses.pxd``.
 
 Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type, so that one loop
-serves every type. Results do not depend on `n_threads`: each query, and each block of rows of a gradient, belongs to one
-thread, and nothing is reduced across threads.
+serves every type. Results do not depend on `n_threads`: a query's neighbours are a function of the set of (S, index) pairs,
+whichever thread offered them, and each entry of a gradient belongs to one thread.
 """
 
 from cython.parallel cimport prange, threadid
@@ -54,15 +54,11 @@ cdef extern from *:
     int omp_get_max_threads() noexcept nogil
     int FASTCLS_HAS_OPENMP
 
-cdef enum:
-    QUERIES_PER_TILE = 32       # of the direct search: queries that share a tile of rows while it is in the cache
-
 TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
          "float64": FASTCLS_F64}
 SUMS = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
 PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "l1_singles": FASTCLS_L1_SINGLES,
           "dot_singles": FASTCLS_DOT_SINGLES}
-QUERIES_IN_A_TILE = QUERIES_PER_TILE
 HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
 
 
@@ -156,37 +152,54 @@ cdef inline void fill_tile(Pairs *pairs, const uint8_t *queries, Py_ssize_t firs
             tile_out[i * n_rows + j] = s
 
 
-def scratch_size(Py_ssize_t n_features, Py_ssize_t rows_per_tile):
+cdef struct Tile:
+    # The direct search: queries that share some rows while these are in the cache, and a thread's scratch for both.
+    Py_ssize_t queries
+    Py_ssize_t rows
+    double *S
+    double *wide_queries
+    double *wide_rows
+
+
+cdef inline Tile tile_of(Py_ssize_t queries, Py_ssize_t rows, Py_ssize_t n_features, double *scratch) noexcept nogil:
+    cdef Tile tile
+    tile.queries = queries
+    tile.rows = rows
+    tile.S = scratch
+    tile.wide_queries = scratch + queries * rows
+    tile.wide_rows = tile.wide_queries + queries * n_features
+    return tile
+
+
+def scratch_size(Py_ssize_t n_features, Py_ssize_t queries_per_tile, Py_ssize_t rows_per_tile):
     """Doubles of scratch that one thread needs: a tile of S, and its queries and rows widened."""
-    return QUERIES_PER_TILE * rows_per_tile + (QUERIES_PER_TILE + rows_per_tile) * n_features
+    return queries_per_tile * rows_per_tile + (queries_per_tile + rows_per_tile) * n_features
 
 
 cdef void search_block(Pairs *pairs, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries, Py_ssize_t first_row,
-                       Py_ssize_t end_row, Py_ssize_t rows_per_tile, double *scratch) noexcept nogil:
+                       Py_ssize_t end_row, Tile tile) noexcept nogil:
     """Offer rows first_row..end_row to the heaps of a block of queries."""
-    cdef double *wide_queries = scratch + QUERIES_PER_TILE * rows_per_tile
-    cdef double *wide_rows = wide_queries + QUERIES_PER_TILE * pairs.n_features
-    cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
+    cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, tile.wide_queries)
     cdef const uint8_t *rows
     cdef Py_ssize_t row = first_row, n_rows, i, j, k = heaps.k
     cdef double *S
     cdef int64_t *index
     cdef double s
     while row < end_row:
-        n_rows = min(rows_per_tile, end_row - row)
-        rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, wide_rows)
-        fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, scratch)
+        n_rows = min(tile.rows, end_row - row)
+        rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, tile.wide_rows)
+        fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, tile.S)
         for i in range(n_queries):
             S = heaps.S + (first + i) * k
             index = heaps.index + (first + i) * k
             for j in range(n_rows):
-                s = scratch[i * n_rows + j]
+                s = tile.S[i * n_rows + j]
                 if s > S[0]:
                     continue
                 if heaps.row_groups != NULL and heaps.query_groups[first + i] == heaps.row_groups[row + j]:
                     continue
                 offer(S, index, k, s, heaps.row_start + row + j)
-        row += rows_per_tile
+        row += tile.rows
 
 
 cdef Heaps heaps_of(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, const int64_t[::1] query_groups,
@@ -212,7 +225,7 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
                   int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
                   const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
                   int64_t row_start, double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out,
-                  Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
+                  Py_ssize_t queries_per_tile, Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
     """Offer every row of one chunk to the heap of every query, one pair at a time.
 
     Parameters
@@ -232,7 +245,7 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
     cdef Heaps own
     cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
     cdef bint by_rows = heap_S_out.shape[0] > 1
-    cdef Py_ssize_t per_job = QUERIES_PER_TILE, n_query_jobs, n_row_jobs = n_threads if by_rows else 1
+    cdef Py_ssize_t per_job = queries_per_tile, n_query_jobs, n_row_jobs = n_threads if by_rows else 1
     if not by_rows:
         per_job = min(per_job, (n_queries + n_threads - 1) // n_threads)
     n_query_jobs = (n_queries + per_job - 1) // per_job
@@ -243,7 +256,7 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
         search_block(&pairs, &own, job // n_row_jobs * per_job,
                      min(per_job, n_queries - job // n_row_jobs * per_job),
                      n_rows * (job % n_row_jobs) // n_row_jobs, n_rows * (job % n_row_jobs + 1) // n_row_jobs,
-                     rows_per_tile, &scratch[threadid(), 0])
+                     tile_of(queries_per_tile, rows_per_tile, pairs.n_features, &scratch[threadid(), 0]))
 
 
 def panel_shape(int panel):
@@ -349,40 +362,39 @@ def merge_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out)
 def sort_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out, int n_threads):
     """Each query's neighbours in order, nearest first, in place."""
     cdef Py_ssize_t i
-    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, 1 + heap_S_out.shape[0] // QUERIES_PER_TILE)
+    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, 1 + heap_S_out.shape[0] // 32)
     for i in prange(heap_S_out.shape[0], nogil=True, schedule="static", num_threads=n_busy):
         sort_heap(&heap_S_out[i, 0], &heap_index_out[i, 0], heap_S_out.shape[1])
 
 
-cdef void distance_block(Pairs *pairs, Py_ssize_t first, Py_ssize_t n_queries, Py_ssize_t rows_per_tile,
-                         double *scratch, double *S_out) noexcept nogil:
+cdef void distance_block(Pairs *pairs, Py_ssize_t first, Py_ssize_t n_queries, Tile tile, double *S_out,
+                         Py_ssize_t row_stride) noexcept nogil:
     """S of a block of queries against every row, into their rows of the matrix."""
-    cdef double *wide_queries = scratch + QUERIES_PER_TILE * rows_per_tile
-    cdef double *wide_rows = wide_queries + QUERIES_PER_TILE * pairs.n_features
-    cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, wide_queries)
+    cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, tile.wide_queries)
     cdef const uint8_t *rows
     cdef Py_ssize_t row = 0, n_rows, i
     while row < pairs.rows.n:
-        n_rows = min(rows_per_tile, pairs.rows.n - row)
-        rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, wide_rows)
-        fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, scratch)
+        n_rows = min(tile.rows, pairs.rows.n - row)
+        rows = fetch(&pairs.rows, row, n_rows, pairs.n_features, tile.wide_rows)
+        fill_tile(pairs, queries, first, n_queries, rows, row, n_rows, tile.S)
         for i in range(n_queries):
-            memcpy(S_out + (first + i) * pairs.rows.n + row, scratch + i * n_rows, n_rows * sizeof(double))
-        row += rows_per_tile
+            memcpy(S_out + (first + i) * row_stride + row, tile.S + i * n_rows, n_rows * sizeof(double))
+        row += tile.rows
 
 
 def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
                     int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
-                    const double[::1] row_norms, double[:, ::1] S_out, Py_ssize_t rows_per_tile,
-                    double[:, ::1] scratch, int n_threads):
-    """S of every query and row, into S_out (n_queries, n_rows); parameters as in search_direct."""
+                    const double[::1] row_norms, double[:, :] S_out, Py_ssize_t queries_per_tile,
+                    Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
+    """S of every query and row, into S_out (n_queries, n_rows), rows contiguous; parameters as in search_direct."""
     cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, arithmetic, query_norms, zero_queries, row_norms)
-    cdef Py_ssize_t n_queries = Q.shape[0], block, first
-    cdef Py_ssize_t n_blocks = (n_queries + QUERIES_PER_TILE - 1) // QUERIES_PER_TILE
+    cdef Py_ssize_t n_queries = Q.shape[0], block, first, row_stride = S_out.strides[0] // <Py_ssize_t> sizeof(double)
+    cdef Py_ssize_t n_blocks = (n_queries + queries_per_tile - 1) // queries_per_tile
     for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=n_threads):
-        first = block * QUERIES_PER_TILE
-        distance_block(&pairs, first, min(<Py_ssize_t> QUERIES_PER_TILE, n_queries - first), rows_per_tile,
-                       &scratch[threadid(), 0], &S_out[0, 0])
+        first = block * queries_per_tile
+        distance_block(&pairs, first, min(queries_per_tile, n_queries - first),
+                       tile_of(queries_per_tile, rows_per_tile, pairs.n_features, &scratch[threadid(), 0]),
+                       &S_out[0, 0], row_stride)
 
 
 def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[::1] norms_out,
@@ -431,9 +443,10 @@ cdef void vote_one(const int64_t *labels, const double *weights, const int64_t[:
                 n_best += 1
         if nearest and n_best > 1:
             c = 0
-            while total[labels[c]] != best:
+            while c < ks[at] and total[labels[c]] != best:
                 c += 1
-            winner = labels[c]
+            if c < ks[at]:  # otherwise no neighbour is of a best class: every weight is 0, and the smallest class stands
+                winner = labels[c]
         winners_out[at] = winner
         tied_out[at] = n_best > 1
 

@@ -18,7 +18,7 @@ from .metrics import METRICS, Metric
 
 Progress = Callable[[int, int], None]
 
-QUERIES_PER_TILE = _kernels.QUERIES_IN_A_TILE
+_QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 200_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
 _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
@@ -158,23 +158,28 @@ def _as_bytes(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows).view(np.uint8)
 
 
-def _rows_per_tile(n_features: int, arithmetic: str) -> int:
-    return int(np.clip(_TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize), 4, 256))
+@dataclass(frozen=True)
+class _Tile:
+    """The direct kernel's tile, and scratch for it: a few MB a thread, however wide the rows."""
 
+    queries: int
+    rows: int
+    scratch: np.ndarray
 
-def _scratch(widened: bool, n_features: int, rows_per_tile: int, n_threads: int) -> np.ndarray:
-    """A tile of S per thread, and room to widen its rows where their storage is not what the tile reads."""
-    return np.empty((n_threads, _kernels.scratch_size(n_features if widened else 0, rows_per_tile)))
-
-
-def _is_widened(arithmetic: str, *dtypes: np.dtype) -> bool:
-    return any(dtype.name != arithmetic for dtype in dtypes)
+    @classmethod
+    def of(cls, n_features: int, arithmetic: str, dtypes: tuple[np.dtype, ...], n_threads: int) -> _Tile:
+        widened = any(dtype.name != arithmetic for dtype in dtypes)
+        fit = max(1, _TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize))
+        queries = min(_QUERIES_PER_TILE, max(1, 16 * fit)) if widened else _QUERIES_PER_TILE
+        rows = int(np.clip(fit, 1 if widened else 4, 256))
+        size = _kernels.scratch_size(n_features if widened else 0, queries, rows)
+        return cls(queries, rows, np.empty((n_threads, size)))
 
 
 def _squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:
     out = np.empty(len(rows))
     storage, wanted = _kernels.TYPES[rows.dtype.name], _kernels.TYPES[arithmetic]
-    scratch = _scratch(_is_widened(arithmetic, rows.dtype), rows.shape[1], 1, n_threads)
+    scratch = np.empty((n_threads, 0 if rows.dtype.name == arithmetic else rows.shape[1]))
     _kernels.squared_norms(_as_bytes(rows), storage, wanted, out, scratch, n_threads)
     return out
 
@@ -231,10 +236,7 @@ class _Search:
         few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
         self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _ROWS_WORTH_SHARING
         if self.panel is None:
-            self.per_tile = _rows_per_tile(rows.n_features, self.arithmetic)
-            self.per_job = QUERIES_PER_TILE
-            widened = _is_widened(self.arithmetic, dtype, rows.dtype)
-            self.scratch = _scratch(widened, rows.n_features, self.per_tile, n_threads)
+            self._lay_out_direct(dtype)
         else:
             self._lay_out_panels(n_queries)
 
@@ -247,6 +249,10 @@ class _Search:
         self.panel_name = _bounds.panel_of(self.metric.sum, dtype)
         panel = _kernels.PANELS[self.panel_name]
         return panel if _kernels.panel_shape(panel) is not None else None
+
+    def _lay_out_direct(self, dtype: np.dtype) -> None:
+        tile = _Tile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
+        self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
 
     def _lay_out_panels(self, n_queries: int) -> None:
         queries, self.per_tile, step = _kernels.panel_shape(self.panel)
@@ -288,7 +294,7 @@ class _Search:
                 begun = time.perf_counter()
                 some = slice(row, row + max(self.per_tile * self.n_threads, self.pieces.pairs // len(Q)))
                 of_rows = groups[1][start + some.start : start + some.stop]
-                heaps = (groups[0], of_rows, start + row, S, indices)
+                heaps: tuple[Any, ...] = (groups[0], of_rows, start + row, S, indices)
                 if all_terms is None:
                     self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
                 else:
@@ -309,25 +315,21 @@ class _Search:
         largest = largest if name == "l1" else float(np.sqrt(largest))
         found = [_bounds.terms(name, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
         if any(terms is None for terms in found):
-            self._use_direct()
+            self.panel = None  # singles cannot hold these values: from here on, one pair at a time
+            self._lay_out_direct(Q.dtype)
             return None
         return [terms for terms in found if terms is not None]
 
-    def _use_direct(self) -> None:
-        """Singles cannot hold these values: from here on, one pair at a time."""
-        self.panel = None
-        self.per_tile = _rows_per_tile(self.rows.n_features, self.arithmetic)
-        self.scratch = _scratch(True, self.rows.n_features, self.per_tile, self.n_threads)
-
-    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: _Norms, row_norms: np.ndarray, heaps: tuple) -> None:
+    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: _Norms, row_norms: np.ndarray, heaps: tuple[Any, ...]) -> None:
         _kernels.search_direct(
             _as_bytes(Q), _kernels.TYPES[Q.dtype.name], _as_bytes(X), _kernels.TYPES[X.dtype.name],
             _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
-            norms.queries, norms.zero_queries, row_norms, *heaps, self.per_tile, self.scratch, self.n_threads,
+            norms.queries, norms.zero_queries, row_norms, *heaps, self.per_job, self.per_tile, self.scratch, self.n_threads,
         )  # fmt: skip
 
     def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: _Norms,
-                row_norms: np.ndarray, heaps: tuple) -> None:  # fmt: skip
+                row_norms: np.ndarray, heaps: tuple[Any, ...]) -> None:  # fmt: skip
+        assert self.panel is not None
         passed = _kernels.search_panels(
             _as_bytes(Q), _as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
             terms.refine, self.block_features, terms.center, terms.data_scale, terms.scale, terms.query_terms,
@@ -416,46 +418,18 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     metric = METRICS[metric_name]
     n_threads = _threads.worth(n_threads, Q.size * len(rows))
     arithmetic = _arithmetic(Q.dtype, rows.dtype)
-    per_tile = _rows_per_tile(rows.shape[1], arithmetic)
-    scratch = _scratch(_is_widened(arithmetic, Q.dtype, rows.dtype), rows.shape[1], per_tile, n_threads)
+    tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
     norms = _norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
     S = np.empty((len(Q), len(rows)))
-    block = QUERIES_PER_TILE * n_threads
+    block = tile.queries * n_threads
+    step = max(1, _FIRST_PIECE * n_threads // (block * rows.shape[1]))  # rows, so that Ctrl-C is heard
     for first in range(0, len(Q), block):
         part = slice(first, first + block)
-        _kernels.distance_matrix(
-            _as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], _as_bytes(rows), _kernels.TYPES[rows.dtype.name],
-            _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
-            norms.of_chunk(0, slice(None)), S[part], per_tile, scratch, n_threads,
-        )  # fmt: skip
+        for row in range(0, len(rows), step):
+            some = slice(row, row + step)
+            _kernels.distance_matrix(
+                _as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], _as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
+                _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
+                norms.of_chunk(0, some), S[part, some], tile.queries, tile.rows, tile.scratch, n_threads,
+            )  # fmt: skip
     return S
-
-
-def vote(
-    labels: np.ndarray,
-    weights: np.ndarray,
-    ks: np.ndarray,
-    n_classes: int,
-    *,
-    tie_break: str,
-    n_threads: int,
-    with_totals: bool = False,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weighted majority among the first k neighbours for every k of `ks` (ascending). Input is trusted.
-
-    Returns
-    -------
-    winners : ndarray of shape (n_queries, n_ks), int64
-    tied : ndarray of shape (n_queries, n_ks), bool
-    totals : ndarray of shape (n_queries, n_classes), float64, for the last k; no rows unless `with_totals`
-    """
-    n_queries = len(labels)
-    n_threads = _threads.worth(n_threads, n_queries * (labels.shape[1] + len(ks) * n_classes))
-    winners = np.empty((n_queries, len(ks)), dtype=np.int64)
-    tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
-    totals = np.empty((n_queries if with_totals else 0, n_classes))
-    _kernels.vote(
-        labels, weights, np.asarray(ks, dtype=np.int64), tie_break == "nearest", winners, tied, totals,
-        np.empty((n_threads, n_classes)), n_threads,
-    )  # fmt: skip
-    return winners, tied.astype(bool), totals

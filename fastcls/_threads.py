@@ -7,7 +7,7 @@ import os
 import joblib
 
 from . import _kernels
-from ._validation import InputError
+from ._validation import check_n_jobs
 
 _OPENMP_AT_IMPORT = _kernels.openmp_limit()
 _forked = False
@@ -37,8 +37,7 @@ def effective(n_jobs: int | None) -> int:
     None: OMP_NUM_THREADS if set, else all usable physical cores (affinity and cgroup respected). Positive: that many.
     Negative: all cores but ``-1 - n_jobs``. Always at most the limit that threadpoolctl has set, if it has set one.
     """
-    if n_jobs is not None and (isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or n_jobs == 0):
-        raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
+    check_n_jobs(n_jobs)
     if not _kernels.HAS_OPENMP or _forked:
         return 1
     if n_jobs is None:
@@ -52,7 +51,9 @@ def effective(n_jobs: int | None) -> int:
     else:
         wanted = max(1, joblib.cpu_count() + 1 + int(n_jobs))
     limit = _kernels.openmp_limit()
-    return min(wanted, limit) if limit < _OPENMP_AT_IMPORT else wanted
+    # OpenMP cannot say whether its number is a default or a limit. It is taken as a limit where somebody lowered it since
+    # import, and where it is 1: then the environment or a pool of processes asks for one thread each.
+    return min(wanted, limit) if limit == 1 or limit < _OPENMP_AT_IMPORT else wanted
 
 
 _WORTH_A_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs

@@ -77,29 +77,39 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
     if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
         raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
-    shape = np.shape(X) if isinstance(X, np.ndarray) else getattr(X, "shape", None) or np.asarray(X).shape
-    if len(shape) > 2:
-        raise InputError(
-            f"{name} has {len(shape)} dimensions, shape {shape}; wanted (n_rows, n_features): "
-            f"Reshape your data with {name}.reshape(len({name}), -1)"
-        )
-    if len(shape) < 2:
-        raise InputError(
-            f"{name} has {len(shape)} dimension{'s' * (len(shape) != 1)}, shape {shape}; wanted (n_rows, n_features), a "
-            f"2D array: Reshape your data with {name}.reshape(1, -1) if it is one row"
-        )
 
 
-def _integers_to_float64(X: Any, name: str) -> tuple[Any, tuple[str, ...]]:
+def _as_array(X: Any, name: str) -> Any:
+    """An array of numbers, of two dimensions; data frames are left to scikit-learn's reading of them."""
+    if not hasattr(X, "iloc"):
+        try:
+            X = np.asanyarray(X)
+        except ValueError:
+            raise InputError(f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one") from None
+    shape, dtype = X.shape, getattr(X, "dtype", None)
+    if len(shape) != 2:
+        how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
+        raise InputError(
+            f"{name} has {len(shape)} dimension{'s' * (len(shape) != 1)}, shape {shape}; wanted a 2D array (n_rows, "
+            f"n_features): Reshape your data with {how}"
+        )
+    if dtype is not None and dtype.kind == "c":
+        raise InputError(f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features")
+    if dtype is not None and (dtype.kind not in "biufO" or (dtype.kind == "f" and dtype.itemsize > 8)):
+        raise InputError(f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))")
+    return X
+
+
+def _note_conversion(X: Any, name: str) -> tuple[str, ...]:
     """Integers of other widths (and booleans) become float64, said in one line; above 2^53 that would not be exact."""
     dtype = getattr(X, "dtype", None)
     if not isinstance(dtype, np.dtype) or dtype.kind not in "iub" or dtype.name in STORED_TYPES:
-        return X, ()
+        return ()
     if dtype.itemsize == 8 and X.size and max(int(X.max()), -int(X.min())) > 2**53:
         raise InputError(f"{name} has {dtype} values above 2^53, which float64 cannot hold exactly; scale them down first")
     note = f"{name}: {dtype} converted to float64 (uint8 and int8 are kept as they are)"
     logger.info(note)
-    return X, (note,)
+    return (note,)
 
 
 def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> None:
@@ -148,27 +158,42 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
         Where it cannot be used; the message says what to do.
     """
     _refuse_what_no_kernel_reads(X, name)
+    array = _as_array(X, name)
     if estimator is not None:
         validate_data(estimator, X, reset=reset, skip_check_array=True)
-    X, notes = _integers_to_float64(X, name)
+    notes = _note_conversion(array, name)
     rows = check_array(
-        X, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, ensure_2d=True, input_name=name,
+        array, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, input_name=name,
         estimator=estimator,
     )  # fmt: skip
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
-    copied = 0
-    if isinstance(X, np.ndarray) and not np.may_share_memory(rows, X):
-        copied = rows.nbytes
-    elif copy:
-        rows, copied = rows.copy(), rows.nbytes
+    shared = isinstance(X, np.ndarray) and np.may_share_memory(rows, X)
+    if shared and copy:
+        rows, shared = rows.copy(), False
     check_finite(rows, name)
-    return CheckedRows(rows, copied, notes)
+    return CheckedRows(rows, 0 if shared else rows.nbytes, notes)
+
+
+def remember_features(estimator: Any, X: Any) -> None:
+    """Let an estimator remember the number and the names of the features it was fitted on."""
+    validate_data(estimator, X, reset=True, skip_check_array=True)
+
+
+def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
+    """Refuse queries of another number of features than the rows."""
+    if queries.shape[1] != rows.shape[1]:
+        raise InputError(f"Q has {queries.shape[1]} features and X has {rows.shape[1]}; give both the same features")
+
+
+def check_present(y: Any) -> None:
+    """Refuse labels that were not given, in words that scikit-learn's users know."""
+    if y is None:
+        raise InputError("y is None: this estimator requires y to be passed, but the target y is None; pass labels")
 
 
 def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
-    if y is None:
-        raise InputError(f"{name} is None: this estimator requires y to be passed, but the target y is None; pass labels")
+    check_present(y)
     y = column_or_1d(y, warn=True)
     if len(y) != n_rows:
         raise InputError(
@@ -180,7 +205,11 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         if bad.any():
             raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes")
     check_classification_targets(y)
-    classes, codes = np.unique(y, return_inverse=True)
+    try:
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError:
+        kinds = ", ".join(sorted({type(value).__name__ for value in y}))
+        raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
     return classes, codes.astype(np.int64).reshape(-1)
 
 
@@ -194,8 +223,8 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
 
     if metric_params:
         raise InputError(_METRIC_PARAMS.format(metric_params))
-    if metric == "minkowski":
-        if p not in (1, 2):
+    if isinstance(metric, str) and metric == "minkowski":
+        if not isinstance(p, (int, float, np.integer, np.floating)) or p not in (1, 2):
             raise InputError(f"p={p!r}: of the Minkowski metrics fastcls has p=1 (l1) and p=2 (l2)")
         return "l1" if p == 1 else "l2"
     if isinstance(metric, str):
@@ -205,7 +234,7 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
 
 def check_algorithm(algorithm: Any) -> str:
     """`auto` or `brute`; the names of scikit-learn's trees mean `auto`, with one warning."""
-    if algorithm in ("ball_tree", "kd_tree"):
+    if isinstance(algorithm, str) and algorithm in ("ball_tree", "kd_tree"):
         warnings.warn(_TREE_WARNING.format(algorithm), UserWarning, stacklevel=4)
         return "auto"
     return one_of("algorithm", algorithm, ["auto", "brute"])
@@ -216,8 +245,61 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     k = int(check_number(name, k, minimum=1, whole=True))
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
-        raise InputError(f"{name}={k}, but there are only {n_visible} training rows{others}; ask for at most {n_visible}")
+        what = f"ask for at most {n_visible}" if n_visible else "fit more rows"
+        raise InputError(f"{name}={k}, but there are only {n_visible} training rows{others}; {what}")
     return k
+
+
+def check_metrics(metrics: Any) -> tuple[str, ...]:
+    """Registered names of one metric or several, each once."""
+    from .metrics import METRICS
+
+    given = [metrics] if isinstance(metrics, str) else list(metrics)
+    names = tuple(dict.fromkeys(check_metric(metric) for metric in given))
+    if not names:
+        raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
+    return names
+
+
+def check_folds(folds: Any, codes: np.ndarray) -> int:
+    """The number of folds, if every fold can have a row of some class."""
+    n_folds = int(check_number("folds", folds, minimum=2, whole=True))
+    largest = int(np.bincount(codes).max())
+    if n_folds > len(codes):
+        raise InputError(f"folds={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
+    if n_folds > largest:
+        raise InputError(f"folds={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
+    return n_folds
+
+
+def check_ks(ks: Any, smallest_training_fold: int) -> list[int]:
+    """Numbers of neighbours, ascending, each once; at least one must fit the smallest training fold."""
+    given = [ks] if isinstance(ks, (int, np.integer)) else list(ks)
+    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in given})
+    if not wanted:
+        raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
+    if wanted[0] > smallest_training_fold:
+        raise InputError(
+            f"ks={wanted}: the smallest training fold has {smallest_training_fold} rows; give a k of at most that"
+        )
+    return wanted
+
+
+def check_vote_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What a user's function made of the distances: a finite weight of at least 0 for each."""
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != shape:
+        raise InputError(f"weights gave shape {weights.shape} for distances of shape {shape}; give one each")
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
+        raise InputError(f"weights gave {bad:g}; wanted finite weights of at least 0 for every distance, 0 included")
+    return weights
+
+
+def check_n_jobs(n_jobs: Any) -> None:
+    """Refuse what is no number of threads."""
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or n_jobs == 0):
+        raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
 
 
 def check_magnitude(rows: np.ndarray, name: str, metric_name: str) -> None:

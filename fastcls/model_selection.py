@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from . import _search, _threads, reference
+from . import _search, _threads
 from ._search import Progress, Rows
-from ._validation import InputError, check_labels, check_magnitude, check_metric, check_number, check_rows, one_of
+from ._validation import check_folds, check_ks, check_labels, check_magnitude, check_metrics, check_rows, one_of
+from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
 
 __all__ = ["DEFAULT_KS", "KSelection", "cross_validate_k"]
@@ -71,11 +72,6 @@ class KSelection:
 
 def _folds(codes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     """The fold of every row, int64: stratified by scikit-learn's splitter, shuffled with `seed`."""
-    if n_folds > len(codes):
-        raise InputError(f"folds={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
-    largest = int(np.bincount(codes).max())
-    if n_folds > largest:
-        raise InputError(f"folds={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
     fold = np.empty(len(codes), dtype=np.int64)
     splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
@@ -86,15 +82,8 @@ def _folds(codes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-def _usable_ks(ks: Iterable[int], smallest_training_fold: int) -> np.ndarray:
-    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in ks})
-    if not wanted:
-        raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
+def _usable_ks(wanted: list[int], smallest_training_fold: int) -> np.ndarray:
     usable = [k for k in wanted if k <= smallest_training_fold]
-    if not usable:
-        raise InputError(
-            f"ks={wanted}: the smallest training fold has {smallest_training_fold} rows; give a k of at most that"
-        )
     if len(usable) < len(wanted):
         dropped = ", ".join(str(k) for k in wanted[len(usable) :])
         warnings.warn(
@@ -112,7 +101,7 @@ def cross_validate_k(
     metrics: Sequence[str] = ("l1", "l2"),
     folds: int = 5,
     seed: int = 0,
-    weights: str = "uniform",
+    weights: Weights = "uniform",
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> KSelection:
@@ -139,17 +128,16 @@ def cross_validate_k(
     ------
     InputError
     """
-    names = tuple(dict.fromkeys(check_metric(metric) for metric in metrics))
-    if not names:
-        raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
-    one_of("weights", weights, ["uniform", "distance", "softmax"])
-    n_folds = int(check_number("folds", folds, minimum=2, whole=True))
+    names = check_metrics(metrics)
+    one_of("weights", weights, WEIGHTS)
     checked = check_rows(X, "X")
     for name in names:
         check_magnitude(checked.rows, "X", name)
     classes, codes = check_labels(y, len(checked.rows))
+    n_folds = check_folds(folds, codes)
     fold = _folds(codes, n_folds, seed)
-    usable = _usable_ks(ks, len(codes) - int(np.bincount(fold).max()))
+    smallest = len(codes) - int(np.bincount(fold).max())
+    usable = _usable_ks(check_ks(ks, smallest), smallest)
     n_threads = _threads.effective(n_jobs)
     accuracy, seconds = {}, {}
     for number, name in enumerate(names):
@@ -159,8 +147,8 @@ def cross_validate_k(
             Rows.of(checked), None, int(usable[-1]), name, n_threads=n_threads, query_groups=fold, row_groups=fold,
             progress=step,
         )  # fmt: skip
-        vote_weights = reference.vote_weights(METRICS[name].finish(S), weights, metric=name)
-        winners, _, _ = _search.vote(
+        vote_weights = weights_of(METRICS[name].finish(S), weights, 0.07, name)
+        winners, _, _ = vote(
             codes[indices], vote_weights, usable, len(classes), tie_break="smallest", n_threads=n_threads
         )
         right = winners == codes[:, None]

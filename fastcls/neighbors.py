@@ -8,34 +8,34 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import _search, _threads, reference
+from . import _search, _threads
 from ._search import Rows, SearchReport
 from ._validation import (
     STORED_TYPES,
     CheckedRows,
-    InputError,
     check_algorithm,
     check_labels,
     check_magnitude,
     check_metric,
     check_n_neighbors,
     check_number,
+    check_present,
     check_rows,
+    check_same_width,
     one_of,
+    remember_features,
 )
+from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
 from .persistence import SaveMixin, expect
 
 __all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
-
-Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
 
 
 class _LastReports(threading.local):
@@ -62,14 +62,19 @@ class _Neighbors(SaveMixin, BaseEstimator):
         _threads.effective(self.n_jobs)
         return check_metric(self.metric, self.p, self.metric_params)
 
-    def _fit_rows(self, X: Any, copy: bool) -> CheckedRows:
+    def _checked_fit(self, X: Any, copy: bool) -> tuple[CheckedRows, str]:
+        """The rows and the metric of a fit, checked; nothing is remembered yet."""
         metric = self._check_options()
-        checked = check_rows(X, "X", estimator=self, reset=True, copy=copy)
+        checked = check_rows(X, "X", copy=copy)
         check_magnitude(checked.rows, "X", metric)
+        return checked, metric
+
+    def _remember(self, X: Any, checked: CheckedRows, metric: str) -> None:
+        """What a fit leaves, all at once: a fit that was refused has left the estimator as it was."""
+        remember_features(self, X)
         self._rows = Rows.of(checked)
         self.n_samples_fit_ = len(checked.rows)
         self.effective_metric_ = metric
-        return checked
 
     def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
         """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
@@ -189,7 +194,7 @@ class NearestNeighbors(_Neighbors):
         y : ignored
         copy : bool
         """
-        self._fit_rows(X, copy)
+        self._remember(X, *self._checked_fit(X, copy))
         return self
 
 
@@ -271,27 +276,34 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
             Labels: numbers or strings.
         copy : bool
         """
+        self._check_vote_options()
+        check_present(y)
+        checked, metric = self._checked_fit(X, copy)
+        classes, codes = check_labels(y, len(checked.rows))
+        self._remember(X, checked, metric)
+        self.classes_, self._codes = classes, codes
+        return self
+
+    def _check_vote_options(self) -> None:
         if not callable(self.weights):
-            one_of("weights", self.weights, ["uniform", "distance", "softmax"])
+            one_of("weights", self.weights, WEIGHTS)
         one_of("tie_break", self.tie_break, ["smallest", "nearest"])
         check_number("temperature", self.temperature, minimum=0, strict=True)
-        if y is None:
-            check_labels(y, 0)
-        checked = self._fit_rows(X, copy)
-        self.classes_, self._codes = check_labels(y, len(checked.rows))
-        return self
 
     def _vote(self, X: Any, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(winning codes, tied, totals) of every query."""
+        self._check_vote_options()
         S, indices = self._find(X, None)
         distances = METRICS[self.effective_metric_].finish(S)
-        weights = reference.vote_weights(distances, self.weights, self.temperature, self.effective_metric_)
-        if weights.shape != distances.shape:
-            raise InputError(f"weights gave shape {weights.shape} for distances of shape {distances.shape}; give one each")
-        winners, tied, totals = _search.vote(
-            self._codes[indices], np.ascontiguousarray(weights), np.array([indices.shape[1]]), len(self.classes_),
-            tie_break=self.tie_break, n_threads=_threads.effective(self.n_jobs), with_totals=with_totals,
-        )  # fmt: skip
+        winners, tied, totals = vote(
+            self._codes[indices],
+            weights_of(distances, self.weights, self.temperature, self.effective_metric_),
+            np.array([indices.shape[1]]),
+            len(self.classes_),
+            tie_break=self.tie_break,
+            n_threads=_threads.effective(self.n_jobs),
+            with_totals=with_totals,
+        )
         return winners[:, 0], tied[:, 0], totals
 
     def predict(self, X: Any = None) -> np.ndarray:
@@ -316,8 +328,8 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
         """
         totals = self._vote(X, with_totals=True)[2]
         sums = totals.sum(axis=1, keepdims=True)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(sums == 0, 1.0 / len(self.classes_), totals / sums)
+        nobody = sums == 0
+        return np.where(nobody, 1.0 / len(self.classes_), totals / np.where(nobody, 1.0, sums))
 
     def predict_ties(self, X: Any = None) -> np.ndarray:
         """Whether the vote of each query was tied: bool (n_queries,)."""
@@ -337,10 +349,7 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
 def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:
     name = check_metric(metric)
     queries, rows = check_rows(Q, "Q"), check_rows(X, "X")
-    if queries.rows.shape[1] != rows.rows.shape[1]:
-        raise InputError(
-            f"Q has {queries.rows.shape[1]} features and X has {rows.rows.shape[1]}; give both the same features"
-        )
+    check_same_width(queries.rows, rows.rows)
     check_magnitude(queries.rows, "Q", name)
     check_magnitude(rows.rows, "X", name)
     return queries, rows, name

@@ -139,27 +139,31 @@ def kneighbors(Q, X, k, metric="l2", query_groups=None, row_groups=None):
 
 
 def vote_weights(neighbor_distances, weights="uniform", temperature=0.07, metric="l2"):
-    """The weight of every neighbour's vote.
+    """The weight of every neighbour's vote, one query and one neighbour at a time.
 
-    ``uniform``: 1. ``distance``: 1/d; where any d is 0, only those neighbours vote, with weight 1. ``softmax``:
-    ``exp((s - s_max) / temperature)`` with s = 1 - d for cosine and -d otherwise. A callable is given the distances.
+    ``uniform``: 1. ``distance``: 1/d; where d is 0 (or so small that 1/d is infinite) for any neighbour, only such
+    neighbours vote, with weight 1. ``softmax``: ``exp((s - s_max) / temperature)`` with s = 1 - d for cosine and -d
+    otherwise. A callable is given all the distances.
 
     Parameters
     ----------
     neighbor_distances : ndarray of shape (n_queries, k), float64
     """
-    d = np.asarray(neighbor_distances, dtype=np.float64)
     if callable(weights):
-        return np.asarray(weights(d), dtype=np.float64)
-    if weights == "uniform":
-        return np.ones_like(d)
-    if weights == "distance":
-        zero = d == 0
-        with np.errstate(divide="ignore", over="ignore"):
-            inverse = 1.0 / d
-        return np.where(zero.any(axis=1, keepdims=True), zero.astype(np.float64), inverse)
-    s = 1.0 - d if metric == "cosine" else -d
-    return np.exp((s - s.max(axis=1, keepdims=True)) / temperature)
+        return np.asarray(weights(neighbor_distances), dtype=np.float64)
+    result = np.ones(np.shape(neighbor_distances))
+    for i, d in enumerate(neighbor_distances):
+        if weights == "distance":
+            with np.errstate(divide="ignore", over="ignore"):
+                inverse = [1.0 / value for value in d]
+            alone = np.inf in inverse
+            result[i] = [float(value == np.inf) if alone else value for value in inverse]
+        elif weights == "softmax":
+            s = [1.0 - value if metric == "cosine" else -value for value in d]
+            result[i] = [np.exp((value - max(s)) / temperature) for value in s]
+        elif weights != "uniform":
+            raise ValueError(f"weights={weights!r}; wanted uniform, distance, softmax or a function of distances")
+    return result
 
 
 def vote(labels, weights, n_classes, tie_break="smallest"):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fastcls import KNeighborsClassifier, _search, reference
+from fastcls import KNeighborsClassifier, reference
+from fastcls._voting import vote
 
 RULES = ["uniform", "distance", "softmax", lambda d: 1.0 / (1.0 + d)]
 
@@ -15,7 +16,7 @@ def test_vote_equals_reference(tie_break, n_classes):
     labels = rng.integers(n_classes, size=(200, 12))
     for weights in (np.ones((200, 12)), rng.random((200, 12)), rng.integers(0, 3, size=(200, 12)).astype(float)):
         ks = np.array([1, 2, 5, 12])
-        winners, tied, totals = _search.vote(
+        winners, tied, totals = vote(
             labels, weights, ks, n_classes, tie_break=tie_break, n_threads=3, with_totals=True
         )
         for at, k in enumerate(ks):

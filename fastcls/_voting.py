@@ -1,0 +1,70 @@
+"""From neighbours to a label: the weight of each vote, and the majority. The definitions are in ``reference.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from . import _kernels, _threads
+from ._validation import check_vote_weights
+
+__all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
+
+WEIGHTS = ("uniform", "distance", "softmax")
+Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
+
+
+def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric: str) -> np.ndarray:
+    """The weight of every neighbour's vote, float64 of the distances' shape.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_queries, k), float64, nearest first
+    rule : {"uniform", "distance", "softmax"} or callable
+    temperature : float
+    metric : str
+    """
+    if callable(rule):
+        return check_vote_weights(rule(distances), distances.shape)
+    if rule == "uniform":
+        return np.ones_like(distances)
+    if rule == "distance":
+        with np.errstate(divide="ignore", over="ignore"):
+            inverse = 1.0 / distances
+        infinite = np.isinf(inverse)
+        alone = infinite[:, :1]  # the nearest comes first: if any weight is infinite, its is
+        return np.where(alone, infinite.astype(np.float64), inverse)
+    similarity = 1.0 - distances if metric == "cosine" else -distances
+    return np.exp((similarity - similarity[:, :1]) / temperature)
+
+
+def vote(
+    labels: np.ndarray,
+    weights: np.ndarray,
+    ks: np.ndarray,
+    n_classes: int,
+    *,
+    tie_break: str,
+    n_threads: int,
+    with_totals: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted majority among the first k neighbours for every k of `ks` (ascending). Input is trusted.
+
+    Returns
+    -------
+    winners : ndarray of shape (n_queries, n_ks), int64
+    tied : ndarray of shape (n_queries, n_ks), bool
+    totals : ndarray of shape (n_queries, n_classes), float64, for the last k; no rows unless `with_totals`
+    """
+    n_queries = len(labels)
+    n_threads = _threads.worth(n_threads, n_queries * (labels.shape[1] + len(ks) * n_classes))
+    winners = np.empty((n_queries, len(ks)), dtype=np.int64)
+    tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
+    totals = np.empty((n_queries if with_totals else 0, n_classes))
+    _kernels.vote(
+        labels, np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64), tie_break == "nearest", winners, tied,
+        totals, np.empty((n_threads, n_classes)), n_threads,
+    )  # fmt: skip
+    return winners, tied.astype(bool), totals
