@@ -17,6 +17,7 @@ from ._validation import CheckedRows
 from .metrics import METRICS, Metric
 
 Progress = Callable[[int, int], None]
+_Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
 _QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
@@ -255,7 +256,10 @@ class _Search:
         self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
 
     def _lay_out_panels(self, n_queries: int) -> None:
-        queries, self.per_tile, step = _kernels.panel_shape(self.panel)
+        assert self.panel is not None
+        shape = _kernels.panel_shape(self.panel)
+        assert shape is not None
+        queries, self.per_tile, step = shape
         n_features, bytes_each = self.rows.n_features, 4 if self.rows.dtype.kind == "f" else 1
         self.block_features = max(step, min(-(-n_features // step) * step, _bounds.BLOCK_BYTES // bytes_each))
         packed = max(1, _PACKED_QUERY_BYTES // (n_features * bytes_each))
@@ -294,7 +298,7 @@ class _Search:
                 begun = time.perf_counter()
                 some = slice(row, row + max(self.per_tile * self.n_threads, self.pieces.pairs // len(Q)))
                 of_rows = groups[1][start + some.start : start + some.stop]
-                heaps: tuple[Any, ...] = (groups[0], of_rows, start + row, S, indices)
+                heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
                 if all_terms is None:
                     self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
                 else:
@@ -320,7 +324,7 @@ class _Search:
             return None
         return [terms for terms in found if terms is not None]
 
-    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: _Norms, row_norms: np.ndarray, heaps: tuple[Any, ...]) -> None:
+    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: _Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
         _kernels.search_direct(
             _as_bytes(Q), _kernels.TYPES[Q.dtype.name], _as_bytes(X), _kernels.TYPES[X.dtype.name],
             _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
@@ -328,7 +332,7 @@ class _Search:
         )  # fmt: skip
 
     def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: _Norms,
-                row_norms: np.ndarray, heaps: tuple[Any, ...]) -> None:  # fmt: skip
+                row_norms: np.ndarray, heaps: _Heaps) -> None:  # fmt: skip
         assert self.panel is not None
         passed = _kernels.search_panels(
             _as_bytes(Q), _as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
