@@ -423,6 +423,17 @@ def test_force_never_replaces_what_is_not_ours(content, monkeypatch):
     assert Path("out/thesis.txt").read_text() == "years of work"
 
 
+@pytest.mark.parametrize("name", ["mynotes.txt", "models/notes.txt", "more/deep.txt"])
+def test_force_never_deletes_a_file_of_somebody_else(name):
+    out = Path("out")
+    (out / "models").mkdir(parents=True)
+    (out / "results.json").write_text('{"schema": 1}')
+    (out / name).parent.mkdir(exist_ok=True)
+    (out / name).write_text("mine")
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds")
+    assert (out / name).read_text() == "mine"
+
+
 def test_force_never_replaces_the_folder_the_data_is_in(monkeypatch):
     Path("out").mkdir()
     Path("out/results.json").write_text('{"schema": 1}')

@@ -15,6 +15,7 @@ import shutil
 from pathlib import Path
 
 from .._validation import InputError
+from ._text import printable
 
 
 def default_folder(data: str) -> Path:
@@ -27,14 +28,20 @@ def default_folder(data: str) -> Path:
     return Path(f"fastcls-{kept or 'run'}")
 
 
-def looks_like_ours(folder: Path) -> bool:
-    """True if ``folder`` holds a results.json with a ``schema``: what ``fastcls run`` leaves, and nothing else does."""
+def foreign_file(folder: Path) -> str | None:
+    """The first thing in ``folder`` that ``fastcls run`` does not write, or None if all of it is an earlier result."""
+    for entry in sorted(folder.rglob("*")):
+        name = entry.relative_to(folder).as_posix()
+        model = entry.parent == folder / "models" and entry.suffix == ".safetensors"
+        if not (name in ("report.html", "results.json", "models") or model) or entry.is_symlink():
+            return name
     try:
         with open(folder / "results.json", encoding="utf-8") as stream:
             results = json.load(stream)
     except (OSError, ValueError):
-        return False
-    return isinstance(results, dict) and "schema" in results
+        results = None
+    ours = isinstance(results, dict) and isinstance(results.get("schema"), int)
+    return None if ours else "results.json that is not of fastcls run, or none"
 
 
 class OutputFolder:
@@ -71,9 +78,10 @@ class OutputFolder:
             raise InputError(f"{shown} exists and is not a folder: choose another with --out")
         if not force:
             raise InputError(f"the folder {shown} exists: choose another with --out, or replace it with --force")
-        if any(self._place.iterdir()) and not looks_like_ours(self._place):
-            raise InputError(f"--force replaces only what fastcls run has written, and {shown} has no results.json "
-                             "of it: choose another folder with --out, or remove this one yourself")
+        foreign = foreign_file(self._place) if any(self._place.iterdir()) else None
+        if foreign is not None:
+            raise InputError(f"--force replaces only what fastcls run has written, and {shown} holds {printable(foreign)}: "
+                             "choose another folder with --out, or remove this one yourself")
         if data is not None and Path(data).resolve().is_relative_to(self._place):
             raise InputError(f"the data is inside {shown}, which --force would replace: choose another with --out")
 
@@ -115,8 +123,9 @@ class OutputFolder:
             raise
 
     def __exit__(self, *error: object) -> None:
-        for left in (self.room, self._aside):  # the replaced one goes only now that the new one stands
-            if left is not None:
-                shutil.rmtree(left, ignore_errors=True)
+        if self.room is not None:
+            shutil.rmtree(self.room, ignore_errors=True)
+        if self._aside is not None and self._place.exists():  # the replaced one goes only now that the new one stands
+            shutil.rmtree(self._aside, ignore_errors=True)
         if not self._place.exists():
             self._remove_parents()
