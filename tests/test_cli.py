@@ -419,7 +419,7 @@ def test_force_never_replaces_what_is_not_ours(content, monkeypatch):
     if content is not None:
         Path("out/results.json").write_text(content)
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", "out", "--force"), "out", "results.json")
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out", "thesis.txt")
     assert Path("out/thesis.txt").read_text() == "years of work"
 
 

@@ -78,12 +78,12 @@ class OutputFolder:
             raise InputError(f"{shown} exists and is not a folder: choose another with --out")
         if not force:
             raise InputError(f"the folder {shown} exists: choose another with --out, or replace it with --force")
+        if data is not None and Path(data).resolve().is_relative_to(self._place):
+            raise InputError(f"the data is inside {shown}, which --force would replace: choose another with --out")
         foreign = foreign_file(self._place) if any(self._place.iterdir()) else None
         if foreign is not None:
             raise InputError(f"--force replaces only what fastcls run has written, and {shown} holds {printable(foreign)}: "
                              "choose another folder with --out, or remove this one yourself")
-        if data is not None and Path(data).resolve().is_relative_to(self._place):
-            raise InputError(f"the data is inside {shown}, which --force would replace: choose another with --out")
 
     def __enter__(self) -> Path:
         parent = self._place.parent
