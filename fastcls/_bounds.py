@@ -80,8 +80,8 @@ def choose_center(rows: np.ndarray, metric: str) -> np.ndarray:
     if rows.dtype.kind != "f" or metric == "cosine":
         return zero
     some = np.asarray(rows[:: max(1, len(rows) // 256)], dtype=np.float64)
-    mean = some.mean(axis=0)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = some.mean(axis=0)
         far = np.sum(mean * mean) > np.mean(np.sum((some - mean) ** 2, axis=1))
         center = mean.astype(rows.dtype)
     return center if far and np.isfinite(center).all() else zero
@@ -145,19 +145,21 @@ def _byte_terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, r
     return Terms(-1.0, of_queries, norms, (_D - 1.0) * norms, of_rows, factors, refine=True)
 
 
+@np.errstate(over="ignore")  # what overflows is beyond _LARGEST_QUERY
 def _float_terms(metric: str, queries: Statistics, rows: Statistics, dtype: np.dtype, largest: float) -> Terms | None:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
     if n_features > 2**26 or not np.isfinite(largest):
         return None
-    s = 1.0 if largest == 0 else 2.0 ** float(-np.ceil(np.log2(largest)))
+    exponent = 0.0 if largest == 0 else -float(np.ceil(np.log2(largest)))
+    if not abs(exponent) <= 450:  # squares of the scaled rows would leave float64's normal range
+        return None
+    s = 2.0**exponent
     in_block = min(n_features, BLOCK_BYTES // 4)
     gamma = (in_block + 2) * _U / (1.0 - (in_block + 2) * _U) + 2.0**-21
     exact = dtype.itemsize < 8 and not rows.center.any()  # singles and halves times a power of two stay what they are
     rounding = 0.0 if exact else _U * (1.0 + _D)
     center = np.asarray(rows.center, dtype=np.float64)
     flushed = 4.0 * n_features * _TINY
-    if not 2.0**-450 <= s <= 2.0**450:  # squares of the scaled rows would leave float64's normal range
-        return None
     if metric == "l1":
         of_queries, of_rows = s * queries.sums, s * rows.sums
         if not (of_queries <= _LARGEST_QUERY).all():

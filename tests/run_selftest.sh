@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Builds kernels_selftest.c with this machine's compiler, plainly and with the address and undefined behaviour sanitizers,
+# and runs both. Faults planted on purpose must be found. CC chooses the compiler.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+CC=${CC:-cc}
+room=$(mktemp -d)
+trap 'rm -rf "$room"' EXIT
+block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_bounds.py)
+flags=(-std=gnu11 -Wall -Wextra -Werror -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in _bounds.py}")
+
+"$CC" "${flags[@]}" -O3 tests/kernels_selftest.c -o "$room/plain" -lm &
+"$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels_selftest.c \
+  -o "$room/sanitized" -lm &
+wait %1
+wait %2
+
+echo "== plain, $("$CC" --version | head -n 1)"
+"$room/plain"
+for fault in pair panel select read; do
+  if "$room/plain" --break "$fault" >"$room/found"; then
+    echo "a fault planted in '$fault' was not found" >&2
+    exit 1
+  fi
+  grep -q '^FAILED ' "$room/found"
+done
+echo "four planted faults found"
+
+# A processor with AVX-512 VNNI but without AVX-VNNI has the same instruction in another encoding.
+if [ "$(uname -m)" = x86_64 ] && grep -qw avx512_vnni /proc/cpuinfo && ! grep -qw avx_vnni /proc/cpuinfo; then
+  "$CC" "${flags[@]}" -O3 -S tests/kernels_selftest.c -o "$room/as.s"
+  sed -i 's/{vex} vpdpbusd/vpdpbusd/' "$room/as.s"
+  "$CC" "$room/as.s" -o "$room/reencoded" -lm
+  echo "== avxvnni in AVX-512's encoding"
+  "$room/reencoded" --pretend avxvnni | grep '^avxvnni: .*as wanted'
+fi
+
+echo "== sanitizers: address, undefined"
+"$room/sanitized"
