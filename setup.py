@@ -21,6 +21,9 @@ int main(void) { int n = 0;
 n += 1; return n == omp_get_max_threads() + 1000; }
 """
 
+# what an extension is built anew for
+HEADERS = [*map(str, Path("fastcls").glob("*.pxd")), *map(str, Path("fastcls/_simd").glob("*.h"))]
+
 
 def openmp_flags(compiler):
     """Compile and link flags of OpenMP, or two empty lists if a four-line program cannot be built with them.
@@ -65,8 +68,8 @@ class BuildExt(build_ext):
 
 setup(
     ext_modules=cythonize(
-        [Extension("fastcls._kernels", ["fastcls/_kernels.pyx"], include_dirs=["fastcls/_simd"],
-                   depends=[*map(str, Path("fastcls").glob("*.pxd")), *map(str, Path("fastcls/_simd").glob("*.h"))])],
+        [Extension(f"fastcls.{path.stem}", [str(path)], include_dirs=["fastcls/_simd"], depends=HEADERS)
+         for path in sorted(Path("fastcls").glob("*.pyx"))],
         compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
                              "initializedcheck": False, "binding": True, "embedsignature": True},
     ),

@@ -21,8 +21,9 @@ def missing_from_wheel(path: Path, files: set[str]) -> set[str]:
     with zipfile.ZipFile(path) as archive:
         inside = set(archive.namelist())
     missing = {name for name in files if name.startswith("fastcls/")} - inside
-    if not any(name.startswith("fastcls/_kernels.") and name.endswith((".so", ".pyd")) for name in inside):
-        missing.add("fastcls/_kernels.*.so")
+    for module in sorted(name.removesuffix(".pyx") for name in files if name.endswith(".pyx")):
+        if not any(name.startswith(f"{module}.") and name.endswith((".so", ".pyd")) for name in inside):
+            missing.add(f"{module}.*.so")
     if not any(name.endswith("licenses/LICENSE") for name in inside):
         missing.add("LICENSE")
     return missing

@@ -5,14 +5,15 @@ Two families live here. *Neighbours* (``neighbors.py``): the answer of brute for
 scores, a penalty of ``W``, minimised by minibatch gradient descent whose compiled gradient is checked against the
 numerical one.
 
-What the answers *are* is written in plain NumPy in ``reference.py``; what computes them is compiled, in ``_kernels.pyx``
-and ``_simd/``. Between them ``_search.py`` plans a search and ``problem.py`` states the function being minimised.
-Everything else brings data in (``datasets/``), keeps models (``persistence.py``) or shows them (``display/``, ``cli/``).
+What the answers *are* is written in plain NumPy in ``reference.py``; what computes them is compiled, in ``_kernels.pyx``,
+``_linear.pyx`` and ``_simd/``. Between them ``_search.py`` plans a search and ``problem.py`` states the function being
+minimised. Everything else brings data in (``datasets/``), keeps models (``persistence.py``) or shows them (``display/``,
+``cli/``).
 
 ::
 
     datasets.load ──> X, y ──> KNeighborsClassifier ──> _search ──> _kernels.search_chunk ──> _simd tiles, _topk heaps
-                         └───> SoftmaxClassifier ──> LinearProblem ──> _kernels.loss_gradient ──> _losses
+                         └───> SoftmaxClassifier ──> LinearProblem ──> _linear.loss_gradient ──> _losses
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
 ARCHITECTURE.md tells the way of one search and one gradient, and where to add a metric, a loss or a layout.

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from . import _kernels, _threads, _validation
+from . import _kernels, _linear, _threads, _validation
 from ._validation import InputError
 from .losses import find_loss, option_values
 from .penalties import find_penalty
@@ -28,12 +28,12 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     """
     data = np.asarray(X).view(np.uint8)
     scores = np.empty((len(X), len(W)))
-    rows_per_tile, scratch = _kernels.linear_tile(len(X), W.shape[1], len(W))
+    rows_per_tile, scratch = _linear.linear_tile(len(X), W.shape[1], len(W))
     room = np.empty(scratch)
     step = max(1, _WORK_PER_CALL // W.size)
     for start in range(0, len(X), step):
         part = slice(start, start + step)
-        _kernels.linear_scores(
+        _linear.linear_scores(
             data[part], _kernels.TYPES[X.dtype.name], W, b, scores[part], room, rows_per_tile, n_threads
         )
     return scores
@@ -164,11 +164,11 @@ class LinearProblem:
         losses = np.empty(n)
         gradient = np.zeros(raw.shape if want_gradient else (0, self.n_features))
         b_gradient = np.zeros(self.n_classes)
-        rows_per_tile, scratch = _kernels.linear_tile(n, self.n_features, self.n_classes)
+        rows_per_tile, scratch = _linear.linear_tile(n, self.n_features, self.n_classes)
         room = np.empty(scratch)
         data, storage = np.asarray(self.X).view(np.uint8), _kernels.TYPES[self.X.dtype.name]
         for piece in self._pieces(n):
-            _kernels.loss_gradient(
+            _linear.loss_gradient(
                 data, storage, index[piece], first + piece.start, self.y, raw, b, self.loss.code, self.options,
                 losses[piece], gradient, b_gradient, room, rows_per_tile, self.n_threads,
             )

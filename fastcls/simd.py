@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import os
 
-from . import _kernels
+from . import _kernels, _linear
 from ._validation import one_of
+
+#: compiled modules, each with a table of kernels of its own
+_EXTENSIONS = (_kernels, _linear)
 
 __all__ = ["active", "available", "built", "use"]
 
@@ -45,7 +48,9 @@ def use(name: str) -> None:
     if name in built() and name not in good:
         one_of(f"isa (this processor cannot run {name})", name, [*good, "auto"])
     one_of("isa", name, [*good, "auto"])
-    _kernels.use_isa(built().index(good[-1] if name == "auto" else name))
+    number = built().index(good[-1] if name == "auto" else name)
+    for extension in _EXTENSIONS:
+        extension.use_isa(number)
 
 
 if os.environ.get("FASTCLS_ISA"):

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem, _kernels, penalties, problem, reference
+from fastcls import LinearProblem, _linear, penalties, problem, reference
 from fastcls._validation import InputError
 from fastcls.losses import LOSSES
 
@@ -102,8 +102,8 @@ def test_chunk_size_agnosticism(loss, monkeypatch):
     assert len(pieces) == 19
     assert whole.value_and_gradient(W)[0] == value
     assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
-    tile = _kernels.linear_tile
-    monkeypatch.setattr(_kernels, "linear_tile", lambda n, d, C: (5, 5 * (d + C)), raising=True)
+    tile = _linear.linear_tile
+    monkeypatch.setattr(_linear, "linear_tile", lambda n, d, C: (5, 5 * (d + C)), raising=True)
     assert tile(37, 800, 12)[0] == 37
     assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
 
