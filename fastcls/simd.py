@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from . import _kernels, _linear
+from . import _filter, _kernels, _linear
 from ._validation import one_of
 
 #: compiled modules, each with a table of kernels of its own
-_EXTENSIONS = (_kernels, _linear)
+_EXTENSIONS = (_kernels, _linear, _filter)
 
 __all__ = ["active", "available", "built", "use"]
 

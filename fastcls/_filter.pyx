@@ -1,0 +1,617 @@
+"""Typed parallel loops of filter and refine: codes of rows, the screen over all codes, and the refinement of what passes.
+
+Unchecked, like _kernels.pyx. A *level* holds a code for every row: the difference of two codes bounds the rows' distance
+from below, with certainty (docs/filter.md). The coarsest level is laid out in panels and screened whole; the finer ones are
+looked at only for rows that passed all before; S, by the pair functions of ``_simd/``, only for what passed the last.
+
+Everything of a query is in *code units*: its gap to a row (sum of absolute differences, or root of squared ones), less both
+rows' rounding errors, is the bound; the *reach* is what its k-th best S so far allows the bound to be.
+"""
+
+from cython.parallel cimport prange, threadid
+
+from libc.math cimport INFINITY, fabs, sqrt
+from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int32_t, int64_t, uint8_t
+from libc.string cimport memcpy, memset
+
+from fastcls._panels cimport Heaps, cosine_from_dot, pair_fn
+from fastcls._topk cimport offer, sort_heap
+
+cdef extern from "cascade_dispatch.h" nogil:
+    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+    enum:
+        FASTCLS_SCREEN_QUERIES
+        FASTCLS_PANEL_L1
+        FASTCLS_PANEL_L2
+        FASTCLS_PROJECT_BLOCK
+        FASTCLS_I8
+        FASTCLS_N_ISAS
+    ctypedef struct List "fastcls_list":
+        int32_t *keys
+        int32_t *rows
+        Py_ssize_t n
+    ctypedef void (*screen_fn "fastcls_screen_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
+                                                   const int32_t *starts, const int32_t *limits, int32_t first_row,
+                                                   List *lists)
+    ctypedef void (*at_fn "fastcls_at_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
+                                           const int32_t *starts, const int32_t *rows, Py_ssize_t n,
+                                           int32_t *keys_out)
+    ctypedef void (*project_fn "fastcls_project_fn")(const uint8_t *const *x, int flip, Py_ssize_t n_features,
+                                                     const uint8_t *columns, double *out)
+    ctypedef struct Kernels "fastcls_cascade":
+        screen_fn screen_l1
+        screen_fn screen_l2
+        screen_fn screen_l1_one
+        screen_fn screen_l2_one
+        at_fn at_l1
+        at_fn at_l2
+        project_fn project
+    ctypedef struct Isa "fastcls_isa":
+        pair_fn pairs[3][5]
+    Isa fastcls_active
+    Kernels fastcls_active_cascade
+    void fastcls_use(int last)
+    void fastcls_use_cascade()
+    widen_fn fastcls_widen[5]
+    Py_ssize_t fastcls_type_bytes[5]
+    void prefetch "__builtin_prefetch"(const void *address)
+
+PANEL_ROWS = {"l1": FASTCLS_PANEL_L1, "l2": FASTCLS_PANEL_L2}
+STEP_BYTES = {"l1": 8, "l2": 4}
+PROJECT_COLUMNS = 64
+PROJECT_BLOCK = FASTCLS_PROJECT_BLOCK
+LIST_ROOM = 1024                # rows of a query that passed a screen, before they are looked at
+MAX_LEVELS = 4
+
+
+def use_isa(int number):
+    """As in _kernels: take every kernel from the best of the first `number` + 1 instruction sets that has it."""
+    fastcls_use(number)
+    fastcls_use_cascade()
+
+
+use_isa(FASTCLS_N_ISAS - 1)
+
+
+# ------------------------------------------------------------------------------------------------- coordinates of rows
+
+def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
+    """Dot products of byte rows with signed byte columns, exact, added to Z_out (n_rows, n_columns).
+
+    `columns` is (n_columns / 64, steps x 64 x 4), packed as in cascade.h; of int8 rows the products are those of x + 128.
+    """
+    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], n_groups = (n + 5) // 6, group
+    cdef int flip = 0x80 if storage == FASTCLS_I8 else 0
+    for group in prange(n_groups, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=8):
+        project_six(&X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1], &Z_out[0, 0])
+
+
+cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t first, int flip, const uint8_t *columns,
+                      Py_ssize_t n_panels, Py_ssize_t panel_bytes, double *Z_out) noexcept nogil:
+    cdef const uint8_t *x[6]
+    cdef double sums[384]
+    cdef Py_ssize_t panel, i, start, here
+    for panel in range(n_panels):
+        memset(sums, 0, sizeof(sums))
+        start = 0
+        while start < d:
+            here = min(<Py_ssize_t> FASTCLS_PROJECT_BLOCK, d - start)
+            for i in range(6):
+                x[i] = X + min(first + i, n - 1) * d + start
+            fastcls_active_cascade.project(x, flip, here, columns + panel * panel_bytes + start * 64, sums)
+            start += here
+        for i in range(min(<Py_ssize_t> 6, n - first)):
+            memcpy(Z_out + ((first + i) * n_panels + panel) * 64, sums + i * 64, 64 * sizeof(double))
+
+
+def group_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
+               double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
+    """Signed sums of groups of features: group g holds the features order[g x size ...], -1 for none.
+
+    magnitudes_out : (n_rows,), the sum of |x|; scratch : (n_threads, n_features)
+    """
+    cdef Py_ssize_t n = X.shape[0], i
+    cdef Py_ssize_t d = X.shape[1] // fastcls_type_bytes[storage]
+    for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+        sums_of_row(&X[i, 0], storage, d, &order[0], order.shape[0], &signs[0], &Z_out[i, 0], Z_out.shape[1],
+                    &magnitudes_out[i], &scratch[threadid(), 0])
+
+
+cdef void sums_of_row(const uint8_t *x, int storage, Py_ssize_t d, const int32_t *order, Py_ssize_t n_order,
+                      const double *signs, double *z_out, Py_ssize_t n_groups, double *magnitude_out,
+                      double *wide) noexcept nogil:
+    cdef Py_ssize_t size = n_order // n_groups, g, j
+    cdef double total, magnitude = 0.0
+    fastcls_widen[storage](x, d, wide)
+    for j in range(d):
+        magnitude += fabs(wide[j])
+    magnitude_out[0] = magnitude
+    for g in range(n_groups):
+        total = 0.0
+        for j in range(g * size, (g + 1) * size):
+            if order[j] >= 0:
+                total += signs[j] * wide[order[j]]
+        z_out[g] = total
+
+
+# ------------------------------------------------------------------------------------------------- from coordinates to codes
+
+cdef inline float up(double value) noexcept nogil:
+    """A single that is not below the value; the value is at most a few roundings off."""
+    return <float> (value * (1.0 + 2.0 ** -20) + 1e-30)
+
+
+def encode_l1(const double[:, ::1] Z, const double[::1] offsets, double step, const double[::1] z_errors,
+              uint8_t[:, ::1] codes_out, float[::1] errors_out, int n_threads):
+    """Codes round((z - offset) / step) in 0..255 and the sum of what rounding and clipping took, in code units."""
+    cdef Py_ssize_t i
+    for i in prange(Z.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        encode_l1_row(&Z[i, 0], Z.shape[1], &offsets[0], step, z_errors[i], &codes_out[i, 0], codes_out.shape[1],
+                      &errors_out[i])
+
+
+cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, double step, double z_error,
+                        uint8_t *codes_out, Py_ssize_t width, float *error_out) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef double inverse = 1.0 / step, v, t, error = 0.0
+    cdef int32_t c
+    for j in range(m):
+        v = (z[j] - offsets[j]) * inverse
+        t = v + 0.5
+        t = t if t > 0.0 else 0.0
+        t = t if t < 255.5 else 255.0
+        c = <int32_t> t
+        codes_out[j] = <uint8_t> c
+        error += fabs(v - c)
+    for j in range(m, width):
+        codes_out[j] = 0
+    error_out[0] = up(error + z_error * inverse)
+
+
+def encode_l2(const double[:, ::1] Z, const double[::1] scales, const double[::1] offsets, double step,
+              const double[::1] z_errors, const double[:, ::1] residuals, double residual_offset, bint queries,
+              uint8_t[:, ::1] codes_out, int32_t[::1] starts_out, float[::1] errors_out, int n_threads):
+    """Codes round((scale z - offset) / step) in -127..127, the residual norm as one more, and what rounding took.
+
+    scales : (n_rows,)
+    residuals : (n_rows, 2), between which the residual norm certainly lies
+    queries : codes + 128 and starts_out the squared norm of the code; otherwise signed codes and `start` as in cascade.h
+    """
+    cdef Py_ssize_t i
+    for i in prange(Z.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        encode_l2_row(&Z[i, 0], scales[i], offsets.shape[0], &offsets[0], step, z_errors[i], residuals[i, 0],
+                      residuals[i, 1], residual_offset, queries, &codes_out[i, 0], codes_out.shape[1], &starts_out[i],
+                      &errors_out[i])
+
+
+def encode_l2_rows(const uint8_t[:, ::1] X, int storage, const double[::1] scales, const double[::1] offsets,
+                   double step, const double[::1] z_errors, bint queries, uint8_t[:, ::1] codes_out,
+                   int32_t[::1] starts_out, float[::1] errors_out, double[:, ::1] scratch, int n_threads):
+    """encode_l2 where the coordinates are the features themselves; scratch : (n_threads, n_features)."""
+    cdef Py_ssize_t i
+    for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        fastcls_widen[storage](&X[i, 0], offsets.shape[0], &scratch[threadid(), 0])
+        encode_l2_row(&scratch[threadid(), 0], scales[i], offsets.shape[0], &offsets[0], step, z_errors[i], 0.0, 0.0, 0.0,
+                      queries, &codes_out[i, 0], codes_out.shape[1], &starts_out[i], &errors_out[i])
+
+
+cdef inline int32_t signed_code(double v) noexcept nogil:
+    cdef double t = v + 128.5
+    t = t if t > 1.0 else 1.0
+    t = t if t < 255.5 else 255.0
+    return <int32_t> t - 128
+
+
+cdef void encode_l2_row(const double *z, double scale, Py_ssize_t m, const double *offsets, double step, double z_error,
+                        double least_residual, double most_residual, double residual_offset, bint queries,
+                        uint8_t *codes_out, Py_ssize_t width, int32_t *start_out, float *error_out) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef double inverse = 1.0 / step, v, low, high, error = 0.0
+    cdef int32_t c, norm = 0, total = 0
+    cdef int8_t *codes = <int8_t *> codes_out
+    for j in range(m):
+        v = (z[j] * scale - offsets[j]) * inverse
+        c = signed_code(v)
+        codes[j] = <int8_t> c
+        norm += c * c
+        total += c
+        error += (v - c) * (v - c)
+    low = (least_residual - residual_offset) * inverse
+    high = (most_residual - residual_offset) * inverse
+    c = signed_code(0.5 * (low + high))
+    codes[m] = <int8_t> c
+    norm += c * c
+    total += c
+    v = max(fabs(low - c), fabs(high - c))
+    error += v * v
+    for j in range(m + 1, width):
+        codes[j] = 0
+    error_out[0] = up(sqrt(error) + z_error * inverse)
+    if queries:
+        start_out[0] = norm
+        for j in range(width):
+            codes_out[j] ^= 0x80
+    else:
+        start_out[0] = -(norm >> 1) - 128 * total
+
+
+def to_panels(const uint8_t[:, ::1] codes, int step_bytes, Py_ssize_t panel_rows, uint8_t[:, ::1] panels_out,
+              int n_threads):
+    """Codes (n_rows, width) to panels (n_panels, steps x panel_rows x step_bytes); rows behind the last are zeros."""
+    cdef Py_ssize_t panel, n = codes.shape[0], width = codes.shape[1]
+    for panel in prange(panels_out.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        panel_of(&codes[0, 0], n, width, panel * panel_rows, step_bytes, panel_rows, &panels_out[panel, 0])
+
+
+cdef void panel_of(const uint8_t *codes, Py_ssize_t n, Py_ssize_t width, Py_ssize_t first, int step_bytes,
+                   Py_ssize_t panel_rows, uint8_t *out) noexcept nogil:
+    cdef Py_ssize_t row, step, n_steps = width // step_bytes
+    for row in range(panel_rows):
+        for step in range(n_steps):
+            if first + row < n:
+                memcpy(out + (step * panel_rows + row) * step_bytes, codes + (first + row) * width + step * step_bytes,
+                       step_bytes)
+            else:
+                memset(out + (step * panel_rows + row) * step_bytes, 0, step_bytes)
+
+
+# ------------------------------------------------------------------------------------------------- the cascade
+
+cdef struct Level:
+    const uint8_t *codes            # of every row; of the first level, panels
+    Py_ssize_t width
+    const int32_t *starts           # L2
+    const float *errors             # of every row, code units
+    const float *panel_errors       # the first level's: the largest of each panel
+    const uint8_t *query_codes
+    const int32_t *query_norms      # L2
+    const float *query_errors
+    double per_unit                 # code units of one unit of distance
+
+
+cdef struct Cascade:
+    Level levels[4]
+    int n_levels
+    bint l1
+    bint cosine
+    double slack                    # added to 2 S: what rounding may have taken from a cosine
+    double margin                   # 1 + the relative error of S
+    Kernels kernels
+    const uint8_t *queries
+    const uint8_t *rows
+    Py_ssize_t row_bytes
+    Py_ssize_t n_features
+    Py_ssize_t n_rows
+    pair_fn pair
+    const double *query_norms       # cosine: squared norms
+    const double *row_norms
+    const uint8_t *zero_queries
+    Py_ssize_t n_picks              # S computed at once, of the lowest bounds, to lower the reach
+
+
+cdef struct Room:
+    # A thread's scratch for one block of queries.
+    uint8_t *queries                # packed
+    List *lists
+    float *bounds                   # beside every list
+    Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known
+    double *reach                   # of each query at the first level, its own error included
+    double *pick_bounds
+    int64_t *picks
+    int64_t *counts                 # of this thread: in, and then out of every level; S computed
+
+
+cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
+    return (n_bytes + 63) // 64 * 64
+
+
+cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, uint8_t *base,
+                        Room *room_out) noexcept nogil:
+    """Where each part of a thread's scratch lies; returns how many bytes they take. The base is aligned here."""
+    cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
+    cdef Py_ssize_t room = LIST_ROOM_C + 128
+    room_out.queries = base + at
+    at += aligned(n * width)
+    room_out.lists = <List *> (base + at)
+    at += aligned(n * sizeof(List))
+    room_out.n_bounded = <Py_ssize_t *> (base + at)
+    at += aligned(n * sizeof(Py_ssize_t))
+    room_out.reach = <double *> (base + at)
+    at += aligned(n * sizeof(double))
+    room_out.pick_bounds = <double *> (base + at)
+    at += aligned(n_picks * sizeof(double))
+    room_out.picks = <int64_t *> (base + at)
+    at += aligned(n_picks * sizeof(int64_t))
+    room_out.bounds = <float *> (base + at)
+    at += n * room * sizeof(float)
+    if base != NULL:
+        for i in range(n):
+            room_out.lists[i].keys = <int32_t *> (base + at) + i * room
+            room_out.lists[i].rows = <int32_t *> (base + at) + (n + i) * room
+    at += 2 * n * room * sizeof(int32_t)
+    return at + 64
+
+
+cdef enum:
+    LIST_ROOM_C = 1024
+
+
+def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks):
+    """Bytes of scratch that one thread needs for a block of queries."""
+    cdef Room unused
+    return lay_out(n_queries, width, n_picks, NULL, &unused)
+
+
+cdef inline double reach_of(const Cascade *cascade, const Level *level, double S) noexcept nogil:
+    """What a bound may be, in code units, if the row's S is to be at most S."""
+    cdef double distance
+    S = S * cascade.margin
+    distance = S if cascade.l1 else sqrt(2.0 * S + cascade.slack if cascade.cosine else S)
+    return distance * level.per_unit * (1.0 + 2.0 ** -20)
+
+
+cdef inline double exact(const Cascade *cascade, Py_ssize_t query, Py_ssize_t row) noexcept nogil:
+    """S of one pair in the reference arithmetic."""
+    cdef const uint8_t *x = cascade.queries + query * cascade.row_bytes
+    cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
+    cdef double total = cascade.pair(x, y, cascade.n_features)
+    if not cascade.cosine:
+        return total
+    return cosine_from_dot(total, cascade.query_norms[query], cascade.row_norms[row], x, y, cascade.row_bytes,
+                           cascade.zero_queries[query])
+
+
+cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, const List *found,
+                     float *bounds, Py_ssize_t first) noexcept nogil:
+    """Bounds of the entries from `first` on, from their keys; what the query must not see gets infinity."""
+    cdef const Level *level = &cascade.levels[number]
+    cdef Py_ssize_t i
+    cdef float own = level.query_errors[query]
+    cdef int64_t norm
+    cdef int32_t row
+    if cascade.l1:
+        for i in range(first, found.n):
+            bounds[i] = <float> found.keys[i] * <float> (1.0 - 2.0 ** -20) - own
+    else:
+        norm = level.query_norms[query]
+        for i in range(first, found.n):
+            bounds[i] = <float> sqrt(<double> max(<int64_t> 0, norm - 2 * <int64_t> found.keys[i])) \
+                * <float> (1.0 - 2.0 ** -20) - own
+    for i in range(first, found.n):
+        row = found.rows[i]
+        if row >= cascade.n_rows:
+            bounds[i] = INFINITY
+        elif heaps.row_groups != NULL and heaps.query_groups[query] == heaps.row_groups[row]:
+            bounds[i] = INFINITY
+        else:
+            bounds[i] -= level.errors[row]
+
+
+cdef void compact(List *found, float *bounds, double reach) noexcept nogil:
+    """Keep what the reach allows; NaN stays."""
+    cdef Py_ssize_t i, n = 0
+    for i in range(found.n):
+        found.keys[n] = found.keys[i]
+        found.rows[n] = found.rows[i]
+        bounds[n] = bounds[i]
+        n += not bounds[i] > reach and bounds[i] != INFINITY
+    found.n = n
+
+
+cdef void tighten(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                  Room *room) noexcept nogil:
+    """Compute S of the entries of lowest bound, which lowers the reach, and drop what is beyond it."""
+    cdef const Level *level = &cascade.levels[number]
+    cdef double *S = heaps.S + query * heaps.k
+    cdef int64_t *index = heaps.index + query * heaps.k
+    cdef Py_ssize_t i, n_picks = min(cascade.n_picks, found.n)
+    cdef double reach = reach_of(cascade, level, S[0]), last
+    if n_picks == 0:
+        return
+    for i in range(n_picks):
+        room.pick_bounds[i] = INFINITY
+        room.picks[i] = found.n
+    last = reach
+    for i in range(found.n):
+        if bounds[i] < last:
+            offer(room.pick_bounds, room.picks, n_picks, bounds[i], i)
+            last = min(reach, room.pick_bounds[0])
+    sort_heap(room.pick_bounds, room.picks, n_picks)
+    for i in range(n_picks):
+        if room.picks[i] == found.n or room.pick_bounds[i] > reach_of(cascade, level, S[0]):
+            break
+        if i + 1 < n_picks and room.picks[i + 1] < found.n:
+            ask_for(cascade, found.rows[room.picks[i + 1]])
+        offer(S, index, heaps.k, exact(cascade, query, found.rows[room.picks[i]]),
+              heaps.row_start + found.rows[room.picks[i]])
+        room.counts[MAX_COUNT] += 1
+        bounds[room.picks[i]] = INFINITY
+    compact(found, bounds, reach_of(cascade, level, S[0]))
+
+
+cdef inline void ask_for(const Cascade *cascade, Py_ssize_t row) noexcept nogil:
+    cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
+    cdef Py_ssize_t i
+    for i in range(0, min(cascade.row_bytes, <Py_ssize_t> 1024), 64):
+        prefetch(y + i)
+
+
+cdef enum:
+    MAX_COUNT = 4
+
+
+cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                 Room *room) noexcept nogil:
+    """Take a list that the first level has left through the finer ones, and to S; the list ends empty."""
+    cdef double *S = heaps.S + query * heaps.k
+    cdef int64_t *index = heaps.index + query * heaps.k
+    cdef const Level *level
+    cdef Py_ssize_t i
+    cdef int number
+    cdef double reach
+    for number in range(1, cascade.n_levels):
+        room.counts[number] += found.n
+        if found.n == 0:
+            return
+        level = &cascade.levels[number]
+        if cascade.l1:
+            cascade.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
+                                  found.rows, found.n, found.keys)
+        else:
+            cascade.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
+                                  found.rows, found.n, found.keys)
+        bound_list(cascade, number, heaps, query, found, bounds, 0)
+        compact(found, bounds, reach_of(cascade, level, S[0]))
+        tighten(cascade, number, heaps, query, found, bounds, room)
+    level = &cascade.levels[cascade.n_levels - 1]
+    reach = reach_of(cascade, level, S[0])
+    for i in range(found.n):
+        if bounds[i] > reach:
+            continue
+        if i + 1 < found.n:
+            ask_for(cascade, found.rows[i + 1])
+        room.counts[MAX_COUNT] += 1
+        offer(S, index, heaps.k, exact(cascade, query, found.rows[i]), heaps.row_start + found.rows[i])
+        reach = reach_of(cascade, level, S[0])
+    found.n = 0
+
+
+cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
+    """The first level's limit of a key for one query and one panel: see cascade.h."""
+    cdef double t = (reach + panel_error) * (1.0 + 2.0 ** -20)
+    if cascade.l1:
+        return <int32_t> t + 1 if t < 1e9 else INT32_MAX
+    if not t < 40000.0:
+        return INT32_MIN
+    return <int32_t> ((cascade.levels[0].query_norms[query] - t * t) * 0.5) - 2
+
+
+cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Room *room) noexcept nogil:
+    """A list is full: bound what is new in it, lower the reach, drop; if that is not enough, refine it all."""
+    cdef List *found = &room.lists[own]
+    cdef float *bounds = room.bounds + own * (LIST_ROOM_C + 128)
+    room.counts[0] += found.n - room.n_bounded[own]
+    bound_list(cascade, 0, heaps, query, found, bounds, room.n_bounded[own])
+    tighten(cascade, 0, heaps, query, found, bounds, room)
+    if found.n > LIST_ROOM_C // 2:
+        refine(cascade, heaps, query, found, bounds, room)
+    room.n_bounded[own] = found.n
+    room.reach[own] = reach_of(cascade, &cascade.levels[0], (heaps.S + query * heaps.k)[0]) \
+        + cascade.levels[0].query_errors[query]
+
+
+cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
+                       Py_ssize_t first_panel, Py_ssize_t end_panel, uint8_t *base, int64_t *counts) noexcept nogil:
+    """Offer the rows of some panels to queries first .. first + n_queries."""
+    cdef Room room
+    cdef const Level *level = &cascade.levels[0]
+    cdef bint single = n_queries == 1
+    cdef int per_group = 1 if single else FASTCLS_SCREEN_QUERIES, step_bytes = 8 if cascade.l1 else 4
+    cdef Py_ssize_t panel_rows = FASTCLS_PANEL_L1 if cascade.l1 else FASTCLS_PANEL_L2
+    cdef Py_ssize_t n_groups = (n_queries + per_group - 1) // per_group, n_steps = level.width // step_bytes
+    cdef Py_ssize_t panel_bytes = level.width * panel_rows, panel, group, i, step, own, n_here
+    cdef int32_t limits[6]
+    cdef screen_fn screen
+    lay_out(n_queries, level.width, cascade.n_picks, base, &room)
+    room.counts = counts
+    if cascade.l1:
+        screen = cascade.kernels.screen_l1_one if single else cascade.kernels.screen_l1
+    else:
+        screen = cascade.kernels.screen_l2_one if single else cascade.kernels.screen_l2
+    for own in range(n_groups * per_group):
+        group = own // per_group
+        i = first + min(own, n_queries - 1)
+        for step in range(n_steps):
+            memcpy(room.queries + ((group * n_steps + step) * per_group + own % per_group) * step_bytes,
+                   level.query_codes + i * level.width + step * step_bytes, step_bytes)
+        room.lists[own].n = 0
+        room.n_bounded[own] = 0
+        room.reach[own] = reach_of(cascade, level, (heaps.S + i * heaps.k)[0]) + level.query_errors[i]
+    for panel in range(first_panel, end_panel):
+        for group in range(n_groups):
+            n_here = min(<Py_ssize_t> per_group, n_queries - group * per_group)
+            for i in range(n_here):
+                own = group * per_group + i
+                if room.lists[own].n > LIST_ROOM_C:
+                    look(cascade, heaps, first + own, own, &room)
+                limits[i] = limit_of(cascade, room.reach[own], level.panel_errors[panel], first + own)
+            for i in range(n_here, per_group):
+                limits[i] = INT32_MIN if cascade.l1 else INT32_MAX
+            screen(room.queries + group * per_group * level.width, level.codes + panel * panel_bytes, n_steps,
+                   level.starts + panel * panel_rows, limits, <int32_t> (panel * panel_rows),
+                   room.lists + group * per_group)
+    for own in range(n_queries):
+        look(cascade, heaps, first + own, own, &room)
+        refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (LIST_ROOM_C + 128), &room)
+
+
+def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
+           bint l1, bint cosine, double slack, double margin, const double[::1] query_norms,
+           const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
+           const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
+           int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_picks,
+           uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
+    """Offer to the heap of every query the rows of one chunk that its codes cannot rule out.
+
+    Parameters as in _kernels.search_direct, and
+    levels : tuples (codes, width, starts, errors, panel_errors, per_unit), coarse to fine; the first in panels
+    query_levels : tuples (codes, norms, errors) of the queries
+    slack, margin : see Cascade
+    scratch : (n_threads, scratch_bytes(...))
+    counts_out : (n_threads, 5), added to: pairs that passed the first level's screen, that came to each finer level, and
+        at last those whose S was computed
+    """
+    cdef Cascade cascade
+    cdef Heaps heaps, own
+    cdef const uint8_t[:, ::1] codes, query_codes
+    cdef const int32_t[::1] starts, norms
+    cdef const float[::1] errors, panel_errors, query_errors
+    cdef Py_ssize_t n_queries = Q.shape[0], job, n_panels, n_jobs
+    cdef bint by_rows = heap_S_out.shape[0] > 1
+    cdef Py_ssize_t n_parts = heap_S_out.shape[0]
+    cdef int number
+    cascade.n_levels = len(levels)
+    for number in range(len(levels)):
+        codes, width, starts, errors, panel_errors, per_unit = levels[number]
+        query_codes, norms, query_errors = query_levels[number]
+        cascade.levels[number].codes = &codes[0, 0]
+        cascade.levels[number].width = width
+        cascade.levels[number].starts = &starts[0]
+        cascade.levels[number].errors = &errors[0]
+        cascade.levels[number].panel_errors = &panel_errors[0]
+        cascade.levels[number].query_codes = &query_codes[0, 0]
+        cascade.levels[number].query_norms = &norms[0]
+        cascade.levels[number].query_errors = &query_errors[0]
+        cascade.levels[number].per_unit = per_unit
+    n_panels = levels[0][0].shape[0]
+    cascade.l1 = l1
+    cascade.cosine = cosine
+    cascade.slack = slack
+    cascade.margin = margin
+    cascade.kernels = fastcls_active_cascade
+    cascade.queries = &Q[0, 0]
+    cascade.rows = &X[0, 0]
+    cascade.row_bytes = X.shape[1]
+    cascade.n_features = X.shape[1] // fastcls_type_bytes[storage]
+    cascade.n_rows = X.shape[0]
+    cascade.pair = fastcls_active.pairs[sum][storage]
+    cascade.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
+    cascade.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
+    cascade.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
+    cascade.n_picks = n_picks
+    heaps.S = &heap_S_out[0, 0, 0]
+    heaps.index = &heap_index_out[0, 0, 0]
+    heaps.k = heap_S_out.shape[2]
+    heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
+    heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
+    heaps.row_start = row_start
+    n_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    for job in prange(n_jobs * n_parts, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
+        own = heaps
+        if by_rows:
+            own.S = heaps.S + (job % n_parts) * n_queries * heaps.k
+            own.index = heaps.index + (job % n_parts) * n_queries * heaps.k
+        search_block(&cascade, &own, job // n_parts * queries_per_job,
+                     min(queries_per_job, n_queries - job // n_parts * queries_per_job),
+                     n_panels * (job % n_parts) // n_parts, n_panels * (job % n_parts + 1) // n_parts,
+                     &scratch[threadid(), 0], &counts_out[threadid(), 0])

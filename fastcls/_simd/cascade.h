@@ -1,0 +1,47 @@
+/* What the filter's kernels promise. Codes are bytes that stand for rows: the difference of two rows' codes bounds the
+   rows' distance from below (docs/filter.md). A *screen* compares every code of a panel with some queries and writes down
+   the rows that may be near; *at* compares one query with chosen rows only; *project* makes coordinates from byte rows.
+
+   Keys. Of L1 codes the key is the sum of absolute differences, and small is near. Of L2 codes (queries unsigned,
+   c + 128, rows signed) it is start + sum (c_q + 128) c_r with start = -floor(n_r / 2) - 128 sum(c_r) and
+   n_r = sum c_r^2, so that |c_q - c_r|^2 = n_q - 2 key + (0 or 1), and large is near.
+
+   Overflow. 255 x 127 + 128 x 127 + 127^2 / 2 < 56,706 a byte of code: a key of up to 32,768 bytes stays inside int32, and
+   so does |c_q - c_r|^2 <= 254^2 x 32,768. project adds 255 x 127 a feature: blocks of 65,536 features stay inside int32. */
+#ifndef FASTCLS_CASCADE_H
+#define FASTCLS_CASCADE_H
+
+#include "contract.h"
+
+enum { FASTCLS_SCREEN_QUERIES = 6, FASTCLS_PANEL_L1 = 32, FASTCLS_PANEL_L2 = 64, FASTCLS_PROJECT_BLOCK = 65536 };
+
+/* Rows of one query that passed a screen. There is room for a whole panel behind n. */
+typedef struct {
+    int32_t *keys;
+    int32_t *rows;
+    ptrdiff_t n;
+} fastcls_list;
+
+/* Queries [step][query][bytes of a step] and a panel [step][row][bytes of a step], of 8 bytes a step for L1 and 4 for L2;
+   a row passes where its key is not above (L1), not below (L2) the query's limit. Appends keys and row numbers, counted from
+   first_row, to the queries' lists. `starts` are those of the panel's rows (L2 only). */
+typedef void (*fastcls_screen_fn)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,
+                                  const int32_t *limits, int32_t first_row, fastcls_list *lists);
+
+/* Keys of one query, `width` bytes, and the codes of rows[0..n), each `width` bytes, one row after the other. */
+typedef void (*fastcls_at_fn)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *starts,
+                              const int32_t *rows, ptrdiff_t n, int32_t *keys_out);
+
+/* Of six byte rows (XOR flip: 0x80 for int8 rows) n_features at x[i]: the dot products with 64 signed columns, packed
+   [features / 4][64][4] with zeros behind the last feature, added to out[i * 64 + column]. */
+typedef void (*fastcls_project_fn)(const uint8_t *const *x, int flip, ptrdiff_t n_features, const uint8_t *columns,
+                                   double *out);
+
+typedef struct {
+    fastcls_screen_fn screen_l1, screen_l2;          /* six queries */
+    fastcls_screen_fn screen_l1_one, screen_l2_one;  /* one query */
+    fastcls_at_fn at_l1, at_l2;
+    fastcls_project_fn project;
+} fastcls_cascade;
+
+#endif

@@ -1,0 +1,204 @@
+/* The filter's kernels on AVX-512 with VNNI. A tile is six queries x four registers of rows, each accumulator a variable of
+   its own name (tile.h tells why); most panels have no row that passes, and then nothing is written. */
+#ifndef FASTCLS_CASCADE_AVX512VNNI_H
+#define FASTCLS_CASCADE_AVX512VNNI_H
+#include "avx512vnni.h"
+#include "cascade.h"
+
+FASTCLS_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
+
+/* Compressing in a register and storing the whole of it: vpcompressd to memory is some hundred cycles on Zen 4. */
+static inline void append_i32x16_avx512(fastcls_list *list, __m512i keys, __mmask16 passed, int32_t first_row) {
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i rows = _mm512_add_epi32(_mm512_set1_epi32(first_row), lane);
+    _mm512_storeu_si512(list->keys + list->n, _mm512_maskz_compress_epi32(passed, keys));
+    _mm512_storeu_si512(list->rows + list->n, _mm512_maskz_compress_epi32(passed, rows));
+    list->n += __builtin_popcount(passed);
+}
+static inline void append_i64x8_avx512(fastcls_list *list, __m512i keys, __mmask8 passed, int32_t first_row) {
+    append_i32x16_avx512(list, _mm512_castsi256_si512(_mm512_cvtepi64_epi32(keys)), passed, first_row);
+}
+
+#define EACH_SIX(F) F(0) F(1) F(2) F(3) F(4) F(5)
+#define EACH_ONE(F) F(0)
+#define START(i)                                                                                                         \
+    __m512i acc_##i##_0 = start_0, acc_##i##_1 = start_1, acc_##i##_2 = start_2, acc_##i##_3 = start_3;
+
+#define L1_STEP(i)                                                                                                       \
+    {                                                                                                                    \
+        const __m512i q = load_i64x1_avx512(queries + (i)*8);                                                            \
+        acc_##i##_0 = _mm512_add_epi64(acc_##i##_0, _mm512_sad_epu8(q, rows_0));                                         \
+        acc_##i##_1 = _mm512_add_epi64(acc_##i##_1, _mm512_sad_epu8(q, rows_1));                                         \
+        acc_##i##_2 = _mm512_add_epi64(acc_##i##_2, _mm512_sad_epu8(q, rows_2));                                         \
+        acc_##i##_3 = _mm512_add_epi64(acc_##i##_3, _mm512_sad_epu8(q, rows_3));                                         \
+    }
+#define L1_PASS(i)                                                                                                       \
+    {                                                                                                                    \
+        const __m512i limit = _mm512_set1_epi64(limits[i]);                                                              \
+        const __mmask8 p0 = _mm512_cmple_epi64_mask(acc_##i##_0, limit), p1 = _mm512_cmple_epi64_mask(acc_##i##_1, limit), \
+                       p2 = _mm512_cmple_epi64_mask(acc_##i##_2, limit), p3 = _mm512_cmple_epi64_mask(acc_##i##_3, limit); \
+        if (p0 | p1 | p2 | p3) {                                                                                         \
+            append_i64x8_avx512(&lists[i], acc_##i##_0, p0, first_row);                                                  \
+            append_i64x8_avx512(&lists[i], acc_##i##_1, p1, first_row + 8);                                              \
+            append_i64x8_avx512(&lists[i], acc_##i##_2, p2, first_row + 16);                                             \
+            append_i64x8_avx512(&lists[i], acc_##i##_3, p3, first_row + 24);                                             \
+        }                                                                                                                \
+    }
+#define L1_SCREEN(NAME, N, EACH)                                                                                         \
+    static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
+                     const int32_t *limits, int32_t first_row, fastcls_list *lists) {                                    \
+        const __m512i start_0 = _mm512_setzero_si512(), start_1 = start_0, start_2 = start_0, start_3 = start_0;         \
+        (void)starts;                                                                                                    \
+        EACH(START)                                                                                                      \
+        for (ptrdiff_t step = 0; step < n_steps; step++, queries += (N)*8, panel += 256) {                               \
+            const __m512i rows_0 = _mm512_loadu_si512(panel), rows_1 = _mm512_loadu_si512(panel + 64),                   \
+                          rows_2 = _mm512_loadu_si512(panel + 128), rows_3 = _mm512_loadu_si512(panel + 192);            \
+            EACH(L1_STEP)                                                                                                \
+        }                                                                                                                \
+        EACH(L1_PASS)                                                                                                    \
+    }
+L1_SCREEN(screen_l1_avx512vnni, 6, EACH_SIX)
+L1_SCREEN(screen_l1_one_avx512vnni, 1, EACH_ONE)
+
+#define L2_STEP(i)                                                                                                       \
+    {                                                                                                                    \
+        const __m512i q = load_i32x1_avx512(queries + (i)*4);                                                            \
+        acc_##i##_0 = dot_step_avx512(acc_##i##_0, q, rows_0);                                                           \
+        acc_##i##_1 = dot_step_avx512(acc_##i##_1, q, rows_1);                                                           \
+        acc_##i##_2 = dot_step_avx512(acc_##i##_2, q, rows_2);                                                           \
+        acc_##i##_3 = dot_step_avx512(acc_##i##_3, q, rows_3);                                                           \
+    }
+#define L2_PASS(i)                                                                                                       \
+    {                                                                                                                    \
+        const __m512i limit = _mm512_set1_epi32(limits[i]);                                                              \
+        const __mmask16 p0 = _mm512_cmpge_epi32_mask(acc_##i##_0, limit), p1 = _mm512_cmpge_epi32_mask(acc_##i##_1, limit), \
+                        p2 = _mm512_cmpge_epi32_mask(acc_##i##_2, limit), p3 = _mm512_cmpge_epi32_mask(acc_##i##_3, limit); \
+        if (p0 | p1 | p2 | p3) {                                                                                         \
+            append_i32x16_avx512(&lists[i], acc_##i##_0, p0, first_row);                                                 \
+            append_i32x16_avx512(&lists[i], acc_##i##_1, p1, first_row + 16);                                            \
+            append_i32x16_avx512(&lists[i], acc_##i##_2, p2, first_row + 32);                                            \
+            append_i32x16_avx512(&lists[i], acc_##i##_3, p3, first_row + 48);                                            \
+        }                                                                                                                \
+    }
+#define L2_SCREEN(NAME, N, EACH)                                                                                         \
+    static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
+                     const int32_t *limits, int32_t first_row, fastcls_list *lists) {                                    \
+        const __m512i start_0 = _mm512_loadu_si512(starts), start_1 = _mm512_loadu_si512(starts + 16),                   \
+                      start_2 = _mm512_loadu_si512(starts + 32), start_3 = _mm512_loadu_si512(starts + 48);              \
+        EACH(START)                                                                                                      \
+        for (ptrdiff_t step = 0; step < n_steps; step++, queries += (N)*4, panel += 256) {                               \
+            const __m512i rows_0 = _mm512_loadu_si512(panel), rows_1 = _mm512_loadu_si512(panel + 64),                   \
+                          rows_2 = _mm512_loadu_si512(panel + 128), rows_3 = _mm512_loadu_si512(panel + 192);            \
+            EACH(L2_STEP)                                                                                                \
+        }                                                                                                                \
+        EACH(L2_PASS)                                                                                                    \
+    }
+L2_SCREEN(screen_l2_avx512vnni, 6, EACH_SIX)
+L2_SCREEN(screen_l2_one_avx512vnni, 1, EACH_ONE)
+
+/* The next rows' codes are asked for while this one is read: the chosen rows lie anywhere. */
+#define AHEAD 4
+static inline void ask_for(const uint8_t *p, ptrdiff_t width) {
+    for (ptrdiff_t i = 0; i < width; i += 64)
+        __builtin_prefetch(p + i);
+}
+static inline __mmask64 tail_mask(ptrdiff_t width) { return width % 64 ? ((__mmask64)1 << width % 64) - 1 : ~(__mmask64)0; }
+
+static void at_l1_avx512vnni(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *starts,
+                             const int32_t *rows, ptrdiff_t n, int32_t *keys_out) {
+    const ptrdiff_t whole = (width - 1) / 64 * 64;
+    const __mmask64 tail = tail_mask(width);
+    (void)starts;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        const uint8_t *r = codes + rows[j] * width;
+        if (j + AHEAD < n)
+            ask_for(codes + rows[j + AHEAD] * width, width);
+        __m512i a = _mm512_sad_epu8(_mm512_maskz_loadu_epi8(tail, query + whole), _mm512_maskz_loadu_epi8(tail, r + whole));
+        __m512i b = _mm512_setzero_si512();
+        ptrdiff_t i = 0;
+        for (; i + 128 <= whole; i += 128) {
+            a = _mm512_add_epi64(a, _mm512_sad_epu8(_mm512_loadu_si512(query + i), _mm512_loadu_si512(r + i)));
+            b = _mm512_add_epi64(b, _mm512_sad_epu8(_mm512_loadu_si512(query + i + 64), _mm512_loadu_si512(r + i + 64)));
+        }
+        if (i < whole)
+            a = _mm512_add_epi64(a, _mm512_sad_epu8(_mm512_loadu_si512(query + i), _mm512_loadu_si512(r + i)));
+        keys_out[j] = (int32_t)_mm512_reduce_add_epi64(_mm512_add_epi64(a, b));
+    }
+}
+
+static void at_l2_avx512vnni(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *starts,
+                             const int32_t *rows, ptrdiff_t n, int32_t *keys_out) {
+    const ptrdiff_t whole = (width - 1) / 64 * 64;
+    const __mmask64 tail = tail_mask(width);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        const uint8_t *r = codes + rows[j] * width;
+        if (j + AHEAD < n)
+            ask_for(codes + rows[j + AHEAD] * width, width);
+        __m512i a = dot_step_avx512(_mm512_setzero_si512(), _mm512_maskz_loadu_epi8(tail, query + whole),
+                                    _mm512_maskz_loadu_epi8(tail, r + whole));
+        __m512i b = _mm512_setzero_si512();
+        ptrdiff_t i = 0;
+        for (; i + 128 <= whole; i += 128) {
+            a = dot_step_avx512(a, _mm512_loadu_si512(query + i), _mm512_loadu_si512(r + i));
+            b = dot_step_avx512(b, _mm512_loadu_si512(query + i + 64), _mm512_loadu_si512(r + i + 64));
+        }
+        if (i < whole)
+            a = dot_step_avx512(a, _mm512_loadu_si512(query + i), _mm512_loadu_si512(r + i));
+        keys_out[j] = starts[rows[j]] + _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
+    }
+}
+#undef AHEAD
+
+#define PROJECT_START(i)                                                                                                 \
+    __m512i acc_##i##_0 = zero, acc_##i##_1 = zero, acc_##i##_2 = zero, acc_##i##_3 = zero;                              \
+    const uint8_t *x_##i = x[i];
+#define PROJECT_STEP(i)                                                                                                  \
+    {                                                                                                                    \
+        const __m512i q = _mm512_xor_si512(load_i32x1_avx512(x_##i + f), flips);                                         \
+        acc_##i##_0 = dot_step_avx512(acc_##i##_0, q, rows_0);                                                           \
+        acc_##i##_1 = dot_step_avx512(acc_##i##_1, q, rows_1);                                                           \
+        acc_##i##_2 = dot_step_avx512(acc_##i##_2, q, rows_2);                                                           \
+        acc_##i##_3 = dot_step_avx512(acc_##i##_3, q, rows_3);                                                           \
+    }
+#define PROJECT_LAST(i)                                                                                                  \
+    {                                                                                                                    \
+        uint8_t last[4] = {0, 0, 0, 0};                                                                                  \
+        for (ptrdiff_t rest = 0; f + rest < n_features; rest++)                                                          \
+            last[rest] = x_##i[f + rest];                                                                                \
+        const __m512i q = _mm512_xor_si512(load_i32x1_avx512(last), flips);                                              \
+        acc_##i##_0 = dot_step_avx512(acc_##i##_0, q, rows_0);                                                           \
+        acc_##i##_1 = dot_step_avx512(acc_##i##_1, q, rows_1);                                                           \
+        acc_##i##_2 = dot_step_avx512(acc_##i##_2, q, rows_2);                                                           \
+        acc_##i##_3 = dot_step_avx512(acc_##i##_3, q, rows_3);                                                           \
+    }
+#define PROJECT_STORE(i)                                                                                                 \
+    store_i32x16_avx512(out + (i)*64, acc_##i##_0, 1);                                                                   \
+    store_i32x16_avx512(out + (i)*64 + 16, acc_##i##_1, 1);                                                              \
+    store_i32x16_avx512(out + (i)*64 + 32, acc_##i##_2, 1);                                                              \
+    store_i32x16_avx512(out + (i)*64 + 48, acc_##i##_3, 1);
+#define PROJECT_ROWS                                                                                                     \
+    const __m512i rows_0 = _mm512_loadu_si512(columns), rows_1 = _mm512_loadu_si512(columns + 64),                       \
+                  rows_2 = _mm512_loadu_si512(columns + 128), rows_3 = _mm512_loadu_si512(columns + 192);
+
+static void project_avx512vnni(const uint8_t *const *x, int flip, ptrdiff_t n_features, const uint8_t *columns,
+                               double *out) {
+    const __m512i flips = _mm512_set1_epi8((char)flip), zero = _mm512_setzero_si512();
+    ptrdiff_t f = 0;
+    EACH_SIX(PROJECT_START)
+    for (; f + 4 <= n_features; f += 4, columns += 256) {
+        PROJECT_ROWS
+        EACH_SIX(PROJECT_STEP)
+    }
+    if (f < n_features) { /* flipped zeros meet zero columns */
+        PROJECT_ROWS
+        EACH_SIX(PROJECT_LAST)
+    }
+    EACH_SIX(PROJECT_STORE)
+}
+
+static const fastcls_cascade cascade_avx512vnni = {screen_l1_avx512vnni, screen_l2_avx512vnni, screen_l1_one_avx512vnni,
+                                                   screen_l2_one_avx512vnni, at_l1_avx512vnni, at_l2_avx512vnni,
+                                                   project_avx512vnni};
+
+FASTCLS_TARGET_END
+#endif
