@@ -8,6 +8,7 @@ only which maps to choose, and no choice can make a bound false.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
@@ -60,11 +61,21 @@ class Level(Protocol):
         Bytes of a code.
     per_unit : float
         Code units of one unit of distance, not less than it is.
+    bound : str
+        What the codes stand for, in a few words.
     """
 
-    kind: str
-    width: int
-    per_unit: float
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def per_unit(self) -> float: ...
+
+    @property
+    def bound(self) -> str: ...
 
     def encode(self, rows: np.ndarray, n_threads: int, *, queries: bool = False) -> Codes: ...
 
@@ -130,6 +141,10 @@ class GroupSums:
     @property
     def per_unit(self) -> float:
         return 1.0 / self.step
+
+    @property
+    def bound(self) -> str:
+        return f"sums of {self.size} features" if self.size > 1 else "rounded features"
 
     def sums(self, rows: np.ndarray, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
         """(sums, sum of |x|) of rows: float64 (n_rows, n_groups), (n_rows,)."""
@@ -243,7 +258,7 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
     near = sample[1:] - sample[:-1]
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]
     found.append(_learned_order(sample))
-    order, signs = max(found, key=lambda o: _kept(*o, near[:64]))
+    order, signs = max(found, key=lambda pair: _kept(pair[0], pair[1], near[:64]))
     levels: list[Level] = []
     least = float(np.iinfo(rows.dtype).min)
     for size in (_GROUP_COARSE, _GROUP_FINE):
@@ -333,7 +348,12 @@ class Projection:
 
     @property
     def per_unit(self) -> float:
-        return self.s * self.data_scale / self.step * (1.0 + 4.0 * _EPS)
+        one = 1.0 if self.unit_rows else self.data_scale  # a chord is that of rows of length 1, whatever they were
+        return self.s * one / self.step * (1.0 + 4.0 * _EPS)
+
+    @property
+    def bound(self) -> str:
+        return f"{len(self.A)} coordinates and the residual norm"
 
     def coordinates(self, rows: np.ndarray, n_threads: int) -> tuple[np.ndarray, ...]:
         """(Z, scales, z_errors, residuals): coordinates before the scales, and between what the residual norms lie."""
@@ -403,6 +423,10 @@ class Features:
     def per_unit(self) -> float:
         return 1.0 / self.step * (1.0 + 4.0 * _EPS)
 
+    @property
+    def bound(self) -> str:
+        return "rounded features"
+
     def encode(self, rows: np.ndarray, n_threads: int, *, queries: bool = False) -> Codes:
         n, d = rows.shape
         out = Codes(np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32),
@@ -427,7 +451,8 @@ def _packed(A: np.ndarray) -> np.ndarray:
     n_panels, n_steps = -(-m // 64), -(-d // 4)
     wide = np.zeros((n_panels * 64, n_steps * 4), dtype=np.int8)
     wide[:m, :d] = A
-    return np.ascontiguousarray(wide.reshape(n_panels, 64, n_steps, 4).transpose(0, 2, 1, 3)).reshape(n_panels, -1).view(np.uint8)
+    panels = wide.reshape(n_panels, 64, n_steps, 4).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(panels).reshape(n_panels, -1).view(np.uint8)
 
 
 def _projection(rows: np.ndarray, sample: np.ndarray, n_axes: int, unit_rows: bool, n_threads: int) -> Projection | None:
@@ -439,7 +464,7 @@ def _projection(rows: np.ndarray, sample: np.ndarray, n_axes: int, unit_rows: bo
     largest = float(np.sqrt((learned**2).sum(axis=1).max()))
     if not 1e-140 < largest < 1e140:
         return None
-    data_scale = 2.0 ** -np.round(np.log2(largest)) if is_float else 1.0
+    data_scale = 2.0 ** -round(math.log2(largest)) if is_float else 1.0
     if unit_rows:
         lengths = np.linalg.norm(learned, axis=1, keepdims=True)
         learned = learned / np.where(lengths > 0, lengths, 1.0)
@@ -481,7 +506,7 @@ def l2_levels(rows: np.ndarray, unit_rows: bool, n_threads: int) -> list[Level]:
     """Levels for L2 (and, of rows divided by their norms, for cosine), coarse to fine."""
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
-    found: list[Level | None] = []
+    found: list[Projection | Features | None] = []
     wanted = [128] if is_float else [64, 256]
     for width in wanted:
         n_axes = width - 1

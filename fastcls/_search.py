@@ -6,14 +6,14 @@ Everything here is about speed and memory; none of it can change an answer (see 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from . import _bounds, _kernels, _threads
-from ._validation import CheckedRows
+from . import _bounds, _cascade, _kernels, _threads
+from ._rows import Norms, Rows, as_bytes, norms_for
 from .metrics import METRICS, Metric
 
 Progress = Callable[[int, int], None]
@@ -32,8 +32,6 @@ _ROWS_WORTH_SHARING = 1024
 _PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
 _QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
 _NO_GROUPS = np.empty(0, dtype=np.int64)
-_NO_NORMS = np.empty(0, dtype=np.float64)
-_NO_FLAGS = np.empty(0, dtype=np.uint8)
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,21 @@ class SearchReport:
     Attributes
     ----------
     path : str
-        "brute": every pair was computed.
+        "brute": every pair was computed. "filter": bounds ruled most of them out. "filter then brute": the first queries
+        showed that too little could be ruled out.
     kernel : str
-        "panels": packed rows, many queries at a time; "direct": one pair at a time, for few queries.
+        "codes": the filter's; "panels": packed rows, many queries at a time; "direct": one pair at a time.
     metric, arithmetic, isa : str
         The arithmetic is "integer" or "float64"; the isa names the kernels.
     threads, n_queries, n_rows, n_features, k : int
     pairs : int
-        Pairs of query and training row that were computed.
+        Pairs of query and training row that were decided.
+    levels : tuple of LevelReport
+        The filter's levels, coarse to fine: how many pairs came to each, and how many it left.
+    computed : int
+        Pairs whose S was computed; all others were ruled out by a bound.
     refined : int
-        Of these, the pairs whose packed sum was only a bound, and whose S was computed anew.
+        Pairs of a brute-force search whose packed sum was only a bound, and whose S was computed anew.
     tile : tuple of int
         Queries and rows of a tile.
     pieces : int
@@ -60,6 +63,8 @@ class SearchReport:
     seconds : float
     scratch_bytes : int
         Working memory of all threads, beyond inputs and outputs.
+    filter_bytes : int
+        Of the codes that the filter keeps beside the training rows.
     copied_bytes : int
         Bytes of input that had to be copied because they were not C-contiguous or not of a supported type.
     notes : tuple of str
@@ -77,11 +82,14 @@ class SearchReport:
     n_features: int
     k: int
     pairs: int
+    levels: tuple[_cascade.LevelReport, ...]
+    computed: int
     refined: int
     tile: tuple[int, int]
     pieces: int
     seconds: float
     scratch_bytes: int
+    filter_bytes: int = 0
     copied_bytes: int = 0
     notes: tuple[str, ...] = ()
 
@@ -89,74 +97,9 @@ class SearchReport:
         return asdict(self)
 
 
-@dataclass
-class Rows:
-    """Rows as a list of chunks, referenced and never copied here.
-
-    Attributes
-    ----------
-    chunks : list of ndarray of shape (n_rows_of_chunk, n_features)
-        C-contiguous, all of one dtype; memory maps stay on disk.
-    copied_bytes : int
-        Bytes that validation had to copy to make them so.
-    notes : tuple of str
-    """
-
-    chunks: list[np.ndarray]
-    copied_bytes: int = 0
-    notes: tuple[str, ...] = ()
-    _norms: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
-    _statistics: dict[bool, list[_bounds.Statistics]] = field(default_factory=dict, repr=False, compare=False)
-
-    @classmethod
-    def of(cls, checked: CheckedRows) -> Rows:
-        """One chunk, as validation left it."""
-        return cls([checked.rows], checked.copied_bytes, checked.notes)
-
-    def with_starts(self) -> Iterator[tuple[int, int, np.ndarray]]:
-        """(number, index of its first row, rows) of every chunk."""
-        start = 0
-        for number, chunk in enumerate(self.chunks):
-            yield number, start, chunk
-            start += len(chunk)
-
-    @property
-    def n_rows(self) -> int:
-        return sum(len(chunk) for chunk in self.chunks)
-
-    @property
-    def n_features(self) -> int:
-        return self.chunks[0].shape[1]
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self.chunks[0].dtype
-
-    def norms(self, arithmetic: str, n_threads: int) -> list[np.ndarray]:
-        """Squared norms of every chunk's rows; computed once per arithmetic, 8 bytes a row."""
-        if arithmetic not in self._norms:
-            self._norms[arithmetic] = [_squared_norms(chunk, arithmetic, n_threads) for chunk in self.chunks]
-        return self._norms[arithmetic]
-
-    def statistics(self, metric_name: str, n_threads: int) -> list[_bounds.Statistics]:
-        """What the bounds need of every chunk; computed once, 16 bytes a row."""
-        about_zero = metric_name == "cosine"
-        if about_zero not in self._statistics:
-            center = _bounds.choose_center(self.chunks[0], metric_name)
-            self._statistics[about_zero] = [_bounds.statistics(chunk, center, n_threads) for chunk in self.chunks]
-        return self._statistics[about_zero]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_norms": {}, "_statistics": {}}
-
-
 def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
     """The type a pair function reads: the rows' own where both have the same, else float64, widened a tile at a time."""
     return Q_dtype.name if Q_dtype == X_dtype else "float64"
-
-
-def _as_bytes(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows).view(np.uint8)
 
 
 @dataclass(frozen=True)
@@ -175,37 +118,6 @@ class _Tile:
         rows = int(np.clip(fit, 1 if widened else 4, 256))
         size = _kernels.scratch_size(n_features if widened else 0, queries, rows)
         return cls(queries, rows, np.empty((n_threads, size)))
-
-
-def _squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:
-    out = np.empty(len(rows))
-    storage, wanted = _kernels.TYPES[rows.dtype.name], _kernels.TYPES[arithmetic]
-    scratch = np.empty((n_threads, 0 if rows.dtype.name == arithmetic else rows.shape[1]))
-    _kernels.squared_norms(_as_bytes(rows), storage, wanted, out, scratch, n_threads)
-    return out
-
-
-def _is_zero(rows: np.ndarray) -> np.ndarray:
-    return np.logical_not(rows.any(axis=1)).astype(np.uint8)
-
-
-@dataclass
-class _Norms:
-    """What turns dot products into cosines; empty for every other metric."""
-
-    queries: np.ndarray = field(default_factory=lambda: _NO_NORMS)
-    zero_queries: np.ndarray = field(default_factory=lambda: _NO_FLAGS)
-    chunks: list[np.ndarray] | None = None
-
-    def of_chunk(self, number: int, rows: slice) -> np.ndarray:
-        return _NO_NORMS if self.chunks is None else self.chunks[number][rows]
-
-
-def _norms_for(metric: Metric, Q: np.ndarray, rows: Rows, arithmetic: str, n_threads: int) -> _Norms:
-    if not metric.needs_norms:
-        return _Norms()
-    chunks = rows.norms(arithmetic, n_threads)
-    return _Norms(_squared_norms(Q, arithmetic, n_threads), _is_zero(Q), chunks)
 
 
 class _Pieces:
@@ -290,7 +202,7 @@ class _Search:
     def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
                   S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
         """Every chunk of rows for these queries, in pieces between which Ctrl-C is heard."""
-        norms = _norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
+        norms = norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
         all_terms = self._terms(Q)
         for number, start, chunk in self.rows.with_starts():
             row = 0
@@ -324,23 +236,41 @@ class _Search:
             return None
         return [terms for terms in found if terms is not None]
 
-    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: _Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
+    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
         _kernels.search_direct(
-            _as_bytes(Q), _kernels.TYPES[Q.dtype.name], _as_bytes(X), _kernels.TYPES[X.dtype.name],
+            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
             _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
             norms.queries, norms.zero_queries, row_norms, *heaps, self.per_job, self.per_tile, self.scratch, self.n_threads,
         )  # fmt: skip
 
-    def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: _Norms,
+    def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: Norms,
                 row_norms: np.ndarray, heaps: _Heaps) -> None:  # fmt: skip
         assert self.panel is not None
         passed = _kernels.search_panels(
-            _as_bytes(Q), _as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
+            as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
             terms.refine, self.block_features, terms.center, terms.data_scale, terms.scale, terms.query_terms,
             terms.alphas, terms.betas, terms.row_terms[some], terms.row_factors[some], norms.queries,
             norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
         )  # fmt: skip
         self.refined += passed if terms.refine else 0
+
+
+def prepare(rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str) -> _cascade.Filter | None:
+    """The filter of these rows for this metric, learned once and extended by chunks that are new; None for brute force.
+
+    Work of a fit, done here so that a search without one (`knn`) does it too.
+    """
+    if algorithm == "brute" or not (algorithm == "filter" or _cascade.may_pay(rows, k)):
+        return None
+    forced = algorithm == "filter"
+    kept = rows.filters.get(metric_name)
+    if kept is None and (forced or metric_name not in rows.filters):
+        kept = _cascade.Filter.learn(rows.chunks[0], METRICS[metric_name], k, n_threads, forced=forced)
+        rows.filters[metric_name] = kept
+    if kept is not None:
+        for chunk in rows.chunks[len(kept.chunks) :]:
+            kept.append(chunk, n_threads)
+    return kept
 
 
 def search(
@@ -350,6 +280,7 @@ def search(
     metric_name: str,
     *,
     n_threads: int,
+    algorithm: str = "auto",
     query_groups: np.ndarray | None = None,
     row_groups: np.ndarray | None = None,
     progress: Progress | None = None,
@@ -362,6 +293,8 @@ def search(
     queries : Rows, or None for the training rows themselves
     k : int
         At most the number of rows that every query may see.
+    algorithm : {"auto", "brute", "filter"}
+        Never changes the answer.
     query_groups, row_groups : ndarray of shape (n_queries,), (n_rows,), int64, optional
         A query never sees a row of its own group.
     progress : callable, optional
@@ -379,7 +312,8 @@ def search(
     n_threads = _threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
     S = np.empty((n_queries, k))
     indices = np.empty((n_queries, k), dtype=np.int64)
-    run = _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+    run: _Search | None = None
+    filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
     total, done = n_queries * rows.n_rows, 0
 
     def advance(pairs: int) -> None:
@@ -392,13 +326,22 @@ def search(
         part = slice(start, start + len(Q))
         of_part = _NO_GROUPS if query_groups is None else query_groups[part]
         groups = (of_part, _NO_GROUPS if row_groups is None else row_groups)
-        run.run(Q, groups, advance, S[part], indices[part])
-    notes = (*rows.notes, *(() if queries is None else queries.notes))
+        done_here = 0
+        if filtered is not None and not filtered.gave_up:
+            done_here = filtered.run(Q, groups, advance, S[part], indices[part])
+        if done_here < len(Q):
+            run = run or _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+            rest = slice(start + done_here, part.stop)
+            groups = (of_part[done_here:], groups[1])
+            run.run(Q[done_here:], groups, advance, S[rest], indices[rest])
+    notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
+    brute = run or _Search(rows, of_queries.dtype, 0, k, METRICS[metric_name], 1)
+    parts = [part for part in (filtered, run) if part is not None]
     report = SearchReport(
-        path="brute",
-        kernel="direct" if run.panel is None else "panels",
+        path=" then ".join(["filter"] * (filtered is not None) + ["brute"] * (run is not None)),
+        kernel="codes" if run is None else "direct" if run.panel is None else "panels",
         metric=metric_name,
-        arithmetic="integer" if run.arithmetic in ("uint8", "int8") else "float64",
+        arithmetic="integer" if brute.arithmetic in ("uint8", "int8") else "float64",
         isa=_kernels.active_isa(),
         threads=n_threads,
         n_queries=n_queries,
@@ -406,15 +349,28 @@ def search(
         n_features=rows.n_features,
         k=k,
         pairs=total,
-        refined=run.refined,
-        tile=(run.per_job, run.per_tile),
-        pieces=run.pieces.count,
+        levels=() if filtered is None else filtered.level_reports(),
+        computed=(0 if filtered is None else filtered.counts.computed) + total - (0 if filtered is None else filtered.pairs),
+        refined=0 if run is None else run.refined,
+        tile=(parts[-1].per_job, run.per_tile if run is not None else filtered.panel_rows if filtered else 0),
+        pieces=sum(part.pieces.count if isinstance(part, _Search) else part.pieces for part in parts),
         seconds=time.perf_counter() - started,
-        scratch_bytes=run.scratch.nbytes,
+        scratch_bytes=max(part.scratch.nbytes for part in parts),
+        filter_bytes=0 if filtered is None else filtered.filter.nbytes,
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
-        notes=(*notes, *_threads.notes()),
+        notes=notes,
     )
     return S, indices, report
+
+
+def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> _cascade.Search | None:
+    """A filtered search, or None for brute force."""
+    if queries.dtype != rows.dtype:
+        return None
+    found = prepare(rows, metric_name, k, n_threads, algorithm)
+    if found is None or (algorithm != "filter" and not _cascade.may_pay(rows, k)):
+        return None
+    return _cascade.Search(rows, found, queries.n_rows, k, n_threads, forced=algorithm == "filter")
 
 
 def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:
@@ -423,7 +379,7 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     n_threads = _threads.worth(n_threads, Q.size * len(rows))
     arithmetic = _arithmetic(Q.dtype, rows.dtype)
     tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
-    norms = _norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
+    norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
     S = np.empty((len(Q), len(rows)))
     block = tile.queries * n_threads
     step = max(1, _FIRST_PIECE * n_threads // (block * rows.shape[1]))  # rows, so that Ctrl-C is heard
@@ -432,7 +388,7 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
         for row in range(0, len(rows), step):
             some = slice(row, row + step)
             _kernels.distance_matrix(
-                _as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], _as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
+                as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
                 _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
                 norms.of_chunk(0, some), S[part, some], tile.queries, tile.rows, tile.scratch, n_threads,
             )  # fmt: skip

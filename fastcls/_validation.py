@@ -232,12 +232,13 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
     return one_of("metric", metric, [*METRICS, *ALIASES, "minkowski"])
 
 
-def check_algorithm(algorithm: Any) -> str:
-    """`auto` or `brute`; the names of scikit-learn's trees mean `auto`, with one warning."""
+def check_algorithm(algorithm: Any, *, warn: bool = True) -> str:
+    """`auto`, `brute` or `filter`; the names of scikit-learn's trees mean `auto`, with one warning."""
     if isinstance(algorithm, str) and algorithm in ("ball_tree", "kd_tree"):
-        warnings.warn(_TREE_WARNING.format(algorithm), UserWarning, stacklevel=4)
+        if warn:
+            warnings.warn(_TREE_WARNING.format(algorithm), UserWarning, stacklevel=4)
         return "auto"
-    return one_of("algorithm", algorithm, ["auto", "brute"])
+    return one_of("algorithm", algorithm, ["auto", "brute", "filter"])
 
 
 def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", excluded: bool = False) -> int:

@@ -72,7 +72,9 @@ class _Neighbors(SaveMixin, BaseEstimator):
     def _remember(self, X: Any, checked: CheckedRows, metric: str) -> None:
         """What a fit leaves, all at once: a fit that was refused has left the estimator as it was."""
         remember_features(self, X)
-        self._rows = Rows.of(checked)
+        rows, n_threads = Rows.of(checked), _threads.effective(self.n_jobs)
+        _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
+        self._rows = rows
         self.n_samples_fit_ = len(checked.rows)
         self.effective_metric_ = metric
 
@@ -81,18 +83,21 @@ class _Neighbors(SaveMixin, BaseEstimator):
         check_is_fitted(self, "n_samples_fit_")
         k = self.n_neighbors if k is None else k
         metric, n_rows = self.effective_metric_, self._rows.n_rows
-        n_threads = _threads.effective(self.n_jobs)
+        n_threads, algorithm = _threads.effective(self.n_jobs), check_algorithm(self.algorithm, warn=False)
         if X is None:
             k = check_n_neighbors(k, n_rows - 1, excluded=True)
             groups = np.arange(n_rows, dtype=np.int64)
             S, indices, report = _search.search(
-                self._rows, None, k, metric, n_threads=n_threads, query_groups=groups, row_groups=groups
+                self._rows, None, k, metric, n_threads=n_threads, algorithm=algorithm, query_groups=groups,
+                row_groups=groups,
             )
         else:
             checked = check_rows(X, "X", estimator=self)
             check_magnitude(checked.rows, "X", metric)
             k = check_n_neighbors(k, n_rows)
-            S, indices, report = _search.search(self._rows, Rows.of(checked), k, metric, n_threads=n_threads)
+            S, indices, report = _search.search(
+                self._rows, Rows.of(checked), k, metric, n_threads=n_threads, algorithm=algorithm
+            )
         _last_reports.by_estimator[self] = report
         return S, indices
 
@@ -148,7 +153,9 @@ class NearestNeighbors(_Neighbors):
     n_neighbors : int, default=5
     metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
         "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
-    algorithm : {"auto", "brute"}, default="auto"
+    algorithm : {"auto", "brute", "filter"}, default="auto"
+        "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
+        faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
         For metric="minkowski".
@@ -213,7 +220,9 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
         For weights="softmax".
     tie_break : {"smallest", "nearest"}, default="smallest"
         Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
-    algorithm : {"auto", "brute"}, default="auto"
+    algorithm : {"auto", "brute", "filter"}, default="auto"
+        "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
+        faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
         For metric="minkowski".

@@ -1,0 +1,94 @@
+"""Types of the filter's compiled loops; what they do is said in _filter.pyx."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+PANEL_ROWS: dict[str, int]
+STEP_BYTES: dict[str, int]
+PROJECT_COLUMNS: int
+PROJECT_BLOCK: int
+LIST_ROOM: int
+MAX_LEVELS: int
+
+def use_isa(number: int) -> None: ...
+def project(
+    X: NDArray[np.uint8], storage: int, columns: NDArray[np.uint8], Z_out: NDArray[np.float64], n_threads: int
+) -> None: ...
+def group_sums(
+    X: NDArray[np.uint8],
+    storage: int,
+    order: NDArray[np.int32],
+    signs: NDArray[np.float64],
+    Z_out: NDArray[np.float64],
+    magnitudes_out: NDArray[np.float64],
+    scratch: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def encode_l1(
+    Z: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    step: float,
+    z_errors: NDArray[np.float64],
+    codes_out: NDArray[np.uint8],
+    errors_out: NDArray[np.float32],
+    n_threads: int,
+) -> None: ...
+def encode_l2(
+    Z: NDArray[np.float64],
+    scales: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    step: float,
+    z_errors: NDArray[np.float64],
+    residuals: NDArray[np.float64],
+    residual_offset: float,
+    queries: bool,
+    codes_out: NDArray[np.uint8],
+    starts_out: NDArray[np.int32],
+    errors_out: NDArray[np.float32],
+    n_threads: int,
+) -> None: ...
+def encode_l2_rows(
+    X: NDArray[np.uint8],
+    storage: int,
+    scales: NDArray[np.float64],
+    offsets: NDArray[np.float64],
+    step: float,
+    z_errors: NDArray[np.float64],
+    queries: bool,
+    codes_out: NDArray[np.uint8],
+    starts_out: NDArray[np.int32],
+    errors_out: NDArray[np.float32],
+    scratch: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def to_panels(
+    codes: NDArray[np.uint8], step_bytes: int, panel_rows: int, panels_out: NDArray[np.uint8], n_threads: int
+) -> None: ...
+def scratch_bytes(n_queries: int, width: int, n_picks: int) -> int: ...
+def search(
+    Q: NDArray[np.uint8],
+    X: NDArray[np.uint8],
+    storage: int,
+    sum: int,
+    levels: list[tuple[Any, ...]],
+    query_levels: list[tuple[Any, ...]],
+    l1: bool,
+    cosine: bool,
+    slack: float,
+    margin: float,
+    query_norms: NDArray[np.float64],
+    zero_queries: NDArray[np.uint8],
+    row_norms: NDArray[np.float64],
+    query_groups: NDArray[np.int64],
+    row_groups: NDArray[np.int64],
+    row_start: int,
+    heap_S_out: NDArray[np.float64],
+    heap_index_out: NDArray[np.int64],
+    queries_per_job: int,
+    n_picks: int,
+    scratch: NDArray[np.uint8],
+    counts_out: NDArray[np.int64],
+    n_threads: int,
+) -> None: ...

@@ -1,0 +1,115 @@
+"""Rows as a search sees them: a list of chunks, referenced and never copied, and what is computed of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import _bounds, _kernels
+from ._validation import CheckedRows
+from .metrics import Metric
+
+_NO_NORMS = np.empty(0, dtype=np.float64)
+_NO_FLAGS = np.empty(0, dtype=np.uint8)
+
+
+def as_bytes(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows).view(np.uint8)
+
+
+@dataclass
+class Rows:
+    """Rows as a list of chunks, referenced and never copied here.
+
+    Attributes
+    ----------
+    chunks : list of ndarray of shape (n_rows_of_chunk, n_features)
+        C-contiguous, all of one dtype; memory maps stay on disk.
+    copied_bytes : int
+        Bytes that validation had to copy to make them so.
+    notes : tuple of str
+    filters : dict
+        Of every metric searched: what `_search.prepare` has made of these rows. Not pickled.
+    """
+
+    chunks: list[np.ndarray]
+    copied_bytes: int = 0
+    notes: tuple[str, ...] = ()
+    filters: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _norms: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
+    _statistics: dict[bool, list[_bounds.Statistics]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, checked: CheckedRows) -> Rows:
+        """One chunk, as validation left it."""
+        return cls([checked.rows], checked.copied_bytes, checked.notes)
+
+    def with_starts(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(number, index of its first row, rows) of every chunk."""
+        start = 0
+        for number, chunk in enumerate(self.chunks):
+            yield number, start, chunk
+            start += len(chunk)
+
+    @property
+    def n_rows(self) -> int:
+        return sum(len(chunk) for chunk in self.chunks)
+
+    @property
+    def n_features(self) -> int:
+        return self.chunks[0].shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.chunks[0].dtype
+
+    def norms(self, arithmetic: str, n_threads: int) -> list[np.ndarray]:
+        """Squared norms of every chunk's rows; computed once per arithmetic, 8 bytes a row."""
+        if arithmetic not in self._norms:
+            self._norms[arithmetic] = [squared_norms(chunk, arithmetic, n_threads) for chunk in self.chunks]
+        return self._norms[arithmetic]
+
+    def statistics(self, metric_name: str, n_threads: int) -> list[_bounds.Statistics]:
+        """What the bounds need of every chunk; computed once, 16 bytes a row."""
+        about_zero = metric_name == "cosine"
+        if about_zero not in self._statistics:
+            center = _bounds.choose_center(self.chunks[0], metric_name)
+            self._statistics[about_zero] = [_bounds.statistics(chunk, center, n_threads) for chunk in self.chunks]
+        return self._statistics[about_zero]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "filters": {}, "_norms": {}, "_statistics": {}}
+
+
+def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:
+    out = np.empty(len(rows))
+    storage, wanted = _kernels.TYPES[rows.dtype.name], _kernels.TYPES[arithmetic]
+    scratch = np.empty((n_threads, 0 if rows.dtype.name == arithmetic else rows.shape[1]))
+    _kernels.squared_norms(as_bytes(rows), storage, wanted, out, scratch, n_threads)
+    return out
+
+
+def is_zero(rows: np.ndarray) -> np.ndarray:
+    return np.logical_not(rows.any(axis=1)).astype(np.uint8)
+
+
+@dataclass
+class Norms:
+    """What turns dot products into cosines; empty for every other metric."""
+
+    queries: np.ndarray = field(default_factory=lambda: _NO_NORMS)
+    zero_queries: np.ndarray = field(default_factory=lambda: _NO_FLAGS)
+    chunks: list[np.ndarray] | None = None
+
+    def of_chunk(self, number: int, rows: slice) -> np.ndarray:
+        return _NO_NORMS if self.chunks is None else self.chunks[number][rows]
+
+
+def norms_for(metric: Metric, Q: np.ndarray, rows: Rows, arithmetic: str, n_threads: int) -> Norms:
+    if not metric.needs_norms:
+        return Norms()
+    chunks = rows.norms(arithmetic, n_threads)
+    return Norms(squared_norms(Q, arithmetic, n_threads), is_zero(Q), chunks)
