@@ -20,6 +20,8 @@ LEAST_ROWS = 4096  # below, brute force is done before levels are learned
 LEAST_FEATURES = 32
 _NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many rows are within reach
 _QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
+_LIST_ROOM = 1024  # rows of one query that passed the screen
+_LOOK_PER_NEIGHBOR, _LEAST_LOOK = 32, 256  # a list is looked at after so many new rows: early looks lower the reach
 _PROBE = 256  # sampled rows that the levels are judged by
 _HOPELESS = 0.5  # share of pairs that the finest level leaves, above which nothing is built
 _SLACK = 2.0**-44  # of twice a cosine: 8 roundings of its S, see docs/filter.md
@@ -92,13 +94,13 @@ class Filter:
     def learn(cls, rows: np.ndarray, metric: Metric, k: int, n_threads: int, *, forced: bool) -> Filter | None:
         """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while."""
         l1 = metric.sum == "l1"
-        levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms, n_threads)
+        levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms)
         chosen = _chosen(rows, metric, levels, k, n_threads) or (levels if forced else [])
         return cls(metric, chosen) if chosen else None
 
     def append(self, chunk: np.ndarray, n_threads: int) -> None:
         """Encode one more chunk; what is there stays as it is."""
-        coded = [level.encode(chunk, n_threads) for level in self.levels]
+        coded = _codes.encode(self.levels, chunk, n_threads)
         coded[0] = _codes.in_panels(coded[0], self.levels[0].kind, n_threads)
         self.chunks.append(coded)
 
@@ -121,18 +123,21 @@ def _exact_probe(sample: np.ndarray, metric: Metric) -> np.ndarray:
     return S
 
 
-def _left_by(level: _codes.Level, rows: np.ndarray, reach: np.ndarray, n_threads: int) -> float:
-    """The share of pairs of sampled rows whose bound is within reach."""
-    of_rows = level.encode(rows, n_threads)
-    codes = of_rows.codes.astype(np.float64) if level.kind == "l1" else of_rows.codes.view(np.int8).astype(np.float64)
-    if level.kind == "l1":
-        gaps = np.stack([np.abs(codes - row).sum(axis=1) for row in codes])
-    else:
-        squares = np.einsum("ij,ij->i", codes, codes)
-        gaps = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * (codes @ codes.T), 0.0))
-    bounds = gaps - of_rows.errors - of_rows.errors[:, None]
-    np.fill_diagonal(bounds, np.inf)
-    return float((bounds <= reach * level.per_unit).mean())
+def _left_by(levels: list[_codes.Level], rows: np.ndarray, reach: np.ndarray, n_threads: int) -> list[float]:
+    """At every level, the share of pairs of sampled rows whose bound is within reach."""
+    shares = []
+    for level, of_rows in zip(levels, _codes.encode(levels, rows, n_threads), strict=True):
+        signed = np.int16 if level.fine else np.int8
+        codes = of_rows.codes.view(np.uint8 if level.kind == "l1" else signed).astype(np.float32)
+        if level.kind == "l1":
+            gaps = np.stack([np.abs(codes - row).sum(axis=1) for row in codes])
+        else:
+            squares = np.einsum("ij,ij->i", codes, codes)
+            gaps = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * (codes @ codes.T), 0.0))
+        bounds = gaps - of_rows.errors - of_rows.errors[:, None]
+        np.fill_diagonal(bounds, np.inf)
+        shares.append(float((bounds <= reach * level.per_unit).mean()))
+    return shares
 
 
 def _chosen(rows: np.ndarray, metric: Metric, levels: list[_codes.Level], k: int, n_threads: int) -> list[_codes.Level]:
@@ -148,7 +153,7 @@ def _chosen(rows: np.ndarray, metric: Metric, levels: list[_codes.Level], k: int
         distances = _exact_probe(some.astype(np.float64), metric)
         rank = min(len(some) - 2, k * len(some) // len(rows))
         reach = np.partition(distances, rank, axis=1)[:, rank, None]
-        left = [_left_by(level, some, reach, n_threads) for level in levels]
+        left = _left_by(levels, some, reach, n_threads)
     if not left[-1] <= _HOPELESS:
         return []
     best, best_cost = levels, np.inf
@@ -194,7 +199,9 @@ class Search:
         wanted = n_queries if self.by_rows else -(-n_queries // n_threads)
         self.per_job = max(1, min(_QUERIES_PER_JOB, wanted))
         self.n_picks = k + 2
-        size = _filter.scratch_bytes(self.per_job, of.levels[0].width, self.n_picks)
+        self.look_every = int(np.clip(_LOOK_PER_NEIGHBOR * k, _LEAST_LOOK, _LIST_ROOM))
+        self.list_room = max(_LIST_ROOM, 8 * k)
+        size = _filter.scratch_bytes(self.per_job, of.levels[0].width, self.n_picks, self.list_room)
         self.scratch = np.empty((n_threads, size), dtype=np.uint8)
         self._counts = np.zeros((n_threads, 5), dtype=np.int64)
         self.pairs = self.pieces = 0
@@ -230,18 +237,19 @@ class Search:
     def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
         """Offer every chunk's rows to the heaps (n_parts, n_queries, k) of these queries."""
         metric, levels = self.filter.metric, self.filter.levels
-        coded = [level.encode(Q, self.n_threads, queries=True) for level in levels]
+        coded = _codes.encode(levels, Q, self.n_threads, queries=True)
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
         margin = 1.0 if Q.dtype.kind != "f" and not metric.needs_norms else 1.0 + 2.0**-30
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             _filter.search(
                 as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], _kernels.SUMS[metric.sum],
-                [(c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit)
+                [(c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
                  for c, level in zip(of_chunk, levels, strict=True)],
                 [(c.codes, c.starts, c.errors) for c in coded],
                 metric.sum == "l1", metric.needs_norms, _SLACK, margin, norms.queries, norms.zero_queries,
                 norms.of_chunk(number, slice(0, len(X))), groups[0],
-                groups[1][start : start + len(X)], start, S, indices, self.per_job, self.n_picks, self.scratch,
+                groups[1][start : start + len(X)], start, S, indices, self.per_job, self.n_picks,
+                self.look_every, self.list_room, self.scratch,
                 self._counts, self.n_threads,
             )  # fmt: skip
 

@@ -9,8 +9,8 @@ only which maps to choose, and no choice can make a bound false.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ _SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps
 _BLOCK = 2048  # rows encoded at a time
 _EPS = 2.0**-52
 _GROUP_COARSE, _GROUP_FINE = 16, 4
+_FINE = 16  # steps of a fine code in one of a coarse
 _WIDEST = 32_768  # bytes of a code, see _simd/cascade.h
 
 
@@ -63,6 +64,8 @@ class Level(Protocol):
         Code units of one unit of distance, not less than it is.
     bound : str
         What the codes stand for, in a few words.
+    fine : bool
+        Whether codes are 16-bit numbers.
     """
 
     @property
@@ -77,7 +80,8 @@ class Level(Protocol):
     @property
     def bound(self) -> str: ...
 
-    def encode(self, rows: np.ndarray, n_threads: int, *, queries: bool = False) -> Codes: ...
+    @property
+    def fine(self) -> bool: ...
 
 
 def _bytes(rows: np.ndarray) -> np.ndarray:
@@ -129,6 +133,7 @@ class GroupSums:
     offsets: np.ndarray
     step: float
     kind: str = "l1"
+    fine: bool = False
 
     @property
     def n_groups(self) -> int:
@@ -153,14 +158,21 @@ class GroupSums:
         _filter.group_sums(_bytes(rows), _storage(rows), self.order, self.signs, sums, magnitudes, scratch, n_threads)
         return sums, magnitudes
 
-    def encode(self, rows: np.ndarray, n_threads: int, *, queries: bool = False) -> Codes:
+    def encode(self, rows: np.ndarray, n_threads: int) -> Codes:
+        """Codes of rows; of queries they are the same."""
         n = len(rows)
         codes, errors = np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.float32)
+        if rows.dtype.kind != "f":
+            flip = 0x80 if rows.dtype == np.int8 else 0
+            masks = (np.where(self.signs > 0, 0, 0xFF) ^ flip).astype(np.uint8)
+            keeps = np.where(self.order >= 0, 0xFF, 0).astype(np.uint8)
+            order = np.maximum(self.order, 0)
+            _filter.encode_byte_groups(_bytes(rows), order, masks, keeps, self.size, codes, errors, n_threads)
+            return Codes(codes, np.zeros(1, dtype=np.int32), errors, np.zeros(1, dtype=np.float32))
         for block in _blocks(n):
             sums, magnitudes = self.sums(rows[block], n_threads)
-            # sums of bytes are exact; of floats each of `size` additions rounds once, and so do offset and scale
-            inexact = 0.0 if rows.dtype.kind != "f" else (self.size + 4) * _EPS
-            z_errors = inexact * (magnitudes + np.abs(self.offsets).sum())
+            # each of `size` additions rounds once, and so do offset and scale
+            z_errors = (self.size + 4) * _EPS * (magnitudes + np.abs(self.offsets).sum())
             _filter.encode_l1(sums, self.offsets, self.step, z_errors, codes[block], errors[block], n_threads)
         errors[~np.isfinite(errors)] = np.inf
         return Codes(codes, np.zeros(1, dtype=np.int32), errors, np.zeros(1, dtype=np.float32))
@@ -202,11 +214,9 @@ def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     flipped = points @ points.mean(axis=0) < 0  # features that run against the others join them with a minus
     points[flipped] *= -1
     n_groups = _smooth(-(-d // _GROUP_COARSE))
-    order = np.full(n_groups * _GROUP_COARSE, -1, dtype=np.int64)
-    order[:d] = np.arange(d)
-    points = np.vstack([points, np.zeros((len(order) - d, dims), dtype=np.float32)])
-    parts = order[None, :]
-    at = np.arange(len(order))[None, :]
+    n_places = n_groups * _GROUP_COARSE  # more than there are features, if they do not divide: the rest stay empty
+    points = np.vstack([points, np.zeros((n_places - d, dims), dtype=np.float32)])
+    at = np.arange(n_places)[None, :]
     for ways in (*_factors(n_groups), 2, 2):
         here = points[at]  # (parts, features, dims)
         here = here - here.mean(axis=1, keepdims=True)
@@ -220,7 +230,6 @@ def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     at = at.ravel()
     order = np.where(at < d, at, -1)
     signs = np.where(np.append(flipped, [False])[np.minimum(at, d)], -1.0, 1.0)
-    del parts
     return order.astype(np.int32), signs
 
 
@@ -238,11 +247,21 @@ def _pixel_orders(d: int) -> Iterator[np.ndarray]:
         yield blocks.transpose(0, 1, 4, 2, 5, 3, 6).ravel().astype(np.int32)  # block of 4, of 2, pixel
 
 
+def _near_differences(sample: np.ndarray) -> np.ndarray:
+    """Some sampled rows less the row nearest to each (by L2, which is at hand)."""
+    single = sample.astype(np.float32)
+    some = single[::10]
+    squares = np.einsum("ij,ij->i", single, single)
+    S = squares - 2.0 * (some @ single.T)
+    S[np.arange(len(some)), np.arange(0, len(single), 10)] = np.inf
+    return some - single[S.argmin(axis=1)]
+
+
 def _kept(order: np.ndarray, signs: np.ndarray, differences: np.ndarray) -> float:
-    """How much of the L1 distance of some pairs is left in the sums of groups of 16."""
+    """How much of the L1 distance of these pairs is left in sums of groups, coarse and fine added."""
     wide = np.where(order >= 0, differences[:, order] * signs, 0.0)
-    sums = np.abs(wide.reshape(len(wide), -1, _GROUP_COARSE).sum(axis=2))
-    return float(sums.sum() / max(np.abs(differences).sum(), 1e-300))
+    coarse, fine = (np.abs(wide.reshape(len(wide), -1, n).sum(axis=2)).sum() for n in (_GROUP_COARSE, _GROUP_FINE))
+    return float((coarse + fine) / max(np.abs(differences).sum(), 1e-300))
 
 
 def l1_levels(rows: np.ndarray) -> list[Level]:
@@ -255,10 +274,10 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
             return []
         plain = GroupSums(np.arange(d, dtype=np.int32), np.ones(d), 1, spread[0], step)
         return [plain]
-    near = sample[1:] - sample[:-1]
+    near = _near_differences(sample)
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]
     found.append(_learned_order(sample))
-    order, signs = max(found, key=lambda pair: _kept(pair[0], pair[1], near[:64]))
+    order, signs = max(found, key=lambda pair: _kept(pair[0], pair[1], near))
     levels: list[Level] = []
     least = float(np.iinfo(rows.dtype).min)
     for size in (_GROUP_COARSE, _GROUP_FINE):
@@ -295,19 +314,6 @@ def certified_norm(A: np.ndarray) -> float:
         return float(np.sqrt(candidate) * (1.0 + 4.0 * _EPS))
 
 
-def _principal_axes(sample: np.ndarray, n_axes: int) -> np.ndarray:
-    """Orthonormal rows, the directions of most variance first, mixed by a random rotation.
-
-    Mixed, because every coordinate is rounded with the same step: unmixed, the first would make it coarse for all.
-    """
-    n = len(sample)
-    single = sample.astype(np.float32)
-    _, U = scipy.linalg.eigh(single @ single.T, subset_by_index=[n - n_axes, n - 1], check_finite=False)
-    axes, _ = np.linalg.qr((U.T.astype(np.float32) @ single).T.astype(np.float64))
-    rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((n_axes, n_axes)))
-    return rotation @ axes.T
-
-
 def _step(deviations: np.ndarray) -> float:
     """The step that costs least: a small one clips the far coordinates, a large one rounds the near ones."""
     best, best_cost = 0.0, np.inf
@@ -324,125 +330,120 @@ def _step(deviations: np.ndarray) -> float:
 
 
 @dataclass(frozen=True)
-class Projection:
-    """L2: coordinates z = A (x - center), and the norm of what they leave out as one more coordinate.
+class Basis:
+    """What coordinates are made of: z = A (x - center), or the features themselves.
 
-    With s not below the norm of A, |A (x - y)|^2 + (r_x - r_y)^2 <= s^2 |x - y|^2 for r_x^2 = s^2 |x - c|^2 - |A (x - c)|^2.
-    Of bytes A is made of bytes too, and every z is exact.
+    Of bytes A is made of bytes too, and every z is exact. Of floats the products are taken in singles, whose rounding is
+    bounded for any order of summation. `unit_rows` divides a row by its norm first: distances are then chords, and twice
+    a cosine is the square of one.
     """
 
-    A: np.ndarray  # (n_axes, n_features): integers of bytes, else singles
-    columns: np.ndarray  # A packed for the integer kernel; empty for floats
-    s: float
+    A: np.ndarray  # (n_coordinates, n_features): integers of bytes, else singles; no rows for the features themselves
+    columns: np.ndarray  # A packed for the integer kernel
     center: np.ndarray
     data_scale: float  # a power of two that rows of floats are multiplied by
-    unit_rows: bool  # rows are divided by their norms first: the chord of a cosine
-    offsets: np.ndarray
-    step: float
-    residual_offset: float
-    kind: str = "l2"
+    unit_rows: bool
 
-    @property
-    def width(self) -> int:
-        return _padded(len(self.A) + 1, "l2")
-
-    @property
-    def per_unit(self) -> float:
-        one = 1.0 if self.unit_rows else self.data_scale  # a chord is that of rows of length 1, whatever they were
-        return self.s * one / self.step * (1.0 + 4.0 * _EPS)
-
-    @property
-    def bound(self) -> str:
-        return f"{len(self.A)} coordinates and the residual norm"
-
-    def coordinates(self, rows: np.ndarray, n_threads: int) -> tuple[np.ndarray, ...]:
-        """(Z, scales, z_errors, residuals): coordinates before the scales, and between what the residual norms lie."""
-        n = len(rows)
-        if rows.dtype.kind != "f":
-            Z = np.zeros((n, self.columns.shape[0] * _filter.PROJECT_COLUMNS))
-            _filter.project(_bytes(rows), _storage(rows), self.columns, Z, n_threads)
-            if rows.dtype == np.int8:
-                Z[:, : len(self.A)] -= 128.0 * self.A.sum(axis=1)
-            errors = np.zeros(n)
-        else:
-            wide = (np.asarray(rows, dtype=np.float64) - self.center) * self.data_scale
-            with np.errstate(over="ignore", invalid="ignore"):
-                Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
-            # packing and the dot products round in singles: Higham's bound for any order of summation, and Cauchy-Schwarz
-            d = rows.shape[1]
+    def encode(self, levels: list[Coordinates], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
+        """Codes of rows at levels that all have this basis."""
+        n, d = rows.shape
+        out = [level.empty(n) for level in levels]
+        is_float = rows.dtype.kind == "f"
+        center = self.center.astype(rows.dtype)
+        shifts = np.zeros(64 * len(self.columns))
+        if len(self.columns):
+            biased = self.center + 128.0 if rows.dtype == np.int8 else self.center
+            shifts[: len(self.A)] = self.A @ biased
+        z_error, off = 16.0 * d * _EPS, (d / 4.0 + len(self.A) + 32.0) * _EPS
+        if is_float and len(self.A):
             gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
-            errors = gamma * float(np.linalg.norm(self.A)) * np.ones(n)
-        return self._finish(rows, Z, errors, n_threads)
-
-    def _finish(self, rows: np.ndarray, Z: np.ndarray, errors: np.ndarray, n_threads: int) -> tuple[np.ndarray, ...]:
-        n, m = len(rows), len(self.A)
-        point = self.center.astype(rows.dtype)
-        squares = np.empty(n)
-        _kernels.sums_to_point(_bytes(rows), _storage(rows), _kernels.SUMS["sql2"], _bytes(point), squares, n_threads)
-        squares *= self.data_scale**2
-        if rows.dtype.kind != "f":
-            Z[:, :m] -= self.A @ self.center
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            lengths = np.sqrt(squares)
-            scales = 1.0 / lengths if self.unit_rows else np.ones(n)
-            errors = (errors * lengths + 2.0**-100 + 4.0 * m * _EPS * self.s * lengths) * scales
-            # |z|^2 is off by at most 2 |z| error + error^2, every float64 step by a few eps of s^2 |x|^2
-            used = np.einsum("ij,ij->i", Z[:, :m], Z[:, :m]) * scales**2
-            whole = self.s**2 * squares * scales**2
-            off = (rows.shape[1] / 4 + m + 16) * _EPS * whole + 2.0 * np.sqrt(used) * errors + errors**2
-            left = whole - used
-            residuals = np.sqrt(np.maximum(np.stack([left - off, left + off], axis=1), 0.0))
-        return Z, scales, errors, residuals
-
-    def encode(self, rows: np.ndarray, n_threads: int, *, queries: bool = False) -> Codes:
-        n = len(rows)
-        out = Codes(np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32),
-                    np.zeros(1, dtype=np.float32))  # fmt: skip
+            z_error = gamma * float(np.linalg.norm(self.A)) * (1.0 + 2.0**-20) + off
+        scratch = np.empty((n_threads, max(d, 6 * len(shifts))))
         for block in _blocks(n):
-            Z, scales, errors, residuals = self.coordinates(rows[block], n_threads)
-            _filter.encode_l2(Z, scales, self.offsets, self.step, errors, residuals, self.residual_offset, queries,
-                              out.codes[block], out.starts[block], out.errors[block], n_threads)  # fmt: skip
-        out.errors[~np.isfinite(out.errors)] = np.inf
+            some = rows[block]
+            squares = np.empty(len(some))
+            _kernels.sums_to_point(_bytes(some), _storage(some), _kernels.SUMS["sql2"], _bytes(center), squares, n_threads)
+            squares *= self.data_scale**2
+            Z = np.empty((0, 1))
+            if is_float and len(self.A):
+                wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
+                with np.errstate(over="ignore", invalid="ignore"):
+                    Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
+            _filter.encode_l2(
+                _bytes(some), _storage(some), self.columns, shifts, Z, squares, self.unit_rows, z_error, off, queries,
+                [level.parameters for level in levels],
+                [(codes.codes[block], codes.starts[block], codes.errors[block]) for codes in out], scratch, n_threads,
+            )  # fmt: skip
+        for codes in out:
+            codes.errors[~np.isfinite(codes.errors)] = np.inf
         return out
 
 
 @dataclass(frozen=True)
-class Features:
-    """L2: the features themselves, rounded; for floats, where no projection may be short enough."""
+class Coordinates:
+    """L2: some coordinates of a basis, and the norm of what they leave of a row as one more.
 
+    With s not below the norm of A, |A (x - y)|^2 + (r_x - r_y)^2 <= s^2 |x - y|^2 for r_x^2 = s^2 |x - c|^2 - |A (x - c)|^2.
+    """
+
+    basis: Basis
+    first: int
     offsets: np.ndarray
+    s: float
     step: float
-    unit_rows: bool
+    residual_offset: float  # NaN where the coordinates are all there is
+    fine: bool = False
     kind: str = "l2"
 
     @property
+    def n(self) -> int:
+        """Coordinates, the residual norm included."""
+        return len(self.offsets) + (not np.isnan(self.residual_offset))
+
+    @property
     def width(self) -> int:
-        return _padded(len(self.offsets) + 1, "l2")
+        return -(-2 * self.n // 64) * 64 if self.fine else _padded(self.n, "l2")
 
     @property
     def per_unit(self) -> float:
-        return 1.0 / self.step * (1.0 + 4.0 * _EPS)
+        one = 1.0 if self.basis.unit_rows else self.basis.data_scale
+        return self.s * one / self.step * (1.0 + 4.0 * _EPS)
 
     @property
     def bound(self) -> str:
-        return "rounded features"
+        if np.isnan(self.residual_offset):
+            return "rounded features"
+        return f"{self.n - 1} coordinates and the residual norm{', fine' if self.fine else ''}"
 
-    def encode(self, rows: np.ndarray, n_threads: int, *, queries: bool = False) -> Codes:
-        n, d = rows.shape
-        out = Codes(np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.int32), np.empty(n, dtype=np.float32),
-                    np.zeros(1, dtype=np.float32))  # fmt: skip
-        scratch = np.empty((n_threads, d))
-        lengths = np.empty(n)
-        zero = np.zeros(d, dtype=rows.dtype)
-        _kernels.sums_to_point(_bytes(rows), _storage(rows), _kernels.SUMS["sql2"], _bytes(zero), lengths, n_threads)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            np.sqrt(lengths, out=lengths)
-            scales = 1.0 / lengths if self.unit_rows else np.ones(n)
-            errors = 8.0 * d * _EPS * (lengths * scales + float(np.linalg.norm(self.offsets)))
-        _filter.encode_l2_rows(_bytes(rows), _storage(rows), scales, self.offsets, self.step, errors, queries, out.codes,
-                               out.starts, out.errors, scratch, n_threads)  # fmt: skip
-        out.errors[~np.isfinite(out.errors)] = np.inf
-        return out
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        """As the compiled encoder takes them."""
+        most = float(_FINE * 127) if self.fine else 127.0
+        return (self.first, len(self.offsets), self.s, self.step, self.residual_offset, most, self.offsets)
+
+    def empty(self, n: int) -> Codes:
+        """Room for the codes of n rows."""
+        return Codes(np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.int32),
+                     np.empty(n, dtype=np.float32), np.zeros(1, dtype=np.float32))  # fmt: skip
+
+    def finer(self) -> Coordinates:
+        """The same coordinates rounded to a sixteenth of the step."""
+        return replace(self, step=self.step / _FINE, fine=True)
+
+
+def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool = False) -> list[Codes]:
+    """The rows' codes at every level; levels of one basis share its projection."""
+    if isinstance(levels[0], GroupSums):
+        return [level.encode(rows, n_threads) for level in levels if isinstance(level, GroupSums)]
+    coordinates = [level for level in levels if isinstance(level, Coordinates)]
+    done: dict[int, Codes] = {}
+    for basis in {id(level.basis): level.basis for level in coordinates}.values():
+        numbers = [i for i, level in enumerate(coordinates) if level.basis is basis]
+        for i, codes in zip(
+            numbers, basis.encode([coordinates[i] for i in numbers], rows, n_threads, queries), strict=True
+        ):
+            done[i] = codes
+    return [done[i] for i in range(len(levels))]
 
 
 def _packed(A: np.ndarray) -> np.ndarray:
@@ -455,8 +456,16 @@ def _packed(A: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(panels).reshape(n_panels, -1).view(np.uint8)
 
 
-def _projection(rows: np.ndarray, sample: np.ndarray, n_axes: int, unit_rows: bool, n_threads: int) -> Projection | None:
-    """A projection learned from the sample."""
+def _unit(rows: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1.0)
+
+
+def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> Basis | None:
+    """For each count, that many directions of most variance, mixed by a random rotation; one after the other in A.
+
+    Mixed, because every coordinate is rounded with the same step: unmixed, the first would make it coarse for all.
+    """
     is_float = rows.dtype.kind == "f"
     center = np.zeros(rows.shape[1]) if unit_rows else sample.mean(axis=0).astype(rows.dtype if is_float else np.float64)
     center = center.astype(np.float64) if is_float else np.rint(center)
@@ -465,53 +474,69 @@ def _projection(rows: np.ndarray, sample: np.ndarray, n_axes: int, unit_rows: bo
     if not 1e-140 < largest < 1e140:
         return None
     data_scale = 2.0 ** -round(math.log2(largest)) if is_float else 1.0
-    if unit_rows:
-        lengths = np.linalg.norm(learned, axis=1, keepdims=True)
-        learned = learned / np.where(lengths > 0, lengths, 1.0)
-    axes = _principal_axes(learned * data_scale, n_axes)
-    if not np.isfinite(axes).all():
+    learned = (_unit(learned) if unit_rows else learned * data_scale).astype(np.float32)
+    n = len(learned)
+    _, U = scipy.linalg.eigh(learned @ learned.T, subset_by_index=[n - max(counts), n - 1], check_finite=False)
+    axes = U.T[::-1].astype(np.float32) @ learned
+    lengths = np.linalg.norm(axes, axis=1, keepdims=True)
+    if not (lengths > 0).all() or not np.isfinite(axes).all():
         return None
-    if is_float:
-        A = axes.astype(np.float32)
-        columns = np.empty((0, 0), dtype=np.uint8)
-    else:
-        A = np.rint(axes * (127.0 / np.abs(axes).max()))
-        columns = _packed(A)
-    s = certified_norm(A.astype(np.float64))
-    first = Projection(A, columns, s, center, data_scale, unit_rows, np.zeros(n_axes), 1.0, 0.0)
-    Z, scales, _, residuals = first.coordinates(rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE].copy(), n_threads)
-    Z = Z[:, :n_axes] * scales[:, None]
-    good = np.isfinite(Z).all(axis=1)
-    if not good.any():
-        return None
-    offsets, left = Z[good].mean(axis=0), residuals[good].mean(axis=1)
-    step = _step(np.column_stack([Z[good] - offsets, left - left.mean()]))
-    if step == 0.0:
-        return None
-    return Projection(A, columns, s, center, data_scale, unit_rows, offsets, step, float(left.mean()))
+    axes /= lengths
+    parts = []
+    for count in counts:
+        rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((count, count)))
+        mixed = rotation.astype(np.float32) @ axes[:count]
+        parts.append(mixed if is_float else np.rint(mixed * (127.0 / np.abs(mixed).max())))
+    A = np.concatenate(parts)
+    columns = np.empty((0, 0), dtype=np.uint8) if is_float else _packed(A)
+    return Basis(A if is_float else A.astype(np.float64), columns, center, data_scale, unit_rows)
 
 
-def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> Features | None:
+def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> list[Coordinates]:
+    """Levels of so many coordinates each, their steps chosen on the sample."""
+    basis = _learned_basis(rows, sample, counts, unit_rows)
+    if basis is None:
+        return []
+    learned = (_unit(sample) if unit_rows else sample - basis.center) * (1.0 if unit_rows else basis.data_scale)
+    found, first = [], 0
+    for count in counts:
+        A = basis.A[first : first + count].astype(np.float64)
+        s = certified_norm(A)
+        Z = learned @ A.T
+        left = np.sqrt(np.maximum(s * s * (learned**2).sum(axis=1) - (Z**2).sum(axis=1), 0.0))
+        offsets = Z.mean(axis=0)
+        step = _step(np.column_stack([Z - offsets, left - left.mean()]))
+        if step > 0.0:
+            found.append(Coordinates(basis, first, offsets, s, step, float(left.mean())))
+        first += count
+    return found
+
+
+def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Coordinates]:
+    """The features themselves, rounded: for floats, where a projection of few coordinates may leave too much."""
     if unit_rows:
-        lengths = np.linalg.norm(sample, axis=1, keepdims=True)
-        sample = sample / np.where(lengths > 0, lengths, 1.0)
+        sample = _unit(sample)
     offsets = sample.mean(axis=0)
     step = _step(sample - offsets)
-    if not 1e-290 < step < 1e290 or _padded(rows.shape[1] + 1, "l2") > _WIDEST:
-        return None
-    return Features(offsets, step, unit_rows)
+    if not 1e-290 < step < 1e290 or _padded(rows.shape[1], "l2") > _WIDEST:
+        return []
+    d = rows.shape[1]
+    basis = Basis(np.empty((0, d)), np.empty((0, 0), dtype=np.uint8), np.zeros(d), 1.0, unit_rows)
+    # |x - center| bounds what rounding takes from x - offset: here the center is zero, and offsets count with it
+    return [Coordinates(basis, 0, offsets, 1.0, step, math.nan)]
 
 
-def l2_levels(rows: np.ndarray, unit_rows: bool, n_threads: int) -> list[Level]:
+def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     """Levels for L2 (and, of rows divided by their norms, for cosine), coarse to fine."""
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
-    found: list[Projection | Features | None] = []
-    wanted = [128] if is_float else [64, 256]
-    for width in wanted:
-        n_axes = width - 1
-        if n_axes <= d // 2 and n_axes < len(sample):
-            found.append(_projection(rows, sample, n_axes, unit_rows, n_threads))
+    counts = [width - 1 for width in ([128] if is_float else [64, 256]) if width - 1 <= d // 2 and width <= len(sample)]
+    found: list[Level] = []
+    if counts:
+        projections = _projections(rows, sample, counts, unit_rows)
+        found += projections
+        if not is_float and projections:
+            found.append(projections[-1].finer())
     if is_float:
-        found.append(_features(rows, sample, unit_rows))
-    return [level for level in found if level is not None]
+        found += _features(rows, sample, unit_rows)
+    return found

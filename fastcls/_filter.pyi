@@ -9,7 +9,6 @@ PANEL_ROWS: dict[str, int]
 STEP_BYTES: dict[str, int]
 PROJECT_COLUMNS: int
 PROJECT_BLOCK: int
-LIST_ROOM: int
 MAX_LEVELS: int
 
 def use_isa(number: int) -> None: ...
@@ -66,7 +65,7 @@ def encode_l2_rows(
 def to_panels(
     codes: NDArray[np.uint8], step_bytes: int, panel_rows: int, panels_out: NDArray[np.uint8], n_threads: int
 ) -> None: ...
-def scratch_bytes(n_queries: int, width: int, n_picks: int) -> int: ...
+def scratch_bytes(n_queries: int, width: int, n_picks: int, list_room: int) -> int: ...
 def search(
     Q: NDArray[np.uint8],
     X: NDArray[np.uint8],
@@ -88,6 +87,8 @@ def search(
     heap_index_out: NDArray[np.int64],
     queries_per_job: int,
     n_picks: int,
+    look_every: int,
+    list_room: int,
     scratch: NDArray[np.uint8],
     counts_out: NDArray[np.int64],
     n_threads: int,

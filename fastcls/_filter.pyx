@@ -11,11 +11,11 @@ rows' rounding errors, is the bound; the *reach* is what its k-th best S so far 
 from cython.parallel cimport prange, threadid
 
 from libc.math cimport INFINITY, fabs, sqrt
-from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 from fastcls._panels cimport Heaps, cosine_from_dot, pair_fn
-from fastcls._topk cimport offer, sort_heap
+from fastcls._topk cimport is_before, offer, sift_down
 
 cdef extern from "cascade_dispatch.h" nogil:
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
@@ -36,6 +36,8 @@ cdef extern from "cascade_dispatch.h" nogil:
     ctypedef void (*at_fn "fastcls_at_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
                                            const int32_t *starts, const int32_t *rows, Py_ssize_t n,
                                            int32_t *keys_out)
+    ctypedef void (*at_fine_fn "fastcls_at_fine_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
+                                                     const int32_t *rows, Py_ssize_t n, int32_t *keys_out)
     ctypedef void (*project_fn "fastcls_project_fn")(const uint8_t *const *x, int flip, Py_ssize_t n_features,
                                                      const uint8_t *columns, double *out)
     ctypedef struct Kernels "fastcls_cascade":
@@ -45,6 +47,7 @@ cdef extern from "cascade_dispatch.h" nogil:
         screen_fn screen_l2_one
         at_fn at_l1
         at_fn at_l2
+        at_fine_fn at_fine
         project_fn project
     ctypedef struct Isa "fastcls_isa":
         pair_fn pairs[3][5]
@@ -60,7 +63,6 @@ PANEL_ROWS = {"l1": FASTCLS_PANEL_L1, "l2": FASTCLS_PANEL_L2}
 STEP_BYTES = {"l1": 8, "l2": 4}
 PROJECT_COLUMNS = 64
 PROJECT_BLOCK = FASTCLS_PROJECT_BLOCK
-LIST_ROOM = 1024                # rows of a query that passed a screen, before they are looked at
 MAX_LEVELS = 4
 
 
@@ -75,19 +77,9 @@ use_isa(FASTCLS_N_ISAS - 1)
 
 # ------------------------------------------------------------------------------------------------- coordinates of rows
 
-def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
-    """Dot products of byte rows with signed byte columns, exact, added to Z_out (n_rows, n_columns).
-
-    `columns` is (n_columns / 64, steps x 64 x 4), packed as in cascade.h; of int8 rows the products are those of x + 128.
-    """
-    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], n_groups = (n + 5) // 6, group
-    cdef int flip = 0x80 if storage == FASTCLS_I8 else 0
-    for group in prange(n_groups, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=8):
-        project_six(&X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1], &Z_out[0, 0])
-
-
 cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t first, int flip, const uint8_t *columns,
                       Py_ssize_t n_panels, Py_ssize_t panel_bytes, double *Z_out) noexcept nogil:
+    """Exact dot products of six byte rows with all columns, into Z_out (6, n_panels x 64); of int8 rows those of x + 128."""
     cdef const uint8_t *x[6]
     cdef double sums[384]
     cdef Py_ssize_t panel, i, start, here
@@ -100,8 +92,20 @@ cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t f
                 x[i] = X + min(first + i, n - 1) * d + start
             fastcls_active_cascade.project(x, flip, here, columns + panel * panel_bytes + start * 64, sums)
             start += here
-        for i in range(min(<Py_ssize_t> 6, n - first)):
-            memcpy(Z_out + ((first + i) * n_panels + panel) * 64, sums + i * 64, 64 * sizeof(double))
+        for i in range(6):
+            memcpy(Z_out + (i * n_panels + panel) * 64, sums + i * 64, 64 * sizeof(double))
+
+
+def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
+    """Dot products of byte rows with signed byte columns, exact, into Z_out (n_rows rounded up to six, n_columns).
+
+    `columns` is (n_columns / 64, steps x 64 x 4), packed as in cascade.h; of int8 rows the products are those of x + 128.
+    """
+    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], group
+    cdef int flip = 0x80 if storage == FASTCLS_I8 else 0
+    for group in prange((n + 5) // 6, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=8):
+        project_six(&X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1],
+                    &Z_out[group * 6, 0])
 
 
 def group_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
@@ -168,71 +172,197 @@ cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, do
     error_out[0] = up(error + z_error * inverse)
 
 
-def encode_l2(const double[:, ::1] Z, const double[::1] scales, const double[::1] offsets, double step,
-              const double[::1] z_errors, const double[:, ::1] residuals, double residual_offset, bint queries,
-              uint8_t[:, ::1] codes_out, int32_t[::1] starts_out, float[::1] errors_out, int n_threads):
-    """Codes round((scale z - offset) / step) in -127..127, the residual norm as one more, and what rounding took.
+def encode_byte_groups(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
+                       const uint8_t[::1] keeps, int size, uint8_t[:, ::1] codes_out, float[::1] errors_out, int n_threads):
+    """encode_l1 of sums of groups of byte features, in whole numbers: a group's sum of (x XOR mask) AND keep, by its size.
 
-    scales : (n_rows,)
-    residuals : (n_rows, 2), between which the residual norm certainly lies
-    queries : codes + 128 and starts_out the squared norm of the code; otherwise signed codes and `start` as in cascade.h
+    The mask makes x - least of a feature that is added, most - x of one that is subtracted; keep is 0 where there is none.
     """
     cdef Py_ssize_t i
-    for i in prange(Z.shape[0], nogil=True, schedule="static", num_threads=n_threads):
-        encode_l2_row(&Z[i, 0], scales[i], offsets.shape[0], &offsets[0], step, z_errors[i], residuals[i, 0],
-                      residuals[i, 1], residual_offset, queries, &codes_out[i, 0], codes_out.shape[1], &starts_out[i],
-                      &errors_out[i])
-
-
-def encode_l2_rows(const uint8_t[:, ::1] X, int storage, const double[::1] scales, const double[::1] offsets,
-                   double step, const double[::1] z_errors, bint queries, uint8_t[:, ::1] codes_out,
-                   int32_t[::1] starts_out, float[::1] errors_out, double[:, ::1] scratch, int n_threads):
-    """encode_l2 where the coordinates are the features themselves; scratch : (n_threads, n_features)."""
-    cdef Py_ssize_t i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
-        fastcls_widen[storage](&X[i, 0], offsets.shape[0], &scratch[threadid(), 0])
-        encode_l2_row(&scratch[threadid(), 0], scales[i], offsets.shape[0], &offsets[0], step, z_errors[i], 0.0, 0.0, 0.0,
-                      queries, &codes_out[i, 0], codes_out.shape[1], &starts_out[i], &errors_out[i])
+        byte_groups_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], size, order.shape[0] // size, &codes_out[i, 0],
+                           codes_out.shape[1], &errors_out[i])
 
 
-cdef inline int32_t signed_code(double v) noexcept nogil:
-    cdef double t = v + 128.5
-    t = t if t > 1.0 else 1.0
-    t = t if t < 255.5 else 255.0
-    return <int32_t> t - 128
+cdef void byte_groups_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps, int size,
+                             Py_ssize_t n_groups, uint8_t *codes_out, Py_ssize_t width, float *error_out) noexcept nogil:
+    cdef Py_ssize_t g, j, at
+    cdef int32_t total, c
+    cdef int64_t error = 0
+    for g in range(n_groups):
+        total = 0
+        for j in range(size):
+            at = g * size + j
+            total += (x[order[at]] ^ masks[at]) & keeps[at]
+        c = (total + size // 2) // size
+        codes_out[g] = <uint8_t> c
+        error += max(total - c * size, c * size - total)
+    for g in range(n_groups, width):
+        codes_out[g] = 0
+    error_out[0] = up(<double> error / size)
 
 
-cdef void encode_l2_row(const double *z, double scale, Py_ssize_t m, const double *offsets, double step, double z_error,
-                        double least_residual, double most_residual, double residual_offset, bint queries,
-                        uint8_t *codes_out, Py_ssize_t width, int32_t *start_out, float *error_out) noexcept nogil:
-    cdef Py_ssize_t j
-    cdef double inverse = 1.0 / step, v, low, high, error = 0.0
+cdef inline int32_t signed_code(double v, double most) noexcept nogil:
+    """v rounded, within +-most."""
+    v = v if v > -most else -most
+    v = v if v < most else most
+    return <int32_t> (v + (most + 0.5)) - <int32_t> most
+
+
+cdef struct L2Codes:
+    # One level of codes: where its coordinates stand, how they are rounded, and where the results go.
+    Py_ssize_t first                # coordinate
+    Py_ssize_t n
+    double s                        # not below the norm of the map that made them
+    double step
+    double residual_offset          # NaN: no residual norm is kept, the coordinates are all there is
+    double most                     # 127, or 2,032 for fine codes
+    const double *offsets
+    uint8_t *codes
+    Py_ssize_t width
+    int32_t *starts
+    float *errors
+
+
+cdef void encode_l2_row(const L2Codes *level, Py_ssize_t row, const double *z, double scale, double square, double off,
+                        double z_error, bint queries) noexcept nogil:
+    """The codes of one row, its residual norm as one more, and the norm of what rounding took.
+
+    z, scale : its coordinates are scale x z
+    square, off : |x - center|^2, and how wrong it and |z|^2 may be, relative to it
+    """
+    cdef uint8_t *out = level.codes + row * level.width
+    cdef int8_t *codes = <int8_t *> out
+    cdef int16_t *fine = <int16_t *> out
+    cdef bint is_fine = level.most > 127.0
+    cdef Py_ssize_t j, n = level.n
+    cdef double inverse = 1.0 / level.step, v, used = 0.0, whole, wrong, low, high, error = 0.0
     cdef int32_t c, norm = 0, total = 0
-    cdef int8_t *codes = <int8_t *> codes_out
-    for j in range(m):
-        v = (z[j] * scale - offsets[j]) * inverse
-        c = signed_code(v)
-        codes[j] = <int8_t> c
-        norm += c * c
-        total += c
+    z += level.first
+    for j in range(n):
+        v = (z[j] * scale - level.offsets[j]) * inverse
+        c = signed_code(v, level.most)
+        if is_fine:
+            fine[j] = <int16_t> c
+        else:
+            codes[j] = <int8_t> c
+            norm += c * c
+            total += c
         error += (v - c) * (v - c)
-    low = (least_residual - residual_offset) * inverse
-    high = (most_residual - residual_offset) * inverse
-    c = signed_code(0.5 * (low + high))
-    codes[m] = <int8_t> c
-    norm += c * c
-    total += c
-    v = max(fabs(low - c), fabs(high - c))
-    error += v * v
-    for j in range(m + 1, width):
-        codes[j] = 0
-    error_out[0] = up(sqrt(error) + z_error * inverse)
+        used += z[j] * z[j]
+    if level.residual_offset == level.residual_offset:
+        used *= scale * scale
+        whole = level.s * level.s * square * scale * scale
+        wrong = off * whole + 2.0 * sqrt(used) * z_error + z_error * z_error
+        low = (sqrt(max(0.0, whole - used - wrong)) - level.residual_offset) * inverse
+        high = (sqrt(max(0.0, whole - used + wrong)) - level.residual_offset) * inverse
+        c = signed_code(0.5 * (low + high), level.most)
+        if is_fine:
+            fine[n] = <int16_t> c
+        else:
+            codes[n] = <int8_t> c
+            norm += c * c
+            total += c
+        v = max(fabs(low - c), fabs(high - c))
+        error += v * v
+        n += 1
+    memset(out + n * (2 if is_fine else 1), 0, level.width - n * (2 if is_fine else 1))
+    level.errors[row] = up(sqrt(error) + z_error * inverse)
+    if is_fine:
+        return
     if queries:
-        start_out[0] = norm
-        for j in range(width):
-            codes_out[j] ^= 0x80
+        level.starts[row] = norm
+        for j in range(level.width):
+            out[j] ^= 0x80
     else:
-        start_out[0] = -(norm >> 1) - 128 * total
+        level.starts[row] = -(norm >> 1) - 128 * total
+
+
+cdef L2Codes l2_codes_of(tuple level, tuple outs):
+    """(first, n, s, step, residual_offset, most, offsets) and (codes, starts, errors)."""
+    cdef L2Codes out
+    cdef const double[::1] offsets
+    cdef uint8_t[:, ::1] codes
+    cdef int32_t[::1] starts
+    cdef float[::1] errors
+    out.first, out.n, out.s, out.step, out.residual_offset, out.most, offsets = level
+    codes, starts, errors = outs
+    out.offsets = &offsets[0]
+    out.codes = &codes[0, 0]
+    out.width = codes.shape[1]
+    out.starts = &starts[0]
+    out.errors = &errors[0]
+    return out
+
+
+cdef struct Encoding:
+    L2Codes levels[4]
+    int n_levels
+    const double *squares           # |x - center|^2 of every row
+    bint unit_rows                  # coordinates are divided by the rows' norms
+    double z_error                  # of a row's coordinates, for each unit of its norm
+    double off                      # of |x - center|^2 and |z|^2, relative
+    bint queries
+
+
+cdef void encode_levels(const Encoding *encoding, Py_ssize_t row, const double *z) noexcept nogil:
+    cdef double square = encoding.squares[row], length = sqrt(square), scale = 1.0, z_error
+    cdef int number
+    if encoding.unit_rows:
+        scale = 1.0 / length
+    z_error = encoding.z_error * length * scale + 1e-30
+    for number in range(encoding.n_levels):
+        encode_l2_row(&encoding.levels[number], row, z, scale, square, encoding.off, z_error, encoding.queries)
+
+
+def encode_l2(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, const double[::1] shifts,
+              const double[:, ::1] Z, const double[::1] squares, bint unit_rows, double z_error, double off, bint queries,
+              list levels, list outs, double[:, ::1] scratch, int n_threads):
+    """Codes of rows at some levels whose coordinates stand side by side, from one projection.
+
+    Parameters
+    ----------
+    X, storage, columns, shifts : byte rows and the columns to project them on, less `shifts`; or, with no columns and no
+        shifts, rows whose features themselves are the coordinates; read only if `Z` has no rows
+    Z : (n_rows, n_coordinates)
+    squares : (n_rows,), |x - center|^2
+    unit_rows, z_error, off, queries : see Encoding
+    levels, outs : see l2_codes_of
+    scratch : (n_threads, 6 x n_coordinates, or n_features)
+    """
+    cdef Encoding encoding
+    cdef Py_ssize_t n = squares.shape[0], group, d = X.shape[1] // fastcls_type_bytes[storage]
+    cdef int number, flip = 0x80 if storage == FASTCLS_I8 else 0
+    encoding.n_levels = len(levels)
+    for number in range(len(levels)):
+        encoding.levels[number] = l2_codes_of(levels[number], outs[number])
+    encoding.squares = &squares[0]
+    encoding.unit_rows = unit_rows
+    encoding.z_error = z_error
+    encoding.off = off
+    encoding.queries = queries
+    if Z.shape[0] > 0:
+        for group in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+            encode_levels(&encoding, group, &Z[group, 0])
+    elif columns.shape[0] > 0:
+        for group in prange((n + 5) // 6, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=4):
+            encode_six(&encoding, &X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1],
+                       &shifts[0], &scratch[threadid(), 0])
+    else:
+        for group in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+            fastcls_widen[storage](&X[group, 0], d, &scratch[threadid(), 0])
+            encode_levels(&encoding, group, &scratch[threadid(), 0])
+
+
+cdef void encode_six(const Encoding *encoding, const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t first, int flip,
+                     const uint8_t *columns, Py_ssize_t n_panels, Py_ssize_t panel_bytes, const double *shifts,
+                     double *Z) noexcept nogil:
+    cdef Py_ssize_t i, j, m = n_panels * 64
+    project_six(X, n, d, first, flip, columns, n_panels, panel_bytes, Z)
+    for i in range(min(<Py_ssize_t> 6, n - first)):
+        for j in range(m):
+            Z[i * m + j] -= shifts[j]
+        encode_levels(encoding, first + i, Z + i * m)
 
 
 def to_panels(const uint8_t[:, ::1] codes, int step_bytes, Py_ssize_t panel_rows, uint8_t[:, ::1] panels_out,
@@ -267,6 +397,7 @@ cdef struct Level:
     const int32_t *query_norms      # L2
     const float *query_errors
     double per_unit                 # code units of one unit of distance
+    bint fine                       # 16-bit codes
 
 
 cdef struct Cascade:
@@ -286,7 +417,9 @@ cdef struct Cascade:
     const double *query_norms       # cosine: squared norms
     const double *row_norms
     const uint8_t *zero_queries
-    Py_ssize_t n_picks              # S computed at once, of the lowest bounds, to lower the reach
+    Py_ssize_t n_picks              # entries of lowest bound that a look refines, to lower the reach
+    Py_ssize_t look_every           # rows new in a list, before it is looked at
+    Py_ssize_t list_room            # entries of a list
 
 
 cdef struct Room:
@@ -295,26 +428,35 @@ cdef struct Room:
     List *lists
     float *bounds                   # beside every list
     Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known
+    Py_ssize_t *look_at             # of each list: how long it may grow before it is looked at
     double *reach                   # of each query at the first level, its own error included
-    double *pick_bounds
+    double *pick_bounds             # a heap of the lowest bounds of a list, and where they stand in it
     int64_t *picks
+    List picked                     # these entries
+    float *picked_bounds
     int64_t *counts                 # of this thread: in, and then out of every level; S computed
+
+
+cdef enum:
+    COMPUTED = 4                    # where of a thread's counts the S computed are
 
 
 cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
     return (n_bytes + 63) // 64 * 64
 
 
-cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, uint8_t *base,
-                        Room *room_out) noexcept nogil:
+cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py_ssize_t list_room,
+                        uint8_t *base, Room *room_out) noexcept nogil:
     """Where each part of a thread's scratch lies; returns how many bytes they take. The base is aligned here."""
     cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
-    cdef Py_ssize_t room = LIST_ROOM_C + 128
+    cdef Py_ssize_t room = list_room + 128
     room_out.queries = base + at
     at += aligned(n * width)
     room_out.lists = <List *> (base + at)
     at += aligned(n * sizeof(List))
     room_out.n_bounded = <Py_ssize_t *> (base + at)
+    at += aligned(n * sizeof(Py_ssize_t))
+    room_out.look_at = <Py_ssize_t *> (base + at)
     at += aligned(n * sizeof(Py_ssize_t))
     room_out.reach = <double *> (base + at)
     at += aligned(n * sizeof(double))
@@ -322,6 +464,12 @@ cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_pic
     at += aligned(n_picks * sizeof(double))
     room_out.picks = <int64_t *> (base + at)
     at += aligned(n_picks * sizeof(int64_t))
+    room_out.picked.keys = <int32_t *> (base + at)
+    at += aligned(n_picks * sizeof(int32_t))
+    room_out.picked.rows = <int32_t *> (base + at)
+    at += aligned(n_picks * sizeof(int32_t))
+    room_out.picked_bounds = <float *> (base + at)
+    at += aligned(n_picks * sizeof(float))
     room_out.bounds = <float *> (base + at)
     at += n * room * sizeof(float)
     if base != NULL:
@@ -332,14 +480,10 @@ cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_pic
     return at + 64
 
 
-cdef enum:
-    LIST_ROOM_C = 1024
-
-
-def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks):
+def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py_ssize_t list_room):
     """Bytes of scratch that one thread needs for a block of queries."""
     cdef Room unused
-    return lay_out(n_queries, width, n_picks, NULL, &unused)
+    return lay_out(n_queries, width, n_picks, list_room, NULL, &unused)
 
 
 cdef inline double reach_of(const Cascade *cascade, const Level *level, double S) noexcept nogil:
@@ -372,6 +516,9 @@ cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_
     if cascade.l1:
         for i in range(first, found.n):
             bounds[i] = <float> found.keys[i] * <float> (1.0 - 2.0 ** -20) - own
+    elif level.fine:
+        for i in range(first, found.n):
+            bounds[i] = <float> sqrt(<double> found.keys[i]) * <float> (1.0 - 2.0 ** -20) - own
     else:
         norm = level.query_norms[query]
         for i in range(first, found.n):
@@ -398,46 +545,11 @@ cdef void compact(List *found, float *bounds, double reach) noexcept nogil:
     found.n = n
 
 
-cdef void tighten(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                  Room *room) noexcept nogil:
-    """Compute S of the entries of lowest bound, which lowers the reach, and drop what is beyond it."""
-    cdef const Level *level = &cascade.levels[number]
-    cdef double *S = heaps.S + query * heaps.k
-    cdef int64_t *index = heaps.index + query * heaps.k
-    cdef Py_ssize_t i, n_picks = min(cascade.n_picks, found.n)
-    cdef double reach = reach_of(cascade, level, S[0]), last
-    if n_picks == 0:
-        return
-    for i in range(n_picks):
-        room.pick_bounds[i] = INFINITY
-        room.picks[i] = found.n
-    last = reach
-    for i in range(found.n):
-        if bounds[i] < last:
-            offer(room.pick_bounds, room.picks, n_picks, bounds[i], i)
-            last = min(reach, room.pick_bounds[0])
-    sort_heap(room.pick_bounds, room.picks, n_picks)
-    for i in range(n_picks):
-        if room.picks[i] == found.n or room.pick_bounds[i] > reach_of(cascade, level, S[0]):
-            break
-        if i + 1 < n_picks and room.picks[i + 1] < found.n:
-            ask_for(cascade, found.rows[room.picks[i + 1]])
-        offer(S, index, heaps.k, exact(cascade, query, found.rows[room.picks[i]]),
-              heaps.row_start + found.rows[room.picks[i]])
-        room.counts[MAX_COUNT] += 1
-        bounds[room.picks[i]] = INFINITY
-    compact(found, bounds, reach_of(cascade, level, S[0]))
-
-
 cdef inline void ask_for(const Cascade *cascade, Py_ssize_t row) noexcept nogil:
     cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
     cdef Py_ssize_t i
     for i in range(0, min(cascade.row_bytes, <Py_ssize_t> 1024), 64):
         prefetch(y + i)
-
-
-cdef enum:
-    MAX_COUNT = 4
 
 
 cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
@@ -457,23 +569,96 @@ cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, L
         if cascade.l1:
             cascade.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
                                   found.rows, found.n, found.keys)
+        elif level.fine:
+            cascade.kernels.at_fine(level.query_codes + query * level.width, level.codes, level.width, found.rows,
+                                    found.n, found.keys)
         else:
             cascade.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
                                   found.rows, found.n, found.keys)
         bound_list(cascade, number, heaps, query, found, bounds, 0)
         compact(found, bounds, reach_of(cascade, level, S[0]))
-        tighten(cascade, number, heaps, query, found, bounds, room)
-    level = &cascade.levels[cascade.n_levels - 1]
-    reach = reach_of(cascade, level, S[0])
-    for i in range(found.n):
-        if bounds[i] > reach:
-            continue
-        if i + 1 < found.n:
-            ask_for(cascade, found.rows[i + 1])
-        room.counts[MAX_COUNT] += 1
-        offer(S, index, heaps.k, exact(cascade, query, found.rows[i]), heaps.row_start + found.rows[i])
-        reach = reach_of(cascade, level, S[0])
+    best_first(cascade, heaps, query, found, bounds, room)
+
+
+cdef inline bint offer_new(double *S, int64_t *index, Py_ssize_t k, double S_new, int64_t index_new) noexcept nogil:
+    """As offer; tells whether the neighbour was kept."""
+    if not is_before(S_new, index_new, S[0], index[0]):
+        return False
+    sift_down(S, index, k, S_new, index_new)
+    return True
+
+
+cdef inline void sink(float *bounds, int32_t *rows, Py_ssize_t n, Py_ssize_t here) noexcept nogil:
+    """Let the entry at `here` sink to where it belongs in a heap of the lowest bound first."""
+    cdef float bound = bounds[here]
+    cdef int32_t row = rows[here]
+    cdef Py_ssize_t child
+    while True:
+        child = 2 * here + 1
+        if child >= n:
+            break
+        if child + 1 < n and bounds[child + 1] < bounds[child]:
+            child += 1
+        if not bounds[child] < bound:
+            break
+        bounds[here] = bounds[child]
+        rows[here] = rows[child]
+        here = child
+    bounds[here] = bound
+    rows[here] = row
+
+
+cdef void best_first(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                     Room *room) noexcept nogil:
+    """Compute S of what the last level has left, lowest bound first, until the lowest is beyond the reach."""
+    cdef const Level *level = &cascade.levels[cascade.n_levels - 1]
+    cdef double *S = heaps.S + query * heaps.k
+    cdef int64_t *index = heaps.index + query * heaps.k
+    cdef Py_ssize_t i, n = found.n
+    cdef double reach = reach_of(cascade, level, S[0])
+    for i in range(n):
+        if not bounds[i] == bounds[i]:  # unknown is nearest: a heap needs numbers
+            bounds[i] = -INFINITY
+    for i in range(n // 2 - 1, -1, -1):
+        sink(bounds, found.rows, n, i)
+    while n > 0 and bounds[0] <= reach:
+        i = found.rows[0]
+        n -= 1
+        bounds[0] = bounds[n]
+        found.rows[0] = found.rows[n]
+        sink(bounds, found.rows, n, 0)
+        if n > 0:
+            ask_for(cascade, found.rows[0])
+        room.counts[COMPUTED] += 1
+        if offer_new(S, index, heaps.k, exact(cascade, query, i), heaps.row_start + i):
+            reach = reach_of(cascade, level, S[0])
     found.n = 0
+
+
+cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                  Room *room) noexcept nogil:
+    """Refine the entries of lowest bound, which lowers the reach, and drop what is beyond it."""
+    cdef const Level *level = &cascade.levels[0]
+    cdef Py_ssize_t i, at, n_picks = min(cascade.n_picks, found.n)
+    cdef double reach = reach_of(cascade, level, (heaps.S + query * heaps.k)[0]), last = reach
+    for i in range(n_picks):
+        room.pick_bounds[i] = INFINITY
+        room.picks[i] = found.n
+    for i in range(found.n):
+        if bounds[i] < last:
+            offer(room.pick_bounds, room.picks, n_picks, bounds[i], i)
+            last = min(reach, room.pick_bounds[0])
+    room.picked.n = 0
+    for i in range(n_picks):
+        at = room.picks[i]
+        if at < found.n:
+            room.picked.keys[room.picked.n] = found.keys[at]
+            room.picked.rows[room.picked.n] = found.rows[at]
+            room.picked_bounds[room.picked.n] = bounds[at]
+            room.picked.n += 1
+            bounds[at] = INFINITY
+    refine(cascade, heaps, query, &room.picked, room.picked_bounds, room)
+    compact(found, bounds, reach_of(cascade, level, (heaps.S + query * heaps.k)[0]))
 
 
 cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
@@ -489,13 +674,14 @@ cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_e
 cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Room *room) noexcept nogil:
     """A list is full: bound what is new in it, lower the reach, drop; if that is not enough, refine it all."""
     cdef List *found = &room.lists[own]
-    cdef float *bounds = room.bounds + own * (LIST_ROOM_C + 128)
+    cdef float *bounds = room.bounds + own * (cascade.list_room + 128)
     room.counts[0] += found.n - room.n_bounded[own]
     bound_list(cascade, 0, heaps, query, found, bounds, room.n_bounded[own])
-    tighten(cascade, 0, heaps, query, found, bounds, room)
-    if found.n > LIST_ROOM_C // 2:
+    tighten(cascade, heaps, query, found, bounds, room)
+    if found.n > cascade.list_room // 2:
         refine(cascade, heaps, query, found, bounds, room)
     room.n_bounded[own] = found.n
+    room.look_at[own] = min(cascade.list_room, found.n + cascade.look_every)
     room.reach[own] = reach_of(cascade, &cascade.levels[0], (heaps.S + query * heaps.k)[0]) \
         + cascade.levels[0].query_errors[query]
 
@@ -512,7 +698,7 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
     cdef Py_ssize_t panel_bytes = level.width * panel_rows, panel, group, i, step, own, n_here
     cdef int32_t limits[6]
     cdef screen_fn screen
-    lay_out(n_queries, level.width, cascade.n_picks, base, &room)
+    lay_out(n_queries, level.width, cascade.n_picks, cascade.list_room, base, &room)
     room.counts = counts
     if cascade.l1:
         screen = cascade.kernels.screen_l1_one if single else cascade.kernels.screen_l1
@@ -526,13 +712,14 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
                    level.query_codes + i * level.width + step * step_bytes, step_bytes)
         room.lists[own].n = 0
         room.n_bounded[own] = 0
+        room.look_at[own] = cascade.look_every
         room.reach[own] = reach_of(cascade, level, (heaps.S + i * heaps.k)[0]) + level.query_errors[i]
     for panel in range(first_panel, end_panel):
         for group in range(n_groups):
             n_here = min(<Py_ssize_t> per_group, n_queries - group * per_group)
             for i in range(n_here):
                 own = group * per_group + i
-                if room.lists[own].n > LIST_ROOM_C:
+                if room.lists[own].n > room.look_at[own]:
                     look(cascade, heaps, first + own, own, &room)
                 limits[i] = limit_of(cascade, room.reach[own], level.panel_errors[panel], first + own)
             for i in range(n_here, per_group):
@@ -542,7 +729,7 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
                    room.lists + group * per_group)
     for own in range(n_queries):
         look(cascade, heaps, first + own, own, &room)
-        refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (LIST_ROOM_C + 128), &room)
+        refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
 
 
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
@@ -550,11 +737,11 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
            const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
            const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
            int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_picks,
-           uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
+           Py_ssize_t look_every, Py_ssize_t list_room, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
     """Offer to the heap of every query the rows of one chunk that its codes cannot rule out.
 
     Parameters as in _kernels.search_direct, and
-    levels : tuples (codes, width, starts, errors, panel_errors, per_unit), coarse to fine; the first in panels
+    levels : tuples (codes, width, starts, errors, panel_errors, per_unit, fine), coarse to fine; the first in panels
     query_levels : tuples (codes, norms, errors) of the queries
     slack, margin : see Cascade
     scratch : (n_threads, scratch_bytes(...))
@@ -572,7 +759,7 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     cdef int number
     cascade.n_levels = len(levels)
     for number in range(len(levels)):
-        codes, width, starts, errors, panel_errors, per_unit = levels[number]
+        codes, width, starts, errors, panel_errors, per_unit, cascade.levels[number].fine = levels[number]
         query_codes, norms, query_errors = query_levels[number]
         cascade.levels[number].codes = &codes[0, 0]
         cascade.levels[number].width = width
@@ -599,6 +786,8 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     cascade.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
     cascade.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
     cascade.n_picks = n_picks
+    cascade.look_every = look_every
+    cascade.list_room = list_room
     heaps.S = &heap_S_out[0, 0, 0]
     heaps.index = &heap_index_out[0, 0, 0]
     heaps.k = heap_S_out.shape[2]

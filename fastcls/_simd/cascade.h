@@ -6,8 +6,11 @@
    c + 128, rows signed) it is start + sum (c_q + 128) c_r with start = -floor(n_r / 2) - 128 sum(c_r) and
    n_r = sum c_r^2, so that |c_q - c_r|^2 = n_q - 2 key + (0 or 1), and large is near.
 
+   Of fine L2 codes, 16-bit numbers within +-2,032 in both, the key is |c_q - c_r|^2, at most INT32_MAX, and small is near.
+
    Overflow. 255 x 127 + 128 x 127 + 127^2 / 2 < 56,706 a byte of code: a key of up to 32,768 bytes stays inside int32, and
-   so does |c_q - c_r|^2 <= 254^2 x 32,768. project adds 255 x 127 a feature: blocks of 65,536 features stay inside int32. */
+   so does |c_q - c_r|^2 <= 254^2 x 32,768. Of fine codes two squares are below 3.4e7, and a 32-bit lane adds 64 of these for
+   2,048 coordinates in 32 lanes or more; lanes are added in 64 bits. project adds 255 x 127 a feature: blocks of 65,536 features stay inside int32. */
 #ifndef FASTCLS_CASCADE_H
 #define FASTCLS_CASCADE_H
 
@@ -32,6 +35,10 @@ typedef void (*fastcls_screen_fn)(const uint8_t *queries, const uint8_t *panel, 
 typedef void (*fastcls_at_fn)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *starts,
                               const int32_t *rows, ptrdiff_t n, int32_t *keys_out);
 
+/* The same of fine codes; `width` is in bytes and a multiple of 64. */
+typedef void (*fastcls_at_fine_fn)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *rows,
+                                   ptrdiff_t n, int32_t *keys_out);
+
 /* Of six byte rows (XOR flip: 0x80 for int8 rows) n_features at x[i]: the dot products with 64 signed columns, packed
    [features / 4][64][4] with zeros behind the last feature, added to out[i * 64 + column]. */
 typedef void (*fastcls_project_fn)(const uint8_t *const *x, int flip, ptrdiff_t n_features, const uint8_t *columns,
@@ -41,6 +48,7 @@ typedef struct {
     fastcls_screen_fn screen_l1, screen_l2;          /* six queries */
     fastcls_screen_fn screen_l1_one, screen_l2_one;  /* one query */
     fastcls_at_fn at_l1, at_l2;
+    fastcls_at_fine_fn at_fine;
     fastcls_project_fn project;
 } fastcls_cascade;
 

@@ -147,6 +147,22 @@ static void at_l2_avx512vnni(const uint8_t *query, const uint8_t *codes, ptrdiff
         keys_out[j] = starts[rows[j]] + _mm512_reduce_add_epi32(_mm512_add_epi32(a, b));
     }
 }
+
+static void at_fine_avx512vnni(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *rows,
+                               ptrdiff_t n, int32_t *keys_out) {
+    for (ptrdiff_t j = 0; j < n; j++) {
+        const uint8_t *r = codes + rows[j] * width;
+        if (j + AHEAD < n)
+            ask_for(codes + rows[j + AHEAD] * width, width);
+        __m512i a = _mm512_setzero_si512();
+        for (ptrdiff_t i = 0; i < width; i += 64) {
+            const __m512i diff_i16x32 = _mm512_sub_epi16(_mm512_loadu_si512(query + i), _mm512_loadu_si512(r + i));
+            a = _mm512_add_epi32(a, _mm512_madd_epi16(diff_i16x32, diff_i16x32));
+        }
+        const int64_t total = reduce_i32x16_avx512(a);
+        keys_out[j] = total < INT32_MAX ? (int32_t)total : INT32_MAX;
+    }
+}
 #undef AHEAD
 
 #define PROJECT_START(i)                                                                                                 \
@@ -198,7 +214,7 @@ static void project_avx512vnni(const uint8_t *const *x, int flip, ptrdiff_t n_fe
 
 static const fastcls_cascade cascade_avx512vnni = {screen_l1_avx512vnni, screen_l2_avx512vnni, screen_l1_one_avx512vnni,
                                                    screen_l2_one_avx512vnni, at_l1_avx512vnni, at_l2_avx512vnni,
-                                                   project_avx512vnni};
+                                                   at_fine_avx512vnni, project_avx512vnni};
 
 FASTCLS_TARGET_END
 #endif

@@ -90,6 +90,24 @@ static void FASTCLS_JOIN(at_l2, ISA)(const uint8_t *query, const uint8_t *codes,
     }
 }
 
+static void FASTCLS_JOIN(at_fine, ISA)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *rows,
+                                       ptrdiff_t n, int32_t *keys_out) {
+    const int16_t *q = (const int16_t *)query;
+    for (ptrdiff_t j = 0; j < n; j++) {
+        const int16_t *r = (const int16_t *)(codes + rows[j] * width);
+        int64_t total = 0;
+        for (ptrdiff_t start = 0; start < width / 2; start += 64) { /* 64 x 4,064^2 < 2^31 */
+            int32_t part = 0;
+            for (ptrdiff_t i = start; i < start + 64 && i < width / 2; i++) {
+                const int32_t difference = (int32_t)q[i] - (int32_t)r[i];
+                part += difference * difference;
+            }
+            total += part;
+        }
+        keys_out[j] = total < INT32_MAX ? (int32_t)total : INT32_MAX;
+    }
+}
+
 static void FASTCLS_JOIN(project, ISA)(const uint8_t *const *x, int flip, ptrdiff_t n_features, const uint8_t *columns,
                                        double *out) {
     for (int i = 0; i < FASTCLS_SCREEN_QUERIES; i++) {
