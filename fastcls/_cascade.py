@@ -20,8 +20,8 @@ LEAST_ROWS = 4096  # below, brute force is done before levels are learned
 LEAST_FEATURES = 32
 _NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many rows are within reach
 _QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
-_LIST_ROOM = 1024  # rows of one query that passed the screen
-_LOOK_PER_NEIGHBOR, _LEAST_LOOK = 32, 256  # a list is looked at after so many new rows: early looks lower the reach
+_LIST_ROOM = 2048  # rows of one query that passed the screen
+_LOOK_PER_NEIGHBOR, _LEAST_LOOK, _MOST_LOOK = 32, 256, 1024  # new rows, before a list is looked at
 _PROBE = 256  # sampled rows that the levels are judged by
 _HOPELESS = 0.5  # share of pairs that the finest level leaves, above which nothing is built
 _SLACK = 2.0**-44  # of twice a cosine: 8 roundings of its S, see docs/filter.md
@@ -199,7 +199,7 @@ class Search:
         wanted = n_queries if self.by_rows else -(-n_queries // n_threads)
         self.per_job = max(1, min(_QUERIES_PER_JOB, wanted))
         self.n_picks = k + 2
-        self.look_every = int(np.clip(_LOOK_PER_NEIGHBOR * k, _LEAST_LOOK, _LIST_ROOM))
+        self.look_every = int(np.clip(_LOOK_PER_NEIGHBOR * k, _LEAST_LOOK, _MOST_LOOK))
         self.list_room = max(_LIST_ROOM, 8 * k)
         size = _filter.scratch_bytes(self.per_job, of.levels[0].width, self.n_picks, self.list_room)
         self.scratch = np.empty((n_threads, size), dtype=np.uint8)

@@ -117,7 +117,9 @@ def in_panels(codes: Codes, kind: str, n_threads: int) -> Codes:
     starts = np.zeros(n_panels * panel_rows, dtype=np.int32)
     starts[: len(codes.starts)] = codes.starts
     panel_errors = np.maximum.reduceat(codes.errors, np.arange(0, n, panel_rows))
-    return Codes(panels, starts, codes.errors, panel_errors)
+    errors = np.full(n_panels * panel_rows, -np.inf, dtype=np.float32)  # of a row that is none: its bound is infinite
+    errors[:n] = codes.errors
+    return Codes(panels, starts, errors, panel_errors)
 
 
 # ------------------------------------------------------------------------------------------------------------------ L1
@@ -158,24 +160,31 @@ class GroupSums:
         _filter.group_sums(_bytes(rows), _storage(rows), self.order, self.signs, sums, magnitudes, scratch, n_threads)
         return sums, magnitudes
 
+    def empty(self, n: int) -> Codes:
+        """Room for the codes of n rows."""
+        none = np.zeros(1, dtype=np.int32)
+        return Codes(np.empty((n, self.width), dtype=np.uint8), none, np.empty(n, dtype=np.float32), none.astype(np.float32))
+
     def encode(self, rows: np.ndarray, n_threads: int) -> Codes:
-        """Codes of rows; of queries they are the same."""
-        n = len(rows)
-        codes, errors = np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.float32)
-        if rows.dtype.kind != "f":
-            flip = 0x80 if rows.dtype == np.int8 else 0
-            masks = (np.where(self.signs > 0, 0, 0xFF) ^ flip).astype(np.uint8)
-            keeps = np.where(self.order >= 0, 0xFF, 0).astype(np.uint8)
-            order = np.maximum(self.order, 0)
-            _filter.encode_byte_groups(_bytes(rows), order, masks, keeps, self.size, codes, errors, n_threads)
-            return Codes(codes, np.zeros(1, dtype=np.int32), errors, np.zeros(1, dtype=np.float32))
-        for block in _blocks(n):
+        """Codes of rows of floats."""
+        out = self.empty(len(rows))
+        for block in _blocks(len(rows)):
             sums, magnitudes = self.sums(rows[block], n_threads)
             # each of `size` additions rounds once, and so do offset and scale
             z_errors = (self.size + 4) * _EPS * (magnitudes + np.abs(self.offsets).sum())
-            _filter.encode_l1(sums, self.offsets, self.step, z_errors, codes[block], errors[block], n_threads)
-        errors[~np.isfinite(errors)] = np.inf
-        return Codes(codes, np.zeros(1, dtype=np.int32), errors, np.zeros(1, dtype=np.float32))
+            _filter.encode_l1(sums, self.offsets, self.step, z_errors, out.codes[block], out.errors[block], n_threads)
+        out.errors[~np.isfinite(out.errors)] = np.inf
+        return out
+
+
+def _encode_bytes(coarse: GroupSums, fine: GroupSums, rows: np.ndarray, n_threads: int) -> list[Codes]:
+    """Codes of byte rows at both levels; the fine groups' sums make the coarse ones'."""
+    out = [coarse.empty(len(rows)), fine.empty(len(rows))]
+    masks = (np.where(fine.signs > 0, 0, 0xFF) ^ (0x80 if rows.dtype == np.int8 else 0)).astype(np.uint8)
+    keeps = np.where(fine.order >= 0, 0xFF, 0).astype(np.uint8)
+    _filter.encode_byte_groups(_bytes(rows), np.maximum(fine.order, 0), masks, keeps, out[0].codes, out[0].errors,
+                               out[1].codes, out[1].errors, n_threads)  # fmt: skip
+    return out
 
 
 def _smooth(n: int) -> int:
@@ -278,12 +287,11 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]
     found.append(_learned_order(sample))
     order, signs = max(found, key=lambda pair: _kept(pair[0], pair[1], near))
-    levels: list[Level] = []
     least = float(np.iinfo(rows.dtype).min)
-    for size in (_GROUP_COARSE, _GROUP_FINE):
-        lows = np.where(order >= 0, np.where(signs > 0, least * signs, (least + 255.0) * signs), 0.0)
-        levels.append(GroupSums(order, signs, size, lows.reshape(-1, size).sum(axis=1), float(size)))
-    return [level for level in levels if level.width <= _WIDEST]
+    lows = np.where(order >= 0, np.where(signs > 0, least, -(least + 255.0)), 0.0)
+    fine = GroupSums(order, signs, _GROUP_FINE, lows.reshape(-1, _GROUP_FINE).sum(axis=1), float(_GROUP_FINE))
+    coarse, _ = _both([fine])
+    return [coarse, fine] if fine.width <= _WIDEST else []
 
 
 # ------------------------------------------------------------------------------------------------------------------ L2
@@ -431,9 +439,19 @@ class Coordinates:
         return replace(self, step=self.step / _FINE, fine=True)
 
 
+def _both(levels: Sequence[Level]) -> tuple[GroupSums, GroupSums]:
+    """The coarse and the fine groups of byte rows; the fine alone make the coarse."""
+    fine = levels[-1]
+    assert isinstance(fine, GroupSums)
+    lows = fine.offsets.reshape(-1, _GROUP_COARSE // _GROUP_FINE).sum(axis=1)
+    return replace(fine, size=_GROUP_COARSE, offsets=lows, step=float(_GROUP_COARSE)), fine
+
+
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool = False) -> list[Codes]:
     """The rows' codes at every level; levels of one basis share its projection."""
     if isinstance(levels[0], GroupSums):
+        if rows.dtype.kind != "f":
+            return _encode_bytes(*_both(levels), rows, n_threads)[-len(levels) :]
         return [level.encode(rows, n_threads) for level in levels if isinstance(level, GroupSums)]
     coordinates = [level for level in levels if isinstance(level, Coordinates)]
     done: dict[int, Codes] = {}

@@ -173,33 +173,44 @@ cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, do
 
 
 def encode_byte_groups(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
-                       const uint8_t[::1] keeps, int size, uint8_t[:, ::1] codes_out, float[::1] errors_out, int n_threads):
-    """encode_l1 of sums of groups of byte features, in whole numbers: a group's sum of (x XOR mask) AND keep, by its size.
+                       const uint8_t[::1] keeps, uint8_t[:, ::1] coarse_out, float[::1] coarse_errors_out,
+                       uint8_t[:, ::1] fine_out, float[::1] fine_errors_out, int n_threads):
+    """encode_l1 of sums of groups of 16 and of 4 byte features, in whole numbers.
 
-    The mask makes x - least of a feature that is added, most - x of one that is subtracted; keep is 0 where there is none.
+    A group's sum is that of (x XOR mask) AND keep, and its code that by its size, rounded. The mask makes x - least of a
+    feature that is added, most - x of one that is subtracted; keep is 0 where there is none.
     """
     cdef Py_ssize_t i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
-        byte_groups_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], size, order.shape[0] // size, &codes_out[i, 0],
-                           codes_out.shape[1], &errors_out[i])
+        byte_groups_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], order.shape[0] // 16, &coarse_out[i, 0],
+                           coarse_out.shape[1], &coarse_errors_out[i], &fine_out[i, 0], fine_out.shape[1],
+                           &fine_errors_out[i])
 
 
-cdef void byte_groups_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps, int size,
-                             Py_ssize_t n_groups, uint8_t *codes_out, Py_ssize_t width, float *error_out) noexcept nogil:
-    cdef Py_ssize_t g, j, at
-    cdef int32_t total, c
-    cdef int64_t error = 0
+cdef void byte_groups_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps,
+                             Py_ssize_t n_groups, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
+                             uint8_t *fine_out, Py_ssize_t fine_width, float *fine_error_out) noexcept nogil:
+    cdef Py_ssize_t g, part, j, at = 0
+    cdef int32_t coarse, fine, c
+    cdef int64_t coarse_error = 0, fine_error = 0
     for g in range(n_groups):
-        total = 0
-        for j in range(size):
-            at = g * size + j
-            total += (x[order[at]] ^ masks[at]) & keeps[at]
-        c = (total + size // 2) // size
-        codes_out[g] = <uint8_t> c
-        error += max(total - c * size, c * size - total)
-    for g in range(n_groups, width):
-        codes_out[g] = 0
-    error_out[0] = up(<double> error / size)
+        coarse = 0
+        for part in range(4):
+            fine = 0
+            for j in range(4):
+                fine += (x[order[at + j]] ^ masks[at + j]) & keeps[at + j]
+            at += 4
+            coarse += fine
+            c = (fine + 2) >> 2
+            fine_out[4 * g + part] = <uint8_t> c
+            fine_error += max(fine - 4 * c, 4 * c - fine)
+        c = (coarse + 8) >> 4
+        coarse_out[g] = <uint8_t> c
+        coarse_error += max(coarse - 16 * c, 16 * c - coarse)
+    memset(coarse_out + n_groups, 0, coarse_width - n_groups)
+    memset(fine_out + 4 * n_groups, 0, fine_width - 4 * n_groups)
+    coarse_error_out[0] = up(<double> coarse_error / 16.0)
+    fine_error_out[0] = up(<double> fine_error / 4.0)
 
 
 cdef inline int32_t signed_code(double v, double most) noexcept nogil:
@@ -512,7 +523,6 @@ cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_
     cdef Py_ssize_t i
     cdef float own = level.query_errors[query]
     cdef int64_t norm
-    cdef int32_t row
     if cascade.l1:
         for i in range(first, found.n):
             bounds[i] = <float> found.keys[i] * <float> (1.0 - 2.0 ** -20) - own
@@ -524,20 +534,19 @@ cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_
         for i in range(first, found.n):
             bounds[i] = <float> sqrt(<double> max(<int64_t> 0, norm - 2 * <int64_t> found.keys[i])) \
                 * <float> (1.0 - 2.0 ** -20) - own
+    for i in range(first, found.n):  # rows behind the last, of a panel that is not full, have an error of their own
+        bounds[i] -= level.errors[found.rows[i]]
+    if heaps.row_groups == NULL:
+        return
     for i in range(first, found.n):
-        row = found.rows[i]
-        if row >= cascade.n_rows:
+        if heaps.query_groups[query] == heaps.row_groups[found.rows[i]]:
             bounds[i] = INFINITY
-        elif heaps.row_groups != NULL and heaps.query_groups[query] == heaps.row_groups[row]:
-            bounds[i] = INFINITY
-        else:
-            bounds[i] -= level.errors[row]
 
 
-cdef void compact(List *found, float *bounds, double reach) noexcept nogil:
-    """Keep what the reach allows; NaN stays."""
-    cdef Py_ssize_t i, n = 0
-    for i in range(found.n):
+cdef void compact(List *found, float *bounds, Py_ssize_t first, double reach) noexcept nogil:
+    """Of the entries from `first` on keep what the reach allows; NaN stays."""
+    cdef Py_ssize_t i, n = first
+    for i in range(first, found.n):
         found.keys[n] = found.keys[i]
         found.rows[n] = found.rows[i]
         bounds[n] = bounds[i]
@@ -576,7 +585,7 @@ cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, L
             cascade.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
                                   found.rows, found.n, found.keys)
         bound_list(cascade, number, heaps, query, found, bounds, 0)
-        compact(found, bounds, reach_of(cascade, level, S[0]))
+        compact(found, bounds, 0, reach_of(cascade, level, S[0]))
     best_first(cascade, heaps, query, found, bounds, room)
 
 
@@ -636,15 +645,16 @@ cdef void best_first(const Cascade *cascade, const Heaps *heaps, Py_ssize_t quer
 
 
 cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                  Room *room) noexcept nogil:
-    """Refine the entries of lowest bound, which lowers the reach, and drop what is beyond it."""
+                  Py_ssize_t first, Room *room) noexcept nogil:
+    """Refine those of lowest bound among the entries from `first` on, which lowers the reach; drop what is beyond it."""
     cdef const Level *level = &cascade.levels[0]
-    cdef Py_ssize_t i, at, n_picks = min(cascade.n_picks, found.n)
-    cdef double reach = reach_of(cascade, level, (heaps.S + query * heaps.k)[0]), last = reach
+    cdef const double *S = heaps.S + query * heaps.k
+    cdef Py_ssize_t i, at, n_picks = min(cascade.n_picks, found.n - first)
+    cdef double reach = reach_of(cascade, level, S[0]), last = reach
     for i in range(n_picks):
         room.pick_bounds[i] = INFINITY
         room.picks[i] = found.n
-    for i in range(found.n):
+    for i in range(first, found.n):
         if bounds[i] < last:
             offer(room.pick_bounds, room.picks, n_picks, bounds[i], i)
             last = min(reach, room.pick_bounds[0])
@@ -658,7 +668,7 @@ cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, 
             room.picked.n += 1
             bounds[at] = INFINITY
     refine(cascade, heaps, query, &room.picked, room.picked_bounds, room)
-    compact(found, bounds, reach_of(cascade, level, (heaps.S + query * heaps.k)[0]))
+    compact(found, bounds, first, reach_of(cascade, level, S[0]))
 
 
 cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
@@ -672,18 +682,22 @@ cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_e
 
 
 cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Room *room) noexcept nogil:
-    """A list is full: bound what is new in it, lower the reach, drop; if that is not enough, refine it all."""
+    """Look at what is new in a list: bound it, lower the reach, drop. A list that is full is gone through as a whole."""
+    cdef const Level *level = &cascade.levels[0]
+    cdef const double *S = heaps.S + query * heaps.k
     cdef List *found = &room.lists[own]
     cdef float *bounds = room.bounds + own * (cascade.list_room + 128)
-    room.counts[0] += found.n - room.n_bounded[own]
-    bound_list(cascade, 0, heaps, query, found, bounds, room.n_bounded[own])
-    tighten(cascade, heaps, query, found, bounds, room)
-    if found.n > cascade.list_room // 2:
-        refine(cascade, heaps, query, found, bounds, room)
+    cdef Py_ssize_t first = room.n_bounded[own]
+    room.counts[0] += found.n - first
+    bound_list(cascade, 0, heaps, query, found, bounds, first)
+    tighten(cascade, heaps, query, found, bounds, first, room)
+    if found.n + cascade.look_every > cascade.list_room:
+        compact(found, bounds, 0, reach_of(cascade, level, S[0]))
+        if found.n > cascade.list_room // 2:
+            refine(cascade, heaps, query, found, bounds, room)
     room.n_bounded[own] = found.n
-    room.look_at[own] = min(cascade.list_room, found.n + cascade.look_every)
-    room.reach[own] = reach_of(cascade, &cascade.levels[0], (heaps.S + query * heaps.k)[0]) \
-        + cascade.levels[0].query_errors[query]
+    room.look_at[own] = found.n + cascade.look_every
+    room.reach[own] = reach_of(cascade, level, S[0]) + level.query_errors[query]
 
 
 cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
@@ -719,7 +733,7 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
             n_here = min(<Py_ssize_t> per_group, n_queries - group * per_group)
             for i in range(n_here):
                 own = group * per_group + i
-                if room.lists[own].n > room.look_at[own]:
+                if room.lists[own].n >= room.look_at[own]:
                     look(cascade, heaps, first + own, own, &room)
                 limits[i] = limit_of(cascade, room.reach[own], level.panel_errors[panel], first + own)
             for i in range(n_here, per_group):
@@ -729,6 +743,8 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
                    room.lists + group * per_group)
     for own in range(n_queries):
         look(cascade, heaps, first + own, own, &room)
+        compact(&room.lists[own], room.bounds + own * (cascade.list_room + 128), 0,
+                room.reach[own] - level.query_errors[first + own])
         refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
 
 
