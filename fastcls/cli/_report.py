@@ -16,7 +16,7 @@ from fastcls.display import _style
 
 from ._checks import MODELS
 from ._outcome import Outcome
-from ._results import write_atomically
+from ._results import write_text
 from ._sections import choices, errors, figures
 from ._table import best_model, setting
 from ._words import listed, percent, seconds
@@ -33,7 +33,7 @@ SUMMARY_NOTE = (
 
 def write_report(outcome: Outcome, path: str | Path) -> None:
     """Write the page to ``path``: whole or not at all."""
-    write_atomically(render_report(outcome), Path(path))
+    write_text(render_report(outcome), Path(path), "the report")
 
 
 def render_report(outcome: Outcome) -> str:

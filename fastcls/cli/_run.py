@@ -278,4 +278,4 @@ def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progres
         one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata)
     with progress.step("drawing the report"):
         write_report(outcome, room / "report.html")
-    _results.write_atomically(_results.as_json(outcome.results), room / "results.json")
+    _results.write_text(_results.as_json(outcome.results), room / "results.json", "the results")
