@@ -1,8 +1,9 @@
 """``results.json``: what a run found, for machines. Schema 1.
 
-``dataset n_train n_test n_features n_classes seed command versions environment test_evaluations notes`` and ``models``:
-one entry a model that was asked for. ``test_evaluations`` is how often the test set was asked, all models together;
-each model's entry has its own count. Seconds are wall-clock seconds; accuracies are shares between 0 and 1.
+``dataset n_train n_test n_features n_classes class_names image_shape test_set limit seed command versions environment
+test_evaluations baseline comparisons notes`` and ``models``: one entry a model that was asked for. ``test_evaluations`` is
+how often the test set was asked, all models together; each model's entry has its own count. Seconds are wall-clock seconds;
+accuracies are shares between 0 and 1.
 """
 
 from __future__ import annotations
