@@ -154,6 +154,7 @@ def test_fingerprint_is_that_of_type_shape_and_values():
     same = [X, X.astype(">f4"), np.asfortranarray(X)]
     others = [X[:-1], X.reshape(1500, 4), X.astype(np.float64), changed]
     assert len({_split.fingerprint(rows) for rows in same}) == 1
+    assert _split.fingerprint(X[:200]) != _split.fingerprint(X[:200].reshape(100, 4))  # the same bytes
     assert len({_split.fingerprint(rows) for rows in [X, *others]}) == 1 + len(others)
 
 
