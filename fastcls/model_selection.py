@@ -23,9 +23,10 @@ from ._validation import check_folds, check_ks, check_labels, check_magnitude, c
 from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
 
-__all__ = ["DEFAULT_KS", "KSelection", "cross_validate_k"]
+__all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k"]
 
 DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
+DEFAULT_METRICS = ("l1", "l2")
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def cross_validate_k(
     y: Any,
     *,
     ks: Iterable[int] = DEFAULT_KS,
-    metrics: Sequence[str] = ("l1", "l2"),
+    metrics: Sequence[str] = DEFAULT_METRICS,
     folds: int = 5,
     seed: int = 0,
     weights: Weights = "uniform",

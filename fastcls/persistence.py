@@ -19,11 +19,8 @@ import importlib
 import json
 import math
 import os
-import secrets
-import stat
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -31,6 +28,7 @@ import safetensors
 import safetensors.numpy
 from sklearn.utils.validation import check_is_fitted
 
+from ._files import replacing
 from ._validation import InputError
 from .datasets._common import reason, shown
 
@@ -149,6 +147,8 @@ def _decoded_classes(stored: Any) -> np.ndarray | None:
     restored = np.array(values, dtype=dtype.newbyteorder("="))
     if restored.tolist() != values:  # cut short, or out of the type's range
         raise ValueError("classes do not fit their type")
+    if not (restored[:-1] < restored[1:]).all():  # as fit leaves them; predictions are looked up by bisection
+        raise ValueError("classes that are not in ascending order, each once")
     return restored
 
 
@@ -201,48 +201,11 @@ def save(model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] |
     header = _header(model, metadata, values)
     # safetensors reads memory from the first byte on and would take a strided array for a contiguous one
     arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-    _write_atomically(arrays, header, _checked_target(path))
-
-
-def _checked_target(path: str | os.PathLike[str]) -> Path:
-    target = Path(os.path.realpath(os.fspath(path)))  # through a symbolic link: the link stays one
-    if target.is_dir():
-        raise InputError(f"cannot write the model to {shown(path)}: it is a folder; give the name of a file")
-    if not target.parent.is_dir():
-        raise InputError(f"cannot write the model to {shown(path)}: there is no such folder; create it first")
-    return target
-
-
-def _write_atomically(arrays: dict[str, np.ndarray], header: dict[str, str], target: Path) -> None:
-    """Write beside the target, flush to disk, rename: at any moment the target is the old file or the new one."""
-    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-    try:
-        # Made here, with the permissions any new file gets, so that nobody's file is written over.
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    except OSError as error:
-        raise InputError(f"cannot write the model to {shown(target)}: {reason(error)}; choose another folder") from None
-    try:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        os.close(descriptor)
+    with replacing(path, "the model") as beside:
         try:
             safetensors.numpy.save_file(arrays, beside, metadata=header)
         except safetensors.SafetensorError as error:
-            raise OSError(f"cannot write the model to {shown(target)}: {reason(error)}; nothing was replaced") from None
-        beside.chmod(mode)  # safetensors 0.8 puts a file of its own there, which only its owner may read
-        _flush_to_disk(beside, os.O_RDWR)
-        os.replace(beside, target)
-    finally:
-        beside.unlink(missing_ok=True)
-    if os.name == "posix":  # the rename itself; elsewhere folders cannot be opened
-        _flush_to_disk(target.parent, os.O_RDONLY)
-
-
-def _flush_to_disk(path: Path, flags: int) -> None:
-    descriptor = os.open(path, flags)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            raise OSError(f"cannot write the model to {shown(path)}: {reason(error)}; nothing was replaced") from None
 
 
 # reading ---------------------------------------------------------------------------------------------

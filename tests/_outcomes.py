@@ -11,8 +11,10 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
+from fastcls.cli._judge import mcnemar
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._results import wilson_interval
+from fastcls.cli._table import best_model
 
 MODELS = ("knn", "random_search", "svm", "softmax")
 
@@ -111,8 +113,8 @@ def make_outcome(data: Any, models: tuple[str, ...] = MODELS, *, error_rate: flo
             outcome.models[name] = model
             entries[name] |= _linear_entry()
             outcome.sweeps[name] = [
-                {"alpha": a, "validation_accuracy": 0.95 - abs(np.log10(a) + 3) / 50, "epochs": 20, "fit_seconds": 0.2,
-                 "chosen": a == 1e-3} for a in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+                {"alpha": a, "validation_accuracy": 0.95 - abs(np.log10(a) + 3) / 50, "validation_loss": 0.2345678 + a,
+                 "epochs": 20, "fit_seconds": 0.2, "chosen": a == 1e-3} for a in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
             ]  # fmt: skip
     if "random_search" in models:
         best = np.minimum.accumulate(9.4 - rng.exponential(0.1, 1000))
@@ -136,6 +138,19 @@ def make_outcome(data: Any, models: tuple[str, ...] = MODELS, *, error_rate: flo
         "schema": 1, "dataset": data.name, "n_train": len(data.X), "n_test": len(truth), "n_features": data.X.shape[1],
         "n_classes": n_classes, "seed": 0, "command": f"fastcls run {data.name}", "versions": {"fastcls": "0.1.0"},
         "environment": {"system": "Linux", "cpus_usable": 2, "omp_num_threads": None}, "test_evaluations": len(models),
-        "models": entries, "notes": [],
+        "models": entries, "baseline": {**_entry(truth, np.zeros_like(truth)), "class_name": data.class_names[0]},
+        "test_set": "split", "limit": None, "notes": [],
     }  # fmt: skip
+    compare(outcome)
     return outcome
+
+
+def compare(outcome: Outcome) -> None:
+    """The best model against each other one."""
+    truth = outcome.dataset.y_test
+    right = {name: said == truth for name, said in outcome.predictions.items()}
+    pairs = outcome.results["comparisons"] = []
+    for name in right:
+        if name != (best := best_model(outcome.results)):
+            only, other, p = mcnemar(right[best], right[name])
+            pairs.append({"model": best, "other": name, "only_model_right": only, "only_other_right": other, "p_value": p})

@@ -10,12 +10,27 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+#: real data that some tests need; they are skipped where it is absent
+SHARED = ROOT.parent / "shared" / "data"
+
 #: What a test may be skipped for the lack of -> whether it is here. A skip for the lack of what is here fails the run.
 AT_HAND = {
     "chromium": lambda: any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
-    "shared data": lambda: (ROOT.parent / "shared" / "data").is_dir(),
+    "shared data": SHARED.is_dir,
     "pandas": lambda: importlib.util.find_spec("pandas") is not None,
 }
+
+
+@pytest.fixture(scope="session")
+def shared_data():
+    """The function that gives the path of a file or folder of the shared data, or skips the test."""
+
+    def path_of(name):
+        if not (SHARED / name).exists():
+            pytest.skip(f"shared data not found at ../shared/data: no {name}")
+        return SHARED / name
+
+    return path_of
 
 
 def skip_reason(report):

@@ -19,16 +19,6 @@ from fastcls.datasets._cifar import CLASS_NAMES
 from fastcls.datasets._folder import natural_key
 from fastcls.datasets._load import LAYOUTS, NAMES
 
-SHARED = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"
-
-
-def shared(name: str) -> Path:
-    path = SHARED / name
-    if not path.exists():
-        pytest.skip("shared data not found at ../shared/data")
-    return path
-
-
 # ---------------------------------------------------------------- writers: one per layout, the same images in each
 
 
@@ -552,8 +542,8 @@ def test_digits() -> None:
     assert repr(data).startswith("Dataset('digits': 1,797 training rows; images of 8x8x1; uint8; 10 classes: '0'")
 
 
-def test_mnist() -> None:
-    data = datasets.load(shared("mnist"))
+def test_mnist(shared_data: Callable[[str], Path]) -> None:
+    data = datasets.load(shared_data("mnist"))
     assert data.X_test is not None
     assert data.y_test is not None
     assert data.X.shape == (60_000, 784)
@@ -563,8 +553,8 @@ def test_mnist() -> None:
     assert int(data.X[0].sum()) == 27525
 
 
-def test_embeddings() -> None:
-    data = datasets.load(shared("debian_minilm_f16.npy"))
+def test_embeddings(shared_data: Callable[[str], Path]) -> None:
+    data = datasets.load(shared_data("debian_minilm_f16.npy"))
     assert data.X.shape == (63_666, 384)
     assert data.X.dtype == np.float16
     assert isinstance(data.X, np.memmap)

@@ -2,7 +2,6 @@
 
 import gzip
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,6 @@ from fastcls.linear import center_and_scale
 from fastcls.losses import LOSSES
 
 CLASSIFIERS = (SoftmaxClassifier, MulticlassSVM)
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @parametrize_with_checks([cls() for cls in CLASSIFIERS])
@@ -48,12 +46,11 @@ def test_defaults_are_good_on_digits_and_end_without_a_warning(cls, seed, digits
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
-def test_mnist_is_learned(cls):
-    if not SHARED.is_dir():
-        pytest.skip(f"shared data not found at {SHARED}")
+def test_mnist_is_learned(cls, shared_data):
+    mnist = shared_data("mnist")
 
     def read(name, header, shape):
-        return np.frombuffer(gzip.open(SHARED / "mnist" / name).read(), np.uint8, offset=header).reshape(shape)
+        return np.frombuffer(gzip.open(mnist / name).read(), np.uint8, offset=header).reshape(shape)
 
     def labelled(part):
         return read(f"{part}-images-idx3-ubyte.gz", 16, (-1, 784)), read(f"{part}-labels-idx1-ubyte.gz", 8, -1)

@@ -358,6 +358,10 @@ def test_other_version_and_other_class_are_refused(tmp_path):
         {"classes": '{"dtype": "<U999999999", "values": ["a", "b", "c"]}'},
         {"classes": '{"dtype": "|O", "values": [[], {}, null]}'},
         {"classes": '{"dtype": "no type", "values": [0, 1, 2]}'},
+        {"classes": '{"dtype": "<i8", "values": [0, 2, 1]}'},
+        {"classes": '{"dtype": "<i8", "values": [0, 1, 1]}'},
+        {"classes": '{"dtype": "<f8", "values": [0.0, NaN, 1.0]}'},
+        {"classes": '{"dtype": "<U1", "values": ["b", "a", "c"]}'},
     ],
     ids=lambda header: " ".join(f"{key} {text}"[:40] for key, text in header.items()),
 )

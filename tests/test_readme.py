@@ -92,4 +92,5 @@ def test_every_key_of_results_json_is_explained(tmp_path):
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
     keys = set(results) | set(results["models"]) | {key for entry in results["models"].values() for key in entry}
+    keys |= set(results["baseline"]) | {key for pair in results["comparisons"] for key in pair} - {"model", "other"}
     assert sorted(key for key in keys if f"`{key}`" not in TEXT) == []

@@ -1,5 +1,7 @@
 """Published accuracies on real images, from the whole test sets. Skipped where the data is not at hand."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,25 +9,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import fastcls
 from fastcls import KNeighborsClassifier, datasets, reference
 
-SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+
+@pytest.fixture(scope="module")
+def mnist(shared_data):
+    return datasets.load(shared_data("mnist"))
 
 
 @pytest.fixture(scope="module")
-def mnist():
-    if not (SHARED / "mnist").is_dir():
-        pytest.skip("shared data not found: no MNIST beside the project")
-    return datasets.load(SHARED / "mnist")
-
-
-@pytest.fixture(scope="module")
-def cifar10(tmp_path_factory):
+def cifar10(shared_data, tmp_path_factory):
     """CIFAR-10 (JPEG copy), written in the official binary layout and read back."""
-    if not (SHARED / "cifar10_jpeg.tar.xz").is_file():
-        pytest.skip("shared data not found: no CIFAR-10 (JPEG copy) beside the project")
+    maker = shared_data("cifar10_jpeg.tar.xz").with_name("make_cifar10.py")
     folder = tmp_path_factory.mktemp("cifar10")
-    subprocess.run([sys.executable, SHARED / "make_cifar10.py", "--format", "bin", folder], check=True)
+    subprocess.run([sys.executable, maker, "--format", "bin", folder], check=True)
     return datasets.load(folder / "cifar-10-batches-bin")
 
 
@@ -57,3 +55,15 @@ def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
             got = model.kneighbors(data.X_test[:5])
             assert got[0].tobytes() == wanted[0].tobytes()
             assert got[1].tobytes() == wanted[1].tobytes()
+
+
+def test_the_command_judges_mnist_1nn_with_309_errors(shared_data, tmp_path):
+    pytest.importorskip("typer", reason="the command line needs the extra 'run'")
+    words = ["run", shared_data("mnist"), "--ks", "1", "--metrics", "l2", "--models", "knn", "--json"]
+    done = subprocess.run([sys.executable, "-m", "fastcls.cli", *words], cwd=tmp_path, capture_output=True, text=True,
+                          timeout=300, env={**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1])})
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    assert (results["n_train"], results["n_test"], results["test_set"]) == (60_000, 10_000, "own")
+    assert results["models"]["knn"]["test_errors"] == 309
+    assert results["test_evaluations"] == 1

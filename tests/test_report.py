@@ -19,11 +19,13 @@ pytest.importorskip("matplotlib", reason="the report needs matplotlib (the extra
 pytest.importorskip("jinja2", reason="the report needs jinja2 (the extra 'run')")
 pytest.importorskip("PIL", reason="the report needs pillow (the extra 'run')")
 
+from fastcls.cli._folder import _OUR_REPORT
 from fastcls.cli._report import POLICY, render_report, write_report
+from fastcls.cli._results import wilson_interval
 from fastcls.cli._sections import worst_pairs
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _outcomes import MODELS, digits, make_outcome, random_data
+from _outcomes import MODELS, compare, digits, make_outcome, random_data
 
 NAMES = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -71,6 +73,11 @@ def test_the_page_asks_no_address_and_runs_no_script(kind: str) -> None:
     without_pixels = re.sub(r"base64,[\w+/=\s]+", "", text)  # base64 may spell anything
     assert not re.search(r"https?:|//|@import|<script|<iframe|<object|<embed|javascript:", without_pixels, re.I)
     assert not re.search(r"<[^>]*\son[a-z]+\s*=", text)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_page_says_who_made_it_where_force_looks_for_it(kind: str) -> None:
+    assert _OUR_REPORT in page(kind).encode()[:4096]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,8 +129,9 @@ def test_names_that_are_not_text_are_shown_and_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_summary_has_each_model_once_with_its_figures(kind: str) -> None:
     outcome = make_outcome(KINDS[kind]())
-    rows = re.findall(r"<tr.*?</tr>", section(page(kind), "summary"), re.S)[1:]
-    assert len(rows) == len(MODELS)
+    rows = re.findall(r"<tr.*?</tr>", section(page(kind), "summary").split("</table>")[0], re.S)[1:]
+    assert len(rows) == len(MODELS) + 1
+    rows.pop()  # the most frequent class
     for row, (name, entry) in zip(map(words, rows), outcome.results["models"].items(), strict=True):
         low, high = entry["test_accuracy_interval"]
         assert row.startswith(NAMES[name])
@@ -134,17 +142,76 @@ def test_the_summary_has_each_model_once_with_its_figures(kind: str) -> None:
         assert "1.5 s" in row
 
 
+def right_on(outcome: Any, **wrong: range) -> Any:
+    """The outcome with each model wrong on the given test rows, everything else made to fit."""
+    truth = outcome.dataset.y_test
+    n = len(truth)
+    for name, rows in wrong.items():
+        said = truth.copy()
+        said[list(rows)] = (said[list(rows)] + 1) % len(outcome.dataset.class_names)
+        outcome.predictions[name] = said
+        errors = len(rows)
+        outcome.results["models"][name] |= {"test_errors": errors, "test_accuracy": 1 - errors / n,
+                                            "test_accuracy_interval": list(wilson_interval(n - errors, n))}  # fmt: skip
+    compare(outcome)
+    return outcome
+
+
 @pytest.mark.usefixtures("undrawn")
 def test_the_verdict_names_the_model_of_fewest_errors_and_those_that_cannot_be_told_from_it() -> None:
-    outcome = make_outcome(digits())
-    for errors, name in ((30, "knn"), (5, "softmax"), (8, "svm"), (300, "random_search")):
-        entry = outcome.results["models"][name]
-        entry |= {"test_errors": errors, "test_accuracy": 1 - errors / 360}
-        entry["test_accuracy_interval"] = [1 - errors / 360 - 0.01, 1 - errors / 360 + 0.01]
+    outcome = right_on(make_outcome(digits()), softmax=range(5), svm=range(3, 11), knn=range(30), random_search=range(300))
     said = words(render_report(outcome))
-    assert "Best: softmax" in said
-    assert "98.61 % of 360 test rows right" in said
-    assert "The interval of SVM overlaps with it" in said
+    assert "Best: softmax (alpha = 0.001), 98.61 % of 360 test rows right" in said
+    # 3 rows that only SVM gets right against 6: p = 0.51; 25 rows against none of k-NN: p = 6e-8, though the intervals
+    # of accuracy, 96.8 to 99.4 % and 88.3 to 94.1 %, are as far apart as those of two separate samples
+    assert "On these test rows softmax and SVM cannot be told apart" in said
+    rows = [words(row) for row in re.findall(r"<tr>.*?</tr>", section(render_report(outcome), "summary"), re.S)]
+    assert "softmax and SVM 6 3 0.51 not settled" in rows
+    assert "softmax and k-NN 25 0 < 0.0001 settled" in rows
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_paired_rows_settle_what_overlapping_intervals_would_not() -> None:
+    outcome = right_on(make_outcome(digits(), ("knn", "svm")), knn=range(20), svm=range(32))
+    low, high = (outcome.results["models"][name]["test_accuracy_interval"] for name in ("svm", "knn"))
+    assert low[1] > high[0]  # the intervals overlap
+    said = words(render_report(outcome))
+    assert "cannot be told apart" not in said
+    assert "k-NN and SVM 12 0 0.00049 settled" in said
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_tie_is_told_as_a_tie() -> None:
+    outcome = right_on(make_outcome(digits()), knn=range(6), svm=range(10, 16), softmax=range(9), random_search=range(300))
+    text = render_report(outcome)
+    assert "Best, with equally many errors: k-NN (L1, k = 3) and SVM (alpha = 0.001), 98.33 %" in words(text)
+    assert section(text, "summary").count('class="tag">fewest errors') == 2
+    assert "best on the test set" not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_most_frequent_class_is_the_last_line_and_a_model_no_better_is_told_so() -> None:
+    outcome = make_outcome(digits())
+    outcome.results["baseline"] |= {"test_errors": 324, "test_accuracy": 0.1, "class_name": "<b>"}
+    text = render_report(outcome)
+    rows = [words(row) for row in re.findall(r"<tr.*?</tr>", section(text, "summary"), re.S)]
+    (line,) = [row for row in rows if row.startswith("most frequent class")]
+    assert line.startswith("most frequent class always <b> – 10.00 %")
+    assert "324 of 360" in line
+    assert "No model does better" not in text
+    outcome.results["baseline"] |= {"test_errors": 0}
+    assert "No model does better than always naming the most frequent class." in render_report(outcome)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_where_the_test_rows_come_from_and_a_limit_are_said() -> None:
+    outcome = make_outcome(digits())
+    assert "360 test rows (set aside, stratified by class)" in words(render_report(outcome))
+    assert "--limit" not in words(render_report(outcome))
+    outcome.results |= {"test_set": "own", "limit": 5000}
+    said = words(render_report(outcome))
+    assert "360 test rows (the data's own)" in said
+    assert "part of the data: at most 5,000 rows of each (--limit)" in said
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -201,11 +268,11 @@ def test_a_model_without_errors_has_nothing_to_show() -> None:
 def test_choices_say_what_was_chosen_and_among_what() -> None:
     text = section(page("grey images"), "choices")
     said = words(text)
-    assert "k = 3 under L1 has the highest mean accuracy over 5 folds" in said
-    assert "48 pairs of k and metric" in said
+    assert "k = 3 under L1: of 48 pairs of k and metric, none has a higher mean accuracy over 5 folds than its" in said
     assert "1,000 random W were tried" in said
     assert text.count('class="tag">chosen') == 2  # SVM and softmax
-    assert [words(row).split()[0] for row in re.findall(r'<tr class="best">.*?</tr>', text, re.S)] == ["0.001"] * 2
+    chosen = re.findall(r'<tr class="best">.*?</tr>', text, re.S)
+    assert [words(row).split()[:2] for row in chosen] == [["chosen", "0.001"]] * 2
 
 
 def test_a_single_k_needs_no_curve() -> None:
@@ -297,6 +364,8 @@ addEventListener("load", () => {
     figures: sized.length, drawn: sized.filter(b => b.width > 100 && b.height > 100).length,
     requests: performance.getEntriesByType("resource").filter(e => !e.name.startsWith("data:")).length,
     wide: document.documentElement.scrollWidth > innerWidth,
+    tables: all("table").length,
+    cut: all("table").filter(t => t.scrollWidth > t.parentElement.clientWidth).length,
   };
   document.title = JSON.stringify(found);
 });
@@ -323,6 +392,7 @@ def test_a_browser_shows_every_figure_and_asks_for_nothing(kind: str, width: int
     assert found["drawn"] == found["figures"] >= 5
     assert found["requests"] == 0
     assert found["wide"] is False  # nothing sticks out: the page does not scroll sideways
+    assert found["cut"] == 0 < found["tables"]  # every table is seen whole
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")

@@ -6,7 +6,8 @@
       _run          the main job, one plain function a step        _predict, _gradcheck     the other commands
         _checks     what may be asked for                           _estimate   how long it will take
         _folder     nothing half-written                            _progress   what is said on stderr
-        _linear     random search, gradient check, sweep            _text       names from data made safe to show
+        _split      which rows are for judging                      _text       names from data made safe to show
+        _linear     random search, gradient check, sweep            _words      numbers and lists in sentences
         _judge      the test set, asked once
         _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
 """
@@ -29,8 +30,11 @@ def main() -> None:
         print(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
               'install with: pip install "fastcls[run]"', file=sys.stderr)
         raise SystemExit(2)
-    # ended from outside (a time limit, a shutdown): like any other end, the unfinished folder goes first
-    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    # ended from outside (a time limit, a shutdown, a closed terminal): the unfinished folder goes first
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has said to ignore it
+            signal.signal(number, lambda number, frame: sys.exit(128 + number))
     try:
         from ._app import app
 

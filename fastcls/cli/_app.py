@@ -47,8 +47,8 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
     def wrapped(*args: Any, **options: Any) -> None:
         try:
             command(*args, **options)
-        except KeyboardInterrupt:
-            refuse("interrupted; nothing was written")
+        except KeyboardInterrupt as error:
+            refuse(one_line(error) if error.args else "interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:  # `fastcls predict ... | head`: typer ends quietly
             raise

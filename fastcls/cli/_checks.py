@@ -10,12 +10,10 @@ from typing import Any
 
 from .._validation import InputError
 from ..metrics import ALIASES, METRICS
+from ..model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 #: every model of a run, in the order in which they are trained and shown: key -> name for people
 MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
-
-DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
-DEFAULT_METRICS = ("l1", "l2")
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,8 @@
 
 ``with OutputFolder(target, force=...) as room`` gives a temporary folder in the same directory as ``target`` (so that
 the last step is a rename, which either happens or does not). ``publish()`` moves it to its place; leaving the block in
-any other way (an error, Ctrl-C) removes it and leaves what stood there before untouched.
+any other way (an error, Ctrl-C) removes it and leaves what stood there before untouched. Nothing is ever deleted that
+``fastcls run`` has not written.
 """
 
 from __future__ import annotations
@@ -12,10 +13,18 @@ import json
 import os
 import secrets
 import shutil
+import signal
+import threading
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 
 from .._validation import InputError
+from ._checks import MODELS
 from ._text import printable
+
+#: how a report begins; see report.html.j2
+_OUR_REPORT = b'<meta name="generator" content="fastcls">'
 
 
 def default_folder(data: str) -> Path:
@@ -28,20 +37,58 @@ def default_folder(data: str) -> Path:
     return Path(f"fastcls-{kept or 'run'}")
 
 
-def foreign_file(folder: Path) -> str | None:
-    """The first thing in ``folder`` that ``fastcls run`` does not write, or None if all of it is an earlier result."""
-    for entry in sorted(folder.rglob("*")):
-        name = entry.relative_to(folder).as_posix()
-        model = entry.parent == folder / "models" and entry.suffix == ".safetensors"
-        if not (name in ("report.html", "results.json", "models") or model) or entry.is_symlink():
-            return name
+def own_files(folder: Path) -> set[str]:
+    """What of an earlier result of ``fastcls run`` stands in ``folder``: the names below it; empty if it holds none.
+
+    A result is known by its results.json. Of it are that file, the models named there, and a report that says who made
+    it: another file under one of these names is somebody's own.
+    """
     try:
         with open(folder / "results.json", encoding="utf-8") as stream:
             results = json.load(stream)
-    except (OSError, ValueError):
-        results = None
-    ours = isinstance(results, dict) and isinstance(results.get("schema"), int)
-    return None if ours else "results.json that is not of fastcls run, or none"
+        ours = type(results["schema"]) is int and str(results["command"]).startswith("fastcls run ")
+        models = [name for name in results["models"] if name in MODELS]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    if not ours:
+        return set()
+    wanted = {"results.json", *(f"models/{name}.safetensors" for name in models)}
+    with contextlib.suppress(OSError), open(folder / "report.html", "rb") as report:
+        if _OUR_REPORT in report.read(4096):
+            wanted.add("report.html")
+    return {name for name in wanted if (folder / name).is_file() and not (folder / name).is_symlink()}
+
+
+def foreign_file(folder: Path) -> str | None:
+    """The first thing in ``folder`` that ``fastcls run`` has not written, or None."""
+    own = own_files(folder)
+    for entry in sorted(folder.rglob("*")):
+        name = entry.relative_to(folder).as_posix()
+        if name not in own and (name != "models" or entry.is_symlink() or not entry.is_dir()):
+            return name
+    return None
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ctrl-C and a request to end wait until the block is done: it takes milliseconds, and half of it is no state."""
+    if threading.current_thread() is not threading.main_thread():  # others are never interrupted
+        yield
+        return
+    came: list[int] = []
+
+    def remember(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, remember) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class OutputFolder:
@@ -67,7 +114,10 @@ class OutputFolder:
         self._place = self.target.resolve()  # a link stays; what it points to is replaced
         self._refuse_what_stands_there(force, data)
         self.room: Path | None = None
-        self._aside: Path | None = None
+        #: what stood in the place and was not ours to delete: it came there while the run was under way
+        self.left_over: Path | None = None
+        self.published = False
+        self._force = force
         self._made_parents: list[Path] = []
 
     def _refuse_what_stands_there(self, force: bool, data: str | None) -> None:
@@ -110,22 +160,44 @@ class OutputFolder:
                 folder.rmdir()
 
     def publish(self) -> None:
-        """Move the finished folder to its place; what stood there goes only once the new one is complete."""
+        """Move the finished folder to its place; what stood there goes only once the new one is complete.
+
+        Where something has come there that may not be replaced, the folder gets a name of its own beside it, and
+        ``target`` says which.
+        """
         assert self.room is not None, "publish() belongs inside the with block"
-        self._aside = self.room.with_suffix(".old")
-        try:
-            if self._place.is_dir():
-                os.rename(self._place, self._aside)
-            os.rename(self.room, self._place)
-        except BaseException:
-            if self._aside.exists() and not self._place.exists():
-                os.rename(self._aside, self._place)
-            raise
+        aside = self.room.with_suffix(".old")
+        with _undisturbed():
+            if not self._force and os.path.lexists(self._place):
+                ending = secrets.token_hex(4)
+                self.target, self._place = (path.with_name(f"{path.name}-{ending}") for path in (self.target, self._place))
+            try:
+                if self._place.is_dir():
+                    os.rename(self._place, aside)
+                os.rename(self.room, self._place)
+            except BaseException:
+                if aside.exists() and not self._place.exists():
+                    os.rename(aside, self._place)
+                raise
+            self.published = True
+            if aside.exists():
+                self._remove_replaced(aside)
+
+    def _remove_replaced(self, aside: Path) -> None:
+        """Delete the files of the earlier result one by one, by name, and no other."""
+        for name in own_files(aside):
+            with contextlib.suppress(OSError):  # it stays, and is told of
+                (aside / name).unlink()
+        for folder in (aside / "models", aside):
+            with contextlib.suppress(OSError):  # something else is in it, or there is none
+                folder.rmdir()
+        if aside.exists():
+            self.left_over = self._place.with_name(f"{self._place.name}.{secrets.token_hex(4)}.old")
+            os.rename(aside, self.left_over)
 
     def __exit__(self, *error: object) -> None:
-        if self.room is not None:
-            shutil.rmtree(self.room, ignore_errors=True)
-        if self._aside is not None and self._place.exists():  # the replaced one goes only now that the new one stands
-            shutil.rmtree(self._aside, ignore_errors=True)
-        if not self._place.exists():
-            self._remove_parents()
+        with _undisturbed():
+            if self.room is not None:  # a folder that only this run has written to
+                shutil.rmtree(self.room, ignore_errors=True)
+            if not self._place.exists():
+                self._remove_parents()

@@ -25,6 +25,7 @@ class Verdict:
     ----------
     predicted : ndarray of int64, shape (n_test,)
         Class codes.
+    right : ndarray of bool, shape (n_test,)
     errors : int
     accuracy : float
     interval : tuple of float
@@ -34,6 +35,7 @@ class Verdict:
     """
 
     predicted: np.ndarray
+    right: np.ndarray
     errors: int
     accuracy: float
     interval: tuple[float, float]
@@ -63,6 +65,40 @@ class TestSet:
         begun = time.perf_counter()
         predicted = np.asarray(model.predict(self._X))
         seconds = time.perf_counter() - begun
-        errors = int(np.count_nonzero(predicted != self._y))
-        correct = len(self) - errors
-        return Verdict(predicted, errors, correct / len(self), wilson_interval(correct, len(self)), seconds)
+        right = predicted == self._y
+        correct = int(np.count_nonzero(right))
+        interval = wilson_interval(correct, len(self))
+        return Verdict(predicted, right, len(self) - correct, correct / len(self), interval, seconds)
+
+    def count(self, code: int) -> int:
+        """How many test rows are of one class: what always naming it would get right. Judges no model; not counted."""
+        return int(np.count_nonzero(self._y == code))
+
+
+def mcnemar(right: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
+    """Compare two models on the same test rows, exactly.
+
+    Rows that both get right, or both wrong, say nothing about which is better. Were neither better, each of the rows
+    that exactly one of them gets right would go to either with probability 1/2.
+
+    Parameters
+    ----------
+    right, other : ndarray of bool, shape (n_test,)
+        Where each model is right.
+
+    Returns
+    -------
+    only_first, only_other : int
+        Rows that only the one, only the other gets right.
+    p_value : float
+        Probability of a division at least as uneven by chance alone, two-sided.
+
+    Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12
+    (1947), in its exact binomial form.
+    """
+    from scipy.stats import binomtest
+
+    only_first = int(np.count_nonzero(right & ~other))
+    only_other = int(np.count_nonzero(other & ~right))
+    apart = only_first + only_other
+    return only_first, only_other, float(binomtest(only_first, apart, 0.5).pvalue) if apart else 1.0

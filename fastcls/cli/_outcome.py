@@ -21,7 +21,7 @@ class Outcome:
     ----------
     results : dict
         What ``results.json`` holds: schema, dataset, n_train, n_test, n_features, n_classes, seed, command, versions,
-        environment, test_evaluations, models (knn, random_search, svm, softmax).
+        environment, test_evaluations, models (knn, random_search, svm, softmax), baseline, comparisons, ...
     dataset : Dataset
         With its test set.
     models : dict
@@ -36,6 +36,8 @@ class Outcome:
         Best loss so far after each try.
     neighbors : (query indices (m,), distances (m, k), indices (m, k)) or None
         Test rows for the neighbours figure and their nearest training rows.
+    split : dict or None
+        How training and test rows were divided, for ``fastcls predict``; None if the data has its own test set.
     notes : list of str
         Lines to show.
     """
@@ -48,4 +50,5 @@ class Outcome:
     sweeps: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     random_search_best: NDArray[np.float64] | None = None
     neighbors: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None = None
+    split: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)

@@ -1,4 +1,7 @@
-"""``fastcls predict``: names the class of images, or rows of an array, with a saved model."""
+"""``fastcls predict``: names the class of images, or rows of an array, with a saved model.
+
+Of the very data a model was trained on, only the rows of its test set are predicted: on the others it would shine.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +18,17 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
+from .._files import replacing
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
+from ..datasets._folder import natural_key
 from ..datasets._image import SUFFIXES
 from ..datasets._labels import settle_rows
 from ..datasets._npy import npz_keys, read_npy, read_npz
 from ..persistence import load as load_model
 from ._progress import Progress
 from ._results import as_json as to_json
-from ._results import write_atomically
+from ._split import held_out
 from ._text import printable
 
 #: rows predicted between two reports of progress
@@ -43,20 +49,31 @@ class Named:
 
 def predict(model_path: Path, data: str, *, out: Path | None, as_json: bool) -> None:
     """Print (or write to ``out``) path, label and probability or score of every image or row of ``data``."""
-    model = load_model(model_path)
-    metadata = dict(getattr(model, "metadata_", None) or {})
-    progress = Progress()
-    with progress.library_as_notes():
-        names, X = read_rows(data, metadata, progress)
-        named = name_rows(model, metadata, X, progress)
-    rows = list(zip(names, named.labels, map(float, named.values), strict=True))
-    text = as_records(rows, named.measure) if as_json else as_csv(rows, named.measure)
+    with _destination(out) as write:
+        model = load_model(model_path)
+        if not hasattr(model, "predict"):
+            raise InputError(f"{str(model_path)!r} holds a {type(model).__name__}, which names no class: give a classifier")
+        metadata = dict(getattr(model, "metadata_", None) or {})
+        progress = Progress()
+        with progress.library_as_notes():
+            names, X = read_rows(data, metadata, progress)
+            check_width(model, X)
+            names, X = unseen_rows(data, names, X, metadata, progress)
+            named = name_rows(model, metadata, X, progress)
+        rows = list(zip(names, named.labels, map(float, named.values), strict=True))
+        write(as_records(rows, named.measure) if as_json else as_csv(rows, named.measure))
+
+
+@contextmanager
+def _destination(out: Path | None) -> Iterator[Callable[[str], Any]]:
+    """The function that writes the answer: to stdout, or to a file that is refused here if it cannot be written."""
     if out is not None:
-        write_atomically(text, out)
+        with replacing(out, "the predictions") as beside:
+            yield lambda text: beside.write_text(text, encoding="utf-8")
     else:
         if hasattr(sys.stdout, "reconfigure"):  # file names may hold what the terminal's encoding does not
             sys.stdout.reconfigure(errors="backslashreplace")
-        sys.stdout.write(text)
+        yield sys.stdout.write
 
 
 # where the rows come from ---------------------------------------------------------------------------------------------
@@ -79,14 +96,15 @@ def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The images of a folder, sorted; of its test part, if it has one. Hidden files and folders are left out."""
+    """The images of a folder (of its test part, if it has one), in the order of the loader: folders by name, files in
+    natural order. Hidden ones are left out."""
     for part in TEST_PARTS:
         if (folder / part).is_dir() and (images := images_below(folder / part)):
             return images
     found = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(place, name) for name in sorted(files)
+        found += [Path(place, name) for name in sorted(files, key=natural_key)
                   if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
     return found
 
@@ -117,14 +135,31 @@ def read_array(path: Path) -> np.ndarray:
     return settle_rows({"X": rows})["X"]
 
 
+def unseen_rows(
+    data: str, names: Sequence[str], X: np.ndarray, metadata: dict[str, Any], progress: Progress
+) -> tuple[Sequence[str], np.ndarray]:
+    """All rows; of the data that the model's own run divided, those of the test set."""
+    test = held_out(metadata.get("split"), X)
+    if test is None:
+        return names, X
+    progress.line(f"{data} is what this model was trained and judged on: of its {len(X):,} rows, the {len(test):,} of the "
+                  "test set are predicted")
+    return [names[row] for row in test], X[test]
+
+
 # what the model says --------------------------------------------------------------------------------------------------
+
+
+def check_width(model: Any, X: np.ndarray) -> None:
+    """Refuse rows of another width than the model's."""
+    if X.ndim != 2 or X.shape[1] != model.n_features_in_:
+        wide = X.shape[1] if X.ndim == 2 else X.shape
+        raise InputError(f"the data has {wide} features a row; the model was trained on {model.n_features_in_:,}: "
+                         "give rows prepared as its training rows were")
 
 
 def name_rows(model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Progress) -> Named:
     """Label and probability (models that have one) or score (the rest) of every row."""
-    if X.ndim != 2 or X.shape[1] != model.n_features_in_:
-        wide = X.shape[1] if X.ndim == 2 else X.shape
-        raise InputError(f"the data has {wide} features a row; the model was trained on {model.n_features_in_:,}")
     classes = class_names(model, metadata)
     measure = "probability" if hasattr(model, "predict_proba") else "score"
     labels: list[str] = []
@@ -132,12 +167,26 @@ def name_rows(model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Pro
     with progress.step(f"predicting {len(X):,} rows") as report:
         for start in range(0, len(X), ROWS_AT_ONCE):
             piece = X[start : start + ROWS_AT_ONCE]
-            columns = np.searchsorted(model.classes_, model.predict(piece))
             all_values = model.predict_proba(piece) if measure == "probability" else class_scores(model, piece)
+            columns = best_columns(model, piece, all_values)
             labels += [classes[column] for column in columns]
             values.append(all_values[np.arange(len(piece)), columns])
             report(start + len(piece), len(X))
     return Named(labels, measure, np.concatenate(values))
+
+
+def best_columns(model: Any, X: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """The column of the class that the model predicts for each row: int64 (n,).
+
+    It is the column of the largest value; where two are equal up to rounding, the model's own rule for ties decides.
+    So a search is made twice for these rows alone.
+    """
+    columns = values.argmax(axis=1)
+    best = values.max(axis=1, keepdims=True)
+    tied = np.flatnonzero((values >= best - 1e-12 * np.abs(best)).sum(axis=1) > 1)
+    if len(tied):
+        columns[tied] = np.searchsorted(model.classes_, model.predict(X[tied]))
+    return columns
 
 
 def class_scores(model: Any, X: np.ndarray) -> np.ndarray:

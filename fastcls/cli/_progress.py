@@ -1,7 +1,8 @@
 """What the command says on stderr while it works.
 
-On a terminal, each step is a line with a bar (rich). Elsewhere (a file, a pipe, a job's log) it is plain lines: a step
-that takes over two seconds says so, then at most once in five seconds (a long one less often), and once at its end.
+A step that is over within two seconds says nothing. A longer one has a bar on a terminal (rich). Elsewhere (a file, a
+pipe, a job's log) it is plain lines: after two seconds, then at most once in five (a long one less often). Either leaves
+one line at its end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from ._text import markup, printable
 #: what a step reports with: report(done, total)
 Report = Callable[[int, int], None]
 
-#: a step that is over sooner says nothing in a plain log
+#: a step that is over sooner says nothing
 QUIET_SECONDS = 2.0
 #: at most one plain line in this time
 PLAIN_SECONDS = 5.0
@@ -91,10 +92,21 @@ class Progress:
         begun = time.perf_counter()
         columns = (SpinnerColumn("line"), TextColumn("{task.description}"), BarColumn(bar_width=16),
                    TaskProgressColumn(), TimeElapsedColumn())
-        with Bars(*columns, console=self._console, transient=True) as bars:
-            task = bars.add_task(markup(title), total=None)
+        bars = Bars(*columns, console=self._console, transient=True)
+        task = bars.add_task(markup(title), total=None)
+        late = threading.Timer(QUIET_SECONDS, bars.start)
+        late.daemon = True
+        late.start()
+        try:
             yield lambda done, total: bars.update(task, completed=done, total=total)
-        self._console.print(f"  {markup(title)} [dim]{time.perf_counter() - begun:.1f} s[/dim]", soft_wrap=True)
+        finally:
+            late.cancel()
+            late.join()  # it may be starting the bar just now
+            spoke = bars.live.is_started
+            if spoke:
+                bars.stop()
+        if spoke:
+            self._console.print(f"  {markup(title)} [dim]{time.perf_counter() - begun:.1f} s[/dim]", soft_wrap=True)
 
     @contextmanager
     def _plain_step(self, title: str) -> Iterator[Report]:

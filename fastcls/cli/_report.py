@@ -16,9 +16,9 @@ from fastcls.display import _style
 
 from ._checks import MODELS
 from ._outcome import Outcome
-from ._results import write_atomically
+from ._results import write_text
 from ._sections import choices, errors, figures
-from ._table import best_model, setting
+from ._table import best_model, setting, tied_with_best
 from ._words import listed, percent, seconds
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -27,13 +27,17 @@ GRADIENT_WANTED = 1e-6
 SUMMARY_COLUMNS = ("validation accuracy", "test accuracy", "95 % interval", "errors", "fit", "predict")
 SUMMARY_NOTE = (
     "Validation accuracy is that by which the setting was chosen: the mean over the folds for k-NN, that of held-out "
-    "training rows for SVM and softmax. The interval is that of the test accuracy, for rows drawn like these."
+    "training rows for SVM and softmax. The interval is that of the test accuracy, for rows drawn like these. The last "
+    "line is what always naming the most frequent class of the training rows is worth."
 )
+
+#: a difference is called settled if chance alone makes one so uneven less often than this, shared among the comparisons
+SETTLED_BELOW = 0.05
 
 
 def write_report(outcome: Outcome, path: str | Path) -> None:
     """Write the page to ``path``: whole or not at all."""
-    write_atomically(render_report(outcome), Path(path))
+    write_text(render_report(outcome), Path(path), "the report")
 
 
 def render_report(outcome: Outcome) -> str:
@@ -56,7 +60,6 @@ def context(outcome: Outcome) -> dict[str, Any]:
     results = outcome.results
     name = results["dataset"] or "data"
     versions = dict(results.get("versions") or {})
-    n = results["n_classes"]
     return {
         "title": f"{name}: judged classifiers",
         "facts": facts(outcome),
@@ -64,7 +67,9 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "notes": notes(outcome),
         "summary_columns": SUMMARY_COLUMNS,
         "summary": summary(results),
-        "summary_note": SUMMARY_NOTE + f" Guessing among {n} equally frequent classes: {percent(1 / n, 1)} right.",
+        "summary_note": SUMMARY_NOTE,
+        "comparisons": comparisons(results),
+        "comparisons_note": comparisons_note(results),
         "choices": choices(outcome),
         "figures": figures(outcome),
         "errors": errors(outcome),
@@ -86,7 +91,10 @@ def interval(entry: dict[str, Any]) -> str:
 def facts(outcome: Outcome) -> str:
     """One line on the data."""
     results, shape = outcome.results, outcome.dataset.image_shape
-    parts = [f"{results['n_train']:,} training rows", f"{results['n_test']:,} test rows"]
+    own = {"own": "the data's own", "split": "set aside, stratified by class"}[results["test_set"]]
+    parts = [f"{results['n_train']:,} training rows", f"{results['n_test']:,} test rows ({own})"]
+    if results["limit"] is not None:
+        parts.append(f"part of the data: at most {results['limit']:,} rows of each (--limit)")
     if shape is None:
         parts.append(f"{results['n_features']:,} features")
     else:
@@ -98,26 +106,56 @@ def facts(outcome: Outcome) -> str:
 
 
 def verdict(results: dict[str, Any]) -> dict[str, str]:
-    """The best model in a sentence, and what that is worth."""
+    """The best model in a sentence (or those that tie), and what that is worth."""
     if not results["models"]:
         return {"verdict": "No model was run.", "verdict_note": ""}
     best = best_model(results)
     entry = results["models"][best]
-    low, _ = entry["test_accuracy_interval"]
+    names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
+    of = "Best: " if len(names) == 1 else "Best, with equally many errors: "
     sentence = (
-        f"Best: {MODELS[best]} ({setting(entry)}), {percent(entry['test_accuracy'])} of {results['n_test']:,} "
-        f"test rows right (95 % interval {interval(entry)}; {entry['test_errors']:,} errors)."
+        f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {results['n_test']:,} test rows right "
+        f"(95 % interval {interval(entry)}; {entry['test_errors']:,} error{'s' * (entry['test_errors'] != 1)})."
     )
-    near = [
-        MODELS[name]
-        for name, other in results["models"].items()
-        if name != best and other["test_accuracy_interval"][1] >= low
-    ]
-    note = ""
-    if near:
-        those = "interval of {} overlaps" if len(near) == 1 else "intervals of {} overlap"
-        note = f"The {those.format(listed(near))} with it: this test set alone does not settle their order."
-    return {"verdict": sentence, "verdict_note": note}
+    said = []
+    majority = results["baseline"]
+    if entry["test_errors"] >= majority["test_errors"]:
+        said.append("No model does better than always naming the most frequent class.")
+    if near := [MODELS[pair["other"]] for pair in results["comparisons"] if not settled(pair, results)]:
+        said.append(f"On these test rows {listed([MODELS[best], *near])} cannot be told apart: chance too makes differences "
+                    "so small (McNemar's exact test, below).")
+    return {"verdict": sentence, "verdict_note": " ".join(said)}
+
+
+def settled(pair: dict[str, Any], results: dict[str, Any]) -> bool:
+    """Whether a difference is more than chance would make, in any of this many comparisons (Bonferroni)."""
+    return bool(pair["p_value"] < SETTLED_BELOW / len(results["comparisons"]))
+
+
+def comparisons(results: dict[str, Any]) -> list[list[str]]:
+    """One row a comparison of the best model with another: names, rows that only one gets right, p, what that says."""
+    rows = []
+    for pair in results["comparisons"]:
+        p = pair["p_value"]
+        rows.append([
+            f"{MODELS[pair['model']]} and {MODELS[pair['other']]}",
+            f"{pair['only_model_right']:,}",
+            f"{pair['only_other_right']:,}",
+            "< 0.0001" if p < 1e-4 else f"{p:.2g}",
+            "settled" if settled(pair, results) else "not settled",
+        ])
+    return rows
+
+
+def comparisons_note(results: dict[str, Any]) -> str:
+    """How the comparisons were made."""
+    n = len(results["comparisons"])
+    each = f" in {n} comparisons ({SETTLED_BELOW} / {n} each)" if n > 1 else ""
+    return (
+        "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "
+        f"chance alone would divide the other rows at least so unevenly; settled: below {SETTLED_BELOW}{each}. The best was "
+        "picked by these very rows, which makes p look a little smaller than it is."
+    )
 
 
 def notes(outcome: Outcome) -> list[str]:
@@ -129,21 +167,27 @@ def notes(outcome: Outcome) -> list[str]:
 
 
 def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a model."""
-    best = best_model(results) if results["models"] else None
+    """One row a model, and a last one for the most frequent class."""
+    if not results["models"]:
+        return []
+    best = [best_model(results), *tied_with_best(results)]
+    tag = "best on the test set" if len(best) == 1 else "fewest errors"
     rows = []
     for name, entry in results["models"].items():
         validation = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
-        cells = [
-            "–" if validation is None else percent(validation),
-            percent(entry["test_accuracy"]),
-            interval(entry),
-            f"{entry['test_errors']:,} of {results['n_test']:,}",
-            seconds(entry.get("fit_seconds")),
-            seconds(entry.get("predict_seconds")),
-        ]
-        rows.append({"name": MODELS[name], "setting": setting(entry), "cells": cells, "best": name == best})
+        cells = ["–" if validation is None else percent(validation), *_judged(entry, results["n_test"]),
+                 seconds(entry.get("fit_seconds")), seconds(entry.get("predict_seconds"))]  # fmt: skip
+        chosen = tag if name in best else ""
+        rows.append({"name": MODELS[name], "setting": setting(entry), "cells": cells, "tag": chosen, "soft": False})
+    majority = results["baseline"]
+    cells = ["–", *_judged(majority, results["n_test"]), "–", "–"]
+    always = f"always {_style.shorten(majority['class_name'], 24)}"
+    rows.append({"name": "most frequent class", "setting": always, "cells": cells, "tag": "", "soft": True})
     return rows
+
+
+def _judged(entry: dict[str, Any], n_test: int) -> list[str]:
+    return [percent(entry["test_accuracy"]), interval(entry), f"{entry['test_errors']:,} of {n_test:,}"]
 
 
 def gradients(results: dict[str, Any]) -> list[str]:

@@ -1,8 +1,9 @@
 """``results.json``: what a run found, for machines. Schema 1.
 
-``dataset n_train n_test n_features n_classes seed command versions environment test_evaluations notes`` and ``models``:
-one entry a model that was asked for. ``test_evaluations`` is how often the test set was asked, all models together;
-each model's entry has its own count. Seconds are wall-clock seconds; accuracies are shares between 0 and 1.
+``dataset n_train n_test n_features n_classes class_names image_shape test_set limit seed command versions environment
+test_evaluations baseline comparisons notes`` and ``models``: one entry a model that was asked for. ``test_evaluations`` is
+how often the test set was asked, all models together; each model's entry has its own count. Seconds are wall-clock seconds;
+accuracies are shares between 0 and 1.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._config import config
+from .._files import replacing
 
 #: raised whenever a field changes its meaning or goes; new fields do not raise it
 SCHEMA = 1
@@ -102,14 +104,7 @@ def as_json(results: Any) -> str:
     return json.dumps(as_plain(results), indent=2, allow_nan=False) + "\n"
 
 
-def write_atomically(text: str, path: Path) -> None:
+def write_text(text: str, path: Path, what: str) -> None:
     """Write ``text`` to ``path``: whole or not at all, and the old file stays until then."""
-    beside = path.with_name(f".{path.name}.partial")
-    try:
-        with open(beside, "w", encoding="utf-8") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(path, what) as beside:
+        beside.write_text(text, encoding="utf-8")

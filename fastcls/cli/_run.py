@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from .. import datasets
-from .._validation import InputError, check_finite, check_magnitude
+from .._validation import InputError, check_finite, check_folds, check_ks, check_magnitude
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
 from ..neighbors import KNeighborsClassifier
@@ -24,9 +24,11 @@ from . import _linear, _results
 from ._checks import MODELS, RunOptions
 from ._estimate import estimate_seconds
 from ._folder import OutputFolder, default_folder
-from ._judge import TestSet, Verdict
+from ._judge import TestSet, Verdict, mcnemar
 from ._outcome import Outcome
 from ._progress import Progress, Report
+from ._split import divide
+from ._table import best_model
 from ._text import about
 
 #: a run estimated longer than this is told of --limit
@@ -57,36 +59,50 @@ def run(options: RunOptions, progress: Progress) -> Finished:
     """Do the whole job; the folder appears at the end or not at all."""
     target = options.out if options.out is not None else default_folder(options.data)
     folder = OutputFolder(target, force=options.force, data=options.data)
-    with folder as room, progress.library_as_notes():
-        with progress.step("loading the data") as report:
-            dataset = load_data(options, report)
-        announce(dataset, options, progress)
-        X, y = dataset.X, dataset.y
-        test = TestSet(*_test_part(dataset))
-
-        trained = {name: TRAINERS[name](X, y, options, progress) for name in options.models}
-        verdicts = judge_all(test, trained, progress)
-        results = collect(dataset, options, trained, verdicts, test, progress.notes)
-        outcome = make_outcome(dataset, results, trained, verdicts, progress.notes)
-        write_all(outcome, trained, room, progress)
-        folder.publish()
-    return Finished(results, target)
+    try:
+        with folder as room, progress.library_as_notes():
+            results = work(options, room, progress)
+            folder.publish()
+    except KeyboardInterrupt:
+        done = f"the results are in {folder.target}" if folder.published else "nothing was written"
+        raise KeyboardInterrupt(f"interrupted; {done}") from None
+    if folder.target != target:
+        progress.line(f"note: {target} was made by something else meanwhile; the results are in {folder.target}")
+    if folder.left_over is not None:
+        progress.line(f"note: {target} held files that fastcls run has not written; they are in {folder.left_over}")
+    return Finished(results, folder.target)
 
 
-def load_data(options: RunOptions, report: Report) -> Dataset:
-    """The data with a test set: its own, or a stratified fifth of its rows. What cannot be used is refused here."""
-    dataset = datasets.load(options.data, labels=options.labels, progress=report)
-    if dataset.X_test is None:
-        dataset = datasets.train_test_split(dataset, test_size=0.2, seed=options.seed)
-    if options.limit is not None:
-        dataset = datasets.limit(dataset, options.limit, seed=options.seed)
+def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
+    """Everything between the making of the folder and its move to its place; returns what results.json says."""
+    with progress.step("loading the data") as report:
+        dataset, split = load_data(options, report)
+    announce(dataset, options, progress)
+    X, y = dataset.X, dataset.y
+    test = TestSet(*_test_part(dataset))
+
+    trained = {name: TRAINERS[name](X, y, options, progress) for name in options.models}
+    verdicts = judge_all(test, trained, progress)
+    results = collect(dataset, split, options, trained, verdicts, test, progress.notes)
+    outcome = make_outcome(dataset, split, results, trained, verdicts, progress.notes)
+    write_all(outcome, trained, room, progress)
+    return results
+
+
+def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, Any] | None]:
+    """The data with a test set, and how it was divided if it had none. What cannot be used is refused here."""
+    whole = datasets.load(options.data, labels=options.labels, progress=report)
+    dataset, split = divide(whole, seed=options.seed, limit=options.limit)
     if len(np.unique(dataset.y)) < 2:
         raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
     for name, rows in (("X", dataset.X), ("X_test", _test_part(dataset)[0])):
         check_finite(rows, name)
         for metric in options.metrics:
             check_magnitude(rows, name, metric)
-    return dataset
+    if "knn" in options.models:
+        check_folds(options.folds, dataset.y)
+        check_ks(options.ks, len(dataset.y) - -(-len(dataset.y) // options.folds))
+    return dataset, split
 
 
 def _test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -154,7 +170,7 @@ def _train_linear(name: str) -> Callable[..., Trained]:
         with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha") as report:
             sweep = _linear.sweep(name, X, y, seed=options.seed, report=report)
         for end, more in ((max, "larger"), (min, "smaller")):
-            if sweep.alpha == end(_linear.ALPHAS):
+            if sweep.alpha == end(_linear.ALPHAS) and sweep.validation_accuracy < 1:
                 progress.note(f"{MODELS[name]}: alpha = {sweep.alpha:g} ends those tried; a {more} one may do better")
         begun = time.perf_counter()
         with progress.step(f"{MODELS[name]}: fit on all training rows"):
@@ -193,8 +209,8 @@ def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress) ->
     return verdicts
 
 
-def collect(dataset: Dataset, options: RunOptions, trained: dict[str, Trained], verdicts: dict[str, Verdict],
-            test: TestSet, notes: list[str]) -> dict[str, Any]:
+def collect(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions, trained: dict[str, Trained],
+            verdicts: dict[str, Verdict], test: TestSet, notes: list[str]) -> dict[str, Any]:
     """What results.json says."""
     models = {
         name: {
@@ -216,20 +232,47 @@ def collect(dataset: Dataset, options: RunOptions, trained: dict[str, Trained], 
         "n_classes": len(dataset.class_names),
         "class_names": list(dataset.class_names),
         "image_shape": dataset.image_shape,
+        "test_set": "own" if split is None else "split",
+        "limit": options.limit,
         "seed": options.seed,
         "command": options.command,
         "versions": _results.versions(),
         "environment": _results.environment(),
         "test_evaluations": test.evaluations.total(),
         "models": models,
+        "baseline": baseline(dataset, test),
+        "comparisons": comparisons(verdicts, best_model({"models": models})),
         "notes": list(notes),
     }
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
 
 
-def make_outcome(dataset: Dataset, results: dict[str, Any], trained: dict[str, Trained], verdicts: dict[str, Verdict],
-                 notes: list[str]) -> Outcome:
+def baseline(dataset: Dataset, test: TestSet) -> dict[str, Any]:
+    """What a classifier is worth that always names the most frequent class of the training rows."""
+    code = int(np.bincount(dataset.y).argmax())
+    right = test.count(code)
+    return {
+        "class_name": dataset.class_names[code],
+        "test_accuracy": right / len(test),
+        "test_errors": len(test) - right,
+        "test_accuracy_interval": list(_results.wilson_interval(right, len(test))),
+    }
+
+
+def comparisons(verdicts: dict[str, Verdict], best: str) -> list[dict[str, Any]]:
+    """The best model against each other one, on the same test rows."""
+    found = []
+    for name in verdicts:
+        if name != best:
+            only_best, only_other, p_value = mcnemar(verdicts[best].right, verdicts[name].right)
+            found.append({"model": best, "other": name, "only_model_right": only_best, "only_other_right": only_other,
+                          "p_value": p_value})
+    return found
+
+
+def make_outcome(dataset: Dataset, split: dict[str, Any] | None, results: dict[str, Any], trained: dict[str, Trained],
+                 verdicts: dict[str, Verdict], notes: list[str]) -> Outcome:
     """What the report draws from."""
     found = trained["random_search"].extras["found"] if "random_search" in trained else None
     knn = trained.get("knn")
@@ -242,6 +285,7 @@ def make_outcome(dataset: Dataset, results: dict[str, Any], trained: dict[str, T
         sweeps={name: one.extras["sweep"] for name, one in trained.items() if "sweep" in one.extras},
         random_search_best=None if found is None else np.asarray(found.best_values),
         neighbors=None if knn is None else shown_neighbors(knn.model, dataset, verdicts["knn"].predicted),
+        split=split,
         notes=list(notes),
     )
 
@@ -254,8 +298,10 @@ def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tupl
     return first, distances, indices
 
 
-def metadata_of(dataset: Dataset, results: dict[str, Any], name: str) -> dict[str, Any]:
-    """What travels with a saved model: enough to prepare new images as these were, and to name their classes."""
+def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
+    """What travels with a saved model: enough to prepare new images as these were, to name their classes, and to know
+    the rows it was judged on."""
+    dataset, results = outcome.dataset, outcome.results
     entry = results["models"][name]
     return {
         "preprocessing": dict(dataset.preprocessing),
@@ -265,6 +311,7 @@ def metadata_of(dataset: Dataset, results: dict[str, Any], name: str) -> dict[st
         "model": name,
         "test_accuracy": entry["test_accuracy"],
         "command": results["command"],
+        "split": outcome.split,
     }
 
 
@@ -274,8 +321,7 @@ def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progres
 
     (room / "models").mkdir()
     for name, one in trained.items():
-        metadata = metadata_of(outcome.dataset, outcome.results, name)
-        one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata)
+        one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
     with progress.step("drawing the report"):
         write_report(outcome, room / "report.html")
-    _results.write_atomically(_results.as_json(outcome.results), room / "results.json")
+    _results.write_text(_results.as_json(outcome.results), room / "results.json", "the results")

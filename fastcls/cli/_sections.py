@@ -20,7 +20,10 @@ from ._words import metric_name, percent, seconds
 
 SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
-SWEEP_HEADINGS = {"alpha": "α (penalty)", "validation_accuracy": "validation accuracy", "fit_seconds": "fit"}
+#: what is shown of a sweep, and as what
+SWEEP_COLUMNS = {
+    "alpha": "α", "validation_accuracy": "accuracy", "validation_loss": "loss", "epochs": "epochs", "fit_seconds": "fit",
+}  # fmt: skip
 
 
 def choices(outcome: Outcome) -> list[dict[str, Any]]:
@@ -43,16 +46,21 @@ def _choice_of_k(selection: Any) -> dict[str, Any]:
     where = int(np.flatnonzero(ks == k)[0])
     folds = np.asarray(selection.fold_accuracy[metric]).shape[1]
     tried = len(ks) * len(selection.metrics)
-    sentence = (
-        f"k\u00a0=\u00a0{k} under {metric_name(metric)} has the highest mean accuracy over {folds} folds, "
-        f"{percent(mean[where])} (standard deviation over the folds {percent(std[where])})"
-    )
     if tried == 1:
         sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds} folds."
     else:
-        near = ks[mean >= mean[where] - std[where]]
-        others = f"; {len(near)} of the {len(ks)} values of k under {metric_name(metric)} come within that deviation"
-        sentence += f", of {tried} pairs of k and metric tried{others if len(ks) > 1 else ''}."
+        equal = sum(int((selection.mean(name) == mean[where]).sum()) for name in selection.metrics) - 1
+        sentence = (
+            f"k\u00a0=\u00a0{k} under {metric_name(metric)}: of {tried} pairs of k and metric, none has a higher mean "
+            f"accuracy over {folds} folds than its {percent(mean[where])} (standard deviation over the folds "
+            f"{percent(std[where])})."
+        )
+        if equal:
+            others = "One other equals" if equal == 1 else f"{equal} others equal"
+            sentence += f" {others} it; of equals the first metric and the smallest k are taken."
+        elif len(ks) > 1:
+            near = int((mean >= mean[where] - std[where]).sum())
+            sentence += f" {near} of the {len(ks)} values of k under {metric_name(metric)} come within that deviation."
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figure": None, "rows": [], "columns": []}
     figure = {
@@ -74,14 +82,17 @@ def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _choice_of_alpha(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
-    columns = [key for key in sweep[0] if key != "chosen"]
+    columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    sentence = f"{len(sweep)} settings were fitted and compared on held-out training rows"
+    sentence = f"{len(sweep)} strengths α of the penalty were tried and compared on held-out training rows"
     if chosen is not None:
         right = percent(chosen["validation_accuracy"])
+        equal = sum(row["validation_accuracy"] == chosen["validation_accuracy"] for row in sweep)
         sentence += f"; none was right more often than α\u00a0=\u00a0{chosen['alpha']:g}, {right}"
-    headings = [SWEEP_HEADINGS.get(key, key.replace("_", " ")) for key in columns]
+        if equal > 1:
+            sentence += f", and of the {equal} that were right as often it has the smallest loss there"
+    headings = [SWEEP_COLUMNS[key] for key in columns]
     return {"name": MODELS[name], "sentence": sentence + ".", "figure": None, "rows": rows, "columns": headings}
 
 
@@ -90,7 +101,7 @@ def _sweep_cell(key: str, value: Any) -> str:
         return percent(value)
     if key.endswith("seconds"):
         return seconds(value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def figures(outcome: Outcome) -> list[dict[str, Any]]:

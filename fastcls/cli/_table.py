@@ -6,8 +6,11 @@ import shlex
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastcls.display._style import shorten
+
 from ._checks import MODELS, as_word
 from ._text import markup, printable
+from ._words import listed, metric_name
 
 
 def best_model(results: dict[str, Any]) -> str:
@@ -18,10 +21,16 @@ def best_model(results: dict[str, Any]) -> str:
                key=lambda name: (models[name]["test_errors"], name == "random_search"))
 
 
+def tied_with_best(results: dict[str, Any]) -> list[str]:
+    """The other models that make as few test errors as the best one."""
+    models, best = results["models"], best_model(results)
+    return [name for name in models if name != best and models[name]["test_errors"] == models[best]["test_errors"]]
+
+
 def setting(entry: dict[str, Any]) -> str:
-    """What was chosen for a model: ``l1, k = 3`` or ``alpha = 0.001``."""
+    """What was chosen for a model: ``L1, k = 3`` or ``alpha = 0.001``."""
     if "k" in entry:
-        return f"{entry['metric']}, k = {entry['k']}"
+        return f"{metric_name(entry['metric'])}, k = {entry['k']}"
     if "alpha" in entry:
         return f"alpha = {entry['alpha']:g}"
     return f"best of {entry['tries']:,}"
@@ -41,15 +50,21 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
     table.add_column("chosen")
     for heading in ("valid. %", "test %", "95 % interval", "errors", "predict"):
         table.add_column(heading, justify="right", no_wrap=True)
-    best = best_model(results)
+    best = [best_model(results), *tied_with_best(results)]
     for name, entry in results["models"].items():
-        low, high = entry["test_accuracy_interval"]
         table.add_row(
-            MODELS[name], setting(entry).replace(" = ", " "), _validation(entry), f"{100 * entry['test_accuracy']:.2f}",
-            f"{100 * low:.1f} to {100 * high:.1f}", f"{entry['test_errors']:,}", _seconds(entry["predict_seconds"]),
-            style="bold" if name == best else None,
+            MODELS[name], setting(entry).replace(" = ", " "), _validation(entry), *_judged(entry),
+            _seconds(entry["predict_seconds"]), style="bold" if name in best else None,
         )
+    majority = results["baseline"]
+    table.add_row("majority", markup(shorten(majority["class_name"], 13)), "-", *_judged(majority), "-", style="dim")
     console.print(table)
+
+
+def _judged(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """Test accuracy, its interval and the errors."""
+    low, high = entry["test_accuracy_interval"]
+    return f"{100 * entry['test_accuracy']:.2f}", f"{100 * low:.1f} to {100 * high:.1f}", f"{entry['test_errors']:,}"
 
 
 def _validation(entry: dict[str, Any]) -> str:
@@ -69,9 +84,11 @@ def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]
     best = best_model(results)
     entry = results["models"][best]
     model = folder / "models" / f"{best}.safetensors"
+    tied = tied_with_best(results)
+    equal = f", tied with {listed([MODELS[name] for name in tied])}" if tied else ""
     command = shlex.join(["fastcls", "predict", as_word(str(model)), as_word(data)])
     return [
         f"Report: {printable(folder / 'report.html')}",
-        f"Best model: {MODELS[best]} ({setting(entry)}), test accuracy {100 * entry['test_accuracy']:.2f} %",
+        f"Best model: {MODELS[best]} ({setting(entry)}){equal}, test accuracy {100 * entry['test_accuracy']:.2f} %",
         f"Next: {printable(command)}",
     ]

@@ -92,6 +92,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         If there are no labels, a header lies, or rows and labels do not fit each other.
     """
     file = existing_path(path, wanted="an .npy file")
+    rows = read_npy(file)
     if labels is None:
         candidates = _beside(file, "labels", ".npy") + [file.parent / "y.npy"]
         found = next((c for c in candidates if c.is_file() and c != file), None)
@@ -104,7 +105,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         labels = found
     class_file = next((c for c in _beside(file, "classes", ".txt") if c.is_file()), None)
     return _assemble(
-        read_npy(file),
+        rows,
         _given_labels(labels),
         class_names=None if class_file is None else text_lines(class_file),
         name=name_of(file),

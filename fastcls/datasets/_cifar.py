@@ -21,6 +21,7 @@ _TEST = "test_batch.bin"
 _SUBFOLDER = "cifar-10-batches-bin"
 _H, _W, _C = 32, 32, 3
 _RECORD = 1 + _H * _W * _C
+_PUBLISHED = 10_000  # records a batch
 _WANTED = f"a folder with {_TRAIN[0]} to {_TRAIN[-1]} and {_TEST}"
 
 
@@ -59,8 +60,11 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
     missing = [name for name in (*_TRAIN, _TEST) if not (folder / name).is_file()]
     if missing:
         raise InputError(f"{shown(folder)} has no {', '.join(missing)}; wanted {_WANTED}")
-    X, y = _read_batches([folder / name for name in _TRAIN])
-    X_test, y_test = _read_batches([folder / _TEST])
+    counts = {name: _n_records(folder / name) for name in (*_TRAIN, _TEST)}
+    if set(counts.values()) != {_PUBLISHED}:
+        log.info("%s has batches of %s records; the published ones have %d", shown(folder), [*counts.values()], _PUBLISHED)
+    X, y = _read_batches({folder / name: counts[name] for name in _TRAIN})
+    X_test, y_test = _read_batches({folder / _TEST: counts[_TEST]})
     shape = (_H, _W, _C)
     return Dataset(
         X,
@@ -74,12 +78,12 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
     )
 
 
-def _read_batches(paths: list[Path]) -> tuple[np.ndarray, np.ndarray]:
-    counts = [_n_records(path) for path in paths]
-    X = np.empty((sum(counts), _H * _W * _C), dtype=np.uint8)
-    y = np.empty(sum(counts), dtype=np.int64)
+def _read_batches(counts: dict[Path, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and labels of files of so many records each."""
+    X = np.empty((sum(counts.values()), _H * _W * _C), dtype=np.uint8)
+    y = np.empty(len(X), dtype=np.int64)
     start = 0
-    for path, count in zip(paths, counts, strict=True):
+    for path, count in counts.items():
         records = np.fromfile(path, dtype=np.uint8, count=count * _RECORD).reshape(count, _RECORD)
         labels = records[:, 0]
         if labels.max() > 9:
@@ -99,8 +103,6 @@ def _n_records(path: Path) -> int:
             f"{shown(path)} has {size:,} bytes, not a positive multiple of {_RECORD:,}; "
             "wanted whole records of one label and 3,072 pixels: the file is truncated or of another format"
         )
-    if size != 10_000 * _RECORD:
-        log.info("%s has %d records; the published batches have 10,000", shown(path), size // _RECORD)
     return size // _RECORD
 
 

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+LONGEST = 9  # characters shown of a name: with its sign they fill a column of the usual figure in the tiny size
+SHORT = 6  # characters that fit in the size of other small text
+TINY = 6.0  # points
+
+
+def _name(name: object) -> str:
+    return _style.shorten(name, LONGEST)
+
+
 class NeighborsDisplay(Drawn):
     """Query images, each in a row with its nearest training images, nearest first.
 
@@ -149,11 +158,12 @@ class NeighborsDisplay(Drawn):
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
         """Draw into ``figure``, or into a new one."""
         n_queries, n_neighbors = self.distances.shape
-        size = 0.92 * _style.WIDTH / (max(n_neighbors, 3) + 1.25)
+        # the query's column is wider: the gap says that what follows is something else; long names need more of it
+        wider = 1.7 if self._has_long_names() else 1.25
+        size = 0.92 * _style.WIDTH / (max(n_neighbors, 3) + wider)
         height = n_queries * (size * self.query_images.shape[1] / self.query_images.shape[2] + 0.37) + 0.2
         self.figure_ = _style.figure_for(figure, height)
-        # the query's column is wider: the gap says that what follows is something else
-        ratios = [1.25] + [1] * n_neighbors
+        ratios = [wider] + [1] * n_neighbors
         self.axes_ = self.figure_.subplots(n_queries, n_neighbors + 1, squeeze=False, width_ratios=ratios)
         low, high = _style.grey_range(np.concatenate([self.query_images.ravel(), self.neighbor_images.ravel()]))
         for q in range(n_queries):
@@ -168,19 +178,26 @@ class NeighborsDisplay(Drawn):
         title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
 
+    def _has_long_names(self) -> bool:
+        given = (self.neighbor_names, self.query_names, self.predicted_names)
+        return max(len(_name(name)) for names in given if names is not None for name in np.ravel(names)) > SHORT
+
+    def _size_of_names(self) -> float:
+        return TINY if self._has_long_names() else _style.SMALL
+
     def _draw_query(self, ax: Axes, q: int, low: float, high: float) -> None:
         ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
         ax.set_anchor("W")
         _style.bare(ax)
         lines = []
         if self.query_names is not None:
-            lines.append(f"is {_style.shorten(self.query_names[q], 10)}")
+            lines.append(f"is {_name(self.query_names[q])}")
         if self.predicted_names is not None:
             mark = ""
             if self.query_names is not None:
                 mark = _style.RIGHT if self.predicted_names[q] == self.query_names[q] else _style.WRONG
-            lines.append(f"{mark} vote {_style.shorten(self.predicted_names[q], 10)}".strip())
-        ax.set_xlabel("\n".join(lines), fontsize=_style.SMALL, labelpad=2, parse_math=False, loc="left")
+            lines.append(f"{mark} vote {_name(self.predicted_names[q])}".strip())
+        ax.set_xlabel("\n".join(lines), fontsize=self._size_of_names(), labelpad=2, parse_math=False, loc="left")
 
     def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float) -> None:
         ax.imshow(_style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
@@ -193,5 +210,5 @@ class NeighborsDisplay(Drawn):
         else:
             mark = _style.WRONG + " "
             _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        text = f"{mark}{_style.shorten(self.neighbor_names[q, j], 10)}\n{_style.number(self.distances[q, j])}"
-        ax.set_xlabel(text, fontsize=_style.SMALL, labelpad=2, parse_math=False)
+        text = f"{mark}{_name(self.neighbor_names[q, j])}\n{_style.number(self.distances[q, j])}"
+        ax.set_xlabel(text, fontsize=self._size_of_names(), labelpad=2, parse_math=False)

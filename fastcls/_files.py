@@ -1,0 +1,64 @@
+"""The one way to write a file: whole, or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ._validation import InputError
+from .datasets._common import reason, shown
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
+    """Give a new file beside `path` to be filled; at the end of the block it takes the place of `path`.
+
+    At any moment `path` is the old file or the complete new one. An error or Ctrl-C inside the block leaves nothing
+    behind. What cannot be written is refused on entry, so work may be done inside.
+
+    Parameters
+    ----------
+    path : str or path
+        Through a symbolic link: the link stays one.
+    what : str
+        What is written, for the refusal: "the model".
+
+    Raises
+    ------
+    InputError
+        If `path` is a folder, its folder is missing, or that folder cannot be written.
+    """
+    target = Path(os.path.realpath(os.fspath(path)))
+    if target.is_dir():
+        raise InputError(f"cannot write {what} to {shown(path)}: it is a folder; give the name of a file")
+    if not target.parent.is_dir():
+        raise InputError(f"cannot write {what} to {shown(path)}: there is no such folder; create it first")
+    beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+    try:
+        # Made here, with the permissions any new file gets, so that nobody's file is written over.
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; choose another folder") from None
+    try:
+        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
+        os.close(descriptor)
+        yield beside
+        beside.chmod(mode)  # a writer may have put a file of its own there: safetensors 0.8's is its owner's alone
+        _flush_to_disk(beside, os.O_RDWR)
+        os.replace(beside, target)
+    finally:
+        beside.unlink(missing_ok=True)
+    if os.name == "posix":  # the rename itself; elsewhere folders cannot be opened
+        _flush_to_disk(target.parent, os.O_RDONLY)
+
+
+def _flush_to_disk(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

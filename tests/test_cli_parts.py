@@ -1,0 +1,137 @@
+"""Parts of the command line on their own: the judge, the progress, words."""
+
+import io
+import re
+import sys
+import threading
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _command import here
+
+from fastcls.cli import _checks, _judge, _progress, _results, _text
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+
+
+def test_judge_counts_and_warns_at_the_second_look():
+    class Zero:
+        def predict(self, X):
+            return np.zeros(len(X), dtype=np.int64)
+
+    test = _judge.TestSet(np.zeros((4, 2)), np.array([0, 0, 0, 1]))
+    first = test.judge("zero", Zero())
+    assert (first.errors, first.accuracy, test.evaluations["zero"]) == (1, 0.75, 1)
+    with pytest.warns(UserWarning, match="2 times"):
+        test.judge("zero", Zero())
+    assert test.evaluations.total() == 2
+
+
+def test_mcnemar_matches_hand_computed_values():
+    # 9 against 3 of 12: 2 * (C(12,0) + C(12,1) + C(12,2) + C(12,3)) / 2^12 = 2 * 299 / 4096
+    right, other = np.zeros(40, dtype=bool), np.zeros(40, dtype=bool)
+    right[:9], other[9:12] = True, True
+    right[20:] = other[20:] = True  # where both are right, nothing is said
+    only, only_other, p = _judge.mcnemar(right, other)
+    assert (only, only_other) == (9, 3)
+    assert p == pytest.approx(598 / 4096)
+    assert _judge.mcnemar(other, right) == (3, 9, p)
+    assert _judge.mcnemar(right, right) == (0, 0, 1.0)
+    assert _judge.mcnemar(right, ~right)[2] < 0.05
+
+
+def test_wilson_interval_matches_hand_computed_values():
+    # 81 of 263 is the worked example of Newcombe, Statistics in Medicine 17 (1998), Table I, method 3
+    assert _results.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert _results.wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert _results.wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert _results.wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+    assert _results.wilson_interval(20, 20)[1] == 1.0
+
+
+@pytest.mark.parametrize(("raw", "shown"), [
+    ("a\x1b[31mb", "a\\x1b[31mb"), ("a\nb", "a\\nb"), ("\u202egpj", "\\u202egpj"), ("caf\u00e9", "caf\u00e9"),
+    ("\udcff", "\\udcff"),
+])
+def test_names_cannot_command_the_terminal(raw, shown):
+    assert _text.printable(raw) == shown
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0.2, "about 1 s"), (38.2, "about 40 s"), (119, "about 2 min"),
+                                               (9000, "about 2.5 h")])
+def test_durations_are_said_as_one_says_them(seconds, said):
+    assert _text.about(seconds) == said
+
+
+class Screen(io.StringIO):
+    """A terminal, as far as a stream can be one."""
+
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Screen])
+def test_long_step_speaks_and_short_one_does_not(stream, monkeypatch):
+    monkeypatch.setattr(_progress, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(_progress, "PLAIN_SECONDS", 10.0)
+    monkeypatch.setenv("TERM", "xterm")
+    shown = stream()
+    progress = _progress.Progress(shown)
+    with progress.step("short") as report:
+        report(1, 2)
+    assert shown.getvalue() == ""
+    with progress.step("long") as report:
+        for done in range(50):
+            report(done, 50)
+            time.sleep(0.01)
+    lines = shown.getvalue().splitlines()
+    assert "short" not in shown.getvalue()
+    if stream is io.StringIO:
+        assert len(lines) == 2
+        assert re.fullmatch(r"long: \d+ %, 0 s", lines[0])
+        assert re.fullmatch(r"long: done in [01] s", lines[1])
+    else:
+        assert "%" in shown.getvalue()  # the bar
+        assert re.search(r"long .*0\.\d s", lines[-1])
+
+
+def test_error_inside_a_step_ends_its_display(monkeypatch):
+    monkeypatch.setattr(_progress, "QUIET_SECONDS", 0.05)
+    monkeypatch.setenv("TERM", "xterm")
+    def interrupted(stream):
+        with _progress.Progress(stream).step("long"):
+            time.sleep(0.1)
+            raise KeyboardInterrupt
+
+    before = threading.active_count()
+    for stream in (io.StringIO(), Screen()):
+        with pytest.raises(KeyboardInterrupt):
+            interrupted(stream)
+    until = time.monotonic() + 5
+    while threading.active_count() > before and time.monotonic() < until:
+        time.sleep(0.02)
+    assert threading.active_count() == before
+
+
+def test_warnings_become_notes_once():
+
+    stream = io.StringIO()
+    progress = _progress.Progress(stream)
+    with progress.library_as_notes():
+        for _ in range(2):
+            warnings.warn("ks above\n 60 were dropped", UserWarning, stacklevel=1)
+    assert progress.notes == ["ks above 60 were dropped"]
+    assert stream.getvalue() == "note: ks above 60 were dropped\n"
+
+
+def test_defaults_are_left_out_of_the_command():
+    assert _checks.RunOptions("digits").command == "fastcls run digits"
+    assert _checks.RunOptions("-d ata", ks=(1, 3)).command == "fastcls run './-d ata' --ks 1,3"
+
+
