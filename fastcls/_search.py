@@ -155,6 +155,14 @@ def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
     return Q_dtype.name if Q_dtype == X_dtype else "float64"
 
 
+def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
+    """Rows of bytes that begin at multiples of 64: a register's load across two cache lines costs two."""
+    width = -(-n_bytes // 64) * 64
+    room = np.empty(n_rows * width + 63, dtype=np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + n_rows * width].reshape(n_rows, width)
+
+
 def _as_bytes(rows: np.ndarray) -> np.ndarray:
     return np.asarray(rows).view(np.uint8)
 
@@ -266,7 +274,7 @@ class _Search:
         wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
         self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
         size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
-        self.scratch = np.empty((self.n_threads, size), dtype=np.uint8)
+        self.scratch = _aligned_rows(self.n_threads, size)
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
             S_out: np.ndarray, indices_out: np.ndarray) -> None:  # fmt: skip

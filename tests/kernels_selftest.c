@@ -95,6 +95,24 @@ static int check_pairs(const fastcls_isa *isa) {
     return n_pairs;
 }
 
+/* Byte tiles must give their sums in whatever mode another library has left the processor, and leave it in that mode. */
+#if defined(__x86_64__)
+static unsigned flush_subnormals(void) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+}
+static void still_flushing(unsigned before) {
+    if (before)
+        same((_mm_getcsr() & 0x8040) == 0x8040, 1);
+    if (before)
+        _mm_setcsr(before);
+}
+#else
+static unsigned flush_subnormals(void) { return 0; }
+static void still_flushing(unsigned before) { (void)before; }
+#endif
+
 /* Packing in blocks of features and adding the blocks' tiles, as the search does. Every buffer ends at the page behind. */
 static int bias(int type, int flip) { return !flip ? 0 : type == FASTCLS_U8 ? -128 : 128; }
 typedef struct {
@@ -126,7 +144,9 @@ static const double *tile_sums(packing_t p, const uint8_t *queries, ptrdiff_t n_
                      packed_rows);
         if (!strcmp(fault, "panel") && n == 65)
             memset(packed_rows + (n_steps - 1) * unit * p.panel->rows, 0, (size_t)unit); /* as if a tail were lost */
+        const unsigned flushing = p.type < FASTCLS_F16 ? flush_subnormals() : 0;
         p.panel->tile(packed_queries, packed_rows, n_steps, sums, p.panel->rows, first > 0);
+        still_flushing(flushing);
     }
     return sums;
 }

@@ -3,7 +3,7 @@
 #define FASTCLS_AVX512VNNI_H
 #include <immintrin.h>
 
-#include "contract.h"
+#include "avx2.h"
 
 FASTCLS_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
 
@@ -47,15 +47,18 @@ static inline __m512i dot_step_avx512(__m512i a, __m512i q_u8x64, __m512i r_i8x6
 
 #define TILE_QUERIES 6
 
-#define KERNEL l1_u8_avx512vnni
-#define VECTOR __m512i
+#define KERNEL l1_u8_avx512vnni /* sums as subnormals: see avx2.h */
+#define VECTOR __m512d
+#define ROWS __m512i
 #define LANES 8
 #define STEP_BYTES 8
-#define ZERO _mm512_setzero_si512
+#define ZERO _mm512_setzero_pd
 #define LOAD(p) _mm512_loadu_si512(p)
 #define BROADCAST load_i64x1_avx512
-#define STEP(a, q, r) _mm512_add_epi64(a, _mm512_sad_epu8(q, r))
-#define STORE(p, a, add) store_f64x8_avx512(p, _mm512_cvtepi64_pd(a), add)
+#define STEP(a, q, r) _mm512_add_pd(a, _mm512_castsi512_pd(_mm512_sad_epu8(q, r)))
+#define STORE(p, a, add) store_f64x8_avx512(p, _mm512_cvtepi64_pd(_mm512_castpd_si512(a)), add)
+#define ENTER const unsigned mode = keep_subnormals();
+#define LEAVE restore_subnormals(mode);
 #include "tile.h"
 
 #define KERNEL dot_u8_avx512vnni /* queries unsigned, rows signed: 255 x 128 x 65,536 features < 2^31 */
