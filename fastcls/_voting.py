@@ -13,6 +13,7 @@ from ._validation import check_vote_weights
 __all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
 
 WEIGHTS = ("uniform", "distance", "softmax")
+_NO_CODES, _NO_WEIGHTS = np.empty(0, dtype=np.int64), np.empty((0, 0))
 Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
 
 
@@ -42,15 +43,23 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
 
 def vote(
     labels: np.ndarray,
-    weights: np.ndarray,
+    weights: np.ndarray | None,
     ks: np.ndarray,
     n_classes: int,
     *,
     tie_break: str,
     n_threads: int,
     with_totals: bool = False,
+    codes: np.ndarray = _NO_CODES,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted majority among the first k neighbours for every k of `ks` (ascending). Input is trusted.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_queries, k_max), int64, nearest first
+        Class codes; or, where `codes` are given, places in these.
+    weights : ndarray of the shape of labels, float64, or None: every weight is 1
+    ks : ndarray of shape (n_ks,)
 
     Returns
     -------
@@ -64,7 +73,7 @@ def vote(
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))
     _kernels.vote(
-        labels, np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64), tie_break == "nearest", winners, tied,
-        totals, np.empty((n_threads, n_classes)), n_threads,
+        labels, codes, _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64),
+        tie_break == "nearest", winners, tied, totals, np.empty((n_threads, n_classes)), n_threads,
     )  # fmt: skip
-    return winners, tied.astype(bool), totals
+    return winners, tied.view(bool), totals

@@ -194,6 +194,27 @@ static inline f64x8_avx2 load_f64x8_avx2(const double *p) {
 #define LOAD8_F64 load_f64x8_avx2
 #include "float_pairs.h"
 
+#define VALUES __m256d
+#define NUMBERS __m256i
+#define MASK __m256d
+#define WIDTH 4
+#define LOAD_V(p) _mm256_loadu_pd(p)
+#define STORE_V(p, v) _mm256_storeu_pd(p, v)
+#define SET_V(x) _mm256_set1_pd(x)
+#define LOAD_N(p) _mm256_loadu_si256((const __m256i *)(p))
+#define STORE_N(p, v) _mm256_storeu_si256((__m256i *)(p), v)
+#define SET_N(x) _mm256_set1_epi64x(x)
+#define ADD_V _mm256_add_pd
+#define SUB_V _mm256_sub_pd
+#define MUL_V _mm256_mul_pd
+#define ABS_V(v) _mm256_andnot_pd(_mm256_set1_pd(-0.0), v)
+#define LESS(a, b) _mm256_cmp_pd(a, b, _CMP_LT_OQ)
+#define NOT_EQUAL(a, b) _mm256_castsi256_pd(_mm256_xor_si256(_mm256_cmpeq_epi64(a, b), _mm256_set1_epi64x(-1)))
+#define ANY(m) _mm256_movemask_pd(m)
+#define PICK_V(m, a, b) _mm256_blendv_pd(b, a, m)
+#define PICK_N(m, a, b) _mm256_castpd_si256(_mm256_blendv_pd(_mm256_castsi256_pd(b), _mm256_castsi256_pd(a), m))
+#include "narrow.h"
+
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
 static inline __m256i flip_avx2(__m256i v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)0x80)); }
 static inline __m256i step_l1_u8_avx2(__m256i a, __m256i x, __m256i y) {

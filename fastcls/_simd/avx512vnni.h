@@ -150,6 +150,27 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #define LOAD8_F64 _mm512_loadu_pd
 #include "float_pairs.h"
 
+#define VALUES __m512d
+#define NUMBERS __m512i
+#define MASK __mmask8
+#define WIDTH 8
+#define LOAD_V(p) _mm512_loadu_pd(p)
+#define STORE_V(p, v) _mm512_storeu_pd(p, v)
+#define SET_V(x) _mm512_set1_pd(x)
+#define LOAD_N(p) _mm512_loadu_si512(p)
+#define STORE_N(p, v) _mm512_storeu_si512(p, v)
+#define SET_N(x) _mm512_set1_epi64(x)
+#define ADD_V _mm512_add_pd
+#define SUB_V _mm512_sub_pd
+#define MUL_V _mm512_mul_pd
+#define ABS_V _mm512_abs_pd
+#define LESS(a, b) _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ)
+#define NOT_EQUAL _mm512_cmpneq_epi64_mask
+#define ANY(m) (m)
+#define PICK_V(m, a, b) _mm512_mask_blend_pd(m, b, a)
+#define PICK_N(m, a, b) _mm512_mask_blend_epi64(m, b, a)
+#include "narrow.h"
+
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
 static inline __m512i flip_avx512(__m512i v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }
 static inline __m512i step_l1_u8_avx512(__m512i a, __m512i x, __m512i y) {
