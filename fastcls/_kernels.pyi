@@ -119,6 +119,7 @@ def vote(
     winners_out: _Integers,
     tied_out: _Bytes,
     totals_out: _Floats,
+    n_classes: int,
     scratch: _Floats,
     n_threads: int,
 ) -> None: ...

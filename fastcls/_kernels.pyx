@@ -506,7 +506,7 @@ cdef void vote_one(const int64_t *labels, const int64_t *codes, const double *we
 
 def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:, ::1] weights,
          const int64_t[::1] ks, bint nearest, int64_t[:, ::1] winners_out, uint8_t[:, ::1] tied_out,
-         double[:, ::1] totals_out, double[:, ::1] scratch, int n_threads):
+         double[:, ::1] totals_out, Py_ssize_t n_classes, double[:, ::1] scratch, int n_threads):
     """Weighted majority among the first k neighbours, for every k of `ks` in one pass.
 
     Parameters
@@ -518,9 +518,9 @@ def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:,
     nearest : of tied classes, the one with the nearest member wins; otherwise the smallest
     winners_out, tied_out : (n_queries, n_ks)
     totals_out : (n_queries, n_classes) or no rows; each class's weights summed in neighbour order, for the last k
-    scratch : (n_threads, n_classes)
+    scratch : (n_threads, n_classes or more)
     """
-    cdef Py_ssize_t n_classes = scratch.shape[1], i
+    cdef Py_ssize_t i
     cdef double *total
     for i in prange(labels.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         total = &totals_out[i, 0] if totals_out.shape[0] > 0 else &scratch[threadid(), 0]

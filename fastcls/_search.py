@@ -345,7 +345,7 @@ class _Search:
                 of_rows = groups[1][start + some.start : start + some.stop]
                 heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
                 if self.narrow:
-                    ends = (start + row == 0, start + some.stop >= self.rows.n_rows)
+                    ends = (start + row == 0, start + min(some.stop, len(chunk)) == self.rows.n_rows)
                     self._narrow(Q, chunk[some], ends, heaps)
                 elif all_terms is None:
                     self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
