@@ -11,7 +11,7 @@ Everything else brings data in (``datasets/``), keeps models (``persistence.py``
 
 ::
 
-    datasets.load ──> X, y ──> KNeighborsClassifier ──> _search ──> _kernels.search_chunk ──> _simd tiles, _topk heaps
+    datasets.load ──> X, y ──> KNeighborsClassifier ──> _search ──> _kernels.search_* ──> _simd tiles, _topk heaps
                          └───> SoftmaxClassifier ──> LinearProblem ──> _kernels.loss_gradient ──> _losses
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
@@ -28,7 +28,7 @@ if _find_spec("fastcls._kernels") is None:
         "run Python from another folder"
     )
 
-from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference
+from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
 from ._config import show_config
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
@@ -55,4 +55,5 @@ __all__ = [
     "penalties",
     "reference",
     "show_config",
+    "simd",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from . import _kernels
-from ._validation import one_of
+from ._validation import check_isa
 
 __all__ = ["active", "available", "built", "use"]
 
@@ -41,12 +41,12 @@ def use(name: str) -> None:
     InputError
         For another name; the good ones are listed, and a set that was built but cannot run here is called so.
     """
-    good = available()
-    if name in built() and name not in good:
-        one_of(f"isa (this processor cannot run {name})", name, [*good, "auto"])
-    one_of("isa", name, [*good, "auto"])
-    _kernels.use_isa(built().index(good[-1] if name == "auto" else name))
+    _use("isa", name)
+
+
+def _use(what: str, name: str) -> None:
+    _kernels.use_isa(built().index(check_isa(what, name, available(), built())))
 
 
 if os.environ.get("FASTCLS_ISA"):
-    use(os.environ["FASTCLS_ISA"])
+    _use("FASTCLS_ISA", os.environ["FASTCLS_ISA"])

@@ -1,4 +1,4 @@
-"""Rows of few features, which take a path of their own: the same bytes as the definition, whatever the pieces and threads."""
+"""Rows of few features, which take a path of their own: the bytes of the definition, whatever the pieces and threads."""
 
 import numpy as np
 import pytest
