@@ -12,7 +12,7 @@ minimised. Everything else brings data in (``datasets/``), keeps models (``persi
 
 ::
 
-    datasets.load ──> X, y ──> KNeighborsClassifier ──> _search ──> _kernels.search_chunk ──> _simd tiles, _topk heaps
+    datasets.load ──> X, y ──> KNeighborsClassifier ──> _search ──> _kernels.search_* ──> _simd tiles, _topk heaps
                          └───> SoftmaxClassifier ──> LinearProblem ──> _linear.loss_gradient ──> _losses
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
@@ -29,7 +29,7 @@ if _find_spec("fastcls._kernels") is None:
         "run Python from another folder"
     )
 
-from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference
+from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
 from ._config import show_config
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
@@ -56,4 +56,5 @@ __all__ = [
     "penalties",
     "reference",
     "show_config",
+    "simd",
 ]

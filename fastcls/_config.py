@@ -6,7 +6,9 @@ import platform
 from importlib import metadata
 from typing import Any
 
-from . import _kernels, _threads
+from threadpoolctl import threadpool_info
+
+from . import _kernels, _threads, simd
 
 
 def config() -> dict[str, Any]:
@@ -15,11 +17,25 @@ def config() -> dict[str, Any]:
     return {
         "openmp": _kernels.HAS_OPENMP,
         "threads": _threads.effective(None),
-        "isa": _kernels.active_isa(),
+        "isa": simd.active(),
+        "isas_available": simd.available(),
+        "isas_built": simd.built(),
+        "openmp_runtime": _libraries("openmp"),
+        "blas": _libraries("blas"),
         "machine": f"{platform.machine()}, {platform.system()}",
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
     }
+
+
+def _libraries(user_api: str) -> list[str]:
+    """The thread pools of one kind in this process, as threadpoolctl sees them."""
+    found = []
+    for pool in threadpool_info():
+        if pool["user_api"] == user_api:
+            words = (pool["prefix"], pool["version"], pool.get("architecture"), f"{pool['num_threads']} threads")
+            found.append(" ".join(str(word) for word in words if word))
+    return sorted(set(found))
 
 
 def _version(name: str) -> str:
@@ -33,13 +49,16 @@ def _version(name: str) -> str:
 
 
 def show_config() -> None:
-    """Print how fastcls was built (OpenMP or serial) and what it uses here (threads, versions)."""
+    """Print how fastcls was built and what it uses here: OpenMP, threads, instruction sets, BLAS, versions."""
     facts = config()
     openmp = "yes" if facts["openmp"] else "no: built serial, every result is the same, on one thread"
+    cannot = [name for name in facts["isas_built"] if name not in facts["isas_available"]]
+    kernels = f"{facts['isa']} in use; can run here: {', '.join(facts['isas_available'])}"
     lines = {
-        "OpenMP": openmp,
+        "OpenMP": ", ".join([openmp, *facts["openmp_runtime"]]),
         "threads": str(facts["threads"]),
-        "kernels": facts["isa"],
+        "kernels": kernels + (f"; built, cannot run here: {', '.join(cannot)}" if cannot else ""),
+        "BLAS": (", ".join(facts["blas"]) or "none found") + " (NumPy's and SciPy's; no search uses it)",
         "machine": facts["machine"],
         "python": facts["python"],
         **facts["versions"],

@@ -69,6 +69,24 @@ def search_panels(
     scratch: _Bytes,
     n_threads: int,
 ) -> int: ...
+def narrow_scratch(n_queries: int, n_features: int, k: int) -> int: ...
+def search_narrow(
+    Q: _Bytes,
+    Q_storage: int,
+    X: _Bytes,
+    X_storage: int,
+    sum: int,
+    query_groups: _Integers,
+    row_groups: _Integers,
+    row_start: int,
+    heap_S_out: _Floats,
+    heap_index_out: _Integers,
+    start: bool,
+    finish: bool,
+    queries_per_job: int,
+    scratch: _Floats,
+    n_threads: int,
+) -> None: ...
 def start_heaps(heap_S_out: _Floats, heap_index_out: _Integers) -> None: ...
 def merge_heaps(heap_S_out: _Floats, heap_index_out: _Integers) -> None: ...
 def sort_heaps(heap_S_out: _Floats, heap_index_out: _Integers, n_threads: int) -> None: ...
@@ -94,12 +112,14 @@ def squared_norms(
 ) -> None: ...
 def vote(
     labels: _Integers,
+    codes: _Integers,
     weights: _Floats,
     ks: _Integers,
     nearest: bool,
     winners_out: _Integers,
     tied_out: _Bytes,
     totals_out: _Floats,
+    n_classes: int,
     scratch: _Floats,
     n_threads: int,
 ) -> None: ...

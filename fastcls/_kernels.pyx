@@ -14,13 +14,13 @@ from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from libc.string cimport memcpy
 
+from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, narrow_fn, search_narrow_block, widen_fn
 from fastcls._panels cimport (
     Heaps, Panel, PanelScratch, PanelSearch, cosine_from_dot, lay_out, pair_fn, search_panels_block, select_fn,
 )
 from fastcls._topk cimport offer, sort_heap
 
 cdef extern from "dispatch.h" nogil:
-    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
     enum:
         FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
         FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
@@ -32,6 +32,7 @@ cdef extern from "dispatch.h" nogil:
         int (*can_run)()
         Panel panels[4]
         select_fn select
+        narrow_fn narrow
         pair_fn pairs[3][5]
     const Isa *const fastcls_isas[]
     Isa fastcls_active
@@ -341,6 +342,53 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     return n_passed
 
 
+def narrow_scratch(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k):
+    """Doubles of scratch that one thread needs for blocks of so many queries."""
+    cdef NarrowScratch unused
+    return lay_out_narrow(n_queries, n_features, k, NULL, &unused)
+
+
+def search_narrow(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
+                  const int64_t[::1] query_groups, const int64_t[::1] row_groups, int64_t row_start,
+                  double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, bint start, bint finish,
+                  Py_ssize_t queries_per_job, double[:, ::1] scratch, int n_threads):
+    """Offer every row of one chunk, of few features, to the heap of every query, by L1 or squared L2.
+
+    Parameters as in search_direct, and
+    start : the heaps are not filled yet
+    finish : leave neighbours nearest first; otherwise farthest first, which is a heap and what the next call needs
+    queries_per_job : queries of one block
+    scratch : (n_threads, narrow_scratch(...))
+    """
+    cdef NarrowSearch search
+    cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
+    cdef Heaps own
+    cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
+    cdef bint by_rows = heap_S_out.shape[0] > 1
+    cdef Py_ssize_t n_row_jobs = n_threads if by_rows else 1
+    cdef Py_ssize_t n_query_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_query_jobs * n_row_jobs)
+    search.queries = &Q[0, 0]
+    search.rows = &X[0, 0]
+    search.query_bytes = Q.shape[1]
+    search.row_bytes = X.shape[1]
+    search.widen_queries = fastcls_widen[Q_storage]
+    search.widen_rows = NULL if X_storage == FASTCLS_F64 else fastcls_widen[X_storage]
+    search.n_features = X.shape[1] // fastcls_type_bytes[X_storage]
+    search.sum = sum
+    search.narrow = fastcls_active.narrow
+    search.start = start
+    search.finish = finish
+    for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
+        own = of_part(heaps, threadid() if by_rows else 0, n_queries)
+        search_narrow_block(
+            &search, &own, job // n_row_jobs * queries_per_job,
+            min(queries_per_job, n_queries - job // n_row_jobs * queries_per_job),
+            n_rows * (job % n_row_jobs) // n_row_jobs,
+            n_rows * (job % n_row_jobs + 1) // n_row_jobs - n_rows * (job % n_row_jobs) // n_row_jobs,
+            &scratch[threadid(), 0])
+
+
 def start_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out):
     """Fill the heaps with neighbours that every real row beats."""
     heap_S_out[:, :, :] = INFINITY
@@ -416,8 +464,13 @@ def sums_to_point(const uint8_t[:, ::1] X, int storage, int sum, const uint8_t[:
         sums_out[i] = pair(&X[i, 0], &point[0], n_features)
 
 
-cdef void vote_one(const int64_t *labels, const double *weights, const int64_t[::1] ks, bint nearest,
-                   double *total, Py_ssize_t n_classes, int64_t *winners_out, uint8_t *tied_out) noexcept nogil:
+cdef inline int64_t label_of(const int64_t *labels, const int64_t *codes, Py_ssize_t neighbor) noexcept nogil:
+    return labels[neighbor] if codes == NULL else codes[labels[neighbor]]
+
+
+cdef void vote_one(const int64_t *labels, const int64_t *codes, const double *weights, const int64_t[::1] ks,
+                   bint nearest, double *total, Py_ssize_t n_classes, int64_t *winners_out,
+                   uint8_t *tied_out) noexcept nogil:
     """The winners of one query, for every k; `total` ends as each class's weight among the first ks[-1]."""
     cdef Py_ssize_t c, at, neighbor = 0
     cdef double best
@@ -427,7 +480,7 @@ cdef void vote_one(const int64_t *labels, const double *weights, const int64_t[:
         total[c] = 0.0
     for at in range(ks.shape[0]):
         while neighbor < ks[at]:
-            total[labels[neighbor]] += weights[neighbor]
+            total[label_of(labels, codes, neighbor)] += 1.0 if weights == NULL else weights[neighbor]
             neighbor += 1
         best = total[0]
         winner = 0
@@ -441,30 +494,34 @@ cdef void vote_one(const int64_t *labels, const double *weights, const int64_t[:
                 n_best += 1
         if nearest and n_best > 1:
             c = 0
-            while c < ks[at] and total[labels[c]] != best:
+            while c < ks[at] and total[label_of(labels, codes, c)] != best:
                 c += 1
             if c < ks[at]:  # otherwise no neighbour is of a best class: every weight is 0, and the smallest class stands
-                winner = labels[c]
+                winner = label_of(labels, codes, c)
         winners_out[at] = winner
         tied_out[at] = n_best > 1
 
 
-def vote(const int64_t[:, ::1] labels, const double[:, ::1] weights, const int64_t[::1] ks, bint nearest,
-         int64_t[:, ::1] winners_out, uint8_t[:, ::1] tied_out, double[:, ::1] totals_out, double[:, ::1] scratch,
-         int n_threads):
+def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:, ::1] weights,
+         const int64_t[::1] ks, bint nearest, int64_t[:, ::1] winners_out, uint8_t[:, ::1] tied_out,
+         double[:, ::1] totals_out, Py_ssize_t n_classes, double[:, ::1] scratch, int n_threads):
     """Weighted majority among the first k neighbours, for every k of `ks` in one pass.
 
     Parameters
     ----------
-    labels, weights : (n_queries, k_max), nearest first
+    labels : (n_queries, k_max), nearest first
+    codes : of length 0, or the labels are places in it
+    weights : as labels, or no rows: every weight is 1
     ks : (n_ks,) ascending, the last at most k_max
     nearest : of tied classes, the one with the nearest member wins; otherwise the smallest
     winners_out, tied_out : (n_queries, n_ks)
     totals_out : (n_queries, n_classes) or no rows; each class's weights summed in neighbour order, for the last k
-    scratch : (n_threads, n_classes)
+    scratch : (n_threads, n_classes or more)
     """
-    cdef Py_ssize_t n_classes = scratch.shape[1], i
+    cdef Py_ssize_t i
     cdef double *total
     for i in prange(labels.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         total = &totals_out[i, 0] if totals_out.shape[0] > 0 else &scratch[threadid(), 0]
-        vote_one(&labels[i, 0], &weights[i, 0], ks, nearest, total, n_classes, &winners_out[i, 0], &tied_out[i, 0])
+        vote_one(&labels[i, 0], &codes[0] if codes.shape[0] > 0 else NULL,
+                 &weights[i, 0] if weights.shape[0] > 0 else NULL, ks, nearest, total, n_classes,
+                 &winners_out[i, 0], &tied_out[i, 0])

@@ -17,6 +17,7 @@ from ._rows import Norms, Rows, as_bytes, norms_for
 from .metrics import METRICS, Metric
 
 Progress = Callable[[int, int], None]
+Take = Callable[[slice, int, np.ndarray, np.ndarray], None]
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
 _QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
@@ -26,11 +27,18 @@ _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they
 _LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
 _LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic
 _BOUND_GAIN = 8  # training rows for each neighbour asked, for a bound to discard enough
+_MOST_FEATURES_NARROW = 15  # above, packed singles and a bound are faster
+_MOST_FEATURES_NARROW_BYTES = 4
+_MOST_NEIGHBORS_NARROW = 64  # kept in order, each new one moves half of them
+_LEAST_QUERIES_NARROW = 4  # half of those that are taken side by side
+_QUERIES_PER_JOB_NARROW = 512
+_MOST_QUERIES_A_PART = 1 << 18  # their norms and terms take 64 bytes each
 _FEW_QUERIES_PANELS = 48  # a thread: below, the threads share out the rows
 _FEW_QUERIES_DIRECT = 8
 _ROWS_WORTH_SHARING = 1024
 _PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
 _QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
+_TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
 _NO_GROUPS = np.empty(0, dtype=np.int64)
 
 
@@ -44,7 +52,8 @@ class SearchReport:
         "brute": every pair was computed. "filter": bounds ruled most of them out. "filter then brute": the first queries
         showed that too little could be ruled out.
     kernel : str
-        "codes": the filter's; "panels": packed rows, many queries at a time; "direct": one pair at a time.
+        "codes": the filter's; "panels": packed rows, many queries at a time; "narrow": eight queries side by side, for few
+        features; "direct": one pair at a time, for few queries.
     metric, arithmetic, isa : str
         The arithmetic is "integer" or "float64"; the isa names the kernels.
     threads, n_queries, n_rows, n_features, k : int
@@ -102,6 +111,14 @@ def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
     return Q_dtype.name if Q_dtype == X_dtype else "float64"
 
 
+def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
+    """Rows of bytes that begin at multiples of 64: a register's load across two cache lines costs two."""
+    width = -(-n_bytes // 64) * 64
+    room = np.empty(n_rows * width + 63, dtype=np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + n_rows * width].reshape(n_rows, width)
+
+
 @dataclass(frozen=True)
 class _Tile:
     """The direct kernel's tile, and scratch for it: a few MB a thread, however wide the rows."""
@@ -136,8 +153,9 @@ class _Pieces:
 class _Search:
     """One search under way: what is the same for every piece of it.
 
-    Two kernels do the work. *Panels* pack queries and rows and compute many pairs at a time; *direct* takes one pair after
-    the other, for few queries, mixed types, few features, or a k so large that bounds discard nothing.
+    Three kernels do the work. *Panels* pack queries and rows and compute many pairs at a time; *narrow* takes eight queries
+    side by side, for rows of few features; *direct* takes one pair after the other, for few queries, mixed types, or a k so
+    large that bounds discard nothing.
     """
 
     def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
@@ -145,13 +163,26 @@ class _Search:
         self.arithmetic = _arithmetic(dtype, rows.dtype)
         self.pieces = _Pieces(rows.n_features, n_threads)
         self.refined = 0
-        self.panel = self._choose_panel(dtype, n_queries)
+        self.narrow = self._is_narrow(dtype, n_queries)
+        self.panel = None if self.narrow else self._choose_panel(dtype, n_queries)
         few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
         self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _ROWS_WORTH_SHARING
-        if self.panel is None:
+        if self.narrow:
+            self._lay_out_narrow(n_queries)
+        elif self.panel is None:
             self._lay_out_direct(dtype)
         else:
             self._lay_out_panels(n_queries)
+
+    @property
+    def kernel(self) -> str:
+        return "narrow" if self.narrow else "direct" if self.panel is None else "panels"
+
+    def _is_narrow(self, dtype: np.dtype, n_queries: int) -> bool:
+        bytes_only = self.arithmetic in ("uint8", "int8")
+        most = _MOST_FEATURES_NARROW_BYTES if bytes_only else _MOST_FEATURES_NARROW
+        few_enough = self.rows.n_features <= most and self.k <= _MOST_NEIGHBORS_NARROW
+        return few_enough and n_queries >= _LEAST_QUERIES_NARROW and self.metric.sum in ("l1", "sql2")
 
     def _choose_panel(self, dtype: np.dtype, n_queries: int) -> int | None:
         rows = self.rows
@@ -167,6 +198,12 @@ class _Search:
         tile = _Tile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
         self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
 
+    def _lay_out_narrow(self, n_queries: int) -> None:
+        wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
+        self.per_job, self.per_tile = -(-min(wanted, _QUERIES_PER_JOB_NARROW) // 8) * 8, 1
+        size = _kernels.narrow_scratch(self.per_job, self.rows.n_features, self.k)
+        self.scratch = np.empty((self.n_threads, -(-size // 8) * 8))
+
     def _lay_out_panels(self, n_queries: int) -> None:
         assert self.panel is not None
         shape = _kernels.panel_shape(self.panel)
@@ -178,26 +215,28 @@ class _Search:
         wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
         self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
         size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
-        self.scratch = np.empty((self.n_threads, size), dtype=np.uint8)
+        self.scratch = _aligned_rows(self.n_threads, size)
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
             S_out: np.ndarray, indices_out: np.ndarray) -> None:  # fmt: skip
         """Neighbours of a block of queries, in parts that keep every thread busy."""
         first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
-            wanted = self.pieces.pairs // self.rows.n_rows // block * block
+            wanted = min(self.pieces.pairs // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
             part = slice(first, min(len(Q), first + max(block, wanted)))
             n_parts = self.n_threads if self.by_rows else 1
             shape = (n_parts, part.stop - part.start, self.k)
             S = np.empty(shape) if self.by_rows else S_out[part][None]
             indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[part][None]
-            _kernels.start_heaps(S, indices)
+            if not self.narrow or self.by_rows:
+                _kernels.start_heaps(S, indices)
             self._run_part(Q[part], (groups[0][part], groups[1]), advance, S, indices)
             if self.by_rows:
                 _kernels.merge_heaps(S, indices)
                 S_out[part], indices_out[part] = S[0], indices[0]
             first = part.stop
-        _kernels.sort_heaps(S_out, indices_out, self.n_threads)
+        if not self.narrow or self.by_rows:
+            _kernels.sort_heaps(S_out, indices_out, self.n_threads)
 
     def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
                   S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
@@ -211,7 +250,10 @@ class _Search:
                 some = slice(row, row + max(self.per_tile * self.n_threads, self.pieces.pairs // len(Q)))
                 of_rows = groups[1][start + some.start : start + some.stop]
                 heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
-                if all_terms is None:
+                if self.narrow:
+                    ends = (start + row == 0, start + min(some.stop, len(chunk)) == self.rows.n_rows)
+                    self._narrow(Q, chunk[some], ends, heaps)
+                elif all_terms is None:
                     self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
                 else:
                     self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
@@ -241,6 +283,14 @@ class _Search:
             as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
             _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
             norms.queries, norms.zero_queries, row_norms, *heaps, self.per_job, self.per_tile, self.scratch, self.n_threads,
+        )  # fmt: skip
+
+    def _narrow(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
+        """`ends`: whether these are the first of all rows, and the last."""
+        start, finish = (end and not self.by_rows for end in ends)
+        _kernels.search_narrow(
+            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
+            _kernels.SUMS[self.metric.sum], *heaps, start, finish, self.per_job, self.scratch, self.n_threads,
         )  # fmt: skip
 
     def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: Norms,
@@ -284,6 +334,7 @@ def search(
     query_groups: np.ndarray | None = None,
     row_groups: np.ndarray | None = None,
     progress: Progress | None = None,
+    take: Take | None = None,
 ) -> tuple[np.ndarray, np.ndarray, SearchReport]:
     """The k nearest training rows of every query, by the order (S, training index). Input is trusted.
 
@@ -299,6 +350,9 @@ def search(
         A query never sees a row of its own group.
     progress : callable, optional
         ``progress(pairs_done, pairs_total)`` after every piece.
+    take : callable, optional
+        ``take(part, n_queries, S, indices)`` of one part of the queries after the other, whose neighbours then need not be
+        kept: both arrays are used again for the next part, and none are returned.
 
     Returns
     -------
@@ -310,10 +364,10 @@ def search(
     of_queries = rows if queries is None else queries
     n_queries = of_queries.n_rows
     n_threads = _threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
-    S = np.empty((n_queries, k))
-    indices = np.empty((n_queries, k), dtype=np.int64)
-    run: _Search | None = None
     filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
+    run = None if filtered else _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+    step = n_queries if take is None else _step(filtered or run, k, n_threads)
+    S, indices = np.empty((min(step, n_queries), k)), np.empty((min(step, n_queries), k), dtype=np.int64)
     total, done = n_queries * rows.n_rows, 0
 
     def advance(pairs: int) -> None:
@@ -322,24 +376,27 @@ def search(
         if progress is not None:
             progress(done, total)
 
-    for _, start, Q in of_queries.with_starts():
-        part = slice(start, start + len(Q))
-        of_part = _NO_GROUPS if query_groups is None else query_groups[part]
-        groups = (of_part, _NO_GROUPS if row_groups is None else row_groups)
-        done_here = 0
-        if filtered is not None and not filtered.gave_up:
-            done_here = filtered.run(Q, groups, advance, S[part], indices[part])
-        if done_here < len(Q):
-            run = run or _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
-            rest = slice(start + done_here, part.stop)
-            groups = (of_part[done_here:], groups[1])
-            run.run(Q[done_here:], groups, advance, S[rest], indices[rest])
+    for _, start, chunk in of_queries.with_starts():
+        for first in range(0, len(chunk), step):
+            Q = chunk[first : first + step]
+            part = slice(start + first, start + first + len(Q))
+            room = part if take is None else slice(0, len(Q))
+            of_part = _NO_GROUPS if query_groups is None else query_groups[part]
+            of_rows = _NO_GROUPS if row_groups is None else row_groups
+            n_done = 0
+            if filtered is not None and not filtered.gave_up:
+                n_done = filtered.run(Q, (of_part, of_rows), advance, S[room], indices[room])
+            if n_done < len(Q):
+                run = run or _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+                run.run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
+            if take is not None:
+                take(part, n_queries, S[room], indices[room])
     notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
     brute = run or _Search(rows, of_queries.dtype, 0, k, METRICS[metric_name], 1)
     parts = [part for part in (filtered, run) if part is not None]
     report = SearchReport(
         path=" then ".join(["filter"] * (filtered is not None) + ["brute"] * (run is not None)),
-        kernel="codes" if run is None else "direct" if run.panel is None else "panels",
+        kernel="codes" if run is None else run.kernel,
         metric=metric_name,
         arithmetic="integer" if brute.arithmetic in ("uint8", "int8") else "float64",
         isa=_kernels.active_isa(),
@@ -360,7 +417,15 @@ def search(
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=notes,
     )
-    return S, indices, report
+    return (S, indices, report) if take is None else (S[:0], indices[:0], report)
+
+
+def _step(run: _cascade.Search | _Search | None, k: int, n_threads: int) -> int:
+    """Queries whose neighbours take little memory, but which keep every thread busy."""
+    assert run is not None
+    wanted = max(1, min(_TAKEN_QUERIES, _TAKEN_BYTES // (16 * k)))
+    whole = run.per_job * (1 if run.by_rows else n_threads)
+    return wanted // whole * whole if wanted > whole else wanted
 
 
 def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> _cascade.Search | None:

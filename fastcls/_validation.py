@@ -55,6 +55,15 @@ def one_of(name: str, value: Any, good: Iterable[str]) -> Any:
     return value
 
 
+def check_isa(name: str, isa: Any, available: list[str], built: list[str]) -> str:
+    """The name of an instruction set that can run here; `auto` means the best of them."""
+    if isinstance(isa, str) and isa in built and isa not in available:
+        good = ", ".join([*available, "auto"])
+        raise InputError(f"{name}={isa!r} was built, but this processor cannot run it; choose one of: {good}")
+    one_of(name, isa, [*available, "auto"])
+    return available[-1] if isa == "auto" else isa
+
+
 def check_number(name: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> Any:
     """`value`, if it is a finite number in range (and whole, where asked)."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)

@@ -13,6 +13,8 @@ from ._validation import check_vote_weights
 __all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
 
 WEIGHTS = ("uniform", "distance", "softmax")
+_APART = 16  # doubles: two cache lines, so that no thread's counts share one with another's
+_NO_CODES, _NO_WEIGHTS = np.empty(0, dtype=np.int64), np.empty((0, 0))
 Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
 
 
@@ -42,15 +44,23 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
 
 def vote(
     labels: np.ndarray,
-    weights: np.ndarray,
+    weights: np.ndarray | None,
     ks: np.ndarray,
     n_classes: int,
     *,
     tie_break: str,
     n_threads: int,
     with_totals: bool = False,
+    codes: np.ndarray = _NO_CODES,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weighted majority among the first k neighbours for every k of `ks` (ascending). Input is trusted.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_queries, k_max), int64, nearest first
+        Class codes; or, where `codes` are given, places in these.
+    weights : ndarray of the shape of labels, float64, or None: every weight is 1
+    ks : ndarray of shape (n_ks,)
 
     Returns
     -------
@@ -59,12 +69,14 @@ def vote(
     totals : ndarray of shape (n_queries, n_classes), float64, for the last k; no rows unless `with_totals`
     """
     n_queries = len(labels)
-    n_threads = _threads.worth(n_threads, n_queries * (labels.shape[1] + len(ks) * n_classes))
+    steps = n_queries * (labels.shape[1] + len(ks) * n_classes)
+    n_threads = _threads.worth(n_threads, 16 * steps)  # a vote waits for the one before: far slower than a feature
     winners = np.empty((n_queries, len(ks)), dtype=np.int64)
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))
     _kernels.vote(
-        labels, np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64), tie_break == "nearest", winners, tied,
-        totals, np.empty((n_threads, n_classes)), n_threads,
+        labels, codes, _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64),
+        tie_break == "nearest", winners, tied, totals, n_classes,
+        np.empty((n_threads, n_classes + _APART)), n_threads,
     )  # fmt: skip
-    return winners, tied.astype(bool), totals
+    return winners, tied.view(bool), totals

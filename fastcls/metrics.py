@@ -28,7 +28,7 @@ class Metric:
     reference : callable
         ``reference(x, Y) -> S`` in plain NumPy.
     finish : callable
-        From S, which orders, to the distance, which is returned.
+        From S, which orders, to the distance, which is returned; S may be overwritten.
     needs_norms : bool
         The sum is a dot product and becomes S by the norms of both rows.
     max_abs : callable
@@ -52,6 +52,10 @@ class Metric:
 
 def _same(S: np.ndarray) -> np.ndarray:
     return S
+
+
+def _root(S: np.ndarray) -> np.ndarray:
+    return np.sqrt(S, out=S)
 
 
 _LARGEST = float(np.finfo(np.float64).max)
@@ -89,7 +93,7 @@ METRICS: dict[str, Metric] = {
             source="Minkowski distance, p = 2; the lecture's L2",
             sum="sql2",
             reference=reference.squared_l2,
-            finish=np.sqrt,
+            finish=_root,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
             aliases=("euclidean",),

@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _search, _threads
-from ._search import Rows, SearchReport
+from ._search import Rows, SearchReport, Take
 from ._validation import (
     STORED_TYPES,
     CheckedRows,
@@ -78,8 +78,8 @@ class _Neighbors(SaveMixin, BaseEstimator):
         self.n_samples_fit_ = len(checked.rows)
         self.effective_metric_ = metric
 
-    def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
+    def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""
         check_is_fitted(self, "n_samples_fit_")
         k = self.n_neighbors if k is None else k
         metric, n_rows = self.effective_metric_, self._rows.n_rows
@@ -89,14 +89,14 @@ class _Neighbors(SaveMixin, BaseEstimator):
             groups = np.arange(n_rows, dtype=np.int64)
             S, indices, report = _search.search(
                 self._rows, None, k, metric, n_threads=n_threads, algorithm=algorithm, query_groups=groups,
-                row_groups=groups,
-            )
+                row_groups=groups, take=take,
+            )  # fmt: skip
         else:
             checked = check_rows(X, "X", estimator=self)
             check_magnitude(checked.rows, "X", metric)
             k = check_n_neighbors(k, n_rows)
             S, indices, report = _search.search(
-                self._rows, Rows.of(checked), k, metric, n_threads=n_threads, algorithm=algorithm
+                self._rows, Rows.of(checked), k, metric, n_threads=n_threads, algorithm=algorithm, take=take
             )
         _last_reports.by_estimator[self] = report
         return S, indices
@@ -302,18 +302,28 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
     def _vote(self, X: Any, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(winning codes, tied, totals) of every query."""
         self._check_vote_options()
-        S, indices = self._find(X, None)
-        distances = METRICS[self.effective_metric_].finish(S)
-        winners, tied, totals = vote(
-            self._codes[indices],
-            weights_of(distances, self.weights, self.temperature, self.effective_metric_),
-            np.array([indices.shape[1]]),
-            len(self.classes_),
-            tie_break=self.tie_break,
-            n_threads=_threads.effective(self.n_jobs),
-            with_totals=with_totals,
-        )
-        return winners[:, 0], tied[:, 0], totals
+        check_is_fitted(self, "n_samples_fit_")
+        n_classes, metric, n_threads = len(self.classes_), self.effective_metric_, _threads.effective(self.n_jobs)
+        winners, tied, totals = np.empty(0, np.int64), np.empty(0, bool), np.empty((0, n_classes))
+
+        def take(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
+            nonlocal winners, tied, totals
+            if part.start == 0:
+                winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
+                totals = np.empty((n_queries if with_totals else 0, n_classes))
+            weights = None
+            if self.weights != "uniform":
+                weights = weights_of(METRICS[metric].finish(S), self.weights, self.temperature, metric)
+            won, were_tied, of_classes = vote(
+                indices, weights, np.array([indices.shape[1]]), n_classes, tie_break=self.tie_break,
+                n_threads=n_threads, with_totals=with_totals, codes=self._codes,
+            )  # fmt: skip
+            winners[part], tied[part] = won[:, 0], were_tied[:, 0]
+            if with_totals:
+                totals[part] = of_classes
+
+        self._find(X, None, take)
+        return winners, tied, totals
 
     def predict(self, X: Any = None) -> np.ndarray:
         """The label of every query by the weighted majority of its nearest training rows.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from . import _filter, _kernels, _linear
-from ._validation import one_of
+from ._validation import check_isa
 
 #: compiled modules, each with a table of kernels of its own
 _EXTENSIONS = (_kernels, _linear, _filter)
@@ -44,14 +44,14 @@ def use(name: str) -> None:
     InputError
         For another name; the good ones are listed, and a set that was built but cannot run here is called so.
     """
-    good = available()
-    if name in built() and name not in good:
-        one_of(f"isa (this processor cannot run {name})", name, [*good, "auto"])
-    one_of("isa", name, [*good, "auto"])
-    number = built().index(good[-1] if name == "auto" else name)
+    _use("isa", name)
+
+
+def _use(what: str, name: str) -> None:
+    number = built().index(check_isa(what, name, available(), built()))
     for extension in _EXTENSIONS:
         extension.use_isa(number)
 
 
 if os.environ.get("FASTCLS_ISA"):
-    use(os.environ["FASTCLS_ISA"])
+    _use("FASTCLS_ISA", os.environ["FASTCLS_ISA"])

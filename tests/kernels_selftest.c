@@ -95,6 +95,24 @@ static int check_pairs(const fastcls_isa *isa) {
     return n_pairs;
 }
 
+/* Byte tiles must give their sums in whatever mode another library has left the processor, and leave it in that mode. */
+#if defined(__x86_64__)
+static unsigned flush_subnormals(void) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+}
+static void still_flushing(unsigned before) {
+    if (before)
+        same((_mm_getcsr() & 0x8040) == 0x8040, 1);
+    if (before)
+        _mm_setcsr(before);
+}
+#else
+static unsigned flush_subnormals(void) { return 0; }
+static void still_flushing(unsigned before) { (void)before; }
+#endif
+
 /* Packing in blocks of features and adding the blocks' tiles, as the search does. Every buffer ends at the page behind. */
 static int bias(int type, int flip) { return !flip ? 0 : type == FASTCLS_U8 ? -128 : 128; }
 typedef struct {
@@ -126,7 +144,9 @@ static const double *tile_sums(packing_t p, const uint8_t *queries, ptrdiff_t n_
                      packed_rows);
         if (!strcmp(fault, "panel") && n == 65)
             memset(packed_rows + (n_steps - 1) * unit * p.panel->rows, 0, (size_t)unit); /* as if a tail were lost */
+        const unsigned flushing = p.type < FASTCLS_F16 ? flush_subnormals() : 0;
         p.panel->tile(packed_queries, packed_rows, n_steps, sums, p.panel->rows, first > 0);
+        still_flushing(flushing);
     }
     return sums;
 }
@@ -262,6 +282,61 @@ static void check_select(fastcls_select_fn select) {
         }
 }
 
+/* Rows of few features, against a stable insertion of plain sums; every buffer ends at the page behind. */
+static void check_narrow_case(fastcls_narrow_fn narrow, int sum, ptrdiff_t d, ptrdiff_t n_rows, ptrdiff_t k, int grouped) {
+    double *queries = (double *)put(rooms[X_ROOM], sizeof(double) * (size_t)(8 * d), 1);
+    double *rows = (double *)put(rooms[Y_ROOM], sizeof(double) * (size_t)(n_rows * d), 1);
+    double *S = (double *)put(rooms[SUMS], sizeof(double) * (size_t)(8 * k), 1);
+    int64_t *index = (int64_t *)put(rooms[TERMS], sizeof(int64_t) * (size_t)(8 * k), 1);
+    int64_t *row_groups = (int64_t *)put(rooms[FACTORS], sizeof(int64_t) * (size_t)n_rows, 1);
+    int64_t *query_groups = (int64_t *)put(rooms[KEYS], sizeof(int64_t) * 8, 1);
+    for (ptrdiff_t i = 0; i < 8 * d; i++)
+        queries[i] = (double)(next_random() % 4) + (i % 3 ? 0 : 0.3 * uniform());
+    for (ptrdiff_t i = 0; i < n_rows * d; i++)
+        rows[i] = (double)(next_random() % 4) + (i % 5 ? 0 : 0.3 * uniform());
+    for (ptrdiff_t i = 0; i < n_rows; i++)
+        row_groups[i] = (int64_t)(next_random() % 3);
+    for (int i = 0; i < 8; i++)
+        query_groups[i] = (int64_t)(next_random() % 3);
+    for (ptrdiff_t i = 0; i < 8 * k; i++) {
+        S[i] = INFINITY;
+        index[i] = INT64_MAX;
+    }
+    const ptrdiff_t half = n_rows / 2; /* in two calls: the second must go on where the first ended */
+    narrow(queries, rows, half, d, sum, grouped ? query_groups : NULL, row_groups, 5, k, S, index);
+    narrow(queries, rows + half * d, n_rows - half, d, sum, grouped ? query_groups : NULL, row_groups + half, 5 + half, k, S,
+           index);
+    at("narrow %s, %td features, %td rows, k %td, groups %d", sum_names[sum], d, n_rows, k, grouped);
+    for (int i = 0; i < 8; i++) {
+        double best[MOST_ROWS], query[16];
+        int64_t which[MOST_ROWS];
+        ptrdiff_t n = 0;
+        for (ptrdiff_t f = 0; f < d; f++)
+            query[f] = queries[f * 8 + i];
+        for (ptrdiff_t row = 0; row < n_rows; row++) {
+            if (grouped && query_groups[i] == row_groups[row])
+                continue;
+            const double s = plain_sum(sum, FASTCLS_F64, query, rows + row * d, d);
+            ptrdiff_t place = n++;
+            for (; place > 0 && best[place - 1] > s; place--) {
+                best[place] = best[place - 1];
+                which[place] = which[place - 1];
+            }
+            best[place] = s;
+            which[place] = 5 + row;
+        }
+        for (ptrdiff_t place = 0; place < k; place++) {
+            same(S[place * 8 + i], place < n ? best[place] : INFINITY);
+            same((double)index[place * 8 + i], place < n ? (double)which[place] : (double)INT64_MAX);
+        }
+    }
+}
+static void check_narrow(fastcls_narrow_fn narrow) {
+    for (int turn = 0; turn < 400; turn++)
+        check_narrow_case(narrow, turn % 2 ? FASTCLS_L1 : FASTCLS_SQL2, 1 + turn / 2 % 15, 1 + (turn * 7) % MOST_ROWS,
+                          1 + (turn * 11) % 20, turn % 3 == 0);
+}
+
 /* The table in use has no hole among pairs, and every entry is one of the best instruction set that has it. */
 static void check_table(int last) {
     fastcls_use(last);
@@ -275,6 +350,7 @@ static void check_table(int last) {
             same(best && fastcls_active.pairs[sum][type] == best, 1);
         }
     same(fastcls_active.select != NULL, 1);
+    same(fastcls_active.narrow != NULL, 1);
 }
 static void check_widening(void) {
     isa_name = "widening";
@@ -317,8 +393,10 @@ int main(int n_arguments, char **arguments) {
         const int n_pairs = check_pairs(isa), n_panels = check_panels(isa, names);
         if (isa->select)
             check_select(isa->select);
-        printf("%s: %d pair functions, %d panels%s%s%s: %ld values as wanted\n", isa->name, n_pairs, n_panels,
-               n_panels ? " of" : "", names, isa->select ? ", select" : "", n_compared);
+        if (isa->narrow)
+            check_narrow(isa->narrow);
+        printf("%s: %d pair functions, %d panels%s%s%s%s: %ld values as wanted\n", isa->name, n_pairs, n_panels,
+               n_panels ? " of" : "", names, isa->select ? ", select" : "", isa->narrow ? ", narrow" : "", n_compared);
     }
     return 0;
 }

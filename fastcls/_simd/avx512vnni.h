@@ -3,7 +3,7 @@
 #define FASTCLS_AVX512VNNI_H
 #include <immintrin.h>
 
-#include "contract.h"
+#include "avx2.h"
 
 FASTCLS_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
 
@@ -47,15 +47,18 @@ static inline __m512i dot_step_avx512(__m512i a, __m512i q_u8x64, __m512i r_i8x6
 
 #define TILE_QUERIES 6
 
-#define KERNEL l1_u8_avx512vnni
-#define VECTOR __m512i
+#define KERNEL l1_u8_avx512vnni /* sums as subnormals: see avx2.h */
+#define VECTOR __m512d
+#define ROWS __m512i
 #define LANES 8
 #define STEP_BYTES 8
-#define ZERO _mm512_setzero_si512
+#define ZERO _mm512_setzero_pd
 #define LOAD(p) _mm512_loadu_si512(p)
 #define BROADCAST load_i64x1_avx512
-#define STEP(a, q, r) _mm512_add_epi64(a, _mm512_sad_epu8(q, r))
-#define STORE(p, a, add) store_f64x8_avx512(p, _mm512_cvtepi64_pd(a), add)
+#define STEP(a, q, r) _mm512_add_pd(a, _mm512_castsi512_pd(_mm512_sad_epu8(q, r)))
+#define STORE(p, a, add) store_f64x8_avx512(p, _mm512_cvtepi64_pd(_mm512_castpd_si512(a)), add)
+#define ENTER const unsigned mode = keep_subnormals();
+#define LEAVE restore_subnormals(mode);
 #include "tile.h"
 
 #define KERNEL dot_u8_avx512vnni /* queries unsigned, rows signed: 255 x 128 x 65,536 features < 2^31 */
@@ -146,6 +149,27 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #define LOAD8_F32 widen_f32x8_avx512
 #define LOAD8_F64 _mm512_loadu_pd
 #include "float_pairs.h"
+
+#define VALUES __m512d
+#define NUMBERS __m512i
+#define MASK __mmask8
+#define WIDTH 8
+#define LOAD_V(p) _mm512_loadu_pd(p)
+#define STORE_V(p, v) _mm512_storeu_pd(p, v)
+#define SET_V(x) _mm512_set1_pd(x)
+#define LOAD_N(p) _mm512_loadu_si512(p)
+#define STORE_N(p, v) _mm512_storeu_si512(p, v)
+#define SET_N(x) _mm512_set1_epi64(x)
+#define ADD_V _mm512_add_pd
+#define SUB_V _mm512_sub_pd
+#define MUL_V _mm512_mul_pd
+#define ABS_V _mm512_abs_pd
+#define LESS(a, b) _mm512_cmp_pd_mask(a, b, _CMP_LT_OQ)
+#define NOT_EQUAL _mm512_cmpneq_epi64_mask
+#define ANY(m) (m)
+#define PICK_V(m, a, b) _mm512_mask_blend_pd(m, b, a)
+#define PICK_N(m, a, b) _mm512_mask_blend_epi64(m, b, a)
+#include "narrow.h"
 
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
 static inline __m512i flip_avx512(__m512i v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }

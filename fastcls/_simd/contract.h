@@ -61,12 +61,20 @@ typedef ptrdiff_t (*fastcls_select_fn)(const double *sums, ptrdiff_t n, double s
                                        const double *row_terms, const double *row_factors, double threshold,
                                        double *keys_out, int32_t *chosen_out);
 
+/* For rows of few features: offers n_rows rows of float64, [n_rows][n_features], to eight queries, [n_features][8], by L1 or
+   squared L2 in the reference arithmetic. `S` and `index`, [k][8], are each query's best, nearest first; rows come in the
+   order of their index, from first_index. query_groups is NULL, or a query does not see the rows of its own group. */
+typedef void (*fastcls_narrow_fn)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t n_features, int sum,
+                                  const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
+                                  double *S, int64_t *index);
+
 /* What one instruction set offers. A hole (NULL) is filled from the next best. */
 typedef struct {
     const char *name;
     int (*can_run)(void);
     fastcls_panel panels[FASTCLS_N_PANELS];
     fastcls_select_fn select;
+    fastcls_narrow_fn narrow;
     fastcls_pair_fn pairs[FASTCLS_N_SUMS][FASTCLS_N_TYPES];
 } fastcls_isa;
 

@@ -18,7 +18,7 @@
 
 static int always_runs(void) { return 1; }
 
-static const fastcls_isa isa_scalar = {"scalar", always_runs, {{0}}, select_scalar, FASTCLS_ALL_PAIRS(scalar)};
+static const fastcls_isa isa_scalar = {"scalar", always_runs, {{0}}, select_scalar, narrow_scalar, FASTCLS_ALL_PAIRS(scalar)};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 static int runs_avx2(void) {
@@ -41,9 +41,10 @@ static const fastcls_isa isa_avx2 = {
      {l1_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0},
      {dot_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0}},
     select_avx2,
+    narrow_avx2,
     FASTCLS_ALL_PAIRS(avx2)};
 static const fastcls_isa isa_avxvnni = {
-    "avxvnni", runs_avxvnni, {{0}, {dot_u8_avxvnni, FASTCLS_BYTE, 4, 3, 32, 0, 0x80}, {0}, {0}}, 0, {{0}}};
+    "avxvnni", runs_avxvnni, {{0}, {dot_u8_avxvnni, FASTCLS_BYTE, 4, 3, 32, 0, 0x80}, {0}, {0}}, 0, 0, {{0}}};
 static const fastcls_isa isa_avx512vnni = {
     "avx512vnni",
     runs_avx512vnni,
@@ -52,6 +53,7 @@ static const fastcls_isa isa_avx512vnni = {
      {l1_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0},
      {dot_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0}},
     select_avx512vnni,
+    narrow_avx512vnni,
     FASTCLS_ALL_PAIRS(avx512vnni)};
 static const fastcls_isa *const fastcls_isas[] = {&isa_scalar, &isa_avx2, &isa_avxvnni, &isa_avx512vnni};
 
@@ -73,6 +75,7 @@ static const fastcls_isa isa_neon = {
      {l1_f32_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0},
      {dot_f32_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0}},
     0,
+    0,
     FASTCLS_ALL_PAIRS(neon)};
 static const fastcls_isa isa_neon_dotprod = {"neon_dotprod",
                                              runs_neon_dotprod,
@@ -80,6 +83,7 @@ static const fastcls_isa isa_neon_dotprod = {"neon_dotprod",
                                               {dot_u8_neon_dotprod, FASTCLS_BYTE, 4, 6, 16, 0, 0},
                                               {0},
                                               {0}},
+                                             0,
                                              0,
                                              {{0}}};
 static const fastcls_isa *const fastcls_isas[] = {&isa_scalar, &isa_neon, &isa_neon_dotprod};
@@ -106,6 +110,8 @@ static void fastcls_use(int last) {
                 fastcls_active.panels[panel] = isa->panels[panel];
         if (isa->select)
             fastcls_active.select = isa->select;
+        if (isa->narrow)
+            fastcls_active.narrow = isa->narrow;
         for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)
             for (int type = 0; type < FASTCLS_N_TYPES; type++)
                 if (isa->pairs[sum][type])

@@ -90,6 +90,29 @@ static ptrdiff_t select_scalar(const double *sums, ptrdiff_t n, double scale, do
     return n_chosen;
 }
 
+#define ISA scalar
+#define VALUES double
+#define NUMBERS int64_t
+#define MASK int
+#define WIDTH 1
+#define LOAD_V(p) (*(p))
+#define STORE_V(p, v) (*(p) = (v))
+#define SET_V(x) (x)
+#define LOAD_N(p) (*(p))
+#define STORE_N(p, v) (*(p) = (v))
+#define SET_N(x) (x)
+#define ADD_V(a, b) ((a) + (b))
+#define SUB_V(a, b) ((a) - (b))
+#define MUL_V(a, b) ((a) * (b))
+#define ABS_V fabs
+#define LESS(a, b) ((a) < (b))
+#define NOT_EQUAL(a, b) ((a) != (b))
+#define ANY(m) (m)
+#define PICK_V(m, a, b) ((m) ? (a) : (b))
+#define PICK_N PICK_V
+#include "narrow.h"
+#undef ISA
+
 /* Widening to float64; every conversion is exact. */
 #define SCALAR_WIDEN(NAME, TYPE, WIDEN)                                                                                  \
     static void NAME(const void *source, ptrdiff_t n, double *widened_out) {                                             \

@@ -11,6 +11,7 @@
      BROADCAST(p)      one step of one query, in every lane
      STEP(a, q, r)     the accumulator a after one more step
      STORE(p, a, add)  LANES float64 values to p, or added to p if add
+     ENTER, LEAVE      statements before the first and after the last of these, where there are any
 
    The function: (queries, panel, n_steps, out, stride, add) fills or adds to TILE_QUERIES rows of out, 4 x LANES wide.
      queries   [step][query of the tile][STEP_BYTES]        panel   [step][row of the panel][STEP_BYTES]
@@ -21,6 +22,10 @@
 
 #ifndef ROWS
 #define ROWS VECTOR
+#endif
+#ifndef ENTER
+#define ENTER
+#define LEAVE
 #endif
 #if TILE_QUERIES == 6
 #define EACH_QUERY(F) F(0) F(1) F(2) F(3) F(4) F(5)
@@ -44,6 +49,7 @@
 
 static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, double *out, ptrdiff_t stride,
                    int add) {
+    ENTER
     EACH_QUERY(START_QUERY)
     for (ptrdiff_t step = 0; step < n_steps; step++) {
         const ROWS rows_0 = LOAD(panel), rows_1 = LOAD(panel + LANES * STEP_BYTES),
@@ -53,6 +59,7 @@ static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_ste
         panel += 4 * LANES * STEP_BYTES;
     }
     EACH_QUERY(STORE_QUERY)
+    LEAVE
 }
 
 #undef EACH_QUERY
@@ -69,3 +76,5 @@ static void KERNEL(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_ste
 #undef BROADCAST
 #undef STEP
 #undef STORE
+#undef ENTER
+#undef LEAVE

@@ -1,0 +1,119 @@
+/* Rows of few features: eight queries side by side, one in each lane, against one row after the other, and the k best of
+   each query kept in order. Nothing is reduced across lanes, and nothing branches on a single pair. Included once an
+   instruction set, after these are defined:
+
+     ISA                                     its name
+     VALUES, NUMBERS, MASK, WIDTH            registers of WIDTH float64 and WIDTH int64; what a comparison gives
+     LOAD_V(p), STORE_V(p, v), SET_V(x)      float64
+     LOAD_N(p), STORE_N(p, v), SET_N(x)      int64
+     ADD_V, SUB_V, MUL_V, ABS_V              each operation rounded, never fused
+     LESS(a, b), NOT_EQUAL(a, b)             of float64; of int64
+     ANY(m), PICK_V(m, a, b), PICK_N         whether any lane is set; a where it is, else b
+
+   The lists are [k][8], nearest first, and rows come in the order of their index: so a row goes behind all of the same S,
+   and the order is (S, training index). S of a pair is in the reference arithmetic: feature i in lane i mod 8 of the
+   *reference* (here: a register a lane), each term in an order that is the same for every pair; the lanes are folded as
+   everywhere. Lanes without a feature would add +0, which changes no sum of terms that are never -0; they are left out. */
+#define NARROW(NAME) FASTCLS_JOIN(NAME, ISA)
+
+#if defined(__GNUC__)
+#define FOR_CONSTANTS static inline __attribute__((always_inline))
+#else
+#define FOR_CONSTANTS static inline
+#endif
+
+FOR_CONSTANTS VALUES NARROW(narrow_sum)(const double *queries, const double *row, ptrdiff_t d, int sum) {
+    VALUES lane[8];
+    for (int i = 0; i < 8; i++)
+        lane[i] = SET_V(0.0);
+    for (ptrdiff_t i = 0; i < d; i++) {
+        const VALUES difference = SUB_V(LOAD_V(queries + 8 * i), SET_V(row[i]));
+        const VALUES term = sum == FASTCLS_L1 ? ABS_V(difference) : MUL_V(difference, difference);
+        lane[i % 8] = i < 8 ? term : ADD_V(lane[i % 8], term);
+    }
+    VALUES even = d > 4 ? ADD_V(lane[0], lane[4]) : lane[0];
+    if (d > 2)
+        even = ADD_V(even, d > 6 ? ADD_V(lane[2], lane[6]) : lane[2]);
+    if (d == 1)
+        return even;
+    VALUES odd = d > 5 ? ADD_V(lane[1], lane[5]) : lane[1];
+    if (d > 3)
+        odd = ADD_V(odd, d > 7 ? ADD_V(lane[3], lane[7]) : lane[3]);
+    return ADD_V(even, odd);
+}
+
+/* Put s in its place of every list in which it has one. */
+FOR_CONSTANTS void NARROW(narrow_insert)(VALUES s, NUMBERS row, ptrdiff_t k, double *S, int64_t *index) {
+    VALUES S_here = LOAD_V(S + 8 * (k - 1));
+    NUMBERS index_here;
+    MASK before_here = LESS(s, S_here);
+    for (ptrdiff_t place = k - 1; place > 0; place--) {
+        const VALUES S_above = LOAD_V(S + 8 * (place - 1));
+        const NUMBERS index_above = LOAD_N(index + 8 * (place - 1));
+        const MASK before_above = LESS(s, S_above);
+        index_here = LOAD_N(index + 8 * place);
+        STORE_V(S + 8 * place, PICK_V(before_here, PICK_V(before_above, S_above, s), S_here));
+        STORE_N(index + 8 * place, PICK_N(before_here, PICK_N(before_above, index_above, row), index_here));
+        S_here = S_above;
+        before_here = before_above;
+        if (place % 8 == 0 && !ANY(before_here)) /* asked seldom: a branch that goes wrong costs more than some places */
+            return;
+    }
+    STORE_V(S, PICK_V(before_here, s, S_here));
+    STORE_N(index, PICK_N(before_here, row, LOAD_N(index)));
+}
+
+FOR_CONSTANTS void NARROW(narrow_rows)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
+                                       const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
+                                       ptrdiff_t k, double *S, int64_t *index) {
+    for (int part = 0; part < 8; part += WIDTH)
+        for (ptrdiff_t row = 0; row < n_rows; row++) {
+            VALUES s = NARROW(narrow_sum)(queries + part, rows + row * d, d, sum);
+            if (query_groups)
+                s = PICK_V(NOT_EQUAL(LOAD_N(query_groups + part), SET_N(row_groups[row])), s, SET_V(INFINITY));
+            if (ANY(LESS(s, LOAD_V(S + 8 * (k - 1) + part))))
+                NARROW(narrow_insert)(s, SET_N(first_index + row), k, S + part, index + part);
+        }
+}
+
+static void NARROW(narrow)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
+                           const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
+                           double *S, int64_t *index) {
+#define WITH(D, SUM)                                                                                                     \
+    NARROW(narrow_rows)(queries, rows, n_rows, D, SUM, query_groups, row_groups, first_index, k, S, index)
+    if (d == 2 && sum == FASTCLS_L1)
+        WITH(2, FASTCLS_L1);
+    else if (d == 2)
+        WITH(2, FASTCLS_SQL2);
+    else if (d == 3 && sum == FASTCLS_L1)
+        WITH(3, FASTCLS_L1);
+    else if (d == 3)
+        WITH(3, FASTCLS_SQL2);
+    else if (sum == FASTCLS_L1)
+        WITH(d, FASTCLS_L1);
+    else
+        WITH(d, FASTCLS_SQL2);
+#undef WITH
+}
+
+#undef NARROW
+#undef FOR_CONSTANTS
+#undef VALUES
+#undef NUMBERS
+#undef MASK
+#undef WIDTH
+#undef LOAD_V
+#undef STORE_V
+#undef SET_V
+#undef LOAD_N
+#undef STORE_N
+#undef SET_N
+#undef ADD_V
+#undef SUB_V
+#undef MUL_V
+#undef ABS_V
+#undef LESS
+#undef NOT_EQUAL
+#undef ANY
+#undef PICK_V
+#undef PICK_N

@@ -1,0 +1,100 @@
+"""Rows of few features, which take a path of their own: the bytes of the definition, whatever the pieces and threads."""
+
+import numpy as np
+import pytest
+
+from fastcls import KNeighborsClassifier, _search, _threads, reference, simd
+from fastcls._validation import STORED_TYPES
+
+WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15]
+
+
+@pytest.fixture(params=simd.available())
+def isa(request):
+    before = simd.active()
+    simd.use(request.param)
+    yield request.param
+    simd.use(before)
+
+
+def rows_of(rng, n, width, dtype):
+    """Small whole numbers: many of the sums are equal, so that the index decides."""
+    return rng.integers(0, 4, size=(n, width)).astype(dtype)
+
+
+def search(X_chunks, Q, k, metric, **options):
+    S, indices, report = _search.search(_search.Rows(X_chunks), _search.Rows([Q]), k, metric, n_threads=2, **options)
+    return reference.distances(S, metric), indices, report
+
+
+def assert_is_reference(got, Q, X, k, metric, *groups):
+    wanted = reference.kneighbors(Q, X, k, metric, *groups)
+    assert got[0].tobytes() == wanted[0].tobytes()
+    assert got[1].tobytes() == wanted[1].tobytes()
+
+
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_every_width_equals_reference(isa, metric, dtype):
+    rng = np.random.default_rng(0)
+    for width in WIDTHS:
+        for n_queries, n_rows, k in [(4, 7, 7), (21, 300, 5), (40, 90, 64)]:
+            X, Q = rows_of(rng, n_rows, width, dtype), rows_of(rng, n_queries, width, dtype)
+            X[: n_rows // 2] += rng.random((n_rows // 2, width)).astype(dtype)
+            got = search([X], Q, k, metric)
+            takes_narrow = width <= 4 or dtype.startswith("float")
+            assert (got[2].kernel == "narrow") == takes_narrow
+            assert_is_reference(got, Q, X, k, metric)
+
+
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+@pytest.mark.parametrize("n_queries", [9, 700])  # shared out by rows, and by queries
+def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeypatch):
+    rng = np.random.default_rng(1)
+    X, Q = rows_of(rng, 3000, 2, "float32"), rows_of(rng, n_queries, 2, "float32")
+    chunks = [X[:1000], X[1000:1001], X[1001:]]
+    whole = search([X], Q, 11, metric)
+    assert_is_reference(whole, Q, X, 11, metric)
+    monkeypatch.setattr(_threads, "_WORTH_A_THREAD", 1)
+    shared = search([X], Q, 11, metric)
+    assert_is_reference(shared, Q, X, 11, metric)
+    groups = rng.integers(3, size=n_queries), rng.integers(3, size=3000)
+    monkeypatch.setattr(_search, "_FIRST_PIECE", 500 * n_queries)
+    cut = search(chunks, Q, 11, metric)
+    assert cut[2].pieces > 3
+    assert_is_reference(cut, Q, X, 11, metric)
+    grouped = search(chunks, Q, 11, metric, query_groups=groups[0], row_groups=groups[1])
+    assert_is_reference(grouped, Q, X, 11, metric, *groups)
+    assert (groups[1][grouped[1]] != groups[0][:, None]).all()
+
+
+def test_parts_handed_on_are_the_whole():
+    rng = np.random.default_rng(2)
+    X, Q = rows_of(rng, 60, 2, "float64"), rng.random((70_000, 2)) * 4
+    wanted = search([X], Q, 7, "l2")
+    parts = []
+
+    def take(part, n_queries, S, indices):
+        parts.append((part, n_queries, S.copy(), indices.copy()))
+
+    S, indices, report = _search.search(_search.Rows([X]), _search.Rows([Q]), 7, "l2", n_threads=2, take=take)
+    assert (S.shape, indices.shape, report.n_queries) == ((0, 7), (0, 7), 70_000)
+    assert len(parts) > 3
+    assert [part.start for part, *_ in parts] == [0, *(part.stop for part, *_ in parts[:-1])]
+    assert np.array_equal(np.concatenate([indices for *_, indices in parts]), wanted[1])
+    assert np.array_equal(np.sqrt(np.concatenate([S for *_, S, _ in parts])), wanted[0])
+
+
+def test_many_queries_take_little_memory():
+    """What a prediction holds beyond its input and its labels does not grow with the number of queries."""
+    import tracemalloc
+
+    rng = np.random.default_rng(3)
+    model = KNeighborsClassifier(50).fit(rng.random((60, 2)), rng.integers(3, size=60))
+    Q = rng.random((400_000, 2))
+    model.predict(Q[:10])
+    tracemalloc.start()
+    predicted = model.predict(Q)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * predicted.nbytes + (64 << 20), "neighbours of all queries would take 320 MB"

@@ -1,0 +1,72 @@
+"""Choosing an instruction set: by name, by the environment, and what a wrong name is told."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import fastcls
+from fastcls import simd
+from fastcls._validation import InputError
+
+
+@pytest.fixture(autouse=True)
+def as_before():
+    before = simd.active()
+    yield
+    simd.use(before)
+
+
+def imported(isa):
+    code = "import fastcls; print(fastcls.simd.active())"
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "FASTCLS_ISA": isa}, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_every_available_set_can_be_forced_and_is_reported():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, size=(300, 70), dtype=np.uint8)
+    answers = set()
+    for name in simd.available():
+        simd.use(name)
+        model = fastcls.NearestNeighbors(3, metric="l1").fit(X)
+        distances, indices = model.kneighbors(X[:50])
+        assert simd.active() == model.search_report_.isa == name
+        answers.add(distances.tobytes() + indices.tobytes())
+    assert len(answers) == 1
+    simd.use("auto")
+    assert simd.active() == simd.available()[-1]
+    assert set(simd.available()) <= set(simd.built())
+
+
+def test_the_environment_chooses_at_import():
+    for name in simd.available():
+        assert imported(name).stdout.strip() == name
+
+
+def test_a_wrong_name_is_told_the_good_ones():
+    with pytest.raises(InputError, match="isa='sse' is unknown; choose one of: scalar"):
+        simd.use("sse")
+    failed = imported("sse")
+    assert failed.returncode != 0
+    good = ", ".join([*simd.available(), "auto"])
+    assert f"FASTCLS_ISA='sse' is unknown; choose one of: {good}" in failed.stderr.splitlines()[-1]
+
+
+def test_a_set_that_was_built_but_cannot_run_here_is_called_so(monkeypatch):
+    monkeypatch.setattr(simd, "available", lambda: ["scalar"])
+    monkeypatch.setattr(simd, "built", lambda: ["scalar", "other"])
+    said = "isa='other' was built, but this processor cannot run it; choose one of: scalar, auto"
+    with pytest.raises(InputError, match=said):
+        simd.use("other")
+
+
+def test_show_config_tells_instruction_sets_openmp_and_blas(capsys):
+    fastcls.show_config()
+    lines = dict(line.split("  ", 1) for line in capsys.readouterr().out.splitlines())
+    assert f"{simd.active()} in use; can run here: {', '.join(simd.available())}" in lines["kernels"]
+    assert "threads" in lines
+    assert {"OpenMP", "BLAS"} <= set(lines)
