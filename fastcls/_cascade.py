@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _codes, _filter, _kernels
+from . import _codes, _filter, _kernels, _threads
 from ._rows import Rows, as_bytes, norms_for
 from .metrics import Metric
 
@@ -94,8 +94,9 @@ class Filter:
     def learn(cls, rows: np.ndarray, metric: Metric, k: int, n_threads: int, *, forced: bool) -> Filter | None:
         """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while."""
         l1 = metric.sum == "l1"
-        levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms)
-        chosen = _chosen(rows, metric, levels, k, n_threads) or (levels if forced else [])
+        with _threads.one_blas_thread():
+            levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms)
+            chosen = _chosen(rows, metric, levels, k, n_threads) or (levels if forced else [])
         return cls(metric, chosen) if chosen else None
 
     def append(self, chunk: np.ndarray, n_threads: int) -> None:

@@ -8,15 +8,17 @@ only which maps to choose, and no choice can make a bound false.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 import scipy.linalg
 
-from . import _filter, _kernels
+from . import _filter, _kernels, _threads
 
 _SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
 _BLOCK = 2048  # rows encoded at a time
@@ -270,7 +272,7 @@ def _kept(order: np.ndarray, signs: np.ndarray, differences: np.ndarray) -> floa
     """How much of the L1 distance of these pairs is left in sums of groups, coarse and fine added."""
     wide = np.where(order >= 0, differences[:, order] * signs, 0.0)
     coarse, fine = (np.abs(wide.reshape(len(wide), -1, n).sum(axis=2)).sum() for n in (_GROUP_COARSE, _GROUP_FINE))
-    return float((coarse + fine) / max(np.abs(differences).sum(), 1e-300))
+    return float(coarse + fine) / max(float(np.abs(differences).sum()), 1e-300)
 
 
 def l1_levels(rows: np.ndarray) -> list[Level]:
@@ -366,22 +368,31 @@ class Basis:
         if is_float and len(self.A):
             gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
             z_error = gamma * float(np.linalg.norm(self.A)) * (1.0 + 2.0**-20) + off
-        scratch = np.empty((n_threads, max(d, 6 * len(shifts))))
-        for block in _blocks(n):
+        wide_enough = max(d, 6 * len(shifts))
+
+        def encode_block(block: slice, n_threads: int) -> None:
             some = rows[block]
             squares = np.empty(len(some))
             _kernels.sums_to_point(_bytes(some), _storage(some), _kernels.SUMS["sql2"], _bytes(center), squares, n_threads)
             squares *= self.data_scale**2
             Z = np.empty((0, 1))
             if is_float and len(self.A):
-                wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
                 with np.errstate(over="ignore", invalid="ignore"):
+                    wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
                     Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
             _filter.encode_l2(
                 _bytes(some), _storage(some), self.columns, shifts, Z, squares, self.unit_rows, z_error, off, queries,
                 [level.parameters for level in levels],
-                [(codes.codes[block], codes.starts[block], codes.errors[block]) for codes in out], scratch, n_threads,
+                [(codes.codes[block], codes.starts[block], codes.errors[block]) for codes in out],
+                np.empty((n_threads, wide_enough)), n_threads,
             )  # fmt: skip
+
+        if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
+            with _threads.one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
+                list(pool.map(encode_block, _blocks(n), itertools.repeat(1)))
+        else:
+            for block in _blocks(n):
+                encode_block(block, n_threads)
         for codes in out:
             codes.errors[~np.isfinite(codes.errors)] = np.inf
         return out

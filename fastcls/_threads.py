@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from contextlib import AbstractContextManager
 
 import joblib
+from threadpoolctl import ThreadpoolController
 
 from . import _kernels
 from ._validation import check_n_jobs
@@ -54,6 +57,20 @@ def effective(n_jobs: int | None) -> int:
     # OpenMP cannot say whether its number is a default or a limit. It is taken as a limit where somebody lowered it since
     # import, and where it is 1: then the environment or a pool of processes asks for one thread each.
     return min(wanted, limit) if limit == 1 or limit < _OPENMP_AT_IMPORT else wanted
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """A context in which the BLAS uses one thread.
+
+    Its own threads go on spinning for a while after each call and take the cores from ours, which do the same: many small
+    calls, one after the other, then take ten times as long (scikit-learn#34764).
+    """
+    return _pools().limit(limits=1, user_api="blas")
 
 
 _WORTH_A_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs

@@ -1,35 +1,20 @@
 """The compiled search against the definition in fastcls.reference, byte for byte, for every metric and type."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from fastcls import knn, metrics, pairwise_distances, reference
+sys.path.insert(0, str(Path(__file__).parent))
+from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
+
+from fastcls import _search, knn, metrics, pairwise_distances, reference
 from fastcls._validation import STORED_TYPES
 
 METRICS = list(metrics.METRICS)
 # tails of 8 lanes, of 16-byte and 64-byte registers, of tiles; then digits, MNIST and CIFAR-10 widths
 WIDTHS = [*range(1, 66), 784, 3072]
-
-
-def random_rows(rng, n_rows, n_features, dtype, low=None, high=None):
-    """Rows over the whole range of a byte type, or normal ones."""
-    dtype = np.dtype(dtype)
-    if dtype.kind == "f":
-        return rng.normal(size=(n_rows, n_features)).astype(dtype)
-    info = np.iinfo(dtype)
-    low, high = info.min if low is None else low, info.max if high is None else high
-    return rng.integers(low, high, size=(n_rows, n_features), endpoint=True).astype(dtype)
-
-
-def assert_same_bytes(got, wanted):
-    for g, w in zip(got, wanted, strict=True):
-        assert g.dtype == w.dtype
-        assert g.shape == w.shape
-        assert g.tobytes() == w.tobytes()
-
-
-def assert_search_is_reference(Q, X, k, metric):
-    assert_same_bytes(knn(Q, X, k, metric), reference.kneighbors(Q, X, k, metric))
 
 
 def test_assert_same_bytes_sees_one_ulp_and_one_type():
@@ -160,21 +145,8 @@ def test_memory_layout_agnosticism(metric, dtype, tmp_path):
 @pytest.mark.parametrize("metric", METRICS)
 def test_hostile_floats_equal_reference(metric, dtype):
     rng = np.random.default_rng(8)
-    tiny, large = float(np.finfo(dtype).smallest_subnormal), {"float16": 6e4, "float32": 1e18, "float64": 1e18}[dtype]
-    base = rng.normal(size=(40, 13))
-    one_ulp = np.ones((40, 13), dtype)
-    one_ulp[np.arange(40), rng.integers(13, size=40)] += np.finfo(dtype).eps
-    cases = {
-        "offset": (base + (1e3 if dtype == "float16" else 1e6)).astype(dtype),
-        "subnormal": (rng.integers(-5, 6, size=(40, 13)) * tiny).astype(dtype),
-        "large": (base.clip(-1, 1) * large).astype(dtype),
-        "one ulp apart": one_ulp,
-        "zero rows": np.where(rng.random((40, 1)) < 0.5, 0, base).astype(dtype),
-        "signed zeros": np.where(rng.random((40, 13)) < 0.5, -0.0, 0.0).astype(dtype),
-        "duplicates": np.repeat(base[:8], 5, axis=0).astype(dtype),
-    }
-    for name, X in cases.items():
-        assert_search_is_reference(X[:9], X, 40, metric)
+    for name, X in hostile_rows(rng, 40, 13, dtype).items():
+        assert_search_is_reference(X[:9], X, 40, metric, name)
         distances, _ = knn(X[:9], X, 40, metric)
         assert np.isfinite(distances).all(), name
         assert (distances >= 0).all(), name
@@ -197,29 +169,59 @@ def test_half_floats_are_widened_exactly():
     assert distances[0].tobytes() == np.abs(finite[:, 0].astype(np.float64)).tobytes()
 
 
-def test_search_in_many_pieces_equals_one(monkeypatch):
-    from fastcls import _search
+# Enough queries to be packed, a few that are searched by pairs, and a few that share out the rows among threads.
+PIECES = {"packed": (130, 700, 31, 5), "by pairs": (70, 300, 9, 60), "rows shared out": (6, 2100, 20, 5)}
 
+
+def cut(rows, *at):
+    """Chunks of rows: copies, so that no chunk is followed in memory by the next."""
+    return _search.Rows([part.copy() for part in np.split(rows, at)])
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("case", PIECES)
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_search_in_many_pieces_and_chunks_equals_reference(monkeypatch, dtype, metric, case, grouped):
+    monkeypatch.setattr(_search, "_FIRST_PIECE", 1)
+    monkeypatch.setattr(_search, "_PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
     rng = np.random.default_rng(9)
-    Q, X = random_rows(rng, 2000, 31, "uint8"), random_rows(rng, 700, 31, "uint8")
-    wanted = knn(Q, X, 9, "l2")
-    monkeypatch.setattr(_search, "_FIRST_PIECE", 31_000)
+    n_queries, n_rows, width, k = PIECES[case]
+    Q, X = random_rows(rng, n_queries, width, dtype), random_rows(rng, n_rows, width, dtype)
+    # every row has a length of its own, in no order, so that another row's norm, or group, gives another answer
+    of_rows = (rng.permutation(n_rows) * 6.0 / n_rows + 0.3)[:, None]
+    X = (X * of_rows / 6.3).astype(dtype)
+    X[n_rows // 3], X[n_rows - 2], X[n_rows // 2] = Q[1], Q[-1], 0
+    groups = rng.integers(0, 3, size=n_queries), rng.integers(0, 3, size=n_rows)
+    groups = groups if grouped else (None, None)
     calls = []
-    rows = _search.Rows([X[:250], X[250:251], X[251:]])
     S, indices, report = _search.search(
-        rows, _search.Rows([Q]), 9, "l2", n_threads=2, progress=lambda done, total: calls.append((done, total))
-    )
-    assert_same_bytes((np.sqrt(S), indices), wanted)
-    assert report.pieces >= 6
+        cut(X, n_rows // 3, n_rows // 3 + 1, n_rows // 2), cut(Q, n_queries // 4, n_queries // 2), k, metric, n_threads=2,
+        query_groups=groups[0], row_groups=groups[1], progress=lambda done, total: calls.append((done, total)),
+    )  # fmt: skip
+    assert_same_bytes((reference.distances(S, metric), indices), reference.kneighbors(Q, X, k, metric, *groups))
+    assert report.pieces >= 12, "three chunks of queries and four of rows make twelve, and each must be cut again"
     assert len(calls) == report.pieces
-    assert calls[-1] == (1_400_000, 1_400_000)
+    assert calls[-1] == (n_queries * n_rows, n_queries * n_rows)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_a_group_never_sees_itself(metric):
-    from fastcls import _search
+@pytest.mark.parametrize("dtype", STORED_TYPES)
+def test_leave_one_out_over_chunks_equals_reference(monkeypatch, dtype, metric):
+    monkeypatch.setattr(_search, "_FIRST_PIECE", 1)
+    monkeypatch.setattr(_search, "_PIECE_SECONDS", 1e-12)
+    rng = np.random.default_rng(11)
+    X = random_rows(rng, 260, 18, dtype)
+    X[100:130], X[200] = X[130:160], 0
+    own = np.arange(260)
+    S, indices, _ = _search.search(cut(X, 90, 91, 150), None, 6, metric, n_threads=2, query_groups=own, row_groups=own)
+    assert_same_bytes((reference.distances(S, metric), indices), reference.kneighbors(X, X, 6, metric, own, own))
+    assert (indices != own[:, None]).all()
 
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_group_never_sees_itself(metric):
     rng = np.random.default_rng(10)
     X = random_rows(rng, 90, 4, "uint8", 0, 3)
     groups = rng.integers(0, 4, size=90)

@@ -1,0 +1,23 @@
+"""fastcls itself, with the signature of its rivals."""
+
+import fastcls
+
+from ._base import Base
+
+
+class Engine(Base):
+    title = "fastcls"
+
+    @classmethod
+    def versions(cls):
+        return f"fastcls {fastcls.__version__}"
+
+    @classmethod
+    def supported(cls, metric, dtype, n_features, alone):
+        return True
+
+    def prepare(self, X):
+        self.model = fastcls.NearestNeighbors(metric=self.metric, algorithm=self.algorithm, n_jobs=self.n_threads).fit(X)
+
+    def search(self, Q, k):
+        return self.model.kneighbors(Q, k)

@@ -1,0 +1,70 @@
+"""Rows that try a search, and what it is compared with: shared by the tests of search, instruction sets and memory."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import fastcls
+from fastcls import knn, reference
+
+
+def random_rows(rng, n_rows, n_features, dtype, low=None, high=None):
+    """Rows over the whole range of a byte type, or normal ones."""
+    dtype = np.dtype(dtype)
+    if dtype.kind == "f":
+        return rng.normal(size=(n_rows, n_features)).astype(dtype)
+    info = np.iinfo(dtype)
+    low, high = info.min if low is None else low, info.max if high is None else high
+    return rng.integers(low, high, size=(n_rows, n_features), endpoint=True).astype(dtype)
+
+
+def hostile_rows(rng, n_rows, n_features, dtype):
+    """Name -> rows of a float type on which a search that only rounds well gives wrong or negative distances."""
+    shape = (n_rows, n_features)
+    tiny, large = float(np.finfo(dtype).smallest_subnormal), {"float16": 6e4, "float32": 1e18, "float64": 1e18}[dtype]
+    base = rng.normal(size=shape)
+    one_ulp = np.ones(shape, dtype)
+    one_ulp[np.arange(n_rows), rng.integers(n_features, size=n_rows)] += np.finfo(dtype).eps
+    mixed = base * 2.0 ** rng.integers(-12, 12, size=shape)
+    return {
+        "offset": (base + (1e3 if dtype == "float16" else 1e6)).astype(dtype),
+        "subnormal": (rng.integers(-5, 6, size=shape) * tiny).astype(dtype),
+        "large": (base.clip(-1, 1) * large).astype(dtype),
+        "one ulp apart": one_ulp,
+        "zero rows": np.where(rng.random((n_rows, 1)) < 0.5, 0, base).astype(dtype),
+        "signed zeros": np.where(rng.random(shape) < 0.5, -0.0, 0.0).astype(dtype),
+        "duplicates": np.repeat(base[: -(-n_rows // 5)], 5, axis=0)[:n_rows].astype(dtype),
+        "mixed magnitudes": mixed.astype(dtype),
+        "one huge coordinate": np.where(np.arange(n_features) == 3, large / 2, base).astype(dtype),
+        "parallel rows": (base[:1] * np.linspace(0.5, 2, n_rows)[:, None]).astype(dtype),
+    }
+
+
+def assert_same_bytes(got, wanted, what=""):
+    """Arrays of the same types, shapes and bytes."""
+    for g, w in zip(got, wanted, strict=True):
+        assert g.dtype == w.dtype, what
+        assert g.shape == w.shape, what
+        assert g.tobytes() == w.tobytes(), what
+
+
+def assert_search_is_reference(Q, X, k, metric, what=""):
+    """The compiled search gives the bytes of the definition."""
+    assert_same_bytes(knn(Q, X, k, metric), reference.kneighbors(Q, X, k, metric), what)
+
+
+def python(code, *arguments, timeout=300, **environment):
+    """What a Python process of its own, which finds the fastcls under test, prints; it must end well."""
+    done = python_process(code, *arguments, timeout=timeout, **environment)
+    assert done.returncode == 0, f"exit status {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def python_process(code, *arguments, timeout=300, **environment):
+    """The finished process of `python`, however it ended."""
+    env = {**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1]), **environment}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
