@@ -6,6 +6,7 @@ ever dropped is the levels' doing (``_codes.py``, docs/filter.md).
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,15 +23,16 @@ _NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many row
 _QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
 _LIST_ROOM = 2048  # rows of one query that passed the screen
 _LOOK_PER_NEIGHBOR, _LEAST_LOOK, _MOST_LOOK = 32, 256, 1024  # new rows, before a list is looked at
-_PROBE = 256  # sampled rows that the levels are judged by
-_HOPELESS = 0.5  # share of pairs that the finest level leaves, above which nothing is built
+PROBE_QUERIES, _PROBE_ROWS = 16, 2048  # sampled rows that the levels are judged by
 _SLACK = 2.0**-44  # of twice a cosine: 8 roundings of its S, see docs/filter.md
 
-# What a byte costs, measured against a byte of the screen (Zen 4, AVX-512 VNNI; other processors differ by less than 2):
-# a code looked at by itself is read from anywhere, S is summed by one pair at a time.
-_COST_AT, _COST_PAIR, _COST_BRUTE = 4.0, 6.0, 1.2
-_COST_ROW = 60.0  # of looking at one row, whatever its bytes
-_COST_PASSED = 20.0  # of a row that passed the screen
+# What things cost, in bytes of the screen, whose one takes 4.3 ps a core (measured on Zen 4 with AVX-512: CIFAR-10 under L2,
+# k = 7, by share of the samples of a profile). Codes and rows that are looked at by themselves come from anywhere in memory.
+_COST_PASSED = 3000.0  # of a pair that passed the screen: its bound, the look at its list
+_COST_AT, _COST_AT_BYTE = 1500.0, 12.0  # of a pair that comes to a finer level
+_COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
+_COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
+_EARLY = 2.0  # pairs that pass the screen, for each that would if the last reach were known from the start
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _LARGEST_PART = 4096  # queries whose codes are held at a time
 _COST_FLOAT = {"exact": 4.0, "brute": 1.0}  # a byte of floats instead
@@ -91,12 +93,12 @@ class Filter:
     chunks: list[list[_codes.Codes]] = field(default_factory=list)
 
     @classmethod
-    def learn(cls, rows: np.ndarray, metric: Metric, k: int, n_threads: int, *, forced: bool) -> Filter | None:
+    def learn(cls, rows: np.ndarray, metric: Metric, probe: Probe, n_threads: int, *, forced: bool) -> Filter | None:
         """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while."""
         l1 = metric.sum == "l1"
         with _threads.one_blas_thread():
             levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms)
-            chosen = _chosen(rows, metric, levels, k, n_threads) or (levels if forced else [])
+            chosen = _chosen(rows, metric, levels, probe, n_threads) or (levels if forced else [])
         return cls(metric, chosen) if chosen else None
 
     def append(self, chunk: np.ndarray, n_threads: int) -> None:
@@ -110,59 +112,49 @@ class Filter:
         return sum(codes.nbytes for chunk in self.chunks for codes in chunk)
 
 
-def _exact_probe(sample: np.ndarray, metric: Metric) -> np.ndarray:
-    """Distances of sampled rows to each other, roughly; infinite to themselves."""
-    if metric.sum == "l1":
-        S = np.stack([np.abs(sample - row).sum(axis=1) for row in sample])
-    else:
-        if metric.needs_norms:
-            lengths = np.linalg.norm(sample, axis=1, keepdims=True)
-            sample = sample / np.where(lengths > 0, lengths, 1.0)
-        squares = np.einsum("ij,ij->i", sample, sample)
-        S = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * (sample @ sample.T), 0.0))
-    np.fill_diagonal(S, np.inf)
-    return S
+@dataclass(frozen=True)
+class Probe:
+    """Sampled rows as queries, and how far each must reach: the S of its k-th neighbour among all rows."""
+
+    queries: np.ndarray
+    S: np.ndarray
 
 
-def _left_by(levels: list[_codes.Level], rows: np.ndarray, reach: np.ndarray, n_threads: int) -> list[float]:
-    """At every level, the share of pairs of sampled rows whose bound is within reach."""
+def _left_by(levels: list[_codes.Level], rows: np.ndarray, probe: Probe, reach: np.ndarray, n_threads: int) -> list[float]:
+    """At every level, the share of pairs of the probe's queries and some rows whose bound is within reach."""
+    some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
+    of_queries, of_rows = _codes.encode(levels, probe.queries, n_threads), _codes.encode(levels, some, n_threads)
     shares = []
-    for level, of_rows in zip(levels, _codes.encode(levels, rows, n_threads), strict=True):
-        signed = np.int16 if level.fine else np.int8
-        codes = of_rows.codes.view(np.uint8 if level.kind == "l1" else signed).astype(np.float32)
+    for level, q, r in zip(levels, of_queries, of_rows, strict=True):
+        stored = np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
+        Q, R = (codes.codes.view(stored).astype(np.float32) for codes in (q, r))
         if level.kind == "l1":
-            gaps = np.stack([np.abs(codes - row).sum(axis=1) for row in codes])
+            gaps = np.stack([np.abs(R - row).sum(axis=1) for row in Q])
         else:
-            squares = np.einsum("ij,ij->i", codes, codes)
-            gaps = np.sqrt(np.maximum(squares[:, None] + squares - 2.0 * (codes @ codes.T), 0.0))
-        bounds = gaps - of_rows.errors - of_rows.errors[:, None]
-        np.fill_diagonal(bounds, np.inf)
-        shares.append(float((bounds <= reach * level.per_unit).mean()))
+            squares = np.einsum("ij,ij->i", Q, Q)[:, None] + np.einsum("ij,ij->i", R, R)
+            gaps = np.sqrt(np.maximum(squares - 2.0 * (Q @ R.T), 0.0))
+        bounds = gaps - q.errors[:, None] - r.errors
+        shares.append(float((bounds <= reach[:, None] * level.per_unit).mean()))
     return shares
 
 
-def _chosen(rows: np.ndarray, metric: Metric, levels: list[_codes.Level], k: int, n_threads: int) -> list[_codes.Level]:
-    """The levels whose estimated cost is least, coarse to fine; none if even the finest leaves most pairs.
-
-    The reach is taken from sampled rows alone. It is larger than it will be among all rows, so every level does better in
-    the search than here.
-    """
-    if not levels:
-        return []
-    some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE)][:_PROBE])
+def _chosen(
+    rows: np.ndarray, metric: Metric, levels: list[_codes.Level], probe: Probe, n_threads: int
+) -> list[_codes.Level]:
+    """Of all choices of levels, coarse to fine, the one of least estimated cost; none if brute force costs less."""
     with np.errstate(all="ignore"):
-        distances = _exact_probe(some.astype(np.float64), metric)
-        rank = min(len(some) - 2, k * len(some) // len(rows))
-        reach = np.partition(distances, rank, axis=1)[:, rank, None]
-        left = _left_by(levels, some, reach, n_threads)
-    if not left[-1] <= _HOPELESS:
-        return []
-    best, best_cost = levels, np.inf
-    for first in range(len(levels)):
-        chosen = levels[first:]
-        cost = cost_of(chosen, rows, [1.0, *left[first:-1]], left[-1])
+        reach = probe.S if metric.sum == "l1" else np.sqrt(2.0 * probe.S if metric.needs_norms else probe.S)
+        left = _left_by(levels, rows, probe, reach, n_threads) if levels else []
+    best: list[_codes.Level] = []
+    best_cost = brute_cost(rows, metric)
+    for chosen in itertools.chain.from_iterable(itertools.combinations(range(len(levels)), n) for n in range(1, 4)):
+        if levels[chosen[0]].fine:
+            continue  # fine codes cannot be screened
+        some = [levels[i] for i in chosen]
+        shares = [1.0, *(left[i] for i in chosen)]
+        cost = cost_of(some, rows, min(1.0, _EARLY * shares[1]), shares[1:-1], shares[-1])
         if cost < best_cost:
-            best, best_cost = chosen, cost
+            best, best_cost = some, cost
     return best
 
 
@@ -170,20 +162,30 @@ def _row_bytes(rows: Rows | np.ndarray) -> int:
     return (rows.n_features if isinstance(rows, Rows) else rows.shape[1]) * rows.dtype.itemsize
 
 
-def cost_of(levels: list[_codes.Level], rows: Rows | np.ndarray, into: list[float], computed: float) -> float:
-    """Estimated cost of one pair, in bytes of the screen, from the shares of pairs that come to each step."""
-    row_bytes = _row_bytes(rows)
-    exact = _COST_PAIR if rows.dtype.kind != "f" else _COST_FLOAT["exact"]
-    cost = levels[0].width + computed * (row_bytes * exact + _COST_ROW)
-    for level, share in zip(levels[1:], into[1:], strict=True):
-        cost += share * (level.width * _COST_AT + _COST_ROW)
+def cost_of(levels: list[_codes.Level], rows: Rows | np.ndarray, passed: float, into: list[float], computed: float) -> float:
+    """Estimated cost of one pair from the shares of pairs that come to each step.
+
+    Parameters
+    ----------
+    levels : list of Level
+    rows : Rows or ndarray
+    passed : float
+        The share that passes the screen.
+    into : list of float
+        The share that comes to each finer level.
+    computed : float
+        The share whose S is computed.
+    """
+    cost = levels[0].width + passed * _COST_PASSED + computed * (_row_bytes(rows) * _COST_PAIR_BYTE + _COST_PAIR)
+    for level, share in zip(levels[1:], into, strict=True):
+        cost += share * (level.width * _COST_AT_BYTE + _COST_AT)
     return cost
 
 
-def brute_cost(rows: Rows | np.ndarray) -> float:
+def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
     """The same of brute force."""
-    row_bytes = _row_bytes(rows)
-    return row_bytes * (_COST_BRUTE if rows.dtype.kind != "f" else _COST_FLOAT["brute"])
+    kind = "float" if rows.dtype.kind == "f" else "l1" if metric.sum == "l1" else "l2"
+    return _row_bytes(rows) * _COST_BRUTE[kind]
 
 
 def may_pay(rows: Rows, k: int) -> bool:
@@ -230,9 +232,10 @@ class Search:
             self.pieces += 1
             advance(n * self.rows.n_rows)
             rate = n / max(time.perf_counter() - begun, 1e-6)
-            self._next = int(min(_LARGEST_PART, max(self.per_job * self.n_threads, rate * _PIECE_SECONDS)))
+            whole = self.per_job * self.n_threads  # so that no thread waits for another's last job
+            self._next = max(1, int(min(_LARGEST_PART, rate * _PIECE_SECONDS)) // whole) * whole
             first = part.stop
-            self.gave_up = not self.forced and self._cost() > brute_cost(self.rows)
+            self.gave_up = not self.forced and self._cost() > brute_cost(self.rows, self.filter.metric)
         return first
 
     def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
@@ -255,11 +258,10 @@ class Search:
             )  # fmt: skip
 
     def _cost(self) -> float:
-        """What a pair cost so far, in bytes of the screen."""
-        counts = self.counts
-        shares = [n / max(1, self.pairs) for n in counts.into]
-        cost = cost_of(self.filter.levels, self.rows, shares, counts.computed / max(1, self.pairs))
-        return cost + _COST_PASSED * counts.passed / max(1, self.pairs)
+        """What a pair cost so far."""
+        counts, pairs = self.counts, max(1, self.pairs)
+        into = [n / pairs for n in counts.into[1:]]
+        return cost_of(self.filter.levels, self.rows, counts.passed / pairs, into, counts.computed / pairs)
 
     @property
     def counts(self) -> Counts:

@@ -21,10 +21,15 @@ import scipy.linalg
 from . import _filter, _kernels, _threads
 
 _SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
+_NARROW = 800  # features up to which a basis is learned from their products, and from more rows
 _BLOCK = 2048  # rows encoded at a time
 _EPS = 2.0**-52
 _GROUP_COARSE, _GROUP_FINE = 16, 4
 _FINE = 16  # steps of a fine code in one of a coarse
+_PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
+_TERMS = 24.0  # bytes of a row's errors and starts at three levels
+_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the room for codes allows
+_FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
 _WIDEST = 32_768  # bytes of a code, see _simd/cascade.h
 
 
@@ -100,8 +105,9 @@ def _blocks(n: int) -> Iterator[slice]:
 
 
 def sample_of(rows: np.ndarray) -> np.ndarray:
-    """Evenly spaced rows as float64."""
-    return np.asarray(rows[:: max(1, len(rows) // _SAMPLE)][:_SAMPLE], dtype=np.float64)
+    """Evenly spaced rows as float64: at least 640, and of narrow rows eight for each feature."""
+    n = _SAMPLE if rows.shape[1] > _NARROW else max(_SAMPLE, 8 * rows.shape[1])
+    return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
 
 
 def _padded(width: int, kind: str) -> int:
@@ -285,6 +291,7 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
             return []
         plain = GroupSums(np.arange(d, dtype=np.int32), np.ones(d), 1, spread[0], step)
         return [plain]
+    sample = sample[:: max(1, len(sample) // _SAMPLE)][:_SAMPLE]
     near = _near_differences(sample)
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]
     found.append(_learned_order(sample))
@@ -353,21 +360,31 @@ class Basis:
     center: np.ndarray
     data_scale: float  # a power of two that rows of floats are multiplied by
     unit_rows: bool
+    shifts: np.ndarray  # of bytes, what is taken off each column's product
+    frobenius: float  # norm of A
+
+    @classmethod
+    def of(cls, A: np.ndarray, dtype: np.dtype, center: np.ndarray, data_scale: float, unit_rows: bool) -> Basis:
+        """The basis with what follows from A."""
+        if dtype.kind == "f" or not len(A):
+            columns, shifts = np.empty((0, 0), dtype=np.uint8), np.empty(0)
+        else:
+            columns = _packed(A)
+            shifts = np.zeros(64 * len(columns))
+            shifts[: len(A)] = A @ (center + 128.0 if dtype == np.int8 else center)  # int8 rows are read as x + 128
+        return cls(A, columns, center, data_scale, unit_rows, shifts, float(np.linalg.norm(A)))
 
     def encode(self, levels: list[Coordinates], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
         """Codes of rows at levels that all have this basis."""
         n, d = rows.shape
         out = [level.empty(n) for level in levels]
         is_float = rows.dtype.kind == "f"
-        center = self.center.astype(rows.dtype)
-        shifts = np.zeros(64 * len(self.columns))
-        if len(self.columns):
-            biased = self.center + 128.0 if rows.dtype == np.int8 else self.center
-            shifts[: len(self.A)] = self.A @ biased
+        n_threads = _threads.worth(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
+        center, shifts = self.center.astype(rows.dtype), self.shifts
         z_error, off = 16.0 * d * _EPS, (d / 4.0 + len(self.A) + 32.0) * _EPS
         if is_float and len(self.A):
             gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
-            z_error = gamma * float(np.linalg.norm(self.A)) * (1.0 + 2.0**-20) + off
+            z_error = gamma * self.frobenius * (1.0 + 2.0**-20) + off
         wide_enough = max(d, 6 * len(shifts))
 
         def encode_block(block: slice, n_threads: int) -> None:
@@ -504,9 +521,14 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
         return None
     data_scale = 2.0 ** -round(math.log2(largest)) if is_float else 1.0
     learned = (_unit(learned) if unit_rows else learned * data_scale).astype(np.float32)
-    n = len(learned)
-    _, U = scipy.linalg.eigh(learned @ learned.T, subset_by_index=[n - max(counts), n - 1], check_finite=False)
-    axes = U.T[::-1].astype(np.float32) @ learned
+    n, most = len(learned), max(counts)
+    if rows.shape[1] <= n:  # the directions from the features' products
+        d = rows.shape[1]
+        _, V = scipy.linalg.eigh(learned.T @ learned, subset_by_index=[d - most, d - 1], check_finite=False)
+        axes = np.ascontiguousarray(V.T[::-1], dtype=np.float32)
+    else:  # from the rows'
+        _, U = scipy.linalg.eigh(learned @ learned.T, subset_by_index=[n - most, n - 1], check_finite=False)
+        axes = U.T[::-1].astype(np.float32) @ learned
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     if not (lengths > 0).all() or not np.isfinite(axes).all():
         return None
@@ -517,8 +539,7 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
         mixed = rotation.astype(np.float32) @ axes[:count]
         parts.append(mixed if is_float else np.rint(mixed * (127.0 / np.abs(mixed).max())))
     A = np.concatenate(parts)
-    columns = np.empty((0, 0), dtype=np.uint8) if is_float else _packed(A)
-    return Basis(A if is_float else A.astype(np.float64), columns, center, data_scale, unit_rows)
+    return Basis.of(A if is_float else A.astype(np.float64), rows.dtype, center, data_scale, unit_rows)
 
 
 def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> list[Coordinates]:
@@ -550,7 +571,7 @@ def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Coo
     if not 1e-290 < step < 1e290 or _padded(rows.shape[1], "l2") > _WIDEST:
         return []
     d = rows.shape[1]
-    basis = Basis(np.empty((0, d)), np.empty((0, 0), dtype=np.uint8), np.zeros(d), 1.0, unit_rows)
+    basis = Basis.of(np.empty((0, d)), rows.dtype, np.zeros(d), 1.0, unit_rows)
     # |x - center| bounds what rounding takes from x - offset: here the center is zero, and offsets count with it
     return [Coordinates(basis, 0, offsets, 1.0, step, math.nan)]
 
@@ -559,12 +580,21 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     """Levels for L2 (and, of rows divided by their norms, for cosine), coarse to fine."""
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
-    counts = [width - 1 for width in ([128] if is_float else [64, 256]) if width - 1 <= d // 2 and width <= len(sample)]
+    row_bytes = d * rows.dtype.itemsize
+    room = (0.35 if rows.dtype in (np.uint8, np.float32, np.float64) else 0.6) * row_bytes - _TERMS
+    if is_float:
+        room -= _padded(d, "l2")
+    counts = []
+    for widths in (_FLOAT_WIDTHS,) if is_float else _BYTE_WIDTHS:
+        fitting = [width for width in widths if width <= min(room, d // 2, len(sample))]
+        if fitting:
+            counts.append(fitting[0] - 1)
+            room -= fitting[0]
     found: list[Level] = []
     if counts:
         projections = _projections(rows, sample, counts, unit_rows)
         found += projections
-        if not is_float and projections:
+        if not is_float and projections and projections[-1].finer().width <= room:
             found.append(projections[-1].finer())
     if is_float:
         found += _features(rows, sample, unit_rows)

@@ -315,12 +315,23 @@ def prepare(rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str
     forced = algorithm == "filter"
     kept = rows.filters.get(metric_name)
     if kept is None and (forced or metric_name not in rows.filters):
-        kept = _cascade.Filter.learn(rows.chunks[0], METRICS[metric_name], k, n_threads, forced=forced)
+        kept = _cascade.Filter.learn(
+            rows.chunks[0], METRICS[metric_name], _probe(rows, metric_name, k, n_threads), n_threads, forced=forced
+        )
         rows.filters[metric_name] = kept
     if kept is not None:
         for chunk in rows.chunks[len(kept.chunks) :]:
             kept.append(chunk, n_threads)
     return kept
+
+
+def _probe(rows: Rows, metric_name: str, k: int, n_threads: int) -> _cascade.Probe:
+    """Some training rows, and the S of the k-th neighbour of each beside itself."""
+    chunk = rows.chunks[0]
+    Q = np.ascontiguousarray(chunk[:: max(1, len(chunk) // _cascade.PROBE_QUERIES)][: _cascade.PROBE_QUERIES])
+    k = min(k + 1, rows.n_rows)
+    S, _, _ = search(rows, Rows([Q]), k, metric_name, n_threads=n_threads, algorithm="brute")
+    return _cascade.Probe(Q, S[:, -1])
 
 
 def search(
