@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
 
-from fastcls import _search, knn, metrics, pairwise_distances, reference
+from fastcls import _kernels, _search, _threads, knn, metrics, pairwise_distances, reference
 from fastcls._validation import STORED_TYPES
 
 METRICS = list(metrics.METRICS)
@@ -169,8 +169,19 @@ def test_half_floats_are_widened_exactly():
     assert distances[0].tobytes() == np.abs(finite[:, 0].astype(np.float64)).tobytes()
 
 
-# Enough queries to be packed, a few that are searched by pairs, and a few that share out the rows among threads.
-PIECES = {"packed": (130, 700, 31, 5), "by pairs": (70, 300, 9, 60), "rows shared out": (6, 2100, 20, 5)}
+# Enough queries to be packed, a few that are searched by pairs, and few that share out the rows among threads.
+PIECES = {"packed": (130, 700, 31, 5), "by pairs": (170, 300, 9, 60), "packed, rows shared out": (40, 1500, 18, 5),
+          "by pairs, rows shared out": (6, 1500, 20, 5)}  # fmt: skip
+
+
+@pytest.fixture
+def smallest_pieces(monkeypatch):
+    """Every search is worth two threads, and is cut as small as can be."""
+    monkeypatch.setattr(_search, "_FIRST_PIECE", 1)
+    monkeypatch.setattr(_search, "_PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
+    monkeypatch.setattr(_search, "_QUERIES_PER_JOB", 12)
+    monkeypatch.setattr(_search, "_QUERIES_PER_TILE", 12)
+    monkeypatch.setattr(_threads, "_WORTH_A_THREAD", 1)
 
 
 def cut(rows, *at):
@@ -182,9 +193,7 @@ def cut(rows, *at):
 @pytest.mark.parametrize("case", PIECES)
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", STORED_TYPES)
-def test_search_in_many_pieces_and_chunks_equals_reference(monkeypatch, dtype, metric, case, grouped):
-    monkeypatch.setattr(_search, "_FIRST_PIECE", 1)
-    monkeypatch.setattr(_search, "_PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
+def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtype, metric, case, grouped):
     rng = np.random.default_rng(9)
     n_queries, n_rows, width, k = PIECES[case]
     Q, X = random_rows(rng, n_queries, width, dtype), random_rows(rng, n_rows, width, dtype)
@@ -200,6 +209,7 @@ def test_search_in_many_pieces_and_chunks_equals_reference(monkeypatch, dtype, m
         query_groups=groups[0], row_groups=groups[1], progress=lambda done, total: calls.append((done, total)),
     )  # fmt: skip
     assert_same_bytes((reference.distances(S, metric), indices), reference.kneighbors(Q, X, k, metric, *groups))
+    assert report.threads == 2 or not _kernels.HAS_OPENMP
     assert report.pieces >= 12, "three chunks of queries and four of rows make twelve, and each must be cut again"
     assert len(calls) == report.pieces
     assert calls[-1] == (n_queries * n_rows, n_queries * n_rows)
@@ -208,9 +218,7 @@ def test_search_in_many_pieces_and_chunks_equals_reference(monkeypatch, dtype, m
 
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", STORED_TYPES)
-def test_leave_one_out_over_chunks_equals_reference(monkeypatch, dtype, metric):
-    monkeypatch.setattr(_search, "_FIRST_PIECE", 1)
-    monkeypatch.setattr(_search, "_PIECE_SECONDS", 1e-12)
+def test_leave_one_out_over_chunks_equals_reference(smallest_pieces, dtype, metric):
     rng = np.random.default_rng(11)
     X = random_rows(rng, 260, 18, dtype)
     X[100:130], X[200] = X[130:160], 0

@@ -1,12 +1,49 @@
 """The compiled vote against the plain loops of fastcls.reference."""
 
+import math
+
 import numpy as np
 import pytest
 
 from fastcls import KNeighborsClassifier, reference
-from fastcls._voting import vote
+from fastcls._voting import vote, weights_of
 
 RULES = ["uniform", "distance", "softmax", lambda d: 1.0 / (1.0 + d)]
+
+
+# distances, metric, rule, temperature -> weights, worked out by hand; a temperature of 1 / log 2 makes powers of two
+HAND_COMPUTED = {
+    "uniform": ([0.5, 1.0, 4.0], "l2", "uniform", 1.0, [1, 1, 1]),
+    "inverse": ([0.5, 1.0, 4.0], "l2", "distance", 1.0, [2, 1, 0.25]),
+    "one exact match": ([0.0, 1.0, 4.0], "l1", "distance", 1.0, [1, 0, 0]),
+    "two exact matches": ([0.0, 0.0, 4.0], "cosine", "distance", 1.0, [1, 1, 0]),
+    "so near that the inverse is infinite": ([1e-310, 1e-309, 1.0], "l2", "distance", 1.0, [1, 1, 0]),
+    "near, the inverse finite": ([2.0**-1000, 2.0**-999, 1.0], "l2", "distance", 1.0, [2.0**1000, 2.0**999, 1]),
+    "softmax": ([1.0, 2.0, 4.0], "l2", "softmax", 1 / math.log(2), [1, 1 / 2, 1 / 8]),
+    "softmax, cooler": ([1.0, 2.0, 4.0], "l1", "softmax", 0.5 / math.log(2), [1, 1 / 4, 1 / 64]),
+    "softmax of similarities": ([0.25, 0.5, 1.25], "cosine", "softmax", 0.25 / math.log(2), [1, 1 / 2, 1 / 16]),
+    "softmax far away": ([1e6, 1e6 + 1, 2e6], "l1", "softmax", 1 / math.log(2), [1, 1 / 2, 0]),
+    "a function": ([1.0, 2.0, 4.0], "l2", lambda d: d * d, 1.0, [1, 4, 16]),
+}
+
+
+@pytest.mark.parametrize("case", HAND_COMPUTED)
+def test_hand_computed_weights(case):
+    distances, metric, rule, temperature, wanted = HAND_COMPUTED[case]
+    for of in (weights_of, reference.vote_weights):
+        found = of(np.array([distances]), rule, temperature, metric)
+        assert found.dtype == np.float64
+        np.testing.assert_allclose(found, [wanted], rtol=1e-13, atol=0)  # exp rounds, and multiplies the rounding of x / T
+
+
+def test_hand_computed_votes():
+    X, y = np.array([[1.0], [2.0], [4.0], [8.0]]), ["a", "b", "b", "c"]
+    by_hand = {"uniform": ([1 / 4, 1 / 2, 1 / 4], "b"), "distance": ([8 / 15, 6 / 15, 1 / 15], "a"),
+               "softmax": ([128 / 209, 80 / 209, 1 / 209], "a")}  # fmt: skip
+    for rule, (shares, winner) in by_hand.items():
+        model = KNeighborsClassifier(4, weights=rule, temperature=1 / math.log(2)).fit(X, y)
+        np.testing.assert_allclose(model.predict_proba([[0.0]]), [shares], rtol=1e-13)
+        assert model.predict([[0.0]]).tolist() == [winner]
 
 
 @pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
