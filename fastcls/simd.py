@@ -10,9 +10,6 @@ import os
 from . import _kernels, _linear
 from ._validation import one_of
 
-#: compiled modules, each with a table of kernels of its own
-_EXTENSIONS = (_kernels, _linear)
-
 __all__ = ["active", "available", "built", "use"]
 
 
@@ -49,8 +46,8 @@ def use(name: str) -> None:
         one_of(f"isa (this processor cannot run {name})", name, [*good, "auto"])
     one_of("isa", name, [*good, "auto"])
     number = built().index(good[-1] if name == "auto" else name)
-    for extension in _EXTENSIONS:
-        extension.use_isa(number)
+    _kernels.use_isa(number)
+    _linear.use_isa([isa for isa in built()[: number + 1] if isa in good])
 
 
 if os.environ.get("FASTCLS_ISA"):
