@@ -102,7 +102,7 @@ def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
 
 def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     """Row numbers as int64, at least one, none of them outside the data; a slice becomes the numbers it stands for."""
-    index = np.arange(n_rows)[rows] if isinstance(rows, slice) else np.ascontiguousarray(rows)
+    index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
     if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
         raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")
     if index.min() < 0 or index.max() >= n_rows:
@@ -124,7 +124,7 @@ def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
         raise InputError(f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at "
                          "least 0")
     if n_rows and not values.any():
-        raise InputError("sample_weight is 0 for every row: nothing is left to learn from; give some rows weight")
+        raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
     return values
 
 

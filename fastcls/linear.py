@@ -14,6 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
@@ -30,6 +31,12 @@ __all__ = ["MulticlassSVM", "SoftmaxClassifier", "center_and_scale"]
 # Epochs where max_iter is None: enough for so many steps, but within these bounds.
 _STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 200
 _ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
+
+
+def _learns_by_parts(classifier: Any) -> bool:
+    if classifier.solver != "sgd":
+        raise AttributeError(f"partial_fit with solver={classifier.solver!r}: only 'sgd' learns from a part of the data")
+    return True
 
 
 class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
@@ -177,6 +184,7 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.center_, self.scale_ = np.broadcast_to(problem.center, problem.n_features).copy(), float(problem.scale)
         self.gradient_norm_ = float(np.linalg.norm(problem.value_and_gradient(result.W)[1]))
 
+    @available_if(_learns_by_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
         """One epoch of minibatch descent on these rows, from where the last call ended.
 
@@ -193,15 +201,13 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self
         """
         self._check_options()
-        if self.solver != "sgd":
-            raise InputError(f"partial_fit with solver={self.solver!r}; only 'sgd' learns from a part of the data at a time")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=self, reset=is_first)
         labels, codes = check_labels(y, len(rows.rows))
         known = self.classes_ if not is_first else labels if classes is None else np.unique(np.asarray(classes))
         strange = np.setdiff1d(labels, known)
         if len(strange):
-            raise InputError(f"y holds the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}; name "
+            raise InputError(f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; name "
                              "all classes in the first call of partial_fit")
         checks.check_two_classes(known)
         codes = np.searchsorted(known, labels)[codes]
@@ -252,7 +258,7 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         labels, codes = check_labels(y, len(rows.rows))
         strange = np.setdiff1d(labels, self.classes_)
         if len(strange):
-            raise InputError(f"y holds the label {strange[0]!r}, which the model was not fitted on; its classes are "
+            raise InputError(f"y holds the label {strange.tolist()[0]!r}, which the model was not fitted on; its classes are "
                              f"{self.classes_[:10].tolist()}")
         codes = np.searchsorted(self.classes_, labels)[codes]
         weights = self._weights(sample_weight, self.classes_, codes)

@@ -92,6 +92,9 @@ static void FUNCTION(gradient, COLUMNS, TYPE, REAL_NAME, ISA)(const void *const 
     EACH_COLUMN(START)
     for (ptrdiff_t r = 0; r < n_rows; r++, G += g_stride) {
         const STORED *row = (const STORED *)rows[r] + feature;
+        const char *ahead = (const char *)((const STORED *)rows[r + PREFETCHED_ROWS < n_rows ? r + PREFETCHED_ROWS : r] + feature);
+        for (int byte = 0; byte < (int)(TILE_ROWS * LANES * sizeof(STORED)); byte += 64)
+            FASTCLS_PREFETCH(ahead + byte);
         const VECTOR x_0 = WIDEN(row), x_1 = WIDEN(row + LANES);
 #if TILE_ROWS == 4
         const VECTOR x_2 = WIDEN(row + 2 * LANES), x_3 = WIDEN(row + 3 * LANES);

@@ -15,6 +15,15 @@ enum { FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_N_REALS };
 /* Features of a strip: what the gradient kernel does at once, and what weights are padded with zeros to a multiple of. */
 enum { FASTCLS_STRIP = 64 };
 
+/* Rows ahead that the gradient kernel asks for. It walks down a strip of 64 features, one line of each row, a stride that no
+   hardware foresees, and half of the lines are in another core's cache. */
+enum { PREFETCHED_ROWS = 24 };
+#if defined(__GNUC__)
+#define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define FASTCLS_PREFETCH(p) (void)(p)
+#endif
+
 /* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel. */
 enum { FASTCLS_MOST_ROWS = 4, FASTCLS_MOST_COLUMNS = 6 };
 

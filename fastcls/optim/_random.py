@@ -87,10 +87,10 @@ class RandomSearch:
             candidates = [self._candidate(problem, best_W, draw) for draw in draws]
             found = problem.values(candidates)
             values.extend(found.tolist())
+            before = history[-1] if history else best
+            history.extend(np.minimum(np.minimum.accumulate(found), before).tolist())
             if found.min() < best:
                 best, best_W = float(found.min()), np.array(candidates[int(found.argmin())], dtype=np.float64)
-            before = history[-1] if history else math.inf
-            history.extend(np.minimum(np.minimum.accumulate(found), before).tolist())
             if watch.is_over(best, best_W.copy):
                 break
         return SearchResult(
