@@ -142,7 +142,7 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
 cdef void score_rows(Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits."""
     cdef const void *rows[FASTCLS_MOST_ROWS]
-    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, k, group, from_column, to_column, r
+    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r
     for i in range(first, end):
         memcpy(job.S + i * K, job.b, <size_t> K * sizeof(double))
     while f < job.n_features:

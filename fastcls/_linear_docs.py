@@ -1,4 +1,32 @@
-"""The parameters and attributes that the linear classifiers share, described once."""
+"""Words of the linear classifiers: the parameters and attributes that they share, and what to do where training falls short."""
+
+from __future__ import annotations
+
+from .optim import OptimResult
+from .problem import LinearProblem
+
+
+def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: float | None) -> str | None:
+    """What to change, where training ended far above the loss of W = 0 or did not meet its `tol`."""
+    last = result.loss_history[-1]
+    at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
+    if result.learning_rate is not None and last > 2.0 * at_zero:
+        return (
+            f"the loss ended at {last:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
+            f'learning_rate={result.learning_rate:.3g} are too long; use "auto" or a smaller one'
+        )
+    if result.converged is not False or result.stopped_by != "max_iter":
+        return None
+    if solver == "lbfgs":
+        return (
+            f"no entry of the gradient should be above tol={1e-4 if tol is None else tol:g}, but L-BFGS stopped after "
+            f"{result.n_iter} iterations: raise max_iter or tol"
+        )
+    return (
+        f"the loss still falls by more than tol={tol:g} of itself after {result.n_iter} epochs: raise max_iter or tol, or leave "
+        "tol=None to train for max_iter epochs"
+    )
+
 
 PARAMETERS_AND_ATTRIBUTES = """
     penalty : {"l2", "l1", "elasticnet", "max_norm"} or None

@@ -147,6 +147,14 @@ def check_class_weight(class_weight: Any, classes: np.ndarray, codes: np.ndarray
     return weights
 
 
+def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
+    """Labels that a model was made for."""
+    strange = np.setdiff1d(labels, known)
+    if len(strange):
+        raise InputError(f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; "
+                         f"{advice}")
+
+
 def check_two_classes(classes: np.ndarray) -> None:
     """A linear classifier tells classes apart."""
     if len(classes) < 2:
@@ -170,5 +178,5 @@ def check_finite_scores(scores: np.ndarray) -> None:
     """Scores overflow where rows are far beyond those of training."""
     if not np.isfinite(scores).all():
         row = int(np.argmin(np.isfinite(scores).all(axis=1)))
-        raise InputError(f"the scores of row {row} of X overflow float64: its values are far beyond those of training; scale "
-                         "them down first")
+        raise InputError(f"the scores of row {row} of X overflow float64: its values are far beyond those of training; "
+                         "scale them down first")

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
 from . import _validation_linear as checks
-from ._linear_docs import PARAMETERS_AND_ATTRIBUTES
+from ._linear_docs import PARAMETERS_AND_ATTRIBUTES, advice_after
 from ._moments import center_and_scale
 from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows, one_of
 from .losses import LOSSES
@@ -148,7 +148,9 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
         self.classes_ = classes
         self._keep(problem, result)
-        self._warn_if_unfinished(problem, result)
+        advice = advice_after(problem, result, self.solver, self.tol)
+        if advice is not None:
+            warnings.warn(advice, ConvergenceWarning, stacklevel=2)
         return self
 
     def _weights(self, sample_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -205,14 +207,11 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         rows = check_rows(X, "X", estimator=self, reset=is_first)
         labels, codes = check_labels(y, len(rows.rows))
         known = self.classes_ if not is_first else labels if classes is None else np.unique(np.asarray(classes))
-        strange = np.setdiff1d(labels, known)
-        if len(strange):
-            raise InputError(f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; name "
-                             "all classes in the first call of partial_fit")
+        checks.check_known_labels(labels, known, "name all classes in the first call of partial_fit")
         checks.check_two_classes(known)
         codes = np.searchsorted(known, labels)[codes]
         weights = self._weights(sample_weight, known, codes)
-        train, _ = self._split_nothing(weights)
+        train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
         if is_first or not hasattr(self, "center_"):
             n_threads = _threads.effective(self.n_jobs)
             self.center_, self.scale_ = center_and_scale(rows.rows, self.center, self.scale, weights, n_threads)
@@ -234,10 +233,6 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.n_iter_ = len(self.loss_history_)
         return self
 
-    @staticmethod
-    def _split_nothing(weights: np.ndarray) -> tuple[np.ndarray | None, None]:
-        return (np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None), None
-
     def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, np.ndarray, np.ndarray]:
         """The full loss of the fitted model on some rows, and its gradient.
 
@@ -256,10 +251,7 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         check_is_fitted(self, "coef_")
         rows = check_rows(X, "X", estimator=self)
         labels, codes = check_labels(y, len(rows.rows))
-        strange = np.setdiff1d(labels, self.classes_)
-        if len(strange):
-            raise InputError(f"y holds the label {strange.tolist()[0]!r}, which the model was not fitted on; its classes are "
-                             f"{self.classes_[:10].tolist()}")
+        checks.check_known_labels(labels, self.classes_, "give rows of those only")
         codes = np.searchsorted(self.classes_, labels)[codes]
         weights = self._weights(sample_weight, self.classes_, codes)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
@@ -274,25 +266,6 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     def _say(self, progress: optim.Progress) -> None:
         held_out = "" if progress.val_loss is None else f", held out {progress.val_loss:.6f}"
         print(f"{type(self).__name__}: {progress.iteration} of {progress.max_iter}, loss {progress.loss:.6f}{held_out}")
-
-    def _warn_if_unfinished(self, problem: LinearProblem, result: optim.OptimResult) -> None:
-        last = result.loss_history[-1]
-        at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
-        advice = None
-        if result.learning_rate is not None and last > 2.0 * at_zero:
-            advice = (
-                f"the loss ended at {last:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
-                f'learning_rate={result.learning_rate:.3g} are too long; use "auto" or a smaller one'
-            )
-        elif result.converged is False and result.stopped_by == "max_iter":
-            if self.solver == "lbfgs":
-                advice = (f"no entry of the gradient should be above tol={1e-4 if self.tol is None else self.tol:g}, but L-BFGS "
-                          f"stopped after {result.n_iter} iterations: raise max_iter or tol")
-            else:
-                advice = (f"the loss still falls by more than tol={self.tol:g} of itself after {result.n_iter} epochs: raise "
-                          "max_iter or tol, or leave tol=None to train for max_iter epochs")
-        if advice is not None:
-            warnings.warn(advice, ConvergenceWarning, stacklevel=3)
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "coef_")
@@ -333,7 +306,11 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
 
     def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}
-        return arrays, {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
+        values = {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
+        if hasattr(self, "center_"):  # a model made by hand from weights has none
+            arrays |= {"center": self.center_, "val_history": np.asarray(self.val_history_)}
+            values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
+        return arrays, values
 
     def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
         self.coef_ = expect(arrays, "coef", (len(self.classes_), None))
@@ -341,8 +318,11 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.loss_history_ = expect(arrays, "loss_history", (None,))
         self.n_features_in_ = self.coef_.shape[1]
         self.n_iter_ = int(values["n_iter"])
-        if values["learning_rate"] is not None:
-            self.learning_rate_ = float(values["learning_rate"])
+        self.learning_rate_ = None if values["learning_rate"] is None else float(values["learning_rate"])
+        if "center" in arrays:
+            self.center_ = expect(arrays, "center", (self.n_features_in_,))
+            self.val_history_ = expect(arrays, "val_history", (None,))
+            self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
 
 
 class MulticlassSVM(_LinearClassifier):

@@ -218,8 +218,8 @@ LOSSES: dict[str, Loss] = {
         Loss(
             name="one_vs_all",
             code=4,
-            formula='L_i = sum_j max(0, margin - t_j s_j), t_j = 1 for j = y_i and -1 for the others; "mean" divides by their '
-            "number",
+            formula="L_i = sum_j max(0, margin - t_j s_j), t_j = 1 for j = y_i and -1 for the others; "
+            'class_reduction="mean" divides by their number',
             domain="margin > 0; any finite scores",
             source="n_classes binary hinges; Rifkin and Klautau, In defense of one-vs-all classification, 2004",
             function=_one_vs_all,

@@ -125,7 +125,8 @@ class LinearProblem:
         self.alpha = float(_validation.check_number("alpha", alpha, minimum=0))
         self.max_norm = math.inf if max_norm is None else float(max_norm)
         ratio = checks.check_l1_ratio(l1_ratio)
-        self.l1, self.l2 = (self.alpha * part for part in PENALTIES[self.penalty].parts(ratio)) if self.penalty else (0.0, 0.0)
+        l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)
+        self.l1, self.l2 = self.alpha * l1, self.alpha * l2
         self.loss_options = checks.check_loss_options(self.loss.name, self.loss.options, options)
         self.options = option_values(self.loss, options)
         # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.

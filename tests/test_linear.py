@@ -33,7 +33,7 @@ CHECKED = [
     *(cls() for cls in CLASSIFIERS),
     *(cls(alphas=[1e-3, 1e-1], cv=2) for cls in (SoftmaxClassifierCV, MulticlassSVMCV)),
     *(SoftmaxClassifier(solver=solver, alpha=1e-2) for solver in ("lbfgs", "gd")),
-    MulticlassSVM("squared_hinge", solver="lbfgs", alpha=1e-2, tol=1e-9), MulticlassSVM(solver="gd"),
+    MulticlassSVM(solver="gd"),
     *(MulticlassSVM(loss) for loss in LOSSES if loss not in ("hinge", "softmax")),
     SoftmaxClassifier(penalty="l1", alpha=1e-3), MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True),
 ]

@@ -89,7 +89,7 @@ def test_descent_is_the_textbooks(nesterov, momentum, digits):
         W = np.random.default_rng(0).normal(size=problem.shape) / 10
         result = GradientDescent(7, 0.05, momentum=momentum, nesterov=nesterov).minimize(problem, W)
 
-        def moved(point, ahead):
+        def moved(point, ahead, smooth=smooth, width=width):
             new = ahead - 0.05 * smooth.value_and_gradient(point)[1]
             new[:, :-1] = np.sign(new[:, :-1]) * np.maximum(np.abs(new[:, :-1]) - width, 0)
             return new

@@ -63,9 +63,9 @@ def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha
     rows = np.sort(rng.choice(len(X), size=min(CHECKED_ROWS, len(X)), replace=False))
     sample = np.ascontiguousarray(X[rows])
     center, scale = center_and_scale(sample, center=True, scale=True)
-    options = {
-        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": int(y.max()) + 1, "center": center,
-        "scale": scale, "penalize_intercept": False,
+    options: dict[str, Any] = {
+        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": int(y.max()) + 1,
+        "center": center, "scale": scale, "penalize_intercept": False,
     }
     problem = LinearProblem(sample, y[rows], arithmetic="float64", **options)
     W = rng.standard_normal(problem.shape) / np.sqrt(X.shape[1])

@@ -51,8 +51,8 @@ class LBFGS:
             When the loss is no longer finite.
         """
         if not problem.loss.is_differentiable or problem.l1 or math.isfinite(problem.max_norm):
-            raise InputError(f"L-BFGS cannot do loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a loss "
-                             "without kinks, and l2 or no penalty; use SGD or GradientDescent")
+            raise InputError(f"L-BFGS cannot do loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
+                             "loss without kinks, and l2 or no penalty; use SGD or GradientDescent")
         W = check_weights(W, problem.shape, problem.fit_intercept)
         watch = Watch(self.max_iter, None, self.callbacks, validation)
         kept = problem.arithmetic
@@ -71,18 +71,18 @@ class LBFGS:
         return OptimResult(result.W, result.loss_history, result.n_iter, None, converged, result.val_history, stopped_by)
 
     def _descend(self, problem: LinearProblem, W: np.ndarray, watch: Watch):
-        last = {"W": W, "value": math.nan}
+        last: list[np.ndarray] = [W]
 
         def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = problem.value_and_gradient(flat.reshape(problem.shape))
             if not math.isfinite(value):
-                raise DivergenceError(f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale the "
-                                      "data, or scale it down")
+                raise DivergenceError(f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
+                                      "the data, or scale it down")
             return value, gradient.ravel()
 
         def note(intermediate_result) -> None:
-            last["W"] = intermediate_result.x.reshape(problem.shape).copy()
-            if watch.is_over(float(intermediate_result.fun), lambda: last["W"].copy()):
+            last[0] = intermediate_result.x.reshape(problem.shape).copy()
+            if watch.is_over(float(intermediate_result.fun), lambda: last[0].copy()):
                 raise _Stop
 
         left = self.max_iter - len(watch.losses)
@@ -92,4 +92,4 @@ class LBFGS:
                 options={"maxiter": max(1, left), "gtol": self.tol, "ftol": 0.0, "maxls": 50},
             )
         except _Stop:
-            return scipy.optimize.OptimizeResult(x=np.asarray(last["W"]).ravel(), status=3)
+            return scipy.optimize.OptimizeResult(x=last[0].ravel(), status=3)
