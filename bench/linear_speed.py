@@ -116,14 +116,16 @@ def main():
     for name in ("cifar", "embeddings", "labels"):
         parser.add_argument(name)
     parser.add_argument("--rivals-python", required=True)
-    parser.add_argument("--only", nargs="*", default=["softmax", "hinge", "float32", "gradient", "sweep", "search", "optimum"])
+    works = ["softmax", "hinge", "float32", "gradient", "sweep", "search", "optimum"]
+    parser.add_argument("--only", nargs="*", default=works)
     options = parser.parse_args()
     data = datasets.load(options.cifar)
     X, y = data.X, data.y.astype(np.int64)
     center, scale = center_and_scale(X, True, True, None, 2)
     with tempfile.TemporaryDirectory() as room:
         def rival(work, name, what="X"):
-            words = [options.rivals_python, RIVALS, work, name, f"{room}/{what}.npy", f"{room}/{what}_y.npy", f"{room}/W.npy"]
+            files = [f"{room}/{what}.npy", f"{room}/{what}_y.npy", f"{room}/W.npy"]
+            words = [options.rivals_python, RIVALS, work, name, *files]
             return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
         np.save(f"{room}/X.npy", ((X - center) / scale).astype(np.float32))

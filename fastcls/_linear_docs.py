@@ -1,4 +1,4 @@
-"""Words of the linear classifiers: the parameters and attributes that they share, and what to do where training falls short."""
+"""Words of the linear classifiers: parameters and attributes that they share, and advice where training falls short."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: 
             f"{result.n_iter} iterations: raise max_iter or tol"
         )
     return (
-        f"the loss still falls by more than tol={tol:g} of itself after {result.n_iter} epochs: raise max_iter or tol, or leave "
-        "tol=None to train for max_iter epochs"
+        f"the loss still falls by more than tol={tol:g} of itself after {result.n_iter} epochs: raise max_iter or tol, or "
+        "leave tol=None to train for max_iter epochs"
     )
 
 
