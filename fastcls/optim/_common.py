@@ -62,6 +62,8 @@ class Progress:
     val_loss : float or None
     weights : callable
         ``weights()`` is a copy of W as it stands.
+    gradient_norm : float or None
+        Euclidean norm of the full gradient, where the optimiser knows it (L-BFGS).
     """
 
     iteration: int
@@ -69,6 +71,7 @@ class Progress:
     loss: float
     val_loss: float | None
     weights: Callable[[], np.ndarray]
+    gradient_norm: float | None = None
 
 
 class Watch:
@@ -87,7 +90,7 @@ class Watch:
         self.best_W: np.ndarray | None = None
         self.stopped_by = "max_iter"
 
-    def is_over(self, loss: float, weights: Callable[[], np.ndarray]) -> bool:
+    def is_over(self, loss: float, weights: Callable[[], np.ndarray], gradient_norm: float | None = None) -> bool:
         """Note one iteration; whether it was the last."""
         self.losses.append(loss)
         val_loss = None
@@ -99,7 +102,7 @@ class Watch:
             if better:
                 self.best_val, self.best_W = val_loss, W
             self.waited_val = 0 if better else self.waited_val + 1
-        progress = Progress(len(self.losses), self.max_iter, loss, val_loss, weights)
+        progress = Progress(len(self.losses), self.max_iter, loss, val_loss, weights, gradient_norm)
         wishes = [callback(progress) for callback in self.callbacks]
         if any(wish is True for wish in wishes):
             self.stopped_by = "callback"

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import scipy.optimize
+from threadpoolctl import threadpool_limits
 
 from .._validation import InputError, check_number
 from .._validation_linear import check_callbacks, check_weights
@@ -37,6 +38,7 @@ class LBFGS:
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.tol = float(check_number("tol", tol, minimum=0))
         self.callbacks = check_callbacks(callbacks)
+        self._norms: dict[float, float] = {}  # of the gradients since the last iteration, by the value beside them
 
     def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
         """Descend from W (which is left as it is); `validation` as for `SGD`.
@@ -56,6 +58,9 @@ class LBFGS:
         W = check_weights(W, problem.shape, problem.fit_intercept)
         watch = Watch(self.max_iter, None, self.callbacks, validation)
         kept = problem.arithmetic
+        # SciPy's own few products on one thread: BLAS threads that spin between them would take ours' cores, which made
+        # an iteration on 63,666 x 384, 58 classes last 135 ms instead of 55.
+        limits = threadpool_limits(1, user_api="blas")
         try:
             found = self._descend(problem, W, watch)
             if found.status == 2 and problem.arithmetic == "float32" and watch.stopped_by == "max_iter":
@@ -64,6 +69,7 @@ class LBFGS:
                 found = self._descend(problem, found.x.reshape(problem.shape), watch)
         finally:
             problem.arithmetic = kept
+            limits.restore_original_limits()
         # Where float64 finds no better W along the steepest direction, and the slope is small, this is the optimum.
         converged = found.status == 0 or (found.status == 2 and float(np.abs(found.jac).max()) <= max(self.tol, 1e-6))
         stopped_by = "tol" if converged else watch.stopped_by
@@ -78,11 +84,14 @@ class LBFGS:
             if not math.isfinite(value):
                 raise DivergenceError(f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
                                       "the data, or scale it down")
+            self._norms[value] = float(np.linalg.norm(gradient))
             return value, gradient.ravel()
 
         def note(intermediate_result) -> None:
             last[0] = intermediate_result.x.reshape(problem.shape).copy()
-            if watch.is_over(float(intermediate_result.fun), lambda: last[0].copy()):
+            norm = self._norms.get(float(intermediate_result.fun))
+            self._norms.clear()
+            if watch.is_over(float(intermediate_result.fun), lambda: last[0].copy(), norm):
                 raise _Stop
 
         left = self.max_iter - len(watch.losses)
