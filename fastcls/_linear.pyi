@@ -10,6 +10,7 @@ _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
 
 __test__: dict[str, str]
+__pyx_capi__: dict[str, object]
 REALS: dict[str, int]
 STRIP_FEATURES: int
 

@@ -308,7 +308,9 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}
         values = {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
         if hasattr(self, "center_"):  # a model made by hand from weights has none
-            arrays |= {"center": self.center_, "val_history": np.asarray(self.val_history_)}
+            arrays["center"] = self.center_
+            if len(self.val_history_):
+                arrays["val_history"] = np.asarray(self.val_history_)
             values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
         return arrays, values
 
@@ -321,7 +323,7 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.learning_rate_ = None if values["learning_rate"] is None else float(values["learning_rate"])
         if "center" in arrays:
             self.center_ = expect(arrays, "center", (self.n_features_in_,))
-            self.val_history_ = expect(arrays, "val_history", (None,))
+            self.val_history_ = expect(arrays, "val_history", (None,)) if "val_history" in arrays else np.zeros(0)
             self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
 
 
