@@ -32,6 +32,7 @@ if _find_spec("fastcls._kernels") is None:
 from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
 from ._config import show_config
 from .linear import MulticlassSVM, SoftmaxClassifier
+from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
 from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
 from .persistence import load
 from .problem import LinearProblem
@@ -40,8 +41,10 @@ __all__ = [
     "KNeighborsClassifier",
     "LinearProblem",
     "MulticlassSVM",
+    "MulticlassSVMCV",
     "NearestNeighbors",
     "SoftmaxClassifier",
+    "SoftmaxClassifierCV",
     "__version__",
     "datasets",
     "display",

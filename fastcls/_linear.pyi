@@ -1,5 +1,7 @@
 """Types of the linear classifiers' compiled loops; what they do is in the docstrings of _linear.pyx."""
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,17 +10,21 @@ _Floats = NDArray[np.float64]
 _Integers = NDArray[np.int64]
 
 __test__: dict[str, str]
+__pyx_capi__: dict[str, object]
+REALS: dict[str, int]
+STRIP_FEATURES: int
 
-def use_isa(number: int) -> None: ...
-def linear_tile(n_rows: int, n_features: int, n_classes: int) -> tuple[int, int]: ...
+def use_isa(names: Iterable[str]) -> None: ...
+def scratch_size(n_features: int, storage: int, real: int, n_models: int, n_columns: int) -> int: ...
+def tile_rows_of(n_features: int, storage: int, real: int, n_models: int, n_columns: int) -> int: ...
 def linear_scores(
     X: _Bytes,
     storage: int,
-    W: _Floats,
+    W: _Bytes,
+    real: int,
     b: _Floats,
     scores_out: _Floats,
-    scratch: _Floats,
-    rows_per_tile: int,
+    scratch: _Bytes,
     n_threads: int,
 ) -> None: ...
 def loss_gradient(
@@ -26,15 +32,23 @@ def loss_gradient(
     storage: int,
     index: _Integers,
     first: int,
+    n: int,
     y: _Integers,
-    W: _Floats,
+    weights: _Floats,
+    W: _Bytes,
+    real: int,
     b: _Floats,
+    n_models: int,
     loss: int,
     options: _Floats,
     losses_out: _Floats,
+    totals_out: _Floats,
     gradient_out: _Floats,
     b_gradient_out: _Floats,
-    scratch: _Floats,
-    rows_per_tile: int,
+    scratch: _Bytes,
     n_threads: int,
 ) -> None: ...
+def column_sums(
+    X: _Bytes, storage: int, weights: _Floats, sums_out: _Floats, scratch: _Bytes, n_threads: int
+) -> None: ...
+def squared_distances(X: _Bytes, storage: int, center: _Floats, squares_out: _Floats, n_threads: int) -> None: ...

@@ -1,232 +1,356 @@
-"""Typed parallel loops of the linear classifiers: scores, and fused loss and gradient.
+"""Typed parallel loops of the linear classifiers: scores, fused loss and gradient, and descent.
 
 Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
-here: losses come from ``_losses.pxd``, dot products from ``_simd/`` through its table.
+here: losses come from ``_losses.pxd``, sums over features and rows from ``_simd/`` through its table.
 
-Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type. Results do not
-depend on `n_threads`: each entry of a gradient belongs to one thread.
+Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type; they are widened in
+registers, nothing of them is copied. A *column* is one class of one model, so many models over the same rows are more
+columns. Weights are float32 or float64 (`real`), a column each, padded with zeros to `stride` features.
+
+A tile of rows is passed over twice while it is in the cache: rows to losses and slopes, then slopes and rows to the
+gradient. Each pass is parallel over results, never over what is added up: a score is one dot product by one thread, an entry
+of the gradient belongs to one thread, which adds the tile's rows in their order and the tiles, of a fixed size, in theirs,
+in float64. So the bytes do not depend on the number of threads, and there are no partial gradients to keep (for 10,000
+classes each would be as large as W).
 """
 
 from cython.parallel cimport prange
 
 from libc.stdint cimport int64_t, uint8_t
+from libc.string cimport memcpy, memset
 
-from fastcls._losses cimport loss_function, sample_loss
+from fastcls._losses cimport loss_function
 
-cdef extern from "dispatch.h" nogil:
-    ctypedef double (*pair_fn "fastcls_pair_fn")(const void *x, const void *y, Py_ssize_t n_features)
-    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+from fastcls import _kernels
+
+cdef extern from "linear_dispatch.h" nogil:
     enum:
-        FASTCLS_F64
-        FASTCLS_DOT
-        FASTCLS_N_ISAS
-    ctypedef struct Isa "fastcls_isa":
-        pair_fn pairs[3][5]
-    Isa fastcls_active
-    void fastcls_use(int last)
-    widen_fn fastcls_widen[5]
-
-
-def use_isa(int number):
-    """Take every kernel from the best of the first `number` + 1 instruction sets that has it, as `_kernels.use_isa`."""
-    fastcls_use(number)
-
-
-fastcls_use(FASTCLS_N_ISAS - 1)
-
-# Rows are widened a tile at a time; nothing else of the data is copied. Two loops pass over a tile: rows to losses, and the
-# gradient. Each is parallel over results, never over what is added up: a score is one dot product by one thread, in eight
-# lanes; an entry of the gradient belongs to one thread, which adds the rows in their order. So the bytes do not depend on
-# threads or tiles, and there are no partial gradients to keep (for 10,000 classes each would be as large as W).
+        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS
+    ctypedef struct LinearIsa "fastcls_linear_isa":
+        int score_rows
+        int columns
+        scores_fn scores[5][2]
+        gradient_fn gradient[5][2]
+        squares_fn squares[5]
+        descend_fn descend[2]
+    const LinearIsa *fastcls_linear
+    int fastcls_linear_use(const char *name)
+    const Py_ssize_t fastcls_type_bytes[5]
 
 cdef enum:
-    TILE_VALUES = 1 << 20       # doubles in the rows and scores of a tile: 8 MB
-    LEAST_ROWS = 32             # rows of a tile at least, however wide
-    ROWS_PER_TASK = 8           # rows that use a group of classes' weights while these are in the cache
-    CLASSES_PER_GROUP = 32
-    GRADIENT_FEATURES = 128     # x GRADIENT_ROWS: 32 kB of rows stay in the first cache while the classes pass
-    GRADIENT_ROWS = 32
-    GRADIENT_CLASSES = 32
-    SERIAL_WORK = 1000000       # multiply-adds, 0.3 ms: below, waking threads costs more than it saves
+    TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
+    LEAST_TILE_ROWS = 16
+    TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
+    ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
+    FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
+    GROUPS_PER_TASK = 32        # of columns, in the gradient
+    SERIAL_WORK = 200000        # multiply-adds, 5 us: below, waking threads costs more than it saves
+
+REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
+STRIP_FEATURES = STRIP
 
 
-cdef struct Linear:
-    # Rows, weights and results of one call, and the tile of scratch: `x` rows as float64, `scores` of them.
-    const uint8_t *start
-    Py_ssize_t row_bytes
-    widen_fn widen
-    const int64_t *index        # NULL: rows first, first + 1, ...
-    Py_ssize_t first
-    const int64_t *y
-    sample_loss loss            # NULL: scores only
-    const double *options
-    double *losses
-    const double *W
-    const double *b
-    Py_ssize_t n_features
-    Py_ssize_t n_classes
-    double *x
-    double *scores
-    int n_threads
+def use_isa(names):
+    """Take the kernels of the best of these instruction sets, worst first, that has linear ones."""
+    for name in names:
+        fastcls_linear_use(name.encode())
 
 
-cdef void rows_to_losses(Linear *at, Py_ssize_t start, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """Widen, score and judge a few rows of the tile that begins at row `start` of the call."""
-    cdef pair_fn dot = fastcls_active.pairs[<int> FASTCLS_DOT][<int> FASTCLS_F64]
-    cdef Py_ssize_t C = at.n_classes, group = 0, n_group, i, c, row
-    cdef double *scores
-    for i in range(first, first + n):
-        row = at.index[start + i] if at.index != NULL else at.first + start + i
-        at.widen(at.start + row * at.row_bytes, at.n_features, at.x + i * at.n_features)
-    while group < C:
-        n_group = min(<Py_ssize_t> CLASSES_PER_GROUP, C - group)
-        for i in range(first, first + n):
-            scores = at.scores + i * C + group
-            for c in range(n_group):
-                scores[c] = dot(at.x + i * at.n_features, at.W + (group + c) * at.n_features,
-                                at.n_features) + at.b[group + c]
-        group += n_group
-    if at.loss == NULL:
-        return
-    for i in range(first, first + n):
-        row = at.index[start + i] if at.index != NULL else at.first + start + i
-        at.losses[start + i] = at.loss(at.scores + i * C, C, at.y[row], at.options)
+use_isa([name for name, can_run in _kernels.isas() if can_run])
 
 
-cdef void tile_to_losses(Linear *at, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
-    cdef Py_ssize_t task, first
-    for task in prange((n_rows + ROWS_PER_TASK - 1) // ROWS_PER_TASK, schedule="dynamic", num_threads=at.n_threads,
-                       use_threads_if=n_rows * at.n_features * at.n_classes > SERIAL_WORK):
-        first = task * ROWS_PER_TASK
-        rows_to_losses(at, start, first, min(<Py_ssize_t> ROWS_PER_TASK, n_rows - first))
+cdef Py_ssize_t rounded(Py_ssize_t n) noexcept nogil:
+    """Bytes, up to a whole number of cache lines."""
+    return (n + 63) // 64 * 64
 
 
-cdef inline void add_four(double *total, Py_ssize_t n, const double *g, Py_ssize_t g_step, const double *x,
-                          Py_ssize_t x_step) noexcept nogil:
-    """Four rows in one pass over the total, added in their order."""
-    cdef double g0 = g[0], g1 = g[g_step], g2 = g[2 * g_step], g3 = g[3 * g_step]
-    cdef const double *x1 = x + x_step
-    cdef const double *x2 = x1 + x_step
-    cdef const double *x3 = x2 + x_step
-    cdef Py_ssize_t f
-    for f in range(n):
-        total[f] = (((total[f] + g0 * x[f]) + g1 * x1[f]) + g2 * x2[f]) + g3 * x3[f]
+cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nogil:
+    """Tile size and scratch of a job; without scratch only its size."""
+    cdef Py_ssize_t rows = TILE_BYTES // max(job.row_bytes, 12 * job.n_columns), at = 0
+    rows = max(<Py_ssize_t> LEAST_TILE_ROWS, min(<Py_ssize_t> TILE_ROWS, rows)) // 4 * 4
+    job.tile_rows = rows
+    job.rows = <const void **> (scratch + at)
+    at += rounded((rows + FASTCLS_MOST_ROWS) * sizeof(void *))
+    job.rest = <const void **> (scratch + at)
+    at += rounded(rows * sizeof(void *))
+    job.rest_values = scratch + at
+    at += rounded(rows * STRIP * job.item_bytes)
+    job.S = <double *> (scratch + at)
+    at += rounded((rows + FASTCLS_MOST_ROWS) * job.n_columns * sizeof(double))
+    job.G = scratch + at
+    at += rounded(rows * job.n_columns * job.real_bytes + 64)
+    job.losses = <double *> (scratch + at)
+    at += rounded(rows * job.n_models * sizeof(double))
+    size_out[0] = at + 64
 
 
-cdef inline void add_one(double *total, Py_ssize_t n, double g, const double *x) noexcept nogil:
-    cdef Py_ssize_t f
-    for f in range(n):
-        total[f] += g * x[f]
+cdef descend_fn descend_function(int real) noexcept nogil:
+    return fastcls_linear.descend[real]
 
 
-cdef void gradient_block(Linear *at, Py_ssize_t n_rows, Py_ssize_t first_class, Py_ssize_t n_classes,
-                         Py_ssize_t feature, double *gradient_out) noexcept nogil:
-    """Add the tile's rows to a block of the gradient: some classes x some features."""
-    cdef Py_ssize_t n = min(<Py_ssize_t> GRADIENT_FEATURES, at.n_features - feature), C = at.n_classes
-    cdef Py_ssize_t row = 0, end, i, c
-    cdef const double *g
-    cdef double *total
-    while row < n_rows:
-        end = min(row + GRADIENT_ROWS, n_rows)
-        for c in range(first_class, first_class + n_classes):
-            total = gradient_out + c * at.n_features + feature
-            g = at.scores + c
-            i = row
-            while i + 4 <= end:
-                add_four(total, n, g + i * C, C, at.x + i * at.n_features + feature, at.n_features)
-                i += 4
+cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
+                Py_ssize_t stride, int n_threads) noexcept nogil:
+    cdef Job job
+    job.start = &X[0, 0]
+    job.row_bytes = X.shape[1]
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.n_features = job.row_bytes // job.item_bytes
+    job.index = NULL
+    job.first = 0
+    job.y = NULL
+    job.weights = NULL
+    job.loss = NULL
+    job.options = NULL
+    job.n_models = n_models
+    job.n_columns = n_columns
+    job.n_classes = n_columns // n_models
+    job.stride = stride
+    job.W = NULL
+    job.b = NULL
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    job.n_groups = (n_columns + fastcls_linear.columns - 1) // fastcls_linear.columns
+    job.score_rows = fastcls_linear.score_rows
+    job.n_threads = n_threads
+    job.scores = fastcls_linear.scores[storage][real]
+    job.gradient = fastcls_linear.gradient[storage][real]
+    return job
+
+
+cdef uint8_t *aligned(uint8_t[::1] scratch) noexcept nogil:
+    return &scratch[0] + (64 - <size_t> &scratch[0] % 64) % 64
+
+
+cdef inline Py_ssize_t row_number(Job *job, Py_ssize_t i) noexcept nogil:
+    return job.index[i] if job.index != NULL else job.first + i
+
+
+cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Pointers to rows first..end of the tile that begins at row `start` of the call."""
+    cdef Py_ssize_t whole = job.n_features // STRIP * STRIP, i
+    cdef size_t left = <size_t> ((job.n_features - whole) * job.item_bytes)
+    cdef size_t room = <size_t> (STRIP * job.item_bytes)
+    cdef uint8_t *rest
+    for i in range(first, end):
+        job.rows[i] = job.start + row_number(job, start + i) * job.row_bytes
+        if left:
+            rest = job.rest_values + i * room
+            memcpy(rest, <const uint8_t *> job.rows[i] + whole * job.item_bytes, left)
+            memset(rest + left, 0, room - left)
+            job.rest[i] = rest
+
+
+cdef void score_rows(Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits."""
+    cdef const void *rows[FASTCLS_MOST_ROWS]
+    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r
+    for i in range(first, end):
+        memcpy(job.S + i * K, job.b, <size_t> K * sizeof(double))
+    while f < job.n_features:
+        n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
+        for group in range(job.n_groups):
+            from_column = K * group // job.n_groups
+            to_column = K * (group + 1) // job.n_groups
+            i = first
             while i < end:
-                add_one(total, n, g[i * C], at.x + i * at.n_features + feature)
-                i += 1
-        row = end
+                for r in range(job.score_rows):
+                    rows[r] = <const uint8_t *> job.rows[min(i + r, end - 1)] + f * job.item_bytes
+                job.scores(rows, n_features, job.W + (from_column * job.stride + f) * job.real_bytes, job.stride,
+                           <int> (to_column - from_column), job.S + i * K + from_column, K)
+                i += job.score_rows
+        f += n_features
 
 
-cdef void add_gradient(Linear *at, Py_ssize_t n_rows, double *gradient_out) noexcept nogil:
-    cdef Py_ssize_t n_feature_tasks = (at.n_features + GRADIENT_FEATURES - 1) // GRADIENT_FEATURES, task, c
-    cdef Py_ssize_t n_class_tasks = (at.n_classes + GRADIENT_CLASSES - 1) // GRADIENT_CLASSES
-    for task in prange(n_feature_tasks * n_class_tasks, schedule="dynamic", num_threads=at.n_threads,
-                       use_threads_if=n_rows * at.n_features * at.n_classes > SERIAL_WORK):
-        c = task // n_feature_tasks * GRADIENT_CLASSES
-        gradient_block(at, n_rows, c, min(<Py_ssize_t> GRADIENT_CLASSES, at.n_classes - c),
-                       task % n_feature_tasks * GRADIENT_FEATURES, gradient_out)
+cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    cdef Py_ssize_t K = job.n_columns, i, m, k, row
+    cdef double *slopes
+    cdef double weight
+    find_rows(job, start, first, end)
+    score_rows(job, first, end)
+    if job.loss == NULL:
+        return
+    for i in range(first, end):
+        row = row_number(job, start + i)
+        slopes = job.S + i * K
+        for m in range(job.n_models):
+            job.losses[i * job.n_models + m] = job.loss(slopes + m * job.n_classes, job.n_classes, job.y[row], job.options)
+        if job.weights != NULL:
+            weight = job.weights[row]
+            for k in range(K):
+                slopes[k] *= weight
+        if job.real_bytes == 4:
+            for k in range(K):
+                (<float *> job.G)[i * K + k] = <float> slopes[k]
+        else:
+            memcpy(<double *> job.G + i * K, slopes, <size_t> K * sizeof(double))
 
 
-cdef Linear linear_of(const uint8_t[:, ::1] X, int storage, const double[:, ::1] W, const double[::1] b,
-                      double[::1] scratch, Py_ssize_t rows_per_tile, int n_threads) noexcept nogil:
-    cdef Linear at
-    at.start = &X[0, 0]
-    at.row_bytes = X.shape[1]
-    at.widen = fastcls_widen[storage]
-    at.index = NULL
-    at.first = 0
-    at.y = NULL
-    at.loss = NULL
-    at.options = NULL
-    at.losses = NULL
-    at.W = &W[0, 0]
-    at.b = &b[0]
-    at.n_classes = W.shape[0]
-    at.n_features = W.shape[1]
-    at.x = &scratch[0]
-    at.scores = at.x + rows_per_tile * at.n_features
-    at.n_threads = n_threads
-    return at
+cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
+    cdef Py_ssize_t rows = max(<Py_ssize_t> 4, min(<Py_ssize_t> ROWS_PER_TASK, job.tile_rows // 32 * 4)), task
+    for task in prange((n_rows + rows - 1) // rows, schedule="dynamic", num_threads=job.n_threads,
+                       use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
+        rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows))
 
 
-def linear_tile(Py_ssize_t n_rows, Py_ssize_t n_features, Py_ssize_t n_classes):
-    """Rows of a tile, and the doubles of scratch that it needs."""
-    cdef Py_ssize_t rows = max(<Py_ssize_t> LEAST_ROWS, TILE_VALUES // (n_features + n_classes))
-    rows = max(<Py_ssize_t> 1, min(rows, n_rows))
-    return rows, rows * (n_features + n_classes)
+cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
+                     double *sums_out) noexcept nogil:
+    """Sums over the tile's rows of slope x row, for some columns and one strip of features: (columns, STRIP) float64."""
+    cdef double wide[6 * 64]
+    cdef Py_ssize_t n = to_column - from_column, i
+    cdef bint is_whole = (strip + 1) * STRIP <= job.n_features
+    job.gradient(job.rows if is_whole else job.rest, n_rows, strip * STRIP if is_whole else 0,
+                 job.G + from_column * job.real_bytes, job.n_columns, <int> n,
+                 <void *> wide if job.real_bytes == 4 else <void *> sums_out)
+    if job.real_bytes == 4:
+        for i in range(n * STRIP):
+            sums_out[i] = <double> (<float *> wide)[i]
 
 
-def linear_scores(const uint8_t[:, ::1] X, int storage, const double[:, ::1] W, const double[::1] b,
-                  double[:, ::1] scores_out, double[::1] scratch, Py_ssize_t rows_per_tile, int n_threads):
-    """Scores W x + b of every row, into scores_out (n_rows, n_classes); parameters as in loss_gradient."""
-    cdef Linear at = linear_of(X, storage, W, b, scratch, rows_per_tile, n_threads)
-    cdef Py_ssize_t start = 0, n_rows
+cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for i in range(n_rows):
+        for k in range(job.n_columns):
+            out[k] += job.S[i * job.n_columns + k]
+
+
+cdef void add_strip(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t group, double *gradient) noexcept nogil:
+    """Add the tile's rows to one strip of a group of columns of the gradient, (n_columns, stride)."""
+    cdef double sums[6 * 64]
+    cdef Py_ssize_t from_column = job.n_columns * group // job.n_groups, k, f
+    cdef Py_ssize_t to_column = job.n_columns * (group + 1) // job.n_groups
+    cdef double *total
+    strip_sums(job, n_rows, strip, from_column, to_column, sums)
+    for k in range(to_column - from_column):
+        total = gradient + (from_column + k) * job.stride + strip * STRIP
+        for f in range(STRIP):
+            total[f] += sums[k * STRIP + f]
+
+
+cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:
+    cdef Py_ssize_t n_strips = job.stride // STRIP, n_chunks, task, group, chunk
+    n_chunks = (job.n_groups + GROUPS_PER_TASK - 1) // GROUPS_PER_TASK
+    for task in prange(n_strips * n_chunks, schedule="dynamic", num_threads=job.n_threads,
+                       use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
+        chunk = task // n_strips
+        for group in range(job.n_groups * chunk // n_chunks, job.n_groups * (chunk + 1) // n_chunks):
+            add_strip(job, n_rows, task % n_strips, group, gradient)
+
+
+def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
+    """Bytes of scratch that a call needs, whatever its number of rows: a few MB."""
+    cdef Job job
+    cdef Py_ssize_t size
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    lay_out(&job, NULL, &size)
+    return size
+
+
+def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, int real, const double[::1] b,
+                  double[:, ::1] scores_out, uint8_t[::1] scratch, int n_threads):
+    """Scores W x + b of every row, into scores_out (n_rows, n_columns).
+
+    W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. A row's scores depend on that row
+    only, bit for bit.
+    """
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size
+    cdef Job job = job_of(X, storage, real, 1, W.shape[0], W.shape[1] // real_bytes, n_threads)
+    lay_out(&job, aligned(scratch), &size)
+    job.W = &W[0, 0]
+    job.b = &b[0]
     with nogil:
         while start < X.shape[0]:
-            n_rows = min(rows_per_tile, X.shape[0] - start)
-            at.scores = &scores_out[start, 0]
-            tile_to_losses(&at, start, n_rows)
+            n_rows = min(job.tile_rows, X.shape[0] - start)
+            tile_to_losses(&job, start, n_rows)
+            memcpy(&scores_out[start, 0], job.S, <size_t> (n_rows * job.n_columns) * sizeof(double))
             start += n_rows
 
 
-def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index, Py_ssize_t first,
-                  const int64_t[::1] y, const double[:, ::1] W, const double[::1] b, int loss,
-                  const double[::1] options, double[::1] losses_out, double[:, ::1] gradient_out,
-                  double[::1] b_gradient_out, double[::1] scratch, Py_ssize_t rows_per_tile, int n_threads):
-    """Per-sample losses of some rows, and the sum of their gradients *added* to what the outputs hold.
+def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index, Py_ssize_t first, Py_ssize_t n,
+                  const int64_t[::1] y, const double[::1] weights, const uint8_t[:, ::1] W, int real,
+                  const double[::1] b, Py_ssize_t n_models, int loss, const double[::1] options,
+                  double[:, ::1] losses_out, double[::1] totals_out, double[:, ::1] gradient_out,
+                  double[::1] b_gradient_out, uint8_t[::1] scratch, int n_threads):
+    """Losses of some rows under one model or many, and the sum of their gradients *added* to what the outputs hold.
 
-    Because every entry adds rows in their order, calls on consecutive runs of rows give the bytes of one call on all.
+    Because tiles of a fixed size are added in their order, calls on runs of rows of whole tiles give the bytes of one call.
 
     Parameters
     ----------
     X : rows as bytes, with the number of their storage type
-    index : row numbers, or of length 0 for the rows first, first + 1, ...; the losses' length is the number of rows
+    index : row numbers, or of length 0 for the n rows first, first + 1, ...
     y : (n_rows of X,) class codes
-    W, b : (n_classes, n_features), (n_classes,)
+    weights : (n_rows of X,), or of length 0: all 1
+    W, b : (n_models * n_classes, stride) of `real` as bytes, (n_models * n_classes,)
     loss, options : number and options as in the registry of losses
-    losses_out : (n,)
-    gradient_out, b_gradient_out : as W and b; gradient_out of no rows means losses only
-    scratch, rows_per_tile : from linear_tile
+    losses_out : (n, n_models) without the weights, or no rows
+    totals_out : (n_models,) weighted sums of the losses, added
+    gradient_out, b_gradient_out : (n_models * n_classes, stride), and without features; no rows means losses only
+    scratch : scratch_size bytes
     """
-    cdef Linear at = linear_of(X, storage, W, b, scratch, rows_per_tile, n_threads)
-    cdef Py_ssize_t n = losses_out.shape[0], C = W.shape[0], start = 0, n_rows, i, c
-    at.index = &index[0] if index.shape[0] > 0 else NULL
-    at.first = first
-    at.y = &y[0]
-    at.loss = loss_function(loss)
-    at.options = &options[0] if options.shape[0] > 0 else NULL
-    at.losses = &losses_out[0]
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size, i, m
+    cdef Job job = job_of(X, storage, real, n_models, W.shape[0], W.shape[1] // real_bytes, n_threads)
+    cdef double weight
+    lay_out(&job, aligned(scratch), &size)
+    job.W = &W[0, 0]
+    job.b = &b[0]
+    job.index = &index[0] if index.shape[0] > 0 else NULL
+    job.first = first
+    job.y = &y[0]
+    job.weights = &weights[0] if weights.shape[0] > 0 else NULL
+    job.loss = loss_function(loss)
+    job.options = &options[0] if options.shape[0] > 0 else NULL
     with nogil:
         while start < n:
-            n_rows = min(rows_per_tile, n - start)
-            tile_to_losses(&at, start, n_rows)
+            n_rows = min(job.tile_rows, n - start)
+            tile_to_losses(&job, start, n_rows)
+            if losses_out.shape[0] > 0:
+                memcpy(&losses_out[start, 0], job.losses, <size_t> (n_rows * n_models) * sizeof(double))
+            for i in range(n_rows):
+                weight = job.weights[row_number(&job, start + i)] if job.weights != NULL else 1.0
+                for m in range(n_models):
+                    totals_out[m] += weight * job.losses[i * n_models + m]
             if gradient_out.shape[0] > 0:
-                add_gradient(&at, n_rows, &gradient_out[0, 0])
-                for i in range(n_rows):
-                    for c in range(C):
-                        b_gradient_out[c] += at.scores[i * C + c]
+                add_gradient(&job, n_rows, &gradient_out[0, 0])
+                add_bias_slopes(&job, n_rows, &b_gradient_out[0])
             start += n_rows
+
+
+def tile_rows_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
+    """Rows of a tile: a function of the shapes only."""
+    cdef Job job
+    cdef Py_ssize_t size
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    lay_out(&job, NULL, &size)
+    return job.tile_rows
+
+
+def column_sums(const uint8_t[:, ::1] X, int storage, const double[::1] weights, double[:, ::1] sums_out,
+                uint8_t[::1] scratch, int n_threads):
+    """Weighted sum of every feature over all rows, added to sums_out (1, stride); weights (n_rows,) or of length 0."""
+    cdef Job job = job_of(X, storage, FASTCLS_DOUBLES, 1, 1, sums_out.shape[1], n_threads)
+    cdef Py_ssize_t start = 0, n_rows, size, i
+    lay_out(&job, aligned(scratch), &size)
+    with nogil:
+        while start < X.shape[0]:
+            n_rows = min(job.tile_rows, X.shape[0] - start)
+            find_rows(&job, start, 0, n_rows)
+            for i in range(n_rows):
+                (<double *> job.G)[i] = weights[start + i] if weights.shape[0] > 0 else 1.0
+            add_gradient(&job, n_rows, &sums_out[0, 0])
+            start += n_rows
+
+
+def squared_distances(const uint8_t[:, ::1] X, int storage, const double[::1] center, double[::1] squares_out,
+                      int n_threads):
+    """Squared distance of every row to the center (stride,), padded with zeros."""
+    cdef squares_fn squares = fastcls_linear.squares[storage]
+    cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
+    for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        squares_out[i] = squares(&X[i, 0], n_features, &center[0])

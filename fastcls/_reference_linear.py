@@ -14,17 +14,22 @@ import numpy as np
 __all__ = [
     "SAMPLE_LOSSES",
     "L_i_vectorized",
+    "crammer_singer",
+    "crammer_singer_gradient",
     "evaluate_linear",
     "forward_difference",
     "minibatch_gradient_descent",
     "multiclass_hinge",
     "multiclass_hinge_gradient",
+    "one_vs_all",
+    "one_vs_all_gradient",
     "random_search",
     "softmax_cross_entropy",
     "softmax_cross_entropy_gradient",
     "softmax_probabilities",
+    "squared_hinge",
+    "squared_hinge_gradient",
 ]
-
 
 
 def multiclass_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
@@ -43,6 +48,57 @@ def multiclass_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -
         if j != y and scores[j] - scores[y] + margin > 0:
             gradient[j] += 1.0
             gradient[y] -= 1.0
+    return gradient
+
+
+def squared_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
+    """As multiclass_hinge, each term squared."""
+    loss = 0.0
+    for j in range(len(scores)):
+        if j != y:
+            loss += max(0.0, scores[j] - scores[y] + margin) ** 2
+    return loss
+
+
+def squared_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
+    """d squared_hinge / d scores: twice each excess, minus their sum for y."""
+    gradient = np.zeros(len(scores))
+    for j in range(len(scores)):
+        if j != y:
+            slope = 2.0 * max(0.0, scores[j] - scores[y] + margin)
+            gradient[j] += slope
+            gradient[y] -= slope
+    return gradient
+
+
+def crammer_singer(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
+    """The largest term of multiclass_hinge."""
+    return max([0.0] + [scores[j] - scores[y] + margin for j in range(len(scores)) if j != y])
+
+
+def crammer_singer_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
+    """d crammer_singer / d scores: 1 for the largest rival (the first of equal ones), if it violates, and -1 for y."""
+    gradient = np.zeros(len(scores))
+    rivals = [j for j in range(len(scores)) if j != y]
+    if rivals:
+        best = max(rivals, key=lambda j: scores[j])
+        if scores[best] - scores[y] + margin > 0:
+            gradient[best], gradient[y] = 1.0, -1.0
+    return gradient
+
+
+def one_vs_all(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
+    """A binary hinge a class: its score should be above the margin for y, and below minus the margin for the others."""
+    return sum(max(0.0, margin - scores[j] if j == y else margin + scores[j]) for j in range(len(scores)))
+
+
+def one_vs_all_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
+    """d one_vs_all / d scores: 1 for each violating class, -1 if it is y."""
+    gradient = np.zeros(len(scores))
+    for j in range(len(scores)):
+        sign = -1.0 if j == y else 1.0
+        if margin + sign * scores[j] > 0:
+            gradient[j] = sign
     return gradient
 
 
@@ -68,6 +124,9 @@ def softmax_cross_entropy_gradient(scores: np.ndarray, y: int) -> np.ndarray:
 SAMPLE_LOSSES = {
     "hinge": (multiclass_hinge, multiclass_hinge_gradient),
     "softmax": (softmax_cross_entropy, softmax_cross_entropy_gradient),
+    "squared_hinge": (squared_hinge, squared_hinge_gradient),
+    "crammer_singer": (crammer_singer, crammer_singer_gradient),
+    "one_vs_all": (one_vs_all, one_vs_all_gradient),
 }
 
 
@@ -82,7 +141,8 @@ def evaluate_linear(
     X : array (n_samples, n_features)
     y : array (n_samples,) of class codes
     W, b : arrays (n_classes, n_features), (n_classes,)
-    loss : {"hinge", "softmax"}
+    loss : str
+        A name of SAMPLE_LOSSES.
 
     Returns
     -------

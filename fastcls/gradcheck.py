@@ -18,7 +18,7 @@ from .problem import LinearProblem
 
 # A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss
 # bends (as step^2) and a hinge meets more kinks.
-_SCORE_STEP = 3e-4
+_SCORE_STEP = 1e-4
 
 
 def numerical_gradient(
@@ -190,12 +190,77 @@ def _slope(
 ) -> tuple[float, bool]:
     """Central difference of the full loss along a direction, and whether a kink lies within the step.
 
-    Differences are taken sample by sample and averaged after: the rounding is that of one loss, not of their sum.
+    Differences are taken sample by sample and averaged after: the rounding is that of one loss, not of their sum. Losses are
+    float64, whatever arithmetic the gradient is in.
     """
     forward, backward = W + h * direction, W - h * direction
     ahead, behind = problem.per_sample(forward), problem.per_sample(backward)
-    slope = float((ahead - behind).mean()) + (problem.penalty_value(forward) - problem.penalty_value(backward))
-    bend = np.abs((ahead - here) - (here - behind))
+    weights = problem.weights if problem.rows is None or not len(problem.weights) else problem.weights[problem.rows]
+    change = float(np.mean((ahead - behind) * weights if len(weights) else ahead - behind))
+    change += problem.penalty_value(forward) - problem.penalty_value(backward)
     # A straight piece bends by nothing but the rounding of four losses and the scores in them.
-    rounding = 1e-13 * (1.0 + np.abs(here) + np.abs(ahead) + np.abs(behind))
-    return slope / (2 * h), problem.loss.piecewise_linear and bool(np.any(bend > rounding * 10))
+    rounding = 1e-12 * (1.0 + np.abs(here) + np.abs(ahead) + np.abs(behind))
+    kink = False
+    if problem.loss.piece_degree == 1:
+        kink = bool(np.any(np.abs((ahead - here) - (here - behind)) > rounding))
+    elif problem.loss.piece_degree == 2:
+        # Along one parabola the central difference of half the step is exactly half.
+        half_ahead, half_behind = problem.per_sample(W + h / 2 * direction), problem.per_sample(W - h / 2 * direction)
+        kink = bool(np.any(np.abs((ahead - behind) - 2.0 * (half_ahead - half_behind)) > 2.0 * rounding))
+    if problem.l1:
+        kink = kink or bool(np.any((np.sign(forward) != np.sign(backward)) & (direction != 0)))
+    return change / (2 * h), kink
+
+
+@dataclass(frozen=True)
+class ArithmeticReport:
+    """How far the gradient in a problem's own arithmetic lies from the float64 one.
+
+    Attributes
+    ----------
+    difference : float
+        The largest, over all entries.
+    allowed : float
+        What rounding explains; 0 where the arithmetic is float64.
+    """
+
+    difference: float
+    allowed: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether the difference is no larger than allowed."""
+        return self.difference <= self.allowed
+
+
+def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
+    """Compare the gradient in the problem's own arithmetic with the float64 kernels' on the same stored rows.
+
+    With eps = 2^-24, a score is off by a random walk of d / lanes roundings, each relative to partial sums of at most
+    sum |w x|: allowed is 4 eps (sqrt(d) + 4) max sum |w x|. A slope is off by the loss's curvature times that, or not at all
+    on a straight piece. An entry of the gradient averages slopes times x, with roundings of its own relative to the largest
+    term, sqrt(rows of a tile) of them: 4 eps (sqrt(256) + 4) max |slope|. Both times the largest |x| before centring, in
+    scales.
+    """
+    W = np.array(W, dtype=np.float64)
+    gradient = problem.value_and_gradient(W)[1]
+    if problem.arithmetic == "float64":
+        return ArithmeticReport(0.0, 0.0)
+    kept, problem.arithmetic = problem.arithmetic, "float64"
+    try:
+        exact = problem.value_and_gradient(W)[1]
+    finally:
+        problem.arithmetic = kept
+    eps = 2.0**-24
+    raw, _ = problem.to_raw(W)
+    low, high = (np.asarray(extreme, dtype=np.float64) for extreme in (problem.X.min(axis=0), problem.X.max(axis=0)))
+    largest = np.maximum(np.abs(low), np.abs(high)) + np.abs(problem.center)
+    of_score = 4 * eps * (np.sqrt(problem.n_features) + 4) * float((np.abs(raw) * largest).sum(axis=1).max())
+    options = problem.loss_options
+    bend = 0.0 if problem.loss.piece_degree == 1 else problem.loss.curvature(problem.n_classes, **options)
+    codes = problem.y if problem.rows is None else problem.y[problem.rows]
+    slopes = np.abs(problem.loss.function(problem.scores(W), codes, **options)[1]).max(initial=0.0)
+    reach = max(1.0, float((largest / np.abs(problem.scale)).max()))
+    heaviest = float(problem.weights.max()) if len(problem.weights) else 1.0
+    allowed = (bend * of_score + 4 * eps * (16 + 4) * float(slopes)) * reach * heaviest
+    return ArithmeticReport(float(np.abs(gradient - exact).max()), allowed)

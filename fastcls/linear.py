@@ -1,4 +1,4 @@
-"""Linear classifiers: the multiclass SVM and softmax (multinomial logistic regression), trained by minibatch descent.
+"""Linear classifiers: the multiclass SVM and softmax (multinomial logistic regression).
 
 Both minimise mean_i L_i + alpha R(W) over rows that stay as they are in memory, bytes if they are bytes. Training happens
 in a centred and scaled space; ``coef_`` and ``intercept_`` are given back in the space of the rows themselves.
@@ -6,7 +6,6 @@ in a centred and scaled space; ``coef_`` and ``intercept_`` are given back in th
 
 from __future__ import annotations
 
-import logging
 import math
 import warnings
 from typing import Any
@@ -15,69 +14,90 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from . import _threads
-from ._validation import InputError, check_labels, check_number, check_rows, one_of
+from . import _threads, optim
+from . import _validation_linear as checks
+from ._linear_docs import PARAMETERS_AND_ATTRIBUTES, advice_after
+from ._moments import center_and_scale
+from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows, one_of
 from .losses import LOSSES
-from .optim import SGD
 from .persistence import SaveMixin, expect
 from .problem import LinearProblem, linear_scores
 
-__all__ = ["MulticlassSVM", "SoftmaxClassifier"]
+__all__ = ["MulticlassSVM", "SoftmaxClassifier", "center_and_scale"]
 
-logger = logging.getLogger("fastcls")
-
-_BLOCK_VALUES = 1 << 20
 # Epochs where max_iter is None: enough for so many steps, but within these bounds.
 _STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 200
+_ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
 
 
-def center_and_scale(X: np.ndarray, center: bool, scale: bool) -> tuple[np.ndarray, float]:
-    """Mean of every feature, and one root mean square of all centred values; zeros and 1 where not wanted.
-
-    Two passes in blocks of rows; no float copy of X. A constant X has scale 1.
-    """
-    n, d = X.shape
-    step = max(1, _BLOCK_VALUES // d)
-    mean = np.zeros(d)
-    squares = 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        if center:
-            for start in range(0, n, step):
-                mean += X[start : start + step].sum(axis=0, dtype=np.float64)
-            mean /= n
-        if scale:
-            for start in range(0, n, step):
-                centred = X[start : start + step] - mean
-                squares += float(np.square(centred, out=centred).sum())
-    spread = math.sqrt(squares / (n * d)) or 1.0
-    if not (math.isfinite(spread) and np.all(np.isfinite(mean))):
-        raise InputError("X has values so large that their squares overflow float64: scale the data down first")
-    return mean, spread
+def _learns_by_parts(classifier: Any) -> bool:
+    if classifier.solver != "sgd":
+        raise AttributeError(f"partial_fit with solver={classifier.solver!r}: only 'sgd' learns from a part of the data")
+    return True
 
 
 class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     """What the two classifiers share: everything but the loss."""
 
-    def _loss_and_options(self) -> tuple[str, dict[str, float]]:
+    def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         raise NotImplementedError
 
     def _epochs(self, n_samples: int) -> int:
         if self.max_iter is not None:
-            return check_number("max_iter", self.max_iter, minimum=1, whole=True)
+            return int(check_number("max_iter", self.max_iter, minimum=1, whole=True))
+        if self.solver != "sgd":
+            return _ITERATIONS[self.solver]
         check_number("batch_size", self.batch_size, minimum=1, whole=True)
         per_epoch = math.ceil(n_samples / self.batch_size)
         return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(_STEPS / per_epoch)))
 
-    def _check_switches(self) -> None:
-        one_of("solver", self.solver, ("sgd",))
-        for name in ("center", "scale", "fit_intercept"):
-            if not isinstance(getattr(self, name), (bool, np.bool_)):
-                raise InputError(f"{name}={getattr(self, name)!r}; wanted True or False")
+    def _check_options(self) -> tuple[str, dict[str, Any]]:
+        loss, options = self._loss_and_options()
+        checks.check_penalty(self.penalty, self.max_norm)
+        optim.check_solver(self.solver, loss, self.penalty, self.max_norm is not None)
+        for name in ("center", "scale", "fit_intercept", "early_stopping", "warm_start", "nesterov"):
+            checks.check_switch(name, getattr(self, name))
         check_number("init_scale", self.init_scale, minimum=0)
+        check_number("batch_size", self.batch_size, minimum=1, whole=True)
+        checks.check_fraction("validation_fraction", self.validation_fraction, strict=True)
+        return loss, options
 
-    def fit(self, X: Any, y: Any):
+    def _solver(self, n_samples: int, random_state: np.random.RandomState, **changes: Any):
+        """The optimiser that the parameters ask for."""
+        max_iter = changes.pop("max_iter", None) or self._epochs(n_samples)
+        callbacks = [*checks.check_callbacks(self.callbacks), *([self._say] if self.verbose else [])]
+        if self.solver == "lbfgs":
+            return optim.LBFGS(max_iter, 1e-4 if self.tol is None else self.tol, callbacks=callbacks)
+        if self.solver.startswith("random"):
+            kind = optim.RandomSearch if self.solver == "random_search" else optim.RandomLocalSearch
+            return kind(max_iter, self.init_scale, random_state, callbacks=callbacks)
+        options = {
+            "learning_rate": self.learning_rate, "tol": self.tol, "schedule": self.schedule, "momentum": self.momentum,
+            "nesterov": self.nesterov, "callbacks": callbacks, **changes,
+        }
+        if self.solver == "gd":
+            return optim.GradientDescent(max_iter, random_state=random_state, **options)
+        return optim.SGD(max_iter, self.batch_size, random_state=random_state, **options)
+
+    def _problem(self, X: CheckedRows, codes: np.ndarray, n_classes: int, **options: Any) -> LinearProblem:
+        loss, loss_options = self._loss_and_options()
+        return LinearProblem(
+            X, codes, loss, self.penalty, self.alpha, self.fit_intercept, n_classes=n_classes, l1_ratio=self.l1_ratio,
+            max_norm=self.max_norm, penalize_intercept=False, n_jobs=self.n_jobs, **loss_options, **options,
+        )
+
+    def _start(self, problem: LinearProblem, random_state: np.random.RandomState) -> np.ndarray:
+        if self.warm_start and hasattr(self, "coef_"):
+            return problem.from_raw(self.coef_, self.intercept_)
+        start = random_state.standard_normal(problem.shape) * self.init_scale
+        if self.fit_intercept:
+            start[:, -1] = 0.0
+        return start
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None):
         """Train on rows X and labels y.
 
         Parameters
@@ -86,6 +106,8 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             uint8, int8, float16, float32 or float64 are read where they lie; other types become float64.
         y : array-like (n_samples,)
             Labels of at least two classes: numbers or strings.
+        sample_weight : array-like (n_samples,), optional
+            Rows of weight 0 leave the training set.
 
         Returns
         -------
@@ -103,61 +125,154 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         sklearn.exceptions.ConvergenceWarning
             When a `tol` was given and not met, or training ended far above the loss of W = 0.
         """
-        loss, options = self._loss_and_options()
-        self._check_switches()
-        rows = check_rows(X, "X", estimator=self, reset=True).rows
-        classes, codes = check_labels(y, len(rows))
-        if len(classes) < 2:
-            raise InputError(
-                f"y holds one class only, {classes[0]!r}: a linear classifier tells classes apart, so give rows of at "
-                "least two"
-            )
-        mean, spread = center_and_scale(rows, self.center, self.scale)
-        problem = LinearProblem(
-            rows, codes, loss, self.penalty, self.alpha, self.fit_intercept, n_classes=len(classes), center=mean,
-            scale=spread, penalize_intercept=False, n_jobs=self.n_jobs, **options,
-        )
+        self._check_options()
+        rows = check_rows(X, "X", estimator=self, reset=True)
+        classes, codes = check_labels(y, len(rows.rows))
+        checks.check_two_classes(classes)
+        weights = self._weights(sample_weight, classes, codes)
         random_state = check_random_state(self.random_state)
-        solver = SGD(
-            self._epochs(len(rows)), self.batch_size, self.learning_rate, tol=self.tol, random_state=random_state,
-            callback=self._say if self.verbose else None,
-        )
-        start = random_state.standard_normal(problem.shape) * self.init_scale
-        if self.fit_intercept:
-            start[:, -1] = 0.0
-        result = solver.minimize(problem, start)
+        train, held_out = self._split(codes, weights, random_state)
+        n_threads = _threads.effective(self.n_jobs)
+        # With a part held out only its complement has weight, so no copy is needed to take the mean of that.
+        counted = weights
+        if train is not None:
+            counted = np.zeros(len(codes))
+            counted[train] = weights[train] if len(weights) else 1.0
+        mean, spread = center_and_scale(rows.rows, self.center, self.scale, counted, n_threads)
+        common = {"center": mean, "scale": spread, "sample_weight": weights if len(weights) else None}
+        problem = self._problem(rows, codes, len(classes), rows=train, **common)
+        validation = None if held_out is None else self._problem(rows, codes, len(classes), rows=held_out, **common)
+        if validation is not None:
+            validation.l1 = validation.l2 = 0.0  # judged by the loss alone
+        start = self._start(problem, random_state)
+        result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
         self.classes_ = classes
-        self.coef_, self.intercept_ = problem.to_raw(result.W)
-        self.loss_history_ = np.array(result.loss_history)
-        self.n_iter_ = result.n_iter
-        self.learning_rate_ = result.learning_rate
-        self._warn_if_unfinished(problem, result.converged, solver.max_iter)
+        self._keep(problem, result)
+        advice = advice_after(problem, result, self.solver, self.tol)
+        if advice is not None:
+            warnings.warn(advice, ConvergenceWarning, stacklevel=2)
         return self
 
-    def _say(self, epoch: int, epochs: int, loss: float) -> None:
-        print(f"{type(self).__name__}: epoch {epoch} of {epochs}, loss {loss:.6f}")
+    def _weights(self, sample_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """Weights of rows, class weights multiplied in; no array where all are 1."""
+        weights = checks.check_sample_weight(sample_weight, len(codes))
+        of_classes = checks.check_class_weight(self.class_weight, classes, codes)
+        if of_classes is None:
+            return weights
+        return checks.check_sample_weight((weights if len(weights) else 1.0) * of_classes[codes], len(codes))
 
-    def _warn_if_unfinished(self, problem: LinearProblem, converged: bool | None, epochs: int) -> None:
-        last = self.loss_history_[-1]
-        at_zero = problem.loss.at_zero(problem.n_classes, *problem.options)
-        advice = None
-        if last > 2.0 * at_zero:
-            advice = (
-                f"the loss ended at {last:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
-                f'learning_rate={self.learning_rate_:.3g} are too long; use "auto" or a smaller one'
-            )
-        elif converged is False:
-            advice = (
-                f"the loss still falls by more than tol={self.tol:g} of itself after {epochs} epochs: raise max_iter or "
-                "tol, or leave tol=None to train for max_iter epochs"
-            )
-        if advice is not None:
-            warnings.warn(advice, ConvergenceWarning, stacklevel=3)
+    def _split(
+        self, codes: np.ndarray, weights: np.ndarray, random_state: np.random.RandomState
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Numbers of the rows to train on (None: all of X) and of those to stop by (None: none)."""
+        some = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
+        if not self.early_stopping:
+            return some, None
+        some = np.arange(len(codes)) if some is None else some
+        mixed = random_state.permutation(some)
+        n = max(1, round(self.validation_fraction * len(some)))
+        if n >= len(some):
+            raise InputError(f"early_stopping with validation_fraction={self.validation_fraction} leaves no row of "
+                             f"{len(some)} to train on; give more rows")
+        return np.sort(mixed[n:]), np.sort(mixed[:n])
+
+    def _keep(self, problem: LinearProblem, result: optim.OptimResult) -> None:
+        """What was found, as attributes."""
+        self.coef_, self.intercept_ = problem.to_raw(result.W)
+        self.loss_history_ = np.array(result.loss_history)
+        self.val_history_ = np.array(result.val_history)
+        self.n_iter_ = result.n_iter
+        self.learning_rate_ = result.learning_rate
+        self.center_, self.scale_ = np.broadcast_to(problem.center, problem.n_features).copy(), float(problem.scale)
+        self.gradient_norm_ = float(np.linalg.norm(problem.value_and_gradient(result.W)[1]))
+
+    @available_if(_learns_by_parts)
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
+        """One epoch of minibatch descent on these rows, from where the last call ended.
+
+        Centring and scaling are those of the first call's rows, and the step is constant.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as for `fit`
+        classes : array-like, optional
+            All labels that will ever come; needed in the first call unless its y holds them all.
+
+        Returns
+        -------
+        self
+        """
+        self._check_options()
+        is_first = not hasattr(self, "coef_")
+        rows = check_rows(X, "X", estimator=self, reset=is_first)
+        labels, codes = check_labels(y, len(rows.rows))
+        known = self.classes_ if not is_first else labels if classes is None else np.unique(np.asarray(classes))
+        checks.check_known_labels(labels, known, "name all classes in the first call of partial_fit")
+        checks.check_two_classes(known)
+        codes = np.searchsorted(known, labels)[codes]
+        weights = self._weights(sample_weight, known, codes)
+        train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
+        if is_first or not hasattr(self, "center_"):
+            n_threads = _threads.effective(self.n_jobs)
+            self.center_, self.scale_ = center_and_scale(rows.rows, self.center, self.scale, weights, n_threads)
+        problem = self._problem(
+            rows, codes, len(known), center=self.center_, scale=self.scale_, rows=train,
+            sample_weight=weights if len(weights) else None,
+        )
+        random_state = check_random_state(self.random_state)
+        rate = getattr(self, "learning_rate_", None)
+        changes = {"max_iter": 1, "schedule": "constant", "tol": None}
+        if rate is not None and self.learning_rate == "auto":
+            changes["learning_rate"] = rate
+        start = problem.from_raw(self.coef_, self.intercept_) if not is_first else self._start(problem, random_state)
+        result = self._solver(problem.n_samples, random_state, **changes).minimize(problem, start)
+        self.classes_ = known
+        history = np.zeros(0) if is_first else self.loss_history_
+        self._keep(problem, result)
+        self.loss_history_ = np.append(history, self.loss_history_)
+        self.n_iter_ = len(self.loss_history_)
+        return self
+
+    def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, np.ndarray, np.ndarray]:
+        """The full loss of the fitted model on some rows, and its gradient.
+
+        Parameters
+        ----------
+        X, y, sample_weight : as for `fit`; labels that the model knows
+
+        Returns
+        -------
+        loss : float
+            Mean loss plus penalty; the penalty acts in the centred, scaled space.
+        coef_gradient : float64 array (n_classes, n_features)
+            By the weights of that space, coef_ times scale_.
+        intercept_gradient : float64 array (n_classes,)
+        """
+        check_is_fitted(self, "coef_")
+        rows = check_rows(X, "X", estimator=self)
+        labels, codes = check_labels(y, len(rows.rows))
+        checks.check_known_labels(labels, self.classes_, "give rows of those only")
+        codes = np.searchsorted(self.classes_, labels)[codes]
+        weights = self._weights(sample_weight, self.classes_, codes)
+        # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
+        problem = self._problem(
+            rows, codes, len(self.classes_), center=getattr(self, "center_", None), scale=getattr(self, "scale_", None),
+            sample_weight=weights if len(weights) else None,
+        )
+        value, gradient = problem.value_and_gradient(problem.from_raw(self.coef_, self.intercept_))
+        d = problem.n_features
+        return value, gradient[:, :d], gradient[:, d] if self.fit_intercept else np.zeros(len(self.classes_))
+
+    def _say(self, progress: optim.Progress) -> None:
+        held_out = "" if progress.val_loss is None else f", held out {progress.val_loss:.6f}"
+        print(f"{type(self).__name__}: {progress.iteration} of {progress.max_iter}, loss {progress.loss:.6f}{held_out}")
 
     def _scores(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "coef_")
         rows = check_rows(X, "X", estimator=self).rows
-        return linear_scores(rows, self.coef_, self.intercept_, _threads.effective(self.n_jobs))
+        scores = linear_scores(rows, self.coef_, self.intercept_, _threads.effective(self.n_jobs))
+        checks.check_finite_scores(scores)
+        return scores
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores W x + b.
@@ -191,7 +306,13 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
 
     def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}
-        return arrays, {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
+        values = {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
+        if hasattr(self, "center_"):  # a model made by hand from weights has none
+            arrays["center"] = self.center_
+            if len(self.val_history_):
+                arrays["val_history"] = np.asarray(self.val_history_)
+            values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
+        return arrays, values
 
     def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
         self.coef_ = expect(arrays, "coef", (len(self.classes_), None))
@@ -199,59 +320,11 @@ class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.loss_history_ = expect(arrays, "loss_history", (None,))
         self.n_features_in_ = self.coef_.shape[1]
         self.n_iter_ = int(values["n_iter"])
-        if values["learning_rate"] is not None:
-            self.learning_rate_ = float(values["learning_rate"])
-
-
-_SHARED = """
-    penalty : {"l2"} or None
-        "l2" adds alpha * sum W^2 (no 1/2) of the weights in the centred, scaled space; the bias is free.
-    alpha : float
-        Strength of the penalty.
-    solver : {"sgd"}
-        Minibatch gradient descent with momentum 0.9; each epoch visits every row once in a new random order, and the
-        step falls to 0 as a half cosine over the epochs.
-    batch_size : int
-        Rows of a minibatch.
-    learning_rate : float or "auto"
-        Of the first step. "auto" is 1 over the expected smoothness of a minibatch: the largest eigenvalue of the rows'
-        second moment, found by power iteration on at most 512 of them, times the curvature of the loss (1/2 for
-        softmax; n_classes / margin for the hinge with its kinks rounded off). See ``fastcls.optim.curvature``.
-    max_iter : int or None
-        Epochs. None: as many as make 1,000 steps, at least 20 and at most 200.
-    tol : float or None
-        Stop when the loss has not fallen by `tol` of itself for five epochs, and warn if that never happened. None:
-        train for all epochs, and there is nothing to converge to.
-    init_scale : float
-        Standard deviation of the first weights.
-    center : bool
-        Take the mean of every feature off. Like `scale` it is folded into the weights: the data is not copied.
-    scale : bool
-        Divide by one number, the root mean square of all centred values. One for all features: a scale of its own would
-        give a pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST.
-    fit_intercept : bool
-        Whether there is a bias.
-    random_state : int, RandomState or None
-        First weights, and the order of rows.
-    verbose : int
-        Above 0: one printed line an epoch.
-    n_jobs : int, optional
-        Threads; the fitted model is the same bytes for any number.
-
-    Attributes
-    ----------
-    coef_ : float64 array (n_classes, n_features)
-        Weights in the space of the rows as they came; one row a class, also for two classes.
-    intercept_ : float64 array (n_classes,)
-    classes_ : array (n_classes,)
-    loss_history_ : float64 array (n_iter_,)
-        The full loss, averaged over each epoch's minibatches, each before its step.
-    n_iter_ : int
-        Epochs done.
-    learning_rate_ : float
-        The first step's.
-    n_features_in_ : int
-"""
+        self.learning_rate_ = None if values["learning_rate"] is None else float(values["learning_rate"])
+        if "center" in arrays:
+            self.center_ = expect(arrays, "center", (self.n_features_in_,))
+            self.val_history_ = expect(arrays, "val_history", (None,)) if "val_history" in arrays else np.zeros(0)
+            self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
 
 
 class MulticlassSVM(_LinearClassifier):
@@ -259,9 +332,16 @@ class MulticlassSVM(_LinearClassifier):
 
     Parameters
     ----------
-    loss : {{"hinge"}}
-        "hinge" is the lecture's: sum over j != y of max(0, s_j - s_y + margin) (Weston and Watkins, 1998).
-    margin : float{_SHARED}
+    loss : {{"hinge", "squared_hinge", "crammer_singer", "one_vs_all"}}
+        "hinge" is the lecture's: sum over j != y of max(0, s_j - s_y + margin) (Weston and Watkins, 1998);
+        "squared_hinge" squares each term, "crammer_singer" takes only the largest, and "one_vs_all" is a binary hinge a
+        class. Formulas and sources: ``fastcls.losses.LOSSES``.
+    margin : float
+    include_correct : bool
+        Sum over j = y too, which adds the margin and changes no gradient; "hinge" and "squared_hinge" only.
+    class_reduction : {{"sum", "mean"}}
+        "mean" divides by the number of terms summed; not for "crammer_singer".
+{PARAMETERS_AND_ATTRIBUTES}
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -271,37 +351,56 @@ class MulticlassSVM(_LinearClassifier):
     """
 
     def __init__(
-        self, loss="hinge", *, margin=1.0, penalty="l2", alpha=1e-4, solver="sgd", batch_size=256, learning_rate="auto",
-        max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True, fit_intercept=True, random_state=None,
-        verbose=0, n_jobs=None,
+        self, loss="hinge", margin=1.0, *, include_correct=False, class_reduction="sum", penalty="l2", alpha=1e-4,
+        l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto", schedule="cosine", momentum=0.9,
+        nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True, fit_intercept=True,
+        early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None, class_weight=None,
+        callbacks=None, verbose=0, n_jobs=None,
     ):
         self.loss = loss
         self.margin = margin
+        self.include_correct = include_correct
+        self.class_reduction = class_reduction
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.max_norm = max_norm
         self.solver = solver
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
         self.max_iter = max_iter
         self.tol = tol
         self.init_scale = init_scale
         self.center = center
         self.scale = scale
         self.fit_intercept = fit_intercept
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
         self.random_state = random_state
+        self.class_weight = class_weight
+        self.callbacks = callbacks
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def _loss_and_options(self) -> tuple[str, dict[str, float]]:
+    def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         one_of("loss", self.loss, [name for name, loss in LOSSES.items() if not loss.has_probabilities])
-        return self.loss, {"margin": self.margin}
+        given = {name: getattr(self, name) for name in ("margin", "include_correct", "class_reduction")}
+        # An option that the loss does not have must stand at its default; then it is left out.
+        defaults = LOSSES["hinge"].options
+        return self.loss, {
+            name: value for name, value in given.items() if name in LOSSES[self.loss].options or value != defaults[name]
+        }
 
 
 class SoftmaxClassifier(_LinearClassifier):
     __doc__ = f"""Softmax classifier, that is multinomial logistic regression: scores are log probabilities up to a constant.
 
     Parameters
-    ----------{_SHARED}
+    ----------{PARAMETERS_AND_ATTRIBUTES}
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -311,25 +410,37 @@ class SoftmaxClassifier(_LinearClassifier):
     """
 
     def __init__(
-        self, *, penalty="l2", alpha=1e-4, solver="sgd", batch_size=256, learning_rate="auto", max_iter=None, tol=None,
-        init_scale=1e-4, center=True, scale=True, fit_intercept=True, random_state=None, verbose=0, n_jobs=None,
+        self, *, penalty="l2", alpha=1e-4, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
+        schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
+        fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None,
+        class_weight=None, callbacks=None, verbose=0, n_jobs=None,
     ):
         self.penalty = penalty
         self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.max_norm = max_norm
         self.solver = solver
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
         self.max_iter = max_iter
         self.tol = tol
         self.init_scale = init_scale
         self.center = center
         self.scale = scale
         self.fit_intercept = fit_intercept
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.warm_start = warm_start
         self.random_state = random_state
+        self.class_weight = class_weight
+        self.callbacks = callbacks
         self.verbose = verbose
         self.n_jobs = n_jobs
 
-    def _loss_and_options(self) -> tuple[str, dict[str, float]]:
+    def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         return "softmax", {}
 
     def predict_proba(self, X: Any) -> np.ndarray:

@@ -12,10 +12,12 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_number, one_of
+from ._validation import one_of
+from ._validation_linear import check_loss_options, check_scores
 
 LossesAndSlopes = tuple[np.ndarray, np.ndarray]
 
@@ -33,14 +35,15 @@ class Loss:
     function : callable
         ``function(scores, y, **options) -> (losses (n,), d losses / d scores (n, n_classes))`` in NumPy.
     at_zero : callable
-        ``at_zero(n_classes, **options)``: the loss where all scores are equal, as with W = 0.
+        ``at_zero(n_classes, **options)``: the loss where all scores are 0, as with W = 0.
     curvature : callable
         ``curvature(n_classes, **options)``: a bound on the largest eigenvalue of the second derivative in the scores,
         from which the optimiser takes its learning rate. For a loss with kinks: of the loss with its kinks rounded off.
-    options : mapping of str to float
+    options : mapping of str to value
         Options and their defaults, in the order in which the compiled function reads them.
-    piecewise_linear : bool
-        Flat pieces that meet in kinks, which a gradient check must keep apart.
+    piece_degree : int or None
+        1: flat pieces that meet in kinks, 2: parabolas whose slopes bend where they meet; a gradient check must keep such
+        places apart. None: smooth.
     has_probabilities : bool
         The scores are unnormalised log probabilities.
     """
@@ -53,20 +56,80 @@ class Loss:
     function: Callable[..., LossesAndSlopes]
     at_zero: Callable[..., float]
     curvature: Callable[..., float]
-    options: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    piecewise_linear: bool = False
+    options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+    piece_degree: int | None = None
     has_probabilities: bool = False
 
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether the gradient is continuous, as L-BFGS needs it."""
+        return self.piece_degree != 1
 
-def _hinge(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> LossesAndSlopes:
+
+_HINGE_OPTIONS = MappingProxyType({"margin": 1.0, "include_correct": False, "class_reduction": "sum"})
+
+
+def _terms(n_classes: int, include_correct: bool, class_reduction: str) -> float:
+    """What a sum over classes is divided by: 1, or with "mean" the number of its terms."""
+    return max(1.0, n_classes - 1.0 + include_correct) if class_reduction == "mean" else 1.0
+
+
+def _excesses(scores: np.ndarray, y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """0..n-1, s_j - s_y + margin with 0 for j = y, and where it counts.
+
+    'Not <= 0' and not '> 0': a NaN must reach the loss. At exactly 0 the subgradient taken is 0.
+    """
     at = np.arange(len(y))
     excess = scores - scores[at, y][:, None] + margin
     excess[at, y] = 0.0
-    # Not 'excess > 0': a NaN must reach the loss. At exactly 0 the subgradient taken is 0.
-    violated = ~(excess <= 0.0)
+    return at, excess, ~(excess <= 0.0)
+
+
+def _hinge(
+    scores: np.ndarray, y: np.ndarray, margin: float = 1.0, include_correct: bool = False, class_reduction: str = "sum"
+) -> LossesAndSlopes:
+    at, excess, violated = _excesses(scores, y, margin)
+    terms = _terms(scores.shape[1], include_correct, class_reduction)
     slopes = violated.astype(np.float64)
     slopes[at, y] = -violated.sum(axis=1)
-    return np.where(violated, excess, 0.0).sum(axis=1), slopes
+    losses = np.where(violated, excess, 0.0).sum(axis=1)
+    return (losses + margin if include_correct else losses) / terms, slopes / terms
+
+
+def _squared_hinge(
+    scores: np.ndarray, y: np.ndarray, margin: float = 1.0, include_correct: bool = False, class_reduction: str = "sum"
+) -> LossesAndSlopes:
+    at, excess, violated = _excesses(scores, y, margin)
+    terms = _terms(scores.shape[1], include_correct, class_reduction)
+    slopes = np.where(violated, 2.0 * excess, 0.0)
+    slopes[at, y] = -slopes.sum(axis=1)
+    losses = np.where(violated, excess * excess, 0.0).sum(axis=1)
+    return (losses + margin * margin if include_correct else losses) / terms, slopes / terms
+
+
+def _crammer_singer(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> LossesAndSlopes:
+    at, excess, _ = _excesses(scores, y, margin)
+    slopes = np.zeros(scores.shape)
+    if scores.shape[1] == 1:
+        return np.zeros(len(y)), slopes
+    excess[at, y] = -np.inf
+    rival = excess.argmax(axis=1)  # a NaN counts as the largest
+    largest = excess[at, rival]
+    counts = ~(largest <= 0.0)
+    slopes[at, rival] = counts
+    slopes[at, y] = -counts.astype(np.float64)
+    return np.where(counts, largest, 0.0), slopes
+
+
+def _one_vs_all(
+    scores: np.ndarray, y: np.ndarray, margin: float = 1.0, class_reduction: str = "sum"
+) -> LossesAndSlopes:
+    signs = np.ones(scores.shape)
+    signs[np.arange(len(y)), y] = -1.0
+    excess = margin + signs * scores
+    violated = ~(excess <= 0.0)
+    terms = scores.shape[1] if class_reduction == "mean" else 1.0
+    return np.where(violated, excess, 0.0).sum(axis=1) / terms, np.where(violated, signs, 0.0) / terms
 
 
 def _softmax(scores: np.ndarray, y: np.ndarray) -> LossesAndSlopes:
@@ -85,22 +148,31 @@ def _softmax(scores: np.ndarray, y: np.ndarray) -> LossesAndSlopes:
     return np.log1p(rest) + (top - scores[at, y]), slopes
 
 
+def _of_pair_sum(n_classes: int, each: float, include_correct: bool, class_reduction: str) -> float:
+    """The value at zero of a hinge over pairs: `each` for every class but the right one, and that if it is counted."""
+    return (n_classes - 1 + include_correct) * each / _terms(n_classes, include_correct, class_reduction)
+
+
 LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         Loss(
             name="hinge",
             code=0,
-            formula="L_i = sum_{j != y_i} max(0, s_j - s_{y_i} + margin)",
+            formula="L_i = sum_{j != y_i} max(0, s_j - s_{y_i} + margin); include_correct adds j = y_i, class_reduction="
+            '"mean" divides by the number of terms',
             domain="margin > 0; any finite scores. On a kink (s_j - s_y + margin = 0) the subgradient taken is 0",
             source="Weston and Watkins, Multi-class support vector machines, 1998; the lecture's multiclass SVM loss",
             function=_hinge,
-            at_zero=lambda n_classes, margin=1.0: (n_classes - 1) * margin,
+            at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum(
+                n_classes, margin, include_correct, class_reduction
+            ),
             # Each hinge rounded off over a width of `margin` bends by 1/margin; together they are 1/margin times the
             # Laplacian of a star with n_classes nodes, whose largest eigenvalue is n_classes.
-            curvature=lambda n_classes, margin=1.0: n_classes / margin,
-            options=MappingProxyType({"margin": 1.0}),
-            piecewise_linear=True,
+            curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": n_classes
+            / (margin * _terms(n_classes, include_correct, class_reduction)),
+            options=_HINGE_OPTIONS,
+            piece_degree=1,
         ),
         Loss(
             name="softmax",
@@ -113,6 +185,51 @@ LOSSES: dict[str, Loss] = {
             curvature=lambda n_classes: 0.5,
             has_probabilities=True,
         ),
+        Loss(
+            name="squared_hinge",
+            code=2,
+            formula="L_i = sum_{j != y_i} max(0, s_j - s_{y_i} + margin)^2; options as for hinge",
+            domain="margin > 0; scores below 1e154 in magnitude",
+            source="the lecture's question 6; Lee and Lin, A study on L2-loss multiclass SVM, 2013",
+            function=_squared_hinge,
+            at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum(
+                n_classes, margin * margin, include_correct, class_reduction
+            ),
+            # Each square bends by 2: twice the Laplacian of a star.
+            curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": 2.0
+            * n_classes
+            / _terms(n_classes, include_correct, class_reduction),
+            options=_HINGE_OPTIONS,
+            piece_degree=2,
+        ),
+        Loss(
+            name="crammer_singer",
+            code=3,
+            formula="L_i = max(0, max_{j != y_i} s_j - s_{y_i} + margin)",
+            domain="margin > 0; any finite scores. Of equal rivals the first has the slope",
+            source="Crammer and Singer, On the algorithmic implementation of multiclass kernel-based vector machines, 2001",
+            function=_crammer_singer,
+            at_zero=lambda n_classes, margin=1.0: margin if n_classes > 1 else 0.0,
+            # One pair at a time: the Laplacian of an edge.
+            curvature=lambda n_classes, margin=1.0: 2.0 / margin,
+            options=MappingProxyType({"margin": 1.0}),
+            piece_degree=1,
+        ),
+        Loss(
+            name="one_vs_all",
+            code=4,
+            formula="L_i = sum_j max(0, margin - t_j s_j), t_j = 1 for j = y_i and -1 for the others; "
+            'class_reduction="mean" divides by their number',
+            domain="margin > 0; any finite scores",
+            source="n_classes binary hinges; Rifkin and Klautau, In defense of one-vs-all classification, 2004",
+            function=_one_vs_all,
+            at_zero=lambda n_classes, margin=1.0, class_reduction="sum": margin
+            * (1 if class_reduction == "mean" else n_classes),
+            curvature=lambda n_classes, margin=1.0, class_reduction="sum": 1.0
+            / (margin * (n_classes if class_reduction == "mean" else 1)),
+            options=MappingProxyType({"margin": 1.0, "class_reduction": "sum"}),
+            piece_degree=1,
+        ),
     )
 }
 
@@ -122,32 +239,13 @@ def find_loss(name: str) -> Loss:
     return LOSSES[one_of("loss", name, LOSSES)]
 
 
-def option_values(loss: Loss, options: Mapping[str, float]) -> np.ndarray:
-    """The options as the compiled function reads them, defaults filled in; unknown or non-positive ones are refused."""
-    for name, value in options.items():
-        if name not in loss.options:
-            known = sorted(loss.options) or "none"
-            raise InputError(f"loss {loss.name!r} has no option {name!r}: its options are {known}")
-        check_number(name, value, minimum=0, strict=True)
-    return np.array([options.get(name, default) for name, default in loss.options.items()], dtype=np.float64)
+def option_values(loss: Loss, options: Mapping[str, Any]) -> np.ndarray:
+    """The options as the compiled function reads them, defaults filled in; unknown or wrong ones are refused."""
+    filled = {**loss.options, **check_loss_options(loss.name, loss.options, options)}
+    return np.array([value == "mean" if name == "class_reduction" else value for name, value in filled.items()], dtype=float)
 
 
-def _check_scores(scores: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    scores = np.asarray(scores, dtype=np.float64)
-    if scores.ndim != 2 or scores.shape[1] < 1:
-        raise InputError(f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)")
-    y = np.asarray(y)
-    if y.shape != scores.shape[:1] or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
-        raise InputError(
-            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the {len(scores)} rows"
-        )
-    if len(y) and not (y.min() >= 0 and y.max() < scores.shape[1]):
-        raise InputError(f"y holds codes {y.min()} to {y.max()}: scores have {scores.shape[1]} columns, so use 0 to "
-                         f"{scores.shape[1] - 1}")
-    return scores, y.astype(np.int64)
-
-
-def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: float) -> LossesAndSlopes:
+def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: Any) -> LossesAndSlopes:
     """Per-sample losses and their derivatives with respect to the scores.
 
     Parameters
@@ -178,10 +276,12 @@ def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: f
     """
     loss = find_loss(name)
     option_values(loss, options)
-    return loss.function(*_check_scores(scores, y), **options)
+    return loss.function(*check_scores(scores, y), **options)
 
 
-def multiclass_hinge(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> np.ndarray:
+def multiclass_hinge(
+    scores: np.ndarray, y: np.ndarray, margin: float = 1.0, include_correct: bool = False, class_reduction: str = "sum"
+) -> np.ndarray:
     """Multiclass SVM loss of Weston and Watkins, per sample: sum over j != y of max(0, s_j - s_y + margin).
 
     Parameters
@@ -190,12 +290,35 @@ def multiclass_hinge(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> 
     y : array (n_samples,) of integer class codes
     margin : float
         By how much the right class must win to cost nothing.
+    include_correct : bool
+        Whether j = y is summed too: the loss grows by the margin, the gradient stays.
+    class_reduction : {"sum", "mean"}
+        "mean" divides by the number of terms summed.
 
     Returns
     -------
     float64 array (n_samples,)
     """
-    return loss_and_gradient("hinge", scores, y, margin=margin)[0]
+    options = {"margin": margin, "include_correct": include_correct, "class_reduction": class_reduction}
+    return loss_and_gradient("hinge", scores, y, **options)[0]
+
+
+def squared_hinge(
+    scores: np.ndarray, y: np.ndarray, margin: float = 1.0, include_correct: bool = False, class_reduction: str = "sum"
+) -> np.ndarray:
+    """As `multiclass_hinge`, each term squared; parameters and result as there."""
+    options = {"margin": margin, "include_correct": include_correct, "class_reduction": class_reduction}
+    return loss_and_gradient("squared_hinge", scores, y, **options)[0]
+
+
+def crammer_singer(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> np.ndarray:
+    """The largest term of `multiclass_hinge` alone, per sample; parameters and result as there."""
+    return loss_and_gradient("crammer_singer", scores, y, margin=margin)[0]
+
+
+def one_vs_all(scores: np.ndarray, y: np.ndarray, margin: float = 1.0, class_reduction: str = "sum") -> np.ndarray:
+    """A binary hinge for every class, per sample; parameters and result as for `multiclass_hinge`."""
+    return loss_and_gradient("one_vs_all", scores, y, margin=margin, class_reduction=class_reduction)[0]
 
 
 def softmax_cross_entropy(scores: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -1,4 +1,8 @@
-"""The registry of penalties R(W), each with its formula, source and gradient. The full loss is mean L_i + alpha R(W)."""
+"""The registry of penalties R(W), each with its formula, source and gradient. The full loss is mean L_i + alpha R(W).
+
+Every penalty but max norm is a mixture: R(W) = l1 sum |W| + l2 sum W^2. Max norm is no term of the loss but a bound on the
+weights, kept by projection.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._validation import InputError
-
 
 @dataclass(frozen=True)
 class Penalty:
@@ -16,27 +18,36 @@ class Penalty:
 
     Attributes
     ----------
-    name : str
-    formula, source : str
-    value : callable
-        ``value(W) -> float``
-    gradient : callable
-        ``gradient(W) -> array like W``
-    curvature : float
-        The largest eigenvalue of the second derivative.
+    name, formula, source : str
+    parts : callable
+        ``parts(l1_ratio) -> (l1, l2)``: R(W) = l1 sum |W| + l2 sum W^2.
     """
 
     name: str
     formula: str
     source: str
-    value: Callable[[np.ndarray], float]
-    gradient: Callable[[np.ndarray], np.ndarray]
-    curvature: float
+    parts: Callable[[float], tuple[float, float]]
+
+    def value(self, W: np.ndarray, l1_ratio: float = 0.5) -> float:
+        """R(W)."""
+        l1, l2 = self.parts(l1_ratio)
+        return (l1 * float(np.abs(W).sum()) if l1 else 0.0) + (l2 * float(np.sum(W * W)) if l2 else 0.0)
+
+    def gradient(self, W: np.ndarray, l1_ratio: float = 0.5) -> np.ndarray:
+        """dR/dW, like W; on the kink of |W| at 0 the subgradient taken is 0."""
+        l1, l2 = self.parts(l1_ratio)
+        return l1 * np.sign(W) + 2.0 * l2 * W
 
 
-def l2(W: np.ndarray) -> float:
-    """Sum of squares, with no 1/2, as on the lecture's slide."""
-    return float(np.sum(W * W))
+def proximal_step(W: np.ndarray, width: float) -> np.ndarray:
+    """Every weight moved towards 0 by `width`, and to exactly 0 where it would cross it: the step of L1."""
+    return np.sign(W) * np.maximum(np.abs(W) - width, 0.0)
+
+
+def project(W: np.ndarray, max_norm: float) -> np.ndarray:
+    """Every row of W (one a class) scaled down to the Euclidean norm `max_norm` where it is longer."""
+    norms = np.linalg.norm(W, axis=1, keepdims=True)
+    return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0)
 
 
 PENALTIES: dict[str, Penalty] = {
@@ -44,20 +55,27 @@ PENALTIES: dict[str, Penalty] = {
     for penalty in (
         Penalty(
             name="l2",
-            formula="R(W) = sum_k sum_l W_kl^2",
+            formula="R(W) = sum W^2, with no 1/2, as on the lecture's slide",
             source="Hoerl and Kennard, Ridge regression, 1970; the lecture's L2 regularization (weight decay)",
-            value=l2,
-            gradient=lambda W: 2.0 * W,
-            curvature=2.0,
+            parts=lambda l1_ratio: (0.0, 1.0),
+        ),
+        Penalty(
+            name="l1",
+            formula="R(W) = sum |W|",
+            source="Tibshirani, Regression shrinkage and selection via the lasso, 1996; the lecture's L1 regularization",
+            parts=lambda l1_ratio: (1.0, 0.0),
+        ),
+        Penalty(
+            name="elasticnet",
+            formula="R(W) = l1_ratio sum |W| + (1 - l1_ratio) sum W^2; the lecture's beta is (1 - l1_ratio) / l1_ratio",
+            source="Zou and Hastie, Regularization and variable selection via the elastic net, 2005",
+            parts=lambda l1_ratio: (l1_ratio, 1.0 - l1_ratio),
+        ),
+        Penalty(
+            name="max_norm",
+            formula="no term of the loss: |W_c| <= max_norm for every class c, by projection after each step",
+            source="Srebro and Shraibman, Rank, trace-norm and max-norm, 2005; the lecture's max norm regularization",
+            parts=lambda l1_ratio: (0.0, 0.0),
         ),
     )
 }
-
-
-def find_penalty(name: str | None) -> Penalty | None:
-    """The registry row of a name, None for None; an unknown one is refused with the list of those that exist."""
-    if name is None:
-        return None
-    if not isinstance(name, str) or name not in PENALTIES:
-        raise InputError(f"penalty={name!r} is unknown; choose one of: {', '.join(PENALTIES)}, or None")
-    return PENALTIES[name]

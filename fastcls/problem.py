@@ -8,47 +8,54 @@ weights before the compiled loop runs, and folded out of the gradient after it:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from . import _kernels, _linear, _threads, _validation
-from ._validation import InputError
+from . import _validation_linear as checks
 from .losses import find_loss, option_values
-from .penalties import find_penalty
+from .penalties import PENALTIES
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
-_WORK_PER_CALL = 200_000_000
+_WORK_PER_CALL = 4_000_000_000
+# Where the center lies further out than this many scales, float32 would lose too many digits of x - center.
+_FAR_CENTER = 100.0
+# Above this, products of float32 could overflow.
+_LARGEST_SINGLE = 1e18
+
+
+def padded(n_features: int) -> int:
+    """Features of the weights that the compiled loops read: a whole number of strips."""
+    return -(-n_features // _linear.STRIP_FEATURES) * _linear.STRIP_FEATURES
+
+
+def as_bytes(X: np.ndarray) -> np.ndarray:
+    """C-contiguous rows as the compiled loops take them."""
+    return np.asarray(X).view(np.uint8)
 
 
 def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
-    """Scores W x + b of every row, float64 (n_rows, n_classes); a row's scores depend on that row only, bit for bit.
+    """Scores W x + b of every row in float64, (n_rows, n_classes); a row's scores depend on that row only, bit for bit.
 
-    X must be C-contiguous and of a type that the compiled core stores; W and b C-contiguous float64.
+    X must be C-contiguous and of a type that the compiled core stores.
     """
-    data = np.asarray(X).view(np.uint8)
-    scores = np.empty((len(X), len(W)))
-    rows_per_tile, scratch = _linear.linear_tile(len(X), W.shape[1], len(W))
-    room = np.empty(scratch)
+    n_classes, n_features = W.shape
+    weights = np.zeros((n_classes, padded(n_features)))
+    weights[:, :n_features] = W
+    data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], _linear.REALS["float64"]
+    scores = np.empty((len(X), n_classes))
+    scratch = np.empty(_linear.scratch_size(n_features, storage, real, 1, n_classes), dtype=np.uint8)
     step = max(1, _WORK_PER_CALL // W.size)
     for start in range(0, len(X), step):
         part = slice(start, start + step)
         _linear.linear_scores(
-            data[part], _kernels.TYPES[X.dtype.name], W, b, scores[part], room, rows_per_tile, n_threads
+            data[part], storage, as_bytes(weights), real, np.ascontiguousarray(b, dtype=np.float64), scores[part], scratch,
+            n_threads,
         )
     return scores
-
-
-def _check_codes(y: np.ndarray, n_samples: int, n_classes: int | None) -> tuple[np.ndarray, int]:
-    y = np.asarray(y)
-    if y.shape != (n_samples,) or not np.issubdtype(y.dtype, np.integer):
-        raise InputError(
-            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the {n_samples} rows"
-        )
-    n_classes = int(y.max()) + 1 if n_classes is None else int(n_classes)
-    if y.min() < 0 or y.max() >= n_classes:
-        raise InputError(f"y holds codes {y.min()} to {y.max()}: with {n_classes} classes use 0 to {n_classes - 1}")
-    return np.ascontiguousarray(y, dtype=np.int64), n_classes
 
 
 class LinearProblem:
@@ -73,18 +80,32 @@ class LinearProblem:
         Subtracted from every row.
     scale : float or array (n_features,), optional
         Divides every centred row.
-    margin : float
-        For the losses that have one.
+    l1_ratio : float
+        Of the elastic net.
+    max_norm : float, optional
+        Bound on the Euclidean norm of every class's weights, kept by solvers that project. With any penalty.
+    sample_weight : array (n_samples,), optional
+        L = sum_i w_i L_i / sum_i w_i.
+    rows : array of row numbers, optional
+        The problem is over these rows of X only, which are read where they lie; y and sample_weight are still given for
+        all of X.
     penalize_intercept : bool
         True, as on the lecture's slides: the penalty acts on all of W, the bias column with it. The estimators use False.
+    arithmetic : {"float32", "float64"}, optional
+        Of the gradient's sums over features, and over the rows of a tile; tiles are added in float64, and values without a
+        gradient are all float64. By default float64 for float64 data, for float32 data with values above 1e18, and where
+        the center lies more than 100 scales away from 0; otherwise float32.
     n_jobs : int, optional
         Threads; the result is the same bytes for any number.
+    **options
+        The loss's own, such as ``margin``, ``include_correct``, ``class_reduction``.
 
     Attributes
     ----------
     n_samples, n_features, n_classes : int
     shape : tuple
         Of W: (n_classes, n_features), one more column with ``fit_intercept``.
+    arithmetic : str
 
     Examples
     --------
@@ -95,104 +116,151 @@ class LinearProblem:
 
     def __init__(
         self, X, y, loss: str = "softmax", penalty: str | None = "l2", alpha: float = 0.0, fit_intercept: bool = False,
-        *, n_classes: int | None = None, center=None, scale=None, margin: float = 1.0,
-        penalize_intercept: bool = True, n_jobs: int | None = None,
+        *, n_classes: int | None = None, center=None, scale=None, l1_ratio: float = 0.5, max_norm: float | None = None,
+        sample_weight=None, rows=None, penalize_intercept: bool = True, arithmetic: str | None = None,
+        n_jobs: int | None = None, **options: Any,
     ):
         self.loss = find_loss(loss)
-        self.penalty = find_penalty(penalty)
+        self.penalty = checks.check_penalty(penalty, max_norm)
         self.alpha = float(_validation.check_number("alpha", alpha, minimum=0))
-        options = {"margin": margin} if "margin" in self.loss.options or margin != 1.0 else {}
+        self.max_norm = math.inf if max_norm is None else float(max_norm)
+        ratio = checks.check_l1_ratio(l1_ratio)
+        l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)
+        self.l1, self.l2 = self.alpha * l1, self.alpha * l2
+        self.loss_options = checks.check_loss_options(self.loss.name, self.loss.options, options)
         self.options = option_values(self.loss, options)
-        self.X = _validation.check_rows(X).rows
-        self.n_samples, self.n_features = self.X.shape
-        self.y, self.n_classes = _check_codes(y, self.n_samples, n_classes)
+        # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
+        self.X = X.rows if isinstance(X, _validation.CheckedRows) else _validation.check_rows(X).rows
+        self.n_features = self.X.shape[1]
+        self.y, self.n_classes = checks.check_codes(y, len(self.X), n_classes)
+        self.rows = None if rows is None else checks.check_row_numbers(rows, len(self.X))
+        self.n_samples = len(self.X) if self.rows is None else len(self.rows)
+        weights = checks.check_sample_weight(sample_weight, len(self.X))
+        self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)
+        if len(self.weights):
+            checks.check_sample_weight(self.weights, len(self.X))
+            self.weights = self.weights * (self.n_samples / self.weights.sum())
         self.fit_intercept = bool(fit_intercept)
         self.penalize_intercept = bool(penalize_intercept)
         self.shape = (self.n_classes, self.n_features + self.fit_intercept)
-        self.center = self._per_feature("center", center, 0.0)
-        self.scale = self._per_feature("scale", scale, 1.0)
-        if np.any(self.scale == 0):
-            raise InputError("scale holds a 0: every scale divides, so give numbers other than 0")
+        self.center = checks.check_per_feature("center", center, 0.0, self.n_features)
+        self.scale = checks.check_per_feature("scale", scale, 1.0, self.n_features)
+        if arithmetic is not None:
+            _validation.one_of("arithmetic", arithmetic, _linear.REALS)
+            if self.X.dtype == np.float64 and arithmetic == "float32":
+                arithmetic = "float64"  # there is no kernel that rounds the data
+        self.arithmetic = arithmetic or self._choose_arithmetic()
         self.n_threads = _threads.effective(n_jobs)
 
-    def _per_feature(self, name: str, given, default: float) -> np.ndarray:
-        values = np.asarray(default if given is None else given, dtype=np.float64)
-        if values.shape not in ((), (self.n_features,)) or not np.all(np.isfinite(values)):
-            raise InputError(f"{name} has shape {values.shape}: give one finite number, or {self.n_features} of them")
-        return values
-
-    def _check_weights(self, W) -> np.ndarray:
-        W = np.asarray(W, dtype=np.float64)
-        if W.shape != self.shape:
-            bias = " (the last column is the bias)" if self.fit_intercept else ""
-            raise InputError(f"W has shape {W.shape}: this problem needs {self.shape}{bias}")
-        return W
+    def _choose_arithmetic(self) -> str:
+        if self.X.dtype == np.float64 or np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)):
+            return "float64"
+        if self.X.dtype == np.float32 and max(float(self.X.max(initial=0)), -float(self.X.min(initial=0))) > _LARGEST_SINGLE:
+            return "float64"
+        return "float32"
 
     def to_raw(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights and bias that give the same scores on rows as they came: (n_classes, n_features), (n_classes,)."""
-        W = self._check_weights(W)
+        W = checks.check_weights(W, self.shape, self.fit_intercept)
         raw = np.divide(W[:, : self.n_features], self.scale, order="C")
         b = W[:, -1] if self.fit_intercept else np.zeros(self.n_classes)
         # Not a BLAS product, whose rounding may follow the number of threads.
         return raw, b - (raw * self.center).sum(axis=1)
 
-    def _row_numbers(self, rows) -> tuple[np.ndarray, int, int]:
-        """Numbers (of length 0 for a run of rows), first row of the run, number of rows."""
-        none = np.zeros(0, dtype=np.int64)
-        if rows is None:
-            return none, 0, self.n_samples
-        if isinstance(rows, slice):
-            start, stop, step = rows.indices(self.n_samples)
-            if step == 1 and stop > start:
-                return none, start, stop - start
-            rows = np.arange(start, stop, step)
-        index = np.ascontiguousarray(rows)
-        if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
-            raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")
-        if index.min() < 0 or index.max() >= self.n_samples:
-            raise InputError(f"rows holds {index.min()} to {index.max()}: there are rows 0 to {self.n_samples - 1}")
-        return index.astype(np.int64, copy=False), 0, len(index)
+    def from_raw(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """The W of this problem that gives these scores on rows as they came: the inverse of `to_raw`."""
+        W = np.empty(self.shape)
+        W[:, : self.n_features] = coef * self.scale
+        if self.fit_intercept:
+            W[:, -1] = intercept + (coef * self.center).sum(axis=1)
+        return W
 
-    def _pieces(self, n: int) -> Iterator[slice]:
-        step = max(1, _WORK_PER_CALL // (2 * self.n_classes * self.n_features))
+    def packed(self, Ws: list[np.ndarray], arithmetic: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of several models as the compiled loops read them, one under the other, and their biases."""
+        C = self.n_classes
+        weights = np.zeros((len(Ws) * C, padded(self.n_features)), dtype=arithmetic or self.arithmetic)
+        biases = np.empty(len(Ws) * C)
+        for at, W in enumerate(Ws):
+            weights[at * C : (at + 1) * C, : self.n_features], biases[at * C : (at + 1) * C] = self.to_raw(W)
+        return weights, biases
+
+    def scratch(self, n_models: int, arithmetic: str | None = None) -> np.ndarray:
+        """Room for a tile of rows: a few MB."""
+        storage, real = _kernels.TYPES[self.X.dtype.name], _linear.REALS[arithmetic or self.arithmetic]
+        size = _linear.scratch_size(self.n_features, storage, real, n_models, n_models * self.n_classes)
+        return np.empty(size, dtype=np.uint8)
+
+    def tile_rows(self, n_models: int) -> int:
+        """Rows of a tile."""
+        storage, real = _kernels.TYPES[self.X.dtype.name], _linear.REALS[self.arithmetic]
+        return _linear.tile_rows_of(self.n_features, storage, real, n_models, n_models * self.n_classes)
+
+    def row_numbers(self, rows) -> tuple[np.ndarray, int]:
+        """Numbers of rows of X (of length 0 for all of X), and how many."""
+        if rows is None:
+            return (np.zeros(0, dtype=np.int64) if self.rows is None else self.rows), self.n_samples
+        index = checks.check_row_numbers(rows, self.n_samples)
+        return (index if self.rows is None else self.rows[index]), len(index)
+
+    def _pieces(self, n: int, n_columns: int) -> Iterator[slice]:
+        """Runs of whole tiles, each about 50 ms of work."""
+        step = max(1, _WORK_PER_CALL // (2 * n_columns * self.n_features)) // 256 * 256 or 256
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
-    def _evaluate(self, W: np.ndarray, rows, *, want_gradient: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Losses of the rows, and the sums of their gradients by the raw weights and bias (of no rows if not wanted)."""
-        raw, b = self.to_raw(W)
-        index, first, n = self._row_numbers(rows)
-        losses = np.empty(n)
-        gradient = np.zeros(raw.shape if want_gradient else (0, self.n_features))
-        b_gradient = np.zeros(self.n_classes)
-        rows_per_tile, scratch = _linear.linear_tile(n, self.n_features, self.n_classes)
-        room = np.empty(scratch)
-        data, storage = np.asarray(self.X).view(np.uint8), _kernels.TYPES[self.X.dtype.name]
-        for piece in self._pieces(n):
+    def _evaluate(
+        self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
+        want_gradient: bool = False, loss_code: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Weighted sums of losses (n_models,), losses (n, n_models), and sums of gradients by raw weights and biases."""
+        index, n = self.row_numbers(rows)
+        losses = np.empty((n if want_losses else 0, n_models))
+        totals = np.zeros(n_models)
+        gradient = np.zeros(weights.shape if want_gradient else (0, weights.shape[1]))
+        b_gradient = np.zeros(len(weights))
+        scratch = self.scratch(n_models, weights.dtype.name)
+        code = self.loss.code if loss_code is None else loss_code
+        for piece in self._pieces(n, len(weights)):
             _linear.loss_gradient(
-                data, storage, index[piece], first + piece.start, self.y, raw, b, self.loss.code, self.options,
-                losses[piece], gradient, b_gradient, room, rows_per_tile, self.n_threads,
+                as_bytes(self.X), _kernels.TYPES[self.X.dtype.name], index[piece], piece.start, piece.stop - piece.start,
+                self.y, self.weights, as_bytes(weights), _linear.REALS[weights.dtype.name], b, n_models, code, self.options,
+                losses[piece], totals, gradient, b_gradient, scratch, self.n_threads,
             )
-        return losses, gradient, b_gradient
+        return totals, losses, gradient, b_gradient
+
+    def _weight_of(self, rows) -> float:
+        """Sum of the weights of some rows."""
+        if not len(self.weights) or rows is None:
+            return float(self.n_samples if rows is None else self.row_numbers(rows)[1])
+        total = float(self.weights[self.row_numbers(rows)[0]].sum())
+        if total == 0.0:
+            raise _validation.InputError("rows holds only rows of weight 0, which have no mean: give at least one of weight")
+        return total
 
     def _penalized(self, W: np.ndarray) -> np.ndarray:
         return W if self.penalize_intercept else W[:, : self.n_features]
 
     def penalty_value(self, W: np.ndarray) -> float:
         """alpha * R(W)."""
-        if self.penalty is None or self.alpha == 0.0:
-            return 0.0
-        return self.alpha * self.penalty.value(self._penalized(self._check_weights(W)))
+        inner = self._penalized(checks.check_weights(W, self.shape, self.fit_intercept))
+        value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
+        return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
 
     def per_sample(self, W) -> np.ndarray:
-        """The loss of every row, float64 (n_samples,), without the penalty."""
-        return self._evaluate(W, None, want_gradient=False)[0]
+        """The loss of every row, float64 (n_samples,), without penalty and weights, in float64 arithmetic."""
+        return self._evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
 
     def value(self, W) -> float:
-        """L(W): the mean loss over all rows, plus the penalty."""
-        return float(self.per_sample(W).mean()) + self.penalty_value(W)
+        """L(W): the mean loss over all rows, plus the penalty, in float64 arithmetic."""
+        totals = self._evaluate(*self.packed([W], "float64"), None)[0]
+        return float(totals[0]) / self._weight_of(None) + self.penalty_value(W)
+
+    def values(self, Ws: list[np.ndarray]) -> np.ndarray:
+        """L of several W in one pass over the data, (n_models,), in the problem's own arithmetic."""
+        totals = self._evaluate(*self.packed(Ws), None, n_models=len(Ws))[0]
+        return totals / self._weight_of(None) + np.array([self.penalty_value(W) for W in Ws])
 
     def value_and_gradient(self, W, rows=None) -> tuple[float, np.ndarray]:
-        """L(W) and its gradient, over all rows or some.
+        """L(W) and its gradient, over all rows or some, in the problem's own arithmetic.
 
         Parameters
         ----------
@@ -210,18 +278,40 @@ class LinearProblem:
         InputError
             For a W of another shape, or row numbers outside the data.
         """
-        W = self._check_weights(W)
-        losses, raw_gradient, b_gradient = self._evaluate(W, rows, want_gradient=True)
+        W = checks.check_weights(W, self.shape, self.fit_intercept)
+        count = self._weight_of(rows)
+        totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient = np.empty(self.shape)
         inner = gradient[:, : self.n_features]
-        np.subtract(raw_gradient, b_gradient[:, None] * self.center, out=inner)
-        inner /= self.scale * len(losses)
+        np.subtract(raw_gradient[:, : self.n_features], b_gradient[:, None] * self.center, out=inner)
+        inner /= self.scale * count
         if self.fit_intercept:
-            gradient[:, -1] = b_gradient / len(losses)
-        if self.penalty is not None and self.alpha:
-            self._penalized(gradient)[...] += self.alpha * self.penalty.gradient(self._penalized(W))
-        return float(losses.mean()) + self.penalty_value(W), gradient
+            gradient[:, -1] = b_gradient / count
+        if self.l2:
+            self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
+        if self.l1:
+            self._penalized(gradient)[...] += self.l1 * np.sign(self._penalized(W))
+        return float(totals[0]) / count + self.penalty_value(W), gradient
+
+    def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
+        """The mean over some rows of z (z . v), z being centred, scaled, and with its 1 for the bias; v like a row of W."""
+        V = np.zeros(self.shape)
+        V[0] = v
+        _, _, raw, b = self._evaluate(*self.packed([V], "float64"), rows, want_gradient=True, loss_code=-1)
+        moved = np.empty(self.shape[1])
+        count = self._weight_of(rows)
+        moved[: self.n_features] = (raw[0, : self.n_features] - b[0] * self.center) / (self.scale * count)
+        if self.fit_intercept:
+            moved[-1] = b[0] / count
+        return moved
 
     def scores(self, W) -> np.ndarray:
         """Scores of every row, float64 (n_samples, n_classes)."""
-        return linear_scores(self.X, *self.to_raw(W), self.n_threads)
+        scores = linear_scores(self.X, *self.to_raw(W), self.n_threads)
+        return scores if self.rows is None else scores[self.rows]
+
+
+def _mask(rows, n: int) -> np.ndarray:
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask

@@ -10,9 +10,6 @@ import os
 from . import _filter, _kernels, _linear
 from ._validation import check_isa
 
-#: compiled modules, each with a table of kernels of its own
-_EXTENSIONS = (_kernels, _linear, _filter)
-
 __all__ = ["active", "available", "built", "use"]
 
 
@@ -49,8 +46,9 @@ def use(name: str) -> None:
 
 def _use(what: str, name: str) -> None:
     number = built().index(check_isa(what, name, available(), built()))
-    for extension in _EXTENSIONS:
-        extension.use_isa(number)
+    _kernels.use_isa(number)
+    _filter.use_isa(number)
+    _linear.use_isa([isa for isa in built()[: number + 1] if isa in available()])
 
 
 if os.environ.get("FASTCLS_ISA"):

@@ -7,7 +7,7 @@ import pytest
 
 from fastcls import LinearProblem
 from fastcls._validation import InputError
-from fastcls.gradcheck import check_gradient, numerical_gradient, relative_errors
+from fastcls.gradcheck import check_arithmetic, check_gradient, numerical_gradient, relative_errors
 from fastcls.losses import LOSSES
 from fastcls.penalties import PENALTIES
 
@@ -19,6 +19,7 @@ def problem_of(loss, dtype="float64", penalty="l2", kind=LinearProblem, **option
     X = rng.normal(size=(25, 11)) if dtype.startswith("float") else rng.integers(-120, 120, (25, 11))
     X = (X % 256 if dtype == "uint8" else X).astype(dtype)
     y = rng.integers(0, 4, 25)
+    options = {"arithmetic": "float64", "max_norm": 9.0 if penalty == "max_norm" else None, **options}
     return kind(X, y, loss=loss, penalty=penalty, alpha=0.05, fit_intercept=True, **options)
 
 
@@ -35,6 +36,57 @@ def test_right_gradients_pass(loss, penalty, dtype):
     assert report.n_checked == 4 * 12
     assert report.n_kinks < 10
     assert report.max_relative_error <= 1e-6
+
+
+OPTIONS = (
+    {}, {"margin": 0.5}, {"include_correct": True}, {"class_reduction": "mean"},
+    {"include_correct": True, "class_reduction": "mean", "margin": 2.0},
+)
+
+
+@pytest.mark.parametrize(
+    ("loss", "options"),
+    [(loss, options) for loss in LOSSES for options in OPTIONS if set(options) <= set(LOSSES[loss].options)],
+)
+@pytest.mark.parametrize("extra", [{}, {"sample_weight": np.arange(25.0)}, {"rows": np.arange(3, 22)}])
+def test_right_gradients_pass_with_every_option(loss, options, extra):
+    problem = problem_of(loss, "float32", "elasticnet", **options, **extra)
+    report = check_gradient(problem, weights_of(problem))
+    assert report.n_kinks < 10
+    assert report.max_relative_error <= 1e-6
+
+
+@pytest.mark.parametrize(("loss", "penalty", "dtype"), list(itertools.product(LOSSES, PENALTIES, DTYPES)))
+@pytest.mark.parametrize("centred", [False, True])
+def test_the_problems_own_arithmetic_differs_by_no_more_than_rounding(loss, penalty, dtype, centred):
+    center = {"center": np.full(11, 3.0), "scale": 2.0} if centred else {}
+    problem = problem_of(loss, dtype, penalty, arithmetic=None, **center)
+    report = check_arithmetic(problem, weights_of(problem))
+    assert problem.arithmetic == ("float64" if dtype == "float64" else "float32")
+    assert report.agrees
+    if loss != "squared_hinge":  # whose slopes are as large as the scores
+        assert report.allowed < 1e-3 * max(1.0, np.abs(problem.X.astype(float)).max())
+    if loss == "softmax":  # slopes of hinges are whole numbers, whose products with bytes float32 holds exactly
+        assert (report.difference > 0) == (dtype != "float64")
+
+
+def test_a_wrong_kernel_is_told_from_rounding():
+    class Wrong(LinearProblem):
+        def value_and_gradient(self, W, rows=None):
+            value, gradient = super().value_and_gradient(W, rows)
+            return value, gradient * (1.01 if self.arithmetic == "float32" else 1.0)
+
+    problem = problem_of("softmax", "float32", kind=Wrong, arithmetic=None)
+    assert not check_arithmetic(problem, weights_of(problem)).agrees
+
+
+def test_a_weight_of_zero_sits_on_the_kink_of_l1():
+    problem = problem_of("softmax", penalty="l1")
+    W = weights_of(problem)
+    W[1, 2] = 0.0
+    report = check_gradient(problem, W)
+    assert report.n_kinks == 1
+    assert (report.coordinates[report.is_kink] == [1, 2]).all()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -88,7 +140,8 @@ class WrappedBytes(LinearProblem):
     def value_and_gradient(self, W, rows=None):
         wrapped = self.X - np.uint8(100)
         twin = LinearProblem(
-            wrapped, self.y, loss=self.loss.name, alpha=self.alpha, fit_intercept=True, scale=self.scale
+            wrapped, self.y, loss=self.loss.name, alpha=self.alpha, fit_intercept=True, scale=self.scale,
+            arithmetic="float64",
         )
         return self.value(W), twin.value_and_gradient(W)[1]
 
@@ -103,7 +156,7 @@ def test_wrong_gradients_are_caught(loss, wrong):
     assert check_gradient(problem, weights_of(problem)).max_relative_error > 1e-3
 
 
-@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.piecewise_linear])
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.piece_degree])
 def test_kinks_are_reported_apart(loss):
     """At W = 0 with margin 1e-5 every step crosses a kink; the neighbouring slopes differ and nothing is wrong."""
     problem = problem_of(loss, margin=1e-5)
@@ -114,7 +167,7 @@ def test_kinks_are_reported_apart(loss):
     assert report.relative_errors.max() > 1e-3
 
 
-@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if not loss.piecewise_linear])
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if not loss.piece_degree])
 def test_smooth_losses_have_no_kinks(loss):
     problem = problem_of(loss)
     assert check_gradient(problem, weights_of(problem)).n_kinks == 0

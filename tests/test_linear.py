@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastcls
-from fastcls import LinearProblem, MulticlassSVM, SoftmaxClassifier, optim
+from fastcls import LinearProblem, MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV, optim
 from fastcls._validation import InputError
 from fastcls.linear import center_and_scale
 from fastcls.losses import LOSSES
@@ -20,7 +20,24 @@ from fastcls.losses import LOSSES
 CLASSIFIERS = (SoftmaxClassifier, MulticlassSVM)
 
 
-@parametrize_with_checks([cls() for cls in CLASSIFIERS])
+def expected_failures(estimator):
+    if getattr(estimator, "solver", "sgd") != "sgd":
+        return {}
+    why = "minibatches of other rows, and steps in another order, are another way down"
+    return dict.fromkeys(("check_sample_weight_equivalence_on_dense_data", "check_sample_weight_equivalence"), why)
+
+
+CHECKED = [
+    *(cls() for cls in CLASSIFIERS),
+    *(cls(alphas=[1e-3, 1e-1], cv=2) for cls in (SoftmaxClassifierCV, MulticlassSVMCV)),
+    *(SoftmaxClassifier(solver=solver, alpha=1e-2) for solver in ("lbfgs", "gd")),
+    MulticlassSVM(solver="gd"),
+    *(MulticlassSVM(loss) for loss in LOSSES if loss not in ("hinge", "softmax")),
+    SoftmaxClassifier(penalty="l1", alpha=1e-3), MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True),
+]
+
+
+@parametrize_with_checks(CHECKED, expected_failed_checks=expected_failures)
 def test_scikit_learn_estimator_checks(estimator, check):
     check(estimator)
 
@@ -225,9 +242,9 @@ X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"penalty": "l1"}, "l2, or None"),
+        ({"penalty": "l3"}, "elasticnet, max_norm, or None"),
         ({"alpha": -1.0}, "alpha=-1"),
-        ({"solver": "lbfgs"}, "choose one of: sgd"),
+        ({"solver": "newton"}, "choose one of: sgd, gd, lbfgs"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.5}, "whole number"),
         ({"learning_rate": 0.0}, "learning_rate=0"),
@@ -250,7 +267,28 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
     ("call", "words"),
     [
         (lambda: MulticlassSVM("softmax").fit(X6, Y6), "choose one of: hinge"),
-        (lambda: MulticlassSVM("squared_hinge").fit(X6, Y6), "choose one of: hinge"),
+        (lambda: MulticlassSVM("crammer_singer", include_correct=True).fit(X6, Y6), "no option 'include_correct'"),
+        (lambda: MulticlassSVM(solver="lbfgs").fit(X6, Y6), "choose one of: sgd, gd, random_search"),
+        (lambda: SoftmaxClassifier(solver="lbfgs", penalty="l1").fit(X6, Y6), "choose one of: sgd, gd, random_search"),
+        (lambda: SoftmaxClassifier(solver="lbfgs", max_norm=1.0).fit(X6, Y6), "choose one of: sgd, gd, random_search"),
+        (lambda: SoftmaxClassifier(penalty="max_norm").fit(X6, Y6), "give max_norm="),
+        (lambda: SoftmaxClassifier(momentum=1.0).fit(X6, Y6), "momentum=1.0; wanted a number from 0 and below 1"),
+        (lambda: SoftmaxClassifier(schedule="linear").fit(X6, Y6), "constant, cosine, step, inverse_scaling"),
+        (lambda: SoftmaxClassifier(early_stopping=1).fit(X6, Y6), "early_stopping=1; wanted True or False"),
+        (lambda: SoftmaxClassifier(validation_fraction=1.5).fit(X6, Y6), "validation_fraction=1.5"),
+        (lambda: SoftmaxClassifier(callbacks=[3]).fit(X6, Y6), "callbacks holds 3"),
+        (lambda: SoftmaxClassifier(class_weight="even").fit(X6, Y6), "choose one of: balanced"),
+        (lambda: SoftmaxClassifier(class_weight={7: 2.0}).fit(X6, Y6), "names the label 7"),
+        (lambda: SoftmaxClassifier(class_weight=[1, 2, 3]).fit(X6, Y6), "a dict from label to weight"),
+        (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=[1, 1, 1, 1, 1, np.nan]), "nan at row 5"),
+        (lambda: SoftmaxClassifier().partial_fit(X6, Y6).partial_fit(X6, Y6 + 1), "the label 3"),
+        (lambda: SoftmaxClassifier(solver="gd").partial_fit(X6, Y6), "partial_fit"),
+        (lambda: SoftmaxClassifier(max_iter=1, learning_rate=50.0).fit(X6, Y6).predict(X6 * 1.6e307), "scores of row"),
+        (lambda: SoftmaxClassifierCV(alphas=[]).fit(X6, Y6), "alphas is empty"),
+        (lambda: SoftmaxClassifierCV(alphas=[-1.0]).fit(X6, Y6), "alphas=-1"),
+        (lambda: SoftmaxClassifierCV(learning_rates=[0.0]).fit(X6, Y6), "learning_rates=0"),
+        (lambda: SoftmaxClassifierCV(cv=7).fit(X6, Y6), "only 6 rows"),
+        (lambda: MulticlassSVMCV(solver="gd").fit(X6, Y6), "sgd, lbfgs"),
         (lambda: MulticlassSVM(margin=0.0).fit(X6, Y6), "margin=0"),
         (lambda: SoftmaxClassifier().fit(X6, np.zeros(6)), "one class only"),
         (lambda: SoftmaxClassifier().fit(X6, Y6[:3]), "one label a row"),
@@ -261,19 +299,6 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
     ],
 )
 def test_wrong_input_is_refused_in_one_line(call, words):
-    with pytest.raises(ValueError, match=words) as caught:
+    with pytest.raises((ValueError, AttributeError), match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
-
-
-def test_random_search_is_the_loss_of_each_try():
-    rng = np.random.default_rng(0)
-    X, y = rng.integers(0, 256, (600, 30), dtype=np.uint8), rng.integers(0, 4, 600)
-    for loss in LOSSES:
-        problem = LinearProblem(X, y, loss=loss, alpha=0.5, fit_intercept=True, center=X.mean(axis=0), scale=50.0)
-        found = optim.random_search(problem, tries=110, scale=0.3, random_state=5)
-        draws = np.random.RandomState(5)
-        first = draws.standard_normal((100, *problem.shape)) * 0.3
-        expected = [problem.value(W) for W in first]
-        np.testing.assert_allclose(found.values[:100], expected, rtol=1e-4)
-        assert found.value == problem.value(found.W) <= min(expected)

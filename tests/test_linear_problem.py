@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem, _linear, penalties, problem, reference
+from fastcls import LinearProblem, penalties, problem, reference, simd
 from fastcls._validation import InputError
 from fastcls.losses import LOSSES
 
@@ -25,16 +25,21 @@ def assert_equals_the_plain_loop(X, y, W, b, loss, alpha=0.0):
     """Value and gradients against `reference.evaluate_linear`, within what rounding can do.
 
     A score of d terms differs by at most (d + 2) eps sum |w x| between two orders of adding; a loss moves by at most
-    twice as much for each class, and so does its slope (softmax) or not at all (hinge, away from its kinks). The gradient
+    twice as much for each class (a squared one times twice its largest excess), and so does its slope (smooth losses) or not
+    at all (hinges, away from their kinks). The gradient
     then adds n rows: n more roundings of terms no larger than max|x|. Eight times that is allowed.
     """
     n, d = X.shape
     value, gradient_W, gradient_b = reference.evaluate_linear(X, y, W, b, loss=loss, alpha=alpha)
-    made = LinearProblem(X, y, loss=loss, alpha=alpha, fit_intercept=True, n_classes=len(W), penalize_intercept=False)
+    made = LinearProblem(
+        X, y, loss=loss, alpha=alpha, fit_intercept=True, n_classes=len(W), penalize_intercept=False, arithmetic="float64"
+    )
     found, gradient = made.value_and_gradient(np.hstack([W, b[:, None]]))
     wide = np.abs(X.astype(np.float64))
     score_error = (d + 2) * EPS * ((wide @ np.abs(W).T).max() + np.abs(b).max())
-    allowed = 8 * (2 * len(W) * score_error + n * EPS)
+    scores = wide @ np.abs(W).T + np.abs(b)
+    steepness = 2 * (1 + 2 * scores.max()) if loss == "squared_hinge" else 1.0
+    allowed = 8 * (2 * len(W) * score_error + n * EPS) * steepness
     penalty_error = 8 * EPS * alpha * (W * W).sum() * W.size
     assert abs(found - value) <= allowed + 8 * n * EPS * abs(value) + penalty_error
     at_most = max(float(wide.max()), 1.0)
@@ -93,19 +98,15 @@ def test_n_threads_agnosticism(loss):
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_chunk_size_agnosticism(loss, monkeypatch):
-    """Calls on consecutive pieces give the bytes of one call; so do tiles of few rows."""
+    """Calls on consecutive runs of whole tiles give the bytes of one call."""
     W = np.random.default_rng(2).normal(size=(12, 801)) / 30
     whole = big_problem(loss, 2)
     value, gradient = whole.value_and_gradient(W)
-    monkeypatch.setattr(problem, "_WORK_PER_CALL", 12 * 800 * 2 * 37)
-    pieces = list(whole._pieces(700))
-    assert len(pieces) == 19
+    monkeypatch.setattr(problem, "_WORK_PER_CALL", 1)
+    assert len(list(whole._pieces(700, 12))) == 3
     assert whole.value_and_gradient(W)[0] == value
     assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
-    tile = _linear.linear_tile
-    monkeypatch.setattr(_linear, "linear_tile", lambda n, d, C: (5, 5 * (d + C)), raising=True)
-    assert tile(37, 800, 12)[0] == 37
-    assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
+
 
 
 def test_scores_of_a_row_depend_on_that_row_only():
@@ -135,7 +136,9 @@ def test_centring_and_scaling_are_folded_in(loss):
     X, y = rows_of("uint8", 50, 20), np.random.default_rng(0).integers(0, 3, 50)
     center, scale = X.mean(axis=0), np.random.default_rng(5).uniform(40, 90, 20)
     W = np.random.default_rng(1).normal(size=(3, 21))
-    folded = LinearProblem(X, y, loss=loss, alpha=0.3, fit_intercept=True, center=center, scale=scale)
+    folded = LinearProblem(
+        X, y, loss=loss, alpha=0.3, fit_intercept=True, center=center, scale=scale, arithmetic="float64"
+    )
     direct = LinearProblem((X - center) / scale, y, loss=loss, alpha=0.3, fit_intercept=True)
     one, other = folded.value_and_gradient(W), direct.value_and_gradient(W)
     assert one[0] == pytest.approx(other[0], rel=1e-12)
@@ -191,10 +194,112 @@ def test_penalty_gradient_is_the_numerical_one(penalty):
     assert slope == pytest.approx((row.gradient(W) * D).sum(), rel=1e-8)
     X, y = rows_of("float64", 10, 4), np.arange(10) % 3
     value = LinearProblem(X, y, penalty=None, fit_intercept=True).value(W)
-    whole = LinearProblem(X, y, penalty=penalty, alpha=0.5, fit_intercept=True).value(W)
-    assert whole == pytest.approx(value + 0.5 * row.value(W))
-    free = LinearProblem(X, y, penalty=penalty, alpha=0.5, fit_intercept=True, penalize_intercept=False).value(W)
-    assert free == pytest.approx(value + 0.5 * row.value(W[:, :-1]))
+    options = {"penalty": penalty, "alpha": 0.5, "fit_intercept": True, "max_norm": 9.0, "l1_ratio": 0.3}
+    whole = LinearProblem(X, y, **options).value(W)
+    assert whole == pytest.approx(value + 0.5 * row.value(W, 0.3))
+    free = LinearProblem(X, y, penalize_intercept=False, **options).value(W)
+    assert free == pytest.approx(value + 0.5 * row.value(W[:, :-1], 0.3))
+
+
+def test_penalties_of_known_weights():
+    W = np.array([[3.0, -4.0], [0.0, 1.0]])
+    values = {name: row.value(W, 0.25) for name, row in penalties.PENALTIES.items()}
+    assert values == {"l2": 26.0, "l1": 8.0, "elasticnet": 0.25 * 8 + 0.75 * 26, "max_norm": 0.0}
+    np.testing.assert_allclose(penalties.project(W, 2.5), [[1.5, -2.0], [0.0, 1.0]])
+    np.testing.assert_array_equal(penalties.proximal_step(W, 1.0), [[2.0, -3.0], [0.0, 0.0]])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("arithmetic", ["float32", "float64"])
+@pytest.mark.parametrize("isa", simd.available())
+def test_every_instruction_set_equals_the_plain_loop(isa, arithmetic, dtype):
+    """Widths around every number of lanes and strips, numbers of classes around every tile.
+
+    Allowed is what `gradcheck.check_arithmetic` derives, with 2^-53 in float64; losses move by at most the scores' error
+    times the slopes' sum of magnitudes, 2.
+    """
+    eps = 2.0**-24 if arithmetic == "float32" and dtype != "float64" else 2.0**-53
+    simd.use(isa)
+    try:
+        for n, d, n_classes in [(5, size, 3) for size in (1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 129, 193)] + [
+            (size, 70, 2) for size in (1, 2, 3, 4, 31, 33, 257)
+        ] + [(9, 66, size) for size in (2, 4, 5, 6, 7, 11, 13)]:
+            rng = np.random.default_rng([n, d, n_classes])
+            X, y = rows_of(dtype, n, d, seed=d), rng.integers(0, n_classes, n)
+            wide = np.abs(X.astype(float))
+            W = rng.normal(size=(n_classes, d)) / max(1.0, wide.max())
+            value, gradient, _ = reference.evaluate_linear(X, y, W, loss="softmax")
+            made = LinearProblem(X, y, n_classes=n_classes, arithmetic=arithmetic)
+            found = made.value_and_gradient(W)
+            score_error = 4 * eps * (np.sqrt(d) + 4) * (wide @ np.abs(W).T).max()
+            assert abs(found[0] - value) <= 2 * score_error + 8 * n * EPS * abs(value)
+            allowed = (0.5 * score_error + 4 * eps * 20) * max(1.0, wide.max())
+            np.testing.assert_allclose(found[1], gradient, rtol=0, atol=allowed)
+            np.testing.assert_allclose(made.scores(W), X.astype(float) @ W.T, rtol=0, atol=1e-11)
+    finally:
+        simd.use("auto")
+
+
+def test_instruction_sets_are_told_apart():
+    """The test above would see nothing if `simd.use` did not reach these kernels: sums in other orders round differently."""
+    X, y = rows_of("float32", 200, 900), np.arange(200) % 5
+    W = np.random.default_rng(0).normal(size=(5, 900)) / 30
+    found = set()
+    try:
+        for isa in simd.available():
+            simd.use(isa)
+            found.add(LinearProblem(X, y).value_and_gradient(W)[1].tobytes())
+    finally:
+        simd.use("auto")
+    assert len(found) >= min(2, len(simd.available()))
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_are_repetitions(loss):
+    X, y = rows_of("float64", 30, 6), np.arange(30) % 3
+    times = np.random.default_rng(3).integers(0, 4, 30)
+    W = np.random.default_rng(1).normal(size=(3, 6))
+    weighted = LinearProblem(X, y, loss=loss, sample_weight=times).value_and_gradient(W)
+    repeated = LinearProblem(np.repeat(X, times, axis=0), np.repeat(y, times), loss=loss, n_classes=3).value_and_gradient(W)
+    assert weighted[0] == pytest.approx(repeated[0], rel=1e-13)
+    np.testing.assert_allclose(weighted[1], repeated[1], atol=1e-14)
+    doubled = LinearProblem(X, y, loss=loss, sample_weight=2.0 * times).value_and_gradient(W)
+    assert doubled[0] == pytest.approx(weighted[0], rel=1e-14)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_problem_of_some_rows_is_that_of_their_copy(loss):
+    X, y, weights = rows_of("uint8", 60, 9), np.arange(60) % 4, np.linspace(0.5, 2, 60)
+    some = np.random.default_rng(0).permutation(60)[:33]
+    W = np.random.default_rng(1).normal(size=(4, 9)) / 100
+    part = LinearProblem(X, y, loss=loss, rows=some, sample_weight=weights)
+    copy = LinearProblem(X[some], y[some], loss=loss, sample_weight=weights[some], n_classes=4)
+    np.testing.assert_array_equal(part.per_sample(W), copy.per_sample(W))
+    assert part.value(W) == pytest.approx(copy.value(W), rel=1e-14)
+    np.testing.assert_array_equal(part.scores(W), copy.scores(W))
+    for rows in (None, np.array([4, 4, 7])):
+        np.testing.assert_allclose(
+            part.value_and_gradient(W, rows)[1], copy.value_and_gradient(W, rows)[1], rtol=1e-14, atol=1e-14
+        )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_many_weights_in_one_pass_are_each_alone(loss):
+    X, y = rows_of("uint8", 300, 70), np.arange(300) % 4
+    made = LinearProblem(X, y, loss=loss, alpha=0.1, fit_intercept=True, scale=80.0, center=X.mean(axis=0))
+    Ws = list(np.random.default_rng(1).normal(size=(9, 4, 71)) / 10)
+    together = made.values(Ws)
+    assert [float(value) for value in together] == [float(made.values([W])[0]) for W in Ws]
+    np.testing.assert_allclose(together, [made.value(W) for W in Ws], rtol=1e-5)
+
+
+def test_large_values_choose_float64():
+    y = np.arange(6) % 2
+    X = rows_of("float32", 6, 4)
+    assert LinearProblem(X, y).arithmetic == "float32"
+    assert LinearProblem(X * np.float32(1e30), y).arithmetic == "float64"
+    assert LinearProblem(X, y, center=np.full(4, 1e4)).arithmetic == "float64"
+    assert np.isfinite(LinearProblem(X * np.float32(1e38), y).value_and_gradient(np.ones((2, 4)))[1]).all()
 
 
 X4, Y4 = np.eye(4), np.array([0, 1, 2, 1])
@@ -204,9 +309,18 @@ X4, Y4 = np.eye(4), np.array([0, 1, 2, 1])
     ("call", "words"),
     [
         (lambda: LinearProblem(X4, Y4, loss="squared"), "hinge"),
-        (lambda: LinearProblem(X4, Y4, penalty="l7"), "l2, or None"),
-        (lambda: LinearProblem(X4, Y4, penalty=["l2"]), "l2, or None"),
+        (lambda: LinearProblem(X4, Y4, penalty="l7"), "elasticnet, max_norm, or None"),
+        (lambda: LinearProblem(X4, Y4, penalty=["l2"]), "elasticnet, max_norm, or None"),
         (lambda: LinearProblem(X4, Y4, alpha=-1), "alpha=-1"),
+        (lambda: LinearProblem(X4, Y4, l1_ratio=2), "l1_ratio=2"),
+        (lambda: LinearProblem(X4, Y4, penalty="max_norm"), "give max_norm="),
+        (lambda: LinearProblem(X4, Y4, max_norm=0), "max_norm=0"),
+        (lambda: LinearProblem(X4, Y4, sample_weight=[1, 2]), "one weight a row"),
+        (lambda: LinearProblem(X4, Y4, sample_weight=[1, 2, -1, 1]), "-1 at row 2"),
+        (lambda: LinearProblem(X4, Y4, sample_weight=np.zeros(4)), "zero for every row"),
+        (lambda: LinearProblem(X4, Y4, rows=[0, 9]), "rows 0 to 3"),
+        (lambda: LinearProblem(X4, Y4, arithmetic="float16"), "float32, float64"),
+        (lambda: LinearProblem(X4, Y4, sample_weight=[0, 1, 1, 1]).value_and_gradient(np.zeros((3, 4)), [0]), "weight 0"),
         (lambda: LinearProblem(X4, Y4, alpha=float("nan")), "alpha=nan"),
         (lambda: LinearProblem(X4, Y4[:2]), "each of the 4 rows"),
         (lambda: LinearProblem(X4, Y4 * 0.5), "integer class code"),

@@ -1,0 +1,110 @@
+"""Words of the linear classifiers: parameters and attributes that they share, and advice where training falls short."""
+
+from __future__ import annotations
+
+from .optim import OptimResult
+from .problem import LinearProblem
+
+
+def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: float | None) -> str | None:
+    """What to change, where training ended far above the loss of W = 0 or did not meet its `tol`."""
+    last = result.loss_history[-1]
+    at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
+    if result.learning_rate is not None and last > 2.0 * at_zero:
+        return (
+            f"the loss ended at {last:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
+            f'learning_rate={result.learning_rate:.3g} are too long; use "auto" or a smaller one'
+        )
+    if result.converged is not False or result.stopped_by != "max_iter":
+        return None
+    if solver == "lbfgs":
+        return (
+            f"no entry of the gradient should be above tol={1e-4 if tol is None else tol:g}, but L-BFGS stopped after "
+            f"{result.n_iter} iterations: raise max_iter or tol"
+        )
+    return (
+        f"the loss still falls by more than tol={tol:g} of itself after {result.n_iter} epochs: raise max_iter or tol, or "
+        "leave tol=None to train for max_iter epochs"
+    )
+
+
+PARAMETERS_AND_ATTRIBUTES = """
+    penalty : {"l2", "l1", "elasticnet", "max_norm"} or None
+        Of the weights in the centred, scaled space; the bias is free. "l2" adds alpha * sum W^2 (no 1/2), "l1"
+        alpha * sum |W| by a proximal step, so weights become exactly 0, "elasticnet" a mixture of both. For l2,
+        alpha = 1 / (2 C n_samples) maps the C of ``LogisticRegression``, and half of ``SGDClassifier``'s alpha.
+    alpha : float
+        Strength of the penalty.
+    l1_ratio : float
+        Part of l1 in "elasticnet".
+    max_norm : float, optional
+        Largest Euclidean norm of a class's weights, kept by projection; with any penalty, and needed by "max_norm".
+    solver : {"sgd", "gd", "lbfgs", "random_search", "random_local_search"}
+        "sgd": minibatches; each epoch visits every row once in a new random order. "gd": all rows in every step. "lbfgs":
+        SciPy's, for the softmax and squared hinge losses with l2 or no penalty. The last two are the lecture's first ideas.
+    batch_size : int
+        Rows of a minibatch.
+    learning_rate : float or "auto"
+        Of the first step. "auto" is 1 over the expected smoothness of a minibatch: the largest eigenvalue of the rows'
+        second moment, found by power iteration on at most 512 of them, times the curvature of the loss (1/2 for softmax;
+        n_classes / margin for the hinge with its kinks rounded off). See ``fastcls.optim.curvature``.
+    schedule : {"cosine", "constant", "step", "inverse_scaling"}
+        How the step shrinks as training goes on: see ``fastcls.optim.SCHEDULES``.
+    momentum : float
+        What part of a step is taken again with the next.
+    nesterov : bool
+        Take the gradient where the momentum leads to.
+    max_iter : int or None
+        Epochs (sgd), iterations (gd, lbfgs) or tries (random searches). None: for sgd as many epochs as make 1,000 steps,
+        at least 20 and at most 200; 300 for gd, 200 for lbfgs, 1,000 tries.
+    tol : float or None
+        sgd, gd: stop when the loss has not fallen by `tol` of itself for five epochs, and warn if that never happened;
+        None: train for all epochs, and there is nothing to converge to. lbfgs: stop when no entry of the gradient is larger;
+        None is 1e-4.
+    init_scale : float
+        Standard deviation of the first weights; of the draws or steps of the random searches.
+    center : bool
+        Take the mean of every feature off. Like `scale` it is folded into the weights: the data is not copied.
+    scale : bool
+        Divide by one number, the root mean square of all centred values. One for all features: a scale of its own would
+        give a pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST.
+    fit_intercept : bool
+        Whether there is a bias.
+    early_stopping : bool
+        Keep `validation_fraction` of the rows apart, stop when their loss has not fallen for five epochs, and keep the
+        weights that were best on them.
+    validation_fraction : float
+    warm_start : bool
+        Start from the weights of the last fit.
+    random_state : int, RandomState or None
+        First weights, order of rows, rows kept apart.
+    class_weight : dict, "balanced" or None
+        Multiplies the weights of rows.
+    callbacks : callable or list of them, optional
+        Called with a ``fastcls.optim.Progress`` after each epoch or iteration; one that returns True ends the training.
+    verbose : int
+        Above 0: one printed line an epoch.
+    n_jobs : int, optional
+        Threads; the fitted model is the same bytes for any number.
+
+    Attributes
+    ----------
+    coef_ : float64 array (n_classes, n_features)
+        Weights in the space of the rows as they came; one row a class, also for two classes.
+    intercept_ : float64 array (n_classes,)
+    classes_ : array (n_classes,)
+    loss_history_ : float64 array (n_iter_,)
+        The full loss: for sgd averaged over each epoch's minibatches, each before its step; for the random searches the
+        smallest so far.
+    val_history_ : float64 array
+        The mean loss on the rows kept apart after each epoch; empty without early_stopping.
+    n_iter_ : int
+        Epochs, iterations or tries done.
+    gradient_norm_ : float
+        Euclidean norm of the full loss's gradient, in the centred, scaled space, where training ended.
+    learning_rate_ : float or None
+        The first step's.
+    center_ : float64 array (n_features,)
+    scale_ : float
+    n_features_in_ : int
+"""

@@ -1,0 +1,71 @@
+/* Kernels of the linear classifiers: scores of a few rows, and the gradient's sums over rows. README.md tells the rest.
+
+   Letters as everywhere: rows r, features f, columns k. A *column* is one class of one model: many models over the same
+   data are more columns. `REAL` is the arithmetic, float or double; rows are widened to it in registers.
+
+   Sums are in floating point, in an order that depends on the instruction set, but never on the number of threads, on the
+   number of columns or rows beside them, or on where in a tile a row or a column stands. */
+#ifndef FASTCLS_LINEAR_CONTRACT_H
+#define FASTCLS_LINEAR_CONTRACT_H
+
+#include "contract.h"
+
+enum { FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_N_REALS };
+
+/* Features of a strip: what the gradient kernel does at once, and what weights are padded with zeros to a multiple of. */
+enum { FASTCLS_STRIP = 64 };
+
+/* Rows ahead that the gradient kernel asks for. It walks down a strip of 64 features, one line of each row, a stride that no
+   hardware foresees, and half of the lines are in another core's cache. */
+enum { PREFETCHED_ROWS = 24 };
+#if defined(__GNUC__)
+#define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define FASTCLS_PREFETCH(p) (void)(p)
+#endif
+
+/* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel. */
+enum { FASTCLS_MOST_ROWS = 4, FASTCLS_MOST_COLUMNS = 6 };
+
+/* out[r * out_stride + k] += sum over f of rows[r][f] * W[k * w_stride + f], for the kernel's number of rows (repeat a row
+   where there are fewer) and the first n_columns columns. W is padded with zeros to a whole strip. */
+typedef void (*fastcls_scores_fn)(const void *const *rows, ptrdiff_t n_features, const void *W, ptrdiff_t w_stride,
+                                  int n_columns, double *out, ptrdiff_t out_stride);
+
+/* out[k * FASTCLS_STRIP + f] = sum over r of G[r * g_stride + k] * rows[r][feature + f], rows in their order, for one
+   strip of features. */
+typedef void (*fastcls_gradient_fn)(const void *const *rows, ptrdiff_t n_rows, ptrdiff_t feature, const void *G,
+                                    ptrdiff_t g_stride, int n_columns, void *out);
+
+/* Sum over f of (row[f] - center[f])^2; center is padded with zeros to a whole strip. */
+typedef double (*fastcls_squares_fn)(const void *row, ptrdiff_t n_features, const double *center);
+
+/* One step of descent for one strip of one column, in place; see linear_descent.h. */
+typedef struct {
+    double rate, momentum, l2, l1; /* of this column's model; the penalty is l2 sum W^2 + l1 sum |W| */
+    int nesterov;
+    const double *center, *scale, *inverse_squared_scale; /* of this strip; the padding has 0, 1 and 0 */
+} fastcls_step;
+enum { FASTCLS_DOT_CENTER, FASTCLS_SQUARES, FASTCLS_MAGNITUDES, FASTCLS_N_PARTS };
+typedef void (*fastcls_descend_fn)(void *W, void *trail, const double *slopes, double bias_slope, const fastcls_step *step,
+                                   double *parts_out);
+
+typedef struct {
+    const char *name;
+    int score_rows, columns; /* of one call: rows of a scores kernel, most columns of both kernels */
+    fastcls_scores_fn scores[FASTCLS_N_TYPES][FASTCLS_N_REALS];
+    fastcls_gradient_fn gradient[FASTCLS_N_TYPES][FASTCLS_N_REALS];
+    fastcls_squares_fn squares[FASTCLS_N_TYPES];
+    fastcls_descend_fn descend[FASTCLS_N_REALS];
+} fastcls_linear_isa;
+
+#define FASTCLS_LINEAR_ROW(KERNEL, TYPE, ISA) {KERNEL##_##TYPE##_f32_##ISA, KERNEL##_##TYPE##_f64_##ISA}
+#define FASTCLS_LINEAR_TABLE(KERNEL, ISA)                                                                                \
+    {FASTCLS_LINEAR_ROW(KERNEL, u8, ISA), FASTCLS_LINEAR_ROW(KERNEL, i8, ISA), FASTCLS_LINEAR_ROW(KERNEL, f16, ISA),     \
+     FASTCLS_LINEAR_ROW(KERNEL, f32, ISA), {NULL, KERNEL##_f64_f64_##ISA}}
+#define FASTCLS_LINEAR_ISA(ISA, NAME, ROWS, COLUMNS)                                                                     \
+    {NAME, ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                        \
+     {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_f32_f64_##ISA, squares_f64_f64_##ISA},  \
+     {descend_f32_##ISA, descend_f64_##ISA}}
+
+#endif

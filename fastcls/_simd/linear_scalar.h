@@ -1,0 +1,69 @@
+/* The linear kernels as plain loops: the definition. */
+#ifndef FASTCLS_LINEAR_SCALAR_H
+#define FASTCLS_LINEAR_SCALAR_H
+
+#include "linear_contract.h"
+#include "scalar.h"
+
+#define LINEAR_SCALAR(TYPE, STORED, WIDEN, REAL_NAME, REAL)                                                              \
+    static void scores_##TYPE##_##REAL_NAME##_scalar(const void *const *rows, ptrdiff_t n_features, const void *W,       \
+                                                     ptrdiff_t w_stride, int n_columns, double *out,                     \
+                                                     ptrdiff_t out_stride) {                                             \
+        for (int k = 0; k < n_columns; k++) {                                                                            \
+            const STORED *x = (const STORED *)rows[0];                                                                   \
+            const REAL *w = (const REAL *)W + k * w_stride;                                                              \
+            REAL total = 0;                                                                                              \
+            for (ptrdiff_t f = 0; f < n_features; f++)                                                                   \
+                total += (REAL)WIDEN(x[f]) * w[f];                                                                       \
+            out[k] += (double)total;                                                                                     \
+        }                                                                                                                \
+        (void)out_stride;                                                                                                \
+    }                                                                                                                    \
+    static void gradient_##TYPE##_##REAL_NAME##_scalar(const void *const *rows, ptrdiff_t n_rows, ptrdiff_t feature,     \
+                                                       const void *G, ptrdiff_t g_stride, int n_columns, void *out) {    \
+        REAL *total = (REAL *)out;                                                                                       \
+        for (ptrdiff_t i = 0; i < n_columns * FASTCLS_STRIP; i++)                                                        \
+            total[i] = 0;                                                                                                \
+        for (ptrdiff_t r = 0; r < n_rows; r++) {                                                                         \
+            const STORED *x = (const STORED *)rows[r] + feature;                                                         \
+            const REAL *g = (const REAL *)G + r * g_stride;                                                              \
+            for (int k = 0; k < n_columns; k++)                                                                          \
+                for (int f = 0; f < FASTCLS_STRIP; f++)                                                                  \
+                    total[k * FASTCLS_STRIP + f] += g[k] * (REAL)WIDEN(x[f]);                                            \
+        }                                                                                                                \
+    }
+
+#define LINEAR_SQUARES(TYPE, STORED, WIDEN)                                                                              \
+    static double squares_##TYPE##_f64_scalar(const void *row, ptrdiff_t n_features, const double *center) {             \
+        double total = 0.0;                                                                                              \
+        for (ptrdiff_t f = 0; f < n_features; f++) {                                                                     \
+            const double difference = (double)WIDEN(((const STORED *)row)[f]) - center[f];                               \
+            total += difference * difference;                                                                            \
+        }                                                                                                                \
+        return total;                                                                                                    \
+    }
+
+LINEAR_SCALAR(u8, uint8_t, WIDEN_AS_IT_IS, f32, float)
+LINEAR_SCALAR(i8, int8_t, WIDEN_AS_IT_IS, f32, float)
+LINEAR_SCALAR(f16, uint16_t, widen_f16, f32, float)
+LINEAR_SCALAR(f32, float, WIDEN_AS_IT_IS, f32, float)
+LINEAR_SCALAR(u8, uint8_t, WIDEN_AS_IT_IS, f64, double)
+LINEAR_SCALAR(i8, int8_t, WIDEN_AS_IT_IS, f64, double)
+LINEAR_SCALAR(f16, uint16_t, widen_f16, f64, double)
+LINEAR_SCALAR(f32, float, WIDEN_AS_IT_IS, f64, double)
+LINEAR_SCALAR(f64, double, WIDEN_AS_IT_IS, f64, double)
+
+LINEAR_SQUARES(u8, uint8_t, WIDEN_AS_IT_IS)
+LINEAR_SQUARES(i8, int8_t, WIDEN_AS_IT_IS)
+LINEAR_SQUARES(f16, uint16_t, widen_f16)
+LINEAR_SQUARES(f32, float, WIDEN_AS_IT_IS)
+LINEAR_SQUARES(f64, double, WIDEN_AS_IT_IS)
+
+#define DESCEND descend_f32_scalar
+#define REAL float
+#include "linear_descent.h"
+#define DESCEND descend_f64_scalar
+#define REAL double
+#include "linear_descent.h"
+
+#endif

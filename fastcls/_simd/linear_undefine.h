@@ -1,0 +1,25 @@
+/* Forget the vocabulary that linear_types.h was given. */
+#undef VECTOR_F32
+#undef LANES_F32
+#undef ZERO_F32
+#undef LOAD_F32
+#undef STORE_F32
+#undef SPREAD_F32
+#undef FMA_F32
+#undef FOLD_F32
+#undef WIDEN_U8_F32
+#undef WIDEN_I8_F32
+#undef WIDEN_F16_F32
+#undef VECTOR_F64
+#undef LANES_F64
+#undef ZERO_F64
+#undef LOAD_F64
+#undef STORE_F64
+#undef SPREAD_F64
+#undef FMA_F64
+#undef FOLD_F64
+#undef WIDEN_U8_F64
+#undef WIDEN_I8_F64
+#undef WIDEN_F16_F64
+#undef WIDEN_F32_F64
+#undef SUB_F64

@@ -1,0 +1,182 @@
+"""The checks of user input that only the linear classifiers need; what all share is in `_validation.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ._validation import InputError, check_number, one_of
+
+
+def check_loss_options(loss: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given to a loss: margins above 0, switches True or False, reductions by name."""
+    for name, value in given.items():
+        if name not in known:
+            raise InputError(f"loss {loss!r} has no option {name!r}: its options are {sorted(known) or 'none'}")
+        if name == "margin":
+            check_number(name, value, minimum=0, strict=True)
+        elif name == "class_reduction":
+            one_of(name, value, ("sum", "mean"))
+        else:
+            check_switch(name, value)
+    return dict(given)
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """A bool; nothing else, so that a typing slip is not taken for yes."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name}={value!r}; wanted True or False")
+    return bool(value)
+
+
+def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
+    scores = np.asarray(scores, dtype=np.float64)
+    if scores.ndim != 2 or scores.shape[1] < 1:
+        raise InputError(f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)")
+    return scores, check_codes(y, len(scores), scores.shape[1])[0]
+
+
+def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarray, int]:
+    """Class codes as int64 (n_samples,), and the number of classes: by default the largest code + 1."""
+    y = np.asarray(y)
+    if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
+        raise InputError(
+            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the {n_samples} rows"
+        )
+    if n_classes is None:
+        n_classes = int(y.max()) + 1 if len(y) else 1
+    n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
+    if len(y) and (y.min() < 0 or y.max() >= n_classes):
+        raise InputError(f"y holds codes {y.min()} to {y.max()}: with {n_classes} classes use 0 to {n_classes - 1}")
+    return np.ascontiguousarray(y, dtype=np.int64), n_classes
+
+
+def check_penalty(name: Any, max_norm: Any) -> str | None:
+    """The name of a penalty, or None; and whether a largest norm came with the one that needs it."""
+    from .penalties import PENALTIES
+
+    if name is not None and (not isinstance(name, str) or name not in PENALTIES):
+        raise InputError(f"penalty={name!r} is unknown; choose one of: {', '.join(PENALTIES)}, or None")
+    if max_norm is not None:
+        check_number("max_norm", max_norm, minimum=0, strict=True)
+    elif name == "max_norm":
+        raise InputError("penalty='max_norm' needs the largest norm of a class's weights: give max_norm=3.0, for example")
+    return name
+
+
+def check_l1_ratio(ratio: Any) -> float:
+    """A number from 0 to 1."""
+    if check_number("l1_ratio", ratio, minimum=0) > 1:
+        raise InputError(f"l1_ratio={ratio!r}; wanted a number from 0 (all L2) to 1 (all L1)")
+    return float(ratio)
+
+
+def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
+    """A number from 0 (or above it) to below 1."""
+    if check_number(name, value, minimum=0, strict=strict) >= 1:
+        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1")
+    return float(value)
+
+
+def check_per_feature(name: str, given: Any, default: float, n_features: int) -> np.ndarray:
+    """One finite number, or one a feature."""
+    values = np.asarray(default if given is None else given, dtype=np.float64)
+    if values.shape not in ((), (n_features,)) or not np.all(np.isfinite(values)):
+        raise InputError(f"{name} has shape {values.shape}: give one finite number, or {n_features} of them")
+    if name == "scale" and np.any(values == 0):
+        raise InputError("scale holds a 0: every scale divides, so give numbers other than 0")
+    return values
+
+
+def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
+    """W as float64, of the shape that a problem needs."""
+    W = np.asarray(W, dtype=np.float64)
+    if W.shape != shape:
+        bias = " (the last column is the bias)" if has_bias else ""
+        raise InputError(f"W has shape {W.shape}: this problem needs {shape}{bias}")
+    return W
+
+
+def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
+    """Row numbers as int64, at least one, none of them outside the data; a slice becomes the numbers it stands for."""
+    index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
+    if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
+        raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")
+    if index.min() < 0 or index.max() >= n_rows:
+        raise InputError(f"rows holds {index.min()} to {index.max()}: there are rows 0 to {n_rows - 1}")
+    return index.astype(np.int64, copy=False)
+
+
+def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
+    """One finite weight of at least 0 a row, not all of them 0, as float64; no array: none was given."""
+    if weights is None:
+        return np.zeros(0)
+    values = np.asarray(weights, dtype=np.float64)
+    if values.ndim == 0:
+        values = np.full(n_rows, float(values))
+    if values.shape != (n_rows,):
+        raise InputError(f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight a row")
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        raise InputError(f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at "
+                         "least 0")
+    if n_rows and not values.any():
+        raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
+    return values
+
+
+def check_class_weight(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
+    """A weight for every class: None for None, n / (n_classes * count) for "balanced", or as a dict says."""
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str):
+        one_of("class_weight", class_weight, ("balanced",))
+        return len(codes) / (len(classes) * np.bincount(codes, minlength=len(classes)))
+    if not isinstance(class_weight, Mapping):
+        raise InputError(f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight")
+    unknown = [label for label in class_weight if label not in classes.tolist()]
+    if unknown:
+        raise InputError(f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among "
+                         f"{classes[:10].tolist()}")
+    weights = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
+    return weights
+
+
+def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
+    """Labels that a model was made for."""
+    strange = np.setdiff1d(labels, known)
+    if len(strange):
+        raise InputError(f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; "
+                         f"{advice}")
+
+
+def check_two_classes(classes: np.ndarray) -> None:
+    """A linear classifier tells classes apart."""
+    if len(classes) < 2:
+        raise InputError(
+            f"y holds one class only, {classes[0]!r}: a linear classifier tells classes apart, so give rows of at least two"
+        )
+
+
+def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
+    """None, one callable or several, as a tuple."""
+    if callbacks is None:
+        return ()
+    found = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for one in found:
+        if not callable(one):
+            raise InputError(f"callbacks holds {one!r}; wanted functions of one argument, the progress")
+    return found
+
+
+def check_finite_scores(scores: np.ndarray) -> None:
+    """Scores overflow where rows are far beyond those of training."""
+    if not np.isfinite(scores).all():
+        row = int(np.argmin(np.isfinite(scores).all(axis=1)))
+        raise InputError(f"the scores of row {row} of X overflow float64: its values are far beyond those of training; "
+                         "scale them down first")

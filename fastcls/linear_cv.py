@@ -1,0 +1,306 @@
+"""Sweeps of the linear classifiers: every setting of a fold is trained in one pass over the rows, as more columns."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from . import _threads, optim
+from . import _validation_linear as checks
+from ._moments import center_and_scale
+from ._validation import InputError, check_folds, check_labels, check_number, check_rows, remember_features
+from .linear import MulticlassSVM, SoftmaxClassifier
+from .penalties import PENALTIES
+from .problem import LinearProblem, linear_scores
+
+__all__ = ["MulticlassSVMCV", "SoftmaxClassifierCV"]
+
+ALPHAS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_BLOCK_BYTES = 1 << 24
+
+
+def _grid(name: str, given: Any) -> list[Any]:
+    values = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    if not values:
+        raise InputError(f"{name} is empty; give at least one value")
+    for value in values:
+        if not (name == "learning_rates" and isinstance(value, str) and value == "auto"):
+            check_number(name, value, minimum=0, strict=name == "learning_rates")
+    return list(dict.fromkeys(values))
+
+
+class _LinearCV(ClassifierMixin, BaseEstimator):
+    """What both sweeps share."""
+
+    def _estimator(self, **params: Any) -> Any:
+        """The classifier that is swept, with this object's parameters and some of its own."""
+        raise NotImplementedError
+
+    def _shared(self, kind: type) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.get_params(deep=False) if name in kind().get_params()}
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None):
+        """Cross-validate every setting, and train the best on all rows.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : array-like (n_samples,)
+        sample_weight : array-like (n_samples,), optional
+            For training; every row of a fold counts the same when settings are judged.
+
+        Returns
+        -------
+        self
+        """
+        alphas, rates = _grid("alphas", self.alphas), _grid("learning_rates", self.learning_rates)
+        base = self._estimator(alpha=alphas[0])
+        loss, options = base._check_options()
+        if self.solver not in ("sgd", "lbfgs"):
+            raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
+        rows = check_rows(X, "X", estimator=self, reset=True)
+        classes, codes = check_labels(y, len(rows.rows))
+        checks.check_two_classes(classes)
+        weights = base._weights(sample_weight, classes, codes)
+        settings = [{"alpha": alpha, "learning_rate": rate} for alpha, rate in itertools.product(alphas, rates)]
+        scores, losses = [], []
+        for train, test in self._folds(rows.rows, codes):
+            if len(weights):
+                train = train[weights[train] > 0]
+            counted = np.zeros(len(codes))
+            counted[train] = weights[train] if len(weights) else 1.0
+            mean, spread = center_and_scale(
+                rows.rows, base.center, base.scale, counted, _threads.effective(self.n_jobs)
+            )
+            problem = LinearProblem(
+                rows, codes, loss, base.penalty, 0.0, base.fit_intercept, n_classes=len(classes), max_norm=base.max_norm,
+                penalize_intercept=False, n_jobs=self.n_jobs, center=mean, scale=spread, rows=train,
+                sample_weight=weights if len(weights) else None, **options,
+            )
+            Ws = self._train(base, problem, settings)
+            of_fold = [_judge(problem, W, test) for W in Ws]
+            scores.append([score for score, _ in of_fold])
+            losses.append([value for _, value in of_fold])
+        self._choose(settings, np.array(scores), np.array(losses))
+        best = self._estimator(**self.best_params_)
+        self.best_estimator_ = best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
+        remember_features(self, X)
+        self.classes_ = classes
+        self.coef_, self.intercept_ = best.coef_, best.intercept_
+        self.loss_history_, self.n_iter_ = best.loss_history_, best.n_iter_
+        return self
+
+    def _folds(self, X: np.ndarray, codes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+        if isinstance(self.cv, (int, np.integer)) and not isinstance(self.cv, bool):
+            seed = check_random_state(self.random_state).randint(2**31 - 1)
+            folds = StratifiedKFold(check_folds(self.cv, codes), shuffle=True, random_state=seed)
+        else:
+            folds = check_cv(self.cv, codes, classifier=True)
+        return [(np.sort(train), np.sort(test)) for train, test in folds.split(np.zeros((len(codes), 1)), codes)]
+
+    def _train(self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]]) -> list[np.ndarray]:
+        """W of every setting, trained on the rows of one fold."""
+        random_state = check_random_state(self.random_state)
+        start = base._start(problem, random_state)
+        parts = [PENALTIES[base.penalty].parts(base.l1_ratio) if base.penalty else (0.0, 0.0)] * len(settings)
+        strengths = [
+            (setting["alpha"] * l1, setting["alpha"] * l2, problem.max_norm)
+            for setting, (l1, l2) in zip(settings, parts, strict=True)
+        ]
+        if self.solver == "lbfgs":
+            return self._path(base, problem, start, strengths)
+        bend = optim.curvature(problem, base.batch_size, random_state)
+        rates = [
+            1.0 / max(bend + 2.0 * l2, 1e-300) if setting["learning_rate"] == "auto" else setting["learning_rate"]
+            for setting, (_, l2, _) in zip(settings, strengths, strict=True)
+        ]
+        Ws, _ = optim.descend_many(
+            problem, [start] * len(settings), strengths, rates, max_iter=base._epochs(problem.n_samples),
+            batch_size=base.batch_size, schedule=base.schedule, momentum=base.momentum, nesterov=base.nesterov,
+            random_state=random_state,
+        )
+        return Ws
+
+    def _path(self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list) -> list[np.ndarray]:
+        """L-BFGS from the strongest penalty to the weakest, each from where the last ended."""
+        Ws: list[np.ndarray] = [start] * len(strengths)
+        W = start
+        for at in sorted(range(len(strengths)), key=lambda at: -strengths[at][1]):
+            problem.l2 = strengths[at][1]
+            W = optim.LBFGS(base._epochs(problem.n_samples), base.tol or 1e-4).minimize(problem, W).W
+            Ws[at] = W
+        problem.l2 = 0.0
+        return Ws
+
+    def _choose(self, settings: list[dict[str, Any]], scores: np.ndarray, losses: np.ndarray) -> None:
+        """cv_results_ and the best setting: of equal accuracies the one with the smaller loss."""
+        mean, mean_loss = scores.mean(axis=0), losses.mean(axis=0)
+        order = np.lexsort((mean_loss, -mean))
+        ranks = np.empty(len(settings), dtype=np.int32)
+        ranks[order] = np.arange(1, len(settings) + 1)
+        self.best_index_ = int(order[0])
+        self.best_params_ = settings[self.best_index_]
+        self.best_score_ = float(mean[self.best_index_])
+        self.cv_results_ = {
+            "params": settings,
+            "param_alpha": np.array([setting["alpha"] for setting in settings]),
+            "param_learning_rate": np.array([setting["learning_rate"] for setting in settings], dtype=object),
+            "mean_test_score": mean,
+            "std_test_score": scores.std(axis=0),
+            "mean_test_loss": mean_loss,
+            "rank_test_score": ranks,
+            **{f"split{at}_test_score": of_fold for at, of_fold in enumerate(scores)},
+        }
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of the best setting's model."""
+        check_is_fitted(self, "best_estimator_")
+        check_rows(X, "X", estimator=self)
+        return self.best_estimator_.decision_function(np.asarray(X) if hasattr(X, "iloc") else X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels by the best setting's model."""
+        check_is_fitted(self, "best_estimator_")
+        check_rows(X, "X", estimator=self)
+        return self.best_estimator_.predict(np.asarray(X) if hasattr(X, "iloc") else X)
+
+    @available_if(lambda self: isinstance(self, SoftmaxClassifierCV))
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities by the best setting's model."""
+        check_is_fitted(self, "best_estimator_")
+        check_rows(X, "X", estimator=self)
+        return self.best_estimator_.predict_proba(np.asarray(X) if hasattr(X, "iloc") else X)
+
+
+def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray) -> tuple[float, float]:
+    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0)."""
+    coef, intercept = problem.to_raw(W)
+    step = max(1, _BLOCK_BYTES // (problem.X.shape[1] * problem.X.itemsize))
+    right, total = 0, 0.0
+    for start in range(0, len(test), step):
+        rows = test[start : start + step]
+        scores = linear_scores(problem.X[rows], coef, intercept, problem.n_threads)
+        right += int((scores.argmax(axis=1) == problem.y[rows]).sum())
+        total += float(problem.loss.function(scores, problem.y[rows], **problem.loss_options)[0].sum())
+    return (right / len(test), total / len(test)) if coef.any() else (right / len(test), np.inf)
+
+
+_DOC = """
+    Parameters
+    ----------
+    alphas : sequence of float
+        Strengths of the penalty to try.
+    learning_rates : sequence of float or "auto"
+        First steps to try, each with every alpha; sgd only.
+    cv : int, splitter or iterable of (train, test)
+        Folds; a number means stratified and shuffled.
+    Others
+        As for the classifier itself. ``solver``: "sgd", all settings together in one pass over the rows an epoch, or
+        "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
+
+    Attributes
+    ----------
+    best_params_ : dict
+    best_score_ : float
+        Mean accuracy over the folds.
+    best_index_ : int
+    cv_results_ : dict
+        As of scikit-learn's searches, with ``mean_test_loss``.
+    best_estimator_ : the classifier, trained on all rows with the best setting
+    classes_, coef_, intercept_, loss_history_, n_iter_ : of that
+"""
+
+
+class SoftmaxClassifierCV(_LinearCV):
+    __doc__ = f"""`SoftmaxClassifier` with its penalty's strength and its step chosen by cross-validation, in one pass.
+{_DOC}
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> SoftmaxClassifierCV(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
+    True
+    """
+
+    def __init__(
+        self, alphas=ALPHAS, learning_rates=("auto",), cv=5, *, penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd",
+        batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
+        center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+    ):
+        self.alphas = alphas
+        self.learning_rates = learning_rates
+        self.cv = cv
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.max_norm = max_norm
+        self.solver = solver
+        self.batch_size = batch_size
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init_scale = init_scale
+        self.center = center
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.random_state = random_state
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def _estimator(self, **params: Any) -> SoftmaxClassifier:
+        return SoftmaxClassifier(**{**self._shared(SoftmaxClassifier), **params})
+
+
+class MulticlassSVMCV(_LinearCV):
+    __doc__ = f"""`MulticlassSVM` with its penalty's strength and its step chosen by cross-validation, in one pass.
+{_DOC}
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> MulticlassSVMCV(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
+    True
+    """
+
+    def __init__(
+        self, alphas=ALPHAS, learning_rates=("auto",), cv=5, *, loss="hinge", margin=1.0, include_correct=False,
+        class_reduction="sum", penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, schedule="cosine",
+        momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
+        fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+    ):
+        self.alphas = alphas
+        self.learning_rates = learning_rates
+        self.cv = cv
+        self.loss = loss
+        self.margin = margin
+        self.include_correct = include_correct
+        self.class_reduction = class_reduction
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.max_norm = max_norm
+        self.solver = solver
+        self.batch_size = batch_size
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init_scale = init_scale
+        self.center = center
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.random_state = random_state
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def _estimator(self, **params: Any) -> MulticlassSVM:
+        return MulticlassSVM(**{**self._shared(MulticlassSVM), **params})

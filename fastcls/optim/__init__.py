@@ -1,0 +1,38 @@
+"""Ways to find a W with a small loss; all minimise a :class:`~fastcls.problem.LinearProblem`.
+
+======================  ====================================================================================
+`SGD`                   minibatches, momentum or Nesterov, a schedule of the step   (``_descent.py``)
+`GradientDescent`       the same with all rows in every step
+`LBFGS`                 SciPy's, on the fused gradient                              (``_lbfgs.py``)
+`RandomSearch`          the lecture's first idea: the best of many random W         (``_random.py``)
+`RandomLocalSearch`     its second: random steps that are kept where they help
+======================  ====================================================================================
+
+Each has ``minimize(problem, W, validation=None)`` and answers with an `OptimResult`. ``SOLVERS`` says which losses and
+penalties each can do.
+"""
+
+from ._common import DivergenceError, OptimResult, Progress, curvature
+from ._descent import SGD, GradientDescent, descend_many
+from ._lbfgs import LBFGS
+from ._random import RandomLocalSearch, RandomSearch, SearchResult, random_search
+from ._schedules import SCHEDULES
+from ._solvers import SOLVERS, check_solver
+
+__all__ = [
+    "LBFGS",
+    "SCHEDULES",
+    "SGD",
+    "SOLVERS",
+    "DivergenceError",
+    "GradientDescent",
+    "OptimResult",
+    "Progress",
+    "RandomLocalSearch",
+    "RandomSearch",
+    "SearchResult",
+    "check_solver",
+    "curvature",
+    "descend_many",
+    "random_search",
+]

@@ -1,0 +1,288 @@
+"""Gradient descent, by minibatches or by all rows: the loop around the compiled steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .. import _descent, _kernels, _linear
+from .._validation import check_number, one_of
+from .._validation_linear import check_callbacks, check_fraction, check_switch, check_weights
+from ..problem import LinearProblem, as_bytes
+from ._common import DivergenceError, OptimResult, Watch, auto_rate
+from ._schedules import SCHEDULES
+
+# Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
+_WORK_PER_CALL = 4_000_000_000
+
+
+class Descent:
+    """Weights of one model or several on their way down, as the compiled loop keeps them.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+    Ws : list of arrays of the problem's shape
+    strengths : sequence of (l1, l2, max_norm)
+        Of each model's penalty.
+    largest_batch : int
+    """
+
+    def __init__(
+        self, problem: LinearProblem, Ws: Sequence[np.ndarray], strengths: Sequence[tuple[float, float, float]],
+        momentum: float, nesterov: bool, largest_batch: int,
+    ):
+        self.problem = problem
+        self.momentum = float(momentum)
+        self.nesterov = bool(nesterov)
+        self.n_models = len(Ws)
+        self.weights, b_raw = problem.packed(list(Ws))
+        columns, stride = self.weights.shape
+        self.trail = self.weights.copy() if nesterov else np.zeros_like(self.weights)
+        self.biases = np.zeros((4, columns))
+        if problem.fit_intercept:
+            self.biases[0] = np.concatenate([np.asarray(W)[:, -1] for W in Ws])
+            self.biases[1] = self.biases[0] if nesterov else 0.0
+        self.biases[2] = b_raw
+        self.features = np.zeros((3, stride))
+        self.features[1] = 1.0
+        self.features[0, : problem.n_features] = problem.center
+        self.features[1, : problem.n_features] = problem.scale
+        self.features[2, : problem.n_features] = 1.0 / np.square(problem.scale)
+        l1, l2, norms = np.array(strengths, dtype=np.float64).T
+        self.penalties = np.ascontiguousarray([l2, l1, norms])
+        one_tile = largest_batch <= problem.tile_rows(self.n_models)
+        self.gradient = np.zeros((0 if one_tile else columns, stride))
+        self.parts = np.zeros(columns * (stride // _linear.STRIP_FEATURES + 1) * 3)
+        self.room = problem.scratch(self.n_models)
+        self.alive = np.ones(self.n_models, dtype=bool)
+        self.steps = 0
+        self._call(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones((1, self.n_models)))
+
+    def _call(self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray) -> tuple[int, np.ndarray]:
+        problem = self.problem
+        values = np.zeros((len(bounds) - 1, self.n_models))
+        with np.errstate(over="ignore", invalid="ignore"):
+            done = _descent.descend(
+                as_bytes(problem.X), _kernels.TYPES[problem.X.dtype.name], order, bounds, problem.y, problem.weights,
+                as_bytes(self.weights), as_bytes(self.trail), _linear.REALS[problem.arithmetic], self.biases, self.features,
+                self.n_models, problem.loss.code, problem.options, rates, self.penalties, self.momentum, self.nesterov,
+                problem.fit_intercept, problem.penalize_intercept, self.gradient, self.parts, values, self.room,
+                problem.n_threads,
+            )
+        return done, values
+
+    def run(self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray) -> np.ndarray:
+        """One step a minibatch `order[bounds[i]:bounds[i + 1]]` of row numbers of X; losses before them (n_steps, n_models).
+
+        Raises
+        ------
+        DivergenceError
+            Where the loss of a single model is no longer finite. Of several models those that diverged have infinite
+            losses from then on, and weights of 0.
+        """
+        problem = self.problem
+        if problem.rows is not None:
+            order = problem.rows[order]
+        n_steps = len(bounds) - 1
+        values = np.full((n_steps, self.n_models), math.inf)
+        work = 4 * self.weights.size * max(1, len(order) // max(1, n_steps))
+        per_call = max(1, _WORK_PER_CALL // work)
+        rates = np.where(self.alive, rates, 0.0)
+        at = 0
+        while at < n_steps:
+            end = min(at + per_call, n_steps)
+            done, found = self._call(order, bounds[at : end + 1], np.ascontiguousarray(rates[at:end]))
+            values[at : at + done] = np.where(self.alive, found[:done], math.inf)
+            self.steps += done
+            at += done
+            if not self._look_after(values[at - 1]):
+                rates = np.where(self.alive, rates, 0.0)
+                if self.n_models == 1:
+                    raise DivergenceError(
+                        f"the loss is {values[at - 1, 0]} at step {self.steps - 1} with learning_rate="
+                        f"{float(rates.max(initial=0.0)) or self.last_rate:.3g}: the steps are too long for this data; use "
+                        'learning_rate="auto" or a smaller one, and centre and scale the data'
+                    )
+        return values
+
+    last_rate = math.nan
+
+    def _look_after(self, values: np.ndarray) -> bool:
+        """Whether all models are well; those that are not are laid to rest with weights of 0."""
+        C = self.problem.n_classes
+        squares = self.parts[-self.weights.shape[0] * 3 :].reshape(-1, C, 3)[:, :, 1].sum(axis=1)
+        biases = self.biases[0].reshape(-1, C).sum(axis=1)
+        well = np.isfinite(squares) & np.isfinite(biases) & (np.isfinite(values) | ~self.alive)
+        if well.all():
+            return True
+        if self.n_models > 1:
+            for m in np.flatnonzero(~well):
+                part = slice(m * C, (m + 1) * C)
+                self.weights[part] = 0
+                self.trail[part] = 0
+                self.biases[:, part] = 0
+                self.alive[m] = False
+            self._call(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones((1, self.n_models)))
+        return False
+
+    def W(self, model: int = 0) -> np.ndarray:
+        """A model's weights as they stand, in the problem's shape."""
+        problem, C = self.problem, self.problem.n_classes
+        part = slice(model * C, (model + 1) * C)
+        raw = (self.trail if self.nesterov else self.weights)[part, : problem.n_features]
+        W = np.empty(problem.shape)
+        W[:, : problem.n_features] = raw.astype(np.float64) * problem.scale
+        if problem.fit_intercept:
+            W[:, -1] = self.biases[1 if self.nesterov else 0, part]
+        return W
+
+
+def _bounds(n: int, batch_size: int) -> np.ndarray:
+    """Where minibatches begin and end: as many as needed, sizes that differ by at most one row."""
+    n_batches = math.ceil(n / batch_size)
+    return np.array([n * at // n_batches for at in range(n_batches + 1)], dtype=np.int64)
+
+
+def _strengths(problem: LinearProblem) -> tuple[float, float, float]:
+    return problem.l1, problem.l2, problem.max_norm
+
+
+def descend_many(
+    problem: LinearProblem, Ws: Sequence[np.ndarray], strengths: Sequence[tuple[float, float, float]],
+    rates: Sequence[float], *, max_iter: int, batch_size: int, schedule: str = "cosine", momentum: float = 0.9,
+    nesterov: bool = False, random_state: Any = None,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Several models trained together, as more columns of one pass over the rows.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+        Loss and data of all; its own penalty is not used.
+    Ws, strengths, rates : sequences, one entry a model
+        Starts, (l1, l2, max_norm) and first learning rates.
+
+    Returns
+    -------
+    Ws : list of arrays
+        Zeros for a model that diverged.
+    losses : float64 array (n_models,)
+        Of the last epoch; infinite for a model that diverged.
+    """
+    random_state = check_random_state(random_state)
+    bounds = _bounds(problem.n_samples, batch_size)
+    descent = Descent(problem, Ws, strengths, momentum, nesterov, int(np.diff(bounds).max()))
+    losses = np.full(len(Ws), math.inf)
+    for epoch in range(max_iter):
+        factors = _factors(schedule, epoch, max_iter, len(bounds) - 1)
+        values = descent.run(random_state.permutation(problem.n_samples), bounds, factors[:, None] * np.asarray(rates))
+        losses = values.mean(axis=0)
+    return [descent.W(m) for m in range(len(Ws))], losses
+
+
+def _factors(schedule: str, epoch: int, max_iter: int, n_batches: int) -> np.ndarray:
+    factor = SCHEDULES[schedule]
+    return np.array([
+        factor((epoch + at / n_batches) / max_iter, epoch + at / n_batches) for at in range(n_batches)
+    ])
+
+
+class SGD:
+    """Minibatch gradient descent.
+
+    Each epoch visits every row once, in a new random order; minibatches differ by at most one row in size.
+
+    Parameters
+    ----------
+    max_iter : int
+        Epochs.
+    batch_size : int
+    learning_rate : float or "auto"
+        Of the first step. "auto" is 1 over :func:`curvature`.
+    schedule : {"cosine", "constant", "step", "inverse_scaling"}
+        How the step shrinks as training goes on; see ``fastcls.optim.SCHEDULES``.
+    momentum : float
+        What part of a step is taken again with the next; 0 is plain descent.
+    nesterov : bool
+        Take the gradient where the momentum leads to, not where the descent stands.
+    tol : float or None
+        Stop when the epoch's loss has not fallen by `tol` of itself below the best for five epochs. None: do all
+        `max_iter` epochs.
+    random_state : int, RandomState or None
+    callbacks : callable or list of them, optional
+        Called with a `Progress` after each epoch; True ends the training.
+    """
+
+    _shuffles = True
+
+    def __init__(
+        self, max_iter: int = 20, batch_size: int = 256, learning_rate: float | str = "auto", tol: float | None = None,
+        random_state=None, *, schedule: str = "cosine", momentum: float = 0.9, nesterov: bool = False, callbacks=None,
+    ):
+        self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
+        self.batch_size = int(check_number("batch_size", batch_size, minimum=1, whole=True))
+        if not isinstance(learning_rate, str) or learning_rate != "auto":
+            check_number("learning_rate", learning_rate, minimum=0, strict=True)
+        self.learning_rate = learning_rate
+        self.tol = tol if tol is None else check_number("tol", tol, minimum=0)
+        self.random_state = random_state
+        self.schedule = one_of("schedule", schedule, SCHEDULES)
+        self.momentum = check_fraction("momentum", momentum)
+        self.nesterov = check_switch("nesterov", nesterov)
+        self.callbacks = check_callbacks(callbacks)
+
+    def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
+        """Descend from W (which is left as it is).
+
+        Parameters
+        ----------
+        problem : LinearProblem
+        W : array of the problem's shape
+        validation : LinearProblem, optional
+            The same loss on rows kept apart: training stops when it has not fallen for five epochs, and the W that was best
+            on it is the result.
+
+        Raises
+        ------
+        DivergenceError
+            When the loss is no longer finite; names the step and the learning rate.
+        """
+        random_state = check_random_state(self.random_state)
+        W = check_weights(W, problem.shape, problem.fit_intercept)
+        n = problem.n_samples
+        batch_size = min(self.batch_size, n) if self._shuffles else n
+        rate = self.learning_rate
+        if isinstance(rate, str):
+            rate = auto_rate(problem, batch_size, random_state)
+        bounds = _bounds(n, batch_size)
+        descent = Descent(
+            problem, [W], [_strengths(problem)], self.momentum, self.nesterov, int(np.diff(bounds).max())
+        )
+        descent.last_rate = float(rate)
+        watch = Watch(self.max_iter, self.tol, self.callbacks, validation)
+        for epoch in range(self.max_iter):
+            order = random_state.permutation(n) if self._shuffles else np.arange(n)
+            factors = _factors(self.schedule, epoch, self.max_iter, len(bounds) - 1)
+            values = descent.run(order, bounds, float(rate) * factors[:, None])
+            if watch.is_over(float(values.mean()), descent.W):
+                break
+        return watch.result(descent.W(), float(rate))
+
+
+class GradientDescent(SGD):
+    """Gradient descent with all rows in every step; parameters as for `SGD`, iterations for epochs."""
+
+    _shuffles = False
+
+    def __init__(
+        self, max_iter: int = 300, learning_rate: float | str = "auto", tol: float | None = None, random_state=None,
+        *, schedule: str = "constant", momentum: float = 0.9, nesterov: bool = False, callbacks=None,
+    ):
+        super().__init__(
+            max_iter, 1, learning_rate, tol, random_state, schedule=schedule, momentum=momentum, nesterov=nesterov,
+            callbacks=callbacks,
+        )

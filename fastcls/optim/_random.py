@@ -1,0 +1,147 @@
+"""The lecture's two random searches."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from .._validation import check_number
+from .._validation_linear import check_callbacks, check_weights
+from ..penalties import project
+from ..problem import LinearProblem
+from ._common import OptimResult, Watch
+
+# Weights that are tried in one pass over the data: 16 MB of float32, or one W where a single one is larger.
+_VALUES_PER_PASS = 1 << 22
+
+
+@dataclass(frozen=True)
+class SearchResult(OptimResult):
+    """What a random search came to; with, beside the fields of `OptimResult`:
+
+    Attributes
+    ----------
+    value : float
+        The loss of W, computed in float64.
+    values : float64 array (tries,)
+        The loss of every try, in the problem's own arithmetic.
+    """
+
+    value: float = math.nan
+    values: np.ndarray | None = None
+
+    @property
+    def best_values(self) -> np.ndarray:
+        """The smallest loss so far, (tries,)."""
+        return np.array(self.loss_history)
+
+
+def _per_pass(problem: LinearProblem, most: int) -> int:
+    return max(1, min(most, _VALUES_PER_PASS // (problem.shape[0] * problem.shape[1])))
+
+
+class RandomSearch:
+    """Draw W at random, keep the one with the smallest loss over all rows: the lecture's 'first very bad idea'.
+
+    Many W are tried in one pass over the data, as more columns of one product.
+
+    Parameters
+    ----------
+    max_iter : int
+        Tries.
+    scale : float
+        Standard deviation of the entries of W.
+    random_state : int, RandomState or None
+    callbacks : callable or list of them, optional
+        Called with a `Progress` after each pass; True ends the search.
+    """
+
+    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state=None, *, callbacks=None):
+        self.max_iter = int(check_number("tries", max_iter, minimum=1, whole=True))
+        self.scale = float(check_number("scale", scale, minimum=0, strict=True))
+        self.random_state = random_state
+        self.callbacks = check_callbacks(callbacks)
+
+    def minimize(
+        self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
+    ) -> SearchResult:
+        """Search; W, if given, is one more candidate, tried first."""
+        random_state = check_random_state(self.random_state)
+        start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
+        return self._search(problem, start, W is not None, random_state, validation)
+
+    def _search(self, problem, start, has_start, random_state, validation) -> SearchResult:
+        # A generator of its own draws float32 four times as fast as a RandomState draws float64.
+        rng = np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
+        watch = Watch(self.max_iter, None, self.callbacks, validation)
+        best, best_W = (float(problem.values([start])[0]) if has_start else math.inf), start
+        values: list[float] = []
+        history: list[float] = []
+        for n in self._passes(problem):
+            draws = rng.standard_normal((n, *problem.shape), dtype=np.float32)
+            draws *= np.float32(self.scale)
+            candidates = [self._candidate(problem, best_W, draw) for draw in draws]
+            found = problem.values(candidates)
+            values.extend(found.tolist())
+            before = history[-1] if history else best
+            history.extend(np.minimum(np.minimum.accumulate(found), before).tolist())
+            if found.min() < best:
+                best, best_W = float(found.min()), np.array(candidates[int(found.argmin())], dtype=np.float64)
+            if watch.is_over(best, best_W.copy):
+                break
+        return SearchResult(
+            best_W, history, len(values), val_history=watch.val_losses, stopped_by=watch.stopped_by,
+            value=problem.value(best_W), values=np.array(values),
+        )
+
+    def _passes(self, problem: LinearProblem) -> Iterator[int]:
+        per_pass = _per_pass(problem, 100)
+        return (min(per_pass, self.max_iter - start) for start in range(0, self.max_iter, per_pass))
+
+    @staticmethod
+    def _candidate(problem: LinearProblem, best_W: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        return project(draw, problem.max_norm) if math.isfinite(problem.max_norm) else draw
+
+
+class RandomLocalSearch(RandomSearch):
+    """Steps in random directions from the best W so far, kept where the loss falls: the lecture notes' second strategy.
+
+    Eight steps from the same W are tried in one pass, and the best of them is taken if it is better; each counts as a try.
+    Parameters as for `RandomSearch`; `scale` is the standard deviation of the entries of a step.
+    """
+
+    def minimize(
+        self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
+    ) -> SearchResult:
+        """Search from W, or from 0."""
+        start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
+        return self._search(problem, start, True, check_random_state(self.random_state), validation)
+
+    def _passes(self, problem: LinearProblem) -> Iterator[int]:
+        per_pass = _per_pass(problem, 8)
+        return (min(per_pass, self.max_iter - start) for start in range(0, self.max_iter, per_pass))
+
+    @staticmethod
+    def _candidate(problem: LinearProblem, best_W: np.ndarray, draw: np.ndarray) -> np.ndarray:
+        moved = best_W + draw
+        return project(moved, problem.max_norm) if math.isfinite(problem.max_norm) else moved
+
+
+def random_search(
+    problem: LinearProblem, tries: int = 1000, scale: float = 1e-4, random_state=None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SearchResult:
+    """`RandomSearch(tries, scale, random_state).minimize(problem)`; ``progress(done, tries)`` after every pass."""
+    done = 0
+
+    def tell(_) -> None:
+        nonlocal done
+        done = min(tries, done + _per_pass(problem, 100))
+        if progress is not None:
+            progress(done, tries)
+
+    return RandomSearch(tries, scale, random_state, callbacks=tell).minimize(problem)

@@ -1,0 +1,28 @@
+"""Which solver can do which loss and penalty."""
+
+from __future__ import annotations
+
+from .._validation import InputError, one_of
+from ..losses import LOSSES
+from ..penalties import PENALTIES
+
+#: solver -> (losses, penalties) it can do; None is no penalty
+SOLVERS: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = {
+    name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("sgd", "gd")
+} | {
+    "lbfgs": (tuple(name for name, loss in LOSSES.items() if loss.is_differentiable), ("l2", None)),
+} | {
+    name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("random_search", "random_local_search")
+}
+
+
+def check_solver(solver: str, loss: str, penalty: str | None, has_max_norm: bool) -> str:
+    """The solver, if it can do this loss and penalty; otherwise an error that names those that can."""
+    one_of("solver", solver, SOLVERS)
+    wanted = "max_norm" if has_max_norm else penalty
+    losses, penalties = SOLVERS[solver]
+    if loss in losses and wanted in penalties:
+        return solver
+    good = [name for name, (some, others) in SOLVERS.items() if loss in some and wanted in others]
+    what = f"loss={loss!r}" if loss not in losses else f"penalty={wanted!r}"
+    raise InputError(f"solver={solver!r} cannot do {what}; choose one of: {', '.join(good)}")

@@ -1,0 +1,287 @@
+"""The optimisers: each reaches what it should, says how, and gives the same bytes for any number of threads."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
+
+from fastcls import LinearProblem, optim
+from fastcls._validation import InputError
+from fastcls.losses import LOSSES
+from fastcls.optim import LBFGS, SCHEDULES, SGD, GradientDescent, RandomLocalSearch, RandomSearch
+from fastcls.penalties import PENALTIES
+
+SOLVERS = {
+    "sgd": lambda **more: SGD(30, 64, random_state=0, **more),
+    "gd": lambda **more: GradientDescent(80, random_state=0, **more),
+    "lbfgs": lambda **more: LBFGS(60, **more),
+    "random_search": lambda **more: RandomSearch(250, 0.01, random_state=0, **more),
+    "random_local_search": lambda **more: RandomLocalSearch(80, 0.01, random_state=0, **more),
+}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    return X.astype(np.uint8)[:600], y[:600]
+
+
+def problem_of(data, loss="softmax", penalty="l2", alpha=1e-3, **options):
+    X, y = data
+    return LinearProblem(
+        X, y, loss, penalty, alpha, True, center=X.mean(axis=0), scale=5.0, penalize_intercept=False,
+        **{"max_norm": 1.0 if penalty == "max_norm" else None, **options},
+    )
+
+
+def test_the_table_of_solvers_is_that_of_the_registries():
+    assert set(optim.SOLVERS) == set(SOLVERS)
+
+
+@pytest.mark.parametrize(("solver", "loss", "penalty"), list(itertools.product(SOLVERS, LOSSES, [*PENALTIES, None])))
+def test_every_solver_lowers_every_loss_it_can_do(solver, loss, penalty, digits):
+    problem = problem_of(digits, loss, penalty)
+    losses, penalties = optim.SOLVERS[solver]
+    if loss not in losses or penalty not in penalties:
+        with pytest.raises(InputError, match="L-BFGS cannot do"):
+            SOLVERS[solver]().minimize(problem, np.zeros(problem.shape))
+        with pytest.raises(InputError, match="choose one of: sgd, gd, random_search"):
+            optim.check_solver(solver, loss, penalty, penalty == "max_norm")
+        return
+    start = np.zeros(problem.shape)
+    result = SOLVERS[solver]().minimize(problem, start)
+    assert not start.any()
+    at_zero = problem.loss.at_zero(10, **problem.loss_options)
+    if solver.startswith("random"):  # the largest of nine rivals rises in nearly every direction from 0
+        assert problem.value(result.W) <= at_zero * (1.0 if loss == "crammer_singer" else 0.999)
+    else:
+        assert problem.value(result.W) < 0.5 * at_zero
+    assert len(result.loss_history) == result.n_iter
+    if penalty == "max_norm":
+        assert np.linalg.norm(result.W[:, :-1], axis=1).max() <= 1 + 1e-6 or solver.startswith("random")
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+def test_n_threads_agnosticism(solver, dtype):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (700, 500)).astype(dtype), rng.integers(0, 11, 700)
+    found = []
+    for n_jobs in (1, 2, 3):
+        problem = LinearProblem(X, y, alpha=0.01, fit_intercept=True, center=X.mean(axis=0), scale=70.0, n_jobs=n_jobs)
+        found.append(SOLVERS[solver]().minimize(problem, np.zeros(problem.shape)))
+    assert found[0].W.tobytes() == found[1].W.tobytes() == found[2].W.tobytes()
+    assert found[0].loss_history == found[1].loss_history == found[2].loss_history
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_descent_is_the_textbooks(nesterov, momentum, digits):
+    """Each step against NumPy: W += v with v = momentum v - rate g, and Nesterov's look ahead; with the l1 proximal step."""
+    X, y = digits[0].astype(np.float64), digits[1]
+    for penalty in (None, "l2", "l1"):
+        problem = problem_of((X, y), penalty=penalty, alpha=0.01)
+        smooth = problem_of((X, y), penalty="l2" if penalty == "l2" else None, alpha=0.01)
+        width = 0.05 * 0.01 if penalty == "l1" else 0.0
+        W = np.random.default_rng(0).normal(size=problem.shape) / 10
+        result = GradientDescent(7, 0.05, momentum=momentum, nesterov=nesterov).minimize(problem, W)
+
+        def moved(point, ahead, smooth=smooth, width=width):
+            new = ahead - 0.05 * smooth.value_and_gradient(point)[1]
+            new[:, :-1] = np.sign(new[:, :-1]) * np.maximum(np.abs(new[:, :-1]) - width, 0)
+            return new
+
+        before, here = W, W
+        for _ in range(7):
+            ahead = here + momentum * (here - before)
+            before, here = here, moved(ahead if nesterov else here, ahead)
+        np.testing.assert_allclose(result.W, here, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("batch_size", [50, 600])
+def test_minibatches_are_the_rows_in_their_order(batch_size, digits):
+    problem = problem_of((digits[0].astype(np.float64), digits[1]))
+    result = SGD(2, batch_size, 0.05, schedule="constant", momentum=0.5, random_state=3).minimize(
+        problem, np.zeros(problem.shape)
+    )
+    W, v, draws, history = np.zeros(problem.shape), np.zeros(problem.shape), np.random.RandomState(3), []
+    for _ in range(2):
+        order = draws.permutation(600)
+        values = []
+        for start in range(0, 600, batch_size):
+            value, gradient = problem.value_and_gradient(W, order[start : start + batch_size])
+            v = 0.5 * v - 0.05 * gradient
+            W = W + v
+            values.append(value)
+        history.append(np.mean(values))
+    np.testing.assert_allclose(result.W, W, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(result.loss_history, history, rtol=1e-12)
+
+
+def test_minibatches_of_many_tiles_are_whole():
+    """A minibatch of more rows than a tile holds adds its tiles."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(1500, 20)), rng.integers(0, 3, 1500)
+    problem = LinearProblem(X, y, alpha=0.1)
+    assert problem.tile_rows(1) < 1500
+    result = GradientDescent(1, 0.5).minimize(problem, np.zeros(problem.shape))
+    np.testing.assert_allclose(result.W, -0.5 * problem.value_and_gradient(np.zeros(problem.shape))[1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "gd"])
+def test_l1_ends_at_a_point_where_no_direction_falls(solver, digits):
+    """Where W is 0 the loss's slope is at most alpha in magnitude; elsewhere it is -alpha sign W. And many are exactly 0."""
+    alpha = 0.01
+    problem = problem_of((digits[0].astype(np.float64), digits[1]), penalty="l1", alpha=alpha)
+    kind = {"gd": GradientDescent(6000), "sgd": GradientDescent(4000, nesterov=True)}[solver]
+    W = kind.minimize(problem, np.zeros(problem.shape)).W[:, :-1]
+    full = problem_of((digits[0].astype(np.float64), digits[1]), penalty=None)
+    bias = kind.minimize(problem, np.zeros(problem.shape)).W[:, -1:]
+    slope = full.value_and_gradient(np.hstack([W, bias]))[1][:, :-1]
+    assert (W == 0).mean() > 0.3
+    assert np.abs(slope[W == 0]).max() <= alpha * (1 + 1e-3)
+    np.testing.assert_allclose(slope[W != 0], -alpha * np.sign(W[W != 0]), atol=1e-3 * alpha)
+
+
+def test_max_norm_projection_is_the_scaled_row(digits):
+    problem = problem_of((digits[0].astype(np.float64), digits[1]), penalty="max_norm", max_norm=0.3)
+    free = problem_of((digits[0].astype(np.float64), digits[1]), penalty=None)
+    W = GradientDescent(1, 3.0).minimize(free, np.zeros(free.shape)).W
+    bound = GradientDescent(1, 3.0).minimize(problem, np.zeros(problem.shape)).W
+    norms = np.linalg.norm(W[:, :-1], axis=1, keepdims=True)
+    assert (norms > 0.3).any()
+    np.testing.assert_allclose(bound[:, :-1], W[:, :-1] * np.minimum(1, 0.3 / norms), rtol=1e-10)
+    np.testing.assert_allclose(bound[:, -1], W[:, -1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32", "float64"])
+@pytest.mark.parametrize("alpha", [1e-2, 1e-4])
+def test_lbfgs_reaches_the_optimum_of_logistic_regression(alpha, dtype, digits):
+    """alpha = 1 / (2 C n): objectives within 1e-6 of each other."""
+    X, y = digits
+    X = X.astype(dtype)
+    problem = problem_of((X, y), alpha=alpha)
+    Z = (X - X.mean(axis=0)) / 5.0
+    rival = LogisticRegression(C=1 / (2 * alpha * len(X)), tol=1e-10, max_iter=20_000).fit(Z.astype(np.float64), y)
+    best = problem.value(np.hstack([rival.coef_, rival.intercept_[:, None]]))
+    result = LBFGS(5000, 1e-8).minimize(problem, np.zeros(problem.shape))
+    assert result.converged
+    assert problem.value(result.W) == pytest.approx(best, rel=1e-6)
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_schedules_begin_at_1_and_never_rise(schedule):
+    factors = [SCHEDULES[schedule](at / 100, at / 10) for at in range(101)]
+    assert factors[0] == 1.0
+    assert all(later <= sooner for sooner, later in itertools.pairwise(factors))
+    assert min(factors) >= 0
+    assert (schedule == "constant") == (factors[-1] == 1.0)
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_callbacks_are_told_and_can_stop(solver, digits):
+    problem = problem_of(digits)
+    seen = []
+
+    def stop_at_two(progress):
+        seen.append((progress.iteration, progress.loss, progress.weights().shape))
+        return progress.iteration == 2
+
+    result = SOLVERS[solver](callbacks=stop_at_two).minimize(problem, np.zeros(problem.shape))
+    assert [iteration for iteration, _, _ in seen] == [1, 2]
+    assert result.stopped_by == "callback"
+    assert seen[0][2] == problem.shape
+
+
+@pytest.mark.parametrize("solver", ["sgd", "gd", "lbfgs"])
+def test_validation_rows_stop_and_choose(solver, digits):
+    X, y = digits
+    problem = problem_of((X, y), alpha=0.0, rows=np.arange(60))
+    validation = problem_of((X, y), alpha=0.0, rows=np.arange(60, 600), n_classes=10)
+    more = {"schedule": "constant", "learning_rate": 0.5} if solver == "sgd" else {}
+    kind = {"sgd": SGD, "gd": GradientDescent, "lbfgs": LBFGS}[solver]
+    result = kind(500, **more).minimize(problem, np.zeros(problem.shape), validation)
+    assert result.stopped_by == "early_stopping"
+    assert len(result.val_history) == result.n_iter < 500
+    assert validation.value(result.W) == pytest.approx(min(result.val_history), rel=2e-4)
+
+
+def test_models_trained_together_are_those_trained_alone(digits):
+    problem = problem_of((digits[0].astype(np.float64), digits[1]), alpha=0.0)
+    strengths = [(0.0, 1e-3, math.inf), (1e-3, 0.0, math.inf), (0.0, 0.1, 0.5)]
+    rates = [0.02, 0.05, 0.01]
+    starts = list(np.random.default_rng(0).normal(size=(3, *problem.shape)) / 10)
+    common = {"max_iter": 3, "batch_size": 64, "random_state": 5}
+    together, losses = optim.descend_many(problem, starts, strengths, rates, **common)
+    for at in range(3):
+        alone, loss = optim.descend_many(problem, starts[at : at + 1], strengths[at : at + 1], rates[at : at + 1], **common)
+        np.testing.assert_array_equal(together[at], alone[0])
+        assert losses[at] == loss[0]
+
+
+def test_a_diverged_setting_leaves_the_others_alone(digits):
+    problem = problem_of((digits[0].astype(np.float64), digits[1]), alpha=0.0)
+    starts, strengths = [np.zeros(problem.shape)] * 2, [(0.0, 1e-3, math.inf)] * 2
+    common = {"max_iter": 3, "batch_size": 64, "random_state": 5}
+    with_bad, losses = optim.descend_many(problem, starts, strengths, [0.05, 1e300], **common)
+    alone, _ = optim.descend_many(problem, starts[:1], strengths[:1], [0.05], **common)
+    np.testing.assert_array_equal(with_bad[0], alone[0])
+    assert not with_bad[1].any()
+    assert losses[1] == math.inf
+
+
+def test_random_search_is_the_loss_of_each_try():
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (600, 30), dtype=np.uint8), rng.integers(0, 4, 600)
+    for loss in LOSSES:
+        problem = LinearProblem(X, y, loss=loss, alpha=0.5, fit_intercept=True, center=X.mean(axis=0), scale=50.0)
+        found = optim.random_search(problem, tries=110, scale=0.3, random_state=5)
+        assert found.values.shape == found.best_values.shape == (110,)
+        assert len(np.unique(found.values)) == 110
+        assert found.value == problem.value(found.W) == pytest.approx(found.values.min(), rel=1e-5)
+        assert 0.25 < found.W.std() < 0.35
+        np.testing.assert_array_equal(found.best_values, np.minimum.accumulate(found.values))
+
+
+def test_random_local_search_goes_further_than_random_search(digits):
+    problem = problem_of(digits)
+    far = RandomLocalSearch(400, 0.1, random_state=0).minimize(problem)
+    near = RandomSearch(400, 0.1, random_state=0).minimize(problem)
+    assert far.value < 0.7 * near.value
+    assert far.best_values[-1] == pytest.approx(far.value, rel=1e-5)
+
+
+def test_memory_of_a_search_does_not_grow_with_the_width():
+    import tracemalloc
+
+    X, y = np.zeros((40, 30_000), dtype=np.uint8), np.arange(40) % 20
+    problem = LinearProblem(X, y, fit_intercept=True)
+    tracemalloc.start()
+    RandomSearch(100, random_state=0).minimize(problem)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100 << 20
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: SGD(0), "max_iter=0"),
+        (lambda: SGD(batch_size=0), "batch_size=0"),
+        (lambda: SGD(learning_rate="fast"), "learning_rate='fast'"),
+        (lambda: SGD(schedule="linear"), "constant, cosine, step, inverse_scaling"),
+        (lambda: SGD(momentum=1.0), "momentum=1.0"),
+        (lambda: SGD(nesterov=1), "nesterov=1; wanted True or False"),
+        (lambda: SGD(callbacks=[0]), "callbacks holds 0"),
+        (lambda: LBFGS(tol=-1.0), "tol=-1"),
+        (lambda: RandomSearch(0), "tries=0"),
+        (lambda: RandomSearch(scale=0.0), "scale=0"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(call, words):
+    with pytest.raises(InputError, match=words) as caught:
+        call()
+    assert "\n" not in str(caught.value)
