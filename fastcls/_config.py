@@ -58,7 +58,7 @@ def show_config() -> None:
         "OpenMP": ", ".join([openmp, *facts["openmp_runtime"]]),
         "threads": str(facts["threads"]),
         "kernels": kernels + (f"; built, cannot run here: {', '.join(cannot)}" if cannot else ""),
-        "BLAS": (", ".join(facts["blas"]) or "none found") + " (NumPy's and SciPy's; no search uses it)",
+        "BLAS": (", ".join(facts["blas"]) or "none found") + " (NumPy's and SciPy's; no answer depends on it)",
         "machine": facts["machine"],
         "python": facts["python"],
         **facts["versions"],

@@ -22,7 +22,7 @@ _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of
 
 _QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
-_FIRST_PIECE = 200_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
+_FIRST_PIECE = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
 _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
 _LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
 _LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, python, python_process, random_rows
 
 from fastcls import NearestNeighbors, knn, metrics, reference, simd
-from fastcls._validation import STORED_TYPES, InputError
+from fastcls._validation import STORED_TYPES
 
 METRICS = list(metrics.METRICS)
 FLOATS = [name for name in STORED_TYPES if name.startswith("float")]
@@ -130,30 +130,3 @@ def test_guarded_pages_see_a_read_beyond_the_rows():
     done = python_process(GUARDED, "uint8", "one row beyond")
     assert done.stdout == "reads the page behind\n"
     assert done.returncode == -signal.SIGSEGV
-
-
-def test_environment_chooses_the_isa():
-    code = "from fastcls import simd, show_config; print(simd.active()); show_config()"
-    for name in simd.available():
-        active, *config = python(code, FASTCLS_ISA=name).splitlines()
-        assert active == name
-        assert any(line.split() == ["kernels", name] for line in config)
-
-
-def test_unknown_isa_is_answered_with_the_good_ones():
-    before = simd.active()
-    with pytest.raises(InputError, match="avx1024.*choose one of: .*scalar.*auto"):
-        simd.use("avx1024")
-    assert simd.active() == before
-    done = python_process("import fastcls", FASTCLS_ISA="avx1024")
-    assert done.returncode == 1
-    assert "choose one of: scalar" in done.stderr.splitlines()[-1]
-
-
-def test_what_can_run_here_was_built_and_is_no_better_than_what_is_in_use():
-    assert [name for name in simd.built() if name in simd.available()] == simd.available()
-    assert simd.available()[0] == "scalar"
-    before = simd.active()
-    simd.use("auto")
-    assert simd.active() == simd.available()[-1]
-    simd.use(before)
