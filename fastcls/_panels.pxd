@@ -32,7 +32,7 @@ cdef extern from "dispatch.h" nogil:
 cdef extern from "pack.h" nogil:
     void fastcls_pack(const uint8_t *rows, Py_ssize_t row_bytes, Py_ssize_t n_rows, Py_ssize_t tile_rows, int type,
                       const Panel *panel, int flip, const double *center, double scale, Py_ssize_t first,
-                      Py_ssize_t n, uint8_t *room, uint8_t *panel_out)
+                      Py_ssize_t n, uint8_t *panel_out)
 
 
 cdef struct Heaps:
@@ -73,7 +73,6 @@ cdef struct PanelSearch:
 cdef struct PanelScratch:
     uint8_t *queries
     uint8_t *panel
-    uint8_t *room
     double *sums
     double *keys
     int32_t *chosen
@@ -101,8 +100,6 @@ cdef inline Py_ssize_t lay_out(const Panel *panel, Py_ssize_t n_features, Py_ssi
     at += aligned(n_groups * panel.queries * n_blocks * block_bytes)
     scratch_out.panel = base + at
     at += aligned(panel.rows * block_bytes)
-    scratch_out.room = base + at
-    at += aligned(block_bytes)
     scratch_out.sums = <double *> (base + at)
     at += aligned((n_groups if n_blocks > 1 else 1) * panel.queries * panel.rows * sizeof(double))
     scratch_out.keys = <double *> (base + at)
@@ -159,8 +156,7 @@ cdef inline Py_ssize_t search_panels_block(const PanelSearch *search, Heaps *hea
             i = group * group_queries
             fastcls_pack(search.queries + (first_query + i) * search.row_bytes, search.row_bytes, n_queries - i,
                          group_queries, search.type, panel, search.query_flip, search.center, search.data_scale,
-                         block * per_block, n, scratch.room,
-                         scratch.queries + (block * n_groups + group) * block_bytes)
+                         block * per_block, n, scratch.queries + (block * n_groups + group) * block_bytes)
     row = first_row
     while row < first_row + n_rows:
         n_panel = min(<Py_ssize_t> panel.rows, first_row + n_rows - row)
@@ -168,8 +164,7 @@ cdef inline Py_ssize_t search_panels_block(const PanelSearch *search, Heaps *hea
             n = min(per_block, d - block * per_block)
             n_steps = steps_of(panel, n)
             fastcls_pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, panel.rows, search.type,
-                         panel, search.row_flip, search.center, search.data_scale, block * per_block, n, scratch.room,
-                         scratch.panel)
+                         panel, search.row_flip, search.center, search.data_scale, block * per_block, n, scratch.panel)
             for group in range(n_groups):
                 sums = scratch.sums + (group * group_queries * panel.rows if n_blocks > 1 else 0)
                 panel.tile(scratch.queries + (block * n_groups + group) * block_bytes, scratch.panel, n_steps, sums,

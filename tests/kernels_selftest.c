@@ -50,7 +50,7 @@ static void same(double got, double wanted) {
         fail(got, wanted);
 }
 
-enum { X_ROOM, Y_ROOM, PACKED_Q, PACKED_R, ONE_ROW, SUMS, TERMS, FACTORS, KEYS, CHOSEN, CENTER, N_ROOMS };
+enum { X_ROOM, Y_ROOM, PACKED_Q, PACKED_R, SUMS, TERMS, FACTORS, KEYS, CHOSEN, CENTER, N_ROOMS };
 static room_t rooms[N_ROOMS];
 #define LARGEST_ROW 150528
 #define MOST_ROWS 70
@@ -134,13 +134,11 @@ static const double *tile_sums(packing_t p, const uint8_t *queries, ptrdiff_t n_
         const ptrdiff_t n_steps = (m + p.panel->step_features - 1) / p.panel->step_features;
         uint8_t *packed_queries = put(rooms[PACKED_Q], (size_t)(n_steps * unit * p.panel->queries), 1);
         uint8_t *packed_rows = put(rooms[PACKED_R], (size_t)(n_steps * unit * p.panel->rows), 1);
-        uint8_t *room = put(rooms[ONE_ROW], (size_t)(n_steps * unit), 1);
-        memset(room, 0xff, (size_t)(n_steps * unit));
         memset(packed_queries, 0xff, (size_t)(n_steps * unit * p.panel->queries));
         fastcls_pack(queries, row_bytes, n_queries, p.panel->queries, p.type, p.panel, p.query_flip, p.center, p.scale,
-                     first, m, room, packed_queries);
+                     first, m, packed_queries);
         memset(packed_rows, 0xff, (size_t)(n_steps * unit * p.panel->rows)); /* packing pads, and not what lay there */
-        fastcls_pack(rows, row_bytes, n_rows, p.panel->rows, p.type, p.panel, p.row_flip, p.center, p.scale, first, m, room,
+        fastcls_pack(rows, row_bytes, n_rows, p.panel->rows, p.type, p.panel, p.row_flip, p.center, p.scale, first, m,
                      packed_rows);
         if (!strcmp(fault, "panel") && n == 65)
             memset(packed_rows + (n_steps - 1) * unit * p.panel->rows, 0, (size_t)unit); /* as if a tail were lost */

@@ -35,35 +35,46 @@ static inline void pack_elements(const uint8_t *row, int type, int element, int 
     }
 }
 
+/* So many bytes of every row are packed before the next of any: 64 rows of them are 16 kB of the panel, which stay in the
+   first cache while row after row is scattered over them. Over the whole panel, every store would miss it. */
+enum { PACK_BYTES = 256 };
+
 #define SCATTER(UNIT)                                                                                                    \
     for (ptrdiff_t step = 0; step < n_steps; step++)                                                                     \
-        memcpy(out + step * stride, elements + step * UNIT, UNIT);
+        memcpy(out + step * stride, piece + step * UNIT, UNIT);
 
-/* Features first .. first + n of up to tile_rows rows into a panel of n_steps steps. `room` holds one row's elements. */
-static void fastcls_pack(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_rows, ptrdiff_t tile_rows, int type,
-                         const fastcls_panel *panel, int flip, const double *center, double scale, ptrdiff_t first,
-                         ptrdiff_t n, uint8_t *room, uint8_t *panel_out) {
-    static const int element_bytes[] = {1, 2, 4};
-    const ptrdiff_t unit = (ptrdiff_t)panel->step_features * element_bytes[panel->element];
-    const ptrdiff_t n_steps = (n + panel->step_features - 1) / panel->step_features, stride = tile_rows * unit;
-    for (ptrdiff_t row = 0; row < tile_rows; row++) {
-        uint8_t *out = panel_out + row * unit;
-        const uint8_t *elements = room;
-        if (row < n_rows) {
-            pack_elements(rows + row * row_bytes, type, panel->element, flip, center, scale, first, n, room);
-            memset(room + n * element_bytes[panel->element], 0, (size_t)(n_steps * unit - n * element_bytes[panel->element]));
-        } else if (row == n_rows) {
-            memset(room, 0, (size_t)(n_steps * unit));
-        }
-        if (unit == 8) {
-            SCATTER(8)
-        } else if (unit == 4) {
-            SCATTER(4)
-        } else {
-            SCATTER(2)
-        }
+static inline void scatter(const uint8_t *piece, ptrdiff_t n_steps, ptrdiff_t unit, ptrdiff_t stride, uint8_t *out) {
+    if (unit == 8) {
+        SCATTER(8)
+    } else if (unit == 4) {
+        SCATTER(4)
+    } else {
+        SCATTER(2)
     }
 }
 #undef SCATTER
+
+/* Features first .. first + n of up to tile_rows rows into a panel. */
+static void fastcls_pack(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_rows, ptrdiff_t tile_rows, int type,
+                         const fastcls_panel *panel, int flip, const double *center, double scale, ptrdiff_t first,
+                         ptrdiff_t n, uint8_t *panel_out) {
+    static const int element_bytes[] = {1, 2, 4};
+    const ptrdiff_t element = element_bytes[panel->element], unit = panel->step_features * element;
+    const ptrdiff_t at_a_time = PACK_BYTES / element; /* features, a whole number of steps */
+    uint8_t piece[4 * PACK_BYTES]; /* PACK_BYTES are used, which a compiler cannot see and warns of */
+    for (ptrdiff_t start = 0; start < n; start += at_a_time) {
+        const ptrdiff_t here = n - start < at_a_time ? n - start : at_a_time;
+        const ptrdiff_t n_steps = (here + panel->step_features - 1) / panel->step_features;
+        for (ptrdiff_t row = 0; row < tile_rows; row++) {
+            const ptrdiff_t filled = row < n_rows ? here * element : 0;
+            if (filled)
+                pack_elements(rows + row * row_bytes, type, panel->element, flip, center, scale, first + start, here, piece);
+            if (row <= n_rows) /* further rows are as empty as this one */
+                memset(piece + filled, 0, (size_t)(n_steps * unit - filled));
+            scatter(piece, n_steps, unit, tile_rows * unit, panel_out + row * unit);
+        }
+        panel_out += n_steps * unit * tile_rows;
+    }
+}
 
 #endif
