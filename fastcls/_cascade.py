@@ -34,6 +34,7 @@ _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _EARLY = 2.0  # pairs that pass the screen, for each that would if the last reach were known from the start
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
+_FIRST_PIECE = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
 _LARGEST_PART = 4096  # queries whose codes are held at a time
 _COST_FLOAT = {"exact": 4.0, "brute": 1.0}  # a byte of floats instead
 
@@ -209,7 +210,8 @@ class Search:
         self._counts = np.zeros((n_threads, 5), dtype=np.int64)
         self.pairs = self.pieces = 0
         self.gave_up = False
-        self._next = self.per_job * n_threads
+        first = _FIRST_PIECE * n_threads // (rows.n_rows * of.levels[0].width)
+        self._next = max(n_threads, min(self.per_job * n_threads, first))
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
             S_out: np.ndarray, indices_out: np.ndarray) -> int:  # fmt: skip
@@ -233,7 +235,8 @@ class Search:
             advance(n * self.rows.n_rows)
             rate = n / max(time.perf_counter() - begun, 1e-6)
             whole = self.per_job * self.n_threads  # so that no thread waits for another's last job
-            self._next = max(1, int(min(_LARGEST_PART, rate * _PIECE_SECONDS)) // whole) * whole
+            wanted = int(min(_LARGEST_PART, rate * _PIECE_SECONDS))
+            self._next = wanted // whole * whole or max(self.n_threads, wanted)
             first = part.stop
             self.gave_up = not self.forced and self._cost() > brute_cost(self.rows, self.filter.metric)
         return first
@@ -243,6 +246,7 @@ class Search:
         metric, levels = self.filter.metric, self.filter.levels
         coded = _codes.encode(levels, Q, self.n_threads, queries=True)
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
+        per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))
         margin = 1.0 if Q.dtype.kind != "f" and not metric.needs_norms else 1.0 + 2.0**-30
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             _filter.search(
@@ -252,7 +256,7 @@ class Search:
                 [(c.codes, c.starts, c.errors) for c in coded],
                 metric.sum == "l1", metric.needs_norms, _SLACK, margin, norms.queries, norms.zero_queries,
                 norms.of_chunk(number, slice(0, len(X))), groups[0],
-                groups[1][start : start + len(X)], start, S, indices, self.per_job, self.n_picks,
+                groups[1][start : start + len(X)], start, S, indices, per_job, self.n_picks,
                 self.look_every, self.list_room, self.scratch,
                 self._counts, self.n_threads,
             )  # fmt: skip

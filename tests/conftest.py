@@ -1,6 +1,7 @@
 """What every test run says at its end: how many tests were skipped, for which reason, and whether that was right."""
 
 import importlib.util
+import os
 import re
 import shutil
 from collections import Counter
@@ -17,6 +18,9 @@ SHARED = ROOT.parent / "shared" / "data"
 AT_HAND = {
     "chromium": lambda: any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
     "shared data": SHARED.is_dir,
+    "C compiler": lambda: shutil.which(os.environ.get("CC", "cc")) is not None,
+    "aarch64-linux-gnu-gcc": lambda: shutil.which("aarch64-linux-gnu-gcc") is not None,
+    "qemu-aarch64": lambda: shutil.which("qemu-aarch64") is not None,
     "pandas": lambda: importlib.util.find_spec("pandas") is not None,
 }
 

@@ -13,7 +13,7 @@ from _rows import python
 SEARCH = """
 import os, signal, sys, threading, time
 import numpy as np
-from fastcls import NearestNeighbors, pairwise_distances
+from fastcls import NearestNeighbors, pairwise_distances, simd
 
 dtype, metric, algorithm, n_queries, n_rows, width = *sys.argv[1:4], *map(int, sys.argv[4:7])
 rng = np.random.default_rng(0)
@@ -27,6 +27,7 @@ def interrupt():
     sent.append(time.perf_counter())
     os.kill(os.getpid(), signal.SIGINT)
 
+assert simd.active() == "scalar"
 sent = []
 threading.Thread(target=interrupt).start()
 try:

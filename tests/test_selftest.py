@@ -16,7 +16,7 @@ TESTS = Path(__file__).parent
 
 
 def run(script):
-    done = subprocess.run(["bash", str(TESTS / script)], capture_output=True, text=True, timeout=300)
+    done = subprocess.run(["bash", str(TESTS / script)], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -1,6 +1,7 @@
 """fastcls itself, with the signature of its rivals."""
 
 import fastcls
+import fastcls.simd  # reads FASTCLS_ISA
 
 from ._base import Base
 
