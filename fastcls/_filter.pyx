@@ -565,11 +565,8 @@ cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, L
                  Room *room) noexcept nogil:
     """Take a list that the first level has left through the finer ones, and to S; the list ends empty."""
     cdef double *S = heaps.S + query * heaps.k
-    cdef int64_t *index = heaps.index + query * heaps.k
     cdef const Level *level
-    cdef Py_ssize_t i
     cdef int number
-    cdef double reach
     for number in range(1, cascade.n_levels):
         room.counts[number] += found.n
         if found.n == 0:
