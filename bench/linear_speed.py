@@ -18,7 +18,7 @@ import numpy as np
 from fastcls import LinearProblem, datasets, optim
 from fastcls.linear import center_and_scale
 
-RIVALS = Path(__file__).parent / "rivals" / "linear_rivals.py"
+RIVALS = Path(__file__).with_name("linear_rivals.py")
 FLOP_PER_EPOCH = 4 * 50_000 * 3072 * 10
 
 
