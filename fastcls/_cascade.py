@@ -24,7 +24,7 @@ _QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
 _LIST_ROOM = 2048  # rows of one query that passed the screen
 _LOOK_PER_NEIGHBOR, _LEAST_LOOK, _MOST_LOOK = 32, 256, 1024  # new rows, before a list is looked at
 PROBE_QUERIES, _PROBE_ROWS = 16, 2048  # sampled rows that the levels are judged by
-_SLACK = 2.0**-44  # of twice a cosine: 8 roundings of its S, see docs/filter.md
+_SLACK = 2.0**-50  # a feature of twice a cosine: what its dot product and norms may be off, eight times over
 
 # What things cost, in bytes of the screen, whose one takes 4.3 ps a core (measured on Zen 4 with AVX-512: CIFAR-10 under L2,
 # k = 7, by share of the samples of a profile). Codes and rows that are looked at by themselves come from anywhere in memory.
@@ -246,6 +246,7 @@ class Search:
         metric, levels = self.filter.metric, self.filter.levels
         coded = _codes.encode(levels, Q, self.n_threads, queries=True)
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
+        slack = (self.rows.n_features + 64) * _SLACK
         per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))
         margin = 1.0 if Q.dtype.kind != "f" and not metric.needs_norms else 1.0 + 2.0**-30
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
@@ -254,7 +255,7 @@ class Search:
                 [(c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
                  for c, level in zip(of_chunk, levels, strict=True)],
                 [(c.codes, c.starts, c.errors) for c in coded],
-                metric.sum == "l1", metric.needs_norms, _SLACK, margin, norms.queries, norms.zero_queries,
+                metric.sum == "l1", metric.needs_norms, slack, margin, norms.queries, norms.zero_queries,
                 norms.of_chunk(number, slice(0, len(X))), groups[0],
                 groups[1][start : start + len(X)], start, S, indices, per_job, self.n_picks,
                 self.look_every, self.list_room, self.scratch,

@@ -381,7 +381,7 @@ class Basis:
         is_float = rows.dtype.kind == "f"
         n_threads = _threads.worth(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
         center, shifts = self.center.astype(rows.dtype), self.shifts
-        z_error, off = 16.0 * d * _EPS, (d / 4.0 + len(self.A) + 32.0) * _EPS
+        z_error, off = 16.0 * (d + self.frobenius) * _EPS, (d / 4.0 + len(self.A) + 32.0) * _EPS
         if is_float and len(self.A):
             gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
             z_error = gamma * self.frobenius * (1.0 + 2.0**-20) + off
