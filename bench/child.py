@@ -59,13 +59,17 @@ class Spec:
 
 def measure(spec: Spec) -> dict[str, Any]:
     """Run `spec` in a new process and return what it printed, RuntimeError with its last words if it failed."""
+    import fastcls  # here: the process of a rival does without it
+
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "FASTCLS_ISA")}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(spec.threads)
     if spec.isa:
         environment["FASTCLS_ISA"] = spec.isa
-    command = [sys.executable, "-m", "bench.child", json.dumps(asdict(spec))]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    home = Path(fastcls.__file__).parents[1]  # the same fastcls as in this process, installed or beside bench
+    environment["PYTHONPATH"] = os.pathsep.join([str(home), str(ROOT), environment.get("PYTHONPATH", "")])
+    command = [sys.executable, "-P", "-m", "bench.child", json.dumps(asdict(spec))]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"{spec}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

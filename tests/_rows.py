@@ -28,6 +28,14 @@ def hostile_rows(rng, n_rows, n_features, dtype):
     base = rng.normal(size=shape)
     one_ulp = np.ones(shape, dtype)
     one_ulp[np.arange(n_rows), rng.integers(n_features, size=n_rows)] += np.finfo(dtype).eps
+    # rows of the same numbers in another order, all as near to a constant query but for the last bits of their sums
+    permuted = rng.permuted(np.broadcast_to(base[0], shape), axis=1)
+    permuted[::8] = 0.7
+    # two groups far apart, the rows of each a few units in the last place of a single (of a half) from one another
+    unit = 1e-3 if dtype == "float16" else 1.3e-7
+    groups = np.where(np.arange(n_rows)[:, None] % 2, 1.1, 3.3) + unit * rng.integers(-4, 5, size=shape)
+    # so small beside one row that singles on that row's scale cannot hold them
+    beside_huge = np.where(np.arange(n_rows)[:, None] == 1, large, base * (1e-4 if dtype == "float16" else 3e-22))
     mixed = base * 2.0 ** rng.integers(-12, 12, size=shape)
     return {
         "offset": (base + (1e3 if dtype == "float16" else 1e6)).astype(dtype),
@@ -39,6 +47,9 @@ def hostile_rows(rng, n_rows, n_features, dtype):
         "duplicates": np.repeat(base[: -(-n_rows // 5)], 5, axis=0)[:n_rows].astype(dtype),
         "mixed magnitudes": mixed.astype(dtype),
         "one huge coordinate": np.where(np.arange(n_features) == 3, large / 2, base).astype(dtype),
+        "permuted rows": permuted.astype(dtype),
+        "two far groups": groups.astype(dtype),
+        "beside a huge row": beside_huge.astype(dtype),
         "parallel rows": (base[:1] * np.linspace(0.5, 2, n_rows)[:, None]).astype(dtype),
     }
 
@@ -64,7 +75,7 @@ def python(code, *arguments, timeout=300, **environment):
 
 
 def python_process(code, *arguments, timeout=300, **environment):
-    """The finished process of `python`, however it ended."""
+    """The finished process of `python`, however it ended. -P: fastcls is not found by standing in its sources."""
     env = {**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1]), **environment}
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-P", "-c", code, *map(str, arguments)]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+from fastcls import reference
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # last: the fastcls under test is not the one beside bench
 bench = pytest.importorskip("bench", reason="the folder bench is not beside tests")
 from bench import data, limits, measure, rivals, table, work  # noqa: E402
-from fastcls import reference  # noqa: E402
 
 
 @pytest.mark.parametrize("name", rivals.NAMES)
