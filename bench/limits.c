@@ -41,13 +41,17 @@ typedef double (*work_fn)(const uint8_t *queries, const uint8_t *rows, long time
 static volatile uint64_t sink;
 
 #define SAD(a, q, r) _mm512_add_epi64(a, _mm512_sad_epu8(q, r))
-/* Written out, because gcc 12 makes copies of the intrinsic's accumulator, and stores of the copies. */
+/* Written out, because gcc 12 makes copies of an accumulator that more than an integer sum is taken of,
+   and stores the copies. */
 static inline __attribute__((always_inline, target("avx512f,avx512vnni"))) __m512i DOT(__m512i a, __m512i q, __m512i r) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(q), "v"(r));
     return a;
 }
-#define SAD_DOUBLE(a, q, r)                                                                                            \
-    _mm512_castpd_si512(_mm512_add_pd(_mm512_castsi512_pd(a), _mm512_castsi512_pd(_mm512_sad_epu8(q, r))))
+static inline __attribute__((always_inline, target("avx512f,avx512bw"))) __m512i SAD_DOUBLE(__m512i a, __m512i q, __m512i r) {
+    __m512i difference;
+    __asm__("vpsadbw %2, %3, %1\n\tvaddpd %1, %0, %0" : "+v"(a), "=&v"(difference) : "v"(q), "v"(r));
+    return a;
+}
 /* For registers alone: volatile, since equal accumulators would be made one. */
 #define SAD_AGAIN(a)                                                                                                   \
     { __m512i d; __asm__ volatile("vpsadbw %2, %3, %1\n\tvpaddq %1, %0, %0" : "+v"(a), "=&v"(d) : "v"(q), "v"(r)); }
