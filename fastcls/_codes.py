@@ -30,6 +30,7 @@ _PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
 _TERMS = 24.0  # bytes of a row's errors and starts at three levels
 _BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the room for codes allows
 _FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
+_WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
 _WIDEST = 32_768  # bytes of a code, see _simd/cascade.h
 
 
@@ -185,14 +186,15 @@ class GroupSums:
         return out
 
 
-def _encode_bytes(coarse: GroupSums, fine: GroupSums, rows: np.ndarray, n_threads: int) -> list[Codes]:
-    """Codes of byte rows at both levels; the fine groups' sums make the coarse ones'."""
+def _encode_bytes(groups: GroupSums, rows: np.ndarray, n_threads: int) -> dict[int, Codes]:
+    """Codes of byte rows at both sizes of these groups; the fine groups' sums make the coarse ones'."""
+    coarse, fine = replace(groups, size=_GROUP_COARSE), replace(groups, size=_GROUP_FINE)
     out = [coarse.empty(len(rows)), fine.empty(len(rows))]
     masks = (np.where(fine.signs > 0, 0, 0xFF) ^ (0x80 if rows.dtype == np.int8 else 0)).astype(np.uint8)
     keeps = np.where(fine.order >= 0, 0xFF, 0).astype(np.uint8)
     _filter.encode_byte_groups(_bytes(rows), np.maximum(fine.order, 0), masks, keeps, out[0].codes, out[0].errors,
                                out[1].codes, out[1].errors, n_threads)  # fmt: skip
-    return out
+    return {_GROUP_COARSE: out[0], _GROUP_FINE: out[1]}
 
 
 def _smooth(n: int) -> int:
@@ -372,7 +374,7 @@ class Basis:
             columns = _packed(A)
             shifts = np.zeros(64 * len(columns))
             shifts[: len(A)] = A @ (center + 128.0 if dtype == np.int8 else center)  # int8 rows are read as x + 128
-        return cls(A, columns, center, data_scale, unit_rows, shifts, float(np.linalg.norm(A)))
+        return cls(A, columns, center, data_scale, unit_rows, shifts, float(np.linalg.norm(A.astype(np.float64))))
 
     def encode(self, levels: list[Coordinates], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
         """Codes of rows at levels that all have this basis."""
@@ -392,6 +394,8 @@ class Basis:
             squares = np.empty(len(some))
             _kernels.sums_to_point(_bytes(some), _storage(some), _kernels.SUMS["sql2"], _bytes(center), squares, n_threads)
             squares *= self.data_scale**2
+            if self.unit_rows:  # squares that have lost bits say nothing of a direction: like rows of zeros
+                squares[squares < 2.0**-900 * max(1.0, self.data_scale**2)] = 0.0
             Z = np.empty((0, 1))
             if is_float and len(self.A):
                 with np.errstate(over="ignore", invalid="ignore"):
@@ -479,7 +483,8 @@ def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries
     """The rows' codes at every level; levels of one basis share its projection."""
     if isinstance(levels[0], GroupSums):
         if rows.dtype.kind != "f":
-            return _encode_bytes(*_both(levels), rows, n_threads)[-len(levels) :]
+            made = _encode_bytes(levels[0], rows, n_threads)
+            return [made[level.size] for level in levels if isinstance(level, GroupSums)]
         return [level.encode(rows, n_threads) for level in levels if isinstance(level, GroupSums)]
     coordinates = [level for level in levels if isinstance(level, Coordinates)]
     done: dict[int, Codes] = {}
@@ -584,14 +589,14 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     room = (0.35 if rows.dtype in (np.uint8, np.float32, np.float64) else 0.6) * row_bytes - _TERMS
     if is_float:
         room -= _padded(d, "l2")
-    counts = []
+    counts: list[int] = []
     for widths in (_FLOAT_WIDTHS,) if is_float else _BYTE_WIDTHS:
         fitting = [width for width in widths if width <= min(room, d // 2, len(sample))]
         if fitting:
             counts.append(fitting[0] - 1)
             room -= fitting[0]
     found: list[Level] = []
-    if counts:
+    if counts and d <= _WIDEST_PROJECTED:
         projections = _projections(rows, sample, counts, unit_rows)
         found += projections
         if not is_float and projections and projections[-1].finer().width <= room:

@@ -264,7 +264,7 @@ cdef void encode_l2_row(const L2Codes *level, Py_ssize_t row, const double *z, d
     if level.residual_offset == level.residual_offset:
         used *= scale * scale
         whole = level.s * level.s * square * scale * scale
-        wrong = off * whole + 2.0 * sqrt(used) * z_error + z_error * z_error
+        wrong = 1e-30 + off * whole + 2.0 * sqrt(used) * z_error + z_error * z_error
         low = (sqrt(max(0.0, whole - used - wrong)) - level.residual_offset) * inverse
         high = (sqrt(max(0.0, whole - used + wrong)) - level.residual_offset) * inverse
         c = signed_code(0.5 * (low + high), level.most)
@@ -321,7 +321,7 @@ cdef void encode_levels(const Encoding *encoding, Py_ssize_t row, const double *
     cdef int number
     if encoding.unit_rows:
         scale = 1.0 / length
-    z_error = encoding.z_error * length * scale + 1e-30
+    z_error = encoding.z_error * length * scale + 1e-30 * max(scale, 1.0)
     for number in range(encoding.n_levels):
         encode_l2_row(&encoding.levels[number], row, z, scale, square, encoding.off, z_error, encoding.queries)
 
@@ -500,7 +500,7 @@ def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py
 cdef inline double reach_of(const Cascade *cascade, const Level *level, double S) noexcept nogil:
     """What a bound may be, in code units, if the row's S is to be at most S."""
     cdef double distance
-    S = S * cascade.margin
+    S = S * cascade.margin + 1e-300  # what underflow may have taken
     distance = S if cascade.l1 else sqrt(2.0 * S + cascade.slack if cascade.cosine else S)
     return distance * level.per_unit * (1.0 + 2.0 ** -20)
 
@@ -685,6 +685,8 @@ cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_
     cdef List *found = &room.lists[own]
     cdef float *bounds = room.bounds + own * (cascade.list_room + 128)
     cdef Py_ssize_t first = room.n_bounded[own]
+    while found.n > first and found.rows[found.n - 1] >= cascade.n_rows:
+        found.n -= 1  # rows that are none, behind the last of a panel: the newest of a list come in ascending order
     room.counts[0] += found.n - first
     bound_list(cascade, 0, heaps, query, found, bounds, first)
     tighten(cascade, heaps, query, found, bounds, first, room)

@@ -211,3 +211,27 @@ def test_a_certified_norm_is_not_below_the_norm():
         s = _codes.certified_norm(np.asarray(A, dtype=float))
         norm = np.linalg.norm(np.asarray(A, dtype=np.float64), 2)
         assert norm * (1 - 1e-14) <= s <= norm * 1.01
+
+
+def test_coarse_groups_alone_are_encoded_as_beside_the_fine_ones():
+    X = np.random.default_rng(9).integers(0, 256, (100, 784), dtype=np.uint8)
+    coarse, fine = _codes.l1_levels(X)
+    both = _codes.encode([coarse, fine], X, 2)
+    for level, codes in zip((coarse, fine), both, strict=True):
+        alone = _codes.encode([level], X, 2)[0]
+        assert_same_bytes(alone.codes, codes.codes)
+        assert_same_bytes(alone.errors, codes.errors)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("some", [1.0, 0.5])
+def test_filter_is_brute_force_where_squares_underflow(some, metric):
+    X = np.random.default_rng(10).standard_normal((2000, 40))
+    X[: int(some * len(X))] *= 1e-161
+    _assert_filter_is_brute(X, X[::40].copy(), 9, metric)
+
+
+def test_a_query_of_zeros_never_reaches_rows_behind_the_last():
+    X = np.random.default_rng(11).standard_normal((1001, 64)).astype(np.float32)
+    report = _assert_filter_is_brute(X, np.zeros((3, 64), dtype=np.float32), 1001, "cosine")
+    assert report.computed == report.pairs
