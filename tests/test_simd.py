@@ -22,7 +22,7 @@ def as_before():
 def imported(isa):
     code = "import fastcls; print(fastcls.simd.active())"
     return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "FASTCLS_ISA": isa}, capture_output=True, text=True, timeout=60
+        [sys.executable, "-P", "-c", code], env={**os.environ, "FASTCLS_ISA": isa}, capture_output=True, text=True, timeout=60
     )
 
 
