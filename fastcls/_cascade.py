@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,7 +36,6 @@ _EARLY = 2.0  # pairs that pass the screen, for each that would if the last reac
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
 _LARGEST_PART = 4096  # queries whose codes are held at a time
-_COST_FLOAT = {"exact": 4.0, "brute": 1.0}  # a byte of floats instead
 
 
 @dataclass
@@ -47,6 +46,8 @@ class Counts:
     ----------
     into : list of int
         Pairs that came to each level; the first is all of them.
+    passed : int
+        Pairs that passed the screen, most of them while the reach was still wide.
     computed : int
         Pairs whose S was computed in the reference arithmetic.
     """
@@ -102,11 +103,14 @@ class Filter:
             chosen = _chosen(rows, metric, levels, probe, n_threads) or (levels if forced else [])
         return cls(metric, chosen) if chosen else None
 
-    def append(self, chunk: np.ndarray, n_threads: int) -> None:
-        """Encode one more chunk; what is there stays as it is."""
-        coded = _codes.encode(self.levels, chunk, n_threads)
-        coded[0] = _codes.in_panels(coded[0], self.levels[0].kind, n_threads)
-        self.chunks.append(coded)
+    def extended(self, chunks: list[np.ndarray], n_threads: int) -> Filter:
+        """This filter with codes of more chunks; it stays as it is, for searches under way in other threads."""
+        more = []
+        for chunk in chunks:
+            coded = _codes.encode(self.levels, chunk, n_threads)
+            coded[0] = _codes.in_panels(coded[0], self.levels[0].kind, n_threads)
+            more.append(coded)
+        return replace(self, chunks=[*self.chunks, *more])
 
     @property
     def nbytes(self) -> int:

@@ -171,6 +171,13 @@ def test_auto_filters_where_it_pays_and_says_so():
     assert "brute" in model.search_report_.path
 
 
+def test_a_few_queries_of_rows_never_fitted_learn_nothing():
+    X = _stored(_low_rank(np.random.default_rng(12), 300), "uint8").repeat(2, axis=0)
+    for n_queries, paths in ((5, {"brute"}), (len(X), {"filter", "filter then brute"})):
+        _, _, report = _search.search(Rows([X]), Rows([X[:n_queries]]), 3, "l2", n_threads=2)
+        assert report.path in paths
+
+
 def _true_distances(x, Y, metric):
     """In extended precision, of rows as they are stored."""
     x, Y = x.astype(np.longdouble), Y.astype(np.longdouble)
