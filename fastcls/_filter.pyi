@@ -10,6 +10,7 @@ STEP_BYTES: dict[str, int]
 PROJECT_COLUMNS: int
 PROJECT_BLOCK: int
 MAX_LEVELS: int
+__test__: dict[str, str]
 
 def use_isa(number: int) -> None: ...
 def project(
