@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _bounds, _cascade, _kernels, _threads
+from . import _bounds, _cascade, _kernels, _threads, _tree
 from ._rows import Norms, Rows, as_bytes, norms_for
 from .metrics import METRICS, Metric
 
@@ -49,11 +49,11 @@ class SearchReport:
     Attributes
     ----------
     path : str
-        "brute": every pair was computed. "filter": bounds ruled most of them out. "filter then brute": the first queries
-        showed that too little could be ruled out.
+        "brute": every pair was computed. "filter": bounds ruled most of them out. "tree": boxes of rows did. "filter then
+        brute", "tree then brute": the first queries showed that too little could be ruled out.
     kernel : str
-        "codes": the filter's; "panels": packed rows, many queries at a time; "narrow": eight queries side by side, for few
-        features; "direct": one pair at a time, for few queries.
+        "codes": the filter's; "boxes": the tree's; "panels": packed rows, many queries at a time; "narrow": eight queries
+        side by side, for few features; "direct": one pair at a time, for few queries.
     metric, arithmetic, isa : str
         The arithmetic is "integer" or "float64"; the isa names the kernels.
     threads, n_queries, n_rows, n_features, k : int
@@ -73,7 +73,7 @@ class SearchReport:
     scratch_bytes : int
         Working memory of all threads, beyond inputs and outputs.
     filter_bytes : int
-        Of the codes that the filter keeps beside the training rows.
+        Of the codes, or the tree, that are kept beside the training rows.
     copied_bytes : int
         Bytes of input that had to be copied because they were not C-contiguous or not of a supported type.
     notes : tuple of str
@@ -305,14 +305,18 @@ class _Search:
         self.refined += passed if terms.refine else 0
 
 
-def prepare(rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str) -> _cascade.Filter | None:
+def prepare(
+    rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, n_queries: int | None = None
+) -> _cascade.Filter | _tree.Tree | None:
     """The filter of these rows for this metric, learned once and extended by chunks that are new; None for brute force.
 
-    Work of a fit, done here so that a search without one (`knn`) does it too.
+    Work of a fit, done here so that a search without one (`knn`) does it too: of `n_queries`, which may be too few.
     """
-    if algorithm == "brute" or not (algorithm == "filter" or _cascade.may_pay(rows, k)):
-        return None
     forced = algorithm == "filter"
+    if algorithm != "brute" and _tree.serves(rows, METRICS[metric_name]):
+        return _tree.prepare(rows, METRICS[metric_name], k, n_threads, n_queries, forced=forced)
+    if algorithm == "brute" or not (forced or _cascade.may_pay(rows, k)):
+        return None
     kept = rows.filters.get(metric_name)
     if kept is None and (forced or metric_name not in rows.filters):
         kept = _cascade.Filter.learn(rows.chunks[0], METRICS[metric_name], k, n_threads, forced=forced)
@@ -392,11 +396,12 @@ def search(
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
     notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
+    path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
     brute = run or _Search(rows, of_queries.dtype, 0, k, METRICS[metric_name], 1)
     parts = [part for part in (filtered, run) if part is not None]
     report = SearchReport(
-        path=" then ".join(["filter"] * (filtered is not None) + ["brute"] * (run is not None)),
-        kernel="codes" if run is None else run.kernel,
+        path=" then ".join([path] * (filtered is not None) + ["brute"] * (run is not None)),
+        kernel=kernel if run is None else run.kernel,
         metric=metric_name,
         arithmetic="integer" if brute.arithmetic in ("uint8", "int8") else "float64",
         isa=_kernels.active_isa(),
@@ -420,7 +425,7 @@ def search(
     return (S, indices, report) if take is None else (S[:0], indices[:0], report)
 
 
-def _step(run: _cascade.Search | _Search | None, k: int, n_threads: int) -> int:
+def _step(run: _cascade.Search | _tree.Search | _Search | None, k: int, n_threads: int) -> int:
     """Queries whose neighbours take little memory, but which keep every thread busy."""
     assert run is not None
     wanted = max(1, min(_TAKEN_QUERIES, _TAKEN_BYTES // (16 * k)))
@@ -428,14 +433,19 @@ def _step(run: _cascade.Search | _Search | None, k: int, n_threads: int) -> int:
     return wanted // whole * whole if wanted > whole else wanted
 
 
-def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> _cascade.Search | None:
+def _filtered(
+    rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str
+) -> _cascade.Search | _tree.Search | None:
     """A filtered search, or None for brute force."""
-    if queries.dtype != rows.dtype:
+    if queries.dtype != rows.dtype and not _tree.serves(rows, METRICS[metric_name]):
         return None
-    found = prepare(rows, metric_name, k, n_threads, algorithm)
-    if found is None or (algorithm != "filter" and not _cascade.may_pay(rows, k)):
+    forced = algorithm == "filter"
+    found = prepare(rows, metric_name, k, n_threads, algorithm, queries.n_rows)
+    if isinstance(found, _tree.Tree):
+        return _tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
+    if found is None or not (forced or _cascade.may_pay(rows, k)):
         return None
-    return _cascade.Search(rows, found, queries.n_rows, k, n_threads, forced=algorithm == "filter")
+    return _cascade.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)
 
 
 def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:

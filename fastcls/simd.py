@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 
-from . import _filter, _kernels, _linear
+from . import _filter, _kernels, _linear, _tree_loops
 from ._validation import check_isa
 
 #: compiled modules, each with a table of kernels of its own
-_EXTENSIONS = (_kernels, _linear, _filter)
+_EXTENSIONS = (_kernels, _linear, _filter, _tree_loops)
 
 __all__ = ["active", "available", "built", "use"]
 
