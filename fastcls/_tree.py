@@ -40,13 +40,13 @@ from ._cascade import Counts, LevelReport
 from ._rows import Rows, as_bytes
 from .metrics import Metric
 
-LEAST_ROWS = 10_000  # below, brute force takes no longer than 3 us for a query of 3 features
+LEAST_ROWS = 10_000  # of 3 features: brute force takes 5 us for a query of k = 10, the tree 3
 MOST_FEATURES = _tree_loops.MOST_FEATURES - 1  # above, boxes are of little use, and rows of packed codes are for it
 _SUMS = ("l1", "sql2")
 _SUBTREE_ROWS = 1 << 15  # that one thread makes by itself, in its second cache
-_SUBTREES_A_PIECE = 16  # of each thread: 50 ms
+_SUBTREES_A_PIECE = 16  # of each thread: about 0.1 s
 _QUERIES_PER_JOB = 16
-_QUERIES_WORTH_A_THREAD = 16  # take 50 us or more: five times what waking it does
+_QUERIES_WORTH_A_THREAD = 16  # take about 50 us, more than waking it does
 _PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 4  # queries of a thread, before anything is known
 _FEW_JUDGED = 64  # queries: judged by fewer, a tree must be twice as slow to be given up

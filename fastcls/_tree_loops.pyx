@@ -93,9 +93,8 @@ cdef inline void sort_keys(Key *keys, Py_ssize_t n) noexcept nogil:
 cdef void select(Key *keys, Py_ssize_t n, Py_ssize_t nth) noexcept nogil:
     """Put the `nth` least key in its place, the lesser ones before it and the greater ones behind.
 
-    Quickselect. The pivot has the rank in a sample that `nth` has among all keys, which halves the passes that a median of
-    three needs; the sample is drawn by chance, so no order of rows is bad. A partition without branches takes 2 ns a key
-    instead of 6.
+    Quickselect. The pivot has the rank in a sample that `nth` has among all keys, for fewer passes; the sample is drawn by
+    chance, so no usual order of rows is bad. The partition has no branch that goes wrong half of the time.
     """
     cdef Key sample[SAMPLE]
     cdef Key pivot, key
