@@ -15,6 +15,7 @@ import numpy as np
 
 from . import _codes, _filter, _kernels, _threads
 from ._rows import Rows, as_bytes, norms_for
+from ._search_report import LevelReport
 from .metrics import Metric
 
 LEAST_ROWS = 4096  # below, brute force is done before levels are learned
@@ -55,26 +56,6 @@ class Counts:
     into: list[int]
     passed: int
     computed: int
-
-
-@dataclass(frozen=True)
-class LevelReport:
-    """One level of a filtered search.
-
-    Attributes
-    ----------
-    bound : str
-        What its codes stand for.
-    bytes : int
-        Of a row's code.
-    pairs_in, pairs_out : int
-        Pairs that came to it, and that it could not rule out when it looked at them.
-    """
-
-    bound: str
-    bytes: int
-    pairs_in: int
-    pairs_out: int
 
 
 @dataclass

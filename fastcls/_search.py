@@ -1,4 +1,4 @@
-"""Plans a search and runs it: which arithmetic, which tiles, which threads, in which pieces.
+"""Plans a search: through a filter, a tree, by brute force, or first one and then the other; runs it, and reports.
 
 Everything here is about speed and memory; none of it can change an answer (see ARCHITECTURE.md, 'One search').
 """
@@ -7,317 +7,40 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 
-from . import _bounds, _cascade, _kernels, _threads
-from ._rows import Norms, Rows, as_bytes, norms_for
-from .metrics import METRICS, Metric
+from . import _brute, _cascade, _kernels, _threads, _tree
+from ._rows import Rows
+from ._search_report import SearchReport
+from .metrics import METRICS
 
 Progress = Callable[[int, int], None]
 Take = Callable[[slice, int, np.ndarray, np.ndarray], None]
-_Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
-_QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
-_PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
-_FIRST_PIECE = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
-_TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
-_LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
-_LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic
-_BOUND_GAIN = 8  # training rows for each neighbour asked, for a bound to discard enough
-_MOST_FEATURES_NARROW = 15  # above, packed singles and a bound are faster
-_MOST_FEATURES_NARROW_BYTES = 4
-_MOST_NEIGHBORS_NARROW = 64  # kept in order, each new one moves half of them
-_LEAST_QUERIES_NARROW = 4  # half of those that are taken side by side
-_QUERIES_PER_JOB_NARROW = 512
-_MOST_QUERIES_A_PART = 1 << 18  # their norms and terms take 64 bytes each
-_FEW_QUERIES_PANELS = 48  # a thread: below, the threads share out the rows
-_FEW_QUERIES_DIRECT = 8
-_ROWS_WORTH_SHARING = 1024
-_PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
-_QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
 _TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
 _QUERIES_WORTH_LEARNING = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
 _NO_GROUPS = np.empty(0, dtype=np.int64)
 
 
-@dataclass(frozen=True)
-class SearchReport:
-    """What a search did. Read it as attributes, or as a dictionary with `as_dict()`.
-
-    Attributes
-    ----------
-    path : str
-        "brute": every pair was computed. "filter": bounds ruled most of them out. "filter then brute": the first queries
-        showed that too little could be ruled out.
-    kernel : str
-        "codes": the filter's; "panels": packed rows, many queries at a time; "narrow": eight queries side by side, for few
-        features; "direct": one pair at a time, for few queries.
-    metric, arithmetic, isa : str
-        The arithmetic is "integer" or "float64"; the isa names the kernels.
-    threads, n_queries, n_rows, n_features, k : int
-    pairs : int
-        Pairs of query and training row that were decided.
-    levels : tuple of LevelReport
-        The filter's levels, coarse to fine: how many pairs came to each, and how many it left.
-    computed : int
-        Pairs whose S was computed; all others were ruled out by a bound.
-    refined : int
-        Pairs of a brute-force search whose packed sum was only a bound, and whose S was computed anew.
-    tile : tuple of int
-        Queries and rows of a tile.
-    pieces : int
-        Parallel regions, between which Ctrl-C is honoured.
-    seconds : float
-    scratch_bytes : int
-        Working memory of all threads, beyond inputs and outputs.
-    filter_bytes : int
-        Of the codes that the filter keeps beside the training rows.
-    copied_bytes : int
-        Bytes of input that had to be copied because they were not C-contiguous or not of a supported type.
-    notes : tuple of str
-        What a user should know: a conversion, a single thread after a fork.
-    """
-
-    path: str
-    kernel: str
-    metric: str
-    arithmetic: str
-    isa: str
-    threads: int
-    n_queries: int
-    n_rows: int
-    n_features: int
-    k: int
-    pairs: int
-    levels: tuple[_cascade.LevelReport, ...]
-    computed: int
-    refined: int
-    tile: tuple[int, int]
-    pieces: int
-    seconds: float
-    scratch_bytes: int
-    filter_bytes: int = 0
-    copied_bytes: int = 0
-    notes: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
-    """The type a pair function reads: the rows' own where both have the same, else float64, widened a tile at a time."""
-    return Q_dtype.name if Q_dtype == X_dtype else "float64"
-
-
-def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
-    """Rows of bytes that begin at multiples of 64: a register's load across two cache lines costs two."""
-    width = -(-n_bytes // 64) * 64
-    room = np.empty(n_rows * width + 63, dtype=np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start : start + n_rows * width].reshape(n_rows, width)
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """The direct kernel's tile, and scratch for it: a few MB a thread, however wide the rows."""
-
-    queries: int
-    rows: int
-    scratch: np.ndarray
-
-    @classmethod
-    def of(cls, n_features: int, arithmetic: str, dtypes: tuple[np.dtype, ...], n_threads: int) -> _Tile:
-        widened = any(dtype.name != arithmetic for dtype in dtypes)
-        fit = max(1, _TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize))
-        queries = min(_QUERIES_PER_TILE, max(1, 16 * fit)) if widened else _QUERIES_PER_TILE
-        rows = int(np.clip(fit, 1 if widened else 4, 256))
-        size = _kernels.scratch_size(n_features if widened else 0, queries, rows)
-        return cls(queries, rows, np.empty((n_threads, size)))
-
-
-class _Pieces:
-    """How many pairs the next parallel region should take, learned from how long the last one took."""
-
-    def __init__(self, n_features: int, n_threads: int) -> None:
-        self.pairs = max(1, _FIRST_PIECE * n_threads // n_features)
-        self.count = 0
-
-    def took(self, pairs: int, seconds: float) -> None:
-        self.count += 1
-        wanted = pairs * _PIECE_SECONDS / max(seconds, 1e-6)
-        self.pairs = int(np.clip(wanted, self.pairs / 4, self.pairs * 4)) + 1
-
-
-class _Search:
-    """One search under way: what is the same for every piece of it.
-
-    Three kernels do the work. *Panels* pack queries and rows and compute many pairs at a time; *narrow* takes eight queries
-    side by side, for rows of few features; *direct* takes one pair after the other, for few queries, mixed types, or a k so
-    large that bounds discard nothing.
-    """
-
-    def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
-        self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
-        self.arithmetic = _arithmetic(dtype, rows.dtype)
-        self.pieces = _Pieces(rows.n_features, n_threads)
-        self.refined = 0
-        self.narrow = self._is_narrow(dtype, n_queries)
-        self.panel = None if self.narrow else self._choose_panel(dtype, n_queries)
-        few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
-        self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _ROWS_WORTH_SHARING
-        if self.narrow:
-            self._lay_out_narrow(n_queries)
-        elif self.panel is None:
-            self._lay_out_direct(dtype)
-        else:
-            self._lay_out_panels(n_queries)
-
-    @property
-    def kernel(self) -> str:
-        return "narrow" if self.narrow else "direct" if self.panel is None else "panels"
-
-    def _is_narrow(self, dtype: np.dtype, n_queries: int) -> bool:
-        bytes_only = self.arithmetic in ("uint8", "int8")
-        most = _MOST_FEATURES_NARROW_BYTES if bytes_only else _MOST_FEATURES_NARROW
-        few_enough = self.rows.n_features <= most and self.k <= _MOST_NEIGHBORS_NARROW
-        return few_enough and n_queries >= _LEAST_QUERIES_NARROW and self.metric.sum in ("l1", "sql2")
-
-    def _choose_panel(self, dtype: np.dtype, n_queries: int) -> int | None:
-        rows = self.rows
-        if dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
-            return None
-        if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.k * _BOUND_GAIN > rows.n_rows):
-            return None
-        self.panel_name = _bounds.panel_of(self.metric.sum, dtype)
-        panel = _kernels.PANELS[self.panel_name]
-        return panel if _kernels.panel_shape(panel) is not None else None
-
-    def _lay_out_direct(self, dtype: np.dtype) -> None:
-        tile = _Tile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
-        self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
-
-    def _lay_out_narrow(self, n_queries: int) -> None:
-        wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
-        self.per_job, self.per_tile = -(-min(wanted, _QUERIES_PER_JOB_NARROW) // 8) * 8, 1
-        size = _kernels.narrow_scratch(self.per_job, self.rows.n_features, self.k)
-        self.scratch = np.empty((self.n_threads, -(-size // 8) * 8))
-
-    def _lay_out_panels(self, n_queries: int) -> None:
-        assert self.panel is not None
-        shape = _kernels.panel_shape(self.panel)
-        assert shape is not None
-        queries, self.per_tile, step = shape
-        n_features, bytes_each = self.rows.n_features, 4 if self.rows.dtype.kind == "f" else 1
-        self.block_features = max(step, min(-(-n_features // step) * step, _bounds.BLOCK_BYTES // bytes_each))
-        packed = max(1, _PACKED_QUERY_BYTES // (n_features * bytes_each))
-        wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
-        self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
-        size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
-        self.scratch = _aligned_rows(self.n_threads, size)
-
-    def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-            S_out: np.ndarray, indices_out: np.ndarray) -> None:  # fmt: skip
-        """Neighbours of a block of queries, in parts that keep every thread busy."""
-        first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
-        while first < len(Q):
-            wanted = min(self.pieces.pairs // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
-            part = slice(first, min(len(Q), first + max(block, wanted)))
-            n_parts = self.n_threads if self.by_rows else 1
-            shape = (n_parts, part.stop - part.start, self.k)
-            S = np.empty(shape) if self.by_rows else S_out[part][None]
-            indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[part][None]
-            if not self.narrow or self.by_rows:
-                _kernels.start_heaps(S, indices)
-            self._run_part(Q[part], (groups[0][part], groups[1]), advance, S, indices)
-            if self.by_rows:
-                _kernels.merge_heaps(S, indices)
-                S_out[part], indices_out[part] = S[0], indices[0]
-            first = part.stop
-        if not self.narrow or self.by_rows:
-            _kernels.sort_heaps(S_out, indices_out, self.n_threads)
-
-    def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-                  S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
-        """Every chunk of rows for these queries, in pieces between which Ctrl-C is heard."""
-        norms = norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
-        all_terms = self._terms(Q)
-        for number, start, chunk in self.rows.with_starts():
-            row = 0
-            while row < len(chunk):
-                begun = time.perf_counter()
-                some = slice(row, row + max(self.per_tile * self.n_threads, self.pieces.pairs // len(Q)))
-                of_rows = groups[1][start + some.start : start + some.stop]
-                heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
-                if self.narrow:
-                    ends = (start + row == 0, start + min(some.stop, len(chunk)) == self.rows.n_rows)
-                    self._narrow(Q, chunk[some], ends, heaps)
-                elif all_terms is None:
-                    self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
-                else:
-                    self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
-                pairs = len(Q) * len(chunk[some])
-                self.pieces.took(pairs, time.perf_counter() - begun)
-                advance(pairs)
-                row = some.stop
-
-    def _terms(self, Q: np.ndarray) -> list[_bounds.Terms] | None:
-        """The bounds' numbers for these queries and every chunk, or None where the direct kernel must serve."""
-        if self.panel is None:
-            return None
-        name, statistics = self.metric.name, self.rows.statistics(self.metric.name, self.n_threads)
-        of_queries = _bounds.statistics(Q, statistics[0].center, self.n_threads)
-        kind = "sums" if name == "l1" else "squares"
-        largest = max(float(getattr(chunk, kind).max()) for chunk in statistics)
-        largest = largest if name == "l1" else float(np.sqrt(largest))
-        found = [_bounds.terms(name, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
-        if any(terms is None for terms in found):
-            self.panel = None  # singles cannot hold these values: from here on, one pair at a time
-            self._lay_out_direct(Q.dtype)
-            return None
-        return [terms for terms in found if terms is not None]
-
-    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
-        _kernels.search_direct(
-            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
-            _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
-            norms.queries, norms.zero_queries, row_norms, *heaps, self.per_job, self.per_tile, self.scratch, self.n_threads,
-        )  # fmt: skip
-
-    def _narrow(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
-        """`ends`: whether these are the first of all rows, and the last."""
-        start, finish = (end and not self.by_rows for end in ends)
-        _kernels.search_narrow(
-            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
-            _kernels.SUMS[self.metric.sum], *heaps, start, finish, self.per_job, self.scratch, self.n_threads,
-        )  # fmt: skip
-
-    def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: Norms,
-                row_norms: np.ndarray, heaps: _Heaps) -> None:  # fmt: skip
-        assert self.panel is not None
-        passed = _kernels.search_panels(
-            as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
-            terms.refine, self.block_features, terms.center, terms.data_scale, terms.scale, terms.query_terms,
-            terms.alphas, terms.betas, terms.row_terms[some], terms.row_factors[some], norms.queries,
-            norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
-        )  # fmt: skip
-        self.refined += passed if terms.refine else 0
-
-
 def prepare(
-    rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, n_queries: int = _QUERIES_WORTH_LEARNING
-) -> _cascade.Filter | None:
-    """The filter of these rows for this metric, learned once and extended by chunks that are new; None for brute force.
+    rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, n_queries: int | None = None
+) -> _cascade.Filter | _tree.Tree | None:
+    """The filter or tree of these rows for this metric, learned once, extended by new chunks; None for brute force.
 
-    Work of a fit. A search whose rows were not fitted (`knn`) does it too, if it has queries enough to be worth it.
+    Work of a fit (`n_queries` None: many will come). A search whose rows were not fitted (`knn`) does it too, if it has
+    queries enough to be worth it.
     """
-    if algorithm == "brute" or not (algorithm == "filter" or _cascade.may_pay(rows, k)):
-        return None
     forced = algorithm == "filter"
+    if algorithm == "brute":
+        return None
+    if _tree.serves(rows, METRICS[metric_name]):
+        return _tree.prepare(rows, METRICS[metric_name], k, n_threads, n_queries, forced=forced)
+    if not (forced or _cascade.may_pay(rows, k)):
+        return None
     kept = rows.filters.get(metric_name)
-    if kept is None and (forced or (metric_name not in rows.filters and n_queries >= _QUERIES_WORTH_LEARNING)):
+    worth_it = n_queries is None or n_queries >= _QUERIES_WORTH_LEARNING
+    if kept is None and (forced or (metric_name not in rows.filters and worth_it)):
         probe = _probe(rows, metric_name, k, n_threads)
         kept = _cascade.Filter.learn(rows.chunks[0], METRICS[metric_name], probe, n_threads, forced=forced)
         rows.filters[metric_name] = None
@@ -378,7 +101,7 @@ def search(
     n_queries = of_queries.n_rows
     n_threads = _threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
     filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
-    run = None if filtered else _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+    run = None if filtered else _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
     step = n_queries if take is None else _step(filtered or run, k, n_threads)
     S, indices = np.empty((min(step, n_queries), k)), np.empty((min(step, n_queries), k), dtype=np.int64)
     total, done = n_queries * rows.n_rows, 0
@@ -400,16 +123,17 @@ def search(
             if filtered is not None and not filtered.gave_up:
                 n_done = filtered.run(Q, (of_part, of_rows), advance, S[room], indices[room])
             if n_done < len(Q):
-                run = run or _Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+                run = run or _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
                 run.run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
     notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
-    brute = run or _Search(rows, of_queries.dtype, 0, k, METRICS[metric_name], 1)
+    path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
+    brute = run or _brute.Search(rows, of_queries.dtype, 0, k, METRICS[metric_name], 1)
     parts = [part for part in (filtered, run) if part is not None]
     report = SearchReport(
-        path=" then ".join(["filter"] * (filtered is not None) + ["brute"] * (run is not None)),
-        kernel="codes" if run is None else run.kernel,
+        path=" then ".join([path] * (filtered is not None) + ["brute"] * (run is not None)),
+        kernel=kernel if run is None else run.kernel,
         metric=metric_name,
         arithmetic="integer" if brute.arithmetic in ("uint8", "int8") else "float64",
         isa=_kernels.active_isa(),
@@ -423,7 +147,7 @@ def search(
         computed=(0 if filtered is None else filtered.counts.computed) + total - (0 if filtered is None else filtered.pairs),
         refined=0 if run is None else run.refined,
         tile=(parts[-1].per_job, run.per_tile if run is not None else filtered.panel_rows if filtered else 0),
-        pieces=sum(part.pieces.count if isinstance(part, _Search) else part.pieces for part in parts),
+        pieces=sum(part.pieces.count if isinstance(part, _brute.Search) else part.pieces for part in parts),
         seconds=time.perf_counter() - started,
         scratch_bytes=max(part.scratch.nbytes for part in parts),
         filter_bytes=0 if filtered is None else filtered.filter.nbytes,
@@ -433,7 +157,7 @@ def search(
     return (S, indices, report) if take is None else (S[:0], indices[:0], report)
 
 
-def _step(run: _cascade.Search | _Search | None, k: int, n_threads: int) -> int:
+def _step(run: _cascade.Search | _tree.Search | _brute.Search | None, k: int, n_threads: int) -> int:
     """Queries whose neighbours take little memory, but which keep every thread busy."""
     assert run is not None
     wanted = max(1, min(_TAKEN_QUERIES, _TAKEN_BYTES // (16 * k)))
@@ -441,33 +165,16 @@ def _step(run: _cascade.Search | _Search | None, k: int, n_threads: int) -> int:
     return wanted // whole * whole if wanted > whole else wanted
 
 
-def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> _cascade.Search | None:
+def _filtered(
+    rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str
+) -> _cascade.Search | _tree.Search | None:
     """A filtered search, or None for brute force."""
-    if queries.dtype != rows.dtype:
+    if queries.dtype != rows.dtype and not _tree.serves(rows, METRICS[metric_name]):
         return None
+    forced = algorithm == "filter"
     found = prepare(rows, metric_name, k, n_threads, algorithm, queries.n_rows)
-    if found is None or (algorithm != "filter" and not _cascade.may_pay(rows, k)):
+    if isinstance(found, _tree.Tree):
+        return _tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
+    if found is None or not (forced or _cascade.may_pay(rows, k)):
         return None
-    return _cascade.Search(rows, found, queries.n_rows, k, n_threads, forced=algorithm == "filter")
-
-
-def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:
-    """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
-    metric = METRICS[metric_name]
-    n_threads = _threads.worth(n_threads, Q.size * len(rows))
-    arithmetic = _arithmetic(Q.dtype, rows.dtype)
-    tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
-    norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
-    S = np.empty((len(Q), len(rows)))
-    block = tile.queries * n_threads
-    step = max(1, _FIRST_PIECE * n_threads // (block * rows.shape[1]))  # rows, so that Ctrl-C is heard
-    for first in range(0, len(Q), block):
-        part = slice(first, first + block)
-        for row in range(0, len(rows), step):
-            some = slice(row, row + step)
-            _kernels.distance_matrix(
-                as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
-                _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
-                norms.of_chunk(0, some), S[part, some], tile.queries, tile.rows, tile.scratch, n_threads,
-            )  # fmt: skip
-    return S
+    return _cascade.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)

@@ -14,8 +14,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import _search, _threads
-from ._search import Rows, SearchReport, Take
+from . import _brute, _search, _threads
+from ._rows import Rows
+from ._search import Take
+from ._search_report import SearchReport
 from ._validation import (
     STORED_TYPES,
     CheckedRows,
@@ -415,4 +417,4 @@ def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None
     InputError
     """
     queries, rows, name = _checked_pair(Q, X, metric)
-    return METRICS[name].finish(_search.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))
+    return METRICS[name].finish(_brute.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))

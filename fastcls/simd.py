@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from . import _filter, _kernels, _linear
+from . import _filter, _kernels, _linear, _tree_loops
 from ._validation import check_isa
 
 __all__ = ["active", "available", "built", "use"]
@@ -48,6 +48,7 @@ def _use(what: str, name: str) -> None:
     number = built().index(check_isa(what, name, available(), built()))
     _kernels.use_isa(number)
     _filter.use_isa(number)
+    _tree_loops.use_isa(number)
     _linear.use_isa([isa for isa in built()[: number + 1] if isa in available()])
 
 

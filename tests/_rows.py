@@ -47,7 +47,7 @@ def hostile_rows(rng, n_rows, n_features, dtype):
         "duplicates": np.repeat(base[: -(-n_rows // 5)], 5, axis=0)[:n_rows].astype(dtype),
         "mixed magnitudes": mixed.astype(dtype),
         "one huge coordinate": np.where(np.arange(n_features) == 3, large / 2, base).astype(dtype),
-        "permuted rows": permuted.astype(dtype),
+        "permuted rows": permuted.astype(dtype, order="C"),
         "two far groups": groups.astype(dtype),
         "beside a huge row": beside_huge.astype(dtype),
         "parallel rows": (base[:1] * np.linspace(0.5, 2, n_rows)[:, None]).astype(dtype),

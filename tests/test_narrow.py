@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fastcls import KNeighborsClassifier, _search, _threads, reference, simd
+from fastcls import KNeighborsClassifier, _brute, _search, _threads, reference, simd
 from fastcls._validation import STORED_TYPES
 
 WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15]
@@ -59,7 +59,7 @@ def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeyp
     shared = search([X], Q, 11, metric)
     assert_is_reference(shared, Q, X, 11, metric)
     groups = rng.integers(3, size=n_queries), rng.integers(3, size=3000)
-    monkeypatch.setattr(_search, "_FIRST_PIECE", 500 * n_queries)
+    monkeypatch.setattr(_brute, "_FIRST_PIECE", 500 * n_queries)
     cut = search(chunks, Q, 11, metric)
     assert cut[2].pieces > 3
     assert_is_reference(cut, Q, X, 11, metric)

@@ -13,7 +13,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastcls
 from fastcls import KNeighborsClassifier, NearestNeighbors, metrics, reference
-from fastcls._search import SearchReport
+from fastcls._search_report import SearchReport
 
 
 @pytest.fixture
