@@ -99,7 +99,7 @@ class LBFGS:
                 raise DivergenceError(f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
                                       "the data, or scale it down")
             slope = gradient.ravel()
-            if by_differences:  # the trapezoid rule, whose error is of third order in the step, and none where L is quadratic
+            if by_differences:  # trapezoid rule: of third order in the step, exact where L is quadratic
                 value = 0.5 * float((slope_at_W + slope) @ (flat - W.ravel()))
             self._norms[value] = float(np.linalg.norm(gradient))
             return value, slope
