@@ -21,7 +21,7 @@ from . import _threads, optim
 from . import _validation_linear as checks
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
-from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows
+from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows, remember_features
 from .persistence import SaveMixin, expect
 from .problem import LinearProblem, linear_scores
 
@@ -167,9 +167,11 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             When a `tol` was given and not met, or training ended far above the loss of W = 0.
         """
         self._check_options()
-        rows = check_rows(X, "X", estimator=self, reset=True)
+        rows = check_rows(X, "X")
         classes, codes = check_labels(y, len(rows.rows))
         checks.check_two_classes(classes)
+        if self.warm_start and hasattr(self, "coef_"):
+            checks.check_warm_start(self.classes_, self.coef_.shape[1], classes, rows.rows.shape[1])
         weights = self._weights(sample_weight, classes, codes)
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(codes, weights, random_state)
@@ -180,8 +182,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             validation.l1 = validation.l2 = 0.0  # judged by the loss alone
         start = self._start(problem, random_state)
         result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
-        self.classes_ = classes
-        self._keep(problem, result)
+        self._keep(X, classes, problem, result)
         advice = advice_after(problem, result, self.solver, self.tol)
         if advice is not None:
             warnings.warn(advice, ConvergenceWarning, stacklevel=2)
@@ -210,15 +211,18 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
                              f"{len(some)} to train on; give more rows")
         return np.sort(mixed[n:]), np.sort(mixed[:n])
 
-    def _keep(self, problem: LinearProblem, result: optim.OptimResult) -> None:
-        """What was found, as attributes."""
+    def _keep(self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult) -> None:
+        """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was."""
+        gradient_norm = float(np.linalg.norm(problem.value_and_gradient(result.W)[1]))
+        remember_features(self, X)
+        self.classes_ = classes
         self.coef_, self.intercept_ = problem.to_raw(result.W)
         self.loss_history_ = np.array(result.loss_history)
         self.val_history_ = np.array(result.val_history)
         self.n_iter_ = result.n_iter
         self.learning_rate_ = result.learning_rate
         self.center_, self.scale_ = np.broadcast_to(problem.center, problem.n_features).copy(), float(problem.scale)
-        self.gradient_norm_ = float(np.linalg.norm(problem.value_and_gradient(result.W)[1]))
+        self.gradient_norm_ = gradient_norm
 
     @available_if(_learns_by_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
@@ -238,9 +242,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         """
         self._check_options()
         is_first = not hasattr(self, "coef_")
-        rows = check_rows(X, "X", estimator=self, reset=is_first)
+        rows = check_rows(X, "X", estimator=None if is_first else self)
         labels, codes = check_labels(y, len(rows.rows))
-        known = self.classes_ if not is_first else labels if classes is None else np.unique(np.asarray(classes))
+        known = self.classes_ if not is_first else labels if classes is None else checks.check_classes(classes)
         checks.check_known_labels(labels, known, "name all classes in the first call of partial_fit")
         checks.check_two_classes(known)
         codes = np.searchsorted(known, labels)[codes]
@@ -248,8 +252,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
         if is_first or not hasattr(self, "center_"):
             space = self._space(rows.rows, weights, None)
-            self.center_, self.scale_ = space["center"], space["scale"]
-        problem = self._problem(rows, codes, len(known), weights, center=self.center_, scale=self.scale_, rows=train)
+        else:
+            space = {"center": self.center_, "scale": self.scale_}
+        problem = self._problem(rows, codes, len(known), weights, rows=train, **space)
         random_state = check_random_state(self.random_state)
         rate = getattr(self, "learning_rate_", None)
         changes = {"max_iter": 1, "schedule": "constant", "tol": None}
@@ -257,9 +262,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             changes["learning_rate"] = rate
         start = problem.from_raw(self.coef_, self.intercept_) if not is_first else self._start(problem, random_state)
         result = self._solver(problem.n_samples, random_state, **changes).minimize(problem, start)
-        self.classes_ = known
         history = np.zeros(0) if is_first else self.loss_history_
-        self._keep(problem, result)
+        self._keep(X, known, problem, result)
         self.loss_history_ = np.append(history, self.loss_history_)
         self.n_iter_ = len(self.loss_history_)
         return self

@@ -90,7 +90,7 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         base._check_options()
         if self.solver not in ("sgd", "lbfgs"):
             raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
-        rows = check_rows(X, "X", estimator=self, reset=True)
+        rows = check_rows(X, "X")
         classes, codes = check_labels(y, len(rows.rows))
         checks.check_two_classes(classes)
         weights = base._weights(sample_weight, classes, codes)
@@ -108,8 +108,9 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             losses.append([value for _, value in of_fold])
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
-        self.best_estimator_ = best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
+        best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
         remember_features(self, X)
+        self.best_estimator_ = best
         self.classes_ = classes
         self.coef_, self.intercept_ = best.coef_, best.intercept_
         self.loss_history_, self.n_iter_ = best.loss_history_, best.n_iter_
