@@ -304,3 +304,30 @@ def test_wrong_input_is_refused_in_one_line(call, words):
     with pytest.raises((ValueError, AttributeError), match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_balanced_class_weights_are_the_sample_weights_they_stand_for():
+    y = np.repeat([0, 1, 2], [70, 20, 10])
+    X = np.random.default_rng(3).normal(size=(100, 6)) + y[:, None]
+    balanced = SoftmaxClassifier(solver="lbfgs", class_weight="balanced", max_iter=500, random_state=0).fit(X, y)
+    weights = 100 / (3 * np.bincount(y))[y]
+    given = SoftmaxClassifier(solver="lbfgs", max_iter=500, random_state=0).fit(X, y, sample_weight=weights)
+    np.testing.assert_array_equal(balanced.coef_, given.coef_)
+
+
+def test_partial_fit_keeps_the_centre_of_its_first_rows():
+    rng = np.random.default_rng(4)
+    y = rng.integers(2, size=200)
+    X = rng.normal(size=(200, 5)) + y[:, None]
+    model = SoftmaxClassifier(random_state=0).partial_fit(X, y)
+    center, scale = model.center_.copy(), model.scale_
+    np.testing.assert_allclose(center, X.mean(axis=0), atol=1e-6)
+    model.partial_fit(X + 100.0, y)
+    np.testing.assert_array_equal(model.center_, center)
+    assert model.scale_ == scale
+
+
+def test_of_equal_scores_the_first_class_wins():
+    model = MulticlassSVM(random_state=0).fit(np.eye(3), ["a", "b", "c"])
+    model.coef_, model.intercept_ = np.zeros((3, 3)), np.zeros(3)
+    assert model.predict(np.eye(3)).tolist() == ["a"] * 3

@@ -111,3 +111,8 @@ def test_agrees_with_scikit_learn_away_from_ties():
     assert len(Q) > 700
     assert np.array_equal(ours.predict(Q), theirs.predict(Q))
     np.testing.assert_allclose(ours.predict_proba(Q), theirs.predict_proba(Q), rtol=1e-6)  # theirs come from a GEMM
+
+
+def test_where_every_weight_is_zero_each_class_has_the_same_share():
+    model = KNeighborsClassifier(3, weights=np.zeros_like).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "b", "c", "a"])
+    np.testing.assert_array_equal(model.predict_proba([[0.2], [2.8]]), np.full((2, 3), 1 / 3))
