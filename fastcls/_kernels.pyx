@@ -19,12 +19,13 @@ from fastcls._panels cimport (
     Heaps, Panel, PanelScratch, PanelSearch, cosine_from_dot, lay_out, pair_fn, search_panels_block, select_fn,
 )
 from fastcls._topk cimport offer, sort_heap
+from fastcls._votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, vote_counted, vote_weighted
 
 cdef extern from "dispatch.h" nogil:
     enum:
         FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
         FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
-        FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_L1_SINGLES, FASTCLS_DOT_SINGLES
+        FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_MAX_SINGLES, FASTCLS_DOT_SINGLES
         FASTCLS_BYTE
         FASTCLS_N_ISAS
     ctypedef struct Isa "fastcls_isa":
@@ -56,7 +57,7 @@ cdef extern from *:
 TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
          "float64": FASTCLS_F64}
 SUMS = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
-PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "l1_singles": FASTCLS_L1_SINGLES,
+PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "max_singles": FASTCLS_MAX_SINGLES,
           "dot_singles": FASTCLS_DOT_SINGLES}
 HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
 
