@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .child import DISTURBED
 from .data import NotHereError
 from .measure import Bench, brief
 from .work import TABLES, Work
@@ -65,6 +66,8 @@ def markdown(name: str, rows: list[dict[str, Any]]) -> str:
         work, kind = row["work"], row["work"]["kind"]
         target = "" if work["target"] is None else _amount(kind, work["target"])
         met = {None: "", True: "yes", False: "**no**"}[row["met"]]
+        if row.get("disturbed", 0) > DISTURBED:  # no verdict from such a row
+            met = f"(disturbed: {row['disturbed']:.0%})"
         cells = [work["name"], _title(work), brief(row["ours"]), _other(row), _amount(kind, row["value"]), target, met,
                  row["date"]]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
