@@ -92,7 +92,8 @@ def run(name: str, only: list[str], n_threads: int, keep_rivals: bool, results: 
     unknown = set(only) - {work.name for work in works}
     if unknown:
         raise SystemExit(f"no row {', '.join(sorted(unknown))} in {name}; there are: {', '.join(w.name for w in works)}")
-    bench = Bench(algorithm, n_threads, known if keep_rivals else {}, _say)
+    sound = {key: found for key, found in known.items() if found.get("disturbed", 0) <= DISTURBED}
+    bench = Bench(algorithm, n_threads, sound if keep_rivals else {}, _say)
     for work in works:
         if not only or work.name in only:
             _measure_row(bench, work, measured)
@@ -122,7 +123,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], metavar="ROW", help="this row; may be given again")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep-rivals", action="store_true",
-                        help="take rivals' figures from bench/results/rivals.json where they are there")  # fmt: skip
+                        help="take rivals' figures from bench/results/rivals.json where they are there and undisturbed")  # fmt: skip
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     print(run(arguments.name, arguments.only, arguments.threads, arguments.keep_rivals, arguments.results))
