@@ -1,4 +1,4 @@
-"""The kernels' self-tests in C (kernels_selftest.c, cascade_selftest.c): here with sanitizers, for aarch64 under emulation."""
+"""The kernels' self-tests in C (kernels_selftest.c, cascade_selftest.c): here with sanitizers, and for aarch64."""
 
 import os
 import platform
