@@ -72,10 +72,10 @@ class _Neighbors(SaveMixin, BaseEstimator):
         return checked, metric
 
     def _remember(self, X: Any, checked: CheckedRows, metric: str) -> None:
-        """What a fit leaves, all at once: a fit that was refused has left the estimator as it was."""
-        remember_features(self, X)
+        """What a fit leaves, all at once: a fit that was refused, or that Ctrl-C ended, has left the estimator as it was."""
         rows, n_threads = Rows.of(checked), _threads.effective(self.n_jobs)
         _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
+        remember_features(self, X)
         self._rows = rows
         self.n_samples_fit_ = len(checked.rows)
         self.effective_metric_ = metric

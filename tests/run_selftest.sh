@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds kernels_selftest.c with this machine's compiler, plainly and with the address and undefined behaviour sanitizers,
-# and runs both. Faults planted on purpose must be found. CC chooses the compiler.
+# Builds kernels_selftest.c and cascade_selftest.c with this machine's compiler, plainly and with the address and undefined
+# behaviour sanitizers, and runs all four. Faults planted on purpose must be found. CC chooses the compiler.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CC=${CC:-cc}
@@ -14,17 +14,24 @@ flags=(-std=gnu11 -Wall -Wextra -Werror -ffp-contract=off -Ifastcls/_simd "-DBLO
   -o "$room/sanitized" -lm &
 wait %1
 wait %2
+"$CC" "${flags[@]}" -Wno-unused-function -O3 tests/cascade_selftest.c -o "$room/plain_cascade" -lm &
+"$CC" "${flags[@]}" -Wno-unused-function -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+  tests/cascade_selftest.c -o "$room/sanitized_cascade" -lm &
+wait %1
+wait %2
 
 echo "== plain, $("$CC" --version | head -n 1)"
 "$room/plain"
-for fault in pair panel select read; do
-  if "$room/plain" --break "$fault" >"$room/found"; then
+"$room/plain_cascade"
+for fault in plain:pair plain:panel plain:select plain:read plain_cascade:screen plain_cascade:at plain_cascade:project \
+  plain_cascade:read; do
+  if "$room/${fault%:*}" --break "${fault#*:}" >"$room/found"; then
     echo "a fault planted in '$fault' was not found" >&2
     exit 1
   fi
   grep -q '^FAILED ' "$room/found"
 done
-echo "four planted faults found"
+echo "eight planted faults found"
 
 # A processor with AVX-512 VNNI but without AVX-VNNI has the same instruction in another encoding.
 if [ "$(uname -m)" = x86_64 ] && grep -qw avx512_vnni /proc/cpuinfo && ! grep -qw avx_vnni /proc/cpuinfo; then
@@ -37,3 +44,4 @@ fi
 
 echo "== sanitizers: address, undefined"
 "$room/sanitized"
+"$room/sanitized_cascade"

@@ -1,4 +1,4 @@
-"""The kernels' self-test in C (kernels_selftest.c): on this machine with sanitizers, and for aarch64 under emulation."""
+"""The kernels' self-tests in C (kernels_selftest.c, cascade_selftest.c): here with sanitizers, and for aarch64."""
 
 import os
 import platform
@@ -13,6 +13,7 @@ import pytest
 from fastcls import simd
 
 TESTS = Path(__file__).parent
+KINDS = (r"\d+ pair functions, .*", "screens, chosen rows, projections")  # what each of the two programs says it compared
 
 
 def run(script):
@@ -25,11 +26,12 @@ def run(script):
 @pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler on this machine")
 def test_every_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers():
     said = run("run_selftest.sh")
-    assert "four planted faults found" in said
+    assert "eight planted faults found" in said
     plain, sanitized = said.split("== sanitizers")
     for name in simd.available():
         for part in (plain, sanitized):
-            assert re.search(rf"^{name}: .*: [1-9]\d+ values as wanted$", part, re.MULTILINE), part
+            for kind in KINDS:
+                assert re.search(rf"^{name}: {kind}: [1-9]\d+ values as wanted$", part, re.MULTILINE), part
 
 
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="this is an aarch64 machine: its own self-test covers it")
@@ -39,5 +41,8 @@ def test_neon_kernels_equal_plain_loops_under_emulation():
     said = run("run_selftest_aarch64.sh")
     with_dot, without = said.split("== aarch64 without")
     for name in ("scalar", "neon", "neon_dotprod"):
-        assert re.search(rf"^{name}: .*: [1-9]\d+ values as wanted$", with_dot, re.MULTILINE), said
+        for kind in KINDS:
+            assert re.search(rf"^{name}: {kind}: [1-9]\d+ values as wanted$", with_dot, re.MULTILINE), said
+    for kind in KINDS:
+        assert re.search(rf"^neon: {kind}: [1-9]\d+ values as wanted$", without, re.MULTILINE), said
     assert re.search(r"^neon_dotprod: .*cannot run here", without, re.MULTILINE), said

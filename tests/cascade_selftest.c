@@ -1,0 +1,268 @@
+/* Every kernel of filter and refine, of every instruction set that runs here, against plain loops written anew in this file.
+
+     cascade_selftest [--break screen|at|project|read]
+
+   As kernels_selftest.c: a line for each instruction set, 1 at the first difference; --break plants a fault that must be
+   found. Buffers lie up against an unreadable page, behind them or before them. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdarg.h>
+
+#include "cascade_dispatch.h"
+#include "selftest_oracle.h"
+
+static const char *fault = "", *isa_name = "";
+static char where[256];
+static long n_compared;
+
+static void at(const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    const int used = snprintf(where, sizeof where, "%s ", isa_name);
+    vsnprintf(where + used, sizeof where - (size_t)used, format, values);
+    va_end(values);
+}
+static void bad_read(int unused) {
+    (void)unused;
+    static const char head[] = "FAILED read or wrote outside its buffers: ";
+    if (write(1, head, sizeof head - 1) < 0 || write(1, where, strlen(where)) < 0 || write(1, "\n", 1) < 0)
+        _exit(2);
+    _exit(1);
+}
+static void same(int64_t got, int64_t wanted) {
+    n_compared++;
+    if (got != wanted) {
+        printf("FAILED %s: got %lld, wanted %lld\n", where, (long long)got, (long long)wanted);
+        exit(1);
+    }
+}
+
+enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, SUMS, COLUMNS, LISTS, N_ROOMS = LISTS + 12 };
+static room_t rooms[N_ROOMS];
+enum { MOST_WIDTH = 32768, MOST_FEATURES = 65536, BEHIND = FASTCLS_PANEL_L2, MOST_LISTED = 3 * FASTCLS_PANEL_L2 };
+
+/* Kind 0: any byte; 1: both ends of the range; 2: the queries' highest and the rows' lowest, or the other way round; 3: few
+   values, for many equal keys. Rows of L2 are signed and within +-127. */
+static uint8_t code_of(int kind, int is_signed, int high) {
+    static const int8_t ends[2] = {-127, 127};
+    const uint64_t r = next_random() >> 7;
+    if (kind == 0)
+        return (uint8_t)(is_signed ? (int)(r % 255) - 127 : (int)(r % 256));
+    if (kind == 3)
+        return (uint8_t)(r % 3);
+    const int end = kind == 1 ? (int)(r & 1) : high;
+    return (uint8_t)(is_signed ? ends[end] : 255 * end);
+}
+static void fill_codes(uint8_t *codes, ptrdiff_t n, int kind, int is_signed, int high) {
+    for (ptrdiff_t i = 0; i < n; i++)
+        codes[i] = code_of(kind, is_signed, high);
+}
+static int32_t plain_key(int l1, const uint8_t *query, const uint8_t *row, ptrdiff_t n, int32_t start) {
+    int64_t key = l1 ? 0 : start;
+    for (ptrdiff_t i = 0; i < n; i++)
+        key += l1 ? (query[i] < row[i] ? row[i] - query[i] : query[i] - row[i]) : (int64_t)query[i] * (int8_t)row[i];
+    if (key > INT32_MAX || key < INT32_MIN) {
+        printf("FAILED %s: a key beyond int32\n", where); /* cascade.h says there is none */
+        exit(1);
+    }
+    return (int32_t)key;
+}
+static int32_t start_of(const uint8_t *row, ptrdiff_t n) {
+    int32_t norm = 0, total = 0;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        norm += (int8_t)row[i] * (int8_t)row[i];
+        total += (int8_t)row[i];
+    }
+    return -(norm >> 1) - 128 * total;
+}
+
+/* A screen of one panel, on lists that hold something already: that must stay, and what passes must follow in order. */
+static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdiff_t n_steps, int kind, int right, int limit_kind) {
+    const int step_bytes = l1 ? 8 : 4, n_rows = l1 ? FASTCLS_PANEL_L1 : FASTCLS_PANEL_L2;
+    const ptrdiff_t width = n_steps * step_bytes;
+    static uint8_t rows[FASTCLS_PANEL_L2 * MOST_WIDTH], query[MOST_WIDTH];
+    uint8_t *queries = put(rooms[QUERY], (size_t)(width * n_queries), right);
+    uint8_t *panel = put(rooms[CODES], (size_t)(width * n_rows), right);
+    int32_t *starts = (int32_t *)put(rooms[STARTS], sizeof(int32_t) * (size_t)(l1 ? 0 : n_rows), right);
+    int32_t *limits = (int32_t *)put(rooms[LIMITS], sizeof(int32_t) * (size_t)n_queries, right);
+    at("screen of %s, %d queries, %td steps, kind %d, limits %d", l1 ? "l1" : "l2", n_queries, n_steps, kind, limit_kind);
+    fill_codes(queries, width * n_queries, kind, 0, right);
+    fill_codes(rows, width * n_rows, kind, !l1, !right);
+    for (int row = 0; row < n_rows; row++) {
+        for (ptrdiff_t step = 0; step < n_steps; step++)
+            memcpy(panel + (step * n_rows + row) * step_bytes, rows + row * width + step * step_bytes, (size_t)step_bytes);
+        if (!l1)
+            starts[row] = start_of(rows + row * width, width);
+    }
+    int32_t wanted[FASTCLS_SCREEN_QUERIES][FASTCLS_PANEL_L2];
+    fastcls_list lists[FASTCLS_SCREEN_QUERIES];
+    ptrdiff_t before[FASTCLS_SCREEN_QUERIES];
+    const int32_t first_row = (int32_t)(next_random() % 1000000);
+    for (int i = 0; i < n_queries; i++) {
+        for (ptrdiff_t step = 0; step < n_steps; step++)
+            memcpy(query + step * step_bytes, queries + (step * n_queries + i) * step_bytes, (size_t)step_bytes);
+        for (int row = 0; row < n_rows; row++)
+            wanted[i][row] = plain_key(l1, query, rows + row * width, width, l1 ? 0 : starts[row]);
+        limits[i] = limit_kind == 0 ? INT32_MIN : limit_kind == 1 ? INT32_MAX : wanted[i][next_random() % (unsigned)n_rows];
+        before[i] = lists[i].n = (ptrdiff_t)(next_random() % (MOST_LISTED - BEHIND));
+        const size_t room = sizeof(int32_t) * (size_t)(lists[i].n + BEHIND);
+        lists[i].keys = (int32_t *)put(rooms[LISTS + 2 * i], room, 1);
+        lists[i].rows = (int32_t *)put(rooms[LISTS + 2 * i + 1], room, 1);
+        for (ptrdiff_t j = 0; j < lists[i].n; j++)
+            lists[i].keys[j] = lists[i].rows[j] = (int32_t)(-7 - j);
+    }
+    screen(queries, panel, n_steps + (right && !strcmp(fault, "read") && n_steps == 9), l1 ? NULL : starts, limits, first_row,
+           lists);
+    if (!strcmp(fault, "screen") && limit_kind == 2 && n_steps == 9 && lists[n_queries - 1].n > before[n_queries - 1])
+        lists[n_queries - 1].n--; /* as if a row at the limit had not passed */
+    for (int i = 0; i < n_queries; i++) {
+        ptrdiff_t n = before[i];
+        for (ptrdiff_t j = 0; j < n; j++)
+            same(lists[i].keys[j] == -7 - j && lists[i].rows[j] == -7 - j, 1);
+        for (int row = 0; row < n_rows; row++)
+            if (l1 ? wanted[i][row] <= limits[i] : wanted[i][row] >= limits[i]) {
+                same(n < lists[i].n, 1);
+                same(lists[i].keys[n], wanted[i][row]);
+                same(lists[i].rows[n++], first_row + row);
+            }
+        same(lists[i].n, n);
+    }
+}
+static void check_screens(const fastcls_cascade *kernels) {
+    const fastcls_screen_fn screens[2][2] = {{kernels->screen_l2, kernels->screen_l2_one},
+                                             {kernels->screen_l1, kernels->screen_l1_one}};
+    for (int l1 = 0; l1 < 2; l1++)
+        for (int one = 0; one < 2; one++) {
+            const int n_queries = one ? 1 : FASTCLS_SCREEN_QUERIES;
+            for (ptrdiff_t n_steps = 1; n_steps <= 33; n_steps++)
+                for (int turn = 0; turn < 24; turn++)
+                    check_screen(screens[l1][one], l1, n_queries, n_steps, turn % 4, turn / 4 % 2, turn / 8);
+            for (int turn = 0; turn < 8; turn++) /* the widest codes there may be */
+                check_screen(screens[l1][one], l1, n_queries, MOST_WIDTH / (l1 ? 8 : 4), turn % 4, turn / 4, 2);
+        }
+}
+
+/* One query with chosen rows: in any order, some twice, none. */
+static void check_at(const fastcls_cascade *kernels, int l1, ptrdiff_t width, ptrdiff_t n_rows, ptrdiff_t n, int kind, int right) {
+    uint8_t *query = put(rooms[QUERY], (size_t)width, right), *codes = put(rooms[CODES], (size_t)(width * n_rows), right);
+    int32_t *starts = (int32_t *)put(rooms[STARTS], sizeof(int32_t) * (size_t)n_rows, right);
+    int32_t *rows = (int32_t *)put(rooms[ROWS], sizeof(int32_t) * (size_t)n, 1);
+    int32_t *keys = (int32_t *)put(rooms[KEYS], sizeof(int32_t) * (size_t)n, 1);
+    at("%s of %td rows, %td bytes of code, kind %d", l1 ? "at_l1" : "at_l2", n, width, kind);
+    fill_codes(query, width, kind, 0, right);
+    fill_codes(codes, width * n_rows, kind, !l1, !right);
+    for (ptrdiff_t row = 0; row < n_rows; row++)
+        starts[row] = l1 ? 0 : start_of(codes + row * width, width);
+    for (ptrdiff_t j = 0; j < n; j++)
+        rows[j] = j == 0 ? (int32_t)n_rows - 1 : j == 1 ? 0 : (int32_t)(next_random() % (uint64_t)n_rows);
+    (l1 ? kernels->at_l1 : kernels->at_l2)(query, codes, width, l1 ? NULL : starts, rows, n, keys);
+    if (!strcmp(fault, "at") && width == 65 && n)
+        keys[n - 1] ^= 1;
+    for (ptrdiff_t j = 0; j < n; j++)
+        same(keys[j], plain_key(l1, query, codes + rows[j] * width, width, starts[rows[j]]));
+}
+
+/* Fine codes are within +-2,032: opposite ends of 131 coordinates and more are beyond int32, and the key says "at least". */
+static void check_fine(fastcls_at_fine_fn at_fine, ptrdiff_t width, ptrdiff_t n, int kind, int right) {
+    enum { N_ROWS = 7 };
+    int16_t *query = (int16_t *)put(rooms[QUERY], (size_t)width, right);
+    int16_t *codes = (int16_t *)put(rooms[CODES], (size_t)width * N_ROWS, right);
+    int32_t *rows = (int32_t *)put(rooms[ROWS], sizeof(int32_t) * (size_t)n, 1);
+    int32_t *keys = (int32_t *)put(rooms[KEYS], sizeof(int32_t) * (size_t)n, 1);
+    at("at_fine of %td rows, %td bytes of code, kind %d", n, width, kind);
+    for (ptrdiff_t i = 0; i < width / 2; i++)
+        query[i] = (int16_t)(kind == 0 ? (int)(next_random() % 4065) - 2032 : kind == 1 && next_random() & 1 ? -2032 : 2032);
+    for (ptrdiff_t i = 0; i < N_ROWS * width / 2; i++)
+        codes[i] = (int16_t)(kind == 0 ? (int)(next_random() % 4065) - 2032 : kind == 1 && next_random() & 1 ? 2032 : -2032);
+    for (ptrdiff_t j = 0; j < n; j++)
+        rows[j] = j == 0 ? N_ROWS - 1 : (int32_t)(next_random() % N_ROWS);
+    at_fine((const uint8_t *)query, (const uint8_t *)codes, width, rows, n, keys);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        int64_t total = 0;
+        for (ptrdiff_t i = 0; i < width / 2; i++) {
+            const int64_t difference = query[i] - codes[rows[j] * (width / 2) + i];
+            total += difference * difference;
+        }
+        same(keys[j], total < INT32_MAX ? total : INT32_MAX);
+    }
+}
+static void check_ats(const fastcls_cascade *kernels) {
+    static const ptrdiff_t wide[] = {191, 192, 193, 255, 256, 257, 784, 3072, MOST_WIDTH};
+    for (int l1 = 0; l1 < 2; l1++)
+        for (int kind = 0; kind < 4; kind++)
+            for (int right = 0; right < 2; right++) {
+                for (ptrdiff_t width = 1; width <= 132; width++)
+                    check_at(kernels, l1, width, 1 + (width * 7 + kind) % 23, (width + 3 * kind) % 11, kind, right);
+                for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
+                    check_at(kernels, l1, wide[i], 5, 7, kind, right);
+            }
+    for (ptrdiff_t width = 64; width <= 4096; width += width < 1024 ? 64 : 1024)
+        for (int kind = 0; kind < 3; kind++)
+            for (ptrdiff_t n = 0; n < 8; n++)
+                check_fine(kernels->at_fine, width, n, kind, (int)n % 2);
+}
+
+static void check_project(fastcls_project_fn project, ptrdiff_t n_features, int flip, int kind, int right) {
+    const ptrdiff_t n_steps = (n_features + 3) / 4;
+    uint8_t *all = put(rooms[QUERY], (size_t)(6 * n_features), right);
+    int8_t *columns = (int8_t *)put(rooms[COLUMNS], (size_t)(n_steps * 256), right);
+    double *sums = (double *)put(rooms[SUMS], sizeof(double) * 6 * 64, 1), before[6 * 64];
+    at("project of %td features, flip %d, kind %d", n_features, flip, kind);
+    fill_codes(all, 6 * n_features, kind, 0, right);
+    const uint8_t *x[6];
+    for (int i = 0; i < 6; i++)
+        x[i] = all + (5 - i) * n_features;
+    for (ptrdiff_t f = 0; f < n_steps * 4; f++)
+        for (int column = 0; column < 64; column++)
+            columns[(f / 4 * 64 + column) * 4 + f % 4] = f < n_features ? (int8_t)code_of(kind, 1, column % 2) : 0;
+    for (int i = 0; i < 6 * 64; i++)
+        before[i] = sums[i] = (double)((int64_t)(next_random() >> 20) - (INT64_C(1) << 43)); /* added to, exactly */
+    project(x, flip, n_features, (const uint8_t *)columns, sums);
+    if (!strcmp(fault, "project") && n_features == 65)
+        sums[383] += 1;
+    for (int i = 0; i < 6; i++)
+        for (int column = 0; column < 64; column++) {
+            int64_t total = (int64_t)before[i * 64 + column];
+            for (ptrdiff_t f = 0; f < n_features; f++)
+                total += (int64_t)(x[i][f] ^ flip) * columns[(f / 4 * 64 + column) * 4 + f % 4];
+            same((int64_t)sums[i * 64 + column], total);
+        }
+}
+static void check_projections(fastcls_project_fn project) {
+    for (int turn = 0; turn < 16; turn++) {
+        const int flip = turn & 1 ? 0x80 : 0, kind = turn >> 1 & 3, right = turn >> 3;
+        for (ptrdiff_t n = 1; n <= 70; n++)
+            check_project(project, n, flip, kind, right);
+        check_project(project, 784, flip, kind, right);
+        if (kind == 2)
+            check_project(project, MOST_FEATURES, flip, kind, right);
+    }
+}
+
+int main(int n_arguments, char **arguments) {
+    if (n_arguments == 3 && !strcmp(arguments[1], "--break"))
+        fault = arguments[2];
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGSEGV, bad_read);
+    signal(SIGBUS, bad_read);
+    for (int i = 0; i < N_ROOMS; i++)
+        rooms[i] = new_room(i == CODES     ? (size_t)FASTCLS_PANEL_L2 * MOST_WIDTH
+                            : i == COLUMNS ? (size_t)MOST_FEATURES * 64
+                            : i == QUERY   ? (size_t)MOST_FEATURES * 6
+                                           : 4096);
+    for (int i = 0; i < FASTCLS_N_ISAS; i++) {
+        isa_name = fastcls_isas[i]->name;
+        if (!fastcls_isas[i]->can_run()) {
+            printf("%s: built, cannot run here, not checked\n", isa_name);
+            continue;
+        }
+        fastcls_use(i);
+        fastcls_use_cascade();
+        n_compared = 0;
+        check_screens(&fastcls_active_cascade);
+        check_ats(&fastcls_active_cascade);
+        check_projections(fastcls_active_cascade.project);
+        printf("%s: screens, chosen rows, projections: %ld values as wanted\n", isa_name, n_compared);
+    }
+    return 0;
+}
