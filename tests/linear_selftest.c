@@ -159,21 +159,22 @@ static void check_squares(const fastcls_linear_isa *isa, int type, ptrdiff_t n, 
 /* One step of one strip, from the formulas in linear_descent.h's head. */
 static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
     double center[FASTCLS_STRIP], scale[FASTCLS_STRIP], inverse[FASTCLS_STRIP], slopes[FASTCLS_STRIP], parts[FASTCLS_N_PARTS];
-    double W[FASTCLS_STRIP], trail[FASTCLS_STRIP], wanted[FASTCLS_N_PARTS] = {0};
+    double W[FASTCLS_STRIP], trail[FASTCLS_STRIP], sums[FASTCLS_STRIP], wanted[FASTCLS_N_PARTS] = {0};
     const double rate = 0.1, momentum = turn & 1 ? 0.9 : 0.0, l2 = turn & 2 ? 0.05 : 0.0, l1 = turn & 4 ? 0.5 : 0.0, B = uniform();
     const int nesterov = turn >> 3 & 1;
     for (int f = 0; f < FASTCLS_STRIP; f++) {
         center[f] = 100 * uniform();
         scale[f] = 1.5 + uniform();
         inverse[f] = 1 / (scale[f] * scale[f]);
-        slopes[f] = uniform();
+        set_real(sums, real, f, uniform());
+        slopes[f] = get_real(sums, real, f);
         set_real(W, real, f, uniform());
         set_real(trail, real, f, uniform());
     }
     double new_w[FASTCLS_STRIP], new_t[FASTCLS_STRIP];
     for (int f = 0; f < FASTCLS_STRIP; f++) {
         const double w = get_real(W, real, f), t = get_real(trail, real, f), width = rate * l1 / scale[f];
-        double moved = w - rate * ((slopes[f] - B * center[f]) / (scale[f] * scale[f]) + 2 * l2 * w);
+        double moved = w - rate * ((0.5 * slopes[f] - B * center[f]) / (scale[f] * scale[f]) + 2 * l2 * w);
         if (!nesterov)
             moved += momentum * t;
         moved = l1 == 0 ? moved : moved > width ? moved - width : moved < -width ? moved + width : 0;
@@ -182,7 +183,10 @@ static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
     }
     const fastcls_step step = {rate, momentum, l2, l1, nesterov, center, scale, inverse};
     at("descend in %s, turn %d", real_names[real], turn);
-    isa->descend[real](W, trail, slopes, B, &step, parts);
+    if (turn & 16)
+        isa->descend[real](W, trail, NULL, slopes, 0.5, B, &step, parts);
+    else
+        isa->descend[real](W, trail, sums, NULL, 0.5, B, &step, parts);
     /* Nine roundings or fewer of numbers below 300: a slope is at most 101 / 0.25, its step a tenth of that. */
     const double bound = 9 * 300 * (real == FASTCLS_SINGLES ? 0x1p-24 : 0x1p-53);
     if (planted("descend") && turn == 5)
@@ -193,7 +197,7 @@ static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
         within(get_real(trail, real, f), new_t[f], bound);
         wanted[FASTCLS_DOT_CENTER] += w * center[f];
         wanted[FASTCLS_SQUARES] += w * scale[f] * w * scale[f];
-        wanted[FASTCLS_MAGNITUDES] += fabs(w * scale[f]);
+        wanted[FASTCLS_MAGNITUDES] += l1 > 0 ? fabs(w * scale[f]) : 0;
     }
     for (int part = 0; part < FASTCLS_N_PARTS; part++)
         within(parts[part], wanted[part], 70 * 0x1p-53 * 64 * 160 * 160 * 6.25); /* 64 terms below (160 x 2.5)^2 */
@@ -221,7 +225,7 @@ static void check_isa(const fastcls_linear_isa *isa) {
                 check_squares(isa, type, wide[i], kind);
         }
     for (int real = 0; real < FASTCLS_N_REALS; real++)
-        for (int turn = 0; turn < 16; turn++)
+        for (int turn = 0; turn < 32; turn++)
             check_descend(isa, real, turn);
 }
 
