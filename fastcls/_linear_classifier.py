@@ -21,7 +21,7 @@ from . import _threads, optim
 from . import _validation_linear as checks
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
-from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows, remember_features
+from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
 from .persistence import SaveMixin, expect
 from .problem import LinearProblem, linear_scores
 
@@ -244,10 +244,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
         labels, codes = check_labels(y, len(rows.rows))
-        known = self.classes_ if not is_first else labels if classes is None else checks.check_classes(classes)
-        checks.check_known_labels(labels, known, "name all classes in the first call of partial_fit")
+        known, places = check_classes(classes, labels, None if is_first else self.classes_)
         checks.check_two_classes(known)
-        codes = np.searchsorted(known, labels)[codes]
+        codes = places[codes]
         weights = self._weights(sample_weight, known, codes)
         train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
         if is_first or not hasattr(self, "center_"):

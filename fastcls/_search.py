@@ -21,6 +21,7 @@ Take = Callable[[slice, int, np.ndarray, np.ndarray], None]
 _TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
 _QUERIES_WORTH_LEARNING = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
 _LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
+_PROBED_AT_ONCE = 7  # so few that brute force packs no rows for them and sums none up: 20 ms instead of 110 on CIFAR-10
 _NO_GROUPS = np.empty(0, dtype=np.int64)
 
 
@@ -68,8 +69,12 @@ def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: 
     """Some rows of the sample, and the S of the k-th neighbour of each beside itself."""
     Q = np.ascontiguousarray(sample[:: max(1, len(sample) // _cascade.PROBE_QUERIES)][: _cascade.PROBE_QUERIES])
     k = min(k + 1, rows.n_rows)
-    S, _, _ = search(rows, Rows([Q]), k, metric_name, n_threads=n_threads, algorithm="brute")
-    return _cascade.Probe(Q, S[:, -1])
+    S = np.empty(len(Q))
+    for first in range(0, len(Q), _PROBED_AT_ONCE):
+        some = slice(first, first + _PROBED_AT_ONCE)
+        found, _, _ = search(rows, Rows([Q[some]]), k, metric_name, n_threads=n_threads, algorithm="brute")
+        S[some] = found[:, -1]
+    return _cascade.Probe(Q, S)
 
 
 def search(

@@ -164,14 +164,6 @@ def check_two_classes(classes: np.ndarray) -> None:
         )
 
 
-def check_classes(classes: Any) -> np.ndarray:
-    """All labels that will ever come, sorted."""
-    found = np.unique(np.asarray(classes))
-    if found.dtype.kind == "f" and not np.isfinite(found).all():
-        raise InputError("classes holds NaN or infinity, which are no labels; give whole numbers or strings")
-    return found
-
-
 def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_features: int) -> None:
     """A fit can go on only from weights of the same classes and features."""
     if not np.array_equal(had, classes):
