@@ -136,7 +136,7 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
             row, column = np.argwhere(bad)[0]
             what = "NaN" if np.isnan(block[row, column]) else "infinity"
             raise InputError(
-                f"{name} contains {what} (NaN and infinity have no distance), first at row {start + row}, column {column}; "
+                f"{name} contains {what}, first at row {start + row}, column {column}; wanted finite numbers: "
                 "remove or fill such values first"
             )
         row, column = np.argwhere(np.abs(block) > max_abs)[0]

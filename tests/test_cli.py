@@ -243,7 +243,11 @@ REFUSALS = {
     "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
     "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),
     "no such labels": (["run", "digits", "--labels", "no.npy"], ["no.npy"]),
-    "no such data": (["run", "no-such-thing"], ["no-such-thing"]),
+    "no such data": (["run", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "no such data to predict": (["predict", "no.safetensors", "no-such-thing"], ["no.safetensors"]),
+    "no such data to check": (["gradcheck", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["got --image-size for data"]),
     "missing argument": (["run"], ["DATA"]),
     "unknown option": (["run", "digits", "--fast"], ["--fast"]),
     "unknown command": (["walk"], ["walk"]),
@@ -283,6 +287,20 @@ def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):
     assert listing(here) == []
 
 
+@pytest.mark.parametrize("keys", [("X", "y"), ("x_train", "y_train"), None])
+@pytest.mark.parametrize("words", [["run"], ["gradcheck"]])
+def test_bad_number_is_named_as_in_the_users_file(keys, words, here):
+    X = np.ones((60, 5), dtype=np.float32)
+    X[3, 2] = np.nan
+    file = "bad.npy" if keys is None else "bad.npz"
+    if keys is None:
+        np.save(file, X)
+        np.save("bad_labels.npy", np.arange(60) % 3)
+    else:
+        np.savez(file, **dict(zip(keys, (X, np.arange(60) % 3), strict=True)))
+    assert refused(cli(*words, file), f"{'bad.npy' if keys is None else keys[0]} contains NaN, first at row 3, column 2")
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_unusable_rows_are_refused_before_any_training(bad, here, monkeypatch):
     X = np.ones((40, 3), dtype=np.float32)
@@ -313,6 +331,11 @@ def test_one_class_is_refused(here):
     assert result.exit_code == 2
     assert "class" in result.stderr.splitlines()[-1]
     assert listing(here) == ["one.npz"]
+
+
+def test_missing_labels_are_asked_for_by_the_option(here):
+    np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
+    assert refused(cli("run", "rows.npy"), "give them with --labels FILE")
 
 
 # other commands ------------------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from ..datasets._image import SUFFIXES
 from ..datasets._labels import settle_rows
 from ..datasets._npy import npz_keys, read_npy, read_npz
 from ..persistence import load as load_model
+from ._data import load as load_data
+from ._data import require_data
 from ._progress import Progress
 from ._results import as_json as to_json
 from ._split import held_out
@@ -81,6 +83,7 @@ def _destination(out: Path | None) -> Iterator[Callable[[str], Any]]:
 
 def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[Sequence[str], np.ndarray]:
     """Names and rows: of an image, of a folder's images, of an array, or of a data set's test part."""
+    require_data(data)
     path = Path(data)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         return read_images([path], metadata, progress)
@@ -90,7 +93,7 @@ def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[
         X = read_array(path)
     else:
         with progress.step("loading the data") as report:
-            dataset = datasets.load(data, progress=report)
+            dataset = load_data(data, progress=report)
         X = dataset.X if dataset.X_test is None else dataset.X_test
     return [str(row) for row in range(len(X))], X
 

@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import datasets
-from .._validation import InputError, check_finite, check_folds, check_ks, check_magnitude
+from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
 from ..neighbors import KNeighborsClassifier
-from . import _linear, _results
+from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
 from ._estimate import estimate_seconds
 from ._folder import OutputFolder, default_folder
@@ -91,14 +90,10 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
 
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, Any] | None]:
     """The data with a test set, and how it was divided if it had none. What cannot be used is refused here."""
-    whole = datasets.load(options.data, labels=options.labels, image_size=options.image_size, progress=report)
+    whole = _data.load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
     dataset, split = divide(whole, seed=options.seed, limit=options.limit)
     if len(np.unique(dataset.y)) < 2:
         raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
-    for name, rows in (("X", dataset.X), ("X_test", _test_part(dataset)[0])):
-        check_finite(rows, name)
-        for metric in options.metrics:
-            check_magnitude(rows, name, metric)
     if "knn" in options.models:
         check_folds(options.folds, dataset.y)
         check_ks(options.ks, len(dataset.y) - -(-len(dataset.y) // options.folds))
