@@ -271,14 +271,14 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
     return names
 
 
-def check_folds(folds: Any, codes: np.ndarray) -> int:
+def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     """The number of folds, if every fold can have a row of some class."""
-    n_folds = int(check_number("folds", folds, minimum=2, whole=True))
+    n_folds = int(check_number(name, folds, minimum=2, whole=True))
     largest = int(np.bincount(codes).max())
     if n_folds > len(codes):
-        raise InputError(f"folds={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
+        raise InputError(f"{name}={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
     if n_folds > largest:
-        raise InputError(f"folds={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
+        raise InputError(f"{name}={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
     return n_folds
 
 

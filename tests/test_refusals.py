@@ -29,7 +29,7 @@ class OnADevice:
 
 CASES = {
     "NaN": (fit(bad(np.nan)), r"X contains NaN, first at row 2, column 1; wanted finite"),
-    "infinity": (fit(bad(-np.inf)), r"X contains infinity .*row 2, column 1"),
+    "infinity": (fit(bad(-np.inf)), r"X contains infinity, first at row 2, column 1"),
     "overflow": (fit(bad(1e200)), r"1e\+200 at row 2, column 1; above .* could overflow"),
     "overflow in cosine": (fit(bad(1e200), metric="cosine"), r"1e\+200 at row 2"),
     "overflow in a query": (lambda: fit()().predict(bad(1e160)), r"1e\+160 at row 2"),
@@ -94,7 +94,7 @@ def test_bad_input_is_refused_in_one_line(case):
 
 
 def test_infinity_is_named():
-    with pytest.raises(InputError, match="X contains infinity .* first at row 2, column 1"):
+    with pytest.raises(InputError, match="X contains infinity, first at row 2, column 1"):
         check_rows(bad(np.inf))
 
 
