@@ -213,8 +213,8 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         bad = ~np.isfinite(y)
         if bad.any():
             raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes")
-    check_classification_targets(y)
     try:
+        check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))

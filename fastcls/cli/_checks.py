@@ -51,8 +51,10 @@ def as_word(name: str) -> str:
     return f"./{name}" if name.startswith("-") else name
 
 
-def parse_options(data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None,
-                  limit: int | None, seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool) -> RunOptions:
+def parse_options(
+    data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
+    seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool,
+) -> RunOptions:
     """The options as typed, checked.
 
     Raises

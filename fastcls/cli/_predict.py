@@ -22,7 +22,7 @@ from .._files import replacing
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
 from ..datasets._folder import natural_key
-from ..datasets._image import SUFFIXES
+from ..datasets._image import SUFFIXES, _checked_recipe
 from ..datasets._labels import settle_rows
 from ..datasets._npy import npz_keys, read_npy, read_npz
 from ..persistence import load as load_model
@@ -115,11 +115,19 @@ def images_below(folder: Path) -> list[Path]:
 def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress) -> tuple[list[str], np.ndarray]:
     """Prepare each image as the model's training images were."""
     recipe = metadata.get("preprocessing") or {}
-    rows = []
+    _checked_recipe(recipe)
+    rows, refused = [], []
     with progress.step(f"reading {len(paths):,} images") as report:
         for done, path in enumerate(paths):
-            rows.append(datasets.prepare_image(path, recipe))
+            try:
+                rows.append(datasets.prepare_image(path, recipe))
+            except InputError as error:
+                refused.append(str(error))
             report(done + 1, len(paths))
+    if refused:  # in the words of the loader of folders
+        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+        count = f"{len(refused)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
+        raise InputError(f"{count}{'; '.join(refused[:3])}{more}; repair or remove them")
     return [str(path) for path in paths], np.stack(rows)
 
 
