@@ -136,7 +136,7 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
             row, column = np.argwhere(bad)[0]
             what = "NaN" if np.isnan(block[row, column]) else "infinity"
             raise InputError(
-                f"{name} contains {what} (NaN and infinity have no distance), first at row {start + row}, column {column}; "
+                f"{name} contains {what}, first at row {start + row}, column {column}; wanted finite numbers: "
                 "remove or fill such values first"
             )
         row, column = np.argwhere(np.abs(block) > max_abs)[0]
@@ -229,8 +229,8 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         bad = ~np.isfinite(y)
         if bad.any():
             raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes")
-    check_classification_targets(y)
     try:
+        check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
@@ -318,14 +318,14 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
     return names
 
 
-def check_folds(folds: Any, codes: np.ndarray) -> int:
+def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     """The number of folds, if every fold can have a row of some class."""
-    n_folds = int(check_number("folds", folds, minimum=2, whole=True))
+    n_folds = int(check_number(name, folds, minimum=2, whole=True))
     largest = int(np.bincount(codes).max())
     if n_folds > len(codes):
-        raise InputError(f"folds={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
+        raise InputError(f"{name}={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
     if n_folds > largest:
-        raise InputError(f"folds={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
+        raise InputError(f"{name}={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
     return n_folds
 
 

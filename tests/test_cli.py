@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _command import QUICK, Image, cli, fresh, here, listing, python, refused, write_embeddings, write_images
 
 from fastcls.cli import _run, _table
+from fastcls.losses import LOSSES
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -239,11 +240,15 @@ REFUSALS = {
     "k of 0": (["run", "digits", "--ks", "0,1"], ["--ks '0,1'", "from 1"]),
     "k not a number": (["run", "digits", "--ks", "1,many"], ["--ks '1,many'", "whole numbers"]),
     "one fold": (["run", "digits", "--folds", "1"], ["--folds 1", "at least 2"]),
-    "folds not a number": (["run", "digits", "--folds", "x"], ["--folds"]),
+    "folds not a number": (["run", "digits", "--folds", "x"], ["--folds", "(see: fastcls run --help)"]),
     "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
     "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),
     "no such labels": (["run", "digits", "--labels", "no.npy"], ["no.npy"]),
-    "no such data": (["run", "no-such-thing"], ["no-such-thing"]),
+    "no such data": (["run", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "no such data to predict": (["predict", "no.safetensors", "no-such-thing"], ["no.safetensors"]),
+    "no such data to check": (["gradcheck", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["got --image-size for data"]),
     "missing argument": (["run"], ["DATA"]),
     "unknown option": (["run", "digits", "--fast"], ["--fast"]),
     "unknown command": (["walk"], ["walk"]),
@@ -267,20 +272,43 @@ def test_refusal_in_a_real_process_has_no_traceback(here):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_limit_too_small_to_fold_is_refused(here):
-    result = cli("run", "digits", "--limit", "5")
-    assert result.exit_code == 2
-    assert "folds=5, but no class has more than 2 rows" in result.stderr.splitlines()[-1]
-    assert listing(here) == []
+def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_are_refused():
+    write_embeddings("few.npz", n=12, classes=4)
+    refusal = cli("run", "few.npz", "--folds", "5")
+    assert refusal.exit_code == 2
+    assert "--folds=5, but no class has more than 3 rows" in refusal.stderr.splitlines()[-1]
+    result = cli("run", "few.npz", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-few/results.json").read_text())
+    assert results["models"]["knn"]["folds"] == 3
+    assert "k-NN: 3 folds in place of 5: no class has more than 3 training rows" in results["notes"]
+    assert "--folds" not in results["command"]
 
 
 @pytest.mark.parametrize(("words", "said"), [
     (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1149 rows"),
-    (["--folds", "999"], "folds=999, but no class has more than"),
+    (["--folds", "999"], "--folds=999, but no class has more than"),
 ])
 def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):
     assert refused(cli("run", "digits", *words), said)
     assert listing(here) == []
+
+
+@pytest.mark.parametrize("keys", [("X", "y"), ("x_train", "y_train"), None])
+@pytest.mark.parametrize("words", [["run"], ["gradcheck"]])
+def test_bad_number_is_named_as_in_the_users_file(keys, words, here):
+    X = np.ones((60, 5), dtype=np.float32)
+    X[3, 2] = np.nan
+    file = "bad.npy" if keys is None else "bad.npz"
+    if keys is None:
+        np.save(file, X)
+        np.save("bad_labels.npy", np.arange(60) % 3)
+    else:
+        np.savez(file, **dict(zip(keys, (X, np.arange(60) % 3), strict=True)))
+    result = cli(*words, file)
+    assert result.exit_code == 2, result.stdout
+    named = file if keys is None else keys[0]
+    assert result.stderr.splitlines()[-1].startswith(f"fastcls: {named} contains NaN, first at row 3, column 2")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
@@ -315,6 +343,11 @@ def test_one_class_is_refused(here):
     assert listing(here) == ["one.npz"]
 
 
+def test_missing_labels_are_asked_for_by_the_option(here):
+    np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
+    assert refused(cli("run", "rows.npy"), "give them with --labels FILE")
+
+
 # other commands ------------------------------------------------------------------------------------
 
 
@@ -334,6 +367,11 @@ def test_gradcheck_prints_a_table_and_agrees():
         result = cli("gradcheck", "digits", "--loss", loss)
         assert result.exit_code == 0, result.stderr
         assert f"{loss}: the gradients agree" in result.stdout
+
+
+def test_help_of_gradcheck_names_every_loss():
+    shown = " ".join(cli("gradcheck", "--help").stdout.split())
+    assert [loss for loss in LOSSES if loss not in shown] == []
 
 
 def test_info_says_how_it_was_built():

@@ -221,7 +221,8 @@ def test_damaged_image_is_named_and_nothing_is_printed(here):
     write_images(Path("pets"), each=6)
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     Path("pets/cat/bad.jpg").write_bytes(b"not a picture")
-    assert refused(cli("predict", "fastcls-pets/models/knn.safetensors", "pets"), "bad.jpg")
+    assert refused(cli("predict", "fastcls-pets/models/knn.safetensors", "pets"),
+                   "1 of 19 images cannot be read: ", "bad.jpg", "; repair or remove them")
 
 
 

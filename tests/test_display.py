@@ -123,6 +123,23 @@ def test_any_class_name_can_be_drawn(hostile: str) -> None:
             shown.figure_.savefig(StringIO(), format="svg")
 
 
+@pytest.mark.parametrize(("first", "last", "shown"), [
+    (2.9998, 2.9979, ("2.9998", "2.9979")), (9.4, 8.9, ("9.400", "8.900")), (12345.6, 345.2, ("12,346", "345")),
+    (2.0, 2.0, ("2", "2")), (np.inf, 1.0, ("inf", "1")), (1.0, 0.0, ("1.000", "0.000")),
+])
+def test_two_losses_are_written_so_that_their_difference_is_seen(first: float, last: float, shown: tuple[str, str]) -> None:
+    from fastcls.display import _style
+
+    assert _style.apart(first, last) == shown
+
+
+def test_a_loss_that_hardly_moves_has_an_axis_without_an_offset() -> None:
+    drawn = display.LossHistoryDisplay.from_best_values(np.linspace(2.9998, 2.9979, 50)).plot()
+    drawn.figure_.canvas.draw()
+    assert drawn.ax_.yaxis.get_major_formatter().get_offset() == ""
+    assert {text.get_text() for text in drawn.ax_.texts} == {"2.9998", "2.9979"}
+
+
 # neighbours ---------------------------------------------------------------------------------------------------------
 
 

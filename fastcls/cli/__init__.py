@@ -4,7 +4,8 @@
 
     _app            parsing, one-line errors
       _run          the main job, one plain function a step        _predict, _gradcheck     the other commands
-        _checks     what may be asked for                           _estimate   how long it will take
+        _checks     what may be asked for                           _data       the user's data, read and checked
+        _estimate   how long it will take
         _folder     nothing half-written                            _progress   what is said on stderr
         _split      which rows are for judging                      _text       names from data made safe to show
         _linear     random search, gradient check, sweep            _words      numbers and lists in sentences

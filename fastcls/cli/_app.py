@@ -22,6 +22,12 @@ def refuse(message: str) -> None:
     print(f"fastcls: {message}", file=sys.stderr, flush=True)
 
 
+def _usage_of(error: Exception) -> str:
+    """The command a usage error is about, as typed: ``fastcls run``."""
+    path = getattr(getattr(error, "ctx", None), "command_path", "")
+    return " ".join(["fastcls", *path.split()[1:]])
+
+
 class OneLineGroup(TyperGroup):
     """A group whose usage errors (a missing argument, an unknown option) are one line, like every other refusal."""
 
@@ -33,7 +39,7 @@ class OneLineGroup(TyperGroup):
             # usage errors alone have this method; typer may carry its own copy of click, so no class is named
             if not standalone or not hasattr(error, "format_message"):
                 raise
-            refuse(f"{' '.join(error.format_message().split())} (see: fastcls --help)")
+            refuse(f"{' '.join(error.format_message().split())} (see: {_usage_of(error)} --help)")
             sys.exit(getattr(error, "exit_code", BAD_INPUT))
         if not standalone:
             return status
@@ -104,7 +110,8 @@ def run(
     ks: Ks = None,
     metrics: Annotated[str | None, typer.Option(metavar="l1,l2", help="Metrics of k-NN.")] = None,
     models: Models = None,
-    folds: Annotated[int, typer.Option(help="Folds of the cross-validation of k.")] = 5,
+    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, fewer where classes "
+                                              "are small).")] = None,
     limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified).")] = None,
     seed: Seed = 0,
     labels: Labels = None,
@@ -137,7 +144,8 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
     data: Annotated[str, typer.Argument(metavar="DATA", help="An image, a folder of images, an .npy "
                                         "or .npz, or a data set as for run (its test rows are predicted).")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
+                                              "name is replaced.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Name the class of images with a saved model: CSV of path, label and probability (SVM: score)."""
@@ -150,7 +158,8 @@ def predict(
 @one_line_errors
 def gradcheck(
     data: Data,
-    loss: Annotated[str, typer.Option(metavar="LOSS", help="hinge or softmax.")] = "softmax",
+    loss: Annotated[str, typer.Option(metavar="LOSS", help="hinge, softmax, squared_hinge, crammer_singer or "
+                                              "one_vs_all.")] = "softmax",
     seed: Seed = 0,
     labels: Labels = None,
 ) -> None:

@@ -25,7 +25,7 @@ class RunOptions:
     ks: tuple[int, ...] = DEFAULT_KS
     metrics: tuple[str, ...] = DEFAULT_METRICS
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
-    folds: int = 5
+    folds: int | None = None  # 5, or as many as the data can give
     limit: int | None = None
     seed: int = 0
     labels: Path | None = None
@@ -51,8 +51,10 @@ def as_word(name: str) -> str:
     return f"./{name}" if name.startswith("-") else name
 
 
-def parse_options(data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int, limit: int | None,
-                  seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool) -> RunOptions:
+def parse_options(
+    data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
+    seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool,
+) -> RunOptions:
     """The options as typed, checked.
 
     Raises
@@ -60,7 +62,7 @@ def parse_options(data: str, *, ks: str | None, metrics: str | None, models: str
     InputError
         For anything that cannot be done, naming what can.
     """
-    if folds < 2:
+    if folds is not None and folds < 2:
         raise InputError(f"--folds {folds}: cross-validation needs at least 2 folds")
     if limit is not None and limit < 2:
         raise InputError(f"--limit {limit}: at least 2 rows are needed")

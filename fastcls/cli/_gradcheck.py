@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .. import datasets
 from .._validation import one_of
 from ..losses import LOSSES
+from . import _data
 from ._linear import GRADIENT_TOLERANCE, check_on_sample
 
 
 def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
     """Print the comparison; True if the two gradients agree."""
     one_of("--loss", loss, LOSSES)
-    dataset = datasets.load(data, labels=labels)
+    dataset = _data.load(data, labels=labels)
     report = check_on_sample(dataset.X, dataset.y, loss, seed=seed)
     print(report)
     agrees = bool(report.max_relative_error <= GRADIENT_TOLERANCE)

@@ -22,10 +22,12 @@ from .._files import replacing
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
 from ..datasets._folder import natural_key
-from ..datasets._image import SUFFIXES
+from ..datasets._image import SUFFIXES, _checked_recipe
 from ..datasets._labels import settle_rows
 from ..datasets._npy import npz_keys, read_npy, read_npz
 from ..persistence import load as load_model
+from ._data import load as load_data
+from ._data import require_data
 from ._progress import Progress
 from ._results import as_json as to_json
 from ._split import held_out
@@ -81,6 +83,7 @@ def _destination(out: Path | None) -> Iterator[Callable[[str], Any]]:
 
 def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[Sequence[str], np.ndarray]:
     """Names and rows: of an image, of a folder's images, of an array, or of a data set's test part."""
+    require_data(data)
     path = Path(data)
     if path.is_file() and path.suffix.lower() in SUFFIXES:
         return read_images([path], metadata, progress)
@@ -90,7 +93,7 @@ def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[
         X = read_array(path)
     else:
         with progress.step("loading the data") as report:
-            dataset = datasets.load(data, progress=report)
+            dataset = load_data(data, progress=report)
         X = dataset.X if dataset.X_test is None else dataset.X_test
     return [str(row) for row in range(len(X))], X
 
@@ -112,11 +115,19 @@ def images_below(folder: Path) -> list[Path]:
 def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress) -> tuple[list[str], np.ndarray]:
     """Prepare each image as the model's training images were."""
     recipe = metadata.get("preprocessing") or {}
-    rows = []
+    _checked_recipe(recipe)
+    rows, refused = [], []
     with progress.step(f"reading {len(paths):,} images") as report:
         for done, path in enumerate(paths):
-            rows.append(datasets.prepare_image(path, recipe))
+            try:
+                rows.append(datasets.prepare_image(path, recipe))
+            except InputError as error:
+                refused.append(str(error))
             report(done + 1, len(paths))
+    if refused:  # in the words of the loader of folders
+        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+        count = f"{len(refused)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
+        raise InputError(f"{count}{'; '.join(refused[:3])}{more}; repair or remove them")
     return [str(path) for path in paths], np.stack(rows)
 
 

@@ -77,6 +77,8 @@ class Progress:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("default", UserWarning)
+                # scikit-learn's doubt about labels, which is none here: they are classes, however many
+                warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
                 warnings.showwarning = show
                 yield
         finally:

@@ -100,7 +100,7 @@ def facts(outcome: Outcome) -> str:
     else:
         colours = {1: "grey", 3: "colour"}.get(shape[2], f"{shape[2]} channels")
         parts.append(f"images of {shape[0]} × {shape[1]} pixels, {colours}")
-    parts.append(f"{results['n_classes']} classes")
+    parts.append(f"{results['n_classes']:,} classes")
     parts.append(f"seed {results['seed']}")
     return " · ".join(parts)
 
@@ -113,6 +113,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     entry = results["models"][best]
     names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
     of = "Best: " if len(names) == 1 else "Best, with equally many errors: "
+    if len(results["models"]) == 1:
+        of = ""
     sentence = (
         f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {results['n_test']:,} test rows right "
         f"(95 % interval {interval(entry)}; {entry['test_errors']:,} error{'s' * (entry['test_errors'] != 1)})."
@@ -172,6 +174,8 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
         return []
     best = [best_model(results), *tied_with_best(results)]
     tag = "best on the test set" if len(best) == 1 else "fewest errors"
+    if len(results["models"]) == 1:
+        tag = ""  # best of one is no distinction
     rows = []
     for name, entry in results["models"].items():
         validation = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))

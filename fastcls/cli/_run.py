@@ -15,12 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import datasets
-from .._validation import InputError, check_finite, check_folds, check_ks, check_magnitude
+from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
 from ..neighbors import KNeighborsClassifier
-from . import _linear, _results
+from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
 from ._estimate import estimate_seconds
 from ._folder import OutputFolder, default_folder
@@ -33,6 +32,9 @@ from ._text import about
 
 #: a run estimated longer than this is told of --limit
 LONG_SECONDS = 600
+
+#: folds, unless --folds says otherwise or classes are smaller
+DEFAULT_FOLDS = 5
 
 #: test rows in the neighbours figure, and neighbours of each
 SHOWN_QUERIES, SHOWN_NEIGHBORS = 8, 8
@@ -91,18 +93,21 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
 
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, Any] | None]:
     """The data with a test set, and how it was divided if it had none. What cannot be used is refused here."""
-    whole = datasets.load(options.data, labels=options.labels, image_size=options.image_size, progress=report)
+    whole = _data.load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
     dataset, split = divide(whole, seed=options.seed, limit=options.limit)
     if len(np.unique(dataset.y)) < 2:
         raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
-    for name, rows in (("X", dataset.X), ("X_test", _test_part(dataset)[0])):
-        check_finite(rows, name)
-        for metric in options.metrics:
-            check_magnitude(rows, name, metric)
     if "knn" in options.models:
-        check_folds(options.folds, dataset.y)
-        check_ks(options.ks, len(dataset.y) - -(-len(dataset.y) // options.folds))
+        folds = folds_of(options, dataset.y)
+        check_ks(options.ks, len(dataset.y) - -(-len(dataset.y) // folds))
     return dataset, split
+
+
+def folds_of(options: RunOptions, y: np.ndarray) -> int:
+    """As many folds as were asked for; if that was left open, 5, or as many as the largest class has rows."""
+    if options.folds is not None:
+        return check_folds(options.folds, y, "--folds")
+    return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y)
 
 
 def _test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -115,7 +120,7 @@ def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
     """Say what the data is and how long the run will take."""
     shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
     progress.line(f"{dataset.name}: {len(dataset.X):,} training and {len(_test_part(dataset)[1]):,} test rows, "
-                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names)} classes")
+                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names):,} classes")
     with progress.step("estimating the time"):
         seconds = estimate_seconds(dataset, options)
     shorter = options.limit is None and seconds > LONG_SECONDS
@@ -128,8 +133,11 @@ def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
 
 def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
-    with progress.step(f"k-NN: {options.folds}-fold cross-validation of k ({', '.join(options.metrics)})") as report:
-        selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=options.folds,
+    folds = folds_of(options, y)
+    if options.folds is None and folds < DEFAULT_FOLDS:
+        progress.note(f"k-NN: {folds} folds in place of {DEFAULT_FOLDS}: no class has more than {folds} training rows")
+    with progress.step(f"k-NN: {folds}-fold cross-validation of k ({', '.join(options.metrics)})") as report:
+        selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=folds,
                                      seed=options.seed, progress=report)
     metric, k, best = selection.best_metric, int(selection.best_k), int(selection.best_index)
     begun = time.perf_counter()
@@ -145,7 +153,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
         "k": k,
         "cv_accuracy_mean": float(selection.mean(metric)[best]),
         "cv_accuracy_std": float(selection.std(metric)[best]),
-        "folds": options.folds,
+        "folds": folds,
         "candidates": candidates,
         "fit_seconds": fit_seconds,
     }

@@ -22,7 +22,7 @@ SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
 #: what is shown of a sweep, and as what
 SWEEP_COLUMNS = {
-    "alpha": "α", "validation_accuracy": "accuracy", "validation_loss": "loss", "epochs": "epochs", "fit_seconds": "fit",
+    "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss", "epochs": "epochs", "fit_seconds": "fit",
 }  # fmt: skip
 
 
@@ -59,8 +59,10 @@ def _choice_of_k(selection: Any) -> dict[str, Any]:
             others = "One other equals" if equal == 1 else f"{equal} others equal"
             sentence += f" {others} it; of equals the first metric and the smallest k are taken."
         elif len(ks) > 1:
-            near = int((mean >= mean[where] - std[where]).sum())
-            sentence += f" {near} of the {len(ks)} values of k under {metric_name(metric)} come within that deviation."
+            near = int((mean >= mean[where] - std[where]).sum()) - 1  # without the chosen one
+            come = "comes" if near == 1 else "come"
+            sentence += (f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
+                         "within that deviation.")
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figure": None, "rows": [], "columns": []}
     figure = {
@@ -72,9 +74,10 @@ def _choice_of_k(selection: Any) -> dict[str, Any]:
 
 def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
     name = MODELS["random_search"]
+    first, last = _style.apart(float(best[0]), float(entry["best_loss"]))
     sentence = (
         f"{entry['tries']:,} random W were tried and the one of smallest loss on the training rows was kept: "
-        f"{_style.number(entry['best_loss'])}, after {_style.number(best[0])} at the first try."
+        f"{last}, after {first} at the first try."
     )
     svg = draw(lambda: display.LossHistoryDisplay.from_best_values(best).plot(), "best loss so far of random search")
     return {"name": name, "sentence": sentence, "rows": [], "columns": [],
@@ -85,13 +88,17 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    sentence = f"{len(sweep)} strengths α of the penalty were tried and compared on held-out training rows"
+    sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on held-out training rows"
     if chosen is not None:
         right = percent(chosen["validation_accuracy"])
         equal = sum(row["validation_accuracy"] == chosen["validation_accuracy"] for row in sweep)
-        sentence += f"; none was right more often than α\u00a0=\u00a0{chosen['alpha']:g}, {right}"
+        sentence += f"; none was right more often than alpha\u00a0=\u00a0{chosen['alpha']:g}, {right}"
         if equal > 1:
-            sentence += f", and of the {equal} that were right as often it has the smallest loss there"
+            sentence += f", and of the {equal} that were right as often "
+            least = sum((row["validation_accuracy"], row["validation_loss"])
+                        == (chosen["validation_accuracy"], chosen["validation_loss"]) for row in sweep)
+            sentence += ("it has the smallest loss there" if least == 1 else
+                         f"{least} have the same smallest loss there, of which the strongest penalty is taken")
     headings = [SWEEP_COLUMNS[key] for key in columns]
     return {"name": MODELS[name], "sentence": sentence + ".", "figure": None, "rows": rows, "columns": headings}
 
@@ -160,8 +167,9 @@ def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
     shown = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
     return {
         "name": f"{MODELS[name]}: loss while learning",
-        "svg": draw(shown.plot, f"loss of {MODELS[name]} after each epoch"),
-        "caption": "Mean loss of the training rows after each pass over them.",
+        "svg": draw(shown.plot, f"loss of {MODELS[name]} in each epoch"),
+        "caption": "Loss plus penalty, averaged over the minibatches of each pass, each before its own step: a little "
+        "behind the model at the end of that pass.",
     }
 
 

@@ -55,7 +55,7 @@ class LossHistoryDisplay(Drawn):
         history = getattr(estimator, "loss_history_", None)
         if history is None:
             raise InputError(f"{type(estimator).__name__} has no loss_history_; wanted is a fitted linear classifier")
-        return cls(history, name=type(estimator).__name__ if name is None else name)
+        return cls(history, name=type(estimator).__name__ if name is None else name, quantity="loss plus penalty")
 
     @classmethod
     def from_best_values(cls, best_values: ArrayLike, *, name: str = "random search") -> LossHistoryDisplay:
@@ -79,22 +79,24 @@ class LossHistoryDisplay(Drawn):
         else:
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.margins(y=0.14)
-        self._write_value(0, "left")
+        ax.ticklabel_format(axis="y", useOffset=False)
+        first, last = _style.apart(self.loss[0], self.loss[-1])
+        self._write_value(0, first, "left")
         if self.loss.size > 1:
-            self._write_value(self.loss.size - 1, "right")
+            self._write_value(self.loss.size - 1, last, "right")
         ax.tick_params(labelsize=_style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel(self.step, fontsize=_style.TEXT)
         ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
-        title = f"{self.quantity} after each {self.step}"
+        title = f"{self.quantity} by {self.step}"
         ax.set_title(
             f"{_style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=_style.TITLE, parse_math=False
         )
         return self
 
-    def _write_value(self, i: int, side: str) -> None:
+    def _write_value(self, i: int, text: str, side: str) -> None:
         above = i == 0 or not self.log_steps  # the last step of a staircase comes from above
         self.ax_.annotate(
-            _style.number(self.loss[i]), (i + 1, self.loss[i]), xytext=(0, 5 if above else -5), ha=side,
+            text, (i + 1, self.loss[i]), xytext=(0, 5 if above else -5), ha=side,
             va="bottom" if above else "top", textcoords="offset points", fontsize=_style.SMALL,
         )  # fmt: skip

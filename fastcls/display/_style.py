@@ -78,6 +78,16 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def apart(first: float, last: float) -> tuple[str, str]:
+    """Two losses with equally many decimals, at least as many as show two digits of their difference."""
+    gap, largest = abs(first - last), max(abs(first), abs(last))
+    if not 0 < gap < np.inf or largest < 1e-4:
+        return number(first), number(last)
+    decimals = max(3 - int(np.floor(np.log10(largest))), 1 - int(np.floor(np.log10(gap))))
+    decimals = min(max(decimals, 0), 12)
+    return f"{first:,.{decimals}f}", f"{last:,.{decimals}f}"
+
+
 def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray[Any]:
     """The name of each label: ``class_names[label]``, or the label itself as text where there are no names."""
     codes = np.asarray(labels)

@@ -1,0 +1,65 @@
+"""The user's data, read for a command: refusals speak of the command line's options and of the user's own file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .. import datasets
+from .._validation import InputError, check_finite, check_magnitude
+from ..datasets import Dataset
+from ..datasets._arrays import _NPZ_KEYS
+from ..datasets._load import NAMES
+from ..datasets._npy import npz_keys
+
+#: how the library's refusals name an argument, and how the command line does
+_SAID = {
+    "give labels=, a path or an array": "give them with --labels FILE",
+    "got labels ": "got --labels ",
+    "got image_size ": "got --image-size ",
+}
+
+
+def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
+    """What ``fastcls.datasets.load`` reads, every number of it finite.
+
+    Raises
+    ------
+    InputError
+        Before any rows are shuffled or left out: an array and a row are those of the user's file.
+    """
+    require_data(data)
+    try:
+        dataset = datasets.load(data, **options)
+    except InputError as error:
+        message = str(error)
+        for said, option in _SAID.items():
+            message = message.replace(said, option)
+        raise InputError(message) from None
+    for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
+        if rows is not None:
+            check_finite(rows, name)
+            for metric in metrics:
+                check_magnitude(rows, name, metric)
+    return dataset
+
+
+def require_data(data: str) -> None:
+    """Refuse a path at which there is nothing, such as one with a slip in it, in a few words."""
+    if data not in NAMES:
+        try:
+            Path(data).stat()
+        except ValueError as error:  # a zero byte
+            raise InputError(f"cannot open {data!r}: {error}") from None
+
+
+def _names_of_arrays(data: str) -> tuple[str, str]:
+    """What the training and the test rows are called in the user's file."""
+    path = Path(data)
+    if path.suffix.lower() == ".npy":
+        return path.name, "X_test"
+    if path.suffix.lower() == ".npz" and path.is_file():
+        there = npz_keys(path)
+        return next(((X, X_test) for X, _, X_test, _ in _NPZ_KEYS if X in there), ("X", "X_test"))
+    return "X", "X_test"
