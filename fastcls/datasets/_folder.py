@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcls._validation import InputError
+from fastcls.datasets._cache import ImageCache
 from fastcls.datasets._common import as_text, entries, existing_path, log, name_of, shown, shown_list
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import SUFFIXES, decode_image, fit_image, quiet_pillow, recipe_for
@@ -43,11 +44,17 @@ def is_image_folder(path: Path) -> bool:
 
 
 def load_image_folder(
-    path: str | os.PathLike[str], image_size: int | None = None, *, progress: Progress | None = None
+    path: str | os.PathLike[str],
+    image_size: int | None = None,
+    *,
+    cache: bool | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Load a folder of images by class.
 
-    Classes are sorted by name; files are in natural order ('2.jpg' before '10.jpg'). Files are told by their endings;
+    Classes are sorted by name. Rows are in the natural order of the files' names ('2.jpg' before '10.jpg'), whatever
+    their class, and those of one name in the order of their classes: so numbered images come in the order of their
+    numbers, and the first rows are of all classes. Files are told by their endings;
     hidden files and others are skipped, with one logged line that counts them. If all images are grey they stay grey
     (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are; all others are
     scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`.
@@ -58,6 +65,10 @@ def load_image_folder(
         ``<class>/<file>``, or ``train/<class>/<file>`` with ``test/<class>/<file>`` as the test set.
     image_size : int, optional
         Height and width of the rows' images. None: the common size, else 32.
+    cache : bool or path, optional
+        Where the decoded images are kept as .npy, to be a memory map the next time: None: in ``FASTCLS_CACHE``, else in
+        the user's cache folder, from 1,000 images on; False: nowhere; True or a folder: there, however few. Any change
+        to a file, to the rules or to pillow makes them be decoded anew.
     progress : callable, optional
         ``progress(done, total)`` is called between pieces of work, with numbers of images.
 
@@ -80,7 +91,15 @@ def load_image_folder(
     if test is not None:
         test = _with_codes_of(train, test)
     files = train.files + (test.files if test else [])
-    X, image_shape = _decode_all(files, size, progress)
+    kept = ImageCache(files, size, cache)
+    pixels = kept.read(len(files))
+    if pixels is None:
+        pixels = _decode_all(files, size, progress)
+        kept.write(pixels)
+    elif progress is not None:
+        progress(len(files), len(files))
+    image_shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
+    X = pixels.reshape(len(pixels), -1)
     n_train = len(train.files)
     return Dataset(
         X[:n_train],
@@ -158,7 +177,8 @@ def _list_part(folder: Path, root: Path) -> _Part:
         others = [name for name in skipped if not name.startswith(".")]
         example = f" (for instance {shown(others[0])})" if others else ""
         log.info("%s: skipped %d hidden and %d other files%s", shown(folder), hidden, len(others), example)
-    return _Part(tuple(classes), files, codes)
+    order = sorted(range(len(files)), key=lambda i: (natural_key(files[i].name), codes[i]))
+    return _Part(tuple(classes), [files[i] for i in order], [codes[i] for i in order])
 
 
 def _class_files(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
@@ -173,7 +193,7 @@ def _class_files(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
         images.append(Path(entry.path))
     if not images:
         raise InputError(f"the class folder {shown(folder)} has no image; remove it, or add images ({_endings()})")
-    return sorted(images, key=lambda path: natural_key(path.name))
+    return images
 
 
 def _endings() -> str:
@@ -199,8 +219,8 @@ def _with_codes_of(train: _Part, test: _Part) -> _Part:
 
 def _decode_all(
     files: list[Path], image_size: int | None, progress: Progress | None
-) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """Decode every file, in parallel, into (n, h * w * c) rows in the order of `files`."""
+) -> np.ndarray:
+    """Decode every file, in parallel, into (n, h, w, c) pixels in the order of `files`."""
     pictures: list[np.ndarray | None] = []
     refused: list[str] = []
     reader = _Reader(image_size)
@@ -254,7 +274,7 @@ class _Reader:
         return fit_image(pixels, (size, size))
 
 
-def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> tuple[np.ndarray, tuple[int, int, int]]:
+def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.ndarray:
     sizes = {picture.shape[:2] for picture in pictures if picture is not None}
     h, w = sizes.pop() if len(sizes) == 1 else (image_size or DEFAULT_SIZE,) * 2
     grey = all(picture is not None and picture.ndim == 2 for picture in pictures)
@@ -268,7 +288,7 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> tuple
             fitted = fit_image(picture, (h, w))
             X[i] = fitted if fitted.ndim == 3 else fitted[:, :, None]  # grey is repeated over the channels
             pictures[i] = None  # frees it: the list and X together never hold all pixels twice
-    return X.reshape(len(X), -1), shape
+    return X
 
 
 def _n_threads() -> int:
