@@ -15,7 +15,8 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
-        _split.py    train_test_split, train_validation_split, limit: stratified, and loud where they cannot be
+        _split.py    train_test_split, train_validation_split, train_validation_test_split, limit: stratified, and loud
+                     where they cannot be; group_split: no group on both sides
 
     _fetch.py    the official files from the network, checksums verified: the only code that ever needs it
     _hard.py     the lecture's hard cases, made from a seed: parity, ring, three modes
@@ -34,15 +35,22 @@ from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, loa
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
+from fastcls.datasets._fetch import fetch, fetch_cifar10, fetch_cifar100, fetch_fashion_mnist, fetch_mnist
 from fastcls.datasets._folder import load_image_folder
 from fastcls.datasets._hard import parity, ring, three_modes
 from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
-from fastcls.datasets._split import limit, train_test_split, train_validation_split
+from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
 
 __all__ = [
     "Dataset",
+    "fetch",
+    "fetch_cifar10",
+    "fetch_cifar100",
+    "fetch_fashion_mnist",
+    "fetch_mnist",
+    "group_split",
     "limit",
     "load",
     "load_arrays",
@@ -60,4 +68,5 @@ __all__ = [
     "three_modes",
     "train_test_split",
     "train_validation_split",
+    "train_validation_test_split",
 ]
