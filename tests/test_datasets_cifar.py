@@ -176,8 +176,8 @@ def test_every_version_of_cifar100_gives_the_same_arrays(version: str, place: st
 @pytest.mark.parametrize("folder", ["cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"])
 def test_the_folder_around_an_official_one_is_taken(folder: str, tmp_path: Path) -> None:
     images = Images()
-    files = {"bin": cifar10_binary, "-py": cifar10_python, "ary": cifar100_binary, "hon": cifar100_python}[folder[-3:]](images)
-    write(tmp_path / folder, files)
+    make = {"bin": cifar10_binary, "-py": cifar10_python, "ary": cifar100_binary, "hon": cifar100_python}[folder[-3:]]
+    write(tmp_path / folder, make(images))
     np.testing.assert_array_equal(datasets.load(tmp_path).X, images.X[:25].reshape(25, -1))
 
 
@@ -288,9 +288,10 @@ def test_damage_anywhere_is_an_input_error_or_a_sound_dictionary(seed: int) -> N
             damaged[head_or_tail] = rng.randrange(256)
         content = bytes(damaged[: rng.choice([len(damaged), rng.randrange(len(damaged))])])
         try:
-            assert isinstance(read_pickle(content, "f"), dict)
+            found: object = read_pickle(content, "f")
         except InputError as error:
-            assert str(error).isprintable()
+            found = str(error)
+        assert isinstance(found, dict) or (isinstance(found, str) and found.isprintable())
 
 
 def test_memory_is_bounded_by_the_file() -> None:
@@ -299,16 +300,14 @@ def test_memory_is_bounded_by_the_file() -> None:
         "string longer than the file": b"\x80\x02}T\xff\xff\xff\xffabc.",
         "array larger than its bytes": SOUND.replace(b"M\x02\x00M\x00\x0c", b"M\xff\xffM\xff\xff"),
         "tuples of tuples": b"\x80\x02K\x01" + b"q\x00h\x00\x86" * 60 + b"\x85R.",
-        "deep": b"\x80\x02K\x01" + b"\x85" * 100_000 + b".",
+        "deep": b"\x80\x02K\x01" + b"\x85" * 100_000 + b"R.",
     }
     tracemalloc.start()
     for name, bomb in bombs.items():
-        try:
-            read_pickle(bomb, name)
-        except InputError as error:
-            assert name != "memo far away", error
+        if name == "memo far away":
+            assert read_pickle(bomb, name) == {}
         else:
-            assert name == "memo far away"
+            check_refused(lambda bomb=bomb, name=name: read_pickle(bomb, name), "nothing of it was run")  # type: ignore[misc]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 20_000_000

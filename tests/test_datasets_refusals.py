@@ -356,6 +356,30 @@ def test_a_folder_of_arrays_needs_its_pairs(tmp_path: Path) -> None:
     check_refused(lambda: datasets.load(tmp_path), "only one of X_test.npy and y_test.npy")
 
 
+MEMORY_CASES: dict[str, Case] = {
+    "one array": (lambda d: datasets.load(X), "without labels"),
+    "labels twice": (lambda d: datasets.load((X, y), labels=y), "got labels beside 2 arrays"),
+    "three arrays": (lambda d: datasets.load((X, y, X)), "got 3 arrays"),
+    "no array": (lambda d: datasets.load(([[1]], [0])), "of type list"),
+    "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "Python objects"),
+    "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X has shape (3,)"),
+    "too few labels": (lambda d: datasets.load((X, y[:2])), "2 labels in y for 3 rows"),
+    "image size": (lambda d: datasets.load((X, y), image_size=3), "got image_size"),
+    "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache of type int"),
+    **{
+        f"{name} {value!r}": (lambda d, name=name, value=value: getattr(datasets, name)(value), "at least 1")
+        for name in ("parity", "ring", "three_modes")
+        for value in (0, 1.5, True, "3")
+    },
+    "seed": (lambda d: datasets.ring(3, seed=-1), "got seed"),
+}
+
+
+@cases(MEMORY_CASES)
+def test_arrays_in_memory_that_cannot_be_used_are_refused(act: Callable, words: str, tmp_path: Path) -> None:
+    check_refused(lambda: act(tmp_path), words)
+
+
 # ---------------------------------------------------------------- folders of images
 
 
@@ -523,6 +547,14 @@ SPLIT_CASES: dict[str, Case] = {
         f"seed {seed!r}": (lambda d, seed=seed: datasets.train_test_split(GOOD, seed=seed), "got seed")
         for seed in (-1, 2**32, 1.5, None, True)
     },
+    "three parts, none to train on": (
+        lambda d: datasets.train_validation_test_split(np.arange(4) % 2, validation_size=2, test_size=2),
+        "at least one row to train on",
+    ),
+    "groups of another length": (lambda d: datasets.group_split([0, 1], [0]), "1 groups for 2 labels"),
+    "one group": (lambda d: datasets.group_split([0, 1] * 5, [3] * 10, n_parts=2), "got 1 groups"),
+    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts '1'"),
+    "fractional groups": (lambda d: datasets.group_split([0, 1], [0.5, 1]), "0.5 at row 0"),
     **{f"limit {n!r}": (lambda d, n=n: datasets.limit(GOOD, n), "got a limit") for n in (0, -1, 1.5, None, "a", True)},
 }
 

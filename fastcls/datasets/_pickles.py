@@ -85,7 +85,7 @@ def read_pickle(content: bytes | memoryview, path: Path | str) -> dict[str, Any]
     except _RefusedError as refusal:
         raise InputError(f"{shown(path)} {refusal}; nothing of it was run: get the file from its source again") from None
     except (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError):
-        raise InputError(f"{shown(path)} is a damaged or truncated pickle; nothing of it was run: get the file again") from None
+        raise InputError(f"{shown(path)} is a damaged or truncated pickle; nothing of it was run: get it again") from None
     if not isinstance(found, dict):
         raise InputError(f"{shown(path)} is a pickle of a {type(found).__name__.lstrip('_')}; wanted a dictionary")
     return {key.decode("latin-1") if isinstance(key, bytes) else key: _settled(value) for key, value in found.items()}
