@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import pickle
 import struct
 import time
 import zipfile
@@ -354,6 +355,72 @@ def test_a_folder_of_arrays_needs_its_pairs(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", y)
     np.save(tmp_path / "X_test.npy", X)
     check_refused(lambda: datasets.load(tmp_path), "only one of X_test.npy and y_test.npy")
+
+
+class Canary:
+    """Whoever unpickles this creates the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.path}",)
+
+
+OBJECT_FILES: dict[str, Callable[[Path, np.ndarray], Path]] = {
+    "npy": lambda d, birds: _touch(d / "a.npy", npy_bytes(birds)),
+    "npy folder": lambda d, birds: _touch(d / "f" / "X.npy", npy_bytes(birds)).parent,
+    "npz": lambda d, birds: (np.savez(d / "a.npz", X=birds, y=y), d / "a.npz")[1],
+    "npz, labels": lambda d, birds: (np.savez(d / "a.npz", X=X, y=birds[:, 0]), d / "a.npz")[1],
+    "pickle called .npy": lambda d, birds: _touch(d / "a.npy", pickle.dumps(birds)),
+    "pickle called .npz": lambda d, birds: _touch(d / "a.npz", pickle.dumps(birds)),
+    "labels beside": lambda d, birds: (
+        _touch(d / "a_labels.npy", npy_bytes(birds)),
+        _touch(d / "a.npy", npy_bytes(X)),
+    )[1],
+}
+
+
+@pytest.mark.parametrize("kind", OBJECT_FILES)
+def test_objects_in_array_files_are_refused_and_never_made(kind: str, tmp_path: Path) -> None:
+    bird = tmp_path / "bird"
+    birds = np.empty((3, 1), dtype=object)
+    birds[:, 0] = [Canary(bird) for _ in range(3)]
+    path = OBJECT_FILES[kind](tmp_path, birds)
+    labels = None if "labels" in kind or kind in ("npz", "pickle called .npz") else [0, 1, 1]
+    words = {"pickle called .npy": "is not a sound .npy array", "pickle called .npz": "is not an .npz archive"}
+    check_refused(lambda: datasets.load(path, labels=labels), words.get(kind, "Python objects (a pickle)"))
+    assert not bird.exists()
+    pickle.loads(pickle.dumps(Canary(bird)))
+    assert bird.exists()  # the canary would have sung
+
+
+def test_a_gzip_bomb_behind_an_idx_header_takes_no_more_than_the_header_says(tmp_path: Path) -> None:
+    import tracemalloc
+
+    with gzip.open(tmp_path / "train-images-idx3-ubyte.gz", "wb", compresslevel=1) as file:
+        file.write(IMAGES)
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    _touch(tmp_path / "train-labels-idx1-ubyte", LABELS)
+    tracemalloc.start()
+    check_refused(lambda: datasets.load(tmp_path), "too long")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_class_names_of_a_page_or_a_terminal_come_out_as_data_and_escaped(tmp_path: Path) -> None:
+    names = ("\x1b[2J", "<script>")
+    for name in names:
+        picture(tmp_path / "set" / name / "x.png")
+    data = datasets.load(tmp_path / "set")
+    assert data.class_names == names
+    assert repr(data).isprintable()
+    for name in names:
+        (tmp_path / "set" / name / "x.png").unlink()
+        check_refused(lambda: datasets.load_image_folder(tmp_path / "set"), "has no image")
+        picture(tmp_path / "set" / name / "x.png")
 
 
 MEMORY_CASES: dict[str, Case] = {
