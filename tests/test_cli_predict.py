@@ -114,7 +114,7 @@ def test_of_the_data_of_a_run_only_its_test_rows_are_predicted(kind, limit, monk
     assert f"of its {len(whole.X):,} rows, the {len(judged['y']):,} of the test set" in predicted.stderr
     answers = json.loads(predicted.stdout)
     if kind == "images":
-        places = [f"pets/{name}/{number}.jpg" for name in whole.class_names for number in range(11)]
+        places = [f"pets/{name}/{number}.jpg" for number in range(11) for name in whole.class_names]
         rows = [places.index(answer["path"]) for answer in answers]
     else:
         rows = [int(answer["path"]) for answer in answers]

@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from fastcls import datasets
+from fastcls._validation import InputError
 from fastcls.datasets import Dataset
 from fastcls.datasets._cifar import CLASS_NAMES
 from fastcls.datasets._folder import natural_key
@@ -124,7 +125,7 @@ def test_every_layout_of_grey_images_gives_the_same_arrays(tmp_path: Path, layou
 
 def test_every_layout_of_the_table_is_exercised() -> None:
     written = {name.split(".")[-1] for name in (*COLOUR_WRITERS, *GREY_WRITERS)}
-    assert set(LAYOUTS) - {"npy"} <= written  # .npy has its own tests below
+    assert set(LAYOUTS) - {"npy", "cifar100"} <= written  # .npy has its tests below, CIFAR-100 in test_datasets_cifar.py
     assert set(NAMES) == {"digits"}
 
 
@@ -281,7 +282,7 @@ def mixed_folder(root: Path, ending: str = "jpg") -> list[Path]:
 
 @pytest.mark.parametrize("image_size", [None, 16, 48])
 def test_a_new_image_is_prepared_exactly_as_training_images_were(tmp_path: Path, image_size: int | None) -> None:
-    paths = mixed_folder(tmp_path)
+    paths = sorted(mixed_folder(tmp_path), key=lambda path: (natural_key(path.name), path.parent.name))
     dataset = datasets.load_image_folder(tmp_path, image_size)
     size = image_size or 32
     assert dataset.image_shape == (size, size, 3)
@@ -421,7 +422,7 @@ def test_order_is_natural_and_other_files_are_skipped_and_counted(tmp_path: Path
     calls: list[tuple[int, int]] = []
     dataset = datasets.load_image_folder(tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert dataset.class_names == ("B", "a")
-    assert dataset.X[:, 0].tolist() == [99, 1, 2, 10, 33]
+    assert dataset.X[:, 0].tolist() == [1, 2, 10, 33, 99]
     assert "skipped 2 hidden and 1 other files (for instance 'notes.txt')" in caplog.text
     assert calls[-1] == (5, 5)
 
@@ -456,7 +457,189 @@ def test_digits_recipe_scales_white_to_16(tmp_path: Path) -> None:
     np.testing.assert_array_equal(row, np.floor(ramp.ravel() * 16.0 / 255 + 0.5))
 
 
+def test_rows_of_a_folder_come_in_the_order_of_file_numbers_then_classes(tmp_path: Path) -> None:
+    for code, name in enumerate("ab"):
+        for number in (10, 9, 1):
+            save(tmp_path / name / f"{number}.png", np.full((2, 2), 10 * number + code, np.uint8))
+    data = datasets.load(tmp_path)
+    assert data.X[:, 0].tolist() == [10, 11, 90, 91, 100, 101]
+    assert data.y.tolist() == [0, 1] * 3
+
+
+# ---------------------------------------------------------------- the cache of decoded images
+
+
+def kept(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*.npy")) if folder.exists() else []
+
+
+def test_a_cached_folder_is_a_memory_map_of_the_same_arrays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sample, cache = Sample((6, 5, 3)), tmp_path / "kept"
+    write_images(tmp_path / "set", sample, CLASS_NAMES)
+    check_same(datasets.load(tmp_path / "set", cache=cache), sample, CLASS_NAMES)
+    assert len(kept(cache)) == 1
+    monkeypatch.setattr("fastcls.datasets._folder._decode_all", None)  # no image is opened again
+    calls: list[tuple[int, int]] = []
+    again = datasets.load(tmp_path / "set", cache=cache, progress=lambda done, total: calls.append((done, total)))
+    check_same(again, sample, CLASS_NAMES)
+    assert isinstance(again.X, np.memmap)
+    assert isinstance(again.X_test, np.memmap)
+    assert calls == [(42, 42)]
+
+
+def test_a_cached_folder_tells_again_what_was_done_to_its_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache, folder = tmp_path / "kept", tmp_path / "set"
+    for size in (4, 40):
+        save(folder / "a" / f"{size}.png", np.zeros((size, size), np.uint8))
+    told = []
+    for _ in range(2):
+        caplog.clear()
+        datasets.load(folder, cache=cache)
+        told.append([record.getMessage() for record in caplog.records if record.levelname == "WARNING"])
+        monkeypatch.setattr("fastcls.datasets._folder._decode_all", None)
+    assert told[0] == told[1]
+    assert "2 of 2 images, of 4x4 to 40x40 pixels, were scaled" in told[0][0]
+
+
+def test_what_is_kept_is_not_used_after_any_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, folder = tmp_path / "kept", tmp_path / "set"
+    for name in "ab":
+        save(folder / name / "1.png", np.full((4, 4), 7, np.uint8))
+
+    def load(**options: object) -> np.ndarray:
+        return np.array(datasets.load(folder, cache=cache, **options).X)
+
+    assert load()[:, 0].tolist() == [7, 7]
+    save(folder / "a" / "1.png", np.full((4, 4), 8, np.uint8))
+    assert load()[:, 0].tolist() == [8, 7]
+    save(folder / "a" / "2.png", np.full((4, 4), 9, np.uint8))
+    assert load()[:, 0].tolist() == [8, 7, 9]
+    assert load(image_size=2).shape == (3, 4)
+    monkeypatch.setattr("PIL.__version__", "0.0")
+    load()
+    assert len(kept(cache)) == 5
+
+
+def test_a_damaged_cache_is_made_anew_and_that_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache, folder = tmp_path / "kept", tmp_path / "set"
+    for name in "ab":
+        save(folder / name / "1.png", np.full((4, 4), 7, np.uint8))
+    datasets.load(folder, cache=cache)
+    path = cache / kept(cache)[0]
+    for content in (path.read_bytes()[:-1], b"", b"x" * 200):
+        path.write_bytes(content)
+        caplog.clear()
+        assert datasets.load(folder, cache=cache).X[:, 0].tolist() == [7, 7]
+        assert "decoded anew" in caplog.text
+    np.save(path, np.zeros((3, 4, 4, 1), np.uint8))
+    assert datasets.load(folder, cache=cache).X[:, 0].tolist() == [7, 7]
+
+
+def test_few_images_are_kept_only_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FASTCLS_CACHE", str(tmp_path / "kept"))
+    for name in "ab":
+        save(tmp_path / "set" / name / "1.png", np.full((4, 4), 7, np.uint8))
+    datasets.load(tmp_path / "set")
+    datasets.load(tmp_path / "set", cache=False)
+    assert kept(tmp_path / "kept") == []
+    datasets.load(tmp_path / "set", cache=True)
+    assert len(kept(tmp_path / "kept")) == 1
+    monkeypatch.setattr("fastcls.datasets._cache.CACHED_FROM", 2)
+    monkeypatch.setenv("FASTCLS_CACHE", str(tmp_path / "more"))
+    datasets.load(tmp_path / "set")
+    assert len(kept(tmp_path / "more")) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for name in "ab":
+        save(tmp_path / "set" / name / "1.png", np.full((4, 4), 7, np.uint8))
+    with pytest.raises(InputError, match="give cache=False, or another folder"):
+        datasets.load(tmp_path / "set", cache=tmp_path / "file" / "x")
+    monkeypatch.setattr("fastcls.datasets._cache.CACHED_FROM", 2)
+    monkeypatch.setenv("FASTCLS_CACHE", str(tmp_path / "file" / "x"))
+    assert len(datasets.load(tmp_path / "set").X) == 2
+    assert "are not kept" in caplog.text
+
+
+# ---------------------------------------------------------------- arrays in memory, hard cases
+
+
+def test_arrays_in_memory_are_referenced(tmp_path: Path) -> None:
+    sample = Sample((5, 4, 3))
+    data = datasets.load((sample.X, sample.y, sample.X_test, sample.y_test))
+    check_same(data, sample, DIGITS)
+    assert np.shares_memory(data.X, sample.X)
+    np.save(tmp_path / "y.npy", sample.y)
+    for labels in (sample.y, sample.y.tolist(), tmp_path / "y.npy"):
+        one = datasets.load(sample.X, labels=labels)
+        np.testing.assert_array_equal(one.y, sample.y)
+        assert one.X_test is None
+
+
+@pytest.mark.parametrize("n_pixels", [1, 4, 9])
+def test_parity_is_that_of_the_white_pixels(n_pixels: int) -> None:
+    data = datasets.parity(500, n_pixels, seed=3)
+    assert set(np.unique(data.X)) == {0, 255}
+    assert data.y.tolist() == [sum(value == 255 for value in row) % 2 for row in data.X.tolist()]
+    assert data.image_shape == (1, n_pixels, 1)
+
+
+def test_ring_and_modes_are_what_they_say() -> None:
+    ring, modes = datasets.ring(800, seed=1), datasets.three_modes(800, seed=1)
+    assert ring.y.tolist() == [int(1 <= np.hypot(*point) <= 2) for point in ring.X]
+    centres = ((-1.5, 1.5), (1.5, 1.0), (-0.5, -1.5))
+    inside = [any(np.hypot(a - x, b - y) <= 0.8 for x, y in centres) for a, b in modes.X]
+    assert modes.y.tolist() == [int(value) for value in inside]
+
+
+def test_hard_cases_are_hard_for_lines_and_not_for_neighbours() -> None:
+    from fastcls import KNeighborsClassifier, SoftmaxClassifier
+
+    for make in (datasets.ring, datasets.three_modes, datasets.parity):
+        data = datasets.train_test_split(make(2000, seed=0), test_size=0.5)
+        near = KNeighborsClassifier(1).fit(data.X, data.y).score(data.X_test, data.y_test)
+        line = SoftmaxClassifier(random_state=0).fit(data.X.astype(np.float64), data.y)
+        most = np.bincount(data.y_test).max() / len(data.y_test)
+        assert near > 0.93
+        assert line.score(data.X_test.astype(np.float64), data.y_test) < most + 0.05
+    again, other = datasets.ring(9, seed=5), datasets.ring(9, seed=6)
+    np.testing.assert_array_equal(again.X, datasets.ring(9, seed=5).X)
+    assert not np.array_equal(again.X, other.X)
+
+
 # ---------------------------------------------------------------- splits
+
+
+def test_three_parts_are_disjoint_complete_and_stratified() -> None:
+    y = np.repeat(np.arange(4), 50)
+    parts = datasets.train_validation_test_split(y, validation_size=20, test_size=0.25, seed=2)
+    assert [len(part) for part in parts] == [130, 20, 50]
+    assert sorted(np.concatenate(parts)) == list(range(200))
+    for part in parts:
+        counts = np.bincount(y[part], minlength=4)
+        assert counts.max() - counts.min() <= 1
+        assert (np.diff(part) > 0).all()
+    again = datasets.train_validation_test_split(y, validation_size=20, test_size=0.25, seed=2)
+    for part, same in zip(parts, again, strict=True):
+        np.testing.assert_array_equal(part, same)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_group_is_on_both_sides(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    y, groups = rng.integers(0, 3, 300), rng.integers(0, 40, 300)
+    train, test = datasets.group_split(y, groups, n_parts=5, seed=seed)
+    assert not set(groups[train]) & set(groups[test])
+    assert sorted([*train, *test]) == list(range(300))
+    assert 30 <= len(test) <= 90
+    named = datasets.group_split(y, np.array([f"camera {g:02d}" for g in groups]), n_parts=5, seed=seed)
+    np.testing.assert_array_equal(named[1], test)
+    assert not np.array_equal(test, datasets.group_split(y, groups, n_parts=5, seed=seed + 100)[1])
 
 
 def labelled(counts: list[int]) -> Dataset:

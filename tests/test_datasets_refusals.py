@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import pickle
 import struct
 import time
 import zipfile
@@ -134,7 +135,7 @@ def idx(shape: tuple[int, ...], data: bytes, magic: int | None = None) -> bytes:
 
 
 IMAGES, LABELS = idx((2, 3, 3), bytes(18)), idx((2,), b"\x01\x02")
-GZ = gzip.compress(IMAGES)
+GZ = gzip.compress(IMAGES, mtime=0)  # the time would be part of the tests' names
 IDX_CASES = {
     "magic": (idx((2, 3, 3), bytes(18), 0x0D03), LABELS, "0x00000d03; wanted 0x00000803"),
     "labels for images": (LABELS + bytes(12), LABELS, "wanted 0x00000803"),
@@ -190,7 +191,7 @@ CIFAR_CASES = {
     "label": ("data_batch_5.bin", bytes(3073) + b"\x0a" + bytes(3072), "label 10 at record 1"),
     "test label": ("test_batch.bin", b"\xff" + bytes(3072), "label 255 at record 0"),
     "too few names": ("batches.meta.txt", b"a\nb\n", "has 2 lines"),
-    "blank name": ("batches.meta.txt", b"a\n\nb\nc\nd\ne\nf\ng\nh\ni\n", "ten class names"),
+    "blank name": ("batches.meta.txt", b"a\n\nb\nc\nd\ne\nf\ng\nh\ni\n", "wanted 10 class names"),
     "huge names": ("batches.meta.txt", bytes((1 << 20) + 1), "larger than"),
 }
 
@@ -354,6 +355,96 @@ def test_a_folder_of_arrays_needs_its_pairs(tmp_path: Path) -> None:
     np.save(tmp_path / "y.npy", y)
     np.save(tmp_path / "X_test.npy", X)
     check_refused(lambda: datasets.load(tmp_path), "only one of X_test.npy and y_test.npy")
+
+
+class Canary:
+    """Whoever unpickles this creates the file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.path}",)
+
+
+OBJECT_FILES: dict[str, Callable[[Path, np.ndarray], Path]] = {
+    "npy": lambda d, birds: _touch(d / "a.npy", npy_bytes(birds)),
+    "npy folder": lambda d, birds: _touch(d / "f" / "X.npy", npy_bytes(birds)).parent,
+    "npz": lambda d, birds: (np.savez(d / "a.npz", X=birds, y=y), d / "a.npz")[1],
+    "npz, labels": lambda d, birds: (np.savez(d / "a.npz", X=X, y=birds[:, 0]), d / "a.npz")[1],
+    "pickle called .npy": lambda d, birds: _touch(d / "a.npy", pickle.dumps(birds)),
+    "pickle called .npz": lambda d, birds: _touch(d / "a.npz", pickle.dumps(birds)),
+    "labels beside": lambda d, birds: (
+        _touch(d / "a_labels.npy", npy_bytes(birds)),
+        _touch(d / "a.npy", npy_bytes(X)),
+    )[1],
+}
+
+
+@pytest.mark.parametrize("kind", OBJECT_FILES)
+def test_objects_in_array_files_are_refused_and_never_made(kind: str, tmp_path: Path) -> None:
+    bird = tmp_path / "bird"
+    birds = np.empty((3, 1), dtype=object)
+    birds[:, 0] = [Canary(bird) for _ in range(3)]
+    path = OBJECT_FILES[kind](tmp_path, birds)
+    labels = None if "labels" in kind or kind in ("npz", "pickle called .npz") else [0, 1, 1]
+    words = {"pickle called .npy": "is not a sound .npy array", "pickle called .npz": "is not an .npz archive"}
+    check_refused(lambda: datasets.load(path, labels=labels), words.get(kind, "Python objects (a pickle)"))
+    assert not bird.exists()
+    pickle.loads(pickle.dumps(Canary(bird)))
+    assert bird.exists()  # the canary would have sung
+
+
+def test_a_gzip_bomb_behind_an_idx_header_takes_no_more_than_the_header_says(tmp_path: Path) -> None:
+    import tracemalloc
+
+    with gzip.open(tmp_path / "train-images-idx3-ubyte.gz", "wb", compresslevel=1) as file:
+        file.write(IMAGES)
+        for _ in range(200):
+            file.write(bytes(1 << 20))
+    _touch(tmp_path / "train-labels-idx1-ubyte", LABELS)
+    tracemalloc.start()
+    check_refused(lambda: datasets.load(tmp_path), "too long")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+def test_class_names_of_a_page_or_a_terminal_come_out_as_data_and_escaped(tmp_path: Path) -> None:
+    names = ("\x1b[2J", "<script>")
+    for name in names:
+        picture(tmp_path / "set" / name / "x.png")
+    data = datasets.load(tmp_path / "set")
+    assert data.class_names == names
+    assert repr(data).isprintable()
+    for name in names:
+        (tmp_path / "set" / name / "x.png").unlink()
+        check_refused(lambda: datasets.load_image_folder(tmp_path / "set"), "has no image")
+        picture(tmp_path / "set" / name / "x.png")
+
+
+MEMORY_CASES: dict[str, Case] = {
+    "one array": (lambda d: datasets.load(X), "without labels"),
+    "labels twice": (lambda d: datasets.load((X, y), labels=y), "got labels beside 2 arrays"),
+    "three arrays": (lambda d: datasets.load((X, y, X)), "got 3 arrays"),
+    "no array": (lambda d: datasets.load(([[1]], [0])), "of type list"),
+    "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "Python objects"),
+    "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X has shape (3,)"),
+    "too few labels": (lambda d: datasets.load((X, y[:2])), "2 labels in y for 3 rows"),
+    "image size": (lambda d: datasets.load((X, y), image_size=3), "got image_size"),
+    "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache of type int"),
+    **{
+        f"{name} {value!r}": (lambda d, name=name, value=value: getattr(datasets, name)(value), "at least 1")
+        for name in ("parity", "ring", "three_modes")
+        for value in (0, 1.5, True, "3")
+    },
+    "seed": (lambda d: datasets.ring(3, seed=-1), "got seed"),
+}
+
+
+@cases(MEMORY_CASES)
+def test_arrays_in_memory_that_cannot_be_used_are_refused(act: Callable, words: str, tmp_path: Path) -> None:
+    check_refused(lambda: act(tmp_path), words)
 
 
 # ---------------------------------------------------------------- folders of images
@@ -523,6 +614,14 @@ SPLIT_CASES: dict[str, Case] = {
         f"seed {seed!r}": (lambda d, seed=seed: datasets.train_test_split(GOOD, seed=seed), "got seed")
         for seed in (-1, 2**32, 1.5, None, True)
     },
+    "three parts, none to train on": (
+        lambda d: datasets.train_validation_test_split(np.arange(4) % 2, validation_size=2, test_size=2),
+        "at least one row to train on",
+    ),
+    "groups of another length": (lambda d: datasets.group_split([0, 1], [0]), "1 groups for 2 labels"),
+    "one group": (lambda d: datasets.group_split([0, 1] * 5, [3] * 10, n_parts=2), "got 1 groups"),
+    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts '1'"),
+    "fractional groups": (lambda d: datasets.group_split([0, 1], [0.5, 1]), "0.5 at row 0"),
     **{f"limit {n!r}": (lambda d, n=n: datasets.limit(GOOD, n), "got a limit") for n in (0, -1, 1.5, None, "a", True)},
 }
 

@@ -99,17 +99,17 @@ def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The images of a folder (of its test part, if it has one), in the order of the loader: folders by name, files in
-    natural order. Hidden ones are left out."""
+    """The images of a folder (of its test part, if it has one), in the order of the loader: natural order of the files'
+    names, those of one name by folder. Hidden ones are left out."""
     for part in TEST_PARTS:
         if (folder / part).is_dir() and (images := images_below(folder / part)):
             return images
     found = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(place, name) for name in sorted(files, key=natural_key)
+        found += [Path(place, name) for name in files
                   if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
-    return found
+    return sorted(found, key=lambda path: natural_key(path.name))  # stable: of one name, the folders' order stays
 
 
 def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress) -> tuple[list[str], np.ndarray]:

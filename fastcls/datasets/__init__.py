@@ -9,42 +9,64 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
                               |
         _digits.py   'digits', scikit-learn's own 1,797 images of 8 x 8
         _idx.py      MNIST and Fashion-MNIST as IDX files, gzipped or not
-        _cifar.py    CIFAR-10, binary version
+        _cifar.py    CIFAR-10 and CIFAR-100: binary, python version, the official .tar.gz
         _folder.py   images by class: <class>/<file>, or train/<class>/.. and test/<class>/..
         _arrays.py   .npz, .npy with labels beside it, a folder of X.npy and y.npy
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
-        _split.py    train_test_split, train_validation_split, limit: stratified, and loud where they cannot be
+        _split.py    train_test_split, train_validation_split, train_validation_test_split, limit: stratified, and loud
+                     where they cannot be; group_split: no group on both sides
 
+    _fetch.py    the official files from the network, checksums verified: the only code that ever needs it
+    _hard.py     the lecture's hard cases, made from a seed: parity, ring, three modes
+
+    _archive.py  a .tar.gz in memory, in one pass, bytes capped; paths and links refused
+    _pickles.py  arrays out of a pickle, of which nothing is ever run
+    _planes.py   channel planes to (h, w, c) rows, once
+    _cache.py    decoded images of a folder, kept as .npy
     _image.py    one picture file -> one row; training images and new ones go the same way (prepare_image)
     _npy.py      the header of an .npy is read, and held against the bytes there are, before NumPy allocates
     _labels.py   labels of any kind -> codes and class names
     _common.py   names from data are escaped before they are shown
 """
 
-from fastcls.datasets._arrays import load_npy, load_npy_folder, load_npz
-from fastcls.datasets._cifar import load_cifar10
+from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz
+from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
+from fastcls.datasets._fetch import fetch, fetch_cifar10, fetch_cifar100, fetch_fashion_mnist, fetch_mnist
 from fastcls.datasets._folder import load_image_folder
+from fastcls.datasets._hard import parity, ring, three_modes
 from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
-from fastcls.datasets._split import limit, train_test_split, train_validation_split
+from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
 
 __all__ = [
     "Dataset",
+    "fetch",
+    "fetch_cifar10",
+    "fetch_cifar100",
+    "fetch_fashion_mnist",
+    "fetch_mnist",
+    "group_split",
     "limit",
     "load",
+    "load_arrays",
     "load_cifar10",
+    "load_cifar100",
     "load_digits",
     "load_image_folder",
     "load_mnist",
     "load_npy",
     "load_npy_folder",
     "load_npz",
+    "parity",
     "prepare_image",
+    "ring",
+    "three_modes",
     "train_test_split",
     "train_validation_split",
+    "train_validation_test_split",
 ]

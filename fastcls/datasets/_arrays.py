@@ -27,6 +27,44 @@ _NPZ_KEYS = (
 _ENDINGS_OF_X = ("_f16", "_f32", "_X")
 
 
+def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dataset:
+    """Make a data set of arrays in memory, which are referenced, not copied, where their type and order allow.
+
+    Parameters
+    ----------
+    arrays : ndarray or tuple of arrays
+        ``(X, y)``, ``(X, y, X_test, y_test)``, or X alone with `labels`. X as in ``load_npy``.
+    labels : path or array-like, optional
+        Training labels for X alone.
+    name : str
+        What to call it.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If it is another number of arrays, or they do not fit each other.
+    """
+    if isinstance(arrays, np.ndarray):
+        if labels is None:
+            raise InputError(f"got an array of shape {arrays.shape} without labels; give (X, y), or labels=")
+        arrays = (arrays, _given_labels(labels))
+    elif labels is not None:
+        raise InputError(f"got labels beside {len(arrays)} arrays; give (X, y), or X and labels=")
+    if len(arrays) not in (2, 4):
+        raise InputError(f"got {len(arrays)} arrays; wanted (X, y) or (X, y, X_test, y_test)")
+    X, y, *test = arrays
+    for what, rows in zip(("X", "X_test"), (X, *test[:1]), strict=False):
+        if not isinstance(rows, np.ndarray):
+            raise InputError(f"got {what} of type {type(rows).__name__}; wanted a NumPy array: numpy.asarray makes one")
+        if rows.dtype.hasobject:
+            raise InputError(f"{what} holds Python objects; wanted a plain array of numbers: save it with a numeric dtype")
+    return _assemble(X, y, *test, name=name)
+
+
 def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load an .npz file.
 

@@ -1,115 +1,269 @@
-"""CIFAR-10, binary version: records of one label byte and 3,072 pixel bytes, the planes red, green, blue.
+"""CIFAR-10 and CIFAR-100: binary and python version, as folders and as the official archives.
 
+A record of the binary version is a byte or two of labels (CIFAR-100: coarse, fine) and 3,072 bytes of pixels, the planes
+red, green, blue. The python version is pickles of the same; ``_pickles.py`` reads them and runs nothing.
 Source: https://www.cs.toronto.edu/~kriz/cifar.html .
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, file_size, log, name_of, shown, text_lines
+from fastcls.datasets._archive import first_names, is_archive, read_archive
+from fastcls.datasets._common import as_text, existing_path, file_size, log, name_of, shown, text_lines
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
+from fastcls.datasets._pickles import read_pickle
+from fastcls.datasets._planes import CHANNELS, PIXELS, fill_from_array, fill_from_file
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-_TRAIN = tuple(f"data_batch_{i}.bin" for i in range(1, 6))
-_TEST = "test_batch.bin"
-_SUBFOLDER = "cifar-10-batches-bin"
-_H, _W, _C = 32, 32, 3
-_RECORD = 1 + _H * _W * _C
-_PUBLISHED = 10_000  # records a batch
-_WANTED = f"a folder with {_TRAIN[0]} to {_TRAIN[-1]} and {_TEST}"
+_SHAPE = (32, 32, 3)
+_WIDTH = PIXELS * CHANNELS
+_MOST_FILE = 256 << 20  # the largest official file has 155 million bytes
+
+
+class _Version(NamedTuple):
+    """How one version of one data set is laid out."""
+
+    folder: str
+    train: tuple[str, ...]
+    test: str
+    heads: tuple[str, ...]  # what the label bytes of a record are, or the keys of the labels in a pickle
+    names: tuple[str, ...]  # the file of class names, or 'meta file:key', of each kind of label
+    n_classes: tuple[int, ...]
+    pickled: bool
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (*self.train, self.test)
+
+    @property
+    def meta_files(self) -> tuple[str, ...]:
+        return tuple(name.split(":")[0] for name in self.names)
+
+
+_BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
+_CIFAR10 = (
+    _Version("cifar-10-batches-bin", tuple(f"{name}.bin" for name in _BATCHES), "test_batch.bin", ("labels",),
+             ("batches.meta.txt",), (10,), False),
+    _Version("cifar-10-batches-py", _BATCHES, "test_batch", ("labels",), ("batches.meta:label_names",), (10,), True),
+)  # fmt: skip
+_CIFAR100 = (
+    _Version("cifar-100-binary", ("train.bin",), "test.bin", ("coarse", "fine"),
+             ("coarse_label_names.txt", "fine_label_names.txt"), (20, 100), False),
+    _Version("cifar-100-python", ("train",), "test", ("coarse_labels", "fine_labels"),
+             ("meta:coarse_label_names", "meta:fine_label_names"), (20, 100), True),
+)  # fmt: skip
 
 
 def is_cifar10(path: Path) -> bool:
-    """Tell whether `path` is a folder of CIFAR-10's binary batches, its parent, or one of the batches."""
-    if path.is_file():
-        return path.name in (*_TRAIN, _TEST)
-    return any((path / sub / name).is_file() for sub in (".", _SUBFOLDER) for name in (*_TRAIN, _TEST))
+    """Tell whether `path` is CIFAR-10: a folder of batches, its parent, one of the batches, or an official archive."""
+    return _recognise(path, _CIFAR10, any_file=True) is not None
+
+
+def is_cifar100(path: Path) -> bool:
+    """Tell whether `path` is CIFAR-100: a folder with train, test and class names, its parent, or an official archive."""
+    return _recognise(path, _CIFAR100, any_file=False) is not None
 
 
 def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
-    """Load CIFAR-10's binary version.
+    """Load CIFAR-10, binary or python version.
 
     Parameters
     ----------
     path : path
-        The folder ``cifar-10-batches-bin``, the folder that holds it, or one of the batches. Class names come from
-        ``batches.meta.txt``; without that file they are the published ones.
+        The folder ``cifar-10-batches-bin`` or ``cifar-10-batches-py``, the folder that holds it (binary before python),
+        one of the batches, or ``cifar-10-binary.tar.gz`` or ``cifar-10-python.tar.gz``, which is read in memory. Class
+        names come from the batches' meta file; without that file they are the published ones.
 
     Returns
     -------
     Dataset
         X uint8 of shape (50000, 3072), rows in (h, w, c) order (the file's planes are transposed once); test set
-        likewise.
+        likewise. The same for every version.
 
     Raises
     ------
     InputError
-        If a batch is missing, its size is not a multiple of 3,073 bytes, or a label is above 9.
+        If a batch is missing or of a wrong size, a label is above 9, a pickle asks for anything but arrays of bytes, or
+        an archive holds paths or links.
     """
-    folder = existing_path(path, wanted=_WANTED)
-    if folder.is_file():
-        folder = folder.parent
-    if not (folder / _TRAIN[0]).is_file() and (folder / _SUBFOLDER).is_dir():
-        folder = folder / _SUBFOLDER
-    missing = [name for name in (*_TRAIN, _TEST) if not (folder / name).is_file()]
+    return _load(path, _CIFAR10, "labels", any_file=True)
+
+
+def load_cifar100(path: str | os.PathLike[str], *, labels: str | None = None) -> Dataset:
+    """Load CIFAR-100, binary or python version.
+
+    Parameters
+    ----------
+    path : path
+        The folder ``cifar-100-binary`` or ``cifar-100-python``, the folder that holds it, or the official archive.
+    labels : {'fine', 'coarse'}, optional
+        The 100 classes (the default) or the 20 groups of them.
+
+    Returns, errors: as ``load_cifar10``, with labels below 100 (below 20).
+    """
+    if labels not in (None, "fine", "coarse"):
+        kind = shown(labels, 40) if isinstance(labels, str) else f"of type {type(labels).__name__}"
+        raise InputError(f"got labels {kind} for CIFAR-100; wanted 'fine' (100 classes) or 'coarse' (20)")
+    return _load(path, _CIFAR100, labels or "fine", any_file=False)
+
+
+def _recognise(path: Path, versions: tuple[_Version, ...], *, any_file: bool) -> tuple[_Version, Path] | None:
+    """The version at `path`, and its folder or archive; with `any_file`, one file is enough to know it by."""
+    if is_archive(path):
+        there = set(first_names(path, 3))
+        found = next((v for v in versions if there and there & {*v.files, *v.meta_files} and _all_known(there, v)), None)
+        return found and (found, path)
+    if path.is_file():
+        for version in versions:
+            if path.name in version.files and (any_file or _is_whole(path.parent, version)):
+                return version, path.parent
+        return None
+    for version in versions:
+        for folder in (path, path / version.folder):
+            if _is_whole(folder, version) or (any_file and any((folder / name).is_file() for name in version.files)):
+                return version, folder
+    return None
+
+
+def _all_known(there: set[str], version: _Version) -> bool:
+    extra = {"readme.html", "file.txt~", "coarse_label_names.txt", "fine_label_names.txt"}
+    return there <= {*version.files, *version.meta_files, *extra}
+
+
+def _is_whole(folder: Path, version: _Version) -> bool:
+    """Tell whether all files of a version are there, its class names too: names as short as train say little alone."""
+    return all((folder / name).is_file() for name in (*version.files, version.meta_files[-1]))
+
+
+def _load(path: str | os.PathLike[str], versions: tuple[_Version, ...], kind: str, *, any_file: bool) -> Dataset:
+    wanted = f"a folder with {' or '.join(f'{v.train[0]} ... {v.test}' for v in versions)}, or the official archive"
+    place = existing_path(path, wanted=wanted)
+    found = _recognise(place, versions, any_file=any_file)
+    if found is None:
+        raise InputError(f"{shown(place)} has none of the files of {versions[0].folder}; wanted {wanted}")
+    version, place = found
+    if place.is_file():
+        members = read_archive(place, lambda name: name in {*version.files, *version.meta_files})
+        there = set(members)
+    else:
+        members = {}
+        there = {name for name in (*version.files, *version.meta_files) if (place / name).is_file()}
+    missing = [name for name in version.files if name not in there]
     if missing:
-        raise InputError(f"{shown(folder)} has no {', '.join(missing)}; wanted {_WANTED}")
-    counts = {name: _n_records(folder / name) for name in (*_TRAIN, _TEST)}
-    if set(counts.values()) != {_PUBLISHED}:
-        log.info("%s has batches of %s records; the published ones have %d", shown(folder), [*counts.values()], _PUBLISHED)
-    X, y = _read_batches({folder / name: counts[name] for name in _TRAIN})
-    X_test, y_test = _read_batches({folder / _TEST: counts[_TEST]})
-    shape = (_H, _W, _C)
+        raise InputError(f"{shown(place)} has no {', '.join(missing)}; wanted {wanted}")
+    column = next(i for i, head in enumerate(version.heads) if head.startswith(kind))
+    source = _Source(place, version, members)
+    X, y = source.read(version.train, column)
+    X_test, y_test = source.read((version.test,), column)
     return Dataset(
         X,
         y,
         X_test,
         y_test,
-        class_names=_class_names(folder / "batches.meta.txt"),
-        image_shape=shape,
-        preprocessing=recipe_for(shape),
-        name=name_of(folder),
+        class_names=source.class_names(column),
+        image_shape=_SHAPE,
+        preprocessing=recipe_for(_SHAPE),
+        name=name_of(place).removesuffix(".tar"),
     )
 
 
-def _read_batches(counts: dict[Path, int]) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and labels of files of so many records each."""
-    X = np.empty((sum(counts.values()), _H * _W * _C), dtype=np.uint8)
-    y = np.empty(len(X), dtype=np.int64)
-    start = 0
-    for path, count in counts.items():
-        records = np.fromfile(path, dtype=np.uint8, count=count * _RECORD).reshape(count, _RECORD)
-        labels = records[:, 0]
-        if labels.max() > 9:
-            row = int(np.argmax(labels > 9))
-            raise InputError(f"{shown(path)}: label {labels[row]} at record {row}; wanted labels 0 to 9")
-        planes = records[:, 1:].reshape(count, _C, _H * _W)
-        X[start : start + count].reshape(count, _H * _W, _C)[...] = planes.transpose(0, 2, 1)
-        y[start : start + count] = labels
-        start += count
-    return X, y
+class _Source:
+    """The files of one version, in a folder or in the memory of an archive that was read."""
 
+    def __init__(self, place: Path, version: _Version, members: Mapping[str, bytes]) -> None:
+        self.place, self.version, self.members = place, version, members
 
-def _n_records(path: Path) -> int:
-    size = file_size(path)
-    if size == 0 or size % _RECORD:
-        raise InputError(
-            f"{shown(path)} has {size:,} bytes, not a positive multiple of {_RECORD:,}; "
-            "wanted whole records of one label and 3,072 pixels: the file is truncated or of another format"
-        )
-    return size // _RECORD
+    def read(self, names: tuple[str, ...], column: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and labels of some of the files, in this order."""
+        parts = [self._pickled(name) if self.version.pickled else self._records(name) for name in names]
+        counts = [len(part) if isinstance(part, np.ndarray) else part for part, _ in parts]
+        X = np.empty((sum(counts), _WIDTH), dtype=np.uint8)
+        y = np.empty(len(X), dtype=np.int64)
+        n_head = 0 if self.version.pickled else len(self.version.heads)
+        start = 0
+        for name, (records, labels), count in zip(names, parts, counts, strict=True):
+            rows = X[start : start + count]
+            heads = np.empty((count, n_head), dtype=np.uint8)
+            if isinstance(records, np.ndarray):
+                fill_from_array(records, rows, heads)
+            else:
+                fill_from_file(self.place / name, n_head + _WIDTH, rows, heads)
+            columns = labels if labels is not None else heads.T
+            self._check_labels(name, columns)
+            y[start : start + count] = columns[column]
+            start += count
+        return X, y
 
+    def _check_labels(self, name: str, columns: Any) -> None:
+        for labels, n_classes in zip(columns, self.version.n_classes, strict=True):
+            wrong = (labels < 0) | (labels >= n_classes)
+            if wrong.any():
+                row = int(np.argmax(wrong))
+                where = shown(self.place / name)
+                raise InputError(f"{where}: label {labels[row]} at record {row}; wanted labels 0 to {n_classes - 1}")
 
-def _class_names(path: Path) -> tuple[str, ...]:
-    if not path.is_file():
-        return CLASS_NAMES
-    names = text_lines(path)
-    if len(names) != 10 or not all(names):
-        raise InputError(f"{shown(path)} has {len(names)} lines; wanted ten class names, one a line")
-    return tuple(names)
+    def _records(self, name: str) -> tuple[np.ndarray | int, None]:
+        """The records of a member in memory; of a file only their number, since it is read piece by piece."""
+        width = len(self.version.heads) + _WIDTH
+        size = len(self.members[name]) if self.members else file_size(self.place / name)
+        if size == 0 or size % width:
+            raise InputError(
+                f"{shown(self.place / name)} has {size:,} bytes, not a positive multiple of {width:,}; wanted whole "
+                "records of labels and 3,072 pixels: the file is truncated or of another format"
+            )
+        if self.members:
+            return np.frombuffer(self.members[name], dtype=np.uint8).reshape(-1, width), None
+        return size // width, None
+
+    def _pickled(self, name: str) -> tuple[np.ndarray, list[np.ndarray]]:
+        where = self.place / name
+        batch = read_pickle(self._content(name), where)
+        data = batch.get("data")
+        if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != _WIDTH or len(data) == 0:
+            got = f"of shape {data.shape}" if isinstance(data, np.ndarray) else "missing or no array"
+            raise InputError(f"{shown(where)}: data is {got}; wanted images in rows of {_WIDTH:,} bytes")
+        columns = []
+        for key in self.version.heads:
+            labels = batch.get(key)
+            if not isinstance(labels, list) or len(labels) != len(data):
+                got = f"{len(labels):,} labels" if isinstance(labels, list) else "no list"
+                raise InputError(f"{shown(where)}: {key} has {got} for {len(data):,} images; wanted one label an image")
+            if not all(type(label) is int for label in labels):
+                raise InputError(f"{shown(where)}: {key} holds something else than whole numbers; wanted class labels")
+            columns.append(np.array(labels, dtype=np.int64))
+        return data, columns
+
+    def _content(self, name: str) -> bytes:
+        if self.members:
+            return self.members[name]
+        size = file_size(self.place / name)
+        if size > _MOST_FILE:
+            raise InputError(f"{shown(self.place / name)} has {size:,} bytes; wanted at most {_MOST_FILE:,}")
+        return (self.place / name).read_bytes()
+
+    def class_names(self, column: int) -> tuple[str, ...]:
+        file, _, key = self.version.names[column].partition(":")
+        where, n_classes = self.place / file, self.version.n_classes[column]
+        if (file not in self.members) if self.members else not where.is_file():
+            if n_classes == len(CLASS_NAMES):
+                return CLASS_NAMES
+            log.warning("%s is not there: classes are named by their numbers", shown(where))
+            return tuple(map(str, range(n_classes)))
+        if key:
+            given = read_pickle(self._content(file), where).get(key)
+            names = [as_text(os.fsdecode(bytes(name))) if isinstance(name, bytes) else name for name in given or []]
+        elif self.members:
+            names = self.members[file].decode("utf-8", "backslashreplace").rstrip().splitlines()
+        else:
+            names = text_lines(where)
+        if len(names) != n_classes or not all(isinstance(name, str) and name.strip() for name in names):
+            raise InputError(f"{shown(where)} has {len(names)} lines; wanted {n_classes} class names, none empty")
+        return tuple(name.strip() for name in names)

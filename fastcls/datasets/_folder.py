@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcls._validation import InputError
+from fastcls.datasets._cache import ImageCache
 from fastcls.datasets._common import as_text, entries, existing_path, log, name_of, shown, shown_list
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import SUFFIXES, decode_image, fit_image, quiet_pillow, recipe_for
@@ -43,11 +44,17 @@ def is_image_folder(path: Path) -> bool:
 
 
 def load_image_folder(
-    path: str | os.PathLike[str], image_size: int | None = None, *, progress: Progress | None = None
+    path: str | os.PathLike[str],
+    image_size: int | None = None,
+    *,
+    cache: bool | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """Load a folder of images by class.
 
-    Classes are sorted by name; files are in natural order ('2.jpg' before '10.jpg'). Files are told by their endings;
+    Classes are sorted by name. Rows are in the natural order of the files' names ('2.jpg' before '10.jpg'), whatever
+    their class, and those of one name in the order of their classes: so numbered images come in the order of their
+    numbers, and the first rows are of all classes. Files are told by their endings;
     hidden files and others are skipped, with one logged line that counts them. If all images are grey they stay grey
     (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are; all others are
     scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`, which is logged unless it was asked
@@ -59,6 +66,10 @@ def load_image_folder(
         ``<class>/<file>``, or ``train/<class>/<file>`` with ``test/<class>/<file>`` as the test set.
     image_size : int, optional
         Height and width of the rows' images. None: the common size if it is at most 256 x 256, else 32.
+    cache : bool or path, optional
+        Where the decoded images are kept as .npy, to be a memory map the next time: None: in ``FASTCLS_CACHE``, else in
+        the user's cache folder, from 1,000 images on; False: nowhere; True or a folder: there, however few. Any change
+        to a file, to the rules or to pillow makes them be decoded anew.
     progress : callable, optional
         ``progress(done, total)`` is called between pieces of work, with numbers of images.
 
@@ -81,7 +92,18 @@ def load_image_folder(
     if test is not None:
         test = _with_codes_of(train, test)
     files = train.files + (test.files if test else [])
-    X, image_shape = _decode_all(files, size, progress, name_of(root))
+    kept = ImageCache(files, size, cache)
+    found = kept.read(len(files))
+    if found is None:
+        found = _decode_all(files, size, progress)
+        kept.write(*found)
+    elif progress is not None:
+        progress(len(files), len(files))
+    pixels, notes = found
+    for note in notes:
+        log.warning("%s: %s", name_of(root), note)
+    image_shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
+    X = pixels.reshape(len(pixels), -1)
     n_train = len(train.files)
     return Dataset(
         X[:n_train],
@@ -159,7 +181,8 @@ def _list_part(folder: Path, root: Path) -> _Part:
         others = [name for name in skipped if not name.startswith(".")]
         example = f" (for instance {shown(others[0])})" if others else ""
         log.info("%s: skipped %d hidden and %d other files%s", shown(folder), hidden, len(others), example)
-    return _Part(tuple(classes), files, codes)
+    order = sorted(range(len(files)), key=lambda i: (natural_key(files[i].name), codes[i]))
+    return _Part(tuple(classes), [files[i] for i in order], [codes[i] for i in order])
 
 
 def _class_files(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
@@ -174,7 +197,7 @@ def _class_files(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
         images.append(Path(entry.path))
     if not images:
         raise InputError(f"the class folder {shown(folder)} has no image; remove it, or add images ({_endings()})")
-    return sorted(images, key=lambda path: natural_key(path.name))
+    return images
 
 
 def _endings() -> str:
@@ -199,9 +222,9 @@ def _with_codes_of(train: _Part, test: _Part) -> _Part:
 
 
 def _decode_all(
-    files: list[Path], image_size: int | None, progress: Progress | None, name: str
-) -> tuple[np.ndarray, tuple[int, int, int]]:
-    """Decode every file, in parallel, into (n, h * w * c) rows in the order of `files`."""
+    files: list[Path], image_size: int | None, progress: Progress | None
+) -> tuple[np.ndarray, list[str]]:
+    """Decode every file, in parallel, into (n, h, w, c) pixels in the order of `files`; and what was done to them."""
     pictures: list[np.ndarray | None] = []
     refused: list[str] = []
     reader = _Reader(image_size)
@@ -219,22 +242,22 @@ def _decode_all(
         raise InputError(
             f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; repair or remove them"
         )
-    X, shape = _to_rows(pictures, image_size)
-    if image_size is None:
-        _tell_of_fitting(name, reader.sizes, shape[:2])
+    pixels = _to_rows(pictures, image_size)
+    notes = [] if image_size is not None else _notes_of_fitting(reader.sizes, pixels.shape[1:3])
     if wide := sum(map(_is_16_bit_png, files)):
-        log.warning("%s: %d of %d images have 16 bits a channel; they were reduced to 8", name, wide, len(files))
-    return X, shape
+        notes.append(f"{wide} of {len(files)} images have 16 bits a channel; they were reduced to 8")
+    return pixels, notes
 
 
-def _tell_of_fitting(name: str, sizes: list[tuple[int, int]], to: tuple[int, int]) -> None:
-    """Log that images were scaled and cropped, from what sizes to what size; nothing if none was."""
+def _notes_of_fitting(sizes: list[tuple[int, int]], to: tuple[int, ...]) -> list[str]:
+    """One line that images were scaled and cropped, from what sizes to what size; none if none was."""
     fitted = [size for size in sizes if size != to]
-    if fitted:
-        low, high = (f"{pick(h for h, _ in fitted)}x{pick(w for _, w in fitted)}" for pick in (min, max))
-        came = low if low == high else f"{low} to {high}"
-        log.warning("%s: %d of %d images, of %s pixels, were scaled and centre-cropped to %dx%d (height x width); "
-                    "image_size sets another size", name, len(fitted), len(sizes), came, *to)
+    if not fitted:
+        return []
+    low, high = (f"{pick(h for h, _ in fitted)}x{pick(w for _, w in fitted)}" for pick in (min, max))
+    came = low if low == high else f"{low} to {high}"
+    return [f"{len(fitted)} of {len(sizes)} images, of {came} pixels, were scaled and centre-cropped to {to[0]}x{to[1]} "
+            "(height x width); image_size sets another size"]
 
 
 def _is_16_bit_png(file: Path) -> bool:
@@ -281,7 +304,7 @@ class _Reader:
         return fit_image(pixels, (size, size))
 
 
-def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> tuple[np.ndarray, tuple[int, int, int]]:
+def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.ndarray:
     sizes = {picture.shape[:2] for picture in pictures if picture is not None}
     h, w = sizes.pop() if len(sizes) == 1 else (image_size or DEFAULT_SIZE,) * 2
     grey = all(picture is not None and picture.ndim == 2 for picture in pictures)
@@ -295,7 +318,7 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> tuple
             fitted = fit_image(picture, (h, w))
             X[i] = fitted if fitted.ndim == 3 else fitted[:, :, None]  # grey is repeated over the channels
             pictures[i] = None  # frees it: the list and X together never hold all pixels twice
-    return X.reshape(len(X), -1), shape
+    return X
 
 
 def _n_threads() -> int:

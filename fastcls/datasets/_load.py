@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from fastcls._validation import InputError
-from fastcls.datasets._arrays import is_npy_folder, load_npy, load_npy_folder, load_npz
-from fastcls.datasets._cifar import is_cifar10, load_cifar10
+from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
+from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
 from fastcls.datasets._common import entries, existing_path, shown, shown_list
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
@@ -33,7 +35,15 @@ def _ends_in(ending: str) -> Callable[[Path], bool]:
 # The first layout that recognises a path loads it; the narrow ones come before the wide ones.
 LAYOUTS = {
     "mnist": Layout("a folder of MNIST's IDX files (train-images-idx3-ubyte[.gz], ...)", is_mnist, load_mnist),
-    "cifar10": Layout("a folder of CIFAR-10's binary batches (data_batch_1.bin, ...)", is_cifar10, load_cifar10),
+    "cifar10": Layout(
+        "CIFAR-10's binary or python batches (data_batch_1[.bin], ...) or its official .tar.gz", is_cifar10, load_cifar10
+    ),
+    "cifar100": Layout(
+        "CIFAR-100's train and test files, binary or python, or its official .tar.gz",
+        is_cifar100,
+        load_cifar100,
+        ("labels",),
+    ),
     "npy-folder": Layout("a folder of X.npy and y.npy", is_npy_folder, load_npy_folder, ("labels",)),
     "npz": Layout("an .npz file with X and y", _ends_in(".npz"), load_npz, ("labels",)),
     "npy": Layout("an .npy file with its labels beside it", _ends_in(".npy"), load_npy, ("labels",)),
@@ -41,30 +51,34 @@ LAYOUTS = {
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
         is_image_folder,
         load_image_folder,
-        ("image_size", "progress"),
+        ("image_size", "cache", "progress"),
     ),
 }
 NAMES = {"digits": load_digits}
 
 
 def load(
-    path_or_name: str | os.PathLike[str],
+    path_or_name: Any,
     *,
     labels: Any = None,
     image_size: int | None = None,
+    cache: bool | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Load a data set by name, or from a path whose layout is recognised.
 
     Parameters
     ----------
-    path_or_name : str or path
-        ``'digits'`` (a name comes before a path: write ``./digits`` for a folder of that name), or a path to one of the
-        layouts in ``LAYOUTS``.
+    path_or_name : str, path, array or tuple of arrays
+        ``'digits'`` (a name comes before a path: write ``./digits`` for a folder of that name), a path to one of the
+        layouts in ``LAYOUTS``, or arrays in memory: ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`.
     labels : path or array-like, optional
-        Training labels for .npy and .npz. For other layouts, which have their own, giving it is an error.
+        Training labels for X, .npy and .npz; 'fine' or 'coarse' for CIFAR-100. For other layouts, which have their own,
+        giving it is an error.
     image_size : int, optional
         Height and width for a folder of images; an error for other layouts.
+    cache : bool or path, optional
+        Where the decoded images of a folder are kept, see ``load_image_folder``; an error for other layouts.
     progress : callable, optional
         ``progress(done, total)`` while a folder of images is read.
 
@@ -77,8 +91,11 @@ def load(
     InputError
         If the path does not exist, is of no known layout, or its data is damaged.
     """
-    options = {"labels": labels, "image_size": image_size}
+    options = {"labels": labels, "image_size": image_size, "cache": cache}
     given = {key: value for key, value in options.items() if value is not None}
+    if isinstance(path_or_name, np.ndarray | tuple | list):
+        _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
+        return load_arrays(path_or_name, labels=labels)
     if isinstance(path_or_name, str) and path_or_name in NAMES:
         _refuse_options(path_or_name, given, ())
         return NAMES[path_or_name]()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,82 @@ def train_validation_split(
     return _split(labels, _n_rows(validation_size, len(labels), "validation_size"), seed, "validation")
 
 
+def train_validation_test_split(
+    y: np.ndarray, *, validation_size: float | int = 0.2, test_size: float | int = 0.2, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return sorted row indices (training, validation, test), each stratified by the labels `y`.
+
+    Sizes are shares of all rows, rounded up, or numbers of rows. The rule is that of ``train_test_split``, applied for
+    the test rows first and then, with the same seed, for the validation rows among the others.
+
+    Raises
+    ------
+    InputError
+        If a size leaves a part empty.
+    """
+    labels = plain_labels(y, "y")
+    n_test = _n_rows(test_size, len(labels), "test_size")
+    n_validation = _n_rows(validation_size, len(labels), "validation_size")
+    if n_test + n_validation >= len(labels):
+        raise InputError(
+            f"got {n_validation} validation and {n_test} test rows of {len(labels)}; wanted at least one row to train on"
+        )
+    rest, test = _split(labels, n_test, seed, "test")
+    train, validation = _split(labels[rest], n_validation, seed, "validation")
+    return rest[train], rest[validation], test
+
+
+def group_split(
+    y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return sorted row indices (training, test) such that no group has rows on both sides.
+
+    Images of one patient, one camera or one scene belong together: split apart, they make a test set that is too easy.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Labels; whole numbers or strings.
+    groups : array-like of shape (n_samples,)
+        The group of each row; whole numbers or strings.
+    n_parts : int
+        The test rows are about one part in so many. Classes keep their share as far as groups allow: the rule is that of
+        scikit-learn's ``StratifiedGroupKFold``, shuffled by `seed`, of which the first fold is taken.
+    seed : int
+        The same seed gives the same rows.
+
+    Raises
+    ------
+    InputError
+        If there are fewer groups or, in every class, fewer rows than parts.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels, members = plain_labels(y, "y"), plain_labels(groups, "groups")
+    if len(labels) != len(members):
+        raise InputError(f"got {len(members):,} groups for {len(labels):,} labels; wanted one group a row")
+    if isinstance(n_parts, bool) or not isinstance(n_parts, (int, np.integer)) or n_parts < 2:
+        raise InputError(f"got n_parts {shown(n_parts)}; wanted a whole number of at least 2")
+    _check_seed(seed)
+    _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    n_groups = len(np.unique(members))
+    if n_groups < n_parts or counts.max() < n_parts:
+        raise InputError(
+            f"got {n_groups} groups, and at most {counts.max()} rows a class, for {n_parts} parts; wanted at least as many "
+            "of both: give a smaller n_parts"
+        )
+    splitter = StratifiedGroupKFold(int(n_parts), shuffle=True, random_state=int(seed))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        folds = list(splitter.split(np.zeros(len(codes)), codes, members))
+    if counts.min() < n_parts:
+        log.warning("%d classes have fewer rows than there are parts: their shares differ", int((counts < n_parts).sum()))
+    train, test = next((fold for fold in folds if len(fold[0]) and len(fold[1])), folds[0])
+    if not len(train) or not len(test):
+        raise InputError("one group has all the rows that could be tested; wanted groups of a smaller size")
+    return np.sort(train), np.sort(test)
+
+
 def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
     """Return at most `n` training rows and at most `n` test rows, stratified; no change where there are no more.
 
@@ -108,8 +185,7 @@ def _n_rows(size: object, n: int, what: str) -> int:
 
 def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted indices of the two sides; `second` names the second one in the log."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise InputError(f"got seed {shown(seed)}; wanted a whole number from 0 to 2^32 - 1")
+    _check_seed(seed)
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     everyone = np.arange(len(y))
     if _can_stratify(counts, n_second):
@@ -121,6 +197,11 @@ def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.nda
         first, chosen = _stratified(rest, codes[rest], n_second, int(seed))
         return np.sort(np.concatenate([first, everyone[single]])), chosen
     return _reserved(codes, n_second, np.random.default_rng(int(seed)), second)
+
+
+def _check_seed(seed: object) -> None:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
+        raise InputError(f"got seed {shown(seed)}; wanted a whole number from 0 to 2^32 - 1")
 
 
 def _can_stratify(counts: np.ndarray, n_second: int) -> bool:

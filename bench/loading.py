@@ -1,0 +1,68 @@
+"""Loading CIFAR-10 against the least that could be done with its files: ``python -m bench.loading [FOLDER]``.
+
+Binary version: against reading the bytes into memory (np.fromfile of each batch, all kept). Python version: against
+``pickle.load`` of each batch, all kept. FOLDER holds cifar-10-batches-bin and cifar-10-batches-py; without it they are made
+from the JPEG copy in ``../shared/data`` into the cache folder. Files are in the system's cache; medians of `RUNS`,
+interleaved, so that a slow moment hits both.
+"""
+
+from __future__ import annotations
+
+import pickle
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from bench.data import SHARED, NotHereError, cache_folder
+from fastcls import datasets
+
+RUNS = 9
+NAMES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
+
+
+def folders() -> tuple[Path, Path]:
+    """The folders of the binary and of the python version."""
+    root = Path(sys.argv[1]) if len(sys.argv) > 1 else cache_folder()
+    binary, python = root / "cifar-10-batches-bin", root / "cifar-10-batches-py"
+    if not ((binary / "test_batch.bin").is_file() and (python / "test_batch").is_file()):
+        if len(sys.argv) > 1 or not (SHARED / "make_cifar10.py").is_file():
+            raise NotHereError(f"no CIFAR-10 in {root}: give the folder of both versions")
+        subprocess.run([sys.executable, SHARED / "make_cifar10.py", "--format", "bin,py", root], check=True)
+    return binary, python
+
+
+def read_bytes(folder: Path) -> list[np.ndarray]:
+    """The bytes of the binary version, each file in an array of its own."""
+    return [np.fromfile(folder / f"{name}.bin", np.uint8) for name in NAMES]
+
+
+def unpickle(folder: Path) -> list[dict]:
+    """What pickle makes of the python version. These files are our own; a stranger's could run anything."""
+    return [pickle.loads((folder / name).read_bytes(), encoding="bytes") for name in NAMES]
+
+
+def seconds(act: Callable[[Path], object], folder: Path) -> float:
+    """How long one call takes; what it returns is freed outside."""
+    start = time.perf_counter()
+    result = act(folder)
+    taken = time.perf_counter() - start
+    del result
+    return taken
+
+
+def main() -> None:
+    """Measure and print one line a version."""
+    binary, python = folders()
+    for name, folder, floor in (("binary", binary, read_bytes), ("python", python, unpickle)):
+        pairs = [(seconds(datasets.load, folder), seconds(floor, folder)) for _ in range(RUNS + 1)][1:]
+        ours, least = (statistics.median(column) for column in zip(*pairs, strict=True))
+        print(f"{name}: load {ours * 1e3:.0f} ms, {floor.__name__} {least * 1e3:.0f} ms, ratio {ours / least:.2f}")
+
+
+if __name__ == "__main__":
+    main()
