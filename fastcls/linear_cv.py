@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -108,7 +109,9 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             losses.append([value for _, value in of_fold])
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
+        begun = time.perf_counter()
         best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
+        self.refit_time_ = time.perf_counter() - begun
         remember_features(self, X)
         self.best_estimator_ = best
         self.classes_ = classes
@@ -230,6 +233,8 @@ _DOC = """
     cv_results_ : dict
         As of scikit-learn's searches, with ``mean_test_loss``.
     best_estimator_ : the classifier, trained on all rows with the best setting
+    refit_time_ : float
+        Seconds that this last training took.
     classes_, coef_, intercept_, loss_history_, n_iter_ : of that
 """
 

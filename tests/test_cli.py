@@ -20,7 +20,7 @@ __all__ = ["here"]  # the fixture that every test here is under
 KNN_FIELDS = {"metric", "k", "cv_accuracy_mean", "cv_accuracy_std", "test_accuracy", "test_errors",
               "test_accuracy_interval", "candidates", "fit_seconds", "predict_seconds"}
 LINEAR_FIELDS = {"alpha", "validation_accuracy", "test_accuracy", "test_errors", "test_accuracy_interval", "candidates",
-                 "fit_seconds", "predict_seconds", "gradient_check_max_relative_error"}
+                 "fit_seconds", "predict_seconds", "gradient_check_max_relative_error", "validation_rows"}
 RANDOM_FIELDS = {"tries", "best_loss", "test_accuracy", "test_errors", "test_accuracy_interval"}
 FIELDS = {"knn": KNN_FIELDS, "svm": LINEAR_FIELDS, "softmax": LINEAR_FIELDS, "random_search": RANDOM_FIELDS}
 TOP_FIELDS = {"schema", "dataset", "n_train", "n_test", "n_features", "n_classes", "seed", "command", "versions",

@@ -72,6 +72,15 @@ def test_folder_with_a_test_part_is_judged_on_that_part():
     assert all(line.startswith("set/test/") for line in lines)
 
 
+@pytest.mark.parametrize("name", ["val", "validation", "test"])
+def test_a_class_may_be_called_as_a_part_is(name):
+    write_images(Path("pair"), classes=(name, "other"), each=10)
+    assert cli("run", "pair", "--ks", "1", "--models", "knn").exit_code == 0
+    lines = cli("predict", "fastcls-pair/models/knn.safetensors", "pair").stdout.splitlines()[1:]
+    assert len(lines) == json.loads(Path("fastcls-pair/results.json").read_text())["n_test"] == 4
+    assert {Path(line.split(",")[0]).parent.name for line in lines} == {name, "other"}
+
+
 def own_data(kind):
     """Data without a test set of its own: what run is given, and its rows as they are loaded."""
     if kind == "digits":

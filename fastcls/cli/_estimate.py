@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..datasets import Dataset
+from ..linear import SoftmaxClassifier
 from ..neighbors import NearestNeighbors
 from ..optim import random_search
 from . import _linear
@@ -20,6 +21,9 @@ LONG_ENOUGH = 0.1
 
 #: drawing the report and writing the files; hardly depends on the data
 REPORT_SECONDS = 6.0
+
+#: the check of a gradient: as many numbers are checked as take about so long (`_linear.CHECK_WORK`)
+CHECK_SECONDS = 1.5
 
 
 def estimate_seconds(dataset: Dataset, options: RunOptions) -> float:
@@ -69,19 +73,19 @@ def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
 
 
 def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """A fit an alpha on four fifths of the rows, and the last one on all of them."""
+    """The gradient check, every alpha together on four fifths of the rows, and the last fit on all of them."""
     rows = evenly(len(X), 2048)
     X_piece, y_piece = X[rows], y[rows]
+    number = np.arange(len(rows))
+    split = (number[number % 5 > 0], number[number % 5 == 0])
 
-    def fit(n_epochs: int) -> None:
+    def sweep(n_epochs: int) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # so few epochs need not end well
-            _linear.make_estimator(name, alpha=1e-2, seed=seed, max_iter=n_epochs).fit(X_piece, y_piece)
+            _linear.make_sweep(name, [split], seed=seed, max_iter=n_epochs).fit(X_piece, y_piece)
 
-    epochs = {n: _linear.make_estimator(name, alpha=1e-2, seed=seed)._epochs(n) for n in (int(0.8 * len(X)), len(X))}
-    an_epoch_a_row = time_growing(fit, max(epochs.values())) / len(rows)
-    n_fitted, n_all = epochs
-    return an_epoch_a_row * (len(_linear.ALPHAS) * n_fitted * epochs[n_fitted] + n_all * epochs[n_all])
+    epochs = SoftmaxClassifier()._epochs(len(X))
+    return CHECK_SECONDS + time_growing(sweep, epochs) / len(rows) * len(X) * epochs
 
 
 def evenly(n: int, at_most: int) -> np.ndarray:

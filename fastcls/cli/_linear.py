@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .._moments import center_and_scale
 from ..datasets import train_validation_split
 from ..gradcheck import check_arithmetic, check_gradient
-from ..linear import MulticlassSVM, SoftmaxClassifier, center_and_scale
+from ..linear import MulticlassSVM
+from ..linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
 from ..optim import random_search
 from ..problem import LinearProblem
 from ._progress import Report
@@ -34,12 +35,6 @@ LOSSES = {"svm": "hinge", "softmax": "softmax"}
 
 class GradientMismatch(ArithmeticError):
     """The analytic gradient is not the numerical one: nothing trained with it can be trusted."""
-
-
-def make_estimator(name: str, *, alpha: float, seed: int, **options: Any) -> Any:
-    """An unfitted SVM or softmax classifier, everything but ``alpha`` at its default."""
-    kind = {"svm": MulticlassSVM, "softmax": SoftmaxClassifier}[name]
-    return kind(alpha=alpha, random_state=seed, **options)
 
 
 def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha: float = 1e-2) -> Any:
@@ -89,47 +84,39 @@ def require_correct(report: Any, name: str) -> float:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every alpha tried on the validation rows, and the one chosen."""
+    """Every alpha tried on the validation rows, the one chosen, and the model it gives on all training rows."""
 
     candidates: list[dict[str, Any]]
     alpha: float
     validation_accuracy: float
+    validation_rows: int
+    model: Any
+    fit_seconds: float
 
 
-def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) -> Sweep:
-    """Fit one model an alpha on four fifths of the rows, keep the one best on the last fifth (stratified).
+def make_sweep(name: str, splits: list[tuple[np.ndarray, np.ndarray]], *, seed: int, **options: Any) -> Any:
+    """An unfitted sweep of alpha over the SVM or softmax classifier, everything else at its default."""
+    kind = {"svm": MulticlassSVMCV, "softmax": SoftmaxClassifierCV}[name]
+    return kind(alphas=ALPHAS, cv=splits, random_state=seed, **options)
 
-    Few validation rows give equal accuracies; of these the smallest validation loss wins.
+
+def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
+    """Train with every alpha together on four fifths of the rows, and with the one best on the last fifth on all.
+
+    The fifth is stratified. Few rows give equal accuracies; of these the smallest validation loss wins, and of equal
+    losses the larger alpha, which comes first.
     """
-    train, validation = train_validation_split(y, seed=seed)
-    X_train, X_validation = X[train], X[validation]
-    candidates: list[dict[str, Any]] = []
-    for done, alpha in enumerate(ALPHAS):
-        report(done, len(ALPHAS))
-        begun = time.perf_counter()
-        model = make_estimator(name, alpha=alpha, seed=seed).fit(X_train, y[train])
-        candidates.append({
-            "alpha": alpha,
-            "validation_accuracy": float(np.mean(model.predict(X_validation) == y[validation])),
-            "validation_loss": loss_of(model, name, X_validation, y[validation]),
-            "epochs": int(model.n_iter_),
-            "fit_seconds": time.perf_counter() - begun,
-        })
-    report(len(ALPHAS), len(ALPHAS))
-    best = max(candidates, key=lambda candidate: (candidate["validation_accuracy"], -candidate["validation_loss"]))
-    for candidate in candidates:
-        candidate["chosen"] = candidate is best
-    return Sweep(candidates, best["alpha"], best["validation_accuracy"])
-
-
-def loss_of(model: Any, name: str, X: np.ndarray, y: np.ndarray) -> float:
-    """Mean loss of a fitted model on rows of classes it knows, without the penalty."""
-    known = np.isin(y, model.classes_)
-    if not known.any():
-        return np.inf
-    codes = np.searchsorted(model.classes_, y[known])
-    problem = LinearProblem(X[known], codes, loss=LOSSES[name], fit_intercept=True, n_classes=len(model.classes_))
-    return float(problem.value(np.column_stack([model.coef_, model.intercept_])))
+    split = train_validation_split(y, seed=seed)
+    found = make_sweep(name, [split], seed=seed).fit(X, y)
+    results, best = found.cv_results_, found.best_index_
+    candidates = [
+        {"alpha": float(alpha), "validation_accuracy": float(accuracy), "validation_loss": float(loss), "chosen": at == best}
+        for at, (alpha, accuracy, loss) in enumerate(
+            zip(results["param_alpha"], results["mean_test_score"], results["mean_test_loss"], strict=True)
+        )
+    ]
+    return Sweep(candidates, candidates[best]["alpha"], candidates[best]["validation_accuracy"], len(split[1]),
+                 found.best_estimator_, found.refit_time_)
 
 
 def lecture_problem(X: np.ndarray, y: np.ndarray, n_classes: int | None = None) -> LinearProblem:

@@ -21,7 +21,7 @@ from .. import datasets
 from .._files import replacing
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
-from ..datasets._folder import natural_key
+from ..datasets._folder import is_split, natural_key
 from ..datasets._image import SUFFIXES, _checked_recipe
 from ..datasets._labels import settle_rows
 from ..datasets._npy import npz_keys, read_npy, read_npz
@@ -35,9 +35,6 @@ from ._text import printable
 
 #: rows predicted between two reports of progress
 ROWS_AT_ONCE = 1024
-
-#: sub-folders that hold the images to be judged, where a folder has parts
-TEST_PARTS = ("test", "val", "validation")
 
 
 @dataclass(frozen=True)
@@ -99,11 +96,10 @@ def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[
 
 
 def images_below(folder: Path) -> list[Path]:
-    """The images of a folder (of its test part, if it has one), in the order of the loader: natural order of the files'
-    names, those of one name by folder. Hidden ones are left out."""
-    for part in TEST_PARTS:
-        if (folder / part).is_dir() and (images := images_below(folder / part)):
-            return images
+    """The images of a folder, in the order of the loader: natural order of the files' names, those of one name by folder.
+    Hidden ones are left out. Of a folder that the loader takes as train/ and test/, those of test/."""
+    if is_split(folder) and (images := images_below(folder / "test")):
+        return images
     found = []
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))

@@ -175,23 +175,21 @@ def _train_linear(name: str) -> Callable[..., Trained]:
         with progress.step(f"{MODELS[name]}: gradient check"):
             checked = _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=options.seed)
         error = _linear.require_correct(checked, MODELS[name])
-        with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha") as report:
-            sweep = _linear.sweep(name, X, y, seed=options.seed, report=report)
+        with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha, fit with the best"):
+            sweep = _linear.sweep(name, X, y, seed=options.seed)
         for end, more in ((max, "larger"), (min, "smaller")):
             if sweep.alpha == end(_linear.ALPHAS) and sweep.validation_accuracy < 1:
                 progress.note(f"{MODELS[name]}: alpha = {sweep.alpha:g} ends those tried; a {more} one may do better")
-        begun = time.perf_counter()
-        with progress.step(f"{MODELS[name]}: fit on all training rows"):
-            model = _linear.make_estimator(name, alpha=sweep.alpha, seed=options.seed).fit(X, y)
         entry = {
             "alpha": sweep.alpha,
             "validation_accuracy": sweep.validation_accuracy,
+            "validation_rows": sweep.validation_rows,
             "gradient_check_max_relative_error": error,
-            "epochs": int(model.n_iter_),
+            "epochs": int(sweep.model.n_iter_),
             "candidates": sweep.candidates,
-            "fit_seconds": time.perf_counter() - begun,
+            "fit_seconds": sweep.fit_seconds,
         }
-        return Trained(model, entry, {"sweep": sweep.candidates})
+        return Trained(sweep.model, entry, {"sweep": sweep.candidates})
 
     return train
 

@@ -22,7 +22,7 @@ SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
 #: what is shown of a sweep, and as what
 SWEEP_COLUMNS = {
-    "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss", "epochs": "epochs", "fit_seconds": "fit",
+    "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss",
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def choices(outcome: Outcome) -> list[dict[str, Any]]:
         found.append(_choice_of_w(outcome.random_search_best, models["random_search"]))
     for name, sweep in outcome.sweeps.items():
         if name in models and sweep:
-            found.append(_choice_of_alpha(name, sweep))
+            found.append(_choice_of_alpha(name, sweep, models[name].get("validation_rows")))
     return found
 
 
@@ -84,11 +84,12 @@ def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
             "figure": {"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}}  # fmt: skip
 
 
-def _choice_of_alpha(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
+def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on held-out training rows"
+    rows_held = f"{n_rows:,} held-out training rows" if n_rows else "held-out training rows"
+    sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on {rows_held}"
     if chosen is not None:
         right = percent(chosen["validation_accuracy"])
         equal = sum(row["validation_accuracy"] == chosen["validation_accuracy"] for row in sweep)

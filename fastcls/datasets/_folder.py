@@ -86,7 +86,7 @@ def load_image_folder(
     """
     root = existing_path(path, wanted=_WANTED)
     size = _checked_size(image_size)
-    train_root = root / "train" if _is_split(root) else root
+    train_root = root / "train" if is_split(root) else root
     train = _list_part(train_root, root)
     test = _list_part(root / "test", root) if train_root != root and (root / "test").is_dir() else None
     if test is not None:
@@ -142,7 +142,7 @@ def _folders(root: Path) -> list[os.DirEntry[str]]:
     return [entry for entry in entries(root) if entry.is_dir() and not entry.name.startswith(".")]
 
 
-def _is_split(root: Path) -> bool:
+def is_split(root: Path) -> bool:
     """Tell whether train/ is a training set, not a class that is called train: it holds folders, and no image."""
     train = root / "train"
     if not train.is_dir() or any(_is_image(entry) for entry in entries(train)) or not _folders(train):
