@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -50,6 +51,10 @@ def replacing(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
         beside.chmod(mode)  # a writer may have put a file of its own there: safetensors 0.8's is its owner's alone
         _flush_to_disk(beside, os.O_RDWR)
         os.replace(beside, target)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; make room, or choose another disk") from None
     finally:
         beside.unlink(missing_ok=True)
     if os.name == "posix":  # the rename itself; elsewhere folders cannot be opened

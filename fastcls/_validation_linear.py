@@ -46,10 +46,12 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
         raise InputError(
             f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the {n_samples} rows"
         )
+    if len(y) and y.min() < 0:
+        raise InputError(f"y holds the code {y.min()}: codes of classes are 0, 1, 2, ...")
     if n_classes is None:
         n_classes = int(y.max()) + 1 if len(y) else 1
     n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
-    if len(y) and (y.min() < 0 or y.max() >= n_classes):
+    if len(y) and y.max() >= n_classes:
         raise InputError(f"y holds codes {y.min()} to {y.max()}: with {n_classes} classes use 0 to {n_classes - 1}")
     return np.ascontiguousarray(y, dtype=np.int64), n_classes
 

@@ -45,7 +45,7 @@ class KSelection:
 
     ks: tuple[int, ...]
     metrics: tuple[str, ...]
-    fold_accuracy: dict[str, np.ndarray]
+    fold_accuracy: dict[str, np.ndarray] = field(repr=False)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def mean(self, metric: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A saved model is the same model; no other file is taken for one; an interrupted write harms nothing."""
 
 import contextlib
+import errno
 import json
 import os
 import pickle
@@ -421,3 +422,17 @@ def test_a_file_names_no_code(tmp_path):
     path = rewritten(saved(tmp_path), {"class": "this.Zen"})
     refusal(path)
     assert "this" not in sys.modules
+
+
+def test_full_disk_names_the_file_and_what_to_do(tmp_path, monkeypatch):
+    path = saved(tmp_path)
+    old = path.read_bytes()
+
+    def full(*args, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(InputError, match=rf"cannot write the model to '.*{path.name}': No space left on device; make room"):
+        fitted("KNeighborsClassifier", n_neighbors=1).save(path)
+    assert path.read_bytes() == old
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
