@@ -1,23 +1,28 @@
-"""The speed of the linear classifiers beside their rivals, in one run:
+"""The speed of the linear classifiers beside their rivals; writes bench/results/linear.json and .md, and prints:
 
-    python bench/linear_speed.py CIFAR-FOLDER EMBEDDINGS.npy LABELS.npy --rivals-python VENV/bin/python [--only WORK ...]
+    python -m bench.linear_speed CIFAR-FOLDER EMBEDDINGS.npy LABELS.npy --rivals-python VENV/bin/python [--only ROW ...]
 
-The rivals run in a Python of their own (numpy, scikit-learn, torch), each work in a process of its own, on the same rows and
-the same number of threads. Seconds are medians after a warm-up; a line gives ours, each rival's, and the ratio.
+The rivals run in a Python of their own (numpy, scikit-learn, torch), each row in a process of its own, on the same rows and
+the same number of threads. Seconds are medians after a warm-up. Rows that are measured replace those of the results file.
 """
 
 import argparse
+import datetime
 import json
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 
-from fastcls import LinearProblem, datasets, optim
+from fastcls import LinearProblem, datasets, optim, simd
 from fastcls.linear import center_and_scale
 
+from .measure import machine
+
+RESULTS = Path(__file__).with_name("results")
 RIVALS = Path(__file__).with_name("linear_rivals.py")
 FLOP_PER_EPOCH = 4 * 50_000 * 3072 * 10
 
@@ -99,59 +104,118 @@ def our_optimum(X, y, center, rival_W):
                         "objective": exact.value(result.W), "rival_objective": float(value)}
 
 
+# Row -> title and targets: how many times as fast as each rival, and the share of a limit.
+ROWS = {
+    "softmax": ("epoch of softmax, uint8", {"torch": 8, "numpy": 6, "SGDClassifier": 25}),
+    "hinge": ("epoch of hinge, uint8", {"torch": 8, "numpy": 6, "SGDClassifier": 25}),
+    "float32": ("epoch of softmax, float32", {"numpy": 1.5}),
+    "gradient": ("full loss and gradient, uint8", {"iteration of LogisticRegression": 5, "limit": 0.6}),
+    "sweep": ("epoch of 32 settings, uint8", {"torch, one by one": 3, "limit": 0.75}),
+    "search": ("random search, a W", {"numpy": 6}),
+    "optimum": ("63,666 x 384 float32, 58 classes, to one gradient norm", {"LogisticRegression": 3}),
+}
+
+
+class Bench:
+    """Measures rows; the rivals' rows are written to a folder once, in the form each rival wants."""
+
+    def __init__(self, options, room):
+        self.options, self.room = options, Path(room)
+        data = datasets.load(options.cifar)
+        self.X, self.y = data.X, data.y.astype(np.int64)
+        self.center, self.scale = center_and_scale(self.X, True, True, None, 2)
+
+    def rival(self, work, name, make):
+        """Seconds, and what else was told; `make` gives the rows, (X, y), written where they are not there yet."""
+        stem = {"search": "raw", "optimum": "E"}.get(work, "X")
+        files = [self.room / f"{stem}.npy", self.room / f"{stem}_y.npy", self.room / "W.npy"]
+        if not files[0].exists():
+            for file, rows in zip(files, make(), strict=False):
+                np.save(file, rows)
+        words = [self.options.rivals_python, RIVALS, work, name, *files]
+        return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+    def scaled(self):
+        """Rows as the rivals train on them."""
+        return ((self.X - self.center) / self.scale).astype(np.float32), self.y
+
+    def softmax(self, loss="softmax"):
+        names = {"torch": "torch", "numpy": "numpy", "SGDClassifier": "sklearn"}
+        rivals = {title: self.rival(loss, name, self.scaled)["seconds"] for title, name in names.items()}
+        ours = our_epoch(self.X, self.y, loss, self.center, self.scale)
+        return ours, rivals, {"gflops": FLOP_PER_EPOCH / ours / 1e9}
+
+    def hinge(self):
+        return self.softmax("hinge")
+
+    def float32(self):
+        rivals = {"numpy": self.rival("softmax", "numpy", self.scaled)["seconds"]}
+        return our_epoch(self.X.astype(np.float32), self.y, "softmax", self.center, self.scale), rivals, {}
+
+    def gradient(self):
+        rivals = {"iteration of LogisticRegression": self.rival("gradient", "sklearn", self.scaled)["seconds"]}
+        ours = our_gradient(self.X, self.y, self.center, self.scale)
+        rate, limit = FLOP_PER_EPOCH / ours / 1e9, sgemm_rate(2048, 2048, 2048) / 1e9
+        return ours, rivals, {"gflops": rate, "sgemm_gflops": limit, "limit": rate / limit}
+
+    def sweep(self):
+        rivals = {"torch, one by one": 32 * self.rival("sweep", "torch", self.scaled)["seconds"]}
+        ours = our_sweep(self.X, self.y, self.center, self.scale)
+        rate, limit = 32 * FLOP_PER_EPOCH / ours / 1e9, sgemm_rate(256, 320, 3072) / 1e9
+        return ours, rivals, {"gflops": rate, "sgemm_gflops": limit, "limit": rate / limit}
+
+    def search(self):
+        def make():
+            return np.hstack([self.X.astype(np.float32), np.ones((len(self.X), 1), np.float32)]), self.y
+
+        return our_search(self.X, self.y), {"numpy": self.rival("search", "numpy", make)["seconds"]}, {}
+
+    def optimum(self):
+        E = np.load(self.options.embeddings).astype(np.float32)
+        labels = np.load(self.options.labels).astype(np.int64)
+        mean = center_and_scale(E, True, False, None, 2)[0]
+        found = self.rival("optimum", "sklearn", lambda: ((E - mean).astype(np.float32), labels))
+        ours, more = our_optimum(E, labels, mean, np.load(self.room / "W.npy").astype(np.float64))
+        return ours, {"LogisticRegression": found["seconds"]}, {"rival_iterations": found["iterations"], **more}
+
+
+def markdown(measured):
+    """The table of what was measured."""
+    lines = ["# `python -m bench.linear_speed`", "", "Two threads, a row in one run, medians; shares are of NumPy's sgemm.",
+             "", "| work | ours | against | value | target | met | date |", "|" + "---|" * 7]
+    for name, (title, targets) in ROWS.items():
+        row = measured.get(name)
+        for against, target in targets.items() if row else ():
+            theirs = row["rivals"].get(against)
+            value = theirs / row["ours"] if theirs else row["more"][against]
+            shown = [f"{against} {theirs * 1e3:.0f} ms", f"{value:.1f} x", f"{target} x"] if theirs else [
+                f"sgemm {row['more']['sgemm_gflops']:.0f} GFLOP/s", f"{value:.0%}", f"{target:.0%}"]
+            met = "yes" if value >= target else "**no**"
+            lines.append("| " + " | ".join([title, f"{row['ours'] * 1e3:.1f} ms", *shown, met, row["date"]]) + " |")
+    return "\n".join([*lines, ""])
+
+
 def main():
-    """One line a work."""
+    """Measure rows, merge them into the results, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("cifar", "embeddings", "labels"):
         parser.add_argument(name)
     parser.add_argument("--rivals-python", required=True)
-    works = ["softmax", "hinge", "float32", "gradient", "sweep", "search", "optimum"]
-    parser.add_argument("--only", nargs="*", default=works)
+    parser.add_argument("--only", nargs="*", default=list(ROWS), choices=list(ROWS))
     options = parser.parse_args()
-    data = datasets.load(options.cifar)
-    X, y = data.X, data.y.astype(np.int64)
-    center, scale = center_and_scale(X, True, True, None, 2)
+    file = RESULTS / "linear.json"
+    measured = json.loads(file.read_text()) if file.is_file() else {}
     with tempfile.TemporaryDirectory() as room:
-        def rival(work, name, what="X"):
-            files = [f"{room}/{what}.npy", f"{room}/{what}_y.npy", f"{room}/W.npy"]
-            words = [options.rivals_python, RIVALS, work, name, *files]
-            return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
-
-        np.save(f"{room}/X.npy", ((X - center) / scale).astype(np.float32))
-        np.save(f"{room}/X_y.npy", y)
-
-        def say(work, ours, rivals, **more):
-            ratios = {name: f"{seconds * 1e3:.1f} ms, {seconds / ours:.1f} x" for name, seconds in rivals.items()}
-            print(json.dumps({"work": work, "ours_ms": round(ours * 1e3, 2), **ratios, **more}), flush=True)
-
-        for loss in ("softmax", "hinge"):
-            if loss in options.only:
-                rivals = {name: rival(loss, name)["seconds"] for name in ("numpy", "torch", "sklearn")}
-                ours = our_epoch(X, y, loss, center, scale)
-                say(f"epoch of {loss}, uint8", ours, rivals, gflops=round(FLOP_PER_EPOCH / ours / 1e9))
-        if "float32" in options.only:
-            ours = our_epoch(X.astype(np.float32), y, "softmax", center, scale)
-            say("epoch of softmax, float32", ours, {"numpy": rival("softmax", "numpy")["seconds"]})
-        if "gradient" in options.only:
-            ours = our_gradient(X, y, center, scale)
-            say("full loss and gradient, uint8", ours, {"lbfgs iteration": rival("gradient", "sklearn")["seconds"]},
-                gflops=round(FLOP_PER_EPOCH / ours / 1e9), sgemm_gflops=round(sgemm_rate(2048, 2048, 2048) / 1e9))
-        if "sweep" in options.only:
-            ours = our_sweep(X, y, center, scale)
-            say("epoch of 32 settings, uint8", ours, {"torch, one by one": 32 * rival("sweep", "torch")["seconds"]},
-                gflops=round(32 * FLOP_PER_EPOCH / ours / 1e9), sgemm_gflops=round(sgemm_rate(256, 320, 3072) / 1e9))
-        if "search" in options.only:
-            np.save(f"{room}/X.npy", np.hstack([X.astype(np.float32), np.ones((len(X), 1), np.float32)]))
-            say("random search, a W", our_search(X, y), {"numpy": rival("search", "numpy")["seconds"]})
-        if "optimum" in options.only:
-            E, labels = np.load(options.embeddings).astype(np.float32), np.load(options.labels).astype(np.int64)
-            mean = center_and_scale(E, True, False, None, 2)[0]
-            np.save(f"{room}/E.npy", (E - mean).astype(np.float32))
-            np.save(f"{room}/E_y.npy", labels)
-            found = rival("optimum", "sklearn", "E")
-            ours, more = our_optimum(E, labels, mean, np.load(f"{room}/W.npy").astype(np.float64))
-            say("embeddings to the same gradient", ours, {"LogisticRegression": found["seconds"]},
-                rival_iterations=found["iterations"], **more)
+        bench = Bench(options, room)
+        for name in options.only:
+            ours, rivals, more = getattr(bench, name)()
+            measured[name] = {"ours": ours, "rivals": rivals, "more": more, "date": datetime.date.today().isoformat(),
+                              "machine": machine(), "isa": simd.active()}
+            print(name, json.dumps(measured[name]), file=sys.stderr, flush=True)
+            file.write_text(json.dumps(measured, indent=1) + "\n")
+    text = markdown(measured)
+    file.with_suffix(".md").write_text(text)
+    print(text)
 
 
 if __name__ == "__main__":

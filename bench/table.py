@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .child import DISTURBED
 from .data import NotHereError
 from .measure import Bench, brief
 from .work import TABLES, Work
@@ -65,6 +66,8 @@ def markdown(name: str, rows: list[dict[str, Any]]) -> str:
         work, kind = row["work"], row["work"]["kind"]
         target = "" if work["target"] is None else _amount(kind, work["target"])
         met = {None: "", True: "yes", False: "**no**"}[row["met"]]
+        if row.get("disturbed", 0) > DISTURBED:  # no verdict from such a row
+            met = f"(disturbed: {row['disturbed']:.0%})"
         cells = [work["name"], _title(work), brief(row["ours"]), _other(row), _amount(kind, row["value"]), target, met,
                  row["date"]]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
@@ -89,7 +92,8 @@ def run(name: str, only: list[str], n_threads: int, keep_rivals: bool, results: 
     unknown = set(only) - {work.name for work in works}
     if unknown:
         raise SystemExit(f"no row {', '.join(sorted(unknown))} in {name}; there are: {', '.join(w.name for w in works)}")
-    bench = Bench(algorithm, n_threads, known if keep_rivals else {}, _say)
+    sound = {key: found for key, found in known.items() if found.get("disturbed", 0) <= DISTURBED}
+    bench = Bench(algorithm, n_threads, sound if keep_rivals else {}, _say)
     for work in works:
         if not only or work.name in only:
             _measure_row(bench, work, measured)
@@ -119,7 +123,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], metavar="ROW", help="this row; may be given again")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep-rivals", action="store_true",
-                        help="take rivals' figures from bench/results/rivals.json where they are there")  # fmt: skip
+                        help="take rivals' figures from bench/results/rivals.json, where undisturbed")  # fmt: skip
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     print(run(arguments.name, arguments.only, arguments.threads, arguments.keep_rivals, arguments.results))

@@ -19,7 +19,9 @@ minimised. Everything else brings data in (``datasets/``), keeps models (``persi
 ARCHITECTURE.md tells the way of one search and one gradient, and where to add a metric, a loss or a layout.
 """
 
+from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
@@ -29,13 +31,14 @@ if _find_spec("fastcls._kernels") is None:
         "run Python from another folder"
     )
 
-from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
-from ._config import show_config
-from .linear import MulticlassSVM, SoftmaxClassifier
-from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
-from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
-from .persistence import load
-from .problem import LinearProblem
+if TYPE_CHECKING:
+    from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
+    from ._config import show_config
+    from .linear import MulticlassSVM, SoftmaxClassifier
+    from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
+    from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
+    from .persistence import load
+    from .problem import LinearProblem
 
 __all__ = [
     "KNeighborsClassifier",
@@ -61,3 +64,32 @@ __all__ = [
     "show_config",
     "simd",
 ]
+
+# Loaded when first asked for: scikit-learn and SciPy take a second, in which `fastcls --help` is done, and in which a
+# command must already answer Ctrl-C in one line.
+_FROM = {
+    "KNeighborsClassifier": "neighbors",
+    "LinearProblem": "problem",
+    "MulticlassSVM": "linear",
+    "MulticlassSVMCV": "linear_cv",
+    "NearestNeighbors": "neighbors",
+    "SoftmaxClassifier": "linear",
+    "SoftmaxClassifierCV": "linear_cv",
+    "knn": "neighbors",
+    "load": "persistence",
+    "pairwise_distances": "neighbors",
+    "show_config": "_config",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module 'fastcls' has no attribute {name!r}")
+    module = _import_module(f"fastcls.{_FROM.get(name, name)}")
+    found = getattr(module, name) if name in _FROM else module
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -17,6 +17,7 @@ Floats
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import fsum
 
 import numpy as np
 
@@ -24,7 +25,9 @@ from . import _kernels
 
 _U = 2.0**-24  # half a unit in the last place of a single, relative
 _TINY = 2.0**-126  # a single smaller than this may be flushed to zero
-_D = 2.0**-30  # more than every relative error of the float64 steps, for up to 2^26 features
+_UNIT = 2.0**-53  # of a float64
+_RESERVE = 2.0**-21  # more than every relative error of the float64 steps, for up to 2^26 features
+_COSINE_RESERVE = 2.0**-30  # more than the roundings of a cosine of bytes
 _LARGEST_QUERY = 2.0**60  # relative to the training rows; beyond it singles could overflow
 _SMALLEST_ROW = 2.0**-40  # relative to the largest; below it a cosine is not estimated from singles
 BLOCK_BYTES = 4096  # of one row's packed features: a panel of 64 rows is 256 kB, a quarter of a second cache
@@ -41,11 +44,14 @@ class Statistics:
         Sum of x (bytes) or of |x - center| (floats).
     squares : ndarray of shape (n_rows,)
         Sum of x^2 (bytes) or of (x - center)^2 (floats).
+    signed : ndarray of shape (n_rows,)
+        Sum of x - center (floats), up to the `drift` of docs/bounds.md.
     """
 
     center: np.ndarray
     sums: np.ndarray
     squares: np.ndarray
+    signed: np.ndarray = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass
@@ -90,9 +96,10 @@ def choose_center(rows: np.ndarray, metric: str) -> np.ndarray:
 def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statistics:
     """Sums and squares of the rows, for `terms`."""
     if rows.dtype.kind == "f":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
+            signed = _to_point(rows, "dot", np.ones_like(center), n_threads) - fsum(center.tolist())
             return Statistics(
-                center, _to_point(rows, "l1", center, n_threads), _to_point(rows, "sql2", center, n_threads)
+                center, _to_point(rows, "l1", center, n_threads), _to_point(rows, "sql2", center, n_threads), signed
             )
     least = np.full(rows.shape[1], np.iinfo(rows.dtype).min, dtype=rows.dtype)
     sums = _to_point(rows, "l1", least, n_threads) + float(least[0]) * rows.shape[1]
@@ -101,7 +108,9 @@ def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statisti
 
 def panel_of(metric_sum: str, dtype: np.dtype) -> str:
     """The panel kernel that a sum over features of this dtype needs."""
-    return ("l1" if metric_sum == "l1" else "dot") + ("_singles" if dtype.kind == "f" else "_bytes")
+    if dtype.kind == "f":
+        return "max_singles" if metric_sum == "l1" else "dot_singles"
+    return "l1_bytes" if metric_sum == "l1" else "dot_bytes"
 
 
 def terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
@@ -120,7 +129,7 @@ def terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, rows: S
     """
     if dtype.kind != "f":
         return _byte_terms(metric, panel, dtype, queries, rows)
-    return _float_terms(metric, queries, rows, dtype, largest)
+    return _float_terms(metric, queries, rows, largest)
 
 
 def _ones(n: int, value: float = 1.0) -> np.ndarray:
@@ -142,11 +151,11 @@ def _byte_terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, r
     norms = np.sqrt(queries.squares)
     with np.errstate(divide="ignore"):
         factors = 1.0 / np.sqrt(rows.squares)
-    return Terms(-1.0, of_queries, norms, (_D - 1.0) * norms, of_rows, factors, refine=True)
+    return Terms(-1.0, of_queries, norms, (_COSINE_RESERVE - 1.0) * norms, of_rows, factors, refine=True)
 
 
 @np.errstate(over="ignore")  # what overflows is beyond _LARGEST_QUERY
-def _float_terms(metric: str, queries: Statistics, rows: Statistics, dtype: np.dtype, largest: float) -> Terms | None:
+def _float_terms(metric: str, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
     if n_features > 2**26 or not np.isfinite(largest):
         return None
@@ -154,35 +163,31 @@ def _float_terms(metric: str, queries: Statistics, rows: Statistics, dtype: np.d
     if not abs(exponent) <= 450:  # squares of the scaled rows would leave float64's normal range
         return None
     s = 2.0**exponent
-    in_block = min(n_features, BLOCK_BYTES // 4)
-    gamma = (in_block + 2) * _U / (1.0 - (in_block + 2) * _U) + 2.0**-21
-    exact = dtype.itemsize < 8 and not rows.center.any()  # singles and halves times a power of two stay what they are
-    rounding = 0.0 if exact else _U * (1.0 + _D)
-    center = np.asarray(rows.center, dtype=np.float64)
+    roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: the sum's, and two values packed
+    gamma = roundings / (1.0 - roundings) + _RESERVE
     flushed = 4.0 * n_features * _TINY
+    center = np.asarray(rows.center, dtype=np.float64)
     if metric == "l1":
         of_queries, of_rows = s * queries.sums, s * rows.sums
-        if not (of_queries <= _LARGEST_QUERY).all():
+        drift = (n_features / 8 + 8) * _UNIT * s * float(np.abs(center).sum())
+        if not (of_queries <= _LARGEST_QUERY).all() or not np.isfinite(drift):
             return None
+        absolute = (1.0 + gamma) * flushed + drift
         return Terms(
-            1.0, -(1.0 + gamma) * (rounding * of_queries + flushed), _ones(n_queries, (1.0 + gamma) * (1.0 + _D) * s),
-            _ones(n_queries, flushed), -(1.0 + gamma) * (rounding * of_rows + flushed), _ones(n_rows), True, center, s,
+            2.0, -s * queries.signed - gamma * of_queries - absolute, _ones(n_queries, (1.0 + gamma) * s),
+            _ones(n_queries, 0.0), -s * rows.signed - gamma * of_rows - absolute, _ones(n_rows), True, center, s,
         )  # fmt: skip
     q2, r2 = s * s * queries.squares, s * s * rows.squares
     if not (q2 <= _LARGEST_QUERY**2).all():
         return None
     if metric == "cosine":
         q, r = np.sqrt(q2), np.sqrt(r2)
-        slack = gamma + 8.0 * _U + n_features * 2.0**-44 + _D
+        slack = gamma + n_features * _TINY / _SMALLEST_ROW**2 * 4.0
         with np.errstate(divide="ignore"):
             factors = np.where(r >= _SMALLEST_ROW, 1.0 / r, np.nan)
         q = np.where(q >= _SMALLEST_ROW, q, np.nan)
         return Terms(-1.0, _ones(n_queries, 0.0), q, (slack - 1.0) * q, _ones(n_rows, 0.0), factors, True, center, s)
-    theta = 2.0**-40 if exact else 2.0**-16
-    rho_q2 = 2.0 * (rounding * rounding * q2 + n_features * _TINY**2)  # (a + b)^2 <= 2 a^2 + 2 b^2
-    rho_r2 = 2.0 * (rounding * rounding * r2 + n_features * _TINY**2)
-    spread = 2.0 * (1.0 + 1.0 / theta)
     return Terms(
-        -2.0, (1.0 - gamma) * q2 - spread * rho_q2, _ones(n_queries, (1.0 + theta) * (1.0 + _D) * s * s),
-        2.0 * flushed * (1.0 + np.sqrt(q2)), (1.0 - gamma) * r2 - spread * rho_r2, _ones(n_rows), True, center, s,
+        -2.0, (1.0 - gamma) * q2, _ones(n_queries, s * s), 2.0 * flushed * (1.0 + np.sqrt(q2)), (1.0 - gamma) * r2,
+        _ones(n_rows), True, center, s,
     )  # fmt: skip

@@ -24,7 +24,7 @@ _NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many row
 _QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
 _LIST_ROOM = 2048  # rows of one query that passed the screen
 _LOOK_PER_NEIGHBOR, _LEAST_LOOK, _MOST_LOOK = 32, 256, 1024  # new rows, before a list is looked at
-PROBE_QUERIES, _PROBE_ROWS = 16, 2048  # sampled rows that the levels are judged by
+PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows that the levels are judged by
 _SLACK = 2.0**-50  # a feature of twice a cosine: what its dot product and norms may be off, eight times over
 
 # What things cost, in bytes of the screen, whose one takes 4.3 ps a core (measured on Zen 4 with AVX-512: CIFAR-10 under L2,

@@ -44,26 +44,24 @@ cdef struct Descent:
 
 cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize_t strip, Py_ssize_t group) noexcept nogil:
     """Descend one strip of a group of columns; without rows only measure it."""
-    cdef double sums[6 * 64]
+    cdef double sums[6 * 64]    # room for either arithmetic
     cdef Job *job = &at.job
     cdef Py_ssize_t K = job.n_columns, from_column = K * group // job.n_groups, to_column = K * (group + 1) // job.n_groups
-    cdef Py_ssize_t n_strips = job.stride // STRIP, k, column, at_weight, f
+    cdef Py_ssize_t n_strips = job.stride // STRIP, column, at_weight
+    cdef bint has_sums = n_rows > 0 and at.gradient == NULL
     cdef Step step
-    if n_rows > 0 and at.gradient == NULL:
+    if has_sums:
         strip_sums(job, n_rows, strip, from_column, to_column, sums)
     for column in range(from_column, to_column):
-        k = column - from_column
         at_weight = column * job.stride + strip * STRIP
-        if n_rows > 0:
-            for f in range(STRIP):
-                sums[k * STRIP + f] = per_row * (sums[k * STRIP + f] if at.gradient == NULL else at.gradient[at_weight + f])
         step = at.steps[column // job.n_classes]
         step.center = step.center + strip * STRIP
         step.scale = step.scale + strip * STRIP
         step.inverse_squared_scale = step.inverse_squared_scale + strip * STRIP
         at.descend(at.W + at_weight * job.real_bytes, at.trail + at_weight * job.real_bytes,
-                   &sums[k * STRIP] if n_rows > 0 else NULL, per_row * at.b_slopes[column], &step,
-                   at.parts + (column * n_strips + strip) * N_PARTS)
+                   (<uint8_t *> sums) + (column - from_column) * STRIP * job.real_bytes if has_sums else NULL,
+                   at.gradient + at_weight if at.gradient != NULL and n_rows > 0 else NULL, per_row,
+                   per_row * at.b_slopes[column], &step, at.parts + (column * n_strips + strip) * N_PARTS)
 
 
 cdef void descend_all(Descent *at, Py_ssize_t n_rows, double per_row) noexcept nogil:

@@ -40,6 +40,15 @@ cdef extern from "cascade_dispatch.h" nogil:
                                                      const int32_t *rows, Py_ssize_t n, int32_t *keys_out)
     ctypedef void (*project_fn "fastcls_project_fn")(const uint8_t *const *x, int flip, Py_ssize_t n_features,
                                                      const uint8_t *columns, double *out)
+    enum:
+        FASTCLS_GAP_SUM
+        FASTCLS_GAP_SQUARE
+        FASTCLS_GAP_DOT
+    ctypedef Py_ssize_t (*bound_fn "fastcls_bound_fn")(int gap, const int32_t *keys, int32_t *rows, float *bounds,
+                                                       Py_ssize_t first, Py_ssize_t n, int32_t norm, float own,
+                                                       const float *errors, float reach)
+    ctypedef Py_ssize_t (*drop_fn "fastcls_drop_fn")(int32_t *rows, float *bounds, Py_ssize_t first, Py_ssize_t n,
+                                                     float reach)
     ctypedef struct Kernels "fastcls_cascade":
         screen_fn screen_l1
         screen_fn screen_l2
@@ -49,6 +58,8 @@ cdef extern from "cascade_dispatch.h" nogil:
         at_fn at_l2
         at_fine_fn at_fine
         project_fn project
+        bound_fn bound
+        drop_fn drop
     ctypedef struct Isa "fastcls_isa":
         pair_fn pairs[3][5]
     Isa fastcls_active
@@ -516,48 +527,33 @@ cdef inline double exact(const Cascade *cascade, Py_ssize_t query, Py_ssize_t ro
                            cascade.zero_queries[query])
 
 
-cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, const List *found,
-                     float *bounds, Py_ssize_t first) noexcept nogil:
-    """Bounds of the entries from `first` on, from their keys; what the query must not see gets infinity."""
+cdef void drop_beyond(const Cascade *cascade, List *found, float *bounds, Py_ssize_t first, double reach) noexcept nogil:
+    """Of the entries from `first` on keep what the reach allows; NaN stays."""
+    found.n = cascade.kernels.drop(found.rows, bounds, first, found.n, up(reach))
+
+
+cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, List *found,
+                     float *bounds, Py_ssize_t first, double reach) noexcept nogil:
+    """Bounds of the entries from `first` on, from their keys; keep what the reach and the groups allow."""
     cdef const Level *level = &cascade.levels[number]
-    cdef Py_ssize_t i
-    cdef float own = level.query_errors[query]
-    cdef int64_t norm
-    if cascade.l1:
-        for i in range(first, found.n):
-            bounds[i] = <float> found.keys[i] * <float> (1.0 - 2.0 ** -20) - own
-    elif level.fine:
-        for i in range(first, found.n):
-            bounds[i] = <float> sqrt(<double> found.keys[i]) * <float> (1.0 - 2.0 ** -20) - own
-    else:
-        norm = level.query_norms[query]
-        for i in range(first, found.n):
-            bounds[i] = <float> sqrt(<double> max(<int64_t> 0, norm - 2 * <int64_t> found.keys[i])) \
-                * <float> (1.0 - 2.0 ** -20) - own
-    for i in range(first, found.n):  # rows behind the last, of a panel that is not full, have an error of their own
-        bounds[i] -= level.errors[found.rows[i]]
+    cdef int gap = FASTCLS_GAP_SUM if cascade.l1 else FASTCLS_GAP_SQUARE if level.fine else FASTCLS_GAP_DOT
+    cdef int32_t norm = level.query_norms[query] if gap == FASTCLS_GAP_DOT else 0
+    cdef Py_ssize_t i, n = first
+    found.n = cascade.kernels.bound(gap, found.keys, found.rows, bounds, first, found.n, norm, level.query_errors[query],
+                                    level.errors, up(reach))
     if heaps.row_groups == NULL:
         return
     for i in range(first, found.n):
-        if heaps.query_groups[query] == heaps.row_groups[found.rows[i]]:
-            bounds[i] = INFINITY
-
-
-cdef void compact(List *found, float *bounds, Py_ssize_t first, double reach) noexcept nogil:
-    """Of the entries from `first` on keep what the reach allows; NaN stays."""
-    cdef Py_ssize_t i, n = first
-    for i in range(first, found.n):
-        found.keys[n] = found.keys[i]
         found.rows[n] = found.rows[i]
         bounds[n] = bounds[i]
-        n += not bounds[i] > reach and bounds[i] != INFINITY
+        n += heaps.query_groups[query] != heaps.row_groups[found.rows[i]]
     found.n = n
 
 
 cdef inline void ask_for(const Cascade *cascade, Py_ssize_t row) noexcept nogil:
     cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
     cdef Py_ssize_t i
-    for i in range(0, min(cascade.row_bytes, <Py_ssize_t> 1024), 64):
+    for i in range(0, min(cascade.row_bytes, <Py_ssize_t> 4096), 64):
         prefetch(y + i)
 
 
@@ -581,8 +577,7 @@ cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, L
         else:
             cascade.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
                                   found.rows, found.n, found.keys)
-        bound_list(cascade, number, heaps, query, found, bounds, 0)
-        compact(found, bounds, 0, reach_of(cascade, level, S[0]))
+        bound_list(cascade, number, heaps, query, found, bounds, 0, reach_of(cascade, level, S[0]))
     best_first(cascade, heaps, query, found, bounds, room)
 
 
@@ -659,13 +654,12 @@ cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, 
     for i in range(n_picks):
         at = room.picks[i]
         if at < found.n:
-            room.picked.keys[room.picked.n] = found.keys[at]
             room.picked.rows[room.picked.n] = found.rows[at]
             room.picked_bounds[room.picked.n] = bounds[at]
             room.picked.n += 1
             bounds[at] = INFINITY
     refine(cascade, heaps, query, &room.picked, room.picked_bounds, room)
-    compact(found, bounds, first, reach_of(cascade, level, S[0]))
+    drop_beyond(cascade, found, bounds, first, reach_of(cascade, level, S[0]))
 
 
 cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
@@ -688,10 +682,10 @@ cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_
     while found.n > first and found.rows[found.n - 1] >= cascade.n_rows:
         found.n -= 1  # rows that are none, behind the last of a panel: the newest of a list come in ascending order
     room.counts[0] += found.n - first
-    bound_list(cascade, 0, heaps, query, found, bounds, first)
+    bound_list(cascade, 0, heaps, query, found, bounds, first, reach_of(cascade, level, S[0]))
     tighten(cascade, heaps, query, found, bounds, first, room)
     if found.n + cascade.look_every > cascade.list_room:
-        compact(found, bounds, 0, reach_of(cascade, level, S[0]))
+        drop_beyond(cascade, found, bounds, 0, reach_of(cascade, level, S[0]))
         if found.n > cascade.list_room // 2:
             refine(cascade, heaps, query, found, bounds, room)
     room.n_bounded[own] = found.n
@@ -742,8 +736,8 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
                    room.lists + group * per_group)
     for own in range(n_queries):
         look(cascade, heaps, first + own, own, &room)
-        compact(&room.lists[own], room.bounds + own * (cascade.list_room + 128), 0,
-                room.reach[own] - level.query_errors[first + own])
+        drop_beyond(cascade, &room.lists[own], room.bounds + own * (cascade.list_room + 128), 0,
+                    reach_of(cascade, level, (heaps.S + (first + own) * heaps.k)[0]))
         refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
 
 

@@ -19,12 +19,13 @@ from fastcls._panels cimport (
     Heaps, Panel, PanelScratch, PanelSearch, cosine_from_dot, lay_out, pair_fn, search_panels_block, select_fn,
 )
 from fastcls._topk cimport offer, sort_heap
+from fastcls._votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, vote_counted, vote_weighted
 
 cdef extern from "dispatch.h" nogil:
     enum:
         FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
         FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
-        FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_L1_SINGLES, FASTCLS_DOT_SINGLES
+        FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_MAX_SINGLES, FASTCLS_DOT_SINGLES
         FASTCLS_BYTE
         FASTCLS_N_ISAS
     ctypedef struct Isa "fastcls_isa":
@@ -56,7 +57,7 @@ cdef extern from *:
 TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
          "float64": FASTCLS_F64}
 SUMS = {"l1": FASTCLS_L1, "sql2": FASTCLS_SQL2, "dot": FASTCLS_DOT}
-PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "l1_singles": FASTCLS_L1_SINGLES,
+PANELS = {"l1_bytes": FASTCLS_L1_BYTES, "dot_bytes": FASTCLS_DOT_BYTES, "max_singles": FASTCLS_MAX_SINGLES,
           "dot_singles": FASTCLS_DOT_SINGLES}
 HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
 
@@ -464,44 +465,6 @@ def sums_to_point(const uint8_t[:, ::1] X, int storage, int sum, const uint8_t[:
         sums_out[i] = pair(&X[i, 0], &point[0], n_features)
 
 
-cdef inline int64_t label_of(const int64_t *labels, const int64_t *codes, Py_ssize_t neighbor) noexcept nogil:
-    return labels[neighbor] if codes == NULL else codes[labels[neighbor]]
-
-
-cdef void vote_one(const int64_t *labels, const int64_t *codes, const double *weights, const int64_t[::1] ks,
-                   bint nearest, double *total, Py_ssize_t n_classes, int64_t *winners_out,
-                   uint8_t *tied_out) noexcept nogil:
-    """The winners of one query, for every k; `total` ends as each class's weight among the first ks[-1]."""
-    cdef Py_ssize_t c, at, neighbor = 0
-    cdef double best
-    cdef int64_t winner
-    cdef int n_best
-    for c in range(n_classes):
-        total[c] = 0.0
-    for at in range(ks.shape[0]):
-        while neighbor < ks[at]:
-            total[label_of(labels, codes, neighbor)] += 1.0 if weights == NULL else weights[neighbor]
-            neighbor += 1
-        best = total[0]
-        winner = 0
-        n_best = 1
-        for c in range(1, n_classes):
-            if total[c] > best:
-                best = total[c]
-                winner = c
-                n_best = 1
-            elif total[c] == best:
-                n_best += 1
-        if nearest and n_best > 1:
-            c = 0
-            while c < ks[at] and total[label_of(labels, codes, c)] != best:
-                c += 1
-            if c < ks[at]:  # otherwise no neighbour is of a best class: every weight is 0, and the smallest class stands
-                winner = label_of(labels, codes, c)
-        winners_out[at] = winner
-        tied_out[at] = n_best > 1
-
-
 def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:, ::1] weights,
          const int64_t[::1] ks, bint nearest, int64_t[:, ::1] winners_out, uint8_t[:, ::1] tied_out,
          double[:, ::1] totals_out, Py_ssize_t n_classes, double[:, ::1] scratch, int n_threads):
@@ -518,10 +481,15 @@ def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:,
     totals_out : (n_queries, n_classes) or no rows; each class's weights summed in neighbour order, for the last k
     scratch : (n_threads, n_classes or more)
     """
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, n_ks = ks.shape[0]
+    cdef const int64_t *places = &codes[0] if codes.shape[0] > 0 else NULL
+    cdef bint counted = (weights.shape[0] == 0 and totals_out.shape[0] == 0 and n_classes <= COUNTED_CLASSES
+                         and ks[n_ks - 1] <= COUNTED_NEIGHBORS)
     cdef double *total
     for i in prange(labels.shape[0], nogil=True, schedule="static", num_threads=n_threads):
-        total = &totals_out[i, 0] if totals_out.shape[0] > 0 else &scratch[threadid(), 0]
-        vote_one(&labels[i, 0], &codes[0] if codes.shape[0] > 0 else NULL,
-                 &weights[i, 0] if weights.shape[0] > 0 else NULL, ks, nearest, total, n_classes,
-                 &winners_out[i, 0], &tied_out[i, 0])
+        if counted:
+            vote_counted(&labels[i, 0], places, &ks[0], n_ks, nearest, n_classes, &winners_out[i, 0], &tied_out[i, 0])
+        else:
+            total = &totals_out[i, 0] if totals_out.shape[0] > 0 else &scratch[threadid(), 0]
+            vote_weighted(&labels[i, 0], places, &weights[i, 0] if weights.shape[0] > 0 else NULL, &ks[0], n_ks, nearest,
+                          total, n_classes, &winners_out[i, 0], &tied_out[i, 0])

@@ -27,8 +27,9 @@ cdef extern from "linear_contract.h" nogil:
         const double *center
         const double *scale
         const double *inverse_squared_scale
-    ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const double *slopes, double bias_slope,
-                                                     const Step *step, double *parts_out)
+    ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const void *sums, const double *totals,
+                                                     double per_row, double bias_slope, const Step *step,
+                                                     double *parts_out)
 
 cdef struct Job:
     # Rows
@@ -66,6 +67,6 @@ cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_mod
 cdef uint8_t *aligned(uint8_t[::1] scratch) noexcept nogil
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
-                     double *sums_out) noexcept nogil
+                     void *sums_out) noexcept nogil
 cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil
 cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil

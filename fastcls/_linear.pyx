@@ -42,6 +42,7 @@ cdef enum:
     LEAST_TILE_ROWS = 16
     TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
     ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
+    MANY_WEIGHTS = 1 << 20      # bytes of weights that no longer stay in it from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
     SERIAL_WORK = 200000        # multiply-adds, 5 us: below, waking threads costs more than it saves
@@ -186,23 +187,20 @@ cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_
 
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t rows = max(<Py_ssize_t> 4, min(<Py_ssize_t> ROWS_PER_TASK, job.tile_rows // 32 * 4)), task
+    if job.n_columns * job.stride * job.real_bytes > MANY_WEIGHTS:
+        # Each task reads all weights: as few tasks as there are threads. A row's scores are the same in any of them.
+        rows = max(rows, min(4 * <Py_ssize_t> ROWS_PER_TASK, (n_rows // job.n_threads + 3) // 4 * 4))
     for task in prange((n_rows + rows - 1) // rows, schedule="dynamic", num_threads=job.n_threads,
                        use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
         rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows))
 
 
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
-                     double *sums_out) noexcept nogil:
-    """Sums over the tile's rows of slope x row, for some columns and one strip of features: (columns, STRIP) float64."""
-    cdef double wide[6 * 64]
-    cdef Py_ssize_t n = to_column - from_column, i
+                     void *sums_out) noexcept nogil:
+    """Sums over the tile's rows of slope x row, for some columns and one strip of features: (columns, STRIP) of `real`."""
     cdef bint is_whole = (strip + 1) * STRIP <= job.n_features
     job.gradient(job.rows if is_whole else job.rest, n_rows, strip * STRIP if is_whole else 0,
-                 job.G + from_column * job.real_bytes, job.n_columns, <int> n,
-                 <void *> wide if job.real_bytes == 4 else <void *> sums_out)
-    if job.real_bytes == 4:
-        for i in range(n * STRIP):
-            sums_out[i] = <double> (<float *> wide)[i]
+                 job.G + from_column * job.real_bytes, job.n_columns, <int> (to_column - from_column), sums_out)
 
 
 cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil:
@@ -221,8 +219,12 @@ cdef void add_strip(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t gr
     strip_sums(job, n_rows, strip, from_column, to_column, sums)
     for k in range(to_column - from_column):
         total = gradient + (from_column + k) * job.stride + strip * STRIP
-        for f in range(STRIP):
-            total[f] += sums[k * STRIP + f]
+        if job.real_bytes == 4:
+            for f in range(STRIP):
+                total[f] += <double> (<float *> sums)[k * STRIP + f]
+        else:
+            for f in range(STRIP):
+                total[f] += sums[k * STRIP + f]
 
 
 cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:

@@ -10,7 +10,10 @@ Formula, domain and source of each stand in losses.py, beside the NumPy twin tha
 its function and its line of the table here, its twin and its registry row there, and nothing else.
 """
 
-from libc.math cimport exp, log1p
+from libc.math cimport INFINITY, log1p
+
+cdef extern from "linear_exps.h" nogil:
+    void fastcls_exps(double *v, Py_ssize_t n, double top)
 
 ctypedef double (*sample_loss)(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
                                const double *options) noexcept nogil
@@ -25,17 +28,17 @@ cdef inline double terms_of(Py_ssize_t n_classes, const double *options) noexcep
 cdef inline double hinge(double *scores, Py_ssize_t n_classes, Py_ssize_t label, const double *options) noexcept nogil:
     cdef double margin = options[0], score_of_label = scores[label], loss = 0.0, excess
     cdef double terms = terms_of(n_classes, options), slope = 1.0 / terms
-    cdef Py_ssize_t j, violated = 0
+    cdef double violated = 0.0
+    cdef Py_ssize_t j
+    # Without a branch: which classes are too near is as good as random, and a processor that guesses it loses half its time.
+    scores[label] = -INFINITY
     for j in range(n_classes):
         excess = scores[j] - score_of_label + margin
         # 'not <=' and not '>': a NaN must reach the loss. At exactly 0 the subgradient is 0.
-        if j != label and not (excess <= 0.0):
-            loss += excess
-            scores[j] = slope
-            violated += 1
-        else:
-            scores[j] = 0.0
-    scores[label] = -<double> violated / terms
+        loss += 0.0 if excess <= 0.0 else excess
+        violated += 0.0 if excess <= 0.0 else 1.0
+        scores[j] = 0.0 if excess <= 0.0 else slope
+    scores[label] = -violated / terms
     if options[1] != 0.0:
         loss += margin              # j = y: its excess is the margin whatever the scores, so the slopes are the same
     return loss / terms
@@ -99,20 +102,17 @@ cdef inline double one_vs_all(double *scores, Py_ssize_t n_classes, Py_ssize_t l
 
 cdef inline double softmax(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
                            const double *options) noexcept nogil:
-    cdef double top = scores[0], below_top = 0.0, not_label = 0.0, gap, weight, total
+    cdef double top = scores[0], below_top = 0.0, not_label = 0.0, gap, total
     cdef Py_ssize_t j, top_class = 0
     for j in range(1, n_classes):
         if scores[j] > top:
             top = scores[j]
             top_class = j
     gap = top - scores[label]
+    fastcls_exps(scores, n_classes, top)    # at most 1: no score is too large
     for j in range(n_classes):
-        weight = exp(scores[j] - top)       # at most 1: no score is too large
-        scores[j] = weight
-        if j != top_class:
-            below_top += weight
-        if j != label:
-            not_label += weight
+        below_top += scores[j] if j != top_class else 0.0
+        not_label += scores[j] if j != label else 0.0
     total = 1.0 + below_top
     for j in range(n_classes):
         scores[j] /= total

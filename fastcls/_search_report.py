@@ -59,7 +59,8 @@ class SearchReport:
     filter_bytes : int
         Of the codes, or the tree, that are kept beside the training rows.
     copied_bytes : int
-        Bytes of input that had to be copied because they were not C-contiguous or not of a supported type.
+        Bytes of input that had to be copied because they were not C-contiguous or not of a supported type, and of small
+        parts of the training rows that partial_fit joined.
     notes : tuple of str
         What a user should know: a conversion, a single thread after a fork.
     """

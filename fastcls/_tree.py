@@ -142,14 +142,20 @@ def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int |
         There is to be a tree, whether it pays or not.
     """
     tree = rows.filters.get("tree")
+    if tree and n_queries is None and rows.has_outgrown("tree"):  # it may pay now where it did not
+        tree = Tree(tree.chunks)
+        rows.learned_rows["tree"] = rows.n_rows
     if not forced:
         by_brute = (n_queries or 0) * brute_cost(rows, k)
         if (tree is None and n_queries is not None and by_brute < _COST_MAKE) or (tree and not tree.pays(metric, k)):
             return None
-    tree = tree or Tree()
+    if tree is None:
+        tree = Tree()
+        rows.learned_rows["tree"] = rows.n_rows
     new = [_OfChunk.make(chunk, n_threads) for chunk in rows.chunks[len(tree.chunks) :]]
     if new:  # a tree in use is not changed: another thread may search it
-        tree = rows.filters["tree"] = Tree([*tree.chunks, *new], tree.given_up)
+        tree = Tree([*tree.chunks, *new], tree.given_up)
+    rows.filters["tree"] = tree
     return tree
 
 

@@ -188,6 +188,22 @@ def remember_features(estimator: Any, X: Any) -> None:
     validate_data(estimator, X, reset=True, skip_check_array=True)
 
 
+def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -> None:
+    """Refuse rows that cannot stand behind those an estimator has: of another width, type, or other names of features."""
+    name, wanted = type(estimator).__name__, estimator.n_features_in_
+    if rows.shape[1] != wanted:
+        raise InputError(
+            f"X has {rows.shape[1]} features, but {name} is expecting {wanted} features as input, as the rows it has; give "
+            "the same features, or fit anew"
+        )
+    if rows.dtype != dtype:
+        raise InputError(
+            f"X is {rows.dtype}, but the rows that {name} has are {dtype}; convert it first (X.astype({dtype.name!r}), if "
+            "that loses nothing), or fit all rows anew in one type"
+        )
+    validate_data(estimator, X, reset=False, skip_check_array=True)
+
+
 def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
     """Refuse queries of another number of features than the rows."""
     if queries.shape[1] != rows.shape[1]:
@@ -220,6 +236,37 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
         raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
     return classes, codes.astype(np.int64).reshape(-1)
+
+
+def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """All classes of a partial_fit, sorted, and the place among them of every label of its y.
+
+    Parameters
+    ----------
+    classes : array-like or None
+        As the caller named them; in a first call None means the labels.
+    labels : ndarray
+        The different labels of this call.
+    known : ndarray or None
+        The classes of the calls before; None in the first.
+    """
+    if classes is not None:
+        named, _ = check_labels(classes, np.size(classes), "classes")
+        if known is not None and named.tolist() != known.tolist():
+            raise InputError(
+                f"classes={named[:10].tolist()} are not those of the first call, {known[:10].tolist()}; leave them out, or "
+                "fit anew"
+            )
+        known = named if known is None else known
+    known = labels if known is None else known
+    place = {label: number for number, label in enumerate(known.tolist())}
+    strange = [label for label in labels.tolist() if label not in place]
+    if strange:
+        raise InputError(
+            f"y holds the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}; name all classes in "
+            "the first call of partial_fit, or fit all rows anew"
+        )
+    return known, np.array([place[label] for label in labels.tolist()], dtype=np.int64)
 
 
 _TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls has no trees, and its search is exact either way"

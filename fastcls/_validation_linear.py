@@ -159,8 +159,19 @@ def check_two_classes(classes: np.ndarray) -> None:
     """A linear classifier tells classes apart."""
     if len(classes) < 2:
         raise InputError(
-            f"y holds one class only, {classes[0]!r}: a linear classifier tells classes apart, so give rows of at least two"
+            f"y holds one class only, {classes[:1].tolist()[0]!r}: a linear classifier "
+            "tells classes apart, so give rows of at least two"
         )
+
+
+def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_features: int) -> None:
+    """A fit can go on only from weights of the same classes and features."""
+    if not np.array_equal(had, classes):
+        raise InputError(f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
+                         f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model")
+    if had_features != n_features:
+        raise InputError(f"warm_start=True, but the model has {had_features} features and X has {n_features}; give rows "
+                         "of the same features, or fit a new model")
 
 
 def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:

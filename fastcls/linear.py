@@ -1,333 +1,21 @@
-"""Linear classifiers: the multiclass SVM and softmax (multinomial logistic regression).
-
-Both minimise mean_i L_i + alpha R(W) over rows that stay as they are in memory, bytes if they are bytes. Training happens
-in a centred and scaled space; ``coef_`` and ``intercept_`` are given back in the space of the rows themselves.
-"""
+"""Linear classifiers: the multiclass SVM and softmax (multinomial logistic regression)."""
 
 from __future__ import annotations
 
-import math
-import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
 
-from . import _threads, optim
-from . import _validation_linear as checks
-from ._linear_docs import PARAMETERS_AND_ATTRIBUTES, advice_after
+from ._linear_classifier import LinearClassifier
+from ._linear_docs import PARAMETERS_AND_ATTRIBUTES
 from ._moments import center_and_scale
-from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows, one_of
+from ._validation import one_of
 from .losses import LOSSES
-from .persistence import SaveMixin, expect
-from .problem import LinearProblem, linear_scores
 
 __all__ = ["MulticlassSVM", "SoftmaxClassifier", "center_and_scale"]
 
-# Epochs where max_iter is None: enough for so many steps, but within these bounds.
-_STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 200
-_ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
 
-
-def _learns_by_parts(classifier: Any) -> bool:
-    if classifier.solver != "sgd":
-        raise AttributeError(f"partial_fit with solver={classifier.solver!r}: only 'sgd' learns from a part of the data")
-    return True
-
-
-class _LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
-    """What the two classifiers share: everything but the loss."""
-
-    def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
-        raise NotImplementedError
-
-    def _epochs(self, n_samples: int) -> int:
-        if self.max_iter is not None:
-            return int(check_number("max_iter", self.max_iter, minimum=1, whole=True))
-        if self.solver != "sgd":
-            return _ITERATIONS[self.solver]
-        check_number("batch_size", self.batch_size, minimum=1, whole=True)
-        per_epoch = math.ceil(n_samples / self.batch_size)
-        return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(_STEPS / per_epoch)))
-
-    def _check_options(self) -> tuple[str, dict[str, Any]]:
-        loss, options = self._loss_and_options()
-        checks.check_penalty(self.penalty, self.max_norm)
-        optim.check_solver(self.solver, loss, self.penalty, self.max_norm is not None)
-        for name in ("center", "scale", "fit_intercept", "early_stopping", "warm_start", "nesterov"):
-            checks.check_switch(name, getattr(self, name))
-        check_number("init_scale", self.init_scale, minimum=0)
-        check_number("batch_size", self.batch_size, minimum=1, whole=True)
-        checks.check_fraction("validation_fraction", self.validation_fraction, strict=True)
-        return loss, options
-
-    def _solver(self, n_samples: int, random_state: np.random.RandomState, **changes: Any):
-        """The optimiser that the parameters ask for."""
-        max_iter = changes.pop("max_iter", None) or self._epochs(n_samples)
-        callbacks = [*checks.check_callbacks(self.callbacks), *([self._say] if self.verbose else [])]
-        if self.solver == "lbfgs":
-            return optim.LBFGS(max_iter, 1e-4 if self.tol is None else self.tol, callbacks=callbacks)
-        if self.solver.startswith("random"):
-            kind = optim.RandomSearch if self.solver == "random_search" else optim.RandomLocalSearch
-            return kind(max_iter, self.init_scale, random_state, callbacks=callbacks)
-        options = {
-            "learning_rate": self.learning_rate, "tol": self.tol, "schedule": self.schedule, "momentum": self.momentum,
-            "nesterov": self.nesterov, "callbacks": callbacks, **changes,
-        }
-        if self.solver == "gd":
-            return optim.GradientDescent(max_iter, random_state=random_state, **options)
-        return optim.SGD(max_iter, self.batch_size, random_state=random_state, **options)
-
-    def _problem(self, X: CheckedRows, codes: np.ndarray, n_classes: int, **options: Any) -> LinearProblem:
-        loss, loss_options = self._loss_and_options()
-        return LinearProblem(
-            X, codes, loss, self.penalty, self.alpha, self.fit_intercept, n_classes=n_classes, l1_ratio=self.l1_ratio,
-            max_norm=self.max_norm, penalize_intercept=False, n_jobs=self.n_jobs, **loss_options, **options,
-        )
-
-    def _start(self, problem: LinearProblem, random_state: np.random.RandomState) -> np.ndarray:
-        if self.warm_start and hasattr(self, "coef_"):
-            return problem.from_raw(self.coef_, self.intercept_)
-        start = random_state.standard_normal(problem.shape) * self.init_scale
-        if self.fit_intercept:
-            start[:, -1] = 0.0
-        return start
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None):
-        """Train on rows X and labels y.
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
-            uint8, int8, float16, float32 or float64 are read where they lie; other types become float64.
-        y : array-like (n_samples,)
-            Labels of at least two classes: numbers or strings.
-        sample_weight : array-like (n_samples,), optional
-            Rows of weight 0 leave the training set.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        InputError
-            For data or options that cannot be used.
-        fastcls.optim.DivergenceError
-            When the loss becomes infinite; the message names step and learning rate.
-
-        Warns
-        -----
-        sklearn.exceptions.ConvergenceWarning
-            When a `tol` was given and not met, or training ended far above the loss of W = 0.
-        """
-        self._check_options()
-        rows = check_rows(X, "X", estimator=self, reset=True)
-        classes, codes = check_labels(y, len(rows.rows))
-        checks.check_two_classes(classes)
-        weights = self._weights(sample_weight, classes, codes)
-        random_state = check_random_state(self.random_state)
-        train, held_out = self._split(codes, weights, random_state)
-        n_threads = _threads.effective(self.n_jobs)
-        # With a part held out only its complement has weight, so no copy is needed to take the mean of that.
-        counted = weights
-        if train is not None:
-            counted = np.zeros(len(codes))
-            counted[train] = weights[train] if len(weights) else 1.0
-        mean, spread = center_and_scale(rows.rows, self.center, self.scale, counted, n_threads)
-        common = {"center": mean, "scale": spread, "sample_weight": weights if len(weights) else None}
-        problem = self._problem(rows, codes, len(classes), rows=train, **common)
-        validation = None if held_out is None else self._problem(rows, codes, len(classes), rows=held_out, **common)
-        if validation is not None:
-            validation.l1 = validation.l2 = 0.0  # judged by the loss alone
-        start = self._start(problem, random_state)
-        result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
-        self.classes_ = classes
-        self._keep(problem, result)
-        advice = advice_after(problem, result, self.solver, self.tol)
-        if advice is not None:
-            warnings.warn(advice, ConvergenceWarning, stacklevel=2)
-        return self
-
-    def _weights(self, sample_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Weights of rows, class weights multiplied in; no array where all are 1."""
-        weights = checks.check_sample_weight(sample_weight, len(codes))
-        of_classes = checks.check_class_weight(self.class_weight, classes, codes)
-        if of_classes is None:
-            return weights
-        return checks.check_sample_weight((weights if len(weights) else 1.0) * of_classes[codes], len(codes))
-
-    def _split(
-        self, codes: np.ndarray, weights: np.ndarray, random_state: np.random.RandomState
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Numbers of the rows to train on (None: all of X) and of those to stop by (None: none)."""
-        some = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
-        if not self.early_stopping:
-            return some, None
-        some = np.arange(len(codes)) if some is None else some
-        mixed = random_state.permutation(some)
-        n = max(1, round(self.validation_fraction * len(some)))
-        if n >= len(some):
-            raise InputError(f"early_stopping with validation_fraction={self.validation_fraction} leaves no row of "
-                             f"{len(some)} to train on; give more rows")
-        return np.sort(mixed[n:]), np.sort(mixed[:n])
-
-    def _keep(self, problem: LinearProblem, result: optim.OptimResult) -> None:
-        """What was found, as attributes."""
-        self.coef_, self.intercept_ = problem.to_raw(result.W)
-        self.loss_history_ = np.array(result.loss_history)
-        self.val_history_ = np.array(result.val_history)
-        self.n_iter_ = result.n_iter
-        self.learning_rate_ = result.learning_rate
-        self.center_, self.scale_ = np.broadcast_to(problem.center, problem.n_features).copy(), float(problem.scale)
-        self.gradient_norm_ = float(np.linalg.norm(problem.value_and_gradient(result.W)[1]))
-
-    @available_if(_learns_by_parts)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
-        """One epoch of minibatch descent on these rows, from where the last call ended.
-
-        Centring and scaling are those of the first call's rows, and the step is constant.
-
-        Parameters
-        ----------
-        X, y, sample_weight : as for `fit`
-        classes : array-like, optional
-            All labels that will ever come; needed in the first call unless its y holds them all.
-
-        Returns
-        -------
-        self
-        """
-        self._check_options()
-        is_first = not hasattr(self, "coef_")
-        rows = check_rows(X, "X", estimator=self, reset=is_first)
-        labels, codes = check_labels(y, len(rows.rows))
-        known = self.classes_ if not is_first else labels if classes is None else np.unique(np.asarray(classes))
-        checks.check_known_labels(labels, known, "name all classes in the first call of partial_fit")
-        checks.check_two_classes(known)
-        codes = np.searchsorted(known, labels)[codes]
-        weights = self._weights(sample_weight, known, codes)
-        train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
-        if is_first or not hasattr(self, "center_"):
-            n_threads = _threads.effective(self.n_jobs)
-            self.center_, self.scale_ = center_and_scale(rows.rows, self.center, self.scale, weights, n_threads)
-        problem = self._problem(
-            rows, codes, len(known), center=self.center_, scale=self.scale_, rows=train,
-            sample_weight=weights if len(weights) else None,
-        )
-        random_state = check_random_state(self.random_state)
-        rate = getattr(self, "learning_rate_", None)
-        changes = {"max_iter": 1, "schedule": "constant", "tol": None}
-        if rate is not None and self.learning_rate == "auto":
-            changes["learning_rate"] = rate
-        start = problem.from_raw(self.coef_, self.intercept_) if not is_first else self._start(problem, random_state)
-        result = self._solver(problem.n_samples, random_state, **changes).minimize(problem, start)
-        self.classes_ = known
-        history = np.zeros(0) if is_first else self.loss_history_
-        self._keep(problem, result)
-        self.loss_history_ = np.append(history, self.loss_history_)
-        self.n_iter_ = len(self.loss_history_)
-        return self
-
-    def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, np.ndarray, np.ndarray]:
-        """The full loss of the fitted model on some rows, and its gradient.
-
-        Parameters
-        ----------
-        X, y, sample_weight : as for `fit`; labels that the model knows
-
-        Returns
-        -------
-        loss : float
-            Mean loss plus penalty; the penalty acts in the centred, scaled space.
-        coef_gradient : float64 array (n_classes, n_features)
-            By the weights of that space, coef_ times scale_.
-        intercept_gradient : float64 array (n_classes,)
-        """
-        check_is_fitted(self, "coef_")
-        rows = check_rows(X, "X", estimator=self)
-        labels, codes = check_labels(y, len(rows.rows))
-        checks.check_known_labels(labels, self.classes_, "give rows of those only")
-        codes = np.searchsorted(self.classes_, labels)[codes]
-        weights = self._weights(sample_weight, self.classes_, codes)
-        # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
-        problem = self._problem(
-            rows, codes, len(self.classes_), center=getattr(self, "center_", None), scale=getattr(self, "scale_", None),
-            sample_weight=weights if len(weights) else None,
-        )
-        value, gradient = problem.value_and_gradient(problem.from_raw(self.coef_, self.intercept_))
-        d = problem.n_features
-        return value, gradient[:, :d], gradient[:, d] if self.fit_intercept else np.zeros(len(self.classes_))
-
-    def _say(self, progress: optim.Progress) -> None:
-        held_out = "" if progress.val_loss is None else f", held out {progress.val_loss:.6f}"
-        print(f"{type(self).__name__}: {progress.iteration} of {progress.max_iter}, loss {progress.loss:.6f}{held_out}")
-
-    def _scores(self, X: Any) -> np.ndarray:
-        check_is_fitted(self, "coef_")
-        rows = check_rows(X, "X", estimator=self).rows
-        scores = linear_scores(rows, self.coef_, self.intercept_, _threads.effective(self.n_jobs))
-        checks.check_finite_scores(scores)
-        return scores
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Scores W x + b.
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
-
-        Returns
-        -------
-        float64 array (n_samples, n_classes)
-            With two classes (n_samples,), as scikit-learn has it: the second class's score less the first's. ``coef_``
-            has one row a class all the same.
-        """
-        scores = self._scores(X)
-        return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
-
-    def predict(self, X: Any) -> np.ndarray:
-        """The label with the largest score, of equal ones the first in ``classes_``.
-
-        Parameters
-        ----------
-        X : array-like (n_samples, n_features)
-
-        Returns
-        -------
-        array (n_samples,)
-        """
-        winners = self._scores(X).argmax(axis=1)
-        return self.classes_[winners]
-
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}
-        values = {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
-        if hasattr(self, "center_"):  # a model made by hand from weights has none
-            arrays["center"] = self.center_
-            if len(self.val_history_):
-                arrays["val_history"] = np.asarray(self.val_history_)
-            values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
-        return arrays, values
-
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        self.coef_ = expect(arrays, "coef", (len(self.classes_), None))
-        self.intercept_ = expect(arrays, "intercept", (len(self.classes_),))
-        self.loss_history_ = expect(arrays, "loss_history", (None,))
-        self.n_features_in_ = self.coef_.shape[1]
-        self.n_iter_ = int(values["n_iter"])
-        self.learning_rate_ = None if values["learning_rate"] is None else float(values["learning_rate"])
-        if "center" in arrays:
-            self.center_ = expect(arrays, "center", (self.n_features_in_,))
-            self.val_history_ = expect(arrays, "val_history", (None,)) if "val_history" in arrays else np.zeros(0)
-            self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
-
-
-class MulticlassSVM(_LinearClassifier):
+class MulticlassSVM(LinearClassifier):
     __doc__ = f"""Multiclass SVM: the right class must beat every other by a margin.
 
     Parameters
@@ -361,30 +49,13 @@ class MulticlassSVM(_LinearClassifier):
         self.margin = margin
         self.include_correct = include_correct
         self.class_reduction = class_reduction
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.max_iter = max_iter
-        self.tol = tol
-        self.init_scale = init_scale
-        self.center = center
-        self.scale = scale
-        self.fit_intercept = fit_intercept
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.class_weight = class_weight
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.n_jobs = n_jobs
+        super().__init__(
+            penalty=penalty, alpha=alpha, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver, batch_size=batch_size,
+            learning_rate=learning_rate, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
+            init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, early_stopping=early_stopping,
+            validation_fraction=validation_fraction, warm_start=warm_start, random_state=random_state,
+            class_weight=class_weight, callbacks=callbacks, verbose=verbose, n_jobs=n_jobs,
+        )
 
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         one_of("loss", self.loss, [name for name, loss in LOSSES.items() if not loss.has_probabilities])
@@ -396,7 +67,7 @@ class MulticlassSVM(_LinearClassifier):
         }
 
 
-class SoftmaxClassifier(_LinearClassifier):
+class SoftmaxClassifier(LinearClassifier):
     __doc__ = f"""Softmax classifier, that is multinomial logistic regression: scores are log probabilities up to a constant.
 
     Parameters
@@ -408,37 +79,6 @@ class SoftmaxClassifier(_LinearClassifier):
     >>> SoftmaxClassifier(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
     True
     """
-
-    def __init__(
-        self, *, penalty="l2", alpha=1e-4, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
-        schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
-        fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None,
-        class_weight=None, callbacks=None, verbose=0, n_jobs=None,
-    ):
-        self.penalty = penalty
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.schedule = schedule
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.max_iter = max_iter
-        self.tol = tol
-        self.init_scale = init_scale
-        self.center = center
-        self.scale = scale
-        self.fit_intercept = fit_intercept
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.warm_start = warm_start
-        self.random_state = random_state
-        self.class_weight = class_weight
-        self.callbacks = callbacks
-        self.verbose = verbose
-        self.n_jobs = n_jobs
 
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         return "softmax", {}

@@ -10,12 +10,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from . import _threads, optim
 from . import _validation_linear as checks
-from ._moments import center_and_scale
+from . import optim
 from ._validation import InputError, check_folds, check_labels, check_number, check_rows, remember_features
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES
@@ -38,7 +36,33 @@ def _grid(name: str, given: Any) -> list[Any]:
 
 
 class _LinearCV(ClassifierMixin, BaseEstimator):
-    """What both sweeps share."""
+    """What both sweeps share: everything but the classifier that is swept."""
+
+    def __init__(
+        self, alphas=ALPHAS, learning_rates=("auto",), cv=5, *, penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd",
+        batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
+        center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+    ):
+        self.alphas = alphas
+        self.learning_rates = learning_rates
+        self.cv = cv
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.max_norm = max_norm
+        self.solver = solver
+        self.batch_size = batch_size
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init_scale = init_scale
+        self.center = center
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.random_state = random_state
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
 
     def _estimator(self, **params: Any) -> Any:
         """The classifier that is swept, with this object's parameters and some of its own."""
@@ -63,10 +87,10 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         """
         alphas, rates = _grid("alphas", self.alphas), _grid("learning_rates", self.learning_rates)
         base = self._estimator(alpha=alphas[0])
-        loss, options = base._check_options()
+        base._check_options()
         if self.solver not in ("sgd", "lbfgs"):
             raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
-        rows = check_rows(X, "X", estimator=self, reset=True)
+        rows = check_rows(X, "X")
         classes, codes = check_labels(y, len(rows.rows))
         checks.check_two_classes(classes)
         weights = base._weights(sample_weight, classes, codes)
@@ -75,24 +99,18 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         for train, test in self._folds(rows.rows, codes):
             if len(weights):
                 train = train[weights[train] > 0]
-            counted = np.zeros(len(codes))
-            counted[train] = weights[train] if len(weights) else 1.0
-            mean, spread = center_and_scale(
-                rows.rows, base.center, base.scale, counted, _threads.effective(self.n_jobs)
-            )
-            problem = LinearProblem(
-                rows, codes, loss, base.penalty, 0.0, base.fit_intercept, n_classes=len(classes), max_norm=base.max_norm,
-                penalize_intercept=False, n_jobs=self.n_jobs, center=mean, scale=spread, rows=train,
-                sample_weight=weights if len(weights) else None, **options,
-            )
+            space = base._space(rows.rows, weights, train)
+            problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
+            problem.l1 = problem.l2 = 0.0  # each setting has its own
             Ws = self._train(base, problem, settings)
             of_fold = [_judge(problem, W, test) for W in Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
-        self.best_estimator_ = best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
+        best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
         remember_features(self, X)
+        self.best_estimator_ = best
         self.classes_ = classes
         self.coef_, self.intercept_ = best.coef_, best.intercept_
         self.loss_history_, self.n_iter_ = best.loss_history_, best.n_iter_
@@ -160,24 +178,21 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             **{f"split{at}_test_score": of_fold for at, of_fold in enumerate(scores)},
         }
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Scores of the best setting's model."""
+    def _best(self, X: Any) -> tuple[Any, Any]:
+        """The best setting's model, and X as that takes it: names of columns were compared here, with those of `fit`."""
         check_is_fitted(self, "best_estimator_")
         check_rows(X, "X", estimator=self)
-        return self.best_estimator_.decision_function(np.asarray(X) if hasattr(X, "iloc") else X)
+        return self.best_estimator_, np.asarray(X) if hasattr(X, "iloc") else X
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of the best setting's model."""
+        best, X = self._best(X)
+        return best.decision_function(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels by the best setting's model."""
-        check_is_fitted(self, "best_estimator_")
-        check_rows(X, "X", estimator=self)
-        return self.best_estimator_.predict(np.asarray(X) if hasattr(X, "iloc") else X)
-
-    @available_if(lambda self: isinstance(self, SoftmaxClassifierCV))
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities by the best setting's model."""
-        check_is_fitted(self, "best_estimator_")
-        check_rows(X, "X", estimator=self)
-        return self.best_estimator_.predict_proba(np.asarray(X) if hasattr(X, "iloc") else X)
+        best, X = self._best(X)
+        return best.predict(X)
 
 
 def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray) -> tuple[float, float]:
@@ -230,34 +245,13 @@ class SoftmaxClassifierCV(_LinearCV):
     True
     """
 
-    def __init__(
-        self, alphas=ALPHAS, learning_rates=("auto",), cv=5, *, penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd",
-        batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
-        center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
-    ):
-        self.alphas = alphas
-        self.learning_rates = learning_rates
-        self.cv = cv
-        self.penalty = penalty
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.solver = solver
-        self.batch_size = batch_size
-        self.schedule = schedule
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.max_iter = max_iter
-        self.tol = tol
-        self.init_scale = init_scale
-        self.center = center
-        self.scale = scale
-        self.fit_intercept = fit_intercept
-        self.random_state = random_state
-        self.class_weight = class_weight
-        self.n_jobs = n_jobs
-
     def _estimator(self, **params: Any) -> SoftmaxClassifier:
         return SoftmaxClassifier(**{**self._shared(SoftmaxClassifier), **params})
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities by the best setting's model."""
+        best, X = self._best(X)
+        return best.predict_proba(X)
 
 
 class MulticlassSVMCV(_LinearCV):
@@ -277,30 +271,16 @@ class MulticlassSVMCV(_LinearCV):
         momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
         fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
     ):
-        self.alphas = alphas
-        self.learning_rates = learning_rates
-        self.cv = cv
+        super().__init__(
+            alphas, learning_rates, cv, penalty=penalty, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver,
+            batch_size=batch_size, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
+            init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, random_state=random_state,
+            class_weight=class_weight, n_jobs=n_jobs,
+        )
         self.loss = loss
         self.margin = margin
         self.include_correct = include_correct
         self.class_reduction = class_reduction
-        self.penalty = penalty
-        self.l1_ratio = l1_ratio
-        self.max_norm = max_norm
-        self.solver = solver
-        self.batch_size = batch_size
-        self.schedule = schedule
-        self.momentum = momentum
-        self.nesterov = nesterov
-        self.max_iter = max_iter
-        self.tol = tol
-        self.init_scale = init_scale
-        self.center = center
-        self.scale = scale
-        self.fit_intercept = fit_intercept
-        self.random_state = random_state
-        self.class_weight = class_weight
-        self.n_jobs = n_jobs
 
     def _estimator(self, **params: Any) -> MulticlassSVM:
         return MulticlassSVM(**{**self._shared(MulticlassSVM), **params})

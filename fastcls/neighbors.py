@@ -6,22 +6,18 @@ answer is, to the last bit, is stated in ``reference.py``; nothing here or below
 
 from __future__ import annotations
 
-import threading
-import weakref
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _search, _threads
+from ._neighbors import Neighbors
 from ._rows import Rows
-from ._search import Take
-from ._search_report import SearchReport
 from ._validation import (
-    STORED_TYPES,
     CheckedRows,
-    check_algorithm,
+    check_classes,
     check_labels,
     check_magnitude,
     check_metric,
@@ -31,123 +27,15 @@ from ._validation import (
     check_rows,
     check_same_width,
     one_of,
-    remember_features,
 )
 from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
-from .persistence import SaveMixin, expect
+from .persistence import expect
 
 __all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
 
 
-class _LastReports(threading.local):
-    """Each thread's last search report of each estimator: outside the estimators, so that predict writes no attribute."""
-
-    def __init__(self) -> None:
-        self.by_estimator: weakref.WeakKeyDictionary[Any, SearchReport] = weakref.WeakKeyDictionary()
-
-
-_last_reports = _LastReports()
-
-
-class _Neighbors(SaveMixin, BaseEstimator):
-    """What the classifier and the plain search share: the training rows and the search over them."""
-
-    @property
-    def search_report_(self) -> SearchReport | None:
-        """The calling thread's last search with this estimator: path, threads, pairs, seconds; None before."""
-        return _last_reports.by_estimator.get(self)
-
-    def _check_options(self) -> str:
-        check_algorithm(self.algorithm)
-        check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
-        _threads.effective(self.n_jobs)
-        return check_metric(self.metric, self.p, self.metric_params)
-
-    def _checked_fit(self, X: Any, copy: bool) -> tuple[CheckedRows, str]:
-        """The rows and the metric of a fit, checked; nothing is remembered yet."""
-        metric = self._check_options()
-        checked = check_rows(X, "X", copy=copy)
-        check_magnitude(checked.rows, "X", metric)
-        return checked, metric
-
-    def _remember(self, X: Any, checked: CheckedRows, metric: str) -> None:
-        """What a fit leaves, all at once: a fit that was refused, or that Ctrl-C ended, has left the estimator as it was."""
-        rows, n_threads = Rows.of(checked), _threads.effective(self.n_jobs)
-        _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
-        remember_features(self, X)
-        self._rows = rows
-        self.n_samples_fit_ = len(checked.rows)
-        self.effective_metric_ = metric
-
-    def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""
-        check_is_fitted(self, "n_samples_fit_")
-        k = self.n_neighbors if k is None else k
-        metric, n_rows = self.effective_metric_, self._rows.n_rows
-        n_threads, algorithm = _threads.effective(self.n_jobs), check_algorithm(self.algorithm, warn=False)
-        if X is None:
-            k = check_n_neighbors(k, n_rows - 1, excluded=True)
-            groups = np.arange(n_rows, dtype=np.int64)
-            S, indices, report = _search.search(
-                self._rows, None, k, metric, n_threads=n_threads, algorithm=algorithm, query_groups=groups,
-                row_groups=groups, take=take,
-            )  # fmt: skip
-        else:
-            checked = check_rows(X, "X", estimator=self)
-            check_magnitude(checked.rows, "X", metric)
-            k = check_n_neighbors(k, n_rows)
-            S, indices, report = _search.search(
-                self._rows, Rows.of(checked), k, metric, n_threads=n_threads, algorithm=algorithm, take=take
-            )
-        _last_reports.by_estimator[self] = report
-        return S, indices
-
-    def kneighbors(
-        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
-    ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
-        """The nearest training rows of every query, nearest first.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_queries, n_features), or None
-            None: the training rows themselves, each without itself (excluded by index, not by value).
-        n_neighbors : int, optional
-            By default the estimator's.
-        return_distance : bool
-
-        Returns
-        -------
-        distances : ndarray of shape (n_queries, n_neighbors), float64
-            Only if `return_distance`.
-        indices : ndarray of shape (n_queries, n_neighbors), int64
-
-        Raises
-        ------
-        InputError
-            For queries that cannot be read, of another width, or more neighbours than there are rows.
-        """
-        S, indices = self._find(X, n_neighbors)
-        if not return_distance:
-            return indices
-        return METRICS[self.effective_metric_].finish(S), indices
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "n_samples_fit_")
-
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        chunks = self._rows.chunks
-        rows = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-        return {"X": rows}, {}
-
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        rows = expect(arrays, "X", (None, None), STORED_TYPES)
-        self._rows = Rows([rows])
-        self.n_samples_fit_, self.n_features_in_ = rows.shape
-        self.effective_metric_ = check_metric(self.metric, self.p, self.metric_params)
-
-
-class NearestNeighbors(_Neighbors):
+class NearestNeighbors(Neighbors):
     """Exact nearest-neighbour search without labels.
 
     Parameters
@@ -206,8 +94,29 @@ class NearestNeighbors(_Neighbors):
         self._remember(X, *self._checked_fit(X, copy))
         return self
 
+    def partial_fit(self, X: Any, y: Any = None, *, copy: bool = False) -> NearestNeighbors:
+        """Remember more rows behind those that are there: the answers are then those of a `fit` on all of them.
 
-class KNeighborsClassifier(ClassifierMixin, _Neighbors):
+        What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
+        with small ones before them, so that many calls of a few rows each cost a search nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
+        y : ignored
+        copy : bool
+
+        Raises
+        ------
+        InputError
+            For rows of another type or width; the estimator stays as it was.
+        """
+        self._remember(X, *self._checked_growth(X, copy), more=True)
+        return self
+
+
+class KNeighborsClassifier(ClassifierMixin, Neighbors):
     """Exact k-nearest-neighbour classifier on the bytes you have.
 
     Parameters
@@ -289,10 +198,40 @@ class KNeighborsClassifier(ClassifierMixin, _Neighbors):
         """
         self._check_vote_options()
         check_present(y)
-        checked, metric = self._checked_fit(X, copy)
-        classes, codes = check_labels(y, len(checked.rows))
-        self._remember(X, checked, metric)
-        self.classes_, self._codes = classes, codes
+        rows, metric = self._checked_fit(X, copy)
+        classes, codes = check_labels(y, rows.n_rows)
+        self._remember(X, rows, metric, classes_=classes, _codes=codes)
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, *, copy: bool = False) -> KNeighborsClassifier:
+        """Remember more rows and labels behind those that are there: predictions are then those of a `fit` on all of them.
+
+        What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
+        with small ones before them, so that many calls of a few rows each cost a search nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
+        y : array-like of shape (n_rows,)
+        classes : array-like, optional
+            All labels that will ever come: needed in the first call unless its y holds them all.
+        copy : bool
+
+        Raises
+        ------
+        InputError
+            For rows of another type or width, or a label that is none of the classes; the estimator stays as it was.
+        """
+        self._check_vote_options()
+        check_present(y)
+        rows, metric = self._checked_growth(X, copy)
+        known = getattr(self, "classes_", None)
+        n_before = 0 if known is None else self.n_samples_fit_
+        labels, codes = check_labels(y, rows.n_rows - n_before)
+        known, places = check_classes(classes, labels, known)
+        codes = places[codes] if n_before == 0 else np.concatenate([self._codes, places[codes]])
+        self._remember(X, rows, metric, more=True, classes_=known, _codes=codes)
         return self
 
     def _check_vote_options(self) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _kernels, _linear, _threads, _validation
+from . import _kernels, _linear, _threads, _validation, simd  # noqa: F401  (simd hears FASTCLS_ISA)
 from . import _validation_linear as checks
 from .losses import find_loss, option_values
 from .penalties import PENALTIES
@@ -43,12 +43,15 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     X must be C-contiguous and of a type that the compiled core stores.
     """
     n_classes, n_features = W.shape
+    if X.shape[1] != n_features:  # the compiled loop would read past the weights
+        raise ValueError(f"rows of {X.shape[1]} features, weights of {n_features}")
     weights = np.zeros((n_classes, padded(n_features)))
     weights[:, :n_features] = W
     data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], _linear.REALS["float64"]
     scores = np.empty((len(X), n_classes))
     scratch = np.empty(_linear.scratch_size(n_features, storage, real, 1, n_classes), dtype=np.uint8)
     step = max(1, _WORK_PER_CALL // W.size)
+    n_threads = _threads.worth(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
         part = slice(start, start + step)
         _linear.linear_scores(
@@ -219,11 +222,12 @@ class LinearProblem:
         b_gradient = np.zeros(len(weights))
         scratch = self.scratch(n_models, weights.dtype.name)
         code = self.loss.code if loss_code is None else loss_code
+        n_threads = _threads.worth(self.n_threads, n * weights.size)
         for piece in self._pieces(n, len(weights)):
             _linear.loss_gradient(
                 as_bytes(self.X), _kernels.TYPES[self.X.dtype.name], index[piece], piece.start, piece.stop - piece.start,
                 self.y, self.weights, as_bytes(weights), _linear.REALS[weights.dtype.name], b, n_models, code, self.options,
-                losses[piece], totals, gradient, b_gradient, scratch, self.n_threads,
+                losses[piece], totals, gradient, b_gradient, scratch, n_threads,
             )
         return totals, losses, gradient, b_gradient
 

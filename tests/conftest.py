@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 from collections import Counter
 from pathlib import Path
 
@@ -23,6 +24,13 @@ AT_HAND = {
     "qemu-aarch64": lambda: shutil.which("qemu-aarch64") is not None,
     "pandas": lambda: importlib.util.find_spec("pandas") is not None,
 }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interrupts_are_heard():
+    """A job started in the background by a script ignores SIGINT, and so would every process that a test interrupts."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -21,7 +21,7 @@
 
 static const char *const sum_names[] = {"l1", "sql2", "dot"};
 static const char *const type_names[] = {"uint8", "int8", "float16", "float32", "float64"};
-static const char *const panel_names[] = {"l1_bytes", "dot_bytes", "l1_singles", "dot_singles"};
+static const char *const panel_names[] = {"l1_bytes", "dot_bytes", "max_singles", "dot_singles"};
 static const char *fault = "", *isa_name = "", *pretended = "";
 static char where[256];
 static long n_compared;
@@ -155,7 +155,7 @@ static void check_singles(const char *what, int sum, packing_t p, const uint8_t 
     for (ptrdiff_t i = 0; i < n; i++) {
         const float a = (float)((value(q, p.type, i) - p.center[i]) * p.scale);
         const float b = (float)((value(r, p.type, i) - p.center[i]) * p.scale);
-        const double one = sum == FASTCLS_L1 ? fabs((double)a - (double)b) : (double)a * (double)b;
+        const double one = sum == FASTCLS_L1 ? (a > b ? a : b) : (double)a * (double)b;
         total += one;
         size += fabs(one);
     }
@@ -170,7 +170,7 @@ static void check_singles(const char *what, int sum, packing_t p, const uint8_t 
 
 static void check_tile(const fastcls_panel *panel, int number, int type, ptrdiff_t n, ptrdiff_t n_queries, ptrdiff_t n_rows,
                        ptrdiff_t block, int kind, int right) {
-    const int sum = number == FASTCLS_L1_BYTES || number == FASTCLS_L1_SINGLES ? FASTCLS_L1 : FASTCLS_DOT;
+    const int sum = number == FASTCLS_L1_BYTES || number == FASTCLS_MAX_SINGLES ? FASTCLS_L1 : FASTCLS_DOT;
     const ptrdiff_t row_bytes = n * fastcls_type_bytes[type];
     uint8_t *queries = put(rooms[X_ROOM], (size_t)(n_queries * row_bytes), right);
     uint8_t *rows = put(rooms[Y_ROOM], (size_t)(n_rows * row_bytes), right);
@@ -230,7 +230,7 @@ static int check_panels(const fastcls_isa *isa, char *names_out) {
             continue;
         n_panels++;
         strcat(strcat(names_out, " "), panel_names[number]);
-        const int singles = number == FASTCLS_L1_SINGLES || number == FASTCLS_DOT_SINGLES;
+        const int singles = number == FASTCLS_MAX_SINGLES || number == FASTCLS_DOT_SINGLES;
         for (int type = singles ? FASTCLS_F16 : FASTCLS_U8; type <= (singles ? FASTCLS_F64 : FASTCLS_I8); type++)
             check_panel(panel, number, type);
     }

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _command import QUICK, cli, fresh, here, listing, python, refused, write_embeddings
+from _command import QUICK, Image, cli, fresh, here, listing, python, refused, write_embeddings, write_images
 
 from fastcls.cli import _run, _table
 
@@ -197,6 +197,37 @@ def test_limit_takes_a_stratified_part():
     assert cli("run", "digits", "--limit", "100", "--ks", "1", "--models", "knn").exit_code == 0
     results = json.loads(Path("fastcls-digits/results.json").read_text())
     assert (results["n_train"], results["n_test"]) == (100, 100)
+
+
+@pytest.mark.parametrize(("size", "width", "said"), [([], 32 * 32, True), (["--image-size", "20"], 20 * 20, False)])
+def test_fitted_images_are_told_of_unless_their_size_was_asked_for(size, width, said):
+    write_images(Path("pets"), each=6)
+    result = cli("run", "pets", "--ks", "1", "--models", "knn", *size)
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-pets/results.json").read_text())
+    assert results["n_features"] == 3 * width
+    told = [note for note in results["notes"] if "scaled" in note]
+    assert len(told) == said
+    if said:
+        assert re.fullmatch(r"pets: 18 of 18 images, of 1\dx1\d to 3\dx3\d pixels, were scaled and centre-cropped to 32x32 "
+                            r"\(height x width\); image_size sets another size", told[0])
+    one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model
+    assert one.exit_code == 0, one.stderr
+
+
+@pytest.mark.parametrize(("bits", "told"), [(8, False), (16, True)])
+def test_images_of_one_size_stay_as_they_are_and_lost_bits_are_told_of(bits, told):
+    for name, value in (("a", 9), ("b", 200)):
+        Path("deep", name).mkdir(parents=True)
+        for number in range(7):
+            pixels = np.full((7, 5), value, dtype=f"uint{bits}")
+            pixels[number] = 255
+            Image.fromarray(pixels).save(f"deep/{name}/{number}.png")
+    assert cli("run", "deep", "--ks", "1", "--models", "knn").exit_code == 0
+    results = json.loads(Path("fastcls-deep/results.json").read_text())
+    assert results["image_shape"] == [7, 5, 1]
+    assert ("deep: 14 of 14 images have 16 bits a channel; they were reduced to 8" in results["notes"]) is told
+    assert not any("scaled" in note for note in results["notes"])
 
 
 # refusals ------------------------------------------------------------------------------------------

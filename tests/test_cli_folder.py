@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _command import QUICK, cli, fail_with, here, listing, refused, write_embeddings
+from _command import QUICK, cli, fail_with, here, listing, python, refused, write_embeddings
 
 import fastcls
 from fastcls.cli import _folder, _linear, _run
@@ -250,6 +250,30 @@ def test_signal_in_a_real_run_leaves_nothing(number, status, here):
     assert running.returncode == status, err
     assert out == ""
     assert "Traceback" not in err
+    assert listing(here) == []
+
+
+@pytest.mark.parametrize("module", ["typer", "rich", "numpy", "sklearn"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(module, here):
+    code = f"""
+import sys
+import fastcls.cli
+slow = {{"typer", "rich", "numpy", "sklearn"}} & set(sys.modules)
+assert not slow, f"{{slow}} are imported before Ctrl-C is heard"
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ["run", "digits"]
+fastcls.cli.main()
+"""
+    result = python("-c", code, cwd=here)
+    assert (result.returncode, result.stdout) == (130, ""), result.stderr
+    assert result.stderr.splitlines()[0].startswith("fastcls: interrupted"), result.stderr
+    assert "Traceback" not in result.stderr
     assert listing(here) == []
 
 

@@ -133,5 +133,6 @@ def test_warnings_become_notes_once():
 def test_defaults_are_left_out_of_the_command():
     assert _checks.RunOptions("digits").command == "fastcls run digits"
     assert _checks.RunOptions("-d ata", ks=(1, 3)).command == "fastcls run './-d ata' --ks 1,3"
+    assert _checks.RunOptions("pets", image_size=64).command == "fastcls run pets --image-size 64"
 
 

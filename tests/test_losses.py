@@ -161,7 +161,7 @@ def test_named_functions_are_the_registry_rows():
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_torch_autograd_agrees(name):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="torch is not installed: its autograd is one more witness")
     scores, y = random_scores()
     s, at = torch.tensor(scores, requires_grad=True), torch.arange(len(y))
     label = torch.tensor(y)
@@ -187,6 +187,20 @@ def test_softmax_keeps_small_losses():
     for found in (loss_and_gradient("softmax", [[40.0, 0.0]], [0]), compiled("softmax", [[40.0, 0.0]], [0])):
         assert found[0][0] == pytest.approx(np.exp(-40), rel=1e-12)
         assert found[1][0, 0] == pytest.approx(-np.exp(-40), rel=1e-12)
+
+
+def test_the_softmax_s_own_exp_is_exact_to_the_last_bits():
+    """A row (0, -gap) has the loss log1p(e^-gap), and e^-gap over 1 + e^-gap as its second slope: 0 far out, never NaN."""
+    gaps = np.concatenate([np.linspace(0, 40, 4001), np.linspace(40, 690, 1001), [708.01, 746, 1e4, 1e300]])
+    scores = np.column_stack([np.zeros_like(gaps), -gaps])
+    found, slopes = compiled("softmax", scores, np.zeros(len(gaps), dtype=int))
+    far = gaps > 708
+    assert (found[far] == 0).all()
+    assert (slopes[far] == 0).all()
+    with np.errstate(under="ignore"):
+        expected = np.exp(-gaps[~far])
+    np.testing.assert_allclose(found[~far], np.log1p(expected), rtol=1e-15 * 2, atol=0)
+    np.testing.assert_allclose(slopes[~far][:, 1], expected / (1 + expected), rtol=1e-15 * 2, atol=0)
 
 
 def test_registry_is_complete():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastcls import KNeighborsClassifier
-from fastcls.model_selection import _folds, cross_validate_k
+from fastcls.model_selection import KSelection, _folds, cross_validate_k
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance", "softmax"])
@@ -20,6 +20,12 @@ def test_equals_refitting_per_fold_on_data_full_of_ties(weights):
                 train, held_out = fold != f, fold == f
                 model = KNeighborsClassifier(k, metric=metric, weights=weights).fit(X[train], y[train])
                 assert found.fold_accuracy[metric][i, f] == model.score(X[held_out], y[held_out])
+
+
+def test_the_spread_over_folds_is_that_of_these_folds_not_an_estimate():
+    found = KSelection((1, 3), ("l2",), {"l2": np.array([[0.5, 1.0], [0.0, 1.0]])})
+    np.testing.assert_array_equal(found.mean("l2"), [0.75, 0.5])
+    np.testing.assert_array_equal(found.std("l2"), [0.25, 0.5])
 
 
 def test_choice_is_the_best_mean_the_smallest_k_the_first_metric():

@@ -172,6 +172,25 @@ def test_lbfgs_reaches_the_optimum_of_logistic_regression(alpha, dtype, digits):
     assert problem.value(result.W) == pytest.approx(best, rel=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float64"])
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.is_differentiable])
+def test_lbfgs_goes_on_where_values_no_longer_tell(loss, dtype, digits):
+    """Values tell a slope down to about 1e-8, the root of their last bit; differences of the gradient tell far less."""
+    X, y = digits
+    problem = problem_of((X.astype(dtype), y), loss, alpha=1e-2)
+    result = LBFGS(5000, 1e-11).minimize(problem, np.zeros(problem.shape))
+    exact = problem_of((X.astype(np.float64), y), loss, alpha=1e-2)
+    assert result.converged
+    assert np.abs(exact.value_and_gradient(result.W)[1]).max() <= 2e-11
+    assert result.loss_history[-1] == pytest.approx(exact.value(result.W), rel=1e-13)
+
+
+def test_lbfgs_is_not_called_converged_before_it_is(digits):
+    problem = problem_of(digits, alpha=1e-2)
+    result = LBFGS(5, 1e-6).minimize(problem, np.zeros(problem.shape))
+    assert (result.converged, result.stopped_by, result.n_iter) == (False, "max_iter", 5)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_schedules_begin_at_1_and_never_rise(schedule):
     factors = [SCHEDULES[schedule](at / 100, at / 10) for at in range(101)]

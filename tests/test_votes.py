@@ -63,6 +63,25 @@ def test_vote_equals_reference(tie_break, n_classes):
         assert totals.tobytes() == wanted[1].tobytes()
 
 
+@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
+@pytest.mark.parametrize("k", [1, 7, 255, 256])  # of up to 255 neighbours and 8 classes, counts are bytes of one register
+@pytest.mark.parametrize("n_classes", [1, 2, 3, 7, 8, 9])
+def test_votes_of_weight_one_equal_reference(tie_break, k, n_classes):
+    rng = np.random.default_rng(n_classes)
+    labels = rng.integers(n_classes, size=(300, k))
+    labels[0], labels[1] = n_classes - 1, 0
+    labels[2, : k // 2], labels[2, k // 2 :] = n_classes - 1, 0
+    ks, rows, codes = np.unique([1, max(1, k - 1), k]), rng.permutation(labels.size), np.empty(labels.size, np.int64)
+    codes[rows] = labels.ravel()
+    for places, of_places in ((labels, {}), (rows.reshape(labels.shape), {"codes": codes})):
+        winners, tied, _ = vote(places, None, ks, n_classes, tie_break=tie_break, n_threads=2, **of_places)
+        for at, n in enumerate(ks):
+            wanted = reference.vote(labels[:, :n], np.ones((300, n)), n_classes, tie_break)
+            assert np.array_equal(winners[:, at], wanted[0])
+            assert np.array_equal(tied[:, at], wanted[2])
+    assert tied.any() or n_classes == 1 or k == 1
+
+
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
 @pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
@@ -111,3 +130,8 @@ def test_agrees_with_scikit_learn_away_from_ties():
     assert len(Q) > 700
     assert np.array_equal(ours.predict(Q), theirs.predict(Q))
     np.testing.assert_allclose(ours.predict_proba(Q), theirs.predict_proba(Q), rtol=1e-6)  # theirs come from a GEMM
+
+
+def test_where_every_weight_is_zero_each_class_has_the_same_share():
+    model = KNeighborsClassifier(3, weights=np.zeros_like).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "b", "c", "a"])
+    np.testing.assert_array_equal(model.predict_proba([[0.2], [2.8]]), np.full((2, 3), 1 / 3))

@@ -54,7 +54,13 @@ static inline void store_f32x8_avx2(double *p, __m256 a, int add) {
     store_f64x4_avx2(p, _mm256_cvtps_pd(_mm256_castps256_ps128(a)), add);
     store_f64x4_avx2(p + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)), add);
 }
-static inline __m256 abs_f32x8_avx2(__m256 v) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), v); }
+/* The larger of two values is added as its product with 1: the multiply-add has the ports that the maximum leaves free, an
+   addition would compete with it (29 G/s instead of 58; one core, Zen 4). The compiler must not see that it is 1. */
+static inline int32_t bits_of_one(void) {
+    int32_t bits = 0x3f800000;
+    __asm__("" : "+r"(bits));
+    return bits;
+}
 
 #define TILE_QUERIES 3
 
@@ -85,15 +91,17 @@ static inline __m256 abs_f32x8_avx2(__m256 v) { return _mm256_andnot_ps(_mm256_s
 #define STORE store_i32x8_avx2
 #include "tile.h"
 
-#define KERNEL l1_f32_avx2
+#define KERNEL max_f32_avx2
 #define VECTOR __m256
 #define LANES 8
 #define STEP_BYTES 4
 #define ZERO _mm256_setzero_ps
 #define LOAD(p) _mm256_loadu_ps((const float *)(p))
 #define BROADCAST load_f32x1_avx2
-#define STEP(a, q, r) _mm256_add_ps(a, abs_f32x8_avx2(_mm256_sub_ps(q, r)))
+#define STEP(a, q, r) _mm256_fmadd_ps(_mm256_max_ps(q, r), one, a)
 #define STORE store_f32x8_avx2
+#define ENTER const __m256 one = _mm256_castsi256_ps(_mm256_set1_epi32(bits_of_one()));
+#define LEAVE
 #include "tile.h"
 
 #define KERNEL dot_f32_avx2

@@ -72,15 +72,17 @@ static inline __m512i dot_step_avx512(__m512i a, __m512i q_u8x64, __m512i r_i8x6
 #define STORE store_i32x16_avx512
 #include "tile.h"
 
-#define KERNEL l1_f32_avx512vnni
+#define KERNEL max_f32_avx512vnni
 #define VECTOR __m512
 #define LANES 16
 #define STEP_BYTES 4
 #define ZERO _mm512_setzero_ps
 #define LOAD(p) _mm512_loadu_ps(p)
 #define BROADCAST load_f32x1_avx512
-#define STEP(a, q, r) _mm512_add_ps(a, _mm512_abs_ps(_mm512_sub_ps(q, r)))
+#define STEP(a, q, r) _mm512_fmadd_ps(_mm512_max_ps(q, r), one, a)
 #define STORE store_f32x16_avx512
+#define ENTER const __m512 one = _mm512_castsi512_ps(_mm512_set1_epi32(bits_of_one()));
+#define LEAVE
 #include "tile.h"
 
 #define KERNEL dot_f32_avx512vnni

@@ -9,7 +9,7 @@
    Of fine L2 codes, 16-bit numbers within +-2,032 in both, the key is |c_q - c_r|^2, at most INT32_MAX, and small is near.
 
    Overflow. 255 x 127 + 128 x 127 + 127^2 / 2 < 56,706 a byte of code: a key of up to 32,768 bytes stays inside int32, and
-   so does |c_q - c_r|^2 <= 254^2 x 32,768. Of fine codes two squares are below 3.4e7, and a 32-bit lane adds 64 of these for
+   so does |c_q - c_r|^2 <= 254^2 x 32,768, even where 2 key does not: sums modulo 2^32 give it. Of fine codes two squares are below 3.4e7, and a 32-bit lane adds 64 of these for
    2,048 coordinates in 32 lanes or more; lanes are added in 64 bits. project adds 255 x 127 a feature: blocks of 65,536 features stay inside int32. */
 #ifndef FASTCLS_CASCADE_H
 #define FASTCLS_CASCADE_H
@@ -39,6 +39,16 @@ typedef void (*fastcls_at_fn)(const uint8_t *query, const uint8_t *codes, ptrdif
 typedef void (*fastcls_at_fine_fn)(const uint8_t *query, const uint8_t *codes, ptrdiff_t width, const int32_t *rows,
                                    ptrdiff_t n, int32_t *keys_out);
 
+/* Bounds of the entries first..n of a list from their keys, (gap (1 - 2^-20) - own) - errors[row] in singles, the gap being
+   the key (FASTCLS_GAP_SUM), its root (FASTCLS_GAP_SQUARE), or root(norm - 2 key) (FASTCLS_GAP_DOT). Keeps rows and bounds of
+   those not above the reach, and not infinite; NaN stays. Returns the n that is left. Keys stay where they were.
+   Whole registers are read and written: there is room for 16 entries behind n. */
+enum { FASTCLS_GAP_SUM, FASTCLS_GAP_SQUARE, FASTCLS_GAP_DOT };
+typedef ptrdiff_t (*fastcls_bound_fn)(int gap, const int32_t *keys, int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n,
+                                      int32_t norm, float own, const float *errors, float reach);
+/* Keeps the same of entries whose bounds are known. */
+typedef ptrdiff_t (*fastcls_drop_fn)(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float reach);
+
 /* Of six byte rows (XOR flip: 0x80 for int8 rows) n_features at x[i]: the dot products with 64 signed columns, packed
    [features / 4][64][4] with zeros behind the last feature, added to out[i * 64 + column]. */
 typedef void (*fastcls_project_fn)(const uint8_t *const *x, int flip, ptrdiff_t n_features, const uint8_t *columns,
@@ -50,6 +60,8 @@ typedef struct {
     fastcls_at_fn at_l1, at_l2;
     fastcls_at_fine_fn at_fine;
     fastcls_project_fn project;
+    fastcls_bound_fn bound;
+    fastcls_drop_fn drop;
 } fastcls_cascade;
 
 #endif

@@ -19,6 +19,11 @@ static inline void append_i64x8_avx512(fastcls_list *list, __m512i keys, __mmask
     append_i32x16_avx512(list, _mm512_castsi256_si512(_mm512_cvtepi64_epi32(keys)), passed, first_row);
 }
 
+/* Sums as subnormals, off the ports of vpsadbw: see avx2.h. */
+static inline __m512i add_subnormal_avx512(__m512i a, __m512i b) {
+    return _mm512_castpd_si512(_mm512_add_pd(_mm512_castsi512_pd(a), _mm512_castsi512_pd(b)));
+}
+
 #define EACH_SIX(F) F(0) F(1) F(2) F(3) F(4) F(5)
 #define EACH_ONE(F) F(0)
 #define START(i)                                                                                                         \
@@ -27,10 +32,10 @@ static inline void append_i64x8_avx512(fastcls_list *list, __m512i keys, __mmask
 #define L1_STEP(i)                                                                                                       \
     {                                                                                                                    \
         const __m512i q = load_i64x1_avx512(queries + (i)*8);                                                            \
-        acc_##i##_0 = _mm512_add_epi64(acc_##i##_0, _mm512_sad_epu8(q, rows_0));                                         \
-        acc_##i##_1 = _mm512_add_epi64(acc_##i##_1, _mm512_sad_epu8(q, rows_1));                                         \
-        acc_##i##_2 = _mm512_add_epi64(acc_##i##_2, _mm512_sad_epu8(q, rows_2));                                         \
-        acc_##i##_3 = _mm512_add_epi64(acc_##i##_3, _mm512_sad_epu8(q, rows_3));                                         \
+        acc_##i##_0 = add_subnormal_avx512(acc_##i##_0, _mm512_sad_epu8(q, rows_0));                                     \
+        acc_##i##_1 = add_subnormal_avx512(acc_##i##_1, _mm512_sad_epu8(q, rows_1));                                     \
+        acc_##i##_2 = add_subnormal_avx512(acc_##i##_2, _mm512_sad_epu8(q, rows_2));                                     \
+        acc_##i##_3 = add_subnormal_avx512(acc_##i##_3, _mm512_sad_epu8(q, rows_3));                                     \
     }
 #define L1_PASS(i)                                                                                                       \
     {                                                                                                                    \
@@ -48,6 +53,7 @@ static inline void append_i64x8_avx512(fastcls_list *list, __m512i keys, __mmask
     static void NAME(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, const int32_t *starts,             \
                      const int32_t *limits, int32_t first_row, fastcls_list *lists) {                                    \
         const __m512i start_0 = _mm512_setzero_si512(), start_1 = start_0, start_2 = start_0, start_3 = start_0;         \
+        const unsigned mode = keep_subnormals();                                                                         \
         (void)starts;                                                                                                    \
         EACH(START)                                                                                                      \
         for (ptrdiff_t step = 0; step < n_steps; step++, queries += (N)*8, panel += 256) {                               \
@@ -55,6 +61,7 @@ static inline void append_i64x8_avx512(fastcls_list *list, __m512i keys, __mmask
                           rows_2 = _mm512_loadu_si512(panel + 128), rows_3 = _mm512_loadu_si512(panel + 192);            \
             EACH(L1_STEP)                                                                                                \
         }                                                                                                                \
+        restore_subnormals(mode);                                                                                        \
         EACH(L1_PASS)                                                                                                    \
     }
 L1_SCREEN(screen_l1_avx512vnni, 6, EACH_SIX)
@@ -212,9 +219,49 @@ static void project_avx512vnni(const uint8_t *const *x, int flip, ptrdiff_t n_fe
     EACH_SIX(PROJECT_STORE)
 }
 
+/* Keeps the lanes of `inside` that the reach allows, at `kept`, which is not behind the lanes' own place. */
+static inline ptrdiff_t keep_avx512(int32_t *rows, float *bounds, ptrdiff_t kept, __m512i row, __m512 bound, __m512 reach,
+                                    __mmask16 inside) {
+    const __mmask16 stays = _mm512_mask_cmp_ps_mask(inside, bound, reach, _CMP_NGT_UQ) &
+                            _mm512_cmp_ps_mask(bound, _mm512_set1_ps(INFINITY), _CMP_NEQ_UQ);
+    _mm512_storeu_si512(rows + kept, _mm512_maskz_compress_epi32(stays, row));
+    _mm512_storeu_ps(bounds + kept, _mm512_maskz_compress_ps(stays, bound));
+    return kept + __builtin_popcount(stays);
+}
+static inline __mmask16 inside_avx512(ptrdiff_t left) { return left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1); }
+
+static ptrdiff_t drop_avx512vnni(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float reach) {
+    const __m512 limit = _mm512_set1_ps(reach);
+    ptrdiff_t kept = first;
+    for (ptrdiff_t i = first; i < n; i += 16)
+        kept = keep_avx512(rows, bounds, kept, _mm512_loadu_si512(rows + i), _mm512_loadu_ps(bounds + i), limit,
+                           inside_avx512(n - i));
+    return kept;
+}
+static ptrdiff_t bound_avx512vnni(int gap, const int32_t *keys, int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n,
+                                  int32_t norm, float own, const float *errors, float reach) {
+    const __m512 limit = _mm512_set1_ps(reach), shrink = _mm512_set1_ps(1.0f - 0x1p-20f), of_query = _mm512_set1_ps(own);
+    const __m512i norms = _mm512_set1_epi32(norm);
+    ptrdiff_t kept = first;
+    for (ptrdiff_t i = first; i < n; i += 16) {
+        const __mmask16 inside = inside_avx512(n - i);
+        const __m512i row = _mm512_loadu_si512(rows + i);
+        __m512i key = _mm512_loadu_si512(keys + i);
+        if (gap == FASTCLS_GAP_DOT)
+            key = _mm512_max_epi32(_mm512_sub_epi32(norms, _mm512_slli_epi32(key, 1)), _mm512_setzero_si512());
+        __m512 bound = _mm512_cvtepi32_ps(key);
+        if (gap != FASTCLS_GAP_SUM)
+            bound = _mm512_sqrt_ps(bound);
+        bound = _mm512_sub_ps(_mm512_mul_ps(bound, shrink), of_query);
+        bound = _mm512_sub_ps(bound, _mm512_mask_i32gather_ps(_mm512_setzero_ps(), inside, row, errors, 4));
+        kept = keep_avx512(rows, bounds, kept, row, bound, limit, inside);
+    }
+    return kept;
+}
+
 static const fastcls_cascade cascade_avx512vnni = {screen_l1_avx512vnni, screen_l2_avx512vnni, screen_l1_one_avx512vnni,
                                                    screen_l2_one_avx512vnni, at_l1_avx512vnni, at_l2_avx512vnni,
-                                                   at_fine_avx512vnni, project_avx512vnni};
+                                                   at_fine_avx512vnni, project_avx512vnni, bound_avx512vnni, drop_avx512vnni};
 
 FASTCLS_TARGET_END
 #endif

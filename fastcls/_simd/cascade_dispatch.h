@@ -7,7 +7,7 @@
 
 #define FASTCLS_CASCADE(ISA)                                                                                             \
     {screen_l1_##ISA, screen_l2_##ISA, screen_l1_one_##ISA, screen_l2_one_##ISA, at_l1_##ISA, at_l2_##ISA, at_fine_##ISA,      \
-     project_##ISA}
+     project_##ISA, bound_##ISA, drop_##ISA}
 
 #define ISA scalar
 #include "cascade_plain.h"

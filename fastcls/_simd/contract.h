@@ -42,8 +42,9 @@ typedef void (*fastcls_widen_fn)(const void *source, ptrdiff_t n, double *widene
 typedef void (*fastcls_tile_fn)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, double *out,
                                 ptrdiff_t stride, int add);
 
-/* The kernels that read panels, and what their packed elements are. */
-enum { FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_L1_SINGLES, FASTCLS_DOT_SINGLES, FASTCLS_N_PANELS };
+/* The kernels that read panels, and what their packed elements are. MAX adds the larger of two values: the absolute
+   difference is twice that, less both, and the sums of each row's own values need only one pass (docs/bounds.md). */
+enum { FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_MAX_SINGLES, FASTCLS_DOT_SINGLES, FASTCLS_N_PANELS };
 enum { FASTCLS_BYTE, FASTCLS_I16, FASTCLS_SINGLE };
 
 typedef struct {

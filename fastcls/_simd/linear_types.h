@@ -90,9 +90,11 @@
 
 #define DESCEND FASTCLS_JOIN(descend_f64, ISA)
 #define REAL double
+#define WIDEN_REAL LOAD_F64
 #include "linear_descent.h"
 #define DESCEND FASTCLS_JOIN(descend_f32, ISA)
 #define REAL float
+#define WIDEN_REAL WIDEN_F32_F64
 #include "linear_descent.h"
 #undef ISA
 #undef TILE_ROWS

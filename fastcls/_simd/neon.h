@@ -70,14 +70,14 @@ static inline float32x4_t zero_f32x4_neon(void) { return vdupq_n_f32(0.0f); }
 #define STORE store_i32x4_neon
 #include "tile.h"
 
-#define KERNEL l1_f32_neon
+#define KERNEL max_f32_neon
 #define VECTOR float32x4_t
 #define LANES 4
 #define STEP_BYTES 4
 #define ZERO zero_f32x4_neon
 #define LOAD load_f32x4_neon
 #define BROADCAST load_f32x1_neon
-#define STEP(a, q, r) vaddq_f32(a, vabdq_f32(q, r))
+#define STEP(a, q, r) vaddq_f32(a, vmaxq_f32(q, r))
 #define STORE store_f32x4_neon
 #include "tile.h"
 

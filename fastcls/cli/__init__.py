@@ -24,20 +24,29 @@ _NEEDED = ("typer", "rich", "matplotlib", "jinja2", "PIL")
 
 def main() -> None:
     """Entry point of the ``fastcls`` command."""
+    try:
+        _require_extra()
+        _end_tidily()
+        from ._app import app
+
+        app(prog_name="fastcls")
+    except KeyboardInterrupt:  # while modules were still being imported; the commands answer it themselves
+        print("fastcls: interrupted", file=sys.stderr)
+        raise SystemExit(130) from None
+
+
+def _require_extra() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         what = "s" if len(missing) > 1 else ""
         print(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
               'install with: pip install "fastcls[run]"', file=sys.stderr)
         raise SystemExit(2)
-    # ended from outside (a time limit, a shutdown, a closed terminal): the unfinished folder goes first
+
+
+def _end_tidily() -> None:
+    """Ended from outside (a time limit, a shutdown, a closed terminal): the unfinished folder goes first."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has said to ignore it
             signal.signal(number, lambda number, frame: sys.exit(128 + number))
-    try:
-        from ._app import app
-
-        app(prog_name="fastcls")
-    except KeyboardInterrupt:  # while modules were still being imported; the commands answer it themselves
-        raise SystemExit(130) from None

@@ -91,6 +91,8 @@ Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of the
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Ks = Annotated[str | None, typer.Option(metavar="1,3,5", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
 Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Of knn,random_search,svm,softmax (default: all).")]
+ImageSize = Annotated[int | None, typer.Option(metavar="PIXELS", help="Height and width of a folder's images (default: "
+                                               "their common size up to 256, else 32).")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
 
 
@@ -106,6 +108,7 @@ def run(
     limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified).")] = None,
     seed: Seed = 0,
     labels: Labels = None,
+    image_size: ImageSize = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +116,7 @@ def run(
     from ._checks import parse_options
 
     options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, limit=limit, seed=seed, out=out,
-                            labels=labels, force=force)
+                            labels=labels, image_size=image_size, force=force)
     from ._progress import Progress
     from ._results import as_json as to_json
     from ._run import run as run_all

@@ -29,6 +29,7 @@ class RunOptions:
     limit: int | None = None
     seed: int = 0
     labels: Path | None = None
+    image_size: int | None = None
     force: bool = False
 
     @property
@@ -36,9 +37,9 @@ class RunOptions:
         """The command line that gives this run again, quoted for a shell; defaults are left out."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("out", "limit", "seed", "folds", "labels"):
+        for name in ("out", "limit", "seed", "folds", "labels", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
-                words += [f"--{name}", str(value)]
+                words += [f"--{name.replace('_', '-')}", str(value)]
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
@@ -51,7 +52,7 @@ def as_word(name: str) -> str:
 
 
 def parse_options(data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int, limit: int | None,
-                  seed: int, out: Path | None, labels: Path | None, force: bool) -> RunOptions:
+                  seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool) -> RunOptions:
     """The options as typed, checked.
 
     Raises
@@ -68,7 +69,8 @@ def parse_options(data: str, *, ks: str | None, metrics: str | None, models: str
     if labels is not None and not labels.is_file():
         raise InputError(f"--labels: there is no file {labels}")
     return RunOptions(
-        data=data, out=out, folds=folds, limit=limit, seed=seed, labels=labels, force=force,
+        data=data, out=out, folds=folds, limit=limit, seed=seed, labels=labels, image_size=image_size,
+        force=force,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),

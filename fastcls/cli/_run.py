@@ -91,7 +91,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
 
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, Any] | None]:
     """The data with a test set, and how it was divided if it had none. What cannot be used is refused here."""
-    whole = datasets.load(options.data, labels=options.labels, progress=report)
+    whole = datasets.load(options.data, labels=options.labels, image_size=options.image_size, progress=report)
     dataset, split = divide(whole, seed=options.seed, limit=options.limit)
     if len(np.unique(dataset.y)) < 2:
         raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")

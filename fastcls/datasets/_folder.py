@@ -50,14 +50,15 @@ def load_image_folder(
     Classes are sorted by name; files are in natural order ('2.jpg' before '10.jpg'). Files are told by their endings;
     hidden files and others are skipped, with one logged line that counts them. If all images are grey they stay grey
     (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are; all others are
-    scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`.
+    scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`, which is logged unless it was asked
+    for; so is a reduction from 16 bits to 8.
 
     Parameters
     ----------
     path : path
         ``<class>/<file>``, or ``train/<class>/<file>`` with ``test/<class>/<file>`` as the test set.
     image_size : int, optional
-        Height and width of the rows' images. None: the common size, else 32.
+        Height and width of the rows' images. None: the common size if it is at most 256 x 256, else 32.
     progress : callable, optional
         ``progress(done, total)`` is called between pieces of work, with numbers of images.
 
@@ -80,7 +81,7 @@ def load_image_folder(
     if test is not None:
         test = _with_codes_of(train, test)
     files = train.files + (test.files if test else [])
-    X, image_shape = _decode_all(files, size, progress)
+    X, image_shape = _decode_all(files, size, progress, name_of(root))
     n_train = len(train.files)
     return Dataset(
         X[:n_train],
@@ -198,7 +199,7 @@ def _with_codes_of(train: _Part, test: _Part) -> _Part:
 
 
 def _decode_all(
-    files: list[Path], image_size: int | None, progress: Progress | None
+    files: list[Path], image_size: int | None, progress: Progress | None, name: str
 ) -> tuple[np.ndarray, tuple[int, int, int]]:
     """Decode every file, in parallel, into (n, h * w * c) rows in the order of `files`."""
     pictures: list[np.ndarray | None] = []
@@ -218,7 +219,31 @@ def _decode_all(
         raise InputError(
             f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; repair or remove them"
         )
-    return _to_rows(pictures, image_size)
+    X, shape = _to_rows(pictures, image_size)
+    if image_size is None:
+        _tell_of_fitting(name, reader.sizes, shape[:2])
+    if wide := sum(map(_is_16_bit_png, files)):
+        log.warning("%s: %d of %d images have 16 bits a channel; they were reduced to 8", name, wide, len(files))
+    return X, shape
+
+
+def _tell_of_fitting(name: str, sizes: list[tuple[int, int]], to: tuple[int, int]) -> None:
+    """Log that images were scaled and cropped, from what sizes to what size; nothing if none was."""
+    fitted = [size for size in sizes if size != to]
+    if fitted:
+        low, high = (f"{pick(h for h, _ in fitted)}x{pick(w for _, w in fitted)}" for pick in (min, max))
+        came = low if low == high else f"{low} to {high}"
+        log.warning("%s: %d of %d images, of %s pixels, were scaled and centre-cropped to %dx%d (height x width); "
+                    "image_size sets another size", name, len(fitted), len(sizes), came, *to)
+
+
+def _is_16_bit_png(file: Path) -> bool:
+    """Tell by the 25th byte of the file: Pillow itself reduces colour silently."""
+    if file.suffix.lower() != ".png":
+        return False
+    with file.open("rb") as stream:
+        head = stream.read(25)
+    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10"
 
 
 class _Reader:
@@ -232,6 +257,7 @@ class _Reader:
         self.image_size = image_size
         self.mixed = Event()
         self.first: tuple[int, int] | None = None
+        self.sizes: list[tuple[int, int]] = []  # of the files, in no order
 
     def read(self, files: list[Path]) -> list[np.ndarray | str]:
         return [self._read_one(file) for file in files]
@@ -243,6 +269,7 @@ class _Reader:
             return str(error)
         except MemoryError:
             return f"{shown(file)}: not enough memory"
+        self.sizes.append(pixels.shape[:2])
         size = self.image_size or DEFAULT_SIZE
         if self.image_size is None:
             if self.first is None:

@@ -29,7 +29,8 @@ class LBFGS:
     max_iter : int
         Iterations.
     tol : float
-        Stop where no entry of the gradient is larger.
+        Stop where no entry of the gradient is larger. It bounds how far from the optimum the descent may end, and so how far
+        two fits may be apart that differ by rounding alone: the gradient's norm over 2 alpha.
     callbacks : callable or list of them, optional
         Called with a `Progress` after each iteration; True ends the training.
     """
@@ -44,6 +45,8 @@ class LBFGS:
         """Descend from W (which is left as it is); `validation` as for `SGD`.
 
         Where float32 arithmetic no longer tells a better W from a worse one, the descent goes on in float64; that is logged.
+        Where float64 does not either, it goes on by differences of the value, which the gradients tell to more digits: a
+        value is known to its last bit, which near the optimum leaves half of the gradient's digits unused.
 
         Raises
         ------
@@ -63,35 +66,49 @@ class LBFGS:
         limits = threadpool_limits(1, user_api="blas")
         try:
             found = self._descend(problem, W, watch)
-            if found.status == 2 and problem.arithmetic == "float32" and watch.stopped_by == "max_iter":
+            if self._is_stuck(found) and problem.arithmetic == "float32":
                 logger.info("L-BFGS: float32 is too coarse after %d iterations; going on in float64", len(watch.losses))
                 problem.arithmetic = "float64"
                 found = self._descend(problem, found.x.reshape(problem.shape), watch)
+            if self._is_stuck(found):
+                found = self._descend(problem, found.x.reshape(problem.shape), watch, by_differences=True)
         finally:
             problem.arithmetic = kept
             limits.restore_original_limits()
-        # Where float64 finds no better W along the steepest direction, and the slope is small, this is the optimum.
-        converged = found.status == 0 or (found.status == 2 and float(np.abs(found.jac).max()) <= max(self.tol, 1e-6))
+        # Where no W is better by differences either, and the slope is small, this is the optimum.
+        slope = math.inf if watch.stopped_by != "max_iter" else float(np.abs(found.jac).max())
+        converged = slope <= self.tol or (self._is_stuck(found) and slope <= max(self.tol, 1e-6))
         stopped_by = "tol" if converged else watch.stopped_by
         result = watch.result(found.x.reshape(problem.shape), None)
         return OptimResult(result.W, result.loss_history, result.n_iter, None, converged, result.val_history, stopped_by)
 
-    def _descend(self, problem: LinearProblem, W: np.ndarray, watch: Watch):
+    def _is_stuck(self, found) -> bool:
+        """Whether SciPy saw no further fall of the value, though the gradient is above `tol`."""
+        return found.status in (0, 2) and float(np.abs(found.jac).max()) > self.tol
+
+    def _descend(self, problem: LinearProblem, W: np.ndarray, watch: Watch, by_differences: bool = False):
         last: list[np.ndarray] = [W]
+        offset, slope_at_W = 0.0, np.zeros(0)
+        if by_differences:
+            offset, gradient = problem.value_and_gradient(W)
+            slope_at_W = gradient.ravel()
 
         def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = problem.value_and_gradient(flat.reshape(problem.shape))
             if not math.isfinite(value):
                 raise DivergenceError(f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
                                       "the data, or scale it down")
+            slope = gradient.ravel()
+            if by_differences:  # trapezoid rule: of third order in the step, exact where L is quadratic
+                value = 0.5 * float((slope_at_W + slope) @ (flat - W.ravel()))
             self._norms[value] = float(np.linalg.norm(gradient))
-            return value, gradient.ravel()
+            return value, slope
 
         def note(intermediate_result) -> None:
             last[0] = intermediate_result.x.reshape(problem.shape).copy()
             norm = self._norms.get(float(intermediate_result.fun))
             self._norms.clear()
-            if watch.is_over(float(intermediate_result.fun), lambda: last[0].copy(), norm):
+            if watch.is_over(offset + float(intermediate_result.fun), lambda: last[0].copy(), norm):
                 raise _Stop
 
         left = self.max_iter - len(watch.losses)

@@ -1,0 +1,257 @@
+/* Every linear kernel of every instruction set that runs here, against plain loops written anew in this file.
+
+     linear_selftest [--break scores|gradient|squares|descend|read]
+
+   Small whole numbers must come out exactly, whatever the order of the sum; ordinary values within the bound of any order.
+   Prints a line for each instruction set, and exits with 1 at the first difference, naming it. --break plants a fault that
+   must be found. Build with -ffp-contract=off, as the kernels are. */
+#define _GNU_SOURCE
+#include <signal.h>
+#include <stdarg.h>
+
+#include "dispatch.h"
+#include "linear_dispatch.h"
+#include "selftest_oracle.h"
+
+static const char *const type_names[] = {"uint8", "int8", "float16", "float32", "float64"};
+static const char *const real_names[] = {"float32", "float64"};
+static const char *fault = "", *isa_name = "";
+static char where[256];
+static long n_compared;
+
+static void at(const char *format, ...) {
+    va_list values;
+    va_start(values, format);
+    const int used = snprintf(where, sizeof where, "%s ", isa_name);
+    vsnprintf(where + used, sizeof where - (size_t)used, format, values);
+    va_end(values);
+}
+static void bad_read(int unused) {
+    (void)unused;
+    static const char head[] = "FAILED read or wrote outside its buffers: ";
+    if (write(1, head, sizeof head - 1) < 0 || write(1, where, strlen(where)) < 0 || write(1, "\n", 1) < 0)
+        _exit(2);
+    _exit(1);
+}
+static void within(double got, double wanted, double bound) {
+    n_compared++;
+    if (!(fabs(got - wanted) <= bound)) {
+        printf("FAILED %s: got %.17g, wanted %.17g within %.3g\n", where, got, wanted, bound);
+        exit(1);
+    }
+}
+static int planted(const char *name) { return strcmp(fault, name) == 0; }
+
+enum { X_ROOM, W_ROOM, CENTER_ROOM, N_ROOMS, MOST_FEATURES = 3072, MOST_ROWS = 40 };
+static room_t rooms[N_ROOMS];
+
+/* Kind 0: ordinary values, 1: whole numbers so small that every sum here is exact in float32: 3072 x 255 x 3 < 2^24. */
+static void fill_rows(void *rows, int type, ptrdiff_t n, int kind) {
+    fill(rows, type, n, 0);
+    for (ptrdiff_t i = 0; kind == 1 && type >= FASTCLS_F16 && i < n; i++) {
+        const double v = (double)(next_random() % 256) - 100;
+        if (type == FASTCLS_F16)
+            ((uint16_t *)rows)[i] = half_of(v);
+        else if (type == FASTCLS_F32)
+            ((float *)rows)[i] = (float)v;
+        else
+            ((double *)rows)[i] = v;
+    }
+}
+static double any_weight(int kind) { return kind == 1 ? (double)(next_random() % 7) - 3 : uniform(); }
+static void set_real(void *values, int real, ptrdiff_t i, double v) {
+    if (real == FASTCLS_SINGLES)
+        ((float *)values)[i] = (float)v;
+    else
+        ((double *)values)[i] = v;
+}
+static double get_real(const void *values, int real, ptrdiff_t i) {
+    return real == FASTCLS_SINGLES ? ((const float *)values)[i] : ((const double *)values)[i];
+}
+/* Of a sum of n products in any order, fused or not, beside the plain one's own: gamma_(n + 1) times the sum of magnitudes. */
+static double bound_of(int kind, int real, ptrdiff_t n, double size) {
+    const double u = real == FASTCLS_SINGLES ? 0x1p-24 : 0x1p-52;
+    return kind == 1 ? 0.0 : ((double)n + 2) * u / (1 - ((double)n + 2) * u) * size;
+}
+
+static void check_scores(const fastcls_linear_isa *isa, int type, int real, ptrdiff_t n, int n_columns, int kind) {
+    const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP, out_stride = n_columns + 1;
+    const ptrdiff_t bytes = n * fastcls_type_bytes[type], real_bytes = real == FASTCLS_SINGLES ? 4 : 8;
+    const fastcls_scores_fn scores = isa->scores[type][real];
+    uint8_t *start = put(rooms[X_ROOM], (size_t)(isa->score_rows * bytes), 1);
+    uint8_t *W = put(rooms[W_ROOM], (size_t)(n_columns * stride * real_bytes), 1);
+    fill_rows(start, type, isa->score_rows * n, kind);
+    for (ptrdiff_t i = 0; i < n_columns * stride; i++)
+        set_real(W, real, i, i % stride < n ? any_weight(kind) : 0.0);
+    const void *rows[FASTCLS_MOST_ROWS];
+    for (int r = 0; r < isa->score_rows; r++)
+        rows[r] = start + r * bytes;
+    double out[FASTCLS_MOST_ROWS * (FASTCLS_MOST_COLUMNS + 1)];
+    for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
+        out[i] = 7.0; /* a kernel adds */
+    at("scores of %s in %s, %td features, %d columns, kind %d", type_names[type], real_names[real], n, n_columns, kind);
+    scores(rows, n + (planted("read") && n == 65), W, stride, n_columns, out, out_stride);
+    if (planted("scores") && n == 65 && n_columns == 3)
+        out[1] += 0.01;
+    for (int r = 0; r < isa->score_rows; r++) {
+        for (int k = 0; k < n_columns; k++) {
+            double total = 0.0, size = 0.0;
+            for (ptrdiff_t f = 0; f < n; f++) {
+                const double one = value(rows[r], type, f) * get_real(W, real, k * stride + f);
+                total += one;
+                size += fabs(one);
+            }
+            within(out[r * out_stride + k], 7.0 + total, bound_of(kind, real, n, size) + 7.0 * 0x1p-52 + size * 0x1p-52);
+            /* The same bits alone, in the first row and column: what stands beside them does not matter. */
+            double alone[FASTCLS_MOST_ROWS] = {7.0};
+            const void *only[FASTCLS_MOST_ROWS] = {rows[r], rows[0], rows[0], rows[0]};
+            scores(only, n, W + k * stride * real_bytes, stride, 1, alone, 1);
+            within(alone[0], out[r * out_stride + k], 0.0);
+        }
+        within(out[r * out_stride + n_columns], 7.0, 0.0); /* untouched */
+    }
+}
+
+static void check_gradient(const fastcls_linear_isa *isa, int type, int real, ptrdiff_t n_rows, int n_columns, int kind) {
+    enum { N = 2 * FASTCLS_STRIP };
+    const ptrdiff_t g_stride = n_columns + 2, real_bytes = real == FASTCLS_SINGLES ? 4 : 8;
+    const ptrdiff_t bytes = N * fastcls_type_bytes[type], feature = n_rows % 2 * FASTCLS_STRIP;
+    uint8_t *start = put(rooms[X_ROOM], (size_t)(n_rows * bytes), 1);
+    uint8_t *G = put(rooms[W_ROOM], (size_t)(((n_rows - 1) * g_stride + n_columns) * real_bytes), 1);
+    fill_rows(start, type, n_rows * N, kind);
+    for (ptrdiff_t i = 0; i < (n_rows - 1) * g_stride + n_columns; i++)
+        set_real(G, real, i, any_weight(kind));
+    const void *rows[MOST_ROWS];
+    for (ptrdiff_t r = 0; r < n_rows; r++)
+        rows[r] = start + r * bytes;
+    double out[FASTCLS_MOST_COLUMNS * FASTCLS_STRIP]; /* room for either arithmetic */
+    memset(out, 0xff, sizeof out);                    /* NaN: a kernel overwrites */
+    at("gradient of %s in %s, %td rows, %d columns, kind %d", type_names[type], real_names[real], n_rows, n_columns, kind);
+    isa->gradient[type][real](rows, n_rows, feature, G, g_stride, n_columns, out);
+    if (planted("gradient") && n_rows == 5 && n_columns == 3)
+        set_real(out, real, 70, get_real(out, real, 70) + 0.01);
+    for (int k = 0; k < n_columns; k++)
+        for (int f = 0; f < FASTCLS_STRIP; f++) {
+            double total = 0.0, size = 0.0;
+            for (ptrdiff_t r = 0; r < n_rows; r++) {
+                const double one = value(rows[r], type, feature + f) * get_real(G, real, r * g_stride + k);
+                total += one;
+                size += fabs(one);
+            }
+            within(get_real(out, real, k * FASTCLS_STRIP + f), total, bound_of(kind, real, n_rows, size));
+        }
+}
+
+static void check_squares(const fastcls_linear_isa *isa, int type, ptrdiff_t n, int kind) {
+    const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP;
+    uint8_t *row = put(rooms[X_ROOM], (size_t)(n * fastcls_type_bytes[type]), 1);
+    double *center = (double *)put(rooms[CENTER_ROOM], (size_t)stride * sizeof(double), 1), total = 0.0;
+    fill_rows(row, type, n, kind);
+    for (ptrdiff_t f = 0; f < stride; f++)
+        center[f] = f < n ? any_weight(kind) * 20 : 0.0;
+    for (ptrdiff_t f = 0; f < n; f++)
+        total += (value(row, type, f) - center[f]) * (value(row, type, f) - center[f]);
+    at("squares of %s, %td features, kind %d", type_names[type], n, kind);
+    const double got = isa->squares[type](row, n, center) + (planted("squares") && n == 65 ? 0.01 : 0.0);
+    within(got, total, bound_of(kind, FASTCLS_DOUBLES, n + 2, total)); /* a difference's rounding counts twice */
+}
+
+/* One step of one strip, from the formulas in linear_descent.h's head. */
+static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
+    double center[FASTCLS_STRIP], scale[FASTCLS_STRIP], inverse[FASTCLS_STRIP], slopes[FASTCLS_STRIP], parts[FASTCLS_N_PARTS];
+    double W[FASTCLS_STRIP], trail[FASTCLS_STRIP], sums[FASTCLS_STRIP], wanted[FASTCLS_N_PARTS] = {0};
+    const double rate = 0.1, momentum = turn & 1 ? 0.9 : 0.0, l2 = turn & 2 ? 0.05 : 0.0, l1 = turn & 4 ? 0.5 : 0.0, B = uniform();
+    const int nesterov = turn >> 3 & 1;
+    for (int f = 0; f < FASTCLS_STRIP; f++) {
+        center[f] = 100 * uniform();
+        scale[f] = 1.5 + uniform();
+        inverse[f] = 1 / (scale[f] * scale[f]);
+        set_real(sums, real, f, uniform());
+        slopes[f] = get_real(sums, real, f);
+        set_real(W, real, f, uniform());
+        set_real(trail, real, f, uniform());
+    }
+    double new_w[FASTCLS_STRIP], new_t[FASTCLS_STRIP];
+    for (int f = 0; f < FASTCLS_STRIP; f++) {
+        const double w = get_real(W, real, f), t = get_real(trail, real, f), width = rate * l1 / scale[f];
+        double moved = w - rate * ((0.5 * slopes[f] - B * center[f]) / (scale[f] * scale[f]) + 2 * l2 * w);
+        if (!nesterov)
+            moved += momentum * t;
+        moved = l1 == 0 ? moved : moved > width ? moved - width : moved < -width ? moved + width : 0;
+        new_w[f] = nesterov ? moved + momentum * (moved - t) : moved;
+        new_t[f] = nesterov ? moved : moved - w;
+    }
+    const fastcls_step step = {rate, momentum, l2, l1, nesterov, center, scale, inverse};
+    at("descend in %s, turn %d", real_names[real], turn);
+    if (turn & 16)
+        isa->descend[real](W, trail, NULL, slopes, 0.5, B, &step, parts);
+    else
+        isa->descend[real](W, trail, sums, NULL, 0.5, B, &step, parts);
+    /* Nine roundings or fewer of numbers below 300: a slope is at most 101 / 0.25, its step a tenth of that. */
+    const double bound = 9 * 300 * (real == FASTCLS_SINGLES ? 0x1p-24 : 0x1p-53);
+    if (planted("descend") && turn == 5)
+        set_real(W, real, 9, get_real(W, real, 9) + 0.01);
+    for (int f = 0; f < FASTCLS_STRIP; f++) {
+        const double w = get_real(W, real, f);
+        within(w, new_w[f], bound);
+        within(get_real(trail, real, f), new_t[f], bound);
+        wanted[FASTCLS_DOT_CENTER] += w * center[f];
+        wanted[FASTCLS_SQUARES] += w * scale[f] * w * scale[f];
+        wanted[FASTCLS_MAGNITUDES] += l1 > 0 ? fabs(w * scale[f]) : 0;
+    }
+    for (int part = 0; part < FASTCLS_N_PARTS; part++)
+        within(parts[part], wanted[part], 70 * 0x1p-53 * 64 * 160 * 160 * 6.25); /* 64 terms below (160 x 2.5)^2 */
+}
+
+static void check_isa(const fastcls_linear_isa *isa) {
+    static const ptrdiff_t wide[] = {127, 128, 129, 784, 3071, MOST_FEATURES};
+    for (int type = 0; type < FASTCLS_N_TYPES; type++)
+        for (int kind = 0; kind < 2; kind++) {
+            for (int real = 0; real < FASTCLS_N_REALS; real++) {
+                if (!isa->scores[type][real]) /* float64 data has no float32 arithmetic */
+                    continue;
+                for (ptrdiff_t n = 1; n <= 70; n++)
+                    check_scores(isa, type, real, n, 1 + (int)((n + kind) % isa->columns), kind);
+                for (int columns = 1; columns <= isa->columns; columns++) {
+                    check_scores(isa, type, real, 65, columns, kind);
+                    check_scores(isa, type, real, wide[(columns + kind) % 6], columns, kind);
+                    for (ptrdiff_t n_rows = 1; n_rows <= MOST_ROWS; n_rows += n_rows < 6 ? 1 : 17)
+                        check_gradient(isa, type, real, n_rows, columns, kind);
+                }
+            }
+            for (ptrdiff_t n = 1; n <= 70; n++)
+                check_squares(isa, type, n, kind);
+            for (int i = 0; i < 6; i++)
+                check_squares(isa, type, wide[i], kind);
+        }
+    for (int real = 0; real < FASTCLS_N_REALS; real++)
+        for (int turn = 0; turn < 32; turn++)
+            check_descend(isa, real, turn);
+}
+
+int main(int n_arguments, char **arguments) {
+    if (n_arguments == 3 && strcmp(arguments[1], "--break") == 0)
+        fault = arguments[2];
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGSEGV, bad_read);
+    signal(SIGBUS, bad_read);
+    for (int i = 0; i < N_ROOMS; i++)
+        rooms[i] = new_room((size_t)MOST_ROWS * MOST_FEATURES * sizeof(double));
+    set_half_values();
+    for (int i = 0; i < FASTCLS_N_LINEAR_ISAS; i++) {
+        const fastcls_linear_isa *isa = &fastcls_linear_isas[i];
+        int can_run = 0;
+        for (int j = 0; j < FASTCLS_N_ISAS; j++)
+            can_run |= strcmp(fastcls_isas[j]->name, isa->name) == 0 && fastcls_isas[j]->can_run();
+        isa_name = isa->name;
+        if (!can_run) {
+            printf("%s: built, cannot run here, not checked\n", isa->name);
+            continue;
+        }
+        n_compared = 0;
+        within(fastcls_linear_use(isa->name) && fastcls_linear == isa, 1, 0);
+        check_isa(isa);
+        printf("%s: linear, %d x %d: %ld values as wanted\n", isa->name, isa->score_rows, isa->columns, n_compared);
+    }
+    return 0;
+}
