@@ -148,7 +148,7 @@ def every_level(rows, metric):
         if metric == "l1":
             return _codes.l1_levels(rows)
         unit, d, is_float = metric == "cosine", rows.shape[1], rows.dtype.kind == "f"
-        counts = [n for n in ((31,) if is_float else (31, 63)) if n <= d // 2]
+        counts = [n for n in ((31,) if is_float else (31, 63)) if n <= min(d // 2, len(rows))]
         found = _codes._projections(rows, _codes.sample_of(rows), counts, unit) if counts else []
         if is_float:
             return found + _codes._features(rows, _codes.sample_of(rows), unit)

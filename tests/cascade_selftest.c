@@ -1,6 +1,6 @@
 /* Every kernel of filter and refine, of every instruction set that runs here, against plain loops written anew in this file.
 
-     cascade_selftest [--break screen|at|project|read]
+     cascade_selftest [--break screen|at|project|bound|read]
 
    As kernels_selftest.c: a line for each instruction set, 1 at the first difference; --break plants a fault that must be
    found. Buffers lie up against an unreadable page, behind them or before them. */
@@ -36,6 +36,23 @@ static void same(int64_t got, int64_t wanted) {
         exit(1);
     }
 }
+
+#if defined(__x86_64__)
+static unsigned flush_subnormals(void) {
+    const unsigned before = _mm_getcsr();
+    _mm_setcsr(before | 0x8040);
+    return before;
+}
+static void still_flushing(unsigned before) {
+    if (before)
+        same((_mm_getcsr() & 0x8040) == 0x8040, 1);
+    if (before)
+        _mm_setcsr(before);
+}
+#else
+static unsigned flush_subnormals(void) { return 0; }
+static void still_flushing(unsigned before) { (void)before; }
+#endif
 
 enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, SUMS, COLUMNS, LISTS, N_ROOMS = LISTS + 12 };
 static room_t rooms[N_ROOMS];
@@ -228,6 +245,71 @@ static void check_project(fastcls_project_fn project, ptrdiff_t n_features, int 
             same((int64_t)sums[i * 64 + column], total);
         }
 }
+/* Bounds of a list, one rounding a step as the plain definition has it, and what stays: all but those above the reach, and
+   those at infinity. Entries before `first` must stay as they are. */
+static void check_bound(const fastcls_cascade *kernels, int gap, ptrdiff_t first, ptrdiff_t n, float reach, float own) {
+    enum { N_ROWS = 50, ROOM_BEHIND = 16 };
+    static const float strange[] = {INFINITY, -INFINITY, NAN, 0.0f, 1e30f};
+    const size_t room = sizeof(int32_t) * (size_t)(n + ROOM_BEHIND);
+    int32_t *keys = (int32_t *)put(rooms[KEYS], room, 1), *rows = (int32_t *)put(rooms[ROWS], room, 1);
+    float *bounds = (float *)put(rooms[LISTS], room, 1), *errors = (float *)put(rooms[STARTS], sizeof(float) * N_ROWS, 1);
+    int32_t wanted_rows[MOST_LISTED];
+    float wanted[MOST_LISTED];
+    const int32_t norm = 1000000000;
+    at("bounds of gap %d, %td to %td, reach %g, own error %g", gap, first, n, (double)reach, (double)own);
+    for (int i = 0; i < N_ROWS; i++)
+        errors[i] = next_random() % 4 ? (float)(next_random() % 1000) / 7 : strange[next_random() % 5];
+    for (ptrdiff_t i = 0; i < n + ROOM_BEHIND; i++) { /* what lies behind n is no row at all */
+        const int32_t size = (int32_t)(next_random() % (gap == FASTCLS_GAP_SUM ? 2000 : 2114060288u));
+        keys[i] = gap == FASTCLS_GAP_DOT ? (int32_t)(((int64_t)norm - size) / 2 + (next_random() % 16 == 0 && size < 2)) : size;
+        rows[i] = i < n ? (int32_t)(next_random() % N_ROWS) : INT32_MIN;
+        bounds[i] = NAN;
+    }
+    ptrdiff_t n_wanted = first;
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const int64_t square = (int64_t)norm - 2 * (int64_t)keys[i];
+        float v = gap == FASTCLS_GAP_SUM      ? (float)keys[i]
+                  : gap == FASTCLS_GAP_SQUARE ? sqrtf((float)keys[i])
+                                              : sqrtf((float)(square > 0 ? square : 0));
+        v = v * (1.0f - 0x1p-20f);
+        v = v - own;
+        v = v - errors[rows[i]];
+        const int stays = !(v > reach) && v != INFINITY;
+        if (i < first)
+            wanted_rows[i] = rows[i];
+        else if (stays) {
+            wanted_rows[n_wanted] = rows[i];
+            wanted[n_wanted++] = v;
+        }
+    }
+    ptrdiff_t got = kernels->bound(gap, keys, rows, bounds, first, n, norm, own, errors, reach);
+    for (int again = 0; again < 2; again++) { /* what has stayed stays */
+        if (!strcmp(fault, "bound") && got > first && bounds[got - 1] != bounds[got - 1])
+            got--; /* as if a NaN were not kept */
+        same(got, n_wanted);
+        for (ptrdiff_t i = 0; i < n_wanted; i++) {
+            same(rows[i], wanted_rows[i]);
+            if (i >= first)
+                same(memcmp(&bounds[i], &wanted[i], sizeof(float)) == 0 || (bounds[i] != bounds[i] && wanted[i] != wanted[i]), 1);
+        }
+        got = kernels->drop(rows, bounds, first, got, reach);
+    }
+    for (ptrdiff_t i = n_wanted = first; i < got; i++)
+        if (!(wanted[i] > 0.5f * reach) && wanted[i] != INFINITY)
+            wanted_rows[n_wanted++] = wanted_rows[i];
+    got = kernels->drop(rows, bounds, first, got, 0.5f * reach);
+    same(got, n_wanted);
+    for (ptrdiff_t i = 0; i < got; i++)
+        same(rows[i], wanted_rows[i]);
+}
+static void check_bounds(const fastcls_cascade *kernels) {
+    static const float reaches[] = {0, 100, 700, 20000, INFINITY}, owns[] = {0, 12.5f, INFINITY};
+    for (int gap = FASTCLS_GAP_SUM; gap <= FASTCLS_GAP_DOT; gap++)
+        for (ptrdiff_t n = 0; n <= 70; n++)
+            for (int turn = 0; turn < 15; turn++)
+                check_bound(kernels, gap, n * (turn % 4) / 4, n, reaches[turn % 5], owns[turn / 5]);
+}
+
 static void check_projections(fastcls_project_fn project) {
     for (int turn = 0; turn < 16; turn++) {
         const int flip = turn & 1 ? 0x80 : 0, kind = turn >> 1 & 3, right = turn >> 3;
@@ -259,10 +341,15 @@ int main(int n_arguments, char **arguments) {
         fastcls_use(i);
         fastcls_use_cascade();
         n_compared = 0;
-        check_screens(&fastcls_active_cascade);
+        for (int flushing = 0; flushing < 2; flushing++) { /* whatever mode another library has left the processor in */
+            const unsigned mode = flushing ? flush_subnormals() : 0;
+            check_screens(&fastcls_active_cascade);
+            still_flushing(mode);
+        }
+        check_bounds(&fastcls_active_cascade);
         check_ats(&fastcls_active_cascade);
         check_projections(fastcls_active_cascade.project);
-        printf("%s: screens, chosen rows, projections: %ld values as wanted\n", isa_name, n_compared);
+        printf("%s: screens, bounds, chosen rows, projections: %ld values as wanted\n", isa_name, n_compared);
     }
     return 0;
 }

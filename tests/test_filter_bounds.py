@@ -124,15 +124,8 @@ def searches(draw):
     return X, Q, metric
 
 
-@settings(max_examples=120, deadline=None)
-@given(searches())
-def test_no_level_says_more_than_the_distance(case):
+def assert_bounds_hold(levels, some, Q, metric):
     """gap (1 - 2^-20) - error - error <= per_unit x distance, in rational numbers, of queries as they are encoded."""
-    X, Q, metric = case
-    levels = cases.every_level(X, metric)
-    if not levels:
-        return
-    some = np.concatenate([X[::16], Q])
     of_rows, of_queries = _codes.encode(levels, some, 1), _codes.encode(levels, Q, 1, queries=True)
     wanted = distances(Q, some, metric)
     for level, rows, queries in zip(levels, of_rows, of_queries, strict=True):
@@ -144,6 +137,33 @@ def test_no_level_says_more_than_the_distance(case):
                 elif np.isfinite(queries.errors[i]) and np.isfinite(rows.errors[j]):
                     errors = Fraction(float(queries.errors[i])) + Fraction(float(rows.errors[j]))
                     assert gap(level, x[i], y[j]) * ROUNDED_DOWN - errors <= per_unit * distance, (level.bound, i, j)
+
+
+@settings(max_examples=120, deadline=None)
+@given(searches())
+def test_no_level_says_more_than_the_distance(case):
+    X, Q, metric = case
+    levels = cases.every_level(X, metric)
+    if levels:
+        assert_bounds_hold(levels, np.concatenate([X[::16], Q]), Q, metric)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_rows_that_differ_by_what_the_projection_leaves(dtype):
+    """They stand at the center, where no coordinate is rounded: the rounding of the residual norm is alone."""
+    rng = np.random.default_rng(2)
+    X = np.zeros((400, 64), dtype=dtype)
+    X[:, :40] = cases.low_rank(rng, 400, 40)
+    level = cases.every_level(X, "l2")[0]
+    Q = np.tile(X.mean(axis=0, dtype=np.float64), (60, 1))
+    Q[:, 50] = np.linspace(0, 3 / level.per_unit, 60)
+    Q = Q.astype(dtype)
+    codes = _codes.encode([level], Q, 1)[0]
+    values = code_values(level, codes, False)
+    assert len(np.unique(values[:, level.n - 1])) >= 3
+    assert (values[:, : level.n - 1] == values[0, : level.n - 1]).all()
+    assert codes.errors.max() < 0.6
+    assert_bounds_hold([level], Q, Q, "l2")
 
 
 def test_bounds_are_not_idle():

@@ -19,9 +19,9 @@ from _rows import assert_same_bytes
 KS = (1, 9, 100, N_ROWS)
 
 
-def check_all_levels(X, Q, metric, ks=KS, **options):
+def check_all_levels(X, Q, metric, ks=KS, cuts=cases.CUTS, **options):
     """All levels that there are, one after the other; those the planner would choose are among them."""
-    chunks = cases.chunks_of(X)
+    chunks = cases.chunks_of(X, cuts)
     wanted = cases.search(Rows(chunks), Q, max(ks), metric, "brute")
     levels = cases.every_level(chunks[0], metric)
     rows = cases.with_levels(chunks, metric, levels) if levels else Rows(chunks)
@@ -58,6 +58,16 @@ def test_every_width(dtype, metric):
     for d in range(1, 71):
         X = cases.stored(cases.low_rank(rng, 700, d), dtype)
         assert_same_as_brute(Rows(cases.chunks_of(X, (300, 301))), cases.queries_for(rng, X, 12), (9,), metric)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_rows_wider_than_a_block_of_the_projections(dtype, metric):
+    """65,536 features are projected at a time; bright rows fill every sum to the brim."""
+    rng = np.random.default_rng(14)
+    X = cases.stored(cases.HOSTILE["near pairs and bright rows"](rng, 90, 70_001), dtype)
+    Q = np.concatenate([X[::9], np.full_like(X[:1], np.iinfo(dtype).max), np.full_like(X[:1], np.iinfo(dtype).min)])
+    check_all_levels(X, Q, metric, ks=(1, 9, 90), cuts=(40, 41))
 
 
 @pytest.mark.parametrize("metric", METRICS)
