@@ -54,7 +54,7 @@ def replacing(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; make room, or choose another disk") from None
+        raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; make room on the disk") from None
     finally:
         beside.unlink(missing_ok=True)
     if os.name == "posix":  # the rename itself; elsewhere folders cannot be opened

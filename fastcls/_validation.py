@@ -146,6 +146,18 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
         )
 
 
+def _is_plain(X: Any) -> bool:
+    """Whether these rows need no reading by scikit-learn, which takes longer than the search of one query."""
+    if type(X) not in (np.ndarray, np.memmap) or X.ndim != 2 or not X.size:
+        return False
+    return X.dtype.name in STORED_TYPES and X.dtype.isnative and X.flags.c_contiguous
+
+
+def _has_width_only(estimator: Any, X: np.ndarray) -> bool:
+    """Whether all that an estimator remembers of features is their number, and it is that of X."""
+    return getattr(estimator, "n_features_in_", None) == X.shape[1] and not hasattr(estimator, "feature_names_in_")
+
+
 def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = False, copy: bool = False) -> CheckedRows:
     """Rows that the kernels can read: 2-D, dense, of a stored type, finite, C-contiguous.
 
@@ -168,10 +180,11 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     """
     _refuse_what_no_kernel_reads(X, name)
     array = _as_array(X, name)
-    if estimator is not None:
+    plain = _is_plain(X)
+    if estimator is not None and (reset or not plain or not _has_width_only(estimator, X)):
         validate_data(estimator, X, reset=reset, skip_check_array=True)
     notes = _note_conversion(array, name)
-    rows = check_array(
+    rows = X if plain else check_array(
         array, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, input_name=name,
         estimator=estimator,
     )  # fmt: skip

@@ -208,25 +208,35 @@ def test_a_thousand_small_parts_cost_about_what_one_does(monkeypatch):
     assert model.search_report_.path == whole.search_report_.path == "filter"
 
 
-def test_rows_enough_at_last_are_filtered(monkeypatch):
-    """Levels are learned when there are rows enough, and again when these have doubled: from all of them."""
+def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_were_none(monkeypatch):
     rng = np.random.default_rng(7)
     X, y = blobs(rng, 24_000, 256, "uint8")
-    learned = []
-    learn = _cascade.Filter.learn.__func__
-    monkeypatch.setattr(
-        _cascade.Filter, "learn", classmethod(lambda cls, *a, **k: learned.append(len(a[0])) or learn(cls, *a, **k))
-    )
-    model = KNeighborsClassifier(5, n_jobs=2)
-    sizes = []
-    for first in range(0, 24_000, 1000):
-        model.partial_fit(X[first : first + 1000], y[first : first + 1000], classes=np.arange(5))
-        if len(learned) > len(sizes):
-            sizes.append(first + 1000)
-    assert sizes == [5000, 10_000, 20_000]
+    learned, learn, brute_cost = [], _cascade.Filter.learn.__func__, _cascade.brute_cost
+
+    def sizes_learned_at(model):
+        learned.clear()
+        sizes = []
+        for first in range(0, 24_000, 1000):
+            model.partial_fit(X[first : first + 1000], y[first : first + 1000], classes=np.arange(5))
+            sizes += [first + 1000] * (len(learned) > len(sizes))
+            if first >= 9000:
+                monkeypatch.setattr(_cascade, "brute_cost", brute_cost)
+        return sizes
+
+    def counted(cls, *args, **options):
+        learned.append(len(args[0]))
+        return learn(cls, *args, **options)
+
+    monkeypatch.setattr(_cascade.Filter, "learn", classmethod(counted))
+    model = KNeighborsClassifier(5, n_jobs=1)
+    assert sizes_learned_at(model) == [5000]
+    late = KNeighborsClassifier(5, n_jobs=1)
+    monkeypatch.setattr(_cascade, "brute_cost", lambda *args: 0.0)  # up to 10,000 rows brute force seems to be free
+    assert sizes_learned_at(late) == [5000, 10_000, 20_000]
     wanted = NearestNeighbors(5, algorithm="brute").fit(X).kneighbors(X[:300])
-    assert_same_bytes(model.kneighbors(X[:300]), wanted)
-    assert model.search_report_.path == "filter"
+    for one in (model, late):
+        assert_same_bytes(one.kneighbors(X[:300]), wanted)
+        assert one.search_report_.path == "filter"
 
 
 def test_a_sample_is_of_all_chunks():
