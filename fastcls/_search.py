@@ -134,13 +134,13 @@ def search(
                 take(part, n_queries, S[room], indices[room])
     notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
     path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
-    brute = run or _brute.Search(rows, of_queries.dtype, 0, k, METRICS[metric_name], 1)
+    whole = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [part for part in (filtered, run) if part is not None]
     report = SearchReport(
         path=" then ".join([path] * (filtered is not None) + ["brute"] * (run is not None)),
         kernel=kernel if run is None else run.kernel,
         metric=metric_name,
-        arithmetic="integer" if brute.arithmetic in ("uint8", "int8") else "float64",
+        arithmetic="integer" if whole else "float64",
         isa=_kernels.active_isa(),
         threads=n_threads,
         n_queries=n_queries,

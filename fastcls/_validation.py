@@ -22,6 +22,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 logger = logging.getLogger("fastcls")
 
 STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
+_STORED = frozenset(map(np.dtype, STORED_TYPES))
 _FINITE_BLOCK_BYTES = 1 << 22
 
 
@@ -146,6 +147,19 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
         )
 
 
+def _is_plain(X: Any, estimator: Any, reset: bool) -> bool:
+    """Whether X is an array as the kernels read it, of the estimator's width: all that is left to check are its values.
+
+    What the general way asks of it takes 0.2 ms, as long as one query's search.
+    """
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in _STORED or not X.flags.c_contiguous:
+        return False
+    if estimator is None:
+        return True
+    same = X.shape[1] == getattr(estimator, "n_features_in_", -1)
+    return not reset and same and not hasattr(estimator, "feature_names_in_")
+
+
 def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = False, copy: bool = False) -> CheckedRows:
     """Rows that the kernels can read: 2-D, dense, of a stored type, finite, C-contiguous.
 
@@ -166,6 +180,9 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     InputError
         Where it cannot be used; the message says what to do.
     """
+    if not copy and _is_plain(X, estimator, reset):
+        check_finite(X, name)
+        return CheckedRows(X, 0, ())
     _refuse_what_no_kernel_reads(X, name)
     array = _as_array(X, name)
     if estimator is not None:
