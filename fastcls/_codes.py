@@ -8,6 +8,7 @@ only which maps to choose, and no choice can make a bound false.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Iterator, Sequence
@@ -107,8 +108,8 @@ def _blocks(n: int) -> Iterator[slice]:
 
 
 def sample_of(rows: np.ndarray) -> np.ndarray:
-    """Evenly spaced rows as float64: at least 640, and of narrow rows eight for each feature."""
-    n = _SAMPLE if rows.shape[1] > _NARROW else max(_SAMPLE, 8 * rows.shape[1])
+    """Evenly spaced rows as float64: at least 640, and of narrow rows three for each feature: eight left as many pairs."""
+    n = _SAMPLE if rows.shape[1] > _NARROW else max(_SAMPLE, 3 * rows.shape[1])
     return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
 
 
@@ -170,6 +171,13 @@ class GroupSums:
         _filter.group_sums(_bytes(rows), _storage(rows), self.order, self.signs, sums, magnitudes, scratch, n_threads)
         return sums, magnitudes
 
+    @functools.cached_property
+    def of_bytes(self) -> tuple[GroupSums, GroupSums, np.ndarray, np.ndarray, np.ndarray]:
+        """Coarse and fine groups, and the order, masks and keeps of encode_byte_groups; made once, not for every query."""
+        masks, keeps = np.where(self.signs > 0, 0, 0xFF), np.where(self.order >= 0, 0xFF, 0)
+        return (replace(self, size=_GROUP_COARSE), replace(self, size=_GROUP_FINE), np.maximum(self.order, 0),
+                masks.astype(np.uint8), keeps.astype(np.uint8))  # fmt: skip
+
     def empty(self, n: int) -> Codes:
         """Room for the codes of n rows."""
         none = np.zeros(1, dtype=np.int32)
@@ -189,12 +197,14 @@ class GroupSums:
 
 def _encode_bytes(groups: GroupSums, rows: np.ndarray, n_threads: int) -> dict[int, Codes]:
     """Codes of byte rows at both sizes of these groups; the fine groups' sums make the coarse ones'."""
-    coarse, fine = replace(groups, size=_GROUP_COARSE), replace(groups, size=_GROUP_FINE)
+    coarse, fine, order, masks, keeps = groups.of_bytes
     out = [coarse.empty(len(rows)), fine.empty(len(rows))]
-    masks = (np.where(fine.signs > 0, 0, 0xFF) ^ (0x80 if rows.dtype == np.int8 else 0)).astype(np.uint8)
-    keeps = np.where(fine.order >= 0, 0xFF, 0).astype(np.uint8)
-    _filter.encode_byte_groups(_bytes(rows), np.maximum(fine.order, 0), masks, keeps, out[0].codes, out[0].errors,
-                               out[1].codes, out[1].errors, n_threads)  # fmt: skip
+    if rows.dtype == np.int8:
+        masks = masks ^ np.uint8(0x80)
+    n_threads = _threads.worth(n_threads, rows.size)
+    scratch = np.empty((n_threads, 2 * fine.n_groups), dtype=np.int32)
+    _filter.encode_byte_groups(_bytes(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes,
+                               out[1].errors, scratch, n_threads)  # fmt: skip
     return {_GROUP_COARSE: out[0], _GROUP_FINE: out[1]}
 
 

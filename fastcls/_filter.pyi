@@ -44,6 +44,7 @@ def encode_byte_groups(
     coarse_errors_out: NDArray[np.float32],
     fine_out: NDArray[np.uint8],
     fine_errors_out: NDArray[np.float32],
+    scratch: NDArray[np.int32],
     n_threads: int,
 ) -> None: ...
 def encode_l2(

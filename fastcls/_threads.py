@@ -34,6 +34,17 @@ def notes() -> tuple[str, ...]:
     return ("one thread: this process was forked after fastcls was imported",) if _forked else ()
 
 
+def _cores(physical: bool) -> int:
+    """Cores this process may use. Asked of the system again only when the affinity changes: it takes 0.1 ms."""
+    allowed = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return _count_cores(physical, allowed, os.environ.get("LOKY_MAX_CPU_COUNT"))
+
+
+@functools.lru_cache(maxsize=16)
+def _count_cores(physical: bool, allowed: frozenset[int] | None, limit: str | None) -> int:
+    return int(joblib.cpu_count(only_physical_cores=physical))
+
+
 def effective(n_jobs: int | None) -> int:
     """Threads to use for `n_jobs`.
 
@@ -45,14 +56,12 @@ def effective(n_jobs: int | None) -> int:
         return 1
     if n_jobs is None:
         from_environment = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-        if from_environment.isdigit() and int(from_environment) > 0:
-            wanted = int(from_environment)
-        else:
-            wanted = joblib.cpu_count(only_physical_cores=True)
+        asked = int(from_environment) if from_environment.isdigit() else 0
+        wanted = asked if asked > 0 else _cores(physical=True)
     elif n_jobs > 0:
         wanted = int(n_jobs)
     else:
-        wanted = max(1, joblib.cpu_count() + 1 + int(n_jobs))
+        wanted = max(1, _cores(physical=False) + 1 + int(n_jobs))
     limit = _kernels.openmp_limit()
     # OpenMP cannot say whether its number is a default or a limit. It is taken as a limit where somebody lowered it since
     # import, and where it is 1: then the environment or a pool of processes asks for one thread each.
