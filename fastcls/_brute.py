@@ -69,16 +69,21 @@ class _Tile:
 
 
 class _Pieces:
-    """How many pairs the next parallel region should take, learned from how long the last one took."""
+    """How many pairs the next parallel region should take, learned from how long those before took.
+
+    By the best rate so far: a search that other processes slow down must not be cut ever smaller, for every cut costs the
+    threads a wait for each other, which then is the longer.
+    """
 
     def __init__(self, n_features: int, n_threads: int) -> None:
         self.pairs = max(1, _FIRST_PIECE * n_threads // n_features)
         self.count = 0
+        self.rate = 0.0  # pairs a second
 
     def took(self, pairs: int, seconds: float) -> None:
         self.count += 1
-        wanted = pairs * _PIECE_SECONDS / max(seconds, 1e-6)
-        self.pairs = int(np.clip(wanted, self.pairs / 4, self.pairs * 4)) + 1
+        self.rate = max(self.rate, pairs / max(seconds, 1e-6))
+        self.pairs = int(np.clip(self.rate * _PIECE_SECONDS, self.pairs / 4, self.pairs * 4)) + 1
 
 
 class Search:

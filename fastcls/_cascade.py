@@ -230,6 +230,7 @@ class Search:
         self.pairs = self.pieces = 0
         self.gave_up = False
         first = _FIRST_PIECE * n_threads // (rows.n_rows * of.levels[0].width)
+        self._rate = 0.0  # queries a second
         self._next = max(n_threads, min(self.per_job * n_threads, first))
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
@@ -252,9 +253,11 @@ class Search:
             self.pairs += n * self.rows.n_rows
             self.pieces += 1
             advance(n * self.rows.n_rows)
-            rate = n / max(time.perf_counter() - begun, 1e-6)
+            # The best rate so far: one that other processes slow down must not be cut ever smaller, for every cut costs the
+            # threads a wait for each other, which then is the longer.
+            self._rate = max(self._rate, n / max(time.perf_counter() - begun, 1e-6))
             whole = self.per_job * self.n_threads  # so that no thread waits for another's last job
-            wanted = int(min(_LARGEST_PART, rate * _PIECE_SECONDS))
+            wanted = int(min(_LARGEST_PART, self._rate * _PIECE_SECONDS))
             self._next = wanted // whole * whole or max(self.n_threads, wanted)
             first = part.stop
             self.gave_up = not self.forced and self._cost() > brute_cost(self.rows, self.filter.metric)

@@ -174,6 +174,7 @@ class Search:
         self.scratch = np.zeros((n_threads, 8), dtype=np.int64)  # counts; the rest of it is a few KB of each thread's stack
         self.n_queries = self.pieces = 0
         self.gave_up = False
+        self._rate = 0.0  # queries a second
         self._next = _FIRST_PIECE * n_threads
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
@@ -189,8 +190,10 @@ class Search:
             self.n_queries += n
             self.pieces += 1
             advance(n * self.rows.n_rows)
-            wanted = n * _PIECE_SECONDS / max(time.perf_counter() - begun, 1e-6)
-            self._next = int(np.clip(wanted, 1, 8 * self._next))
+            # The best rate so far: one that other processes slow down must not be cut ever smaller, for every cut costs the
+            # threads a wait for each other, which then is the longer.
+            self._rate = max(self._rate, n / max(time.perf_counter() - begun, 1e-6))
+            self._next = int(np.clip(self._rate * _PIECE_SECONDS, 1, 8 * self._next))
             first = part.stop
             self._judge()
         return first
