@@ -1,4 +1,4 @@
-/* exp of many numbers at once, for the softmax: plain arithmetic that compilers widen, so the same bits everywhere. */
+/* exp of many numbers at once, for the softmax: plain arithmetic, so the same bits whatever the C library. */
 #ifndef FASTCLS_LINEAR_EXPS_H
 #define FASTCLS_LINEAR_EXPS_H
 #include <stddef.h>
@@ -8,8 +8,8 @@
 /* v[i] = exp(v[i] - top) for v[i] <= top, within 2 units in the last place; 0 below exp(-708), NaN for NaN.
 
    With x = k ln 2 + r, |r| <= 0.347 (ln 2 in two parts, the first of 32 bits, so k times it is exact), exp(r) is its series to
-   r^13, whose rest is below 5e-18, by Estrin's scheme, and 2^k is put together from its exponent. 58 of them take a third of
-   the time of 58 calls of the C library's. */
+   r^13, whose rest is below 5e-18, by Estrin's scheme, and 2^k is put together from its exponent. As fast as glibc's, 4.6 ns
+   each beside 5.2: gcc 12 takes the choice for small x as a branch and does not widen the loop. */
 static void fastcls_exps(double *v, ptrdiff_t n, double top) {
     const double round = 0x1.8p52; /* added and taken off: the nearest whole number, and its bits below */
     for (ptrdiff_t i = 0; i < n; i++) {
