@@ -165,6 +165,31 @@ def test_large_arrays_are_referenced_and_copies_reported():
     assert not any(np.may_share_memory(chunk, part) for chunk in protected._rows.chunks for part in parts)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "wanted"),
+    [
+        ([1, 100], [1, 100]),  # a large part behind a small one
+        ([120, 70], [120, 70]),  # a small one behind a large one that is less than twice as large
+        ([99, 50], [149]),
+        ([100, 50], [100, 50]),
+        ([99, 49], [99, 49]),
+        ([40, 20, 10, 10], [80]),
+        ([1, 100, 1, 1], [1, 100, 2]),
+        ([60, 60, 60], [120, 60]),
+    ],
+)
+def test_only_what_is_small_is_joined(sizes, wanted, monkeypatch):
+    monkeypatch.setattr(_rows, "_WHOLE_BYTES", 100)
+    parts = [np.full((size, 1), number, np.uint8) for number, size in enumerate(sizes)]
+    rows = Rows(parts[:1])
+    for part in parts[1:]:
+        rows = rows.grown(Rows([part]))
+    assert list(map(len, rows.chunks)) == wanted
+    assert np.array_equal(np.concatenate(rows.chunks), np.concatenate(parts))
+    for chunk in rows.chunks:
+        assert len(chunk) not in sizes or any(chunk is part for part in parts)
+
+
 def test_a_buffer_filled_anew_needs_copy_and_gets_it():
     rng = np.random.default_rng(5)
     X = random_rows(rng, 60, 4, "float64")
