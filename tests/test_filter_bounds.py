@@ -6,6 +6,7 @@ step of the codes or by one unit in the last place, and every magnitude that a s
 
 import math
 import sys
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -164,6 +165,32 @@ def test_rows_that_differ_by_what_the_projection_leaves(dtype):
     assert (values[:, : level.n - 1] == values[0, : level.n - 1]).all()
     assert codes.errors.max() < 0.6
     assert_bounds_hold([level], Q, Q, "l2")
+
+
+@pytest.mark.parametrize("in_span", [False, True])
+def test_rows_that_singles_round_apart(in_span):
+    """Two rows a hair's breadth to either side of the middles between singles: their projections differ, they do not.
+
+    Steps are made so small that this is many; of rows that the projection leaves nothing of, in their residual norms too.
+    """
+    rng = np.random.default_rng(3)
+    X = cases.low_rank(rng, 400, 64)
+    level = cases.every_level(X, "l2")[0]
+    A, scale, center = level.basis.A.astype(np.float64), level.basis.data_scale, level.basis.center
+    wide = rng.normal(size=len(A)) @ A if in_span else rng.normal(size=64)
+    signs, below = np.sign(wide if in_span else A[0]), np.abs(wide).astype(np.float32)
+    middles = (below.astype(np.float64) + np.nextafter(below, np.float32(np.inf))) / 2
+    rows = np.stack([signs * middles * (1 - 1e-9), signs * middles * (1 + 1e-9)]) / scale + center
+    wide = (rows - center) * scale
+    singles = wide.astype(np.float32)
+    assert (singles[0] != singles[1]).all()
+    Z = (singles @ level.basis.A.T).astype(np.float64)
+    left = np.sqrt(np.maximum(0, level.s**2 * (wide**2).sum(axis=1) - (Z**2).sum(axis=1)))
+    apart = abs(left[1] - left[0]) if in_span else np.abs(Z[1] - Z[0]).max()
+    tight = replace(level, offsets=Z.mean(axis=0), step=apart / 20, residual_offset=left.mean() if in_span else math.nan)
+    values = code_values(tight, _codes.encode([tight], rows, 1)[0], False)
+    assert in_span or np.abs(values[0] - values[1]).max() >= 15  # of the residual norm only an interval is known
+    assert_bounds_hold([tight], rows, rows, "l2")
 
 
 def test_bounds_are_not_idle():
