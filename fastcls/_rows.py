@@ -73,7 +73,7 @@ class Rows:
         return self._norms[arithmetic]
 
     def statistics(self, metric_name: str, n_threads: int) -> list[_bounds.Statistics]:
-        """What the bounds need of every chunk; computed once, 16 bytes a row."""
+        """What the bounds need of every chunk; computed once, 16 to 24 bytes a row."""
         about_zero = metric_name == "cosine"
         if about_zero not in self._statistics:
             center = _bounds.choose_center(self.chunks[0], metric_name)
