@@ -13,7 +13,7 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
-from fastcls._direct cimport Pairs, Rows, Tile, distance_block, fetch, search_block, tile_of
+from fastcls._direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
 from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, narrow_fn, search_narrow_block, widen_fn
 from fastcls._panels cimport (
     Heaps, Panel, PanelScratch, PanelSearch, lay_out, pair_fn, search_panels_block, select_fn,
