@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", default=[], metavar="ROW", help="this row; may be given again")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--keep-rivals", action="store_true",
-                        help="take rivals' figures from bench/results/rivals.json, where undisturbed")  # fmt: skip
+                        help="take rivals' figures from bench/results/rivals.json where they are, undisturbed")  # fmt: skip
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     print(run(arguments.name, arguments.only, arguments.threads, arguments.keep_rivals, arguments.results))

@@ -106,7 +106,7 @@ class Rows:
         return known
 
     def statistics(self, metric_name: str, n_threads: int) -> list[_bounds.Statistics]:
-        """What the bounds need of every chunk; computed once, 16 bytes a row."""
+        """What the bounds need of every chunk; computed once, 16 to 24 bytes a row."""
         about_zero = metric_name == "cosine"
         known = self._statistics.get(about_zero, [])
         if len(known) < len(self.chunks):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _rows import assert_search_is_reference, hostile_rows
+from _rows import assert_search_is_reference, hostile_rows, random_rows
 
-from fastcls import _bounds, metrics, reference, simd
+from fastcls import _bounds, _kernels, metrics, reference, simd
 
 METRICS = list(metrics.METRICS)
 FLOATS = ["float16", "float32", "float64"]
@@ -82,7 +82,7 @@ def lost_in_turn(kind):
     """Equal rows whose sum, taken in turn, loses half an ulp of its first term (or gains it) with each of the others."""
     row = np.full(BLOCK, 2.0**-12 if kind == "dot" else U * (1 + 2.0**-20), np.float32)
     row[0] = 1
-    rows = np.stack([row, -row])  # their mean is zero: a center would take the rows away
+    rows = np.stack([row, -row, 0 * row])  # their mean is zero: a center would take the rows away
     return rows[:1], rows
 
 
@@ -126,7 +126,7 @@ def test_no_pair_fails_the_test_of_its_own_distance(metric, dtype, width):
     n_tested = 0
     for name, X in hostile_rows(np.random.default_rng(0), 60, max(width, 4), dtype).items():
         rows = np.ascontiguousarray(X[:, -width:])
-        found = discarded(rows[::3].copy(), rows, metric)
+        found = discarded(np.concatenate([rows[1:2], rows[::3]]), rows, metric)  # row 1 may be the huge one
         n_tested += found is not None
         assert found is None or not any(found.values()), (name, found)
     assert n_tested > 6, "singles must hold most of the rows"
@@ -148,6 +148,49 @@ def test_smaller_bounds_would_discard_neighbours(metric, constant, share, name, 
     """The rows above try the bounds: with any term of docs/bounds.md smaller, a pair fails the test of its own S."""
     monkeypatch.setattr(_bounds, constant, share * getattr(_bounds, constant))
     assert any(discarded(*REACHED[metric][name], metric).values())
+
+
+def discarded_bytes(Q, X, metric):
+    """Keys of exact sums, S, and thresholds at S."""
+    panel = _bounds.panel_of(metrics.METRICS[metric].sum, X.dtype)
+    of_queries, of_rows = (_bounds.statistics(rows, np.zeros(X.shape[1], X.dtype), 1) for rows in (Q, X))
+    terms = _bounds.terms(metric, panel, X.dtype, of_queries, of_rows, 0.0)
+    q, r = (rows.astype(np.int64) for rows in (Q, X))
+    if metric == "l1":
+        sums = np.abs(q[:, None] - r).sum(axis=2)
+    else:
+        bq, br = _kernels.panel_biases(_kernels.PANELS[panel], _kernels.TYPES[X.dtype.name])
+        sums = (q + bq) @ (r + br).T
+    with np.errstate(invalid="ignore"):  # zero rows
+        keys = (sums * terms.scale + terms.query_terms[:, None] + terms.row_terms) * terms.row_factors
+    S = reference.order_values(Q, X, metric)
+    return keys, S, terms.alphas[:, None] * S + terms.betas[:, None]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtype", ["uint8", "int8"])
+def test_no_pair_of_bytes_fails_the_test_of_its_own_distance(isa, metric, dtype, monkeypatch):
+    if _kernels.panel_shape(_kernels.PANELS["dot_bytes"]) is None:
+        pytest.skip(f"{isa} has no panels")
+    rng = np.random.default_rng(0)
+    X = random_rows(rng, 300, 37, dtype)
+    X[::7] = np.repeat(X[:1], 43, axis=0)
+    X[5] = 0
+    keys, S, thresholds = discarded_bytes(X[:40], X, metric)
+    if metric != "cosine":
+        assert np.array_equal(keys, S)
+        return
+    assert not (keys > thresholds).any()
+    monkeypatch.setattr(_bounds, "_COSINE_RESERVE", 0.0)
+    keys, _, thresholds = discarded_bytes(X[:40], X, metric)
+    assert (keys > thresholds).any(), "without the reserve a rounding of the key discards a pair"
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_queries_that_overflow_singles_are_searched_all_the_same(isa, metric):
+    rng = np.random.default_rng(1)
+    X = -np.abs(rng.normal(size=(400, 37)))
+    assert_search_is_reference(1e45 * np.abs(rng.normal(size=(9, 37))), X, 5, metric)
 
 
 @pytest.mark.parametrize("metric", REACHED)

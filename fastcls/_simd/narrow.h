@@ -63,17 +63,68 @@ FOR_CONSTANTS void NARROW(narrow_insert)(VALUES s, NUMBERS row, ptrdiff_t k, dou
     STORE_N(index, PICK_N(before_here, row, LOAD_N(index)));
 }
 
+/* The sum of one row with the queries of a register, infinite where the row is of the query's own group. */
+FOR_CONSTANTS VALUES NARROW(narrow_seen)(const double *queries, const double *row, ptrdiff_t d, int sum,
+                                         const int64_t *query_groups, const int64_t *row_group) {
+    const VALUES s = NARROW(narrow_sum)(queries, row, d, sum);
+    return query_groups ? PICK_V(NOT_EQUAL(LOAD_N(query_groups), SET_N(*row_group)), s, SET_V(INFINITY)) : s;
+}
+
+/* Lists of up to eight stay in registers while row after row is offered: written back, each place costs four cycles of
+   stores (AVX-512, Zen 4). They end at place 7; the places before the first hold what no row comes before. */
+#define PLACES(F) F(7, 6) F(6, 5) F(5, 4) F(4, 3) F(3, 2) F(2, 1) F(1, 0)
+#define FETCH(p, unused)                                                                                                 \
+    VALUES S_##p = p < 8 - k ? SET_V(-INFINITY) : LOAD_V(S + 8 * (p + k - 8));                                           \
+    NUMBERS index_##p = LOAD_N(index + 8 * (p < 8 - k ? 0 : p + k - 8));
+#define COMPARE(p, unused) const MASK before_##p = LESS(s, S_##p);
+#define MOVE(p, above)                                                                                                   \
+    S_##p = PICK_V(before_##p, PICK_V(before_##above, S_##above, s), S_##p);                                             \
+    index_##p = PICK_N(before_##p, PICK_N(before_##above, index_##above, here), index_##p);
+#define KEEP(p, unused)                                                                                                  \
+    if (p >= 8 - k) {                                                                                                    \
+        STORE_V(S + 8 * (p + k - 8), S_##p);                                                                             \
+        STORE_N(index + 8 * (p + k - 8), index_##p);                                                                     \
+    }
+FOR_CONSTANTS void NARROW(narrow_few)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
+                                      const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
+                                      ptrdiff_t k, double *S, int64_t *index) {
+    PLACES(FETCH)
+    FETCH(0, 0)
+    for (ptrdiff_t row = 0; row < n_rows; row++) {
+        const VALUES s = NARROW(narrow_seen)(queries, rows + row * d, d, sum, query_groups, row_groups + row);
+        COMPARE(7, 6)
+        if (ANY(before_7)) {
+            const NUMBERS here = SET_N(first_index + row);
+            COMPARE(6, 5) COMPARE(5, 4) COMPARE(4, 3) COMPARE(3, 2) COMPARE(2, 1) COMPARE(1, 0) COMPARE(0, 0)
+            PLACES(MOVE)
+            S_0 = PICK_V(before_0, s, S_0);
+            index_0 = PICK_N(before_0, here, index_0);
+        }
+    }
+    PLACES(KEEP)
+    KEEP(0, 0)
+}
+#undef PLACES
+#undef FETCH
+#undef COMPARE
+#undef MOVE
+#undef KEEP
+
 FOR_CONSTANTS void NARROW(narrow_rows)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
                                        const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
                                        ptrdiff_t k, double *S, int64_t *index) {
-    for (int part = 0; part < 8; part += WIDTH)
+    for (int part = 0; part < 8; part += WIDTH) {
+        const int64_t *groups = query_groups ? query_groups + part : NULL;
+        if (k <= 8) {
+            NARROW(narrow_few)(queries + part, rows, n_rows, d, sum, groups, row_groups, first_index, k, S + part, index + part);
+            continue;
+        }
         for (ptrdiff_t row = 0; row < n_rows; row++) {
-            VALUES s = NARROW(narrow_sum)(queries + part, rows + row * d, d, sum);
-            if (query_groups)
-                s = PICK_V(NOT_EQUAL(LOAD_N(query_groups + part), SET_N(row_groups[row])), s, SET_V(INFINITY));
+            const VALUES s = NARROW(narrow_seen)(queries + part, rows + row * d, d, sum, groups, row_groups + row);
             if (ANY(LESS(s, LOAD_V(S + 8 * (k - 1) + part))))
                 NARROW(narrow_insert)(s, SET_N(first_index + row), k, S + part, index + part);
         }
+    }
 }
 
 static void NARROW(narrow)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
