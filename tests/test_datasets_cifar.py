@@ -370,18 +370,17 @@ def test_a_kind_of_label_that_is_not_there_is_refused(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- archives
 
 
-def with_member(path: Path, change: Callable[[tarfile.TarInfo], None], content: bytes = b"hello") -> Path:
-    """An archive of sound files with one member more."""
-    files = cifar10_binary(Images())
+def with_member(path: Path, change: Callable[[tarfile.TarInfo], None], first: bool) -> Path:
+    """An archive of sound files with one member more, before or behind them."""
+    files = [*cifar10_binary(Images()).items()]
+    files.insert(0 if first else len(files), ("more", b"hello"))
     with tarfile.open(path, "w:gz") as tar:
-        for name, data in files.items():
+        for name, data in files:
             info = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
             info.size = len(data)
+            if name == "more":
+                change(info)
             tar.addfile(info, io.BytesIO(data))
-        info = tarfile.TarInfo("cifar-10-batches-bin/more")
-        info.size = len(content)
-        change(info)
-        tar.addfile(info, io.BytesIO(content))
     return path
 
 
@@ -412,13 +411,14 @@ MEMBERS = {
 }
 
 
+@pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize(("change", "words"), list(MEMBERS.values()), ids=list(MEMBERS))
 def test_an_archive_with_paths_or_links_is_refused_and_writes_nothing(
-    change: Callable, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    change: Callable, words: str, first: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room = tmp_path / "a" / "b"
     room.mkdir(parents=True)
-    path = with_member(room / "c.tar.gz", change)
+    path = with_member(room / "c.tar.gz", change, first)
     monkeypatch.chdir(room)
     before = sorted(tmp_path.rglob("*"))
     check_refused(lambda: datasets.load(path), words)
@@ -431,9 +431,11 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
     for content in (sound[:-1], sound[:-9], sound[: len(sound) // 2], sound[:-6] + b"xx" + sound[-4:]):
         path.write_bytes(content)
         check_refused(lambda: datasets.load(path), "damaged or truncated")
-    check_refused(lambda: datasets.load_cifar10(write(tmp_path, {"x.tar.gz": b"hello"}) / "x.tar.gz"), "none of the files")
-    path.write_bytes(gzip.compress(b"hello"))
-    check_refused(lambda: datasets.load(path), "is of no known layout")
+    for content in (b"hello", b"", gzip.compress(b"hello")):
+        path.write_bytes(content)
+        check_refused(lambda: datasets.load(path), "damaged or truncated")
+    check_refused(lambda: datasets.load(archive(path, {"a.doc": b""})), "is of no known layout")
+    check_refused(lambda: datasets.load_cifar10(path), "none of the files")
 
 
 @pytest.mark.parametrize("name", ["data_batch_3.bin", "readme.html"])

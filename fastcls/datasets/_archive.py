@@ -22,15 +22,12 @@ def is_archive(path: Path) -> bool:
 
 
 def first_names(path: Path, count: int) -> list[str]:
-    """Return the base names of an archive's first files, or of those before the first damage."""
+    """Return the base names of an archive's first files; refuse it as ``read_archive`` does."""
     names: list[str] = []
-    try:
-        for member, _ in _members(path):
-            names.append(PurePosixPath(member.name).name)
-            if len(names) == count:
-                break
-    except InputError:
-        pass  # who loads it meets the damage again, and says so
+    for member, _ in _members(path):
+        names.append(PurePosixPath(member.name).name)
+        if len(names) == count:
+            break
     return names
 
 
