@@ -324,7 +324,7 @@ X4, Y4 = np.eye(4), np.array([0, 1, 2, 1])
         (lambda: LinearProblem(X4, Y4, alpha=float("nan")), "alpha=nan"),
         (lambda: LinearProblem(X4, Y4[:2]), "each of the 4 rows"),
         (lambda: LinearProblem(X4, Y4 * 0.5), "integer class code"),
-        (lambda: LinearProblem(X4, Y4 - 1), "codes -1 to 1"),
+        (lambda: LinearProblem(X4, Y4 - 1), "holds the code -1: codes of classes are 0, 1, 2"),
         (lambda: LinearProblem(X4, Y4, n_classes=2), "use 0 to 1"),
         (lambda: LinearProblem(X4, Y4, center=np.zeros(3)), "4 of them"),
         (lambda: LinearProblem(X4, Y4, scale=0.0), "scale holds a 0"),
