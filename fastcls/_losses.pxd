@@ -10,10 +10,7 @@ Formula, domain and source of each stand in losses.py, beside the NumPy twin tha
 its function and its line of the table here, its twin and its registry row there, and nothing else.
 """
 
-from libc.math cimport INFINITY, log1p
-
-cdef extern from "linear_exps.h" nogil:
-    void fastcls_exps(double *v, Py_ssize_t n, double top)
+from libc.math cimport INFINITY, exp, log1p
 
 ctypedef double (*sample_loss)(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
                                const double *options) noexcept nogil
@@ -109,8 +106,8 @@ cdef inline double softmax(double *scores, Py_ssize_t n_classes, Py_ssize_t labe
             top = scores[j]
             top_class = j
     gap = top - scores[label]
-    fastcls_exps(scores, n_classes, top)    # at most 1: no score is too large
     for j in range(n_classes):
+        scores[j] = exp(scores[j] - top)    # at most 1: no score is too large
         below_top += scores[j] if j != top_class else 0.0
         not_label += scores[j] if j != label else 0.0
     total = 1.0 + below_top
