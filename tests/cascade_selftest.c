@@ -6,29 +6,11 @@
    found. Buffers lie up against an unreadable page, behind them or before them. */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <stdarg.h>
 
 #include "cascade_dispatch.h"
 #include "selftest_oracle.h"
+#include "selftest_report.h"
 
-static const char *fault = "", *isa_name = "";
-static char where[256];
-static long n_compared;
-
-static void at(const char *format, ...) {
-    va_list values;
-    va_start(values, format);
-    const int used = snprintf(where, sizeof where, "%s ", isa_name);
-    vsnprintf(where + used, sizeof where - (size_t)used, format, values);
-    va_end(values);
-}
-static void bad_read(int unused) {
-    (void)unused;
-    static const char head[] = "FAILED read or wrote outside its buffers: ";
-    if (write(1, head, sizeof head - 1) < 0 || write(1, where, strlen(where)) < 0 || write(1, "\n", 1) < 0)
-        _exit(2);
-    _exit(1);
-}
 static void same(int64_t got, int64_t wanted) {
     n_compared++;
     if (got != wanted) {
@@ -36,23 +18,6 @@ static void same(int64_t got, int64_t wanted) {
         exit(1);
     }
 }
-
-#if defined(__x86_64__)
-static unsigned flush_subnormals(void) {
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040);
-    return before;
-}
-static void still_flushing(unsigned before) {
-    if (before)
-        same((_mm_getcsr() & 0x8040) == 0x8040, 1);
-    if (before)
-        _mm_setcsr(before);
-}
-#else
-static unsigned flush_subnormals(void) { return 0; }
-static void still_flushing(unsigned before) { (void)before; }
-#endif
 
 enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, SUMS, COLUMNS, LISTS, N_ROOMS = LISTS + 12 };
 static room_t rooms[N_ROOMS];
@@ -344,7 +309,7 @@ int main(int n_arguments, char **arguments) {
         for (int flushing = 0; flushing < 2; flushing++) { /* whatever mode another library has left the processor in */
             const unsigned mode = flushing ? flush_subnormals() : 0;
             check_screens(&fastcls_active_cascade);
-            still_flushing(mode);
+            same(still_flushing(mode), 1);
         }
         check_bounds(&fastcls_active_cascade);
         check_ats(&fastcls_active_cascade);

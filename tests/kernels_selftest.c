@@ -7,13 +7,11 @@
    Build with -ffp-contract=off, as the kernels are; BLOCK_BYTES is that of fastcls/_bounds.py. */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <unistd.h>
 
 #include "dispatch.h"
 #include "pack.h"
 #include "selftest_oracle.h"
+#include "selftest_report.h"
 
 #ifndef BLOCK_BYTES
 #define BLOCK_BYTES 4096
@@ -22,27 +20,11 @@
 static const char *const sum_names[] = {"l1", "sql2", "dot"};
 static const char *const type_names[] = {"uint8", "int8", "float16", "float32", "float64"};
 static const char *const panel_names[] = {"l1_bytes", "dot_bytes", "max_singles", "dot_singles"};
-static const char *fault = "", *isa_name = "", *pretended = "";
-static char where[256];
-static long n_compared;
+static const char *pretended = "";
 
-static void at(const char *format, ...) {
-    va_list values;
-    va_start(values, format);
-    const int used = snprintf(where, sizeof where, "%s ", isa_name);
-    vsnprintf(where + used, sizeof where - (size_t)used, format, values);
-    va_end(values);
-}
 static void fail(double got, double wanted) {
     printf("FAILED %s: got %.17g, wanted %.17g\n", where, got, wanted);
     exit(1);
-}
-static void bad_read(int unused) {
-    (void)unused;
-    static const char head[] = "FAILED read or wrote outside its buffers: ";
-    if (write(1, head, sizeof head - 1) < 0 || write(1, where, strlen(where)) < 0 || write(1, "\n", 1) < 0)
-        _exit(2);
-    _exit(1);
 }
 static void same(double got, double wanted) {
     n_compared++;
@@ -95,24 +77,6 @@ static int check_pairs(const fastcls_isa *isa) {
     return n_pairs;
 }
 
-/* Byte tiles must give their sums in whatever mode another library has left the processor, and leave it in that mode. */
-#if defined(__x86_64__)
-static unsigned flush_subnormals(void) {
-    const unsigned before = _mm_getcsr();
-    _mm_setcsr(before | 0x8040);
-    return before;
-}
-static void still_flushing(unsigned before) {
-    if (before)
-        same((_mm_getcsr() & 0x8040) == 0x8040, 1);
-    if (before)
-        _mm_setcsr(before);
-}
-#else
-static unsigned flush_subnormals(void) { return 0; }
-static void still_flushing(unsigned before) { (void)before; }
-#endif
-
 /* Packing in blocks of features and adding the blocks' tiles, as the search does. Every buffer ends at the page behind. */
 static int bias(int type, int flip) { return !flip ? 0 : type == FASTCLS_U8 ? -128 : 128; }
 typedef struct {
@@ -144,7 +108,7 @@ static const double *tile_sums(packing_t p, const uint8_t *queries, ptrdiff_t n_
             memset(packed_rows + (n_steps - 1) * unit * p.panel->rows, 0, (size_t)unit); /* as if a tail were lost */
         const unsigned flushing = p.type < FASTCLS_F16 ? flush_subnormals() : 0;
         p.panel->tile(packed_queries, packed_rows, n_steps, sums, p.panel->rows, first > 0);
-        still_flushing(flushing);
+        same(still_flushing(flushing), 1); /* byte tiles leave the processor in the mode they found it in */
     }
     return sums;
 }

@@ -7,32 +7,14 @@
    must be found. Build with -ffp-contract=off, as the kernels are. */
 #define _GNU_SOURCE
 #include <signal.h>
-#include <stdarg.h>
 
 #include "dispatch.h"
 #include "linear_dispatch.h"
 #include "selftest_oracle.h"
+#include "selftest_report.h"
 
 static const char *const type_names[] = {"uint8", "int8", "float16", "float32", "float64"};
 static const char *const real_names[] = {"float32", "float64"};
-static const char *fault = "", *isa_name = "";
-static char where[256];
-static long n_compared;
-
-static void at(const char *format, ...) {
-    va_list values;
-    va_start(values, format);
-    const int used = snprintf(where, sizeof where, "%s ", isa_name);
-    vsnprintf(where + used, sizeof where - (size_t)used, format, values);
-    va_end(values);
-}
-static void bad_read(int unused) {
-    (void)unused;
-    static const char head[] = "FAILED read or wrote outside its buffers: ";
-    if (write(1, head, sizeof head - 1) < 0 || write(1, where, strlen(where)) < 0 || write(1, "\n", 1) < 0)
-        _exit(2);
-    _exit(1);
-}
 static void within(double got, double wanted, double bound) {
     n_compared++;
     if (!(fabs(got - wanted) <= bound)) {

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Cross-compiles kernels_selftest.c and cascade_selftest.c for aarch64 and runs them under user-mode emulation, on a processor with the dot product
-# extension and on one without. Needs Debian's gcc-aarch64-linux-gnu and qemu-user.
+# Cross-compiles kernels_selftest.c and cascade_selftest.c for aarch64 and runs them under user-mode emulation, on a
+# processor with the dot product extension and on one without. Needs Debian's gcc-aarch64-linux-gnu and qemu-user.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CC=${AARCH64_CC:-aarch64-linux-gnu-gcc}

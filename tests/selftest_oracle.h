@@ -1,4 +1,4 @@
-/* What kernels_selftest.c tests with: guarded memory, values of every kind, and the plain definitions of the sums. */
+/* What the self-tests of the compiled kernels test with: guarded memory, values of every kind, and the plain definitions of the sums. */
 #ifndef SELFTEST_ORACLE_H
 #define SELFTEST_ORACLE_H
 #include <stdio.h>
@@ -16,7 +16,7 @@ static room_t new_room(size_t n_bytes) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (n_bytes + page - 1) / page * page;
     uint8_t *all = mmap(NULL, inside + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED || mprotect(all, page, PROT_NONE) || mprotect(all + page + inside, page, PROT_NONE)) {
-        perror("kernels_selftest: mmap");
+        perror("selftest: mmap");
         exit(2);
     }
     const room_t room = {all + page, all + page + inside};
@@ -24,7 +24,7 @@ static room_t new_room(size_t n_bytes) {
 }
 static uint8_t *put(room_t room, size_t n_bytes, int right) {
     if (n_bytes > (size_t)(room.end - room.start)) {
-        printf("kernels_selftest: a buffer of %zu bytes does not fit\n", n_bytes);
+        printf("selftest: a buffer of %zu bytes does not fit\n", n_bytes);
         exit(2);
     }
     return right ? room.end - n_bytes : room.start;
