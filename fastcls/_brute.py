@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _bounds, _kernels, _threads
+from ._pace import Pace
 from ._rows import Norms, Rows, as_bytes, norms_for
 from .metrics import METRICS, Metric
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
 _QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
-_PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
 _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
 _LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
@@ -68,24 +68,6 @@ class _Tile:
         return cls(queries, rows, np.empty((n_threads, size)))
 
 
-class _Pieces:
-    """How many pairs the next parallel region should take, learned from how long those before took.
-
-    By the best rate so far: a search that other processes slow down must not be cut ever smaller, for every cut costs the
-    threads a wait for each other, which then is the longer.
-    """
-
-    def __init__(self, n_features: int, n_threads: int) -> None:
-        self.pairs = max(1, _FIRST_PIECE * n_threads // n_features)
-        self.count = 0
-        self.rate = 0.0  # pairs a second
-
-    def took(self, pairs: int, seconds: float) -> None:
-        self.count += 1
-        self.rate = max(self.rate, pairs / max(seconds, 1e-6))
-        self.pairs = int(np.clip(self.rate * _PIECE_SECONDS, self.pairs / 4, self.pairs * 4)) + 1
-
-
 class Search:
     """One search under way: what is the same for every piece of it.
 
@@ -97,7 +79,8 @@ class Search:
     def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
         self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
         self.arithmetic = _arithmetic(dtype, rows.dtype)
-        self.pieces = _Pieces(rows.n_features, n_threads)
+        self.pace = Pace()
+        self._next = max(1, _FIRST_PIECE * n_threads // rows.n_features)  # pairs of the next piece
         self.refined = 0
         self.narrow = self._is_narrow(dtype, n_queries)
         self.panel = None if self.narrow else self._choose_panel(dtype, n_queries)
@@ -158,7 +141,7 @@ class Search:
         """Neighbours of a block of queries, in parts that keep every thread busy."""
         first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
-            wanted = min(self.pieces.pairs // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
+            wanted = min(self._next // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
             part = slice(first, min(len(Q), first + max(block, wanted)))
             n_parts = self.n_threads if self.by_rows else 1
             shape = (n_parts, part.stop - part.start, self.k)
@@ -183,7 +166,7 @@ class Search:
             row = 0
             while row < len(chunk):
                 begun = time.perf_counter()
-                some = slice(row, row + max(self.per_tile * self.n_threads, self.pieces.pairs // len(Q)))
+                some = slice(row, row + max(self.per_tile * self.n_threads, self._next // len(Q)))
                 of_rows = groups[1][start + some.start : start + some.stop]
                 heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
                 if self.narrow:
@@ -194,7 +177,8 @@ class Search:
                 else:
                     self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
                 pairs = len(Q) * len(chunk[some])
-                self.pieces.took(pairs, time.perf_counter() - begun)
+                wanted = self.pace.took(pairs, time.perf_counter() - begun)
+                self._next = int(np.clip(wanted, self._next / 4, self._next * 4)) + 1
                 advance(pairs)
                 row = some.stop
 

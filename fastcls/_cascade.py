@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import _codes, _filter, _kernels, _threads
+from . import _codes, _encode, _filter, _kernels, _threads
+from ._pace import Pace
 from ._rows import Rows, as_bytes, norms_for
 from ._search_report import LevelReport
 from .metrics import Metric
@@ -37,7 +38,6 @@ _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _HOPELESS = 0.92  # of the usual distance
 _EARLY = 2.0  # pairs that pass the screen, for each that would if the last reach were known from the start
-_PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
 _KEPT_BYTES = 1 << 19
 _LARGEST_PART = 4096  # queries whose codes are held at a time
@@ -227,10 +227,9 @@ class Search:
         size = _filter.scratch_bytes(self.per_job, of.levels[0].width, self.n_picks, self.list_room)
         self.scratch = _scratch(n_threads, size)
         self._counts = np.zeros((n_threads, 5), dtype=np.int64)
-        self.pairs = self.pieces = 0
+        self.pairs, self.pace = 0, Pace()
         self.gave_up = False
         first = _FIRST_PIECE * n_threads // (rows.n_rows * of.levels[0].width)
-        self._rate = 0.0  # queries a second
         self._next = max(n_threads, min(self.per_job * n_threads, first))
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
@@ -251,13 +250,9 @@ class Search:
                 S_out[part], indices_out[part] = S[0], indices[0]
             _kernels.sort_heaps(S_out[part], indices_out[part], min(self.n_threads, -(-n // _SORTED_A_THREAD)))
             self.pairs += n * self.rows.n_rows
-            self.pieces += 1
             advance(n * self.rows.n_rows)
-            # The best rate so far: one that other processes slow down must not be cut ever smaller, for every cut costs the
-            # threads a wait for each other, which then is the longer.
-            self._rate = max(self._rate, n / max(time.perf_counter() - begun, 1e-6))
             whole = self.per_job * self.n_threads  # so that no thread waits for another's last job
-            wanted = int(min(_LARGEST_PART, self._rate * _PIECE_SECONDS))
+            wanted = int(min(_LARGEST_PART, self.pace.took(n, time.perf_counter() - begun)))
             self._next = wanted // whole * whole or max(self.n_threads, wanted)
             first = part.stop
             self.gave_up = not self.forced and self._cost() > brute_cost(self.rows, self.filter.metric)
@@ -299,7 +294,7 @@ class Search:
 
     @property
     def panel_rows(self) -> int:
-        return _filter.PANEL_ROWS[self.filter.levels[0].kind]
+        return _encode.PANEL_ROWS[self.filter.levels[0].kind]
 
     def level_reports(self) -> tuple[LevelReport, ...]:
         counts = self.counts

@@ -19,7 +19,7 @@ from typing import Protocol
 import numpy as np
 import scipy.linalg
 
-from . import _filter, _kernels, _threads
+from . import _encode, _kernels, _threads
 
 _SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
 _NARROW = 800  # features up to which a basis is learned from their products, and from more rows
@@ -114,17 +114,17 @@ def sample_of(rows: np.ndarray) -> np.ndarray:
 
 
 def _padded(width: int, kind: str) -> int:
-    step = _filter.STEP_BYTES[kind]
+    step = _encode.STEP_BYTES[kind]
     return -(-width // step) * step
 
 
 def in_panels(codes: Codes, kind: str, n_threads: int) -> Codes:
     """The same codes as the screen reads them."""
-    panel_rows = _filter.PANEL_ROWS[kind]
+    panel_rows = _encode.PANEL_ROWS[kind]
     n, width = codes.codes.shape
     n_panels = -(-n // panel_rows)
     panels = np.empty((n_panels, panel_rows * width), dtype=np.uint8)
-    _filter.to_panels(codes.codes, _filter.STEP_BYTES[kind], panel_rows, panels, n_threads)
+    _encode.to_panels(codes.codes, _encode.STEP_BYTES[kind], panel_rows, panels, n_threads)
     starts = np.zeros(n_panels * panel_rows, dtype=np.int32)
     starts[: len(codes.starts)] = codes.starts
     panel_errors = np.maximum.reduceat(codes.errors, np.arange(0, n, panel_rows))
@@ -168,7 +168,7 @@ class GroupSums:
         """(sums, sum of |x|) of rows: float64 (n_rows, n_groups), (n_rows,)."""
         sums, magnitudes = np.empty((len(rows), self.n_groups)), np.empty(len(rows))
         scratch = np.empty((n_threads, rows.shape[1]))
-        _filter.group_sums(_bytes(rows), _storage(rows), self.order, self.signs, sums, magnitudes, scratch, n_threads)
+        _encode.group_sums(_bytes(rows), _storage(rows), self.order, self.signs, sums, magnitudes, scratch, n_threads)
         return sums, magnitudes
 
     @functools.cached_property
@@ -190,7 +190,7 @@ class GroupSums:
             sums, magnitudes = self.sums(rows[block], n_threads)
             # each of `size` additions rounds once, and so do offset and scale
             z_errors = (self.size + 4) * _EPS * (magnitudes + np.abs(self.offsets).sum())
-            _filter.encode_l1(sums, self.offsets, self.step, z_errors, out.codes[block], out.errors[block], n_threads)
+            _encode.encode_l1(sums, self.offsets, self.step, z_errors, out.codes[block], out.errors[block], n_threads)
         out.errors[~np.isfinite(out.errors)] = np.inf
         return out
 
@@ -203,7 +203,7 @@ def _encode_bytes(groups: GroupSums, rows: np.ndarray, n_threads: int) -> dict[i
         masks = masks ^ np.uint8(0x80)
     n_threads = _threads.worth(n_threads, rows.size)
     scratch = np.empty((n_threads, 2 * fine.n_groups), dtype=np.int32)
-    _filter.encode_byte_groups(_bytes(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes,
+    _encode.encode_byte_groups(_bytes(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes,
                                out[1].errors, scratch, n_threads)  # fmt: skip
     return {_GROUP_COARSE: out[0], _GROUP_FINE: out[1]}
 
@@ -413,7 +413,7 @@ class Basis:
                 with np.errstate(over="ignore", invalid="ignore"):
                     wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
                     Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
-            _filter.encode_l2(
+            _encode.encode_l2(
                 _bytes(some), _storage(some), self.columns, shifts, Z, squares, self.unit_rows, z_error, off, queries,
                 [level.parameters for level in levels],
                 [(codes.codes[block], codes.starts[block], codes.errors[block]) for codes in out],

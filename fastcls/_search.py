@@ -166,7 +166,7 @@ def search(
         computed=(0 if filtered is None else filtered.counts.computed) + total - (0 if filtered is None else filtered.pairs),
         refined=0 if run is None else run.refined,
         tile=(parts[-1].per_job, run.per_tile if run is not None else filtered.panel_rows if filtered else 0),
-        pieces=sum(part.pieces.count if isinstance(part, _brute.Search) else part.pieces for part in parts),
+        pieces=sum(part.pace.pieces for part in parts),
         seconds=time.perf_counter() - started,
         scratch_bytes=max(part.scratch.nbytes for part in parts),
         filter_bytes=0 if filtered is None else filtered.filter.nbytes,

@@ -37,6 +37,7 @@ import numpy as np
 
 from . import _kernels, _tree_loops
 from ._cascade import Counts
+from ._pace import Pace
 from ._rows import Rows, as_bytes
 from ._search_report import LevelReport
 from .metrics import Metric
@@ -48,7 +49,6 @@ _SUBTREE_ROWS = 1 << 15  # that one thread makes by itself, in its second cache
 _SUBTREES_A_PIECE = 16  # of each thread: about 0.1 s
 _QUERIES_PER_JOB = 16
 _QUERIES_WORTH_A_THREAD = 16  # take about 50 us, more than waking it does
-_PIECE_SECONDS = 0.05  # between two pieces Python runs, so this is how long Ctrl-C waits
 _FIRST_PIECE = 4  # queries of a thread, before anything is known
 _FEW_JUDGED = 64  # queries: judged by fewer, a tree must be twice as slow to be given up
 _KEPT_IN_ORDER = 64  # neighbours: with more, brute force takes floats one pair at a time
@@ -172,9 +172,8 @@ class Search:
         self.rows, self.filter, self.metric, self.k, self.forced = rows, tree, metric, k, forced
         self.n_threads = n_threads = max(1, min(n_threads, n_queries // _QUERIES_WORTH_A_THREAD))
         self.scratch = np.zeros((n_threads, 8), dtype=np.int64)  # counts; the rest of it is a few KB of each thread's stack
-        self.n_queries = self.pieces = 0
+        self.n_queries, self.pace = 0, Pace()
         self.gave_up = False
-        self._rate = 0.0  # queries a second
         self._next = _FIRST_PIECE * n_threads
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
@@ -188,12 +187,8 @@ class Search:
             self._offer_all(Q[part], (groups[0][part], groups[1]), S_out[part], indices_out[part])
             _kernels.sort_heaps(S_out[part], indices_out[part], self.n_threads)
             self.n_queries += n
-            self.pieces += 1
             advance(n * self.rows.n_rows)
-            # The best rate so far: one that other processes slow down must not be cut ever smaller, for every cut costs the
-            # threads a wait for each other, which then is the longer.
-            self._rate = max(self._rate, n / max(time.perf_counter() - begun, 1e-6))
-            self._next = int(np.clip(self._rate * _PIECE_SECONDS, 1, 8 * self._next))
+            self._next = int(np.clip(self.pace.took(n, time.perf_counter() - begun), 1, 8 * self._next))
             first = part.stop
             self._judge()
         return first

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from . import _filter, _kernels, _linear, _tree_loops
+from . import _encode, _filter, _kernels, _linear, _tree_loops
 from ._validation import check_isa
 
 __all__ = ["active", "available", "built", "use"]
@@ -46,9 +46,8 @@ def use(name: str) -> None:
 
 def _use(what: str, name: str) -> None:
     number = built().index(check_isa(what, name, available(), built()))
-    _kernels.use_isa(number)
-    _filter.use_isa(number)
-    _tree_loops.use_isa(number)
+    for module in (_kernels, _encode, _filter, _tree_loops):
+        module.use_isa(number)
     _linear.use_isa([isa for isa in built()[: number + 1] if isa in available()])
 
 

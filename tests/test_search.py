@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
 
-from fastcls import _brute, _kernels, _search, _threads, knn, metrics, pairwise_distances, reference
+from fastcls import _brute, _kernels, _pace, _search, _threads, knn, metrics, pairwise_distances, reference
 from fastcls._validation import STORED_TYPES
 
 METRICS = list(metrics.METRICS)
@@ -178,7 +178,7 @@ PIECES = {"packed": (130, 700, 31, 5), "by pairs": (170, 300, 9, 60), "packed, r
 def smallest_pieces(monkeypatch):
     """Every search is worth two threads, and is cut as small as can be."""
     monkeypatch.setattr(_brute, "_FIRST_PIECE", 1)
-    monkeypatch.setattr(_brute, "_PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
+    monkeypatch.setattr(_pace, "PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
     monkeypatch.setattr(_brute, "_QUERIES_PER_JOB", 12)
     monkeypatch.setattr(_brute, "_QUERIES_PER_TILE", 12)
     monkeypatch.setattr(_threads, "_WORTH_A_THREAD", 1)

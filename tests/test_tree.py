@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, hostile_rows, random_rows
 
-from fastcls import NearestNeighbors, _search, _threads, _tree, knn, reference, simd
+from fastcls import NearestNeighbors, _pace, _search, _threads, _tree, knn, reference, simd
 from fastcls._search import Rows
 from fastcls._validation import STORED_TYPES
 from fastcls.metrics import METRICS
@@ -140,7 +140,7 @@ def test_n_threads_and_piece_agnosticism(metric, monkeypatch):
         *got, report = search([X], Q, 11, metric, n_threads=n_threads)
         assert report.threads == n_threads
         assert_same_bytes(got, wanted)
-    monkeypatch.setattr(_tree, "_PIECE_SECONDS", 0.0)  # one query at a time after the first piece
+    monkeypatch.setattr(_pace, "PIECE_SECONDS", 0.0)  # one query at a time after the first piece
     monkeypatch.setattr(_tree, "_SUBTREE_ROWS", 200)
     monkeypatch.setattr(_tree, "_SUBTREES_A_PIECE", 1)
     *got, cut = search([X], Q, 11, metric)

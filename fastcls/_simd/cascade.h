@@ -18,7 +18,8 @@
 
 enum { FASTCLS_SCREEN_QUERIES = 6, FASTCLS_PANEL_L1 = 32, FASTCLS_PANEL_L2 = 64, FASTCLS_PROJECT_BLOCK = 65536 };
 
-/* Rows of one query that passed a screen. There is room for a whole panel behind n. */
+/* Rows of one query that passed a screen. There is room for FASTCLS_PANEL_L2 rows behind n, under L1 too: whole registers are
+   stored, whose ends may lie up to 40 rows behind it. */
 typedef struct {
     int32_t *keys;
     int32_t *rows;
