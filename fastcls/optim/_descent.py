@@ -180,7 +180,7 @@ def descend_many(
     for epoch in range(max_iter):
         factors = _factors(schedule, epoch, max_iter, len(bounds) - 1)
         values = descent.run(random_state.permutation(problem.n_samples), bounds, factors[:, None] * np.asarray(rates))
-        losses = values.mean(axis=0)
+        losses = np.ascontiguousarray(values.T).mean(axis=1)  # in one order, however many models stand side by side
     return [descent.W(m) for m in range(len(Ws))], losses
 
 
