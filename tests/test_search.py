@@ -239,3 +239,11 @@ def test_a_group_never_sees_itself(metric):
     wanted = reference.kneighbors(X, X, 12, metric, groups, groups)
     assert_same_bytes((reference.distances(S, metric), indices), wanted)
     assert (groups[indices] != groups[:, None]).all()
+
+
+def test_a_search_that_others_slow_down_is_not_cut_ever_smaller():
+    pace = _pace.Pace()
+    assert pace.took(100, 0.1) == pytest.approx(1000 * _pace.PIECE_SECONDS)
+    assert pace.took(100, 10.0) == pytest.approx(1000 * _pace.PIECE_SECONDS)  # slower: the rate is the best there was
+    assert pace.took(400, 0.1) == pytest.approx(4000 * _pace.PIECE_SECONDS)
+    assert pace.pieces == 3
