@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastcls
 from fastcls import NearestClassMean, SoftmaxClassifier
@@ -164,6 +165,20 @@ def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
                 np.testing.assert_array_equal(np.sqrt(S) if metric == "l2" else S, distances)
 
 
+def test_widened_rows_give_the_same_neighbours(monkeypatch):
+    from fastcls.protocols import _knn, _shards
+
+    train, y, test, y_test = halves(dtype=np.float16, n=2000, n_test=300)
+    seen = []
+    judge = _knn.judge
+    monkeypatch.setattr(_knn, "judge", lambda S, indices, *rest: seen.append((S, indices)) or judge(S, indices, *rest))
+    for limit in (0, 1 << 30):
+        monkeypatch.setattr(_shards, "_WIDENED_BYTES", limit)
+        knn_eval(train, y, test, y_test)
+    for narrow, wide in zip(*seen, strict=True):
+        np.testing.assert_array_equal(narrow, wide)
+
+
 def test_presets_have_the_published_constants_and_the_docstring_tells_them():
     assert {name: (one.ks, one.weights, one.temperature) for name, one in KNN_PRESETS.items()} == CONSTANTS
     assert (KNN_PRESETS["mteb"].per_class, KNN_PRESETS["mteb"].n_draws) == (8, 10)
@@ -220,6 +235,11 @@ def test_nearest_class_mean_is_that_of_plain_numpy(center, normalize, dtype):
     np.testing.assert_array_equal(predicted, wanted)
     np.testing.assert_array_equal(model.classes_[model.decision_function(test).argmax(axis=1)], predicted)
     assert len(set(predicted)) == 7
+
+
+@parametrize_with_checks([NearestClassMean()])
+def test_nearest_class_mean_is_an_estimator_of_scikit_learns_kind(estimator, check):
+    check(estimator)
 
 
 def test_nearest_class_mean_of_two_classes_is_saved_and_takes_zero_rows(tmp_path):

@@ -29,7 +29,8 @@ def knn_eval(
     ----------
     train : array-like of shape (n_rows, n_features), or list, tuple or iterator of such arrays
         Parts (shards, memory maps) give the answer of the whole, byte for byte; those of an iterator are searched one after
-        the other and let go. Types stay as they are: nothing is normalised in memory but for "uni".
+        the other and let go. Nothing is normalised in memory but for "uni"; float16 rows of up to 1 GiB are widened to
+        float32 for the search, which changes no bit of the answer.
     y : array-like of shape (n_rows,)
         Labels of all training rows, in their order.
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
@@ -51,7 +52,8 @@ def knn_eval(
         "uni" takes the mean of the training rows from all rows and scales them to length 1: a copy of all, in float32, or in
         float64 if they were. "mteb" trains on 8 rows of each class (all, where a class has fewer), 10 times, and its
         headline is the mean of the better metric of each draw. VISSL takes plain dot products unless its option
-        L2_NORM_FEATS is set; here rows are compared as if it were. A k above the number of training rows is left out, with a warning.
+        L2_NORM_FEATS is set; here rows are compared as if it were. A k above the number of training rows is left out, with a
+        warning.
     seed : int
         Of the draws of "mteb" (the draws are not those of mteb's own random numbers).
     n_jobs : int, optional
