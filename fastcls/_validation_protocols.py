@@ -85,7 +85,7 @@ def usable_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> tuple[int, .
         )
     if len(usable) < len(wanted):
         dropped = ", ".join(str(k) for k in wanted[len(usable) :])
-        warnings.warn(f"k = {dropped} left out: there are only {n_rows} training rows", UserWarning, stacklevel=4)
+        warnings.warn(f"k = {dropped} left out: there are only {n_rows} training rows", UserWarning, stacklevel=3)
     return usable
 
 

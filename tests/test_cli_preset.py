@@ -1,5 +1,6 @@
 """``fastcls run --preset``: published protocols and the course's assignment, as a table and in results.json."""
 
+import io
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from _command import cli, here, listing, refused, write_embeddings
 
 from fastcls import LinearProblem, datasets, protocols
 from fastcls.cli import _checks, _course, _run
+from fastcls.cli._progress import Progress
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -163,6 +165,34 @@ def test_course_takes_the_assignments_rows_and_judges_as_plain_numpy(here):
     assert abs(neighbors[1]["validation"] - first) < 0.05  # the other four folds are alike
     assert [(row["model"], row["n_test"]) for row in rows[-2:]] == [("SVM", 1000), ("softmax", 1000)]
     assert all(row["top1"] > 0.3 and row["validation"] > 0.3 for row in rows[-2:])
+
+
+def test_rows_of_the_course_are_the_assignments(monkeypatch):
+    X, y, X_test, y_test = images_like_cifar(n=60_000, n_test=2_000, width=2)
+    data = datasets.Dataset(name="made", X=X, y=y, X_test=X_test, y_test=y_test, class_names=tuple("0123456789"))
+    seen = {}
+
+    def keep(problem, settings, seed, report):
+        seen["X"], seen["center"], seen["settings"] = problem.X, problem.center, settings
+        return [np.zeros(problem.shape)] * len(settings)
+
+    judge_neighbors, share_right, judged = _course.judge_neighbors, _course.share_right, []
+    monkeypatch.setattr(_course, "descend", keep)
+    monkeypatch.setattr(_course, "judge_neighbors", lambda *rows: seen.update(knn=rows) or judge_neighbors(*rows))
+    monkeypatch.setattr(_course, "share_right", lambda X, y, model: judged.append((X, y)) or share_right(X, y, model))
+    row = _course.judge_linear("softmax", data, 0, print)
+    assert seen["settings"] == [(1e-7, 2.5e4), (1e-7, 5e4), (5e-7, 2.5e4), (5e-7, 5e4)]
+    np.testing.assert_array_equal(seen["X"], X[:49_000])
+    np.testing.assert_allclose(seen["center"], X[:49_000].mean(axis=0))
+    for rows, codes in judged[:4]:
+        np.testing.assert_array_equal(rows, X[49_000:50_000])
+        np.testing.assert_array_equal(codes, y[49_000:50_000])
+    np.testing.assert_array_equal(judged[4][0], X_test[:1000])
+    assert row[4] == np.count_nonzero(y_test[:1000] != 0)  # all scores are 0: class 0
+    _course.evaluate(data, 0, Progress(io.StringIO()))
+    for got, wanted in zip(seen["knn"], (X[:5000], y[:5000], X_test[:500], y_test[:500]), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert (_course.ITERATIONS, _course.BATCH, _course.RATES["svm"]) == (1500, 200, (1e-7, 5e-5))
 
 
 def test_folds_of_the_course_are_rows_as_they_lie():

@@ -165,6 +165,21 @@ def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
                 np.testing.assert_array_equal(np.sqrt(S) if metric == "l2" else S, distances)
 
 
+@pytest.mark.parametrize("cuts", [[1], [1023, 1024, 1025], [700, 1500, 2047], list(range(10, 3000, 10))])
+def test_centred_rows_of_parts_are_those_of_the_whole_byte_for_byte(cuts):
+    from fastcls._validation import check_rows
+    from fastcls.protocols import _shards
+
+    X, _ = embeddings(n=3000)
+    whole, parts = [check_rows(X)], [check_rows(part) for part in np.split(X, cuts)]
+    mean = _shards.mean_of(whole)
+    np.testing.assert_allclose(mean, X.mean(axis=0, dtype=np.float64), rtol=1e-12)
+    assert _shards.mean_of(parts).tobytes() == mean.tobytes()
+    rows = _shards.centered(whole, mean)
+    np.testing.assert_allclose(rows, unit(X - mean), atol=1e-6)
+    assert _shards.centered(parts, mean).tobytes() == rows.tobytes()
+
+
 def test_widened_rows_give_the_same_neighbours(monkeypatch):
     from fastcls.protocols import _knn, _shards
 

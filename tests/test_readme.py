@@ -18,7 +18,8 @@ PYTHON = [code for language, code in FENCED if language == "python"]
 
 
 def title(code):
-    return next(name for name in ("knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors") if name in code)
+    names = ("knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
+    return next(name for name in names if name in code)
 
 
 def promised_output(code):
