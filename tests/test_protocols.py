@@ -355,6 +355,18 @@ def test_given_validation_rows_choose_and_are_trained_on_at_the_end():
     assert abs(accuracy - small.score(train[200:], codes[200:])) <= 1.01 / 150
 
 
+def test_accuracy_of_a_C_depends_on_no_other_that_was_tried():
+    train, y, test, y_test = halves(n=500)
+    validation, rows = (train[200:], y[200:]), (train[:200], y[:200])
+    table = linear_probe(*rows, test, y_test, preset="clip", validation=validation)
+    assert len(set(table["validation"])) > 3
+    for line in table:
+        alone = SoftmaxClassifier(
+            alpha=1 / (2 * line["C"] * 200), solver="lbfgs", scale=False, max_iter=1000, init_scale=0.0, tol=None
+        )
+        assert alone.fit(*rows).score(*validation) == line["validation"]
+
+
 def test_fit_that_begins_at_the_minimum_ends_there():
     train, y, *_ = halves(n=300)
     model = SoftmaxClassifier(solver="lbfgs", alpha=10.0, warm_start=True, init_scale=0.0).fit(train, y)
