@@ -32,8 +32,21 @@ if _find_spec("fastcls._kernels") is None:
     )
 
 if TYPE_CHECKING:
-    from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
+    from . import (
+        datasets,
+        display,
+        gradcheck,
+        losses,
+        metrics,
+        model_selection,
+        optim,
+        penalties,
+        protocols,
+        reference,
+        simd,
+    )
     from ._config import show_config
+    from .class_mean import NearestClassMean
     from .linear import MulticlassSVM, SoftmaxClassifier
     from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
     from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
@@ -45,6 +58,7 @@ __all__ = [
     "LinearProblem",
     "MulticlassSVM",
     "MulticlassSVMCV",
+    "NearestClassMean",
     "NearestNeighbors",
     "SoftmaxClassifier",
     "SoftmaxClassifierCV",
@@ -60,6 +74,7 @@ __all__ = [
     "optim",
     "pairwise_distances",
     "penalties",
+    "protocols",
     "reference",
     "show_config",
     "simd",
@@ -72,6 +87,7 @@ _FROM = {
     "LinearProblem": "problem",
     "MulticlassSVM": "linear",
     "MulticlassSVMCV": "linear_cv",
+    "NearestClassMean": "class_mean",
     "NearestNeighbors": "neighbors",
     "SoftmaxClassifier": "linear",
     "SoftmaxClassifierCV": "linear_cv",

@@ -8,11 +8,11 @@ from .problem import LinearProblem
 
 def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: float | None) -> str | None:
     """What to change, where training ended far above the loss of W = 0 or did not meet its `tol`."""
-    last = result.loss_history[-1]
     at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
-    if result.learning_rate is not None and last > 2.0 * at_zero:
+    # L-BFGS has no learning rate, and no history either where it begins at the minimum
+    if result.learning_rate is not None and result.loss_history[-1] > 2.0 * at_zero:
         return (
-            f"the loss ended at {last:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
+            f"the loss ended at {result.loss_history[-1]:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
             f'learning_rate={result.learning_rate:.3g} are too long; use "auto" or a smaller one'
         )
     if result.converged is not False or result.stopped_by != "max_iter":

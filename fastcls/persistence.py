@@ -39,6 +39,7 @@ FORMAT, VERSION = "fastcls", "1"
 #: class name -> module that holds it, imported when asked for
 CLASSES = {
     "KNeighborsClassifier": "fastcls.neighbors",
+    "NearestClassMean": "fastcls.class_mean",
     "NearestNeighbors": "fastcls.neighbors",
     "MulticlassSVM": "fastcls.linear",
     "SoftmaxClassifier": "fastcls.linear",

@@ -10,7 +10,7 @@ import pytest
 import safetensors.numpy
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _command import cli, here, listing, refused, write_embeddings, write_images
+from _command import Image, cli, here, listing, refused, write_embeddings, write_images
 
 import fastcls
 from fastcls import datasets
@@ -245,3 +245,68 @@ def test_names_from_data_are_escaped_wherever_they_are_shown():
     assert "\x1b" not in cli("predict", "out/models/knn.safetensors", "p\x1b[31m[bold]q").stdout
 
 
+
+
+def photo(kind, path):
+    """A picture as cameras and editors write them: larger than the training images, and not plainly RGB."""
+    rng = np.random.default_rng(5)
+    pixels = rng.integers(0, 256, size=(60, 90, 3)).astype(np.uint8)
+    image = Image.fromarray(pixels)
+    if kind == "rotated":
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        image.save(path, exif=exif)
+    elif kind == "alpha":
+        image.putalpha(Image.fromarray(pixels[:, :, 0]))
+        image.save(path)
+    else:
+        image.convert({"grey": "L", "palette": "P", "cmyk": "CMYK", "plain": "RGB"}[kind]).save(path)
+
+
+@pytest.mark.parametrize(("kind", "ending"), [
+    ("plain", "jpg"), ("rotated", "JPG"), ("alpha", "png"), ("grey", "jpeg"), ("palette", "gif"), ("cmyk", "jpg"),
+])  # fmt: skip
+def test_new_image_is_prepared_as_the_training_images_were(kind, ending, monkeypatch):
+    write_images(Path("pets"))
+    photo(kind, f"photo.{ending}")
+    photo(kind, f"pets/cat/new.{ending}")  # the same file among those that are loaded as data
+    seen = []
+    name_rows = _predict.name_rows
+    monkeypatch.setattr(_predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(
+        model, metadata, X, *rest))  # fmt: skip
+    assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
+    result = cli("predict", "fastcls-pets/models/knn.safetensors", f"photo.{ending}")
+    assert result.exit_code == 0, result.stderr
+    (row,) = seen[0]
+    rows = datasets.load("pets").X
+    assert (rows == row).all(axis=1).sum() == 1  # one of the training rows is this one, to the last byte
+    assert result.stdout.splitlines()[1].startswith(f"photo.{ending},")
+
+
+@pytest.mark.parametrize("kind", ["digits", "mnist"])
+def test_image_of_a_training_row_is_that_row(kind, monkeypatch):
+    """Data that never was a picture file has a recipe too: its scale and its colours are those of its rows."""
+    rng = np.random.default_rng(0)
+    if kind == "digits":
+        data = "digits"
+    else:
+        data = "idx"
+        Path(data).mkdir()
+        for part, n in (("train", 40), ("t10k", 10)):
+            images, labels = rng.integers(0, 256, (n, 28, 28), np.uint8), np.arange(n, dtype=np.uint8) % 10
+            Path(data, f"{part}-images-idx3-ubyte").write_bytes(
+                b"\0\0\x08\x03" + b"".join(int(size).to_bytes(4, "big") for size in images.shape) + images.tobytes())
+            Path(data, f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + n.to_bytes(4, "big") + labels.tobytes())
+    loaded = datasets.load(data)
+    h, w, c = loaded.image_shape
+    white = loaded.preprocessing["white"]
+    pixels = np.round(loaded.X[3].astype(float) * 255 / white).astype(np.uint8).reshape(h, w, c)
+    Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save("row.png")
+    seen = []
+    name_rows = _predict.name_rows
+    monkeypatch.setattr(_predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(
+        model, metadata, X, *rest))  # fmt: skip
+    assert cli("run", data, "--ks", "1", "--models", "knn", "--out", "out").exit_code == 0
+    result = cli("predict", "out/models/knn.safetensors", "row.png")
+    assert result.exit_code == 0, result.stderr
+    np.testing.assert_array_equal(seen[0], loaded.X[3:4])

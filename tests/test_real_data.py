@@ -47,6 +47,20 @@ def test_cifar10_bytes_that_wrap_around_are_the_classic_mistake(cifar10):
     assert wrong_accuracy < right.score(Q, cifar10.y_test[:200])
 
 
+def test_course_subset_of_cifar10_is_that_of_plain_numpy(cifar10):
+    from fastcls.cli import _course
+
+    X, y, Q, truth = cifar10.X[:5000], cifar10.y[:5000], cifar10.X_test[:500], cifar10.y_test[:500]
+    wide, queries = X.astype(np.float64), Q.astype(np.float64)  # every product below is a whole number below 2^53
+    S = np.square(queries).sum(axis=1)[:, None] + np.square(wide).sum(axis=1) - 2 * queries @ wide.T
+    order = np.argsort(S, axis=1, kind="stable")
+    named = _course.votes_for(X, y, Q, _course.SHOWN_KS)
+    for column, k in enumerate(_course.SHOWN_KS):
+        wanted = np.array([np.bincount(y[row[:k]], minlength=10).argmax() for row in order])
+        np.testing.assert_array_equal(named[:, column], wanted)
+    assert (named == truth[:, None]).sum(axis=0).tolist() == [131, 132, 134]  # the original has 137, 139, 141
+
+
 def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
     for data in (mnist, cifar10):
         for metric in ("l1", "l2", "cosine"):

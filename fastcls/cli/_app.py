@@ -116,6 +116,10 @@ def run(
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,
+    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Judge DATA by a published protocol instead: dino, "
+                                               "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe, "
+                                               "dinov2-probe, uni-probe (linear), or course (CS231n's assignment, for "
+                                               "CIFAR-10).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -123,18 +127,24 @@ def run(
     from ._checks import parse_options
 
     options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, limit=limit, seed=seed, out=out,
-                            labels=labels, image_size=image_size, force=force)
+                            labels=labels, image_size=image_size, force=force, preset=preset)
     from ._progress import Progress
     from ._results import as_json as to_json
     from ._run import run as run_all
-    from ._table import closing_lines, print_table
+    from ._table import closing_lines, print_protocol, print_table, protocol_lines
 
-    finished = run_all(options, Progress())
+    show, close = (print_table, closing_lines) if preset is None else (print_protocol, protocol_lines)
+    if preset is None:
+        finished = run_all(options, Progress())
+    else:
+        from ._preset import work
+
+        finished = run_all(options, Progress(), work)
     if as_json:
         sys.stdout.write(to_json(finished.results))
     else:
-        print_table(finished.results, sys.stdout)
-    for line in closing_lines(finished.results, finished.folder, data):
+        show(finished.results, sys.stdout)
+    for line in close(finished.results, finished.folder, data):
         print(line, file=sys.stderr if as_json else sys.stdout)
 
 

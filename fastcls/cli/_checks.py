@@ -12,6 +12,15 @@ from .._validation import InputError
 from ..metrics import ALIASES, METRICS
 from ..model_selection import DEFAULT_KS, DEFAULT_METRICS
 
+#: linear probes that --preset names; what they are called in `fastcls.protocols`
+PROBES = {"clip-probe": "clip", "dinov2-probe": "dinov2", "uni-probe": "uni"}
+
+#: k-NN protocols that --preset names, as in `fastcls.protocols.KNN_PRESETS`; its import would cost every command a second
+KNN_PROTOCOLS = ("dino", "dinov2", "moco", "lightly", "vissl", "solo-learn", "uni", "mteb")
+
+#: all that --preset takes
+PRESETS = (*KNN_PROTOCOLS, *PROBES, "course")
+
 #: every model of a run, in the order in which they are trained and shown: key -> name for people
 MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 
@@ -31,13 +40,14 @@ class RunOptions:
     labels: Path | None = None
     image_size: int | None = None
     force: bool = False
+    preset: str | None = None
 
     @property
     def command(self) -> str:
         """The command line that gives this run again, quoted for a shell; defaults are left out."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("out", "limit", "seed", "folds", "labels", "image_size"):
+        for name in ("preset", "out", "limit", "seed", "folds", "labels", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
         for name in ("ks", "metrics", "models"):
@@ -53,7 +63,7 @@ def as_word(name: str) -> str:
 
 def parse_options(
     data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
-    seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool,
+    seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool, preset: str | None = None,
 ) -> RunOptions:
     """The options as typed, checked.
 
@@ -70,13 +80,25 @@ def parse_options(
         raise InputError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
     if labels is not None and not labels.is_file():
         raise InputError(f"--labels: there is no file {labels}")
+    if preset is not None:
+        check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds}, limit)
     return RunOptions(
-        data=data, out=out, folds=folds, limit=limit, seed=seed, labels=labels, image_size=image_size,
+        data=data, preset=preset, out=out, folds=folds, limit=limit, seed=seed, labels=labels, image_size=image_size,
         force=force,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),
     )
+
+
+def check_preset(preset: str, decided: Mapping[str, Any], limit: int | None) -> None:
+    """Refuse an unknown preset, and options that a preset decides."""
+    if preset not in PRESETS:
+        raise InputError(f"unknown preset {preset}: choose from {', '.join(PRESETS)}")
+    if given := [name for name, value in decided.items() if value is not None]:
+        raise InputError(f"--preset {preset} decides {given[0]} itself: leave one of them out")
+    if preset == "course" and limit is not None:
+        raise InputError("--preset course decides --limit itself: leave one of them out")
 
 
 def parse_ks(text: str) -> tuple[int, ...]:

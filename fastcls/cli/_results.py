@@ -2,7 +2,8 @@
 
 ``dataset n_train n_test n_features n_classes class_names image_shape test_set limit seed command versions environment
 test_evaluations baseline comparisons notes`` and ``models``: one entry a model that was asked for. ``test_evaluations`` is
-how often the test set was asked, all models together; each model's entry has its own count. Seconds are wall-clock seconds;
+how often the test set was asked, all models together; each model's entry has its own count. Of ``--preset`` there are no
+models; ``protocol`` has ``preset columns rows settings seconds``. Seconds are wall-clock seconds;
 accuracies are shares between 0 and 1.
 """
 

@@ -57,13 +57,16 @@ class Finished:
     folder: Path
 
 
-def run(options: RunOptions, progress: Progress) -> Finished:
-    """Do the whole job; the folder appears at the end or not at all."""
+Job = Callable[[RunOptions, Path, Progress], dict[str, Any]]
+
+
+def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Finished:
+    """Do the whole job (`work`, unless another is given); the folder appears at the end or not at all."""
     target = options.out if options.out is not None else default_folder(options.data)
     folder = OutputFolder(target, force=options.force, data=options.data)
     try:
         with folder as room, progress.library_as_notes():
-            results = work(options, room, progress)
+            results = (job or work)(options, room, progress)
             folder.publish()
     except KeyboardInterrupt:
         done = f"the results are in {folder.target}" if folder.published else "nothing was written"
@@ -81,7 +84,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
         dataset, split = load_data(options, report)
     announce(dataset, options, progress)
     X, y = dataset.X, dataset.y
-    test = TestSet(*_test_part(dataset))
+    test = TestSet(*test_part(dataset))
 
     trained = {name: TRAINERS[name](X, y, options, progress) for name in options.models}
     verdicts = judge_all(test, trained, progress)
@@ -97,7 +100,7 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, A
     dataset, split = divide(whole, seed=options.seed, limit=options.limit)
     if len(np.unique(dataset.y)) < 2:
         raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
-    if "knn" in options.models:
+    if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - -(-len(dataset.y) // folds))
     return dataset, split
@@ -110,17 +113,23 @@ def folds_of(options: RunOptions, y: np.ndarray) -> int:
     return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y)
 
 
-def _test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and codes of the test set that `load_data` has seen to."""
     assert dataset.X_test is not None
     assert dataset.y_test is not None
     return dataset.X_test, dataset.y_test
 
 
+def announce_data(dataset: Dataset, progress: Progress) -> None:
+    """Say what the data is."""
+    shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
+    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {len(test_part(dataset)[1]):,} test rows, "
+                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names):,} classes")
+
+
 def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
     """Say what the data is and how long the run will take."""
-    shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
-    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {len(_test_part(dataset)[1]):,} test rows, "
-                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names):,} classes")
+    announce_data(dataset, progress)
     with progress.step("estimating the time"):
         seconds = estimate_seconds(dataset, options)
     shorter = options.limit is None and seconds > LONG_SECONDS
@@ -229,11 +238,23 @@ def collect(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions,
         }
         for name, one in trained.items()
     }
-    results = {
+    results = results_head(dataset, split, options, len(test), notes, evaluations=test.evaluations.total()) | {
+        "models": models,
+        "baseline": baseline(dataset, test),
+        "comparisons": comparisons(verdicts, best_model({"models": models})),
+    }
+    plain: dict[str, Any] = _results.as_plain(results)
+    return plain
+
+
+def results_head(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions, n_test: int, notes: list[str], *,
+                 evaluations: int) -> dict[str, Any]:
+    """What results.json says whatever was done with the data; no model yet."""
+    return {
         "schema": _results.SCHEMA,
         "dataset": dataset.name,
         "n_train": len(dataset.X),
-        "n_test": len(test),
+        "n_test": n_test,
         "n_features": dataset.X.shape[1],
         "n_classes": len(dataset.class_names),
         "class_names": list(dataset.class_names),
@@ -244,14 +265,10 @@ def collect(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions,
         "command": options.command,
         "versions": _results.versions(),
         "environment": _results.environment(),
-        "test_evaluations": test.evaluations.total(),
-        "models": models,
-        "baseline": baseline(dataset, test),
-        "comparisons": comparisons(verdicts, best_model({"models": models})),
+        "test_evaluations": evaluations,
+        "models": {},
         "notes": list(notes),
     }
-    plain: dict[str, Any] = _results.as_plain(results)
-    return plain
 
 
 def baseline(dataset: Dataset, test: TestSet) -> dict[str, Any]:
@@ -300,7 +317,7 @@ def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tupl
     """A test row of each predicted class (the first ones; labels are not asked) and its nearest training rows."""
     first = np.sort(np.unique(predicted, return_index=True)[1])[:SHOWN_QUERIES].astype(np.int64)
     k = min(SHOWN_NEIGHBORS, len(dataset.X))
-    distances, indices = model.kneighbors(np.ascontiguousarray(_test_part(dataset)[0][first]), n_neighbors=k)
+    distances, indices = model.kneighbors(np.ascontiguousarray(test_part(dataset)[0][first]), n_neighbors=k)
     return first, distances, indices
 
 

@@ -92,3 +92,42 @@ def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]
         f"Best model: {MODELS[best]} ({setting(entry)}){equal}, test accuracy {100 * entry['test_accuracy']:.2f} %",
         f"Next: {printable(command)}",
     ]
+
+
+def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
+    """What a protocol found, one setting a row; accuracies in percent."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    protocol = results["protocol"]
+    title = (f"{markup(results['dataset'])} by the protocol of {protocol['preset']}: {results['n_train']:,} training, "
+             f"{results['n_test']:,} test rows")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in protocol["columns"]:
+        words = column in ("model", "setting", "metric")
+        table.add_column(_HEADINGS.get(column, column), justify="left" if words else "right", no_wrap=True)
+    for row in protocol["rows"]:
+        table.add_row(*(_cell(column, row[column]) for column in protocol["columns"]))
+    console = Console(file=stream, highlight=False)
+    console.print(title, style="bold")
+    console.print(table)
+
+
+_HEADINGS = {"top1": "test %", "top5": "among 5 %", "std": "std %", "validation": "valid. %", "n_test": "of",
+             "seconds": "took"}
+
+
+def _cell(column: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if column in ("top1", "top5", "std", "validation"):
+        return f"{100 * value:.2f}"
+    if column == "seconds":
+        return _seconds(value)
+    return f"{value:.4g}" if column == "C" else f"{value:,}" if isinstance(value, int) else markup(value)
+
+
+def protocol_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
+    """Where the results are, and whose protocol it was."""
+    return [f"Results: {printable(folder / 'results.json')}", f"Protocol: {results['protocol']['settings']['source']}"]

@@ -1,0 +1,85 @@
+"""`knn_eval` beside the published script's way in torch, in one run; writes bench/results/protocols.json and prints:
+
+    python -m bench.protocols EMBEDDINGS.npy LABELS.npy --rivals-python VENV/bin/python [--queries 10000] [--rounds 3]
+
+Preset "dino", all four k: random rows are the queries, all others are trained on. The rival runs in a Python of its own with
+torch, before and after ours, on as many threads; its rows are float32 of length 1 before its clock starts. Ours come as the
+file has them (float16) and as the rival's. Seconds are medians, a round before them not counted.
+"""
+
+import argparse
+import datetime
+import json
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from fastcls import _threads, simd
+from fastcls.protocols import knn_eval
+
+from .measure import machine
+
+RESULTS = Path(__file__).with_name("results") / "protocols.json"
+RIVAL = Path(__file__).with_name("protocols_rival.py")
+TARGET = 5.0
+
+
+def ours(train, y, test, y_test, rounds):
+    """Seconds of every round, and the table."""
+    seconds = []
+    knn_eval(train, y, test[:500], y_test[:500], preset="dino")
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        table = knn_eval(train, y, test, y_test, preset="dino")
+        seconds.append(time.perf_counter() - begun)
+    return seconds, table
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("embeddings", type=Path)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--rivals-python", type=Path, required=True)
+    parser.add_argument("--queries", type=int, default=10_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    X, y = np.load(asked.embeddings), np.unique(np.load(asked.labels), return_inverse=True)[1]
+    order = np.random.default_rng(0).permutation(len(X))
+    test, train = order[: asked.queries], order[asked.queries :]
+    wide = X.astype(np.float32)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    n_threads = _threads.effective(None)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, rows in (("X", wide[train]), ("Q", wide[test]), ("y", y[train]), ("truth", y[test])):
+            np.save(Path(folder, f"{name}.npy"), rows)
+
+        def rival(rounds):
+            command = [asked.rivals_python, RIVAL, folder, str(n_threads), str(rounds)]
+            return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+        before = rival(1)
+        stored, table = ours(X[train], y[train], X[test], y[test], asked.rounds)
+        single, same = ours(wide[train], y[train], wide[test], y[test], asked.rounds)
+        after = rival(1)
+    theirs = {way: [*before[way]["seconds"], *after[way]["seconds"]] for way in ("published", "once")}
+    fastest = float(np.median(stored))
+    figures = {
+        "date": datetime.date.today().isoformat(), "machine": machine(), "isa": simd.active(), "threads": n_threads,
+        "torch": before["torch"], "n_train": len(train), "n_queries": len(test), "n_features": X.shape[1],
+        "seconds": {"fastcls float16": stored, "fastcls float32": single, "torch, a search for every k": theirs["published"],
+                    "torch, one search": theirs["once"]},
+        "times as fast": {"a search for every k": min(theirs["published"]) / fastest,
+                          "one search": min(theirs["once"]) / fastest, "target": TARGET},
+        "percent": {"fastcls float16": [[100 * row["top1"], 100 * row["top5"]] for row in table],
+                    "fastcls float32": [[100 * row["top1"], 100 * row["top5"]] for row in same],
+                    "torch": list(before["published"]["percent"].values())},
+    }  # fmt: skip
+    RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""Checks of user input for `fastcls.protocols`, in the manner of ``_validation.py``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ._validation import CheckedRows, InputError, check_labels, check_magnitude, check_number, check_rows
+
+
+def are_parts(train: Any) -> bool:
+    """Whether training rows come in parts: from an iterator, or as a list or tuple of 2-D arrays."""
+    if isinstance(train, (list, tuple)):
+        return bool(train) and all(getattr(part, "ndim", None) == 2 for part in train)
+    return isinstance(train, Iterator)
+
+
+def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
+    """The training rows, part after part, each checked when it comes: one type, one width, as many rows as labels.
+
+    Parameters
+    ----------
+    train : array-like, or list, tuple or iterator of array-likes
+    n_rows : int
+        How many labels there are.
+    metric : str
+    """
+    in_parts, came, first = are_parts(train), 0, None
+    for number, part in enumerate(train if in_parts else [train]):
+        name = f"train[{number}]" if in_parts else "train"
+        checked = check_rows(part, name)
+        rows = checked.rows
+        check_magnitude(rows, name, metric)
+        if first is not None and rows.shape[1] != first.shape[1]:
+            raise InputError(f"{name} has {rows.shape[1]} features, train[0] has {first.shape[1]}; give parts of one width")
+        if first is not None and rows.dtype != first.dtype:
+            raise InputError(f"{name} is {rows.dtype} and train[0] is {first.dtype}; convert the parts to one type first")
+        first, came = rows if first is None else first, came + len(rows)
+        if came > n_rows:
+            raise InputError(f"y has {n_rows} labels, but train has {came} rows or more; pass one label a row")
+        yield checked
+    if first is None:
+        raise InputError("train has no part; give at least one array of rows")
+    if came < n_rows:
+        raise InputError(f"y has {n_rows} labels, but train has {came} rows; pass one label a row")
+
+
+def check_pair(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and codes of the training labels, whose rows may still have to come."""
+    return check_labels(y, np.size(y))
+
+
+def check_test(
+    test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test"
+) -> tuple[CheckedRows, np.ndarray]:
+    """Test rows, and the place of each label among the training classes: -1 where it is none, which no answer hits."""
+    checked = check_rows(test, name)
+    check_magnitude(checked.rows, name, metric)
+    labels, codes = check_labels(y_test, len(checked.rows), f"y_{name}")
+    place = {label: number for number, label in enumerate(classes.tolist())}
+    places = np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+    if (places < 0).all():
+        raise InputError(
+            f"y_{name} holds {labels[0]!r} and no label that y has, such as {classes[0]!r}; give both the same labels"
+        )
+    return checked, places[codes]
+
+
+def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") -> None:
+    """Refuse test rows of another width than the training rows."""
+    if rows.shape[1] != test.shape[1]:
+        raise InputError(f"{name} has {test.shape[1]} features and train has {rows.shape[1]}; give both the same features")
+
+
+def usable_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> tuple[int, ...]:
+    """Of a preset's numbers of neighbours those that there are rows for; the others are left out, with a warning."""
+    usable = tuple(k for k in wanted if k <= n_rows)
+    if not usable:
+        raise InputError(
+            f"preset={preset!r} asks for {wanted[0]} neighbours, but there are only {n_rows} training rows; give more, or "
+            "choose another preset"
+        )
+    if len(usable) < len(wanted):
+        dropped = ", ".join(str(k) for k in wanted[len(usable) :])
+        warnings.warn(f"k = {dropped} left out: there are only {n_rows} training rows", UserWarning, stacklevel=3)
+    return usable
+
+
+def check_counts(name: str, given: Any) -> tuple[int, ...]:
+    """One whole number of at least 1, or several, each once, in their order."""
+    values = [given] if isinstance(given, (int, np.integer)) else list(given)
+    if not values:
+        raise InputError(f"{name} is empty; give at least one whole number")
+    return tuple(dict.fromkeys(int(check_number(name, value, minimum=1, whole=True)) for value in values))
+
+
+def check_validation(validation: Any) -> tuple[Any, Any]:
+    """(rows, labels), if it is such a pair."""
+    if not isinstance(validation, (tuple, list)) or len(validation) != 2:
+        raise InputError("validation must be a pair (rows, labels); leave it out to set training rows aside")
+    return validation[0], validation[1]

@@ -1,0 +1,145 @@
+"""The few-shot baseline: every class is the mean of its rows, and a query belongs to the nearest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from . import _brute, _threads
+from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
+from ._validation_linear import check_switch
+from .metrics import METRICS
+from .persistence import SaveMixin, expect
+
+__all__ = ["NearestClassMean"]
+
+_BLOCK_ROWS = 1024  # prepared at once: 8 MB in float64 at 1,024 features
+
+
+class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
+    """Nearest class mean: a query gets the class whose mean is nearest in Euclidean distance.
+
+    Parameters
+    ----------
+    center : bool, default=True
+        Take the mean of the training rows from all rows first.
+    normalize : bool, default=True
+        Scale every row to length 1 then. With both it is SimpleShot's CL2N (Wang et al., SimpleShot: Revisiting
+        nearest-neighbor classification for few-shot learning, 2019), and the ProtoNet of mahmoodlab/UNI.
+    n_jobs : int, optional
+        Threads. The answer does not depend on it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    means_ : ndarray of shape (n_classes, n_features), float64
+        Of the prepared rows; not scaled again.
+    center_ : ndarray of shape (n_features,), float64
+        Zeros unless `center`.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[1.0, 0.0], [0.9, 0.1], [0.0, 1.0]])
+    >>> NearestClassMean().fit(X, ["a", "a", "b"]).predict([[2.0, 0.1]])
+    array(['a'], dtype='<U1')
+    """
+
+    def __init__(self, *, center: bool = True, normalize: bool = True, n_jobs: int | None = None) -> None:
+        self.center = center
+        self.normalize = normalize
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> NearestClassMean:
+        """Average the rows of every class.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Read where it lies, in blocks; not kept.
+        y : array-like of shape (n_rows,)
+
+        Raises
+        ------
+        InputError
+        """
+        self._check_options()
+        check_present(y)
+        rows = check_rows(X, "X").rows
+        check_magnitude(rows, "X", "l2")
+        classes, codes = check_labels(y, len(rows))
+        remember_features(self, X)
+        return self._average(rows, classes, codes)
+
+    def _average(self, rows: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> NearestClassMean:
+        """The fit of checked rows; every class has a row."""
+        center = np.zeros(rows.shape[1])
+        if self.center:
+            for start in range(0, len(rows), _BLOCK_ROWS):
+                center += rows[start : start + _BLOCK_ROWS].sum(axis=0, dtype=np.float64)
+            center /= len(rows)
+        sums = np.zeros((len(classes), rows.shape[1]))
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            some = slice(start, start + _BLOCK_ROWS)
+            order = np.argsort(codes[some], kind="stable")
+            present, starts = np.unique(codes[some][order], return_index=True)
+            sums[present] += np.add.reduceat(self._prepared(rows[some], center)[order], starts, axis=0)
+        self.classes_, self.center_ = classes, center
+        self.n_features_in_ = rows.shape[1]
+        self.means_ = sums / np.bincount(codes)[:, None]
+        return self
+
+    def _check_options(self) -> None:
+        check_switch("center", self.center)
+        check_switch("normalize", self.normalize)
+        _threads.effective(self.n_jobs)
+
+    def _prepared(self, rows: np.ndarray, center: np.ndarray) -> np.ndarray:
+        made: np.ndarray = rows - center
+        if self.normalize:
+            lengths = np.sqrt(np.square(made).sum(axis=1, keepdims=True))
+            made /= np.where(lengths > 0, lengths, 1.0)
+        return made
+
+    def _distances(self, X: Any) -> np.ndarray:
+        """Squared distance of every query to every mean, float64 (n_queries, n_classes)."""
+        self._check_options()
+        check_is_fitted(self, "means_")
+        rows = check_rows(X, "X", estimator=self).rows
+        check_magnitude(rows, "X", "l2")
+        n_threads = _threads.effective(self.n_jobs)
+        S = np.empty((len(rows), len(self.classes_)))
+        for start in range(0, len(rows), _BLOCK_ROWS):
+            some = slice(start, start + _BLOCK_ROWS)
+            S[some] = _brute.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
+        return S
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The class of the nearest mean for every query, of equally near ones the first in `classes_`: (n_queries,).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+        """
+        nearest = self._distances(X).argmin(axis=1)
+        return self.classes_[nearest]
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Minus the distance to each mean: float64 (n_queries, n_classes).
+
+        With two classes (n_queries,), as scikit-learn has it: the first class's distance less the second's.
+        """
+        distances = METRICS["l2"].finish(self._distances(X))
+        return distances[:, 0] - distances[:, 1] if len(self.classes_) == 2 else -distances
+
+    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+        return {"means": self.means_, "center": self.center_}, {}
+
+    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        self.means_ = expect(arrays, "means", (len(self.classes_), None))
+        self.n_features_in_ = self.means_.shape[1]
+        self.center_ = expect(arrays, "center", (self.n_features_in_,))

@@ -1,0 +1,137 @@
+"""The preset ``course``: the subsets and settings of the course's first assignment (Stanford CS231n, assignment1).
+
+k-NN (knn.ipynb): the first 5,000 training and 500 test images, L2, k of 1, 3, 5, 8, 10, 12, 15, 20, 50, 100 in five folds of
+rows as they lie. SVM and softmax (svm.ipynb, softmax.ipynb): 49,000 training images, the next 1,000 for validation, the
+first 1,000 test images; the mean image is subtracted, the bias is one more feature and penalised like the others, W begins
+at 0.001 times normal numbers; 1,500 iterations with 200 rows, drawn with replacement; loss + reg * sum W^2.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from .. import _threads
+from .._moments import center_and_scale
+from .._validation import InputError
+from .._voting import vote
+from ..datasets import Dataset
+from ..neighbors import knn
+from ..optim._descent import Descent
+from ..problem import LinearProblem, linear_scores
+from ..protocols import ProtocolTable
+from ._progress import Progress, Report
+
+KNN_TRAIN, KNN_TEST, FOLDS = 5_000, 500, 5
+KS, SHOWN_KS = (1, 3, 5, 8, 10, 12, 15, 20, 50, 100), (1, 5, 10)
+TRAIN, VALIDATION, TEST = 49_000, 1_000, 1_000
+ITERATIONS, BATCH, INIT_SCALE = 1_500, 200, 1e-3
+RATES = {"svm": (1e-7, 5e-5), "softmax": (1e-7, 5e-7)}
+REGS = (2.5e4, 5e4)
+LOSSES = {"svm": "hinge", "softmax": "softmax"}
+SHOWN = {"svm": "SVM", "softmax": "softmax"}
+
+COLUMNS = ("model", "setting", "validation", "top1", "errors", "n_test", "seconds")
+
+
+def require_rows(dataset: Dataset) -> None:
+    """Refuse data without the rows that the assignment takes."""
+    n_test = 0 if dataset.X_test is None else len(dataset.X_test)
+    if len(dataset.X) < TRAIN + VALIDATION or n_test < TEST:
+        raise InputError(
+            f"--preset course takes {TRAIN + VALIDATION:,} training and {TEST:,} test rows, and {dataset.name} has "
+            f"{len(dataset.X):,} and {n_test:,}: give CIFAR-10, or leave --preset out"
+        )
+
+
+def evaluate(dataset: Dataset, seed: int, progress: Progress) -> ProtocolTable:
+    """Everything the assignment asks for, as one table."""
+    require_rows(dataset)
+    assert dataset.X_test is not None
+    assert dataset.y_test is not None
+    rows = []
+    with progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
+        rows += judge_neighbors(dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST],
+                                dataset.y_test[:KNN_TEST])
+    for name in LOSSES:
+        with progress.step(f"{SHOWN[name]}: {len(RATES[name]) * len(REGS)} settings, {ITERATIONS:,} iterations") as report:
+            rows.append(judge_linear(name, dataset, seed, report))
+    settings = {"name": "course", "source": "Stanford CS231n, assignment1: knn.ipynb, svm.ipynb, softmax.ipynb",
+                "seed": seed, "iterations": ITERATIONS, "batch_size": BATCH, "ks": list(KS), "folds": FOLDS,
+                "rates": {name: list(rates) for name, rates in RATES.items()}, "regs": list(REGS)}
+    return ProtocolTable("the course's assignment", COLUMNS, tuple(rows), settings)
+
+
+def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
+    """The code that each query gets for every k, (n_queries, n_ks): one search, ties to the smallest code."""
+    _, indices = knn(Q, X, max(ks))
+    winners, _, _ = vote(y[indices], None, np.array(ks), int(y.max()) + 1, tie_break="smallest",
+                         n_threads=_threads.effective(None))
+    return winners
+
+
+def cross_validated(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Mean accuracy of every k over folds of rows as they lie, (n_ks,)."""
+    found = []
+    for held in np.array_split(np.arange(len(X)), FOLDS):
+        others = np.setdiff1d(np.arange(len(X)), held)
+        found.append((votes_for(X[others], y[others], X[held], KS) == y[held][:, None]).mean(axis=0))
+    return np.mean(found, axis=0)
+
+
+def judge_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray) -> list[tuple[Any, ...]]:
+    """Rows of the table: k = 1, 5, 10, and the k that cross-validation chooses, if it is another."""
+    begun = time.perf_counter()
+    accuracy = cross_validated(X, y)
+    shown = sorted({*SHOWN_KS, KS[int(np.argmax(accuracy))]})
+    right = (votes_for(X, y, Q, tuple(shown)) == truth[:, None]).sum(axis=0)
+    seconds = time.perf_counter() - begun
+    n = len(Q)
+    return [("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(correct) / n, n - int(correct), n, seconds)
+            for k, correct in zip(shown, right, strict=True)]
+
+
+def judge_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tuple[Any, ...]:
+    """The row of the setting with the highest validation accuracy; all are trained together, on the same batches."""
+    begun = time.perf_counter()
+    n_classes = len(dataset.class_names)
+    X, y = dataset.X[:TRAIN], dataset.y[:TRAIN]
+    held, y_held = dataset.X[TRAIN : TRAIN + VALIDATION], dataset.y[TRAIN : TRAIN + VALIDATION]
+    assert dataset.X_test is not None
+    assert dataset.y_test is not None
+    test, truth = dataset.X_test[:TEST], dataset.y_test[:TEST]
+    settings = [(rate, reg) for rate in RATES[name] for reg in REGS]
+    mean, _ = center_and_scale(X, center=True, scale=False)
+    problem = LinearProblem(X, y, LOSSES[name], None, 0.0, True, n_classes=n_classes, center=mean)
+    trained = descend(problem, settings, seed, report)
+    models = [problem.to_raw(W) for W in trained]
+    accuracy = [share_right(held, y_held, model) for model in models]
+    best = int(np.argmax(accuracy))
+    right = round(share_right(test, truth, models[best]) * len(test))
+    rate, reg = settings[best]
+    return (SHOWN[name], f"rate {rate:g}, reg {reg:g}", accuracy[best], right / len(test), len(test) - right, len(test),
+            time.perf_counter() - begun)
+
+
+def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Report) -> list[np.ndarray]:
+    """W of every (rate, reg) after the assignment's iterations; zeros where the loss became infinite."""
+    rng = np.random.default_rng(seed)
+    start = rng.standard_normal(problem.shape) * INIT_SCALE
+    order = rng.integers(problem.n_samples, size=ITERATIONS * BATCH)
+    strengths = [(0.0, reg, np.inf) for _, reg in settings]
+    rates = np.array([rate for rate, _ in settings])
+    descent = Descent(problem, [start] * len(settings), strengths, 0.0, False, BATCH)
+    at_once = ITERATIONS // 15
+    for first in range(0, ITERATIONS, at_once):
+        bounds = BATCH * np.arange(first, first + at_once + 1, dtype=np.int64)
+        descent.run(order, bounds, np.tile(rates, (at_once, 1)))
+        report(first + at_once, ITERATIONS)
+    return [descent.W(model) for model in range(len(settings))]
+
+
+def share_right(X: np.ndarray, y: np.ndarray, model: tuple[np.ndarray, np.ndarray]) -> float:
+    """Share of rows whose class has the highest score."""
+    scores = linear_scores(X, *model, _threads.effective(None))
+    return float(np.mean(scores.argmax(axis=1) == y))

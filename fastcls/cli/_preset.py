@@ -1,0 +1,54 @@
+"""``fastcls run DATA --preset NAME``: the data judged by a published protocol, as a table and in results.json.
+
+Protocols ask the test rows for every setting that they report (each k, each draw); that is how they are published, and
+``test_evaluations`` counts it.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from .. import protocols
+from ..datasets import Dataset
+from ..protocols import ProtocolTable
+from . import _course, _results
+from ._checks import PROBES, RunOptions
+from ._progress import Progress
+from ._run import announce_data, load_data, results_head, test_part
+
+
+def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
+    """Load, evaluate, write results.json into ``room``; returns what it says."""
+    with progress.step("loading the data") as report:
+        dataset, split = load_data(options, report)
+    announce_data(dataset, progress)
+    begun = time.perf_counter()
+    table = evaluate(dataset, options, progress)
+    seconds = time.perf_counter() - begun
+    if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
+        progress.note("the protocol reports every k on the test rows; a k chosen by them is no longer judged on unseen data")
+    judged = sum(row.get("top1") is not None for row in table)
+    results = results_head(dataset, split, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
+    results["protocol"] = {
+        "preset": options.preset, "columns": list(table.columns), "rows": list(table), "settings": table.settings,
+        "seconds": seconds,
+    }  # fmt: skip
+    plain: dict[str, Any] = _results.as_plain(results)
+    _results.write_text(_results.as_json(plain), room / "results.json", "results.json")
+    return plain
+
+
+def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> ProtocolTable:
+    """The preset's table."""
+    if options.preset == "course":
+        return _course.evaluate(dataset, options.seed, progress)
+    assert options.preset is not None
+    X_test, y_test = test_part(dataset)
+    with progress.step(f"by the protocol of {options.preset}") as report:
+        if options.preset in PROBES:
+            return protocols.linear_probe(dataset.X, dataset.y, X_test, y_test, preset=PROBES[options.preset],
+                                          seed=options.seed, progress=report)
+        return protocols.knn_eval(dataset.X, dataset.y, X_test, y_test, preset=options.preset, seed=options.seed,
+                                  progress=report)

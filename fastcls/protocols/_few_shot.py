@@ -1,0 +1,102 @@
+"""A few rows a class, drawn several times."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _threads
+from .._rows import Rows
+from .._validation import CheckedRows, check_number, one_of
+from .._validation_protocols import check_counts, check_pair, check_same_features, check_shards, check_test
+from ..class_mean import NearestClassMean
+from ._knn import draw, judge
+from ._presets import KNN_PRESETS
+from ._shards import Progress, gather, nearest_at_hand
+from ._table import ProtocolTable
+
+FEW_SHOT_PRESETS = ("uni", "dinov2")
+
+
+def few_shot(
+    train: Any, y: Any, test: Any, y_test: Any, *, n_per_class: Any, n_tries: int, preset: str = "uni", seed: int = 0,
+    n_jobs: int | None = None, progress: Progress | None = None,
+) -> ProtocolTable:
+    """Accuracy on all test rows after training on a few rows of each class, drawn anew in every try.
+
+    Parameters
+    ----------
+    train, y, test, y_test : as for `knn_eval`
+        Of parts only the rows that are drawn are kept.
+    n_per_class : int or sequence of int
+        A class with fewer rows gives all it has.
+    n_tries : int
+    preset : {"uni", "dinov2"}
+        "uni": nearest class mean of rows that are centred by the drawn rows' mean and scaled to length 1 (mahmoodlab/UNI,
+        uni/downstream/eval_patch_features/fewshot.py, eval_fewshot; its default is 1,000 tries).
+        "dinov2": k-NN, cosine, votes exp(s / 0.07), with those k of 10, 20, 100, 200 that are at most n_per_class, and
+        n_per_class itself (facebookresearch/dinov2, dinov2/eval/knn.py, --n-per-class-list, --n-tries).
+    seed : int
+        Try t of n rows a class draws by NumPy's generator seeded with (seed, n, t).
+    n_jobs, progress : as for `knn_eval`; progress counts tries
+
+    Returns
+    -------
+    ProtocolTable
+        ``top1`` (and ``top5`` for "dinov2") as means over the tries; ``std`` of top1 over the tries.
+
+    Raises
+    ------
+    InputError
+    """
+    one_of("preset", preset, FEW_SHOT_PRESETS)
+    counts = check_counts("n_per_class", n_per_class)
+    check_number("n_tries", n_tries, minimum=1, whole=True)
+    check_number("seed", seed, minimum=0, whole=True)
+    classes, codes = check_pair(y)
+    metric = "l2" if preset == "uni" else "cosine"
+    checked, truth = check_test(test, y_test, classes, metric)
+    draws = {n: [draw(codes, n, np.random.default_rng([seed, n, number])) for number in range(n_tries)] for n in counts}
+    wanted = np.unique(np.concatenate([drawn for of_n in draws.values() for drawn in of_n]))
+    rows = gather(check_shards(train, len(codes), metric), wanted)
+    check_same_features(rows, checked.rows)
+    lines: list[tuple[Any, ...]] = []
+    for done, (n, of_n) in enumerate(draws.items()):
+        found = []
+        for number, drawn in enumerate(of_n):
+            part = rows[np.searchsorted(wanted, drawn)]
+            if preset == "uni":
+                found.append(_by_means(part, codes[drawn], checked, truth, n_jobs))
+            else:
+                found.append(_by_neighbors(part, codes[drawn], checked, truth, n, len(classes), n_jobs))
+            if progress is not None:
+                progress(done * n_tries + number + 1, len(draws) * n_tries)
+        for setting in range(len(found[0])):
+            scores = np.array([of_try[setting][1:] for of_try in found])
+            k, means = found[0][setting][0], [float(mean) for mean in scores.mean(axis=0)]
+            lines.append((n, *([] if k is None else [k]), *means, float(scores[:, 0].std())))
+    columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
+    what = "nearest class mean" if preset == "uni" else "k-NN"
+    title = f"{what} after the protocol of {preset}: a few rows a class, {n_tries} tries, {len(truth):,} test rows"
+    settings = {"name": preset, "n_per_class": list(counts), "n_tries": n_tries, "seed": seed}
+    return ProtocolTable(title, columns, tuple(lines), settings)
+
+
+def _by_means(part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n_jobs: int | None) -> list[Any]:
+    """[(None, top1)]"""
+    model = NearestClassMean(n_jobs=n_jobs)._average(part, np.arange(codes.max() + 1), codes)
+    return [(None, np.count_nonzero(model.predict(test.rows) == truth) / len(truth))]
+
+
+def _by_neighbors(
+    part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n: int, n_classes: int, n_jobs: int | None
+) -> list[Any]:
+    """[(k, top1, top5)] of every k that there is."""
+    preset, n_threads = KNN_PRESETS["dinov2"], _threads.effective(n_jobs)
+    ks = np.array(sorted({k for k in (*preset.ks, n) if k <= min(n, len(part))} or {len(part)}), dtype=np.int64)
+    S, indices = nearest_at_hand([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)
+    top1, top5 = judge(
+        S, indices, codes, truth, ks, n_classes, preset.weights, preset.temperature, "cosine", n_threads
+    )
+    return [(int(k), one / len(truth), five / len(truth)) for k, one, five in zip(ks, top1, top5, strict=True)]

@@ -1,0 +1,174 @@
+"""k-NN evaluations: one search, and from it every k of a preset."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import _threads
+from .._rows import Rows
+from .._validation import CheckedRows, check_number, one_of
+from .._validation_protocols import are_parts, check_pair, check_same_features, check_shards, check_test, usable_ks
+from .._voting import Weights, vote, weights_of
+from ..metrics import METRICS
+from ._presets import KNN_PRESETS, KNNPreset
+from ._shards import Progress, centered, gather, mean_of, nearest, nearest_at_hand
+from ._table import ProtocolTable
+
+_VOTED_AT_ONCE = 1 << 21  # totals, (n_queries, n_classes) of them: 16 MB
+
+
+def knn_eval(
+    train: Any, y: Any, test: Any, y_test: Any, *, preset: str = "dino", seed: int = 0, n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> ProtocolTable:
+    """Accuracy of k-NN on test rows, by a published protocol: one search for all its k.
+
+    Parameters
+    ----------
+    train : array-like of shape (n_rows, n_features), or list, tuple or iterator of such arrays
+        Parts (shards, memory maps) give the answer of the whole, byte for byte; those of an iterator are searched one after
+        the other and let go. Nothing is normalised in memory but for "uni"; float16 rows of up to 1 GiB are widened to
+        float32 for the search, which changes no bit of the answer.
+    y : array-like of shape (n_rows,)
+        Labels of all training rows, in their order.
+    test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
+        A label that y does not have is never named, and counts as an error.
+    preset : str
+        ============ ============== ======== =========== ====================================================
+        preset       k              metric   vote        source
+        ============ ============== ======== =========== ====================================================
+        "dino"       10 20 100 200  cosine   exp(s/0.07) facebookresearch/dino, eval_knn.py
+        "dinov2"     10 20 100 200  cosine   exp(s/0.07) facebookresearch/dinov2, dinov2/eval/knn.py
+        "moco"       200            cosine   exp(s/0.1)  facebookresearch/moco, colab/moco_cifar10_demo.ipynb
+        "lightly"    200            cosine   exp(s/0.1)  lightly-ai/lightly, lightly/utils/benchmarking/knn.py
+        "vissl"      200            cosine   exp(s/0.1)  facebookresearch/vissl, vissl/config/defaults.yaml
+        "solo-learn" 20             cosine   exp(s/0.07) vturrisi/solo-learn, solo/utils/knn.py
+        "uni"        20             l2       1 each      mahmoodlab/UNI, eval_patch_features/fewshot.py
+        "mteb"       3              both     1 each      embeddings-benchmark/mteb, AbsTaskClassification.py
+        ============ ============== ======== =========== ====================================================
+
+        "uni" takes the mean of the training rows from all rows and scales them to length 1: a copy of all, in float32, or in
+        float64 if they were. "mteb" trains on 8 rows of each class (all, where a class has fewer), 10 times, and its
+        headline is the mean of the better metric of each draw. VISSL takes plain dot products unless its option
+        L2_NORM_FEATS is set; here rows are compared as if it were. A k above the number of training rows is left out, with a
+        warning.
+    seed : int
+        Of the draws of "mteb" (the draws are not those of mteb's own random numbers).
+    n_jobs : int, optional
+    progress : callable, optional
+        ``progress(done, total)`` in pairs of rows.
+
+    Returns
+    -------
+    ProtocolTable
+        Rows of k (and metric): ``top1``, ``top5`` as shares. A class is among the five only if a neighbour voted for it;
+        of classes with equal votes the first in sorted order comes first.
+
+    Raises
+    ------
+    InputError
+    """
+    chosen = KNN_PRESETS[one_of("preset", preset, KNN_PRESETS)]
+    check_number("seed", seed, minimum=0, whole=True)
+    classes, codes = check_pair(y)
+    checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
+    n_threads = _threads.effective(n_jobs)
+    if chosen.n_draws is not None:
+        return _by_draws(chosen, train, codes, len(classes), checked, truth, seed, n_threads, progress)
+    ks = np.array(usable_ks(chosen.ks, len(codes), chosen.name), dtype=np.int64)
+    metric = chosen.metrics[0]
+    shards = check_shards(train, len(codes), metric)
+    queries = Rows.of(checked)
+    if chosen.centered:
+        parts = list(shards)
+        check_same_features(parts[0].rows, checked.rows)
+        center = mean_of(parts)
+        queries = Rows([centered([checked], center)])
+        parts = [CheckedRows(centered(parts, center), 0, ())]
+        S, indices = nearest_at_hand(parts, queries, int(ks[-1]), metric, n_threads, progress)
+    elif isinstance(train, (list, tuple)) or not are_parts(train):
+        S, indices = nearest_at_hand(list(shards), queries, int(ks[-1]), metric, n_threads, progress)
+    else:
+        S, indices = nearest(shards, queries, int(ks[-1]), metric, n_threads, progress)
+    top1, top5 = judge(S, indices, codes, truth, ks, len(classes), chosen.weights, chosen.temperature, metric, n_threads)
+    rows = tuple(
+        (int(k), float(one), float(five)) for k, one, five in zip(ks, top1 / len(truth), top5 / len(truth), strict=True)
+    )
+    return ProtocolTable(_title(chosen, len(codes), len(truth)), ("k", "top1", "top5"), rows, settings_of(chosen))
+
+
+def judge(
+    S: np.ndarray, indices: np.ndarray, codes: np.ndarray, truth: np.ndarray, ks: np.ndarray, n_classes: int,
+    weights: Weights, temperature: float | None, metric: str, n_threads: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many queries are named rightly, at once and among the first five: two int64 arrays (n_ks,)."""
+    top1, top5 = np.zeros(len(ks), dtype=np.int64), np.zeros(len(ks), dtype=np.int64)
+    step = max(1, _VOTED_AT_ONCE // n_classes)
+    for first in range(0, len(truth), step):
+        some = slice(first, first + step)
+        labels, right = codes[indices[some]], truth[some]
+        shares = weights_of(METRICS[metric].finish(S[some].copy()), weights, temperature or 1.0, metric)
+        for place, k in enumerate(ks):
+            winners, _, totals = vote(
+                labels, shares, ks[place : place + 1], n_classes, tie_break="smallest", n_threads=n_threads, with_totals=True
+            )
+            top1[place] += int(np.count_nonzero(winners[:, 0] == right))
+            top5[place] += int(np.count_nonzero(_among_first(totals, right, min(5, int(k)))))
+    return top1, top5
+
+
+def _among_first(totals: np.ndarray, right: np.ndarray, n: int) -> np.ndarray:
+    """Whether the right class got a vote and is among the n with the highest totals, of equals the smaller code."""
+    own = np.where(right >= 0, totals[np.arange(len(right)), right], 0.0)[:, None]
+    before = totals > own
+    before |= (totals == own) & (np.arange(totals.shape[1]) < right[:, None])
+    return (before.sum(axis=1) < n) & (own[:, 0] > 0)
+
+
+def _by_draws(
+    chosen: KNNPreset, train: Any, codes: np.ndarray, n_classes: int, test: CheckedRows, truth: np.ndarray, seed: int,
+    n_threads: int, progress: Progress | None,
+) -> ProtocolTable:
+    """A preset that trains on a few rows of each class, several times; all metrics on the same draws."""
+    assert chosen.per_class is not None
+    assert chosen.n_draws is not None
+    draws = [draw(codes, chosen.per_class, np.random.default_rng([seed, number])) for number in range(chosen.n_draws)]
+    ks = np.array(usable_ks(chosen.ks, len(draws[0]), chosen.name), dtype=np.int64)
+    wanted = np.unique(np.concatenate(draws))
+    rows = gather(check_shards(train, len(codes), chosen.metrics[0]), wanted)
+    queries, k = Rows.of(test), int(ks[-1])
+    top1 = np.empty((len(chosen.metrics), len(draws)))
+    for number, drawn in enumerate(draws):
+        part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
+        for place, metric in enumerate(chosen.metrics):
+            S, indices = nearest_at_hand(part, queries, k, metric, n_threads)
+            right, _ = judge(S, indices, codes[drawn], truth, ks, n_classes, chosen.weights, None, metric, n_threads)
+            top1[place, number] = right[0] / len(truth)
+        if progress is not None:
+            progress(number + 1, len(draws))
+    names = [*chosen.metrics, "better"]
+    found = [*top1, top1.max(axis=0)]
+    shown = tuple((name, k, float(of.mean()), float(of.std())) for name, of in zip(names, found, strict=True))
+    settings = {**settings_of(chosen), "seed": seed}
+    return ProtocolTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), shown, settings)
+
+
+def draw(codes: np.ndarray, per_class: int, rng: np.random.Generator) -> np.ndarray:
+    """Numbers of `per_class` random rows of every class (all of a smaller one), ascending."""
+    mixed = rng.permutation(len(codes))
+    order = mixed[np.argsort(codes[mixed], kind="stable")]  # class by class, each in its random order
+    starts = np.cumsum(np.bincount(codes)) - np.bincount(codes)
+    place = np.arange(len(codes)) - starts[codes[order]]
+    return np.sort(order[place < per_class])
+
+
+def settings_of(chosen: KNNPreset) -> dict[str, Any]:
+    """A preset's constants, without those that it has not."""
+    kept = {name: value for name, value in vars(chosen).items() if value is not None}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
+
+
+def _title(chosen: KNNPreset, n_rows: int, n_queries: int) -> str:
+    return f"k-NN by the protocol of {chosen.name}: {n_rows:,} training, {n_queries:,} test rows"

@@ -1,0 +1,175 @@
+"""Linear probes: logistic regression on the rows as they are, C chosen on validation rows, fitted again on all."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
+from .._validation_linear import check_two_classes
+from .._validation_protocols import check_pair, check_same_features, check_shards, check_test, check_validation
+from ..datasets import train_validation_split
+from ..linear import SoftmaxClassifier
+from ._presets import PROBE_PRESETS, ProbePreset
+from ._shards import Progress
+from ._table import ProtocolTable
+
+
+def linear_probe(
+    train: Any, y: Any, test: Any, y_test: Any, *, preset: str = "clip", validation: Any = None, seed: int = 0,
+    n_jobs: int | None = None, progress: Progress | None = None,
+) -> ProtocolTable:
+    """Accuracy of multinomial logistic regression on test rows, by a published protocol.
+
+    The function that is minimised is scikit-learn's: C times the sum of the losses and half the sum of the squared weights,
+    the bias free. Rows are centred inside, which with a free bias changes nothing but the speed; they are not scaled.
+
+    Parameters
+    ----------
+    train, y, test, y_test : as for `knn_eval`
+        Parts are put together in memory.
+    preset : str
+        "clip": C among 10^-6 ... 10^6 in steps of 1/8 of a decade (96 steps), found by halving: from every second decade the
+        interval around the best is halved until its neighbours at 1/8 were tried; L-BFGS, 1,000 iterations at most
+        (Radford et al., 2021, A.3; openai/CLIP, README.md: max_iter 1000). Where no validation rows are given, a stratified
+        fifth of the training rows is taken: the paper leaves its size open.
+        "dinov2": all 45 C of 10^linspace(-6, 5, 45), a random tenth of the training rows for choosing, 1,000 iterations at
+        most (facebookresearch/dinov2, dinov2/eval/log_regression.py). Its tol of 1e-12 is 1e-6 here.
+        "uni": one C, n_features x n_classes / 100, so there is nothing to choose; 1,000 iterations at most (mahmoodlab/UNI,
+        uni/downstream/eval_patch_features/linear_probe.py, in its form with use_sklearn: its own torch code has the norm
+        of the weights, not the square, in the penalty, and the mean of the losses).
+    validation : (rows, labels), optional
+        Rows on which C is chosen, in place of training rows set aside. The last fit is on training and validation rows.
+    seed : int
+        Of the rows set aside.
+    n_jobs, progress : as for `knn_eval`; progress counts fits
+
+    Returns
+    -------
+    ProtocolTable
+        One row a C that was tried: accuracy on the ``validation`` rows; ``top1`` on the test rows for the one chosen alone,
+        after the fit on all rows. Of equally accurate C the smallest is chosen.
+
+    Raises
+    ------
+    InputError
+
+    Warns
+    -----
+    sklearn.exceptions.ConvergenceWarning
+        If the last fit has not met its tolerance.
+    """
+    chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
+    check_number("seed", seed, minimum=0, whole=True)
+    classes, codes = check_pair(y)
+    check_two_classes(classes)
+    checked, truth = check_test(test, y_test, classes, "l2")
+    extra = None if validation is None else _checked_validation(validation, classes)
+    X = _whole(list(check_shards(train, len(codes), "l2")))
+    check_same_features(X, checked.rows)
+    if extra is not None:
+        check_same_features(X, extra[0], "validation")
+        if extra[0].dtype != X.dtype:
+            raise InputError(f"validation is {extra[0].dtype} and train is {X.dtype}; convert one of them first")
+    X_all = X if extra is None else np.concatenate([X, extra[0]])
+    codes_all = codes if extra is None else np.concatenate([codes, extra[1]])
+    if chosen.exponents:
+        if extra is None:
+            kept, held = _set_aside(codes, chosen, seed)
+            sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, n_jobs, progress)
+        else:
+            sweep = _Sweep(X, codes, *extra, chosen, n_jobs, progress)
+        tried = sweep.halving() if chosen.halving else sweep.all()
+        best = max(tried, key=lambda exponent: (tried[exponent], -exponent))
+        costs: dict[float, float | None] = {10.0**exponent: accuracy for exponent, accuracy in sorted(tried.items())}
+        cost = 10.0**best
+    else:
+        cost = X.shape[1] * len(classes) / 100
+        costs = {cost: None}
+    model = _classifier(chosen, cost, len(X_all), n_jobs).set_params(tol=chosen.tol).fit(X_all, codes_all)
+    right = int(np.count_nonzero(model.predict(checked.rows) == truth))
+    rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
+    title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {len(truth):,} test rows, "
+             f"top1 {right / len(truth):.4f} at C = {cost:.4g}")
+    settings = {"name": chosen.name, "source": chosen.source, "max_iter": chosen.max_iter, "tol": chosen.tol, "seed": seed,
+                "C": float(cost), "iterations": int(model.n_iter_)}
+    return ProtocolTable(title, ("C", "validation", "top1"), rows, settings)
+
+
+def _whole(parts: list[CheckedRows]) -> np.ndarray:
+    return parts[0].rows if len(parts) == 1 else np.concatenate([part.rows for part in parts])
+
+
+def _checked_validation(validation: Any, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    rows, labels = check_validation(validation)
+    checked, codes = check_test(rows, labels, classes, "l2", "validation")
+    if (codes < 0).any():
+        known, _ = check_labels(labels, len(checked.rows), "y_validation")
+        strange = [label for label in known.tolist() if label not in set(classes.tolist())]
+        raise InputError(f"y_validation holds the label {strange[0]!r}, which y does not have; leave its rows out")
+    return checked.rows, codes
+
+
+def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows to train on and to choose by: stratified for "clip", at random for "dinov2" as it has it."""
+    if chosen.halving:
+        return train_validation_split(codes, validation_size=chosen.validation_size, seed=seed)
+    mixed = np.random.default_rng(seed).permutation(len(codes))
+    n = max(1, int(len(codes) * chosen.validation_size))
+    if n >= len(codes):
+        raise InputError(f"train has {len(codes)} rows, of which none is left to train on; give more, or validation rows")
+    return np.sort(mixed[n:]), np.sort(mixed[:n])
+
+
+def _classifier(chosen: ProbePreset, cost: float, n_rows: int, n_jobs: int | None) -> SoftmaxClassifier:
+    """scikit-learn's C: mean loss + |W|^2 / (2 C n)."""
+    return SoftmaxClassifier(
+        alpha=1 / (2 * cost * n_rows), solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=None,
+        random_state=0, init_scale=0.0, n_jobs=n_jobs,
+    )
+
+
+class _Sweep:
+    """Accuracy on the validation rows for exponents of C.
+
+    Every fit begins at 0, as the published ones do: begun where another ended, a weakly regularised one would meet its
+    tolerance at once, and its accuracy be that of the other.
+    """
+
+    def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None):
+        self.data, self.held, self.chosen, self.progress = (X, codes), (X_held, codes_held), chosen, progress
+        self.model = _classifier(chosen, 1.0, len(X), n_jobs)
+        self.found: dict[float, float] = {}
+
+    def accuracy(self, exponent: float, n_in_all: int) -> float:
+        if exponent not in self.found:
+            X, codes = self.data
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
+                self.model.set_params(alpha=1 / (2 * 10.0**exponent * len(X))).fit(X, codes)
+            self.found[exponent] = float(np.mean(self.model.predict(self.held[0]) == self.held[1]))
+            if self.progress is not None:
+                self.progress(min(len(self.found), n_in_all), n_in_all)
+        return self.found[exponent]
+
+    def all(self) -> dict[float, float]:
+        for exponent in self.chosen.exponents:
+            self.accuracy(exponent, len(self.chosen.exponents))
+        return self.found
+
+    def halving(self) -> dict[float, float]:
+        grid, step = self.chosen.exponents, 16  # two decades, in eighths of one
+        n_in_all = len(grid[::step]) + 2 * int(math.log2(step))
+        best = 0
+        for at in range(0, len(grid), step):
+            if self.accuracy(grid[at], n_in_all) > self.accuracy(grid[best], n_in_all):
+                best = at
+        while step > 1:
+            step //= 2
+            near = [at for at in (best - step, best, best + step) if 0 <= at < len(grid)]
+            best = max(near, key=lambda at: (self.accuracy(grid[at], n_in_all), -at))
+        return self.found

@@ -1,0 +1,16 @@
+"""Small embeddings for tests: classes that overlap, so that no accuracy is 0 or 1."""
+
+import numpy as np
+
+
+def embeddings(n=700, d=12, classes=7, seed=0, dtype=np.float32, spread=0.35):
+    """Rows about one point a class, off the origin, of any length; strings as labels."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(classes, size=n)
+    X = rng.standard_normal((classes, d))[y] * spread + rng.standard_normal((n, d)) + 0.5
+    return X.astype(dtype), np.array([f"class {code}" for code in y])
+
+
+def halves(n_test=150, **options):
+    X, y = embeddings(**options)
+    return X[n_test:], y[n_test:], X[:n_test], y[:n_test]
