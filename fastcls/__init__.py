@@ -32,7 +32,7 @@ if _find_spec("fastcls._kernels") is None:
     )
 
 if TYPE_CHECKING:
-    from . import datasets, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
+    from . import datasets, demo, display, gradcheck, losses, metrics, model_selection, optim, penalties, reference, simd
     from ._config import show_config
     from .linear import MulticlassSVM, SoftmaxClassifier
     from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
@@ -50,6 +50,7 @@ __all__ = [
     "SoftmaxClassifierCV",
     "__version__",
     "datasets",
+    "demo",
     "display",
     "gradcheck",
     "knn",

@@ -1,0 +1,286 @@
+"""What both demos' pages share: colours, the plane with its draggable points, the way of a message, the frame around it all.
+
+A drag stays in the browser until the server is free: the page moves the point at once, and keeps only the newest place to
+send; the server answers a message with the new picture and then the message's number, and the page sends what waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from bokeh.core.templates import get_env
+from bokeh.document import Document
+from bokeh.events import DocumentReady, MouseLeave, MouseMove, Pan, PanEnd, PanStart, Tap
+from bokeh.layouts import column, row
+from bokeh.models import (
+    Button, ColumnDataSource, CustomJS, Div, InlineStyleSheet, LinearColorMapper, Range1d, Slider, Spinner, TextInput, Toggle,
+    UIElement,
+)
+from bokeh.plotting import figure
+
+from ._knn_regions import HALF
+from ._knn_state import CLASS_NAMES
+from ._latest import Latest
+
+#: points, told apart by colour and by shape; and the paler colours of their regions (Okabe and Ito's, colour-blind safe)
+COLORS = ("#0072b2", "#d55e00", "#00795a", "#b0478a", "#8a7400")
+PALE = ("#a9d3ec", "#f7c29b", "#a3dfc9", "#ecc3dc", "#f2e896")
+MARKERS = ("circle", "square", "triangle", "diamond", "hex")
+TIE = "#ffffff"
+
+_TEMPLATE = """{% extends base %}{% block preamble %}
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="icon" href="data:,">
+<style>
+html { --bokeh-font-size: 15px; }
+html.large { --bokeh-font-size: 26px; }
+body { margin: 0 auto; padding: 8px 10px 24px; max-width: 1260px; background: #fff; color: #1b1b1b;
+       font-family: Helvetica, Arial, sans-serif; }
+</style>{% endblock %}"""
+
+_BOX = """
+const box = mail.box ??= {waiting: new Map(), busy: false, sent: 0, held: null}
+box.next ??= () => {
+  if (box.busy) return
+  for (const [kind, [place, x, y]] of box.waiting) {
+    box.waiting.delete(kind)
+    box.busy = true
+    box.sent += 1
+    mail.data = {kind: [kind], place: [place], x: [x], y: [y], number: [box.sent]}
+    return
+  }
+}
+const post = (kind, place, x, y) => { box.waiting.set(kind, [place, x, y]); box.next() }
+"""
+
+_POINTER = _BOX + """
+const whole = (v) => Math.max(-half, Math.min(half, Math.round(100 * v)))
+const x = whole(cb_obj.x), y = whole(cb_obj.y)
+const put = () => {
+  points.data.x[box.held] = x / 100
+  points.data.y[box.held] = y / 100
+  points.change.emit()
+}
+switch (cb_obj.event_name) {
+  case "panstart": {
+    const start_x = 100 * cb_obj.x, start_y = 100 * cb_obj.y
+    let least = 22 * 2 * half / Math.max(1, cb_obj.origin.inner_width)  // a finger's width, in hundredths
+    box.held = null
+    for (let i = 0; i < points.data.x.length; i++) {
+      const far = Math.hypot(100 * points.data.x[i] - start_x, 100 * points.data.y[i] - start_y)
+      if (far <= least) { least = far; box.held = i }
+    }
+    break
+  }
+  case "pan": if (box.held != null) { put(); post("drag", box.held, x, y) }; break
+  case "panend": if (box.held != null) { put(); post("drop", box.held, x, y); box.held = null }; break
+  case "mousemove": case "tap": if (box.held == null) post("look", 0, x, y); break
+  case "mouseleave": if (box.held == null) post("away", 0, 0, 0); break
+}
+"""
+
+_ANSWERED = _BOX + """
+box.busy = false
+box.next()
+"""
+
+# Bokeh's sliders have handles for the keyboard, without a name for those who only hear the page.
+_NAME_HANDLES = """
+const name = (root) => {
+  for (const element of root.querySelectorAll("*")) {
+    if (element.shadowRoot) name(element.shadowRoot)
+    if (element.classList.contains("noUi-handle")) {
+      const title = root.querySelector(".bk-slider-title")
+      if (title) element.setAttribute("aria-label", title.textContent.split(":")[0])
+    }
+  }
+}
+setTimeout(() => name(document), 0)
+"""
+
+_COPY = """
+const say = (words) => { button.label = words; setTimeout(() => { button.label = label }, 1500) }
+navigator.clipboard.writeText(command.value).then(() => say("Copied"), () => say("Copy it from the field"))
+"""
+
+
+def page_template() -> Any:
+    """The HTML around a page's widgets."""
+    return get_env().from_string(_TEMPLATE)
+
+
+def mapper(n_classes: int) -> LinearColorMapper:
+    """Codes to the colours of regions; n_classes is a tie."""
+    return LinearColorMapper(palette=[*PALE[:n_classes], TIE], low=-0.5, high=n_classes + 0.5)
+
+
+def point_columns(points: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
+    """Columns of the points' source, in units."""
+    return {
+        "x": points[:, 0] / 100, "y": points[:, 1] / 100, "color": [COLORS[c] for c in codes],
+        "marker": [MARKERS[c] for c in codes], "name": [CLASS_NAMES[c] for c in codes],
+    }  # fmt: skip
+
+
+class Plane:
+    """One picture with the points on it."""
+
+    def __init__(self, title: str, points: ColumnDataSource, n_classes: int) -> None:
+        half = HALF / 100
+        self.figure = figure(
+            title=title, tools="", toolbar_location=None, x_range=Range1d(-half, half), y_range=Range1d(-half, half),
+            sizing_mode="stretch_width", aspect_ratio=1, min_width=280, max_width=600, min_border_left=36, min_border_right=12,
+            min_border_top=24, min_border_bottom=24, styles={"flex": "1 1 320px"},
+            stylesheets=[InlineStyleSheet(css=":host { touch-action: none; }")],
+        )  # fmt: skip
+        self.figure.grid.visible = False
+        self.image = ColumnDataSource({"image": [np.full((2, 2), n_classes, dtype=np.uint8)]})
+        self.colors = mapper(n_classes)
+        self.figure.image("image", x=-half, y=-half, dw=2 * half, dh=2 * half, source=self.image, color_mapper=self.colors)
+        self.above = self.figure.scatter(
+            "x", "y", marker="marker", size=11, color="color", line_color="#ffffff", line_width=1.5, source=points, level="overlay",
+        )  # fmt: skip
+
+    def show(self, picture: np.ndarray, n_classes: int) -> None:
+        """A new picture."""
+        if len(self.colors.palette) != n_classes + 1:
+            self.colors.update(palette=[*PALE[:n_classes], TIE], high=n_classes + 0.5)
+        self.image.data = {"image": [picture]}
+
+    def listen(self, points: ColumnDataSource, mail: ColumnDataSource) -> None:
+        """Drag, hover and tap go to the mail."""
+        pointer = CustomJS(args={"points": points, "mail": mail, "half": HALF}, code=_POINTER)
+        for event in (PanStart, Pan, PanEnd, MouseMove, MouseLeave, Tap):
+            self.figure.js_on_event(event, pointer)
+
+    def enlarge(self, large: bool) -> None:
+        """Type and points for the far end of a room, or not."""
+        scale = 1.7 if large else 1.0
+        self.figure.title.text_font_size = f"{16 * scale:.0f}px"
+        self.figure.axis.major_label_text_font_size = f"{12 * scale:.0f}px"
+        self.above.glyph.size = 11 * scale
+
+
+class Mail:
+    """Messages of the page, of each kind only the newest, and their answers."""
+
+    def __init__(self, doc: Document, work: Callable[[str, int, float, float], None]) -> None:
+        self.source = ColumnDataSource({"kind": [], "place": [], "x": [], "y": [], "number": []})
+        answer = ColumnDataSource({"number": []})
+        answer.js_on_change("data", CustomJS(args={"mail": self.source}, code=_ANSWERED))
+
+        def handle(kind: str, message: tuple[int, float, float, int]) -> None:
+            place, x, y, number = message
+            try:
+                work(kind, place, x, y)
+            finally:  # else the page would wait for ever
+                answer.data = {"number": [number]}
+
+        latest = Latest(doc.add_next_tick_callback, handle)
+
+        def got(attribute: str, old: Any, new: Any) -> None:
+            if len(new["kind"]):
+                latest.put(new["kind"][0], (int(new["place"][0]), float(new["x"][0]), float(new["y"][0]), int(new["number"][0])))
+
+        self.source.on_change("data", got)
+        self.hidden = Div(text="", visible=False, tags=[self.source, answer])
+
+
+def words(text: str = "", **options: Any) -> Div:
+    """A paragraph over the whole width."""
+    return Div(text=text, sizing_mode="stretch_width", **options)
+
+
+def flowing(*children: UIElement, gap: int = 14) -> Any:
+    """Side by side where there is room, else below each other."""
+    return row(*children, sizing_mode="stretch_width", styles={"flex-wrap": "wrap", "gap": f"{gap}px", "align-items": "flex-start"})
+
+
+def stacked(*children: UIElement, basis: int) -> Any:
+    """Below each other, at least so wide where the page is."""
+    return column(*children, sizing_mode="stretch_width", styles={"flex": f"1 1 {basis}px", "min-width": "280px"})
+
+
+def sized(*controls: Any, basis: int = 150) -> None:
+    """Controls share the width."""
+    for control in controls:
+        control.sizing_mode = "stretch_width"
+        control.styles = {"flex": f"1 1 {basis}px", "min-width": "120px"}
+
+
+def slider(title: str, span: tuple[float, float], value: float, step: float, **options: Any) -> Slider:
+    """A slider that tells its value while it moves."""
+    return Slider(title=title, start=span[0], end=span[1], value=value, step=step, **options)
+
+
+class Keys:
+    """Points for those without a pointer: which one, and where it is."""
+
+    def __init__(self, moved: Callable[[int, float, float], None], chosen: Callable[[int], None]) -> None:
+        half = HALF / 100
+        self.which = Spinner(title="Point number", low=1, step=1, value=1)
+        self.x = Spinner(title="its x", low=-half, high=half, step=0.05, value=0, format="0.00")
+        self.y = Spinner(title="its y", low=-half, high=half, step=0.05, value=0, format="0.00")
+        self._quiet = False
+        sized(self.which, self.x, self.y, basis=90)
+
+        def choose(attribute: str, old: Any, new: Any) -> None:
+            if not self._quiet:
+                chosen(self.place)
+
+        def move(attribute: str, old: Any, new: Any) -> None:
+            if not self._quiet and self.x.value is not None and self.y.value is not None:
+                moved(self.place, 100 * self.x.value, 100 * self.y.value)
+
+        self.which.on_change("value", choose)
+        self.x.on_change("value", move)
+        self.y.on_change("value", move)
+
+    @property
+    def place(self) -> int:
+        """The chosen point, from 0."""
+        return int(self.which.value or 1) - 1
+
+    def show(self, points: np.ndarray) -> None:
+        """Follow the points."""
+        self._quiet = True
+        try:
+            self.which.high = len(points)
+            self.which.value = min(self.place + 1, len(points))
+            x, y = points[self.place] / 100
+            self.x.value, self.y.value = float(x), float(y)
+        finally:
+            self._quiet = False
+
+    @property
+    def controls(self) -> Any:
+        """In one row."""
+        return flowing(self.which, self.x, self.y)
+
+
+class Frame:
+    """The page around a demo: heading, messages, the command, the projector's switch."""
+
+    def __init__(self, doc: Document, title: str, hint: str) -> None:
+        self.doc = doc
+        doc.title = title
+        doc.template = page_template()
+        self.heading = words(f"<h1 style='font-size: 1.5em; margin: 0.2em 0'>{title}</h1><p style='margin: 0'>{hint}</p>")
+        self.notes = words(styles={"color": "#8a2f00", "font-weight": "bold", "min-height": "1.4em"})
+        self.command = TextInput(title="The command that shows this again", sizing_mode="stretch_width")
+        self.copy = Button(label="Copy as command", button_type="primary")
+        self.copy.js_on_click(
+            CustomJS(args={"command": self.command, "button": self.copy, "label": self.copy.label}, code=_COPY)
+        )
+        self.large = Toggle(label="Large type")
+        self.large.js_on_change(
+            "active", CustomJS(code="document.documentElement.classList.toggle('large', cb_obj.active)")
+        )
+        sized(self.copy, self.large)
+        doc.js_on_event(DocumentReady, CustomJS(code=_NAME_HANDLES))
+
+    def say(self, notes: Sequence[str]) -> None:
+        """The messages, of the demo's own words only."""
+        self.notes.text = " ".join(notes)
