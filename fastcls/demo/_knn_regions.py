@@ -72,6 +72,10 @@ class Regions:
         self._classes = np.empty(PIXELS * PIXELS, dtype=np.uint8)
         self._room: tuple[np.ndarray, np.ndarray] | None = None
 
+    def forget(self) -> None:
+        """Compute all of the next picture."""
+        self._key = None
+
     def picture(self, points: np.ndarray, codes: np.ndarray, n_classes: int, k: int, weights: str) -> np.ndarray:
         """The winning class of every pixel, `n_classes` where the vote is tied: uint8 (PIXELS, PIXELS), lowest row first.
 
@@ -86,7 +90,7 @@ class Regions:
         some: slice | np.ndarray = slice(None)
         if key == self._key and len(points) == len(self._points):
             some = self._touched(points)
-        self._key = None  # an interrupted picture is no start for the next
+        self.forget()  # an interrupted picture is no start for the next
         self._ask(some, points, codes, n_classes, k, weights)
         self._key, self._points = key, points.copy()
         return self._classes.reshape(PIXELS, PIXELS).copy()

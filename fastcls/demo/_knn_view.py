@@ -49,16 +49,14 @@ class KnnView:
         self.curves = {metric: ColumnDataSource({"k": [], "percent": []}) for metric in TITLES}
         self.accuracy = figure(
             title="Leave-one-out accuracy against K", tools="", toolbar_location=None, height=240, sizing_mode="stretch_width",
-            y_range=Range1d(0, 104), x_range=Range1d(0.5, K[1] + 0.5), x_axis_label="K", y_axis_label="points named rightly (%)",
+            y_range=Range1d(0, 104), x_range=Range1d(0.5, K[1] + 0.5), x_axis_label="K", y_axis_label="right (%)",
         )  # fmt: skip
         self.accuracy.xaxis.ticker = list(range(K[0], K[1] + 1, 2))
-        self.curve_lines = {}
         for metric, source in self.curves.items():
             style = {"color": _LINES[metric], "source": source}
-            line = self.accuracy.line("k", "percent", line_width=2, line_dash="dashed" if metric == "l1" else "solid",
-                                      legend_label=metric.upper(), **style)  # fmt: skip
-            dots = self.accuracy.scatter("k", "percent", size=6, legend_label=metric.upper(), **style)
-            self.curve_lines[metric] = (line, dots)
+            self.accuracy.line("k", "percent", line_width=2, line_dash="dashed" if metric == "l1" else "solid",
+                               legend_label=metric.upper(), **style)  # fmt: skip
+            self.accuracy.scatter("k", "percent", size=6, legend_label=metric.upper(), **style)
         self.accuracy.legend.location = "bottom_left"
         self.accuracy.legend.orientation = "horizontal"
         self.chosen_k = Span(dimension="height", line_dash="dotted", line_color="#555555", line_width=2)
@@ -89,7 +87,7 @@ class KnnView:
         on(self.weights, lambda value: self.controller.set(weights=value))
         on(self.k, lambda value: self.controller.set(k=int(value)))
         on(self.classes, lambda value: self.controller.renew(classes=int(value)))
-        on(self.n, lambda value: self.controller.renew(n=int(value)))
+        on(self.n, lambda value: self.controller.renew(n=max(int(value), POINTS[0])))
         on(self.preset, lambda value: self.controller.renew(preset=value))
         self.random.on_click(lambda: self._after(self.controller.another))
         self.reset.on_click(lambda: self._after(self.controller.reset))
@@ -115,6 +113,7 @@ class KnnView:
             plane.enlarge(large)
         for axis in self.accuracy.axis:
             axis.major_label_text_font_size = axis.axis_label_text_font_size = "20px" if large else "12px"
+        self.accuracy.title.text_font_size = self.accuracy.legend.label_text_font_size = "20px" if large else "13px"
 
     def _got(self, kind: str, place: int, x: float, y: float) -> None:
         """A message of the page."""
@@ -162,20 +161,18 @@ class KnnView:
         state = self.controller.state
         self._quiet = True
         try:
+            self.n.start = min(POINTS[0], len(state.points))  # a state's text may hold fewer
             for widget, value in ((self.metric, state.metric), (self.weights, state.weights), (self.k, state.k),
                                   (self.classes, state.classes), (self.preset, state.preset),
-                                  (self.n, max(POINTS[0], len(state.points)))):  # fmt: skip
+                                  (self.n, len(state.points))):  # fmt: skip
                 widget.value = value
         finally:
             self._quiet = False
         self.points.data = point_columns(state.points, state.codes)
         for metric, plane in self.planes.items():
             plane.figure.visible = metric in state.metrics
-            for glyph in self.curve_lines[metric]:
-                glyph.visible = metric in state.metrics
-            if metric in state.metrics:
-                ks, shares = self.controller.accuracies(metric)
-                self.curves[metric].data = {"k": ks, "percent": 100 * shares}
+            ks, shares = self.controller.accuracies(metric)
+            self.curves[metric].data = {"k": ks, "percent": 100 * shares}
         self.chosen_k.location = state.voters
         if draw:
             self._draw()

@@ -209,17 +209,26 @@ class LinearController:
     def lines(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(class, two ends, arrow from and to) in units, of every line where a class's score is 0, and its rising side.
 
-        A class whose w is 0 has no line. Ends lie outside the plane.
+        What is seen of it: a class whose line does not cross the plane, or whose w is 0, has none.
         """
         found = []
+        half = HALF / 100
         for c, (w1, w2, b) in enumerate(self.state.W):
             norm = float(np.hypot(w1, w2))
-            if norm < 1e-9 or abs(b) / norm > 100 * HALF:
+            if norm < 1e-9:
                 continue
-            along = np.array([-w2, w1]) / norm
-            foot = -b * np.array([w1, w2]) / norm**2  # the line's point nearest to the middle of the plane
-            arrow = np.array([foot, foot + 0.6 * np.array([w1, w2]) / norm])
-            found.append((c, np.array([foot - 10 * along, foot + 10 * along]), arrow))
+            up = np.array([w1, w2]) / norm
+            along, foot = np.array([-up[1], up[0]]), -b / norm * up  # foot: the line's point nearest to the middle
+            first, last = -np.inf, np.inf  # of the steps along the line that stay inside, side by side
+            for at, by in zip(foot, along, strict=True):
+                if abs(by) > 1e-12:
+                    enters, leaves = sorted(((-half - at) / by, (half - at) / by))
+                    first, last = max(first, enters), min(last, leaves)
+                elif abs(at) > half:
+                    last = -np.inf
+            if first < last:
+                middle = foot + (first + last) / 2 * along
+                found.append((c, np.array([foot + first * along, foot + last * along]), np.array([middle, middle + 0.6 * up])))
         return found
 
     def notes(self) -> list[str]:

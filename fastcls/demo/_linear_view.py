@@ -6,12 +6,14 @@ from typing import Any
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.models import Arrow, Button, ColumnDataSource, NormalHead, NumericInput, Select, Toggle
+from bokeh.models import (
+    Arrow, Button, ColumnDataSource, CustomJSTickFormatter, InlineStyleSheet, NormalHead, NumericInput, Select, Toggle,
+)
 
 from . import _text
 from ._knn_state import CLASS_NAMES, CLASSES
 from ._linear_state import ALPHA, LOSSES, LinearController, LinearState, Losses
-from ._page import COLORS, Frame, Keys, Mail, Plane, flowing, point_columns, sized, slider, stacked, words
+from ._page import COLORS, INPUT_CSS, Frame, Keys, Mail, Plane, flowing, point_columns, sized, slider, stacked, words
 
 _PERIOD = 80  # ms between two steps of a run
 _COLUMNS = ("w1", "w2", "b")
@@ -32,7 +34,7 @@ def _table(losses: Losses, codes: np.ndarray) -> str:
         cells += [f"<td style='{_CELL}{'; font-weight: bold' if c == code else ''}'>{score:.2f}</td>"
                   for c, score in enumerate(scores)]  # fmt: skip
         lines.append(f"<tr>{''.join(cells)}<td style='{_CELL}'>{loss:.3f}</td></tr>")
-    return (f"<div tabindex='0' role='region' aria-label='Scores and losses' style='max-height: 15em; overflow: auto'>"
+    return (f"<div tabindex='0' role='region' aria-label='Scores and losses' style='max-height: 15em; max-width: calc(100vw - 20px); overflow: auto'>"
             f"<table style='border-collapse: collapse'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>")
 
 
@@ -76,7 +78,8 @@ class LinearView:
         change = self.controller
         self.loss = Select(title="Loss", options=list(LOSSES.items()))
         self.alpha = slider("Penalty: alpha", ALPHA, 0.1, 0.01)
-        self.step = slider("Step size: 10^", _STEPS, -1.0, 0.1)
+        self.step = slider("Step size", _STEPS, -1.0, 0.1)
+        self.step.format = CustomJSTickFormatter(code="return String(Number((10 ** tick).toPrecision(3)))")
         self.classes = slider("Classes", CLASSES, 3, 1)
         self.single, self.run = Button(label="Single step", button_type="primary"), Toggle(label="Run")
         self.randomise, self.zero, self.reset = Button(label="Randomise W, b"), Button(label="W = 0, b = 0"), Button(label="Reset")
@@ -97,8 +100,8 @@ class LinearView:
 
     def _weight(self, c: int, at: int) -> NumericInput:
         box = NumericInput(mode="float", format="0.000", value=0.0)
-        sized(box, basis=105)
-        box.styles = {**box.styles, "min-width": "95px"}
+        sized(box, basis=90)
+        box.stylesheets = [InlineStyleSheet(css=INPUT_CSS + "label { white-space: normal; font-size: 0.9em; }")]
 
         def changed(attribute: str, old: Any, new: Any) -> None:
             if new is not None and not self._quiet:
@@ -109,8 +112,8 @@ class LinearView:
 
     def _layout(self) -> Any:
         frame = self.frame
-        left = stacked(self.plane.figure, self.keys.controls, basis=340)
-        right = stacked(self.sums, *self.weight_rows, self.table, basis=340)
+        left = stacked(flowing(self.plane.figure), self.keys.controls, basis=340)
+        right = stacked(self.sums, words("W and b, each with its gradient in brackets:"), *self.weight_rows, self.table, basis=340)
         return stacked(
             frame.heading, frame.notes, flowing(self.loss, self.alpha, self.step, self.classes),
             flowing(self.single, self.run, self.randomise, self.zero, self.reset), flowing(left, right),
@@ -177,12 +180,11 @@ class LinearView:
             self.loss.value, self.alpha.value, self.classes.value = state.loss, state.alpha, state.classes
             if abs(10**self.step.value - state.step) > 1e-6 * state.step:
                 self.step.value = float(np.log10(state.step))
-            self.step.title = f"Step size {state.step:.4g} = 10^"
             for c, row in enumerate(self.weights):
                 self.weight_rows[c].visible = c < state.classes
                 for at, box in enumerate(row if c < state.classes else ()):
                     box.value = float(state.W[c, at])
-                    box.title = f"{_COLUMNS[at]} {CLASS_NAMES[c]}, gradient {losses.gradient[c, at]:+.4f}"
+                    box.title = f"{_COLUMNS[at]} {CLASS_NAMES[c]} ({losses.gradient[c, at]:+.4f})"
         finally:
             self._quiet = False
 

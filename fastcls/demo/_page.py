@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from bokeh.core.templates import get_env
 from bokeh.document import Document
-from bokeh.events import DocumentReady, MouseLeave, MouseMove, Pan, PanEnd, PanStart, Tap
+from bokeh.events import DocumentReady, MouseLeave, MouseMove, Pan, PanEnd, PanStart, Press, PressUp, Tap
 from bokeh.layouts import column, row
 from bokeh.models import (
     Button, ColumnDataSource, CustomJS, Div, InlineStyleSheet, LinearColorMapper, Range1d, Slider, Spinner, TextInput, Toggle,
@@ -27,15 +27,17 @@ from ._latest import Latest
 #: points, told apart by colour and by shape; and the paler colours of their regions (Okabe and Ito's, colour-blind safe)
 COLORS = ("#0072b2", "#d55e00", "#00795a", "#b0478a", "#8a7400")
 PALE = ("#a9d3ec", "#f7c29b", "#a3dfc9", "#ecc3dc", "#f2e896")
-MARKERS = ("circle", "square", "triangle", "diamond", "hex")
+MARKERS = ("circle", "square", "triangle", "star", "hex")
 TIE = "#ffffff"
+#: Bokeh's inputs have a size of their own
+INPUT_CSS = ".bk-input { font-size: var(--bokeh-font-size); } "
 
 _TEMPLATE = """{% extends base %}{% block preamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
 <style>
 html { --bokeh-font-size: 15px; }
-html.large { --bokeh-font-size: 26px; }
+html.large { --bokeh-font-size: max(16px, min(26px, 2.1vw)); }
 body { margin: 0 auto; padding: 8px 10px 24px; max-width: 1260px; background: #fff; color: #1b1b1b;
        font-family: Helvetica, Arial, sans-serif; }
 </style>{% endblock %}"""
@@ -58,26 +60,29 @@ const post = (kind, place, x, y) => { box.waiting.set(kind, [place, x, y]); box.
 _POINTER = _BOX + """
 const whole = (v) => Math.max(-half, Math.min(half, Math.round(100 * v)))
 const x = whole(cb_obj.x), y = whole(cb_obj.y)
-const put = () => {
+const drop = () => { post("drop", box.held, 100 * points.data.x[box.held], 100 * points.data.y[box.held]); box.held = null }
+const follow = () => {
+  if (x / 100 == points.data.x[box.held] && y / 100 == points.data.y[box.held]) return
   points.data.x[box.held] = x / 100
   points.data.y[box.held] = y / 100
   points.change.emit()
+  post("drag", box.held, x, y)
 }
 switch (cb_obj.event_name) {
-  case "panstart": {
-    const start_x = 100 * cb_obj.x, start_y = 100 * cb_obj.y
+  case "panstart": case "press": {
     let least = 22 * 2 * half / Math.max(1, cb_obj.origin.inner_width)  // a finger's width, in hundredths
     box.held = null
     for (let i = 0; i < points.data.x.length; i++) {
-      const far = Math.hypot(100 * points.data.x[i] - start_x, 100 * points.data.y[i] - start_y)
+      const far = Math.hypot(100 * (points.data.x[i] - cb_obj.x), 100 * (points.data.y[i] - cb_obj.y))
       if (far <= least) { least = far; box.held = i }
     }
     break
   }
-  case "pan": if (box.held != null) { put(); post("drag", box.held, x, y) }; break
-  case "panend": if (box.held != null) { put(); post("drop", box.held, x, y); box.held = null }; break
-  case "mousemove": case "tap": if (box.held == null) post("look", 0, x, y); break
-  case "mouseleave": if (box.held == null) post("away", 0, 0, 0); break
+  // Bokeh calls it no pan if the button was held still for 0.3 s before: then moves are all that comes.
+  case "pan": case "mousemove": box.held != null ? follow() : post("look", 0, x, y); break
+  case "panend": case "pressup": if (box.held != null) { follow(); drop() }; break
+  case "mouseleave": box.held != null ? drop() : post("away", 0, 0, 0); break
+  case "tap": post("look", 0, x, y); break
 }
 """
 
@@ -130,7 +135,7 @@ class Plane:
     def __init__(self, title: str, points: ColumnDataSource, n_classes: int) -> None:
         half = HALF / 100
         self.figure = figure(
-            title=title, tools="", toolbar_location=None, x_range=Range1d(-half, half), y_range=Range1d(-half, half),
+            title=title, name=title, tools="", toolbar_location=None, x_range=Range1d(-half, half), y_range=Range1d(-half, half),
             sizing_mode="stretch_width", aspect_ratio=1, min_width=280, max_width=600, min_border_left=36, min_border_right=12,
             min_border_top=24, min_border_bottom=24, styles={"flex": "1 1 320px"},
             stylesheets=[InlineStyleSheet(css=":host { touch-action: none; }")],
@@ -152,7 +157,7 @@ class Plane:
     def listen(self, points: ColumnDataSource, mail: ColumnDataSource) -> None:
         """Drag, hover and tap go to the mail."""
         pointer = CustomJS(args={"points": points, "mail": mail, "half": HALF}, code=_POINTER)
-        for event in (PanStart, Pan, PanEnd, MouseMove, MouseLeave, Tap):
+        for event in (PanStart, Pan, PanEnd, Press, PressUp, MouseMove, MouseLeave, Tap):
             self.figure.js_on_event(event, pointer)
 
     def enlarge(self, large: bool) -> None:
@@ -207,7 +212,8 @@ def sized(*controls: Any, basis: int = 150) -> None:
     """Controls share the width."""
     for control in controls:
         control.sizing_mode = "stretch_width"
-        control.styles = {"flex": f"1 1 {basis}px", "min-width": "120px"}
+        control.stylesheets = [InlineStyleSheet(css=INPUT_CSS)]
+        control.styles = {"flex": f"1 1 {basis}px", "min-width": f"{min(basis, 120)}px"}
 
 
 def slider(title: str, span: tuple[float, float], value: float, step: float, **options: Any) -> Slider:
@@ -220,7 +226,7 @@ class Keys:
 
     def __init__(self, moved: Callable[[int, float, float], None], chosen: Callable[[int], None]) -> None:
         half = HALF / 100
-        self.which = Spinner(title="Point number", low=1, step=1, value=1)
+        self.which = Spinner(title="Point", low=1, step=1, value=1)
         self.x = Spinner(title="its x", low=-half, high=half, step=0.05, value=0, format="0.00")
         self.y = Spinner(title="its y", low=-half, high=half, step=0.05, value=0, format="0.00")
         self._quiet = False
@@ -269,7 +275,8 @@ class Frame:
         doc.template = page_template()
         self.heading = words(f"<h1 style='font-size: 1.5em; margin: 0.2em 0'>{title}</h1><p style='margin: 0'>{hint}</p>")
         self.notes = words(styles={"color": "#8a2f00", "font-weight": "bold", "min-height": "1.4em"})
-        self.command = TextInput(title="The command that shows this again", sizing_mode="stretch_width")
+        self.command = TextInput(title="The command that shows this again", sizing_mode="stretch_width",
+                                 stylesheets=[InlineStyleSheet(css=INPUT_CSS)])  # fmt: skip
         self.copy = Button(label="Copy as command", button_type="primary")
         self.copy.js_on_click(
             CustomJS(args={"command": self.command, "button": self.copy, "label": self.copy.label}, code=_COPY)
