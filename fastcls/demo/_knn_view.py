@@ -57,8 +57,7 @@ class KnnView:
             self.accuracy.line("k", "percent", line_width=2, line_dash="dashed" if metric == "l1" else "solid",
                                legend_label=metric.upper(), **style)  # fmt: skip
             self.accuracy.scatter("k", "percent", size=6, legend_label=metric.upper(), **style)
-        self.accuracy.legend.location = "bottom_left"
-        self.accuracy.legend.orientation = "horizontal"
+        self.accuracy.add_layout(self.accuracy.legend[0], "right")  # inside it would cover a curve
         self.chosen_k = Span(dimension="height", line_dash="dotted", line_color="#555555", line_width=2)
         self.accuracy.add_layout(self.chosen_k)
 

@@ -52,7 +52,7 @@ class LinearView:
                            "points to where it grows. The plane has the colour of the highest score.")  # fmt: skip
         self.points = ColumnDataSource(point_columns(state.points, state.codes))
         self.mail = Mail(doc, self._got)
-        self.plane = Plane("Highest score", self.points, state.classes)
+        self.plane = Plane("Highest score", self.points, state.classes, axes=True)
         self.plane.listen(self.points, self.mail.source)
         self._make_lines()
         self.keys = Keys(self._moved, lambda place: self._refresh())
