@@ -22,7 +22,7 @@ from fastcls.demo._knn_state import KnnController, KnnState
 
 from .browser import CHROMIUM, DemoPage, browser
 
-DRAGS = (("l1", 1, "uniform"), ("l2", 5, "uniform"), ("l2", 15, "softmax"), ("both", 5, "uniform"), ("both", 15, "softmax"))
+DRAGS = (("l1", 1, "uniform"), ("l2", 5, "uniform"), ("l2", 15, "uniform"), ("both", 5, "uniform"))
 
 _CLOCK = """([title, x, y]) => {
   const {view, canvas, scale} = window.planes[title]

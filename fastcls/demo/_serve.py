@@ -7,6 +7,7 @@ import contextlib
 import errno
 import logging
 import signal
+import socket
 import sys
 import threading
 import webbrowser
@@ -53,14 +54,21 @@ def _page(demo: str, state: Any) -> Callable[[Document], None]:
     return make
 
 
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])
+
+
 @contextlib.contextmanager
 def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
     """A server that listens on this machine's own address and answers its own pages only."""
     for name in ("bokeh", "tornado"):
         logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.CRITICAL)  # a refused page is no error of ours
     application = Application(FunctionHandler(_page(demo, state)))
+    port = port or _free_port()  # Bokeh would let pages of any port of this machine in, were it told 0
     try:
-        # With port 0 the system chooses; Bokeh replaces :0 in the origins by what it chose.
         server = Server(
             {"/": application}, port=port, address=ADDRESS, allow_websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
         )  # fmt: skip
