@@ -11,6 +11,7 @@ pytest.importorskip("playwright", reason="playwright is not installed to drive a
 import fastcls.demo
 from bench.browser import CHROMIUM, DemoPage, browser
 from fastcls.demo._knn_state import CLASS_NAMES, KnnController, KnnState
+from fastcls.demo._knn_view import PRESET_LABELS
 from fastcls.demo._linear_state import LOSSES, LinearController, LinearState
 from fastcls.demo._page import PALE, TIE
 
@@ -80,9 +81,9 @@ def expected(state, metric, x, y):
 def test_every_control_of_the_knn_demo_changes_its_state(opened):
     demo = opened("knn")
     page = demo.page
-    page.get_by_label("Distance").select_option("both")
+    page.get_by_label("Distance").select_option(label="L1 and L2 side by side")
     until_state(demo, "&metric=both&")
-    page.get_by_label("Votes weigh").select_option("distance")
+    page.get_by_label("Votes weigh").select_option(label="1 / distance")
     until_state(demo, "&weights=distance&")
     slide(demo, "K, how many vote")
     until_state(demo, "&k=6&")
@@ -92,8 +93,8 @@ def test_every_control_of_the_knn_demo_changes_its_state(opened):
     until(lambda: command(demo).count(";"), lambda count: count == 60)
     page.get_by_role("button", name="Random points").click()
     until_state(demo, "&seed=1&")
-    for preset in ("parity", "ring", "three_modes", "tie", "random"):
-        page.get_by_label("Points from").select_option(preset)
+    for preset, label in (*PRESET_LABELS[1:], PRESET_LABELS[0]):
+        page.get_by_label("Points from").select_option(label=label)
         until_state(demo, f"&preset={preset}&")
     state = KnnState.of_text(command(demo))
     until(lambda: demo.pixel(L1, 2.51, -2.51), lambda color: color == expected(state, "l1", 2.51, -2.51))
@@ -181,9 +182,9 @@ def test_copy_as_command_copies_the_command(opened):
 
 
 def sums(demo):
-    """The sums that the page shows: data loss, penalty, full loss, steps."""
-    rows = demo.page.get_by_role("row").filter(has_text=re.compile("data loss|penalty|full loss|steps taken"))
-    return [float(text.split()[-1]) for text in rows.all_inner_texts()[:4]]
+    """The sums that the page shows: data loss, penalty, full loss, steps; read at one moment."""
+    lines = demo.page.get_by_role("table").filter(has_text="steps taken").inner_text().splitlines()
+    return [float(line.split()[-1]) for line in lines]
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -205,8 +206,8 @@ def test_one_step_lowers_the_shown_loss_by_what_the_library_computes(opened, los
 def test_every_control_of_the_linear_demo_changes_its_state(opened):
     demo = opened("linear")
     page = demo.page
-    for loss in ("softmax", "one_vs_all", "crammer_singer", "hinge"):
-        page.get_by_label("Loss", exact=True).select_option(loss)
+    for loss in (*list(LOSSES)[1:], "hinge"):
+        page.get_by_label("Loss", exact=True).select_option(label=LOSSES[loss])
         until_state(demo, f"&loss={loss}&")
     slide(demo, "Penalty")
     until_state(demo, "&alpha=0.11&")

@@ -14,7 +14,7 @@ from ._knn_state import CLASSES, POINTS, K, KnnController, KnnState
 from ._page import Frame, Keys, Mail, Plane, flowing, point_columns, sized, slider, stacked, words
 
 TITLES = {"l1": "L1 (Manhattan)", "l2": "L2 (Euclidean)"}
-_PRESETS = [("random", "Random clusters"), ("parity", "Hard: parity of two pixels"), ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
+PRESET_LABELS = [("random", "Random clusters"), ("parity", "Hard: parity of two pixels"), ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
             ("three_modes", "Hard: three modes"), ("tie", "Two points, all tied")]  # fmt: skip
 _LINES = {"l1": "#6a2c91", "l2": "#1b1b1b"}
 _NOWHERE: dict[str, Any] = {"x0": [], "y0": [], "x1": [], "y1": []}
@@ -68,7 +68,7 @@ class KnnView:
         self.k = slider("K, how many vote", K, 5, 1)
         self.classes = slider("Classes", CLASSES, 3, 1)
         self.n = slider("Points", POINTS, 60, 1)
-        self.preset = Select(title="Points from", options=_PRESETS)
+        self.preset = Select(title="Points from", options=PRESET_LABELS)
         self.random = Button(label="Random points")
         self.reset = Button(label="Reset")
         sized(self.metric, self.weights, self.k, self.classes, self.n, self.preset)

@@ -91,7 +91,7 @@ box.busy = false
 box.next()
 """
 
-# Bokeh's sliders have handles for the keyboard, without a name for those who only hear the page.
+# Bokeh's sliders have handles for the keyboard, and its spinners buttons, without a name for those who only hear the page.
 _NAME_HANDLES = """
 const name = (root) => {
   for (const element of root.querySelectorAll("*")) {
@@ -99,6 +99,9 @@ const name = (root) => {
     if (element.classList.contains("noUi-handle")) {
       const title = root.querySelector(".bk-slider-title")
       if (title) element.setAttribute("aria-label", title.textContent.split(":")[0])
+    }
+    if (element.classList.contains("bk-spin-btn")) {
+      element.setAttribute("aria-label", element.classList.contains("bk-spin-btn-up") ? "more" : "less")
     }
   }
 }
@@ -221,7 +224,8 @@ def sized(*controls: Any, basis: int = 150) -> None:
 
 def slider(title: str, span: tuple[float, float], value: float, step: float, **options: Any) -> Slider:
     """A slider that tells its value while it moves."""
-    return Slider(title=title, start=span[0], end=span[1], value=value, step=step, **options)
+    # the margin: at its end the handle reaches beyond the bar
+    return Slider(title=title, start=span[0], end=span[1], value=value, step=step, margin=(5, 13, 5, 9), **options)
 
 
 class Keys:
