@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import quote
 
 #: a Chromium that is here; none is ever downloaded
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
@@ -34,7 +35,7 @@ _PIXEL = """([title, x, y]) => {
 class DemoPage:
     """One page, opened; `errors` and `foreign` gather what must not happen."""
 
-    def __init__(self, page: Any, url: str) -> None:
+    def __init__(self, page: Any, url: str, state: str | None = None) -> None:
         self.page, self.url = page, url
         self.errors: list[str] = []
         self.foreign: list[str] = []
@@ -42,7 +43,7 @@ class DemoPage:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("request", lambda request: self._hear(request.url))
         page.on("websocket", lambda socket: self._hear(socket.url.replace("ws://", "http://")))
-        page.goto(url)
+        page.goto(url + (f"?state={quote(state, safe='')}" if state else ""))
         page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=15_000)
 
     def _note(self, message: Any) -> None:

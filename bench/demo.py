@@ -1,10 +1,10 @@
 """The k-NN demo's speed: ``python -m bench.demo``: one picture computed, and a drag from mouse move to changed pixels.
 
-1. *Compute.* The picture of 200 points, 5 classes, on 300 x 300 pixels: all of it ("whole"), and after a move of one point by up
-   to 0.15 units, as while dragging ("move"). Medians, ms, in this process.
-2. *Drag.* A server of its own process, headless Chromium, 200 points. A point is moved to and fro between two places; a pixel
-   away from both has another colour each time. The clock runs, in the page, from the mouse event to the end of the frame
-   in which that pixel has changed. Medians of all moves, ms; updates a second are 1000 / median.
+1. *Compute.* The picture of 200 points, 5 classes, on 300 x 300 pixels: all of it ("whole"), and after a move of one point
+   by up to 0.15 units, as while dragging ("move"). Medians, ms, in this process.
+2. *Drag.* A server of its own process, headless Chromium, 200 points. A point is moved to and fro between two places; a
+   pixel away from both has another colour each time. The clock runs, in the page, from the mouse event to the end of the
+   frame in which that pixel has changed. Medians of all moves, ms; updates a second are 1000 / median.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from fastcls.demo._knn_state import KnnController, KnnState
 from .browser import CHROMIUM, DemoPage, browser
 
 DRAGS = (("l1", 1, "uniform"), ("l2", 5, "uniform"), ("l2", 15, "uniform"), ("both", 5, "uniform"))
+
+VOTES = ((1, "uniform"), (5, "uniform"), (15, "uniform"), (5, "distance"), (5, "softmax"), (15, "softmax"))
 
 _CLOCK = """([title, x, y]) => {
   const {view, canvas, scale} = window.planes[title]
@@ -64,7 +66,7 @@ def compute(metric: str, k: int, weights: str, rounds: int = 41) -> tuple[float,
 
 
 def places(state: KnnState) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-    """Two places of point 0, and a pixel at least 0.4 units from both and 0.2 from all points that tells them apart, in units."""
+    """Two places of point 0, and a pixel that tells them apart, 0.4 units or more from both and 0.2 from all points."""
     controller, pictures, ends = KnnController(state), [], [(-100.0, 0.0), (100.0, 0.0)]
     for x, y in ends:
         controller.move(0, x, y)
@@ -135,7 +137,7 @@ def main() -> None:
     moves = parser.parse_args().moves
     print("compute, ms      metric   k  weights    whole   move")
     for metric in ("l1", "l2"):
-        for k, weights in ((1, "uniform"), (5, "uniform"), (15, "uniform"), (5, "distance"), (5, "softmax"), (15, "softmax")):
+        for k, weights in VOTES:
             whole, move = compute(metric, k, weights)
             print(f"                 {metric:6} {k:3}  {weights:8} {whole:7.2f} {move:6.2f}", flush=True)
     if CHROMIUM is None:

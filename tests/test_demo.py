@@ -1,4 +1,4 @@
-"""The demos without a browser: their pictures are the estimators', their texts come back, odd states have words, not errors."""
+"""The demos without a browser: their pictures are the estimators', texts come back, odd states have words, not errors."""
 
 import json
 import os
@@ -149,12 +149,13 @@ def test_a_command_is_one_word_of_a_shell():
     assert shlex.split(_text.command("knn", text)) == ["fastcls", "demo", "knn", "--state", text]
 
 
-BAD = ["k=0", "k=16", "k=5.5", "classes=6", "metric=l3", "weights=", "preset=x", "seed=-1", "points=1,2", "points=1,2,3", "points=301,0,0",
-       "points=nan,0,0", "points=", "zzz=1", "k=1&k=2", "k", "points=" + "0,0,0;" * 201, "x" * 30_000]  # fmt: skip
+BAD = ["k=0", "k=16", "k=5.5", "classes=6", "metric=l3", "weights=", "preset=x", "seed=-1", "points=1,2", "points=1,2,3",
+       "points=301,0,0", "points=nan,0,0",
+       "points=", "zzz=1", "k=1&k=2", "k", "points=" + "0,0,0;" * 201, "x" * 30_000]  # fmt: skip
 BAD_LINEAR = ["loss=x", "alpha=-1", "alpha=nan", "step=0", "W=1,2", "W=" + ",".join(["inf"] * 9), "points=0,0,7", "k=1"]
 
 
-@pytest.mark.parametrize(("kind", "text"), [*((KnnState, text) for text in BAD), *((LinearState, text) for text in BAD_LINEAR)])
+@pytest.mark.parametrize(("kind", "text"), [*((KnnState, bad) for bad in BAD), *((LinearState, bad) for bad in BAD_LINEAR)])
 def test_a_text_that_is_no_state_is_refused_in_one_short_line(kind, text):
     with pytest.raises(InputError) as refusal:
         kind.of_text(text)
@@ -215,7 +216,7 @@ def test_an_error_leaves_coalescing_usable():
 def test_a_step_is_the_librarys(loss):
     controller = LinearController(LinearState(loss=loss, alpha=0.2, step=0.05))
     state = controller.state
-    problem = LinearProblem(state.points / 100, state.codes, loss=loss, alpha=0.2, fit_intercept=True, penalize_intercept=False)
+    problem = LinearProblem(state.points / 100, state.codes, loss, alpha=0.2, fit_intercept=True, penalize_intercept=False)
     value, gradient = problem.value_and_gradient(state.W)
     before = controller.losses()
     assert before.total == value
@@ -293,7 +294,8 @@ def test_a_taken_port_is_one_line(tmp_path):
         port = str(other.getsockname()[1])
         done = run("knn", "--no-browser", "--port", port, cwd=tmp_path)
     assert done.returncode == 2
-    assert done.stderr.splitlines() == [f"fastcls: port {port} is taken: choose another with --port, or --port 0 for any that is free"]
+    wanted = f"fastcls: port {port} is taken: choose another with --port, or --port 0 for any that is free"
+    assert done.stderr.splitlines() == [wanted]
 
 
 def test_a_bad_state_is_one_line(tmp_path):
@@ -305,8 +307,8 @@ def test_a_bad_state_is_one_line(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tmp_path):
-    server = subprocess.Popen(command("knn", "--no-browser", "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                              cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HOME)})  # fmt: skip
+    server = subprocess.Popen(command("knn", "--no-browser", "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HOME)})  # fmt: skip
     try:
         url = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -327,7 +329,8 @@ def handshake(url, origin, token):
     """The status that a web socket of a page of this origin gets."""
     host = url.split("/")[2]
     lines = ["GET /ws HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Sec-WebSocket-Protocol: bokeh, {token}", f"Origin: {origin}"]  # fmt: skip
+             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Sec-WebSocket-Protocol: bokeh, {token}",
+             f"Origin: {origin}"]  # fmt: skip
     with socket.create_connection(host.split(":"), timeout=10) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return int(connection.recv(100).split()[1])

@@ -1,4 +1,4 @@
-"""Both demos in a browser: every control, a drag whose picture changes while it lasts, white ties, a step of the library's size."""
+"""Both demos in a browser: every control, a drag the picture follows while it lasts, white ties, a step of the library's."""
 
 import re
 import time
@@ -25,28 +25,36 @@ def chromium():
         yield started
 
 
+@pytest.fixture(scope="module")
+def servers():
+    """One server a demo: pages ask it for a state by their address."""
+    shown = {"knn": fastcls.demo.knn(), "linear": fastcls.demo.linear()}
+    yield shown
+    for server in shown.values():
+        server.stop()
+
+
+@pytest.fixture(scope="module")
+def contexts(chromium):
+    """By width: pages of one context share what was loaded."""
+    sizes = {width: {"width": width, "height": 900} for width in (390, 1280)}
+    return {width: chromium.new_context(viewport=size, has_touch=width < 500) for width, size in sizes.items()}
+
+
 @pytest.fixture
-def opened(chromium):
+def opened(contexts, servers):
     """A function that opens a demo; at the end nothing may have gone wrong in any of its pages."""
-    pages, servers = [], []
+    pages = []
 
-    def open_it(demo, state=None, width=1280, **options):
-        shown = getattr(fastcls.demo, demo)(state)
-        servers.append(shown)
-        page = DemoPage(chromium.new_page(viewport={"width": width, "height": 900}, **options), shown.url)
-        pages.append(page)
-        return page
+    def open_it(demo, state=None, width=1280):
+        pages.append(DemoPage(contexts[width].new_page(), servers[demo].url, state))
+        return pages[-1]
 
-    try:
-        yield open_it
-        for page in pages:
-            assert page.errors == []
-            assert page.foreign == []
-    finally:
-        for page in pages:
-            page.page.close()
-        for shown in servers:
-            shown.stop()
+    yield open_it
+    for page in pages:
+        page.page.close()
+        assert page.errors == []
+        assert page.foreign == []
 
 
 def command(demo):
@@ -139,7 +147,7 @@ def test_a_quick_drag_takes_the_point_where_the_button_went_down(opened):
 
 
 def test_a_finger_drags_too(opened):
-    demo = opened("knn", "k=1&classes=2&points=-100,0,0;200,0,1", width=390, has_touch=True)
+    demo = opened("knn", "k=1&classes=2&points=-100,0,0;200,0,1", width=390)
     session = demo.page.context.new_cdp_session(demo.page)
     demo.page.evaluate("scrollTo(0, 300)")
     places = [demo.at(L2, x, 0) for x in np.linspace(-1, -2, 6)]
@@ -178,7 +186,8 @@ def test_copy_as_command_copies_the_command(opened):
     demo.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     demo.page.get_by_role("button", name="Copy as command").click()
     demo.page.get_by_role("button", name="Copied").wait_for(timeout=5000)
-    assert demo.page.evaluate("navigator.clipboard.readText()") == f"fastcls demo knn --state '{KnnState.of_text('k=4').text()}'"
+    copied = demo.page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"fastcls demo knn --state '{KnnState.of_text('k=4').text()}'"
 
 
 def sums(demo):
@@ -187,20 +196,24 @@ def sums(demo):
     return [float(line.split()[-1]) for line in lines]
 
 
-@pytest.mark.parametrize("loss", LOSSES)
-def test_one_step_lowers_the_shown_loss_by_what_the_library_computes(opened, loss):
-    controller = LinearController(LinearState(loss=loss))
-    demo = opened("linear", controller.state.text())
-    before = controller.losses()
-    assert sums(demo)[:3] == pytest.approx([before.data, before.penalty, before.total], rel=1e-5)
-    first = sums(demo)[2]
-    demo.page.get_by_role("button", name="Single step").click()
-    until(lambda: sums(demo)[3], lambda steps: steps == 1)
-    controller.take_step()
-    lowered = before.total - controller.losses().total
-    assert lowered > 1e-3
-    assert first - sums(demo)[2] == pytest.approx(lowered, abs=1e-5 * first)  # six digits are shown
-    np.testing.assert_array_equal(LinearState.of_text(command(demo)).W, controller.state.W)
+def test_one_step_lowers_the_shown_loss_by_what_the_library_computes(opened):
+    demo = opened("linear")
+    for loss, label in LOSSES.items():
+        demo.page.get_by_role("button", name="Reset").click()
+        demo.page.get_by_label("Loss", exact=True).select_option(label=label)
+        until_state(demo, f"&loss={loss}&")
+        controller = LinearController(LinearState(loss=loss))
+        before = controller.losses()
+        until(lambda wanted=before.total: sums(demo)[2] - wanted, lambda gap: abs(gap) < 1e-4)
+        shown = sums(demo)
+        assert shown[:3] == pytest.approx([before.data, before.penalty, before.total], rel=1e-5)
+        demo.page.get_by_role("button", name="Single step").click()
+        until(lambda: sums(demo)[3], lambda steps: steps == 1)
+        controller.take_step()
+        lowered = before.total - controller.losses().total
+        assert lowered > 1e-3
+        assert shown[2] - sums(demo)[2] == pytest.approx(lowered, abs=1e-5 * shown[2])  # six digits are shown
+        until(lambda: command(demo), lambda text, state=controller.state: text == state.text())
 
 
 def test_every_control_of_the_linear_demo_changes_its_state(opened):
@@ -265,33 +278,29 @@ STATES = {
 
 
 @pytest.mark.parametrize(("name", "state"), [(name, state) for name, states in STATES.items() for state in states])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_pages_fit_their_width_and_name_their_controls(opened, name, state, width):
-    demo = opened(name, state, width=width)
-    time.sleep(0.3)
-    assert demo.page.evaluate("document.documentElement.scrollWidth") <= width
-    left, _ = demo.at(L2 if name == "knn" else SCORES, -3, 0)
-    right, _ = demo.at(L2 if name == "knn" else SCORES, 3, 0)
-    low, high = (demo.at(L2 if name == "knn" else SCORES, 0, y)[1] for y in (-3, 3))
-    assert right - left > 0.65 * min(width, 440)
-    assert abs((low - high) / (right - left) - 1) < 0.1  # the plane is a square
-    unnamed = [control for role in ("slider", "combobox", "spinbutton", "textbox", "button")
-               for control in demo.page.get_by_role(role).all() if control.is_visible() and not name_of(control)]  # fmt: skip
-    assert unnamed == []
+def test_pages_fit_their_width_and_name_their_controls(opened, name, state):
+    for width in (390, 1280):
+        demo = opened(name, state, width=width)
+        title = L2 if name == "knn" else SCORES
+        (left, low), (right, high) = demo.at(title, -3, -3), demo.at(title, 3, 3)
+        assert demo.page.evaluate("document.documentElement.scrollWidth") <= width
+        assert right - left > 0.65 * min(width, 440)
+        assert abs((low - high) / (right - left) - 1) < 0.1  # the plane is a square
+    roles = ("slider", "combobox", "spinbutton", "textbox", "button")
+    names = [name_of(control) for role in roles for control in demo.page.get_by_role(role).all() if control.is_visible()]
+    assert len(names) > 10
+    assert all(names)
 
 
 def name_of(control):
     """An accessible name, by label or text."""
-    return control.evaluate("e => e.getAttribute('aria-label') || e.innerText || [...(e.labels ?? [])].map(l => l.innerText).join()")
+    return control.evaluate("e => e.ariaLabel || e.innerText || [...(e.labels ?? [])].map(l => l.innerText).join()")
 
 
-def test_a_wrong_state_in_the_address_is_told_and_not_repeated(opened, chromium):
-    demo = opened("knn")
-    page = chromium.new_page()
-    page.goto(demo.url + "?state=k=%3Cb%3E99")
-    page.get_by_text("is not one").wait_for(timeout=10_000)
-    assert "<b>99" not in page.locator("body").inner_text()
-    page.close()
+def test_a_wrong_state_in_the_address_is_told_and_not_repeated(opened):
+    demo = opened("knn", "k=<b>99")
+    demo.page.get_by_text("is not one").wait_for(timeout=10_000)
+    assert "99" not in demo.page.locator("body").inner_text()
 
 
 def test_a_snapshot_opens_from_a_file_and_asks_for_nothing(chromium, tmp_path):

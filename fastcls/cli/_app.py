@@ -184,7 +184,7 @@ def demo_knn(
     state: State = None,
     port: Port = 5006,
     no_browser: NoBrowser = False,
-    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a snapshot, one page, and show nothing.")] = None,
+    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a snapshot page, and show nothing.")] = None,
 ) -> None:
     """k nearest neighbours: drag points, and the regions follow; ties are white."""
     from ._demo import demo

@@ -14,7 +14,7 @@ from fastcls._files import replacing
 from . import _text
 from ._knn_state import KnnController, KnnState
 from ._knn_view import TITLES
-from ._page import Plane, page_template, flowing, point_columns, stacked, words
+from ._page import Plane, flowing, page_template, point_columns, stacked, words
 
 
 def export(state: KnnState, path: str | Path) -> None:
@@ -26,7 +26,8 @@ def export(state: KnnState, path: str | Path) -> None:
         for metric in state.metrics:
             plane = Plane(TITLES[metric], points, state.classes)
             plane.show(controller.picture(metric), state.classes)
-            plane.figure.add_tools(HoverTool(renderers=[plane.above], tooltips=[("class", "@name"), ("x", "@x{0.00}"), ("y", "@y{0.00}")]))
+            shown = [("class", "@name"), ("x", "@x{0.00}"), ("y", "@y{0.00}")]
+            plane.figure.add_tools(HoverTool(renderers=[plane.above], tooltips=shown))
             planes.append(plane.figure)
         told = [f"K = {state.k}, votes: {state.weights}, {state.classes} classes, {len(state.points)} points. White: a tie."]
         for metric in state.metrics:

@@ -9,6 +9,8 @@ pixels are asked anew, which is exact and, among 200 points, a few hundredths of
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import numpy as np
 
 from fastcls import _kernels, _threads, simd  # noqa: F401  (simd hears FASTCLS_ISA)
@@ -54,7 +56,7 @@ def votes(S: np.ndarray, index: np.ndarray, codes: np.ndarray, n_classes: int, m
     """Winners and whether they were tied, (n_queries, n_ks); the totals of every class for the last k, if wanted."""
     distances = None if weights == "uniform" else METRICS[metric].finish(S) / 100
     return vote(
-        index, None if distances is None else weights_of(distances, weights, TEMPERATURE, metric), ks, n_classes,
+        index, None if distances is None else weights_of(distances, cast(Any, weights), TEMPERATURE, metric), ks, n_classes,
         tie_break="smallest", n_threads=_threads.effective(None), codes=codes, with_totals=with_totals,
     )  # fmt: skip
 

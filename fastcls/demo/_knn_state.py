@@ -79,8 +79,8 @@ class KnnState:
             points, codes = _make(preset, 60, classes, seed)
         return cls(
             metric=_text.one("metric", given.get("metric", "l2"), METRICS), k=_text.whole("k", given.get("k", "5"), *K),
-            classes=classes, weights=_text.one("weights", given.get("weights", "uniform"), WEIGHTS), preset=preset, seed=seed,
-            points=points, codes=codes,
+            classes=classes, weights=_text.one("weights", given.get("weights", "uniform"), WEIGHTS), preset=preset,
+            seed=seed, points=points, codes=codes,
         )  # fmt: skip
 
 
@@ -118,7 +118,8 @@ class Vote:
         """One line."""
         counts = ", ".join(f"{CLASS_NAMES[c]} {total:.3g}" for c, total in enumerate(self.totals) if total > 0)
         verdict = "a tie (white)" if self.tied else CLASS_NAMES[self.winner]
-        return f"({self.at[0] / 100:.2f}, {self.at[1] / 100:.2f}): votes of the {len(self.neighbors)} nearest: {counts}: {verdict}"
+        place = f"({self.at[0] / 100:.2f}, {self.at[1] / 100:.2f})"
+        return f"{place}: votes of the {len(self.neighbors)} nearest: {counts}: {verdict}"
 
 
 class KnnController:

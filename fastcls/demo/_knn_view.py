@@ -14,8 +14,11 @@ from ._knn_state import CLASSES, POINTS, K, KnnController, KnnState
 from ._page import Frame, Keys, Mail, Plane, flowing, point_columns, sized, slider, stacked, words
 
 TITLES = {"l1": "L1 (Manhattan)", "l2": "L2 (Euclidean)"}
-PRESET_LABELS = [("random", "Random clusters"), ("parity", "Hard: parity of two pixels"), ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
-            ("three_modes", "Hard: three modes"), ("tie", "Two points, all tied")]  # fmt: skip
+PRESET_LABELS = [
+    ("random", "Random clusters"), ("parity", "Hard: parity of two pixels"), ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
+    ("three_modes", "Hard: three modes"), ("tie", "Two points, all tied"),
+]  # fmt: skip
+WEIGHT_LABELS = [("uniform", "all the same (uniform)"), ("distance", "1 / distance"), ("softmax", "softmax of -distance")]
 _LINES = {"l1": "#6a2c91", "l2": "#1b1b1b"}
 _NOWHERE: dict[str, Any] = {"x0": [], "y0": [], "x1": [], "y1": []}
 
@@ -48,8 +51,9 @@ class KnnView:
     def _make_accuracies(self) -> None:
         self.curves = {metric: ColumnDataSource({"k": [], "percent": []}) for metric in TITLES}
         self.accuracy = figure(
-            title="Leave-one-out accuracy against K", tools="", toolbar_location=None, height=240, sizing_mode="stretch_width",
-            y_range=Range1d(0, 104), x_range=Range1d(0.5, K[1] + 0.5), x_axis_label="K", y_axis_label="right (%)",
+            title="Leave-one-out accuracy against K", tools="", toolbar_location=None, height=240,
+            sizing_mode="stretch_width", y_range=Range1d(0, 104), x_range=Range1d(0.5, K[1] + 0.5), x_axis_label="K",
+            y_axis_label="right (%)",
         )  # fmt: skip
         self.accuracy.xaxis.ticker = list(range(K[0], K[1] + 1, 2))
         for metric, source in self.curves.items():
@@ -63,8 +67,7 @@ class KnnView:
 
     def _make_controls(self) -> None:
         self.metric = Select(title="Distance", options=[("l1", "L1"), ("l2", "L2"), ("both", "L1 and L2 side by side")])
-        self.weights = Select(title="Votes weigh", options=[("uniform", "all the same (uniform)"), ("distance", "1 / distance"),
-                                                            ("softmax", "softmax of -distance")])  # fmt: skip
+        self.weights = Select(title="Votes weigh", options=WEIGHT_LABELS)
         self.k = slider("K, how many vote", K, 5, 1)
         self.classes = slider("Classes", CLASSES, 3, 1)
         self.n = slider("Points", POINTS, 60, 1)

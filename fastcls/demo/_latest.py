@@ -16,8 +16,8 @@ class Latest:
     work : callable
         Gets kind and value.
 
-    Values of different kinds (a drag, the pointer's place) do not replace each other; the kind asked first goes first. A value
-    put while `work` runs is handed over in the same round. An error in `work` is the caller's, and leaves nothing asked.
+    Values of different kinds (a drag, the pointer's place) do not replace each other; the kind asked first goes first. What
+    is put while `work` runs is handed over in the same round. An error in `work` is the caller's, and leaves nothing asked.
     """
 
     def __init__(self, later: Callable[[Callable[[], None]], Any], work: Callable[[Any, Any], None]) -> None:

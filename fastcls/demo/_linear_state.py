@@ -74,8 +74,10 @@ class LinearState:
                                        "of every class, with , between them")  # fmt: skip
             W = np.array([_text.real("W", number, -_LARGEST, _LARGEST) for number in numbers]).reshape(classes, 3)
         return cls(
-            loss=_text.one("loss", given.get("loss", "hinge"), LOSSES), alpha=_text.real("alpha", given.get("alpha", "0.1"), *ALPHA),
-            step=_text.real("step", given.get("step", "0.1"), *STEP), classes=classes, seed=seed, points=points, codes=codes, W=W,
+            loss=_text.one("loss", given.get("loss", "hinge"), LOSSES),
+            alpha=_text.real("alpha", given.get("alpha", "0.1"), *ALPHA),
+            step=_text.real("step", given.get("step", "0.1"), *STEP),
+            classes=classes, seed=seed, points=points, codes=codes, W=W,
         )  # fmt: skip
 
 
@@ -154,7 +156,7 @@ class LinearController:
         after = self.losses().total
         self.message = ""
         if after > now.total:
-            self.message = f"The loss rose from {now.total:.4g} to {after:.4g}: the step size {state.step:g} is too high here."
+            self.message = f"The loss rose from {now.total:.4g} to {after:.4g}: step size {state.step:g} is too high here."
         return True
 
     def set(self, *, loss: str | None = None, alpha: float | None = None, step: float | None = None) -> None:
@@ -228,7 +230,8 @@ class LinearController:
                     last = -np.inf
             if first < last:
                 middle = foot + (first + last) / 2 * along
-                found.append((c, np.array([foot + first * along, foot + last * along]), np.array([middle, middle + 0.6 * up])))
+                ends = np.array([foot + first * along, foot + last * along])
+                found.append((c, ends, np.array([middle, middle + 0.6 * up])))
         return found
 
     def notes(self) -> list[str]:

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from bokeh.document import Document
 from bokeh.models import (
-    Arrow, Button, ColumnDataSource, CustomJSTickFormatter, InlineStyleSheet, NormalHead, NumericInput, Select, Toggle,
+    Arrow,
+    Button,
+    ColumnDataSource,
+    CustomJSTickFormatter,
+    InlineStyleSheet,
+    NormalHead,
+    NumericInput,
+    Select,
+    Toggle,
 )
 
 from . import _text
@@ -19,14 +27,20 @@ _PERIOD = 80  # ms between two steps of a run
 _COLUMNS = ("w1", "w2", "b")
 _STEPS = (-3.0, 1.0)  # the slider is of log10
 _SUMS = "<table style='border-collapse: collapse; font-size: 1.1em'>{}</table>"
+_SCORES = (
+    "<div tabindex='0' role='region' aria-label='Scores and losses' "
+    "style='max-height: 15em; max-width: calc(100vw - 20px); overflow: auto'><table style='border-collapse: collapse'>"
+    "<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+)
+_SUM = "<tr><th scope='row' style='text-align: left; font-weight: normal'>{}</th><td style='{}'>{:.6g}</td></tr>"
 _CELL = "padding: 1px 9px; text-align: right; border-bottom: 1px solid #ddd"
 
 
 def _table(losses: Losses, codes: np.ndarray) -> str:
     """Scores and loss of every point; only numbers and our own words go in."""
     n_classes = losses.scores.shape[1]
-    head = "".join(f"<th scope='col' style='{_CELL}'>{name}</th>"
-                   for name in ("point", "class", *(f"score {CLASS_NAMES[c]}" for c in range(n_classes)), "loss"))  # fmt: skip
+    names = ("point", "class", *(f"score {CLASS_NAMES[c]}" for c in range(n_classes)), "loss")
+    head = "".join(f"<th scope='col' style='{_CELL}'>{name}</th>" for name in names)
     lines = []
     for i, (scores, loss, code) in enumerate(zip(losses.scores, losses.each, codes, strict=True)):
         cells = [f"<th scope='row' style='{_CELL}'>{i + 1}</th>",
@@ -34,8 +48,7 @@ def _table(losses: Losses, codes: np.ndarray) -> str:
         cells += [f"<td style='{_CELL}{'; font-weight: bold' if c == code else ''}'>{score:.2f}</td>"
                   for c, score in enumerate(scores)]  # fmt: skip
         lines.append(f"<tr>{''.join(cells)}<td style='{_CELL}'>{loss:.3f}</td></tr>")
-    return (f"<div tabindex='0' role='region' aria-label='Scores and losses' style='max-height: 15em; max-width: calc(100vw - 20px); overflow: auto'>"
-            f"<table style='border-collapse: collapse'><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>")
+    return _SCORES.format(head=head, body="".join(lines))
 
 
 class LinearView:
@@ -68,8 +81,8 @@ class LinearView:
             arrow: ColumnDataSource = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
             self.plane.figure.line("x", "y", source=line, line_width=3, color=COLORS[c])
             self.plane.figure.add_layout(Arrow(
-                end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]), source=arrow, x_start="x0", y_start="y0",
-                x_end="x1", y_end="y1", line_color=COLORS[c], line_width=3,
+                end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]), source=arrow, x_start="x0",
+                y_start="y0", x_end="x1", y_end="y1", line_color=COLORS[c], line_width=3,
             ))  # fmt: skip
             self.lines.append(line)
             self.arrows.append(arrow)
@@ -82,7 +95,8 @@ class LinearView:
         self.step.format = CustomJSTickFormatter(code="return String(Number((10 ** tick).toPrecision(3)))")
         self.classes = slider("Classes", CLASSES, 3, 1)
         self.single, self.run = Button(label="Single step", button_type="primary"), Toggle(label="Run")
-        self.randomise, self.zero, self.reset = Button(label="Randomise W, b"), Button(label="W = 0, b = 0"), Button(label="Reset")
+        self.randomise, self.zero = Button(label="Randomise W, b"), Button(label="W = 0, b = 0")
+        self.reset = Button(label="Reset")
         sized(self.loss, self.alpha, self.step, self.classes)
         sized(self.single, self.run, self.randomise, self.zero, self.reset, basis=120)
         self.loss.on_change("value", lambda a, o, new: self._changed(lambda: change.set(loss=new)))
@@ -113,7 +127,8 @@ class LinearView:
     def _layout(self) -> Any:
         frame = self.frame
         left = stacked(flowing(self.plane.figure), self.keys.controls, basis=340)
-        right = stacked(self.sums, words("W and b, each with its gradient in brackets:"), *self.weight_rows, self.table, basis=340)
+        told = words("W and b, each with its gradient in brackets:")
+        right = stacked(self.sums, told, *self.weight_rows, self.table, basis=340)
         return stacked(
             frame.heading, frame.notes, flowing(self.loss, self.alpha, self.step, self.classes),
             flowing(self.single, self.run, self.randomise, self.zero, self.reset), flowing(left, right),
@@ -165,12 +180,11 @@ class LinearView:
         self.plane.show(self.controller.picture(), state.classes)
         self._show_lines()
         self.table.text = _table(losses, state.codes)
-        rows = (("data loss (mean of the points' losses)", losses.data), (f"penalty, {state.alpha:.4g} × sum of W²", losses.penalty),
-                ("full loss", losses.total))  # fmt: skip
-        self.sums.text = _SUMS.format("".join(
-            f"<tr><th scope='row' style='text-align: left; font-weight: normal'>{name}</th><td style='{_CELL}'>{value:.6g}</td></tr>"
-            for name, value in (*rows, ("steps taken", self.controller.steps))
-        ))  # fmt: skip
+        sums = {
+            "data loss (mean of the points' losses)": losses.data, f"penalty, {state.alpha:.4g} × sum of W²": losses.penalty,
+            "full loss": losses.total, "steps taken": self.controller.steps,
+        }  # fmt: skip
+        self.sums.text = _SUMS.format("".join(_SUM.format(name, _CELL, value) for name, value in sums.items()))
         self.frame.say([*self._opening_notes, *self.controller.notes()])
         self._opening_notes = []
 

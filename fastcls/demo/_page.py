@@ -15,7 +15,16 @@ from bokeh.document import Document
 from bokeh.events import DocumentReady, MouseLeave, MouseMove, Pan, PanEnd, PanStart, Press, PressUp, Tap
 from bokeh.layouts import column, row
 from bokeh.models import (
-    Button, ColumnDataSource, CustomJS, Div, InlineStyleSheet, Range1d, Slider, Spinner, TextInput, Toggle,
+    Button,
+    ColumnDataSource,
+    CustomJS,
+    Div,
+    InlineStyleSheet,
+    Range1d,
+    Slider,
+    Spinner,
+    TextInput,
+    Toggle,
     UIElement,
 )
 from bokeh.plotting import figure
@@ -143,17 +152,20 @@ class Plane:
     def __init__(self, title: str, points: ColumnDataSource, n_classes: int, axes: bool = False) -> None:
         half = HALF / 100
         self.figure = figure(
-            title=title, name=title, tools="", toolbar_location=None, x_range=Range1d(-half, half), y_range=Range1d(-half, half),
-            sizing_mode="stretch_width", aspect_ratio=1, min_width=280, max_width=600, min_border_left=36 if axes else 4,
-            min_border_right=12 if axes else 28, min_border_top=24, min_border_bottom=24 if axes else 8, styles={"flex": "1 1 320px"},
+            title=title, name=title, tools="", toolbar_location=None, x_range=Range1d(-half, half),
+            y_range=Range1d(-half, half), sizing_mode="stretch_width", aspect_ratio=1, min_width=280, max_width=600,
+            min_border_left=36 if axes else 4, min_border_right=12 if axes else 28, min_border_top=24,
+            min_border_bottom=24 if axes else 8, styles={"flex": "1 1 320px"},
             stylesheets=[InlineStyleSheet(css=":host { touch-action: none; }")],
         )  # fmt: skip
         self.figure.grid.visible = False
-        self.figure.axis.visible = axes  # Bokeh measures their labels anew in every frame, which takes longer than the picture
+        # Bokeh measures the axes' labels anew in every frame, which takes longer than the picture.
+        self.figure.axis.visible = axes
         self.image = ColumnDataSource({"image": [colored(np.full((2, 2), n_classes), n_classes)]})
         self.figure.image_rgba("image", x=-half, y=-half, dw=2 * half, dh=2 * half, source=self.image)
         self.above = self.figure.scatter(
-            "x", "y", marker="marker", size=11, color="color", line_color="#ffffff", line_width=1.5, source=points, level="overlay",
+            "x", "y", marker="marker", size=11, color="color", line_color="#ffffff", line_width=1.5, source=points,
+            level="overlay",
         )  # fmt: skip
 
     def show(self, picture: np.ndarray, n_classes: int) -> None:
@@ -193,7 +205,8 @@ class Mail:
 
         def got(attribute: str, old: Any, new: Any) -> None:
             if len(new["kind"]):
-                latest.put(new["kind"][0], (int(new["place"][0]), float(new["x"][0]), float(new["y"][0]), int(new["number"][0])))
+                kind, place, x, y, number = (new[name][0] for name in ("kind", "place", "x", "y", "number"))
+                latest.put(kind, (int(place), float(x), float(y), int(number)))
 
         self.source.on_change("data", got)
         self.hidden = Div(text="", visible=False, tags=[self.source, answer])
@@ -206,7 +219,8 @@ def words(text: str = "", **options: Any) -> Div:
 
 def flowing(*children: UIElement, gap: int = 14) -> Any:
     """Side by side where there is room, else below each other."""
-    return row(*children, sizing_mode="stretch_width", styles={"flex-wrap": "wrap", "gap": f"{gap}px", "align-items": "flex-start"})
+    styles = {"flex-wrap": "wrap", "gap": f"{gap}px", "align-items": "flex-start"}
+    return row(*children, sizing_mode="stretch_width", styles=styles)
 
 
 def stacked(*children: UIElement, basis: int) -> Any:

@@ -22,10 +22,10 @@ from bokeh.server.server import Server
 
 from fastcls._validation import InputError
 
-from ._linear_state import LinearState
-from ._linear_view import LinearView
 from ._knn_state import KnnState
 from ._knn_view import KnnView
+from ._linear_state import LinearState
+from ._linear_view import LinearView
 
 ADDRESS = "127.0.0.1"
 _DEMOS: dict[str, tuple[Any, Any]] = {"knn": (KnnState, KnnView), "linear": (LinearState, LinearView)}
@@ -69,9 +69,8 @@ def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
     application = Application(FunctionHandler(_page(demo, state)))
     port = port or _free_port()  # Bokeh would let pages of any port of this machine in, were it told 0
     try:
-        server = Server(
-            {"/": application}, port=port, address=ADDRESS, allow_websocket_origin=[f"{ADDRESS}:{port}", f"localhost:{port}"],
-        )  # fmt: skip
+        origins = [f"{ADDRESS}:{port}", f"localhost:{port}"]
+        server = Server({"/": application}, port=port, address=ADDRESS, allow_websocket_origin=origins)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"port {port} is taken: choose another with --port, or --port 0 for any that is free") from None
@@ -97,10 +96,8 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
-                try:
+                with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run hears Ctrl-C
                     loop.add_signal_handler(number, ended.set)
-                except NotImplementedError:  # Windows: asyncio.run turns Ctrl-C into KeyboardInterrupt
-                    pass
             print(f"fastcls: the demo is at {url_of(server)} (Ctrl-C ends it)", flush=True)
             if browser:
                 webbrowser.open(url_of(server))
@@ -156,4 +153,5 @@ class Shown:
         return f"<fastcls demo at {self.url}>"
 
     def _repr_html_(self) -> str:
-        return f'<iframe src="{self.url}" width="100%" height="{self.height}" style="border: 0" title="fastcls demo"></iframe>'
+        look = f'width="100%" height="{self.height}" style="border: 0" title="fastcls demo"'
+        return f'<iframe src="{self.url}" {look}></iframe>'

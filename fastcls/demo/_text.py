@@ -64,11 +64,11 @@ def real(name: str, value: str, least: float, most: float) -> float:
 
 def read_points(value: str, n_classes: int, half: int, most: int) -> tuple[np.ndarray, np.ndarray]:
     """Points of ``x,y,class;...``: float64 (n, 2) of whole hundredths, and their codes."""
-    rows = []
+    rows: list[tuple[int, int, int]] = []
     for part in value.split(";"):
         numbers = part.split(",")
         if len(numbers) != 3 or len(rows) == most:
-            raise InputError(f"got point {shown(part, 60)} in the state; wanted 1 to {most} of x,y,class with ; between them")
+            raise InputError(f"got point {shown(part, 60)} in the state; wanted 1 to {most} of x,y,class, with ; between")
         x, y = (whole("x or y of a point", number, -half, half) for number in numbers[:2])
         rows.append((x, y, whole("class of a point", numbers[2], 0, n_classes - 1)))
     return np.array([row[:2] for row in rows], dtype=np.float64), np.array([row[2] for row in rows], dtype=np.int64)
