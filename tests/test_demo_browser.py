@@ -1,7 +1,9 @@
 """Both demos in a browser: every control, a drag the picture follows while it lasts, white ties, a step of the library's."""
 
 import re
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +11,14 @@ import pytest
 pytest.importorskip("playwright", reason="playwright is not installed to drive a browser")
 
 import fastcls.demo
-from bench.browser import CHROMIUM, DemoPage, browser
 from fastcls.demo._knn_state import CLASS_NAMES, KnnController, KnnState
 from fastcls.demo._knn_view import PRESET_LABELS
 from fastcls.demo._linear_state import LOSSES, LinearController, LinearState
 from fastcls.demo._page import PALE, TIE
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))  # last: the fastcls under test is not the one beside bench
+pytest.importorskip("bench", reason="the folder bench is not beside tests")
+from bench.browser import CHROMIUM, DemoPage, browser
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium found to open the demos in")
 L1, L2, SCORES = "L1 (Manhattan)", "L2 (Euclidean)", "Highest score"

@@ -181,6 +181,7 @@ class Plane:
     def enlarge(self, large: bool) -> None:
         """Type and points for the far end of a room, or not."""
         scale = 1.7 if large else 1.0
+        self.figure.min_border_top = 46 if large else 24  # room for the title
         self.figure.title.text_font_size = f"{16 * scale:.0f}px"
         self.figure.axis.major_label_text_font_size = f"{12 * scale:.0f}px"
         self.above.glyph.size = 11 * scale
