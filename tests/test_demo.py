@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import fastcls
+import fastcls.demo
 from fastcls import KNeighborsClassifier, LinearProblem
 from fastcls._validation import InputError
 from fastcls.demo import _knn_regions as regions
@@ -276,6 +276,14 @@ def test_state_is_read_without_bokeh():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd="/",
                           env={**os.environ, "PYTHONPATH": str(HOME)})  # fmt: skip
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("ask", ["fastcls.demo.knn()", "fastcls.demo.linear()",
+                                 "from fastcls.cli._demo import demo; demo('knn', None, 0, False, None)"])  # fmt: skip
+def test_without_bokeh_one_line_says_what_to_install(ask, monkeypatch):
+    monkeypatch.setattr(fastcls.demo, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r'install with: pip install "fastcls\[demo\]"'):
+        exec(ask, {"fastcls": fastcls})
 
 
 def command(*arguments):

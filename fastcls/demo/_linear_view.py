@@ -111,6 +111,8 @@ class LinearView:
         self.frame.large.on_change("active", lambda a, o, new: self.plane.enlarge(new))
         self.weights = [[self._weight(c, at) for at in range(3)] for c in range(CLASSES[1])]
         self.weight_rows = [flowing(*row, gap=8) for row in self.weights]
+        for row in self.weight_rows:
+            row.styles = {**row.styles, "align-items": "flex-end"}  # labels may take two lines
 
     def _weight(self, c: int, at: int) -> NumericInput:
         box = NumericInput(mode="float", format="0.000", value=0.0)

@@ -156,7 +156,6 @@ class Plane:
             y_range=Range1d(-half, half), sizing_mode="stretch_width", aspect_ratio=1, min_width=280, max_width=600,
             min_border_left=36 if axes else 4, min_border_right=12 if axes else 28, min_border_top=24,
             min_border_bottom=24 if axes else 8, styles={"flex": "1 1 320px"},
-            stylesheets=[InlineStyleSheet(css=":host { touch-action: none; }")],
         )  # fmt: skip
         self.figure.grid.visible = False
         # Bokeh measures the axes' labels anew in every frame, which takes longer than the picture.
@@ -174,6 +173,7 @@ class Plane:
 
     def listen(self, points: ColumnDataSource, mail: ColumnDataSource) -> None:
         """Drag, hover and tap go to the mail."""
+        self.figure.stylesheets = [InlineStyleSheet(css=":host { touch-action: none; }")]  # a finger drags, and scrolls beside
         pointer = CustomJS(args={"points": points, "mail": mail, "half": HALF}, code=_POINTER)
         for event in (PanStart, Pan, PanEnd, Press, PressUp, MouseMove, MouseLeave, Tap):
             self.figure.js_on_event(event, pointer)
