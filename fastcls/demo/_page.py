@@ -173,7 +173,7 @@ class Plane:
 
     def listen(self, points: ColumnDataSource, mail: ColumnDataSource) -> None:
         """Drag, hover and tap go to the mail."""
-        self.figure.stylesheets = [InlineStyleSheet(css=":host { touch-action: none; }")]  # a finger drags, and scrolls beside
+        self.figure.stylesheets = [InlineStyleSheet(css=":host { touch-action: none; }")]  # a finger drags
         pointer = CustomJS(args={"points": points, "mail": mail, "half": HALF}, code=_POINTER)
         for event in (PanStart, Pan, PanEnd, Press, PressUp, MouseMove, MouseLeave, Tap):
             self.figure.js_on_event(event, pointer)
