@@ -279,7 +279,7 @@ def test_state_is_read_without_bokeh():
 
 
 @pytest.mark.parametrize("ask", ["fastcls.demo.knn()", "fastcls.demo.linear()",
-                                 "from fastcls.cli._demo import demo; demo('knn', None, 0, False, None)"])  # fmt: skip
+                                 "from fastcls.cli._demo import show; show('knn', None, 0, False, None)"])  # fmt: skip
 def test_without_bokeh_one_line_says_what_to_install(ask, monkeypatch):
     monkeypatch.setattr(fastcls.demo, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'install with: pip install "fastcls\[demo\]"'):

@@ -1,6 +1,9 @@
 """Both demos in a browser: every control, a drag the picture follows while it lasts, white ties, a step of the library's."""
 
+import os
 import re
+import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -323,3 +326,22 @@ def test_a_snapshot_opens_from_a_file_and_asks_for_nothing(chromium, tmp_path):
     assert page.locator("canvas").count() >= 2
     assert len(CLASS_NAMES) == len(PALE)
     page.close()
+
+
+def test_ctrl_c_ends_the_server_at_once_though_a_page_is_open(contexts, tmp_path):
+    home = Path(fastcls.demo.__file__).parents[2]
+    started = [sys.executable, "-m", "fastcls.cli", "demo", "linear", "--no-browser", "--port", "0"]
+    server = subprocess.Popen(started, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+                              env={**os.environ, "PYTHONPATH": str(home)})  # fmt: skip
+    try:
+        demo = DemoPage(contexts[1280].new_page(), re.search(r"http://\S+", server.stdout.readline())[0])
+        demo.page.get_by_role("button", name="Run").click()
+        until(lambda: sums(demo)[3], lambda steps: steps >= 1)
+    finally:
+        start = time.monotonic()
+        server.send_signal(signal.SIGINT)
+        _, errors = server.communicate(timeout=20)
+    assert time.monotonic() - start < 5
+    assert server.returncode == 0
+    assert errors.splitlines() == ["fastcls: the demo has ended"]
+    demo.page.close()

@@ -65,7 +65,8 @@ def test_every_command_shown_exists():
     pytest.importorskip("typer", reason="the command line needs the extra 'run'")
     from fastcls.cli._app import app
 
-    known = {command.callback.__name__ for command in app.registered_commands} | {group.name for group in app.registered_groups}
+    known = {command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     shown = set(re.findall(r"^fastcls (\w+)", "".join(code for language, code in FENCED if language == "sh"), re.MULTILINE))
     assert {"run", "predict"} <= shown <= known
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from fastcls.demo import require_bokeh
 
 
-def demo(name: str, state: str | None, port: int, browser: bool, export: Path | None) -> None:
+def show(name: str, state: str | None, port: int, browser: bool, export: Path | None) -> None:
     """Serve a demo until Ctrl-C; or write its snapshot to `export`."""
     require_bokeh()
     from fastcls.demo._serve import read_state, serve

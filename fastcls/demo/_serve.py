@@ -28,6 +28,7 @@ from ._linear_state import LinearState
 from ._linear_view import LinearView
 
 ADDRESS = "127.0.0.1"
+_LAST_WORDS = 0.05  # s, for what Bokeh still had to tell open pages; cut off, it would complain
 _DEMOS: dict[str, tuple[Any, Any]] = {"knn": (KnnState, KnnView), "linear": (LinearState, LinearView)}
 
 
@@ -102,6 +103,7 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
             if browser:
                 webbrowser.open(url_of(server))
             await ended.wait()
+        await asyncio.sleep(_LAST_WORDS)
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run())
@@ -135,6 +137,7 @@ class Shown:
                 self.url = url_of(server)
                 self._ready.set()
                 await self._ended.wait()
+            await asyncio.sleep(_LAST_WORDS)
 
         try:
             asyncio.run(run())
