@@ -18,6 +18,7 @@ from urllib.parse import quote
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
+from bokeh.server.callbacks import PeriodicCallback
 from bokeh.server.server import Server
 
 from fastcls._validation import InputError
@@ -82,6 +83,15 @@ def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
         server.stop()
 
 
+async def _come_to_rest(server: Server) -> None:
+    """Let what is under way to the pages arrive, and start nothing new."""
+    for session in server.get_sessions("/"):
+        for callback in session.document.session_callbacks:
+            if isinstance(callback, PeriodicCallback):
+                session.document.remove_periodic_callback(callback)
+    await asyncio.sleep(4 * _LAST_WORDS)
+
+
 def url_of(server: Server, text: str | None = None) -> str:
     """Where the page is."""
     return f"http://{ADDRESS}:{server.port}/" + (f"?state={quote(text, safe='=,;')}" if text else "")
@@ -103,6 +113,7 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
             if browser:
                 webbrowser.open(url_of(server))
             await ended.wait()
+            await _come_to_rest(server)
         await asyncio.sleep(_LAST_WORDS)
 
     with contextlib.suppress(KeyboardInterrupt):
@@ -137,6 +148,7 @@ class Shown:
                 self.url = url_of(server)
                 self._ready.set()
                 await self._ended.wait()
+                await _come_to_rest(server)
             await asyncio.sleep(_LAST_WORDS)
 
         try:
