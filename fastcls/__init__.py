@@ -34,6 +34,7 @@ if _find_spec("fastcls._kernels") is None:
 if TYPE_CHECKING:
     from . import (
         datasets,
+        demo,
         display,
         gradcheck,
         losses,
@@ -64,6 +65,7 @@ __all__ = [
     "SoftmaxClassifierCV",
     "__version__",
     "datasets",
+    "demo",
     "display",
     "gradcheck",
     "knn",

@@ -22,6 +22,7 @@ AT_HAND = {
     "C compiler": lambda: shutil.which(os.environ.get("CC", "cc")) is not None,
     "aarch64-linux-gnu-gcc": lambda: shutil.which("aarch64-linux-gnu-gcc") is not None,
     "qemu-aarch64": lambda: shutil.which("qemu-aarch64") is not None,
+    "playwright": lambda: importlib.util.find_spec("playwright") is not None,
     "pandas": lambda: importlib.util.find_spec("pandas") is not None,
 }
 

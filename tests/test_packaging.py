@@ -15,7 +15,7 @@ import fastcls
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OPTIONAL = ("typer", "rich", "matplotlib", "jinja2", "PIL", "pandas")
+OPTIONAL = ("typer", "rich", "matplotlib", "jinja2", "PIL", "pandas", "bokeh")
 HOME = Path(fastcls.__file__).parent
 
 
@@ -56,7 +56,7 @@ def test_licence_and_command_and_extras_are_declared():
     assert project["license"] == "BSD-3-Clause"
     assert "Redistribution and use" in (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert project["scripts"] == {"fastcls": "fastcls.cli:main"}
-    assert {"run", "test", "lint"} <= set(project["optional-dependencies"])
+    assert {"run", "demo", "test", "lint"} <= set(project["optional-dependencies"])
     assert project["requires-python"] == ">=3.11"
 
 

@@ -67,6 +67,7 @@ def test_every_command_shown_exists():
     from fastcls.cli._app import app
 
     known = {command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
     shown = set(re.findall(r"^fastcls (\w+)", "".join(code for language, code in FENCED if language == "sh"), re.MULTILINE))
     assert {"run", "predict"} <= shown <= known
 

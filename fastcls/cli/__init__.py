@@ -3,7 +3,7 @@
 ::
 
     _app            parsing, one-line errors
-      _run          the main job, one plain function a step        _predict, _gradcheck     the other commands
+      _run          the main job, one plain function a step        _predict, _gradcheck, _demo     the other commands
         _checks     what may be asked for                           _data       the user's data, read and checked
         _estimate   how long it will take
         _folder     nothing half-written                            _progress   what is said on stderr

@@ -180,6 +180,44 @@ def gradcheck(
         raise typer.Exit(1)
 
 
+demos = typer.Typer(cls=OneLineGroup, rich_markup_mode=None)
+app.add_typer(demos, name="demo")
+State = Annotated[str | None, typer.Option(metavar="TEXT", help="Where to begin, as 'copy as command' gives it.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 for any that is free.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address and open nothing.")]
+
+
+@demos.callback(invoke_without_command=True)
+def demo(context: typer.Context) -> None:
+    """The lecture's interactive demos, in the browser, offline."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+@demos.command("knn")
+@one_line_errors
+def demo_knn(
+    state: State = None,
+    port: Port = 5006,
+    no_browser: NoBrowser = False,
+    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a snapshot page, and show nothing.")] = None,
+) -> None:
+    """k nearest neighbours: drag points, and the regions follow; ties are white."""
+    from ._demo import show
+
+    show("knn", state, port, not no_browser, export)
+
+
+@demos.command("linear")
+@one_line_errors
+def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = False) -> None:
+    """Linear classifiers: W, b and their gradient, four losses, step by step."""
+    from ._demo import show
+
+    show("linear", state, port, not no_browser, None)
+
+
 @app.command()
 @one_line_errors
 def info() -> None:

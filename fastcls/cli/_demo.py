@@ -1,0 +1,22 @@
+"""``fastcls demo``: hands over to `fastcls.demo`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from fastcls.demo import require_bokeh
+
+
+def show(name: str, state: str | None, port: int, browser: bool, export: Path | None) -> None:
+    """Serve a demo until Ctrl-C; or write its snapshot to `export`."""
+    require_bokeh()
+    from fastcls.demo._serve import read_state, serve
+
+    if export is None:
+        serve(name, state, port, browser)
+        return
+    from fastcls.demo._export import export as write
+
+    write(read_state(name, state), export)
+    print(f"fastcls: the snapshot is in {export}", file=sys.stderr)

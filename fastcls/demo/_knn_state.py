@@ -1,0 +1,217 @@
+"""The k-NN demo without a browser: its state, what may be done to it, and what is computed of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.datasets import parity, ring, three_modes
+
+from . import _text
+from ._knn_regions import HALF, Regions, nearest, votes
+
+METRICS = ("l1", "l2", "both")
+WEIGHTS = ("uniform", "distance", "softmax")
+K = (1, 15)
+CLASSES = (2, 5)
+POINTS = (20, 200)
+#: where the points come from; all but random have two classes
+PRESETS = ("random", "parity", "ring", "three_modes", "tie")
+CLASS_NAMES = ("blue", "orange", "green", "pink", "yellow")
+_SEEDS = 2**31
+
+
+@dataclass(frozen=True)
+class KnnState:
+    """All that decides what the demo shows.
+
+    Attributes
+    ----------
+    points : float64 (n, 2), whole hundredths in [-300, 300]
+    codes : int64 (n,)
+    metric : {"l1", "l2", "both"}
+    k : int
+        As asked; at most n vote.
+    """
+
+    metric: str = "l2"
+    k: int = 5
+    classes: int = 3
+    weights: str = "uniform"
+    preset: str = "random"
+    seed: int = 0
+    points: np.ndarray = field(default_factory=lambda: _make("random", 60, 3, 0)[0])
+    codes: np.ndarray = field(default_factory=lambda: _make("random", 60, 3, 0)[1])
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The pictures shown."""
+        return ("l1", "l2") if self.metric == "both" else (self.metric,)
+
+    @property
+    def voters(self) -> int:
+        """How many neighbours vote."""
+        return min(self.k, len(self.points))
+
+    def text(self) -> str:
+        """The state as `--state` takes it."""
+        return _text.join(metric=self.metric, k=self.k, classes=self.classes, weights=self.weights, preset=self.preset,
+                          seed=self.seed, points=_text.write_points(self.points, self.codes))  # fmt: skip
+
+    @classmethod
+    def of_text(cls, text: str) -> KnnState:
+        """The state of a text; fields left out have their defaults.
+
+        Raises
+        ------
+        InputError
+            That names the field that is wrong.
+        """
+        given = _text.fields(text, ("metric", "k", "classes", "weights", "preset", "seed", "points"))
+        preset = _text.one("preset", given.get("preset", "random"), PRESETS)
+        classes = _text.whole("classes", given.get("classes", "3" if preset == "random" else "2"), *CLASSES)
+        seed = _text.whole("seed", given.get("seed", "0"), 0, _SEEDS - 1)
+        if "points" in given:
+            points, codes = _text.read_points(given["points"], classes, HALF, POINTS[1])
+        else:
+            points, codes = _make(preset, 60, classes, seed)
+        return cls(
+            metric=_text.one("metric", given.get("metric", "l2"), METRICS), k=_text.whole("k", given.get("k", "5"), *K),
+            classes=classes, weights=_text.one("weights", given.get("weights", "uniform"), WEIGHTS), preset=preset,
+            seed=seed, points=points, codes=codes,
+        )  # fmt: skip
+
+
+def _make(preset: str, n: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Points in hundredths and their codes."""
+    rng = np.random.default_rng(seed)
+    if preset == "tie":
+        # Two points of two classes: with K = 2 every vote is one to one; with K = 1 the tie is the line between them,
+        # which no pixel's centre lies on
+        return np.array([[-100.0, 0.0], [100.0, 0.0]]), np.array([0, 1])
+    if preset == "random":
+        codes = np.arange(n, dtype=np.int64) % classes
+        around = 2 * np.pi * (np.arange(classes) / classes + rng.uniform())
+        points = 130 * np.stack([np.cos(around), np.sin(around)], axis=1)[codes] + rng.normal(0, 70, (n, 2))
+    elif preset == "parity":  # two pixels, black or white: four places, and many images in each
+        made = parity(n, 2, seed=seed)
+        points, codes = np.where(made.X > 0, 150.0, -150.0) + rng.normal(0, 55, (n, 2)), made.y
+    else:
+        made = {"ring": ring, "three_modes": three_modes}[preset](n, seed=seed)
+        points, codes = 100 * made.X, made.y
+    return np.clip(np.rint(points), -HALF, HALF), codes.astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Vote:
+    """How a place in the plane is voted on."""
+
+    at: tuple[float, float]
+    neighbors: np.ndarray  # places of the neighbours, nearest first
+    totals: np.ndarray  # float64 (n_classes,)
+    winner: int
+    tied: bool
+
+    def words(self) -> str:
+        """One line."""
+        counts = ", ".join(f"{CLASS_NAMES[c]} {total:.3g}" for c, total in enumerate(self.totals) if total > 0)
+        verdict = "a tie (white)" if self.tied else CLASS_NAMES[self.winner]
+        place = f"({self.at[0] / 100:.2f}, {self.at[1] / 100:.2f})"
+        return f"{place}: votes of the {len(self.neighbors)} nearest: {counts}: {verdict}"
+
+
+class KnnController:
+    """The state, what changes it, and the pictures of it."""
+
+    def __init__(self, state: KnnState | None = None) -> None:
+        self.state = self._first = state or KnnState()
+        self._regions = {metric: Regions(metric) for metric in ("l1", "l2")}
+
+    def set(self, **changes: object) -> None:
+        """Change metric, k or weights, which leave the points where they are."""
+        self._check(**changes)
+        self.state = replace(self.state, **changes)  # type: ignore[arg-type]
+
+    def renew(self, *, preset: str | None = None, n: int | None = None, classes: int | None = None,
+              seed: int | None = None) -> None:
+        """New points. A preset other than random has two classes; asking for more leads back to random points."""
+        state = self.state
+        if preset is None:
+            preset = state.preset
+            if classes is not None and classes != 2:
+                preset = "random"
+            if preset == "tie":
+                preset = "random"
+        classes = 2 if preset != "random" else classes or state.classes
+        n = n or min(max(len(state.points), POINTS[0]), POINTS[1])
+        seed = state.seed if seed is None else seed
+        self._check(preset=preset, classes=classes, seed=seed, n=n)
+        points, codes = _make(preset, n, classes, seed)
+        self.state = replace(state, preset=preset, classes=classes, seed=seed, points=points, codes=codes)
+        if preset == "tie":
+            self.state = replace(self.state, k=2)
+
+    def another(self) -> None:
+        """Other points of the same kind."""
+        self.renew(seed=(self.state.seed + 1) % _SEEDS)
+
+    def reset(self) -> None:
+        """Back to the state at the start."""
+        self.state = self._first
+
+    def move(self, place: int, x: float, y: float) -> None:
+        """Put a point at (x, y) in hundredths, rounded, kept inside the plane."""
+        points = self.state.points.copy()
+        if not 0 <= place < len(points) or not (np.isfinite(x) and np.isfinite(y)):
+            return  # of a page that has not heard yet that there are fewer points
+        points[place] = np.clip(np.rint([x, y]), -HALF, HALF)
+        self.state = replace(self.state, points=points)
+
+    def picture(self, metric: str) -> np.ndarray:
+        """See `Regions.picture`."""
+        state = self.state
+        return self._regions[metric].picture(state.points, state.codes, state.classes, state.voters, state.weights)
+
+    def vote(self, metric: str, x: float, y: float) -> Vote:
+        """The vote at (x, y), in hundredths."""
+        state = self.state
+        S, index = nearest(np.array([[x, y]], dtype=np.float64), state.points, metric, state.voters)
+        winners, tied, totals = votes(S, index, state.codes, state.classes, metric, state.weights,
+                                      np.array([state.voters]), with_totals=True)  # fmt: skip
+        return Vote((x, y), index[0], totals[0], int(winners[0, 0]), bool(tied[0, 0]))
+
+    def accuracies(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
+        """Leave-one-out: every k there can be, and the share of points named rightly; a tie names the smaller class."""
+        state = self.state
+        ks = np.arange(1, min(K[1], len(state.points) - 1) + 1)
+        if not len(ks):
+            return ks, np.empty(0)
+        S, index = nearest(state.points, state.points, metric, int(ks[-1]), own=True)
+        winners, _, _ = votes(S, index, state.codes, state.classes, metric, state.weights, ks)
+        return ks, (winners == state.codes[:, None]).mean(axis=0)
+
+    def notes(self) -> list[str]:
+        """What to know of an unusual state."""
+        state, n = self.state, len(self.state.points)
+        notes = []
+        if state.k > n:
+            notes.append(f"K is {state.k}, but there are {n} points: all of them vote.")
+        if len(np.unique(state.codes)) == 1:
+            notes.append("All points are of one class, so it wins everywhere.")
+        if len(np.unique(state.points, axis=0)) < n:
+            notes.append("Some points lie on top of each other.")
+        if state.weights == "softmax":
+            notes.append("Softmax votes weigh exp(-distance / 0.25).")
+        return notes
+
+    @staticmethod
+    def _check(**values: object) -> None:
+        for name, value in values.items():
+            good = {"metric": METRICS, "weights": WEIGHTS, "preset": PRESETS}.get(name)
+            span = {"k": K, "classes": CLASSES, "n": POINTS, "seed": (0, _SEEDS - 1)}.get(name)
+            if good and value not in good:
+                raise InputError(f"got {name}={value!r}; wanted one of {', '.join(good)}")
+            if span and not span[0] <= value <= span[1]:  # type: ignore[operator]
+                raise InputError(f"got {name}={value!r}; wanted {span[0]} to {span[1]}")

@@ -1,0 +1,216 @@
+"""The linear demo's page: a thin layer over `LinearController`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.document import Document
+from bokeh.models import (
+    Arrow,
+    Button,
+    ColumnDataSource,
+    CustomJSTickFormatter,
+    InlineStyleSheet,
+    NormalHead,
+    NumericInput,
+    Select,
+    Toggle,
+)
+
+from . import _text
+from ._knn_state import CLASS_NAMES, CLASSES
+from ._linear_state import ALPHA, LOSSES, LinearController, LinearState, Losses
+from ._page import COLORS, INPUT_CSS, Frame, Keys, Mail, Plane, flowing, point_columns, sized, slider, stacked, words
+
+_PERIOD = 80  # ms between two steps of a run
+_COLUMNS = ("w1", "w2", "b")
+_STEPS = (-3.0, 1.0)  # the slider is of log10
+_SUMS = "<table style='border-collapse: collapse; font-size: 1.1em'>{}</table>"
+_SCORES = (
+    "<div tabindex='0' role='region' aria-label='Scores and losses' "
+    "style='max-height: 15em; max-width: calc(100vw - 20px); overflow: auto'><table style='border-collapse: collapse'>"
+    "<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+)
+_SUM = "<tr><th scope='row' style='text-align: left; font-weight: normal'>{}</th><td style='{}'>{:.6g}</td></tr>"
+_CELL = "padding: 1px 9px; text-align: right; border-bottom: 1px solid #ddd"
+
+
+def _table(losses: Losses, codes: np.ndarray) -> str:
+    """Scores and loss of every point; only numbers and our own words go in."""
+    n_classes = losses.scores.shape[1]
+    names = ("point", "class", *(f"score {CLASS_NAMES[c]}" for c in range(n_classes)), "loss")
+    head = "".join(f"<th scope='col' style='{_CELL}'>{name}</th>" for name in names)
+    lines = []
+    for i, (scores, loss, code) in enumerate(zip(losses.scores, losses.each, codes, strict=True)):
+        cells = [f"<th scope='row' style='{_CELL}'>{i + 1}</th>",
+                 f"<td style='{_CELL}; color: {COLORS[code]}; font-weight: bold'>{CLASS_NAMES[code]}</td>"]  # fmt: skip
+        cells += [f"<td style='{_CELL}{'; font-weight: bold' if c == code else ''}'>{score:.2f}</td>"
+                  for c, score in enumerate(scores)]  # fmt: skip
+        lines.append(f"<tr>{''.join(cells)}<td style='{_CELL}'>{loss:.3f}</td></tr>")
+    return _SCORES.format(head=head, body="".join(lines))
+
+
+class LinearView:
+    """Widgets and pictures of one session."""
+
+    def __init__(self, doc: Document, state: LinearState, notes: list[str]) -> None:
+        self.controller = LinearController(state)
+        self.doc = doc
+        self._opening_notes = notes
+        self._quiet = False
+        self._running: Any = None
+        self.frame = Frame(doc, "Linear classifier",
+                           "Drag any point, or change W and b. The line of a class is where its score is 0, and the arrow "
+                           "points to where it grows. The plane has the colour of the highest score.")  # fmt: skip
+        self.points = ColumnDataSource(point_columns(state.points, state.codes))
+        self.mail = Mail(doc, self._got)
+        self.plane = Plane("Highest score", self.points, state.classes, axes=True)
+        self.plane.listen(self.points, self.mail.source)
+        self._make_lines()
+        self.keys = Keys(self._moved, lambda place: self._refresh())
+        self.table, self.sums = words(), words()
+        self._make_controls()
+        doc.add_root(self._layout())
+        self._refresh()
+
+    def _make_lines(self) -> None:
+        self.lines, self.arrows = [], []
+        for c in range(CLASSES[1]):
+            line = ColumnDataSource({"x": [], "y": []})
+            arrow: ColumnDataSource = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
+            self.plane.figure.line("x", "y", source=line, line_width=3, color=COLORS[c])
+            self.plane.figure.add_layout(Arrow(
+                end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]), source=arrow, x_start="x0",
+                y_start="y0", x_end="x1", y_end="y1", line_color=COLORS[c], line_width=3,
+            ))  # fmt: skip
+            self.lines.append(line)
+            self.arrows.append(arrow)
+
+    def _make_controls(self) -> None:
+        change = self.controller
+        self.loss = Select(title="Loss", options=list(LOSSES.items()))
+        self.alpha = slider("Penalty: alpha", ALPHA, 0.1, 0.01)
+        self.step = slider("Step size", _STEPS, -1.0, 0.1)
+        self.step.format = CustomJSTickFormatter(code="return String(Number((10 ** tick).toPrecision(3)))")
+        self.classes = slider("Classes", CLASSES, 3, 1)
+        self.single, self.run = Button(label="Single step", button_type="primary"), Toggle(label="Run")
+        self.randomise, self.zero = Button(label="Randomise W, b"), Button(label="W = 0, b = 0")
+        self.reset = Button(label="Reset")
+        sized(self.loss, self.alpha, self.step, self.classes)
+        sized(self.single, self.run, self.randomise, self.zero, self.reset, basis=120)
+        self.loss.on_change("value", lambda a, o, new: self._changed(lambda: change.set(loss=new)))
+        self.alpha.on_change("value", lambda a, o, new: self._changed(lambda: change.set(alpha=new)))
+        self.step.on_change("value", lambda a, o, new: self._changed(lambda: change.set(step=round(10**new, 6))))
+        self.classes.on_change("value", lambda a, o, new: self._changed(lambda: change.set_classes(int(new))))
+        self.single.on_click(lambda: self._changed(change.take_step))
+        self.randomise.on_click(lambda: self._changed(change.randomise))
+        self.zero.on_click(lambda: self._changed(change.zero))
+        self.reset.on_click(lambda: self._changed(change.reset))
+        self.run.on_change("active", lambda a, o, new: self._run(new))
+        self.frame.large.on_change("active", lambda a, o, new: self.plane.enlarge(new))
+        self.weights = [[self._weight(c, at) for at in range(3)] for c in range(CLASSES[1])]
+        self.weight_rows = [flowing(*row, gap=8) for row in self.weights]
+        for row in self.weight_rows:
+            row.styles = {**row.styles, "align-items": "flex-end"}  # labels may take two lines
+
+    def _weight(self, c: int, at: int) -> NumericInput:
+        box = NumericInput(mode="float", format="0.000", value=0.0)
+        sized(box, basis=90)
+        box.stylesheets = [InlineStyleSheet(css=INPUT_CSS + "label { white-space: normal; font-size: 0.9em; }")]
+
+        def changed(attribute: str, old: Any, new: Any) -> None:
+            if new is not None and not self._quiet:
+                self._changed(lambda: self.controller.set_weight(c, at, new))
+
+        box.on_change("value", changed)
+        return box
+
+    def _layout(self) -> Any:
+        frame = self.frame
+        left = stacked(flowing(self.plane.figure), self.keys.controls, basis=340)
+        told = words("W and b, each with its gradient in brackets:")
+        right = stacked(self.sums, told, *self.weight_rows, self.table, basis=340)
+        return stacked(
+            frame.heading, frame.notes, flowing(self.loss, self.alpha, self.step, self.classes),
+            flowing(self.single, self.run, self.randomise, self.zero, self.reset), flowing(left, right),
+            flowing(frame.copy, frame.large), frame.command, self.mail.hidden, basis=280,
+        )  # fmt: skip
+
+    def _changed(self, change: Any) -> None:
+        if self._quiet:
+            return
+        try:
+            change()
+        except ValueError as error:  # a number out of its span: the state stays
+            self._opening_notes.append(str(error).replace("<", "&lt;"))
+        self._refresh()
+
+    def _run(self, on: bool) -> None:
+        if self._running is not None:
+            self.doc.remove_periodic_callback(self._running)
+            self._running = None
+        if on:
+            self._running = self.doc.add_periodic_callback(self._tick, _PERIOD)
+        self.run.label = "Stop" if on else "Run"
+
+    def _tick(self) -> None:
+        if not self.controller.take_step():
+            self.run.active = False
+        self._refresh()
+
+    def _got(self, kind: str, place: int, x: float, y: float) -> None:
+        """A message of the page."""
+        if kind in ("drag", "drop"):
+            self.controller.move(place, x, y)
+            if kind == "drop":
+                self.keys.which.value = place + 1
+            self._refresh(points=kind == "drop")
+
+    def _moved(self, place: int, x: float, y: float) -> None:
+        self.controller.move(place, x, y)
+        self._refresh()
+
+    def _refresh(self, points: bool = True) -> None:
+        """Everything; without the points while one is dragged, which the page has moved itself."""
+        state, losses = self.controller.state, self.controller.losses()
+        self._show_controls(state, losses)
+        if points:
+            self.points.data = point_columns(state.points, state.codes)
+            self.keys.show(state.points)
+            self.frame.command.value = _text.command("linear", state.text())
+        self.plane.show(self.controller.picture(), state.classes)
+        self._show_lines()
+        self.table.text = _table(losses, state.codes)
+        sums = {
+            "data loss (mean of the points' losses)": losses.data, f"penalty, {state.alpha:.4g} × sum of W²": losses.penalty,
+            "full loss": losses.total, "steps taken": self.controller.steps,
+        }  # fmt: skip
+        self.sums.text = _SUMS.format("".join(_SUM.format(name, _CELL, value) for name, value in sums.items()))
+        self.frame.say([*self._opening_notes, *self.controller.notes()])
+        self._opening_notes = []
+
+    def _show_controls(self, state: LinearState, losses: Losses) -> None:
+        self._quiet = True
+        try:
+            self.loss.value, self.alpha.value, self.classes.value = state.loss, state.alpha, state.classes
+            if abs(10**self.step.value - state.step) > 1e-6 * state.step:
+                self.step.value = float(np.log10(state.step))
+            for c, row in enumerate(self.weights):
+                self.weight_rows[c].visible = c < state.classes
+                for at, box in enumerate(row if c < state.classes else ()):
+                    box.value = float(state.W[c, at])
+                    box.title = f"{_COLUMNS[at]} {CLASS_NAMES[c]} ({losses.gradient[c, at]:+.4f})"
+        finally:
+            self._quiet = False
+
+    def _show_lines(self) -> None:
+        shown = {c: (line, arrow) for c, line, arrow in self.controller.lines()}
+        for c, (line, arrow) in enumerate(zip(self.lines, self.arrows, strict=True)):
+            if c in shown:
+                ends, tip = shown[c]
+                line.data = {"x": ends[:, 0], "y": ends[:, 1]}
+                arrow.data = {"x0": tip[:1, 0], "y0": tip[:1, 1], "x1": tip[1:, 0], "y1": tip[1:, 1]}
+            elif len(line.data["x"]):
+                line.data = {"x": [], "y": []}
+                arrow.data = {"x0": [], "y0": [], "x1": [], "y1": []}
