@@ -14,7 +14,7 @@ from libc.string cimport memset
 
 from fastcls._linear cimport (
     DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, Step, add_bias_slopes, add_gradient, aligned, descend_fn,
-    descend_function, job_of, lay_out, strip_sums, tile_to_losses,
+    descend_function, job_of, lay_out, split_slopes, split_weights, strip_sums, tile_to_losses,
 )
 from fastcls._losses cimport loss_function
 
@@ -173,12 +173,15 @@ cdef void batch_losses(Descent *at, Py_ssize_t n, double *totals_out) noexcept n
     memset(at.b_slopes, 0, <size_t> job.n_columns * sizeof(double))
     if at.gradient != NULL:
         memset(at.gradient, 0, <size_t> (job.n_columns * job.stride) * sizeof(double))
+    split_weights(job, n)
     while start < n:
         n_rows = min(job.tile_rows, n - start)
         tile_to_losses(job, start, n_rows)
         add_bias_slopes(job, n_rows, at.b_slopes)
         if at.gradient != NULL:
             add_gradient(job, n_rows, at.gradient)
+        else:
+            split_slopes(job, n_rows)
         for i in range(n_rows):
             weight = job.weights[job.index[start + i]] if job.weights != NULL else 1.0
             for m in range(job.n_models):
@@ -214,7 +217,7 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     cdef bint good = True, has_norms = False
     cdef double[::1] model_penalties = values_out[0].copy() if n_steps > 0 else rates[0].copy()
     cdef uint8_t[::1] room = bytearray(n_models * sizeof(Step))
-    at.job = job_of(X, storage, real, n_models, K, stride, n_threads)
+    at.job = job_of(X, storage, real, n_models, K, n_threads)
     lay_out(&at.job, aligned(scratch), &size)
     at.job.y = &y[0]
     at.job.weights = &weights[0] if weights.shape[0] > 0 else NULL

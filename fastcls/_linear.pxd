@@ -1,6 +1,6 @@
 """What the modules of the linear classifiers share: a job (rows, weights, a tile of scratch) and the passes over a tile."""
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
 
 from fastcls._losses cimport sample_loss
 
@@ -18,6 +18,13 @@ cdef extern from "linear_contract.h" nogil:
         const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const void *G, Py_ssize_t g_stride, int n_columns,
         void *out)
     ctypedef double (*squares_fn "fastcls_squares_fn")(const void *row, Py_ssize_t n_features, const double *center)
+    ctypedef struct DigitKernels "fastcls_digit_kernels":
+        float (*split_weights)(const float *w, Py_ssize_t n, Py_ssize_t padded, int8_t *digits_out, Py_ssize_t plane) noexcept nogil
+        int (*split_slopes)(const float *G, Py_ssize_t n_rows, Py_ssize_t n_columns, int32_t *digits_out, float *units_out) noexcept nogil
+        void (*scores)(const void **rows, const void *ahead, Py_ssize_t n_features, const int8_t *W, Py_ssize_t plane,
+                       const float *units, int n_columns, double *out, Py_ssize_t out_stride) noexcept nogil
+        void (*gradient)(const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const int32_t *G, Py_ssize_t g_plane,
+                         const float *units, int n_columns, float *out) noexcept nogil
     ctypedef struct Step "fastcls_step":
         double rate
         double momentum
@@ -50,6 +57,13 @@ cdef struct Job:
     int n_threads
     scores_fn scores
     gradient_fn gradient
+    const DigitKernels *digits  # NULL: not for these types, or for so many weights
+    bint weights_in_digits      # as they stand
+    bint tile_in_digits
+    int8_t *W_digits            # (n_columns, 3, stride)
+    float *W_units              # (n_columns,)
+    int32_t *G_digits           # (tile_rows / 4, 3, n_columns): four rows' bytes
+    float *G_units
     # A tile of scratch
     Py_ssize_t tile_rows
     const void **rows
@@ -63,8 +77,10 @@ cdef struct Job:
 cdef descend_fn descend_function(int real) noexcept nogil
 cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nogil
 cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
-                Py_ssize_t stride, int n_threads) noexcept nogil
+                int n_threads) noexcept nogil
 cdef uint8_t *aligned(uint8_t[::1] scratch) noexcept nogil
+cdef void split_weights(Job *job, Py_ssize_t n_rows) noexcept nogil
+cdef void split_slopes(Job *job, Py_ssize_t n_rows) noexcept nogil
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
                      void *sums_out) noexcept nogil
