@@ -13,8 +13,9 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from fastcls._linear cimport (
-    DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, Step, add_bias_slopes, add_gradient, aligned, descend_fn,
-    descend_function, job_of, lay_out, split_slopes, split_weights, strip_sums, tile_to_losses,
+    DIGIT_TILE_ROWS, DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, Step, add_bias_slopes, add_gradient, aligned,
+    choose_units, descend_fn, descend_function, job_of, lay_out, split_all_strips, split_slopes, split_strip, strip_sums,
+    tile_to_losses,
 )
 from fastcls._losses cimport loss_function
 
@@ -40,6 +41,7 @@ cdef struct Descent:
     const double *max_norms     # of each model; infinity: none
     bint fit_intercept
     bint penalize_intercept
+    bint keeps_digits           # of the weights, from step to step
 
 
 cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize_t strip, Py_ssize_t group) noexcept nogil:
@@ -62,6 +64,8 @@ cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize
                    (<uint8_t *> sums) + (column - from_column) * STRIP * job.real_bytes if has_sums else NULL,
                    at.gradient + at_weight if at.gradient != NULL and n_rows > 0 else NULL, per_row,
                    per_row * at.b_slopes[column], &step, at.parts + (column * n_strips + strip) * N_PARTS)
+        if at.keeps_digits:
+            split_strip(job, column, strip)
 
 
 cdef void descend_all(Descent *at, Py_ssize_t n_rows, double per_row) noexcept nogil:
@@ -173,7 +177,6 @@ cdef void batch_losses(Descent *at, Py_ssize_t n, double *totals_out) noexcept n
     memset(at.b_slopes, 0, <size_t> job.n_columns * sizeof(double))
     if at.gradient != NULL:
         memset(at.gradient, 0, <size_t> (job.n_columns * job.stride) * sizeof(double))
-    split_weights(job, n)
     while start < n:
         n_rows = min(job.tile_rows, n - start)
         tile_to_losses(job, start, n_rows)
@@ -248,7 +251,14 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
         at.steps[m].scale = &features[1, 0]
         at.steps[m].inverse_squared_scale = &features[2, 0]
         has_norms = has_norms or isfinite(penalties[2, m])
+    at.keeps_digits = False
+    for step in range(n_steps):
+        at.keeps_digits = at.keeps_digits or (
+            at.job.digits != NULL and min(bounds[step + 1] - bounds[step], at.job.tile_rows) >= DIGIT_TILE_ROWS)
     with nogil:
+        if at.keeps_digits:
+            split_all_strips(&at.job)
+            choose_units(&at.job)
         if n_steps == 0:
             descend_all(&at, 0, 0.0)
             add_parts(&at)
@@ -267,6 +277,10 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
             add_parts(&at)
             if has_norms:
                 project(&at)
+                if at.keeps_digits:
+                    split_all_strips(&at.job)
+            if at.keeps_digits:
+                choose_units(&at.job)
             for m in range(n_models):
                 values_out[step, m] = values_out[step, m] * per_row + model_penalties[m]
                 good = good and isfinite(values_out[step, m])

@@ -19,9 +19,9 @@ cdef extern from "linear_contract.h" nogil:
         void *out)
     ctypedef double (*squares_fn "fastcls_squares_fn")(const void *row, Py_ssize_t n_features, const double *center)
     ctypedef struct DigitKernels "fastcls_digit_kernels":
-        float (*split_weights)(const float *w, Py_ssize_t n, Py_ssize_t padded, int8_t *digits_out, Py_ssize_t plane) noexcept nogil
+        void (*split_strip)(const float *w, float unit, int8_t *digits_out, float *measures_out) noexcept nogil
         int (*split_slopes)(const float *G, Py_ssize_t n_rows, Py_ssize_t n_columns, int32_t *digits_out, float *units_out) noexcept nogil
-        void (*scores)(const void **rows, const void *ahead, Py_ssize_t n_features, const int8_t *W, Py_ssize_t plane,
+        void (*scores)(const void **rows, const void *ahead, Py_ssize_t n_features, const int8_t *W, Py_ssize_t w_stride,
                        const float *units, int n_columns, double *out, Py_ssize_t out_stride) noexcept nogil
         void (*gradient)(const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const int32_t *G, Py_ssize_t g_plane,
                          const float *units, int n_columns, float *out) noexcept nogil
@@ -37,6 +37,9 @@ cdef extern from "linear_contract.h" nogil:
     ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const void *sums, const double *totals,
                                                      double per_row, double bias_slope, const Step *step,
                                                      double *parts_out)
+
+cdef enum:
+    DIGIT_TILE_ROWS = 64        # to write W in digits takes as long as the scores of about five rows
 
 cdef struct Job:
     # Rows
@@ -58,10 +61,11 @@ cdef struct Job:
     scores_fn scores
     gradient_fn gradient
     const DigitKernels *digits  # NULL: not for these types, or for so many weights
-    bint weights_in_digits      # as they stand
+    bint weights_in_digits      # as they stand: every column has a unit
     bint tile_in_digits
-    int8_t *W_digits            # (n_columns, 3, stride)
+    int8_t *W_digits            # (n_strips, n_columns, 3, STRIP): what one core descends is one run of memory
     float *W_units              # (n_columns,)
+    float *W_measures           # (n_columns, n_strips, 2): largest and sum of magnitudes
     int32_t *G_digits           # (tile_rows / 4, 3, n_columns): four rows' bytes
     float *G_units
     # A tile of scratch
@@ -79,7 +83,9 @@ cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nog
 cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
                 int n_threads) noexcept nogil
 cdef uint8_t *aligned(uint8_t[::1] scratch) noexcept nogil
-cdef void split_weights(Job *job, Py_ssize_t n_rows) noexcept nogil
+cdef void split_strip(Job *job, Py_ssize_t column, Py_ssize_t strip) noexcept nogil
+cdef void split_all_strips(Job *job) noexcept nogil
+cdef void choose_units(Job *job) noexcept nogil
 cdef void split_slopes(Job *job, Py_ssize_t n_rows) noexcept nogil
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,

@@ -25,7 +25,7 @@ from fastcls import _kernels
 
 cdef extern from "linear_dispatch.h" nogil:
     enum:
-        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_U8, FASTCLS_N_DIGITS
+        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_U8, FASTCLS_N_DIGITS, FASTCLS_SPREAD
     ctypedef struct LinearIsa "fastcls_linear_isa":
         const DigitKernels *digits
         int score_rows
@@ -36,6 +36,8 @@ cdef extern from "linear_dispatch.h" nogil:
         descend_fn descend[2]
     const LinearIsa *fastcls_linear
     int fastcls_linear_use(const char *name)
+    float fastcls_digit_unit(float top, double magnitudes, Py_ssize_t n, double spread)
+    void fastcls_prefetch "FASTCLS_PREFETCH"(const void *p)
     const Py_ssize_t fastcls_type_bytes[5]
 
 cdef enum:
@@ -49,7 +51,6 @@ cdef enum:
     GROUPS_PER_TASK = 32        # of columns, in the gradient
     SERIAL_WORK = 200000        # multiply-adds, 5 us: below, waking threads costs more than it saves
     DIGIT_COLUMNS = 12          # of one call of the kernels of digits: their float32 sums fit where 6 of float64 do
-    DIGIT_TILE_ROWS = 64        # to write W in digits takes as long as the scores of about five rows
     MOST_DIGIT_WEIGHTS = 4 << 20    # their digits are scratch, 3 bytes each
 
 REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
@@ -94,6 +95,8 @@ cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nog
         at += rounded(FASTCLS_N_DIGITS * job.n_columns * rows)
         job.W_units = <float *> (scratch + at)
         at += rounded(job.n_columns * sizeof(float))
+        job.W_measures = <float *> (scratch + at)
+        at += rounded(job.n_columns * (job.stride // STRIP) * 2 * sizeof(float))
         job.G_units = <float *> (scratch + at)
         at += rounded(job.n_columns * sizeof(float))
     size_out[0] = at + 64
@@ -163,6 +166,8 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
     cdef size_t room = <size_t> (STRIP * job.item_bytes)
     cdef uint8_t *rest
     for i in range(first, end):
+        if job.y != NULL:
+            fastcls_prefetch(job.y + row_number(job, start + i))
         job.rows[i] = job.start + row_number(job, start + i) * job.row_bytes
         if left:
             rest = job.rest_values + i * room
@@ -188,7 +193,8 @@ cdef void score_block(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t e
                 next_row = job.start + row_number(job, start + (ahead if ahead < n_rows else i)) * job.row_bytes
                 job.digits.scores(
                     rows, next_row + f, n_features,
-                    job.W_digits + column * FASTCLS_N_DIGITS * job.stride + f, job.stride, job.W_units + column,
+                    job.W_digits + (f // STRIP * K + column) * FASTCLS_N_DIGITS * STRIP, K * FASTCLS_N_DIGITS * STRIP,
+                    job.W_units + column,
                     <int> min(<Py_ssize_t> 2, K - column), job.S + i * K + column, K)
                 ahead += 1
                 i += FASTCLS_MOST_ROWS
@@ -246,20 +252,44 @@ cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_
             memcpy(<double *> job.G + i * K, slopes, <size_t> K * sizeof(double))
 
 
-cdef void split_weights(Job *job, Py_ssize_t n_rows) noexcept nogil:
-    """The weights as they stand in digits, where a call of so many rows uses them and every column fits."""
-    cdef Py_ssize_t column
-    job.weights_in_digits = job.digits != NULL and min(n_rows, job.tile_rows) >= DIGIT_TILE_ROWS
-    if not job.weights_in_digits:
-        return
-    for column in prange(job.n_columns, schedule="static", num_threads=job.n_threads,
-                         use_threads_if=8 * job.n_columns * job.stride > SERIAL_WORK):
-        job.W_units[column] = job.digits.split_weights(
-            <const float *> job.W + column * job.stride, job.n_features, job.stride,
-            job.W_digits + column * FASTCLS_N_DIGITS * job.stride, job.stride)
+cdef void split_strip(Job *job, Py_ssize_t column, Py_ssize_t strip) noexcept nogil:
+    """A strip of a column in digits of the unit that it has, and its measures."""
+    cdef Py_ssize_t at = column * job.stride + strip * STRIP
+    job.digits.split_strip(
+        <const float *> job.W + at, job.W_units[column],
+        job.W_digits + (strip * job.n_columns + column) * FASTCLS_N_DIGITS * STRIP,
+        job.W_measures + (column * (job.stride // STRIP) + strip) * 2)
+
+
+cdef void split_all_strips(Job *job) noexcept nogil:
+    cdef Py_ssize_t strip, column
+    for strip in prange(job.stride // STRIP, schedule="static", num_threads=job.n_threads,
+                        use_threads_if=8 * job.n_columns * job.stride > SERIAL_WORK):
+        for column in range(job.n_columns):
+            split_strip(job, column, strip)
+
+
+cdef void choose_units(Job *job) noexcept nogil:
+    """Units from the measures of all strips, a function of the weights alone; where one is new, the digits are too."""
+    cdef Py_ssize_t n_strips = job.stride // STRIP, column, strip
+    cdef bint changed = False
+    cdef double total
+    cdef float top, unit
+    job.weights_in_digits = True
     for column in range(job.n_columns):
-        if job.W_units[column] < 0.0:
+        top = 0.0
+        total = 0.0
+        for strip in range(n_strips):
+            top = max(top, job.W_measures[(column * n_strips + strip) * 2])
+            total += job.W_measures[(column * n_strips + strip) * 2 + 1]
+        unit = fastcls_digit_unit(top, total, job.n_features, FASTCLS_SPREAD)
+        if unit < 0.0:
             job.weights_in_digits = False
+            return
+        changed = changed or unit != job.W_units[column]
+        job.W_units[column] = unit
+    if changed:
+        split_all_strips(job)
 
 
 cdef void split_slopes(Job *job, Py_ssize_t n_rows) noexcept nogil:
@@ -391,7 +421,9 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     job.loss = loss_function(loss)
     job.options = &options[0] if options.shape[0] > 0 else NULL
     with nogil:
-        split_weights(&job, n)
+        if job.digits != NULL and min(n, job.tile_rows) >= DIGIT_TILE_ROWS:
+            split_all_strips(&job)
+            choose_units(&job)
         while start < n:
             n_rows = min(job.tile_rows, n - start)
             tile_to_losses(&job, start, n_rows)

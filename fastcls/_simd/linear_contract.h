@@ -52,10 +52,10 @@ typedef void (*fastcls_descend_fn)(void *W, void *trail, const void *sums, const
 
 /* Of bytes and float32 weights in whole numbers: linear_digits.h says what they agree on. */
 typedef struct {
-    float (*split_weights)(const float *w, ptrdiff_t n, ptrdiff_t padded, int8_t *digits_out, ptrdiff_t plane);
+    void (*split_strip)(const float *w, float unit, int8_t *digits_out, float *measures_out);
     int (*split_slopes)(const float *G, ptrdiff_t n_rows, ptrdiff_t n_columns, int32_t *digits_out, float *units_out);
     void (*scores)(const void *const *rows, const void *ahead, ptrdiff_t n_features, const int8_t *W,
-                   ptrdiff_t plane, const float *units, int n_columns, double *out, ptrdiff_t out_stride);
+                   ptrdiff_t w_stride, const float *units, int n_columns, double *out, ptrdiff_t out_stride);
     void (*gradient)(const void *const *rows, ptrdiff_t n_rows, ptrdiff_t feature, const int32_t *G, ptrdiff_t g_plane,
                      const float *units, int n_columns, float *out);
 } fastcls_digit_kernels;

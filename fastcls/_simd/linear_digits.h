@@ -5,13 +5,16 @@
    digits *exactly*, without widening a pixel, and only the three sums are turned into floats. An instruction takes four
    products a lane where an FMA takes one, so three of them are 4/3 of its rate, and twice that of FMAs that wait for pixels to be widened.
 
-   Rounding. With the largest weight of a column w_max, unit = w_max / FASTCLS_DIGIT_TOP, so a weight moves by at most
-   w_max 2^-23.98: for the largest weights the rounding of float32 itself, for small ones more. Columns in which that would
+   Rounding. With 2^e at or above the largest weight of a column, unit = 2^e / FASTCLS_DIGIT_TOP, so a weight moves by at most
+   2^e 2^-23.98: for the largest weights the rounding of float32 itself, for small ones more. (A power of two, so that most
+   steps of a descent leave the unit as it is, and it is still a function of the weights alone.) Columns in which that would
    matter (the largest more than FASTCLS_SPREAD times the mean magnitude) are left to the float kernels, and so is anything
    infinite, NaN, or at the ends of float32's range. A sum of digits stays below 2^24 in a lane (4096 features / 16 lanes, or
    256 rows / 4, times 255 x 128), so it is exact as a float. */
 #ifndef FASTCLS_LINEAR_DIGITS_H
 #define FASTCLS_LINEAR_DIGITS_H
+
+#include <math.h>
 
 #include "linear_contract.h"
 
@@ -26,7 +29,8 @@ static inline float fastcls_digit_unit(float top, double magnitudes, ptrdiff_t n
         return 0.0f;
     if (!(top > FASTCLS_DIGIT_LEAST && top < FASTCLS_DIGIT_MOST && (double)top * (double)n <= spread * magnitudes))
         return -1.0f;
-    return top / FASTCLS_DIGIT_TOP;
+    int exponent;
+    return frexpf(top, &exponent) == 0.5f ? top / FASTCLS_DIGIT_TOP : ldexpf(1.0f, exponent) / FASTCLS_DIGIT_TOP;
 }
 
 #endif

@@ -13,25 +13,22 @@ static inline __m512i digits_of_avx512(__m512 values, __m512 inverse) {
     return _mm512_xor_si512(_mm512_add_epi32(v, half), half);
 }
 
-/* One column of weights (n of them, padded with zeros to whole strips) into three planes of digits; returns its unit. */
-static float split_weights_avx512vnni(const float *w, ptrdiff_t n, ptrdiff_t padded, int8_t *digits_out, ptrdiff_t plane) {
+/* One strip of a column of weights into its digits, (3, 64), by the unit it has; and the largest and the sum of their
+   magnitudes, by which units are chosen. */
+static void split_strip_avx512vnni(const float *w, float unit, int8_t *digits_out, float *measures_out) {
     __m512 top = _mm512_setzero_ps(), sum = _mm512_setzero_ps();
-    for (ptrdiff_t f = 0; f < padded; f += 16) {
-        const __m512 size = _mm512_abs_ps(_mm512_loadu_ps(w + f));
+    const __m512 inverse = _mm512_set1_ps(unit > 0.0f ? 1.0f / unit : 0.0f);
+    for (int f = 0; f < FASTCLS_STRIP; f += 16) {
+        const __m512 value = _mm512_loadu_ps(w + f), size = _mm512_abs_ps(value);
         top = _mm512_max_ps(size, top); /* the second where one is NaN; then the sum is NaN */
         sum = _mm512_add_ps(sum, size);
-    }
-    const float unit = fastcls_digit_unit(_mm512_reduce_max_ps(top), _mm512_reduce_add_ps(sum), n, FASTCLS_SPREAD);
-    if (unit < 0.0f)
-        return unit;
-    const __m512 inverse = _mm512_set1_ps(unit > 0.0f ? 1.0f / unit : 0.0f);
-    for (ptrdiff_t f = 0; f < padded; f += 16) {
-        const __m512i v = digits_of_avx512(_mm512_loadu_ps(w + f), inverse);
+        const __m512i v = digits_of_avx512(value, inverse);
         _mm_storeu_si128((__m128i *)(digits_out + f), _mm512_cvtepi32_epi8(v));
-        _mm_storeu_si128((__m128i *)(digits_out + plane + f), _mm512_cvtepi32_epi8(_mm512_srli_epi32(v, 8)));
-        _mm_storeu_si128((__m128i *)(digits_out + 2 * plane + f), _mm512_cvtepi32_epi8(_mm512_srli_epi32(v, 16)));
+        _mm_storeu_si128((__m128i *)(digits_out + FASTCLS_STRIP + f), _mm512_cvtepi32_epi8(_mm512_srli_epi32(v, 8)));
+        _mm_storeu_si128((__m128i *)(digits_out + 2 * FASTCLS_STRIP + f), _mm512_cvtepi32_epi8(_mm512_srli_epi32(v, 16)));
     }
-    return unit;
+    measures_out[0] = _mm512_reduce_max_ps(top);
+    measures_out[1] = _mm512_reduce_add_ps(sum);
 }
 
 /* Slopes G (n_rows, n_columns) into digits[row / 4][digit][column], four rows' digits in an int32; whether they all fit. */
@@ -111,7 +108,7 @@ static inline void fold_four_avx512(double *out, ptrdiff_t stride, double unit, 
         acc_##k##d##_2 = dot_step_avx512(acc_##k##d##_2, x_2, digit);                                                    \
         acc_##k##d##_3 = dot_step_avx512(acc_##k##d##_3, x_3, digit);                                                    \
     }
-#define ADD_WEIGHTS(k, d) ADD_DIGIT(k, d, _mm512_loadu_si512(W + (k * FASTCLS_N_DIGITS + d) * plane + f))
+#define ADD_WEIGHTS(k, d) ADD_DIGIT(k, d, _mm512_loadu_si512(W + (k * FASTCLS_N_DIGITS + d) * FASTCLS_STRIP))
 #define ADD_SLOPES(k, d) ADD_DIGIT(k, d, _mm512_set1_epi32(G[d * g_plane + k]))
 #define JOINED(k, i) join_digits_avx512(acc_##k##0_##i, acc_##k##1_##i, acc_##k##2_##i)
 #define FINISH_SCORES(k)                                                                                                 \
@@ -120,7 +117,7 @@ static inline void fold_four_avx512(double *out, ptrdiff_t stride, double unit, 
     store_features_avx512(out + k * FASTCLS_STRIP, _mm512_set1_ps(units[k]), JOINED(k, 0), JOINED(k, 1), JOINED(k, 2),   \
                           JOINED(k, 3));
 
-/* Vector j has features 16 l + 4 j, + 1, + 2, + 3 in its quarter l: see interleave_avx512. */
+/* Undoes the order of interleave_avx512. */
 static inline void store_features_avx512(float *out, __m512 unit, __m512 a, __m512 b, __m512 c, __m512 d) {
     const __m512 ab_low = _mm512_shuffle_f32x4(a, b, 0x44), ab_high = _mm512_shuffle_f32x4(a, b, 0xee);
     const __m512 cd_low = _mm512_shuffle_f32x4(c, d, 0x44), cd_high = _mm512_shuffle_f32x4(c, d, 0xee);
@@ -132,13 +129,13 @@ static inline void store_features_avx512(float *out, __m512 unit, __m512 a, __m5
 
 #define DIGIT_KERNELS(N, EACH_COLUMN_START, EACH_COLUMN_WEIGHTS, EACH_COLUMN_SLOPES, EACH_COLUMN_SCORES, EACH_COLUMN_GRADIENT) \
     static void digit_scores_##N##_avx512vnni(const void *const *rows, ptrdiff_t n_features, const int8_t *W,            \
-                                              ptrdiff_t plane, const float *units, double *out, ptrdiff_t out_stride,    \
+                                              ptrdiff_t w_stride, const float *units, double *out, ptrdiff_t out_stride, \
                                               const char *ahead) {                                                       \
         const uint8_t *row_0 = rows[0], *row_1 = rows[1], *row_2 = rows[2], *row_3 = rows[3];                            \
         const __m512i zero = _mm512_setzero_si512();                                                                     \
         ptrdiff_t f = 0;                                                                                                 \
         EACH_COLUMN_START                                                                                                \
-        for (; f + 64 <= n_features; f += 64) {                                                                          \
+        for (; f + 64 <= n_features; f += 64, W += w_stride) {                                                                      \
             FASTCLS_PREFETCH(ahead + f);                                                                                 \
             const __m512i x_0 = _mm512_loadu_si512(row_0 + f), x_1 = _mm512_loadu_si512(row_1 + f);                      \
             const __m512i x_2 = _mm512_loadu_si512(row_2 + f), x_3 = _mm512_loadu_si512(row_3 + f);                      \
@@ -177,14 +174,27 @@ DIGIT_KERNELS(2, EACH_DIGIT(START_DIGIT, 0) EACH_DIGIT(START_DIGIT, 1), EACH_DIG
 #undef START_DIGIT
 #undef EACH_DIGIT
 
-/* out[r * out_stride + k] += sum over f of rows[r][f] * W[k][f], four rows and one or two columns; W has three planes of digits
-   a column. `ahead` is a row to ask memory for meanwhile. */
+/* out[r * out_stride + k] += sum over f of rows[r][f] * W[k][f], four rows and one or two columns; W has 64 features of
+   each column's digits, and those of the next strip w_stride further. `ahead` is a row to ask memory for meanwhile. */
 static void digit_scores_avx512vnni(const void *const *rows, const void *ahead, ptrdiff_t n_features, const int8_t *W,
-                                    ptrdiff_t plane, const float *units, int n_columns, double *out, ptrdiff_t out_stride) {
+                                    ptrdiff_t w_stride, const float *units, int n_columns, double *out, ptrdiff_t out_stride) {
     if (n_columns == 2)
-        digit_scores_2_avx512vnni(rows, n_features, W, plane, units, out, out_stride, ahead);
+        digit_scores_2_avx512vnni(rows, n_features, W, w_stride, units, out, out_stride, ahead);
     else
-        digit_scores_1_avx512vnni(rows, n_features, W, plane, units, out, out_stride, ahead);
+        digit_scores_1_avx512vnni(rows, n_features, W, w_stride, units, out, out_stride, ahead);
+}
+
+/* 64 features of four rows, the rows side by side in every int32: vector j has features 16 l + 4 j + 0..3 in its quarter l. */
+static inline void interleave_avx512(__m512i *out, const uint8_t *a, const uint8_t *b, const uint8_t *c, const uint8_t *d,
+                                     ptrdiff_t feature) {
+    const __m512i x_0 = _mm512_loadu_si512(a + feature), x_1 = _mm512_loadu_si512(b + feature);
+    const __m512i x_2 = _mm512_loadu_si512(c + feature), x_3 = _mm512_loadu_si512(d + feature);
+    const __m512i low_01 = _mm512_unpacklo_epi8(x_0, x_1), high_01 = _mm512_unpackhi_epi8(x_0, x_1);
+    const __m512i low_23 = _mm512_unpacklo_epi8(x_2, x_3), high_23 = _mm512_unpackhi_epi8(x_2, x_3);
+    out[0] = _mm512_unpacklo_epi16(low_01, low_23);
+    out[1] = _mm512_unpackhi_epi16(low_01, low_23);
+    out[2] = _mm512_unpacklo_epi16(high_01, high_23);
+    out[3] = _mm512_unpackhi_epi16(high_01, high_23);
 }
 
 /* out[k * FASTCLS_STRIP + f] = sum over r of G[r][k] * rows[r][feature + f]; G as split_slopes left it, from its first
@@ -193,19 +203,16 @@ static void digit_gradient_avx512vnni(const void *const *rows, ptrdiff_t n_rows,
                                       ptrdiff_t g_plane, const float *units, int n_columns, float *out) {
     __m512i fours[FASTCLS_DIGIT_ROWS];
     const ptrdiff_t n_fours = (n_rows + 3) / 4;
-    for (ptrdiff_t i = 0; i < n_fours; i++) {
-        __m512i x[4];
-        for (ptrdiff_t j = 0; j < 4; j++) { /* a row that is not there is the last once more: its slopes are 0 */
-            const ptrdiff_t r = 4 * i + j < n_rows ? 4 * i + j : n_rows - 1;
-            FASTCLS_PREFETCH((const char *)rows[r + PREFETCHED_ROWS < n_rows ? r + PREFETCHED_ROWS : r] + feature);
-            x[j] = _mm512_loadu_si512((const uint8_t *)rows[r] + feature);
-        }
-        const __m512i low_01 = _mm512_unpacklo_epi8(x[0], x[1]), high_01 = _mm512_unpackhi_epi8(x[0], x[1]);
-        const __m512i low_23 = _mm512_unpacklo_epi8(x[2], x[3]), high_23 = _mm512_unpackhi_epi8(x[2], x[3]);
-        fours[4 * i] = _mm512_unpacklo_epi16(low_01, low_23);
-        fours[4 * i + 1] = _mm512_unpackhi_epi16(low_01, low_23);
-        fours[4 * i + 2] = _mm512_unpacklo_epi16(high_01, high_23);
-        fours[4 * i + 3] = _mm512_unpackhi_epi16(high_01, high_23);
+    ptrdiff_t r = 0;
+    for (; r + 4 + PREFETCHED_ROWS <= n_rows; r += 4) {
+        for (int i = 0; i < 4; i++)
+            FASTCLS_PREFETCH((const char *)rows[r + PREFETCHED_ROWS + i] + feature);
+        interleave_avx512(fours + r, rows[r], rows[r + 1], rows[r + 2], rows[r + 3], feature);
+    }
+    for (; r < n_rows; r += 4) { /* a row that is not there is the last once more: its slopes are 0 */
+        const ptrdiff_t last = n_rows - 1;
+        interleave_avx512(fours + r, rows[r], rows[r + 1 < last ? r + 1 : last], rows[r + 2 < last ? r + 2 : last],
+                          rows[r + 3 < last ? r + 3 : last], feature);
     }
     int k = 0;
     for (; k + 2 <= n_columns; k += 2)
@@ -214,7 +221,7 @@ static void digit_gradient_avx512vnni(const void *const *rows, ptrdiff_t n_rows,
         digit_gradient_1_avx512vnni(fours, n_fours, G + k, g_plane, units + k, out + k * FASTCLS_STRIP);
 }
 
-static const fastcls_digit_kernels digits_avx512vnni = {split_weights_avx512vnni, split_slopes_avx512vnni,
+static const fastcls_digit_kernels digits_avx512vnni = {split_strip_avx512vnni, split_slopes_avx512vnni,
                                                         digit_scores_avx512vnni, digit_gradient_avx512vnni};
 
 FASTCLS_TARGET_END

@@ -3,6 +3,7 @@
 #ifndef FASTCLS_LINEAR_DISPATCH_H
 #define FASTCLS_LINEAR_DISPATCH_H
 
+#include "linear_digits.h"
 #include "linear_scalar.h"
 #if defined(__x86_64__) && defined(__GNUC__)
 #include "linear_avx2.h"
