@@ -50,16 +50,19 @@ cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize
     cdef Job *job = &at.job
     cdef Py_ssize_t K = job.n_columns, from_column = K * group // job.n_groups, to_column = K * (group + 1) // job.n_groups
     cdef Py_ssize_t n_strips = job.stride // STRIP, column, at_weight
+    cdef Py_ssize_t model = from_column // job.n_classes
     cdef bint has_sums = n_rows > 0 and at.gradient == NULL
     cdef Step step
     if has_sums:
         strip_sums(job, n_rows, strip, from_column, to_column, sums)
     for column in range(from_column, to_column):
         at_weight = column * job.stride + strip * STRIP
-        step = at.steps[column // job.n_classes]
-        step.center = step.center + strip * STRIP
-        step.scale = step.scale + strip * STRIP
-        step.inverse_squared_scale = step.inverse_squared_scale + strip * STRIP
+        if column == from_column or column == (model + 1) * job.n_classes:
+            model = column // job.n_classes
+            step = at.steps[model]
+            step.center = step.center + strip * STRIP
+            step.scale = step.scale + strip * STRIP
+            step.inverse_squared_scale = step.inverse_squared_scale + strip * STRIP
         at.descend(at.W + at_weight * job.real_bytes, at.trail + at_weight * job.real_bytes,
                    (<uint8_t *> sums) + (column - from_column) * STRIP * job.real_bytes if has_sums else NULL,
                    at.gradient + at_weight if at.gradient != NULL and n_rows > 0 else NULL, per_row,

@@ -44,7 +44,7 @@ cdef enum:
     TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
     LEAST_TILE_ROWS = 16
     TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
-    BLOCK_ROWS = 32             # rows that use two columns' digits while these are in the nearest cache
+    BLOCK_ROWS = 16             # rows that use two columns' digits while these are in the nearest cache
     ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
     MANY_WEIGHTS = 1 << 20      # bytes of weights that no longer stay in it from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64

@@ -20,8 +20,10 @@ enum { FASTCLS_STRIP = 64 };
 enum { PREFETCHED_ROWS = 24 };
 #if defined(__GNUC__)
 #define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
+#define FASTCLS_PREFETCH_LATER(p) __builtin_prefetch(p, 0, 2) /* into the second cache: the first is too small */
 #else
 #define FASTCLS_PREFETCH(p) (void)(p)
+#define FASTCLS_PREFETCH_LATER(p) (void)(p)
 #endif
 
 /* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel. */

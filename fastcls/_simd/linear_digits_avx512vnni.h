@@ -136,7 +136,7 @@ static inline void store_features_avx512(float *out, __m512 unit, __m512 a, __m5
         ptrdiff_t f = 0;                                                                                                 \
         EACH_COLUMN_START                                                                                                \
         for (; f + 64 <= n_features; f += 64, W += w_stride) {                                                                      \
-            FASTCLS_PREFETCH(ahead + f);                                                                                 \
+            FASTCLS_PREFETCH_LATER(ahead + f);                                                                           \
             const __m512i x_0 = _mm512_loadu_si512(row_0 + f), x_1 = _mm512_loadu_si512(row_1 + f);                      \
             const __m512i x_2 = _mm512_loadu_si512(row_2 + f), x_3 = _mm512_loadu_si512(row_3 + f);                      \
             EACH_COLUMN_WEIGHTS                                                                                          \
