@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem, penalties, problem, reference, simd
+from fastcls import LinearProblem, optim, penalties, problem, reference, simd
 from fastcls._validation import InputError
 from fastcls.losses import LOSSES
 
@@ -344,3 +344,35 @@ def test_wrong_input_is_refused_in_one_line(call, words):
     with pytest.raises(InputError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 10, 37])
+@pytest.mark.parametrize("spread", [1.0, 1e-4, 1e-7])
+def test_bytes_under_single_weights_stay_within_the_rounding_of_single_weights(n_classes, spread):
+    """Whole-number kernels or not: weights and slopes moved by 2^-22 of the largest in their column, sums by 2^-20."""
+    rng = np.random.default_rng(n_classes)
+    X, y = rng.integers(0, 256, (700, 333), dtype=np.uint8), rng.integers(0, n_classes, 700)
+    W = rng.normal(size=(n_classes, 333)) / 1000 * np.where(rng.random(333) < 0.01, 1.0, spread)
+    W[:, 0] = 1e-3  # so that every spread is one: mostly tiny weights beside a few large
+    single = LinearProblem(X, y, "crammer_singer", None)
+    double = LinearProblem(X, y, "crammer_singer", None, arithmetic="float64")
+    assert single.arithmetic == "float32"
+    moved = 255 * 333 * (2.0**-22 * np.abs(W).max(axis=1, keepdims=True) + 2.0**-20 * np.abs(W).mean(axis=1, keepdims=True))
+    # The loss has slope 1 in two scores, and its kinks are met by chance only.
+    assert abs(single.value_and_gradient(W)[0] - double.value_and_gradient(W)[0]) <= 2 * moved.max()
+    for rows in (slice(0, 63), slice(0, 64), slice(0, 257), None):
+        (_, here), (_, there) = single.value_and_gradient(W, rows), double.value_and_gradient(W, rows)
+        assert np.abs(here - there).max() <= 255 * 2.0**-19
+
+
+def test_steps_give_the_same_bytes_however_calls_share_them_out():
+    """Units of weights are chosen anew after every step: one call of six steps is six calls of one."""
+    rng = np.random.default_rng(3)
+    X, y = rng.integers(0, 256, (256, 500), dtype=np.uint8), rng.integers(0, 7, 256)
+    problem = LinearProblem(X, y, "softmax", "l2", 1e-3, True, center=np.full(500, 127.5), scale=70.0)
+    W = rng.normal(size=problem.shape) / 100
+    whole = optim.GradientDescent(6, 0.3, momentum=0.0, tol=None).minimize(problem, W).W
+    for _ in range(6):
+        W = optim.GradientDescent(1, 0.3, momentum=0.0, tol=None).minimize(problem, W).W
+    # Between calls W goes to the scaled space in float64 and back: a rounding of the last place of float32 a step, no more.
+    assert np.abs(whole - W).max() <= 6 * 2.0**-22 * np.abs(W).max()
