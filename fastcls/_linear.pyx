@@ -183,7 +183,7 @@ cdef void score_block(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t e
     cdef const uint8_t *next_row
     while f < job.n_features:
         n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
-        ahead = first + BLOCK_ROWS
+        ahead = end
         column = 0
         while column < K:
             i = first
@@ -205,13 +205,15 @@ cdef void score_block(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t e
 cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
     """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits."""
     cdef const void *rows[FASTCLS_MOST_ROWS]
-    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r
+    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r, block
     for i in range(first, end):
         memcpy(job.S + i * K, job.b, <size_t> K * sizeof(double))
     if job.tile_in_digits:
+        # Digits that outgrow the second cache are read once a task instead, and its rows stay in it.
+        block = BLOCK_ROWS if job.n_columns * job.stride * FASTCLS_N_DIGITS <= MANY_WEIGHTS // 4 else end - first
         while first < end:
-            score_block(job, start, first, min(first + BLOCK_ROWS, end), n_rows)
-            first += BLOCK_ROWS
+            score_block(job, start, first, min(first + block, end), n_rows)
+            first += block
         return
     while f < job.n_features:
         n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
