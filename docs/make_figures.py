@@ -26,7 +26,7 @@ TRUE = [3, 1, 6]
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
 
-def noisy_curve(n: int, seed: int, degree: int = 12) -> tuple[np.ndarray, np.ndarray]:
+def noisy_curve(n: int, seed: int, degree: int = 20) -> tuple[np.ndarray, np.ndarray]:
     """Points of a line with a class each (right of 0, or wrong once in seven), as powers of their place."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, n)
@@ -55,7 +55,7 @@ def figures() -> dict[str, Any]:
     across /= np.linalg.norm(across)
     down = -problem.value_and_gradient(W)[1]
     down /= np.linalg.norm(down)
-    train, new = noisy_curve(40, 1), noisy_curve(4000, 2)
+    train, new = noisy_curve(24, 3), noisy_curve(4000, 2)
     return {
         "neighbors": display.NeighborsDisplay.from_estimator(
             knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names).plot(),
@@ -66,7 +66,7 @@ def figures() -> dict[str, Any]:
         "templates": display.TemplatesDisplay.from_estimator(softmax, image_shape=shape, class_names=names).plot(),
         "loss-history": display.LossHistoryDisplay.from_estimator(softmax, name="softmax").plot(),
         "loss-line": display.LossSliceDisplay.from_problem(problem, W, span=4.0).plot(),
-        "loss-plane": display.LossSliceDisplay.from_problem(problem, W, down, across, span=4.0, n=25).plot(),
+        "loss-plane": display.LossSliceDisplay.from_problem(problem, W, down, across, span=8.0, n=25).plot(),
         "scores": display.ScoresDisplay.from_predictions(
             TRUE, SCORES, class_names=CIFAR10, sample_names=("a cat", "a car", "a frog")).plot(),
         "curse": display.CurseDisplay.from_uniform().plot(),

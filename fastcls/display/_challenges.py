@@ -161,7 +161,7 @@ class ChallengesDisplay(Drawn):
             _style.bare(strip)
             strip.set_title(f"{name}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}", fontsize=_style.SMALL)
             share = self.distance[name][-1] / self.spread if self.spread else 0.0
-            strip.set_xlabel(f"pixels moved by up to {share:.0%} of class spread", fontsize=6.5)
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of class spread", fontsize=6.5)
             for (model, values), (colour, marker, line) in zip(self.accuracy[name].items(), _style.SERIES, strict=False):
                 lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
                            label=_style.shorten(model))  # fmt: skip

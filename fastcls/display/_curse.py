@@ -76,7 +76,7 @@ class CurseDisplay(Drawn):
         below.grid(True, lw=0.5, alpha=0.6)
         below.set_xlabel("dimensions", fontsize=_style.TEXT)
         below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=_style.TEXT)
-        below.set_title(f"Of {self.n_points:,} random points the nearest is hardly nearer", fontsize=_style.SMALL)
+        below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=_style.SMALL)
         self.figure_.suptitle("To cover a cube takes ever more points", fontsize=_style.TITLE)
         return self
 
@@ -87,5 +87,4 @@ class CurseDisplay(Drawn):
         ax.scatter(across, up, s=9, c=depth, cmap="cividis", vmin=0, vmax=SIDE)
         ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
         _style.bare(ax)
-        plural = "s" * (d > 1)
-        ax.set_title(f"{d} dimension{plural}: {len(corners)} points", fontsize=_style.SMALL)
+        ax.set_title(f"{d}-D: {len(corners)} points", fontsize=_style.SMALL)

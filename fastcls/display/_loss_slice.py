@@ -109,10 +109,10 @@ class LossSliceDisplay(Drawn):
         row, column = np.unravel_index(self.loss.argmin(), self.loss.shape)
         lowest = f"lowest: {_style.number(self.loss.min())}"
         ax.plot(self.steps[column], self.steps[row], "*", color="white", mec="black", ms=10, label=lowest)
-        length = 0.35 * self.steps[-1] / (np.hypot(*self.slopes) or 1.0)
-        ax.annotate("", (-length * self.slopes[0], -length * self.slopes[1]), (0, 0),
+        along, up = self.slopes
+        length = 0.35 * self.steps[-1] / (np.hypot(along, up) or 1.0)
+        ax.annotate("", (-length * along, -length * up), (0, 0),
                     arrowprops={"arrowstyle": "->", "color": "white", "lw": 1.6})  # fmt: skip
         ax.set_ylabel("step along the second direction", fontsize=_style.TEXT)
         ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=_style.TITLE)
-        ax.legend(fontsize=_style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15),
-                  labelcolor=None)  # fmt: skip
+        ax.legend(fontsize=_style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))

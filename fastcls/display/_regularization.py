@@ -81,6 +81,6 @@ class RegularizationDisplay(Drawn):
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=_style.TEXT)
         ax.set_ylabel("accuracy (%)", fontsize=_style.TEXT)
-        ax.set_title("What passes every point is not what is best on new ones", fontsize=_style.TITLE)
+        ax.set_title("Stronger penalty: training rows against new ones", fontsize=_style.TITLE)
         ax.legend(fontsize=_style.SMALL, framealpha=0.0)
         return self

@@ -146,5 +146,5 @@ class SameDistanceDisplay(Drawn):
             _style.bare(ax)
             ax.set_title(self.names[i], fontsize=_style.SMALL, pad=3)
             ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=_style.SMALL)
-        self.figure_.suptitle("Three changes, one distance (S: sum of squared differences)", fontsize=_style.TITLE)
+        self.figure_.suptitle("Three changes, one squared distance S", fontsize=_style.TITLE)
         return self

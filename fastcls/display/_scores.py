@@ -96,7 +96,7 @@ class ScoresDisplay(Drawn):
         return self
 
     def _write(self, column: int, line: int, text: str, weight: str = "normal", colour: str | None = None) -> None:
-        given = {} if colour is None else {"color": colour}
+        given: dict[str, Any] = {} if colour is None else {"color": colour}
         self.ax_.text(
             column + 0.45 if column >= 0 else -1.25, line, text, ha="center" if column >= 0 else "left", va="center",
             fontsize=_style.TEXT, fontweight=weight, parse_math=False, **given,
