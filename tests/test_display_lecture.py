@@ -48,7 +48,8 @@ def slices(second: bool = False) -> display.LossSliceDisplay:
 def challenges() -> display.ChallengesDisplay:
     data = digits()
     model = KNeighborsClassifier(3).fit(data.X, data.y)
-    return display.ChallengesDisplay.from_estimators({"knn": model}, data.X_test[:60], data.y_test[:60], image_shape=(8, 8, 1))
+    X, y = data.X_test[:60], data.y_test[:60]
+    return display.ChallengesDisplay.from_estimators({"knn": model}, X, y, image_shape=(8, 8, 1))
 
 
 def regularization() -> display.RegularizationDisplay:
@@ -113,7 +114,8 @@ def test_regions_are_the_majority_of_the_k_nearest_by_plain_loops(metric: str, k
 
 
 def test_a_tie_made_by_hand_is_white_and_nothing_else_is() -> None:
-    shown = display.DecisionRegionDisplay.from_points([[0, 0], [0, 4], [9, 0]], [0, 1, 1], k=2, extent=(-1, 10, -3, 8), size=11)
+    points, extent = [[0, 0], [0, 4], [9, 0]], (-1, 10, -3, 8)
+    shown = display.DecisionRegionDisplay.from_points(points, [0, 1, 1], k=2, extent=extent, size=11)
     assert shown.regions.codes[3, 1] == _regions.TIED  # at the first point: a 0 and a 1
     assert shown.regions.codes[3, 10] == _regions.TIED
     assert shown.regions.codes[7, 8] == 1  # (7.5, 4.5): the two of class 1 are nearest

@@ -76,7 +76,7 @@ CHALLENGES: dict[str, Callable[[Images, float, np.random.Generator, float], Imag
 
 
 class ChallengesDisplay(Drawn):
-    """For each challenge: an image at every strength, the accuracy of every model, and how far pixels move.
+    """For each challenge: an image at every strength, how often every model is right, and how far pixels move.
 
     Parameters
     ----------
@@ -85,8 +85,10 @@ class ChallengesDisplay(Drawn):
     distance : mapping of challenge to an array of shape (n_strengths,)
         Mean L2 distance of an altered image from its original.
     spread : float
-        Mean L2 distance between two images of one class: intraclass variation.
+        Mean L2 distance between two images of one class (intraclass variation); without labels, between any two.
     strengths : array of shape (n_strengths,)
+    labelled : bool
+        False: "right" is what the model said of the unaltered image.
 
     Attributes
     ----------
@@ -97,20 +99,21 @@ class ChallengesDisplay(Drawn):
 
     def __init__(
         self, examples: Mapping[str, NDArray[Any]], accuracy: Mapping[str, Mapping[str, NDArray[Any]]],
-        distance: Mapping[str, NDArray[Any]], spread: float, strengths: NDArray[Any],
+        distance: Mapping[str, NDArray[Any]], spread: float, strengths: NDArray[Any], labelled: bool = True,
     ) -> None:  # fmt: skip
         self.examples = dict(examples)
         self.accuracy = dict(accuracy)
         self.distance = dict(distance)
         self.spread = spread
         self.strengths = strengths
+        self.labelled = labelled
 
     @classmethod
     def from_estimators(
         cls,
         estimators: Mapping[str, Any],
         X: ArrayLike,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         *,
         image_shape: Sequence[int] | None,
         strengths: Sequence[float] = STRENGTHS,
@@ -118,12 +121,16 @@ class ChallengesDisplay(Drawn):
     ) -> ChallengesDisplay:
         """Alter the images X (n, n_features), uint8, and let fitted estimators name them.
 
+        Without labels, each estimator is compared with what it says of the unaltered images: no test label is asked.
+
         Raises
         ------
         InputError
             If the rows are not images of bytes.
         """
-        rows, labels = np.ascontiguousarray(X), np.asarray(y)
+        rows = np.ascontiguousarray(X)
+        truth = {name: e.predict(rows) if y is None else np.asarray(y) for name, e in estimators.items()}
+        labels = np.zeros(len(rows)) if y is None else np.asarray(y)
         shape = _style.check_image_shape(image_shape, rows.shape[1])
         if rows.dtype != np.uint8:
             raise InputError(f"X is {rows.dtype}; challenges alter images of bytes: give uint8")
@@ -140,16 +147,17 @@ class ChallengesDisplay(Drawn):
                 pairs = zip(altered, rows, strict=True)
                 moved.append(float(np.mean([pairwise_distances(a[None], r[None], "l2")[0, 0] for a, r in pairs])))
                 for model, estimator in estimators.items():
-                    right[model].append(float((estimator.predict(altered) == labels).mean()))
+                    right[model].append(float((estimator.predict(altered) == truth[model]).mean()))
             examples[name], distance[name] = np.stack(shown), np.array(moved)
             accuracy[name] = {model: np.array(values) for model, values in right.items()}
-        return cls(examples, accuracy, distance, _spread(rows, labels), np.asarray(strengths))
+        return cls(examples, accuracy, distance, _spread(rows, labels), np.asarray(strengths), y is not None)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
         """Draw into ``figure``, or into a new one."""
         self.figure_ = _style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
         grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
         axes = []
+        spread = "class spread" if self.labelled else "image spread"
         low, high = _style.grey_range(np.stack(list(self.examples.values())))
         for row, name in enumerate(self.examples):
             strip, lines = self.figure_.add_subplot(grid[row, 0]), self.figure_.add_subplot(grid[row, 1])
@@ -161,14 +169,14 @@ class ChallengesDisplay(Drawn):
             _style.bare(strip)
             strip.set_title(f"{name}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}", fontsize=_style.SMALL)
             share = self.distance[name][-1] / self.spread if self.spread else 0.0
-            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of class spread", fontsize=6.5)
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=6.5)
             for (model, values), (colour, marker, line) in zip(self.accuracy[name].items(), _style.SERIES, strict=False):
                 lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
                            label=_style.shorten(model))  # fmt: skip
             lines.set(ylim=(0, 103), xticks=self.strengths)
             lines.tick_params(labelsize=6.5)
             lines.grid(True, lw=0.5, alpha=0.6)
-            lines.set_ylabel("right (%)", fontsize=_style.SMALL)
+            lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=_style.SMALL)
         axes[-1][1].set_xlabel("strength", fontsize=_style.SMALL)
         handles, names = axes[0][1].get_legend_handles_labels()
         self.figure_.legend(handles, names, fontsize=_style.SMALL, loc="outside lower center", ncols=4, framealpha=0.0)

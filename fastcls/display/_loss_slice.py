@@ -28,6 +28,7 @@ class LossSliceDisplay(Drawn):
         The row is the step b along V, the column the step a along U.
     slopes : the derivatives at W along U, and along V
     value : loss at W
+    quantity : what the loss is called
 
     Attributes
     ----------
@@ -36,11 +37,14 @@ class LossSliceDisplay(Drawn):
 
     ax_: Axes
 
-    def __init__(self, steps: NDArray[Any], loss: NDArray[Any], slopes: tuple[float, ...], value: float) -> None:
+    def __init__(
+        self, steps: NDArray[Any], loss: NDArray[Any], slopes: tuple[float, ...], value: float, quantity: str = "loss"
+    ) -> None:
         self.steps = steps
         self.loss = loss
         self.slopes = slopes
         self.value = value
+        self.quantity = quantity
 
     @classmethod
     def from_problem(
@@ -76,7 +80,7 @@ class LossSliceDisplay(Drawn):
             loss = np.array([problem.value(at + a * ways[0]) for a in steps])
         else:
             loss = np.array([[problem.value(at + a * ways[0] + b * ways[1]) for a in steps] for b in steps])
-        return cls(steps, loss, slopes, float(value))
+        return cls(steps, loss, slopes, float(value), "loss plus penalty" if problem.alpha else "loss")
 
     def plot(self, ax: Axes | None = None) -> LossSliceDisplay:
         """Draw into ``ax``, or into a new figure."""
@@ -95,7 +99,7 @@ class LossSliceDisplay(Drawn):
         ax.plot(self.steps, tangent, "--", color=_style.VERMILLION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
         ax.plot([0], [self.value], "o", color=_style.BLUE, ms=6, label=f"W: {_style.number(self.value)}")
         ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_ylabel("loss plus penalty", fontsize=_style.TEXT)
+        ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
         ax.set_title("The loss along a line through W", fontsize=_style.TITLE)
         ax.legend(fontsize=_style.SMALL, framealpha=0.0)
 
@@ -103,7 +107,7 @@ class LossSliceDisplay(Drawn):
         ax = self.ax_
         drawn = ax.contourf(self.steps, self.steps, self.loss, levels=14, cmap="cividis")
         bar = self.figure_.colorbar(drawn, ax=ax)
-        bar.set_label("loss plus penalty", fontsize=_style.SMALL)
+        bar.set_label(self.quantity, fontsize=_style.SMALL)
         bar.ax.tick_params(labelsize=_style.SMALL)
         ax.plot([0], [0], "o", color="white", mec="black", ms=6, label=f"W: {_style.number(self.value)}")
         row, column = np.unravel_index(self.loss.argmin(), self.loss.shape)

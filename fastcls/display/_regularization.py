@@ -23,9 +23,11 @@ class RegularizationDisplay(Drawn):
     Parameters
     ----------
     alphas : array of shape (n,)
-    train, new : arrays of shape (n,)
-        Accuracies between 0 and 1.
-    norms : array of shape (n,)
+    new : array of shape (n,)
+        Accuracy on rows not trained on, between 0 and 1.
+    train : array of shape (n,) or None
+        The same on training rows.
+    norms : array of shape (n,) or None
         Sum of the squared weights.
 
     Attributes
@@ -37,7 +39,9 @@ class RegularizationDisplay(Drawn):
 
     ax_: Axes
 
-    def __init__(self, alphas: NDArray[Any], train: NDArray[Any], new: NDArray[Any], norms: NDArray[Any]) -> None:
+    def __init__(
+        self, alphas: NDArray[Any], new: NDArray[Any], train: NDArray[Any] | None = None, norms: NDArray[Any] | None = None
+    ) -> None:
         self.alphas = alphas
         self.train = train
         self.new = new
@@ -63,7 +67,13 @@ class RegularizationDisplay(Drawn):
             train.append(model.score(X, y))
             new.append(model.score(X_new, y_new))
             norms.append(float((model.coef_**2).sum()))
-        return cls(np.asarray(alphas), np.array(train), np.array(new), np.array(norms))
+        return cls(np.asarray(alphas), np.array(new), np.array(train), np.array(norms))
+
+    @classmethod
+    def from_sweep(cls, alphas: ArrayLike, accuracy: ArrayLike) -> RegularizationDisplay:
+        """Show accuracies on held-out rows that a sweep has found, one an alpha."""
+        order = np.argsort(np.asarray(alphas))
+        return cls(np.asarray(alphas)[order], np.asarray(accuracy)[order])
 
     def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
         """Draw into ``ax``, or into a new figure."""
@@ -72,6 +82,8 @@ class RegularizationDisplay(Drawn):
         for values, name, (colour, marker, line) in (
             (self.train, "training rows", _style.SERIES[0]), (self.new, "new rows", _style.SERIES[1]),
         ):  # fmt: skip
+            if values is None:
+                continue
             ax.plot(self.alphas, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name)
         chosen = self.alphas[self.best]
         ax.plot([chosen], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=_style.VERMILLION, mew=1.6,
@@ -81,6 +93,6 @@ class RegularizationDisplay(Drawn):
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=_style.TEXT)
         ax.set_ylabel("accuracy (%)", fontsize=_style.TEXT)
-        ax.set_title("Stronger penalty: training rows against new ones", fontsize=_style.TITLE)
+        ax.set_title("What a stronger penalty does", fontsize=_style.TITLE)
         ax.legend(fontsize=_style.SMALL, framealpha=0.0)
         return self
