@@ -257,3 +257,33 @@ def test_challenges_begin_at_nothing_and_end_in_more_errors() -> None:
     assert shown.accuracy["viewpoint"]["knn"][2] == model.score(moved.astype(np.uint8), y)
     gaps = [np.linalg.norm(a - b) for i, a in enumerate(rows) for j, b in enumerate(rows) if i != j and y[i] == y[j]]
     assert shown.spread == pytest.approx(np.mean(gaps))
+
+
+def test_without_labels_challenges_count_answers_that_stay_and_ask_no_truth() -> None:
+    data = digits()
+    model = KNeighborsClassifier(3).fit(data.X, data.y)
+    X = data.X_test[:40]
+    shown = display.ChallengesDisplay.from_estimators({"knn": model}, X, image_shape=(8, 8, 1), strengths=(0, 4))
+    assert shown.accuracy["viewpoint"]["knn"][0] == 1.0
+    lit = np.rint(np.minimum(X + 0.4 * 16.0, 16)).astype(np.uint8)
+    assert shown.accuracy["illumination"]["knn"][1] == (model.predict(lit) == model.predict(X)).mean()
+    gaps = [np.linalg.norm(a - b) for i, a in enumerate(X.astype(float)) for j, b in enumerate(X.astype(float)) if i != j]
+    assert shown.spread == pytest.approx(np.mean(gaps))
+
+
+def test_a_sweep_is_shown_in_the_order_of_alpha_and_of_equals_the_strongest_is_best() -> None:
+    shown = display.RegularizationDisplay.from_sweep([1.0, 0.01, 0.1], [0.5, 0.9, 0.9]).plot()
+    np.testing.assert_array_equal(shown.alphas, [0.01, 0.1, 1.0])
+    assert shown.alphas[shown.best] == 0.1
+    np.testing.assert_allclose(shown.ax_.lines[0].get_ydata(), [90, 90, 50])
+
+
+def test_the_users_data_is_marked_in_the_curse() -> None:
+    X = digits().X
+    shown = display.CurseDisplay.from_uniform((1, 2), n_points=200, data=X)
+    assert shown.own is not None
+    assert shown.own[0] == 64
+    gaps = np.linalg.norm(X[:300, None].astype(float) - X[None, :300], axis=2)
+    np.fill_diagonal(gaps, np.inf)
+    share = (gaps.min(axis=1) / np.where(np.isinf(gaps), 0, gaps).mean(axis=1)).mean()
+    assert shown.own[1] == pytest.approx(share, abs=0.08)  # of other rows of the same digits

@@ -94,6 +94,6 @@ def decision_regions(
     distances, indices = knn(cells(extent, size), rows, k, metric, n_jobs=n_jobs)
     given = None if weights == "uniform" else weights_of(distances, weights, temperature, metric)
     winners, tied, _ = vote(
-        codes[indices], given, np.array([k]), len(classes), tie_break="smallest", n_threads=_threads.effective(n_jobs)
+        indices, given, np.array([k]), len(classes), tie_break="smallest", n_threads=_threads.effective(n_jobs), codes=codes
     )
     return Regions(np.where(tied, TIED, winners)[:, 0].reshape(size, size), classes, extent)
