@@ -73,7 +73,8 @@ def figures() -> dict[str, Any]:
         "same-distance": display.SameDistanceDisplay.from_image(X[0], image_shape=shape).plot(),
         "challenges": display.ChallengesDisplay.from_estimators(
             {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape).plot(),
-        "regularization": display.RegularizationDisplay.from_data(*train, *new).plot(),
+        "regularization": display.RegularizationDisplay.from_data(
+            *train, *new, alphas=(1e-4, 1e-3, 1e-2, 1e-1, 1.0)).plot(),
     }  # fmt: skip
 
 

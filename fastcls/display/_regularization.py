@@ -60,7 +60,7 @@ class RegularizationDisplay(Drawn):
         **options: Any,
     ) -> RegularizationDisplay:
         """Fit a softmax classifier (L-BFGS unless ``options`` say otherwise) for every alpha, and judge it on both."""
-        chosen = {"solver": "lbfgs", "max_iter": 1000, "tol": 1e-6} | options
+        chosen = {"solver": "lbfgs", "max_iter": 1000, "tol": 1e-6, "random_state": 0} | options
         train, new, norms = [], [], []
         for alpha in alphas:
             model = SoftmaxClassifier(alpha=alpha, **chosen).fit(X, y)
