@@ -235,7 +235,8 @@ def test_a_penalty_takes_from_the_weights_and_from_the_training_rows() -> None:
     assert (np.diff(shown.norms) < 0).all()
     assert shown.train[-1] < 1.0
     data = digits()
-    model = SoftmaxClassifier(alpha=0.1, solver="lbfgs", max_iter=1000, tol=1e-6, random_state=0).fit(data.X[:60], data.y[:60])
+    model = SoftmaxClassifier(alpha=0.1, solver="lbfgs", max_iter=1000, tol=1e-6, random_state=0)
+    model.fit(data.X[:60], data.y[:60])
     assert shown.new[1] == (model.predict(data.X_test) == data.y_test).mean()
     assert shown.new[shown.best] == shown.new.max()
 
