@@ -43,6 +43,7 @@ KINDS = {
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of words: figures are not drawn, which takes most of the time."""
     monkeypatch.setattr("fastcls.cli._sections.draw", lambda plot, description: "")
+    monkeypatch.setattr("fastcls.cli._report.lecture", lambda outcome: [])
 
 
 @cache
@@ -421,3 +422,17 @@ def test_light_and_dark_pages_differ_and_neither_is_blank(tmp_path: Path) -> Non
         means.append(pixels.mean())
     assert means[0] < 90
     assert means[1] > 200
+
+
+def test_the_lectures_figures_are_drawn_from_the_runs_data_without_a_test_label() -> None:
+    from fastcls.cli._lecture import lecture
+
+    outcome = make_outcome(digits())
+    names = [item["name"] for item in lecture(outcome)]
+    assert any("penalty" in name for name in names)
+    assert any("loss along a line" in name for name in names)
+    assert {"The curse of dimensionality", "Equal distances, different changes"} <= set(names)
+    assert any(name.startswith("Challenges") for name in names)
+    hidden = make_outcome(digits())
+    hidden.dataset = SimpleNamespace(**{**vars(hidden.dataset), "y_test": None})
+    assert [item["name"] for item in lecture(hidden)] == names

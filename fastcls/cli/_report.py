@@ -15,6 +15,7 @@ from typing import Any
 from fastcls.display import _style
 
 from ._checks import MODELS
+from ._lecture import lecture
 from ._outcome import Outcome
 from ._results import write_text
 from ._sections import choices, errors, figures
@@ -72,6 +73,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "comparisons_note": comparisons_note(results),
         "choices": choices(outcome),
         "figures": figures(outcome),
+        "lecture": lecture(outcome),
         "errors": errors(outcome),
         "gradients": gradients(results),
         "test_use": test_use(results),

@@ -6,17 +6,33 @@ when something is drawn and not before; pyplot is not used, so no window opens a
 notebook shows a plotted display as the value of its cell; elsewhere, ``display.figure_.savefig(path)``.
 """
 
+from fastcls.display._challenges import ChallengesDisplay
 from fastcls.display._confusion import MOST_NUMBERED, plot_confusion
 from fastcls.display._cross_validation import CrossValidationDisplay
+from fastcls.display._curse import CurseDisplay
+from fastcls.display._decision_region import DecisionRegionDisplay
 from fastcls.display._loss_history import LossHistoryDisplay
+from fastcls.display._loss_slice import LossSliceDisplay
 from fastcls.display._neighbors import NeighborsDisplay
+from fastcls.display._regions import decision_regions
+from fastcls.display._regularization import RegularizationDisplay
+from fastcls.display._same_distance import SameDistanceDisplay
+from fastcls.display._scores import ScoresDisplay
 from fastcls.display._templates import TemplatesDisplay
 
 __all__ = [
     "MOST_NUMBERED",
+    "ChallengesDisplay",
     "CrossValidationDisplay",
+    "CurseDisplay",
+    "DecisionRegionDisplay",
     "LossHistoryDisplay",
+    "LossSliceDisplay",
     "NeighborsDisplay",
+    "RegularizationDisplay",
+    "SameDistanceDisplay",
+    "ScoresDisplay",
     "TemplatesDisplay",
+    "decision_regions",
     "plot_confusion",
 ]

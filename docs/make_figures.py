@@ -1,0 +1,89 @@
+"""Compute and draw every figure of docs/displays.md: ``python docs/make_figures.py [FOLDER]``.
+
+Nothing is downloaded: the images are scikit-learn's digits, and the lecture's own numbers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
+from fastcls.datasets import load_digits
+from fastcls.model_selection import cross_validate_k
+from fastcls.problem import LinearProblem
+
+#: the lecture's table: scores of three images (rows) for CIFAR-10's classes, and their true classes
+SCORES = [
+    [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
+    [-0.51, 6.04, 5.31, -4.22, -4.19, 3.58, 4.49, -4.37, -2.09, -2.93],
+    [3.42, 4.64, 2.65, 5.1, 2.64, 5.55, -4.34, -1.5, -4.79, 6.14],
+]
+TRUE = [3, 1, 6]
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def noisy_curve(n: int, seed: int, degree: int = 20) -> tuple[np.ndarray, np.ndarray]:
+    """Points of a line with a class each (right of 0, or wrong once in seven), as powers of their place."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, n)
+    y = ((x > 0) ^ (rng.random(n) < 1 / 7)).astype(np.int64)
+    return np.polynomial.legendre.legvander(x, degree)[:, 1:], y
+
+
+def plane(n: int = 60, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Three clouds that overlap."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(n) % 3
+    return np.array([[0, 0], [2, 0.5], [0.8, 1.8]])[y] + rng.normal(0, 0.75, (n, 2)), y
+
+
+def figures() -> dict[str, Any]:
+    """Every display, computed and plotted, by the name of its file."""
+    data = load_digits()
+    X, y, X_test, y_test = data.X[:1400], data.y[:1400], data.X[1400:], data.y[1400:]
+    names, shape = data.class_names, data.image_shape
+    knn, softmax = KNeighborsClassifier(3).fit(X, y), SoftmaxClassifier(random_state=0).fit(X, y)
+    points, classes = plane()
+    problem = LinearProblem(X, y, loss="softmax", alpha=1e-3, center=X.mean(axis=0), scale=float(X.std()))
+    W = np.zeros(problem.shape)
+    rng = np.random.default_rng(0)
+    across = rng.normal(size=W.shape)
+    across /= np.linalg.norm(across)
+    down = -problem.value_and_gradient(W)[1]
+    down /= np.linalg.norm(down)
+    train, new = noisy_curve(24, 3), noisy_curve(4000, 2)
+    return {
+        "neighbors": display.NeighborsDisplay.from_estimator(
+            knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names).plot(),
+        "cross-validation": display.CrossValidationDisplay.from_selection(
+            cross_validate_k(X, y, ks=range(1, 16), metrics=("l1", "l2"), folds=5, seed=0)).plot(),
+        "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot(),
+        "regions-l2": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l2").plot(),
+        "templates": display.TemplatesDisplay.from_estimator(softmax, image_shape=shape, class_names=names).plot(),
+        "loss-history": display.LossHistoryDisplay.from_estimator(softmax, name="softmax").plot(),
+        "loss-line": display.LossSliceDisplay.from_problem(problem, W, span=4.0).plot(),
+        "loss-plane": display.LossSliceDisplay.from_problem(problem, W, down, across, span=8.0, n=25).plot(),
+        "scores": display.ScoresDisplay.from_predictions(
+            TRUE, SCORES, class_names=CIFAR10, sample_names=("a cat", "a car", "a frog")).plot(),
+        "curse": display.CurseDisplay.from_uniform().plot(),
+        "same-distance": display.SameDistanceDisplay.from_image(X[0], image_shape=shape).plot(),
+        "challenges": display.ChallengesDisplay.from_estimators(
+            {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape).plot(),
+        "regularization": display.RegularizationDisplay.from_data(
+            *train, *new, alphas=(1e-4, 1e-3, 1e-2, 1e-1, 1.0)).plot(),
+    }  # fmt: skip
+
+
+def main(folder: Path) -> None:
+    """Write each figure as a PNG."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, shown in figures().items():
+        shown.figure_.savefig(folder / f"{name}.png", dpi=110, metadata={"Software": None})
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "figures")

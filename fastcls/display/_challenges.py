@@ -1,0 +1,195 @@
+"""The lecture's challenges of recognition, applied to real images with growing strength: what models make of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+from fastcls.neighbors import pairwise_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike, NDArray
+
+Images = np.ndarray  # (n, h, w, c) float64
+STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0)
+
+
+def viewpoint(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
+    """Moved to the right by ``strength`` pixels; the left edge is repeated."""
+    by = int(strength)
+    columns = np.maximum(np.arange(images.shape[2]) - by, 0)
+    return images[:, :, columns]
+
+
+def illumination(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
+    """A tenth of white added for each step."""
+    return np.minimum(images + 0.1 * strength * white, white)
+
+
+def deformation(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
+    """An elastic warp: a smooth random field of displacements, ``strength`` times 2 % of the height in root mean square."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    n, height, width, channels = images.shape
+    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).astype(float)
+    found = np.empty_like(images)
+    for i in range(n):
+        field = np.stack([gaussian_filter(rng.normal(size=(height, width)), height / 8, mode="reflect") for _ in range(2)])
+        field *= 0.02 * strength * height / np.sqrt((field**2).mean())
+        for c in range(channels):
+            found[i, :, :, c] = map_coordinates(images[i, :, :, c], places + field, order=1, mode="nearest")
+    return found
+
+
+def occlusion(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
+    """A grey square somewhere, its side an eighth of the height for each step."""
+    found = images.copy()
+    side = round(strength * images.shape[1] / 8)
+    for image in found:
+        top, left = (int(rng.integers(0, n - side + 1)) if n > side else 0 for n in image.shape[:2])
+        image[top : top + side, left : left + side] = white / 2
+    return found
+
+
+def clutter(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
+    """Outside a disc in the middle, a quarter of another image mixed in for each step."""
+    n, height, width, _ = images.shape
+    up, across = np.ogrid[:height, :width]
+    radius = np.hypot((up - (height - 1) / 2) / height, (across - (width - 1) / 2) / width)
+    share = 0.25 * strength * (radius > 0.33)[None, :, :, None]
+    return (1 - share) * images + share * np.roll(images, 1 + n // 3, axis=0)
+
+
+#: name -> what alters the images by a strength from 0 (not at all) to 4
+CHALLENGES: dict[str, Callable[[Images, float, np.random.Generator, float], Images]] = {
+    "viewpoint": viewpoint, "illumination": illumination, "deformation": deformation, "occlusion": occlusion,
+    "clutter": clutter,
+}  # fmt: skip
+
+
+class ChallengesDisplay(Drawn):
+    """For each challenge: an image at every strength, how often every model is right, and how far pixels move.
+
+    Parameters
+    ----------
+    examples : mapping of challenge to an array of shape (n_strengths, height, width, channels)
+    accuracy : mapping of challenge to a mapping of model name to an array of shape (n_strengths,)
+    distance : mapping of challenge to an array of shape (n_strengths,)
+        Mean L2 distance of an altered image from its original.
+    spread : float
+        Mean L2 distance between two images of one class (intraclass variation); without labels, between any two.
+    strengths : array of shape (n_strengths,)
+    labelled : bool
+        False: "right" is what the model said of the unaltered image.
+
+    Attributes
+    ----------
+    figure_, axes_ : present after ``plot``
+    """
+
+    axes_: NDArray[Any]
+
+    def __init__(
+        self, examples: Mapping[str, NDArray[Any]], accuracy: Mapping[str, Mapping[str, NDArray[Any]]],
+        distance: Mapping[str, NDArray[Any]], spread: float, strengths: NDArray[Any], labelled: bool = True,
+    ) -> None:  # fmt: skip
+        self.examples = dict(examples)
+        self.accuracy = dict(accuracy)
+        self.distance = dict(distance)
+        self.spread = spread
+        self.strengths = strengths
+        self.labelled = labelled
+
+    @classmethod
+    def from_estimators(
+        cls,
+        estimators: Mapping[str, Any],
+        X: ArrayLike,
+        y: ArrayLike | None = None,
+        *,
+        image_shape: Sequence[int] | None,
+        strengths: Sequence[float] = STRENGTHS,
+        seed: int = 0,
+    ) -> ChallengesDisplay:
+        """Alter the images X (n, n_features), uint8, and let fitted estimators name them.
+
+        Without labels, each estimator is compared with what it says of the unaltered images: no test label is asked.
+
+        Raises
+        ------
+        InputError
+            If the rows are not images of bytes.
+        """
+        rows = np.ascontiguousarray(X)
+        truth = {name: e.predict(rows) if y is None else np.asarray(y) for name, e in estimators.items()}
+        labels = np.zeros(len(rows)) if y is None else np.asarray(y)
+        shape = _style.check_image_shape(image_shape, rows.shape[1])
+        if rows.dtype != np.uint8:
+            raise InputError(f"X is {rows.dtype}; challenges alter images of bytes: give uint8")
+        white = _style.grey_range(rows)[1]
+        images = rows.reshape(-1, *shape).astype(np.float64)
+        examples, accuracy, distance = {}, {}, {}
+        for name, alter in CHALLENGES.items():
+            shown, moved = [], []
+            right: dict[str, list[float]] = {model: [] for model in estimators}
+            for strength in strengths:
+                rng = np.random.default_rng(seed)
+                altered = np.clip(np.rint(alter(images, strength, rng, white)), 0, 255).astype(np.uint8).reshape(rows.shape)
+                shown.append(altered[0].reshape(shape))
+                pairs = zip(altered, rows, strict=True)
+                moved.append(float(np.mean([pairwise_distances(a[None], r[None], "l2")[0, 0] for a, r in pairs])))
+                for model, estimator in estimators.items():
+                    right[model].append(float((estimator.predict(altered) == truth[model]).mean()))
+            examples[name], distance[name] = np.stack(shown), np.array(moved)
+            accuracy[name] = {model: np.array(values) for model, values in right.items()}
+        return cls(examples, accuracy, distance, _spread(rows, labels), np.asarray(strengths), y is not None)
+
+    def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
+        """Draw into ``figure``, or into a new one."""
+        self.figure_ = _style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
+        grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
+        axes = []
+        spread = "class spread" if self.labelled else "image spread"
+        low, high = _style.grey_range(np.stack(list(self.examples.values())))
+        for row, name in enumerate(self.examples):
+            strip, lines = self.figure_.add_subplot(grid[row, 0]), self.figure_.add_subplot(grid[row, 1])
+            axes.append((strip, lines))
+            tiles = [_style.to_rgb(image, low, high) for image in self.examples[name]]
+            gap = np.full((tiles[0].shape[0], max(1, tiles[0].shape[1] // 10), 3), 255, np.uint8)
+            joined = np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
+            strip.imshow(joined, interpolation="none")
+            _style.bare(strip)
+            strip.set_title(f"{name}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}", fontsize=_style.SMALL)
+            share = self.distance[name][-1] / self.spread if self.spread else 0.0
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=6.5)
+            for (model, values), (colour, marker, line) in zip(self.accuracy[name].items(), _style.SERIES, strict=False):
+                lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
+                           label=_style.shorten(model))  # fmt: skip
+            lines.set(ylim=(0, 103), xticks=self.strengths)
+            lines.tick_params(labelsize=6.5)
+            lines.grid(True, lw=0.5, alpha=0.6)
+            lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=_style.SMALL)
+        axes[-1][1].set_xlabel("strength", fontsize=_style.SMALL)
+        handles, names = axes[0][1].get_legend_handles_labels()
+        self.figure_.legend(handles, names, fontsize=_style.SMALL, loc="outside lower center", ncols=4, framealpha=0.0)
+        self.figure_.suptitle("The same things, seen otherwise", fontsize=_style.TITLE)
+        self.axes_ = np.array(axes, dtype=object)
+        return self
+
+
+def _spread(rows: NDArray[Any], labels: NDArray[Any]) -> float:
+    """Mean distance between two different rows of one class."""
+    total, n_pairs = 0.0, 0
+    for label in np.unique(labels):
+        mine = np.ascontiguousarray(rows[labels == label])
+        total += float(pairwise_distances(mine, mine, "l2").sum())
+        n_pairs += len(mine) * (len(mine) - 1)
+    return total / n_pairs if n_pairs else 0.0

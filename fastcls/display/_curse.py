@@ -1,0 +1,110 @@
+"""The curse of dimensionality: points to cover a cube, and how near the nearest of many still is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+from fastcls.neighbors import pairwise_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike, NDArray
+
+SIDE = 4  # points along each dimension, as on the slide
+DIMENSIONS = (1, 2, 3, 5, 8, 16, 32, 64, 128, 256, 512, 1024, 3072)
+
+
+class CurseDisplay(Drawn):
+    """4, 16 and 64 points that cover one, two and three dimensions alike; and the nearest of random points, measured.
+
+    Parameters
+    ----------
+    dimensions : int array of shape (n,)
+    nearest : array of shape (n,)
+        Distance of the nearest point as a share of the mean distance, averaged over queries.
+    n_points : int
+    own : (dimensions, share) or None
+        The same share measured on the user's data, marked.
+
+    Attributes
+    ----------
+    needed : list of int
+        Points that cover each of the dimensions: 4 to the power of it.
+    figure_, axes_ : present after ``plot``
+    """
+
+    axes_: NDArray[Any]
+
+    def __init__(
+        self, dimensions: NDArray[Any], nearest: NDArray[Any], n_points: int, own: tuple[int, float] | None = None
+    ) -> None:
+        self.dimensions = dimensions
+        self.nearest = nearest
+        self.n_points = n_points
+        self.own = own
+        self.needed = [SIDE ** int(d) for d in dimensions]
+
+    @classmethod
+    def from_uniform(
+        cls, dimensions: Sequence[int] = DIMENSIONS, *, n_points: int = 1000, n_queries: int = 50, seed: int = 0,
+        data: ArrayLike | None = None,
+    ) -> CurseDisplay:  # fmt: skip
+        """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too."""
+        rng = np.random.default_rng(seed)
+        shares = []
+        for d in dimensions:
+            shares.append(_nearest_share(rng.random((n_queries, d)), rng.random((n_points, d))))
+        own = None
+        if data is not None and len(rows := np.asarray(data)) > n_queries:
+            drawn = np.ascontiguousarray(rows[rng.permutation(len(rows))[: n_points + n_queries]])
+            own = rows.shape[1], _nearest_share(drawn[:n_queries], drawn[n_queries:])
+        return cls(np.asarray(dimensions), np.array(shares), n_points, own)
+
+    def plot(self, figure: Figure | SubFigure | None = None) -> CurseDisplay:
+        """Draw into ``figure``, or into a new one."""
+        self.figure_ = _style.figure_for(figure, 4.4)
+        grid = self.figure_.add_gridspec(2, 3, height_ratios=(1, 1.7))
+        panels = [self.figure_.add_subplot(grid[0, d]) for d in range(3)]
+        below = self.figure_.add_subplot(grid[1, :])
+        self.axes_ = np.array([*panels, below], dtype=object)
+        for d, ax in enumerate(panels, start=1):
+            self._draw_points(ax, d)
+        below.plot(self.dimensions, 100 * self.nearest, "o-", color=_style.BLUE, lw=1.5, ms=4, label="random points")
+        if self.own is not None:
+            label = f"this data: {100 * self.own[1]:.0f} %"
+            below.plot([self.own[0]], [100 * self.own[1]], "^", color=_style.VERMILLION, ms=9, label=label)
+            below.legend(fontsize=_style.SMALL, framealpha=0.0)
+        below.set_xscale("log", base=2)
+        ticks = [d for d in (1, 2, 4, 16, 64, 256, 1024, 3072) if self.dimensions.min() <= d <= self.dimensions.max()]
+        below.set_xticks(ticks, labels=[str(d) for d in ticks])
+        below.minorticks_off()
+        below.set_ylim(0, 100)
+        below.tick_params(labelsize=_style.SMALL)
+        below.grid(True, lw=0.5, alpha=0.6)
+        below.set_xlabel("dimensions", fontsize=_style.TEXT)
+        below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=_style.TEXT)
+        below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=_style.SMALL)
+        self.figure_.suptitle("To cover a cube takes ever more points", fontsize=_style.TITLE)
+        return self
+
+    def _draw_points(self, ax: Any, d: int) -> None:
+        corners = np.stack(np.meshgrid(*[np.arange(SIDE)] * d, indexing="ij"), axis=-1).reshape(-1, d).astype(float)
+        depth = corners[:, 2] if d == 3 else np.zeros(len(corners))
+        across, up = corners[:, 0] + 0.33 * depth, (corners[:, 1] if d > 1 else 0) + 0.25 * depth
+        ax.scatter(across, up, s=9, c=depth, cmap="cividis", vmin=0, vmax=SIDE)
+        ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
+        _style.bare(ax)
+        ax.set_title(f"{d}-D: {len(corners)} points", fontsize=_style.SMALL)
+
+
+def _nearest_share(Q: NDArray[Any], X: NDArray[Any]) -> float:
+    """Distance of the nearest row as a share of the mean distance, averaged over queries (1 where all coincide)."""
+    found = pairwise_distances(Q, X, "l2")
+    mean = found.mean(axis=1)
+    return float(np.divide(found.min(axis=1), mean, out=np.ones_like(mean), where=mean > 0).mean())

@@ -1,0 +1,105 @@
+"""The plane, coloured by the class that k neighbours vote for; ties are white."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls.display import _style
+from fastcls.display._regions import TIED, Regions, around, cells, decision_regions
+from fastcls.display._style import Drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+MARKERS = "o^sDvP*X"
+COLOURS = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
+PALE = 0.55  # share of white in a region's colour, so that its points stand out
+BALLS = {"l1": [(1, 0), (0, 1), (-1, 0), (0, -1)], "l2": [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 65)]}
+
+
+class DecisionRegionDisplay(Drawn):
+    """Which class wins at every place of the plane, where several tie (white), and the training points.
+
+    Parameters
+    ----------
+    regions : Regions
+        As ``decision_regions`` computes them.
+    points : array of shape (n_points, 2)
+    labels : array of shape (n_points,)
+    title : str
+    metric : str or None
+        Under "l1" and "l2" the shape of all places at one distance is drawn in a corner: a diamond, a circle.
+
+    Attributes
+    ----------
+    figure_, ax_ : present after ``plot``
+    """
+
+    ax_: Axes
+
+    def __init__(
+        self, regions: Regions, points: NDArray[Any], labels: NDArray[Any], *, title: str = "", metric: str | None = None
+    ) -> None:
+        self.regions = regions
+        self.points = points
+        self.labels = labels
+        self.title = title
+        self.metric = metric
+
+    @classmethod
+    def from_points(cls, points: ArrayLike, y: ArrayLike, *, k: int = 1, metric: str = "l2", **options: Any) -> Any:
+        """Let k-NN on these points vote; ``options`` as in ``decision_regions``."""
+        regions = decision_regions(points, y, k=k, metric=metric, **options)
+        shown = metric.upper() if metric in BALLS else metric
+        return cls(regions, np.asarray(points), np.asarray(y), title=f"k = {k} under {shown}", metric=metric)
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, size: int = 300) -> DecisionRegionDisplay:
+        """Ask a fitted estimator of two features; ties are white if it has ``predict_ties``."""
+        extent = around(X)
+        places = cells(extent, size)
+        codes = np.searchsorted(estimator.classes_, estimator.predict(places))
+        if hasattr(estimator, "predict_ties"):
+            codes = np.where(estimator.predict_ties(places), TIED, codes)
+        regions = Regions(codes.reshape(size, size), estimator.classes_, extent)
+        metric = getattr(estimator, "effective_metric_", None)
+        return cls(regions, np.asarray(X), np.asarray(y), title=type(estimator).__name__, metric=metric)
+
+    def image(self) -> NDArray[np.float64]:
+        """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first: white where classes tie."""
+        from matplotlib.colors import to_rgb
+
+        colours = np.array([to_rgb(COLOURS[c % len(COLOURS)]) for c in range(len(self.regions.classes))])
+        colours = np.vstack([PALE + (1 - PALE) * colours, [1.0, 1.0, 1.0]])  # TIED = -1 takes the last
+        return colours[self.regions.codes]
+
+    def plot(self, ax: Axes | None = None) -> DecisionRegionDisplay:
+        """Draw into ``ax``, or into a new figure."""
+        self.figure_, ax = _style.axes_for(ax, height=4.4)
+        self.ax_ = ax
+        ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")
+        for c, name in enumerate(self.regions.classes):
+            mine = self.points[self.labels == name]
+            ax.plot(
+                mine[:, 0], mine[:, 1], MARKERS[c % len(MARKERS)], color=COLOURS[c % len(COLOURS)], mec="black", mew=0.6,
+                ms=4.5, ls="none", label=_style.shorten(name),
+            )  # fmt: skip
+        if self.metric in BALLS:
+            self._draw_ball(BALLS[self.metric])
+        tied = float((self.regions.codes == TIED).mean())
+        ax.set_title(f"{self.title}{f' (white: tied, {100 * tied:.0f} %)' if tied else ''}", fontsize=_style.TITLE)
+        ax.set_xlabel("first feature", fontsize=_style.TEXT)
+        ax.set_ylabel("second feature", fontsize=_style.TEXT)
+        ax.tick_params(labelsize=_style.SMALL)
+        ax.legend(fontsize=_style.SMALL, ncols=5, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.11))
+        return self
+
+    def _draw_ball(self, corners: list[tuple[float, float]]) -> None:
+        from matplotlib.patches import Polygon
+
+        around_corner = 0.09 + 0.055 * np.array(corners)
+        ball = Polygon(around_corner, fc="white", ec="black", lw=1.0, transform=self.ax_.transAxes, zorder=4)
+        self.ax_.add_patch(ball)

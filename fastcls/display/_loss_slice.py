@@ -1,0 +1,122 @@
+"""The loss along a line or over a plane through W: the landscape that training walks down."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError, check_number
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+    from fastcls.problem import LinearProblem
+
+
+class LossSliceDisplay(Drawn):
+    """Full loss at W + a U, or at W + a U + b V, with the slope that the analytic gradient says.
+
+    Parameters
+    ----------
+    steps : array of shape (n,)
+        Values of a, and of b.
+    loss : array of shape (n,) or (n, n)
+        The row is the step b along V, the column the step a along U.
+    slopes : the derivatives at W along U, and along V
+    value : loss at W
+    quantity : what the loss is called
+
+    Attributes
+    ----------
+    figure_, ax_ : present after ``plot``
+    """
+
+    ax_: Axes
+
+    def __init__(
+        self, steps: NDArray[Any], loss: NDArray[Any], slopes: tuple[float, ...], value: float, quantity: str = "loss"
+    ) -> None:
+        self.steps = steps
+        self.loss = loss
+        self.slopes = slopes
+        self.value = value
+        self.quantity = quantity
+
+    @classmethod
+    def from_problem(
+        cls,
+        problem: LinearProblem,
+        W: ArrayLike,
+        direction: ArrayLike | None = None,
+        second: ArrayLike | None = None,
+        *,
+        span: float = 1.0,
+        n: int = 41,
+    ) -> LossSliceDisplay:
+        """Compute the loss from -span to span along ``direction`` (steepest descent if not given), and ``second``.
+
+        Directions have the shape of W and are used at the length they have; the default has length 1.
+
+        Raises
+        ------
+        InputError
+            For a direction of another shape than W.
+        """
+        at = np.asarray(W, dtype=np.float64)
+        value, gradient = problem.value_and_gradient(at)
+        if direction is None:
+            direction = -gradient / (np.linalg.norm(gradient) or 1.0)
+        ways = [np.asarray(way, dtype=np.float64) for way in (direction, second) if way is not None]
+        for way in ways:
+            if way.shape != at.shape:
+                raise InputError(f"a direction has the shape {way.shape} and W {at.shape}; they must be equal")
+        steps = np.linspace(-span, span, int(check_number("n", n, minimum=3, whole=True)))
+        slopes = tuple(float((gradient * way).sum()) for way in ways)
+        if len(ways) == 1:
+            loss = np.array([problem.value(at + a * ways[0]) for a in steps])
+        else:
+            loss = np.array([[problem.value(at + a * ways[0] + b * ways[1]) for a in steps] for b in steps])
+        return cls(steps, loss, slopes, float(value), "loss plus penalty" if problem.alpha else "loss")
+
+    def plot(self, ax: Axes | None = None) -> LossSliceDisplay:
+        """Draw into ``ax``, or into a new figure."""
+        self.figure_, self.ax_ = _style.axes_for(ax, height=3.0 if self.loss.ndim == 1 else 3.6)
+        self._draw_line() if self.loss.ndim == 1 else self._draw_plane()
+        self.ax_.tick_params(labelsize=_style.SMALL)
+        self.ax_.set_xlabel("step along the first direction, from W", fontsize=_style.TEXT)
+        return self
+
+    def _draw_line(self) -> None:
+        ax = self.ax_
+        ax.plot(self.steps, self.loss, color=_style.BLUE, lw=1.7, label="loss")
+        room = np.ptp(self.loss) or 1.0
+        ax.set_ylim(self.loss.min() - 0.1 * room, self.loss.max() + 0.1 * room)
+        tangent = self.value + self.slopes[0] * self.steps
+        ax.plot(self.steps, tangent, "--", color=_style.VERMILLION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
+        ax.plot([0], [self.value], "o", color=_style.BLUE, ms=6, label=f"W: {_style.number(self.value)}")
+        ax.grid(True, lw=0.5, alpha=0.6)
+        ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
+        ax.set_title("The loss along a line through W", fontsize=_style.TITLE)
+        ax.legend(fontsize=_style.SMALL, framealpha=0.0)
+
+    def _draw_plane(self) -> None:
+        ax = self.ax_
+        drawn = ax.contourf(self.steps, self.steps, self.loss, levels=14, cmap="cividis")
+        bar = self.figure_.colorbar(drawn, ax=ax)
+        bar.set_label(self.quantity, fontsize=_style.SMALL)
+        bar.ax.tick_params(labelsize=_style.SMALL)
+        ax.plot([0], [0], "o", color="white", mec="black", ms=6, label=f"W: {_style.number(self.value)}")
+        row, column = np.unravel_index(self.loss.argmin(), self.loss.shape)
+        lowest = f"lowest: {_style.number(self.loss.min())}"
+        ax.plot(self.steps[column], self.steps[row], "*", color="white", mec="black", ms=10, label=lowest)
+        along, up = self.slopes
+        length = 0.35 * self.steps[-1] / (np.hypot(along, up) or 1.0)
+        ax.annotate("", (-length * along, -length * up), (0, 0),
+                    arrowprops={"arrowstyle": "->", "color": "white", "lw": 1.6})  # fmt: skip
+        ax.set_ylabel("step along the second direction", fontsize=_style.TEXT)
+        ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=_style.TITLE)
+        ax.legend(fontsize=_style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))

@@ -1,0 +1,99 @@
+"""Which class a vote of k neighbours gives every place of the plane: computed, not drawn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastcls import _threads
+from fastcls._validation import InputError, check_labels, check_n_neighbors, check_number
+from fastcls._voting import Weights, vote, weights_of
+from fastcls.neighbors import knn
+
+TIED = -1  # in place of a class, where several have equally many votes: the lecture's white
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The plane, cell by cell.
+
+    Attributes
+    ----------
+    codes : int64 array of shape (size, size)
+        Place in ``classes`` of the class that wins at a cell's middle, or `TIED`; rows from the lowest y upwards.
+    classes : array of shape (n_classes,)
+    extent : (left, right, bottom, top)
+        Outer edges of the outer cells, as ``imshow`` takes them with ``origin="lower"``.
+    """
+
+    codes: NDArray[np.int64]
+    classes: NDArray[Any]
+    extent: tuple[float, float, float, float]
+
+
+def around(points: ArrayLike, margin: float = 0.12) -> tuple[float, float, float, float]:
+    """A square that holds all points, with this share of its side left free around them."""
+    rows = np.asarray(points, dtype=np.float64)
+    low, high = rows.min(axis=0), rows.max(axis=0)
+    middle, half = (low + high) / 2, max(float((high - low).max()) / 2, 0.5) * (1 + 2 * margin)
+    return middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half
+
+
+def cells(extent: tuple[float, float, float, float], size: int) -> NDArray[np.float64]:
+    """The middles of size x size cells, (size * size, 2), row by row from the lowest y."""
+    left, right, bottom, top = extent
+    steps = (np.arange(size) + 0.5) / size
+    across, up = np.meshgrid(left + steps * (right - left), bottom + steps * (top - bottom))
+    return np.column_stack([across.ravel(), up.ravel()])
+
+
+def decision_regions(
+    points: ArrayLike,
+    y: ArrayLike,
+    *,
+    k: int = 1,
+    metric: str = "l2",
+    weights: Weights = "uniform",
+    temperature: float = 0.07,
+    extent: tuple[float, float, float, float] | None = None,
+    size: int = 300,
+    n_jobs: int | None = None,
+) -> Regions:
+    """Let the k nearest points vote at every cell of a square grid: one compiled search, one compiled vote.
+
+    Parameters
+    ----------
+    points : array-like of shape (n_points, 2)
+    y : array-like of shape (n_points,)
+        Labels: numbers or strings.
+    k : int
+        From 1 to n_points.
+    metric, weights, temperature, n_jobs
+        As in ``KNeighborsClassifier``.
+    extent : (left, right, bottom, top), default: a square around the points
+    size : int
+        Cells on a side.
+
+    Raises
+    ------
+    InputError
+        For points that do not lie in a plane, k above their number, an extent without area.
+    """
+    rows = np.ascontiguousarray(points, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 2:
+        raise InputError(f"points have the shape {rows.shape}; regions are drawn of points in the plane, (n_points, 2)")
+    check_number("size", size, minimum=1, whole=True)
+    k = check_n_neighbors(k, len(rows))
+    classes, codes = check_labels(y, len(rows))
+    extent = around(rows) if extent is None else extent
+    if not (extent[1] > extent[0] and extent[3] > extent[2]):
+        raise InputError(f"extent is {extent}; wanted is (left, right, bottom, top) with left < right and bottom < top")
+    distances, indices = knn(cells(extent, size), rows, k, metric, n_jobs=n_jobs)
+    given = None if weights == "uniform" else weights_of(distances, weights, temperature, metric)
+    winners, tied, _ = vote(
+        indices, given, np.array([k]), len(classes), tie_break="smallest", n_threads=_threads.effective(n_jobs), codes=codes
+    )
+    return Regions(np.where(tied, TIED, winners)[:, 0].reshape(size, size), classes, extent)

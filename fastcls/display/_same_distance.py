@@ -1,0 +1,150 @@
+"""One image and three altered ones at exactly the same squared distance: pixels that differ say little."""
+
+from __future__ import annotations
+
+from math import isqrt
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._validation import InputError
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+from fastcls.neighbors import pairwise_distances
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.figure import Figure, SubFigure
+    from numpy.typing import ArrayLike, NDArray
+
+RESERVED = 16  # values left alone by the tint, that take up what is missing of the distance
+
+
+def spend(values: NDArray[np.int64], left: int, limit: int) -> int:
+    """Change values one after the other, each as far as ``left`` allows; what remains of it (0 if values were enough).
+
+    A change by d takes d*d. Below the largest possible change, d is the whole root of what is left, which leaves at
+    most 2d: a handful of values ends it.
+    """
+    for i, value in enumerate(values):
+        if left == 0:
+            break
+        up = 2 * value <= limit
+        d = min(int(limit - value if up else value), isqrt(left))
+        values[i] += d if up else -d
+        left -= d * d
+    return left
+
+
+def boxed(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.uint8] | None:
+    """A box from the middle upwards and downwards, row by row, black or white, until the distance is used up."""
+    height, width, _ = image.shape
+    for share in (3, 2, 1):  # a wider one, if a narrow one cannot take all
+        found = image.astype(np.int64)
+        columns = slice((width - -(-width // share)) // 2, (width + -(-width // share)) // 2)
+        rows = sorted(range(height), key=lambda row: abs(row - height // 2))
+        inside = found[rows, columns].ravel()
+        left = spend(inside, distance, limit)
+        found[rows, columns] = inside.reshape(height, -1, image.shape[2])
+        if left == 0:
+            return found.astype(np.uint8)
+    return None
+
+
+def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.uint8] | None:
+    """Every value moved by the same step (colour: red up, blue down), the rest of the distance in a few values."""
+    start = image.astype(np.int64)
+    sign = np.zeros_like(start)
+    if image.shape[2] == 3:
+        sign[:, :, 0], sign[:, :, 2] = 1, -1
+    else:
+        sign[:] = 1 if 2 * start.mean() <= limit else -1
+    free = np.zeros(start.size, dtype=bool)
+    free[-RESERVED:] = True
+    sign = np.where(free.reshape(start.shape), 0, sign)
+
+    def moved(step: int) -> NDArray[np.int64]:
+        return np.clip(start + step * sign, 0, limit)
+
+    steps = [step for step in range(limit + 1) if ((moved(step) - start) ** 2).sum() <= distance]
+    found = moved(steps[-1]).ravel()
+    left = distance - int(((found - start.ravel()) ** 2).sum())
+    for i in np.flatnonzero(moved(steps[-1] + 1).ravel() != found):  # some go one step further
+        costs = 2 * abs(int(found[i] - start.ravel()[i])) + 1
+        if costs <= left:
+            found[i] += sign.ravel()[i]
+            left -= costs
+    rest = found[free]
+    left = spend(rest, left, limit)
+    found[free] = rest
+    return found.reshape(image.shape).astype(np.uint8) if left == 0 else None
+
+
+def shifted(image: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
+    """The image moved to the right; what comes in repeats its left edge."""
+    return np.concatenate([np.repeat(image[:, :1], pixels, axis=1), image[:, :-pixels]], axis=1)
+
+
+class SameDistanceDisplay(Drawn):
+    """An image, and a box in it, a shift and a tint of it, all at one and the same distance.
+
+    Parameters
+    ----------
+    images : uint8 array of shape (4, height, width, channels)
+        The original first.
+    names : sequence of str of length 4
+    squared_distance : int
+        Of each altered image from the original, exactly.
+
+    Attributes
+    ----------
+    figure_, axes_ : present after ``plot``
+    """
+
+    axes_: NDArray[Any]
+
+    def __init__(self, images: NDArray[np.uint8], names: Sequence[str], squared_distance: int) -> None:
+        self.images = images
+        self.names = list(names)
+        self.squared_distance = squared_distance
+
+    @classmethod
+    def from_image(cls, image: ArrayLike, *, image_shape: Sequence[int] | None, shift: int = 1) -> SameDistanceDisplay:
+        """Shift the image (n_features,), then build the box and the tint to that very distance.
+
+        Raises
+        ------
+        InputError
+            For an image that is not of bytes, or one that cannot be altered so far (an image of one colour).
+        """
+        row = np.asarray(image)
+        shape = _style.check_image_shape(image_shape, row.size)
+        if row.dtype != np.uint8:
+            raise InputError(f"the image is {row.dtype}; equal distances are built from whole numbers: give uint8")
+        original = row.reshape(shape)
+        limit = int(_style.grey_range(original)[1])
+        moved = shifted(original, shift)
+        distance = int(((moved.astype(np.int64) - original) ** 2).sum())
+        box, tint = boxed(original, distance, limit), tinted(original, distance, limit)
+        if distance == 0 or box is None or tint is None:
+            raise InputError(f"a shift by {shift} is {distance} away, which box and tint cannot match; try another image")
+        images = np.stack([original, box, moved, tint])
+        rows = np.ascontiguousarray(images.reshape(4, -1))
+        found = pairwise_distances(rows[:1], rows[1:], "sqeuclidean")[0]
+        if not (found == distance).all():
+            raise RuntimeError(f"built for the squared distance {distance}, and the search finds {found.tolist()}")
+        return cls(images, ("original", "box", f"shift by {shift} px", "tint"), distance)
+
+    def plot(self, figure: Figure | SubFigure | None = None) -> SameDistanceDisplay:
+        """Draw into ``figure``, or into a new one."""
+        self.figure_ = _style.figure_for(figure, 2.0)
+        self.axes_ = self.figure_.subplots(1, 4, squeeze=False)
+        low, high = _style.grey_range(self.images)
+        for i, ax in enumerate(self.axes_[0]):
+            ax.imshow(_style.to_rgb(self.images[i], low, high), interpolation="none")
+            _style.bare(ax)
+            ax.set_title(self.names[i], fontsize=_style.SMALL, pad=3)
+            ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=_style.SMALL)
+        self.figure_.suptitle("Three changes, one squared distance S", fontsize=_style.TITLE)
+        return self
