@@ -20,7 +20,8 @@ cdef extern from "linear_contract.h" nogil:
     ctypedef double (*squares_fn "fastcls_squares_fn")(const void *row, Py_ssize_t n_features, const double *center)
     ctypedef struct DigitKernels "fastcls_digit_kernels":
         void (*split_strip)(const float *w, float unit, int8_t *digits_out, float *measures_out) noexcept nogil
-        int (*split_slopes)(const float *G, Py_ssize_t n_rows, Py_ssize_t n_columns, int32_t *digits_out, float *units_out) noexcept nogil
+        int (*split_slopes)(const float *G, Py_ssize_t n_rows, Py_ssize_t n_columns, int32_t *digits_out,
+                            float *units_out) noexcept nogil
         void (*scores)(const void **rows, const void *ahead, Py_ssize_t n_features, const int8_t *W, Py_ssize_t w_stride,
                        const float *units, int n_columns, double *out, Py_ssize_t out_stride) noexcept nogil
         void (*gradient)(const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const int32_t *G, Py_ssize_t g_plane,
