@@ -7,6 +7,7 @@ import weakref
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,6 +24,7 @@ from ._validation import (
     check_n_neighbors,
     check_number,
     check_rows,
+    one_of,
     remember_features,
 )
 from .metrics import METRICS
@@ -39,10 +41,19 @@ class _LastReports(threading.local):
 _last_reports = _LastReports()
 
 
+def _without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of k + 1 neighbours of the rows from `first` on the k that are not the row itself; it need not be among them."""
+    out = indices == np.arange(first, first + len(indices))[:, None]
+    out[:, -1] |= ~out.any(axis=1)
+    shape = (len(S), S.shape[1] - 1)
+    return S[~out].reshape(shape), indices[~out].reshape(shape)
+
+
 class Neighbors(SaveMixin, BaseEstimator):
     """What the classifier and the plain search share: the training rows and the search over them."""
 
     _rows: Rows
+    _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
     n_samples_fit_: int
     effective_metric_: str
 
@@ -87,24 +98,41 @@ class Neighbors(SaveMixin, BaseEstimator):
         """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""
         check_is_fitted(self, "n_samples_fit_")
         k = self.n_neighbors if k is None else k
-        metric, n_rows = self.effective_metric_, self._rows.n_rows
-        n_threads, algorithm = _threads.effective(self.n_jobs), check_algorithm(self.algorithm, warn=False)
-        if X is None:
-            k = check_n_neighbors(k, n_rows - 1, excluded=True)
-            groups = np.arange(n_rows, dtype=np.int64)
-            S, indices, report = _search.search(
-                self._rows, None, k, metric, n_threads=n_threads, algorithm=algorithm, query_groups=groups,
-                row_groups=groups, take=take,
-            )  # fmt: skip
-        else:
+        checked = None
+        if X is not None:
             checked = check_rows(X, "X", estimator=self)
-            check_magnitude(checked.rows, "X", metric)
-            k = check_n_neighbors(k, n_rows)
-            S, indices, report = _search.search(
-                self._rows, Rows.of(checked), k, metric, n_threads=n_threads, algorithm=algorithm, take=take
-            )
+            check_magnitude(checked.rows, "X", self.effective_metric_)
+        hidden = None if self._row_weights is None or self._row_weights.all() else self._row_weights == 0
+        n_visible = self.n_samples_fit_ - (0 if hidden is None else int(hidden.sum()))
+        k = check_n_neighbors(k, n_visible - (X is None), excluded=X is None)
+        S, indices, report = self._search(None if checked is None else Rows.of(checked), k, hidden, take)
         _last_reports.by_estimator[self] = report
         return S, indices
+
+    def _search(
+        self, queries: Rows | None, k: int, hidden: np.ndarray | None, take: Take | None
+    ) -> tuple[np.ndarray, np.ndarray, SearchReport]:
+        """The search without the hidden rows; where no queries are given, of the rows, each without itself."""
+        n_rows = self._rows.n_rows
+        query_groups = row_groups = np.arange(n_rows, dtype=np.int64) if queries is None else None
+        # a row has one group: where some are hidden, that says so; then k + 1 are found, and the row itself is left out
+        left_out = hidden is not None and queries is None
+        if hidden is not None:
+            query_groups = np.ones(n_rows if queries is None else queries.n_rows, dtype=np.int64)
+            row_groups = hidden.astype(np.int64)
+
+        def take_others(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
+            assert take is not None
+            take(part, n_queries, *_without_self(part.start, S, indices))
+
+        S, indices, report = _search.search(
+            self._rows, queries, k + left_out, self.effective_metric_, n_threads=_threads.effective(self.n_jobs),
+            algorithm=check_algorithm(self.algorithm, warn=False), query_groups=query_groups, row_groups=row_groups,
+            take=take_others if left_out and take is not None else take,
+        )  # fmt: skip
+        if left_out and take is None:
+            S, indices = _without_self(0, S, indices)
+        return S, indices, report
 
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
@@ -134,6 +162,37 @@ class Neighbors(SaveMixin, BaseEstimator):
         if not return_distance:
             return indices
         return METRICS[self.effective_metric_].finish(S), indices
+
+    def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> csr_matrix:
+        """The nearest training rows of every query as a sparse matrix, whose rows list them nearest first.
+
+        That is the form in which scikit-learn's estimators with ``metric="precomputed"`` (the idiom of its
+        `KNeighborsTransformer`), UMAP and cleanlab take neighbours that were found elsewhere. A distance of 0 is an entry
+        like any other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself.
+        n_neighbors : int, optional
+            By default the estimator's.
+        mode : {"connectivity", "distance"}
+            Entries of 1, or the distances.
+
+        Returns
+        -------
+        csr_matrix of shape (n_queries, n_samples_fit_), float64
+
+        Raises
+        ------
+        InputError
+        """
+        one_of("mode", mode, ["connectivity", "distance"])
+        S, indices = self._find(X, n_neighbors)
+        n_queries, k = S.shape
+        data = METRICS[self.effective_metric_].finish(S) if mode == "distance" else np.ones_like(S)
+        starts = np.arange(0, n_queries * k + 1, k)
+        return csr_matrix((data.ravel(), indices.ravel(), starts), shape=(n_queries, self.n_samples_fit_))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_samples_fit_")

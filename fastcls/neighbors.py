@@ -28,6 +28,7 @@ from ._validation import (
     check_same_width,
     one_of,
 )
+from ._validation_linear import check_class_weight, check_sample_weight
 from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
 from .persistence import expect
@@ -131,6 +132,9 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         For weights="softmax".
     tie_break : {"smallest", "nearest"}, default="smallest"
         Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
+    class_weight : dict, "balanced" or None
+        What the votes of each class are multiplied by; "balanced": n_rows / (n_classes * rows of the class). A class of
+        weight 0 is not among the neighbours.
     algorithm : {"auto", "brute", "filter"}, default="auto"
         "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
         faster. The answer is the same, to the last bit.
@@ -167,6 +171,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         weights: Weights = "uniform",
         temperature: float = 0.07,
         tie_break: str = "smallest",
+        class_weight: Any = None,
         algorithm: str = "auto",
         p: int = 2,
         leaf_size: int = 30,
@@ -178,13 +183,14 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         self.weights = weights
         self.temperature = temperature
         self.tie_break = tie_break
+        self.class_weight = class_weight
         self.algorithm = algorithm
         self.p = p
         self.leaf_size = leaf_size
         self.metric_params = metric_params
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, *, copy: bool = False) -> KNeighborsClassifier:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, copy: bool = False) -> KNeighborsClassifier:
         """Remember the rows and their labels: rows by reference, unless they are strided or `copy` asks for it.
 
         Parameters
@@ -194,16 +200,23 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
             undefined; `copy=True` protects.
         y : array-like of shape (n_rows,)
             Labels: numbers or strings.
+        sample_weight : array-like of shape (n_rows,), optional
+            What the vote of each row is multiplied by. Rows of weight 0 are nobody's neighbours; the others keep their
+            indices.
         copy : bool
         """
         self._check_vote_options()
         check_present(y)
         rows, metric = self._checked_fit(X, copy)
         classes, codes = check_labels(y, rows.n_rows)
-        self._remember(X, rows, metric, classes_=classes, _codes=codes)
+        given = check_sample_weight(sample_weight, rows.n_rows)
+        weights = self._votes_of_rows(given, classes, codes)
+        self._remember(X, rows, metric, classes_=classes, _codes=codes, _sample_weight=given, _row_weights=weights)
         return self
 
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, *, copy: bool = False) -> KNeighborsClassifier:
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, *, copy: bool = False
+    ) -> KNeighborsClassifier:
         """Remember more rows and labels behind those that are there: predictions are then those of a `fit` on all of them.
 
         What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
@@ -216,6 +229,8 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         y : array-like of shape (n_rows,)
         classes : array-like, optional
             All labels that will ever come: needed in the first call unless its y holds them all.
+        sample_weight : array-like of shape (n_rows,), optional
+            As for `fit`; 1 each in calls without it. `class_weight` is of all rows so far.
         copy : bool
 
         Raises
@@ -230,9 +245,25 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         n_before = 0 if known is None else self.n_samples_fit_
         labels, codes = check_labels(y, rows.n_rows - n_before)
         known, places = check_classes(classes, labels, known)
-        codes = places[codes] if n_before == 0 else np.concatenate([self._codes, places[codes]])
-        self._remember(X, rows, metric, more=True, classes_=known, _codes=codes)
+        codes, given = places[codes], check_sample_weight(sample_weight, len(codes))
+        if n_before:
+            before = self._sample_weight
+            if len(given) or len(before):
+                given = np.concatenate([_or_ones(before, n_before), _or_ones(given, len(codes))])
+            codes = np.concatenate([self._codes, codes])
+        weights = self._votes_of_rows(given, known, codes)
+        self._remember(
+            X, rows, metric, more=True, classes_=known, _codes=codes, _sample_weight=given, _row_weights=weights
+        )
         return self
+
+    def _votes_of_rows(self, given: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
+        """What the vote of every row is multiplied by; None where that is 1 for all."""
+        with np.errstate(divide="ignore"):  # a class that has no rows yet
+            of_classes = check_class_weight(self.class_weight, classes, codes)
+        if of_classes is None:
+            return given if len(given) else None
+        return check_sample_weight(_or_ones(given, len(codes)) * of_classes[codes], len(codes))
 
     def _check_vote_options(self) -> None:
         if not callable(self.weights):
@@ -255,6 +286,9 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
             weights = None
             if self.weights != "uniform":
                 weights = weights_of(METRICS[metric].finish(S), self.weights, self.temperature, metric)
+            if self._row_weights is not None:
+                of_rows = self._row_weights[indices]
+                weights = of_rows if weights is None else weights * of_rows
             won, were_tied, of_classes = vote(
                 indices, weights, np.array([indices.shape[1]]), n_classes, tie_break=self.tie_break,
                 n_threads=n_threads, with_totals=with_totals, codes=self._codes,
@@ -297,6 +331,8 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
 
     def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         arrays, values = super()._saved_state()
+        if len(self._sample_weight):
+            arrays = {**arrays, "sample_weight": self._sample_weight}
         return {**arrays, "codes": self._codes}, values
 
     def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
@@ -304,6 +340,13 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         self._codes = expect(arrays, "codes", (self.n_samples_fit_,), ("int64",))
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
             raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")
+        given = expect(arrays, "sample_weight", (self.n_samples_fit_,)) if "sample_weight" in arrays else None
+        self._sample_weight = check_sample_weight(given, self.n_samples_fit_)
+        self._row_weights = self._votes_of_rows(self._sample_weight, self.classes_, self._codes)
+
+
+def _or_ones(weights: np.ndarray, n_rows: int) -> np.ndarray:
+    return weights if len(weights) else np.ones(n_rows)
 
 
 def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:

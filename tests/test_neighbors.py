@@ -12,8 +12,9 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastcls
-from fastcls import KNeighborsClassifier, NearestNeighbors, metrics, reference
+from fastcls import KNeighborsClassifier, NearestNeighbors, _config, metrics, reference
 from fastcls._search_report import SearchReport
+from fastcls._validation import InputError
 
 
 @pytest.fixture
@@ -24,9 +25,25 @@ def digits():
     return X.astype(np.uint8), y
 
 
+REPEATED_ROWS = "a row of weight 2 has one vote of 2, and takes one place among the k; a row that stands twice takes two"
+ONE_VOTE = "where one neighbour votes, what its vote is multiplied by decides nothing"
+
+
+def contradicts_the_vote(estimator):
+    if not isinstance(estimator, KNeighborsClassifier):
+        return {}
+    if estimator.n_neighbors == 1:
+        return {"check_class_weight_classifiers": ONE_VOTE}
+    return {"check_sample_weight_equivalence_on_dense_data": REPEATED_ROWS}
+
+
 @parametrize_with_checks(
-    [KNeighborsClassifier(), KNeighborsClassifier(1, metric="cosine", weights="distance"), NearestNeighbors(2)]
-)
+    [
+        KNeighborsClassifier(), KNeighborsClassifier(1, metric="cosine", weights="distance"),
+        KNeighborsClassifier(class_weight="balanced"), NearestNeighbors(2),
+    ],
+    expected_failed_checks=contradicts_the_vote,
+)  # fmt: skip
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -169,7 +186,7 @@ def test_a_child_forked_after_a_parallel_search_can_search(digits):
 def test_threads_follow_threadpoolctl(digits):
     from threadpoolctl import threadpool_limits
 
-    if not fastcls._config.config()["openmp"]:
+    if not _config.config()["openmp"]:
         pytest.skip("built without OpenMP")
     X, y = digits
     model = KNeighborsClassifier(n_jobs=2).fit(X, y)
@@ -184,7 +201,7 @@ def test_threads_follow_the_environment(monkeypatch):
     from fastcls import _threads
 
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    assert _threads.effective(None) == (3 if fastcls._config.config()["openmp"] else 1)
+    assert _threads.effective(None) == (3 if _config.config()["openmp"] else 1)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
     assert _threads.effective(None) >= 1
 
@@ -194,3 +211,48 @@ def test_show_config_tells_openmp_and_threads(capsys):
     shown = capsys.readouterr().out
     for word in ("OpenMP", "threads", "numpy", fastcls.__version__):
         assert word in shown
+
+
+@pytest.mark.parametrize("mode", ["connectivity", "distance"])
+@pytest.mark.parametrize("made", [KNeighborsClassifier, NearestNeighbors])
+def test_graph_holds_what_kneighbors_finds(made, mode):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 3, size=(60, 3)).astype(np.uint8), rng.integers(0, 3, size=60)
+    model = made(7).fit(X, y)
+    for Q, k in ((None, None), (None, 3), (X[:10], None), (X[:10] + 1, 60)):
+        distances, indices = model.kneighbors(Q, k)
+        graph = model.kneighbors_graph(Q, k, mode=mode)
+        assert graph.shape == (len(distances), 60)
+        assert graph.format == "csr"
+        assert graph.nnz == distances.size, "a distance of 0 is an entry"
+        assert np.array_equal(graph.indices.reshape(distances.shape), indices)
+        wanted = distances if mode == "distance" else np.ones_like(distances)
+        assert np.array_equal(graph.data.reshape(distances.shape), wanted)
+    assert (model.kneighbors_graph().diagonal() == 0).all()
+
+
+def test_graph_serves_estimators_that_take_precomputed_neighbors(digits):
+    from sklearn.cluster import DBSCAN
+    from sklearn.neighbors import KNeighborsClassifier as Theirs
+    from sklearn.neighbors import KNeighborsTransformer
+
+    X, y = digits[0][:400], digits[1][:400]
+    Q = digits[0][400:500]
+    ours = NearestNeighbors(9).fit(X)
+    theirs = KNeighborsTransformer(n_neighbors=8, mode="distance", algorithm="brute").fit(X.astype(np.float64))
+    graph, wanted = ours.kneighbors_graph(X, mode="distance"), theirs.transform(X.astype(np.float64))
+    assert graph.shape == wanted.shape
+    np.testing.assert_allclose(graph.data, wanted.data, atol=1e-5)  # theirs come from a GEMM: of a row to itself 1e-6, not 0
+    model = Theirs(5, metric="precomputed").fit(graph, y)
+    apart = ours.kneighbors(Q, 6)[0]
+    clear = apart[:, 4] < apart[:, 5]  # of equal distances theirs takes either
+    assert np.array_equal(model.predict(ours.kneighbors_graph(Q, mode="distance"))[clear],
+                          KNeighborsClassifier(5).fit(X, y).predict(Q)[clear])
+    eps = float(np.median(graph.data))
+    labels = DBSCAN(eps=eps, min_samples=4, metric="precomputed").fit_predict(graph)
+    assert labels.max() > 0
+
+
+def test_graph_of_an_unknown_mode_is_refused():
+    with pytest.raises(InputError, match=r"mode='weights' is unknown; choose one of: connectivity, distance"):
+        NearestNeighbors(1).fit([[0.0], [1.0]]).kneighbors_graph(mode="weights")

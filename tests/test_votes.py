@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
+import fastcls
 from fastcls import KNeighborsClassifier, reference
+from fastcls._validation import InputError
 from fastcls._voting import vote, weights_of
 
 RULES = ["uniform", "distance", "softmax", lambda d: 1.0 / (1.0 + d)]
@@ -135,3 +137,84 @@ def test_agrees_with_scikit_learn_away_from_ties():
 def test_where_every_weight_is_zero_each_class_has_the_same_share():
     model = KNeighborsClassifier(3, weights=np.zeros_like).fit([[0.0], [1.0], [2.0], [3.0]], ["a", "b", "c", "a"])
     np.testing.assert_array_equal(model.predict_proba([[0.2], [2.8]]), np.full((2, 3), 1 / 3))
+
+
+WEIGHTED = {
+    "sample_weight": (None, np.tile([0.5, 1.0, 2.0, 0.0, 1.0], 16)),
+    "class_weight": ({"cat": 2.0, "frog": 0.25}, None),
+    "balanced": ("balanced", None),
+    "a class of weight 0": ({"dog": 0.0}, None),
+    "both": ("balanced", np.tile([1.0, 3.0], 40)),
+}
+
+
+@pytest.mark.parametrize("case", WEIGHTED)
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
+@pytest.mark.parametrize("parts", [[80], [30, 50]])
+def test_weighted_rows_multiply_the_vote_and_those_of_weight_zero_are_gone(case, rule, tie_break, parts):
+    class_weight, sample_weight = WEIGHTED[case]
+    rng = np.random.default_rng(1)
+    X, y = rng.integers(0, 3, size=(80, 3)).astype(np.uint8), rng.choice(["cat", "dog", "frog"], size=80, p=[0.5, 0.3, 0.2])
+    Q = rng.integers(0, 3, size=(40, 3)).astype(np.uint8)
+    model = KNeighborsClassifier(
+        6, weights=rule, tie_break=tie_break, temperature=0.5, class_weight=class_weight, metric="l1"
+    )
+    for first, last in zip([0, *np.cumsum(parts)[:-1]], np.cumsum(parts), strict=True):
+        some = None if sample_weight is None else sample_weight[first:last]
+        model.partial_fit(X[first:last], y[first:last], ["cat", "dog", "frog"], sample_weight=some)
+
+    classes, codes = np.unique(y, return_inverse=True)
+    by_hand = {label: 80 / (3 * (y == label).sum()) for label in classes.tolist()}
+    of_class = by_hand if class_weight == "balanced" else class_weight or {}
+    votes = np.array([of_class.get(label, 1.0) for label in y]) * (1.0 if sample_weight is None else sample_weight)
+    for queries in (Q, None):
+        winners, totals, tied, found = [], [], [], []
+        for i, q in enumerate(X if queries is None else Q):
+            there = np.array([j for j in range(80) if votes[j] > 0 and not (queries is None and i == j)])
+            distances, places = reference.kneighbors(q[None], X[there], 6, "l1")
+            neighbors = there[places[0]]
+            weights = reference.vote_weights(distances, rule, 0.5, "l1") * votes[neighbors]
+            winner, total, tie = reference.vote(codes[neighbors][None], weights, 3, tie_break)
+            winners.append(classes[winner[0]])
+            totals.append(total[0] / total[0].sum())
+            tied.append(tie[0])
+            found.append(neighbors)
+        assert np.array_equal(model.kneighbors(queries)[1], found)
+        assert np.array_equal(model.predict(queries), winners)
+        assert np.array_equal(model.predict_ties(queries), tied)
+        np.testing.assert_array_equal(model.predict_proba(queries), totals)
+    whole = KNeighborsClassifier(**model.get_params()).fit(X, y, sample_weight)
+    assert np.array_equal(whole.predict_proba(Q), model.predict_proba(Q))
+
+
+def test_a_model_keeps_its_weights_on_disk(tmp_path):
+    X, y = np.arange(12.0).reshape(-1, 1), np.arange(12) % 3
+    model = KNeighborsClassifier(3, class_weight="balanced").fit(X, y, sample_weight=np.arange(12) % 4)
+    model.save(tmp_path / "weighted")
+    again = fastcls.load(tmp_path / "weighted")
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+    assert np.array_equal(again.predict_proba(), model.predict_proba())
+    assert not np.array_equal(model.predict_proba(X), KNeighborsClassifier(3).fit(X, y).predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("options", "weights", "message"),
+    [
+        ({}, [1.0, -1.0, 1.0], "sample_weight has -1 at row 1"),
+        ({}, [1.0, 1.0], "Give one weight a row"),
+        ({}, [0.0, 0.0, 0.0], "nothing is left to learn from"),
+        ({"class_weight": {"z": 1.0}}, None, "class_weight names the label 'z'"),
+        ({"class_weight": "equal"}, None, "class_weight='equal' is unknown; choose one of: balanced"),
+    ],
+)
+def test_weights_that_cannot_be_used_are_refused(options, weights, message):
+    with pytest.raises(InputError, match=message):
+        KNeighborsClassifier(1, **options).fit([[0.0], [1.0], [2.0]], ["a", "b", "b"], sample_weight=weights)
+
+
+def test_more_neighbors_than_rows_with_weight_are_refused():
+    model = KNeighborsClassifier(3).fit([[0.0], [1.0], [2.0], [3.0]], [0, 1, 0, 1], sample_weight=[1, 1, 1, 0])
+    assert model.predict([[0.0]]).tolist() == [0]
+    with pytest.raises(InputError, match="only 2 training rows, not counting the query's own"):
+        model.predict(None)
