@@ -140,7 +140,7 @@ def test_where_every_weight_is_zero_each_class_has_the_same_share():
 
 
 WEIGHTED = {
-    "sample_weight": (None, np.tile([0.5, 1.0, 2.0, 0.0, 1.0], 16)),
+    "sample_weight": (None, np.random.default_rng(2).choice([0.0, 0.5, 1.0, 2.0], size=80)),
     "class_weight": ({"cat": 2.0, "frog": 0.25}, None),
     "balanced": ("balanced", None),
     "a class of weight 0": ({"dog": 0.0}, None),
@@ -186,6 +186,15 @@ def test_weighted_rows_multiply_the_vote_and_those_of_weight_zero_are_gone(case,
         np.testing.assert_array_equal(model.predict_proba(queries), totals)
     whole = KNeighborsClassifier(**model.get_params()).fit(X, y, sample_weight)
     assert np.array_equal(whole.predict_proba(Q), model.predict_proba(Q))
+
+
+def test_rows_that_come_without_weights_weigh_one():
+    X, y = np.arange(12.0).reshape(-1, 1), np.arange(12) % 3
+    for first in ([2.0] * 5, None):
+        then = None if first else [3.0] * 7
+        grown = KNeighborsClassifier(3).partial_fit(X[:5], y[:5], sample_weight=first).partial_fit(X[5:], y[5:], None, then)
+        whole = KNeighborsClassifier(3).fit(X, y, [*(first or [1.0] * 5), *(then or [1.0] * 7)])
+        assert np.array_equal(grown.predict_proba(X), whole.predict_proba(X))
 
 
 def test_a_model_keeps_its_weights_on_disk(tmp_path):
