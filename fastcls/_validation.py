@@ -122,6 +122,13 @@ def _note_conversion(X: Any, name: str) -> tuple[str, ...]:
     return (note,)
 
 
+def _largest_magnitude(block: np.ndarray) -> float:
+    """The largest absolute value; infinity or NaN where there is one."""
+    if block.dtype == np.float16:  # without their sign, halves are ordered as their bits are; NumPy compares them one by one
+        return float((block.view(np.uint16) & 0x7FFF).max().view(np.float16))
+    return max(-float(block.min()), float(block.max()))  # NaN goes through both
+
+
 def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> None:
     """Refuse NaN, infinity, and values whose sums could overflow; the first offender's row and column are named."""
     if rows.dtype.kind != "f":
@@ -129,8 +136,7 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
     step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        low, high = block.min(), block.max()  # NaN goes through both
-        if np.isfinite(low) and np.isfinite(high) and max(-float(low), float(high)) <= max_abs:
+        if np.isfinite(largest := _largest_magnitude(block)) and largest <= max_abs:
             continue
         bad = ~np.isfinite(block)
         if bad.any():
