@@ -50,12 +50,15 @@ if TYPE_CHECKING:
     from .class_mean import NearestClassMean
     from .linear import MulticlassSVM, SoftmaxClassifier
     from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
+    from .model_selection import evaluate_k
     from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
+    from .neighbors_cv import KNeighborsClassifierCV
     from .persistence import load
     from .problem import LinearProblem
 
 __all__ = [
     "KNeighborsClassifier",
+    "KNeighborsClassifierCV",
     "LinearProblem",
     "MulticlassSVM",
     "MulticlassSVMCV",
@@ -67,6 +70,7 @@ __all__ = [
     "datasets",
     "demo",
     "display",
+    "evaluate_k",
     "gradcheck",
     "knn",
     "load",
@@ -86,6 +90,7 @@ __all__ = [
 # command must already answer Ctrl-C in one line.
 _FROM = {
     "KNeighborsClassifier": "neighbors",
+    "KNeighborsClassifierCV": "neighbors_cv",
     "LinearProblem": "problem",
     "MulticlassSVM": "linear",
     "MulticlassSVMCV": "linear_cv",
@@ -93,6 +98,7 @@ _FROM = {
     "NearestNeighbors": "neighbors",
     "SoftmaxClassifier": "linear",
     "SoftmaxClassifierCV": "linear_cv",
+    "evaluate_k": "model_selection",
     "knn": "neighbors",
     "load": "persistence",
     "pairwise_distances": "neighbors",

@@ -190,9 +190,9 @@ def cost_of(levels: list[_codes.Level], rows: Rows | np.ndarray, passed: float, 
 
 
 def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
-    """The same of brute force."""
+    """The same of brute force, whose tile has float16 as float32."""
     kind = "float" if rows.dtype.kind == "f" else "l1" if metric.sum == "l1" else "l2"
-    return _row_bytes(rows) * _COST_BRUTE[kind]
+    return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * _COST_BRUTE[kind]
 
 
 def may_pay(rows: Rows, k: int) -> bool:

@@ -122,6 +122,13 @@ def _note_conversion(X: Any, name: str) -> tuple[str, ...]:
     return (note,)
 
 
+def _largest_magnitude(block: np.ndarray) -> float:
+    """The largest absolute value; infinity or NaN where there is one."""
+    if block.dtype == np.float16:  # without their sign, halves are ordered as their bits are; NumPy compares them one by one
+        return float((block.view(np.uint16) & 0x7FFF).max().view(np.float16))
+    return max(-float(block.min()), float(block.max()))  # NaN goes through both
+
+
 def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> None:
     """Refuse NaN, infinity, and values whose sums could overflow; the first offender's row and column are named."""
     if rows.dtype.kind != "f":
@@ -129,8 +136,7 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
     step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
-        low, high = block.min(), block.max()  # NaN goes through both
-        if np.isfinite(low) and np.isfinite(high) and max(-float(low), float(high)) <= max_abs:
+        if np.isfinite(largest := _largest_magnitude(block)) and largest <= max_abs:
             continue
         bad = ~np.isfinite(block)
         if bad.any():
@@ -346,16 +352,42 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     return n_folds
 
 
-def check_ks(ks: Any, smallest_training_fold: int) -> list[int]:
-    """Numbers of neighbours, ascending, each once; at least one must fit the smallest training fold."""
+def check_partition(splits: Any, n_rows: int) -> np.ndarray:
+    """The fold of every row, int64, of splits (train, test) whose test parts hold every row once, trained on all others."""
+    fold = np.full(n_rows, -1, dtype=np.int64)
+    number = -1
+    for number, (train, test) in enumerate(splits):
+        test, train = np.asarray(test), np.asarray(train)
+        twice = test[(fold[test] >= 0) | (np.bincount(test, minlength=n_rows)[test] > 1)]
+        if len(twice):
+            raise InputError(
+                f"cv tests row {int(twice[0])} twice; give a splitter that tests every row once, such as KFold"
+            )
+        fold[test] = number
+        trained = np.zeros(n_rows, dtype=bool)
+        trained[train] = True
+        if trained[test].any() or int(trained.sum()) != n_rows - len(test):
+            raise InputError(
+                f"cv trains fold {number} on {int(trained.sum())} rows, not on the {n_rows - len(test)} it does not test; "
+                "give a splitter that trains on all of these, such as KFold"
+            )
+    if (fold < 0).any():
+        raise InputError(
+            f"cv never tests row {int(np.argmax(fold < 0))}; give a splitter that tests every row once, such as KFold"
+        )
+    if number < 1:
+        raise InputError("cv gives one fold; wanted two or more")
+    return fold
+
+
+def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
+    """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
     given = [ks] if isinstance(ks, (int, np.integer)) else list(ks)
     wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in given})
     if not wanted:
         raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
-    if wanted[0] > smallest_training_fold:
-        raise InputError(
-            f"ks={wanted}: the smallest training fold has {smallest_training_fold} rows; give a k of at most that"
-        )
+    if wanted[0] > n_rows:
+        raise InputError(f"ks={wanted}: {of.format(n_rows)}; give a k of at most that")
     return wanted
 
 

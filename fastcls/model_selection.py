@@ -18,12 +18,26 @@ import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
 from . import _search, _threads
+from ._judging import judge
 from ._search import Progress, Rows
-from ._validation import check_folds, check_ks, check_labels, check_magnitude, check_metrics, check_rows, one_of
+from ._validation import (
+    check_algorithm,
+    check_folds,
+    check_ks,
+    check_labels,
+    check_magnitude,
+    check_metric,
+    check_metrics,
+    check_number,
+    check_rows,
+    one_of,
+)  # fmt: skip
+from ._validation_protocols import check_same_features, check_test
 from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
+from .protocols._table import ProtocolTable
 
-__all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k"]
+__all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k", "evaluate_k"]
 
 DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
 DEFAULT_METRICS = ("l1", "l2")
@@ -83,15 +97,100 @@ def _folds(codes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
     return fold
 
 
-def _usable_ks(wanted: list[int], smallest_training_fold: int) -> np.ndarray:
-    usable = [k for k in wanted if k <= smallest_training_fold]
+def usable_ks(
+    wanted: list[int], n_rows: int, why: str = "the smallest training fold has only {} rows"
+) -> np.ndarray:
+    usable = [k for k in wanted if k <= n_rows]
     if len(usable) < len(wanted):
         dropped = ", ".join(str(k) for k in wanted[len(usable) :])
         warnings.warn(
-            f"k = {dropped} left out: the smallest training fold has only {smallest_training_fold} rows",
+            f"k = {dropped} left out: {why.format(n_rows)}",
             UserWarning, stacklevel=3,
         )  # fmt: skip
     return np.array(usable, dtype=np.int64)
+
+
+def right_by_k(
+    rows: Rows, codes: np.ndarray, n_classes: int, fold: np.ndarray, ks: np.ndarray, metric: str, *,
+    weights: Weights = "uniform", temperature: float = 0.07, tie_break: str = "smallest", algorithm: str = "auto",
+    n_threads: int = 1, progress: Progress | None = None,
+) -> np.ndarray:
+    """Whether each row is named rightly by the k nearest of the other folds, from one search: bool (n_rows, n_ks)."""
+    S, indices, _ = _search.search(
+        rows, None, int(ks[-1]), metric, n_threads=n_threads, algorithm=algorithm, query_groups=fold, row_groups=fold,
+        progress=progress,
+    )  # fmt: skip
+    shares = weights_of(METRICS[metric].finish(S), weights, temperature, metric)
+    winners, _, _ = vote(codes[indices], shares, ks, n_classes, tie_break=tie_break, n_threads=n_threads)
+    return winners == codes[:, None]
+
+
+def fold_means(right: np.ndarray, fold: np.ndarray) -> np.ndarray:
+    """The share of right answers in every fold: (n_ks, n_folds)."""
+    counts = np.bincount(fold)
+    return np.stack([np.bincount(fold, weights=of_k) / counts for of_k in right.T.astype(np.float64)])
+
+
+def evaluate_k(
+    train: Any, y: Any, test: Any, y_test: Any, ks: Iterable[int] | None = None, *, metric: str = "l2",
+    weights: Weights = "uniform", temperature: float = 0.07, tie_break: str = "smallest", topk: Sequence[int] = (1, 5),
+    algorithm: str = "auto", n_jobs: int | None = None, progress: Progress | None = None,
+) -> ProtocolTable:
+    """Accuracy on test rows for every k, from one search.
+
+    Parameters
+    ----------
+    train, y : array-like of shape (n_rows, n_features), (n_rows,)
+    test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
+        A label that y does not have counts as an error.
+    ks : iterable of int, optional
+        None: 1 to 20, 25, 30, 50 and 100. Those above the number of training rows are left out, with a warning.
+    metric, weights, temperature, tie_break, algorithm
+        As of `KNeighborsClassifier`.
+    topk : sequence of int, default=(1, 5)
+        1 is the accuracy of the vote. For more, a row is right if its class got a vote and is among the n classes with the
+        highest totals; of equal totals the class that sorts first comes first.
+    progress : callable, optional
+        ``progress(done, total)`` in pairs of rows.
+
+    Returns
+    -------
+    ProtocolTable
+        A row for each k: ``k``, ``top1``, ``top5`` ... as shares; ``print`` shows it, ``to_pandas()`` makes a data frame.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> evaluate_k(X[:1400], y[:1400], X[1400:], y[1400:], [1, 3], topk=[1])["k"]
+    [1, 3]
+    """
+    name = check_metric(metric)
+    if not callable(weights):
+        one_of("weights", weights, WEIGHTS)
+    one_of("tie_break", tie_break, ["smallest", "nearest"])
+    check_number("temperature", temperature, minimum=0, strict=True)
+    firsts = [int(check_number("topk", n, minimum=1, whole=True)) for n in topk]
+    checked = check_rows(train, "train")
+    check_magnitude(checked.rows, "train", name)
+    classes, codes = check_labels(y, len(checked.rows))
+    queries, truth = check_test(test, y_test, classes, name)
+    check_same_features(checked.rows, queries.rows)
+    of = "there are {} training rows"
+    usable = usable_ks(check_ks(DEFAULT_KS if ks is None else ks, len(codes), of), len(codes), of)
+    n_threads = _threads.effective(n_jobs)
+    S, indices, _ = _search.search(Rows.of(checked), Rows.of(queries), int(usable[-1]), name, n_threads=n_threads,
+                                   algorithm=check_algorithm(algorithm), progress=progress)  # fmt: skip
+    right = judge(S, indices, codes, truth, usable, len(classes), name, n_threads, weights=weights, temperature=temperature,
+                  tie_break=tie_break, topk=firsts)  # fmt: skip
+    rows = tuple((int(k), *(float(of_n[at]) / len(truth) for of_n in right)) for at, k in enumerate(usable))
+    return ProtocolTable(f"k-NN under {name}: {len(codes):,} training rows, {len(truth):,} test rows",
+                         ("k", *(f"top{n}" for n in firsts)), rows,
+                         {"metric": name, "weights": weights, "tie_break": tie_break})  # fmt: skip
 
 
 def cross_validate_k(
@@ -138,22 +237,15 @@ def cross_validate_k(
     n_folds = check_folds(folds, codes)
     fold = _folds(codes, n_folds, seed)
     smallest = len(codes) - int(np.bincount(fold).max())
-    usable = _usable_ks(check_ks(ks, smallest), smallest)
+    usable = usable_ks(check_ks(ks, smallest), smallest)
     n_threads = _threads.effective(n_jobs)
     accuracy, seconds = {}, {}
     for number, name in enumerate(names):
         started = time.perf_counter()
         step = _step_of(progress, number, len(names))
-        S, indices, _ = _search.search(
-            Rows.of(checked), None, int(usable[-1]), name, n_threads=n_threads, query_groups=fold, row_groups=fold,
-            progress=step,
-        )  # fmt: skip
-        vote_weights = weights_of(METRICS[name].finish(S), weights, 0.07, name)
-        winners, _, _ = vote(
-            codes[indices], vote_weights, usable, len(classes), tie_break="smallest", n_threads=n_threads
-        )
-        right = winners == codes[:, None]
-        accuracy[name] = np.stack([right[fold == number].mean(axis=0) for number in range(n_folds)], axis=1)
+        right = right_by_k(Rows.of(checked), codes, len(classes), fold, usable, name, weights=weights, n_threads=n_threads,
+                           progress=step)  # fmt: skip
+        accuracy[name] = fold_means(right, fold)
         seconds[name] = time.perf_counter() - started
     return KSelection(tuple(int(k) for k in usable), names, accuracy, seconds)
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from .. import _threads
+from .._judging import judge
 from .._rows import Rows
 from .._validation import CheckedRows, check_number, one_of
 from .._validation_protocols import check_counts, check_pair, check_same_features, check_shards, check_test
 from ..class_mean import NearestClassMean
-from ._knn import draw, judge
+from ._knn import draw
 from ._presets import KNN_PRESETS
 from ._shards import Progress, gather, nearest_at_hand
 from ._table import ProtocolTable
@@ -97,6 +98,6 @@ def _by_neighbors(
     ks = np.array(sorted({k for k in (*preset.ks, n) if k <= min(n, len(part))} or {len(part)}), dtype=np.int64)
     S, indices = nearest_at_hand([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)
     top1, top5 = judge(
-        S, indices, codes, truth, ks, n_classes, preset.weights, preset.temperature, "cosine", n_threads
+        S, indices, codes, truth, ks, n_classes, "cosine", n_threads, weights=preset.weights, temperature=preset.temperature
     )
     return [(int(k), one / len(truth), five / len(truth)) for k, one, five in zip(ks, top1, top5, strict=True)]

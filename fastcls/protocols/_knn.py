@@ -7,16 +7,13 @@ from typing import Any
 import numpy as np
 
 from .. import _threads
+from .._judging import judge
 from .._rows import Rows
 from .._validation import CheckedRows, check_number, one_of
 from .._validation_protocols import are_parts, check_pair, check_same_features, check_shards, check_test, usable_ks
-from .._voting import Weights, vote, weights_of
-from ..metrics import METRICS
 from ._presets import KNN_PRESETS, KNNPreset
 from ._shards import Progress, centered, gather, mean_of, nearest, nearest_at_hand
 from ._table import ProtocolTable
-
-_VOTED_AT_ONCE = 1 << 21  # totals, (n_queries, n_classes) of them: 16 MB
 
 
 def knn_eval(
@@ -92,39 +89,13 @@ def knn_eval(
         S, indices = nearest_at_hand(list(shards), queries, int(ks[-1]), metric, n_threads, progress)
     else:
         S, indices = nearest(shards, queries, int(ks[-1]), metric, n_threads, progress)
-    top1, top5 = judge(S, indices, codes, truth, ks, len(classes), chosen.weights, chosen.temperature, metric, n_threads)
+    top1, top5 = judge(
+        S, indices, codes, truth, ks, len(classes), metric, n_threads, weights=chosen.weights, temperature=chosen.temperature
+    )
     rows = tuple(
         (int(k), float(one), float(five)) for k, one, five in zip(ks, top1 / len(truth), top5 / len(truth), strict=True)
     )
     return ProtocolTable(_title(chosen, len(codes), len(truth)), ("k", "top1", "top5"), rows, settings_of(chosen))
-
-
-def judge(
-    S: np.ndarray, indices: np.ndarray, codes: np.ndarray, truth: np.ndarray, ks: np.ndarray, n_classes: int,
-    weights: Weights, temperature: float | None, metric: str, n_threads: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """How many queries are named rightly, at once and among the first five: two int64 arrays (n_ks,)."""
-    top1, top5 = np.zeros(len(ks), dtype=np.int64), np.zeros(len(ks), dtype=np.int64)
-    step = max(1, _VOTED_AT_ONCE // n_classes)
-    for first in range(0, len(truth), step):
-        some = slice(first, first + step)
-        labels, right = codes[indices[some]], truth[some]
-        shares = weights_of(METRICS[metric].finish(S[some].copy()), weights, temperature or 1.0, metric)
-        for place, k in enumerate(ks):
-            winners, _, totals = vote(
-                labels, shares, ks[place : place + 1], n_classes, tie_break="smallest", n_threads=n_threads, with_totals=True
-            )
-            top1[place] += int(np.count_nonzero(winners[:, 0] == right))
-            top5[place] += int(np.count_nonzero(_among_first(totals, right, min(5, int(k)))))
-    return top1, top5
-
-
-def _among_first(totals: np.ndarray, right: np.ndarray, n: int) -> np.ndarray:
-    """Whether the right class got a vote and is among the n with the highest totals, of equals the smaller code."""
-    own = np.where(right >= 0, totals[np.arange(len(right)), right], 0.0)[:, None]
-    before = totals > own
-    before |= (totals == own) & (np.arange(totals.shape[1]) < right[:, None])
-    return (before.sum(axis=1) < n) & (own[:, 0] > 0)
 
 
 def _by_draws(
@@ -144,7 +115,9 @@ def _by_draws(
         part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
         for place, metric in enumerate(chosen.metrics):
             S, indices = nearest_at_hand(part, queries, k, metric, n_threads)
-            right, _ = judge(S, indices, codes[drawn], truth, ks, n_classes, chosen.weights, None, metric, n_threads)
+            (right,) = judge(
+                S, indices, codes[drawn], truth, ks, n_classes, metric, n_threads, weights=chosen.weights, topk=(1,)
+            )
             top1[place, number] = right[0] / len(truth)
         if progress is not None:
             progress(number + 1, len(draws))
