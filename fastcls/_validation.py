@@ -352,34 +352,6 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     return n_folds
 
 
-def check_partition(splits: Any, n_rows: int) -> np.ndarray:
-    """The fold of every row, int64, of splits (train, test) whose test parts hold every row once, trained on all others."""
-    fold = np.full(n_rows, -1, dtype=np.int64)
-    number = -1
-    for number, (train, test) in enumerate(splits):
-        test, train = np.asarray(test), np.asarray(train)
-        twice = test[(fold[test] >= 0) | (np.bincount(test, minlength=n_rows)[test] > 1)]
-        if len(twice):
-            raise InputError(
-                f"cv tests row {int(twice[0])} twice; give a splitter that tests every row once, such as KFold"
-            )
-        fold[test] = number
-        trained = np.zeros(n_rows, dtype=bool)
-        trained[train] = True
-        if trained[test].any() or int(trained.sum()) != n_rows - len(test):
-            raise InputError(
-                f"cv trains fold {number} on {int(trained.sum())} rows, not on the {n_rows - len(test)} it does not test; "
-                "give a splitter that trains on all of these, such as KFold"
-            )
-    if (fold < 0).any():
-        raise InputError(
-            f"cv never tests row {int(np.argmax(fold < 0))}; give a splitter that tests every row once, such as KFold"
-        )
-    if number < 1:
-        raise InputError("cv gives one fold; wanted two or more")
-    return fold
-
-
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
     """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
     given = [ks] if isinstance(ks, (int, np.integer)) else list(ks)

@@ -1,29 +1,26 @@
 """Choosing k and the metric: every k and every fold from one search a metric.
 
-Cross-validation needs, for every row, its nearest neighbours among the rows of the *other* folds. So the fold is the
-group that a query may not see, one search finds the k_max neighbours of every row, and each smaller k is a prefix of
-them: index for index what refitting per fold gives, since the order (S, training index) does not depend on which other
-rows are there.
+Cross-validation needs, for every row, its nearest neighbours among the rows of the *other* folds; leave-one-out among all
+others. One search finds the k_max neighbours of every row, and each smaller k is a prefix of them. How folds come out of one
+search is told in ``_fold_votes.py``.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import StratifiedKFold
 
 from . import _search, _threads
+from ._fold_votes import FoldVotes, VoteWeights
+from ._folds import make_folds
 from ._judging import judge
 from ._search import Progress, Rows
 from ._validation import (
     check_algorithm,
-    check_folds,
-    check_ks,
     check_labels,
     check_magnitude,
     check_metric,
@@ -32,9 +29,9 @@ from ._validation import (
     check_rows,
     one_of,
 )  # fmt: skip
+from ._validation_folds import TRAINING_ROWS, check_topk, usable_ks
 from ._validation_protocols import check_same_features, check_test
-from ._voting import WEIGHTS, Weights, vote, weights_of
-from .metrics import METRICS
+from ._voting import WEIGHTS, Weights
 from .protocols._table import ProtocolTable
 
 __all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k", "evaluate_k"]
@@ -53,21 +50,27 @@ class KSelection:
         Ascending.
     metrics : tuple of str
     fold_accuracy : dict of str to ndarray of shape (n_ks, n_folds)
+        Leave-one-out: one column, the accuracy over all rows.
     seconds : dict of str to float
         What the search and the votes of each metric took.
+    n_left_out : int or None
+        Rows, where each was left out once; None for folds.
     """
 
     ks: tuple[int, ...]
     metrics: tuple[str, ...]
     fold_accuracy: dict[str, np.ndarray] = field(repr=False)
     seconds: dict[str, float] = field(default_factory=dict)
+    n_left_out: int | None = None
 
     def mean(self, metric: str) -> np.ndarray:
         """Mean accuracy over folds for every k: (n_ks,)."""
         return self.fold_accuracy[metric].mean(axis=1)
 
     def std(self, metric: str) -> np.ndarray:
-        """Standard deviation over folds for every k: (n_ks,)."""
+        """Standard deviation over folds for every k: (n_ks,). Of rows left out: each is right (1) or wrong (0)."""
+        if self.n_left_out is not None:
+            return spread_of_shares(self.mean(metric))
         return self.fold_accuracy[metric].std(axis=1)
 
     @property
@@ -85,50 +88,10 @@ class KSelection:
         return self.ks[self.best_index]
 
 
-def _folds(codes: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """The fold of every row, int64: stratified by scikit-learn's splitter, shuffled with `seed`."""
-    fold = np.empty(len(codes), dtype=np.int64)
-    splitter = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # a class with fewer rows than folds is missing from some folds: the accuracy is still that of refitting
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        for number, (_, held_out) in enumerate(splitter.split(np.zeros((len(codes), 1)), codes)):
-            fold[held_out] = number
-    return fold
-
-
-def usable_ks(
-    wanted: list[int], n_rows: int, why: str = "the smallest training fold has only {} rows"
-) -> np.ndarray:
-    usable = [k for k in wanted if k <= n_rows]
-    if len(usable) < len(wanted):
-        dropped = ", ".join(str(k) for k in wanted[len(usable) :])
-        warnings.warn(
-            f"k = {dropped} left out: {why.format(n_rows)}",
-            UserWarning, stacklevel=3,
-        )  # fmt: skip
-    return np.array(usable, dtype=np.int64)
-
-
-def right_by_k(
-    rows: Rows, codes: np.ndarray, n_classes: int, fold: np.ndarray, ks: np.ndarray, metric: str, *,
-    weights: Weights = "uniform", temperature: float = 0.07, tie_break: str = "smallest", algorithm: str = "auto",
-    n_threads: int = 1, progress: Progress | None = None,
-) -> np.ndarray:
-    """Whether each row is named rightly by the k nearest of the other folds, from one search: bool (n_rows, n_ks)."""
-    S, indices, _ = _search.search(
-        rows, None, int(ks[-1]), metric, n_threads=n_threads, algorithm=algorithm, query_groups=fold, row_groups=fold,
-        progress=progress,
-    )  # fmt: skip
-    shares = weights_of(METRICS[metric].finish(S), weights, temperature, metric)
-    winners, _, _ = vote(codes[indices], shares, ks, n_classes, tie_break=tie_break, n_threads=n_threads)
-    return winners == codes[:, None]
-
-
-def fold_means(right: np.ndarray, fold: np.ndarray) -> np.ndarray:
-    """The share of right answers in every fold: (n_ks, n_folds)."""
-    counts = np.bincount(fold)
-    return np.stack([np.bincount(fold, weights=of_k) / counts for of_k in right.T.astype(np.float64)])
+def spread_of_shares(shares: np.ndarray) -> np.ndarray:
+    """Standard deviation of answers of which this share is right: each counts 1 or 0."""
+    spread: np.ndarray = np.sqrt(shares * (1.0 - shares))
+    return spread
 
 
 def evaluate_k(
@@ -149,7 +112,8 @@ def evaluate_k(
         As of `KNeighborsClassifier`.
     topk : sequence of int, default=(1, 5)
         1 is the accuracy of the vote. For more, a row is right if its class got a vote and is among the n classes with the
-        highest totals; of equal totals the class that sorts first comes first.
+        highest totals; of equal totals the class that sorts first comes first, with tie_break="nearest" that with the nearer
+        member.
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows.
 
@@ -174,14 +138,13 @@ def evaluate_k(
         one_of("weights", weights, WEIGHTS)
     one_of("tie_break", tie_break, ["smallest", "nearest"])
     check_number("temperature", temperature, minimum=0, strict=True)
-    firsts = [int(check_number("topk", n, minimum=1, whole=True)) for n in topk]
+    firsts = check_topk(topk)
     checked = check_rows(train, "train")
     check_magnitude(checked.rows, "train", name)
     classes, codes = check_labels(y, len(checked.rows))
     queries, truth = check_test(test, y_test, classes, name)
     check_same_features(checked.rows, queries.rows)
-    of = "there are {} training rows"
-    usable = usable_ks(check_ks(DEFAULT_KS if ks is None else ks, len(codes), of), len(codes), of)
+    usable = usable_ks(DEFAULT_KS if ks is None else ks, len(codes), TRAINING_ROWS)
     n_threads = _threads.effective(n_jobs)
     S, indices, _ = _search.search(Rows.of(checked), Rows.of(queries), int(usable[-1]), name, n_threads=n_threads,
                                    algorithm=check_algorithm(algorithm), progress=progress)  # fmt: skip
@@ -199,7 +162,7 @@ def cross_validate_k(
     *,
     ks: Iterable[int] = DEFAULT_KS,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    folds: int = 5,
+    folds: int | str = 5,
     seed: int = 0,
     weights: Weights = "uniform",
     n_jobs: int | None = None,
@@ -214,8 +177,8 @@ def cross_validate_k(
     ks : iterable of int
         Those above the smallest training fold are left out, with a warning.
     metrics : sequence of str
-    folds : int, default=5
-        Stratified, shuffled with `seed`.
+    folds : int or "loo", default=5
+        Stratified, shuffled with `seed`; "loo" leaves out each row once.
     weights : {"uniform", "distance", "softmax"}
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows, over all metrics.
@@ -234,20 +197,18 @@ def cross_validate_k(
     for name in names:
         check_magnitude(checked.rows, "X", name)
     classes, codes = check_labels(y, len(checked.rows))
-    n_folds = check_folds(folds, codes)
-    fold = _folds(codes, n_folds, seed)
-    smallest = len(codes) - int(np.bincount(fold).max())
-    usable = usable_ks(check_ks(ks, smallest), smallest)
-    n_threads = _threads.effective(n_jobs)
+    made = make_folds(folds, codes, codes, seed=seed, name="folds")
+    usable = usable_ks(ks, len(codes) - int(made.held_out().max()))
+    everyone = VoteWeights(made, classes, codes, np.empty(0), None)
+    votes = FoldVotes(Rows.of(checked), made, codes, len(classes), usable, everyone, [weights], 0.07, "smallest", (1,),
+                      _threads.effective(n_jobs))  # fmt: skip
     accuracy, seconds = {}, {}
     for number, name in enumerate(names):
         started = time.perf_counter()
-        step = _step_of(progress, number, len(names))
-        right = right_by_k(Rows.of(checked), codes, len(classes), fold, usable, name, weights=weights, n_threads=n_threads,
-                           progress=step)  # fmt: skip
-        accuracy[name] = fold_means(right, fold)
+        accuracy[name] = votes.accuracy(name, _step_of(progress, number, len(names)))[0, 0]
         seconds[name] = time.perf_counter() - started
-    return KSelection(tuple(int(k) for k in usable), names, accuracy, seconds)
+    n_left_out = len(codes) if made.alone else None
+    return KSelection(tuple(int(k) for k in usable), names, accuracy, seconds, n_left_out)
 
 
 def _step_of(progress: Progress | None, step: int, n_steps: int) -> Progress | None:

@@ -2,44 +2,44 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils.validation import check_is_fitted
 
 from . import _threads
+from ._fold_votes import FoldVotes, VoteWeights
+from ._folds import Folds, make_folds
 from ._rows import Rows
 from ._validation import (
     InputError,
     check_algorithm,
-    check_folds,
-    check_ks,
     check_labels,
     check_magnitude,
     check_metrics,
     check_number,
-    check_partition,
     check_present,
     check_rows,
     one_of,
     remember_features,
 )  # fmt: skip
-from ._voting import WEIGHTS
-from .model_selection import DEFAULT_KS, fold_means, right_by_k, usable_ks
+from ._validation_folds import check_vote_rules, usable_ks
+from ._validation_linear import check_sample_weight
+from .model_selection import DEFAULT_KS, spread_of_shares
 from .neighbors import KNeighborsClassifier
 
 __all__ = ["KNeighborsClassifierCV"]
 
+_TOPK = (1, 5)
+
 
 class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
-    """`KNeighborsClassifier` with k and metric chosen by cross-validation, at the price of one search a metric.
+    """`KNeighborsClassifier` with k, metric and vote rule chosen by cross-validation, at the price of one search a metric.
 
-    A row's neighbours among the rows of the other folds are found once, for the largest k; every smaller k is a prefix of
-    them. That is index for index what fitting each fold anew gives.
+    Every row's neighbours are found once, for the largest k; each fold takes those that it trains on, and every smaller k is
+    a prefix of them. That is index for index what fitting each fold anew gives.
 
     Parameters
     ----------
@@ -48,27 +48,35 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
     metrics : sequence of str, default=("l1", "l2")
     cv : int, "loo", splitter or iterable of (train, test), default=5
         A number: stratified folds, shuffled with `random_state`, and kept together by group where `groups` are given.
-        "loo": leave one row out, or with `groups` one group. Anything else must test every row once and train on the others.
-    weights, temperature, tie_break, algorithm, n_jobs
-        As of `KNeighborsClassifier`.
+        "loo": leave one row out, or with `groups` one group. Splits may overlap and leave rows unused. At equal distances
+        the row that stands first in X is nearer, in whatever order a splitter lists rows.
+    weights : vote rule of `KNeighborsClassifier`, or a list of them, default="uniform"
+    temperature, tie_break, class_weight, algorithm, n_jobs
+        As of `KNeighborsClassifier`; class_weight="balanced" is by the rows that a fold trains on.
     random_state : int, default=0
         Of the shuffle of a numeric `cv`.
 
     Attributes
     ----------
     best_params_ : dict
-        ``metric`` and ``n_neighbors`` of the highest mean accuracy; of equals the first metric and the smallest k.
+        ``metric``, ``weights`` and ``n_neighbors`` of the highest mean accuracy; of equals the first metric, the first rule
+        and the smallest k.
     best_score_ : float
     best_index_ : int
     one_standard_error_params_ : dict
-        Of the same metric, the largest k whose mean accuracy is within one standard error of the best.
+        Of the same metric and rule, the largest k whose mean accuracy is within one standard error of the best: the standard
+        deviation of its folds (divisor n_splits - 1) over the root of their number.
     cv_results_ : dict
-        As of scikit-learn's searches: ``params``, ``param_metric``, ``param_n_neighbors``, ``mean_test_score``,
-        ``std_test_score``, ``rank_test_score`` and, but for one row left out at a time, ``split<i>_test_score``.
+        As of scikit-learn's searches: ``params``, ``param_metric``, ``param_weights``, ``param_n_neighbors``,
+        ``mean_test_score``, ``std_test_score``, ``rank_test_score`` and ``split<i>_test_score``; and ``mean_test_top5``, the
+        share of rows whose class is among the first five. With one row left out at a time there are no splits, and the
+        standard deviation is of rows, each 1 or 0.
     best_estimator_ : KNeighborsClassifier
         Fitted on all rows.
+    n_splits_ : int
     search_time_ : dict of str to float
         Seconds of each metric.
+    refit_time_ : float
     classes_ : ndarray
 
     Examples
@@ -81,7 +89,7 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, ks=None, metrics=("l1", "l2"), cv=5, *, weights="uniform", temperature=0.07, tie_break="smallest",
-        algorithm="auto", random_state=0, n_jobs=None,
+        class_weight=None, algorithm="auto", random_state=0, n_jobs=None,
     ):
         self.ks = ks
         self.metrics = metrics
@@ -89,19 +97,24 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
         self.weights = weights
         self.temperature = temperature
         self.tie_break = tie_break
+        self.class_weight = class_weight
         self.algorithm = algorithm
         self.random_state = random_state
         self.n_jobs = n_jobs
 
-    def fit(self, X: Any, y: Any, groups: Any = None) -> KNeighborsClassifierCV:
-        """Judge every k under every metric, and fit the best on all rows.
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> KNeighborsClassifierCV:
+        """Judge every setting, and fit the best on all rows.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
         y : array-like of shape (n_rows,)
+        sample_weight : array-like of shape (n_rows,), optional
+            What the vote of a row is multiplied by; rows of weight 0 are nobody's neighbours. Every row counts the same
+            when settings are judged.
         groups : array-like of shape (n_rows,), optional
-            Rows of one group are never neighbours of each other while k is chosen.
+            Rows of one group are never neighbours of each other while settings are judged, by a numeric `cv` or "loo"; a
+            splitter is given them.
 
         Returns
         -------
@@ -111,9 +124,7 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
         ------
         InputError
         """
-        metrics = check_metrics(self.metrics)
-        if not callable(self.weights):
-            one_of("weights", self.weights, WEIGHTS)
+        metrics, rules = check_metrics(self.metrics), check_vote_rules(self.weights)
         one_of("tie_break", self.tie_break, ["smallest", "nearest"])
         check_number("temperature", self.temperature, minimum=0, strict=True)
         algorithm, n_threads = check_algorithm(self.algorithm), _threads.effective(self.n_jobs)
@@ -124,72 +135,59 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
         classes, codes = check_labels(y, len(checked.rows))
         if len(codes) == 1:
             raise InputError("X has one sample; cross-validation needs two or more")
-        fold = self._fold_of_every_row(codes, groups)
-        smallest = len(codes) - int(np.bincount(fold).max())
-        ks = usable_ks(check_ks(DEFAULT_KS if self.ks is None else self.ks, smallest), smallest)
-        rows, scores, seconds = Rows.of(checked), [], {}
+        labels, given = np.asarray(classes)[codes], check_sample_weight(sample_weight, len(codes))
+        folds = make_folds(self.cv, labels, codes, groups, self.random_state)
+        weights = VoteWeights(folds, classes, codes, given, self.class_weight)
+        smallest = int(folds.trained_on(weights.visible).min())
+        ks = usable_ks(DEFAULT_KS if self.ks is None else self.ks, smallest)
+        votes = FoldVotes(Rows.of(checked), folds, codes, len(classes), ks, weights, rules, self.temperature, self.tie_break,
+                          _TOPK, n_threads, algorithm)  # fmt: skip
+        accuracy, seconds = [], {}
         for name in metrics:
             begun = time.perf_counter()
-            right = right_by_k(rows, codes, len(classes), fold, ks, name, weights=self.weights, temperature=self.temperature,
-                               tie_break=self.tie_break, algorithm=algorithm, n_threads=n_threads)  # fmt: skip
-            scores.append(fold_means(right, fold))
+            accuracy.append(votes.accuracy(name))
             seconds[name] = time.perf_counter() - begun
-        self._choose(metrics, ks, np.concatenate(scores), with_splits=int(fold.max()) + 1 < len(codes))
+        params: list[dict[str, Any]] = [
+            {"metric": name, "weights": rule, "n_neighbors": int(k)} for name in metrics for rule in rules for k in ks
+        ]
+        # (metrics, topk, rules, ks, folds) -> (topk, settings, folds)
+        of_settings = np.swapaxes(accuracy, 0, 1).reshape(len(_TOPK), len(params), -1)
+        self._choose(params, folds, *of_settings)
         best = KNeighborsClassifier(
-            weights=self.weights, temperature=self.temperature, tie_break=self.tie_break, algorithm=self.algorithm,
-            n_jobs=self.n_jobs, **self.best_params_,
+            temperature=self.temperature, tie_break=self.tie_break, class_weight=self.class_weight,
+            algorithm=self.algorithm, n_jobs=self.n_jobs, **self.best_params_,
         )  # fmt: skip
-        self.best_estimator_ = best.fit(checked.rows, np.asarray(classes)[codes])
-        self.search_time_, self.classes_ = seconds, classes
+        begun = time.perf_counter()
+        self.best_estimator_ = best.fit(checked.rows, labels, sample_weight)
+        self.refit_time_ = time.perf_counter() - begun
+        self.search_time_, self.classes_, self.n_splits_ = seconds, classes, folds.n_folds
         remember_features(self, X)
         return self
 
-    def _fold_of_every_row(self, codes: np.ndarray, groups: Any) -> np.ndarray:
-        """int64, from 0; rows of one fold do not see each other."""
-        n, of_groups = len(codes), None
-        if groups is not None:
-            of_groups = np.unique(np.asarray(groups), return_inverse=True)[1].astype(np.int64)
-            if of_groups.shape != (n,):
-                raise InputError(f"groups has shape {of_groups.shape}, but there are {n} rows; give one group a row")
-        if isinstance(self.cv, str):
-            one_of("cv", self.cv, ["loo"])
-            fold = np.arange(n, dtype=np.int64) if of_groups is None else of_groups
-            if fold.max() == 0:
-                raise InputError('cv="loo" needs two rows (or groups) or more, and there is one')
-            return fold
-        splitter = self.cv
-        if isinstance(splitter, (int, np.integer)) and not isinstance(splitter, bool):
-            n_folds = check_folds(splitter, codes, "cv")
-            kind = StratifiedKFold if of_groups is None else StratifiedGroupKFold
-            splitter = kind(n_folds, shuffle=True, random_state=self.random_state)
-        else:
-            splitter = check_cv(splitter, codes, classifier=True)
-        return check_partition(splitter.split(np.zeros((n, 1)), codes, of_groups), n)
-
-    def _choose(self, metrics: tuple[str, ...], ks: np.ndarray, scores: np.ndarray, *, with_splits: bool) -> None:
-        """cv_results_ and the choices, from the accuracies (n_metrics * n_ks, n_folds)."""
-        mean, std = scores.mean(axis=1), scores.std(axis=1)
-        order = np.argsort(-mean, kind="stable")
-        ranks = np.empty(len(mean), dtype=np.int32)
-        ranks[order] = [1 + int(np.count_nonzero(mean > mean[at])) for at in order]
-        params: list[dict[str, Any]] = [{"metric": metric, "n_neighbors": int(k)} for metric in metrics for k in ks]
-        self.best_index_ = int(order[0])
-        self.best_params_: dict[str, Any] = params[self.best_index_]
+    def _choose(self, params: list[dict[str, Any]], folds: Folds, top1: np.ndarray, top5: np.ndarray) -> None:
+        """cv_results_ and the choices, from accuracies (n_settings, n_folds), or (n_settings, 1) of rows left out."""
+        mean = top1.mean(axis=1)
+        std = spread_of_shares(mean) if folds.alone else top1.std(axis=1)
+        self.best_index_ = int(np.argmax(mean))
+        self.best_params_ = params[self.best_index_]
         self.best_score_ = float(mean[self.best_index_])
-        n_folds = scores.shape[1]
-        least = self.best_score_ - std[self.best_index_] * math.sqrt(n_folds / (n_folds - 1)) / math.sqrt(n_folds)
-        near = [p for p, m in zip(params, mean, strict=True) if p["metric"] == self.best_params_["metric"] and m >= least]
-        self.one_standard_error_params_ = near[-1]
+        least = self.best_score_ - std[self.best_index_] / np.sqrt(max(1, folds.n_folds - 1))
+        self.one_standard_error_params_ = [
+            setting for setting, of_setting in zip(params, mean, strict=True)
+            if of_setting >= least and all(setting[name] == self.best_params_[name] for name in ("metric", "weights"))
+        ][-1]  # fmt: skip
         self.cv_results_ = {
             "params": params,
-            "param_metric": np.array([p["metric"] for p in params], dtype=object),
-            "param_n_neighbors": np.array([p["n_neighbors"] for p in params]),
+            "param_metric": np.array([setting["metric"] for setting in params], dtype=object),
+            "param_weights": np.array([setting["weights"] for setting in params], dtype=object),
+            "param_n_neighbors": np.array([setting["n_neighbors"] for setting in params]),
             "mean_test_score": mean,
             "std_test_score": std,
-            "rank_test_score": ranks,
+            "rank_test_score": 1 + np.count_nonzero(mean > mean[:, None], axis=1).astype(np.int32),
+            "mean_test_top5": top5.mean(axis=1),
         }
-        if with_splits:
-            self.cv_results_ |= {f"split{at}_test_score": of_fold for at, of_fold in enumerate(scores.T)}
+        if not folds.alone:
+            self.cv_results_ |= {f"split{at}_test_score": of_fold for at, of_fold in enumerate(top1.T)}
 
     def _best(self, X: Any) -> tuple[KNeighborsClassifier, Any]:
         check_is_fitted(self, "best_estimator_")

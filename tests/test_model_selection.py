@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from fastcls import KNeighborsClassifier
-from fastcls.model_selection import KSelection, _folds, cross_validate_k
+from fastcls._folds import make_folds
+from fastcls.model_selection import KSelection, cross_validate_k
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance", "softmax"])
@@ -13,7 +14,8 @@ def test_equals_refitting_per_fold_on_data_full_of_ties(weights):
     X, y = rng.integers(0, 3, size=(120, 4)).astype(np.uint8), rng.choice(["a", "b", "c"], size=120)
     ks = [1, 2, 3, 5, 10, 50]
     found = cross_validate_k(X, y, ks=ks, metrics=("l1", "l2", "cosine"), folds=5, seed=3, weights=weights)
-    fold = _folds(np.unique(y, return_inverse=True)[1], 5, 3)
+    codes = np.unique(y, return_inverse=True)[1]
+    fold = make_folds(5, codes, codes, seed=3).of_row
     for metric in found.metrics:
         for i, k in enumerate(ks):
             for f in range(5):
@@ -39,7 +41,7 @@ def test_choice_is_the_best_mean_the_smallest_k_the_first_metric():
 
 def test_large_ks_are_dropped_with_a_warning():
     X, y = np.arange(20, dtype=np.uint8).reshape(-1, 1), np.repeat([0, 1], 10)
-    with pytest.warns(UserWarning, match="k = 17, 100 left out: the smallest training fold has only 16 rows"):
+    with pytest.warns(UserWarning, match="k = 17, 100 left out: the smallest training fold has 16 rows"):
         found = cross_validate_k(X, y, ks=[1, 16, 17, 100])
     assert found.ks == (1, 16)
 

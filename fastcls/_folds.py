@@ -1,0 +1,115 @@
+"""Which rows every fold trains on and which it holds out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold
+
+from ._validation import InputError, check_folds
+from ._validation_folds import Split, check_groups, check_splits, check_splitter
+
+__all__ = ["Folds", "make_folds"]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The splits of a cross-validation.
+
+    Attributes
+    ----------
+    n_rows : int
+    of_row : ndarray of shape (n_rows,), int64, or None
+        The fold of every row, where each row is held out once and a fold trains on all rows that it does not hold out.
+    splits : tuple of (train, test)
+        Row numbers, ascending; empty where `of_row` says all.
+    alone : bool
+        Every row is a fold of its own.
+    """
+
+    n_rows: int
+    of_row: np.ndarray | None = None
+    splits: tuple[Split, ...] = ()
+    alone: bool = False
+
+    @property
+    def n_folds(self) -> int:
+        return len(self.splits) if self.of_row is None else int(self.of_row.max()) + 1
+
+    def held_out(self) -> np.ndarray:
+        """How many rows each fold holds out: int64 (n_folds,)."""
+        if self.of_row is not None:
+            return np.bincount(self.of_row)
+        return np.array([len(test) for _, test in self.splits])
+
+    def trained_on(self, rows: np.ndarray) -> np.ndarray:
+        """How many of some rows, bool (n_rows,), every fold trains on: int64 (n_folds,)."""
+        if self.of_row is None:
+            return np.array([np.count_nonzero(rows[train]) for train, _ in self.splits])
+        return np.count_nonzero(rows) - np.bincount(self.of_row[rows], minlength=self.n_folds)
+
+    def training_rows(self, fold: int) -> np.ndarray:
+        """Whether each row trains in this fold: bool (n_rows,)."""
+        if self.of_row is not None:
+            return self.of_row != fold
+        trains = np.zeros(self.n_rows, dtype=bool)
+        trains[self.splits[fold][0]] = True
+        return trains
+
+
+def make_folds(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, seed: Any = 0, name: str = "cv") -> Folds:
+    """Folds as they were asked for.
+
+    Parameters
+    ----------
+    cv : int, "loo", splitter or iterable of (train, test)
+        A number: stratified, shuffled with `seed`, groups kept whole. "loo": each row is left out once; with groups each
+        group.
+    y, codes : ndarray of shape (n_rows,)
+        Labels, and their codes.
+    groups : array-like of shape (n_rows,), optional
+    seed : int, RandomState or None
+    name : str
+        What the user calls `cv`.
+    """
+    n_rows, of_group = len(codes), check_groups(groups, len(codes))
+    if isinstance(cv, str) and cv == "loo" and of_group is None:
+        cv = LeaveOneOut()
+    if isinstance(cv, LeaveOneOut):
+        if n_rows < 2:
+            raise InputError(f"{name}={cv!r}, but there is one row only; give at least two")
+        return Folds(n_rows, of_row=np.arange(n_rows, dtype=np.int64), alone=True)
+    if (isinstance(cv, str) and cv == "loo") or (isinstance(cv, LeaveOneGroupOut) and of_group is not None):
+        return Folds(n_rows, of_row=of_group)
+    if isinstance(cv, (int, np.integer, float)):
+        n_folds, splitter = check_folds(cv, codes, name), StratifiedKFold
+        if of_group is not None:
+            splitter = StratifiedGroupKFold
+            if n_folds > of_group.max() + 1:
+                raise InputError(f"{name}={n_folds}, but there are only {of_group.max() + 1} groups; ask for at most that")
+        cv = splitter(n_folds, shuffle=True, random_state=seed)
+    check_splitter(cv, name)
+    with warnings.catch_warnings():
+        # a class with fewer rows than folds is missing from some folds: the accuracy is still that of refitting
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            splits = check_splits(cv.split(np.zeros((n_rows, 1)), y, groups) if hasattr(cv, "split") else cv, n_rows)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"{name} cannot split these rows: {error}") from None
+    return Folds(n_rows, *_as_partition(splits, n_rows))
+
+
+def _as_partition(splits: tuple[Split, ...], n_rows: int) -> tuple[np.ndarray | None, tuple[Split, ...]]:
+    """The fold of every row, if the splits are a partition; otherwise the splits."""
+    of_row = np.full(n_rows, -1, dtype=np.int64)
+    for fold, (train, test) in enumerate(splits):
+        if len(train) + len(test) != n_rows or (of_row[test] >= 0).any():
+            return None, splits
+        of_row[test] = fold
+    apart = (of_row >= 0).all() and all((of_row[train] != fold).all() for fold, (train, _) in enumerate(splits))
+    return (of_row, ()) if apart else (None, splits)

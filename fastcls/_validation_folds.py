@@ -1,0 +1,98 @@
+"""Checks of user input for cross-validation, in the manner of ``_validation.py``."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from ._validation import InputError, check_ks, check_number, one_of
+from ._voting import WEIGHTS
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+SMALLEST_FOLD, TRAINING_ROWS = "the smallest training fold has {} rows", "there are {} training rows"
+
+
+def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3) -> np.ndarray:
+    """Numbers of neighbours, ascending, int64; those that there are no rows for are left out, with a warning."""
+    wanted = check_ks(ks, n_rows, of)
+    usable = [k for k in wanted if k <= n_rows]
+    if len(usable) < len(wanted):
+        dropped = ", ".join(str(k) for k in wanted[len(usable) :])
+        warnings.warn(f"k = {dropped} left out: {of.format(n_rows)}", UserWarning, stacklevel=stacklevel)
+    return np.array(usable, dtype=np.int64)
+
+
+def check_vote_rules(weights: Any) -> list[Any]:
+    """One vote rule or several, each once."""
+    rules = [weights] if isinstance(weights, str) or callable(weights) else list(weights)
+    if not rules:
+        raise InputError(f"weights is empty; choose from: {', '.join(WEIGHTS)}, or give a function")
+    for rule in rules:
+        if not callable(rule):
+            one_of("weights", rule, WEIGHTS)
+    return [rule for place, rule in enumerate(rules) if rule not in rules[:place]]
+
+
+def check_topk(topk: Any) -> tuple[int, ...]:
+    """In how many best-placed classes the right one must be: whole numbers of at least 1, ascending, each once."""
+    given = [topk] if isinstance(topk, (int, np.integer)) else list(topk)
+    if not given:
+        raise InputError("topk is empty; give at least one whole number, such as topk=(1, 5)")
+    return tuple(sorted({int(check_number("topk", value, minimum=1, whole=True)) for value in given}))
+
+
+def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
+    """The number of every row's group, int64 (n_rows,); None where none are given."""
+    if groups is None:
+        return None
+    given = np.asarray(groups)
+    if given.shape != (n_rows,):
+        raise InputError(f"groups has shape {given.shape}; wanted {(n_rows,)}: give one group a row")
+    try:
+        names, numbers = np.unique(given, return_inverse=True)
+    except TypeError:
+        raise InputError("groups mixes values that have no common order; make them all of one type") from None
+    if len(names) < 2:
+        raise InputError("groups holds one group only; give rows of at least two, or leave groups out")
+    return numbers.astype(np.int64).reshape(-1)
+
+
+def check_splitter(cv: Any, name: str = "cv") -> Any:
+    """What was given as `cv`, if it is a splitter or pairs of row numbers."""
+    if isinstance(cv, (str, bytes)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        raise InputError(f"{name}={cv!r}; wanted a number of folds, 'loo', a splitter, or pairs (train, test) of rows")
+    return cv
+
+
+def check_splits(given: Iterable[Any], n_rows: int) -> tuple[Split, ...]:
+    """The pairs (train, test) of a splitter as row numbers, int64 ascending: none empty, none twice in a part."""
+    found = []
+    for number, pair in enumerate(given):
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise InputError(f"split {number} of cv is no pair (train, test); give pairs of row numbers")
+        parts = [_row_numbers(part, n_rows, f"{name} of split {number}") for name, part in zip(("train", "test"), pair,
+                                                                                              strict=True)]  # fmt: skip
+        found.append((parts[0], parts[1]))
+    if not found:
+        raise InputError("cv gives no split at all; give at least one pair (train, test)")
+    return tuple(found)
+
+
+def _row_numbers(part: Any, n_rows: int, name: str) -> np.ndarray:
+    rows = np.asarray(part)
+    if rows.dtype == bool and rows.shape == (n_rows,):
+        rows = np.flatnonzero(rows)
+    if rows.ndim != 1 or not len(rows) or rows.dtype.kind not in "iu":
+        raise InputError(f"{name} has shape {rows.shape} and type {rows.dtype}; wanted row numbers, at least one")
+    rows = np.sort(rows.astype(np.int64))
+    if rows[0] < 0 or rows[-1] >= n_rows:
+        raise InputError(f"{name} holds {rows[0]} to {rows[-1]}; there are rows 0 to {n_rows - 1}")
+    twice = rows[1:][rows[1:] == rows[:-1]]
+    if len(twice):
+        raise InputError(f"{name} holds row {twice[0]} twice; give every row of a part once")
+    return rows
