@@ -405,7 +405,8 @@ class Basis:
             some = rows[block]
             squares = np.empty(len(some))
             _kernels.sums_to_point(_bytes(some), _storage(some), _kernels.SUMS["sql2"], _bytes(center), squares, n_threads)
-            squares *= self.data_scale**2
+            with np.errstate(over="ignore"):  # infinite squares keep their rows
+                squares *= self.data_scale**2
             if self.unit_rows:  # squares that have lost bits say nothing of a direction: like rows of zeros
                 squares[squares < 2.0**-900 * max(1.0, self.data_scale**2)] = 0.0
             Z = np.empty((0, 1))

@@ -13,9 +13,8 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from fastcls._linear cimport (
-    DIGIT_TILE_ROWS, DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, Step, add_bias_slopes, add_gradient, aligned,
-    choose_units, descend_fn, descend_function, job_of, lay_out, split_all_strips, split_slopes, split_strip, strip_sums,
-    tile_to_losses,
+    DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, Step, add_bias_slopes, add_gradient, aligned, descend_fn,
+    descend_function, job_of, lay_out, strip_sums, tile_to_losses,
 )
 from fastcls._losses cimport loss_function
 
@@ -41,7 +40,6 @@ cdef struct Descent:
     const double *max_norms     # of each model; infinity: none
     bint fit_intercept
     bint penalize_intercept
-    bint keeps_digits           # of the weights, from step to step
 
 
 cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize_t strip, Py_ssize_t group) noexcept nogil:
@@ -50,25 +48,20 @@ cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize
     cdef Job *job = &at.job
     cdef Py_ssize_t K = job.n_columns, from_column = K * group // job.n_groups, to_column = K * (group + 1) // job.n_groups
     cdef Py_ssize_t n_strips = job.stride // STRIP, column, at_weight
-    cdef Py_ssize_t model = from_column // job.n_classes
     cdef bint has_sums = n_rows > 0 and at.gradient == NULL
     cdef Step step
     if has_sums:
         strip_sums(job, n_rows, strip, from_column, to_column, sums)
     for column in range(from_column, to_column):
         at_weight = column * job.stride + strip * STRIP
-        if column == from_column or column == (model + 1) * job.n_classes:
-            model = column // job.n_classes
-            step = at.steps[model]
-            step.center = step.center + strip * STRIP
-            step.scale = step.scale + strip * STRIP
-            step.inverse_squared_scale = step.inverse_squared_scale + strip * STRIP
+        step = at.steps[column // job.n_classes]
+        step.center = step.center + strip * STRIP
+        step.scale = step.scale + strip * STRIP
+        step.inverse_squared_scale = step.inverse_squared_scale + strip * STRIP
         at.descend(at.W + at_weight * job.real_bytes, at.trail + at_weight * job.real_bytes,
                    (<uint8_t *> sums) + (column - from_column) * STRIP * job.real_bytes if has_sums else NULL,
                    at.gradient + at_weight if at.gradient != NULL and n_rows > 0 else NULL, per_row,
                    per_row * at.b_slopes[column], &step, at.parts + (column * n_strips + strip) * N_PARTS)
-        if at.keeps_digits:
-            split_strip(job, column, strip)
 
 
 cdef void descend_all(Descent *at, Py_ssize_t n_rows, double per_row) noexcept nogil:
@@ -186,8 +179,6 @@ cdef void batch_losses(Descent *at, Py_ssize_t n, double *totals_out) noexcept n
         add_bias_slopes(job, n_rows, at.b_slopes)
         if at.gradient != NULL:
             add_gradient(job, n_rows, at.gradient)
-        else:
-            split_slopes(job, n_rows)
         for i in range(n_rows):
             weight = job.weights[job.index[start + i]] if job.weights != NULL else 1.0
             for m in range(job.n_models):
@@ -223,7 +214,7 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     cdef bint good = True, has_norms = False
     cdef double[::1] model_penalties = values_out[0].copy() if n_steps > 0 else rates[0].copy()
     cdef uint8_t[::1] room = bytearray(n_models * sizeof(Step))
-    at.job = job_of(X, storage, real, n_models, K, n_threads)
+    at.job = job_of(X, storage, real, n_models, K, stride, n_threads)
     lay_out(&at.job, aligned(scratch), &size)
     at.job.y = &y[0]
     at.job.weights = &weights[0] if weights.shape[0] > 0 else NULL
@@ -254,14 +245,7 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
         at.steps[m].scale = &features[1, 0]
         at.steps[m].inverse_squared_scale = &features[2, 0]
         has_norms = has_norms or isfinite(penalties[2, m])
-    at.keeps_digits = False
-    for step in range(n_steps):
-        at.keeps_digits = at.keeps_digits or (
-            at.job.digits != NULL and min(bounds[step + 1] - bounds[step], at.job.tile_rows) >= DIGIT_TILE_ROWS)
     with nogil:
-        if at.keeps_digits:
-            split_all_strips(&at.job)
-            choose_units(&at.job)
         if n_steps == 0:
             descend_all(&at, 0, 0.0)
             add_parts(&at)
@@ -280,10 +264,6 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
             add_parts(&at)
             if has_norms:
                 project(&at)
-                if at.keeps_digits:
-                    split_all_strips(&at.job)
-            if at.keeps_digits:
-                choose_units(&at.job)
             for m in range(n_models):
                 values_out[step, m] = values_out[step, m] * per_row + model_penalties[m]
                 good = good and isfinite(values_out[step, m])

@@ -1,6 +1,6 @@
 """What the modules of the linear classifiers share: a job (rows, weights, a tile of scratch) and the passes over a tile."""
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 
 from fastcls._losses cimport sample_loss
 
@@ -18,14 +18,6 @@ cdef extern from "linear_contract.h" nogil:
         const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const void *G, Py_ssize_t g_stride, int n_columns,
         void *out)
     ctypedef double (*squares_fn "fastcls_squares_fn")(const void *row, Py_ssize_t n_features, const double *center)
-    ctypedef struct DigitKernels "fastcls_digit_kernels":
-        void (*split_strip)(const float *w, float unit, int8_t *digits_out, float *measures_out) noexcept nogil
-        int (*split_slopes)(const float *G, Py_ssize_t n_rows, Py_ssize_t n_columns, int32_t *digits_out,
-                            float *units_out) noexcept nogil
-        void (*scores)(const void **rows, const void *ahead, Py_ssize_t n_features, const int8_t *W, Py_ssize_t w_stride,
-                       const float *units, int n_columns, double *out, Py_ssize_t out_stride) noexcept nogil
-        void (*gradient)(const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const int32_t *G, Py_ssize_t g_plane,
-                         const float *units, int n_columns, float *out) noexcept nogil
     ctypedef struct Step "fastcls_step":
         double rate
         double momentum
@@ -38,9 +30,6 @@ cdef extern from "linear_contract.h" nogil:
     ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const void *sums, const double *totals,
                                                      double per_row, double bias_slope, const Step *step,
                                                      double *parts_out)
-
-cdef enum:
-    DIGIT_TILE_ROWS = 64        # to write W in digits takes as long as the scores of about five rows
 
 cdef struct Job:
     # Rows
@@ -61,14 +50,6 @@ cdef struct Job:
     int n_threads
     scores_fn scores
     gradient_fn gradient
-    const DigitKernels *digits  # NULL: not for these types, or for so many weights
-    bint weights_in_digits      # as they stand: every column has a unit
-    bint tile_in_digits
-    int8_t *W_digits            # (n_strips, n_columns, 3, STRIP): what one core descends is one run of memory
-    float *W_units              # (n_columns,)
-    float *W_measures           # (n_columns, n_strips, 2): largest and sum of magnitudes
-    int32_t *G_digits           # (tile_rows / 4, 3, n_columns): four rows' bytes
-    float *G_units
     # A tile of scratch
     Py_ssize_t tile_rows
     const void **rows
@@ -82,12 +63,8 @@ cdef struct Job:
 cdef descend_fn descend_function(int real) noexcept nogil
 cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nogil
 cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
-                int n_threads) noexcept nogil
+                Py_ssize_t stride, int n_threads) noexcept nogil
 cdef uint8_t *aligned(uint8_t[::1] scratch) noexcept nogil
-cdef void split_strip(Job *job, Py_ssize_t column, Py_ssize_t strip) noexcept nogil
-cdef void split_all_strips(Job *job) noexcept nogil
-cdef void choose_units(Job *job) noexcept nogil
-cdef void split_slopes(Job *job, Py_ssize_t n_rows) noexcept nogil
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
                      void *sums_out) noexcept nogil

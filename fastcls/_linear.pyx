@@ -16,7 +16,7 @@ classes each would be as large as W).
 
 from cython.parallel cimport prange
 
-from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t
+from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 from fastcls._losses cimport loss_function
@@ -25,9 +25,8 @@ from fastcls import _kernels
 
 cdef extern from "linear_dispatch.h" nogil:
     enum:
-        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_U8, FASTCLS_N_DIGITS, FASTCLS_SPREAD
+        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS
     ctypedef struct LinearIsa "fastcls_linear_isa":
-        const DigitKernels *digits
         int score_rows
         int columns
         scores_fn scores[5][2]
@@ -36,22 +35,17 @@ cdef extern from "linear_dispatch.h" nogil:
         descend_fn descend[2]
     const LinearIsa *fastcls_linear
     int fastcls_linear_use(const char *name)
-    float fastcls_digit_unit(float top, double magnitudes, Py_ssize_t n, double spread)
-    void fastcls_prefetch "FASTCLS_PREFETCH"(const void *p)
     const Py_ssize_t fastcls_type_bytes[5]
 
 cdef enum:
     TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
     LEAST_TILE_ROWS = 16
     TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
-    BLOCK_ROWS = 16             # rows that use two columns' digits while these are in the nearest cache
     ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
     MANY_WEIGHTS = 1 << 20      # bytes of weights that no longer stay in it from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
     SERIAL_WORK = 200000        # multiply-adds, 5 us: below, waking threads costs more than it saves
-    DIGIT_COLUMNS = 12          # of one call of the kernels of digits: their float32 sums fit where 6 of float64 do
-    MOST_DIGIT_WEIGHTS = 4 << 20    # their digits are scratch, 3 bytes each
 
 REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
 STRIP_FEATURES = STRIP
@@ -88,17 +82,6 @@ cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nog
     at += rounded(rows * job.n_columns * job.real_bytes + 64)
     job.losses = <double *> (scratch + at)
     at += rounded(rows * job.n_models * sizeof(double))
-    if job.digits != NULL:
-        job.W_digits = <int8_t *> (scratch + at)
-        at += rounded(FASTCLS_N_DIGITS * job.n_columns * job.stride)
-        job.G_digits = <int32_t *> (scratch + at)
-        at += rounded(FASTCLS_N_DIGITS * job.n_columns * rows)
-        job.W_units = <float *> (scratch + at)
-        at += rounded(job.n_columns * sizeof(float))
-        job.W_measures = <float *> (scratch + at)
-        at += rounded(job.n_columns * (job.stride // STRIP) * 2 * sizeof(float))
-        job.G_units = <float *> (scratch + at)
-        at += rounded(job.n_columns * sizeof(float))
     size_out[0] = at + 64
 
 
@@ -106,46 +89,29 @@ cdef descend_fn descend_function(int real) noexcept nogil:
     return fastcls_linear.descend[real]
 
 
-cdef Job shape_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns) noexcept nogil:
-    """What of a job follows from its shapes and types."""
-    cdef Job job
-    job.item_bytes = fastcls_type_bytes[storage]
-    job.row_bytes = n_features * job.item_bytes
-    job.n_features = n_features
-    job.stride = (n_features + STRIP - 1) // STRIP * STRIP
-    job.n_models = n_models
-    job.n_columns = n_columns
-    job.n_classes = n_columns // n_models
-    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
-    job.digits = NULL
-    if storage == FASTCLS_U8 and real == FASTCLS_SINGLES and n_columns * job.stride <= MOST_DIGIT_WEIGHTS:
-        job.digits = fastcls_linear.digits
-    return job
-
-
-cdef void choose_kernels(Job *job, bint in_digits) noexcept nogil:
-    """Kernels for the tile at hand, and groups of columns for a call of them. No result depends on the groups."""
-    cdef Py_ssize_t columns = DIGIT_COLUMNS if in_digits else fastcls_linear.columns
-    job.tile_in_digits = in_digits
-    job.n_groups = (job.n_columns + columns - 1) // columns
-
-
 cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
-                int n_threads) noexcept nogil:
-    cdef Job job = shape_of(X.shape[1] // fastcls_type_bytes[storage], storage, real, n_models, n_columns)
+                Py_ssize_t stride, int n_threads) noexcept nogil:
+    cdef Job job
     job.start = &X[0, 0]
+    job.row_bytes = X.shape[1]
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.n_features = job.row_bytes // job.item_bytes
     job.index = NULL
     job.first = 0
     job.y = NULL
     job.weights = NULL
     job.loss = NULL
     job.options = NULL
+    job.n_models = n_models
+    job.n_columns = n_columns
+    job.n_classes = n_columns // n_models
+    job.stride = stride
     job.W = NULL
     job.b = NULL
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    job.n_groups = (n_columns + fastcls_linear.columns - 1) // fastcls_linear.columns
     job.score_rows = fastcls_linear.score_rows
     job.n_threads = n_threads
-    job.weights_in_digits = False
-    choose_kernels(&job, False)
     job.scores = fastcls_linear.scores[storage][real]
     job.gradient = fastcls_linear.gradient[storage][real]
     return job
@@ -166,8 +132,6 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
     cdef size_t room = <size_t> (STRIP * job.item_bytes)
     cdef uint8_t *rest
     for i in range(first, end):
-        if job.y != NULL:
-            fastcls_prefetch(job.y + row_number(job, start + i))
         job.rows[i] = job.start + row_number(job, start + i) * job.row_bytes
         if left:
             rest = job.rest_values + i * room
@@ -176,45 +140,12 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
             job.rest[i] = rest
 
 
-cdef void score_block(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
-    """Scores of a few rows by digits. Each call asks memory for one row of the next block."""
-    cdef const void *rows[FASTCLS_MOST_ROWS]
-    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, column, r, ahead
-    cdef const uint8_t *next_row
-    while f < job.n_features:
-        n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
-        ahead = end
-        column = 0
-        while column < K:
-            i = first
-            while i < end:
-                for r in range(FASTCLS_MOST_ROWS):
-                    rows[r] = <const uint8_t *> job.rows[min(i + r, end - 1)] + f
-                next_row = job.start + row_number(job, start + (ahead if ahead < n_rows else i)) * job.row_bytes
-                job.digits.scores(
-                    rows, next_row + f, n_features,
-                    job.W_digits + (f // STRIP * K + column) * FASTCLS_N_DIGITS * STRIP, K * FASTCLS_N_DIGITS * STRIP,
-                    job.W_units + column,
-                    <int> min(<Py_ssize_t> 2, K - column), job.S + i * K + column, K)
-                ahead += 1
-                i += FASTCLS_MOST_ROWS
-            column += 2
-        f += n_features
-
-
-cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
+cdef void score_rows(Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits."""
     cdef const void *rows[FASTCLS_MOST_ROWS]
-    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r, block
+    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r
     for i in range(first, end):
         memcpy(job.S + i * K, job.b, <size_t> K * sizeof(double))
-    if job.tile_in_digits:
-        # Digits that outgrow the second cache are read once a task instead, and its rows stay in it.
-        block = BLOCK_ROWS if job.n_columns * job.stride * FASTCLS_N_DIGITS <= MANY_WEIGHTS // 4 else end - first
-        while first < end:
-            score_block(job, start, first, min(first + block, end), n_rows)
-            first += block
-        return
     while f < job.n_features:
         n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
         for group in range(job.n_groups):
@@ -230,12 +161,12 @@ cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t en
         f += n_features
 
 
-cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
+cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t K = job.n_columns, i, m, k, row
     cdef double *slopes
     cdef double weight
     find_rows(job, start, first, end)
-    score_rows(job, start, first, end, n_rows)
+    score_rows(job, first, end)
     if job.loss == NULL:
         return
     for i in range(first, end):
@@ -254,75 +185,22 @@ cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_
             memcpy(<double *> job.G + i * K, slopes, <size_t> K * sizeof(double))
 
 
-cdef void split_strip(Job *job, Py_ssize_t column, Py_ssize_t strip) noexcept nogil:
-    """A strip of a column in digits of the unit that it has, and its measures."""
-    cdef Py_ssize_t at = column * job.stride + strip * STRIP
-    job.digits.split_strip(
-        <const float *> job.W + at, job.W_units[column],
-        job.W_digits + (strip * job.n_columns + column) * FASTCLS_N_DIGITS * STRIP,
-        job.W_measures + (column * (job.stride // STRIP) + strip) * 2)
-
-
-cdef void split_all_strips(Job *job) noexcept nogil:
-    cdef Py_ssize_t strip, column
-    for strip in prange(job.stride // STRIP, schedule="static", num_threads=job.n_threads,
-                        use_threads_if=8 * job.n_columns * job.stride > SERIAL_WORK):
-        for column in range(job.n_columns):
-            split_strip(job, column, strip)
-
-
-cdef void choose_units(Job *job) noexcept nogil:
-    """Units from the measures of all strips, a function of the weights alone; where one is new, the digits are too."""
-    cdef Py_ssize_t n_strips = job.stride // STRIP, column, strip
-    cdef bint changed = False
-    cdef double total
-    cdef float top, unit
-    job.weights_in_digits = True
-    for column in range(job.n_columns):
-        top = 0.0
-        total = 0.0
-        for strip in range(n_strips):
-            top = max(top, job.W_measures[(column * n_strips + strip) * 2])
-            total += job.W_measures[(column * n_strips + strip) * 2 + 1]
-        unit = fastcls_digit_unit(top, total, job.n_features, FASTCLS_SPREAD)
-        if unit < 0.0:
-            job.weights_in_digits = False
-            return
-        changed = changed or unit != job.W_units[column]
-        job.W_units[column] = unit
-    if changed:
-        split_all_strips(job)
-
-
-cdef void split_slopes(Job *job, Py_ssize_t n_rows) noexcept nogil:
-    """The tile's slopes in digits too, if its scores were: call this before its gradient."""
-    if job.tile_in_digits:
-        choose_kernels(job, job.digits.split_slopes(<const float *> job.G, n_rows, job.n_columns, job.G_digits, job.G_units))
-
-
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t rows = max(<Py_ssize_t> 4, min(<Py_ssize_t> ROWS_PER_TASK, job.tile_rows // 32 * 4)), task
-    choose_kernels(job, job.weights_in_digits and n_rows >= DIGIT_TILE_ROWS)
     if job.n_columns * job.stride * job.real_bytes > MANY_WEIGHTS:
         # Each task reads all weights: as few tasks as there are threads. A row's scores are the same in any of them.
         rows = max(rows, min(4 * <Py_ssize_t> ROWS_PER_TASK, (n_rows // job.n_threads + 3) // 4 * 4))
-    for task in prange((n_rows + rows - 1) // rows, schedule="static", num_threads=job.n_threads,
+    for task in prange((n_rows + rows - 1) // rows, schedule="dynamic", num_threads=job.n_threads,
                        use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
-        rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows), n_rows)
+        rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows))
 
 
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
                      void *sums_out) noexcept nogil:
     """Sums over the tile's rows of slope x row, for some columns and one strip of features: (columns, STRIP) of `real`."""
     cdef bint is_whole = (strip + 1) * STRIP <= job.n_features
-    cdef const void **rows = job.rows if is_whole else job.rest
-    cdef Py_ssize_t feature = strip * STRIP if is_whole else 0
-    if job.tile_in_digits:
-        job.digits.gradient(rows, n_rows, feature, job.G_digits + from_column, job.n_columns, job.G_units + from_column,
-                            <int> (to_column - from_column), <float *> sums_out)
-    else:
-        job.gradient(rows, n_rows, feature, job.G + from_column * job.real_bytes, job.n_columns,
-                     <int> (to_column - from_column), sums_out)
+    job.gradient(job.rows if is_whole else job.rest, n_rows, strip * STRIP if is_whole else 0,
+                 job.G + from_column * job.real_bytes, job.n_columns, <int> (to_column - from_column), sums_out)
 
 
 cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil:
@@ -351,7 +229,6 @@ cdef void add_strip(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t gr
 
 cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:
     cdef Py_ssize_t n_strips = job.stride // STRIP, n_chunks, task, group, chunk
-    split_slopes(job, n_rows)
     n_chunks = (job.n_groups + GROUPS_PER_TASK - 1) // GROUPS_PER_TASK
     for task in prange(n_strips * n_chunks, schedule="dynamic", num_threads=job.n_threads,
                        use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
@@ -362,8 +239,13 @@ cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept n
 
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
     """Bytes of scratch that a call needs, whatever its number of rows: a few MB."""
-    cdef Job job = shape_of(n_features, storage, real, n_models, n_columns)
+    cdef Job job
     cdef Py_ssize_t size
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
     lay_out(&job, NULL, &size)
     return size
 
@@ -375,8 +257,8 @@ def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W,
     W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. A row's scores depend on that row
     only, bit for bit.
     """
-    cdef Py_ssize_t start = 0, n_rows, size
-    cdef Job job = job_of(X, storage, real, 1, W.shape[0], n_threads)
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size
+    cdef Job job = job_of(X, storage, real, 1, W.shape[0], W.shape[1] // real_bytes, n_threads)
     lay_out(&job, aligned(scratch), &size)
     job.W = &W[0, 0]
     job.b = &b[0]
@@ -410,8 +292,8 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     gradient_out, b_gradient_out : (n_models * n_classes, stride), and without features; no rows means losses only
     scratch : scratch_size bytes
     """
-    cdef Py_ssize_t start = 0, n_rows, size, i, m
-    cdef Job job = job_of(X, storage, real, n_models, W.shape[0], n_threads)
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size, i, m
+    cdef Job job = job_of(X, storage, real, n_models, W.shape[0], W.shape[1] // real_bytes, n_threads)
     cdef double weight
     lay_out(&job, aligned(scratch), &size)
     job.W = &W[0, 0]
@@ -423,9 +305,6 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
     job.loss = loss_function(loss)
     job.options = &options[0] if options.shape[0] > 0 else NULL
     with nogil:
-        if job.digits != NULL and min(n, job.tile_rows) >= DIGIT_TILE_ROWS:
-            split_all_strips(&job)
-            choose_units(&job)
         while start < n:
             n_rows = min(job.tile_rows, n - start)
             tile_to_losses(&job, start, n_rows)
@@ -443,8 +322,13 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
 
 def tile_rows_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
     """Rows of a tile: a function of the shapes only."""
-    cdef Job job = shape_of(n_features, storage, real, n_models, n_columns)
+    cdef Job job
     cdef Py_ssize_t size
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
     lay_out(&job, NULL, &size)
     return job.tile_rows
 
@@ -452,7 +336,7 @@ def tile_rows_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_mode
 def column_sums(const uint8_t[:, ::1] X, int storage, const double[::1] weights, double[:, ::1] sums_out,
                 uint8_t[::1] scratch, int n_threads):
     """Weighted sum of every feature over all rows, added to sums_out (1, stride); weights (n_rows,) or of length 0."""
-    cdef Job job = job_of(X, storage, FASTCLS_DOUBLES, 1, 1, n_threads)
+    cdef Job job = job_of(X, storage, FASTCLS_DOUBLES, 1, 1, sums_out.shape[1], n_threads)
     cdef Py_ssize_t start = 0, n_rows, size, i
     lay_out(&job, aligned(scratch), &size)
     with nogil:

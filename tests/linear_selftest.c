@@ -1,6 +1,6 @@
 /* Every linear kernel of every instruction set that runs here, against plain loops written anew in this file.
 
-     linear_selftest [--break scores|gradient|squares|descend|digits|read]
+     linear_selftest [--break scores|gradient|squares|descend|read]
 
    Small whole numbers must come out exactly, whatever the order of the sum; ordinary values within the bound of any order.
    Prints a line for each instruction set, and exits with 1 at the first difference, naming it. --break plants a fault that
@@ -185,126 +185,7 @@ static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
         within(parts[part], wanted[part], 70 * 0x1p-53 * 64 * 160 * 160 * 6.25); /* 64 terms below (160 x 2.5)^2 */
 }
 
-/* Weights in digits, of columns one and two; every product and sum of digits is exact, so only units and joining round. */
-static void check_digit_scores(const fastcls_digit_kernels *digits, ptrdiff_t n, int n_columns, int kind) {
-    const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP, n_strips = stride / FASTCLS_STRIP;
-    const ptrdiff_t w_stride = n_columns * FASTCLS_N_DIGITS * FASTCLS_STRIP;
-    uint8_t *start = put(rooms[X_ROOM], (size_t)(FASTCLS_MOST_ROWS * n), 1);
-    int8_t *D = (int8_t *)put(rooms[W_ROOM], (size_t)(n_strips * w_stride), 1);
-    float *W = (float *)put(rooms[CENTER_ROOM], (size_t)(n_columns * stride) * sizeof(float), 1), units[2];
-    fill(start, FASTCLS_U8, FASTCLS_MOST_ROWS * n, 0);
-    at("scores by digits, %td features, %d columns, kind %d", n, n_columns, kind);
-    for (int k = 0; k < n_columns; k++) {
-        float top = 0.0f, measures[2];
-        double size = 0.0;
-        for (ptrdiff_t f = 0; f < stride; f++) {
-            W[k * stride + f] = f < n ? (float)any_weight(kind) : 0.0f;
-            top = fmaxf(top, fabsf(W[k * stride + f]));
-            size += fabs((double)W[k * stride + f]);
-        }
-        units[k] = fastcls_digit_unit(top, size, n, FASTCLS_SPREAD);
-        within(units[k] >= 0.0f, 1, 0);
-        within(units[k] * FASTCLS_DIGIT_TOP >= top * (1 - 0x1p-22f) && units[k] * FASTCLS_DIGIT_TOP <= 2 * top * (1 + 0x1p-22f), 1, 0);
-        float found = 0.0f;
-        double sum = 0.0;
-        for (ptrdiff_t strip = 0; strip < n_strips; strip++) {
-            int8_t *of = D + strip * w_stride + k * FASTCLS_N_DIGITS * FASTCLS_STRIP;
-            digits->split_strip(W + k * stride + strip * FASTCLS_STRIP, units[k], of, measures);
-            found = fmaxf(found, measures[0]);
-            sum += measures[1];
-            if (planted("digits") && n == 65 && strip == 1)
-                of[FASTCLS_STRIP] = (int8_t)(of[FASTCLS_STRIP] + 1);
-            for (int f = 0; f < FASTCLS_STRIP; f++)
-                within(units[k] * (of[f] + 256.0 * of[FASTCLS_STRIP + f] + 65536.0 * of[2 * FASTCLS_STRIP + f]),
-                       W[k * stride + strip * FASTCLS_STRIP + f], 1.5 * units[k]);
-        }
-        within(found, top, 0.0);
-        within(sum, size, size * 64 * 0x1p-24);
-    }
-    const void *rows[FASTCLS_MOST_ROWS];
-    for (int r = 0; r < FASTCLS_MOST_ROWS; r++)
-        rows[r] = start + r * n;
-    double out[FASTCLS_MOST_ROWS * 3];
-    for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
-        out[i] = 7.0;
-    digits->scores(rows, rows[0], n + (planted("read") && n == 63), D, w_stride, units, n_columns, out, 3);
-    for (int r = 0; r < FASTCLS_MOST_ROWS; r++) {
-        for (int k = 0; k < n_columns; k++) {
-            double total = 0.0, size = 0.0;
-            for (ptrdiff_t f = 0; f < n; f++) {
-                total += value(rows[r], FASTCLS_U8, f) * (double)W[k * stride + f];
-                size += value(rows[r], FASTCLS_U8, f) * (1.5 * units[k] + 10 * 0x1p-24 * fabs((double)W[k * stride + f]));
-            }
-            within(out[r * 3 + k], 7.0 + total, size + 7.0 * 0x1p-52);
-            double alone[FASTCLS_MOST_ROWS] = {7.0};
-            const void *only[FASTCLS_MOST_ROWS] = {rows[r], rows[0], rows[0], rows[0]};
-            digits->scores(only, rows[0], n, D + k * FASTCLS_N_DIGITS * FASTCLS_STRIP, w_stride, units + k, 1, alone, 1);
-            within(alone[0], out[r * 3 + k], 0.0);
-        }
-        within(out[r * 3 + n_columns], 7.0, 0.0);
-    }
-}
-
-static void check_digit_gradient(const fastcls_digit_kernels *digits, ptrdiff_t n_rows, int n_columns, int kind) {
-    enum { N = 2 * FASTCLS_STRIP, COLUMNS = 35 };
-    const ptrdiff_t feature = n_rows % 2 * FASTCLS_STRIP;
-    uint8_t *start = put(rooms[X_ROOM], (size_t)(n_rows * N), 1);
-    float *G = (float *)put(rooms[CENTER_ROOM], (size_t)(n_rows * n_columns) * sizeof(float), 1), units[COLUMNS];
-    int32_t *D = (int32_t *)put(rooms[W_ROOM], (size_t)((n_rows + 3) / 4 * FASTCLS_N_DIGITS * n_columns) * 4, 1);
-    fill(start, FASTCLS_U8, n_rows * N, 0);
-    for (ptrdiff_t i = 0; i < n_rows * n_columns; i++)
-        G[i] = i % n_columns == 2 ? 0.0f : (float)any_weight(kind);
-    static const void *rows[FASTCLS_DIGIT_ROWS];
-    for (ptrdiff_t r = 0; r < n_rows; r++)
-        rows[r] = start + r * N;
-    static float out[COLUMNS * FASTCLS_STRIP];
-    memset(out, 0xff, sizeof out);
-    at("gradient by digits, %td rows, %d columns, kind %d", n_rows, n_columns, kind);
-    within(digits->split_slopes(G, n_rows, n_columns, D, units), 1, 0);
-    digits->gradient(rows, n_rows, feature, D, n_columns, units, n_columns, out);
-    if (planted("digits") && n_rows == 67)
-        out[FASTCLS_STRIP - 1] *= 1.001f;
-    for (int k = 0; k < n_columns; k++)
-        for (int f = 0; f < FASTCLS_STRIP; f++) {
-            double total = 0.0, size = 0.0;
-            for (ptrdiff_t r = 0; r < n_rows; r++) {
-                const double x = value(rows[r], FASTCLS_U8, feature + f), g = (double)G[r * n_columns + k];
-                total += x * g;
-                size += x * (1.5 * units[k] + 4 * 0x1p-24 * fabs(g));
-            }
-            within(out[k * FASTCLS_STRIP + f], total, size);
-        }
-    G[n_rows * n_columns - 1] = NAN; /* what cannot be digits is said to be none */
-    within(digits->split_slopes(G, n_rows, n_columns, D, units), 0, 0);
-    G[n_rows * n_columns - 1] = INFINITY;
-    within(digits->split_slopes(G, n_rows, n_columns, D, units), 0, 0);
-}
-
-static void check_digits(const fastcls_digit_kernels *digits) {
-    static const ptrdiff_t wide[] = {127, 128, 129, 784, 3071, MOST_FEATURES};
-    for (int kind = 0; kind < 2; kind++)
-        for (int columns = 1; columns <= 2; columns++) {
-            for (ptrdiff_t n = 1; n <= 70; n++)
-                check_digit_scores(digits, n, columns, kind);
-            for (int i = 0; i < 6; i++)
-                check_digit_scores(digits, wide[i], columns, kind);
-        }
-    for (int columns = 1; columns <= 35; columns += columns < 18 ? 1 : 17)
-        for (ptrdiff_t n_rows = 1; n_rows <= FASTCLS_DIGIT_ROWS; n_rows += n_rows < 6 ? 1 : n_rows == 6 ? 61 : 63)
-            check_digit_gradient(digits, n_rows, columns, (int)(n_rows + columns) % 2);
-    const double nan = NAN;
-    at("units");
-    within(fastcls_digit_unit(0.0f, 0.0, 9, FASTCLS_SPREAD), 0.0, 0.0);
-    within(fastcls_digit_unit((float)nan, nan, 9, FASTCLS_SPREAD), -1.0, 0.0);
-    within(fastcls_digit_unit(1.0f, nan, 9, FASTCLS_SPREAD), -1.0, 0.0);
-    within(fastcls_digit_unit(INFINITY, INFINITY, 9, FASTCLS_SPREAD), -1.0, 0.0);
-    within(fastcls_digit_unit(1e-35f, 9e-35, 9, FASTCLS_SPREAD), -1.0, 0.0);
-    within(fastcls_digit_unit(1.0f, 1.0, 257, FASTCLS_SPREAD), -1.0, 0.0);
-}
-
 static void check_isa(const fastcls_linear_isa *isa) {
-    if (isa->digits)
-        check_digits(isa->digits);
     static const ptrdiff_t wide[] = {127, 128, 129, 784, 3071, MOST_FEATURES};
     for (int type = 0; type < FASTCLS_N_TYPES; type++)
         for (int kind = 0; kind < 2; kind++) {

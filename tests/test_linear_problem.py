@@ -349,7 +349,7 @@ def test_wrong_input_is_refused_in_one_line(call, words):
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 37])
 @pytest.mark.parametrize("spread", [1.0, 1e-4, 1e-7])
 def test_bytes_under_single_weights_stay_within_the_rounding_of_single_weights(n_classes, spread):
-    """Whole-number kernels or not: weights and slopes moved by 2^-22 of the largest in their column, sums by 2^-20."""
+    """Weights and slopes are float32, sums of 333 or 257 of them: 2^-20 of the magnitudes, a few times over."""
     rng = np.random.default_rng(n_classes)
     X, y = rng.integers(0, 256, (700, 333), dtype=np.uint8), rng.integers(0, n_classes, 700)
     W = rng.normal(size=(n_classes, 333)) / 1000 * np.where(rng.random(333) < 0.01, 1.0, spread)
@@ -366,7 +366,7 @@ def test_bytes_under_single_weights_stay_within_the_rounding_of_single_weights(n
 
 
 def test_steps_give_the_same_bytes_however_calls_share_them_out():
-    """Units of weights are chosen anew after every step: one call of six steps is six calls of one."""
+    """Six calls of one step are one call of six, but for the rounding of W between calls."""
     rng = np.random.default_rng(3)
     X, y = rng.integers(0, 256, (256, 500), dtype=np.uint8), rng.integers(0, 7, 256)
     problem = LinearProblem(X, y, "softmax", "l2", 1e-3, True, center=np.full(500, 127.5), scale=70.0)
@@ -376,3 +376,26 @@ def test_steps_give_the_same_bytes_however_calls_share_them_out():
         W = optim.GradientDescent(1, 0.3, momentum=0.0, tol=None).minimize(problem, W).W
     # Between calls W goes to the scaled space in float64 and back: a rounding of the last place of float32 a step, no more.
     assert np.abs(whole - W).max() <= 6 * 2.0**-22 * np.abs(W).max()
+
+
+def test_a_models_bytes_do_not_depend_on_the_models_beside_it():
+    rng = np.random.default_rng(4)
+    X, y = rng.integers(0, 256, (400, 300), dtype=np.uint8), rng.integers(0, 5, 400)
+    problem = LinearProblem(X, y)
+    W = rng.normal(size=problem.shape) / 1000
+    spiky = W * 1e-5
+    spiky[:, 7] = 1e-2
+    alone = problem.values([W])[0]
+    assert alone == problem.values([W, spiky])[0] == problem.values([spiky, W])[1] == problem.values([W] * 40)[39]
+
+
+def test_small_slopes_are_kept_beside_a_large_one():
+    """Features that the heaviest row does not have get their gradient from the other rows, to float32's precision."""
+    rng = np.random.default_rng(5)
+    X, y, weights = rng.integers(0, 256, (256, 128), dtype=np.uint8), rng.integers(0, 3, 256), np.ones(256)
+    X[0, :64], weights[0] = 0, 1e8
+    W = rng.normal(size=(3, 128)) / 1000
+    (_, single), (_, double) = (
+        LinearProblem(X, y, sample_weight=weights, arithmetic=of).value_and_gradient(W) for of in ("float32", "float64")
+    )
+    assert np.abs(single - double)[:, :64].max() <= 1e-5 * np.abs(double[:, :64]).max()

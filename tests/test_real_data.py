@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import fastcls
-from fastcls import KNeighborsClassifier, datasets, reference
+from fastcls import KNeighborsClassifier, datasets, evaluate_k, reference
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +30,12 @@ def cifar10(shared_data, tmp_path_factory):
 def test_mnist_1nn_under_l2_makes_309_errors(mnist):
     model = KNeighborsClassifier(1).fit(mnist.X, mnist.y)
     assert np.count_nonzero(model.predict(mnist.X_test) != mnist.y_test) == 309
+
+
+def test_mnist_accuracies_of_five_ks_under_l2_from_one_search(mnist):
+    table = evaluate_k(mnist.X, mnist.y, mnist.X_test, mnist.y_test, (1, 3, 5, 7, 9), topk=(1,))
+    right = [round(share * len(mnist.y_test)) for share in table["top1"]]
+    assert dict(zip(table["k"], right, strict=True)) == {1: 9691, 3: 9705, 5: 9688, 7: 9694, 9: 9659}
 
 
 def test_cifar10_jpeg_copy_1nn_under_l1_is_3845(cifar10):

@@ -20,10 +20,8 @@ enum { FASTCLS_STRIP = 64 };
 enum { PREFETCHED_ROWS = 24 };
 #if defined(__GNUC__)
 #define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
-#define FASTCLS_PREFETCH_LATER(p) __builtin_prefetch(p, 0, 2) /* into the second cache: the first is too small */
 #else
 #define FASTCLS_PREFETCH(p) (void)(p)
-#define FASTCLS_PREFETCH_LATER(p) (void)(p)
 #endif
 
 /* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel. */
@@ -52,19 +50,8 @@ enum { FASTCLS_DOT_CENTER, FASTCLS_SQUARES, FASTCLS_MAGNITUDES, FASTCLS_N_PARTS 
 typedef void (*fastcls_descend_fn)(void *W, void *trail, const void *sums, const double *totals, double per_row,
                                    double bias_slope, const fastcls_step *step, double *parts_out);
 
-/* Of bytes and float32 weights in whole numbers: linear_digits.h says what they agree on. */
-typedef struct {
-    void (*split_strip)(const float *w, float unit, int8_t *digits_out, float *measures_out);
-    int (*split_slopes)(const float *G, ptrdiff_t n_rows, ptrdiff_t n_columns, int32_t *digits_out, float *units_out);
-    void (*scores)(const void *const *rows, const void *ahead, ptrdiff_t n_features, const int8_t *W,
-                   ptrdiff_t w_stride, const float *units, int n_columns, double *out, ptrdiff_t out_stride);
-    void (*gradient)(const void *const *rows, ptrdiff_t n_rows, ptrdiff_t feature, const int32_t *G, ptrdiff_t g_plane,
-                     const float *units, int n_columns, float *out);
-} fastcls_digit_kernels;
-
 typedef struct {
     const char *name;
-    const fastcls_digit_kernels *digits; /* NULL: none */
     int score_rows, columns; /* of one call: rows of a scores kernel, most columns of both kernels */
     fastcls_scores_fn scores[FASTCLS_N_TYPES][FASTCLS_N_REALS];
     fastcls_gradient_fn gradient[FASTCLS_N_TYPES][FASTCLS_N_REALS];
@@ -76,8 +63,8 @@ typedef struct {
 #define FASTCLS_LINEAR_TABLE(KERNEL, ISA)                                                                                \
     {FASTCLS_LINEAR_ROW(KERNEL, u8, ISA), FASTCLS_LINEAR_ROW(KERNEL, i8, ISA), FASTCLS_LINEAR_ROW(KERNEL, f16, ISA),     \
      FASTCLS_LINEAR_ROW(KERNEL, f32, ISA), {NULL, KERNEL##_f64_f64_##ISA}}
-#define FASTCLS_LINEAR_ISA(ISA, NAME, DIGITS, ROWS, COLUMNS)                                                                   \
-    {NAME, DIGITS, ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                        \
+#define FASTCLS_LINEAR_ISA(ISA, NAME, ROWS, COLUMNS)                                                                     \
+    {NAME, ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                        \
      {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_f32_f64_##ISA, squares_f64_f64_##ISA},  \
      {descend_f32_##ISA, descend_f64_##ISA}}
 

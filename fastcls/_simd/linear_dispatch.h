@@ -3,23 +3,21 @@
 #ifndef FASTCLS_LINEAR_DISPATCH_H
 #define FASTCLS_LINEAR_DISPATCH_H
 
-#include "linear_digits.h"
 #include "linear_scalar.h"
 #if defined(__x86_64__) && defined(__GNUC__)
 #include "linear_avx2.h"
 #include "linear_avx512.h"
-#include "linear_digits_avx512vnni.h"
 #elif defined(__aarch64__) && defined(__GNUC__)
 #include "linear_neon.h"
 #endif
 
 static const fastcls_linear_isa fastcls_linear_isas[] = {
-    FASTCLS_LINEAR_ISA(scalar, "scalar", NULL, 1, FASTCLS_MOST_COLUMNS),
+    FASTCLS_LINEAR_ISA(scalar, "scalar", 1, FASTCLS_MOST_COLUMNS),
 #if defined(__x86_64__) && defined(__GNUC__)
-    FASTCLS_LINEAR_ISA(avx2, "avx2", NULL, 2, 5),
-    FASTCLS_LINEAR_ISA(avx512, "avx512vnni", &digits_avx512vnni, 4, 6),
+    FASTCLS_LINEAR_ISA(avx2, "avx2", 2, 5),
+    FASTCLS_LINEAR_ISA(avx512, "avx512vnni", 4, 6),
 #elif defined(__aarch64__) && defined(__GNUC__)
-    FASTCLS_LINEAR_ISA(neon, "neon", NULL, 4, 6),
+    FASTCLS_LINEAR_ISA(neon, "neon", 4, 6),
 #endif
 };
 
