@@ -50,7 +50,8 @@ def test_python_blocks_run_and_print_what_they_say(code, own_data):
 
 
 def test_each_classifier_has_its_block_of_about_ten_lines():
-    assert sorted(map(title, PYTHON)) == ["KNeighbors", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "knn_eval"]
+    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "knn_eval"]
+    assert sorted(map(title, PYTHON)) == titles
     lengths = {title(code): len([line for line in code.splitlines() if line]) for code in PYTHON}
     assert lengths.pop("embeddings") == 5
     assert all(length <= 10 for length in lengths.values()), lengths
