@@ -33,6 +33,18 @@ def pixel_centres() -> np.ndarray:
     return np.stack(np.meshgrid(_AT, _AT), axis=-1).reshape(-1, 2)
 
 
+def with_moved(points: np.ndarray, place: int, x: float, y: float) -> np.ndarray:
+    """The points with one of them at (x, y) in hundredths, rounded, kept inside the plane.
+
+    As they were, if there is no such place: a page may not have heard yet that there are fewer points.
+    """
+    if not 0 <= place < len(points) or not (np.isfinite(x) and np.isfinite(y)):
+        return points
+    points = points.copy()
+    points[place] = np.clip(np.rint([x, y]), -HALF, HALF)
+    return points
+
+
 def nearest(Q: np.ndarray, X: np.ndarray, metric: str, k: int, *, own: bool = False,
             room: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """S and places of the k nearest of X for each of Q, nearest first: float64 and int64 (n_queries, k).

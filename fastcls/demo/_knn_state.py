@@ -10,7 +10,7 @@ from fastcls._validation import InputError
 from fastcls.datasets import parity, ring, three_modes
 
 from . import _text
-from ._knn_regions import HALF, Regions, nearest, votes
+from ._knn_regions import HALF, Regions, nearest, votes, with_moved
 
 METRICS = ("l1", "l2", "both")
 WEIGHTS = ("uniform", "distance", "softmax")
@@ -162,12 +162,8 @@ class KnnController:
         self.state = self._first
 
     def move(self, place: int, x: float, y: float) -> None:
-        """Put a point at (x, y) in hundredths, rounded, kept inside the plane."""
-        points = self.state.points.copy()
-        if not 0 <= place < len(points) or not (np.isfinite(x) and np.isfinite(y)):
-            return  # of a page that has not heard yet that there are fewer points
-        points[place] = np.clip(np.rint([x, y]), -HALF, HALF)
-        self.state = replace(self.state, points=points)
+        """Put a point at (x, y) in hundredths."""
+        self.state = replace(self.state, points=with_moved(self.state.points, place, x, y))
 
     def picture(self, metric: str) -> np.ndarray:
         """See `Regions.picture`."""

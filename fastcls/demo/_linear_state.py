@@ -11,7 +11,7 @@ from fastcls import _threads
 from fastcls.problem import LinearProblem, linear_scores
 
 from . import _text
-from ._knn_regions import HALF, PIXELS, pixel_centres
+from ._knn_regions import HALF, PIXELS, pixel_centres, with_moved
 from ._knn_state import CLASS_NAMES, CLASSES
 
 #: the four of the course's demo, as `LinearProblem` calls them -> as people do
@@ -201,12 +201,10 @@ class LinearController:
         self.state, self.message, self.steps = self._first, "", 0
 
     def move(self, place: int, x: float, y: float) -> None:
-        """Put a point at (x, y) in hundredths, rounded, kept inside the plane."""
-        points = self.state.points.copy()
-        if not 0 <= place < len(points) or not (np.isfinite(x) and np.isfinite(y)):
-            return
-        points[place] = np.clip(np.rint([x, y]), -HALF, HALF)
-        self.state, self.message = replace(self.state, points=points), ""
+        """Put a point at (x, y) in hundredths."""
+        points = with_moved(self.state.points, place, x, y)
+        if points is not self.state.points:
+            self.state, self.message = replace(self.state, points=points), ""
 
     def lines(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
         """(class, two ends, arrow from and to) in units, of every line where a class's score is 0, and its rising side.
