@@ -22,6 +22,7 @@ from ..neighbors import knn
 from ..optim._descent import Descent
 from ..problem import LinearProblem, linear_scores
 from ..protocols import ProtocolTable
+from ._linear import LOSSES
 from ._progress import Progress, Report
 
 KNN_TRAIN, KNN_TEST, FOLDS = 5_000, 500, 5
@@ -30,7 +31,6 @@ TRAIN, VALIDATION, TEST = 49_000, 1_000, 1_000
 ITERATIONS, BATCH, INIT_SCALE = 1_500, 200, 1e-3
 RATES = {"svm": (1e-7, 5e-5), "softmax": (1e-7, 5e-7)}
 REGS = (2.5e4, 5e4)
-LOSSES = {"svm": "hinge", "softmax": "softmax"}
 SHOWN = {"svm": "SVM", "softmax": "softmax"}
 
 COLUMNS = ("model", "setting", "validation", "top1", "errors", "n_test", "seconds")

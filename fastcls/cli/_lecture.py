@@ -16,9 +16,9 @@ from fastcls.problem import LinearProblem
 
 from ._checks import MODELS
 from ._figures import draw
+from ._linear import LOSSES
 from ._outcome import Outcome
 
-LOSSES = {"svm": "hinge", "softmax": "softmax"}
 LOSS_ROWS = 2000  # of the training rows: a slice is 41 passes over them
 ALTERED_IMAGES = 200
 ALTERED_VALUES = 4_000_000  # pixels of one altered set: large images are fewer

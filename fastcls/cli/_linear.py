@@ -30,6 +30,7 @@ CHECK_WORK = 4_000_000_000
 TRIES = 1000
 SCALE = 1e-4
 
+#: of the models that are trained by gradients
 LOSSES = {"svm": "hinge", "softmax": "softmax"}
 
 

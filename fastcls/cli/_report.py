@@ -16,6 +16,7 @@ from fastcls.display import _style
 
 from ._checks import MODELS
 from ._lecture import lecture
+from ._linear import GRADIENT_TOLERANCE
 from ._outcome import Outcome
 from ._results import write_text
 from ._sections import choices, errors, figures
@@ -23,7 +24,6 @@ from ._table import best_model, setting, tied_with_best
 from ._words import listed, percent, seconds
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-GRADIENT_WANTED = 1e-6
 
 SUMMARY_COLUMNS = ("validation accuracy", "test accuracy", "95 % interval", "errors", "fit", "predict")
 SUMMARY_NOTE = (
@@ -202,10 +202,10 @@ def gradients(results: dict[str, Any]) -> list[str]:
     for name, entry in results["models"].items():
         error = entry.get("gradient_check_max_relative_error")
         if error is not None:
-            said = "agrees" if error <= GRADIENT_WANTED else "is further off than wanted"
+            said = "agrees" if error <= GRADIENT_TOLERANCE else "is further off than wanted"
             lines.append(
                 f"{MODELS[name]}: {said}; largest relative difference {error:.1e} in float64 away from kinks "
-                f"(wanted: at most {GRADIENT_WANTED:.0e})."
+                f"(wanted: at most {GRADIENT_TOLERANCE:.0e})."
             )
     return lines
 
