@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,11 @@ SMALLEST_FOLD, TRAINING_ROWS = "the smallest training fold has {} rows", "there 
 
 def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3) -> np.ndarray:
     """Numbers of neighbours, ascending, int64; those that there are no rows for are left out, with a warning."""
-    wanted = check_ks(ks, n_rows, of)
+    return without_large_ks(check_ks(ks, n_rows, of), n_rows, of, stacklevel + 1)
+
+
+def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: int = 3) -> np.ndarray:
+    """Of ascending numbers of neighbours those that there are rows for, int64; the others are left out, with a warning."""
     usable = [k for k in wanted if k <= n_rows]
     if len(usable) < len(wanted):
         dropped = ", ".join(str(k) for k in wanted[len(usable) :])

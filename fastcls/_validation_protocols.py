@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from ._validation import CheckedRows, InputError, check_labels, check_magnitude, check_number, check_rows
+from ._validation_folds import without_large_ks
 
 
 def are_parts(train: Any) -> bool:
@@ -75,18 +75,14 @@ def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") 
         raise InputError(f"{name} has {test.shape[1]} features and train has {rows.shape[1]}; give both the same features")
 
 
-def usable_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> tuple[int, ...]:
-    """Of a preset's numbers of neighbours those that there are rows for; the others are left out, with a warning."""
-    usable = tuple(k for k in wanted if k <= n_rows)
-    if not usable:
+def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.ndarray:
+    """Of a preset's numbers of neighbours those that there are rows for, int64; the others are left out, with a warning."""
+    if wanted[0] > n_rows:
         raise InputError(
             f"preset={preset!r} asks for {wanted[0]} neighbours, but there are only {n_rows} training rows; give more, or "
             "choose another preset"
         )
-    if len(usable) < len(wanted):
-        dropped = ", ".join(str(k) for k in wanted[len(usable) :])
-        warnings.warn(f"k = {dropped} left out: there are only {n_rows} training rows", UserWarning, stacklevel=3)
-    return usable
+    return without_large_ks(wanted, n_rows, "there are only {} training rows", stacklevel=4)
 
 
 def check_counts(name: str, given: Any) -> tuple[int, ...]:

@@ -18,6 +18,7 @@ from . import _search, _threads
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import make_folds
 from ._judging import judge
+from ._protocol_table import ProtocolTable
 from ._search import Progress, Rows
 from ._validation import (
     check_algorithm,
@@ -32,7 +33,6 @@ from ._validation import (
 from ._validation_folds import TRAINING_ROWS, check_topk, usable_ks
 from ._validation_protocols import check_same_features, check_test
 from ._voting import WEIGHTS, Weights
-from .protocols._table import ProtocolTable
 
 __all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k", "evaluate_k"]
 

@@ -6,10 +6,10 @@ Which constants belong to whom is in the docstrings of `knn_eval`, `linear_probe
 
 from __future__ import annotations
 
+from .._protocol_table import ProtocolTable
 from ._few_shot import few_shot
 from ._knn import knn_eval
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import linear_probe
-from ._table import ProtocolTable
 
 __all__ = ["KNN_PRESETS", "PROBE_PRESETS", "ProtocolTable", "few_shot", "knn_eval", "linear_probe"]

@@ -8,6 +8,7 @@ import numpy as np
 
 from .. import _threads
 from .._judging import judge
+from .._protocol_table import ProtocolTable
 from .._rows import Rows
 from .._validation import CheckedRows, check_number, one_of
 from .._validation_protocols import check_counts, check_pair, check_same_features, check_shards, check_test
@@ -15,7 +16,6 @@ from ..class_mean import NearestClassMean
 from ._knn import draw
 from ._presets import KNN_PRESETS
 from ._shards import Progress, gather, nearest_at_hand
-from ._table import ProtocolTable
 
 FEW_SHOT_PRESETS = ("uni", "dinov2")
 

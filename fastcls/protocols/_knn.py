@@ -8,12 +8,12 @@ import numpy as np
 
 from .. import _threads
 from .._judging import judge
+from .._protocol_table import ProtocolTable
 from .._rows import Rows
 from .._validation import CheckedRows, check_number, one_of
-from .._validation_protocols import are_parts, check_pair, check_same_features, check_shards, check_test, usable_ks
+from .._validation_protocols import are_parts, check_pair, check_preset_ks, check_same_features, check_shards, check_test
 from ._presets import KNN_PRESETS, KNNPreset
 from ._shards import Progress, centered, gather, mean_of, nearest, nearest_at_hand
-from ._table import ProtocolTable
 
 
 def knn_eval(
@@ -74,7 +74,7 @@ def knn_eval(
     n_threads = _threads.effective(n_jobs)
     if chosen.n_draws is not None:
         return _by_draws(chosen, train, codes, len(classes), checked, truth, seed, n_threads, progress)
-    ks = np.array(usable_ks(chosen.ks, len(codes), chosen.name), dtype=np.int64)
+    ks = check_preset_ks(chosen.ks, len(codes), chosen.name)
     metric = chosen.metrics[0]
     shards = check_shards(train, len(codes), metric)
     queries = Rows.of(checked)
@@ -106,7 +106,7 @@ def _by_draws(
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
     draws = [draw(codes, chosen.per_class, np.random.default_rng([seed, number])) for number in range(chosen.n_draws)]
-    ks = np.array(usable_ks(chosen.ks, len(draws[0]), chosen.name), dtype=np.int64)
+    ks = check_preset_ks(chosen.ks, len(draws[0]), chosen.name)
     wanted = np.unique(np.concatenate(draws))
     rows = gather(check_shards(train, len(codes), chosen.metrics[0]), wanted)
     queries, k = Rows.of(test), int(ks[-1])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._protocol_table import ProtocolTable
 from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
 from .._validation_linear import check_two_classes
 from .._validation_protocols import check_pair, check_same_features, check_shards, check_test, check_validation
@@ -16,7 +17,6 @@ from ..datasets import train_validation_split
 from ..linear import SoftmaxClassifier
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._shards import Progress
-from ._table import ProtocolTable
 
 
 def linear_probe(
