@@ -172,24 +172,6 @@ def test_centred_rows_of_parts_are_those_of_the_whole_byte_for_byte(cuts):
     assert _shards.centered(parts, mean).tobytes() == rows.tobytes()
 
 
-def test_widened_rows_give_the_same_neighbours(monkeypatch):
-    from fastcls.protocols import _knn, _shards
-
-    train, y, test, y_test = halves(dtype=np.float16, n=2000, n_test=300)
-    seen = []
-    judge = _knn.judge
-    def watched(S, indices, *rest, **options):
-        seen.append((S, indices))
-        return judge(S, indices, *rest, **options)
-
-    monkeypatch.setattr(_knn, "judge", watched)
-    for limit in (0, 1 << 30):
-        monkeypatch.setattr(_shards, "_WIDENED_BYTES", limit)
-        knn_eval(train, y, test, y_test)
-    for narrow, wide in zip(*seen, strict=True):
-        np.testing.assert_array_equal(narrow, wide)
-
-
 def test_presets_have_the_published_constants_and_the_docstring_tells_them():
     assert {name: (one.ks, one.weights, one.temperature) for name, one in KNN_PRESETS.items()} == CONSTANTS
     assert (KNN_PRESETS["mteb"].per_class, KNN_PRESETS["mteb"].n_draws) == (8, 10)

@@ -26,8 +26,7 @@ def knn_eval(
     ----------
     train : array-like of shape (n_rows, n_features), or list, tuple or iterator of such arrays
         Parts (shards, memory maps) give the answer of the whole, byte for byte; those of an iterator are searched one after
-        the other and let go. Nothing is normalised in memory but for "uni"; float16 rows of up to 1 GiB are widened to
-        float32 for the search, which changes no bit of the answer.
+        the other and let go. Nothing is normalised in memory but for "uni".
     y : array-like of shape (n_rows,)
         Labels of all training rows, in their order.
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)

@@ -15,7 +15,6 @@ from .._validation_protocols import check_same_features
 Progress = Callable[[int, int], None]
 
 _BLOCK_ROWS = 1024  # of a mean: 8 MB in float64 at 1,024 features
-_WIDENED_BYTES = 1 << 30  # of float16 rows that are searched as float32: 0.6 s in place of 1.8 (Debian, k = 200)
 
 
 def nearest(
@@ -30,9 +29,9 @@ def nearest(
     start = 0
     for part in parts:
         check_same_features(part.rows, queries.chunks[0])
-        rows, Q = _widened([part], queries)
+        rows = Rows.of(part)
         more_S, more, _ = _search.search(
-            rows, Q, min(k, rows.n_rows), metric, n_threads=n_threads, progress=progress
+            rows, queries, min(k, rows.n_rows), metric, n_threads=n_threads, progress=progress
         )
         S, indices = _merged(S, indices, more_S, more + start, k) if start else (more_S, more)
         start += rows.n_rows
@@ -44,18 +43,9 @@ def nearest_at_hand(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same for parts that are all there: one search over them, none copied that is 4 MB or more."""
     check_same_features(parts[0].rows, queries.chunks[0])
-    rows, Q = _widened(parts, queries)
-    S, indices, _ = _search.search(rows, Q, k, metric, n_threads=n_threads, progress=progress)
+    rows = reduce(Rows.grown, [Rows.of(part) for part in parts])
+    S, indices, _ = _search.search(rows, queries, k, metric, n_threads=n_threads, progress=progress)
     return S, indices
-
-
-def _widened(parts: list[CheckedRows], queries: Rows) -> tuple[Rows, Rows]:
-    """The parts as rows of one search. float16 is widened where there is room: the same numbers, so the same S."""
-    arrays = [part.rows for part in parts]
-    if arrays[0].dtype == np.float16 and sum(rows.nbytes for rows in arrays) <= _WIDENED_BYTES:
-        parts = [CheckedRows(rows.astype(np.float32), 0, ()) for rows in arrays]
-        queries = Rows([Q.astype(np.float32) if Q.dtype == np.float16 else Q for Q in queries.chunks])
-    return reduce(Rows.grown, [Rows.of(part) for part in parts]), queries
 
 
 def _merged(
