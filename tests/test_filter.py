@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcls import NearestNeighbors, _codes, _search, simd
+from fastcls import NearestNeighbors, _cascade, _codes, _search, metrics, simd
 from fastcls._rows import Rows
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -242,3 +242,11 @@ def test_a_query_of_zeros_never_reaches_rows_behind_the_last():
     X = np.random.default_rng(11).standard_normal((1001, 64)).astype(np.float32)
     report = _assert_filter_is_brute(X, np.zeros((3, 64), dtype=np.float32), 1001, "cosine")
     assert report.computed == report.pairs
+
+
+@pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
+def test_float16_costs_brute_force_what_float32_does(metric):
+    """Its tile holds both as singles: counted by their bytes, a filter of float16 rows is given up too early."""
+    rows = np.ones((3, 40), np.float32)
+    of = metrics.METRICS[metric]
+    assert _cascade.brute_cost(rows.astype(np.float16), of) == _cascade.brute_cost(rows, of)

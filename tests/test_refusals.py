@@ -111,3 +111,14 @@ def test_large_but_safe_values_are_taken():
     rows = np.array([[1e150, -1e150], [0.0, 1e150]])
     distances, _ = knn(rows, rows, 2, "l2")
     assert np.isfinite(distances).all()
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("value", "named"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "infinity")])
+@pytest.mark.parametrize("layout", [np.ascontiguousarray, np.asfortranarray, lambda A: A[:, ::-1]])
+def test_what_is_not_finite_is_found_in_every_float_type(dtype, value, named, layout):
+    rows = -np.ones((50, 8), dtype)
+    check_rows(layout(rows))
+    rows[40, 3] = value
+    with pytest.raises(InputError, match=f"contains {named}, first at row 40"):
+        check_rows(layout(rows))
