@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
 from fastcls._validation import InputError
+from fastcls.cli import _lecture
 from fastcls.display import _challenges, _regions
 from fastcls.problem import LinearProblem
 
@@ -277,6 +278,17 @@ def test_a_sweep_is_shown_in_the_order_of_alpha_and_of_equals_the_strongest_is_b
     np.testing.assert_array_equal(shown.alphas, [0.01, 0.1, 1.0])
     assert shown.alphas[shown.best] == 0.1
     np.testing.assert_allclose(shown.ax_.lines[0].get_ydata(), [90, 90, 50])
+
+
+def test_the_alpha_a_sweep_chose_is_the_one_marked() -> None:
+    shown = display.RegularizationDisplay.from_sweep([1.0, 0.01, 0.1], [0.5, 0.9, 0.9], chosen=0.01).plot()
+    assert shown.alphas[shown.best] == 0.01
+    assert list(shown.ax_.lines[-1].get_xdata()) == [0.01]
+
+
+def test_the_report_marks_the_alpha_of_the_model() -> None:
+    rows = [{"alpha": a, "validation_accuracy": 0.9, "chosen": a == 0.01} for a in (1.0, 0.1, 0.01)]
+    assert "chosen: alpha = 0.01" in _lecture._penalty("softmax", rows)["svg"]
 
 
 def test_the_users_data_is_marked_in_the_curse() -> None:

@@ -46,12 +46,14 @@ def lecture(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _penalty(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
     shown = display.RegularizationDisplay.from_sweep(
-        [row["alpha"] for row in sweep], [row["validation_accuracy"] for row in sweep]
-    )
+        [row["alpha"] for row in sweep], [row["validation_accuracy"] for row in sweep],
+        next(row["alpha"] for row in sweep if row["chosen"]),
+    )  # fmt: skip
     return {
         "name": f"{MODELS[name]}: strength of the penalty",
         "svg": draw(shown.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
-        "caption": "To the left W may follow every training row; to the right it must be small.",
+        "caption": "To the left W may follow every training row; to the right it must be small. Judged on validation rows; "
+        "of equally accurate ones the smaller loss there decided.",
     }
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class RegularizationDisplay(Drawn):
-    """Accuracy on training rows and on new rows against alpha, with the best alpha on new rows marked.
+    """Accuracy on training rows and on held-out rows against alpha, with the chosen alpha marked.
 
     Parameters
     ----------
@@ -29,24 +29,27 @@ class RegularizationDisplay(Drawn):
         The same on training rows.
     norms : array of shape (n,) or None
         Sum of the squared weights.
+    best : int or None
+        Place of the chosen alpha; by default of the highest accuracy on new rows, of equals the strongest penalty.
 
     Attributes
     ----------
     best : int
-        Place of the highest accuracy on new rows; of equals the strongest penalty.
+        Place of the alpha that is marked.
     figure_, ax_ : present after ``plot``
     """
 
     ax_: Axes
 
     def __init__(
-        self, alphas: NDArray[Any], new: NDArray[Any], train: NDArray[Any] | None = None, norms: NDArray[Any] | None = None
-    ) -> None:
+        self, alphas: NDArray[Any], new: NDArray[Any], train: NDArray[Any] | None = None,
+        norms: NDArray[Any] | None = None, best: int | None = None,
+    ) -> None:  # fmt: skip
         self.alphas = alphas
         self.train = train
         self.new = new
         self.norms = norms
-        self.best = max(range(len(alphas)), key=lambda i: (new[i], alphas[i]))
+        self.best = max(range(len(alphas)), key=lambda i: (new[i], alphas[i])) if best is None else best
 
     @classmethod
     def from_data(
@@ -70,24 +73,30 @@ class RegularizationDisplay(Drawn):
         return cls(np.asarray(alphas), np.array(new), np.array(train), np.array(norms))
 
     @classmethod
-    def from_sweep(cls, alphas: ArrayLike, accuracy: ArrayLike) -> RegularizationDisplay:
-        """Show accuracies on held-out rows that a sweep has found, one an alpha."""
+    def from_sweep(cls, alphas: ArrayLike, accuracy: ArrayLike, chosen: float | None = None) -> RegularizationDisplay:
+        """Show accuracies on held-out rows that a sweep has found, one an alpha, and the alpha it chose.
+
+        A sweep may choose by more than the accuracy (of equal ones the smaller loss); without ``chosen`` the highest
+        accuracy is marked.
+        """
         order = np.argsort(np.asarray(alphas))
-        return cls(np.asarray(alphas)[order], np.asarray(accuracy)[order])
+        values = np.asarray(alphas)[order]
+        best = None if chosen is None else int(np.flatnonzero(values == chosen)[0])
+        return cls(values, np.asarray(accuracy)[order], best=best)
 
     def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
         """Draw into ``ax``, or into a new figure."""
         self.figure_, ax = _style.axes_for(ax, height=3.2)
         self.ax_ = ax
         for values, name, (colour, marker, line) in (
-            (self.train, "training rows", _style.SERIES[0]), (self.new, "new rows", _style.SERIES[1]),
+            (self.train, "training rows", _style.SERIES[0]), (self.new, "held-out rows", _style.SERIES[1]),
         ):  # fmt: skip
             if values is None:
                 continue
             ax.plot(self.alphas, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name)
         chosen = self.alphas[self.best]
         ax.plot([chosen], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=_style.VERMILLION, mew=1.6,
-                label=f"best on new rows: alpha = {chosen:g}")  # fmt: skip
+                label=f"chosen: alpha = {chosen:g}")  # fmt: skip
         ax.set_xscale("log")
         ax.tick_params(labelsize=_style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
