@@ -110,8 +110,8 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
                 with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run hears Ctrl-C
                     loop.add_signal_handler(number, ended.set)
             print(f"fastcls: the demo is at {url_of(server)} (Ctrl-C ends it)", flush=True)
-            if browser:
-                webbrowser.open(url_of(server))
+            if browser:  # in a thread: a browser of the terminal keeps `open` until it ends, and the page must be served
+                threading.Thread(target=webbrowser.open, args=(url_of(server),), daemon=True).start()
             await ended.wait()
             await _come_to_rest(server)
         await asyncio.sleep(_LAST_WORDS)
