@@ -333,6 +333,44 @@ def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tm
     assert errors.splitlines() == ["fastcls: the demo has ended"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_the_page_is_served_while_the_command_that_opens_it_still_runs(tmp_path):
+    keeps = tmp_path / "browser"
+    keeps.write_text("#!/bin/sh\nexec sleep 8\n")
+    keeps.chmod(0o755)
+    server = subprocess.Popen(command("knn", "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                              env={**os.environ, "PYTHONPATH": str(HOME), "BROWSER": f"{keeps} %s"}, cwd=tmp_path)
+    try:
+        url = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
+        with urllib.request.urlopen(url, timeout=6) as answer:
+            assert answer.status == 200
+    finally:
+        server.send_signal(signal.SIGINT)
+        assert server.wait(20) == 0
+
+
+def test_a_run_leaves_a_point_that_is_dragged_alone_and_locks_the_weights_it_writes():
+    pytest.importorskip("bokeh")
+    from bokeh.document import Document
+
+    from fastcls.demo._linear_view import LinearView
+
+    view = LinearView(Document(), LinearState(), [])
+    boxes = [box for row in view.weights for box in row]
+    first, W = dict(view.points.data), view.controller.state.W
+    view.run.active = True
+    assert all(box.disabled for box in boxes)
+    view._got("drag", 0, 123, 45)
+    view._tick()
+    assert view.points.data == first  # the page has moved it by itself, and may be further by now
+    assert (view.controller.state.W != W).any()
+    assert view.frame.command.value == _text.command("linear", view.controller.state.text())
+    view._reset()
+    assert not view.run.active
+    assert not any(box.disabled for box in boxes)
+    assert (view.controller.state.W == W).all()
+
+
 def handshake(url, origin, token):
     """The status that a web socket of a page of this origin gets."""
     host = url.split("/")[2]

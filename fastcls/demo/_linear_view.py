@@ -106,7 +106,7 @@ class LinearView:
         self.single.on_click(lambda: self._changed(change.take_step))
         self.randomise.on_click(lambda: self._changed(change.randomise))
         self.zero.on_click(lambda: self._changed(change.zero))
-        self.reset.on_click(lambda: self._changed(change.reset))
+        self.reset.on_click(self._reset)
         self.run.on_change("active", lambda a, o, new: self._run(new))
         self.frame.large.on_change("active", lambda a, o, new: self.plane.enlarge(new))
         self.weights = [[self._weight(c, at) for at in range(3)] for c in range(CLASSES[1])]
@@ -153,11 +153,19 @@ class LinearView:
         if on:
             self._running = self.doc.add_periodic_callback(self._tick, _PERIOD)
         self.run.label = "Stop" if on else "Run"
+        for row in self.weights:  # a run writes them: what is typed meanwhile would be lost
+            for box in row:
+                box.disabled = on
+
+    def _reset(self) -> None:
+        self.run.active = False
+        self._changed(self.controller.reset)
 
     def _tick(self) -> None:
         if not self.controller.take_step():
             self.run.active = False
-        self._refresh()
+        self._refresh(points=False)  # a step moves none, and the page may be dragging one
+        self.frame.command.value = _text.command("linear", self.controller.state.text())
 
     def _got(self, kind: str, place: int, x: float, y: float) -> None:
         """A message of the page."""
