@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastcls import KNeighborsClassifier, pairwise_distances, reference
+from fastcls import KNeighborsClassifier, datasets, pairwise_distances, reference
+from fastcls._judging import right_answers
 
 TEST_IMAGE = np.array([[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]], dtype=np.uint8)
 TRAINING_IMAGE = np.array([[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]], dtype=np.uint8)
@@ -37,3 +38,35 @@ def test_k_1_always_works_perfectly_on_training_data():
     assert KNeighborsClassifier(1).fit(X, y).score(X, y) == 1.0
     assert KNeighborsClassifier(1).fit(X, y).predict(None).shape == (200,)
     assert np.mean(KNeighborsClassifier(1).fit(X, y).predict(None) == y) < 0.3
+
+
+def judged_settings() -> np.ndarray:
+    """Which of 1,497 digits each of 400 settings of k-NN on 300 others gets right: bool (400, 1497)."""
+    data = datasets.load_digits()
+    order = np.random.default_rng(0).permutation(len(data.X))
+    X, y, Q, truth = data.X[order[:300]], data.y[order[:300]], data.X[order[300:]], data.y[order[300:]]
+    ks, found = np.arange(1, 51), []
+    for metric in ("l1", "l2"):
+        distances, indices = KNeighborsClassifier(50, metric=metric).fit(X, y).kneighbors(Q)
+        for weights in (None, 1 / np.maximum(distances, 1e-9)):
+            for tie_break in ("smallest", "nearest"):
+                found.append(right_answers(y[indices].astype(np.int64), weights, truth.astype(np.int64), ks, 10, topk=(1,),
+                                           tie_break=tie_break, n_threads=1)[0])  # fmt: skip
+    return np.concatenate(found)
+
+
+def test_choosing_on_the_test_rows_promises_too_much_and_choosing_on_validation_rows_does_not() -> None:
+    right = judged_settings()
+    assert len(right) == 400
+    rng = np.random.default_rng(0)
+    promised_too_much: dict[str, list[float]] = {"idea 2": [], "idea 3": []}
+    for _ in range(200):
+        test, validation, untouched = np.split(rng.permutation(right.shape[1]), [100, 200])
+        for idea, chosen_on in (("idea 2", test), ("idea 3", validation)):
+            chosen = right[:, chosen_on].sum(axis=1).argmax()
+            promised_too_much[idea].append(right[chosen, test].mean() - right[chosen, untouched].mean())
+    mean = {idea: np.mean(values) for idea, values in promised_too_much.items()}
+    error = {idea: np.std(values, ddof=1) / 200**0.5 for idea, values in promised_too_much.items()}
+    print({idea: f"{100 * mean[idea]:.2f} +- {100 * error[idea]:.2f} points" for idea in mean})
+    assert mean["idea 2"] > 5 * error["idea 2"]
+    assert abs(mean["idea 3"]) < 3 * error["idea 3"]
