@@ -403,6 +403,13 @@ def test_export_is_one_page_that_names_no_address(tmp_path):
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.search(r"<(?:script|link)[^>]*(?:src|href)=\"(?!data:)", page)
     assert "fastcls demo knn --state" in page
+    done = run("knn", "--export", "page.html", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["fastcls: page.html exists: name another file, or replace it with --force"]
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") == page
+    done = run("knn", "--export", "page.html", "--force", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "page.html").read_text(encoding="utf-8") != page
     done = run("knn", "--export", "missing/page.html", cwd=tmp_path)
     assert done.returncode == 2
     assert "cannot write the page" in done.stderr

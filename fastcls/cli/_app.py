@@ -202,11 +202,12 @@ def demo_knn(
     port: Port = 5006,
     no_browser: NoBrowser = False,
     export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a snapshot page, and show nothing.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --export write over a file.")] = False,
 ) -> None:
     """k nearest neighbours: drag points, and the regions follow; ties are white."""
     from ._demo import show
 
-    show("knn", state, port, not no_browser, export)
+    show("knn", state, port, not no_browser, export, force)
 
 
 @demos.command("linear")
@@ -215,7 +216,7 @@ def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = 
     """Linear classifiers: W, b and their gradient, four losses, step by step."""
     from ._demo import show
 
-    show("linear", state, port, not no_browser, None)
+    show("linear", state, port, not no_browser)
 
 
 @app.command()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
+from fastcls._validation import InputError
 from fastcls.demo import require_bokeh
 
 
-def show(name: str, state: str | None, port: int, browser: bool, export: Path | None) -> None:
+def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:
     """Serve a demo until Ctrl-C; or write its snapshot to `export`."""
     require_bokeh()
     from fastcls.demo._serve import read_state, serve
@@ -16,6 +18,8 @@ def show(name: str, state: str | None, port: int, browser: bool, export: Path | 
     if export is None:
         serve(name, state, port, browser)
         return
+    if os.path.lexists(export) and not force:
+        raise InputError(f"{export} exists: name another file, or replace it with --force")
     from fastcls.demo._export import export as write
 
     write(read_state(name, state), export)
