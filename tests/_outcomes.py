@@ -27,6 +27,7 @@ class Selection:
     fold_accuracy: dict[str, np.ndarray]
     best_metric: str
     best_k: int
+    n_left_out: None = None
     metrics: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:

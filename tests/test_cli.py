@@ -12,8 +12,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _command import QUICK, Image, cli, fresh, here, listing, python, refused, write_embeddings, write_images
 
-from fastcls.cli import _run, _table
+from fastcls import KNeighborsClassifier
+from fastcls.cli import _run, _sections, _table
+from fastcls.cli._checks import RunOptions, parse_options
 from fastcls.losses import LOSSES
+from fastcls.model_selection import cross_validate_k
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -135,6 +138,31 @@ def test_single_candidate_is_still_cross_validated():
     assert (entry["metric"], entry["k"]) == ("l1", 1)
 
 
+def test_leaving_one_out_is_what_the_estimator_says_of_its_own_rows():
+    words = ("digits", "--limit", "150", "--ks", "1,3", "--metrics", "l1", "--models", "knn", "--cv", "loo")
+    result = cli("run", *words)
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-digits/results.json").read_text())
+    assert "--cv loo" in results["command"]
+    entry = results["models"]["knn"]
+    assert entry["folds"] == "loo"
+    data, _ = _run.load_data(RunOptions("digits", limit=150), lambda done, total: None)
+    for row in entry["candidates"]:
+        model = KNeighborsClassifier(row["k"], metric="l1").fit(data.X, data.y)
+        assert row["cv_accuracy_mean"] == (model.predict(None) == data.y).mean()
+    selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), folds="loo")
+    sentence = _sections._choice_of_k(selection)["sentence"]
+    assert f"over {len(data.y)} rows, each left out once" in sentence
+    assert "standard error" in sentence
+
+
+@pytest.mark.parametrize(("cv", "asked", "folds"), [(None, None, None), ("4", None, 4), (None, 3, 3), ("LOO", None, "loo")])
+def test_cv_and_folds_are_one_option(cv, asked, folds):
+    options = parse_options("digits", ks=None, metrics=None, models=None, folds=asked, cv=cv, limit=None, seed=0,
+                            out=None, labels=None, image_size=None, force=False)  # fmt: skip
+    assert options.folds == folds
+
+
 def test_same_seed_same_figures():
     figures = []
     for out in ("one", "two"):
@@ -240,6 +268,10 @@ REFUSALS = {
     "k of 0": (["run", "digits", "--ks", "0,1"], ["--ks '0,1'", "from 1"]),
     "k not a number": (["run", "digits", "--ks", "1,many"], ["--ks '1,many'", "whole numbers"]),
     "one fold": (["run", "digits", "--folds", "1"], ["--folds 1", "at least 2"]),
+    "cv and folds": (["run", "digits", "--folds", "5", "--cv", "loo"], ["--cv loo and --folds 5", "one of them"]),
+    "cv of one": (["run", "digits", "--cv", "1"], ["--cv '1'", "loo", "from 2"]),
+    "cv unknown": (["run", "digits", "--cv", "lpo"], ["--cv 'lpo'", "wanted loo"]),
+    "cv of a preset": (["run", "digits", "--preset", "dino", "--cv", "loo"], ["decides --cv itself"]),
     "folds not a number": (["run", "digits", "--folds", "x"], ["--folds", "(see: fastcls run --help)"]),
     "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
     "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),

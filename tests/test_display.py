@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from fastcls import display
 from fastcls._validation import InputError
 from fastcls.display import _style
+from fastcls.model_selection import cross_validate_k
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import digits, make_selection, random_data
@@ -273,6 +274,19 @@ def test_cross_validation_shows_every_fold_the_mean_the_deviation_and_the_choice
     assert shown.ax_.get_xscale() == ("log" if max(ks) > 20 else "linear")
     markers = {line.get_marker() for line in shown.ax_.lines if line.get_marker() not in ("None", "_", "|")}
     assert len(markers) >= 2  # the metrics differ in more than colour
+
+
+def test_rows_left_out_have_standard_errors_and_no_points_of_folds() -> None:
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(90, 2)), np.arange(90) % 3
+    selection = cross_validate_k(X, y, ks=(1, 5), metrics=("l2",), folds="loo")
+    shown = display.CrossValidationDisplay.from_selection(selection).plot()
+    assert "90 rows, each left out once" in shown.ax_.get_title()
+    mean = selection.mean("l2")
+    np.testing.assert_allclose(shown.std["l2"], np.sqrt(mean * (1 - mean) / 90))
+    ends = [segment[0][1] for c in shown.ax_.collections for segment in c.get_segments()]
+    np.testing.assert_allclose(ends, 100 * (mean - shown.std["l2"]))
+    assert sum(line.get_linestyle() == "None" and line.get_marker() == "o" for line in shown.ax_.lines) <= 1  # the choice
 
 
 @pytest.mark.parametrize(("n_classes", "numbered"), [(2, True), (20, True), (21, False), (58, False), (150, False)])

@@ -112,6 +112,8 @@ def run(
     models: Models = None,
     folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, fewer where classes "
                                               "are small).")] = None,
+    cv: Annotated[str | None, typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a "
+                                           "number of folds.")] = None,
     limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified).")] = None,
     seed: Seed = 0,
     labels: Labels = None,
@@ -126,7 +128,7 @@ def run(
     """Train k-NN, an SVM and a softmax classifier on DATA, judge each once, write a report."""
     from ._checks import parse_options
 
-    options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, limit=limit, seed=seed, out=out,
+    options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, cv=cv, limit=limit, seed=seed, out=out,
                             labels=labels, image_size=image_size, force=force, preset=preset)
     from ._progress import Progress
     from ._results import as_json as to_json

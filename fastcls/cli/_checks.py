@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .._validation import InputError
 from ..metrics import ALIASES, METRICS
@@ -34,7 +34,7 @@ class RunOptions:
     ks: tuple[int, ...] = DEFAULT_KS
     metrics: tuple[str, ...] = DEFAULT_METRICS
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
-    folds: int | None = None  # 5, or as many as the data can give
+    folds: int | Literal["loo"] | None = None  # None: 5, or as many as the data can give
     limit: int | None = None
     seed: int = 0
     labels: Path | None = None
@@ -47,9 +47,11 @@ class RunOptions:
         """The command line that gives this run again, quoted for a shell; defaults are left out."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("preset", "out", "limit", "seed", "folds", "labels", "image_size"):
+        for name in ("preset", "out", "limit", "seed", "labels", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
+        if self.folds is not None:
+            words += ["--cv", "loo"] if self.folds == "loo" else ["--folds", str(self.folds)]
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
@@ -64,6 +66,7 @@ def as_word(name: str) -> str:
 def parse_options(
     data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
     seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool, preset: str | None = None,
+    cv: str | None = None,
 ) -> RunOptions:
     """The options as typed, checked.
 
@@ -72,6 +75,7 @@ def parse_options(
     InputError
         For anything that cannot be done, naming what can.
     """
+    judged = parse_cv(cv, folds)
     if folds is not None and folds < 2:
         raise InputError(f"--folds {folds}: cross-validation needs at least 2 folds")
     if limit is not None and limit < 2:
@@ -81,9 +85,9 @@ def parse_options(
     if labels is not None and not labels.is_file():
         raise InputError(f"--labels: there is no file {labels}")
     if preset is not None:
-        check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds}, limit)
+        check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(
-        data=data, preset=preset, out=out, folds=folds, limit=limit, seed=seed, labels=labels, image_size=image_size,
+        data=data, preset=preset, out=out, folds=judged, limit=limit, seed=seed, labels=labels, image_size=image_size,
         force=force,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
@@ -99,6 +103,19 @@ def check_preset(preset: str, decided: Mapping[str, Any], limit: int | None) -> 
         raise InputError(f"--preset {preset} decides {given[0]} itself: leave one of them out")
     if preset == "course" and limit is not None:
         raise InputError("--preset course decides --limit itself: leave one of them out")
+
+
+def parse_cv(cv: str | None, folds: int | None) -> int | Literal["loo"] | None:
+    """How k is judged: a number of folds, or "loo"; None if neither --cv nor --folds says."""
+    if cv is None:
+        return folds
+    if folds is not None:
+        raise InputError(f"--cv {cv} and --folds {folds} say the same thing: leave one of them out")
+    if cv.strip().lower() == "loo":
+        return "loo"
+    if not cv.strip().isdecimal() or int(cv) < 2:
+        raise InputError(f"--cv {cv!r}: wanted loo (each row is left out once) or a number of folds from 2")
+    return int(cv)
 
 
 def parse_ks(text: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -102,12 +102,14 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, A
         raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
-        check_ks(options.ks, len(dataset.y) - -(-len(dataset.y) // folds))
+        check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
     return dataset, split
 
 
-def folds_of(options: RunOptions, y: np.ndarray) -> int:
-    """As many folds as were asked for; if that was left open, 5, or as many as the largest class has rows."""
+def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
+    """What was asked for; if that was left open, 5 folds, or as many as the largest class has rows."""
+    if options.folds == "loo":
+        return "loo"
     if options.folds is not None:
         return check_folds(options.folds, y, "--folds")
     return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y)
@@ -143,9 +145,10 @@ def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
 def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
     folds = folds_of(options, y)
-    if options.folds is None and folds < DEFAULT_FOLDS:
+    if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
         progress.note(f"k-NN: {folds} folds in place of {DEFAULT_FOLDS}: no class has more than {folds} training rows")
-    with progress.step(f"k-NN: {folds}-fold cross-validation of k ({', '.join(options.metrics)})") as report:
+    how = "leave-one-out" if folds == "loo" else f"{folds}-fold cross-validation"
+    with progress.step(f"k-NN: {how} of k ({', '.join(options.metrics)})") as report:
         selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=folds,
                                      seed=options.seed, progress=report)
     metric, k, best = selection.best_metric, int(selection.best_k), int(selection.best_index)

@@ -44,30 +44,33 @@ def _choice_of_k(selection: Any) -> dict[str, Any]:
     metric, k = selection.best_metric, int(selection.best_k)
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
-    folds = np.asarray(selection.fold_accuracy[metric]).shape[1]
+    alone = selection.n_left_out
+    folds = f"{selection.fold_accuracy[metric].shape[1]} folds" if alone is None else f"{alone:,} rows, each left out once"
+    deviation = "standard deviation over the folds" if alone is None else "standard error"
+    spread = std[where] / (alone or 1) ** 0.5
     tried = len(ks) * len(selection.metrics)
     if tried == 1:
-        sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds} folds."
+        sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds}."
     else:
         equal = sum(int((selection.mean(name) == mean[where]).sum()) for name in selection.metrics) - 1
         sentence = (
             f"k\u00a0=\u00a0{k} under {metric_name(metric)}: of {tried} pairs of k and metric, none has a higher mean "
-            f"accuracy over {folds} folds than its {percent(mean[where])} (standard deviation over the folds "
-            f"{percent(std[where])})."
+            f"accuracy over {folds} than its {percent(mean[where])} ({deviation} {percent(spread)})."
         )
         if equal:
             others = "One other equals" if equal == 1 else f"{equal} others equal"
             sentence += f" {others} it; of equals the first metric and the smallest k are taken."
         elif len(ks) > 1:
-            near = int((mean >= mean[where] - std[where]).sum()) - 1  # without the chosen one
+            near = int((mean >= mean[where] - spread).sum()) - 1  # without the chosen one
             come = "comes" if near == 1 else "come"
             sentence += (f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
-                         "within that deviation.")
+                         f"within that {deviation.split(' over')[0].split()[-1]}.")
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figure": None, "rows": [], "columns": []}
     figure = {
         "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
-        "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them.",
+        "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them."
+        if alone is None else "Every training row is named by its neighbours among the others; bars: one standard error.",
     }
     return {"name": MODELS["knn"], "sentence": sentence, "figure": figure, "rows": [], "columns": []}
 

@@ -30,6 +30,8 @@ class CrossValidationDisplay(Drawn):
     best_metric, best_k : the choice, or None
     mean, std : mapping of metric name to an array of shape (n_ks,)
         Those of the folds, if not given; the standard deviation is that of the folds as they are (divisor n_folds).
+    n_left_out : int or None
+        Rows, where each was left out once: `fold_accuracy` has one column, and `std` holds standard errors.
 
     Attributes
     ----------
@@ -47,11 +49,13 @@ class CrossValidationDisplay(Drawn):
         best_k: int | None = None,
         mean: Mapping[str, ArrayLike] | None = None,
         std: Mapping[str, ArrayLike] | None = None,
+        n_left_out: int | None = None,
     ) -> None:
         self.ks = np.asarray(ks)
         self.fold_accuracy = {metric: np.asarray(values) for metric, values in fold_accuracy.items()}
         self.best_metric = best_metric
         self.best_k = best_k
+        self.n_left_out = n_left_out
         self.mean = self._given_or_computed(mean, np.mean)
         self.std = self._given_or_computed(std, np.std)
 
@@ -69,7 +73,9 @@ class CrossValidationDisplay(Drawn):
             best_metric=selection.best_metric,
             best_k=int(selection.best_k),
             mean={metric: selection.mean(metric) for metric in selection.metrics},
-            std={metric: selection.std(metric) for metric in selection.metrics},
+            # of rows left out the deviation is that of one answer, right or wrong: the error of their mean is shown
+            std={metric: selection.std(metric) / (selection.n_left_out or 1) ** 0.5 for metric in selection.metrics},
+            n_left_out=selection.n_left_out,
         )
 
     def plot(self, ax: Axes | None = None) -> CrossValidationDisplay:
@@ -88,7 +94,8 @@ class CrossValidationDisplay(Drawn):
         step = i - (len(self.fold_accuracy) - 1) / 2
         x = self.ks * 1.015**step if logarithmic else self.ks + 0.12 * step
         folds = 100 * self.fold_accuracy[metric]
-        self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
+        if self.n_left_out is None:
+            self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
         self.ax_.errorbar(
             x, 100 * self.mean[metric], 100 * self.std[metric], fmt=marker + line, color=colour, ms=3.6, lw=1.4,
             elinewidth=1.0, capsize=1.8, label=metric.upper() if metric in ("l1", "l2") else metric,
@@ -117,15 +124,19 @@ class CrossValidationDisplay(Drawn):
         ax.tick_params(labelsize=_style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel("k (neighbours that vote)", fontsize=_style.TEXT)
-        ax.set_ylabel("accuracy on the held-out fold (%)", fontsize=_style.TEXT)
-        n_folds = next(iter(self.fold_accuracy.values())).shape[1]
-        title = f"Cross-validation over {n_folds} folds"
+        ax.set_ylabel(f"accuracy on the held-out {'fold' if self.n_left_out is None else 'row'} (%)", fontsize=_style.TEXT)
+        if self.n_left_out is None:
+            title = f"Cross-validation over {next(iter(self.fold_accuracy.values())).shape[1]} folds"
+            marks = "line: mean; bar: ± 1 std; small: one fold"
+        else:
+            title = f"{self.n_left_out:,} rows, each left out once"
+            marks = "line: share that is right; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
             shown = self.best_metric.upper() if self.best_metric in ("l1", "l2") else self.best_metric
             title += f": k = {self.best_k} under {shown}"
         ax.set_title(title, fontsize=_style.TITLE)
         legend = ax.legend(
-            fontsize=_style.SMALL, title="line: mean; bar: ± 1 std; small: one fold", title_fontsize=6.5,
+            fontsize=_style.SMALL, title=marks, title_fontsize=6.5,
             ncols=3, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
         )  # fmt: skip
         legend.set_in_layout(True)
