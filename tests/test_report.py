@@ -280,7 +280,7 @@ def test_a_single_k_needs_no_curve() -> None:
     outcome = make_outcome(digits(), ("knn",))
     rows = np.full((1, 5), 0.9)
     outcome.selection = SimpleNamespace(
-        ks=np.array([1]), metrics=("l2",), fold_accuracy={"l2": rows}, best_metric="l2", best_k=1,
+        ks=np.array([1]), metrics=("l2",), fold_accuracy={"l2": rows}, best_metric="l2", best_k=1, n_left_out=None,
         mean=lambda m: rows.mean(1), std=lambda m: rows.std(1),
     )  # fmt: skip
     text = section(render_report(outcome), "choices")
