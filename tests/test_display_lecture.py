@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
 from fastcls._validation import InputError
 from fastcls.cli import _lecture
-from fastcls.display import _challenges, _regions
+from fastcls.display import _challenges, _decision_region, _regions
 from fastcls.problem import LinearProblem
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -193,6 +193,39 @@ def test_an_image_of_one_colour_is_refused() -> None:
         display.SameDistanceDisplay.from_image(np.full(64, 7, np.uint8), image_shape=(8, 8, 1))
 
 
+def test_forty_classes_have_forty_looks() -> None:
+    assert len({_decision_region.look_of(c) for c in range(64)}) == 64
+    points = np.stack(np.divmod(np.arange(12.0), 4), axis=1)
+    shown = display.DecisionRegionDisplay.from_points(points, np.arange(12), size=40).plot()
+    drawn = [line for line in shown.ax_.lines if line.get_marker() not in ("None", "")]
+    assert len({(line.get_color(), line.get_marker()) for line in drawn}) == 12
+    assert len(np.unique(shown.image().reshape(-1, 3), axis=0)) >= 12
+
+
+@pytest.mark.parametrize(("scale", "at"), [(1e-6, 0.0), (1e-3, 5.0), (1e4, 0.0)])
+def test_points_fill_their_plane_whatever_their_spread(scale: float, at: float) -> None:
+    points = at + scale * np.random.default_rng(0).normal(size=(30, 2))
+    left, right, bottom, top = _regions.around(points)
+    side = (points.max(axis=0) - points.min(axis=0)).max()
+    assert side < right - left < 1.3 * side
+    assert right - left == pytest.approx(top - bottom)
+
+
+@pytest.mark.parametrize("at", [0.0, 7.0, 1e12])
+def test_points_in_one_place_have_a_plane_around_them(at: float) -> None:
+    left, right, bottom, top = _regions.around(np.full((3, 2), at))
+    assert left < at < right
+    assert bottom < at < top
+
+
+@pytest.mark.parametrize("shape", [(6, 6, 1), (8, 8, 1), (5, 5, 3)])
+def test_the_tint_reaches_every_row_of_a_small_image(shape: tuple[int, int, int]) -> None:
+    image = np.random.default_rng(2).integers(40, 200, size=shape).astype(np.uint8)
+    shown = display.SameDistanceDisplay.from_image(image.ravel(), image_shape=shape)
+    moved = (shown.images[3] != shown.images[0]).reshape(shape[0], -1)
+    assert moved.any(axis=1).all()
+
+
 # loss, curse, regularisation, challenges ----------------------------------------------------------------------------
 
 
@@ -289,6 +322,22 @@ def test_the_alpha_a_sweep_chose_is_the_one_marked() -> None:
 def test_the_report_marks_the_alpha_of_the_model() -> None:
     rows = [{"alpha": a, "validation_accuracy": 0.9, "chosen": a == 0.01} for a in (1.0, 0.1, 0.01)]
     assert "chosen: alpha = 0.01" in _lecture._penalty("softmax", rows)["svg"]
+
+
+def test_few_rows_are_held_against_as_few_random_points() -> None:
+    rows = np.random.default_rng(5).random((150, 32))
+    shown = display.CurseDisplay.from_uniform((32,), data=rows)
+    assert shown.n_points == 100
+    assert "100 random points" in shown.plot().axes_[3].get_title()
+    assert shown.own is not None
+    assert shown.own[1] == pytest.approx(shown.nearest[0], abs=0.03)  # the same kind of data: the mark is on the curve
+
+
+def test_points_of_the_cube_can_be_seen_on_white_and_on_black() -> None:
+    faces = display.CurseDisplay.from_uniform((1,), n_points=60).plot().axes_[2].collections[0].get_facecolors()
+    for ground in (0.0, 1.0):
+        seen = faces[:, 3:] * faces[:, :3] + (1 - faces[:, 3:]) * ground
+        assert np.abs(seen - ground).max(axis=1).min() > 0.35
 
 
 def test_the_users_data_is_marked_in_the_curse() -> None:

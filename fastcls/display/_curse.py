@@ -55,13 +55,19 @@ class CurseDisplay(Drawn):
         cls, dimensions: Sequence[int] = DIMENSIONS, *, n_points: int = 1000, n_queries: int = 50, seed: int = 0,
         data: ArrayLike | None = None,
     ) -> CurseDisplay:  # fmt: skip
-        """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too."""
+        """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too.
+
+        Of few points the nearest is farther: where ``data`` has fewer rows than are wanted, no more points are drawn.
+        """
         rng = np.random.default_rng(seed)
+        rows = None if data is None else np.asarray(data)
+        if rows is not None and len(rows) > n_queries:
+            n_points = min(n_points, len(rows) - n_queries)
         shares = []
         for d in dimensions:
             shares.append(_nearest_share(rng.random((n_queries, d)), rng.random((n_points, d))))
         own = None
-        if data is not None and len(rows := np.asarray(data)) > n_queries:
+        if rows is not None and len(rows) > n_queries:
             drawn = np.ascontiguousarray(rows[rng.permutation(len(rows))[: n_points + n_queries]])
             own = rows.shape[1], _nearest_share(drawn[:n_queries], drawn[n_queries:])
         return cls(np.asarray(dimensions), np.array(shares), n_points, own)
@@ -97,7 +103,8 @@ class CurseDisplay(Drawn):
         corners = np.stack(np.meshgrid(*[np.arange(SIDE)] * d, indexing="ij"), axis=-1).reshape(-1, d).astype(float)
         depth = corners[:, 2] if d == 3 else np.zeros(len(corners))
         across, up = corners[:, 0] + 0.33 * depth, (corners[:, 1] if d > 1 else 0) + 0.25 * depth
-        ax.scatter(across, up, s=9, c=depth, cmap="cividis", vmin=0, vmax=SIDE)
+        # the farther, the fainter: seen on any ground
+        ax.scatter(across, up, s=9, color=_style.BLUE, alpha=1 - 0.13 * depth, lw=0)
         ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
         _style.bare(ax)
         ax.set_title(f"{d}-D: {len(corners)} points", fontsize=_style.SMALL)

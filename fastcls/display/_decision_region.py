@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 MARKERS = "o^sDvP*X"
 COLOURS = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
-PALE = 0.55  # share of white in a region's colour, so that its points stand out
+PALE = (0.55, 0.75, 0.35)  # share of white in a region's colour, so that its points stand out; by turns of the colours
 BALLS = {"l1": [(1, 0), (0, 1), (-1, 0), (0, -1)], "l2": [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 65)]}
+
+
+def look_of(c: int) -> tuple[str, str]:
+    """Colour and marker of a class: no two of the first 64 have both in common."""
+    turn, place = divmod(c, len(COLOURS))
+    return COLOURS[place], MARKERS[(place + turn) % len(MARKERS)]
 
 
 class DecisionRegionDisplay(Drawn):
@@ -72,8 +78,10 @@ class DecisionRegionDisplay(Drawn):
         """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first: white where classes tie."""
         from matplotlib.colors import to_rgb
 
-        colours = np.array([to_rgb(COLOURS[c % len(COLOURS)]) for c in range(len(self.regions.classes))])
-        colours = np.vstack([PALE + (1 - PALE) * colours, [1.0, 1.0, 1.0]])  # TIED = -1 takes the last
+        n = len(self.regions.classes)
+        colours = np.array([to_rgb(look_of(c)[0]) for c in range(n)])
+        pale = np.array([PALE[c // len(COLOURS) % len(PALE)] for c in range(n)])[:, None]
+        colours = np.vstack([pale + (1 - pale) * colours, [1.0, 1.0, 1.0]])  # TIED = -1 takes the last
         return colours[self.regions.codes]
 
     def plot(self, ax: Axes | None = None) -> DecisionRegionDisplay:
@@ -83,8 +91,9 @@ class DecisionRegionDisplay(Drawn):
         ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")
         for c, name in enumerate(self.regions.classes):
             mine = self.points[self.labels == name]
+            colour, marker = look_of(c)
             ax.plot(
-                mine[:, 0], mine[:, 1], MARKERS[c % len(MARKERS)], color=COLOURS[c % len(COLOURS)], mec="black", mew=0.6,
+                mine[:, 0], mine[:, 1], marker, color=colour, mec="black", mew=0.6,
                 ms=4.5, ls="none", label=_style.shorten(name),
             )  # fmt: skip
         if self.metric in BALLS:

@@ -38,7 +38,9 @@ def around(points: ArrayLike, margin: float = 0.12) -> tuple[float, float, float
     """A square that holds all points, with this share of its side left free around them."""
     rows = np.asarray(points, dtype=np.float64)
     low, high = rows.min(axis=0), rows.max(axis=0)
-    middle, half = (low + high) / 2, max(float((high - low).max()) / 2, 0.5) * (1 + 2 * margin)
+    middle, half = (low + high) / 2, float((high - low).max()) / 2 * (1 + 2 * margin)
+    if half <= 1e-9 * np.abs(middle).max():  # one place, as far as cells can tell
+        half = max(0.5, 1e-6 * float(np.abs(middle).max()))
     return middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half
 
 

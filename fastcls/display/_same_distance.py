@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
 
-RESERVED = 16  # values left alone by the tint, that take up what is missing of the distance
+RESERVED = 8  # values left alone by the tint, that take up what is missing of the distance: 511 at most, which six can
 
 
 def spend(values: NDArray[np.int64], left: int, limit: int) -> int:
@@ -61,7 +61,7 @@ def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.ui
     else:
         sign[:] = 1 if 2 * start.mean() <= limit else -1
     free = np.zeros(start.size, dtype=bool)
-    free[-RESERVED:] = True
+    free[np.linspace(0, start.size - 1, RESERVED).astype(int)] = True  # far apart, so that none is seen as a bare strip
     sign = np.where(free.reshape(start.shape), 0, sign)
 
     def moved(step: int) -> NDArray[np.int64]:
