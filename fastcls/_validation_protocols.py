@@ -48,8 +48,10 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
         raise InputError(f"y has {n_rows} labels, but train has {came} rows; pass one label a row")
 
 
-def check_pair(y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Classes and codes of the training labels, whose rows may still have to come."""
+def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Classes and codes of the training labels; rows that come in parts are counted when they come."""
+    if not are_parts(train) and np.ndim(train) and len(train) != np.size(y):
+        raise InputError(f"y has {np.size(y)} labels, but train has {len(train)} rows; pass one label a row")
     return check_labels(y, np.size(y))
 
 
@@ -87,7 +89,7 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
 
 def check_counts(name: str, given: Any) -> tuple[int, ...]:
     """One whole number of at least 1, or several, each once, in their order."""
-    values = [given] if isinstance(given, (int, np.integer)) else list(given)
+    values = list(given) if np.ndim(given) else [given]
     if not values:
         raise InputError(f"{name} is empty; give at least one whole number")
     return tuple(dict.fromkeys(int(check_number(name, value, minimum=1, whole=True)) for value in values))

@@ -55,7 +55,7 @@ def few_shot(
     counts = check_counts("n_per_class", n_per_class)
     check_number("n_tries", n_tries, minimum=1, whole=True)
     check_number("seed", seed, minimum=0, whole=True)
-    classes, codes = check_pair(y)
+    classes, codes = check_pair(train, y)
     metric = "l2" if preset == "uni" else "cosine"
     checked, truth = check_test(test, y_test, classes, metric)
     draws = {n: [draw(codes, n, np.random.default_rng([seed, n, number])) for number in range(n_tries)] for n in counts}

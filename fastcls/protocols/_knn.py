@@ -68,7 +68,7 @@ def knn_eval(
     """
     chosen = KNN_PRESETS[one_of("preset", preset, KNN_PRESETS)]
     check_number("seed", seed, minimum=0, whole=True)
-    classes, codes = check_pair(y)
+    classes, codes = check_pair(train, y)
     checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
     n_threads = _threads.effective(n_jobs)
     if chosen.n_draws is not None:

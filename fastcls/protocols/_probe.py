@@ -65,7 +65,7 @@ def linear_probe(
     """
     chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
     check_number("seed", seed, minimum=0, whole=True)
-    classes, codes = check_pair(y)
+    classes, codes = check_pair(train, y)
     check_two_classes(classes)
     checked, truth = check_test(test, y_test, classes, "l2")
     extra = None if validation is None else _checked_validation(validation, classes)
