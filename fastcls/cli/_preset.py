@@ -29,7 +29,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     seconds = time.perf_counter() - begun
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows; a k chosen by them is no longer judged on unseen data")
-    judged = sum(row.get("top1") is not None for row in table)
+    judged = evaluations(table)
     results = results_head(dataset, split, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
     results["protocol"] = {
         "preset": options.preset, "columns": list(table.columns), "rows": list(table), "settings": table.settings,
@@ -38,6 +38,13 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     plain: dict[str, Any] = _results.as_plain(results)
     _results.write_text(_results.as_json(plain), room / "results.json", "results.json")
     return plain
+
+
+def evaluations(table: ProtocolTable) -> int:
+    """How often the test rows were asked: once a row of the table, or once a draw and metric of a mean over draws."""
+    if "n_draws" in table.settings:
+        return len(table.settings["metrics"]) * int(table.settings["n_draws"])
+    return sum(row.get("top1") is not None for row in table)
 
 
 def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> ProtocolTable:
