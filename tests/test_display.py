@@ -310,3 +310,11 @@ def test_confusion_of_a_class_absent_from_the_test_rows_has_no_nan() -> None:
     shown = display.plot_confusion([0, 0], [0, 1], class_names=["a", "b", "c"])
     assert np.isfinite(shown.confusion_matrix).all()
     np.testing.assert_array_equal(shown.confusion_matrix[0], [0.5, 0.5, 0])
+
+
+def test_confusion_counts_codes_without_a_name_too() -> None:
+    shown = display.plot_confusion([0, 1, 3], [0, 2, 2], class_names=["a", "b"])
+    assert [text.get_text() for text in shown.ax_.get_yticklabels()] == ["a", "b", "2", "3"]
+    assert shown.confusion_matrix.sum() == 3
+    with pytest.raises(InputError, match="give whole numbers from 0"):
+        display.plot_confusion(["a"], ["b"], class_names=["a", "b"])

@@ -349,3 +349,12 @@ def test_the_users_data_is_marked_in_the_curse() -> None:
     np.fill_diagonal(gaps, np.inf)
     share = (gaps.min(axis=1) / np.where(np.isinf(gaps), 0, gaps).mean(axis=1)).mean()
     assert shown.own[1] == pytest.approx(share, abs=0.08)  # of other rows of the same digits
+
+
+def test_every_model_has_a_curve_of_its_own_in_challenges() -> None:
+    data = digits()
+    models = {f"{k} neighbours": KNeighborsClassifier(k).fit(data.X, data.y) for k in (1, 2, 3, 5, 7, 9)}
+    shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:8], image_shape=(8, 8, 1), strengths=(0, 1))
+    lines = shown.plot().axes_[0, 1].lines
+    assert [line.get_label() for line in lines] == list(models)
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 6

@@ -170,7 +170,8 @@ class ChallengesDisplay(Drawn):
             strip.set_title(f"{name}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}", fontsize=_style.SMALL)
             share = self.distance[name][-1] / self.spread if self.spread else 0.0
             strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=6.5)
-            for (model, values), (colour, marker, line) in zip(self.accuracy[name].items(), _style.SERIES, strict=False):
+            for i, (model, values) in enumerate(self.accuracy[name].items()):
+                colour, marker, line = _style.series(i)
                 lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
                            label=_style.shorten(model))  # fmt: skip
             lines.set(ylim=(0, 103), xticks=self.strengths)

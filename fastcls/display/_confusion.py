@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._validation import InputError
 from fastcls.display import _style
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def plot_confusion(
     Parameters
     ----------
     y_true, y_pred : class codes of shape (n,)
-        Codes into ``class_names``.
-    class_names : names of all classes
+        Whole numbers from 0: places in ``class_names``. A code beyond the names is shown by itself.
+    class_names : names of the classes
     title : stands above the matrix
     ax : axes to draw into; a new figure, sized by the number of classes, if not given
 
@@ -39,10 +40,19 @@ def plot_confusion(
     -------
     sklearn.metrics.ConfusionMatrixDisplay
         Plotted; its ``confusion_matrix`` holds the shares.
+
+    Raises
+    ------
+    InputError
+        For labels that are no codes.
     """
     from matplotlib.colors import PowerNorm
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
+    codes = np.concatenate([np.atleast_1d(np.asarray(y_true)), np.atleast_1d(np.asarray(y_pred))])
+    if codes.dtype.kind not in "iu" or codes.min(initial=0) < 0:
+        raise InputError(f"y_true and y_pred are {codes.dtype}; the matrix counts class codes: give whole numbers from 0")
+    class_names = [*class_names, *map(str, range(len(class_names), int(codes.max(initial=-1)) + 1))]
     n = len(class_names)
     counts = confusion_matrix(y_true, y_pred, labels=np.arange(n))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

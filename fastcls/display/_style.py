@@ -31,6 +31,12 @@ TITLE, TEXT, SMALL = 9.5, 8.5, 7.5  # points
 LARGEST_SIDE = 128  # pixels drawn of an image: more cannot be seen at these sizes and makes files heavy
 
 
+def series(i: int) -> tuple[str, str, str]:
+    """Colour, marker and line of a figure's i-th series: no two of the first 16 look alike."""
+    turn, place = divmod(i, len(SERIES))
+    return SERIES[place][0], SERIES[(place + turn) % 4][1], SERIES[(place + 2 * turn) % 4][2]
+
+
 class Drawn:
     """A display that has a figure once it is plotted; a notebook shows it as the value of a cell."""
 
