@@ -407,6 +407,19 @@ def test_the_policy_stops_a_script_in_a_browser(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")
+def test_what_is_closed_on_the_screen_is_open_on_paper(tmp_path: Path) -> None:
+    shown = page("colour images")
+    assert shown.count("<details>") >= 2
+    pages = []
+    for name, text in (("closed", shown), ("open", shown.replace("<details>", "<details open>"))):
+        path, paper = tmp_path / f"{name}.html", tmp_path / f"{name}.pdf"
+        path.write_text(text, encoding="utf-8")
+        browse(tmp_path, "--no-pdf-header-footer", f"--print-to-pdf={paper}", path.as_uri())
+        pages.append(len(re.findall(rb"/Type\s*/Page\b", paper.read_bytes())))
+    assert pages[0] == pages[1] > 1
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")
 def test_light_and_dark_pages_differ_and_neither_is_blank(tmp_path: Path) -> None:
     from PIL import Image
 
