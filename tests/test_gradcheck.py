@@ -70,6 +70,18 @@ def test_the_problems_own_arithmetic_differs_by_no_more_than_rounding(loss, pena
         assert (report.difference > 0) == (dtype != "float64")
 
 
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("heavy", [10.0, 1e4, 1e8])
+def test_one_heavy_row_hides_nothing(loss, heavy):
+    for seed in range(20):
+        weight = np.r_[heavy, np.random.default_rng(seed).random(24)]
+        problem = problem_of(loss, "float32", None, arithmetic=None, sample_weight=weight)
+        report = check_arithmetic(problem, weights_of(problem))
+        assert report.agrees
+        plain = problem_of(loss, "float32", None, arithmetic=None)
+        assert report.allowed == check_arithmetic(plain, weights_of(plain)).allowed
+
+
 def test_a_wrong_kernel_is_told_from_rounding():
     class Wrong(LinearProblem):
         def value_and_gradient(self, W, rows=None):
