@@ -312,7 +312,9 @@ def test_the_command_and_the_environment_are_there() -> None:
     outcome = make_outcome(digits(), ("knn",))
     outcome.results["command"] = "fastcls run 'my data' --ks 1,3"
     text = render_report(outcome)
-    assert words(section(text, "repeat")).endswith("fastcls run 'my data' --ks 1,3")
+    assert "Repeat it fastcls run 'my data' --ks 1,3 Typed in the folder" in words(section(text, "repeat"))
+    outcome.results["command"] += " --force"
+    assert words(section(render_report(outcome), "repeat")).endswith("fastcls run 'my data' --ks 1,3 --force")
     shown = words(section(text, "environment"))
     assert "cpus usable 2" in shown
     assert "omp num threads" not in shown  # not set, not shown
