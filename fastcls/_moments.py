@@ -40,6 +40,9 @@ def squared_distances(X: np.ndarray, center: np.ndarray, n_threads: int) -> np.n
     return squares
 
 
+_LEAST_SPREAD = 1e-30  # weights are divided by it: from 1e8 on they would pass 3.4e38, the end of float32
+
+
 def center_and_scale(
     X: np.ndarray, center: bool, scale: bool, weights: np.ndarray | None = None, n_threads: int = 1
 ) -> tuple[np.ndarray, float]:
@@ -58,5 +61,8 @@ def center_and_scale(
             spread = math.sqrt(total / d) if total >= 0 else math.nan
     if not (math.isfinite(spread) and np.all(np.isfinite(mean))):
         raise InputError("X has values so large that their squares overflow float64: scale the data down first")
+    if X.dtype != np.float64 and 0.0 < spread < _LEAST_SPREAD:
+        raise InputError(f"X differs by {spread:.3g} (root mean square), and weights for it would overflow float32: scale "
+                         "the data up first, or give float64")
     # Rounding of the mean alone is no spread: a constant feature of 0.1 would be divided by 1e-17.
     return mean, spread if spread > 1e-14 * float(np.abs(mean).max(initial=0.0)) else 1.0

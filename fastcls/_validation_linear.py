@@ -112,6 +112,9 @@ def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     return index.astype(np.int64, copy=False)
 
 
+_LEAST_WEIGHT = 1e-290  # below it the number of rows (up to 1e18) over the sum of their weights may be infinite
+
+
 def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
     """One finite weight of at least 0 a row, not all of them 0, as float64; no array: none was given."""
     if weights is None:
@@ -127,6 +130,11 @@ def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
                          "least 0")
     if n_rows and not values.any():
         raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
+    with np.errstate(over="ignore"):
+        total = float(values.sum())
+    if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
+        raise InputError(f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "
+                         "count: give weights around 1")
     return values
 
 

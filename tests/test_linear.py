@@ -206,7 +206,7 @@ def test_tol_stops_early_or_warns(cls, digits):
 def test_an_infinite_loss_names_step_and_learning_rate(digits):
     X, _, y, _ = digits
     model = SoftmaxClassifier(learning_rate=1e308, random_state=0, penalty=None)
-    with pytest.raises(optim.DivergenceError, match=r"step \d+ with learning_rate=1e\+308.*auto"):
+    with pytest.raises(optim.DivergenceError, match=r"no longer finite after step 0 with learning_rate=1e\+308.*auto"):
         model.fit(X, y)
 
 
@@ -283,6 +283,10 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
         (lambda: SoftmaxClassifier(class_weight={7: 2.0}).fit(X6, Y6), "names the label 7"),
         (lambda: SoftmaxClassifier(class_weight=[1, 2, 3]).fit(X6, Y6), "a dict from label to weight"),
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=[1, 1, 1, 1, 1, np.nan]), "nan at row 5"),
+        (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e308)), "sample_weight adds up to inf"),
+        (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e-320)), "sample_weight adds up to 5.9"),
+        (lambda: MulticlassSVM().fit(np.arange(6, dtype=np.float32)[:, None] * np.float32(1e-40), Y6),
+         "overflow float32: scale"),
         (lambda: SoftmaxClassifier().partial_fit(X6, Y6).partial_fit(X6, Y6 + 1), "the label 3"),
         (lambda: SoftmaxClassifier(solver="gd").partial_fit(X6, Y6), "partial_fit"),
         (lambda: SoftmaxClassifier(max_iter=1, learning_rate=50.0).fit(X6, Y6).predict(X6 * 1.6e307), "scores of row"),

@@ -103,8 +103,10 @@ class Descent:
             if not self._look_after(values[at - 1]):
                 rates = np.where(self.alive, rates, 0.0)
                 if self.n_models == 1:
+                    loss = values[at - 1, 0]
+                    what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
                     raise DivergenceError(
-                        f"the loss is {values[at - 1, 0]} at step {self.steps - 1} with learning_rate="
+                        f"{what} step {self.steps - 1} with learning_rate="
                         f"{float(rates.max(initial=0.0)) or self.last_rate:.3g}: the steps are too long for this data; use "
                         'learning_rate="auto" or a smaller one, and centre and scale the data'
                     )
