@@ -32,12 +32,14 @@ _SLACK = 2.0**-50  # a feature of twice a cosine: what its dot product and norms
 
 # What things cost, in bytes of the screen, whose one takes 4.3 ps a core (measured on Zen 4 with AVX-512: CIFAR-10 under L2,
 # k = 7, by share of the samples of a profile). Codes and rows that are looked at by themselves come from anywhere in memory.
+_SECONDS = 4.3e-12  # of one byte
 _COST_PASSED = 3000.0  # of a pair that passed the screen: its bound, the look at its list
 _COST_AT, _COST_AT_BYTE = 1500.0, 12.0  # of a pair that comes to a finer level
 _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _HOPELESS = 0.92  # of the usual distance
 _EARLY = 2.0  # pairs that pass the screen, for each that would if the last reach were known from the start
+_DOUBT = 24.0  # queries after which twice the cost of brute force is believed: a first piece may have but four
 _FIRST_PIECE = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
 _KEPT_BYTES = 1 << 19
 _LARGEST_PART = 4096  # queries whose codes are held at a time
@@ -73,31 +75,76 @@ class Filter:
         Coarse to fine; the first one's codes are in panels.
     chunks : list of list of Codes
         Of every chunk, at every level.
+    k : int
+        Number of neighbours that the levels were chosen for.
+    learned : list of Level
+        All that there were to choose from; empty if none is to be chosen anew.
+    seconds : float
+        What encoding the chunks took.
+    of_other_k : dict
+        For sizes of k (`_size`) that were asked since: the levels of least cost, and what they save of a pair's cost.
     """
 
     metric: Metric
     levels: list[_codes.Level]
     chunks: list[list[_codes.Codes]] = field(default_factory=list)
+    k: int = 1
+    learned: list[_codes.Level] = field(default_factory=list)
+    seconds: float = 0.0
+    of_other_k: dict[int, tuple[list[_codes.Level], float]] = field(default_factory=dict)
 
     @classmethod
-    def learn(cls, rows: np.ndarray, metric: Metric, probe: Probe, n_threads: int, *, forced: bool) -> Filter | None:
+    def learn(
+        cls, rows: np.ndarray, metric: Metric, probe: Probe, k: int, n_threads: int, *, forced: bool
+    ) -> Filter | None:
         """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while."""
         l1 = metric.sum == "l1"
         if not forced and _hopeless(probe, metric):
             return None
         with _threads.one_blas_thread():
             levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms)
-            chosen = _chosen(rows, metric, levels, probe, n_threads) or (levels if forced else [])
-        return cls(metric, chosen) if chosen else None
+            costs = _costs(rows, metric, levels, probe, n_threads)
+            cheapest = min(costs, key=lambda chosen: costs[chosen], default=())
+            worth_it = cheapest and (forced or costs[cheapest] < brute_cost(rows, metric))
+        chosen = [levels[i] for i in cheapest] if worth_it else []
+        return cls(metric, chosen, k=k, learned=levels) if chosen else None
+
+    def suits(self, k: int) -> bool:
+        """Whether the levels were chosen for about so many neighbours, or cannot be chosen anew."""
+        return not self.learned or _size(k) == _size(self.k)
+
+    def chosen_for(
+        self, k: int, n_pairs: int, of_rows: np.ndarray, probe: Callable[[], Probe], n_threads: int
+    ) -> Filter:
+        """This filter, or one of other levels (nothing encoded yet), if these save twice the time that encoding takes.
+
+        Parameters
+        ----------
+        of_rows : ndarray
+            A sample.
+        probe : callable
+            Asked once for each size of k.
+        """
+        size = _size(k)
+        if size not in self.of_other_k:
+            costs = _costs(of_rows, self.metric, self.learned, probe(), n_threads)
+            cheapest = min(costs, key=lambda chosen: costs[chosen])
+            now = costs[tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)]
+            self.of_other_k[size] = [self.learned[i] for i in cheapest], now - costs[cheapest]
+        levels, saved = self.of_other_k[size]
+        if saved * n_pairs * _SECONDS / n_threads <= 2.0 * self.seconds:
+            return self
+        return Filter(self.metric, levels, k=k, learned=self.learned)
 
     def extended(self, chunks: list[np.ndarray], n_threads: int) -> Filter:
         """This filter with codes of more chunks; it stays as it is, for searches under way in other threads."""
-        more = []
+        more, begun = [], time.perf_counter()
         for chunk in chunks:
             coded = _codes.encode(self.levels, chunk, n_threads)
             coded[0] = _codes.in_panels(coded[0], self.levels[0].kind, n_threads)
             more.append(coded)
-        return replace(self, chunks=[*self.chunks, *more])
+        seconds = self.seconds + time.perf_counter() - begun
+        return replace(self, chunks=[*self.chunks, *more], seconds=seconds)
 
     @property
     def nbytes(self) -> int:
@@ -145,24 +192,26 @@ def _left_by(levels: list[_codes.Level], rows: np.ndarray, probe: Probe, reach: 
     return shares
 
 
-def _chosen(
+def _size(k: int) -> int:
+    """1, 2, 3 to 4, 5 to 8, ...: numbers of neighbours for which the same levels will do."""
+    return (k - 1).bit_length()
+
+
+def _costs(
     rows: np.ndarray, metric: Metric, levels: list[_codes.Level], probe: Probe, n_threads: int
-) -> list[_codes.Level]:
-    """Of all choices of levels, coarse to fine, the one of least estimated cost; none if brute force costs less."""
+) -> dict[tuple[int, ...], float]:
+    """Estimated cost of a pair for every choice of up to three levels, coarse to fine, as places in the list."""
     with np.errstate(all="ignore"):
         reach = probe.S if metric.sum == "l1" else np.sqrt(2.0 * probe.S if metric.needs_norms else probe.S)
         left = _left_by(levels, rows, probe, reach, n_threads) if levels else []
-    best: list[_codes.Level] = []
-    best_cost = brute_cost(rows, metric)
+    costs = {}
     for chosen in itertools.chain.from_iterable(itertools.combinations(range(len(levels)), n) for n in range(1, 4)):
         if levels[chosen[0]].fine:
             continue  # fine codes cannot be screened
         some = [levels[i] for i in chosen]
         shares = [1.0, *(left[i] for i in chosen)]
-        cost = cost_of(some, rows, min(1.0, _EARLY * shares[1]), shares[1:-1], shares[-1])
-        if cost < best_cost:
-            best, best_cost = some, cost
-    return best
+        costs[chosen] = cost_of(some, rows, min(1.0, _EARLY * shares[1]), shares[1:-1], shares[-1])
+    return costs
 
 
 def _row_bytes(rows: Rows | np.ndarray) -> int:
@@ -255,7 +304,8 @@ class Search:
             wanted = int(min(_LARGEST_PART, self.pace.took(n, time.perf_counter() - begun)))
             self._next = wanted // whole * whole or max(self.n_threads, wanted)
             first = part.stop
-            self.gave_up = not self.forced and self._cost() > brute_cost(self.rows, self.filter.metric)
+            doubt = 1.0 + _DOUBT * self.rows.n_rows / self.pairs
+            self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.filter.metric)
         return first
 
     def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:

@@ -50,8 +50,12 @@ def prepare(
     if kept is None and (forced or outgrown or (metric_name not in rows.filters and worth_it)):
         sample = _sample(rows)
         probe = _probe(rows, sample, metric_name, k, n_threads)
-        kept = _cascade.Filter.learn(sample, METRICS[metric_name], probe, n_threads, forced=forced)
+        kept = _cascade.Filter.learn(sample, METRICS[metric_name], probe, k, n_threads, forced=forced)
         rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
+    if kept is not None and n_queries is not None and worth_it and not kept.suits(k):
+        sample = _sample(rows)
+        kept = kept.chosen_for(k, n_queries * rows.n_rows, sample, lambda: _probe(rows, sample, metric_name, k, n_threads),
+                               n_threads)  # fmt: skip
     if kept is not None and len(kept.chunks) < len(rows.chunks):
         kept = kept.extended(rows.chunks[len(kept.chunks) :], n_threads)
         rows.filters[metric_name] = kept

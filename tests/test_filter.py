@@ -250,3 +250,52 @@ def test_float16_costs_brute_force_what_float32_does(metric):
     rows = np.ones((3, 40), np.float32)
     of = metrics.METRICS[metric]
     assert _cascade.brute_cost(rows.astype(np.float16), of) == _cascade.brute_cost(rows, of)
+
+
+def in_clusters(n_queries=1200):
+    """Rows in clusters of eight: five neighbours are near, forty are not."""
+    rng = np.random.default_rng(0)
+    centres = rng.normal(size=(700, 160)).astype(np.float32)
+    X = np.repeat(centres, 8, axis=0) + rng.normal(0, 0.25, size=(5600, 160)).astype(np.float32)
+    Q = centres[rng.integers(0, 700, n_queries)] + rng.normal(0, 0.25, size=(n_queries, 160)).astype(np.float32)
+    return np.ascontiguousarray(X[rng.permutation(5600)]), Q
+
+
+def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays(monkeypatch):
+    X, Q = in_clusters()
+    model = NearestNeighbors(5).fit(X)
+    brute = NearestNeighbors(5, algorithm="brute").fit(X)
+    first = model._rows.filters["l2"]
+    monkeypatch.setattr(_cascade, "_SECONDS", 0.0)  # nothing pays
+    model.kneighbors(Q, 40)
+    assert model._rows.filters["l2"] is first
+    monkeypatch.setattr(_cascade, "_SECONDS", 1.0)  # everything does
+    for k, few in ((40, False), (5, False), (40, True)):
+        now = model._rows.filters["l2"]
+        asked = Q[:100] if few else Q
+        for ours, theirs in zip(model.kneighbors(asked, k), brute.kneighbors(asked, k), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+        after = model._rows.filters["l2"]
+        if few:  # not worth asking
+            assert after is now
+        else:
+            assert after.suits(k)
+            assert after.levels[0].width == (160 if k == 40 else first.levels[0].width)
+    grown = np.concatenate([X, Q[:50]])
+    model.partial_fit(Q[:50])
+    again = NearestNeighbors(5, algorithm="brute").fit(grown)
+    for ours, theirs in zip(model.kneighbors(Q, 40), again.kneighbors(Q, 40), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize(("times", "least", "most"), [(1.5, 25, 1200), (50.0, 1, 24), (0.9, 1200, 1200)])
+def test_a_few_unlucky_queries_do_not_end_filtering(monkeypatch, times, least, most):
+    X, Q = in_clusters()
+    model = NearestNeighbors(40, n_jobs=1).fit(X)
+    brute = _cascade.brute_cost(model._rows, model._rows.filters["l2"].metric)
+    monkeypatch.setattr(_cascade, "_FIRST_PIECE", 4 * len(X) * 160)
+    monkeypatch.setattr(_cascade.Search, "_cost", lambda self: times * brute)
+    model.kneighbors(Q)
+    filtered = model.search_report_.levels[0].pairs_in // len(X)
+    assert least <= filtered <= most
+    assert ("brute" in model.search_report_.path) == (filtered < len(Q))
