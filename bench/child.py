@@ -224,11 +224,11 @@ def main() -> None:
     kind = rivals.engine(spec.engine)
     X, Q = data.rows(spec.data)
     if Q is not None and spec.data != "grid_2d":  # first calls load code, wake threads, and choose kernels
-        warm = kind(spec.metric, spec.threads, spec.algorithm)
+        warm = kind(spec.metric, spec.threads, spec.algorithm, spec.k)
         warm.prepare(X[:2000])
         warm.search(Q[:WARM_UP_QUERIES], min(spec.k, 2000))
         del warm
-    engine = kind(spec.metric, spec.threads, spec.algorithm)
+    engine = kind(spec.metric, spec.threads, spec.algorithm, spec.k)
     if spec.what == "search" and spec.queries == 0:
         engine.prepare(X)
     what = {"search": _search, "latency": _latency, "predict": _predict, "memory": _memory}[spec.what]

@@ -34,7 +34,7 @@ def test_speed(benchmark, table, algorithm, work, name):
     if not kind.supported(work.metric, X.dtype.name, X.shape[1], Q is None):
         pytest.skip(f"{kind.title} cannot do this")
     some = None if Q is None else Q[:QUERIES]
-    engine = kind(work.metric, THREADS, algorithm)
+    engine = kind(work.metric, THREADS, algorithm, work.k)
 
     def fit_and_search():
         engine.prepare(X)

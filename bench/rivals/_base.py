@@ -21,13 +21,15 @@ class Base:
         Installed packages whose versions are reported.
     algorithm : str
         For fastcls alone; a rival takes its fastest exact one.
+    k : int
+        Neighbours that will be asked for, told to estimators that take it when they are made.
     """
 
     title = ""
     packages: tuple[str, ...] = ()
 
-    def __init__(self, metric: str, n_threads: int, algorithm: str = "brute") -> None:
-        self.metric, self.n_threads, self.algorithm = metric, n_threads, algorithm
+    def __init__(self, metric: str, n_threads: int, algorithm: str = "brute", k: int = 5) -> None:
+        self.metric, self.n_threads, self.algorithm, self.k = metric, n_threads, algorithm, k
 
     @classmethod
     def versions(cls) -> str:

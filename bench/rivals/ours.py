@@ -18,7 +18,8 @@ class Engine(Base):
         return True
 
     def prepare(self, X):
-        self.model = fastcls.NearestNeighbors(metric=self.metric, algorithm=self.algorithm, n_jobs=self.n_threads).fit(X)
+        model = fastcls.NearestNeighbors(self.k, metric=self.metric, algorithm=self.algorithm, n_jobs=self.n_threads)
+        self.model = model.fit(X)
 
     def search(self, Q, k):
         return self.model.kneighbors(Q, k)
