@@ -19,7 +19,8 @@ class Engine(Base):
     def prepare(self, X):
         name = {"l1": "manhattan", "l2": "euclidean", "cosine": "cosine"}[self.metric]
         algorithm = "kd_tree" if X.shape[1] <= FEW_FEATURES else "brute"
-        self.model = self.library(n_neighbors=self.k, metric=name, algorithm=algorithm, n_jobs=self.n_threads).fit(as_float(X))
+        model = self.library(n_neighbors=self.k, metric=name, algorithm=algorithm, n_jobs=self.n_threads)
+        self.model = model.fit(as_float(X))
 
     def search(self, Q, k):
         return self.model.kneighbors(None if Q is None else as_float(Q), k)
