@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _search, _threads
 from ._rows import Rows
+from ._safetensors import expect
 from ._search import Take
 from ._search_report import SearchReport
 from ._validation import (
@@ -28,7 +29,7 @@ from ._validation import (
     remember_features,
 )
 from .metrics import METRICS
-from .persistence import SaveMixin, expect
+from .persistence import SaveMixin
 
 
 class _LastReports(threading.local):

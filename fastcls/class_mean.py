@@ -9,10 +9,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _threads
+from ._safetensors import expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
 from ._validation_linear import check_switch
 from .metrics import METRICS
-from .persistence import SaveMixin, expect
+from .persistence import SaveMixin
 
 __all__ = ["NearestClassMean"]
 

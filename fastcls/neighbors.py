@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _brute, _search, _threads
 from ._neighbors import Neighbors
 from ._rows import Rows
+from ._safetensors import expect
 from ._validation import (
     CheckedRows,
     check_classes,
@@ -31,7 +32,6 @@ from ._validation import (
 from ._validation_linear import check_class_weight, check_sample_weight
 from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
-from .persistence import expect
 
 __all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
 

@@ -19,7 +19,6 @@ import importlib
 import json
 import math
 import os
-import struct
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +28,9 @@ import safetensors.numpy
 from sklearn.utils.validation import check_is_fitted
 
 from ._files import replacing
+from ._safetensors import read_arrays, read_header
+from ._shown import reason, shown
 from ._validation import InputError
-from .datasets._common import reason, shown
 
 __all__ = ["SaveMixin", "load", "save"]
 
@@ -44,15 +44,6 @@ CLASSES = {
     "MulticlassSVM": "fastcls.linear",
     "SoftmaxClassifier": "fastcls.linear",
 }
-
-#: Larger arrays stay on disk when a model is loaded. Below, a copy costs less than keeping the file open.
-MAPPED_FROM_BYTES = 1 << 20
-
-#: Types of arrays a file may hold, by safetensors' name.
-_DTYPES = {
-    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "|i1",
-    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "|u1", "BOOL": "|b1",
-}  # fmt: skip
 
 _LABEL_ITEM_BYTES = 1 << 16
 #: kind of a dtype -> Python types its labels have in the header
@@ -156,7 +147,11 @@ def _decoded_classes(stored: Any) -> np.ndarray | None:
 def _header(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
     from . import __version__
 
-    params = {name: _plain(value, f"the parameter {name}") for name, value in model.get_params(deep=False).items()}
+    given = model.get_params(deep=False)
+    params = {
+        name: _plain(os.fspath(value) if isinstance(value, os.PathLike) else value, f"the parameter {name}")
+        for name, value in given.items()
+    }
     names = getattr(model, "feature_names_in_", None)
     if metadata is not None and not isinstance(metadata, Mapping):
         raise InputError(f"metadata is a {type(metadata).__name__}; wanted a dict of JSON-able values")
@@ -245,31 +240,14 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> again.predict(X).tolist(), again.metadata_
     (['a', 'b', 'b'], {'unit': 'pixels'})
     """
-    header = _read_header(path)
+    header = read_header(path, "a model file that save wrote")
     _check_identity(header, path)
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
-        return _restored(header["class"], parts, _read_arrays(path))
+        return _restored(header["class"], parts, read_arrays(path))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"the model file {shown(path)} is damaged ({found}); save or copy it again") from None
-
-
-def _read_header(path: str | os.PathLike[str]) -> dict[str, str]:
-    """The text part of the header; safetensors checks it against the bytes there are."""
-    try:
-        with open(path, "rb"):  # for its reason: safetensors has one message for all of these
-            pass
-    except OSError as error:
-        raise InputError(f"cannot open {shown(path)}: {reason(error)}; give a model file that save wrote") from None
-    try:
-        with safetensors.safe_open(os.fspath(path), framework="np") as opened:
-            return dict(opened.metadata() or {})
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise InputError(
-            f"{shown(path)} is not a whole safetensors file ({reason(error)}); it was truncated, damaged, or is "
-            "something else: give a file that save wrote"
-        ) from None
 
 
 def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> None:
@@ -285,40 +263,6 @@ def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> Non
             f"{shown(path)} holds a model of class {shown(header.get('class'))}; this fastcls has "
             f"{', '.join(CLASSES)}: install one that has it"
         )
-
-
-def _read_arrays(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """Every array of a file whose header safetensors has checked: large ones as views of one read-only memory map."""
-    whole = np.memmap(path, dtype=np.uint8, mode="r")
-    (length,) = struct.unpack("<Q", whole[:8].tobytes())
-    described = json.loads(whole[8 : 8 + length].tobytes())
-    described.pop("__metadata__", None)
-    arrays = {}
-    for name, entry in described.items():
-        begin, end = (8 + length + offset for offset in entry["data_offsets"])
-        if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"array {name} has type {entry['dtype']}")
-        mapped = whole[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
-        keep = end - begin >= MAPPED_FROM_BYTES and mapped.flags.aligned and mapped.dtype.isnative
-        arrays[name] = mapped if keep else np.array(mapped, dtype=mapped.dtype.newbyteorder("="))
-    return arrays
-
-
-def expect(
-    arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, ...], dtypes: tuple[str, ...] = ("float64",)
-) -> np.ndarray:
-    """The array of a file that has this name, if its type and shape (None: any length but 0) are as expected.
-
-    For `_restore_state`: what is read from a file goes to code that trusts its caller.
-    """
-    array = arrays[name]
-    fits = array.ndim == len(shape) and all(
-        size == wanted if wanted is not None else size > 0 for size, wanted in zip(array.shape, shape, strict=True)
-    )
-    if not fits or array.dtype.name not in dtypes:
-        sizes = "x".join("n" if size is None else str(size) for size in shape)
-        raise ValueError(f"array {name} of {array.dtype} {array.shape}, wanted {' or '.join(dtypes)} {sizes}")
-    return array
 
 
 def _restored(name: str, parts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:

@@ -13,7 +13,7 @@ import safetensors.numpy
 from sklearn.exceptions import NotFittedError
 
 import fastcls
-from fastcls import persistence
+from fastcls import _safetensors, persistence
 from fastcls._validation import InputError
 
 NAMES = sorted(persistence.CLASSES)
@@ -114,7 +114,7 @@ def test_labels_keep_their_values_and_dtype(tmp_path, name, kind):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_training_rows_keep_their_dtype_and_stay_on_disk(tmp_path, dtype):
     X = rows(dtype, n=20_000, d=64)
-    assert X.nbytes >= persistence.MAPPED_FROM_BYTES
+    assert X.nbytes >= _safetensors.MAPPED_FROM_BYTES
     path = saved(tmp_path, X=X)
     (kept,) = fastcls.load(path)._rows.chunks
     assert isinstance(kept, np.memmap)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
+from fastcls._shown import reason, shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import file_size, reason, shown
+from fastcls.datasets._common import file_size
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")
 MOST_BYTES = 256 << 20  # of all that an archive expands to; the official ones of CIFAR are 186 million bytes

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, log, name_of, shown, shown_list, text_lines
+from fastcls.datasets._common import existing_path, log, name_of, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, settle_rows

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from fastcls._shown import shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import log, shown
+from fastcls.datasets._common import log
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._npy import read_npy
 

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastcls._shown import as_text, shown
 from fastcls._validation import InputError
 from fastcls.datasets._archive import first_names, is_archive, read_archive
-from fastcls.datasets._common import as_text, existing_path, file_size, log, name_of, shown, text_lines
+from fastcls.datasets._common import existing_path, file_size, log, name_of, text_lines
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._pickles import read_pickle

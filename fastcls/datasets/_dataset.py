@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
-from fastcls.datasets._common import log, shown, shown_list
+from fastcls.datasets._common import log
 
 KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
 

@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastcls._shown import reason, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
-from fastcls.datasets._common import log, reason, shown, shown_list
+from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import Progress
 from fastcls.datasets._idx import load_mnist

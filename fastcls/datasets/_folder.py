@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastcls._shown import as_text, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._cache import ImageCache
-from fastcls.datasets._common import as_text, entries, existing_path, log, name_of, shown, shown_list
+from fastcls.datasets._common import entries, existing_path, log, name_of
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import SUFFIXES, decode_image, fit_image, quiet_pillow, recipe_for
 

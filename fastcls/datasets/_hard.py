@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastcls._shown import shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import shown
 from fastcls.datasets._dataset import Dataset
 
 

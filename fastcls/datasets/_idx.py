@@ -16,8 +16,9 @@ from typing import IO, cast
 
 import numpy as np
 
+from fastcls._shown import reason, shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, file_size, name_of, reason, shown
+from fastcls.datasets._common import existing_path, file_size, name_of
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 

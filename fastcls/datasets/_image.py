@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._shown import reason, shown, shown_list
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, reason, shown, shown_list
+from fastcls.datasets._common import existing_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage

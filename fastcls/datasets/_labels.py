@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
-from fastcls.datasets._common import log, shown, shown_list
+from fastcls.datasets._common import log
 
 
 def plain_labels(y: Any, what: str) -> np.ndarray:

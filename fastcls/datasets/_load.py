@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import entries, existing_path, shown, shown_list
+from fastcls.datasets._common import entries, existing_path
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder

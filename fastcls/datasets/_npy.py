@@ -13,8 +13,9 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
+from fastcls._shown import reason, shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import file_size, reason, shown
+from fastcls.datasets._common import file_size
 
 _HEADER_READERS = {
     (1, 0): np.lib.format.read_array_header_1_0,

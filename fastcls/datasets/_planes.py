@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fastcls._shown import shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import shown
 
 PIXELS, CHANNELS = 32 * 32, 3
 _PIECE = 200  # images, 0.6 MB

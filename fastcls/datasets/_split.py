@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastcls._shown import shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import log, shown
+from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import plain_labels
 
