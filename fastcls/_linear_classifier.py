@@ -21,8 +21,9 @@ from . import _threads, optim
 from . import _validation_linear as checks
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
+from ._safetensors import expect
 from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
-from .persistence import SaveMixin, expect
+from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 
 # Epochs where max_iter is None: enough for so many steps, but within these bounds.
@@ -43,7 +44,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self, *, penalty="l2", alpha=1e-4, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
         schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
         fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None,
-        class_weight=None, callbacks=None, verbose=0, n_jobs=None,
+        class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False, verbose=0, n_jobs=None,
     ):
         self.penalty = penalty
         self.alpha = alpha
@@ -67,6 +68,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.class_weight = class_weight
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.checkpoint_seconds = checkpoint_seconds
+        self.resume = resume
         self.verbose = verbose
         self.n_jobs = n_jobs
 
@@ -91,20 +95,24 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         check_number("init_scale", self.init_scale, minimum=0)
         check_number("batch_size", self.batch_size, minimum=1, whole=True)
         checks.check_fraction("validation_fraction", self.validation_fraction, strict=True)
+        checks.check_checkpoint(self.checkpoint, self.resume, self.random_state)
         return loss, options
 
     def _solver(self, n_samples: int, random_state: np.random.RandomState, **changes: Any):
         """The optimiser that the parameters ask for."""
         max_iter = changes.pop("max_iter", None) or self._epochs(n_samples)
         callbacks = [*checks.check_callbacks(self.callbacks), *([self._say] if self.verbose else [])]
+        checkpoint = None
+        if self.checkpoint is not None:
+            checkpoint = optim.Checkpoint(self.checkpoint, self.checkpoint_seconds, resume=self.resume)
         if self.solver == "lbfgs":
-            return optim.LBFGS(max_iter, 1e-4 if self.tol is None else self.tol, callbacks=callbacks)
+            return optim.LBFGS(max_iter, 1e-4 if self.tol is None else self.tol, callbacks=callbacks, checkpoint=checkpoint)
         if self.solver.startswith("random"):
             kind = optim.RandomSearch if self.solver == "random_search" else optim.RandomLocalSearch
-            return kind(max_iter, self.init_scale, random_state, callbacks=callbacks)
+            return kind(max_iter, self.init_scale, random_state, callbacks=callbacks, checkpoint=checkpoint)
         options = {
             "learning_rate": self.learning_rate, "tol": self.tol, "schedule": self.schedule, "momentum": self.momentum,
-            "nesterov": self.nesterov, "callbacks": callbacks, **changes,
+            "nesterov": self.nesterov, "callbacks": callbacks, "checkpoint": checkpoint, **changes,
         }
         if self.solver == "gd":
             return optim.GradientDescent(max_iter, random_state=random_state, **options)
@@ -241,6 +249,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self
         """
         self._check_options()
+        if self.checkpoint is not None:
+            raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
         labels, codes = check_labels(y, len(rows.rows))

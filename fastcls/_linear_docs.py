@@ -82,6 +82,14 @@ PARAMETERS_AND_ATTRIBUTES = """
         Multiplies the weights of rows.
     callbacks : callable or list of them, optional
         Called with a ``fastcls.optim.Progress`` after each epoch or iteration; one that returns True ends the training.
+    checkpoint : str or path, optional
+        A file that holds the state of the training, so that it can go on after it was broken off (a crash, Ctrl-C, SIGKILL)
+        and end with the same bits. Needs a ``random_state`` that is a number. A file that is there is refused, unless
+        ``resume``.
+    checkpoint_seconds : float
+        Between two states that are written.
+    resume : bool
+        Go on from ``checkpoint``, if it is there; with other data or parameters it is refused.
     verbose : int
         Above 0: one printed line an epoch.
     n_jobs : int, optional

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numbers
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -193,6 +195,27 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
         if not callable(one):
             raise InputError(f"callbacks holds {one!r}; wanted functions of one argument, the progress")
     return found
+
+
+def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
+    """A path or None; what was drawn before a training was broken off must be drawn again."""
+    check_switch("resume", resume)
+    if path is None:
+        if resume:
+            raise InputError("resume=True, but there is no checkpoint to go on from: give checkpoint=PATH too")
+        return
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"checkpoint is a {type(path).__name__}; wanted the path of a file")
+    if not isinstance(random_state, numbers.Integral):
+        raise InputError(f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
+                         "before; give random_state a number")
+    check_checkpoint_file(path, resume)
+
+
+def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
+    """A file that is there is gone on from, or left alone."""
+    if not resume and os.path.lexists(path):
+        raise InputError(f"the checkpoint {os.fspath(path)!r} exists: go on from it with resume=True, or name another file")
 
 
 def check_finite_scores(scores: np.ndarray) -> None:

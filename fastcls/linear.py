@@ -43,7 +43,7 @@ class MulticlassSVM(LinearClassifier):
         l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto", schedule="cosine", momentum=0.9,
         nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True, fit_intercept=True,
         early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None, class_weight=None,
-        callbacks=None, verbose=0, n_jobs=None,
+        callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False, verbose=0, n_jobs=None,
     ):
         self.loss = loss
         self.margin = margin
@@ -54,7 +54,8 @@ class MulticlassSVM(LinearClassifier):
             learning_rate=learning_rate, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
             init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, early_stopping=early_stopping,
             validation_fraction=validation_fraction, warm_start=warm_start, random_state=random_state,
-            class_weight=class_weight, callbacks=callbacks, verbose=verbose, n_jobs=n_jobs,
+            class_weight=class_weight, callbacks=callbacks, checkpoint=checkpoint, checkpoint_seconds=checkpoint_seconds,
+            resume=resume, verbose=verbose, n_jobs=n_jobs,
         )
 
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import _kernels, _linear, _threads, _validation, simd  # noqa: F401  (simd hears FASTCLS_ISA)
 from . import _validation_linear as checks
+from ._files import digest
 from .losses import find_loss, option_values
 from .penalties import PENALTIES
 
@@ -154,6 +155,17 @@ class LinearProblem:
                 arithmetic = "float64"  # there is no kernel that rounds the data
         self.arithmetic = arithmetic or self._choose_arithmetic()
         self.n_threads = _threads.effective(n_jobs)
+
+    def identity(self) -> dict[str, Any]:
+        """What makes this the problem it is, in plain values; arrays by their digests. All of X is read."""
+        arrays = {"X": self.X, "y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
+        return {
+            **{name: digest(array) for name, array in arrays.items()},
+            "rows": None if self.rows is None else digest(self.rows), "n_classes": self.n_classes,
+            "loss": self.loss.name, **self.loss_options, "penalty": self.penalty, "l1": self.l1, "l2": self.l2,
+            "max_norm": repr(self.max_norm), "fit_intercept": self.fit_intercept,
+            "penalize_intercept": self.penalize_intercept, "arithmetic": self.arithmetic,
+        }
 
     def _choose_arithmetic(self) -> str:
         if self.X.dtype == np.float64 or np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)):

@@ -8,10 +8,12 @@
 `RandomLocalSearch`     its second: random steps that are kept where they help
 ======================  ====================================================================================
 
-Each has ``minimize(problem, W, validation=None)`` and answers with an `OptimResult`. ``SOLVERS`` says which losses and
+Each has ``minimize(problem, W, validation=None)`` and answers with an `OptimResult`; each takes a `Checkpoint`, from which
+a training that was broken off goes on to the same bits (``_checkpoint.py``). ``SOLVERS`` says which losses and
 penalties each can do.
 """
 
+from ._checkpoint import Checkpoint
 from ._common import DivergenceError, OptimResult, Progress, curvature
 from ._descent import SGD, GradientDescent, descend_many
 from ._lbfgs import LBFGS
@@ -24,6 +26,7 @@ __all__ = [
     "SCHEDULES",
     "SGD",
     "SOLVERS",
+    "Checkpoint",
     "DivergenceError",
     "GradientDescent",
     "OptimResult",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from .._safetensors import expect
 from ..problem import LinearProblem
+from ._checkpoint import State
 
 _SAMPLE_ROWS = 512
 _POWER_STEPS = 20
@@ -119,6 +122,17 @@ class Watch:
         self.waited = self.waited + 1 if stalled else 0
         self.best = min(self.best, loss)
         return self.waited >= self.patience
+
+    def state(self) -> State:
+        """What has been noted so far, for a checkpoint."""
+        numbers = ("losses", "val_losses", "best", "best_val", "waited", "waited_val", "stopped_by")
+        return {} if self.best_W is None else {"best_W": self.best_W}, {name: getattr(self, name) for name in numbers}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], shape: tuple[int, int]) -> None:
+        """Take back what `state` told; `shape` is W's."""
+        self.best_W = expect(arrays, "best_W", shape) if "best_W" in arrays else None
+        for name, value in values.items():
+            setattr(self, name, value)
 
     def result(self, W: np.ndarray, learning_rate: float | None) -> OptimResult:
         """What it came to; with validation rows the W that was best on them."""

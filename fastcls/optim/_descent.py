@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
 from .. import _descent, _kernels, _linear
+from .._safetensors import expect
 from .._validation import check_number, one_of
 from .._validation_linear import check_callbacks, check_fraction, check_switch, check_weights
 from ..problem import LinearProblem, as_bytes
+from ._checkpoint import Checkpoint, State, identity, of_random_state, set_random_state
 from ._common import DivergenceError, OptimResult, Watch, auto_rate
 from ._schedules import SCHEDULES
 
@@ -76,8 +79,18 @@ class Descent:
             )
         return done, values
 
-    def run(self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    def run(
+        self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray, *, before: np.ndarray | None = None,
+        after: Callable[[np.ndarray], None] | None = None,
+    ) -> np.ndarray:
         """One step a minibatch `order[bounds[i]:bounds[i + 1]]` of row numbers of X; losses before them (n_steps, n_models).
+
+        Parameters
+        ----------
+        before : array (n_steps_done, n_models), optional
+            Losses of the first minibatches, whose steps have been taken already.
+        after : callable, optional
+            Called with the losses so far between two pieces of the work.
 
         Raises
         ------
@@ -93,7 +106,8 @@ class Descent:
         work = 4 * self.weights.size * max(1, len(order) // max(1, n_steps))
         per_call = max(1, _WORK_PER_CALL // work)
         rates = np.where(self.alive, rates, 0.0)
-        at = 0
+        at = 0 if before is None else len(before)
+        values[:at] = 0.0 if before is None else before
         while at < n_steps:
             end = min(at + per_call, n_steps)
             done, found = self._call(order, bounds[at : end + 1], np.ascontiguousarray(rates[at:end]))
@@ -110,7 +124,20 @@ class Descent:
                         f"{float(rates.max(initial=0.0)) or self.last_rate:.3g}: the steps are too long for this data; use "
                         'learning_rate="auto" or a smaller one, and centre and scale the data'
                     )
+            if after is not None and at < n_steps:
+                after(values[:at])
         return values
+
+    def state(self) -> State:
+        """Weights, velocity and what the next step needs of the last one."""
+        arrays = {name: getattr(self, name) for name in ("weights", "trail", "biases", "parts")}
+        return arrays, {"steps": self.steps}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        """Take back what `state` told."""
+        for name in ("weights", "trail", "biases", "parts"):
+            getattr(self, name)[:] = expect(arrays, name, getattr(self, name).shape, (getattr(self, name).dtype.name,))
+        self.steps = int(values["steps"])
 
     last_rate = math.nan
 
@@ -142,6 +169,13 @@ class Descent:
         if problem.fit_intercept:
             W[:, -1] = self.biases[1 if self.nesterov else 0, part]
         return W
+
+
+def _joined(descent: Descent, watch: Watch, done: np.ndarray, **others: Any) -> State:
+    """One state of the parts of a training; `done`: losses of the minibatches that an unfinished epoch has seen."""
+    (of_descent, descent_values), (of_watch, watch_values) = descent.state(), watch.state()
+    arrays = {**of_descent, **of_watch, **({"done": done} if len(done) else {})}
+    return arrays, {"descent": descent_values, "watch": watch_values, **others}
 
 
 def _bounds(n: int, batch_size: int) -> np.ndarray:
@@ -217,6 +251,8 @@ class SGD:
     random_state : int, RandomState or None
     callbacks : callable or list of them, optional
         Called with a `Progress` after each epoch; True ends the training.
+    checkpoint : Checkpoint, optional
+        Where the training is kept, to go on after it was broken off.
     """
 
     _shuffles = True
@@ -224,6 +260,7 @@ class SGD:
     def __init__(
         self, max_iter: int = 20, batch_size: int = 256, learning_rate: float | str = "auto", tol: float | None = None,
         random_state=None, *, schedule: str = "cosine", momentum: float = 0.9, nesterov: bool = False, callbacks=None,
+        checkpoint: Checkpoint | None = None,
     ):
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.batch_size = int(check_number("batch_size", batch_size, minimum=1, whole=True))
@@ -236,6 +273,7 @@ class SGD:
         self.momentum = check_fraction("momentum", momentum)
         self.nesterov = check_switch("nesterov", nesterov)
         self.callbacks = check_callbacks(callbacks)
+        self.checkpoint = checkpoint
 
     def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
         """Descend from W (which is left as it is).
@@ -255,6 +293,9 @@ class SGD:
         """
         random_state = check_random_state(self.random_state)
         W = check_weights(W, problem.shape, problem.fit_intercept)
+        saved = None
+        if self.checkpoint is not None:
+            saved = self.checkpoint.begin(self._identity(problem, W, validation, random_state))
         n = problem.n_samples
         batch_size = min(self.batch_size, n) if self._shuffles else n
         rate = self.learning_rate
@@ -266,13 +307,44 @@ class SGD:
         )
         descent.last_rate = float(rate)
         watch = Watch(self.max_iter, self.tol, self.callbacks, validation)
-        for epoch in range(self.max_iter):
+        first, drawn_by, done = 0, of_random_state(random_state), np.zeros((0, 1))
+
+        def keep(epoch: int, done: np.ndarray, now: bool = False) -> None:
+            if self.checkpoint is not None:
+                self.checkpoint.offer(lambda: _joined(descent, watch, done, epoch=epoch, random_state=drawn_by), now=now)
+
+        if saved is not None:
+            assert self.checkpoint is not None
+            arrays, values = saved
+            with self.checkpoint.reading():
+                descent.restore(arrays, values["descent"])
+                watch.restore(arrays, values["watch"], problem.shape)
+                first = int(values["epoch"])
+                done = expect(arrays, "done", (None, 1)) if "done" in arrays else done
+                set_random_state(random_state, values["random_state"])
+        else:
+            keep(0, done, now=True)
+        for epoch in range(first, self.max_iter if watch.stopped_by == "max_iter" else first):
+            drawn_by = of_random_state(random_state) if self.checkpoint is not None else []
             order = random_state.permutation(n) if self._shuffles else np.arange(n)
             factors = _factors(self.schedule, epoch, self.max_iter, len(bounds) - 1)
-            values = descent.run(order, bounds, float(rate) * factors[:, None])
-            if watch.is_over(float(values.mean()), descent.W):
+            rates = float(rate) * factors[:, None]
+            losses = descent.run(order, bounds, rates, before=done, after=partial(keep, epoch))
+            is_over, done = watch.is_over(float(losses.mean()), descent.W), done[:0]
+            drawn_by = of_random_state(random_state) if self.checkpoint is not None else []
+            keep(epoch + 1, done, now=is_over or epoch + 1 == self.max_iter)
+            if is_over:
                 break
         return watch.result(descent.W(), float(rate))
+
+    def _identity(
+        self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None, random_state: np.random.RandomState
+    ) -> dict[str, Any]:
+        names = ("max_iter", "batch_size", "learning_rate", "tol", "schedule", "momentum", "nesterov")
+        return {
+            "solver": type(self).__name__, **{name: getattr(self, name) for name in names},
+            **identity(problem, W, validation, random_state),
+        }
 
 
 class GradientDescent(SGD):
@@ -283,8 +355,9 @@ class GradientDescent(SGD):
     def __init__(
         self, max_iter: int = 300, learning_rate: float | str = "auto", tol: float | None = None, random_state=None,
         *, schedule: str = "constant", momentum: float = 0.9, nesterov: bool = False, callbacks=None,
+        checkpoint: Checkpoint | None = None,
     ):
         super().__init__(
             max_iter, 1, learning_rate, tol, random_state, schedule=schedule, momentum=momentum, nesterov=nesterov,
-            callbacks=callbacks,
+            callbacks=callbacks, checkpoint=checkpoint,
         )

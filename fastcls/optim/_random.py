@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._safetensors import expect
 from .._validation import check_number
 from .._validation_linear import check_callbacks, check_weights
 from ..penalties import project
 from ..problem import LinearProblem
+from ._checkpoint import Checkpoint, State, identity
 from ._common import OptimResult, Watch
 
 # Weights that are tried in one pass over the data: 16 MB of float32, or one W where a single one is larger.
@@ -58,13 +60,19 @@ class RandomSearch:
     random_state : int, RandomState or None
     callbacks : callable or list of them, optional
         Called with a `Progress` after each pass; True ends the search.
+    checkpoint : Checkpoint, optional
+        Where the search is kept, to go on after it was broken off.
     """
 
-    def __init__(self, max_iter: int = 1000, scale: float = 1e-4, random_state=None, *, callbacks=None):
+    def __init__(
+        self, max_iter: int = 1000, scale: float = 1e-4, random_state=None, *, callbacks=None,
+        checkpoint: Checkpoint | None = None,
+    ):
         self.max_iter = int(check_number("tries", max_iter, minimum=1, whole=True))
         self.scale = float(check_number("scale", scale, minimum=0, strict=True))
         self.random_state = random_state
         self.callbacks = check_callbacks(callbacks)
+        self.checkpoint = checkpoint
 
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
@@ -75,13 +83,39 @@ class RandomSearch:
         return self._search(problem, start, W is not None, random_state, validation)
 
     def _search(self, problem, start, has_start, random_state, validation) -> SearchResult:
+        saved = None
+        if self.checkpoint is not None:
+            saved = self.checkpoint.begin({
+                "solver": type(self).__name__, "max_iter": self.max_iter, "scale": self.scale,
+                **identity(problem, start, validation, random_state),
+            })  # fmt: skip
         # A generator of its own draws float32 four times as fast as a RandomState draws float64.
         rng = np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
         watch = Watch(self.max_iter, None, self.callbacks, validation)
         best, best_W = (float(problem.values([start])[0]) if has_start else math.inf), start
         values: list[float] = []
         history: list[float] = []
-        for n in self._passes(problem):
+
+        def state() -> State:
+            of_watch, watch_values = watch.state()
+            return {**of_watch, "best": best_W, "values": np.array(values), "history": np.array(history)}, {
+                "best": best, "watch": watch_values, "random_state": rng.bit_generator.state,
+            }  # fmt: skip
+
+        if saved is not None and "values" in saved[0]:
+            assert self.checkpoint is not None
+            arrays, told = saved
+            with self.checkpoint.reading():
+                watch.restore(arrays, told["watch"], problem.shape)
+                best, best_W = float(told["best"]), expect(arrays, "best", problem.shape)
+                values, history = (expect(arrays, name, (None,)).tolist() for name in ("values", "history"))
+                rng.bit_generator.state = told["random_state"]
+        elif saved is None and self.checkpoint is not None:
+            self.checkpoint.offer(lambda: ({"start": start}, {}), now=True)
+        done = len(values) if watch.stopped_by == "max_iter" else self.max_iter
+        for first, n in self._passes(problem):
+            if first < done:
+                continue
             draws = rng.standard_normal((n, *problem.shape), dtype=np.float32)
             draws *= np.float32(self.scale)
             candidates = [self._candidate(problem, best_W, draw) for draw in draws]
@@ -91,16 +125,19 @@ class RandomSearch:
             history.extend(np.minimum(np.minimum.accumulate(found), before).tolist())
             if found.min() < best:
                 best, best_W = float(found.min()), np.array(candidates[int(found.argmin())], dtype=np.float64)
-            if watch.is_over(best, best_W.copy):
+            is_over = watch.is_over(best, best_W.copy)
+            if self.checkpoint is not None:
+                self.checkpoint.offer(state, now=is_over or first + n == self.max_iter)
+            if is_over:
                 break
         return SearchResult(
             best_W, history, len(values), val_history=watch.val_losses, stopped_by=watch.stopped_by,
             value=problem.value(best_W), values=np.array(values),
         )
 
-    def _passes(self, problem: LinearProblem) -> Iterator[int]:
+    def _passes(self, problem: LinearProblem) -> Iterator[tuple[int, int]]:
         per_pass = _per_pass(problem, 100)
-        return (min(per_pass, self.max_iter - start) for start in range(0, self.max_iter, per_pass))
+        return ((start, min(per_pass, self.max_iter - start)) for start in range(0, self.max_iter, per_pass))
 
     @staticmethod
     def _candidate(problem: LinearProblem, best_W: np.ndarray, draw: np.ndarray) -> np.ndarray:
@@ -121,9 +158,9 @@ class RandomLocalSearch(RandomSearch):
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
         return self._search(problem, start, True, check_random_state(self.random_state), validation)
 
-    def _passes(self, problem: LinearProblem) -> Iterator[int]:
+    def _passes(self, problem: LinearProblem) -> Iterator[tuple[int, int]]:
         per_pass = _per_pass(problem, 8)
-        return (min(per_pass, self.max_iter - start) for start in range(0, self.max_iter, per_pass))
+        return ((start, min(per_pass, self.max_iter - start)) for start in range(0, self.max_iter, per_pass))
 
     @staticmethod
     def _candidate(problem: LinearProblem, best_W: np.ndarray, draw: np.ndarray) -> np.ndarray:

@@ -1,0 +1,133 @@
+"""Trainings that can be broken off: their state in a file, from which the same training goes on to the same bits.
+
+A file is data, as a model's is (``persistence.py``): safetensors, arrays beside a header of JSON, never a pickle. It is
+replaced whole, so a training that is killed at any moment leaves the last state that was complete.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+
+from .._files import digest, replacing
+from .._safetensors import read_arrays, read_header
+from .._shown import reason, shown
+from .._validation import InputError, check_number
+from .._validation_linear import check_checkpoint_file, check_switch
+from ..problem import LinearProblem
+
+FORMAT, VERSION = "fastcls checkpoint", "1"
+
+State = tuple[dict[str, np.ndarray], dict[str, Any]]
+
+
+class Checkpoint:
+    """Where an optimiser keeps its state, and whether it goes on from there.
+
+    Parameters
+    ----------
+    path : str or path
+    seconds : float
+        Between two states that are written, at least; 0: after every piece of about 50 ms. The first, before any step, and
+        the last are always written.
+    resume : bool
+        Go on from `path` if it is there. Otherwise a file that is there is refused, so that no state is lost.
+
+    Notes
+    -----
+    A resumed training ends with the bits of one that was never broken off, on a machine with the same instruction set and,
+    for L-BFGS, the same SciPy. It is refused with other data, other parameters, another start or another fastcls.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], seconds: float = 30.0, *, resume: bool = False):
+        self.path = path
+        self.seconds = float(check_number("checkpoint_seconds", seconds, minimum=0))
+        self.resume = check_switch("resume", resume)
+        self._identity: dict[str, Any] = {}
+        self._written = 0.0
+
+    def begin(self, identity: dict[str, Any]) -> State | None:
+        """The state to go on from, or None for a training from the start.
+
+        Parameters
+        ----------
+        identity : dict
+            What makes this training the one it is, in plain values.
+
+        Raises
+        ------
+        InputError
+            For a file that is damaged, of another training, or there without `resume`.
+        """
+        from .. import __version__
+
+        self._identity = json.loads(json.dumps({"fastcls": __version__, **identity}, default=float))
+        self._written = time.monotonic()
+        check_checkpoint_file(self.path, self.resume)
+        if not os.path.lexists(self.path):
+            return None
+        header = read_header(self.path, "a checkpoint that a training wrote")
+        if header.get("format") != FORMAT or header.get("version") != VERSION:
+            raise InputError(f"{shown(self.path)} is no checkpoint of this fastcls; name the file that a training wrote")
+        with self.reading():
+            made_with, values = dict(json.loads(header["identity"])), dict(json.loads(header["values"]))
+            arrays = {key: np.array(array) for key, array in read_arrays(self.path).items()}  # the file will be replaced
+        for what, value in self._identity.items():
+            if (was := made_with.get(what)) != value:
+                raise InputError(
+                    f"the checkpoint {shown(self.path)} is of another training: {what} was {shown(was, 60)}, now "
+                    f"{shown(value, 60)}; repeat that training, or name another file"
+                )
+        return arrays, values
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around what takes a state from the file: whatever is not as it was written is damage."""
+        try:
+            yield
+        except InputError:
+            raise
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+            found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
+            raise InputError(f"the checkpoint {shown(self.path)} is damaged ({found}); delete it to start anew") from None
+
+    def offer(self, state: Callable[[], State], *, now: bool = False) -> None:
+        """Write the state if it is time to."""
+        if not now and time.monotonic() - self._written < self.seconds:
+            return
+        arrays, values = state()
+        header = {"format": FORMAT, "version": VERSION, "identity": json.dumps(self._identity), "values": json.dumps(values)}
+        with replacing(self.path, "the checkpoint") as beside:
+            whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
+            safetensors.numpy.save_file(whole, beside, metadata=header)
+        self._written = time.monotonic()
+
+
+def identity(
+    problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None, random_state: np.random.RandomState | None
+) -> dict[str, Any]:
+    """What makes a training the one it is, besides its solver's parameters."""
+    return {
+        **problem.identity(), "start": digest(W),
+        "validation rows": None if validation is None or validation.rows is None else digest(validation.rows),
+        "random_state": None if random_state is None else digest(np.array(of_random_state(random_state)[1])),
+    }
+
+
+def of_random_state(random_state: np.random.RandomState) -> list[Any]:
+    """The state of a generator in plain values."""
+    kind, keys, *others = random_state.get_state()
+    return [kind, [int(key) for key in keys], *others]
+
+
+def set_random_state(random_state: np.random.RandomState, state: list[Any]) -> None:
+    """Put a generator into a state that `of_random_state` told."""
+    random_state.set_state((state[0], np.array(state[1], dtype=np.uint32), *state[2:]))

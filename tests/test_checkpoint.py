@@ -1,0 +1,345 @@
+"""Trainings that were broken off end with the bits of those that were not."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+import fastcls
+from fastcls import MulticlassSVM, SoftmaxClassifier, optim
+from fastcls._safetensors import read_header
+from fastcls._validation import InputError
+from fastcls.optim import _checkpoint, _descent, _random
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+#: Trainings killed by SIGKILL; ``FASTCLS_KILLS=100 pytest tests/test_checkpoint.py -k killed`` is the long form.
+KILLS = int(os.environ.get("FASTCLS_KILLS", "10"))
+
+SOLVERS = {
+    "sgd": {"max_iter": 6, "batch_size": 32},
+    "sgd, nesterov": {"max_iter": 6, "batch_size": 32, "nesterov": True, "schedule": "step"},
+    "sgd, early stopping": {"max_iter": 12, "batch_size": 32, "early_stopping": True, "learning_rate": 0.5},
+    "sgd, l1": {"max_iter": 6, "batch_size": 64, "penalty": "l1", "alpha": 1e-3},
+    "sgd, tol": {"max_iter": 40, "batch_size": 64, "tol": 1e-2},
+    "gd": {"solver": "gd", "max_iter": 8},
+    "lbfgs": {"solver": "lbfgs", "max_iter": 15},
+    "lbfgs, early stopping": {"solver": "lbfgs", "max_iter": 15, "early_stopping": True},
+    "random_search": {"solver": "random_search", "max_iter": 45},
+    "random_local_search": {"solver": "random_local_search", "max_iter": 45, "init_scale": 1e-3},
+}
+
+
+class Broken(BaseException):
+    """A training that ends here, as by a signal."""
+
+
+@pytest.fixture
+def small_pieces(monkeypatch):
+    """Several pieces an epoch, and several passes of a search, on data this small."""
+    monkeypatch.setattr(_descent, "_WORK_PER_CALL", 60_000)
+    monkeypatch.setattr(_random, "_VALUES_PER_PASS", 10 * 3 * 20)
+
+
+def rows(dtype="uint8", n=300, d=20):
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, n)
+    return (rng.integers(0, 160, (n, d)) + 20 * y[:, None]).astype(dtype), np.array(["ape", "bee", "cat"])[y]
+
+
+def model(name, path=None, **changes):
+    options = {"random_state": 3, **SOLVERS[name], **changes}
+    if path is not None:
+        options.update(checkpoint=path, checkpoint_seconds=0)
+    return SoftmaxClassifier(**options)
+
+
+def told(fitted):
+    """Everything that a training leaves, as bytes."""
+    names = ("coef_", "intercept_", "loss_history_", "val_history_", "gradient_norm_")
+    return [np.asarray(getattr(fitted, name)).tobytes() for name in names] + [fitted.n_iter_, fitted.learning_rate_]
+
+
+def break_after(monkeypatch, n):
+    """The training ends when its n-th state has been written."""
+    written = [0]
+    offer = _checkpoint.Checkpoint.offer
+
+    def offer_and_break(self, state, *, now=False):
+        offer(self, state, now=now)
+        written[0] += 1
+        if written[0] == n:
+            raise Broken
+
+    monkeypatch.setattr(_checkpoint.Checkpoint, "offer", offer_and_break)
+
+
+@pytest.mark.parametrize("name", SOLVERS)
+def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces, name):
+    X, y = rows()
+    fitted = model(name).fit(X, y)
+    if name in ("sgd, early stopping", "sgd, tol"):
+        assert fitted.n_iter_ < fitted.max_iter  # by what was counted since the best
+    whole = told(fitted)
+    breaks = 0
+    for n in [*range(1, 12), *range(12, 400, 9)]:
+        path = tmp_path / f"{n}.state"
+        with monkeypatch.context() as patch:
+            break_after(patch, n)
+            try:
+                model(name, path).fit(X, y)
+            except Broken:
+                breaks += 1
+            else:
+                break
+        assert told(model(name, path, resume=True).fit(X, y)) == whole, n
+    assert breaks >= 5
+    assert told(model(name, path, resume=True).fit(X, y)) == whole  # from the state of a training that was done
+
+
+@pytest.mark.parametrize("name", ["sgd", "lbfgs", "gd"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "float64"])
+def test_every_type_of_rows_and_other_threads(tmp_path, monkeypatch, small_pieces, name, dtype):
+    X, y = rows("uint8")
+    X = (X // 2).astype(dtype) if dtype == "int8" else X.astype(dtype)
+    whole = told(model(name, n_jobs=1).fit(X, y))
+    with monkeypatch.context() as patch:
+        break_after(patch, 5)
+        with pytest.raises(Broken):
+            model(name, tmp_path / "state", n_jobs=1).fit(X, y)
+    assert told(model(name, tmp_path / "state", n_jobs=2, resume=True).fit(X, y)) == whole
+
+
+def test_broken_again_and_again(tmp_path, monkeypatch, small_pieces):
+    X, y = rows()
+    whole = told(model("sgd").fit(X, y))
+    breaks, done = 0, None
+    while done is None and breaks < 100:
+        with monkeypatch.context() as patch:
+            break_after(patch, 2)
+            try:
+                done = model("sgd", tmp_path / "state", resume=True).fit(X, y)
+            except Broken:
+                breaks += 1
+    assert breaks > 10
+    assert told(done) == whole
+
+
+def test_some_states_lie_within_an_epoch(tmp_path, monkeypatch, small_pieces):
+    X, y = rows()
+    break_after(monkeypatch, 3)
+    with pytest.raises(Broken):
+        model("sgd", tmp_path / "state").fit(X, y)
+    assert len(safetensors.numpy.load_file(tmp_path / "state")["done"]) > 0
+
+
+def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_pieces):
+    X, y = rows()
+    weights = np.random.default_rng(1).random(len(X))
+
+    def svm(**changes):
+        return MulticlassSVM(max_iter=5, batch_size=32, class_weight="balanced", max_norm=0.1, random_state=3, **changes)
+
+    whole = told(svm().fit(X, y, weights))
+    with monkeypatch.context() as patch:
+        break_after(patch, 7)
+        with pytest.raises(Broken):
+            svm(checkpoint=tmp_path / "state", checkpoint_seconds=0).fit(X, y, weights)
+    again = svm(checkpoint=tmp_path / "state", resume=True)
+    assert told(again.fit(X, y, weights)) == whole
+    with pytest.raises(InputError, match="another training: sample_weight was"):
+        again.fit(X, y, weights[::-1])
+
+
+def test_states_are_written_when_it_is_time(tmp_path):
+    clock = [0.0]
+    kept = optim.Checkpoint(tmp_path / "state", 30)
+    seen = []
+
+    def state():
+        seen.append(clock[0])
+        return {"a": np.zeros(1)}, {}
+
+    original = _checkpoint.time.monotonic
+    _checkpoint.time.monotonic = lambda: clock[0]
+    try:
+        kept.begin({})
+        for now in range(0, 100, 7):
+            clock[0] = float(now)
+            kept.offer(state)
+        kept.offer(state, now=True)
+    finally:
+        _checkpoint.time.monotonic = original
+    assert seen == [35.0, 70.0, 98.0]
+
+
+def test_every_parameter_that_matters_is_told_apart(tmp_path):
+    X, y = rows()
+    path = tmp_path / "state"
+    model("sgd", path).fit(X, y)
+    before = path.read_bytes()
+    others = {
+        "alpha": 1e-2, "penalty": "l1", "batch_size": 33, "momentum": 0.8, "nesterov": True, "schedule": "constant",
+        "learning_rate": 0.1, "max_iter": 7, "tol": 0.1, "init_scale": 1e-3, "center": False, "scale": False,
+        "fit_intercept": False, "early_stopping": True, "random_state": 4, "class_weight": {"ape": 2.0}, "max_norm": 3.0,
+        "solver": "gd",
+    }  # fmt: skip
+    for name, value in others.items():
+        with pytest.raises(InputError, match="is of another training: "):
+            model("sgd", path, resume=True, **{name: value}).fit(X, y)
+        assert path.read_bytes() == before, name
+    model("sgd", path, resume=True, verbose=0, n_jobs=1, callbacks=[]).fit(X, y)
+
+
+@pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
+def test_other_data_is_refused(tmp_path, name):
+    X, y = rows()
+    path = tmp_path / "state"
+    model(name, path).fit(X, y)
+    other = X.copy()
+    other[200, 7] ^= 1
+    with pytest.raises(InputError, match="of another training: (X|center) was"):
+        model(name, path, resume=True).fit(other, y)
+    with pytest.raises(InputError, match="of another training: y was"):
+        model(name, path, resume=True).fit(X, np.roll(y, 1))
+    with pytest.raises(InputError, match="of another training: X was"):
+        model(name, path, resume=True).fit(X.astype("float32"), y)
+
+
+def test_a_file_that_is_there_is_left_alone(tmp_path):
+    X, y = rows()
+    path = tmp_path / "state"
+    path.write_bytes(b"mine")
+    with pytest.raises(InputError, match="exists: go on from it with resume=True, or name another file"):
+        model("sgd", path).fit(X, y)
+    with pytest.raises(InputError, match="is not a whole safetensors file"):
+        model("sgd", path, resume=True).fit(X, y)
+    assert path.read_bytes() == b"mine"
+    saved = tmp_path / "model"
+    model("sgd").fit(X, y).save(saved)
+    with pytest.raises(InputError, match="is no checkpoint of this fastcls"):
+        model("sgd", saved, resume=True).fit(X, y)
+
+
+def test_a_refused_fit_leaves_no_file_and_no_model(tmp_path):
+    X, y = rows()
+    for changes, why in [
+        ({"random_state": None}, "give random_state a number"), ({"checkpoint": 7}, "checkpoint is a int"),
+        ({"checkpoint": None, "resume": True}, "give checkpoint=PATH too"), ({"resume": "yes"}, "resume"),
+        ({"checkpoint_seconds": -1}, "checkpoint_seconds"),
+        ({"checkpoint": tmp_path / "none" / "state"}, "none"),
+    ]:  # fmt: skip
+        made = model("sgd", tmp_path / "state").set_params(**changes)
+        with pytest.raises((InputError, OSError), match=why):
+            made.fit(X, y)
+        assert not hasattr(made, "coef_")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="partial_fit keeps no checkpoint"):
+        model("sgd", tmp_path / "state").partial_fit(X, y)
+
+
+def test_damaged_states_are_refused_in_one_line(tmp_path):
+    X, y = rows()
+    path = tmp_path / "state"
+    for name in ("sgd", "lbfgs", "random_search"):
+        path.unlink(missing_ok=True)
+        model(name, path).fit(X, y)
+        whole = path.read_bytes()
+        header = read_header(path, "a checkpoint")
+        arrays = safetensors.numpy.load_file(path)
+        rng = random.Random(0)
+        for _ in range(40):
+            path.write_bytes(whole[: rng.randrange(len(whole))])
+            with pytest.raises(InputError, match="not a whole safetensors file"):
+                model(name, path, resume=True).fit(X, y)
+        for lost in arrays:
+            kept = {other: array for other, array in arrays.items() if other != lost}
+            safetensors.numpy.save_file(kept or {"other": np.zeros(1)}, path, metadata=header)
+            if lost in ("done", "best_W"):
+                continue
+            again = model(name, path, resume=True)
+            if (name, lost) in [("lbfgs", "values"), ("random_search", "values")]:  # what is left is a state before any step
+                again.fit(X, y)
+            else:
+                with pytest.raises(InputError, match="is damaged"):
+                    again.fit(X, y)
+        for lost, value in [("values", None), ("identity", None), ("values", "[]"), ("values", "{"), ("identity", "7")]:
+            changed = {key: text for key, text in header.items() if key != lost} | ({lost: value} if value else {})
+            safetensors.numpy.save_file(arrays, path, metadata=changed)
+            if name == "lbfgs" and (lost, value) == ("values", "[]"):
+                continue  # holds no values
+            with pytest.raises(InputError, match=r"is damaged|another training"):
+                model(name, path, resume=True).fit(X, y)
+
+
+def test_arithmetic_of_another_machine_is_noticed(tmp_path):
+    X, y = rows()
+    path = tmp_path / "state"
+    model("lbfgs", path, max_iter=8).fit(X, y)
+    arrays, header = safetensors.numpy.load_file(path), read_header(path, "a checkpoint")
+    arrays["gradients"][2] *= 1 + 1e-9
+    safetensors.numpy.save_file(arrays, path, metadata=header)
+    with pytest.raises(InputError, match="on a machine whose arithmetic differs"):
+        model("lbfgs", path, max_iter=8, resume=True).fit(X, y)
+
+
+def test_a_model_that_was_checkpointed_is_saved_like_any_other(tmp_path):
+    X, y = rows()
+    fitted = model("sgd", tmp_path / "state").fit(X, y)
+    fitted.save(tmp_path / "model")
+    assert np.array_equal(fastcls.load(tmp_path / "model").coef_, fitted.coef_)
+
+
+CHILD = """
+import sys
+sys.path[:0] = [{tests!r}]
+import test_checkpoint as here
+here._descent._WORK_PER_CALL, here._random._VALUES_PER_PASS = {pieces!r}
+X, y = here.rows(n=1500)
+made = here.model({name!r}, {path!r}, **{changes!r})
+print("begin", flush=True)
+made.fit(X, y)
+print("end", flush=True)
+"""
+
+LONG = {
+    "sgd": {"max_iter": 40}, "sgd, early stopping": {"max_iter": 60, "learning_rate": 1e-3},
+    "gd": {"max_iter": 150}, "lbfgs": {"max_iter": 100, "tol": 1e-9}, "random_search": {"max_iter": 1500},
+}  # fmt: skip
+
+
+def start(name, path, changes):
+    pieces = _descent._WORK_PER_CALL, _random._VALUES_PER_PASS
+    code = CHILD.format(tests=str(Path(__file__).parent), name=name, path=str(path), changes=changes, pieces=pieces)
+    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+
+
+def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path, small_pieces):
+    X, y = rows(n=1500)
+    whole, seconds = {}, {}
+    for name, changes in LONG.items():
+        began = time.perf_counter()
+        whole[name] = told(model(name, tmp_path / f"whole {name}", **changes).fit(X, y))
+        seconds[name] = time.perf_counter() - began
+    rng = random.Random(os.getpid())
+    ended = 0
+    for at in range(KILLS):
+        name = list(LONG)[at % len(LONG)]
+        path = tmp_path / f"{at}.state"
+        child = start(name, path, LONG[name])
+        assert child.stdout.readline() == "begin\n"
+        time.sleep(rng.uniform(0, 1.2 * seconds[name]))
+        child.send_signal(signal.SIGKILL)
+        ended += "end\n" in child.stdout.read()
+        child.wait()
+        child.stdout.close()
+        assert told(model(name, path, resume=True, **LONG[name]).fit(X, y)) == whole[name], (at, name)
+    print(f"{KILLS} trainings killed, {ended} of them had just ended; all went on to the same bits")
+    assert ended < KILLS
