@@ -12,8 +12,8 @@ cdef extern from "linear_contract.h" nogil:
         MAGNITUDES "FASTCLS_MAGNITUDES"
         N_PARTS "FASTCLS_N_PARTS"
     ctypedef void (*scores_fn "fastcls_scores_fn")(
-        const void **rows, Py_ssize_t n_features, const void *W, Py_ssize_t w_stride, int n_columns, double *out,
-        Py_ssize_t out_stride)
+        const void **rows, const void **ahead, Py_ssize_t n_features, const void *W, Py_ssize_t w_stride, int n_columns,
+        double *out, Py_ssize_t out_stride)
     ctypedef void (*gradient_fn "fastcls_gradient_fn")(
         const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const void *G, Py_ssize_t g_stride, int n_columns,
         void *out)

@@ -25,7 +25,7 @@ from fastcls import _kernels
 
 cdef extern from "linear_dispatch.h" nogil:
     enum:
-        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS
+        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_ROWS_AHEAD
     ctypedef struct LinearIsa "fastcls_linear_isa":
         int score_rows
         int columns
@@ -36,12 +36,16 @@ cdef extern from "linear_dispatch.h" nogil:
     const LinearIsa *fastcls_linear
     int fastcls_linear_use(const char *name)
     const Py_ssize_t fastcls_type_bytes[5]
+    void add_strip_f32 "fastcls_add_strip_f32"(double *total, const float *sums)
+    void add_strip_f64 "fastcls_add_strip_f64"(double *total, const double *sums)
 
 cdef enum:
     TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
     LEAST_TILE_ROWS = 16
     TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
     ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
+    GROUP_WEIGHTS = 24 << 10    # bytes of a group's weights that stay in the first cache
+    FEW_WEIGHTS = 1 << 18       # of all weights that stay in the second one beside rows that come from memory
     MANY_WEIGHTS = 1 << 20      # bytes of weights that no longer stay in it from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
@@ -140,33 +144,61 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
             job.rest[i] = rest
 
 
-cdef void score_rows(Job *job, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
-    """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits."""
+cdef void ask_ahead(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows, Py_ssize_t i,
+                    const void **ahead) noexcept nogil:
+    """Rows i, i + 1, ... of the tile; behind the task's end first..end those of the thread's next task, in all likelihood."""
+    cdef Py_ssize_t a, row
+    for a in range(FASTCLS_ROWS_AHEAD):
+        row = i + a if i + a < end else i + a + (job.n_threads - 1) * (end - first)
+        ahead[a] = job.start + row_number(job, start + (row if row < n_rows else first)) * job.row_bytes
+
+
+cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
+    """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits.
+
+    A group of columns is read once for all rows of the task where it stays in the first cache, or where all together do not
+    stay in the second. Otherwise every few rows go through all groups, and these come from memory while the rows before are
+    computed; each call asks for a part of them.
+    """
     cdef const void *rows[FASTCLS_MOST_ROWS]
-    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r
+    cdef const void *ahead[FASTCLS_ROWS_AHEAD]
+    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r, at, block, stop, next_row
+    cdef bint row_after_row
+    row_after_row = (K // job.n_groups * min(<Py_ssize_t> FEATURE_BLOCK, job.stride) * job.real_bytes > GROUP_WEIGHTS
+                     and K * job.stride * job.real_bytes <= FEW_WEIGHTS)
+    block = job.score_rows if row_after_row else end - first
     for i in range(first, end):
         memcpy(job.S + i * K, job.b, <size_t> K * sizeof(double))
     while f < job.n_features:
         n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
-        for group in range(job.n_groups):
-            from_column = K * group // job.n_groups
-            to_column = K * (group + 1) // job.n_groups
-            i = first
-            while i < end:
-                for r in range(job.score_rows):
-                    rows[r] = <const uint8_t *> job.rows[min(i + r, end - 1)] + f * job.item_bytes
-                job.scores(rows, n_features, job.W + (from_column * job.stride + f) * job.real_bytes, job.stride,
-                           <int> (to_column - from_column), job.S + i * K + from_column, K)
-                i += job.score_rows
+        at = first
+        while at < end:
+            stop = min(at + block, end)
+            for group in range(job.n_groups):
+                from_column = K * group // job.n_groups
+                to_column = K * (group + 1) // job.n_groups
+                i = at
+                while i < stop:
+                    for r in range(job.score_rows):
+                        rows[r] = <const uint8_t *> job.rows[min(i + r, stop - 1)] + f * job.item_bytes
+                    next_row = FASTCLS_ROWS_AHEAD * group
+                    ask_ahead(job, start, first, end, n_rows, i + (job.score_rows + next_row if next_row < job.score_rows else 0),
+                              ahead)
+                    for r in range(FASTCLS_ROWS_AHEAD):
+                        ahead[r] = <const uint8_t *> ahead[r] + f * job.item_bytes
+                    job.scores(rows, ahead, n_features, job.W + (from_column * job.stride + f) * job.real_bytes, job.stride,
+                               <int> (to_column - from_column), job.S + i * K + from_column, K)
+                    i += job.score_rows
+            at = stop
         f += n_features
 
 
-cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t K = job.n_columns, i, m, k, row
     cdef double *slopes
     cdef double weight
     find_rows(job, start, first, end)
-    score_rows(job, first, end)
+    score_rows(job, start, first, end, n_rows)
     if job.loss == NULL:
         return
     for i in range(first, end):
@@ -192,7 +224,7 @@ cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept
         rows = max(rows, min(4 * <Py_ssize_t> ROWS_PER_TASK, (n_rows // job.n_threads + 3) // 4 * 4))
     for task in prange((n_rows + rows - 1) // rows, schedule="dynamic", num_threads=job.n_threads,
                        use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
-        rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows))
+        rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows), n_rows)
 
 
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
@@ -213,18 +245,16 @@ cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nog
 cdef void add_strip(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t group, double *gradient) noexcept nogil:
     """Add the tile's rows to one strip of a group of columns of the gradient, (n_columns, stride)."""
     cdef double sums[6 * 64]
-    cdef Py_ssize_t from_column = job.n_columns * group // job.n_groups, k, f
+    cdef Py_ssize_t from_column = job.n_columns * group // job.n_groups, k
     cdef Py_ssize_t to_column = job.n_columns * (group + 1) // job.n_groups
     cdef double *total
     strip_sums(job, n_rows, strip, from_column, to_column, sums)
     for k in range(to_column - from_column):
         total = gradient + (from_column + k) * job.stride + strip * STRIP
         if job.real_bytes == 4:
-            for f in range(STRIP):
-                total[f] += <double> (<float *> sums)[k * STRIP + f]
+            add_strip_f32(total, <float *> sums + k * STRIP)
         else:
-            for f in range(STRIP):
-                total[f] += sums[k * STRIP + f]
+            add_strip_f64(total, sums + k * STRIP)
 
 
 cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:

@@ -72,7 +72,7 @@ static void check_scores(const fastcls_linear_isa *isa, int type, int real, ptrd
     for (size_t i = 0; i < sizeof out / sizeof out[0]; i++)
         out[i] = 7.0; /* a kernel adds */
     at("scores of %s in %s, %td features, %d columns, kind %d", type_names[type], real_names[real], n, n_columns, kind);
-    scores(rows, n + (planted("read") && n == 65), W, stride, n_columns, out, out_stride);
+    scores(rows, rows, n + (planted("read") && n == 65), W, stride, n_columns, out, out_stride);
     if (planted("scores") && n == 65 && n_columns == 3)
         out[1] += 0.01;
     for (int r = 0; r < isa->score_rows; r++) {
@@ -87,7 +87,7 @@ static void check_scores(const fastcls_linear_isa *isa, int type, int real, ptrd
             /* The same bits alone, in the first row and column: what stands beside them does not matter. */
             double alone[FASTCLS_MOST_ROWS] = {7.0};
             const void *only[FASTCLS_MOST_ROWS] = {rows[r], rows[0], rows[0], rows[0]};
-            scores(only, n, W + k * stride * real_bytes, stride, 1, alone, 1);
+            scores(only, only, n, W + k * stride * real_bytes, stride, 1, alone, 1);
             within(alone[0], out[r * out_stride + k], 0.0);
         }
         within(out[r * out_stride + n_columns], 7.0, 0.0); /* untouched */

@@ -58,15 +58,19 @@
 #define FUNCTION_(kernel, n, type, real, isa) kernel##_##n##_##type##_##real##_##isa
 #define FUNCTION(kernel, n, type, real, isa) FUNCTION_(kernel, n, type, real, isa)
 
-static void FUNCTION(scores, COLUMNS, TYPE, REAL_NAME, ISA)(const void *const *rows, ptrdiff_t n_features, const REAL *W,
-                                                            ptrdiff_t w_stride, double *out, ptrdiff_t out_stride) {
+static void FUNCTION(scores, COLUMNS, TYPE, REAL_NAME, ISA)(const void *const *rows, const void *const *ahead,
+                                                            ptrdiff_t n_features, const REAL *W, ptrdiff_t w_stride,
+                                                            double *out, ptrdiff_t out_stride) {
     const STORED *row_0 = (const STORED *)rows[0], *row_1 = (const STORED *)rows[1];
 #if TILE_ROWS == 4
     const STORED *row_2 = (const STORED *)rows[2], *row_3 = (const STORED *)rows[3];
 #endif
+    const STORED *ahead_0 = (const STORED *)ahead[0], *ahead_1 = (const STORED *)ahead[1];
     EACH_COLUMN(START)
     ptrdiff_t f = 0;
     for (; f + LANES <= n_features; f += LANES) {
+        FASTCLS_PREFETCH(ahead_0 + f); /* a line of bytes more than once, which costs less than to count */
+        FASTCLS_PREFETCH(ahead_1 + f);
         const VECTOR x_0 = WIDEN(row_0 + f), x_1 = WIDEN(row_1 + f);
 #if TILE_ROWS == 4
         const VECTOR x_2 = WIDEN(row_2 + f), x_3 = WIDEN(row_3 + f);

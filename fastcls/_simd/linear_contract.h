@@ -24,18 +24,31 @@ enum { PREFETCHED_ROWS = 24 };
 #define FASTCLS_PREFETCH(p) (void)(p)
 #endif
 
-/* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel. */
-enum { FASTCLS_MOST_ROWS = 4, FASTCLS_MOST_COLUMNS = 6 };
+/* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel; rows that memory
+   is asked for in a call of a scores kernel. */
+enum { FASTCLS_MOST_ROWS = 4, FASTCLS_MOST_COLUMNS = 6, FASTCLS_ROWS_AHEAD = 2 };
 
 /* out[r * out_stride + k] += sum over f of rows[r][f] * W[k * w_stride + f], for the kernel's number of rows (repeat a row
-   where there are fewer) and the first n_columns columns. W is padded with zeros to a whole strip. */
-typedef void (*fastcls_scores_fn)(const void *const *rows, ptrdiff_t n_features, const void *W, ptrdiff_t w_stride,
-                                  int n_columns, double *out, ptrdiff_t out_stride);
+   where there are fewer) and the first n_columns columns. W is padded with zeros to a whole strip. The features of `ahead`,
+   rows of a later call (or any of this one's), are asked for from memory meanwhile: rows of a minibatch lie anywhere, and
+   no hardware foresees where the next one begins. */
+typedef void (*fastcls_scores_fn)(const void *const *rows, const void *const *ahead, ptrdiff_t n_features, const void *W,
+                                  ptrdiff_t w_stride, int n_columns, double *out, ptrdiff_t out_stride);
 
 /* out[k * FASTCLS_STRIP + f] = sum over r of G[r * g_stride + k] * rows[r][feature + f], rows in their order, for one
    strip of features. */
 typedef void (*fastcls_gradient_fn)(const void *const *rows, ptrdiff_t n_rows, ptrdiff_t feature, const void *G,
                                     ptrdiff_t g_stride, int n_columns, void *out);
+
+/* total[f] += sums[f] for one strip; in C, whose `restrict` lets any compiler do it in vectors. */
+static inline void fastcls_add_strip_f32(double *restrict total, const float *restrict sums) {
+    for (int f = 0; f < FASTCLS_STRIP; f++)
+        total[f] += (double)sums[f];
+}
+static inline void fastcls_add_strip_f64(double *restrict total, const double *restrict sums) {
+    for (int f = 0; f < FASTCLS_STRIP; f++)
+        total[f] += sums[f];
+}
 
 /* Sum over f of (row[f] - center[f])^2; center is padded with zeros to a whole strip. */
 typedef double (*fastcls_squares_fn)(const void *row, ptrdiff_t n_features, const double *center);

@@ -6,9 +6,10 @@
 #include "scalar.h"
 
 #define LINEAR_SCALAR(TYPE, STORED, WIDEN, REAL_NAME, REAL)                                                              \
-    static void scores_##TYPE##_##REAL_NAME##_scalar(const void *const *rows, ptrdiff_t n_features, const void *W,       \
-                                                     ptrdiff_t w_stride, int n_columns, double *out,                     \
-                                                     ptrdiff_t out_stride) {                                             \
+    static void scores_##TYPE##_##REAL_NAME##_scalar(const void *const *rows, const void *const *ahead,                  \
+                                                     ptrdiff_t n_features, const void *W, ptrdiff_t w_stride,            \
+                                                     int n_columns, double *out, ptrdiff_t out_stride) {                 \
+        (void)ahead;                                                                                                     \
         for (int k = 0; k < n_columns; k++) {                                                                            \
             const STORED *x = (const STORED *)rows[0];                                                                   \
             const REAL *w = (const REAL *)W + k * w_stride;                                                              \

@@ -30,17 +30,17 @@
 
 #define OF_COLUMNS(kernel, n) KERNEL_NAME(kernel##_##n, TYPE, REAL_NAME, ISA)
 
-static void KERNEL_NAME(scores, TYPE, REAL_NAME, ISA)(const void *const *rows, ptrdiff_t n_features, const void *W,
-                                                      ptrdiff_t w_stride, int n_columns, double *out,
-                                                      ptrdiff_t out_stride) {
+static void KERNEL_NAME(scores, TYPE, REAL_NAME, ISA)(const void *const *rows, const void *const *ahead,
+                                                      ptrdiff_t n_features, const void *W, ptrdiff_t w_stride,
+                                                      int n_columns, double *out, ptrdiff_t out_stride) {
     switch (n_columns) {
-    case 1: OF_COLUMNS(scores, 1)(rows, n_features, (const REAL *)W, w_stride, out, out_stride); break;
-    case 2: OF_COLUMNS(scores, 2)(rows, n_features, (const REAL *)W, w_stride, out, out_stride); break;
-    case 3: OF_COLUMNS(scores, 3)(rows, n_features, (const REAL *)W, w_stride, out, out_stride); break;
-    case 4: OF_COLUMNS(scores, 4)(rows, n_features, (const REAL *)W, w_stride, out, out_stride); break;
-    case 5: OF_COLUMNS(scores, 5)(rows, n_features, (const REAL *)W, w_stride, out, out_stride); break;
+    case 1: OF_COLUMNS(scores, 1)(rows, ahead, n_features, (const REAL *)W, w_stride, out, out_stride); break;
+    case 2: OF_COLUMNS(scores, 2)(rows, ahead, n_features, (const REAL *)W, w_stride, out, out_stride); break;
+    case 3: OF_COLUMNS(scores, 3)(rows, ahead, n_features, (const REAL *)W, w_stride, out, out_stride); break;
+    case 4: OF_COLUMNS(scores, 4)(rows, ahead, n_features, (const REAL *)W, w_stride, out, out_stride); break;
+    case 5: OF_COLUMNS(scores, 5)(rows, ahead, n_features, (const REAL *)W, w_stride, out, out_stride); break;
 #if TILE_COLUMNS == 6
-    case 6: OF_COLUMNS(scores, 6)(rows, n_features, (const REAL *)W, w_stride, out, out_stride); break;
+    case 6: OF_COLUMNS(scores, 6)(rows, ahead, n_features, (const REAL *)W, w_stride, out, out_stride); break;
 #endif
     }
 }
