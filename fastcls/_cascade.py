@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import _codes, _encode, _filter, _kernels, _threads
+from . import _encode, _filter, _kernels, _levels, _threads
+from ._codes import Codes, Level, in_panels
 from ._pace import Pace
 from ._rows import Rows, as_bytes, norms_for
 from ._search_report import LevelReport
@@ -86,23 +87,22 @@ class Filter:
     """
 
     metric: Metric
-    levels: list[_codes.Level]
-    chunks: list[list[_codes.Codes]] = field(default_factory=list)
+    levels: list[Level]
+    chunks: list[list[Codes]] = field(default_factory=list)
     k: int = 1
-    learned: list[_codes.Level] = field(default_factory=list)
+    learned: list[Level] = field(default_factory=list)
     seconds: float = 0.0
-    of_other_k: dict[int, tuple[list[_codes.Level], float]] = field(default_factory=dict)
+    of_other_k: dict[int, tuple[list[Level], float]] = field(default_factory=dict)
 
     @classmethod
     def learn(
         cls, rows: np.ndarray, metric: Metric, probe: Probe, k: int, n_threads: int, *, forced: bool
     ) -> Filter | None:
         """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while."""
-        l1 = metric.sum == "l1"
         if not forced and _hopeless(probe, metric):
             return None
         with _threads.one_blas_thread():
-            levels = _codes.l1_levels(rows) if l1 else _codes.l2_levels(rows, metric.needs_norms)
+            levels = _levels.learned(rows, metric)
             costs = _costs(rows, metric, levels, probe, n_threads)
             cheapest = min(costs, key=lambda chosen: costs[chosen], default=())
             worth_it = cheapest and (forced or costs[cheapest] < brute_cost(rows, metric))
@@ -140,8 +140,8 @@ class Filter:
         """This filter with codes of more chunks; it stays as it is, for searches under way in other threads."""
         more, begun = [], time.perf_counter()
         for chunk in chunks:
-            coded = _codes.encode(self.levels, chunk, n_threads)
-            coded[0] = _codes.in_panels(coded[0], self.levels[0].kind, n_threads)
+            coded = _levels.encode(self.levels, chunk, n_threads)
+            coded[0] = in_panels(coded[0], self.levels[0].kind, n_threads)
             more.append(coded)
         seconds = self.seconds + time.perf_counter() - begun
         return replace(self, chunks=[*self.chunks, *more], seconds=seconds)
@@ -174,10 +174,10 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
     return bool(np.median(probe.S) > _HOPELESS**power * np.median(np.concatenate(sums)))
 
 
-def _left_by(levels: list[_codes.Level], rows: np.ndarray, probe: Probe, reach: np.ndarray, n_threads: int) -> list[float]:
+def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, reach: np.ndarray, n_threads: int) -> list[float]:
     """At every level, the share of pairs of the probe's queries and some rows whose bound is within reach."""
     some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
-    of_queries, of_rows = _codes.encode(levels, probe.queries, n_threads), _codes.encode(levels, some, n_threads)
+    of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
     shares = []
     for level, q, r in zip(levels, of_queries, of_rows, strict=True):
         stored = np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
@@ -198,7 +198,7 @@ def _size(k: int) -> int:
 
 
 def _costs(
-    rows: np.ndarray, metric: Metric, levels: list[_codes.Level], probe: Probe, n_threads: int
+    rows: np.ndarray, metric: Metric, levels: list[Level], probe: Probe, n_threads: int
 ) -> dict[tuple[int, ...], float]:
     """Estimated cost of a pair for every choice of up to three levels, coarse to fine, as places in the list."""
     with np.errstate(all="ignore"):
@@ -218,7 +218,7 @@ def _row_bytes(rows: Rows | np.ndarray) -> int:
     return (rows.n_features if isinstance(rows, Rows) else rows.shape[1]) * rows.dtype.itemsize
 
 
-def cost_of(levels: list[_codes.Level], rows: Rows | np.ndarray, passed: float, into: list[float], computed: float) -> float:
+def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: list[float], computed: float) -> float:
     """Estimated cost of one pair from the shares of pairs that come to each step.
 
     Parameters
@@ -311,7 +311,7 @@ class Search:
     def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
         """Offer every chunk's rows to the heaps (n_parts, n_queries, k) of these queries."""
         metric, levels = self.filter.metric, self.filter.levels
-        coded = _codes.encode(levels, Q, self.n_threads, queries=True)
+        coded = _levels.encode(levels, Q, self.n_threads, queries=True)
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
         slack = (self.rows.n_features + 64) * _SLACK
         per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))

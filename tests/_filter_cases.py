@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fastcls import _cascade, _codes, _search, _threads, metrics
+from fastcls import _cascade, _codes, _coordinates, _group_sums, _search, _threads, metrics
 from fastcls._rows import Rows
 
 METRICS = [name for name, metric in metrics.METRICS.items() if name != "sqeuclidean"]  # whose S is that of l2
@@ -146,12 +146,12 @@ def every_level(rows, metric):
     """All levels that these rows can have, also those that are learned only of wider ones, coarse to fine."""
     with _threads.one_blas_thread():
         if metric == "l1":
-            return _codes.l1_levels(rows)
+            return _group_sums.l1_levels(rows)
         unit, d, is_float = metric == "cosine", rows.shape[1], rows.dtype.kind == "f"
         counts = [n for n in ((31,) if is_float else (31, 63)) if n <= min(d // 2, len(rows))]
-        found = _codes._projections(rows, _codes.sample_of(rows), counts, unit) if counts else []
+        found = _coordinates._projections(rows, _codes.sample_of(rows), counts, unit) if counts else []
         if is_float:
-            return found + _codes._features(rows, _codes.sample_of(rows), unit)
+            return found + _coordinates._features(rows, _codes.sample_of(rows), unit)
         return found + [level.finer() for level in found[-1:]]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcls import NearestNeighbors, _cascade, _codes, _search, metrics, simd
+from fastcls import NearestNeighbors, _cascade, _coordinates, _group_sums, _levels, _search, metrics, simd
 from fastcls._rows import Rows
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -194,9 +194,9 @@ def test_no_bound_exceeds_the_distance(dtype, metric):
     """The gap of two codes, less both errors, is at most the distance in code units (a relative 1e-12 for this test's own
     arithmetic); and it is not far below for low-rank rows, or it would bound nothing."""
     X = _stored(_low_rank(np.random.default_rng(7), 300 if dtype.startswith("float") else 2600), dtype)[:1000].copy()
-    levels = _codes.l1_levels(X) if metric == "l1" else _codes.l2_levels(X, metric == "cosine")
+    levels = _group_sums.l1_levels(X) if metric == "l1" else _coordinates.l2_levels(X, metric == "cosine")
     assert len(levels) == {True: 1 + (metric != "l1"), False: 2 + (metric != "l1")}[dtype.startswith("float")]
-    for level, codes in zip(levels, _codes.encode(levels, X, 2), strict=True):
+    for level, codes in zip(levels, _levels.encode(levels, X, 2), strict=True):
         stored = np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
         values = codes.codes.view(stored).astype(float)
         shares = []
@@ -215,17 +215,17 @@ def test_a_certified_norm_is_not_below_the_norm():
     orthonormal = np.linalg.qr(rng.standard_normal((200, 40)))[0].T
     for A in (rng.standard_normal((40, 200)), orthonormal, np.rint(orthonormal * 127), np.tile(orthonormal[:1], (9, 1)),
               np.ones((3, 50)), np.eye(5)):  # fmt: skip
-        s = _codes.certified_norm(np.asarray(A, dtype=float))
+        s = _coordinates.certified_norm(np.asarray(A, dtype=float))
         norm = np.linalg.norm(np.asarray(A, dtype=np.float64), 2)
         assert norm * (1 - 1e-14) <= s <= norm * 1.01
 
 
 def test_coarse_groups_alone_are_encoded_as_beside_the_fine_ones():
     X = np.random.default_rng(9).integers(0, 256, (100, 784), dtype=np.uint8)
-    coarse, fine = _codes.l1_levels(X)
-    both = _codes.encode([coarse, fine], X, 2)
+    coarse, fine = _group_sums.l1_levels(X)
+    both = _levels.encode([coarse, fine], X, 2)
     for level, codes in zip((coarse, fine), both, strict=True):
-        alone = _codes.encode([level], X, 2)[0]
+        alone = _levels.encode([level], X, 2)[0]
         assert_same_bytes(alone.codes, codes.codes)
         assert_same_bytes(alone.errors, codes.errors)
 

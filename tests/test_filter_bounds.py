@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastcls import _brute, _codes
+from fastcls import _brute, _coordinates, _levels
 from fastcls._rows import Rows
 from fastcls._validation import STORED_TYPES
 
@@ -127,7 +127,7 @@ def searches(draw):
 
 def assert_bounds_hold(levels, some, Q, metric):
     """gap (1 - 2^-20) - error - error <= per_unit x distance, in rational numbers, of queries as they are encoded."""
-    of_rows, of_queries = _codes.encode(levels, some, 1), _codes.encode(levels, Q, 1, queries=True)
+    of_rows, of_queries = _levels.encode(levels, some, 1), _levels.encode(levels, Q, 1, queries=True)
     wanted = distances(Q, some, metric)
     for level, rows, queries in zip(levels, of_rows, of_queries, strict=True):
         y, x, per_unit = code_values(level, rows, False), code_values(level, queries, True), Fraction(level.per_unit)
@@ -159,7 +159,7 @@ def test_rows_that_differ_by_what_the_projection_leaves(dtype):
     Q = np.tile(X.mean(axis=0, dtype=np.float64), (60, 1))
     Q[:, 50] = np.linspace(0, 3 / level.per_unit, 60)
     Q = Q.astype(dtype)
-    codes = _codes.encode([level], Q, 1)[0]
+    codes = _levels.encode([level], Q, 1)[0]
     values = code_values(level, codes, False)
     assert len(np.unique(values[:, level.n - 1])) >= 3
     assert (values[:, : level.n - 1] == values[0, : level.n - 1]).all()
@@ -188,7 +188,7 @@ def test_rows_that_singles_round_apart(in_span):
     left = np.sqrt(np.maximum(0, level.s**2 * (wide**2).sum(axis=1) - (Z**2).sum(axis=1)))
     apart = abs(left[1] - left[0]) if in_span else np.abs(Z[1] - Z[0]).max()
     tight = replace(level, offsets=Z.mean(axis=0), step=apart / 20, residual_offset=left.mean() if in_span else math.nan)
-    values = code_values(tight, _codes.encode([tight], rows, 1)[0], False)
+    values = code_values(tight, _levels.encode([tight], rows, 1)[0], False)
     assert in_span or np.abs(values[0] - values[1]).max() >= 15  # of the residual norm only an interval is known
     assert_bounds_hold([tight], rows, rows, "l2")
 
@@ -204,7 +204,7 @@ def test_bounds_are_not_idle():
             X = np.concatenate([X, X[:20] + near.astype(dtype)])
             shares, broken = [], 0
             levels = cases.every_level(X, metric)
-            for level, codes in zip(levels, _codes.encode(levels, X, 1), strict=True):
+            for level, codes in zip(levels, _levels.encode(levels, X, 1), strict=True):
                 values = code_values(level, codes, False)
                 for i, j, near in ((0, 50, False), (1, 60, False), *((n, 400 + n, True) for n in range(20))):
                     distance = float(distances(X[i : i + 1], X[j : j + 1], metric)[0][0]) * level.per_unit
@@ -279,7 +279,7 @@ def test_a_certified_norm_is_certain_and_near(seed, m, d, kind):
         A = np.tile(A[:1], (m, 1))
     if not A.any():
         return
-    s = _codes.certified_norm(A)
+    s = _coordinates.certified_norm(A)
     assert s_bounds_norm(A, s)
     assert not s_bounds_norm(A, s * (1 - 1e-6))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcls import _brute, _cascade, _codes, _search, metrics, simd
+from fastcls import _brute, _cascade, _group_sums, _search, metrics, simd
 from fastcls._rows import Rows
 from fastcls._validation import STORED_TYPES
 
@@ -208,7 +208,7 @@ def test_giving_up_half_way_changes_nothing(monkeypatch):
     X = rng.integers(0, 256, size=(4200, 300), dtype=np.uint8)
     monkeypatch.setattr(_cascade, "brute_cost", lambda *_: 0.0)
     monkeypatch.setattr(_cascade, "_FIRST_PIECE", 1)
-    rows = cases.with_levels([X], "l1", _codes.l1_levels(X))
+    rows = cases.with_levels([X], "l1", _group_sums.l1_levels(X))
     Q = cases.queries_for(rng, X, 80)
     S, indices, report = cases.search(rows, Q, 9, "l1", "auto")
     assert report.path == "filter then brute"

@@ -151,20 +151,20 @@ def test_a_fit_that_ctrl_c_ends_leaves_the_estimator_as_it_was(before):
 
 def test_a_fit_that_fails_in_its_midst_leaves_the_estimator_as_it_was(monkeypatch):
     """The same without a clock: whatever ends the learning, at each of its steps."""
-    from fastcls import _codes
+    from fastcls import _cascade, _levels
 
     rng = np.random.default_rng(1)
     X, small = (cases.stored(cases.low_rank(rng, 5000, d), "float32") for d in (96, 64))
     y = np.arange(5000) % 4
     model = KNeighborsClassifier(3, algorithm="filter").fit(small, y % 3)
     wanted = model.predict_proba(small[:30])
-    for step in ("l2_levels", "encode", "in_panels"):
+    for module, step in ((_levels, "learned"), (_levels, "encode"), (_cascade, "in_panels")):
 
         def stop(*_, **__):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patch:
-            patch.setattr(_codes, step, stop)
+            patch.setattr(module, step, stop)
             with pytest.raises(KeyboardInterrupt):
                 model.fit(X, y)
         assert model.n_features_in_ == 64

@@ -220,9 +220,9 @@ def test_a_thousand_small_parts_cost_about_what_one_does(monkeypatch):
     rng = np.random.default_rng(6)
     X, y = blobs(rng, 15_000, 256, "uint8")
     encoded = []
-    encode = _cascade._codes.encode
+    encode = _cascade._levels.encode
     model = KNeighborsClassifier(5, n_jobs=1).partial_fit(X[:5000], y[:5000], classes=np.arange(5))
-    monkeypatch.setattr(_cascade._codes, "encode", lambda *a, **k: encoded.append(len(a[1])) or encode(*a, **k))
+    monkeypatch.setattr(_cascade._levels, "encode", lambda *a, **k: encoded.append(len(a[1])) or encode(*a, **k))
     for first in range(5000, 15_000, 10):
         model.partial_fit(X[first : first + 10], y[first : first + 10])
     assert len(model._rows.chunks) < 16
