@@ -24,7 +24,7 @@ from . import _encode, _kernels, _threads
 _SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
 _NARROW = 800  # features up to which a basis is learned from their products, and from more rows
 _STEP_ROWS = 160  # sampled rows that a step is chosen on
-_BLOCK = 2048  # rows encoded at a time
+_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of wide ones so few that a thread's copy takes 8 MB
 _EPS = 2.0**-52
 _GROUP_COARSE, _GROUP_FINE = 16, 4
 _FINE = 16  # steps of a fine code in one of a coarse
@@ -102,9 +102,10 @@ def _storage(rows: np.ndarray) -> int:
     return _kernels.TYPES[rows.dtype.name]
 
 
-def _blocks(n: int) -> Iterator[slice]:
-    for first in range(0, n, _BLOCK):
-        yield slice(first, min(n, first + _BLOCK))
+def _blocks(n: int, d: int) -> Iterator[slice]:
+    step = min(_BLOCK, max(64, _BLOCK_VALUES // d))
+    for first in range(0, n, step):
+        yield slice(first, min(n, first + step))
 
 
 def sample_of(rows: np.ndarray) -> np.ndarray:
@@ -186,7 +187,7 @@ class GroupSums:
     def encode(self, rows: np.ndarray, n_threads: int) -> Codes:
         """Codes of rows of floats."""
         out = self.empty(len(rows))
-        for block in _blocks(len(rows)):
+        for block in _blocks(*rows.shape):
             sums, magnitudes = self.sums(rows[block], n_threads)
             # each of `size` additions rounds once, and so do offset and scale
             z_errors = (self.size + 4) * _EPS * (magnitudes + np.abs(self.offsets).sum())
@@ -423,9 +424,9 @@ class Basis:
 
         if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
             with _threads.one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(encode_block, _blocks(n), itertools.repeat(1)))
+                list(pool.map(encode_block, _blocks(n, d), itertools.repeat(1)))
         else:
-            for block in _blocks(n):
+            for block in _blocks(n, d):
                 encode_block(block, n_threads)
         for codes in out:
             codes.errors[~np.isfinite(codes.errors)] = np.inf
