@@ -121,7 +121,7 @@ class Rows:
 
     def __getstate__(self) -> dict[str, Any]:
         empty: dict[str, Any] = {name: {} for name in ("filters", "learned_rows", "left_out", "_norms", "_statistics")}
-        return {**self.__dict__, **empty}
+        return {**self.__dict__, **empty, "chunks": [np.asarray(chunk) for chunk in self.chunks]}  # no memmap: see SaveMixin
 
 
 def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:
