@@ -7,6 +7,7 @@ ever dropped is the levels' doing (``_codes.py``, docs/filter.md).
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -43,7 +44,17 @@ _EARLY = 2.0  # pairs that pass the screen, for each that would if the last reac
 _DOUBT = 24.0  # queries after which twice the cost of brute force is believed: a first piece may have but four
 _FIRST_PIECE = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
 _KEPT_BYTES = 1 << 19
+_BYTES_OF_ERROR_AND_START = 8
+_LEAST_ROOM = 24  # bytes a row: a code of one step of the kernels, twice, with its error and start
 _LARGEST_PART = 4096  # queries whose codes are held at a time
+
+
+class NoRoomError(Exception):
+    """There is no memory to keep codes in. Made of the bytes a row that they need and that there are."""
+
+    def __str__(self) -> str:
+        needed, room = self.args
+        return f"codes take {needed} bytes a row or more while they are made, and there is memory for {room:.0f}"
 
 
 @dataclass
@@ -96,25 +107,34 @@ class Filter:
 
     @classmethod
     def learn(
-        cls, rows: np.ndarray, metric: Metric, probe: Probe, k: int, n_threads: int, *, forced: bool
+        cls, rows: np.ndarray, metric: Metric, probe: Probe, k: int, n_threads: int, *, forced: bool, room: float = math.inf
     ) -> Filter | None:
-        """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while."""
+        """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while.
+
+        Raises
+        ------
+        NoRoomError
+            Where there are levels that would be worth it, but the codes of all of them take more than `room` bytes a row.
+        """
         if not forced and _hopeless(probe, metric):
             return None
+        if room < _LEAST_ROOM:  # learning takes some memory too
+            raise NoRoomError(_LEAST_ROOM, room)
         with _threads.one_blas_thread():
             levels = _levels.learned(rows, metric)
             costs = _costs(rows, metric, levels, probe, n_threads)
-            cheapest = min(costs, key=lambda chosen: costs[chosen], default=())
-            worth_it = cheapest and (forced or costs[cheapest] < brute_cost(rows, metric))
-        chosen = [levels[i] for i in cheapest] if worth_it else []
-        return cls(metric, chosen, k=k, learned=levels) if chosen else None
+        worth_it = {chosen: cost for chosen, cost in costs.items() if forced or cost < brute_cost(rows, metric)}
+        cheapest = _cheapest(worth_it, levels, room)
+        if worth_it and cheapest is None:
+            raise NoRoomError(min(bytes_beside([levels[i] for i in chosen]) for chosen in worth_it), room)
+        return None if cheapest is None else cls(metric, [levels[i] for i in cheapest], k=k, learned=levels)
 
     def suits(self, k: int) -> bool:
         """Whether the levels were chosen for about so many neighbours, or cannot be chosen anew."""
         return not self.learned or _size(k) == _size(self.k)
 
     def chosen_for(
-        self, k: int, n_pairs: int, of_rows: np.ndarray, probe: Callable[[], Probe], n_threads: int
+        self, k: int, n_pairs: int, of_rows: np.ndarray, probe: Callable[[], Probe], n_threads: int, room: float = math.inf
     ) -> Filter:
         """This filter, or one of other levels (nothing encoded yet), if these save twice the time that encoding takes.
 
@@ -124,13 +144,15 @@ class Filter:
             A sample.
         probe : callable
             Asked once for each size of k.
+        room : float
+            Bytes a row that new codes may take while the old ones are there.
         """
         size = _size(k)
         if size not in self.of_other_k:
             costs = _costs(of_rows, self.metric, self.learned, probe(), n_threads)
-            cheapest = min(costs, key=lambda chosen: costs[chosen])
-            now = costs[tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)]
-            self.of_other_k[size] = [self.learned[i] for i in cheapest], now - costs[cheapest]
+            mine = tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)
+            cheapest = _cheapest(costs, self.learned, room) or mine
+            self.of_other_k[size] = [self.learned[i] for i in cheapest], costs[mine] - costs[cheapest]
         levels, saved = self.of_other_k[size]
         if saved * n_pairs * _SECONDS / n_threads <= 2.0 * self.seconds:
             return self
@@ -212,6 +234,17 @@ def _costs(
         shares = [1.0, *(left[i] for i in chosen)]
         costs[chosen] = cost_of(some, rows, min(1.0, _EARLY * shares[1]), shares[1:-1], shares[-1])
     return costs
+
+
+def bytes_beside(levels: list[Level]) -> int:
+    """What codes take for each row while they are made: those of the first level are there twice, as rows and as panels."""
+    return levels[0].width + sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels)
+
+
+def _cheapest(costs: dict[tuple[int, ...], float], levels: list[Level], room: float) -> tuple[int, ...] | None:
+    """The choice of least cost whose codes there is room for."""
+    fitting = {chosen: cost for chosen, cost in costs.items() if bytes_beside([levels[i] for i in chosen]) <= room}
+    return min(fitting, key=lambda chosen: fitting[chosen], default=None)
 
 
 def _row_bytes(rows: Rows | np.ndarray) -> int:

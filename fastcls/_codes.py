@@ -17,7 +17,7 @@ import numpy as np
 from . import _encode, _kernels
 
 EPS = 2.0**-52
-BLOCK = 2048  # rows encoded at a time
+_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of wide ones so few that a thread's copy takes 8 MB
 WIDEST = 32_768  # bytes of a code, see _simd/cascade.h
 SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
 _NARROW = 800  # features up to which a basis is learned from their products, and from more rows
@@ -89,9 +89,10 @@ def storage_of(rows: np.ndarray) -> int:
     return _kernels.TYPES[rows.dtype.name]
 
 
-def blocks(n: int) -> Iterator[slice]:
-    for first in range(0, n, BLOCK):
-        yield slice(first, min(n, first + BLOCK))
+def blocks(n: int, d: int) -> Iterator[slice]:
+    step = min(_BLOCK, max(64, _BLOCK_VALUES // d))
+    for first in range(0, n, step):
+        yield slice(first, min(n, first + step))
 
 
 def sample_of(rows: np.ndarray) -> np.ndarray:

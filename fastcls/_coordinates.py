@@ -128,9 +128,9 @@ class Basis:
 
         if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
             with _threads.one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(encode_block, blocks(n), itertools.repeat(1)))
+                list(pool.map(encode_block, blocks(n, d), itertools.repeat(1)))
         else:
-            for block in blocks(n):
+            for block in blocks(n, d):
                 encode_block(block, n_threads)
         for codes in out:
             codes.errors[~np.isfinite(codes.errors)] = np.inf

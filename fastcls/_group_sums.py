@@ -64,7 +64,7 @@ class GroupSums:
     def encode(self, rows: np.ndarray, n_threads: int) -> Codes:
         """Codes of rows of floats."""
         out = self.empty(len(rows))
-        for block in blocks(len(rows)):
+        for block in blocks(*rows.shape):
             sums, magnitudes = self.sums(rows[block], n_threads)
             # each of `size` additions rounds once, and so do offset and scale
             z_errors = (self.size + 4) * EPS * (magnitudes + np.abs(self.offsets).sum())

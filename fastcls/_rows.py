@@ -36,6 +36,8 @@ class Rows:
         Of every metric searched: what `_search.prepare` has made of these rows. Not pickled.
     learned_rows : dict
         Of every filter: how many rows there were when it was decided on.
+    left_out : dict
+        Of every metric for which memory has no room for codes or a tree: a note that says so. Not pickled.
     """
 
     chunks: list[np.ndarray]
@@ -43,6 +45,7 @@ class Rows:
     notes: tuple[str, ...] = ()
     filters: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     learned_rows: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    left_out: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _norms: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
     _statistics: dict[bool, list[_bounds.Statistics]] = field(default_factory=dict, repr=False, compare=False)
 
@@ -72,7 +75,8 @@ class Rows:
         filters = {name: made and replace(made, chunks=made.chunks[:first]) for name, made in self.filters.items()}
         norms = {name: of_chunks[:first] for name, of_chunks in self._norms.items()}
         statistics = {name: of_chunks[:first] for name, of_chunks in self._statistics.items()}
-        return Rows(chunks, copied_bytes, notes, filters, dict(self.learned_rows), norms, statistics)
+        known = (filters, dict(self.learned_rows), dict(self.left_out), norms, statistics)
+        return Rows(chunks, copied_bytes, notes, *known)
 
     def has_outgrown(self, name: str) -> bool:
         """Whether there are twice as many rows as when this filter was decided on."""
@@ -116,7 +120,8 @@ class Rows:
         return known
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "filters": {}, "learned_rows": {}, "_norms": {}, "_statistics": {}}
+        empty: dict[str, Any] = {name: {} for name in ("filters", "learned_rows", "left_out", "_norms", "_statistics")}
+        return {**self.__dict__, **empty, "chunks": [np.asarray(chunk) for chunk in self.chunks]}  # no memmap: see SaveMixin
 
 
 def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:

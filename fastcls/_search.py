@@ -5,12 +5,13 @@ Everything here is about speed and memory; none of it can change an answer (see 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
 import numpy as np
 
-from . import _brute, _cascade, _kernels, _threads, _tree
+from . import _brute, _cascade, _kernels, _memory, _threads, _tree
 from ._rows import Rows
 from ._search_report import SearchReport
 from .metrics import METRICS
@@ -50,16 +51,33 @@ def prepare(
     if kept is None and (forced or outgrown or (metric_name not in rows.filters and worth_it)):
         sample = _sample(rows)
         probe = _probe(rows, sample, metric_name, k, n_threads)
-        kept = _cascade.Filter.learn(sample, METRICS[metric_name], probe, k, n_threads, forced=forced)
         rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
+        try:
+            kept = _cascade.Filter.learn(
+                sample, METRICS[metric_name], probe, k, n_threads, forced=forced, room=_room(rows, forced)
+            )
+            rows.left_out.pop(metric_name, None)
+        except _cascade.NoRoomError as error:
+            rows.left_out[metric_name] = f"brute force, as a filter's {error}"
     if kept is not None and n_queries is not None and worth_it and not kept.suits(k):
         sample = _sample(rows)
         kept = kept.chosen_for(k, n_queries * rows.n_rows, sample, lambda: _probe(rows, sample, metric_name, k, n_threads),
-                               n_threads)  # fmt: skip
+                               n_threads, _room(rows, forced))  # fmt: skip
     if kept is not None and len(kept.chunks) < len(rows.chunks):
-        kept = kept.extended(rows.chunks[len(kept.chunks) :], n_threads)
+        new = rows.chunks[len(kept.chunks) :]
+        needed = _cascade.bytes_beside(kept.levels)
+        if forced or _memory.has_room(needed * sum(map(len, new))):
+            kept = kept.extended(new, n_threads)
+        else:
+            rows.left_out[metric_name] = f"brute force, as the codes of {sum(map(len, new)):,} more rows find no memory"
+            kept = None
         rows.filters[metric_name] = kept
     return kept
+
+
+def _room(rows: Rows, forced: bool) -> float:
+    """Bytes a row that codes may take; who asks for a filter by name gets one, whatever it takes."""
+    return math.inf if forced else _memory.room() / rows.n_rows
 
 
 def _sample(rows: Rows) -> np.ndarray:
@@ -150,7 +168,8 @@ def search(
                 run.run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
-    notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
+    left_out = () if algorithm == "brute" or filtered or metric_name not in rows.left_out else (rows.left_out[metric_name],)
+    notes = (*rows.notes, *(() if queries is None else queries.notes), *left_out, *_threads.notes())
     path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [part for part in (filtered, run) if part is not None]

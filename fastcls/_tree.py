@@ -35,7 +35,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from . import _kernels, _tree_loops
+from . import _kernels, _memory, _tree_loops
 from ._cascade import Counts
 from ._pace import Pace
 from ._rows import Rows, as_bytes
@@ -57,6 +57,9 @@ _KEPT_IN_ORDER = 64  # neighbours: with more, brute force takes floats one pair 
 _COST_LOOK = 14.0  # at a row or a box
 _COST_KEEP = 50.0  # of a neighbour, with all that it drove out
 _COST_MAKE = 250.0  # of a row's place in the tree
+
+# Bytes of a row in a tree: its place, two keys while it is made; boxes, two float64 a feature of two nodes for 16 rows.
+_BYTES_OF_ROW, _BYTES_OF_FEATURE = 20, 2
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,13 @@ def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int |
     if tree is None:
         tree = Tree()
         rows.learned_rows["tree"] = rows.n_rows
-    new = [_OfChunk.make(chunk, n_threads) for chunk in rows.chunks[len(tree.chunks) :]]
+    unmade = rows.chunks[len(tree.chunks) :]
+    needed = _BYTES_OF_ROW + _BYTES_OF_FEATURE * rows.n_features
+    if not forced and not _memory.has_room(needed * sum(map(len, unmade))):
+        rows.left_out[metric.name] = f"brute force, as a tree takes {needed} bytes a row: there is no memory for it"
+        return None
+    rows.left_out.pop(metric.name, None)
+    new = [_OfChunk.make(chunk, n_threads) for chunk in unmade]
     if new:  # a tree in use is not changed: another thread may search it
         tree = Tree([*tree.chunks, *new], tree.given_up)
     rows.filters["tree"] = tree

@@ -75,6 +75,11 @@ class SaveMixin:
         """
         save(self, path, metadata)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle, joblib and skops: memory maps as the plain arrays they are read as; skops cannot make a map."""
+        state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
+        return {name: np.asarray(value) if type(value) is np.memmap else value for name, value in state.items()}
+
     def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """(arrays, JSON-able values) of the fitted state, without the classes and the features' names."""
         raise NotImplementedError

@@ -76,6 +76,11 @@ def python(code, *arguments, timeout=300, **environment):
 
 def python_process(code, *arguments, timeout=300, **environment):
     """The finished process of `python`, however it ended. -P: fastcls is not found by standing in its sources."""
-    env = {**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1]), **environment}
-    command = [sys.executable, "-P", "-c", code, *map(str, arguments)]
+    command, env = command_and_environment(code, *arguments, **environment)
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=timeout)
+
+
+def command_and_environment(code, *arguments, **environment):
+    """How such a process is started."""
+    env = {**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1]), **environment}
+    return [sys.executable, "-P", "-c", code, *map(str, arguments)], env

@@ -12,6 +12,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
         _cifar.py    CIFAR-10 and CIFAR-100: binary, python version, the official .tar.gz
         _folder.py   images by class: <class>/<file>, or train/<class>/.. and test/<class>/..
         _arrays.py   .npz, .npy with labels beside it, a folder of X.npy and y.npy
+        _zarr.py     a zarr group of X and y, or an array; zarr_parts gives its rows in parts
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
@@ -42,6 +43,7 @@ from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
 from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
+from fastcls.datasets._zarr import load_zarr, zarr_parts
 
 __all__ = [
     "Dataset",
@@ -62,6 +64,7 @@ __all__ = [
     "load_npy",
     "load_npy_folder",
     "load_npz",
+    "load_zarr",
     "parity",
     "prepare_image",
     "ring",
@@ -69,4 +72,5 @@ __all__ = [
     "train_test_split",
     "train_validation_split",
     "train_validation_test_split",
+    "zarr_parts",
 ]

@@ -18,6 +18,7 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
+from fastcls.datasets._zarr import is_zarr, load_zarr
 
 
 class Layout(NamedTuple):
@@ -48,6 +49,7 @@ LAYOUTS = {
     "npy-folder": Layout("a folder of X.npy and y.npy", is_npy_folder, load_npy_folder, ("labels",)),
     "npz": Layout("an .npz file with X and y", _ends_in(".npz"), load_npz, ("labels",)),
     "npy": Layout("an .npy file with its labels beside it", _ends_in(".npy"), load_npy, ("labels",)),
+    "zarr": Layout("a zarr group of X and y, or a zarr array", is_zarr, load_zarr, ("labels",)),
     "images": Layout(
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
         is_image_folder,
@@ -74,8 +76,8 @@ def load(
         ``'digits'`` (a name comes before a path: write ``./digits`` for a folder of that name), a path to one of the
         layouts in ``LAYOUTS``, or arrays in memory: ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`.
     labels : path or array-like, optional
-        Training labels for X, .npy and .npz; 'fine' or 'coarse' for CIFAR-100. For other layouts, which have their own,
-        giving it is an error.
+        Training labels for X, .npy, .npz and zarr; 'fine' or 'coarse' for CIFAR-100. For other layouts, which have their
+        own, giving it is an error.
     image_size : int, optional
         Height and width for a folder of images; an error for other layouts.
     cache : bool or path, optional

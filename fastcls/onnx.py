@@ -1,0 +1,177 @@
+"""Linear models as ONNX graphs, for programs that run without Python (needs the extra ``onnx``).
+
+The graph takes rows as they came to the model, raw pixels if those were raw pixels, and is made of six operators of ONNX's
+own set::
+
+    X --Cast--> float64 --Gemm: W x + b--> scores --ArgMax--> --Gather: classes--> label
+                                             └----Softmax--> probabilities
+
+Everything is computed in float64, as `predict` does: weights of raw pixels cancel each other, and in float32 the sum over
+3,072 of them would be off by more than 1e-6.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from . import __version__
+from ._files import replacing
+from ._validation import InputError, one_of
+from .linear import MulticlassSVM, SoftmaxClassifier
+from .persistence import _plain
+
+__all__ = ["export", "to_onnx"]
+
+#: Types of rows that a graph may take.
+DTYPES = ("uint8", "int8", "float16", "float32", "float64")
+
+# ArgMax takes the first of equal scores, as `predict` does, in any opset; Softmax is that of one axis from 13 on. Older
+# runtimes read older versions, so the oldest that serves is written.
+_OPSET, _IR_VERSION = 13, 7
+
+
+def export(
+    model: Any, path: str | os.PathLike[str], *, dtype: str = "float32", metadata: Mapping[str, Any] | None = None
+) -> None:
+    """Write a fitted linear model to an ONNX file: whole, or not at all.
+
+    Parameters
+    ----------
+    model : MulticlassSVM or SoftmaxClassifier
+    path : str or path
+        The file; an older one is replaced only once the new one is complete on disk.
+    dtype : {"uint8", "int8", "float16", "float32", "float64"}
+        Of the rows that the graph will be given: ONNX fixes it. Values are taken as they are, so a model that was trained on
+        pixels of 0 to 255 wants these, whatever their type.
+    metadata : dict, optional
+        Written into the file as JSON, one property a key. By default what came with a model that was loaded
+        (``metadata_``): how new images are prepared, names of the classes, image shape.
+
+    Raises
+    ------
+    InputError
+        For a model that is not linear, classes that ONNX has no type for, metadata that JSON cannot hold, a path that cannot
+        be written, or where onnx is not installed.
+    sklearn.exceptions.NotFittedError
+        Before fit.
+
+    Notes
+    -----
+    Input ``X`` is (n_samples, n_features). Outputs are ``label`` (n_samples,), as `predict` gives it; ``scores`` in float64,
+    as `decision_function` gives them: (n_samples, n_classes), and (n_samples,) for two classes; and for a softmax classifier
+    ``probabilities``, float64 (n_samples, n_classes), as `predict_proba` gives them. Nobody checks the rows there: NaN gives
+    NaN.
+
+    Examples
+    --------
+    >>> fastcls.onnx.export(fastcls.load("softmax.safetensors"), "softmax.onnx", dtype="uint8")  # doctest: +SKIP
+    """
+    made = to_onnx(model, dtype=dtype, metadata=metadata)
+    with replacing(path, "the ONNX model") as beside:
+        beside.write_bytes(made.SerializeToString())
+
+
+def to_onnx(model: Any, *, dtype: str = "float32", metadata: Mapping[str, Any] | None = None) -> Any:
+    """The same as an ``onnx.ModelProto`` in memory; parameters and errors as for `export`."""
+    _check_model(model)
+    one_of("dtype", dtype, DTYPES)
+    properties = _properties(model, getattr(model, "metadata_", {}) if metadata is None else metadata)
+    labels = _labels(model.classes_)
+    helper, numpy_helper, checker = _onnx()
+    n_classes, n_features = model.coef_.shape
+    type_of = helper.np_dtype_to_tensor_dtype
+    double, label_type = type_of(np.dtype(np.float64)), type_of(labels.dtype)
+    constants = {"W": model.coef_.astype(np.float64), "b": model.intercept_.astype(np.float64), "classes": labels}
+    node = helper.make_node
+    nodes = [
+        node("Cast", ["X"], ["wide"], to=double),
+        node("Gemm", ["wide", "W", "b"], ["all_scores"], transB=1),
+        node("ArgMax", ["all_scores"], ["winner"], axis=1, keepdims=0),
+        node("Gather", ["classes", "winner"], ["label"]),
+    ]
+    if n_classes == 2:
+        constants |= {"first": np.array(0), "second": np.array(1)}
+        nodes += [node("Gather", ["all_scores", name], [f"of_{name}"], axis=1) for name in ("first", "second")]
+        nodes.append(node("Sub", ["of_second", "of_first"], ["scores"]))
+    else:
+        nodes.append(node("Identity", ["all_scores"], ["scores"]))
+    value = helper.make_tensor_value_info
+    outputs = [value("label", label_type, ["n_samples"])]
+    outputs.append(value("scores", double, ["n_samples", n_classes][: 1 if n_classes == 2 else 2]))
+    if isinstance(model, SoftmaxClassifier):
+        nodes.append(node("Softmax", ["all_scores"], ["probabilities"], axis=1))
+        outputs.append(value("probabilities", double, ["n_samples", n_classes]))
+    graph = helper.make_graph(
+        nodes, type(model).__name__, [value("X", type_of(np.dtype(dtype)), ["n_samples", n_features])], outputs,
+        [numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )  # fmt: skip
+    made = helper.make_model(
+        graph, producer_name="fastcls", producer_version=__version__, ir_version=_IR_VERSION,
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+    )  # fmt: skip
+    helper.set_model_props(made, properties)
+    checker.check_model(made, full_check=True)
+    return made
+
+
+def _onnx() -> tuple[Any, Any, Any]:
+    try:
+        from onnx import checker, helper, numpy_helper
+    except ImportError:
+        raise InputError("ONNX export needs onnx, which is not installed; pip install 'fastcls[onnx]'") from None
+    return helper, numpy_helper, checker
+
+
+def _check_model(model: Any) -> None:
+    if type(model) in (MulticlassSVM, SoftmaxClassifier):
+        check_is_fitted(model, "coef_")
+        return
+    name = type(model).__name__
+    if hasattr(model, "best_estimator_") and hasattr(model.best_estimator_, "coef_"):
+        what_to_do = "export its best_estimator_"
+    elif hasattr(model, "steps"):
+        what_to_do = "export its last step, and do the steps before it yourself"
+    elif hasattr(model, "kneighbors"):
+        what_to_do = "ONNX has no exact search: keep it with save(path), or train one of these on the same rows"
+    else:
+        what_to_do = "give one of these"
+    raise InputError(f"{name} has no ONNX export; MulticlassSVM and SoftmaxClassifier have: {what_to_do}")
+
+
+def _labels(classes: np.ndarray) -> np.ndarray:
+    """The classes in a type that ONNX has for them: int64 for all whole numbers, text for all names."""
+    kind, values = classes.dtype.kind, classes.tolist()
+    if kind in "OU" and all(isinstance(label, str) for label in values):
+        return np.array(values, dtype=object)
+    if kind in "iu" and values[0] >= -(2**63) and values[-1] < 2**63:
+        return classes.astype(np.int64)
+    if kind in "bf":
+        return classes
+    raise InputError(
+        f"classes_ has dtype {classes.dtype} with labels that ONNX has no type for; wanted whole numbers of 64 bits, "
+        "floats, True and False, or strings: fit with y.astype(str)"
+    )
+
+
+def _properties(model: Any, metadata: Any) -> dict[str, str]:
+    """What a reader should know beside the graph; every value is JSON."""
+    if not isinstance(metadata, Mapping):
+        raise InputError(f"metadata is a {type(metadata).__name__}; wanted a dict of JSON-able values")
+    names = getattr(model, "feature_names_in_", None)
+    known = {
+        "format": "fastcls",
+        "class": type(model).__name__,
+        "classes": model.classes_.tolist(),
+        "features": None if names is None else [str(name) for name in names],
+    }
+    taken = sorted(set(metadata) & set(known), key=str)
+    if taken:
+        raise InputError(f"metadata has the key {taken[0]!r}, which the file has for itself; call it by another name")
+    values = known | _plain(metadata, "metadata")
+    return {key: json.dumps(value, allow_nan=False, ensure_ascii=False) for key, value in values.items()}
