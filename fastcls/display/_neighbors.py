@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation_displays import as_labels, as_table, check_can, check_places
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 
@@ -18,13 +18,9 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-LONGEST = 9  # characters shown of a name: with its sign they fill a column of the usual figure in the tiny size
-SHORT = 6  # characters that fit in the size of other small text
-TINY = 6.0  # points
-
-
-def _name(name: object) -> str:
-    return _style.shorten(name, LONGEST)
+BESIDE = 5  # neighbours that stand side by side at 400 pixels; for more the figure grows
+SIGN = 1.2  # heights of type that a tick or a cross takes, with the space behind it
+LINES = 2  # of a name that is too long for one
 
 
 class NeighborsDisplay(Drawn):
@@ -105,9 +101,10 @@ class NeighborsDisplay(Drawn):
         Raises
         ------
         InputError
-            If the rows are not images.
+            If the rows are not images, or do not fit their labels.
         """
-        rows = np.asarray(X)
+        rows = as_table(X, "X")
+        check_can(estimator, "kneighbors")
         _style.check_image_shape(image_shape, rows.shape[1])
         distances, indices = estimator.kneighbors(rows, n_neighbors=n_neighbors)
         return cls.from_neighbors(
@@ -136,33 +133,45 @@ class NeighborsDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         y_pred: ArrayLike | None = None,
     ) -> NeighborsDisplay:
-        """Show neighbours found earlier, as ``fastcls.knn`` returns them; parameters as in ``from_estimator``."""
-        rows, found, labels = np.asarray(X), np.asarray(indices), np.asarray(y_train)
+        """Show neighbours found earlier, as ``fastcls.knn`` returns them; parameters as in ``from_estimator``.
+
+        Raises
+        ------
+        InputError
+            If the rows are not images, or if distances, indices and labels do not fit them.
+        """
+        rows, trained = as_table(X, "X"), as_table(X_train, "X_train")
         shape = _style.check_image_shape(image_shape, rows.shape[1])
-        if found.ndim != 2 or found.shape != np.shape(distances) or len(found) != len(rows):
-            raise InputError(
-                f"distances {np.shape(distances)} and indices {found.shape} must both have the shape "
-                f"({len(rows)}, n_neighbors) for {len(rows)} query rows"
-            )
-        near = np.asarray(X_train)[found.ravel()]  # of a memory map, only these rows are read
+        _style.check_image_shape(image_shape, trained.shape[1])
+        labels = as_labels(y_train, len(trained), "y_train", "rows of X_train")
+        found = check_places(indices, distances, len(rows), len(trained))
+        truth = None if y is None else as_labels(y, len(rows))
+        said = None if y_pred is None else as_labels(y_pred, len(rows), "y_pred")
+        near = trained[found.ravel()]  # of a memory map, only these rows are read
         return cls(
             rows.reshape(-1, *shape),
             near.reshape(*found.shape, *shape),
             np.asarray(distances),
             _style.label_names(labels[found], class_names),
-            query_names=None if y is None else _style.label_names(y, class_names),
-            same_class=None if y is None else labels[found] == np.asarray(y)[:, None],
-            predicted_names=None if y_pred is None else _style.label_names(y_pred, class_names),
+            query_names=None if truth is None else _style.label_names(truth, class_names),
+            same_class=None if truth is None else labels[found] == truth[:, None],
+            predicted_names=None if said is None else _style.label_names(said, class_names),
         )
 
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
         """Draw into ``figure``, or into a new one."""
         n_queries, n_neighbors = self.distances.shape
         # the query's column is wider: the gap says that what follows is something else; long names need more of it
-        wider = 1.7 if self._has_long_names() else 1.25
-        size = 0.92 * _style.WIDTH / (max(n_neighbors, 3) + wider)
-        height = n_queries * (size * self.query_images.shape[1] / self.query_images.shape[2] + 0.37) + 0.2
-        self.figure_ = _style.figure_for(figure, height)
+        columns = max(n_neighbors, 3)
+        long = self._has_long_names(columns)
+        self._wider = wider = 1.7 if long else 1.3
+        self._lines, self._type = (LINES, _style.TINY) if long else (1, _style.SMALL)
+        width = _style.WIDTH * max(1.0, (columns + wider) / (BESIDE + wider))
+        self._size = size = 0.92 * width / (columns + wider)
+        image = size * self.query_images.shape[1] / self.query_images.shape[2]
+        told = sum(names is not None for names in (self.query_names, self.predicted_names))
+        below = 0.14 + max(1 + self._lines, told * self._lines) * 1.2 * self._type / 72
+        self.figure_ = _style.figure_for(figure, n_queries * (image + below) + 0.2, width)
         ratios = [wider] + [1] * n_neighbors
         self.axes_ = self.figure_.subplots(n_queries, n_neighbors + 1, squeeze=False, width_ratios=ratios)
         low, high = _style.grey_range(np.concatenate([self.query_images.ravel(), self.neighbor_images.ravel()]))
@@ -178,26 +187,31 @@ class NeighborsDisplay(Drawn):
         title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
 
-    def _has_long_names(self) -> bool:
+    def _has_long_names(self, columns: int) -> bool:
+        """Whether some name, behind its sign, needs more than one line of a neighbour's column."""
         given = (self.neighbor_names, self.query_names, self.predicted_names)
-        return max(len(_name(name)) for names in given if names is not None for name in np.ravel(names)) > SHORT
+        names = {_style.shorten(name, 200) for names in given if names is not None for name in np.ravel(names)}
+        room = 72 * 0.92 * _style.WIDTH / (min(columns, BESIDE) + 1.3)
+        return max(map(_style.em, names)) + SIGN > room / _style.SMALL
 
-    def _size_of_names(self) -> float:
-        return TINY if self._has_long_names() else _style.SMALL
+    def _words(self, name: object, sign: str, room: float) -> str:
+        """Sign and name, in so many points: a long name on several lines."""
+        wrapped = _style.wrap(f"{sign}{_style.shorten(name, 200)}", room, self._type, self._lines)
+        return wrapped + "\n" * (self._lines - 1 - wrapped.count("\n"))  # distances stand at one height
 
     def _draw_query(self, ax: Axes, q: int, low: float, high: float) -> None:
         ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
         ax.set_anchor("W")
         _style.bare(ax)
-        lines = []
+        lines, room = [], 72 * 0.97 * self._wider * self._size
         if self.query_names is not None:
-            lines.append(f"is {_name(self.query_names[q])}")
+            lines.append(self._words(self.query_names[q], "is ", room).rstrip())
         if self.predicted_names is not None:
             mark = ""
             if self.query_names is not None:
                 mark = _style.RIGHT if self.predicted_names[q] == self.query_names[q] else _style.WRONG
-            lines.append(f"{mark} vote {_name(self.predicted_names[q])}".strip())
-        ax.set_xlabel("\n".join(lines), fontsize=self._size_of_names(), labelpad=2, parse_math=False, loc="left")
+            lines.append(self._words(self.predicted_names[q], f"{mark} vote ".lstrip(), room).rstrip())
+        ax.set_xlabel("\n".join(lines), fontsize=self._type, labelpad=2, parse_math=False, loc="left")
 
     def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float) -> None:
         ax.imshow(_style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
@@ -210,5 +224,5 @@ class NeighborsDisplay(Drawn):
         else:
             mark = _style.WRONG + " "
             _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        text = f"{mark}{_name(self.neighbor_names[q, j])}\n{_style.number(self.distances[q, j])}"
-        ax.set_xlabel(text, fontsize=self._size_of_names(), labelpad=2, parse_math=False)
+        name = self._words(self.neighbor_names[q, j], mark, 72 * 0.97 * self._size)
+        ax.set_xlabel(f"{name}\n{_style.number(self.distances[q, j])}", fontsize=self._type, labelpad=2, parse_math=False)
