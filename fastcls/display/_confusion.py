@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 MOST_NUMBERED = 20  # classes up to which every cell has its count written in it
+FULL = 0.6  # share above which the blue is so deep that white is read on it, on a light ground as on a dark one
 MOST_NAMED = 60  # classes up to which every one is named on the axes
 
 
@@ -46,7 +47,8 @@ def plot_confusion(
     InputError
         For labels that are no codes, or not one prediction a row.
     """
-    from matplotlib.colors import PowerNorm
+    from matplotlib import rcParams
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgba
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
     truth, said = np.asarray(y_true), np.asarray(y_pred)
@@ -63,14 +65,17 @@ def plot_confusion(
     _, ax = _style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= MOST_NUMBERED
-    image = {"cmap": "Blues", "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
+    # from clear to blue: the ground, light or dark, is that of the page
+    shades = LinearSegmentedColormap.from_list("shares", [to_rgba(_style.BLUE, 0.0), to_rgba(_style.BLUE, 1.0)])
+    image = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
     display.plot(ax=ax, colorbar=False, include_values=numbered, im_kw=image)
     if numbered:
         for (i, j), text in np.ndenumerate(display.text_):
-            colour = "white" if shares[i, j] > 0.3 else "#08306b"
+            colour = "white" if shares[i, j] > FULL else rcParams["text.color"]
             text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL, color=colour)
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+        bar.solids.set_rasterized(True)  # or seams show between its clear steps
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
         bar.ax.tick_params(labelsize=_style.SMALL, length=2)
     _name_axes(ax, class_names)

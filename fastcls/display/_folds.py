@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST_ROUNDS = 10  # lines drawn
 MOST_NAMED = 6  # folds up to which each box has its words in it
-TEST = 0.16  # of the width, whatever its size: it takes no part
+TEST = 0.18  # of the width, whatever its size: it takes no part
 GAP = 0.03
 
 
@@ -139,7 +139,7 @@ class FoldsDisplay(Drawn):
         self.ax_.add_patch(Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=_style.GREEN, alpha=0.25,
                                      ec="none", lw=0))  # fmt: skip
         self._write(1 - TEST / 2, -0.75, "test")
-        self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,} rows,\nused once,\nat the end")
+        self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,} rows,\nuntouched\nuntil the end")
 
     def _box(self, turn: int, left: float, right: float, colour: str, alpha: float) -> None:
         from matplotlib.patches import Rectangle

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 
 BESIDE = 5  # neighbours that stand side by side at 400 pixels; for more the figure grows
-SIGN = 1.2  # heights of type that a tick or a cross takes, with the space behind it
 LINES = 2  # of a name that is too long for one
 
 
@@ -161,24 +160,26 @@ class NeighborsDisplay(Drawn):
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
         """Draw into ``figure``, or into a new one."""
         n_queries, n_neighbors = self.distances.shape
-        # the query's column is wider: the gap says that what follows is something else; long names need more of it
-        columns = max(n_neighbors, 3)
-        long = self._has_long_names(columns)
-        self._wider = wider = 1.7 if long else 1.3
-        self._lines, self._type = (LINES, _style.TINY) if long else (1, _style.SMALL)
+        # the query's column is wider: the gap says that what follows is something else
+        columns, wider = max(n_neighbors, 3), 1.3
         width = _style.WIDTH * max(1.0, (columns + wider) / (BESIDE + wider))
-        self._size = size = 0.92 * width / (columns + wider)
+        size = 0.92 * width / (columns + wider)
+        self._type = self._type_for(72 * size)
+        letters = int(LINES * 72 * size / (self._type * _style.LETTER)) - 2
+        self._short = dict(zip(self._names(), _style.distinct(self._names(), letters), strict=True))
+        under = [self._under_neighbors(q, 72 * size) for q in range(n_queries)]
+        below_query = [self._under_query(q, 72 * wider * size) for q in range(n_queries)]
+        lines = sum(max(text.count("\n") + 1 for text in (*row, told)) for row, told in zip(under, below_query, strict=True))
         image = size * self.query_images.shape[1] / self.query_images.shape[2]
-        told = sum(names is not None for names in (self.query_names, self.predicted_names))
-        below = 0.14 + max(1 + self._lines, told * self._lines) * 1.2 * self._type / 72
-        self.figure_ = _style.figure_for(figure, n_queries * (image + below) + 0.2, width)
+        height = n_queries * (image + 0.14) + lines * 1.2 * self._type / 72 + 0.2
+        self.figure_ = _style.figure_for(figure, height, width)
         ratios = [wider] + [1] * n_neighbors
         self.axes_ = self.figure_.subplots(n_queries, n_neighbors + 1, squeeze=False, width_ratios=ratios)
         low, high = _style.grey_range(np.concatenate([self.query_images.ravel(), self.neighbor_images.ravel()]))
         for q in range(n_queries):
-            self._draw_query(self.axes_[q, 0], q, low, high)
+            self._draw_query(self.axes_[q, 0], q, low, high, below_query[q])
             for j in range(n_neighbors):
-                self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high)
+                self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high, under[q][j])
         self.axes_[0, 0].set_title("test image", fontsize=_style.SMALL, fontweight="bold", loc="left")
         title = self.axes_[0, 1].annotate(
             "nearest training images, nearest first →", (0, 1), xytext=(0, 6), textcoords="offset points",
@@ -187,42 +188,52 @@ class NeighborsDisplay(Drawn):
         title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
 
-    def _has_long_names(self, columns: int) -> bool:
-        """Whether some name, behind its sign, needs more than one line of a neighbour's column."""
+    def _names(self) -> list[str]:
         given = (self.neighbor_names, self.query_names, self.predicted_names)
-        names = {_style.shorten(name, 200) for names in given if names is not None for name in np.ravel(names)}
-        room = 72 * 0.92 * _style.WIDTH / (min(columns, BESIDE) + 1.3)
-        return max(map(_style.em, names)) + SIGN > room / _style.SMALL
+        return sorted({str(name) for names in given if names is not None for name in np.ravel(names)})
 
-    def _words(self, name: object, sign: str, room: float) -> str:
-        """Sign and name, in so many points: a long name on several lines."""
-        wrapped = _style.wrap(f"{sign}{_style.shorten(name, 200)}", room, self._type, self._lines)
-        return wrapped + "\n" * (self._lines - 1 - wrapped.count("\n"))  # distances stand at one height
+    def _type_for(self, room: float) -> float:
+        """The larger type, if every name has room in it."""
+        widest = max(_style.em(_style.shorten(name, 200)) for name in self._names())
+        return _style.SMALL if widest <= room / _style.SMALL else _style.TINY
 
-    def _draw_query(self, ax: Axes, q: int, low: float, high: float) -> None:
-        ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
-        ax.set_anchor("W")
-        _style.bare(ax)
-        lines, room = [], 72 * 0.97 * self._wider * self._size
+    def _under_neighbors(self, q: int, room: float) -> list[str]:
+        """Class, then sign and distance, of each neighbour; distances stand at one height."""
+        names = [_style.wrap(self._short[str(name)], room, self._type, LINES) for name in self.neighbor_names[q]]
+        lines = max(name.count("\n") for name in names)
+        told = []
+        for j, name in enumerate(names):
+            mark = ""
+            if self.same_class is not None:
+                mark = f"{_style.RIGHT if self.same_class[q, j] else _style.WRONG} "
+            gap = "\n" * (1 + lines - name.count("\n"))
+            told.append(f"{name}{gap}{mark}{_style.number(self.distances[q, j])}")
+        return told
+
+    def _under_query(self, q: int, room: float) -> str:
+        """What the query is, and what the vote said."""
+        told = []
         if self.query_names is not None:
-            lines.append(self._words(self.query_names[q], "is ", room).rstrip())
+            told.append(f"is {self._short[str(self.query_names[q])]}")
         if self.predicted_names is not None:
             mark = ""
             if self.query_names is not None:
                 mark = _style.RIGHT if self.predicted_names[q] == self.query_names[q] else _style.WRONG
-            lines.append(self._words(self.predicted_names[q], f"{mark} vote ".lstrip(), room).rstrip())
-        ax.set_xlabel("\n".join(lines), fontsize=self._type, labelpad=2, parse_math=False, loc="left")
+            told.append(f"{mark} vote {self._short[str(self.predicted_names[q])]}".strip())
+        return "\n".join(_style.wrap(text, room, self._type, LINES) for text in told)
 
-    def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float) -> None:
+    def _draw_query(self, ax: Axes, q: int, low: float, high: float, text: str) -> None:
+        ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
+        ax.set_anchor("W")
+        _style.bare(ax)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, parse_math=False, loc="left")
+
+    def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float, text: str) -> None:
         ax.imshow(_style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
-        mark = ""
         if self.same_class is None:
             _style.bare(ax)
         elif self.same_class[q, j]:
-            mark = _style.RIGHT + " "
             _style.bare(ax, _style.BLUE, width=1.6)
         else:
-            mark = _style.WRONG + " "
             _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        name = self._words(self.neighbor_names[q, j], mark, 72 * 0.97 * self._size)
-        ax.set_xlabel(f"{name}\n{_style.number(self.distances[q, j])}", fontsize=self._type, labelpad=2, parse_math=False)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, parse_math=False)

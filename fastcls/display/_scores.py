@@ -132,7 +132,8 @@ class ScoresDisplay(Drawn):
         here = range(first, min(first + self._beside, len(self.scores)))
         for i in here:
             self._write(i - first, top, self.sample_names[i], weight="bold")
-        for c, name in enumerate(_style.distinct(self.class_names, 12)):
+        letters = int(72 * (self._names - 0.04) / (self._type * 1.12 * _style.LETTER))
+        for c, name in enumerate(_style.distinct(self.class_names, letters)):
             self._write(-1, top + 1 + c, name, weight="bold")
             for i in here:
                 self._draw_score(i, c, i - first, top + 1 + c)
@@ -148,8 +149,9 @@ class ScoresDisplay(Drawn):
     def _write(self, column: int, line: float, text: str, weight: str = "normal", colour: str | None = None) -> None:
         given: dict[str, Any] = {} if colour is None else {"color": colour}
         room = 72 * (0.95 * self._unit if column >= 0 else self._names - 0.04)
+        x = column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit
         self.ax_.text(
-            column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit, line, _style.fit(text, room, self._type, weight),
+            x, line, _style.fit(text, room, self._type, weight),
             ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, parse_math=False,
             **given,
         )  # fmt: skip

@@ -30,11 +30,12 @@ SERIES = ((BLUE, "o", "-"), (VERMILLION, "^", "--"), (GREEN, "s", "-."), (PURPLE
 RIGHT, WRONG = "✓", "✗"
 WIDTH = 4.2  # inches
 TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; on a phone a figure is drawn at 0.9 of its size
-#: widths of characters that are far from the usual 0.63 (capitals: 0.69)
+#: widths of characters that are far from LETTER, in heights of their type (capitals: 0.69)
 _EM = {
     **dict.fromkeys("ijl|'.,:;! ", 0.33), **dict.fromkeys("ftrI()[]-/", 0.4), **dict.fromkeys("_cksvxyz", 0.57),
     **dict.fromkeys("DGHNOQU&✓✗▲", 0.8), **dict.fromkeys("mMwW@%…", 1.0),
 }  # fmt: skip
+LETTER = 0.63
 LARGEST_SIDE = 128  # pixels drawn of an image: more cannot be seen at these sizes and makes files heavy
 
 
@@ -88,7 +89,7 @@ def shorten(name: object, length: int = 12) -> str:
 
 def em(text: str) -> float:
     """About how wide the text is, in heights of its type: DejaVu Sans, which is wider than what browsers use."""
-    return sum(_EM.get(c, 1.0 if east_asian_width(c) in "WF" else 0.69 if c.isupper() else 0.63) for c in text)
+    return sum(_EM.get(c, 1.0 if east_asian_width(c) in "WF" else 0.69 if c.isupper() else LETTER) for c in text)
 
 
 def fit(name: object, points: float, size: float, weight: str = "normal") -> str:
@@ -102,11 +103,11 @@ def fit(name: object, points: float, size: float, weight: str = "normal") -> str
 
 
 def wrap(text: str, points: float, size: float, lines: int) -> str:
-    """The text on at most so many lines, each at most so many points wide: broken at spaces, dashes and underscores."""
+    """The text on at most so many lines, each at most so many points wide: broken at spaces, dashes and the like."""
     room, done = points / size, []
     while text and len(done) < lines - 1 and em(text) > room:
         end = next((n for n in range(len(text), 0, -1) if em(text[:n]) <= room), 1)
-        breaks = [at + 1 for at, c in enumerate(text[:end]) if c in " -_/" and at > 1]  # not behind a sign alone
+        breaks = [at + (c != "…") for at, c in enumerate(text[:end]) if c in " -_/…" and at > 1]  # not behind a sign alone
         end = breaks[-1] if breaks else end
         done.append(text[:end].rstrip())
         text = text[end:].lstrip()
