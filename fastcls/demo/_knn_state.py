@@ -187,7 +187,7 @@ class KnnController:
         """Put a point at (x, y) in hundredths."""
         points = with_moved(self.state.points, place, x, y)
         if points is not self.state.points:
-            self._moved.note(place, *map(float, points[place]), int(self.state.codes[place]))
+            self._moved.note(place, float(points[place, 0]), float(points[place, 1]), int(self.state.codes[place]))
             self.state = replace(self.state, points=points)
 
     def picture(self, metric: str) -> np.ndarray:

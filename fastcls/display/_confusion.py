@@ -65,8 +65,9 @@ def plot_confusion(
     _, ax = _style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= MOST_NUMBERED
-    # from clear to blue: the ground, light or dark, is that of the page
-    shades = LinearSegmentedColormap.from_list("shares", [to_rgba(_style.BLUE, 0.0), to_rgba(_style.BLUE, 1.0)])
+    # from clear to blue: the ground, light or dark, is that of the page; what is not 0 is seen on both
+    steps = [(share, to_rgba(_style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
+    shades = LinearSegmentedColormap.from_list("shares", steps)
     image = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
     display.plot(ax=ax, colorbar=False, include_values=numbered, im_kw=image)
     if numbered:
@@ -75,7 +76,8 @@ def plot_confusion(
             text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL, color=colour)
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
-        bar.solids.set_rasterized(True)  # or seams show between its clear steps
+        if bar.solids is not None:
+            bar.solids.set_rasterized(True)  # or seams show between its clear steps
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
         bar.ax.tick_params(labelsize=_style.SMALL, length=2)
     _name_axes(ax, class_names)

@@ -103,7 +103,7 @@ class DecisionRegionDisplay(Drawn):
         self.figure_, ax = _style.axes_for(ax, height=4.4)
         self.ax_ = ax
         ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")
-        names = _style.distinct(self.regions.classes)
+        names = _style.distinct(self.regions.classes.tolist())
         for c, name in enumerate(self.regions.classes):
             mine = self.points[self.labels == name]
             colour, marker = look_of(c)

@@ -104,7 +104,8 @@ def fit(name: object, points: float, size: float, weight: str = "normal") -> str
 
 def wrap(text: str, points: float, size: float, lines: int) -> str:
     """The text on at most so many lines, each at most so many points wide: broken at spaces, dashes and the like."""
-    room, done = points / size, []
+    room = points / size
+    done: list[str] = []
     while text and len(done) < lines - 1 and em(text) > room:
         end = next((n for n in range(len(text), 0, -1) if em(text[:n]) <= room), 1)
         breaks = [at + (c != "…") for at, c in enumerate(text[:end]) if c in " -_/…" and at > 1]  # not behind a sign alone
