@@ -142,6 +142,15 @@ def test_long_names_beside_a_confusion_matrix_do_not_meet_and_stay_different(n_c
         assert len({label.get_text() for label in labels}) == n_classes
 
 
+def test_a_rare_confusion_is_seen_and_none_leaves_the_ground_as_it_is() -> None:
+    shown = display.plot_confusion([0] * 200 + [1], [0] * 199 + [1, 1], class_names=["a", "b"])
+    alpha = shown.im_.to_rgba(shown.confusion_matrix)[:, :, 3]
+    assert alpha[1, 0] == 0
+    assert 0.1 < alpha[0, 1] < 0.5
+    assert alpha[0, 0] > 0.9
+    assert alpha[1, 1] == 1
+
+
 def test_shortened_names_stay_different() -> None:
     assert _style.distinct(["truck", "automobile"], 12) == ["truck", "automobile"]
     assert _style.distinct(["n02099712-Labrador", "n02099712-Lakeland"], 12) == ["n02099…rador", "n02099…eland"]
