@@ -7,6 +7,7 @@ from pathlib import Path
 import fastcls.demo
 
 from .browser import DemoPage, browser
+from .pictures import keep
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 #: file: demo, state, width, whether in large type, where the pointer is (title of the plane, x, y)
@@ -15,6 +16,7 @@ PICTURES = {
     "demo-knn-large": ("knn", "metric=both&k=5", 1280, True, ("L1 (Manhattan)", 0.3, -0.2)),
     "demo-knn-phone": ("knn", "preset=ring&k=3", 390, False, ("L2 (Euclidean)", -0.9, 0.6)),
     "demo-linear": ("linear", None, 1280, False, None),
+    "demo-linear-large": ("linear", "classes=5&loss=softmax", 1280, True, None),
     "demo-linear-phone": ("linear", "classes=5&loss=softmax", 390, False, None),
 }
 
@@ -31,7 +33,7 @@ def main() -> None:
             if pointer:
                 page.page.mouse.move(*page.at(*pointer))
             page.page.wait_for_timeout(700)
-            page.page.screenshot(path=FOLDER / f"{name}.png", full_page=True)
+            keep(page.page.screenshot(full_page=True), FOLDER / f"{name}.png")
             page.page.close()
             shown.stop()
 

@@ -300,6 +300,34 @@ def test_pages_fit_their_width_and_name_their_controls(opened, name, state):
     assert all(names)
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("name", "state"), [(name, state) for name, states in STATES.items() for state in states[:1]])
+def test_pages_fit_their_width_in_large_type(opened, name, state, width):
+    demo = opened(name, state, width=width)
+    demo.page.get_by_role("button", name="Large type").click()
+    until(lambda: demo.page.evaluate("document.documentElement.className"), lambda found: "large" in found)
+    time.sleep(0.5)
+    assert demo.page.evaluate("document.documentElement.scrollWidth") <= width
+    sticking_out = demo.page.evaluate(STICKING_OUT)
+    assert sticking_out == []
+
+
+#: what is seen beyond the window's right edge, and is not in something that scrolls or hides it
+STICKING_OUT = """() => {
+  const found = []
+  const look = (element, inside) => {
+    const style = getComputedStyle(element)
+    if (style.display == "none" || style.visibility == "hidden") return
+    const box = element.getBoundingClientRect()
+    if (!inside && box.width && box.right > innerWidth + 1) found.push(`${element.tagName} ${box.right}`)
+    const hides = inside || style.overflowX != "visible"
+    for (const child of [...element.children, ...(element.shadowRoot?.children ?? [])]) look(child, hides)
+  }
+  look(document.body, false)
+  return found
+}"""
+
+
 def name_of(control):
     """An accessible name, by label or text."""
     return control.evaluate("e => e.ariaLabel || e.innerText || [...(e.labels ?? [])].map(l => l.innerText).join()")

@@ -161,8 +161,8 @@ def test_right_and_wrong_neighbors_differ_in_sign_and_line_not_only_in_colour() 
         query_names=np.array(["a"], dtype=object), same_class=np.array([[True, False]]),
     ).plot()  # fmt: skip
     right, wrong = shown.axes_[0, 1:]
-    assert right.get_xlabel().startswith("✓ a")
-    assert wrong.get_xlabel().startswith("✗ b")
+    assert right.get_xlabel().startswith("a\n✓ 1")
+    assert wrong.get_xlabel().startswith("b\n✗ 2")
     assert right.spines["top"].get_linestyle() != wrong.spines["top"].get_linestyle()
 
 

@@ -31,7 +31,7 @@ def choices(outcome: Outcome) -> list[dict[str, Any]]:
     models = outcome.results["models"]
     found = []
     if outcome.selection is not None and "knn" in models:
-        found.append(_choice_of_k(outcome.selection))
+        found.append(_choice_of_k(outcome))
     if outcome.random_search_best is not None and "random_search" in models:
         found.append(_choice_of_w(outcome.random_search_best, models["random_search"]))
     for name, sweep in outcome.sweeps.items():
@@ -40,7 +40,8 @@ def choices(outcome: Outcome) -> list[dict[str, Any]]:
     return found
 
 
-def _choice_of_k(selection: Any) -> dict[str, Any]:
+def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
+    selection: Any = outcome.selection
     metric, k = selection.best_metric, int(selection.best_k)
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
@@ -66,13 +67,26 @@ def _choice_of_k(selection: Any) -> dict[str, Any]:
             sentence += (f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
                          f"within that {deviation.split(' over')[0].split()[-1]}.")
     if len(ks) == 1:
-        return {"name": MODELS["knn"], "sentence": sentence, "figure": None, "rows": [], "columns": []}
+        return {"name": MODELS["knn"], "sentence": sentence, "figures": [], "rows": [], "columns": []}
     figure = {
         "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
         "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them."
         if alone is None else "Every training row is named by its neighbours among the others; bars: one standard error.",
     }
-    return {"name": MODELS["knn"], "sentence": sentence, "figure": figure, "rows": [], "columns": []}
+    figures = [figure] if alone else [figure, _folds_figure(outcome, selection.fold_accuracy[metric][where])]
+    return {"name": MODELS["knn"], "sentence": sentence, "figures": figures, "rows": [], "columns": []}
+
+
+def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
+    results = outcome.results
+    folds = display.FoldsDisplay.from_labels(
+        outcome.dataset.y, cv=len(accuracy), seed=results["seed"], n_test=results["n_test"], accuracy=accuracy
+    )
+    return {
+        "svg": draw(folds.plot, "which rows train and which are held out in each round"),
+        "caption": "One line a round: the neighbours of the fold that is held out are searched in all other folds. At the "
+        "right, the accuracy there with the chosen k; the test rows take no part.",
+    }
 
 
 def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +98,7 @@ def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
     )
     svg = draw(lambda: display.LossHistoryDisplay.from_best_values(best).plot(), "best loss so far of random search")
     return {"name": name, "sentence": sentence, "rows": [], "columns": [],
-            "figure": {"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}}  # fmt: skip
+            "figures": [{"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}]}  # fmt: skip
 
 
 def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
@@ -104,7 +118,7 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None)
             sentence += ("it has the smallest loss there" if least == 1 else
                          f"{least} have the same smallest loss there, of which the strongest penalty is taken")
     headings = [SWEEP_COLUMNS[key] for key in columns]
-    return {"name": MODELS[name], "sentence": sentence + ".", "figure": None, "rows": rows, "columns": headings}
+    return {"name": MODELS[name], "sentence": sentence + ".", "figures": [], "rows": rows, "columns": headings}
 
 
 def _sweep_cell(key: str, value: Any) -> str:

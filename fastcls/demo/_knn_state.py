@@ -11,6 +11,7 @@ from fastcls.datasets import parity, ring, three_modes
 
 from . import _text
 from ._knn_regions import HALF, Regions, nearest, votes, with_moved
+from ._moved import Moved
 
 METRICS = ("l1", "l2", "both")
 WEIGHTS = ("uniform", "distance", "softmax")
@@ -127,17 +128,27 @@ class KnnController:
 
     def __init__(self, state: KnnState | None = None) -> None:
         self.state = self._first = state or KnnState()
+        self._k_before_tie: int | None = None
         self._regions = {metric: Regions(metric) for metric in ("l1", "l2")}
+        self._start()
 
     def set(self, **changes: object) -> None:
         """Change metric, k or weights, which leave the points where they are."""
         self._check(**changes)
+        if "k" in changes:
+            self._k_before_tie = None
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
 
     def renew(self, *, preset: str | None = None, n: int | None = None, classes: int | None = None,
               seed: int | None = None) -> None:
-        """New points. A preset other than random has two classes; asking for more leads back to random points."""
+        """Other points. A preset other than random has two classes; asking for more leads back to random points.
+
+        Another number of points or of classes leaves those that were moved where they are; a preset or a seed does not.
+        The preset "tie" asks for two votes, and the K before it comes back with another preset.
+        """
         state = self.state
+        if preset is not None or seed is not None:
+            self._moved.forget()
         if preset is None:
             preset = state.preset
             if classes is not None and classes != 2:
@@ -148,10 +159,13 @@ class KnnController:
         n = n or min(max(len(state.points), POINTS[0]), POINTS[1])
         seed = state.seed if seed is None else seed
         self._check(preset=preset, classes=classes, seed=seed, n=n)
-        points, codes = _make(preset, n, classes, seed)
+        points, codes = self._moved.put(*_make(preset, n, classes, seed), classes)
         self.state = replace(state, preset=preset, classes=classes, seed=seed, points=points, codes=codes)
-        if preset == "tie":
+        if preset == "tie" and state.preset != "tie":
+            self._k_before_tie = state.k
             self.state = replace(self.state, k=2)
+        elif preset != "tie" and self._k_before_tie is not None:
+            self.state, self._k_before_tie = replace(self.state, k=self._k_before_tie), None
 
     def another(self) -> None:
         """Other points of the same kind."""
@@ -160,10 +174,21 @@ class KnnController:
     def reset(self) -> None:
         """Back to the state at the start."""
         self.state = self._first
+        self._start()
+
+    def _start(self) -> None:
+        """What is remembered of a state that comes as it is."""
+        state = self.state
+        self._moved, self._k_before_tie = Moved(), None
+        made = _make(state.preset, len(state.points), state.classes, state.seed)
+        self._moved.compare(state.points, state.codes, made)
 
     def move(self, place: int, x: float, y: float) -> None:
         """Put a point at (x, y) in hundredths."""
-        self.state = replace(self.state, points=with_moved(self.state.points, place, x, y))
+        points = with_moved(self.state.points, place, x, y)
+        if points is not self.state.points:
+            self._moved.note(place, float(points[place, 0]), float(points[place, 1]), int(self.state.codes[place]))
+            self.state = replace(self.state, points=points)
 
     def picture(self, metric: str) -> np.ndarray:
         """See `Regions.picture`."""

@@ -13,6 +13,7 @@ from fastcls.problem import LinearProblem, linear_scores
 from . import _text
 from ._knn_regions import HALF, PIXELS, pixel_centres, with_moved
 from ._knn_state import CLASS_NAMES, CLASSES
+from ._moved import Moved
 
 #: the four of the course's demo, as `LinearProblem` calls them -> as people do
 LOSSES = {"hinge": "Weston-Watkins hinge", "one_vs_all": "one-vs-all hinge", "crammer_singer": "Crammer-Singer hinge",
@@ -117,6 +118,12 @@ class LinearController:
         self.state = self._first = state or LinearState()
         self.message = ""
         self.steps = 0
+        self._start()
+
+    def _start(self) -> None:
+        state = self.state
+        self._moved = Moved()
+        self._moved.compare(state.points, state.codes, _points(len(state.points), state.classes, state.seed))
 
     def problem(self) -> LinearProblem:
         """The function being minimised; the penalty is on W and not on b."""
@@ -179,10 +186,14 @@ class LinearController:
         self.state, self.message = replace(self.state, W=W), ""
 
     def set_classes(self, classes: int) -> None:
-        """New points and weights for so many classes."""
+        """So many classes: points that were moved stay where they are, and so do the weights of classes that stay."""
         classes = _text.whole("classes", str(classes), *CLASSES)
-        points, codes = _points(4 * classes, classes, self.state.seed)
-        self.state = replace(self.state, classes=classes, points=points, codes=codes, W=_weights(classes, self.state.seed))
+        state = self.state
+        points, codes = self._moved.put(*_points(4 * classes, classes, state.seed), classes)
+        W = _weights(classes, state.seed)
+        kept = min(classes, state.classes)
+        W[:kept] = state.W[:kept]
+        self.state = replace(state, classes=classes, points=points, codes=codes, W=W)
         self.message, self.steps = "", 0
 
     def randomise(self) -> None:
@@ -199,11 +210,13 @@ class LinearController:
     def reset(self) -> None:
         """Back to the state at the start."""
         self.state, self.message, self.steps = self._first, "", 0
+        self._start()
 
     def move(self, place: int, x: float, y: float) -> None:
         """Put a point at (x, y) in hundredths."""
         points = with_moved(self.state.points, place, x, y)
         if points is not self.state.points:
+            self._moved.note(place, float(points[place, 0]), float(points[place, 1]), int(self.state.codes[place]))
             self.state, self.message = replace(self.state, points=points), ""
 
     def lines(self) -> list[tuple[int, np.ndarray, np.ndarray]]:

@@ -29,17 +29,20 @@ _STEPS = (-3.0, 1.0)  # the slider is of log10
 _SUMS = "<table style='border-collapse: collapse; font-size: 1.1em'>{}</table>"
 _SCORES = (
     "<div tabindex='0' role='region' aria-label='Scores and losses' "
-    "style='max-height: 15em; max-width: calc(100vw - 20px); overflow: auto'><table style='border-collapse: collapse'>"
+    "style='max-height: 15em; overflow: auto'><table style='border-collapse: collapse; font-size: 0.95em'>"
+    "<caption style='text-align: left'>Every class's score (the right one bold), and the loss:</caption>"
     "<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 )
+# Bokeh lets a text be as wide as it likes: this one keeps to its column, and scrolls inside
+_WITHIN = ":host { min-width: 0; } .bk-clearfix { display: block; width: 100%; }"
 _SUM = "<tr><th scope='row' style='text-align: left; font-weight: normal'>{}</th><td style='{}'>{:.6g}</td></tr>"
-_CELL = "padding: 1px 9px; text-align: right; border-bottom: 1px solid #ddd"
+_CELL = "padding: 1px 4px; text-align: right; border-bottom: 1px solid #ddd"
 
 
 def _table(losses: Losses, codes: np.ndarray) -> str:
     """Scores and loss of every point; only numbers and our own words go in."""
     n_classes = losses.scores.shape[1]
-    names = ("point", "class", *(f"score {CLASS_NAMES[c]}" for c in range(n_classes)), "loss")
+    names = ("point", "class", *CLASS_NAMES[:n_classes], "loss")
     head = "".join(f"<th scope='col' style='{_CELL}'>{name}</th>" for name in names)
     lines = []
     for i, (scores, loss, code) in enumerate(zip(losses.scores, losses.each, codes, strict=True)):
@@ -69,7 +72,7 @@ class LinearView:
         self.plane.listen(self.points, self.mail.source)
         self._make_lines()
         self.keys = Keys(self._moved, lambda place: self._refresh())
-        self.table, self.sums = words(), words()
+        self.table, self.sums = words(stylesheets=[InlineStyleSheet(css=_WITHIN)]), words()
         self._make_controls()
         doc.add_root(self._layout())
         self._refresh()

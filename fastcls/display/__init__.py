@@ -11,6 +11,7 @@ from fastcls.display._confusion import MOST_NUMBERED, plot_confusion
 from fastcls.display._cross_validation import CrossValidationDisplay
 from fastcls.display._curse import CurseDisplay
 from fastcls.display._decision_region import DecisionRegionDisplay
+from fastcls.display._folds import FoldsDisplay
 from fastcls.display._loss_history import LossHistoryDisplay
 from fastcls.display._loss_slice import LossSliceDisplay
 from fastcls.display._neighbors import NeighborsDisplay
@@ -26,6 +27,7 @@ __all__ = [
     "CrossValidationDisplay",
     "CurseDisplay",
     "DecisionRegionDisplay",
+    "FoldsDisplay",
     "LossHistoryDisplay",
     "LossSliceDisplay",
     "NeighborsDisplay",

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation import InputError, check_number
+from fastcls._validation_displays import as_labels, as_line, as_table, check_can, check_mapping
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 from fastcls.neighbors import pairwise_distances
@@ -126,31 +127,37 @@ class ChallengesDisplay(Drawn):
         Raises
         ------
         InputError
-            If the rows are not images of bytes.
+            If the rows are not images of bytes, or there is no estimator that can name them.
         """
-        rows = np.ascontiguousarray(X)
-        truth = {name: e.predict(rows) if y is None else np.asarray(y) for name, e in estimators.items()}
-        labels = np.zeros(len(rows)) if y is None else np.asarray(y)
+        models = check_mapping(estimators, "estimators", "a name to a fitted estimator")
+        for model in models.values():
+            check_can(model, "predict")
+        rows = np.ascontiguousarray(as_table(X, "X"))
         shape = _style.check_image_shape(image_shape, rows.shape[1])
+        steps = as_line(strengths, "strengths")
+        for strength in steps.tolist():
+            check_number("strengths", strength, minimum=0)
         if rows.dtype != np.uint8:
             raise InputError(f"X is {rows.dtype}; challenges alter images of bytes: give uint8")
+        labels = np.zeros(len(rows)) if y is None else as_labels(y, len(rows))
+        truth = {name: e.predict(rows) if y is None else labels for name, e in models.items()}
         white = _style.grey_range(rows)[1]
         images = rows.reshape(-1, *shape).astype(np.float64)
         examples, accuracy, distance = {}, {}, {}
         for name, alter in CHALLENGES.items():
             shown, moved = [], []
-            right: dict[str, list[float]] = {model: [] for model in estimators}
-            for strength in strengths:
+            right: dict[str, list[float]] = {model: [] for model in models}
+            for strength in steps.tolist():
                 rng = np.random.default_rng(seed)
                 altered = np.clip(np.rint(alter(images, strength, rng, white)), 0, 255).astype(np.uint8).reshape(rows.shape)
                 shown.append(altered[0].reshape(shape))
                 pairs = zip(altered, rows, strict=True)
                 moved.append(float(np.mean([pairwise_distances(a[None], r[None], "l2")[0, 0] for a, r in pairs])))
-                for model, estimator in estimators.items():
+                for model, estimator in models.items():
                     right[model].append(float((estimator.predict(altered) == truth[model]).mean()))
             examples[name], distance[name] = np.stack(shown), np.array(moved)
             accuracy[name] = {model: np.array(values) for model, values in right.items()}
-        return cls(examples, accuracy, distance, _spread(rows, labels), np.asarray(strengths), y is not None)
+        return cls(examples, accuracy, distance, _spread(rows, labels), steps, y is not None)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
         """Draw into ``figure``, or into a new one."""
@@ -169,18 +176,19 @@ class ChallengesDisplay(Drawn):
             _style.bare(strip)
             strip.set_title(f"{name}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}", fontsize=_style.SMALL)
             share = self.distance[name][-1] / self.spread if self.spread else 0.0
-            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=6.5)
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=_style.TINY)
             for i, (model, values) in enumerate(self.accuracy[name].items()):
                 colour, marker, line = _style.series(i)
                 lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
                            label=_style.shorten(model))  # fmt: skip
-            lines.set(ylim=(0, 103), xticks=self.strengths)
-            lines.tick_params(labelsize=6.5)
+            lines.set(ylim=(0, 103), xticks=self.strengths, yticks=(0, 50, 100))
+            lines.tick_params(labelsize=_style.TINY)
             lines.grid(True, lw=0.5, alpha=0.6)
             lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=_style.SMALL)
         axes[-1][1].set_xlabel("strength", fontsize=_style.SMALL)
         handles, names = axes[0][1].get_legend_handles_labels()
-        self.figure_.legend(handles, names, fontsize=_style.SMALL, loc="outside lower center", ncols=4, framealpha=0.0)
+        beside = _style.columns_of(names, 72 * 0.95 * _style.WIDTH, most=4)
+        self.figure_.legend(handles, names, fontsize=_style.SMALL, loc="outside lower center", ncols=beside, framealpha=0.0)
         self.figure_.suptitle("The same things, seen otherwise", fontsize=_style.TITLE)
         self.axes_ = np.array(axes, dtype=object)
         return self

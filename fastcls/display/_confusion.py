@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 MOST_NUMBERED = 20  # classes up to which every cell has its count written in it
+FULL = 0.6  # share above which the blue is so deep that white is read on it, on a light ground as on a dark one
 MOST_NAMED = 60  # classes up to which every one is named on the axes
 
 
@@ -44,49 +45,59 @@ def plot_confusion(
     Raises
     ------
     InputError
-        For labels that are no codes.
+        For labels that are no codes, or not one prediction a row.
     """
-    from matplotlib.colors import PowerNorm
+    from matplotlib import rcParams
+    from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgba
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
-    codes = np.concatenate([np.atleast_1d(np.asarray(y_true)), np.atleast_1d(np.asarray(y_pred))])
+    truth, said = np.asarray(y_true), np.asarray(y_pred)
+    if truth.ndim != 1 or truth.shape != said.shape or not len(truth):
+        raise InputError(f"y_true has shape {truth.shape} and y_pred {said.shape}; give one code each, for at least one row")
+    codes = np.concatenate([truth, said])
     if codes.dtype.kind not in "iu" or codes.min(initial=0) < 0:
         raise InputError(f"y_true and y_pred are {codes.dtype}; the matrix counts class codes: give whole numbers from 0")
     class_names = [*class_names, *map(str, range(len(class_names), int(codes.max(initial=-1)) + 1))]
     n = len(class_names)
-    counts = confusion_matrix(y_true, y_pred, labels=np.arange(n))
+    counts = confusion_matrix(truth, said, labels=np.arange(n))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     width = _width(n)
     _, ax = _style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= MOST_NUMBERED
-    image = {"cmap": "Blues", "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
+    # from clear to blue: the ground, light or dark, is that of the page; what is not 0 is seen on both
+    steps = [(share, to_rgba(_style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
+    shades = LinearSegmentedColormap.from_list("shares", steps)
+    image = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
     display.plot(ax=ax, colorbar=False, include_values=numbered, im_kw=image)
     if numbered:
         for (i, j), text in np.ndenumerate(display.text_):
-            colour = "white" if shares[i, j] > 0.3 else "#08306b"
+            colour = "white" if shares[i, j] > FULL else rcParams["text.color"]
             text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL, color=colour)
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
+        if bar.solids is not None:
+            bar.solids.set_rasterized(True)  # or seams show between its clear steps
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
         bar.ax.tick_params(labelsize=_style.SMALL, length=2)
     _name_axes(ax, class_names)
     ax.set_title(_style.shorten(title, 60) or "Which classes are taken for which", fontsize=_style.TITLE, parse_math=False)
-    ax.set_xlabel("predicted class (colour: share of the true class)", fontsize=_style.TEXT)
+    ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=_style.TEXT)
     ax.set_ylabel("true class", fontsize=_style.TEXT)
     return display
 
 
 def _width(n: int) -> float:
     """Inches that leave every cell room for its number, or every row room for its name."""
-    return max(_style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.13 * n, 9.5)
+    return max(_style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
 
 
 def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
     step = -(-len(class_names) // MOST_NAMED)
     ticks = list(range(0, len(class_names), step))
-    size = _style.SMALL if len(class_names) <= MOST_NUMBERED else 6.5
-    names = [_style.shorten(class_names[i], 16) for i in ticks]
+    size = _style.SMALL if len(class_names) <= MOST_NUMBERED else _style.TINY
+    short = _style.distinct(class_names, 16)
+    names = [short[i] for i in ticks]
     upright = len(class_names) > 10 or max(len(name) for name in names) > 3
     ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, parse_math=False)
     ax.set_yticks(ticks, labels=names, fontsize=size, parse_math=False)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._validation import InputError, one_of
+from fastcls._validation_displays import as_line, as_table, check_can, check_mapping
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 
@@ -33,6 +35,11 @@ class CrossValidationDisplay(Drawn):
     n_left_out : int or None
         Rows, where each was left out once: `fold_accuracy` has one column, and `std` holds standard errors.
 
+    Raises
+    ------
+    InputError
+        For accuracies that are not one row a k, and for a choice that was not among those tried.
+
     Attributes
     ----------
     figure_, ax_ : present after ``plot``
@@ -51,8 +58,17 @@ class CrossValidationDisplay(Drawn):
         std: Mapping[str, ArrayLike] | None = None,
         n_left_out: int | None = None,
     ) -> None:
-        self.ks = np.asarray(ks)
-        self.fold_accuracy = {metric: np.asarray(values) for metric, values in fold_accuracy.items()}
+        self.ks = as_line(ks, "ks")
+        given = check_mapping(fold_accuracy, "fold_accuracy", "a metric's name to its accuracies (n_ks, n_folds)")
+        self.fold_accuracy = {metric: as_table(values, f"fold_accuracy[{metric!r}]", "n_folds")
+                              for metric, values in given.items()}  # fmt: skip
+        for metric, values in self.fold_accuracy.items():
+            if len(values) != len(self.ks):
+                raise InputError(f"fold_accuracy[{metric!r}] has {len(values)} rows for {len(self.ks)} ks; give one row a k")
+        if best_metric is not None:
+            one_of("best_metric", best_metric, self.fold_accuracy)
+        if best_k is not None and best_k not in self.ks:
+            raise InputError(f"best_k={best_k!r} is not among the ks {self.ks[:10].tolist()}; name one of them")
         self.best_metric = best_metric
         self.best_k = best_k
         self.n_left_out = n_left_out
@@ -67,6 +83,7 @@ class CrossValidationDisplay(Drawn):
     @classmethod
     def from_selection(cls, selection: Any) -> CrossValidationDisplay:
         """Show what ``fastcls.model_selection.cross_validate_k`` returned."""
+        check_can(selection, "ks", "metrics", "fold_accuracy", "mean", "std")
         return cls(
             selection.ks,
             {metric: selection.fold_accuracy[metric] for metric in selection.metrics},
@@ -136,7 +153,7 @@ class CrossValidationDisplay(Drawn):
             title += f": k = {self.best_k} under {shown}"
         ax.set_title(title, fontsize=_style.TITLE)
         legend = ax.legend(
-            fontsize=_style.SMALL, title=marks, title_fontsize=6.5,
+            fontsize=_style.SMALL, title=marks, title_fontsize=_style.TINY,
             ncols=3, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
         )  # fmt: skip
         legend.set_in_layout(True)

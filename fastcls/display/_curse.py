@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._validation import check_number
+from fastcls._validation_displays import as_line, as_table
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 from fastcls.neighbors import pairwise_distances
@@ -58,9 +60,18 @@ class CurseDisplay(Drawn):
         """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too.
 
         Of few points the nearest is farther: where ``data`` has fewer rows than are wanted, no more points are drawn.
+
+        Raises
+        ------
+        InputError
+            For numbers of dimensions, points or queries that are no whole numbers from 1, and data that is no table.
         """
-        rng = np.random.default_rng(seed)
-        rows = None if data is None else np.asarray(data)
+        for name, number in (("n_points", n_points), ("n_queries", n_queries)):
+            check_number(name, number, minimum=1, whole=True)
+        for d in as_line(dimensions, "dimensions").tolist():
+            check_number("dimensions", d, minimum=1, whole=True)
+        rng = np.random.default_rng(check_number("seed", seed, minimum=0, whole=True))
+        rows = None if data is None else as_table(data, "data")
         if rows is not None and len(rows) > n_queries:
             n_points = min(n_points, len(rows) - n_queries)
         shares = []

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._validation import InputError, check_number
+from fastcls._validation_displays import as_labels, as_table, check_can
 from fastcls.display import _style
 from fastcls.display._regions import TIED, Regions, around, cells, decision_regions
 from fastcls.display._style import Drawn
@@ -64,15 +66,27 @@ class DecisionRegionDisplay(Drawn):
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, size: int = 300) -> DecisionRegionDisplay:
-        """Ask a fitted estimator of two features; ties are white if it has ``predict_ties``."""
-        extent = around(X)
+        """Ask a fitted estimator of two features; ties are white if it has ``predict_ties``.
+
+        Raises
+        ------
+        InputError
+            For points that do not lie in a plane, and an estimator that cannot name them.
+        """
+        check_can(estimator, "classes_", "predict")
+        points = as_table(X, "X")
+        if points.shape[1] != 2:
+            raise InputError(f"X has the shape {points.shape}; regions are drawn of points in the plane, (n_points, 2)")
+        labels = as_labels(y, len(points))
+        check_number("size", size, minimum=1, whole=True)
+        extent = around(points)
         places = cells(extent, size)
         codes = np.searchsorted(estimator.classes_, estimator.predict(places))
         if hasattr(estimator, "predict_ties"):
             codes = np.where(estimator.predict_ties(places), TIED, codes)
         regions = Regions(codes.reshape(size, size), estimator.classes_, extent)
         metric = getattr(estimator, "effective_metric_", None)
-        return cls(regions, np.asarray(X), np.asarray(y), title=type(estimator).__name__, metric=metric)
+        return cls(regions, points, labels, title=type(estimator).__name__, metric=metric)
 
     def image(self) -> NDArray[np.float64]:
         """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first: white where classes tie."""
@@ -89,12 +103,13 @@ class DecisionRegionDisplay(Drawn):
         self.figure_, ax = _style.axes_for(ax, height=4.4)
         self.ax_ = ax
         ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")
+        names = _style.distinct(self.regions.classes.tolist())
         for c, name in enumerate(self.regions.classes):
             mine = self.points[self.labels == name]
             colour, marker = look_of(c)
             ax.plot(
                 mine[:, 0], mine[:, 1], marker, color=colour, mec="black", mew=0.6,
-                ms=4.5, ls="none", label=_style.shorten(name),
+                ms=4.5, ls="none", label=names[c],
             )  # fmt: skip
         if self.metric in BALLS:
             self._draw_ball(BALLS[self.metric])
@@ -103,7 +118,8 @@ class DecisionRegionDisplay(Drawn):
         ax.set_xlabel("first feature", fontsize=_style.TEXT)
         ax.set_ylabel("second feature", fontsize=_style.TEXT)
         ax.tick_params(labelsize=_style.SMALL)
-        ax.legend(fontsize=_style.SMALL, ncols=5, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.11))
+        beside = _style.columns_of(names, 72 * 0.9 * _style.WIDTH)
+        ax.legend(fontsize=_style.SMALL, ncols=beside, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         return self
 
     def _draw_ball(self, corners: list[tuple[float, float]]) -> None:

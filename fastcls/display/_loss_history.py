@@ -41,7 +41,10 @@ class LossHistoryDisplay(Drawn):
     def __init__(
         self, loss: ArrayLike, *, name: str = "", step: str = "epoch", quantity: str = "loss", log_steps: bool = False
     ) -> None:
-        self.loss = np.asarray(loss, dtype=np.float64)
+        try:
+            self.loss = np.asarray(loss, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"loss is {type(loss).__name__} and no line of numbers; wanted is one number a step") from None
         if self.loss.ndim != 1 or self.loss.size == 0:
             raise InputError(f"loss has the shape {self.loss.shape}; wanted is one number a step, at least one")
         self.name = name

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcls._validation import InputError, check_number
+from fastcls._validation_displays import check_can
+from fastcls._validation_linear import check_weights
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 
@@ -64,9 +66,11 @@ class LossSliceDisplay(Drawn):
         Raises
         ------
         InputError
-            For a direction of another shape than W.
+            For W or a direction of another shape than the problem's, and a span that is none.
         """
-        at = np.asarray(W, dtype=np.float64)
+        span = float(check_number("span", span, minimum=0, strict=True))
+        check_can(problem, "shape", "fit_intercept", "value_and_gradient")
+        at = check_weights(W, problem.shape, problem.fit_intercept)
         value, gradient = problem.value_and_gradient(at)
         if direction is None:
             direction = -gradient / (np.linalg.norm(gradient) or 1.0)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation_displays import as_labels, as_table, check_can, check_places
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 
@@ -18,13 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-LONGEST = 9  # characters shown of a name: with its sign they fill a column of the usual figure in the tiny size
-SHORT = 6  # characters that fit in the size of other small text
-TINY = 6.0  # points
-
-
-def _name(name: object) -> str:
-    return _style.shorten(name, LONGEST)
+BESIDE = 5  # neighbours that stand side by side at 400 pixels; for more the figure grows
+LINES = 2  # of a name that is too long for one
 
 
 class NeighborsDisplay(Drawn):
@@ -105,9 +100,10 @@ class NeighborsDisplay(Drawn):
         Raises
         ------
         InputError
-            If the rows are not images.
+            If the rows are not images, or do not fit their labels.
         """
-        rows = np.asarray(X)
+        rows = as_table(X, "X")
+        check_can(estimator, "kneighbors")
         _style.check_image_shape(image_shape, rows.shape[1])
         distances, indices = estimator.kneighbors(rows, n_neighbors=n_neighbors)
         return cls.from_neighbors(
@@ -136,40 +132,54 @@ class NeighborsDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         y_pred: ArrayLike | None = None,
     ) -> NeighborsDisplay:
-        """Show neighbours found earlier, as ``fastcls.knn`` returns them; parameters as in ``from_estimator``."""
-        rows, found, labels = np.asarray(X), np.asarray(indices), np.asarray(y_train)
+        """Show neighbours found earlier, as ``fastcls.knn`` returns them; parameters as in ``from_estimator``.
+
+        Raises
+        ------
+        InputError
+            If the rows are not images, or if distances, indices and labels do not fit them.
+        """
+        rows, trained = as_table(X, "X"), as_table(X_train, "X_train")
         shape = _style.check_image_shape(image_shape, rows.shape[1])
-        if found.ndim != 2 or found.shape != np.shape(distances) or len(found) != len(rows):
-            raise InputError(
-                f"distances {np.shape(distances)} and indices {found.shape} must both have the shape "
-                f"({len(rows)}, n_neighbors) for {len(rows)} query rows"
-            )
-        near = np.asarray(X_train)[found.ravel()]  # of a memory map, only these rows are read
+        _style.check_image_shape(image_shape, trained.shape[1])
+        labels = as_labels(y_train, len(trained), "y_train", "rows of X_train")
+        found = check_places(indices, distances, len(rows), len(trained))
+        truth = None if y is None else as_labels(y, len(rows))
+        said = None if y_pred is None else as_labels(y_pred, len(rows), "y_pred")
+        near = trained[found.ravel()]  # of a memory map, only these rows are read
         return cls(
             rows.reshape(-1, *shape),
             near.reshape(*found.shape, *shape),
             np.asarray(distances),
             _style.label_names(labels[found], class_names),
-            query_names=None if y is None else _style.label_names(y, class_names),
-            same_class=None if y is None else labels[found] == np.asarray(y)[:, None],
-            predicted_names=None if y_pred is None else _style.label_names(y_pred, class_names),
+            query_names=None if truth is None else _style.label_names(truth, class_names),
+            same_class=None if truth is None else labels[found] == truth[:, None],
+            predicted_names=None if said is None else _style.label_names(said, class_names),
         )
 
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
         """Draw into ``figure``, or into a new one."""
         n_queries, n_neighbors = self.distances.shape
-        # the query's column is wider: the gap says that what follows is something else; long names need more of it
-        wider = 1.7 if self._has_long_names() else 1.25
-        size = 0.92 * _style.WIDTH / (max(n_neighbors, 3) + wider)
-        height = n_queries * (size * self.query_images.shape[1] / self.query_images.shape[2] + 0.37) + 0.2
-        self.figure_ = _style.figure_for(figure, height)
+        # the query's column is wider: the gap says that what follows is something else
+        columns, wider = max(n_neighbors, 3), 1.3
+        width = _style.WIDTH * max(1.0, (columns + wider) / (BESIDE + wider))
+        size = 0.92 * width / (columns + wider)
+        self._type = self._type_for(72 * size)
+        letters = int(LINES * 72 * size / (self._type * _style.LETTER)) - 2
+        self._short = dict(zip(self._names(), _style.distinct(self._names(), letters), strict=True))
+        under = [self._under_neighbors(q, 72 * size) for q in range(n_queries)]
+        below_query = [self._under_query(q, 72 * wider * size) for q in range(n_queries)]
+        lines = sum(max(text.count("\n") + 1 for text in (*row, told)) for row, told in zip(under, below_query, strict=True))
+        image = size * self.query_images.shape[1] / self.query_images.shape[2]
+        height = n_queries * (image + 0.14) + lines * 1.2 * self._type / 72 + 0.2
+        self.figure_ = _style.figure_for(figure, height, width)
         ratios = [wider] + [1] * n_neighbors
         self.axes_ = self.figure_.subplots(n_queries, n_neighbors + 1, squeeze=False, width_ratios=ratios)
         low, high = _style.grey_range(np.concatenate([self.query_images.ravel(), self.neighbor_images.ravel()]))
         for q in range(n_queries):
-            self._draw_query(self.axes_[q, 0], q, low, high)
+            self._draw_query(self.axes_[q, 0], q, low, high, below_query[q])
             for j in range(n_neighbors):
-                self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high)
+                self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high, under[q][j])
         self.axes_[0, 0].set_title("test image", fontsize=_style.SMALL, fontweight="bold", loc="left")
         title = self.axes_[0, 1].annotate(
             "nearest training images, nearest first →", (0, 1), xytext=(0, 6), textcoords="offset points",
@@ -178,37 +188,52 @@ class NeighborsDisplay(Drawn):
         title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
 
-    def _has_long_names(self) -> bool:
+    def _names(self) -> list[str]:
         given = (self.neighbor_names, self.query_names, self.predicted_names)
-        return max(len(_name(name)) for names in given if names is not None for name in np.ravel(names)) > SHORT
+        return sorted({str(name) for names in given if names is not None for name in np.ravel(names)})
 
-    def _size_of_names(self) -> float:
-        return TINY if self._has_long_names() else _style.SMALL
+    def _type_for(self, room: float) -> float:
+        """The larger type, if every name has room in it."""
+        widest = max(_style.em(_style.shorten(name, 200)) for name in self._names())
+        return _style.SMALL if widest <= room / _style.SMALL else _style.TINY
 
-    def _draw_query(self, ax: Axes, q: int, low: float, high: float) -> None:
-        ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
-        ax.set_anchor("W")
-        _style.bare(ax)
-        lines = []
+    def _under_neighbors(self, q: int, room: float) -> list[str]:
+        """Class, then sign and distance, of each neighbour; distances stand at one height."""
+        names = [_style.wrap(self._short[str(name)], room, self._type, LINES) for name in self.neighbor_names[q]]
+        lines = max(name.count("\n") for name in names)
+        told = []
+        for j, name in enumerate(names):
+            mark = ""
+            if self.same_class is not None:
+                mark = f"{_style.RIGHT if self.same_class[q, j] else _style.WRONG} "
+            gap = "\n" * (1 + lines - name.count("\n"))
+            told.append(f"{name}{gap}{mark}{_style.number(self.distances[q, j])}")
+        return told
+
+    def _under_query(self, q: int, room: float) -> str:
+        """What the query is, and what the vote said."""
+        told = []
         if self.query_names is not None:
-            lines.append(f"is {_name(self.query_names[q])}")
+            told.append(f"is {self._short[str(self.query_names[q])]}")
         if self.predicted_names is not None:
             mark = ""
             if self.query_names is not None:
                 mark = _style.RIGHT if self.predicted_names[q] == self.query_names[q] else _style.WRONG
-            lines.append(f"{mark} vote {_name(self.predicted_names[q])}".strip())
-        ax.set_xlabel("\n".join(lines), fontsize=self._size_of_names(), labelpad=2, parse_math=False, loc="left")
+            told.append(f"{mark} vote {self._short[str(self.predicted_names[q])]}".strip())
+        return "\n".join(_style.wrap(text, room, self._type, LINES) for text in told)
 
-    def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float) -> None:
+    def _draw_query(self, ax: Axes, q: int, low: float, high: float, text: str) -> None:
+        ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
+        ax.set_anchor("W")
+        _style.bare(ax)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, parse_math=False, loc="left")
+
+    def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float, text: str) -> None:
         ax.imshow(_style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
-        mark = ""
         if self.same_class is None:
             _style.bare(ax)
         elif self.same_class[q, j]:
-            mark = _style.RIGHT + " "
             _style.bare(ax, _style.BLUE, width=1.6)
         else:
-            mark = _style.WRONG + " "
             _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        text = f"{mark}{_name(self.neighbor_names[q, j])}\n{_style.number(self.distances[q, j])}"
-        ax.set_xlabel(text, fontsize=self._size_of_names(), labelpad=2, parse_math=False)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, parse_math=False)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastcls import _threads
-from fastcls._validation import InputError, check_labels, check_n_neighbors, check_number
+from fastcls._validation import InputError, check_finite, check_labels, check_n_neighbors, check_number
+from fastcls._validation_displays import as_table, check_extent
 from fastcls._voting import Weights, vote, weights_of
 from fastcls.neighbors import knn
 
@@ -84,15 +85,14 @@ def decision_regions(
     InputError
         For points that do not lie in a plane, k above their number, an extent without area.
     """
-    rows = np.ascontiguousarray(points, dtype=np.float64)
-    if rows.ndim != 2 or rows.shape[1] != 2:
+    rows = np.ascontiguousarray(as_table(points, "points"), dtype=np.float64)
+    check_finite(rows, "points")
+    if rows.shape[1] != 2:
         raise InputError(f"points have the shape {rows.shape}; regions are drawn of points in the plane, (n_points, 2)")
     check_number("size", size, minimum=1, whole=True)
     k = check_n_neighbors(k, len(rows))
     classes, codes = check_labels(y, len(rows))
-    extent = around(rows) if extent is None else extent
-    if not (extent[1] > extent[0] and extent[3] > extent[2]):
-        raise InputError(f"extent is {extent}; wanted is (left, right, bottom, top) with left < right and bottom < top")
+    extent = check_extent(around(rows) if extent is None else extent)
     distances, indices = knn(cells(extent, size), rows, k, metric, n_jobs=n_jobs)
     given = None if weights == "uniform" else weights_of(distances, weights, temperature, metric)
     winners, tied, _ = vote(

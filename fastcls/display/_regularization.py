@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._validation import InputError
+from fastcls._validation_displays import as_line, check_alphas
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 from fastcls.linear import SoftmaxClassifier
@@ -31,6 +33,8 @@ class RegularizationDisplay(Drawn):
         Sum of the squared weights.
     best : int or None
         Place of the chosen alpha; by default of the highest accuracy on new rows, of equals the strongest penalty.
+
+    Alphas stand on a logarithmic axis. 0, no penalty at all, has its own place at the left end.
 
     Attributes
     ----------
@@ -62,15 +66,22 @@ class RegularizationDisplay(Drawn):
         alphas: Sequence[float] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
         **options: Any,
     ) -> RegularizationDisplay:
-        """Fit a softmax classifier (L-BFGS unless ``options`` say otherwise) for every alpha, and judge it on both."""
+        """Fit a softmax classifier (L-BFGS unless ``options`` say otherwise) for every alpha, and judge it on both.
+
+        Raises
+        ------
+        InputError
+            For alphas below 0, and for rows and labels that a classifier refuses.
+        """
+        strengths = check_alphas(alphas)
         chosen = {"solver": "lbfgs", "max_iter": 1000, "tol": 1e-6, "random_state": 0} | options
         train, new, norms = [], [], []
-        for alpha in alphas:
+        for alpha in strengths.tolist():
             model = SoftmaxClassifier(alpha=alpha, **chosen).fit(X, y)
             train.append(model.score(X, y))
             new.append(model.score(X_new, y_new))
             norms.append(float((model.coef_**2).sum()))
-        return cls(np.asarray(alphas), np.array(new), np.array(train), np.array(norms))
+        return cls(strengths, np.array(new), np.array(train), np.array(norms))
 
     @classmethod
     def from_sweep(cls, alphas: ArrayLike, accuracy: ArrayLike, chosen: float | None = None) -> RegularizationDisplay:
@@ -78,26 +89,36 @@ class RegularizationDisplay(Drawn):
 
         A sweep may choose by more than the accuracy (of equal ones the smaller loss); without ``chosen`` the highest
         accuracy is marked.
+
+        Raises
+        ------
+        InputError
+            For alphas below 0, another number of accuracies, and a chosen alpha that is not among them.
         """
-        order = np.argsort(np.asarray(alphas))
-        values = np.asarray(alphas)[order]
+        strengths = check_alphas(alphas)
+        found = as_line(accuracy, "accuracy", len(strengths))
+        order = np.argsort(strengths, kind="stable")
+        values = strengths[order]
+        if chosen is not None and chosen not in values:
+            raise InputError(f"chosen={chosen!r} is not among the alphas {values[:10].tolist()}; name one of them")
         best = None if chosen is None else int(np.flatnonzero(values == chosen)[0])
-        return cls(values, np.asarray(accuracy)[order], best=best)
+        return cls(values, found[order], best=best)
 
     def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
         """Draw into ``ax``, or into a new figure."""
         self.figure_, ax = _style.axes_for(ax, height=3.2)
         self.ax_ = ax
+        x = self._places()
         for values, name, (colour, marker, line) in (
             (self.train, "training rows", _style.SERIES[0]), (self.new, "held-out rows", _style.SERIES[1]),
         ):  # fmt: skip
             if values is None:
                 continue
-            ax.plot(self.alphas, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name)
+            ax.plot(x, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name)
         chosen = self.alphas[self.best]
-        ax.plot([chosen], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=_style.VERMILLION, mew=1.6,
+        ax.plot([x[self.best]], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=_style.VERMILLION, mew=1.6,
                 label=f"chosen: alpha = {chosen:g}")  # fmt: skip
-        ax.set_xscale("log")
+        self._draw_strengths(x)
         ax.tick_params(labelsize=_style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=_style.TEXT)
@@ -105,3 +126,28 @@ class RegularizationDisplay(Drawn):
         ax.set_title("What a stronger penalty does", fontsize=_style.TITLE)
         ax.legend(fontsize=_style.SMALL, framealpha=0.0)
         return self
+
+    def _places(self) -> NDArray[np.float64]:
+        """Where the alphas stand on a logarithmic axis: 0 one step to the left of the smallest."""
+        alphas = np.asarray(self.alphas, dtype=np.float64)
+        positive = np.sort(alphas[alphas > 0])
+        if not len(positive):
+            return np.ones(len(alphas))
+        step = (positive[-1] / positive[0]) ** (1 / max(1, len(positive) - 1))  # that of most of them
+        return np.where(alphas > 0, alphas, positive[0] / np.clip(step, 10.0, 1000.0))
+
+    def _draw_strengths(self, x: NDArray[np.float64]) -> None:
+        from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatterMathtext, NullLocator
+
+        axis, positive = self.ax_.xaxis, x[np.asarray(self.alphas) > 0]
+        self.ax_.set_xscale("log")
+        if len(positive) == len(x):
+            return
+        low, high = (np.log10([positive.min(), positive.max()]) if len(positive) else (0.0, -1.0))
+        decades = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
+        usual, zero = LogFormatterMathtext(), float(x.min())
+        usual.set_axis(axis)
+        self.ax_.axvline(zero, lw=0.8, ls=(0, (1, 2)), color=_style.PURPLE, zorder=0)
+        axis.set_major_locator(FixedLocator([zero, *decades[:: max(1, len(decades) // 7)]]))
+        axis.set_minor_locator(NullLocator())
+        axis.set_major_formatter(FuncFormatter(lambda value, at: "0" if value == zero else usual(value, at)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcls._validation import InputError
+from fastcls._validation_displays import check_shift
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 from fastcls.neighbors import pairwise_distances
@@ -116,13 +117,14 @@ class SameDistanceDisplay(Drawn):
         Raises
         ------
         InputError
-            For an image that is not of bytes, or one that cannot be altered so far (an image of one colour).
+            For an image that is not of bytes, a shift that is none or leaves nothing of it, or an image that cannot be
+            altered so far (an image of one colour).
         """
         row = np.asarray(image)
         shape = _style.check_image_shape(image_shape, row.size)
         if row.dtype != np.uint8:
             raise InputError(f"the image is {row.dtype}; equal distances are built from whole numbers: give uint8")
-        original = row.reshape(shape)
+        original, shift = row.reshape(shape), check_shift(shift, shape[1])
         limit = int(_style.grey_range(original)[1])
         moved = shifted(original, shift)
         distance = int(((moved.astype(np.int64) - original) ** 2).sum())

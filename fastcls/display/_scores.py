@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._validation import check_finite
+from fastcls._validation_displays import as_labels, as_table, check_can, check_names, codes_of
+from fastcls._validation_linear import check_codes
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 from fastcls.problem import LinearProblem
@@ -15,6 +18,10 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
+
+MOST_BESIDE = 4  # samples that stand side by side at 400 pixels
+NAMES, FEWER = 1.1, 0.95  # inches for the classes' names, and where samples need the room
+LINE = 0.3  # inches
 
 
 class ScoresDisplay(Drawn):
@@ -28,6 +35,8 @@ class ScoresDisplay(Drawn):
     losses : mapping of a loss's name to an array of shape (n_samples,)
     class_names : sequence of str of length n_classes
     sample_names : sequence of str of length n_samples
+
+    Up to four samples stand side by side; of more, some stand below the others.
 
     Attributes
     ----------
@@ -56,57 +65,103 @@ class ScoresDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         sample_names: Sequence[str] | None = None,
     ) -> ScoresDisplay:
-        """Compute the losses of these scores (n_samples, n_classes) with the compiled loops; ``y`` holds class codes."""
-        table, codes = np.asarray(scores, dtype=np.float64), np.asarray(y)
+        """Compute the losses of these scores (n_samples, n_classes) with the compiled loops; ``y`` holds class codes.
+
+        Raises
+        ------
+        InputError
+            For scores that are no such table of finite numbers, codes without a column, names too many or too few.
+        """
+        table = as_table(scores, "scores", "n_classes").astype(np.float64)
+        check_finite(table, "scores")
         n_samples, n_classes = table.shape
+        codes = check_codes(y, n_samples, n_classes)[0]
+        names = check_names([str(c) for c in range(n_classes)] if class_names is None else class_names, n_classes)
+        samples = [f"sample {i + 1}" for i in range(n_samples)] if sample_names is None else sample_names
+        samples = check_names(samples, n_samples, "sample_names")
         # rows of the identity have as scores the columns of W
         rows, W = np.eye(n_samples), np.ascontiguousarray(table.T)
-        each = {name: LinearProblem(rows, codes, loss=name, n_classes=n_classes).per_sample(W) for name in losses}
-        names = [str(c) for c in range(n_classes)] if class_names is None else class_names
-        samples = [f"sample {i + 1}" for i in range(n_samples)] if sample_names is None else sample_names
+        kinds = [losses] if isinstance(losses, str) else list(losses)
+        each = {name: LinearProblem(rows, codes, loss=name, n_classes=n_classes).per_sample(W) for name in kinds}
         return cls(table, codes, each, class_names=names, sample_names=samples)
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, **options: Any) -> ScoresDisplay:
-        """Ask a fitted linear classifier for the scores of a few rows; ``y`` holds labels."""
-        codes = np.searchsorted(estimator.classes_, np.asarray(y))
+        """Ask a fitted linear classifier for the scores of a few rows; ``y`` holds labels.
+
+        Of two classes ``decision_function`` tells one number, the second's score less the first's. Where the weights have
+        a row for each, the scores are theirs; else each class is shown with half of the difference.
+
+        Raises
+        ------
+        InputError
+            For an estimator without scores, and for labels that it does not know.
+        """
+        check_can(estimator, "classes_", "decision_function")
+        scores = np.asarray(estimator.decision_function(X))
+        if scores.ndim == 1:
+            W = np.atleast_2d(getattr(estimator, "coef_", np.empty((1, 0))))
+            own = np.asarray(X, dtype=np.float64) @ W.T + estimator.intercept_ if len(W) == 2 else None
+            scores = np.column_stack([-scores / 2, scores / 2]) if own is None else own
+        codes = codes_of(as_labels(y, len(scores)), estimator.classes_, len(scores))
         options.setdefault("class_names", [str(label) for label in estimator.classes_])
-        return cls.from_predictions(codes, estimator.decision_function(X), **options)
+        return cls.from_predictions(codes, scores, **options)
 
     def plot(self, ax: Axes | None = None) -> ScoresDisplay:
         """Draw into ``ax``, or into a new figure."""
         n_samples, n_classes = self.scores.shape
-        n_lines = 1 + n_classes + len(self.losses)
-        self.figure_, self.ax_ = _style.axes_for(ax, height=0.5 + 0.3 * n_lines)
-        self.ax_.set(xlim=(-1.3, n_samples), ylim=(n_lines - 0.4, -0.6))
+        n_blocks = -(-n_samples // MOST_BESIDE)
+        self._beside = -(-n_samples // n_blocks)
+        self._lines = 1 + n_classes + len(self.losses)
+        height = n_blocks * self._lines + 0.6 * (n_blocks - 1)
+        self.figure_, self.ax_ = _style.axes_for(ax, height=0.55 + LINE * height)
+        self._names, self._type = (NAMES, _style.TEXT) if self._beside < MOST_BESIDE else (FEWER, _style.SMALL)
+        self._unit = (0.95 * _style.WIDTH - self._names) / self._beside  # inches a sample
+        self.ax_.set(xlim=(-self._names / self._unit, self._beside), ylim=(height - 0.4, -0.6))
         _style.bare(self.ax_)
-        for i, name in enumerate(self.sample_names):
-            self._write(i, 0, _style.shorten(name), weight="bold")
-        for c, name in enumerate(self.class_names):
-            self._write(-1, 1 + c, _style.shorten(name), weight="bold")
-            for i in range(n_samples):
-                self._draw_score(i, c)
-        for at, (name, values) in enumerate(self.losses.items()):
-            self._write(-1, 1 + n_classes + at, f"{name} loss", weight="bold", colour=_style.VERMILLION)
-            for i, value in enumerate(values):
-                self._write(i, 1 + n_classes + at, f"{value:.3f}", colour=_style.VERMILLION)
-        self.ax_.axhline(n_classes + 0.5, lw=0.8, color=_style.VERMILLION)
+        for block in range(n_blocks):
+            self._draw_block(block)
         means = ", ".join(f"{name} {np.mean(values):.3f}" for name, values in self.losses.items())
-        self.ax_.set_title(f"Scores (true class framed); mean loss: {means}", fontsize=_style.TEXT)
+        losses = f"mean loss: {means}" if means else ""
+        self.ax_.set_title("\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=_style.TEXT)
         return self
 
-    def _write(self, column: int, line: int, text: str, weight: str = "normal", colour: str | None = None) -> None:
+    def _draw_block(self, block: int) -> None:
+        n_classes = self.scores.shape[1]
+        first, top = block * self._beside, block * (self._lines + 0.6)
+        here = range(first, min(first + self._beside, len(self.scores)))
+        for i in here:
+            self._write(i - first, top, self.sample_names[i], weight="bold")
+        letters = int(72 * (self._names - 0.04) / (self._type * 1.12 * _style.LETTER))
+        for c, name in enumerate(_style.distinct(self.class_names, letters)):
+            self._write(-1, top + 1 + c, name, weight="bold")
+            for i in here:
+                self._draw_score(i, c, i - first, top + 1 + c)
+        for at, (name, values) in enumerate(self.losses.items()):
+            line = top + 1 + n_classes + at
+            named = f"{name} loss" if len(name) < 10 else name
+            self._write(-1, line, named, weight="bold", colour=_style.VERMILLION)
+            for i in here:
+                self._write(i - first, line, f"{values[i]:.3f}", colour=_style.VERMILLION)
+        if self.losses:
+            self.ax_.axhline(top + n_classes + 0.5, lw=0.8, color=_style.VERMILLION)
+
+    def _write(self, column: int, line: float, text: str, weight: str = "normal", colour: str | None = None) -> None:
         given: dict[str, Any] = {} if colour is None else {"color": colour}
+        room = 72 * (0.95 * self._unit if column >= 0 else self._names - 0.04)
+        x = column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit
         self.ax_.text(
-            column + 0.45 if column >= 0 else -1.25, line, text, ha="center" if column >= 0 else "left", va="center",
-            fontsize=_style.TEXT, fontweight=weight, parse_math=False, **given,
+            x, line, _style.fit(text, room, self._type, weight),
+            ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, parse_math=False,
+            **given,
         )  # fmt: skip
 
-    def _draw_score(self, i: int, c: int) -> None:
+    def _draw_score(self, i: int, c: int, column: int, line: float) -> None:
         from matplotlib.patches import Rectangle
 
         right = bool(self.y[i] == c)
-        top = bool(self.scores[i].argmax() == c)
-        self._write(i, 1 + c, f"{self.scores[i, c]:.2f}{' ▲' if top else ''}", weight="bold" if right else "normal")
+        score = f"{self.scores[i, c]:.2f}" if abs(self.scores[i, c]) < 1e4 else f"{self.scores[i, c]:.1e}"
+        top = " ▲" if self.scores[i].argmax() == c else ""
+        self._write(column, line, score + top, weight="bold" if right else "normal")
         if right:
-            self.ax_.add_patch(Rectangle((i + 0.02, c + 0.56), 0.86, 0.88, fc="none", ec=_style.BLUE, lw=1.3))
+            self.ax_.add_patch(Rectangle((column, line - 0.44), 0.92, 0.88, fc="none", ec=_style.BLUE, lw=1.3))

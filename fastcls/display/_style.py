@@ -8,13 +8,15 @@ ticks and grid take their colours from matplotlib's rcParams, so that a user's o
 
 from __future__ import annotations
 
+import operator
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
+from unicodedata import category, east_asian_width
 
 import numpy as np
 
 from fastcls._validation import InputError
+from fastcls._validation_displays import check_named_codes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +29,13 @@ BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SERIES = ((BLUE, "o", "-"), (VERMILLION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
 RIGHT, WRONG = "✓", "✗"
 WIDTH = 4.2  # inches
-TITLE, TEXT, SMALL = 9.5, 8.5, 7.5  # points
+TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; on a phone a figure is drawn at 0.9 of its size
+#: widths of characters that are far from LETTER, in heights of their type (capitals: 0.69)
+_EM = {
+    **dict.fromkeys("ijl|'.,:;! ", 0.33), **dict.fromkeys("ftrI()[]-/", 0.4), **dict.fromkeys("_cksvxyz", 0.57),
+    **dict.fromkeys("DGHNOQU&✓✗▲", 0.8), **dict.fromkeys("mMwW@%…", 1.0),
+}  # fmt: skip
+LETTER = 0.63
 LARGEST_SIDE = 128  # pixels drawn of an image: more cannot be seen at these sizes and makes files heavy
 
 
@@ -79,6 +87,62 @@ def shorten(name: object, length: int = 12) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
+def em(text: str) -> float:
+    """About how wide the text is, in heights of its type: DejaVu Sans, which is wider than what browsers use."""
+    return sum(_EM.get(c, 1.0 if east_asian_width(c) in "WF" else 0.69 if c.isupper() else LETTER) for c in text)
+
+
+def fit(name: object, points: float, size: float, weight: str = "normal") -> str:
+    """The name on one line, shortened until it is at most so many points wide in type of this size."""
+    text, room = shorten(name, 200), points / (size * (1.12 if weight == "bold" else 1.0))
+    if em(text) <= room:
+        return text
+    while text and em(text) + 1.0 > room:
+        text = text[:-1]
+    return text + "…"
+
+
+def wrap(text: str, points: float, size: float, lines: int) -> str:
+    """The text on at most so many lines, each at most so many points wide: broken at spaces, dashes and the like."""
+    room = points / size
+    done: list[str] = []
+    while text and len(done) < lines - 1 and em(text) > room:
+        end = next((n for n in range(len(text), 0, -1) if em(text[:n]) <= room), 1)
+        breaks = [at + (c != "…") for at, c in enumerate(text[:end]) if c in " -_/…" and at > 1]  # not behind a sign alone
+        end = breaks[-1] if breaks else end
+        done.append(text[:end].rstrip())
+        text = text[end:].lstrip()
+    return "\n".join([*done, fit(text, points, size)])
+
+
+def distinct(names: Sequence[object], length: int = 12) -> list[str]:
+    """The names, shortened so that different ones stay different: where their beginnings agree, the middle is left out."""
+    whole = [shorten(name, 10_000) for name in names]
+    short = [shorten(name, length) for name in names]
+    for tail in (length // 2 - 1, length - 3):
+        twice = _shared(whole, short)
+        short = [f"{name[: length - 1 - tail]}…{name[-tail:]}" if shown in twice and len(name) > length else shown
+                 for name, shown in zip(whole, short, strict=True)]  # fmt: skip
+    twice = _shared(whole, short)
+    return [shorten(f"{at} {name}", length) if shown in twice else shown
+            for at, (name, shown) in enumerate(zip(whole, short, strict=True))]  # fmt: skip
+
+
+def _shared(whole: Sequence[str], short: Sequence[str]) -> set[str]:
+    """What stands for more than one name."""
+    of: dict[str, set[str]] = {}
+    for name, shown in zip(whole, short, strict=True):
+        of.setdefault(shown, set()).add(name)
+    return {shown for shown, stands_for in of.items() if len(stands_for) > 1}
+
+
+def columns_of(names: Sequence[str], points: float, size: float = SMALL, most: int = 5) -> int:
+    """How many entries of a legend stand side by side in so many points."""
+    widest = max((em(name) for name in names), default=1.0)
+    entry = widest + 4.0  # the sign before the name, the gap behind it
+    return max(1, min(most, len(names), int(points / (size * entry))))
+
+
 def number(value: float) -> str:
     """Four digits of a distance or a loss, thousands set apart."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
@@ -95,11 +159,17 @@ def apart(first: float, last: float) -> tuple[str, str]:
 
 
 def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray[Any]:
-    """The name of each label: ``class_names[label]``, or the label itself as text where there are no names."""
+    """The name of each label: ``class_names[label]``, or the label itself as text where there are no names.
+
+    Raises
+    ------
+    InputError
+        For labels that are no places in ``class_names``.
+    """
     codes = np.asarray(labels)
     if class_names is None:
         return np.array([str(label) for label in codes.ravel()], dtype=object).reshape(codes.shape)
-    return np.array(list(class_names), dtype=object)[codes.astype(np.int64)]
+    return np.array([str(name) for name in class_names], dtype=object)[check_named_codes(codes, class_names)]
 
 
 def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None = None) -> tuple[int, int, int]:
@@ -115,7 +185,10 @@ def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None 
             "this figure shows images, and the data has no image shape; "
             "give image_shape=(height, width, channels) if its rows are images"
         )
-    shape = tuple(int(n) for n in image_shape)
+    try:
+        shape = tuple(operator.index(n) for n in image_shape)
+    except TypeError:
+        raise InputError(f"image_shape is {image_shape!r}; wanted three whole numbers (height, width, channels)") from None
     if len(shape) != 3 or shape[2] not in (1, 3) or min(shape) < 1:
         raise InputError(f"image_shape is {shape}; only (height, width, 1) and (height, width, 3) can be drawn")
     if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:

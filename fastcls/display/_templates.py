@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation import InputError, check_finite, check_number
+from fastcls._validation_displays import as_table, check_can, check_names
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 
@@ -79,6 +80,7 @@ class TemplatesDisplay(Drawn):
         weights = getattr(estimator, "coef_", None)
         if weights is None:
             raise InputError(f"{type(estimator).__name__} has no coef_; templates need a fitted linear classifier")
+        check_can(estimator, "classes_")
         weights = np.atleast_2d(weights)
         if len(weights) == 1 and len(estimator.classes_) == 2:  # scikit-learn keeps one row for two classes
             weights = np.vstack([-weights, weights])
@@ -94,14 +96,22 @@ class TemplatesDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         max_classes: int = 20,
     ) -> TemplatesDisplay:
-        """Take the rows of W (n_classes, n_features); one more column than the image has pixels is a bias, left out."""
-        weights = np.asarray(W, dtype=np.float64)
+        """Take the rows of W (n_classes, n_features); one more column than the image has pixels is a bias, left out.
+
+        Raises
+        ------
+        InputError
+            If W does not have the shape of images, or not one name a row.
+        """
+        weights = as_table(W, "W").astype(np.float64)
+        check_finite(weights, "W")
+        check_number("max_classes", max_classes, minimum=1, whole=True)
         shape = _style.check_image_shape(image_shape)
         n_features = shape[0] * shape[1] * shape[2]
         if weights.shape[1] == n_features + 1:
             weights = weights[:, :-1]
         _style.check_image_shape(shape, weights.shape[1])
-        names = [str(c) for c in range(len(weights))] if class_names is None else list(class_names)
+        names = check_names([str(c) for c in range(len(weights))] if class_names is None else class_names, len(weights))
         scale = float(np.quantile(np.abs(weights), 0.99))  # of all classes, shown or not
         shown = weights[:max_classes].reshape(-1, *shape)
         return cls(shown, names[:max_classes], scale=scale, n_classes=len(weights))
@@ -115,9 +125,10 @@ class TemplatesDisplay(Drawn):
         below = 0.65 if channels == 1 else 0.25
         self.figure_ = _style.figure_for(figure, rows * (size * height / width + 0.25) + 0.2 + below)
         self.axes_ = self.figure_.subplots(rows, columns, squeeze=False)
+        names = _style.distinct(self.names)
         for i, ax in enumerate(self.axes_.ravel()):
             if i < n_shown:
-                self._draw_template(ax, i)
+                self._draw_template(ax, i, _style.fit(names[i], 72 * size * 0.98, _style.SMALL))
             else:
                 ax.set_axis_off()
         some = "" if n_shown == self.n_classes else f" (first {n_shown} of {self.n_classes} classes)"
@@ -128,7 +139,7 @@ class TemplatesDisplay(Drawn):
             self.figure_.supxlabel("brighter raises the score, darker lowers it, mid-grey is 0", fontsize=_style.SMALL)
         return self
 
-    def _draw_template(self, ax: Axes, i: int) -> None:
+    def _draw_template(self, ax: Axes, i: int, name: str) -> None:
         limit = self.scale or 1.0
         image = _style.shrink(self.templates[i])
         if image.shape[2] == 1:
@@ -136,7 +147,7 @@ class TemplatesDisplay(Drawn):
         else:
             ax.imshow(_style.to_rgb(image, -limit, limit), interpolation="none")
         _style.bare(ax)
-        ax.set_title(_style.shorten(self.names[i]), fontsize=_style.SMALL, pad=2, parse_math=False)
+        ax.set_title(name, fontsize=_style.SMALL, pad=2, parse_math=False)
 
     def _draw_bar(self) -> None:
         image = self.axes_[0, 0].images[0]

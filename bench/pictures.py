@@ -1,0 +1,16 @@
+"""Screenshots small enough to be kept: a palette in place of true colours."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+
+COLOURS = 128
+
+
+def keep(png: bytes, path: Path) -> None:
+    """Write a screenshot, its colours reduced to the most frequent ones."""
+    from PIL import Image
+
+    picture = Image.open(BytesIO(png)).convert("RGB")
+    picture.quantize(COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)

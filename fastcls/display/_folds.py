@@ -1,0 +1,152 @@
+"""The lecture's picture of cross-validation: each fold is the validation set once, and the test set stays apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastcls._folds import make_folds
+from fastcls._validation import InputError, check_labels, check_number
+from fastcls._validation_displays import as_line
+from fastcls.display import _style
+from fastcls.display._style import Drawn
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from numpy.typing import ArrayLike, NDArray
+
+MOST_ROUNDS = 10  # lines drawn
+MOST_NAMED = 6  # folds up to which each box has its words in it
+TEST = 0.18  # of the width, whatever its size: it takes no part
+GAP = 0.03
+
+
+class FoldsDisplay(Drawn):
+    """One line a round: the fold that is held out, those that train, and, apart from them, the test set.
+
+    Parameters
+    ----------
+    sizes : int array of shape (n_folds,)
+        Training rows in each fold.
+    n_test : int or None
+        Rows of the test set, which has no part in any round.
+    accuracy : array of shape (n_folds,) or None
+        Accuracy on the fold that each round holds out, between 0 and 1.
+
+    Attributes
+    ----------
+    roles : array of str of shape (n_folds, n_folds)
+        What the fold of the column does in the round of the line: "train" or "validation".
+    figure_, ax_ : present after ``plot``
+
+    Raises
+    ------
+    InputError
+        For less than two folds, empty ones, and accuracies that are not one a fold.
+    """
+
+    ax_: Axes
+
+    def __init__(self, sizes: ArrayLike, *, n_test: int | None = None, accuracy: ArrayLike | None = None) -> None:
+        self.sizes: NDArray[Any] = as_line(sizes, "sizes")
+        if len(self.sizes) < 2:
+            raise InputError(f"sizes holds {len(self.sizes)} fold; cross-validation needs at least two")
+        for size in self.sizes.tolist():
+            check_number("sizes", size, minimum=1, whole=True)
+        self.n_test = None if n_test is None else int(check_number("n_test", n_test, minimum=1, whole=True))
+        self.accuracy = None if accuracy is None else as_line(accuracy, "accuracy", len(self.sizes))
+        self.roles = np.where(np.eye(len(self.sizes), dtype=bool), "validation", "train")
+
+    @classmethod
+    def from_labels(
+        cls, y: ArrayLike, *, cv: Any = 5, groups: ArrayLike | None = None, seed: int = 0, n_test: int | None = None,
+        accuracy: ArrayLike | None = None,
+    ) -> FoldsDisplay:  # fmt: skip
+        """Divide the rows of these labels as ``cross_validate_k`` and ``KNeighborsClassifierCV`` do.
+
+        Parameters
+        ----------
+        y : labels of the training rows, of shape (n_rows,)
+        cv, groups, seed : as of ``KNeighborsClassifierCV``; seed is its ``random_state``
+        n_test, accuracy : as of the class
+
+        Raises
+        ------
+        InputError
+            Where the rows cannot be divided so, and for splits that do not hold out every row once.
+        """
+        classes, codes = check_labels(y, np.size(y))
+        made = make_folds(cv, classes[codes], codes, groups, seed)
+        if made.of_row is None:
+            raise InputError(f"cv={cv!r} does not hold out every row once; a picture of folds needs splits that do: give a "
+                             "number of folds")  # fmt: skip
+        return cls(made.held_out(), n_test=n_test, accuracy=accuracy)
+
+    def plot(self, ax: Axes | None = None) -> FoldsDisplay:
+        """Draw into ``ax``, or into a new figure."""
+        n_folds = len(self.sizes)
+        self._rounds = min(n_folds, MOST_ROUNDS)
+        self.figure_, self.ax_ = _style.axes_for(ax, height=0.85 + 0.27 * self._rounds)
+        right = 1.0 if self.accuracy is None else 1.2
+        self.ax_.set(xlim=(-0.005, right), ylim=(self._rounds - 0.4, -1.1))
+        _style.bare(self.ax_)
+        self._edges = np.concatenate([[0], np.cumsum(self.sizes)]) / self.sizes.sum()
+        self._edges *= 1.0 if self.n_test is None else 1.0 - TEST - GAP
+        for turn in range(self._rounds):
+            for fold in range(n_folds):
+                self._draw_part(turn, fold)
+        self._draw_heads()
+        if self.n_test is not None:
+            self._draw_test(self.n_test)
+        if self.accuracy is not None:
+            for turn in range(self._rounds):
+                self._write(1.19, turn, f"{100 * self.accuracy[turn]:.1f}\u00a0%", ha="right")
+        some = "" if self._rounds == n_folds else f", {self._rounds} of them shown"
+        title = f"{n_folds} folds{some}: each is the validation set once"
+        self.ax_.set_title(title, fontsize=_style.TITLE)
+        return self
+
+    def _draw_part(self, turn: int, fold: int) -> None:
+        held_out = self.roles[turn, fold] == "validation"
+        self._box(turn, self._edges[fold], self._edges[fold + 1], _style.VERMILLION if held_out else _style.BLUE,
+                  0.55 if held_out else 0.2)  # fmt: skip
+        if len(self.sizes) <= MOST_NAMED:
+            middle = (self._edges[fold] + self._edges[fold + 1]) / 2
+            if held_out:
+                self._write(middle, turn, "validate", weight="bold")
+            else:
+                self._write(middle, turn, "train")
+
+    def _draw_heads(self) -> None:
+        n_folds = len(self.sizes)
+        middles = (self._edges[1:] + self._edges[:-1]) / 2
+        for fold, middle in enumerate(middles if n_folds <= 2 * MOST_NAMED else ()):
+            self._write(middle, -0.75, f"fold {fold + 1}" if n_folds <= MOST_NAMED else str(fold + 1))
+        if n_folds > 2 * MOST_NAMED:
+            self._write(self._edges[-1] / 2, -0.75, f"folds 1 to {n_folds}")
+        if self.accuracy is not None:
+            self._write(1.19, -0.75, "accuracy", ha="right")
+        sizes = f"{self.sizes.min():,}" if np.ptp(self.sizes) == 0 else f"{self.sizes.min():,} to {self.sizes.max():,}"
+        note = f"{self.sizes.sum():,} training rows, {sizes} a fold"
+        if n_folds > MOST_NAMED:
+            note += "; dark: held out"
+        self.ax_.set_xlabel(note, fontsize=_style.SMALL)
+
+    def _draw_test(self, n_test: int) -> None:
+        from matplotlib.patches import Rectangle
+
+        self.ax_.add_patch(Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=_style.GREEN, alpha=0.25,
+                                     ec="none", lw=0))  # fmt: skip
+        self._write(1 - TEST / 2, -0.75, "test")
+        self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,} rows,\nkept for\nthe end")
+
+    def _box(self, turn: int, left: float, right: float, colour: str, alpha: float) -> None:
+        from matplotlib.patches import Rectangle
+
+        inset = min(0.004, 0.1 * (right - left))
+        self.ax_.add_patch(Rectangle((left + inset, turn - 0.42), right - left - 2 * inset, 0.84, fc=colour, alpha=alpha,
+                                     ec="none", lw=0))  # fmt: skip
+
+    def _write(self, x: float, y: float, text: str, weight: str = "normal", ha: str = "center") -> None:
+        self.ax_.text(x, y, text, ha=ha, va="center", fontsize=_style.TINY, fontweight=weight)
