@@ -65,6 +65,7 @@ DISPLAYS: dict[str, tuple[Any, bool]] = {
     "line": (slices, False),
     "plane": (lambda: slices(True), False),
     "scores": (lambda: display.ScoresDisplay.from_predictions(TRUE, SCORES), False),
+    "folds": (lambda: display.FoldsDisplay([20, 20, 21], n_test=9, accuracy=[0.5, 0.6, 0.7]), False),
     "curse": (lambda: display.CurseDisplay.from_uniform((1, 2, 64), n_points=50), True),
     "same distance": (lambda: display.SameDistanceDisplay.from_image(digits().X[0], image_shape=(8, 8, 1)), True),
     "challenges": (challenges, True),
