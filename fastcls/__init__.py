@@ -23,6 +23,8 @@ from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING
 
+from . import _openmp
+
 __version__ = "0.1.0"
 
 if _find_spec("fastcls._kernels") is None:
@@ -30,6 +32,8 @@ if _find_spec("fastcls._kernels") is None:
         "fastcls was imported from its source folder, where its core is not compiled: install it (pip install .) and "
         "run Python from another folder"
     )
+
+_openmp.load()
 
 if TYPE_CHECKING:
     from . import (
