@@ -77,7 +77,8 @@ def _flush_to_disk(path: Path, flags: int) -> None:
 def digest(array: np.ndarray) -> str:
     """Type, shape and bytes of an array in 32 hexadecimal digits; of a memory map one piece after the other is read."""
     found = hashlib.blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=16)
-    step = max(1, _PIECE_BYTES // max(1, array.nbytes // max(1, len(array)))) if array.ndim else 1
-    for first in range(0, len(array), step) if array.ndim else ():
+    array = array[None] if array.ndim == 0 else array
+    step = max(1, _PIECE_BYTES // max(1, array.nbytes // max(1, len(array))))
+    for first in range(0, len(array), step):
         found.update(np.ascontiguousarray(array[first : first + step]).view(np.uint8).data)
     return found.hexdigest()

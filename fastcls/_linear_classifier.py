@@ -221,7 +221,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
 
     def _keep(self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult) -> None:
         """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was."""
-        gradient_norm = float(np.linalg.norm(problem.value_and_gradient(result.W)[1]))
+        # Not by the BLAS, whose rounding may follow the number of threads.
+        gradient_norm = math.sqrt(float(np.square(problem.value_and_gradient(result.W)[1]).sum()))
         remember_features(self, X)
         self.classes_ = classes
         self.coef_, self.intercept_ = problem.to_raw(result.W)

@@ -292,7 +292,7 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
     return known, np.array([place[label] for label in labels.tolist()], dtype=np.int64)
 
 
-_TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls has no trees, and its search is exact either way"
+_TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses its way by itself, and its search is exact on any of them"
 _METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls; leave it out"
 
 
@@ -306,9 +306,11 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
         if not isinstance(p, (int, float, np.integer, np.floating)) or p not in (1, 2):
             raise InputError(f"p={p!r}: of the Minkowski metrics fastcls has p=1 (l1) and p=2 (l2)")
         return "l1" if p == 1 else "l2"
-    if isinstance(metric, str):
-        metric = ALIASES.get(metric, metric)
-    return one_of("metric", metric, [*METRICS, *ALIASES, "minkowski"])
+    known = ALIASES.get(metric, metric) if isinstance(metric, str) else metric
+    found = one_of("metric", known, [*METRICS, *ALIASES, "minkowski"])
+    if p not in (None, 2) and (found, p) != ("l1", 1):  # scikit-learn's default is minkowski, and p=1 there another metric
+        raise InputError(f"p={p!r} with metric={metric!r}: p is of metric='minkowski' alone; for p=1 give metric='l1'")
+    return found
 
 
 def check_algorithm(algorithm: Any, *, warn: bool = True) -> str:

@@ -33,6 +33,18 @@ def check_switch(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def _floats(name: str, given: Any) -> np.ndarray:
+    """Real numbers as float64."""
+    found = np.asarray(given)
+    try:
+        if found.dtype.kind == "c":
+            raise TypeError("they are complex")
+        return found.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{name} holds values of type {found.dtype} ({why}); wanted real numbers") from None
+
+
 def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
     scores = np.asarray(scores, dtype=np.float64)
@@ -87,7 +99,7 @@ def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
 
 def check_per_feature(name: str, given: Any, default: float, n_features: int) -> np.ndarray:
     """One finite number, or one a feature."""
-    values = np.asarray(default if given is None else given, dtype=np.float64)
+    values = _floats(name, default if given is None else given)
     if values.shape not in ((), (n_features,)) or not np.all(np.isfinite(values)):
         raise InputError(f"{name} has shape {values.shape}: give one finite number, or {n_features} of them")
     if name == "scale" and np.any(values == 0):
@@ -97,7 +109,7 @@ def check_per_feature(name: str, given: Any, default: float, n_features: int) ->
 
 def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
     """W as float64, of the shape that a problem needs."""
-    W = np.asarray(W, dtype=np.float64)
+    W = _floats("W", W)
     if W.shape != shape:
         bias = " (the last column is the bias)" if has_bias else ""
         raise InputError(f"W has shape {W.shape}: this problem needs {shape}{bias}")
@@ -121,7 +133,7 @@ def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
     """One finite weight of at least 0 a row, not all of them 0, as float64; no array: none was given."""
     if weights is None:
         return np.zeros(0)
-    values = np.asarray(weights, dtype=np.float64)
+    values = _floats("sample_weight", weights)
     if values.ndim == 0:
         values = np.full(n_rows, float(values))
     if values.shape != (n_rows,):
@@ -153,7 +165,7 @@ def check_class_weight(class_weight: Any, classes: np.ndarray, codes: np.ndarray
     if unknown:
         raise InputError(f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among "
                          f"{classes[:10].tolist()}")
-    weights = np.array([class_weight.get(label, 1.0) for label in classes.tolist()], dtype=np.float64)
+    weights = _floats("class_weight", [class_weight.get(label, 1.0) for label in classes.tolist()])
     if not (np.isfinite(weights) & (weights >= 0)).all():
         raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
     return weights
@@ -190,11 +202,23 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
     """None, one callable or several, as a tuple."""
     if callbacks is None:
         return ()
+    if not callable(callbacks) and not isinstance(callbacks, (list, tuple)):
+        raise InputError(f"callbacks={callbacks!r}; wanted a function of one argument, the progress, or a list of them")
     found = (callbacks,) if callable(callbacks) else tuple(callbacks)
     for one in found:
         if not callable(one):
             raise InputError(f"callbacks holds {one!r}; wanted functions of one argument, the progress")
     return found
+
+
+def check_fold(train: np.ndarray, test: np.ndarray, n_rows: int) -> None:
+    """Rows to train on (of any weight) and rows to test on, all of them there."""
+    for name, rows in (("train", train), ("test", test)):
+        if not len(rows):
+            raise InputError(f"a fold of cv has no {name} rows{' of weight above 0' if name == 'train' else ''}; every fold "
+                             "needs some")
+        if rows.min() < 0 or rows.max() >= n_rows:
+            raise InputError(f"a fold of cv names row {int(max(rows.max(), -rows.min()))}; there are rows 0 to {n_rows - 1}")
 
 
 def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
@@ -206,6 +230,8 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
         return
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"checkpoint is a {type(path).__name__}; wanted the path of a file")
+    if not os.path.basename(path) or "\0" in os.fspath(path):
+        raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file")
     if not isinstance(random_state, numbers.Integral):
         raise InputError(f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
                          "before; give random_state a number")

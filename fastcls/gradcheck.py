@@ -161,8 +161,9 @@ def check_gradient(
         chosen = np.array([float((analytic * direction).sum())])
         return GradientReport(places, chosen, slopes, relative_errors(slopes, chosen), kinks, problem.loss.name)
     places = np.argwhere(np.ones(W.shape, dtype=bool))
-    if n_coordinates is not None and n_coordinates < len(places):
+    if n_coordinates is not None:
         check_number("n_coordinates", n_coordinates, minimum=1, whole=True)
+    if n_coordinates is not None and n_coordinates < len(places):
         drawn = check_random_state(random_state).permutation(len(places))[:n_coordinates]
         places = places[np.sort(drawn)]
     slopes, kinks = np.empty(len(places)), np.empty(len(places), dtype=bool)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
+import warnings
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
@@ -97,9 +99,12 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         weights = base._weights(sample_weight, classes, codes)
         settings = [{"alpha": alpha, "learning_rate": rate} for alpha, rate in itertools.product(alphas, rates)]
         scores, losses = [], []
+        self._unfinished = 0
         for train, test in self._folds(rows.rows, codes):
+            checks.check_fold(train, test, len(codes))
             if len(weights):
                 train = train[weights[train] > 0]
+                checks.check_fold(train, test, len(codes))
             space = base._space(rows.rows, weights, train)
             problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
             problem.l1 = problem.l2 = 0.0  # each setting has its own
@@ -107,6 +112,12 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             of_fold = [_judge(problem, W, test) for W in Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
+        if self._unfinished:
+            warnings.warn(
+                f"{self._unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
+                "iterations with a gradient above tol: raise max_iter or tol", ConvergenceWarning, stacklevel=2,
+            )  # fmt: skip
+        del self._unfinished
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
         begun = time.perf_counter()
@@ -156,8 +167,10 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         W = start
         for at in sorted(range(len(strengths)), key=lambda at: -strengths[at][1]):
             problem.l2 = strengths[at][1]
-            W = optim.LBFGS(base._epochs(problem.n_samples), base.tol or 1e-4).minimize(problem, W).W
-            Ws[at] = W
+            tol = 1e-4 if base.tol is None else base.tol
+            found = optim.LBFGS(base._epochs(problem.n_samples), tol).minimize(problem, W)
+            Ws[at] = W = found.W
+            self._unfinished += found.converged is False
         problem.l2 = 0.0
         return Ws
 

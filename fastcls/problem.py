@@ -18,7 +18,7 @@ from . import _kernels, _linear, _threads, _validation, simd  # noqa: F401  (sim
 from . import _validation_linear as checks
 from ._files import digest
 from .losses import find_loss, option_values
-from .penalties import PENALTIES
+from .penalties import PENALTIES, project
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
 _WORK_PER_CALL = 4_000_000_000
@@ -143,7 +143,8 @@ class LinearProblem:
         self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)
         if len(self.weights):
             checks.check_sample_weight(self.weights, len(self.X))
-            self.weights = self.weights * (self.n_samples / self.weights.sum())
+            # rows may hold a row more than once, and then it counts so often
+            self.weights = self.weights * (self.n_samples / self.weights[slice(None) if rows is None else self.rows].sum())
         self.fit_intercept = bool(fit_intercept)
         self.penalize_intercept = bool(penalize_intercept)
         self.shape = (self.n_classes, self.n_features + self.fit_intercept)
@@ -254,6 +255,14 @@ class LinearProblem:
 
     def _penalized(self, W: np.ndarray) -> np.ndarray:
         return W if self.penalize_intercept else W[:, : self.n_features]
+
+    def projected(self, W: np.ndarray) -> np.ndarray:
+        """W with every class's penalised weights scaled down to `max_norm` where they are longer."""
+        if not math.isfinite(self.max_norm):
+            return W
+        W = W.copy()
+        self._penalized(W)[...] = project(self._penalized(W), self.max_norm)
+        return W
 
     def penalty_value(self, W: np.ndarray) -> float:
         """alpha * R(W)."""

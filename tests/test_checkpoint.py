@@ -1,5 +1,6 @@
 """Trainings that were broken off end with the bits of those that were not."""
 
+import json
 import os
 import random
 import signal
@@ -154,7 +155,7 @@ def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_pie
             svm(checkpoint=tmp_path / "state", checkpoint_seconds=0).fit(X, y, weights)
     again = svm(checkpoint=tmp_path / "state", resume=True)
     assert told(again.fit(X, y, weights)) == whole
-    with pytest.raises(InputError, match="another training: sample_weight was"):
+    with pytest.raises(InputError, match="a training that had another sample_weight"):
         again.fit(X, y, weights[::-1])
 
 
@@ -192,7 +193,7 @@ def test_every_parameter_that_matters_is_told_apart(tmp_path):
         "solver": "gd",
     }  # fmt: skip
     for name, value in others.items():
-        with pytest.raises(InputError, match="is of another training: "):
+        with pytest.raises(InputError, match="is of a training that had "):
             model("sgd", path, resume=True, **{name: value}).fit(X, y)
         assert path.read_bytes() == before, name
     model("sgd", path, resume=True, verbose=0, n_jobs=1, callbacks=[]).fit(X, y)
@@ -205,11 +206,11 @@ def test_other_data_is_refused(tmp_path, name):
     model(name, path).fit(X, y)
     other = X.copy()
     other[200, 7] ^= 1
-    with pytest.raises(InputError, match="of another training: (X|center) was"):
+    with pytest.raises(InputError, match="of a training that had another (X|center|scale)"):
         model(name, path, resume=True).fit(other, y)
-    with pytest.raises(InputError, match="of another training: y was"):
+    with pytest.raises(InputError, match="of a training that had another y"):
         model(name, path, resume=True).fit(X, np.roll(y, 1))
-    with pytest.raises(InputError, match="of another training: X was"):
+    with pytest.raises(InputError, match="of a training that had another X"):
         model(name, path, resume=True).fit(X.astype("float32"), y)
 
 
@@ -275,7 +276,7 @@ def test_damaged_states_are_refused_in_one_line(tmp_path):
             safetensors.numpy.save_file(arrays, path, metadata=changed)
             if name == "lbfgs" and (lost, value) == ("values", "[]"):
                 continue  # holds no values
-            with pytest.raises(InputError, match=r"is damaged|another training"):
+            with pytest.raises(InputError, match=r"is damaged|of a training"):
                 model(name, path, resume=True).fit(X, y)
 
 
@@ -343,3 +344,60 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
         assert told(model(name, path, resume=True, **LONG[name]).fit(X, y)) == whole[name], (at, name)
     print(f"{KILLS} trainings killed, {ended} of them had just ended; all went on to the same bits")
     assert ended < KILLS
+
+
+def test_spaces_that_differ_by_one_number_are_told_apart(tmp_path):
+    X, y = rows()
+    problems = [fastcls.LinearProblem(X, np.unique(y, return_inverse=True)[1], scale=s) for s in (2.0, 3.0)]
+    assert problems[0].identity() != problems[1].identity()
+    small = X // 3  # its arithmetic stays float32, whatever the scale
+    model("sgd", tmp_path / "state").fit(small, y)
+    with pytest.raises(InputError, match="of a training that had another scale"):
+        model("sgd", tmp_path / "state", resume=True, scale=False).fit(small, y)
+
+
+def test_states_that_are_wrong_within_are_refused(tmp_path):
+    X, y = rows()
+    path = tmp_path / "state"
+    model("sgd", path).fit(X, y)
+    arrays, header = safetensors.numpy.load_file(path), read_header(path, "a checkpoint")
+    generator = json.loads(header["values"])["random_state"]
+    damage = [
+        {"random_state": [generator[0], generator[1], 10**6, *generator[3:]]},  # NumPy would read beyond its keys
+        {"random_state": [generator[0], generator[1][:1], *generator[2:]]}, {"random_state": 3}, {"epoch": -5},
+        {"epoch": 99}, {"epoch": "x"}, {"watch": {}}, {"watch": {"losses": 3}},
+        {"watch": json.loads(header["values"])["watch"] | {"losses": ["a"]}},
+        {"watch": json.loads(header["values"])["watch"] | {"stopped_by": 7}}, {"descent": None},
+    ]  # fmt: skip
+    for changes in damage:
+        values = json.dumps(json.loads(header["values"]) | changes)
+        safetensors.numpy.save_file(arrays, path, metadata={**header, "values": values})
+        with pytest.raises(InputError, match="is damaged"):
+            model("sgd", path, resume=True).fit(X, y)
+    safetensors.numpy.save_file({**arrays, "done": np.zeros((500, 1))}, path, metadata=header)
+    with pytest.raises(InputError, match="is damaged"):
+        model("sgd", path, resume=True).fit(X, y)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
+@pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
+def test_ctrl_c_loses_nothing(tmp_path, small_pieces, name):
+    X, y = rows()
+    whole = told(model(name).fit(X, y))
+    path = tmp_path / "state"
+    interrupted = []
+
+    def press(progress):
+        if progress.iteration == 2 and not interrupted:
+            interrupted.append(path.read_bytes())
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        model(name, path, callbacks=press, checkpoint_seconds=1e9).fit(X, y)
+    assert interrupted
+    assert path.read_bytes() != interrupted[0]  # what had come since the first state was written
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    seen = []
+    resumed = model(name, path, resume=True, callbacks=lambda progress: seen.append(progress.iteration)).fit(X, y)
+    assert told(resumed) == whole
+    assert name == "lbfgs" or min(seen) > 2

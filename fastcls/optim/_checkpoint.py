@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -25,6 +27,9 @@ from .._validation_linear import check_checkpoint_file, check_switch
 from ..problem import LinearProblem
 
 FORMAT, VERSION = "fastcls checkpoint", "1"
+
+#: What is told apart by digests, in the words of the user.
+_DIGESTS = ("X", "y", "sample_weight", "center", "scale", "start", "rows", "validation rows", "random_state")
 
 State = tuple[dict[str, np.ndarray], dict[str, Any]]
 
@@ -53,6 +58,7 @@ class Checkpoint:
         self.resume = check_switch("resume", resume)
         self._identity: dict[str, Any] = {}
         self._written = 0.0
+        self._interrupted = False
 
     def begin(self, identity: dict[str, Any]) -> State | None:
         """The state to go on from, or None for a training from the start.
@@ -82,10 +88,9 @@ class Checkpoint:
             arrays = {key: np.array(array) for key, array in read_arrays(self.path).items()}  # the file will be replaced
         for what, value in self._identity.items():
             if (was := made_with.get(what)) != value:
-                raise InputError(
-                    f"the checkpoint {shown(self.path)} is of another training: {what} was {shown(was, 60)}, now "
-                    f"{shown(value, 60)}; repeat that training, or name another file"
-                )
+                how = f"had another {what}" if what in _DIGESTS else f"had {what}={shown(was, 60)}, not {shown(value, 60)}"
+                raise InputError(f"the checkpoint {shown(self.path)} is of a training that {how}; repeat that training with "
+                                 "what it had, or name another file")
         return arrays, values
 
     @contextmanager
@@ -100,8 +105,8 @@ class Checkpoint:
             raise InputError(f"the checkpoint {shown(self.path)} is damaged ({found}); delete it to start anew") from None
 
     def offer(self, state: Callable[[], State], *, now: bool = False) -> None:
-        """Write the state if it is time to."""
-        if not now and time.monotonic() - self._written < self.seconds:
+        """Write the state if it is time to, or Ctrl-C came since."""
+        if not now and not self._interrupted and time.monotonic() - self._written < self.seconds:
             return
         arrays, values = state()
         header = {"format": FORMAT, "version": VERSION, "identity": json.dumps(self._identity), "values": json.dumps(values)}
@@ -109,6 +114,35 @@ class Checkpoint:
             whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
             safetensors.numpy.save_file(whole, beside, metadata=header)
         self._written = time.monotonic()
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def through_interrupts(self) -> Iterator[None]:
+        """Around a training: Ctrl-C ends it at the next `offer`, about 50 ms later, when the state is whole and written.
+
+        A second Ctrl-C ends it at once. Only in the main thread, and where Python's own handler would be asked.
+        """
+        own = signal.default_int_handler
+        if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not own:
+            yield
+            return
+
+        def note(number: int, frame: Any) -> None:
+            if self._interrupted:
+                own(number, frame)
+            self._interrupted = True
+
+        self._interrupted = False
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, own)
+        if self._interrupted:  # it came behind the last offer
+            self._interrupted = False
+            raise KeyboardInterrupt
 
 
 def identity(
@@ -116,10 +150,22 @@ def identity(
 ) -> dict[str, Any]:
     """What makes a training the one it is, besides its solver's parameters."""
     return {
+        "random_state": None if random_state is None else digest(np.array(of_random_state(random_state)[1])),
         **problem.identity(), "start": digest(W),
         "validation rows": None if validation is None or validation.rows is None else digest(validation.rows),
-        "random_state": None if random_state is None else digest(np.array(of_random_state(random_state)[1])),
     }
+
+
+def through_interrupts(checkpoint: Checkpoint | None) -> AbstractContextManager[None]:
+    """`Checkpoint.through_interrupts`, if there is one."""
+    return nullcontext() if checkpoint is None else checkpoint.through_interrupts()
+
+
+def checked(checkpoint: Any) -> Checkpoint | None:
+    """A `Checkpoint` or None."""
+    if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
+        raise InputError(f"checkpoint is a {type(checkpoint).__name__}; an optimiser takes fastcls.optim.Checkpoint(path)")
+    return checkpoint
 
 
 def of_random_state(random_state: np.random.RandomState) -> list[Any]:
@@ -130,4 +176,8 @@ def of_random_state(random_state: np.random.RandomState) -> list[Any]:
 
 def set_random_state(random_state: np.random.RandomState, state: list[Any]) -> None:
     """Put a generator into a state that `of_random_state` told."""
-    random_state.set_state((state[0], np.array(state[1], dtype=np.uint32), *state[2:]))
+    kind, keys, position, has_gauss, gauss = state
+    keys = np.array(keys, dtype=np.uint32)
+    if kind != "MT19937" or keys.shape != (624,) or not 0 <= int(position) <= 624:  # NumPy would read beyond its keys
+        raise ValueError("no state of a generator")
+    random_state.set_state((kind, keys, int(position), int(has_gauss), float(gauss)))

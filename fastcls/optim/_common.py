@@ -131,8 +131,12 @@ class Watch:
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], shape: tuple[int, int]) -> None:
         """Take back what `state` told; `shape` is W's."""
         self.best_W = expect(arrays, "best_W", shape) if "best_W" in arrays else None
-        for name, value in values.items():
-            setattr(self, name, value)
+        self.losses, self.val_losses = ([float(loss) for loss in values[name]] for name in ("losses", "val_losses"))
+        self.best, self.best_val = float(values["best"]), float(values["best_val"])
+        self.waited, self.waited_val = int(values["waited"]), int(values["waited_val"])
+        if values["stopped_by"] not in ("max_iter", "tol", "early_stopping", "callback"):
+            raise ValueError("stopped by what nothing is stopped by")
+        self.stopped_by = values["stopped_by"]
 
     def result(self, W: np.ndarray, learning_rate: float | None) -> OptimResult:
         """What it came to; with validation rows the W that was best on them."""

@@ -15,7 +15,15 @@ from .._safetensors import expect
 from .._validation import check_number, one_of
 from .._validation_linear import check_callbacks, check_fraction, check_switch, check_weights
 from ..problem import LinearProblem, as_bytes
-from ._checkpoint import Checkpoint, State, identity, of_random_state, set_random_state
+from ._checkpoint import (
+    Checkpoint,
+    State,
+    checked,
+    identity,
+    of_random_state,
+    set_random_state,
+    through_interrupts,
+)
 from ._common import DivergenceError, OptimResult, Watch, auto_rate
 from ._schedules import SCHEDULES
 
@@ -168,7 +176,8 @@ class Descent:
         W[:, : problem.n_features] = raw.astype(np.float64) * problem.scale
         if problem.fit_intercept:
             W[:, -1] = self.biases[1 if self.nesterov else 0, part]
-        return W
+        # What is pushed ahead was projected; where the descent stands was not.
+        return problem.projected(W) if self.nesterov else W
 
 
 def _joined(descent: Descent, watch: Watch, done: np.ndarray, **others: Any) -> State:
@@ -273,7 +282,7 @@ class SGD:
         self.momentum = check_fraction("momentum", momentum)
         self.nesterov = check_switch("nesterov", nesterov)
         self.callbacks = check_callbacks(callbacks)
-        self.checkpoint = checkpoint
+        self.checkpoint = checked(checkpoint)
 
     def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
         """Descend from W (which is left as it is).
@@ -291,8 +300,12 @@ class SGD:
         DivergenceError
             When the loss is no longer finite; names the step and the learning rate.
         """
-        random_state = check_random_state(self.random_state)
         W = check_weights(W, problem.shape, problem.fit_intercept)
+        with through_interrupts(self.checkpoint):
+            return self._minimize(problem, W, validation)
+
+    def _minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None) -> OptimResult:
+        random_state = check_random_state(self.random_state)
         saved = None
         if self.checkpoint is not None:
             saved = self.checkpoint.begin(self._identity(problem, W, validation, random_state))
@@ -321,6 +334,8 @@ class SGD:
                 watch.restore(arrays, values["watch"], problem.shape)
                 first = int(values["epoch"])
                 done = expect(arrays, "done", (None, 1)) if "done" in arrays else done
+                if not (0 <= first <= self.max_iter and len(done) < len(bounds)):
+                    raise ValueError(f"epoch {first}, {len(done)} minibatches")
                 set_random_state(random_state, values["random_state"])
         else:
             keep(0, done, now=True)

@@ -15,7 +15,7 @@ from .._safetensors import expect
 from .._validation import InputError, check_number
 from .._validation_linear import check_callbacks, check_weights
 from ..problem import LinearProblem
-from ._checkpoint import Checkpoint, State, identity
+from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
 from ._common import DivergenceError, OptimResult, Watch
 
 logger = logging.getLogger("fastcls")
@@ -96,7 +96,7 @@ class LBFGS:
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.tol = float(check_number("tol", tol, minimum=0))
         self.callbacks = check_callbacks(callbacks)
-        self.checkpoint = checkpoint
+        self.checkpoint = checked(checkpoint)
         self._norms: dict[float, float] = {}  # of the gradients since the last iteration, by the value beside them
 
     def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
@@ -127,14 +127,8 @@ class LBFGS:
         # an iteration on 63,666 x 384, 58 classes last 135 ms instead of 55.
         limits = threadpool_limits(1, user_api="blas")
         try:
-            found = self._descend(problem, W, watch, log)
-            if self._is_stuck(found) and problem.arithmetic == "float32":
-                logger.info("L-BFGS: float32 is too coarse after %d iterations; going on in float64", len(watch.losses))
-                problem.arithmetic = "float64"
-                found = self._descend(problem, found.x.reshape(problem.shape), watch, log)
-            if self._is_stuck(found):
-                found = self._descend(problem, found.x.reshape(problem.shape), watch, log, by_differences=True)
-            log.end()
+            with through_interrupts(self.checkpoint):
+                found = self._minimize(problem, W, watch, log)
         finally:
             problem.arithmetic = kept
             limits.restore_original_limits()
@@ -144,6 +138,18 @@ class LBFGS:
         stopped_by = "tol" if converged else watch.stopped_by
         result = watch.result(found.x.reshape(problem.shape), None)
         return OptimResult(result.W, result.loss_history, result.n_iter, None, converged, result.val_history, stopped_by)
+
+    def _minimize(self, problem: LinearProblem, W: np.ndarray, watch: Watch, log: _Log):
+        """SciPy's result; the problem's arithmetic is left as it came to be."""
+        found = self._descend(problem, W, watch, log)
+        if self._is_stuck(found) and problem.arithmetic == "float32":
+            logger.info("L-BFGS: float32 is too coarse after %d iterations; going on in float64", len(watch.losses))
+            problem.arithmetic = "float64"
+            found = self._descend(problem, found.x.reshape(problem.shape), watch, log)
+        if self._is_stuck(found):
+            found = self._descend(problem, found.x.reshape(problem.shape), watch, log, by_differences=True)
+        log.end()
+        return found
 
     def _is_stuck(self, found) -> bool:
         """Whether SciPy saw no further fall of the value, though the gradient is above `tol`."""

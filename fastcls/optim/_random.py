@@ -12,10 +12,9 @@ from sklearn.utils import check_random_state
 from .._safetensors import expect
 from .._validation import check_number
 from .._validation_linear import check_callbacks, check_weights
-from ..penalties import project
 from ..problem import LinearProblem
-from ._checkpoint import Checkpoint, State, identity
-from ._common import OptimResult, Watch
+from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
+from ._common import DivergenceError, OptimResult, Watch
 
 # Weights that are tried in one pass over the data: 16 MB of float32, or one W where a single one is larger.
 _VALUES_PER_PASS = 1 << 22
@@ -72,7 +71,7 @@ class RandomSearch:
         self.scale = float(check_number("scale", scale, minimum=0, strict=True))
         self.random_state = random_state
         self.callbacks = check_callbacks(callbacks)
-        self.checkpoint = checkpoint
+        self.checkpoint = checked(checkpoint)
 
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
@@ -80,18 +79,20 @@ class RandomSearch:
         """Search; W, if given, is one more candidate, tried first."""
         random_state = check_random_state(self.random_state)
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
-        return self._search(problem, start, W is not None, random_state, validation)
+        with through_interrupts(self.checkpoint):
+            return self._search(problem, start, W is not None, random_state, validation)
 
     def _search(self, problem, start, has_start, random_state, validation) -> SearchResult:
         saved = None
         if self.checkpoint is not None:
             saved = self.checkpoint.begin({
-                "solver": type(self).__name__, "max_iter": self.max_iter, "scale": self.scale,
+                "solver": type(self).__name__, "max_iter": self.max_iter, "init_scale": self.scale,
                 **identity(problem, start, validation, random_state),
             })  # fmt: skip
         # A generator of its own draws float32 four times as fast as a RandomState draws float64.
         rng = np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
         watch = Watch(self.max_iter, None, self.callbacks, validation)
+        start = problem.projected(start)
         best, best_W = (float(problem.values([start])[0]) if has_start else math.inf), start
         values: list[float] = []
         history: list[float] = []
@@ -130,6 +131,9 @@ class RandomSearch:
                 self.checkpoint.offer(state, now=is_over or first + n == self.max_iter)
             if is_over:
                 break
+        if not math.isfinite(best):
+            raise DivergenceError(f"no loss of {len(values)} tries is finite with weights of deviation {self.scale:g}: take "
+                                  "a smaller one (init_scale), and centre and scale the data")
         return SearchResult(
             best_W, history, len(values), val_history=watch.val_losses, stopped_by=watch.stopped_by,
             value=problem.value(best_W), values=np.array(values),
@@ -141,7 +145,7 @@ class RandomSearch:
 
     @staticmethod
     def _candidate(problem: LinearProblem, best_W: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        return project(draw, problem.max_norm) if math.isfinite(problem.max_norm) else draw
+        return problem.projected(draw)
 
 
 class RandomLocalSearch(RandomSearch):
@@ -156,7 +160,8 @@ class RandomLocalSearch(RandomSearch):
     ) -> SearchResult:
         """Search from W, or from 0."""
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
-        return self._search(problem, start, True, check_random_state(self.random_state), validation)
+        with through_interrupts(self.checkpoint):
+            return self._search(problem, start, True, check_random_state(self.random_state), validation)
 
     def _passes(self, problem: LinearProblem) -> Iterator[tuple[int, int]]:
         per_pass = _per_pass(problem, 8)
@@ -164,8 +169,7 @@ class RandomLocalSearch(RandomSearch):
 
     @staticmethod
     def _candidate(problem: LinearProblem, best_W: np.ndarray, draw: np.ndarray) -> np.ndarray:
-        moved = best_W + draw
-        return project(moved, problem.max_norm) if math.isfinite(problem.max_norm) else moved
+        return problem.projected(best_W + draw)
 
 
 def random_search(

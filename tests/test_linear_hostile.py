@@ -1,0 +1,133 @@
+"""Linear models asked for what is easy to get wrong: bounds that hold, weights that count, errors in one line."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import PredefinedSplit
+from threadpoolctl import threadpool_limits
+
+from fastcls import (
+    KNeighborsClassifier,
+    LinearProblem,
+    MulticlassSVM,
+    SoftmaxClassifier,
+    SoftmaxClassifierCV,
+    gradcheck,
+    optim,
+)
+from fastcls._validation import InputError
+
+
+def data(n=200, d=12, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    return rng.normal(size=(n, d)) + y[:, None], y
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_norms_stay_within_their_bound(nesterov, schedule, early_stopping):
+    X, y = data()
+    made = SoftmaxClassifier(
+        max_norm=0.3, nesterov=nesterov, schedule=schedule, early_stopping=early_stopping, scale=False, random_state=0,
+        max_iter=20,
+    )  # fmt: skip
+    norms = np.linalg.norm(made.fit(X, y).coef_, axis=1)
+    assert norms.max() <= 0.3 * (1 + 1e-6)
+    assert norms.max() > 0.29  # the bound binds
+    if not early_stopping:
+        assert np.linalg.norm(made.partial_fit(X, y).coef_, axis=1).max() <= 0.3 * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("search", [optim.RandomSearch, optim.RandomLocalSearch])
+def test_random_searches_begin_within_the_bound(search):
+    X, y = data()
+    problem = LinearProblem(X, y, "hinge", max_norm=0.1, fit_intercept=True, penalize_intercept=False)
+    W = search(5, 1e-4, 0).minimize(problem, np.ones(problem.shape)).W
+    assert np.linalg.norm(W[:, :-1], axis=1).max() <= 0.1 * (1 + 1e-12)
+    free = MulticlassSVM(solver="random_local_search", max_norm=1e-3, init_scale=1e-2, max_iter=8, scale=False, random_state=1)
+    assert np.linalg.norm(free.fit(X, y).coef_, axis=1).max() <= 1e-3 * (1 + 1e-12)
+
+
+def test_rows_that_are_named_twice_count_twice():
+    X, y = data(n=4)
+    W = np.random.default_rng(1).normal(size=(3, 12))
+    for rows in ([0, 0, 1, 2], [3, 3, 3]):
+        plain = LinearProblem(X, y, n_classes=3, rows=rows)
+        ones = LinearProblem(X, y, n_classes=3, rows=rows, sample_weight=np.ones(4))
+        repeated = LinearProblem(X[rows], y[rows], n_classes=3)
+        assert ones.value(W) == plain.value(W) == pytest.approx(repeated.value(W), rel=1e-14)
+        weights = np.array([1.0, 2.0, 0.5, 3.0])
+        some = LinearProblem(X, y, n_classes=3, rows=rows, sample_weight=weights).value_and_gradient(W)
+        same = LinearProblem(X[rows], y[rows], n_classes=3, sample_weight=weights[rows]).value_and_gradient(W)
+        assert some[0] == pytest.approx(same[0], rel=1e-14)
+        np.testing.assert_allclose(some[1], same[1], rtol=1e-12, atol=1e-14)
+
+
+def test_a_sweep_says_what_did_not_converge():
+    X, y = data()
+    with pytest.warns(ConvergenceWarning, match=r"[1-9] of 9 trainings of the sweep stopped after max_iter"):
+        SoftmaxClassifierCV(alphas=[1e-6, 1e-5, 1e-4], solver="lbfgs", max_iter=2, cv=3).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        SoftmaxClassifierCV(alphas=[1e-2, 1e-1], solver="lbfgs", cv=3).fit(X, y)
+
+
+def test_a_search_without_a_finite_loss_is_no_model():
+    X, y = data()
+    with np.errstate(all="ignore"), pytest.raises(optim.DivergenceError, match="no loss of 3 tries is finite"):
+        SoftmaxClassifier(solver="random_search", init_scale=1e38, max_iter=3, random_state=0).fit(X.astype("f4"), y)
+
+
+def test_the_gradient_norm_is_the_same_for_any_threads_of_the_blas():
+    X, y = data(n=400, d=500)
+    norms = set()
+    for n in (1, 2, None):
+        with threadpool_limits(n, user_api="blas"):
+            norms.add(SoftmaxClassifier(max_iter=3, random_state=0, n_jobs=1).fit(X, y).gradient_norm_)
+    assert len(norms) == 1
+
+
+def test_folds_that_cannot_be_used_are_refused_in_one_line():
+    X, y = data(n=60)
+    for cv, why in [
+        ([(np.arange(50), np.arange(0))], "has no test rows"), ([(np.arange(50), np.array([70]))], "names row 70"),
+    ]:  # fmt: skip
+        with pytest.raises(InputError, match=why):
+            SoftmaxClassifierCV(alphas=[1e-3], cv=cv, max_iter=2).fit(X, y)
+    weights = np.r_[np.zeros(40), np.ones(20)]
+    halves = PredefinedSplit(weights)
+    with pytest.raises(InputError, match="no train rows of weight above 0"):
+        SoftmaxClassifierCV(alphas=[1e-3], cv=halves, max_iter=2).fit(X, y, weights)
+
+
+@pytest.mark.parametrize(
+    ("ask", "why"),
+    [
+        (lambda X, y: SoftmaxClassifier().fit(X, y, ["a"] * len(X)), "sample_weight holds values of type"),
+        (lambda X, y: SoftmaxClassifier().fit(X, y, np.full(len(X), 1 + 1j)), "sample_weight holds values of type complex"),
+        (lambda X, y: SoftmaxClassifier(class_weight={0: "a"}).fit(X, y), "class_weight holds values of type"),
+        (lambda X, y: SoftmaxClassifier(callbacks=5).fit(X, y), "callbacks=5; wanted a function"),
+        (lambda X, y: LinearProblem(X, y, center="abc"), "center holds values of type"),
+        (lambda X, y: LinearProblem(X, y).value([["a"] * 12] * 3), "W holds values of type"),
+        (lambda X, y: gradcheck.check_gradient(LinearProblem(X, y), np.zeros((3, 12)), n_coordinates="5"), "n_coordinates"),
+        (lambda X, y: optim.SGD(checkpoint="path"), "an optimiser takes fastcls.optim.Checkpoint"),
+        (lambda X, y: SoftmaxClassifier(checkpoint="a\0b", random_state=0).fit(X, y), "wanted the path of a file"),
+        (lambda X, y: SoftmaxClassifier(checkpoint="folder/", random_state=0).fit(X, y), "wanted the path of a file"),
+        (lambda X, y: KNeighborsClassifier(3, p=1).fit(X, y), "p=1 with metric='l2'.* give metric='l1'"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line(ask, why):
+    X, y = data()
+    with pytest.raises(InputError, match=why) as found:
+        ask(X, y)
+    assert "\n" not in str(found.value)
+
+
+def test_p_of_the_metric_that_it_names_is_fine():
+    X, y = data()
+    for options in ({"metric": "l1", "p": 1}, {"metric": "minkowski", "p": 1}, {"metric": "manhattan"}):
+        assert KNeighborsClassifier(3, **options).fit(X, y).effective_metric_ == "l1"
