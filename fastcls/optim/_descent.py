@@ -103,13 +103,7 @@ class Descent:
             if not self._look_after(values[at - 1]):
                 rates = np.where(self.alive, rates, 0.0)
                 if self.n_models == 1:
-                    loss = values[at - 1, 0]
-                    what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
-                    raise DivergenceError(
-                        f"{what} step {self.steps - 1} with learning_rate="
-                        f"{float(rates.max(initial=0.0)) or self.last_rate:.3g}: the steps are too long for this data; use "
-                        'learning_rate="auto" or a smaller one, and centre and scale the data'
-                    )
+                    raise divergence(values[at - 1, 0], self.steps - 1, float(rates.max(initial=0.0)) or self.last_rate)
         return values
 
     last_rate = math.nan
@@ -142,6 +136,15 @@ class Descent:
         if problem.fit_intercept:
             W[:, -1] = self.biases[1 if self.nesterov else 0, part]
         return W
+
+
+def divergence(loss: float, step: int, rate: float) -> DivergenceError:
+    """What to say of a descent that went up and away."""
+    what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
+    return DivergenceError(
+        f"{what} step {step} with learning_rate={rate:.3g}: the steps are too long for this data; use "
+        'learning_rate="auto" or a smaller one, and centre and scale the data'
+    )
 
 
 def _bounds(n: int, batch_size: int) -> np.ndarray:
@@ -261,7 +264,8 @@ class SGD:
         if isinstance(rate, str):
             rate = auto_rate(problem, batch_size, random_state)
         bounds = _bounds(n, batch_size)
-        descent = Descent(
+        # A problem whose rows lie on other machines brings its own way to take steps.
+        descent = getattr(problem, "descent", Descent)(
             problem, [W], [_strengths(problem)], self.momentum, self.nesterov, int(np.diff(bounds).max())
         )
         descent.last_rate = float(rate)
