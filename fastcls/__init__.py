@@ -7,8 +7,8 @@ numerical one.
 
 What the answers *are* is written in plain NumPy in ``reference.py``; what computes them is compiled, in ``_kernels.pyx``,
 ``_linear.pyx`` and ``_simd/``. Between them ``_search.py`` plans a search and ``problem.py`` states the function being
-minimised. Everything else brings data in (``datasets/``), keeps models (``persistence.py``) or shows them (``display/``,
-``cli/``).
+minimised. Everything else brings data in (``datasets/``), keeps models (``persistence.py``), spreads the work (``dask/``) or
+shows it (``display/``, ``cli/``).
 
 ::
 
@@ -33,6 +33,7 @@ if _find_spec("fastcls._kernels") is None:
 
 if TYPE_CHECKING:
     from . import (
+        dask,
         datasets,
         demo,
         display,
@@ -67,6 +68,7 @@ __all__ = [
     "SoftmaxClassifier",
     "SoftmaxClassifierCV",
     "__version__",
+    "dask",
     "datasets",
     "demo",
     "display",

@@ -24,6 +24,7 @@ AT_HAND = {
     "qemu-aarch64": lambda: shutil.which("qemu-aarch64") is not None,
     "playwright": lambda: importlib.util.find_spec("playwright") is not None,
     "pandas": lambda: importlib.util.find_spec("pandas") is not None,
+    "distributed": lambda: importlib.util.find_spec("distributed") is not None,
 }
 
 
