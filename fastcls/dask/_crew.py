@@ -121,14 +121,15 @@ class Crew:
     def alive(self) -> set[str]:
         """Addresses of the workers there are; waits for one where there is none."""
         end = time.monotonic() + _WORKER_SECONDS
-        while self.client.status == "running":
-            found = set(self.client.nthreads())
-            if found:
-                return found
+        while self.client.status in ("running", "connecting"):
+            with suppress(OSError, TimeoutError):  # the scheduler may be away for a moment
+                found = set(self.client.nthreads())
+                if found:
+                    return found
             if time.monotonic() > end:
-                raise ClusterError(f"all workers of the cluster are gone, and none came in {_WORKER_SECONDS:.0f} s")
+                raise ClusterError(f"no worker of the cluster is there, and none came in {_WORKER_SECONDS:.0f} s")
             time.sleep(_LOOK_SECONDS)
-        raise ClusterError(f"the client is {self.client.status}: its cluster is gone; connect another and fit again")
+        raise ClusterError(f"the client is {self.client.status}: its cluster is gone; connect another and ask again")
 
     def place(self) -> None:
         """Give every shard that has no home, or lost it, a home, and begin to open it there."""

@@ -199,12 +199,12 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     def _blocks(self, crew: Crew, X: Any, k: int) -> Iterator[Any]:
         """How many queries there are; then the searches of one block after the other, each begun when it is asked for."""
         source = source_of(X, crew.client) if is_described(X) else None
-        checked = [check_rows(X, "X", estimator=self).rows] if source is None else None
-        shape, dtype = (source.shape, source.dtype) if source is not None else (checked[0].shape, checked[0].dtype)  # type: ignore[index]
-        yield shape[0]
-        step, start = _queries_of(shape[1], dtype, k), 0
-        for rows in checked if source is None else source.arrays(crew.client):  # type: ignore[union-attr]
-            rows = check_rows(rows, "X", estimator=self).rows
+        whole: Any = check_rows(X, "X", estimator=self).rows if source is None else None
+        described: Any = source if whole is None else whole
+        yield len(described)
+        step, start = _queries_of(described.shape[1], described.dtype, k), 0
+        for rows in [whole] if source is None else source.arrays(crew.client):
+            rows = rows if rows is whole else check_rows(rows, "X", estimator=self).rows
             check_magnitude(rows, "X", self.effective_metric_)
             for first in range(0, len(rows), step):
                 Q = np.ascontiguousarray(rows[first : first + step])
