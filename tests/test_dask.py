@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 
 import fastcls
-from fastcls import _threads, datasets
+from fastcls import _threads, datasets, optim
 from fastcls._validation import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -31,7 +31,7 @@ from dask import delayed
 from distributed import Client, LocalCluster
 
 import fastcls.dask as over
-from fastcls.dask import _crew, _inputs, _merge, _neighbors
+from fastcls.dask import _crew, _inputs, _merge, _neighbors, _problem
 
 LARGEST = 1 << 20  # bytes of an array that the scheduler may see
 
@@ -381,6 +381,28 @@ def test_worker_killed_in_the_middle_of_a_training_changes_nothing(name, client,
     assert "a worker was lost" in caplog.text
     assert victim not in client.nthreads()
     client.wait_for_workers(2, timeout=30)
+
+
+def test_steps_that_lead_away_are_named(client, digits):
+    with pytest.raises(optim.DivergenceError, match=r"at step \d+ with learning_rate=1e\+30: the steps are too long"):
+        over.MulticlassSVM(loss="squared_hinge", learning_rate=1e30, client=client, random_state=0).fit(*digits)
+
+
+@pytest.mark.parametrize(("largest", "wanted"), [(1e17, "float32"), (1e19, "float64")])
+def test_arithmetic_is_that_of_one_process_though_one_shard_holds_the_large_value(largest, wanted, client, monkeypatch):
+    seen = []
+    evaluate = _problem.ShardedProblem._evaluate
+    monkeypatch.setattr(_problem.ShardedProblem, "_evaluate",
+                        lambda self, weights, *args, **options: seen.append(weights.dtype.name)
+                        or evaluate(self, weights, *args, **options))  # fmt: skip
+    X, y, _ = tied()
+    X = X.astype(np.float32)
+    X[500, 2] = -largest
+    model = over.SoftmaxClassifier(solver="gd", max_iter=1, center=False, scale=False, client=client).fit(X, y)
+    assert set(seen) == {wanted}
+    problem = fastcls.LinearProblem(X, y)
+    assert problem.arithmetic == wanted
+    assert model.n_iter_ == 1
 
 
 def test_fitted_model_predicts_here_and_is_saved_as_one_of_one_process(client, digits, tmp_path):

@@ -217,7 +217,7 @@ class Round:
                 raise _LostError
             if status == "error":
                 error = self._future.exception()
-                if isinstance(error, KilledWorker):
+                if error is None or isinstance(error, KilledWorker):
                     raise _LostError
                 raise error
             if not self._homes <= self.crew.alive():

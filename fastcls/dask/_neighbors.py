@@ -33,7 +33,7 @@ from ._estimator import OverCluster, refuse_saving
 from ._inputs import Source, apart, is_described, labels_of, source_of
 from ._merge import nearest_of, one_report
 
-_BLOCK_BYTES = 1 << 22  # of a block of queries, and of its neighbours: sent to each worker once, and merged
+_BLOCK_BYTES = 1 << 23  # of a block of queries, and of its neighbours: sent to each worker once, and merged
 _BLOCKS_AT_ONCE = 2  # the next is on its way while one is searched
 _SMALL_MASK = 1 << 16  # bytes that may stand in a task
 
