@@ -8,11 +8,12 @@ worker that held it (distributed#3149); that ends a round too, and the next scat
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent import futures
 from contextlib import suppress
 from typing import Any
@@ -21,7 +22,7 @@ logger = logging.getLogger("fastcls")
 
 _LOOK_SECONDS = 0.5  # between two looks at which workers there are
 _WORKER_SECONDS = 60.0  # to wait for a first worker where all are gone: a nanny starts another in about two
-_FETCH_SECONDS = 120.0  # for one result, or what one round scatters
+_TRANSFER_SECONDS = 120.0  # for the results of one round, or what it scatters
 _ATTEMPTS = 8  # of one round: a worker that dies of it each time, of its memory limit say, will not do it
 
 
@@ -36,18 +37,6 @@ class _LostError(Exception):
 def is_direct(client: Any) -> bool:
     """Whether client and workers talk to each other, past the scheduler: unless the client was told not to."""
     return client.direct_to_workers is not False
-
-
-def fetch(client: Any, future: Any) -> Any:
-    """The result of a future that is done; `_LostError` where it does not come."""
-
-    async def ask() -> Any:
-        return await client.gather([future], direct=is_direct(client), asynchronous=True)
-
-    try:
-        return client.sync(ask, callback_timeout=_FETCH_SECONDS)[0]
-    except (OSError, TimeoutError, futures.CancelledError) as error:
-        raise _LostError from error
 
 
 class Crew:
@@ -95,17 +84,43 @@ class Crew:
 
     def broadcast(self, value: Any) -> Any:
         """A future of a value that every home has, sent to one and from worker to worker; it is in no graph."""
-        homes = sorted(set(self.homes))
-        return self.client.scatter(
-            [value], workers=homes, broadcast=len(homes) > 1, direct=is_direct(self.client), hash=False,
-            timeout=_FETCH_SECONDS,
-        )[0]  # fmt: skip
+        return self._scatter(value, set(self.homes))
 
     def send(self, home: str, value: Any) -> Any:
         """A future of a value that one worker has."""
-        return self.client.scatter(
-            [value], workers=[home], direct=is_direct(self.client), hash=False, timeout=_FETCH_SECONDS
-        )[0]
+        return self._scatter(value, {home})
+
+    def _scatter(self, value: Any, homes: set[str]) -> Any:
+        async def scatter() -> Any:
+            return await self.client.scatter(
+                [value], workers=sorted(homes), broadcast=len(homes) > 1, direct=is_direct(self.client), hash=False,
+                timeout=_TRANSFER_SECONDS, asynchronous=True,
+            )  # fmt: skip
+
+        return self._watched(scatter, homes)[0]
+
+    def fetch(self, done: list[Any], homes: set[str]) -> list[Any]:
+        """The results of futures that are done."""
+
+        async def gather() -> Any:
+            return await self.client.gather(done, direct=is_direct(self.client), asynchronous=True)
+
+        found: list[Any] = self._watched(gather, homes)
+        return found
+
+    def _watched(self, ask: Callable[[], Coroutine[Any, Any, Any]], homes: set[str]) -> Any:
+        """What a transfer gives; `_LostError` when one of the workers goes away, for which Dask itself would wait."""
+        transfer = asyncio.run_coroutine_threadsafe(ask(), self.client.loop.asyncio_loop)
+        end = time.monotonic() + _TRANSFER_SECONDS
+        try:
+            while True:
+                try:
+                    return transfer.result(timeout=_LOOK_SECONDS)
+                except (OSError, TimeoutError, futures.CancelledError) as error:
+                    if transfer.done() or time.monotonic() > end or not homes <= self.alive():
+                        raise _LostError from error
+        finally:
+            transfer.cancel()
 
     def merged(self, parts: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
         """Neighbours merged pairwise, left before right, until one is left."""
@@ -114,8 +129,8 @@ class Crew:
             parts = [self.client.submit(merge, *pair, pure=False) if len(pair) == 2 else pair[0] for pair in pairs]
         return parts[0]
 
-    def ask(self, submit: Callable[[], Any]) -> Round:
-        """A round begun: `submit()` submits its tasks and gives the future of its result."""
+    def ask(self, submit: Callable[[], list[Any]]) -> Round:
+        """A round begun: `submit()` submits its tasks and gives the futures of its results."""
         return Round(self, submit)
 
     def alive(self) -> set[str]:
@@ -162,23 +177,23 @@ class Crew:
 class Round:
     """One question to all shards under way; asked again when a worker is lost, a few times."""
 
-    def __init__(self, crew: Crew, submit: Callable[[], Any]) -> None:
+    def __init__(self, crew: Crew, submit: Callable[[], list[Any]]) -> None:
         self.crew = crew
         self.submit = submit
-        self._future: Any = None
+        self._futures: list[Any] = []
         self._homes: set[str] = set()
         self._begin()
 
     def _begin(self) -> None:
-        self._future = None
+        self._futures = []
         try:
             self.crew.place()
             self._homes = set(self.crew.homes)
-            self._future = self.submit()
-        except (OSError, TimeoutError, futures.CancelledError, KeyError) as error:  # something was sent to who is gone
-            logger.info("a round of work could not begin: %r", error)
+            self._futures = self.submit()
+        except _LostError as error:  # something was to be sent to who is gone
+            logger.info("a round of work could not begin: %r", error.__cause__)
 
-    def result(self) -> Any:
+    def results(self) -> list[Any]:
         """What came of it.
 
         Raises
@@ -193,9 +208,9 @@ class Round:
                 time.sleep(min(attempt, 4) * _LOOK_SECONDS)
                 self._begin()
             try:
-                if self._future is not None:
+                if self._futures:
                     self._wait()
-                    return fetch(self.crew.client, self._future)
+                    return self.crew.fetch(self._futures, self._homes)
             except _LostError:
                 logger.info("a round of work lost a worker, or what it had sent there")
         raise ClusterError(
@@ -204,21 +219,22 @@ class Round:
         )
 
     def _wait(self) -> None:
-        """Until the result is there; `_LostError` as soon as it cannot come."""
+        """Until the results are there; `_LostError` as soon as one cannot come."""
         from distributed import KilledWorker, wait
 
         while True:
             with suppress(TimeoutError, futures.CancelledError), self.crew.client.as_current():
-                wait([self._future], timeout=_LOOK_SECONDS)
-            status = self._future.status
-            if status == "finished":
+                wait(self._futures, timeout=_LOOK_SECONDS, return_when="ALL_COMPLETED")
+            states = {future.status for future in self._futures}
+            if states == {"finished"}:
                 return
-            if status in ("cancelled", "lost"):
+            if states & {"cancelled", "lost"}:
                 raise _LostError
-            if status == "error":
-                error = self._future.exception()
-                if error is None or isinstance(error, KilledWorker):
+            for future in self._futures:
+                error = future.exception() if future.status == "error" else None
+                if isinstance(error, KilledWorker):
                     raise _LostError
-                raise error
+                if error is not None:
+                    raise error
             if not self._homes <= self.crew.alive():
                 raise _LostError

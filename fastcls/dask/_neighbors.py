@@ -131,8 +131,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         asked = self._asked(metric)
         hidden = None if weights is None or weights.all() else weights == 0
         crew = _crew_of(client, source, n_shards, hidden, asked)
-        told = crew.ask(lambda: crew.merged([crew.submit(i, _work.describe) for i in range(n_shards)], _work.joined))
-        shards = told.result()
+        shards = crew.ask(lambda: [crew.submit(i, _work.describe) for i in range(n_shards)]).results()
         remember_features(self, source)
         self.__dict__.update(
             _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards, n_samples_fit_=source.n_rows,
@@ -173,7 +172,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 
         def finish(part: slice, under_way: Round) -> None:
             nonlocal done
-            found_S, found, told = under_way.result()
+            ((found_S, found, told),) = under_way.results()
             if left_out:
                 found_S, found = _without_self(part.start, found_S, found)
             reports.extend(told)
@@ -224,10 +223,10 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
                 yield slice(first, end), self._search_of(crew, queries, k, first if self._hidden is None else None)
 
     def _search_of(self, crew: Crew, queries: Callable[[], Any], k: int, own: int | None) -> Round:
-        def submit() -> Any:
+        def submit() -> list[Any]:
             sent = queries()
             found = [crew.submit(i, _work.search, sent, k, self.n_jobs, own) for i in range(crew.n_shards)]
-            return crew.merged(found, partial(nearest_of, k=k))
+            return [crew.merged(found, partial(nearest_of, k=k))]
 
         return crew.ask(submit)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from ._inputs import Source, apart
 from ._merge import Nodes, nodes_of, whole
 
 _IN_TASKS = 1 << 16  # bytes that may stand in every task of a round; more is scattered
+_MERGED_HERE = 1 << 22  # bytes of all workers' sums that the client adds itself: a merge on workers takes some 10 ms more
 
 
 class SharedRows:
@@ -82,8 +83,10 @@ class SharedRows:
         crew = self.crew
         n_shards = crew.n_shards
 
-        def submit() -> Any:
-            large = sum(getattr(arg, "nbytes", 0) for arg in args) > _IN_TASKS
+        n_bytes = sum(getattr(arg, "nbytes", 0) for arg in args)  # of weights, whose gradients have up to twice as many
+
+        def submit() -> list[Any]:
+            large = n_bytes > _IN_TASKS
             sent = [crew.broadcast(arg) if large and getattr(arg, "nbytes", 0) else arg for arg in args]
             parts = []
             for home, numbers in crew.by_home().items():
@@ -93,9 +96,11 @@ class SharedRows:
                     own = (crew.send(home, some) if sum(a.nbytes for a in some.values()) > _IN_TASKS else some,)
                 shards = [crew.shards[i] for i in numbers]
                 parts.append(crew.submit_at(home, function, shards, numbers, n_shards, *sent, *own))
-            return crew.merged(parts, partial(nodes_of, n_shards=n_shards))
+            if 2 * n_bytes * len(parts) <= _MERGED_HERE:
+                return parts
+            return [crew.merged(parts, partial(nodes_of, n_shards=n_shards))]
 
-        return whole(crew.ask(submit).result())
+        return whole(reduce(partial(nodes_of, n_shards=n_shards), crew.ask(submit).results()))
 
     def split(self, numbers: np.ndarray) -> dict[int, np.ndarray]:
         """Numbers of rows by shard, counted in it, in the order they came."""
@@ -106,12 +111,11 @@ class SharedRows:
         """Some rows, in this process."""
         crew, of_shards = self.crew, self.split(numbers)
 
-        def submit() -> Any:
-            wanted = [i for i, local in of_shards.items() if len(local)]
-            return crew.merged([crew.submit(i, _work.take_rows, of_shards[i]) for i in wanted], _work.stacked)
+        def submit() -> list[Any]:
+            return [crew.submit(i, _work.take_rows, local) for i, local in of_shards.items() if len(local)]
 
-        found, out = crew.ask(submit).result(), np.empty((len(numbers), self.shape[1]), dtype=self.dtype)
-        of = np.searchsorted(self.bounds[1:], numbers, side="right")
+        found = np.concatenate(crew.ask(submit).results())
+        out, of = np.empty_like(found), np.searchsorted(self.bounds[1:], numbers, side="right")
         out[np.argsort(of, kind="stable")] = found
         return out
 

@@ -121,18 +121,13 @@ def open_to_search(
     return SearchShard(pieces, blocks, start, hidden, asked, rows)
 
 
-def describe(shard: SearchShard) -> list[dict[str, Any]]:
+def describe(shard: SearchShard) -> dict[str, Any]:
     """What there is to tell of a shard: plain values."""
     worker = _worker()
-    return [{
+    return {
         "worker": "" if worker is None else worker.address, "start": shard.start, "n_rows": shard.rows.n_rows,
         "bytes": sum(chunk.nbytes for chunk in shard.rows.chunks), "filter_bytes": shard.filter_bytes,
-    }]  # fmt: skip
-
-
-def joined(left: list[Any], right: list[Any]) -> list[Any]:
-    """Descriptions of two runs of shards."""
-    return left + right
+    }  # fmt: skip
 
 
 def rows_of(shard: SearchShard, first: int, stop: int) -> np.ndarray:
@@ -358,8 +353,3 @@ def evaluate(
 def take_rows(shard: TrainShard, local: np.ndarray) -> np.ndarray:
     """Some rows of a shard."""
     return np.ascontiguousarray(shard.X[local])
-
-
-def stacked(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Rows of two runs of shards."""
-    return np.concatenate([left, right])
