@@ -7,8 +7,8 @@ numerical one.
 
 What the answers *are* is written in plain NumPy in ``reference.py``; what computes them is compiled, in ``_kernels.pyx``,
 ``_linear.pyx`` and ``_simd/``. Between them ``_search.py`` plans a search and ``problem.py`` states the function being
-minimised. Everything else brings data in (``datasets/``), keeps models (``persistence.py``) or shows them (``display/``,
-``cli/``).
+minimised. Everything else brings data in (``datasets/``), keeps models (``persistence.py``), spreads the work (``dask/``) or
+shows it (``display/``, ``cli/``).
 
 ::
 
@@ -37,6 +37,7 @@ _openmp.load()
 
 if TYPE_CHECKING:
     from . import (
+        dask,
         datasets,
         demo,
         display,
@@ -72,6 +73,7 @@ __all__ = [
     "SoftmaxClassifier",
     "SoftmaxClassifierCV",
     "__version__",
+    "dask",
     "datasets",
     "demo",
     "display",

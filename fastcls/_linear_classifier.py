@@ -175,7 +175,10 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             When a `tol` was given and not met, or training ended far above the loss of W = 0.
         """
         self._check_options()
-        rows = check_rows(X, "X")
+        return self._fit(X, check_rows(X, "X"), y, sample_weight)
+
+    def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any):
+        """`fit` on checked rows; X is asked for the names of its features only."""
         classes, codes = check_labels(y, len(rows.rows))
         checks.check_two_classes(classes)
         if self.warm_start and hasattr(self, "coef_"):
@@ -183,6 +186,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         weights = self._weights(sample_weight, classes, codes)
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(codes, weights, random_state)
+        rows = self._shared(rows, classes, codes, weights, train, held_out)
         space = self._space(rows.rows, weights, train)
         problem = self._problem(rows, codes, len(classes), weights, rows=train, **space)
         validation = None if held_out is None else self._problem(rows, codes, len(classes), weights, rows=held_out, **space)
@@ -193,8 +197,15 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self._keep(X, classes, problem, result)
         advice = advice_after(problem, result, self.solver, self.tol)
         if advice is not None:
-            warnings.warn(advice, ConvergenceWarning, stacklevel=2)
+            warnings.warn(advice, ConvergenceWarning, stacklevel=3)
         return self
+
+    def _shared(
+        self, rows: CheckedRows, classes: np.ndarray, codes: np.ndarray, weights: np.ndarray, train: np.ndarray | None,
+        held_out: np.ndarray | None,
+    ) -> CheckedRows:
+        """The rows as problems are made of them; `fastcls.dask` hands them out to workers here."""
+        return rows
 
     def _weights(self, sample_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Weights of rows, class weights multiplied in; no array where all are 1."""

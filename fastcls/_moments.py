@@ -18,8 +18,8 @@ def _pieces(X: np.ndarray):
     return (slice(start, start + step) for start in range(0, len(X), step))
 
 
-def feature_means(X: np.ndarray, weights: np.ndarray, n_threads: int) -> np.ndarray:
-    """Weighted mean of every feature, (n_features,); weights (n_rows,) or of length 0."""
+def feature_sums(X: np.ndarray, weights: np.ndarray, n_threads: int) -> np.ndarray:
+    """Weighted sum of every feature, (n_features,); weights (n_rows,) or of length 0."""
     storage = _kernels.TYPES[X.dtype.name]
     sums = np.zeros((1, padded(X.shape[1])))
     scratch = np.empty(
@@ -27,7 +27,12 @@ def feature_means(X: np.ndarray, weights: np.ndarray, n_threads: int) -> np.ndar
     )
     for piece in _pieces(X):
         _linear.column_sums(as_bytes(X[piece]), storage, weights[piece], sums, scratch, n_threads)
-    return sums[0, : X.shape[1]] / (weights.sum() if len(weights) else len(X))
+    return sums[0, : X.shape[1]]
+
+
+def feature_means(X: np.ndarray, weights: np.ndarray, n_threads: int) -> np.ndarray:
+    """Weighted mean of every feature, (n_features,); weights (n_rows,) or of length 0."""
+    return feature_sums(X, weights, n_threads) / (weights.sum() if len(weights) else len(X))
 
 
 def squared_distances(X: np.ndarray, center: np.ndarray, n_threads: int) -> np.ndarray:
@@ -54,15 +59,27 @@ def center_and_scale(
     n, d = X.shape
     with np.errstate(over="ignore", invalid="ignore"):
         mean = feature_means(X, weights, n_threads) if center else np.zeros(d)
-        spread = 1.0
+        total = None
         if scale:
             squares = squared_distances(X, mean, n_threads)
             total = float((squares * weights).sum() / weights.sum()) if len(weights) else float(squares.sum()) / n
-            spread = math.sqrt(total / d) if total >= 0 else math.nan
+    return mean, spread_of(mean, total, X.dtype)
+
+
+def spread_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
+    """The root mean square of all centred values, from the mean squared distance to the center (None: no scale is wanted).
+
+    Raises
+    ------
+    InputError
+        Where squares overflow, or weights for so small a spread would.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        spread = 1.0 if total is None else math.sqrt(total / len(mean)) if total >= 0 else math.nan
     if not (math.isfinite(spread) and np.all(np.isfinite(mean))):
         raise InputError("X has values so large that their squares overflow float64: scale the data down first")
-    if X.dtype != np.float64 and 0.0 < spread < _LEAST_SPREAD:
+    if dtype != np.float64 and 0.0 < spread < _LEAST_SPREAD:
         raise InputError(f"X differs by {spread:.3g} (root mean square), and weights for it would overflow float32: scale "
                          "the data up first, or give float64")
     # Rounding of the mean alone is no spread: a constant feature of 0.1 would be divided by 1e-17.
-    return mean, spread if spread > 1e-14 * float(np.abs(mean).max(initial=0.0)) else 1.0
+    return spread if spread > 1e-14 * float(np.abs(mean).max(initial=0.0)) else 1.0

@@ -68,6 +68,19 @@ def effective(n_jobs: int | None) -> int:
     return min(wanted, limit) if limit == 1 or limit < _OPENMP_AT_IMPORT else wanted
 
 
+def of_worker(n_jobs: int | None, n_given: int) -> int:
+    """Threads to use for `n_jobs` in a worker of a cluster that was given `n_given` by whoever started it.
+
+    OMP_NUM_THREADS and OpenMP's own number say nothing there: Dask's nanny sets them to 1 for every worker.
+    """
+    check_n_jobs(n_jobs)
+    if not _kernels.HAS_OPENMP or _forked:
+        return 1
+    if n_jobs is None:
+        return max(1, n_given)
+    return int(n_jobs) if n_jobs > 0 else max(1, _cores(physical=False) + 1 + int(n_jobs))
+
+
 @functools.cache
 def _pools() -> ThreadpoolController:
     return ThreadpoolController()

@@ -129,8 +129,11 @@ def _largest_magnitude(block: np.ndarray) -> float:
     return max(-float(block.min()), float(block.max()))  # NaN goes through both
 
 
-def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> None:
-    """Refuse NaN, infinity, and values whose sums could overflow; the first offender's row and column are named."""
+def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, first: int = 0) -> None:
+    """Refuse NaN, infinity, and values whose sums could overflow; the first offender's row and column are named.
+
+    `first` is the number of the first row, where these are part of more.
+    """
     if rows.dtype.kind != "f":
         return
     step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
@@ -143,13 +146,13 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf) -> 
             row, column = np.argwhere(bad)[0]
             what = "NaN" if np.isnan(block[row, column]) else "infinity"
             raise InputError(
-                f"{name} contains {what}, first at row {start + row}, column {column}; wanted finite numbers: "
+                f"{name} contains {what}, first at row {first + start + row}, column {column}; wanted finite numbers: "
                 "remove or fill such values first"
             )
         row, column = np.argwhere(np.abs(block) > max_abs)[0]
         raise InputError(
-            f"{name} has {block[row, column]:g} at row {start + row}, column {column}; above {max_abs:.3g} the sum of "
-            f"{rows.shape[1]} terms could overflow float64: scale the data down first"
+            f"{name} has {block[row, column]:g} at row {first + start + row}, column {column}; above {max_abs:.3g} the sum "
+            f"of {rows.shape[1]} terms could overflow float64: scale the data down first"
         )
 
 
@@ -382,9 +385,9 @@ def check_n_jobs(n_jobs: Any) -> None:
         raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
 
 
-def check_magnitude(rows: np.ndarray, name: str, metric_name: str) -> None:
+def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 0) -> None:
     """Refuse float64 rows so large that a sum of this metric could overflow."""
     from .metrics import METRICS
 
     if rows.dtype == np.float64:
-        check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]))
+        check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]), first)

@@ -38,6 +38,11 @@ def as_bytes(X: np.ndarray) -> np.ndarray:
     return np.asarray(X).view(np.uint8)
 
 
+def has_large(X: np.ndarray) -> bool:
+    """Whether products of these rows could overflow float32."""
+    return X.dtype == np.float32 and max(float(X.max(initial=0)), -float(X.min(initial=0))) > _LARGEST_SINGLE
+
+
 def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
     """Scores W x + b of every row in float64, (n_rows, n_classes); a row's scores depend on that row only, bit for bit.
 
@@ -124,15 +129,7 @@ class LinearProblem:
         sample_weight=None, rows=None, penalize_intercept: bool = True, arithmetic: str | None = None,
         n_jobs: int | None = None, **options: Any,
     ):
-        self.loss = find_loss(loss)
-        self.penalty = checks.check_penalty(penalty, max_norm)
-        self.alpha = float(_validation.check_number("alpha", alpha, minimum=0))
-        self.max_norm = math.inf if max_norm is None else float(max_norm)
-        ratio = checks.check_l1_ratio(l1_ratio)
-        l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)
-        self.l1, self.l2 = self.alpha * l1, self.alpha * l2
-        self.loss_options = checks.check_loss_options(self.loss.name, self.loss.options, options)
-        self.options = option_values(self.loss, options)
+        self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
         # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
         self.X = X.rows if isinstance(X, _validation.CheckedRows) else _validation.check_rows(X).rows
         self.n_features = self.X.shape[1]
@@ -145,11 +142,7 @@ class LinearProblem:
             checks.check_sample_weight(self.weights, len(self.X))
             # rows may hold a row more than once, and then it counts so often
             self.weights = self.weights * (self.n_samples / self.weights[slice(None) if rows is None else self.rows].sum())
-        self.fit_intercept = bool(fit_intercept)
-        self.penalize_intercept = bool(penalize_intercept)
-        self.shape = (self.n_classes, self.n_features + self.fit_intercept)
-        self.center = checks.check_per_feature("center", center, 0.0, self.n_features)
-        self.scale = checks.check_per_feature("scale", scale, 1.0, self.n_features)
+        self._set_space(fit_intercept, penalize_intercept, center, scale)
         if arithmetic is not None:
             _validation.one_of("arithmetic", arithmetic, _linear.REALS)
             if self.X.dtype == np.float64 and arithmetic == "float32":
@@ -168,12 +161,36 @@ class LinearProblem:
             "penalize_intercept": self.penalize_intercept, "arithmetic": self.arithmetic,
         }
 
+    def _set_terms(
+        self, loss: str, options: dict[str, Any], penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None
+    ) -> None:
+        """Loss and penalty."""
+        self.loss = find_loss(loss)
+        self.penalty = checks.check_penalty(penalty, max_norm)
+        self.alpha = float(_validation.check_number("alpha", alpha, minimum=0))
+        self.max_norm = math.inf if max_norm is None else float(max_norm)
+        ratio = checks.check_l1_ratio(l1_ratio)
+        l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)
+        self.l1, self.l2 = self.alpha * l1, self.alpha * l2
+        self.loss_options = checks.check_loss_options(self.loss.name, self.loss.options, options)
+        self.options = option_values(self.loss, options)
+
+    def _set_space(self, fit_intercept: bool, penalize_intercept: bool, center: Any, scale: Any) -> None:
+        """The space that W is in; `n_features` and `n_classes` are known."""
+        self.fit_intercept = bool(fit_intercept)
+        self.penalize_intercept = bool(penalize_intercept)
+        self.shape = (self.n_classes, self.n_features + self.fit_intercept)
+        self.center = checks.check_per_feature("center", center, 0.0, self.n_features)
+        self.scale = checks.check_per_feature("scale", scale, 1.0, self.n_features)
+
     def _choose_arithmetic(self) -> str:
-        if self.X.dtype == np.float64 or np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)):
-            return "float64"
-        if self.X.dtype == np.float32 and max(float(self.X.max(initial=0)), -float(self.X.min(initial=0))) > _LARGEST_SINGLE:
+        if self.X.dtype == np.float64 or self._is_far_out() or has_large(self.X):
             return "float64"
         return "float32"
+
+    def _is_far_out(self) -> bool:
+        """Whether singles would lose too many digits of rows less their center."""
+        return bool(np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)))
 
     def to_raw(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights and bias that give the same scores on rows as they came: (n_classes, n_features), (n_classes,)."""
@@ -304,7 +321,13 @@ class LinearProblem:
             For a W of another shape, or row numbers outside the data.
         """
         W = checks.check_weights(W, self.shape, self.fit_intercept)
-        count = self._weight_of(rows)
+        value, gradient = self.mean_and_gradient(W, rows, self._weight_of(rows))
+        if self.l1:
+            self._penalized(gradient)[...] += self.l1 * np.sign(self._penalized(W))
+        return value + self.penalty_value(W), gradient
+
+    def mean_and_gradient(self, W: np.ndarray, rows, count: float) -> tuple[float, np.ndarray]:
+        """Sum of the losses of all rows or some over `count`; its gradient, with that of the L2 penalty, if there is one."""
         totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient = np.empty(self.shape)
         inner = gradient[:, : self.n_features]
@@ -314,9 +337,7 @@ class LinearProblem:
             gradient[:, -1] = b_gradient / count
         if self.l2:
             self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
-        if self.l1:
-            self._penalized(gradient)[...] += self.l1 * np.sign(self._penalized(W))
-        return float(totals[0]) / count + self.penalty_value(W), gradient
+        return float(totals[0]) / count, gradient
 
     def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
         """The mean over some rows of z (z . v), z being centred, scaled, and with its 1 for the bias; v like a row of W."""

@@ -24,7 +24,7 @@ AT_HAND = {
     "qemu-aarch64": lambda: shutil.which("qemu-aarch64") is not None,
     "playwright": lambda: importlib.util.find_spec("playwright") is not None,
     **{name: lambda name=name: importlib.util.find_spec(name) is not None
-       for name in ("pandas", "onnx", "onnxruntime", "skops", "zarr")},
+       for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr")},
 }
 
 

@@ -48,7 +48,8 @@ def test_random_searches_begin_within_the_bound(search):
     problem = LinearProblem(X, y, "hinge", max_norm=0.1, fit_intercept=True, penalize_intercept=False)
     W = search(5, 1e-4, 0).minimize(problem, np.ones(problem.shape)).W
     assert np.linalg.norm(W[:, :-1], axis=1).max() <= 0.1 * (1 + 1e-12)
-    free = MulticlassSVM(solver="random_local_search", max_norm=1e-3, init_scale=1e-2, max_iter=8, scale=False, random_state=1)
+    options = {"max_norm": 1e-3, "init_scale": 1e-2, "max_iter": 8, "scale": False, "random_state": 1}
+    free = MulticlassSVM(solver="random_local_search", **options)
     assert np.linalg.norm(free.fit(X, y).coef_, axis=1).max() <= 1e-3 * (1 + 1e-12)
 
 

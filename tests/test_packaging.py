@@ -15,7 +15,7 @@ import fastcls
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OPTIONAL = ("typer", "rich", "matplotlib", "jinja2", "PIL", "pandas", "bokeh", "onnx", "zarr")
+OPTIONAL = ("typer", "rich", "matplotlib", "jinja2", "PIL", "pandas", "bokeh", "onnx", "zarr", "dask", "distributed")
 HOME = Path(fastcls.__file__).parent
 
 

@@ -125,13 +125,7 @@ class Descent:
             if not self._look_after(values[at - 1]):
                 rates = np.where(self.alive, rates, 0.0)
                 if self.n_models == 1:
-                    loss = values[at - 1, 0]
-                    what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
-                    raise DivergenceError(
-                        f"{what} step {self.steps - 1} with learning_rate="
-                        f"{float(rates.max(initial=0.0)) or self.last_rate:.3g}: the steps are too long for this data; use "
-                        'learning_rate="auto" or a smaller one, and centre and scale the data'
-                    )
+                    raise divergence(values[at - 1, 0], self.steps - 1, float(rates.max(initial=0.0)) or self.last_rate)
             if after is not None and at < n_steps:
                 after(values[:at])
         return values
@@ -185,6 +179,15 @@ def _joined(descent: Descent, watch: Watch, done: np.ndarray, **others: Any) -> 
     (of_descent, descent_values), (of_watch, watch_values) = descent.state(), watch.state()
     arrays = {**of_descent, **of_watch, **({"done": done} if len(done) else {})}
     return arrays, {"descent": descent_values, "watch": watch_values, **others}
+
+
+def divergence(loss: float, step: int, rate: float) -> DivergenceError:
+    """What to say of a descent that went up and away."""
+    what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
+    return DivergenceError(
+        f"{what} step {step} with learning_rate={rate:.3g}: the steps are too long for this data; use "
+        'learning_rate="auto" or a smaller one, and centre and scale the data'
+    )
 
 
 def _bounds(n: int, batch_size: int) -> np.ndarray:
@@ -315,7 +318,8 @@ class SGD:
         if isinstance(rate, str):
             rate = auto_rate(problem, batch_size, random_state)
         bounds = _bounds(n, batch_size)
-        descent = Descent(
+        # A problem whose rows lie on other machines brings its own way to take steps.
+        descent = getattr(problem, "descent", Descent)(
             problem, [W], [_strengths(problem)], self.momentum, self.nesterov, int(np.diff(bounds).max())
         )
         descent.last_rate = float(rate)

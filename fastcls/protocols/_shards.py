@@ -33,7 +33,7 @@ def nearest(
         more_S, more, _ = _search.search(
             rows, queries, min(k, rows.n_rows), metric, n_threads=n_threads, progress=progress
         )
-        S, indices = _merged(S, indices, more_S, more + start, k) if start else (more_S, more)
+        S, indices = merged(S, indices, more_S, more + start, k) if start else (more_S, more)
         start += rows.n_rows
     return S, indices
 
@@ -48,9 +48,10 @@ def nearest_at_hand(
     return S, indices
 
 
-def _merged(
+def merged(
     S: np.ndarray, indices: np.ndarray, more_S: np.ndarray, more: np.ndarray, k: int
 ) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest of two sets of neighbours in order, the second of which has the larger indices."""
     S, indices = np.concatenate([S, more_S], axis=1), np.concatenate([indices, more], axis=1)
     order = np.argsort(S, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(S, order, axis=1), np.take_along_axis(indices, order, axis=1)

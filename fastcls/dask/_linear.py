@@ -1,0 +1,152 @@
+"""Linear classifiers over the workers of a Dask cluster: the same bits for any number of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .. import linear
+from .._linear_classifier import LinearClassifier
+from .._validation import CheckedRows
+from .._validation_dask import check_client, check_n_shards, check_no_checkpoint, check_solver_of_shards
+from . import _work
+from ._estimator import OverCluster, takes_also
+from ._inputs import is_described, labels_of, source_of
+from ._problem import ShardedProblem, SharedRows
+
+_N_SHARDS = 16
+
+_PARAMETERS = """
+    Every other parameter is that of `fastcls.{name}`, but for `solver`, one of "sgd", "gd" and "lbfgs", and `n_jobs`, the
+    threads of each worker (None: those that Dask gave it).
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        None: the current one. Copies of the estimator share it; pickles leave it out.
+    n_shards : int, optional
+        Into how many parts the rows are cut, each summed by itself; sums are added in a fixed tree. The fitted weights
+        depend on it in their last bits, and never on the number of workers, which it should not be below. None: 16, or as
+        many as there are rows.
+
+    Attributes
+    ----------
+    As for `fastcls.{name}`; `to_local()` is one, with these weights.
+"""
+
+
+class _Linear(OverCluster, LinearClassifier):
+    """Training over shards; scores are computed in this process, or block by block where the rows lie elsewhere."""
+
+    n_shards: int | None
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Train on rows that workers open, and labels.
+
+        Parameters
+        ----------
+        X : path of an .npy file, memory map, dask array, or a list of paths and memory maps: (n_samples, n_features)
+            uint8, int8, float16, float32 or float64. Files must lie where every worker sees them under the same path.
+            Up to 512 KB of rows in this process's memory are taken, too.
+        y : array-like, dask array, path of an .npy file or list of paths: (n_samples,)
+        sample_weight : as y, optional
+            Rows of weight 0 leave the training set.
+
+        Raises
+        ------
+        InputError
+            Without a cluster; for data or options that cannot be used.
+        ClusterError
+        fastcls.optim.DivergenceError
+        """
+        check_solver_of_shards(self.solver)
+        self._check_options()
+        check_no_checkpoint(self.checkpoint)
+        client = check_client(self.client)
+        source = source_of(X, client)
+        weight = labels_of(sample_weight, client)
+        self._client = client
+        try:
+            return self._fit(source, CheckedRows(source, 0, ()), labels_of(y, client), weight)  # type: ignore[arg-type]
+        finally:
+            del self._client
+
+    def _shared(self, rows: Any, classes: Any, codes: Any, weights: Any, train: Any, held_out: Any) -> Any:
+        source = rows.rows
+        n_rows, n_classes = len(source), len(classes)
+        n_shards = check_n_shards(min(_N_SHARDS, n_rows) if self.n_shards is None else self.n_shards, n_rows)
+        small = np.min_scalar_type(n_classes - 1)
+        parts = np.zeros(0, dtype=np.uint8)
+        if train is not None:
+            parts = np.full(n_rows, 2, dtype=np.uint8)
+            parts[train] = 0
+            if held_out is not None:
+                parts[held_out] = 1
+        scaled = np.zeros(0)
+        if len(weights):
+            scaled = np.zeros(n_rows)
+            for part in (slice(None) if train is None else train, held_out):
+                if part is not None:
+                    some = weights[part]
+                    scaled[part] = some * (len(some) / some.sum())
+        loss, options = self._loss_and_options()
+        labels = _work.Labels(codes.astype(small), scaled, parts)
+        return SharedRows(self._client, source, n_shards, labels, held_out, loss, options, n_classes, self.n_jobs)
+
+    def _space(self, X: Any, weights: np.ndarray, train: np.ndarray | None) -> dict[str, Any]:
+        if not isinstance(X, SharedRows):
+            return super()._space(X, weights, train)
+        center, scale = X.center_and_scale(self.center, self.scale)
+        return {"center": center, "scale": scale}
+
+    def _problem(self, X: Any, codes: np.ndarray, n_classes: int, weights: np.ndarray, **options: Any) -> Any:
+        if not isinstance(X, SharedRows):
+            return super()._problem(X, codes, n_classes, weights, **options)
+        loss, loss_options = self._loss_and_options()
+        return ShardedProblem(
+            X, loss=loss, options=loss_options, n_classes=n_classes, penalty=self.penalty, alpha=self.alpha,
+            l1_ratio=self.l1_ratio, max_norm=self.max_norm, fit_intercept=self.fit_intercept, **options,
+        )
+
+    def _scores(self, X: Any) -> np.ndarray:
+        if not is_described(X):
+            return super()._scores(X)
+        client = check_client(self.client)
+        return np.concatenate([super(_Linear, self)._scores(rows) for rows in source_of(X, client).arrays(client)])
+
+    def to_local(self) -> Any:
+        """The fitted model as one process has it: it knows of no cluster, and can be saved."""
+        kind = getattr(linear, type(self).__name__)
+        params = self.get_params(deep=False)
+        model = kind(**{name: params[name] for name in kind._get_param_names()})
+        model.__dict__.update({name: value for name, value in self.__dict__.items() if name.endswith("_")})
+        return model
+
+    def save(self, path: Any, *, metadata: Any = None) -> None:
+        """Write ``to_local()`` to one safetensors file; `fastcls.load` gives a model of one process back."""
+        self.to_local().save(path, metadata=metadata)
+
+
+class MulticlassSVM(_Linear, linear.MulticlassSVM):
+    __doc__ = f"""`fastcls.MulticlassSVM` trained over shards of the rows on the workers of a Dask cluster.
+{_PARAMETERS.format(name="MulticlassSVM")}"""
+
+    def __init__(self, loss="hinge", margin=1.0, *, client=None, n_shards=None, **others):
+        super().__init__(loss, margin, **others)
+        self.client = client
+        self.n_shards = n_shards
+
+
+class SoftmaxClassifier(_Linear, linear.SoftmaxClassifier):
+    __doc__ = f"""`fastcls.SoftmaxClassifier` trained over shards of the rows on the workers of a Dask cluster.
+{_PARAMETERS.format(name="SoftmaxClassifier")}"""
+
+    def __init__(self, *, client=None, n_shards=None, **others):
+        super().__init__(**others)
+        self.client = client
+        self.n_shards = n_shards
+
+
+takes_also(MulticlassSVM.__init__, linear.MulticlassSVM)
+takes_also(SoftmaxClassifier.__init__, linear.SoftmaxClassifier)

@@ -1,0 +1,257 @@
+"""The function that training minimises, summed over shards on other machines; and steps down it by minibatches."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial, reduce
+from typing import Any
+
+import numpy as np
+
+from .. import simd
+from .._validation import CheckedRows, InputError
+from ..optim._descent import divergence
+from ..problem import LinearProblem, padded
+from . import _work
+from ._crew import Crew
+from ._inputs import Source, apart
+from ._merge import Nodes, nodes_of, whole
+
+_IN_TASKS = 1 << 16  # bytes that may stand in every task of a round; more is scattered
+_MERGED_HERE = 1 << 22  # bytes of all workers' sums that the client adds itself: a merge on workers takes some 10 ms more
+
+
+class SharedRows:
+    """Training rows handed out to workers, with their labels; stands where one process has its checked rows.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    source : Source
+    n_shards : int
+        Decides, with the rows and nothing else, how sums are rounded.
+    labels : _work.Labels
+        Of all rows.
+    held_out : ndarray or None
+        The very array of row numbers that stands for them; any other, and None, means those to train on.
+    """
+
+    def __init__(
+        self, client: Any, source: Source, n_shards: int, labels: _work.Labels, held_out: np.ndarray | None, loss: str,
+        options: dict[str, Any], n_classes: int, n_jobs: int | None,
+    ) -> None:  # fmt: skip
+        from .. import __version__
+
+        self.source = source
+        self.labels = labels
+        self.held_out = held_out
+        self.bounds = np.array(source.bounds(n_shards))
+        runs = [source.run(start, stop) for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
+        isas = sorted(set(client.run(_work.active_isa).values()))
+        if len(isas) > 1:
+            raise InputError(f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
+                             "worker adds what; set FASTCLS_ISA for all of them to one that all have")  # fmt: skip
+        trained = _work.Trained(__version__, loss, options, n_classes, n_jobs, isas[0] if isas else simd.active())
+
+        def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
+            bare, blocks = apart(runs[i])
+            own = crew.send(home, labels.run(self.bounds[i], self.bounds[i + 1]))
+            start = int(self.bounds[i])
+            return crew.submit_at(home, _work.open_to_train, bare, blocks, start, own, trained), (own, blocks)
+
+        self.crew = Crew(client, n_shards, opening, source.near(runs, client))
+
+    @property
+    def rows(self) -> SharedRows:
+        """Itself, as checked rows have theirs."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.source.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.source.dtype
+
+    def sums(self, function: Callable[..., Nodes], *args: Any, rows: dict[int, np.ndarray] | None = None) -> Any:
+        """Sums over all shards: one task a worker, and a merge on workers; `rows` of a shard go to its home only."""
+        crew = self.crew
+        n_shards = crew.n_shards
+
+        n_bytes = sum(getattr(arg, "nbytes", 0) for arg in args)  # of weights, whose gradients have up to twice as many
+
+        def submit() -> list[Any]:
+            large = n_bytes > _IN_TASKS
+            sent = [crew.broadcast(arg) if large and getattr(arg, "nbytes", 0) else arg for arg in args]
+            parts = []
+            for home, numbers in crew.by_home().items():
+                own: tuple[Any, ...] = ()
+                if rows is not None:
+                    some = {i: rows[i] for i in numbers}
+                    own = (crew.send(home, some) if sum(a.nbytes for a in some.values()) > _IN_TASKS else some,)
+                shards = [crew.shards[i] for i in numbers]
+                parts.append(crew.submit_at(home, function, shards, numbers, n_shards, *sent, *own))
+            if 2 * n_bytes * len(parts) <= _MERGED_HERE:
+                return parts
+            return [crew.merged(parts, partial(nodes_of, n_shards=n_shards))]
+
+        return whole(reduce(partial(nodes_of, n_shards=n_shards), crew.ask(submit).results()))
+
+    def split(self, numbers: np.ndarray) -> dict[int, np.ndarray]:
+        """Numbers of rows by shard, counted in it, in the order they came."""
+        of = np.searchsorted(self.bounds[1:], numbers, side="right")
+        return {i: (numbers[of == i] - self.bounds[i]).astype(np.uint32) for i in range(self.crew.n_shards)}
+
+    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+        """Some rows, in this process."""
+        crew, of_shards = self.crew, self.split(numbers)
+
+        def submit() -> list[Any]:
+            return [crew.submit(i, _work.take_rows, local) for i, local in of_shards.items() if len(local)]
+
+        found = np.concatenate(crew.ask(submit).results())
+        out, of = np.empty_like(found), np.searchsorted(self.bounds[1:], numbers, side="right")
+        out[np.argsort(of, kind="stable")] = found
+        return out
+
+    def center_and_scale(self, center: bool, scale: bool) -> tuple[np.ndarray, float]:
+        """As `_moments.center_and_scale`, over the rows to train on."""
+        from .._moments import spread_of
+
+        mean, total = np.zeros(self.shape[1]), None
+        with np.errstate(over="ignore", invalid="ignore"):
+            if center:
+                sums, weight = self.sums(_work.moments, None)
+                mean = sums / weight
+            if scale:
+                squares, weight = self.sums(_work.moments, mean)
+                total = float(squares / weight)
+        return mean, spread_of(mean, total, self.dtype)
+
+
+class ShardedProblem(LinearProblem):
+    """A `LinearProblem` whose rows lie in shards on workers: only their sums come here.
+
+    Everything but the sums is the base class's own; optimisers see no difference. Parameters are those of `LinearProblem`,
+    with `SharedRows` for X; `rows` are those to train on, or those held out.
+    """
+
+    X: Any
+
+    def __init__(
+        self, shared: SharedRows, rows: np.ndarray | None, *, loss: str, options: dict[str, Any], n_classes: int,
+        penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None, fit_intercept: bool, center: Any,
+        scale: Any,
+    ) -> None:  # fmt: skip
+        self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
+        self.X = self.shared = shared
+        self.n_features, self.n_classes = shared.shape[1], n_classes
+        self.rows = rows
+        self.n_samples = len(shared) if rows is None else len(rows)
+        self.weights = shared.labels.weights
+        self.part = 1 if rows is not None and rows is shared.held_out else 0
+        self._set_space(fit_intercept, False, center, scale)
+        wide = shared.dtype == np.float64 or self._is_far_out()
+        wide = wide or (shared.dtype == np.float32 and float(shared.sums(_work.count_large)[0]) > 0)
+        self.arithmetic = "float64" if wide else "float32"
+        self._sample: tuple[np.ndarray, LinearProblem] | None = None
+
+    @property
+    def descent(self) -> type[ShardedDescent]:
+        """How SGD and gradient descent take their steps."""
+        return ShardedDescent
+
+    def _evaluate(
+        self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
+        want_gradient: bool = False, loss_code: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        if want_losses:
+            raise ValueError("losses of single rows stay on the workers; ask a LinearProblem over those rows")
+        call = _work.Call(weights, b, n_models, want_gradient, loss_code, self.part)
+        some = None if rows is None else self.shared.split(self.row_numbers(rows)[0])
+        totals, gradient, b_gradient = self.shared.sums(_work.evaluate, call, rows=some)
+        room = np.zeros((len(gradient), padded(self.n_features)))
+        room[:, : self.n_features] = gradient
+        return totals, np.empty((0, n_models)), room, b_gradient
+
+    def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
+        """As the base class, on a copy of those rows: learning rates are found from a few hundred, by many such products."""
+        numbers = self.row_numbers(rows)[0]
+        if self._sample is None or not np.array_equal(self._sample[0], numbers):
+            local = LinearProblem(
+                CheckedRows(self.shared[numbers], 0, ()), np.zeros(len(numbers), dtype=np.int64), self.loss.name, None,
+                n_classes=self.n_classes, fit_intercept=self.fit_intercept, center=self.center, scale=self.scale,
+                sample_weight=self.weights[numbers] if len(self.weights) else None, arithmetic=self.arithmetic,
+                **self.loss_options,
+            )  # fmt: skip
+            self._sample = numbers, local
+        return self._sample[1].second_moment_times(v, None)
+
+
+class ShardedDescent:
+    """Weights on their way down, step by step on the client, in float64: what `optim._descent.Descent` is in one process.
+
+    The rule of a step is that of `_simd/linear_descent.h`, in the centred, scaled space; `trail` is the last step, or with
+    Nesterov the last point before it was pushed ahead.
+    """
+
+    last_rate = float("nan")
+
+    def __init__(
+        self, problem: ShardedProblem, Ws: Sequence[np.ndarray], strengths: Sequence[tuple[float, float, float]],
+        momentum: float, nesterov: bool, largest_batch: int,
+    ) -> None:  # fmt: skip
+        self.problem, self.momentum, self.nesterov = problem, float(momentum), bool(nesterov)
+        self.weights = np.array(Ws[0], dtype=np.float64)
+        self.trail = self.weights.copy() if nesterov else np.zeros_like(self.weights)
+        self.steps = 0
+
+    def run(self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray, **kept: Any) -> np.ndarray:
+        """One step a minibatch `order[bounds[i]:bounds[i + 1]]`; losses before them (n_steps, 1).
+
+        What one process has to keep of an unfinished epoch is not asked for: there are no checkpoints over a cluster.
+
+        Raises
+        ------
+        DivergenceError
+        """
+        values = np.empty((len(bounds) - 1, 1))
+        for at, (start, stop) in enumerate(itertools.pairwise(bounds)):
+            batch = None if stop - start == self.problem.n_samples else order[start:stop]
+            with np.errstate(over="ignore", invalid="ignore"):
+                values[at] = self._step(batch, int(stop - start), float(rates[at, 0]))
+            self.steps += 1
+            if not (np.isfinite(values[at, 0]) and np.isfinite(self.weights).all()):
+                raise divergence(float(values[at, 0]), self.steps - 1, float(rates[at, 0]) or self.last_rate)
+        return values
+
+    def _step(self, batch: np.ndarray | None, n_rows: int, rate: float) -> float:
+        problem, W = self.problem, self.weights
+        value = problem.penalty_value(W)
+        mean, gradient = problem.mean_and_gradient(W, batch, n_rows)
+        moved = W - rate * gradient
+        if not self.nesterov:
+            moved += self.momentum * self.trail
+        penalized = problem._penalized(moved)
+        if problem.l1:
+            penalized[...] = np.sign(penalized) * np.maximum(np.abs(penalized) - rate * problem.l1, 0.0)
+        if self.nesterov:
+            self.weights = moved + self.momentum * (moved - self.trail)
+            self.trail = moved
+        else:
+            self.trail = moved - W
+            self.weights = moved
+        if np.isfinite(problem.max_norm):
+            inner = problem._penalized(self.weights)
+            norms = np.sqrt((inner * inner).sum(axis=1, keepdims=True))
+            inner *= np.minimum(1.0, problem.max_norm / np.maximum(norms, np.finfo(float).tiny))
+        return mean + value
+
+    def W(self, model: int = 0) -> np.ndarray:
+        """The weights as they stand."""
+        return self.problem.projected((self.trail if self.nesterov else self.weights).copy())
