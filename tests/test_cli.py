@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -151,7 +152,8 @@ def test_leaving_one_out_is_what_the_estimator_says_of_its_own_rows():
         model = KNeighborsClassifier(row["k"], metric="l1").fit(data.X, data.y)
         assert row["cv_accuracy_mean"] == (model.predict(None) == data.y).mean()
     selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), folds="loo")
-    sentence = _sections._choice_of_k(selection)["sentence"]
+    outcome = SimpleNamespace(selection=selection)
+    sentence = _sections._choice_of_k(outcome)["sentence"]
     assert f"over {len(data.y)} rows, each left out once" in sentence
     assert "standard error" in sentence
 

@@ -44,6 +44,15 @@ def started(n_workers, threads_per_worker=1):
     return Client(cluster, set_as_default=False)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def environment_is_left_as_it_was():
+    """Dask sets OMP_NUM_THREADS and the like in this process too, when its nannies start workers."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture(scope="module")
 def client():
     """Two workers of one thread each."""
