@@ -146,7 +146,7 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
 
 cdef void ask_ahead(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows, Py_ssize_t i,
                     const void **ahead) noexcept nogil:
-    """Rows i, i + 1, ... of the tile; behind the task's end first..end those of the thread's next task, in all likelihood."""
+    """Rows i, i + 1, ... of the tile; behind the end of the task, first..end, those that this thread will likely do next."""
     cdef Py_ssize_t a, row
     for a in range(FASTCLS_ROWS_AHEAD):
         row = i + a if i + a < end else i + a + (job.n_threads - 1) * (end - first)
@@ -182,8 +182,11 @@ cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t en
                     for r in range(job.score_rows):
                         rows[r] = <const uint8_t *> job.rows[min(i + r, stop - 1)] + f * job.item_bytes
                     next_row = FASTCLS_ROWS_AHEAD * group
-                    ask_ahead(job, start, first, end, n_rows, i + (job.score_rows + next_row if next_row < job.score_rows else 0),
-                              ahead)
+                    if next_row < job.score_rows:
+                        next_row += job.score_rows
+                    else:
+                        next_row = 0
+                    ask_ahead(job, start, first, end, n_rows, i + next_row, ahead)
                     for r in range(FASTCLS_ROWS_AHEAD):
                         ahead[r] = <const uint8_t *> ahead[r] + f * job.item_bytes
                     job.scores(rows, ahead, n_features, job.W + (from_column * job.stride + f) * job.real_bytes, job.stride,
