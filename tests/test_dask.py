@@ -464,10 +464,13 @@ def test_large_weights_are_scattered_and_not_in_a_graph(client, graph_arrays_are
 def test_large_queries_and_masks_are_scattered_and_not_in_a_graph(client, graph_arrays_are_small, tmp_path):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 255, (1_300_000, 2), dtype=np.uint8)
-    weights = (np.arange(len(X)) % 2).astype(float)
-    model = over.KNeighborsClassifier(1, client=client, n_shards=1).fit(as_file(tmp_path, X), X[:, 0] % 5, weights)
-    model.predict(X[:900_000])
-    assert len(graph_arrays_are_small) > 2
+    weights = (np.arange(len(X)) % 2).astype(float)  # a mask of 1.3 MB
+    over.KNeighborsClassifier(1, client=client, n_shards=1).fit(as_file(tmp_path, X), X[:, 0] % 5, weights)
+    X = rng.integers(0, 255, (2000, 1000), dtype=np.uint8)
+    before = len(graph_arrays_are_small)
+    model = over.KNeighborsClassifier(1, client=client).fit(as_file(tmp_path, X), X[:, 0] % 5)
+    assert (model.kneighbors(X, return_distance=False)[:, 0] == np.arange(2000)).all()  # 2 MB in one block
+    assert len(graph_arrays_are_small) > before + 2
 
 
 # refusals -------------------------------------------------------------------------------------------
