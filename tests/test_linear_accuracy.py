@@ -1,7 +1,7 @@
 """What linear models reach on real data, with no argument and tuned. Skipped where the data is not at hand.
 
-Tuned is the best of a sweep over nine strengths of the penalty by cross-validation on the training rows, or of the solver that
-goes to the optimum; each is judged once on the test rows.
+Tuned is the best of nine strengths of the penalty by cross-validation on the training rows; each is judged once on the test
+rows.
 """
 
 import os
