@@ -10,7 +10,7 @@ from .. import datasets
 from .._validation import InputError, check_finite, check_magnitude
 from ..datasets import Dataset
 from ..datasets._arrays import _NPZ_KEYS
-from ..datasets._load import NAMES
+from ..datasets._load import NAMES, refuse_unfetched
 from ..datasets._npy import npz_keys
 
 #: how the library's refusals name an argument, and how the command line does
@@ -48,6 +48,7 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
 def require_data(data: str) -> None:
     """Refuse a path at which there is nothing, such as one with a slip in it, in a few words."""
     if data not in NAMES:
+        refuse_unfetched(data)
         try:
             Path(data).stat()
         except ValueError as error:  # a zero byte

@@ -16,6 +16,7 @@ from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_
 from fastcls.datasets._common import entries, existing_path
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
+from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._zarr import is_zarr, load_zarr
@@ -102,6 +103,7 @@ def load(
     if isinstance(path_or_name, str) and path_or_name in NAMES:
         _refuse_options(path_or_name, given, ())
         return NAMES[path_or_name]()
+    refuse_unfetched(path_or_name)
     path = existing_path(path_or_name, wanted=supported_layouts())
     for name, layout in LAYOUTS.items():
         if layout.recognise(path):
@@ -110,6 +112,13 @@ def load(
                 given["progress"] = progress
             return layout.loader(path, **given)
     raise InputError(f"{shown(path)} is of no known layout ({_what_is_there(path)}); wanted {supported_layouts()}")
+
+
+def refuse_unfetched(name: Any) -> None:
+    """A published data set is named, but its files are not here: say how they come."""
+    if isinstance(name, str) and name in ORIGINS and not os.path.lexists(name):
+        raise InputError(f"there is no file or folder {shown(name)} here; in Python, fastcls.datasets.fetch({name!r}) "
+                         "downloads its official files and loads them")
 
 
 def supported_layouts() -> str:
