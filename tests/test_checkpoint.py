@@ -319,7 +319,7 @@ LONG = {
 def start(name, path, changes):
     pieces = _descent._WORK_PER_CALL, _random._VALUES_PER_PASS
     code = CHILD.format(tests=str(Path(__file__).parent), name=name, path=str(path), changes=changes, pieces=pieces)
-    return subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, text=True)
 
 
 def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path, small_pieces):
