@@ -136,3 +136,12 @@ def test_defaults_are_left_out_of_the_command():
     assert _checks.RunOptions("pets", image_size=64).command == "fastcls run pets --image-size 64"
 
 
+
+
+def test_ks_may_be_runs():
+    from fastcls.cli._checks import parse_ks
+
+    assert parse_ks("1-5, 9,20-21,3") == (1, 2, 3, 4, 5, 9, 20, 21)
+    for wrong in ("5-3", "0-4", "1--3", "1-", "-3", "1-2-3", "1-9999999", "3,5-4"):
+        with pytest.raises(InputError, match="such as 1,3,5 or 1-20"):
+            parse_ks(wrong)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -118,14 +118,24 @@ def parse_cv(cv: str | None, folds: int | None) -> int | Literal["loo"] | None:
     return int(cv)
 
 
+def _run(part: str) -> Iterable[int]:
+    """One number, or all from one to another: 1-20."""
+    first, dash, last = part.partition("-")
+    if not (dash and first):
+        return (int(part),)
+    if not 1 <= int(first) <= int(last) <= 10**6:
+        raise ValueError(part)
+    return range(int(first), int(last) + 1)
+
+
 def parse_ks(text: str) -> tuple[int, ...]:
     """``1,3,5`` as sorted whole numbers, each once."""
     try:
-        ks = tuple(sorted({int(part) for part in _parts(text)}))
+        ks = tuple(sorted({k for part in _parts(text) for k in _run(part)}))
     except ValueError:
-        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5") from None
+        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5 or 1-20") from None
     if not ks or ks[0] < 1:
-        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5")
+        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5 or 1-20")
     return ks
 
 
