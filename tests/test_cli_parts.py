@@ -139,6 +139,7 @@ def test_defaults_are_left_out_of_the_command():
 
 
 def test_ks_may_be_runs():
+    from fastcls._validation import InputError
     from fastcls.cli._checks import parse_ks
 
     assert parse_ks("1-5, 9,20-21,3") == (1, 2, 3, 4, 5, 9, 20, 21)
