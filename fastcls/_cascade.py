@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from . import _encode, _filter, _kernels, _levels, _threads
-from ._codes import Codes, Level, in_panels
+from ._codes import NARROW_SHARE, SHARE, Codes, Level, in_panels
 from ._pace import Pace
 from ._rows import Rows, as_bytes, norms_for
 from ._search_report import LevelReport
@@ -123,7 +123,11 @@ class Filter:
         with _threads.one_blas_thread():
             levels = _levels.learned(rows, metric)
             costs = _costs(rows, metric, levels, probe, n_threads)
-        worth_it = {chosen: cost for chosen, cost in costs.items() if forced or cost < brute_cost(rows, metric)}
+        dearest = brute_cost(rows, metric)
+        worth_it = {
+            chosen: cost for chosen, cost in costs.items()
+            if forced or (cost < dearest and _keeps_its_share([levels[i] for i in chosen], rows))
+        }
         cheapest = _cheapest(worth_it, levels, room)
         if worth_it and cheapest is None:
             raise NoRoomError(min(bytes_beside([levels[i] for i in chosen]) for chosen in worth_it), room)
@@ -151,7 +155,11 @@ class Filter:
         if size not in self.of_other_k:
             costs = _costs(of_rows, self.metric, self.learned, probe(), n_threads)
             mine = tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)
-            cheapest = _cheapest(costs, self.learned, room) or mine
+            kept = {
+                chosen: cost for chosen, cost in costs.items()
+                if chosen == mine or _keeps_its_share([self.learned[i] for i in chosen], of_rows)
+            }
+            cheapest = _cheapest(kept, self.learned, room) or mine
             self.of_other_k[size] = [self.learned[i] for i in cheapest], costs[mine] - costs[cheapest]
         levels, saved = self.of_other_k[size]
         if saved * n_pairs * _SECONDS / n_threads <= 2.0 * self.seconds:
@@ -234,6 +242,12 @@ def _costs(
         shares = [1.0, *(left[i] for i in chosen)]
         costs[chosen] = cost_of(some, rows, min(1.0, _EARLY * shares[1]), shares[1:-1], shares[-1])
     return costs
+
+
+def _keeps_its_share(levels: list[Level], rows: np.ndarray) -> bool:
+    """Whether codes take no more of the rows' bytes than is promised; padding makes those of narrow rows dear."""
+    promised = NARROW_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
+    return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels) <= promised * _row_bytes(rows)
 
 
 def bytes_beside(levels: list[Level]) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import scipy.linalg
 
 from . import _encode, _kernels, _threads
-from ._codes import EPS, WIDEST, Codes, Level, blocks, bytes_of, padded, sample_of, storage_of
+from ._codes import EPS, NARROW_SHARE, SHARE, WIDEST, Codes, Level, blocks, bytes_of, padded, sample_of, storage_of
 
 _STEP_ROWS = 160  # sampled rows that a step is chosen on
 _FINE = 16  # steps of a fine code in one of a coarse
@@ -278,7 +278,7 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
     row_bytes = d * rows.dtype.itemsize
-    room = (0.35 if rows.dtype in (np.uint8, np.float32, np.float64) else 0.6) * row_bytes - _TERMS
+    room = (SHARE if rows.dtype in (np.uint8, np.float32, np.float64) else NARROW_SHARE) * row_bytes - _TERMS
     if is_float:
         room -= padded(d, "l2")
     counts: list[int] = []

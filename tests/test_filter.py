@@ -299,3 +299,17 @@ def test_a_few_unlucky_queries_do_not_end_filtering(monkeypatch, times, least, m
     filtered = model.search_report_.levels[0].pairs_in // len(X)
     assert least <= filtered <= most
     assert ("brute" in model.search_report_.path) == (filtered < len(Q))
+
+
+@pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("width", [32, 33, 64, 100, 129, 200])
+def test_codes_take_no_more_than_their_share(dtype, metric, width):
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(40, width))
+    X = centers[rng.integers(0, 40, 4300)] * 30 + rng.normal(size=(4300, width)) + (128 if dtype == "uint8" else 0)
+    X = np.clip(X, 0 if dtype == "uint8" else -127, 255 if dtype == "uint8" else 127).astype(dtype)
+    model = NearestNeighbors(n_neighbors=3, metric=metric).fit(X)
+    model.kneighbors(X[:1200])
+    share = 0.6 if dtype in ("int8", "float16") else 0.35
+    assert model.search_report_.filter_bytes <= share * X.nbytes + 8 * 64  # and the last panel's empty places

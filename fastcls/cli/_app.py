@@ -95,7 +95,7 @@ Data = Annotated[str, typer.Argument(metavar="DATA", help="digits, or the path o
                                      "binary version, a folder of images by class, an .npz or .npy.")]
 Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of the rows of an .npy or .npz, as an .npy.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
-Ks = Annotated[str | None, typer.Option(metavar="1,3,5", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
+Ks = Annotated[str | None, typer.Option(metavar="1,3,5-9", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
 Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Of knn,random_search,svm,softmax (default: all).")]
 ImageSize = Annotated[int | None, typer.Option(metavar="PIXELS", help="Height and width of a folder's images (default: "
                                                "their common size up to 256, else 32).")]
