@@ -104,6 +104,23 @@ def our_optimum(X, y, center, rival_W):
                         "objective": exact.value(result.W), "rival_objective": float(value)}
 
 
+# In a process of its own: the most memory that a fit takes above what the process had, its rows among it (Linux).
+PEAK = """
+import sys
+from fastcls import SoftmaxClassifier, datasets
+def bytes_of(name):
+    (line,) = [line for line in open("/proc/self/status") if line.startswith(name + ":")]
+    return int(line.split()[1]) * 1024
+data = datasets.load(sys.argv[1])
+SoftmaxClassifier(max_iter=1, random_state=0).fit(data.X[:256], data.y[:256])  # what is loaded once
+open("/proc/self/clear_refs", "w").write("5")
+before = bytes_of("VmRSS")
+SoftmaxClassifier(max_iter=3, random_state=0).fit(data.X, data.y)
+print(bytes_of("VmHWM") - before)
+"""
+MOST_EXTRA_BYTES = 60_000_000
+
+
 # Row -> title and targets: how many times as fast as each rival, and the share of a limit.
 ROWS = {
     "softmax": ("epoch of softmax, uint8", {"torch": 8, "numpy": 6, "SGDClassifier": 25}),
@@ -113,6 +130,7 @@ ROWS = {
     "sweep": ("epoch of 32 settings, uint8", {"torch, one by one": 3, "limit": 0.75}),
     "search": ("random search, a W", {"numpy": 6}),
     "optimum": ("63,666 x 384 float32, 58 classes, to one gradient norm", {"LogisticRegression": 3}),
+    "memory": ("peak memory of a fit on uint8, above its input", {}),
 }
 
 
@@ -170,6 +188,10 @@ class Bench:
 
         return our_search(self.X, self.y), {"numpy": self.rival("search", "numpy", make)["seconds"]}, {}
 
+    def memory(self):
+        done = subprocess.run([sys.executable, "-c", PEAK, self.options.cifar], check=True, capture_output=True, text=True)
+        return int(done.stdout), {}, {}
+
     def optimum(self):
         E = np.load(self.options.embeddings).astype(np.float32)
         labels = np.load(self.options.labels).astype(np.int64)
@@ -181,10 +203,16 @@ class Bench:
 
 def markdown(measured):
     """The table of what was measured."""
-    lines = ["# `python -m bench.linear_speed`", "", "Two threads, a row in one run, medians; shares are of NumPy's sgemm.",
+    machines = sorted({f"{row['machine']['processor']}, {row['machine']['cpus']} cpus" for row in measured.values()})
+    lines = ["# `python -m bench.linear_speed`", "", f"{' and '.join(machines)}. Two threads, a row in one run, medians; "
+             "shares are of NumPy's sgemm.",
              "", "| work | ours | against | value | target | met | date |", "|" + "---|" * 7]
     for name, (title, targets) in ROWS.items():
         row = measured.get(name)
+        if name == "memory" and row:
+            met = "yes" if row["ours"] <= MOST_EXTRA_BYTES else "**no**"
+            most = f"{MOST_EXTRA_BYTES / 1e6:.0f} MB"
+            lines.append(f"| {title} | {row['ours'] / 1e6:.1f} MB | | | {most} | {met} | {row['date']} |")
         for against, target in targets.items() if row else ():
             theirs = row["rivals"].get(against)
             value = theirs / row["ours"] if theirs else row["more"][against]
