@@ -139,7 +139,7 @@ class FoldsDisplay(Drawn):
         self.ax_.add_patch(Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=_style.GREEN, alpha=0.25,
                                      ec="none", lw=0))  # fmt: skip
         self._write(1 - TEST / 2, -0.75, "test")
-        self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,} rows,\nkept for\nthe end")
+        self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,}\nrows, kept\nfor the end")
 
     def _box(self, turn: int, left: float, right: float, colour: str, alpha: float) -> None:
         from matplotlib.patches import Rectangle
