@@ -262,7 +262,7 @@ def test_the_picture_of_folds_has_their_widths_colours_and_accuracies(n_folds: i
         assert apart.get_x() > right + 0.01
     written = " ".join(text for text, _ in texts(shown.figure_))
     assert ("80.0" in written) is ("accuracy" in more)
-    assert (f"{more.get('n_test', 0):,} rows" in written) is ("n_test" in more)
+    assert (f"{more.get('n_test', 0):,} rows" in written.replace("\n", " ")) is ("n_test" in more)
     assert collisions(shown.figure_) == []
     assert outside(shown.figure_) == []
     assert shown.figure_.get_figwidth() * 96 <= 420
