@@ -92,3 +92,16 @@ def test_sources_without_the_compiled_core_say_so(tmp_path):
     done = python("import fastcls", tmp_path, PYTHONPATH="")
     assert done.returncode == 1
     assert re.search(r"ImportError: .*core is not compiled: install it", done.stderr.splitlines()[-1])
+
+
+def test_threads_wait_briefly_awake_unless_the_user_says_otherwise(tmp_path, monkeypatch):
+    """GNU's libgomp shows what it has read of the environment when it is loaded."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    code = "import os, fastcls; print('GOMP_SPINCOUNT' in os.environ)"
+    for given, wanted in ({}, "10000"), ({"GOMP_SPINCOUNT": "77"}, "77"), ({"OMP_WAIT_POLICY": "passive"}, "0"):
+        done = python(code, tmp_path, OMP_DISPLAY_ENV="verbose", **given)
+        assert done.stdout == f"{'GOMP_SPINCOUNT' in given}\n"
+        if "GOMP_SPINCOUNT" not in done.stderr:
+            pytest.skip("fastcls was not built with GNU's OpenMP")
+        assert f"GOMP_SPINCOUNT = '{wanted}'" in done.stderr
