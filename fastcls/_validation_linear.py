@@ -211,14 +211,17 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
     return found
 
 
-def check_fold(train: np.ndarray, test: np.ndarray, n_rows: int) -> None:
-    """Rows to train on (of any weight) and rows to test on, all of them there."""
+def check_fold(train: np.ndarray, test: np.ndarray, weights: np.ndarray, n_rows: int) -> np.ndarray:
+    """The rows of weight above 0 among those to train on; there are some, and some to test on, and all are rows of X."""
     for name, rows in (("train", train), ("test", test)):
         if not len(rows):
-            raise InputError(f"a fold of cv has no {name} rows{' of weight above 0' if name == 'train' else ''}; every fold "
-                             "needs some")
+            raise InputError(f"a fold of cv has no {name} rows; every fold needs some")
         if rows.min() < 0 or rows.max() >= n_rows:
             raise InputError(f"a fold of cv names row {int(max(rows.max(), -rows.min()))}; there are rows 0 to {n_rows - 1}")
+    counted = train[weights[train] > 0] if len(weights) else train
+    if not len(counted):
+        raise InputError("a fold of cv has no train rows of weight above 0; every fold needs some")
+    return counted
 
 
 def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:

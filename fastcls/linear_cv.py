@@ -99,25 +99,22 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         weights = base._weights(sample_weight, classes, codes)
         settings = [{"alpha": alpha, "learning_rate": rate} for alpha, rate in itertools.product(alphas, rates)]
         scores, losses = [], []
-        self._unfinished = 0
+        n_unfinished = 0
         for train, test in self._folds(rows.rows, codes):
-            checks.check_fold(train, test, len(codes))
-            if len(weights):
-                train = train[weights[train] > 0]
-                checks.check_fold(train, test, len(codes))
+            train = checks.check_fold(train, test, weights, len(codes))
             space = base._space(rows.rows, weights, train)
             problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
             problem.l1 = problem.l2 = 0.0  # each setting has its own
-            Ws = self._train(base, problem, settings)
+            Ws, unfinished = self._train(base, problem, settings)
+            n_unfinished += unfinished
             of_fold = [_judge(problem, W, test) for W in Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
-        if self._unfinished:
+        if n_unfinished:
             warnings.warn(
-                f"{self._unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
+                f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
                 "iterations with a gradient above tol: raise max_iter or tol", ConvergenceWarning, stacklevel=2,
             )  # fmt: skip
-        del self._unfinished
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
         begun = time.perf_counter()
@@ -138,8 +135,8 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             folds = check_cv(self.cv, codes, classifier=True)
         return [(np.sort(train), np.sort(test)) for train, test in folds.split(np.zeros((len(codes), 1)), codes)]
 
-    def _train(self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]]) -> list[np.ndarray]:
-        """W of every setting, trained on the rows of one fold."""
+    def _train(self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]]) -> tuple[list[np.ndarray], int]:
+        """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met."""
         random_state = check_random_state(self.random_state)
         start = base._start(problem, random_state)
         parts = [PENALTIES[base.penalty].parts(base.l1_ratio) if base.penalty else (0.0, 0.0)] * len(settings)
@@ -159,20 +156,22 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             batch_size=base.batch_size, schedule=base.schedule, momentum=base.momentum, nesterov=base.nesterov,
             random_state=random_state,
         )
-        return Ws
+        return Ws, 0
 
-    def _path(self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list) -> list[np.ndarray]:
+    def _path(
+        self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list
+    ) -> tuple[list[np.ndarray], int]:
         """L-BFGS from the strongest penalty to the weakest, each from where the last ended."""
         Ws: list[np.ndarray] = [start] * len(strengths)
-        W = start
+        W, unfinished = start, 0
         for at in sorted(range(len(strengths)), key=lambda at: -strengths[at][1]):
             problem.l2 = strengths[at][1]
             tol = 1e-4 if base.tol is None else base.tol
             found = optim.LBFGS(base._epochs(problem.n_samples), tol).minimize(problem, W)
             Ws[at] = W = found.W
-            self._unfinished += found.converged is False
+            unfinished += found.converged is False
         problem.l2 = 0.0
-        return Ws
+        return Ws, unfinished
 
     def _choose(self, settings: list[dict[str, Any]], scores: np.ndarray, losses: np.ndarray) -> None:
         """cv_results_ and the best setting: of equal accuracies the one with the smaller loss."""

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,18 +13,13 @@ from sklearn.preprocessing import StandardScaler
 import fastcls
 from fastcls._validation import InputError
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _labels import LABELS
+
 needs_onnx = pytest.importorskip("onnx", reason="onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
 LINEAR = ["MulticlassSVM", "SoftmaxClassifier"]
-LABELS = {
-    "int64": np.array([7, -3, 2**40]),
-    "uint8": np.array([0, 9, 255], dtype=np.uint8),
-    "bool": np.array([True, False]),
-    "float32": np.array([-1.0, 1.0, 2.0], dtype=np.float32),
-    "str": np.array(["Maus", "Hündin", "a b\n\x1b[31m"]),
-    "object": np.array(["cat", "a very long name of a class"], dtype=object),
-}
 
 
 def rows(dtype="uint8", n=300, d=20, seed=0):

@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import pickle
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,16 +18,11 @@ import fastcls
 from fastcls import _safetensors, persistence
 from fastcls._validation import InputError
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _labels import LABELS
+
 NAMES = sorted(persistence.CLASSES)
 DTYPES = ("uint8", "int8", "float16", "float32", "float64")
-LABELS = {
-    "int64": np.array([7, -3, 2**40]),
-    "uint8": np.array([0, 9, 255], dtype=np.uint8),
-    "bool": np.array([True, False]),
-    "float32": np.array([-1.0, 1.0, 2.0], dtype=np.float32),
-    "str": np.array(["Maus", "Hündin", "a b\n\x1b[31m"]),
-    "object": np.array(["cat", "a very long name of a class"], dtype=object),
-}
 
 
 def rows(dtype="uint8", n=40, d=6, seed=0):

@@ -26,10 +26,9 @@ from .._validation import (
 )
 from .._validation_dask import check_client, check_n_shards
 from .._validation_linear import check_sample_weight
-from .._voting import Weights
 from . import _work
 from ._crew import Crew, Round
-from ._estimator import OverCluster, refuse_saving
+from ._estimator import OverCluster, refuse_saving, takes_also
 from ._inputs import Source, apart, is_described, labels_of, source_of
 from ._merge import nearest_of, one_report
 
@@ -74,29 +73,8 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     'l1'
     """
 
-    def __init__(
-        self,
-        n_neighbors: int = 5,
-        *,
-        metric: str = "l2",
-        weights: Weights = "uniform",
-        temperature: float = 0.07,
-        tie_break: str = "smallest",
-        class_weight: Any = None,
-        algorithm: str = "auto",
-        p: int = 2,
-        leaf_size: int = 30,
-        metric_params: dict[str, Any] | None = None,
-        n_jobs: int | None = None,
-        client: Any = None,
-        n_shards: int | None = None,
-        verbose: int = 0,
-    ) -> None:
-        super().__init__(
-            n_neighbors, metric=metric, weights=weights, temperature=temperature, tie_break=tie_break,
-            class_weight=class_weight, algorithm=algorithm, p=p, leaf_size=leaf_size, metric_params=metric_params,
-            n_jobs=n_jobs,
-        )  # fmt: skip
+    def __init__(self, n_neighbors=5, *, client=None, n_shards=None, verbose=0, **others):
+        super().__init__(n_neighbors, **others)
         self.client = client
         self.n_shards = n_shards
         self.verbose = verbose
@@ -238,6 +216,9 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 def _queries_of(n_features: int, dtype: np.dtype, k: int) -> int:
     """Queries of a block."""
     return max(1, min(_BLOCK_BYTES // (n_features * dtype.itemsize), _BLOCK_BYTES // (16 * k)))
+
+
+takes_also(KNeighborsClassifier.__init__, neighbors.KNeighborsClassifier)
 
 
 def _crew_of(client: Any, source: Source, n_shards: int, hidden: np.ndarray | None, asked: _work.Asked) -> Crew:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     return _assemble(X, y, *test, name=name)
 
 
+def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "arrays") -> tuple[str, str, str, str]:
+    """What X, y, X_test and y_test are called among the arrays of a file; the last two may be missing, but not one alone."""
+    names = next((row for row in _NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
+    if names is None:
+        wanted = " or ".join(f"{X}, {y}" for X, y, *_ in _NPZ_KEYS)
+        raise InputError(f"{shown(file)} has the {kind} {shown_list(there) or 'none'}; wanted {wanted}")
+    _, _, X_test, y_test = names
+    if (X_test in there) != (y_test in there):
+        raise InputError(f"{shown(file)} has only one of {X_test} and {y_test}; wanted both or neither")
+    return names
+
+
 def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load an .npz file.
 
@@ -88,13 +101,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """
     file = existing_path(path, wanted="an .npz file")
     there = npz_keys(file)
-    names = next((row for row in _NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
-    if names is None:
-        wanted = " or ".join(f"{X}, {y}" for X, y, *_ in _NPZ_KEYS)
-        raise InputError(f"{shown(file)} has the arrays {shown_list(there) or 'none'}; wanted {wanted}")
-    _X, _y, _X_test, _y_test = names
-    if (_X_test in there) != (_y_test in there):
-        raise InputError(f"{shown(file)} has only one of {_X_test} and {_y_test}; wanted both or neither")
+    names = _X, _y, _X_test, _y_test = _names_among(there, file, labels)
     extra = [key for key in ("class_names", "image_shape") if key in there]
     wanted_keys = [key for key in names if key in there and not (key == _y and labels is not None)]
     arrays = read_npz(file, [*wanted_keys, *extra])

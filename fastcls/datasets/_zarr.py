@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 from fastcls import _memory
-from fastcls._shown import reason, shown, shown_list
+from fastcls._shown import reason, shown
 from fastcls._validation import InputError
-from fastcls.datasets._arrays import _NPZ_KEYS, _assemble, _given_labels
+from fastcls.datasets._arrays import _assemble, _given_labels, _names_among
 from fastcls.datasets._common import existing_path, file_size, name_of
 from fastcls.datasets._dataset import Dataset
 
@@ -66,13 +66,7 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
             raise InputError(f"{shown(folder)} is one zarr array without labels; give labels=, or a group of X and y")
         return _assemble(_read(folder), _given_labels(labels), name=name_of(folder).removesuffix(".zarr"))
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
-    names = next((row for row in _NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
-    if names is None:
-        wanted = " or ".join(f"{X}, {y}" for X, y, *_ in _NPZ_KEYS)
-        raise InputError(f"{shown(folder)} has the zarr arrays {shown_list(there) or 'none'}; wanted {wanted}")
-    _X, _y, _X_test, _y_test = names
-    if (_X_test in there) != (_y_test in there):
-        raise InputError(f"{shown(folder)} has only one of {_X_test} and {_y_test}; wanted both or neither")
+    _X, _y, _X_test, _y_test = _names_among(there, folder, labels, "zarr arrays")
     attributes = _head(folder)["attributes"]
     tested = _X_test in there
     return _assemble(
