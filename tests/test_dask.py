@@ -343,6 +343,15 @@ def weights_of(model):
     return [model.coef_, model.intercept_, model.loss_history_, model.val_history_]
 
 
+def test_norms_stay_within_their_bound_with_nesterov(client, digits):
+    X, y = digits
+    made = over.SoftmaxClassifier(
+        solver="gd", max_iter=10, max_norm=0.3, nesterov=True, schedule="constant", scale=False, random_state=0, client=client
+    )  # fmt: skip
+    norms = np.linalg.norm(made.fit(X, y).coef_, axis=1)
+    assert 0.29 < norms.max() <= 0.3 * (1 + 1e-12)
+
+
 @pytest.mark.parametrize("name", TRAININGS)
 def test_weights_have_the_same_bits_for_1_2_and_4_workers(name, client, others, digits, tmp_path):
     X, y = digits
