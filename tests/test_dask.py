@@ -346,7 +346,8 @@ def weights_of(model):
 def test_norms_stay_within_their_bound_with_nesterov(client, digits):
     X, y = digits
     made = over.SoftmaxClassifier(
-        solver="gd", max_iter=10, max_norm=0.3, nesterov=True, schedule="constant", scale=False, random_state=0, client=client
+        solver="gd", max_iter=10, max_norm=0.3, nesterov=True, schedule="constant", scale=False, random_state=0,
+        client=client,
     )  # fmt: skip
     norms = np.linalg.norm(made.fit(X, y).coef_, axis=1)
     assert 0.29 < norms.max() <= 0.3 * (1 + 1e-12)
