@@ -6,8 +6,7 @@ import errno
 import hashlib
 import os
 import secrets
-import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -50,14 +49,12 @@ def replacing(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; choose another folder") from None
     try:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
         os.close(descriptor)
         yield beside
-        beside.chmod(mode)  # a writer may have put a file of its own there: safetensors 0.8's is its owner's alone
         _flush_to_disk(beside, os.O_RDWR)
         os.replace(beside, target)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; make room on the disk") from None
     finally:
@@ -74,11 +71,25 @@ def _flush_to_disk(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def digest(array: np.ndarray) -> str:
-    """Type, shape and bytes of an array in 32 hexadecimal digits; of a memory map one piece after the other is read."""
-    found = hashlib.blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=16)
-    array = array[None] if array.ndim == 0 else array
-    step = max(1, _PIECE_BYTES // max(1, array.nbytes // max(1, len(array))))
-    for first in range(0, len(array), step):
-        found.update(np.ascontiguousarray(array[first : first + step]).view(np.uint8).data)
+def digest(*chunks: np.ndarray) -> str:
+    """Type, shape and bytes of an array, or of one in chunks of its rows, in 32 hexadecimal digits."""
+    found = hashing(chunks)
+    for piece in pieces(chunks):
+        found.update(piece)
     return found.hexdigest()
+
+
+def hashing(chunks: Sequence[np.ndarray]) -> hashlib.blake2b:
+    """The start of `digest`, which knows type and shape; all `pieces` are to follow."""
+    first = chunks[0]
+    shape = first.shape if len(chunks) == 1 else (sum(map(len, chunks)), *first.shape[1:])
+    return hashlib.blake2b(f"{first.dtype.str} {shape}".encode(), digest_size=16)
+
+
+def pieces(chunks: Sequence[np.ndarray]) -> Iterator[memoryview]:
+    """The bytes of arrays in C order, some 16 MB at a time: of a memory map one piece after the other is read."""
+    for array in chunks:
+        rows = array[None] if array.ndim == 0 else array
+        step = max(1, _PIECE_BYTES // max(1, rows.nbytes // max(1, len(rows))))
+        for first in range(0, len(rows), step):
+            yield np.ascontiguousarray(rows[first : first + step]).view(np.uint8).data

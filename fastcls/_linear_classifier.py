@@ -21,7 +21,7 @@ from . import _threads, optim
 from . import _validation_linear as checks
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
-from ._safetensors import expect
+from ._safetensors import Arrays, Saved, expect
 from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
@@ -360,7 +360,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         winners = self._scores(X).argmax(axis=1)
         return self.classes_[winners]
 
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _saved_state(self) -> tuple[Saved, dict[str, Any]]:
         arrays = {"coef": self.coef_, "intercept": self.intercept_, "loss_history": np.asarray(self.loss_history_)}
         values = {"n_iter": int(self.n_iter_), "learning_rate": getattr(self, "learning_rate_", None)}
         if hasattr(self, "center_"):  # a model made by hand from weights has none
@@ -370,7 +370,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
         return arrays, values
 
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         self.coef_ = expect(arrays, "coef", (len(self.classes_), None))
         self.intercept_ = expect(arrays, "intercept", (len(self.classes_),))
         self.loss_history_ = expect(arrays, "loss_history", (None,))

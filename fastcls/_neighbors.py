@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,13 +14,16 @@ from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from . import _search, _threads
+from . import _rows_files, _search, _threads
+from ._files import digest
 from ._rows import Rows
-from ._safetensors import expect
+from ._safetensors import Arrays, Saved, expect
 from ._search import Take
 from ._search_report import SearchReport
+from ._shown import shown
 from ._validation import (
     STORED_TYPES,
+    InputError,
     check_algorithm,
     check_magnitude,
     check_metric,
@@ -29,7 +35,7 @@ from ._validation import (
     remember_features,
 )
 from .metrics import METRICS
-from .persistence import SaveMixin
+from .persistence import SaveMixin, save
 
 
 class _LastReports(threading.local):
@@ -55,6 +61,7 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     _rows: Rows
     _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
+    _unread: tuple[str, str] | None = None  # digest of rows a loaded model has yet to read, and the model's path
     n_samples_fit_: int
     effective_metric_: str
 
@@ -80,6 +87,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         """The same of a partial_fit: all rows, these behind those that are there."""
         if not self.__sklearn_is_fitted__():
             return self._checked_fit(X, copy)
+        self._check_bytes()
         more, metric = self._checked_fit(X, copy)
         check_more_rows(self, X, more.chunks[0], self._rows.dtype)
         if metric != self.effective_metric_:
@@ -93,11 +101,12 @@ class Neighbors(SaveMixin, BaseEstimator):
         _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
         if not (more and self.__sklearn_is_fitted__()):
             remember_features(self, X)
-        self.__dict__.update(_rows=rows, n_samples_fit_=rows.n_rows, effective_metric_=metric, **fitted)
+        self.__dict__.update(_rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric, **fitted)
 
     def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""
         check_is_fitted(self, "n_samples_fit_")
+        self._check_bytes()
         k = self.n_neighbors if k is None else k
         checked = None
         if X is not None:
@@ -198,13 +207,65 @@ class Neighbors(SaveMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_samples_fit_")
 
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        chunks = self._rows.chunks
-        rows = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-        return {"X": rows}, {}
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, rows: str = "inside"
+    ) -> None:
+        """Write the fitted model to one safetensors file: whole, or not at all.
 
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        rows = expect(arrays, "X", (None, None), STORED_TYPES)
-        self._rows = Rows([rows])
-        self.n_samples_fit_, self.n_features_in_ = rows.shape
+        Parameters
+        ----------
+        path : str or path
+            The file; an older one is replaced only once the new one is complete on disk.
+        metadata : dict, optional
+            Whatever shall travel with the model, as JSON knows it: `fastcls.load` hands it back as ``metadata_``. A
+            loaded model's own ``metadata_`` is not written again unless it is given here.
+        rows : {"inside", "beside"}
+            The training rows are written into the file, or stay in the files in the same folder whose memory maps the model
+            was fitted on (``numpy.load(file, mmap_mode="r")``): the model then has their names, sizes and a checksum of the
+            rows, and is of use only beside them.
+
+        Raises
+        ------
+        InputError
+            If a parameter is no plain value (a callable, a RandomState), the path cannot be written, or rows that should
+            stay beside are not memory maps of files there.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
+        one_of("rows", rows, ["inside", "beside"])
+        save(self, path, metadata, beside=rows == "beside")
+
+    def _saved_state(self, folder: Path | None = None) -> tuple[Saved, dict[str, Any]]:
+        self._check_bytes()
+        chunks = self._rows.chunks
+        if folder is None:
+            return {"X": chunks}, {}
+        files = _rows_files.described(chunks, folder)
+        return {}, {"X": {"dtype": self._rows.dtype.name, "digest": digest(*chunks), "files": files}}
+
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        if "X" in values:
+            there = values["X"]
+            if there["dtype"] not in STORED_TYPES:
+                raise ValueError(f"rows of {shown(there['dtype'])}")
+            chunks = _rows_files.opened(there["files"], np.dtype(there["dtype"]), Path(os.path.realpath(arrays.path)).parent)
+            if len({chunk.shape[1] for chunk in chunks}) > 1:
+                raise ValueError("rows of several widths")
+            unread: str | None = str(there["digest"])
+        else:
+            whole, unread = arrays.unread("X")
+            chunks = [expect({"X": whole}, "X", (None, None), STORED_TYPES)]
+        self._rows = Rows(chunks)
+        self._unread = None if unread is None else (unread, os.fspath(arrays.path))
+        self.n_samples_fit_, self.n_features_in_ = self._rows.n_rows, self._rows.n_features
         self.effective_metric_ = check_metric(self.metric, self.p, self.metric_params)
+
+    def _check_bytes(self) -> None:
+        """Before anything is made of rows that were not read when the model was loaded: they are as they were saved."""
+        if self._unread is None:
+            return
+        wanted, path = self._unread
+        if digest(*self._rows.chunks) != wanted:
+            raise InputError(f"the training rows of the model {shown(path)} are not as they were saved (their checksum is "
+                             "another); save or copy it again")
+        self._unread = None

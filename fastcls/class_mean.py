@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _threads
-from ._safetensors import expect
+from ._safetensors import Arrays, Saved, expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
 from ._validation_linear import check_switch
 from .metrics import METRICS
@@ -137,10 +137,10 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         distances = METRICS["l2"].finish(self._distances(X))
         return distances[:, 0] - distances[:, 1] if len(self.classes_) == 2 else -distances
 
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    def _saved_state(self) -> tuple[Saved, dict[str, Any]]:
         return {"means": self.means_, "center": self.center_}, {}
 
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         self.means_ = expect(arrays, "means", (len(self.classes_), None))
         self.n_features_in_ = self.means_.shape[1]
         self.center_ = expect(arrays, "center", (self.n_features_in_,))

@@ -6,6 +6,7 @@ answer is, to the last bit, is stated in ``reference.py``; nothing here or below
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _brute, _search, _threads
 from ._neighbors import Neighbors
 from ._rows import Rows
-from ._safetensors import expect
+from ._safetensors import Arrays, Saved, expect
 from ._validation import (
     CheckedRows,
     check_classes,
@@ -329,13 +330,13 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         """Whether the vote of each query was tied: bool (n_queries,)."""
         return self._vote(X)[1]
 
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        arrays, values = super()._saved_state()
+    def _saved_state(self, folder: Path | None = None) -> tuple[Saved, dict[str, Any]]:
+        arrays, values = super()._saved_state(folder)
         if len(self._sample_weight):
             arrays = {**arrays, "sample_weight": self._sample_weight}
         return {**arrays, "codes": self._codes}, values
 
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         super()._restore_state(arrays, values)
         self._codes = expect(arrays, "codes", (self.n_samples_fit_,), ("int64",))
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):

@@ -3,7 +3,7 @@
 A file is data: it can name one of the classes in `CLASSES` and nothing else, so loading a stranger's model runs no code
 of theirs. Header (every value is text, as safetensors wants it)::
 
-    format "fastcls"        version "1"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
+    format "fastcls"        version "2"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
     params    {"n_neighbors": 5, ...}           what the estimator was made with
     classes   {"dtype": "<U4", "values": [...]} or null
     features  {"n": 3072, "names": [...] or null}
@@ -20,21 +20,20 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 from sklearn.utils.validation import check_is_fitted
 
 from ._files import replacing
-from ._safetensors import read_arrays, read_header
+from ._safetensors import Arrays, Saved, read_header, write
 from ._shown import reason, shown
 from ._validation import InputError
 
 __all__ = ["SaveMixin", "load", "save"]
 
-FORMAT, VERSION = "fastcls", "1"
+FORMAT, VERSION = "fastcls", "2"
 
 #: class name -> module that holds it, imported when asked for
 CLASSES = {
@@ -80,11 +79,14 @@ class SaveMixin:
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         return {name: np.asarray(value) if type(value) is np.memmap else value for name, value in state.items()}
 
-    def _saved_state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """(arrays, JSON-able values) of the fitted state, without the classes and the features' names."""
+    def _saved_state(self) -> tuple[Saved, dict[str, Any]]:
+        """(arrays, JSON-able values) of the fitted state, without the classes and the features' names.
+
+        An array may come as a list of its parts, one below the other.
+        """
         raise NotImplementedError
 
-    def _restore_state(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         """Take back what `_saved_state` told; `classes_` is set before. Arrays may be read-only memory maps.
 
         The file may be damaged: read arrays through `expect`. What does not fit is a KeyError, TypeError or
@@ -184,7 +186,9 @@ def _class_of(name: str) -> type[Any]:
     return found
 
 
-def save(model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None) -> None:
+def save(
+    model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None, *, beside: bool = False
+) -> None:
     """Write a fitted model to one safetensors file: whole, or not at all. The same as ``model.save(path)``.
 
     Parameters
@@ -193,20 +197,17 @@ def save(model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] |
     path : str or path
     metadata : dict, optional
         See `SaveMixin.save`.
+    beside : bool
+        Of a k-NN model: leave its rows in their own files, see `rows` of its `save`.
     """
     name = type(model).__name__
     if name not in CLASSES or type(model) is not _class_of(name):
         raise InputError(f"{name} cannot be saved; wanted one of fastcls's own estimators: {', '.join(CLASSES)}")
     check_is_fitted(model)
-    arrays, values = model._saved_state()
+    arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if beside else model._saved_state()
     header = _header(model, metadata, values)
-    # safetensors reads memory from the first byte on and would take a strided array for a contiguous one
-    arrays = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
-    with replacing(path, "the model") as beside:
-        try:
-            safetensors.numpy.save_file(arrays, beside, metadata=header)
-        except safetensors.SafetensorError as error:
-            raise OSError(f"cannot write the model to {shown(path)}: {reason(error)}; nothing was replaced") from None
+    with replacing(path, "the model") as file:
+        write(file, arrays, header)
 
 
 # reading ---------------------------------------------------------------------------------------------
@@ -232,7 +233,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     ------
     InputError
         If the file is missing, truncated, damaged, of another format or version. The structure is checked and every
-        array's type and shape; the values of mapped arrays are not read.
+        array's type and shape, and the checksums of all but a k-NN model's rows: those are compared before its first search.
 
     Examples
     --------
@@ -249,7 +250,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     _check_identity(header, path)
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
-        return _restored(header["class"], parts, read_arrays(path))
+        return _restored(header["class"], parts, Arrays(path, header))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"the model file {shown(path)} is damaged ({found}); save or copy it again") from None
@@ -270,7 +271,7 @@ def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> Non
         )
 
 
-def _restored(name: str, parts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Any:
+def _restored(name: str, parts: dict[str, Any], arrays: Arrays) -> Any:
     made = _class_of(name)
     unknown = sorted(set(parts["params"]) - set(made._get_param_names()))
     if unknown:

@@ -1,12 +1,13 @@
 """Kill processes at random moments of `save`, and look at what is there: ``python tests/_kill_saves.py [COUNT]``.
 
 A child saves two models in turn to one path, without end, until SIGKILL. Then the file must be one of the two, whole; what
-else lies beside it must be hidden, and not named as a model is. Ends with status 1 at the first that is not so, and prints
-how many kills came in the middle of a write: those that left such a file.
+else lies beside it must be hidden, and refused when it is loaded, unless nothing but its name was left to do. Ends with
+status 1 at the first that is not so, and prints how many kills came in the middle of a write: those that left such a file.
 """
 
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import fastcls
+from fastcls._validation import InputError
 
 ROWS, FEATURES = 4000, 512  # 2 MB: a save takes some ms, most of them on the way to the disk
 
@@ -36,6 +38,15 @@ def which(path, made):
     assert np.array_equal(found._codes, wanted._codes)
     assert found.metadata_ == {"number": number}
     return number
+
+
+def is_whole(path, made):
+    """Whether what a killed process left is a model that only lacks its name; any other file must be refused."""
+    try:
+        which(path, made)
+    except InputError:
+        return False
+    return True
 
 
 def save_without_end(made, path, begun):
@@ -67,7 +78,7 @@ def killed_once(made, path, wait):
 
 def main(count):
     made, wait = models(), random.Random(0)
-    found, in_the_middle = {0: 0, 1: 0}, 0
+    found, in_the_middle, n_whole = {0: 0, 1: 0}, 0, 0
     with tempfile.TemporaryDirectory() as room:
         path = Path(room) / "model.safetensors"
         begun = time.perf_counter()
@@ -79,16 +90,14 @@ def main(count):
             others = [entry for entry in Path(room).iterdir() if entry != path]
             in_the_middle += bool(others)
             for entry in others:
-                # Its name must say so: the file of safetensors' own writer, .tmp<random>, has its full length and header
-                # from the start. Ours is .model.safetensors.<random>.partial.
-                assert entry.name.startswith("."), entry.name
-                assert entry.suffix != ".safetensors", entry.name
+                assert re.fullmatch(r"\.model\.safetensors\.[0-9a-f]{8}\.partial", entry.name), entry.name
+                n_whole += is_whole(entry, made)
                 entry.unlink()
             assert [entry.name for entry in Path(room).glob("*.safetensors")] == [path.name]
             made[0].save(path, metadata={"number": 0})  # a save after the kill works as ever
             assert which(path, made) == 0
-    print(f"{count} kills, {in_the_middle} in the middle of a write; then the file was {found[0]} times the one model and "
-          f"{found[1]} times the other, each whole")  # fmt: skip
+    print(f"{count} kills, {in_the_middle} in the middle of a write ({n_whole} of them behind its last byte); then the file "
+          f"was {found[0]} times the one model and {found[1]} times the other, each whole")  # fmt: skip
     return in_the_middle
 
 

@@ -208,7 +208,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 
         return crew.ask(submit)
 
-    def save(self, path: Any, *, metadata: Any = None) -> None:
+    def save(self, path: Any, *, metadata: Any = None, rows: str = "inside") -> None:
         """Not over a cluster: raises InputError."""
         raise refuse_saving("KNeighborsClassifier")
 

@@ -16,17 +16,15 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from .._files import digest, replacing
-from .._safetensors import read_arrays, read_header
+from .._safetensors import Arrays, read_header, write
 from .._shown import reason, shown
 from .._validation import InputError, check_number
 from .._validation_linear import check_checkpoint_file, check_switch
 from ..problem import LinearProblem
 
-FORMAT, VERSION = "fastcls checkpoint", "1"
+FORMAT, VERSION = "fastcls checkpoint", "2"
 
 #: What is told apart by digests, in the words of the user.
 _DIGESTS = ("X", "y", "sample_weight", "center", "scale", "start", "rows", "validation rows", "random_state")
@@ -85,7 +83,7 @@ class Checkpoint:
             raise InputError(f"{shown(self.path)} is no checkpoint of this fastcls; name the file that a training wrote")
         with self.reading():
             made_with, values = dict(json.loads(header["identity"])), dict(json.loads(header["values"]))
-            arrays = {key: np.array(array) for key, array in read_arrays(self.path).items()}  # the file will be replaced
+            arrays = {key: np.array(array) for key, array in Arrays(self.path, header).items()}  # the file will be replaced
         for what, value in self._identity.items():
             if (was := made_with.get(what)) != value:
                 how = f"had another {what}" if what in _DIGESTS else f"had {what}={shown(was, 60)}, not {shown(value, 60)}"
@@ -111,8 +109,7 @@ class Checkpoint:
         arrays, values = state()
         header = {"format": FORMAT, "version": VERSION, "identity": json.dumps(self._identity), "values": json.dumps(values)}
         with replacing(self.path, "the checkpoint") as beside:
-            whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-            safetensors.numpy.save_file(whole, beside, metadata=header)
+            write(beside, arrays, header)
         self._written = time.monotonic()
         if self._interrupted:
             self._interrupted = False

@@ -1,0 +1,97 @@
+"""Training rows that stay in files of their own beside a saved model: what the model's file says of them, and their opening.
+
+A model's file may come from a stranger. It can name regular files in its own folder and nothing else: no path, no link.
+Their sizes are compared when they are opened, their bytes (`_files.digest`) before the first search.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._shown import shown
+from ._validation import InputError
+
+
+def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]]:
+    """Name, size, offset and shape of the file of every chunk.
+
+    Raises
+    ------
+    InputError
+        For rows that are not the memory map of a file in this folder.
+    """
+    found = []
+    for chunk in chunks:
+        root = _map_of(chunk)
+        if root is None:
+            raise InputError(
+                f"rows='beside' is for rows that are memory maps of files in the model's folder, and {len(chunk):,} rows of "
+                "this model are held in memory: fit it on numpy.load(file, mmap_mode='r'), or save it with rows='inside'"
+            )
+        path = Path(os.path.realpath(str(root.filename)))
+        if path.parent != folder:
+            raise InputError(
+                f"rows='beside' is for files in the folder of the model, and {shown(path)} is not in {shown(folder)}: save "
+                "the model there, or with rows='inside'"
+            )
+        offset = root.offset + chunk.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        found.append({"name": path.name, "bytes": path.stat().st_size, "offset": offset, "shape": list(chunk.shape)})
+    return found
+
+
+def _map_of(array: Any) -> np.memmap | None:
+    """The memory map whose pages an array shows: of a file that has a name."""
+    while array is not None:
+        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
+            return array if array.filename is not None else None
+        array = getattr(array, "base", None)
+    return None
+
+
+def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
+    """The chunks as read-only memory maps.
+
+    Raises
+    ------
+    ValueError
+        For a file that is missing, no regular file of this folder, or of another size than when the model was saved.
+    """
+    if not isinstance(files, list) or not files:
+        raise ValueError("it names no file of rows")
+    return [_opened(entry, dtype, folder) for entry in files]
+
+
+def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
+    name, size, offset, shape = entry["name"], entry["bytes"], entry["offset"], tuple(entry["shape"])
+    if not all(type(number) is int and number >= 0 for number in (size, offset, *shape)) or len(shape) != 2 or 0 in shape:
+        raise ValueError("it says no sizes of its rows' file")
+    if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\0" in name:
+        raise ValueError(f"it names {shown(name)} as the file of its rows; wanted the plain name of a file beside it")
+    if offset + shape[0] * shape[1] * dtype.itemsize > size:
+        raise ValueError(f"its rows do not fit into {shown(name)}")
+    path = folder / name
+    try:
+        regular = stat.S_ISREG(path.lstat().st_mode)
+        if not regular:
+            raise ValueError(f"the file of its rows, {shown(path)}, is a link, a folder or a device; wanted a regular file")
+        # a link that came since is not followed, a pipe not waited for
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+            there = os.fstat(file.fileno()).st_size
+            if there != size:
+                raise ValueError(
+                    f"the file of its rows, {shown(path)}, has {there:,} bytes; it had {size:,} when the model was saved"
+                )
+            rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
+    except OSError as error:
+        raise ValueError(f"the file of its rows, {shown(path)}, cannot be opened: {error.strerror}") from None
+    if not rows.flags.aligned:
+        raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")
+    return rows
