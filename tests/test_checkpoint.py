@@ -212,6 +212,74 @@ def test_other_data_is_refused(tmp_path, name):
         model(name, path, resume=True).fit(X.astype("float32"), y)
 
 
+@pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
+def test_another_instruction_set_is_refused(tmp_path, name):
+    """Its sums are rounded otherwise, so the training would go on to other bits."""
+    X, y = rows()
+    path = tmp_path / "state"
+    best = fastcls.simd.active()
+    if best == "scalar":
+        pytest.skip("this machine runs the scalar kernels only")
+    model(name, path).fit(X, y)
+    fastcls.simd.use("scalar")
+    try:
+        with pytest.raises(InputError, match=f"had instruction set='{best}', not 'scalar'"):
+            model(name, path, resume=True).fit(X, y)
+    finally:
+        fastcls.simd.use(best)
+    model(name, path, resume=True).fit(X, y)
+
+
+def optimisers(path):
+    kept = {"random_state": 0, "checkpoint": optim.Checkpoint(path, 0, resume=True)}
+    return [
+        optim.SGD(3, 32, **kept), optim.GradientDescent(3, **kept), optim.RandomSearch(30, **kept),
+        optim.LBFGS(3, checkpoint=kept["checkpoint"]),
+    ]  # fmt: skip
+
+
+def test_a_problem_and_rows_kept_apart_are_told_apart_by_all_they_are(tmp_path):
+    """For those who use the optimisers themselves: estimators make all of this of X, y and their parameters."""
+    X, names = rows()
+    y = np.unique(names, return_inverse=True)[1]
+
+    def problem(rows=X, codes=y, **options):
+        return fastcls.LinearProblem(rows, codes, **options)
+
+    start = np.zeros(problem().shape)
+    for number in range(4):
+        path = tmp_path / f"{number}"
+        optimisers(path)[number].minimize(problem(margin=2.0, loss="squared_hinge"), start)
+        with pytest.raises(InputError, match="a training that had margin='2.0', not 'None'"):
+            optimisers(path)[number].minimize(problem(loss="squared_hinge"), start)
+        path.unlink()
+        optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
+        for other in (problem(X[90:], y[90:]), problem(X[:90], y[90:180]), problem(X[:90], y[:90], alpha=1.0), None):
+            with pytest.raises(InputError, match="a training that had another validation"):
+                optimisers(path)[number].minimize(problem(), start, other)
+        optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
+
+
+def test_generators_and_starts_are_told_apart(tmp_path):
+    X, names = rows()
+    problem = fastcls.LinearProblem(X, np.unique(names, return_inverse=True)[1])
+    state, later = np.random.RandomState(0), np.random.RandomState(0)
+    state.rand(1)
+    later.rand(5)  # of the same 624 numbers more are used up
+    for number, kind in enumerate([optim.SGD, optim.RandomSearch]):
+        for random_state, changes in ((state, {}), (later, {"resume": True})):
+            made = kind(random_state=random_state, checkpoint=optim.Checkpoint(tmp_path / f"{number}", **changes))
+            if not changes:
+                made.minimize(problem, np.zeros(problem.shape))
+                continue
+            with pytest.raises(InputError, match="a training that had another random_state"):
+                made.minimize(problem, np.zeros(problem.shape))
+    path = tmp_path / "search"
+    optimisers(path)[2].minimize(problem)
+    with pytest.raises(InputError, match="a training that had another start"):
+        optimisers(path)[2].minimize(problem, np.zeros(problem.shape))
+
+
 def test_a_file_that_is_there_is_left_alone(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
@@ -328,7 +396,7 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
         whole[name] = told(model(name, tmp_path / f"whole {name}", **changes).fit(X, y))
         seconds[name] = time.perf_counter() - began
     rng = random.Random(os.getpid())
-    ended = 0
+    ended, went_on = 0, []
     for at in range(KILLS):
         name = list(LONG)[at % len(LONG)]
         path = tmp_path / f"{at}.state"
@@ -339,9 +407,13 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
         ended += "end\n" in child.stdout.read()
         child.wait()
         child.stdout.close()
-        assert told(model(name, path, resume=True, **LONG[name]).fit(X, y)) == whole[name], (at, name)
+        seen = []
+        again = model(name, path, resume=True, callbacks=seen.append, **LONG[name])
+        assert told(again.fit(X, y)) == whole[name], (at, name)
+        went_on.append(not seen or seen[0].iteration > 1)
     print(f"{KILLS} trainings killed, {ended} of them had just ended; all went on to the same bits")
     assert ended < KILLS
+    assert any(went_on)  # and did not begin anew
 
 
 def test_spaces_that_differ_by_one_number_are_told_apart(tmp_path):
