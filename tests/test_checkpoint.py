@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _rows import python
+
 import fastcls
 from fastcls import MulticlassSVM, SoftmaxClassifier, optim
 from fastcls._safetensors import read_header
@@ -278,6 +281,58 @@ def test_generators_and_starts_are_told_apart(tmp_path):
     optimisers(path)[2].minimize(problem)
     with pytest.raises(InputError, match="a training that had another start"):
         optimisers(path)[2].minimize(problem, np.zeros(problem.shape))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="opens a pipe for reading and writing at once")
+def test_what_is_no_file_is_not_opened(tmp_path):
+    X, y = rows()
+    os.mkfifo(tmp_path / "pipe")
+    kept_open = os.open(tmp_path / "pipe", os.O_RDWR)  # or who opens it waits for ever
+    try:
+        for path in (tmp_path / "pipe", tmp_path):
+            for resume in (False, True):
+                with pytest.raises(InputError, match="is no file, but a folder or a device"):
+                    model("sgd", path, resume=resume).fit(X, y)
+    finally:
+        os.close(kept_open)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+def test_a_state_that_finds_no_room_on_the_disk_is_told_in_one_line(tmp_path):
+    """The training ends, and goes on from the last state that was written."""
+    whole = told(model("lbfgs").fit(*rows()))
+    code = """
+import resource, sys
+sys.path[:0] = [sys.argv[1]]
+import test_checkpoint as here
+from fastcls._validation import InputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+try:
+    here.model("lbfgs", sys.argv[2]).fit(*here.rows())
+except InputError as error:
+    print(error)
+"""
+    said = python(code, Path(__file__).parent, tmp_path / "state")
+    assert said.startswith("cannot write the checkpoint to '")
+    assert "make room on the disk" in said
+    assert said.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
+    assert told(model("lbfgs", tmp_path / "state", resume=True).fit(*rows())) == whole
+
+
+def test_a_link_to_a_state_stays_one(tmp_path, monkeypatch):
+    X, y = rows()
+    (tmp_path / "disk").mkdir()
+    path, linked = tmp_path / "disk" / "state", tmp_path / "state"
+    with monkeypatch.context() as patch:
+        break_after(patch, 3)
+        with pytest.raises(Broken):
+            model("sgd", path).fit(X, y)
+    linked.symlink_to(path)
+    before = path.read_bytes()
+    model("sgd", linked, resume=True).fit(X, y)
+    assert linked.is_symlink()
+    assert path.read_bytes() != before
 
 
 def test_a_file_that_is_there_is_left_alone(tmp_path):

@@ -117,7 +117,11 @@ class Checkpoint:
         header = {"format": FORMAT, "version": VERSION, "identity": json.dumps(self._identity), "values": json.dumps(values)}
         with replacing(self.path, "the checkpoint") as beside:
             whole = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
-            safetensors.numpy.save_file(whole, beside, metadata=header)
+            try:
+                safetensors.numpy.save_file(whole, beside, metadata=header)
+            except safetensors.SafetensorError as error:
+                raise InputError(f"cannot write the checkpoint to {shown(self.path)}: {reason(error)}; make room on the "
+                                 "disk, and go on from the state before with resume=True") from None
         self._written = time.monotonic()
         if self._interrupted:
             self._interrupted = False
