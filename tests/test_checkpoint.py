@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _rows import python
 
 import fastcls
-from fastcls import MulticlassSVM, SoftmaxClassifier, optim
+from fastcls import MulticlassSVM, SoftmaxClassifier, _files, optim
 from fastcls._safetensors import read_header
 from fastcls._validation import InputError
 from fastcls.optim import _checkpoint, _descent, _random
@@ -213,6 +213,19 @@ def test_other_data_is_refused(tmp_path, name):
         model(name, path, resume=True).fit(X, np.roll(y, 1))
     with pytest.raises(InputError, match="of a training that had another X"):
         model(name, path, resume=True).fit(X.astype("float32"), y)
+
+
+def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
+    """In every piece of them, and by itself: there is neither center nor scale that would follow it."""
+    monkeypatch.setattr(_files, "_PIECE_BYTES", 64)
+    X, y = rows()
+    plain = {"center": False, "scale": False, "learning_rate": 1e-6}
+    model("sgd", tmp_path / "state", **plain).fit(X, y)
+    for at in [*range(0, X.size, 601), X.size - 1]:
+        other = X.copy()
+        other.flat[at] ^= 1
+        with pytest.raises(InputError, match="of a training that had another X"):
+            model("sgd", tmp_path / "state", resume=True, **plain).fit(other, y)
 
 
 @pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
