@@ -89,7 +89,7 @@ PARAMETERS_AND_ATTRIBUTES = """
     checkpoint_seconds : float
         Between two states that are written.
     resume : bool
-        Go on from ``checkpoint``, if it is there; with other data or parameters it is refused.
+        Go on from ``checkpoint``, if it is there; with other data, parameters or kernels (``fastcls.simd``) it is refused.
     verbose : int
         Above 0: one printed line an epoch.
     n_jobs : int, optional

@@ -242,7 +242,9 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
 
 
 def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
-    """A file that is there is gone on from, or left alone."""
+    """A file that is there is gone on from, or left alone; nothing else is opened: a pipe would be waited for."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"the checkpoint {os.fspath(path)!r} is no file, but a folder or a device; name another")
     if not resume and os.path.lexists(path):
         raise InputError(f"the checkpoint {os.fspath(path)!r} exists: go on from it with resume=True, or name another file")
 

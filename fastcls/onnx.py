@@ -81,8 +81,8 @@ def to_onnx(model: Any, *, dtype: str = "float32", metadata: Mapping[str, Any] |
     """The same as an ``onnx.ModelProto`` in memory; parameters and errors as for `export`."""
     _check_model(model)
     one_of("dtype", dtype, DTYPES)
-    properties = _properties(model, getattr(model, "metadata_", {}) if metadata is None else metadata)
     labels = _labels(model.classes_)
+    properties = _properties(model, getattr(model, "metadata_", {}) if metadata is None else metadata)
     helper, numpy_helper, checker = _onnx()
     n_classes, n_features = model.coef_.shape
     type_of = helper.np_dtype_to_tensor_dtype
@@ -145,17 +145,17 @@ def _check_model(model: Any) -> None:
 
 
 def _labels(classes: np.ndarray) -> np.ndarray:
-    """The classes in a type that ONNX has for them: int64 for all whole numbers, text for all names."""
+    """The classes in a type that ONNX has for them: int64 for all whole numbers, text (in UTF-8) for all names."""
     kind, values = classes.dtype.kind, classes.tolist()
-    if kind in "OU" and all(isinstance(label, str) for label in values):
+    if kind in "OU" and all(isinstance(label, str) and label.encode(errors="ignore").decode() == label for label in values):
         return np.array(values, dtype=object)
     if kind in "iu" and values[0] >= -(2**63) and values[-1] < 2**63:
         return classes.astype(np.int64)
-    if kind in "bf":
+    if kind in "bf" and classes.itemsize <= 8:
         return classes
     raise InputError(
         f"classes_ has dtype {classes.dtype} with labels that ONNX has no type for; wanted whole numbers of 64 bits, "
-        "floats, True and False, or strings: fit with y.astype(str)"
+        "floats of at most 64, True and False, or strings of Unicode: fit with other names of the classes"
     )
 
 
@@ -174,4 +174,4 @@ def _properties(model: Any, metadata: Any) -> dict[str, str]:
     if taken:
         raise InputError(f"metadata has the key {taken[0]!r}, which the file has for itself; call it by another name")
     values = known | _plain(metadata, "metadata")
-    return {key: json.dumps(value, allow_nan=False, ensure_ascii=False) for key, value in values.items()}
+    return {key: json.dumps(value, allow_nan=False) for key, value in values.items()}

@@ -19,7 +19,8 @@ from pathlib import Path
 
 #: Of these processes: each thread of the BLAS takes 40 MB, whether it is used or not, and each of ours 8 for its stack.
 THREADS = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "2"}
-FEATURES, OWN, BLOCK_ROWS, QUERIES, K = 2048, 8, 1024, 24, 10
+SOLVERS = ("sgd", "gd", "lbfgs")
+FEATURES, OWN, BLOCK_ROWS, QUERIES, K = 4096, 8, 1024, 6, 10
 
 
 def values(n, low, high, seed):
@@ -87,17 +88,18 @@ def search(X, metric):
     return distances, indices, model.search_report_
 
 
-def train(X):
-    """Weights of minibatches in random order, and of steps over all rows: the two ways rows are gone through."""
+def train(X, solver):
+    """Weights after one way through the rows, in random order ("sgd") or as they lie, with some kept apart to stop by."""
     import numpy as np
 
-    from fastcls import MulticlassSVM, SoftmaxClassifier
+    from fastcls import SoftmaxClassifier
 
     y = np.arange(len(X)) % 2
-    model = SoftmaxClassifier(batch_size=4096, max_iter=1, random_state=0).fit(X, y)
-    svm = MulticlassSVM(solver="gd", max_iter=1, learning_rate=0.1, early_stopping=True, random_state=0).fit(X, y)
-    model.partial_fit(X[: len(X) // 4], y[: len(X) // 4])
-    return np.stack([model.coef_, svm.coef_])
+    options = {"early_stopping": True, "max_iter": 1, "random_state": 0}
+    model = SoftmaxClassifier(solver=solver, batch_size=4096, **options).fit(X, y)
+    if solver == "sgd":
+        model.partial_fit(X[: len(X) // 4], y[: len(X) // 4])
+    return model.coef_
 
 
 def copy(X):
@@ -114,8 +116,8 @@ def main(path, dtype, limit, *works):
     X = np.memmap(path, dtype=dtype, mode="r").reshape(-1, FEATURES)
     told = {}
     for work in works:
-        if work == "train":
-            np.save(f"{path}.coef.npy", train(X))
+        if work in SOLVERS:
+            np.save(f"{path}.{work}.npy", train(X, work))
         elif work == "copy":
             copy(X)
         else:
@@ -149,7 +151,7 @@ if __name__ == "__main__":
     for dtype in ("uint8", "float16"):
         file = folder / f"rows.{dtype}"
         n_rows, row_bytes = make(file, times * megabytes << 20, dtype)
-        for work in ("l1", "l2", "train"):
+        for work in ("l1", "l2", *SOLVERS):
             begun = time.perf_counter()
             command = [sys.executable, __file__, file, dtype, str(megabytes << 20), work]
             done = subprocess.run(command, env={**os.environ, **THREADS}, capture_output=True, text=True)
@@ -157,7 +159,7 @@ if __name__ == "__main__":
             if done.returncode:
                 sys.exit(f"{dtype} {work} under {megabytes} MB: {done.stderr.strip().splitlines()[-1]}")
             told = json.loads(done.stdout)
-            said = "" if work == "train" else f", {told[work]['path']}, right: {right(told[work], work, n_rows, dtype)}"
+            said = "" if work in SOLVERS else f", {told[work]['path']}, right: {right(told[work], work, n_rows, dtype)}"
             size = n_rows * row_bytes >> 20
             print(f"{dtype} {work}: {size} MB of rows under {megabytes} MB of memory, {took:.1f} s{said}")
         file.unlink()

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _rows import python
+
 import fastcls
-from fastcls import MulticlassSVM, SoftmaxClassifier, optim
+from fastcls import MulticlassSVM, SoftmaxClassifier, _files, optim
 from fastcls._safetensors import read_header, write
 from fastcls._validation import InputError
 from fastcls.optim import _checkpoint, _descent, _random
@@ -228,6 +231,139 @@ def test_a_byte_that_changed_is_noticed(tmp_path):
             model("sgd", path, resume=True).fit(X, y)
 
 
+def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
+    """In every piece of them, and by itself: there is neither center nor scale that would follow it."""
+    monkeypatch.setattr(_files, "_PIECE_BYTES", 64)
+    X, y = rows()
+    plain = {"center": False, "scale": False, "learning_rate": 1e-6}
+    model("sgd", tmp_path / "state", **plain).fit(X, y)
+    for at in [*range(0, X.size, 601), X.size - 1]:
+        other = X.copy()
+        other.flat[at] ^= 1
+        with pytest.raises(InputError, match="of a training that had another X"):
+            model("sgd", tmp_path / "state", resume=True, **plain).fit(other, y)
+
+
+@pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
+def test_another_instruction_set_is_refused(tmp_path, name):
+    """Its sums are rounded otherwise, so the training would go on to other bits."""
+    X, y = rows()
+    path = tmp_path / "state"
+    best = fastcls.simd.active()
+    if best == "scalar":
+        pytest.skip("this machine runs the scalar kernels only")
+    model(name, path).fit(X, y)
+    fastcls.simd.use("scalar")
+    try:
+        with pytest.raises(InputError, match=f"had instruction set='{best}', not 'scalar'"):
+            model(name, path, resume=True).fit(X, y)
+    finally:
+        fastcls.simd.use(best)
+    model(name, path, resume=True).fit(X, y)
+
+
+def optimisers(path):
+    kept = {"random_state": 0, "checkpoint": optim.Checkpoint(path, 0, resume=True)}
+    return [
+        optim.SGD(3, 32, **kept), optim.GradientDescent(3, **kept), optim.RandomSearch(30, **kept),
+        optim.LBFGS(3, checkpoint=kept["checkpoint"]),
+    ]  # fmt: skip
+
+
+def test_a_problem_and_rows_kept_apart_are_told_apart_by_all_they_are(tmp_path):
+    """For those who use the optimisers themselves: estimators make all of this of X, y and their parameters."""
+    X, names = rows()
+    y = np.unique(names, return_inverse=True)[1]
+
+    def problem(rows=X, codes=y, **options):
+        return fastcls.LinearProblem(rows, codes, **options)
+
+    start = np.zeros(problem().shape)
+    for number in range(4):
+        path = tmp_path / f"{number}"
+        optimisers(path)[number].minimize(problem(margin=2.0, loss="squared_hinge"), start)
+        with pytest.raises(InputError, match="a training that had margin='2.0', not 'None'"):
+            optimisers(path)[number].minimize(problem(loss="squared_hinge"), start)
+        path.unlink()
+        optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
+        for other in (problem(X[90:], y[90:]), problem(X[:90], y[90:180]), problem(X[:90], y[:90], alpha=1.0), None):
+            with pytest.raises(InputError, match="a training that had another validation"):
+                optimisers(path)[number].minimize(problem(), start, other)
+        optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
+
+
+def test_generators_and_starts_are_told_apart(tmp_path):
+    X, names = rows()
+    problem = fastcls.LinearProblem(X, np.unique(names, return_inverse=True)[1])
+    state, later = np.random.RandomState(0), np.random.RandomState(0)
+    state.rand(1)
+    later.rand(5)  # of the same 624 numbers more are used up
+    for number, kind in enumerate([optim.SGD, optim.RandomSearch]):
+        for random_state, changes in ((state, {}), (later, {"resume": True})):
+            made = kind(random_state=random_state, checkpoint=optim.Checkpoint(tmp_path / f"{number}", **changes))
+            if not changes:
+                made.minimize(problem, np.zeros(problem.shape))
+                continue
+            with pytest.raises(InputError, match="a training that had another random_state"):
+                made.minimize(problem, np.zeros(problem.shape))
+    path = tmp_path / "search"
+    optimisers(path)[2].minimize(problem)
+    with pytest.raises(InputError, match="a training that had another start"):
+        optimisers(path)[2].minimize(problem, np.zeros(problem.shape))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="opens a pipe for reading and writing at once")
+def test_what_is_no_file_is_not_opened(tmp_path):
+    X, y = rows()
+    os.mkfifo(tmp_path / "pipe")
+    kept_open = os.open(tmp_path / "pipe", os.O_RDWR)  # or who opens it waits for ever
+    try:
+        for path in (tmp_path / "pipe", tmp_path):
+            for resume in (False, True):
+                with pytest.raises(InputError, match="is no file, but a folder or a device"):
+                    model("sgd", path, resume=resume).fit(X, y)
+    finally:
+        os.close(kept_open)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
+def test_a_state_that_finds_no_room_on_the_disk_is_told_in_one_line(tmp_path):
+    """The training ends, and goes on from the last state that was written."""
+    whole = told(model("lbfgs").fit(*rows()))
+    code = """
+import resource, sys
+sys.path[:0] = [sys.argv[1]]
+import test_checkpoint as here
+from fastcls._validation import InputError
+resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
+try:
+    here.model("lbfgs", sys.argv[2]).fit(*here.rows())
+except InputError as error:
+    print(error)
+"""
+    said = python(code, Path(__file__).parent, tmp_path / "state")
+    assert said.startswith("cannot write the checkpoint to '")
+    assert "make room on the disk" in said
+    assert said.count("\n") == 1
+    assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
+    assert told(model("lbfgs", tmp_path / "state", resume=True).fit(*rows())) == whole
+
+
+def test_a_link_to_a_state_stays_one(tmp_path, monkeypatch):
+    X, y = rows()
+    (tmp_path / "disk").mkdir()
+    path, linked = tmp_path / "disk" / "state", tmp_path / "state"
+    with monkeypatch.context() as patch:
+        break_after(patch, 3)
+        with pytest.raises(Broken):
+            model("sgd", path).fit(X, y)
+    linked.symlink_to(path)
+    before = path.read_bytes()
+    model("sgd", linked, resume=True).fit(X, y)
+    assert linked.is_symlink()
+    assert path.read_bytes() != before
+
+
 def test_a_file_that_is_there_is_left_alone(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
@@ -344,7 +480,7 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
         whole[name] = told(model(name, tmp_path / f"whole {name}", **changes).fit(X, y))
         seconds[name] = time.perf_counter() - began
     rng = random.Random(os.getpid())
-    ended = 0
+    ended, went_on = 0, []
     for at in range(KILLS):
         name = list(LONG)[at % len(LONG)]
         path = tmp_path / f"{at}.state"
@@ -355,9 +491,13 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
         ended += "end\n" in child.stdout.read()
         child.wait()
         child.stdout.close()
-        assert told(model(name, path, resume=True, **LONG[name]).fit(X, y)) == whole[name], (at, name)
+        seen = []
+        again = model(name, path, resume=True, callbacks=seen.append, **LONG[name])
+        assert told(again.fit(X, y)) == whole[name], (at, name)
+        went_on.append(not seen or seen[0].iteration > 1)
     print(f"{KILLS} trainings killed, {ended} of them had just ended; all went on to the same bits")
     assert ended < KILLS
+    assert any(went_on)  # and did not begin anew
 
 
 def test_spaces_that_differ_by_one_number_are_told_apart(tmp_path):

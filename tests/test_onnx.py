@@ -117,6 +117,8 @@ def test_file_of_a_loaded_model_carries_what_the_model_carried(tmp_path, name):
     assert (read.producer_name, read.producer_version) == ("fastcls", fastcls.__version__)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.onnx", "m.safetensors"]
     other = fastcls.onnx.to_onnx(model, metadata={"a": np.int64(1)})
+    half = fastcls.onnx.to_onnx(model, metadata={"from": "a\udcff.png"})  # as Python names files that are not in UTF-8
+    assert [json.loads(entry.value) for entry in half.metadata_props if entry.key == "from"] == ["a\udcff.png"]
     assert {entry.key for entry in other.metadata_props} == {"format", "class", "classes", "features", "a"}
 
 
@@ -185,7 +187,12 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("labels", [np.array([1, 2**63], dtype=np.uint64), np.array([1, "a"], dtype=object)])
+@pytest.mark.parametrize("labels", [
+    np.array([1, 2**63], dtype=np.uint64), np.array([1, "a"], dtype=object), np.array(["a", "\ud800"]),
+    pytest.param(np.array([1, 2], dtype=np.longdouble), marks=pytest.mark.skipif(
+        np.dtype(np.longdouble).itemsize == 8, reason="long doubles are doubles here"
+    )),
+])
 def test_labels_onnx_has_no_type_for_are_refused(labels):
     model = fitted("SoftmaxClassifier")
     model.coef_, model.intercept_, model.classes_ = model.coef_[:2], model.intercept_[:2], labels

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import simd
 from .._files import digest, replacing
 from .._safetensors import Arrays, read_header, write
 from .._shown import reason, shown
@@ -27,7 +28,7 @@ from ..problem import LinearProblem
 FORMAT, VERSION = "fastcls checkpoint", "2"
 
 #: What is told apart by digests, in the words of the user.
-_DIGESTS = ("X", "y", "sample_weight", "center", "scale", "start", "rows", "validation rows", "random_state")
+_DIGESTS = ("X", "y", "sample_weight", "center", "scale", "start", "rows", "validation", "random_state")
 
 State = tuple[dict[str, np.ndarray], dict[str, Any]]
 
@@ -46,8 +47,9 @@ class Checkpoint:
 
     Notes
     -----
-    A resumed training ends with the bits of one that was never broken off, on a machine with the same instruction set and,
-    for L-BFGS, the same SciPy. It is refused with other data, other parameters, another start or another fastcls.
+    A resumed training ends with the bits of one that was never broken off. It is refused with other data, other parameters,
+    another start, another fastcls, another instruction set (`fastcls.simd.use` takes a lesser one) and, for L-BFGS, another
+    SciPy.
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float = 30.0, *, resume: bool = False):
@@ -73,7 +75,9 @@ class Checkpoint:
         """
         from .. import __version__
 
-        self._identity = json.loads(json.dumps({"fastcls": __version__, **identity}, default=float))
+        # Sums of another instruction set are rounded otherwise: a training would go on, to other bits.
+        made_here = {"fastcls": __version__, "instruction set": simd.active()}
+        self._identity = json.loads(json.dumps({**made_here, **identity}, default=float))
         self._written = time.monotonic()
         check_checkpoint_file(self.path, self.resume)
         if not os.path.lexists(self.path):
@@ -84,8 +88,9 @@ class Checkpoint:
         with self.reading():
             made_with, values = dict(json.loads(header["identity"])), dict(json.loads(header["values"]))
             arrays = {key: np.array(array) for key, array in Arrays(self.path, header).items()}  # the file will be replaced
-        for what, value in self._identity.items():
-            if (was := made_with.get(what)) != value:
+        for what in {**made_with, **self._identity}:
+            was, value = made_with.get(what), self._identity.get(what)
+            if was != value:
                 how = f"had another {what}" if what in _DIGESTS else f"had {what}={shown(was, 60)}, not {shown(value, 60)}"
                 raise InputError(f"the checkpoint {shown(self.path)} is of a training that {how}; repeat that training with "
                                  "what it had, or name another file")
@@ -143,14 +148,20 @@ class Checkpoint:
 
 
 def identity(
-    problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None, random_state: np.random.RandomState | None
-) -> dict[str, Any]:
-    """What makes a training the one it is, besides its solver's parameters."""
+    problem: LinearProblem, W: np.ndarray | None, validation: LinearProblem | None,
+    random_state: np.random.RandomState | None,
+) -> dict[str, Any]:  # fmt: skip
+    """What makes a training the one it is, besides its solver's parameters; W: where it starts, if anywhere."""
     return {
-        "random_state": None if random_state is None else digest(np.array(of_random_state(random_state)[1])),
-        **problem.identity(), "start": digest(W),
-        "validation rows": None if validation is None or validation.rows is None else digest(validation.rows),
+        "random_state": None if random_state is None else _digest(of_random_state(random_state)),
+        **problem.identity(), "start": None if W is None else digest(W),
+        "validation": None if validation is None else _digest(validation.identity()),
     }
+
+
+def _digest(plain: Any) -> str:
+    """Of values that JSON holds."""
+    return digest(np.frombuffer(json.dumps(plain, default=float).encode(), dtype=np.uint8))
 
 
 def through_interrupts(checkpoint: Checkpoint | None) -> AbstractContextManager[None]:

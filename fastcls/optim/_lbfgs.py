@@ -12,6 +12,7 @@ import scipy.optimize
 from threadpoolctl import threadpool_limits
 
 from .._safetensors import expect
+from .._shown import shown
 from .._validation import InputError, check_number
 from .._validation_linear import check_callbacks, check_weights
 from ..problem import LinearProblem
@@ -54,8 +55,8 @@ class _Log:
         question = np.frombuffer(hashlib.blake2b(W.tobytes(), digest_size=16).digest(), dtype=np.uint8)
         if self.at < len(self.values):
             if not np.array_equal(question, self.asked[self.at]):
-                raise InputError(f"the checkpoint {self.checkpoint.path} was written on a machine whose arithmetic differs; "
-                                 "go on there, or delete it to start anew")
+                raise InputError(f"the checkpoint {shown(self.checkpoint.path)} was written on a machine whose arithmetic "
+                                 "differs; go on there, or delete it to start anew")
         else:
             value, gradient = problem.value_and_gradient(W)
             self.values.append(value)

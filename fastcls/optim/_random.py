@@ -87,7 +87,7 @@ class RandomSearch:
         if self.checkpoint is not None:
             saved = self.checkpoint.begin({
                 "solver": type(self).__name__, "max_iter": self.max_iter, "init_scale": self.scale,
-                **identity(problem, start, validation, random_state),
+                **identity(problem, start if has_start else None, validation, random_state),
             })  # fmt: skip
         # A generator of its own draws float32 four times as fast as a RandomState draws float64.
         rng = np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
