@@ -93,13 +93,6 @@ def check_alike(first: Any, other: Any, name: str, first_name: str) -> None:
         raise InputError(f"{name} is {other.dtype} and {first_name} is {first.dtype}; convert the parts to one type first")
 
 
-def check_no_checkpoint(path: Any) -> None:
-    """A lost worker costs a training time only; of a lost client nothing is kept."""
-    if path is not None:
-        raise InputError("checkpoint over a cluster: fastcls.dask keeps none; leave it out, or train with "
-                         "fastcls.{SoftmaxClassifier, MulticlassSVM}")  # fmt: skip
-
-
 def check_solver_of_shards(solver: Any) -> None:
     """Solvers that need no more of the rows than sums over them."""
     good = ("sgd", "gd", "lbfgs")

@@ -35,12 +35,6 @@ def test_without_a_cluster_one_line_says_so(digits):
     refused("client is a str; wanted a distributed.Client", *digits, "tcp://127.0.0.1:8786")
 
 
-def test_checkpoints_are_refused(client, digits):
-    X, y = digits
-    with pytest.raises(InputError, match="checkpoint over a cluster: fastcls.dask keeps none"):
-        over.SoftmaxClassifier(client=client, checkpoint="state", random_state=0).fit(X, y)
-
-
 def test_current_client_is_taken(client):
     X, y, Q = tied()
     with client.as_current():

@@ -1,18 +1,24 @@
 """Training over a Dask cluster of real processes: the same bits for any number of workers, whatever dies."""
 
 import logging
+import os
 import pickle
+import shutil
+import signal
+import subprocess
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 import fastcls
 from fastcls import optim
+from fastcls._validation import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("distributed", reason="distributed is not installed")
@@ -113,6 +119,61 @@ def test_worker_killed_in_the_middle_of_a_training_changes_nothing(name, client,
     assert "a worker was lost" in caplog.text
     assert victim not in client.nthreads()
     client.wait_for_workers(2, timeout=30)
+
+
+CLIENT = """
+import os, signal, sys
+import numpy as np
+from distributed import Client
+import test_dask_training as here
+from fastcls import datasets
+from fastcls.optim import Checkpoint
+
+name, address, rows, state = sys.argv[1:]
+offer, left = Checkpoint.offer, [5]
+
+def offer_and_die(self, *args, **options):
+    offer(self, *args, **options)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+Checkpoint.offer = offer_and_die
+with Client(address) as client:
+    here.fitted(name, client, rows, datasets.load("digits").y, checkpoint=state, checkpoint_seconds=0)
+"""
+
+
+@pytest.mark.parametrize("name", ["softmax lbfgs", "softmax gd", "softmax sgd", "svm sgd"])
+def test_killed_client_goes_on_to_the_same_bits_on_this_cluster_and_another(name, client, others, digits, tmp_path):
+    X, y = as_file(tmp_path, digits[0]), digits[1]
+    wanted = weights_of(fitted(name, client, X, y))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastcls.__file__).parents[1]), str(Path(__file__).parent)])}
+    command = [sys.executable, "-c", CLIENT, name, client.scheduler.address, X.filename, tmp_path / "state"]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    if "sgd" in name:
+        assert len(safetensors.numpy.load_file(tmp_path / "state")["done"]) > 0, "killed within an epoch"
+    shutil.copy(tmp_path / "state", tmp_path / "other")
+    for where, state in ((client, "state"), (others[1], "other")):
+        again = fitted(name, where, X, y, checkpoint=tmp_path / state, resume=True)
+        assert_same_bytes(weights_of(again), wanted)
+
+
+def test_checkpoints_of_another_training_are_refused(client, digits, tmp_path):
+    X, y = as_file(tmp_path, digits[0]), digits[1]
+    name, kept = "softmax gd", {"checkpoint": tmp_path / "state", "resume": True}
+    fitted(name, client, X, y, **kept)
+    changed = as_file(tmp_path, digits[0] + (np.arange(len(X)) == 900)[:, None].astype(np.uint8), "changed")
+    for rows, labels, more, what in (
+        (changed, y, {}, "had another X"), (X, y[::-1], {}, "had another y"),
+        (X, y, {"n_shards": 5}, "had n_shards=16, not 5"),
+    ):  # fmt: skip
+        with pytest.raises(InputError, match=what):
+            fitted(name, client, rows, labels, **more, **kept)
+    cls, options = TRAININGS[name]
+    with pytest.raises(InputError, match="had n_shards=16, not None"):
+        getattr(fastcls, cls.__name__)(**options, random_state=0, **kept).fit(X, y)
 
 
 def test_steps_that_lead_away_are_named(client, digits):

@@ -86,8 +86,9 @@ class Checkpoint:
         with self.reading():
             made_with, values = dict(json.loads(header["identity"])), dict(json.loads(header["values"]))
             arrays = {key: np.array(array) for key, array in read_arrays(self.path).items()}  # the file will be replaced
-        for what, value in self._identity.items():
-            if (was := made_with.get(what)) != value:
+        for what in {**made_with, **self._identity}:  # one over a cluster has more
+            was, value = made_with.get(what), self._identity.get(what)
+            if was != value:
                 how = f"had another {what}" if what in _DIGESTS else f"had {what}={shown(was, 60)}, not {shown(value, 60)}"
                 raise InputError(f"the checkpoint {shown(self.path)} is of a training that {how}; repeat that training with "
                                  "what it had, or name another file")
