@@ -153,7 +153,7 @@ def test_worker_killed_in_the_middle_of_a_search_changes_nothing(kind, client, t
     assert "a worker was lost" in caplog.text
     assert victim not in model._crew.homes
     monkeypatch.undo()
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=90)
     assert_same_bytes(model.kneighbors(Q), local.kneighbors(Q), "the search after it")
 
 
@@ -203,6 +203,24 @@ def test_work_that_is_lost_each_time_ends_in_an_error(client, monkeypatch):
     with pytest.raises(over.ClusterError, match="the same work lost a worker 3 times; has each worker the memory"):
         crew.ask(lost).results()
     assert len(tried) == 3
+
+
+def test_shard_whose_new_home_is_lost_too_is_opened_at_the_next(client):
+    opened, worker = [], min(client.nthreads())
+
+    def opening(crew, i, home):
+        opened.append(home)
+        if len(opened) == 2:
+            raise _crew._LostError
+        return crew.submit_at(home, int), None
+
+    crew = _crew.Crew(client, 1, opening)
+    crew.place()
+    crew.homes[0] = "tcp://127.0.0.1:1"  # as if its home were gone, and the shard not told so yet
+    with pytest.raises(_crew._LostError):
+        crew.place()
+    crew.place()
+    assert opened == [worker] * 3
 
 
 def load_rows(path, start):
