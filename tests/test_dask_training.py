@@ -17,7 +17,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 import fastcls
-from fastcls import optim
+from fastcls import optim, simd
 from fastcls._validation import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -28,7 +28,7 @@ from _cluster import LARGEST, as_file, kill, tied
 from _rows import assert_same_bytes
 
 import fastcls.dask as over
-from fastcls.dask import _merge, _problem
+from fastcls.dask import _merge, _problem, _work
 
 TRAININGS = {
     "softmax lbfgs": (over.SoftmaxClassifier, {"solver": "lbfgs", "max_iter": 12, "alpha": 1e-3}),
@@ -118,7 +118,24 @@ def test_worker_killed_in_the_middle_of_a_training_changes_nothing(name, client,
         assert_same_bytes(weights_of(fitted(name, client, X, y, callbacks=kill_once)), wanted)
     assert "a worker was lost" in caplog.text
     assert victim not in client.nthreads()
-    client.wait_for_workers(2, timeout=30)
+    client.wait_for_workers(2, timeout=90)
+
+
+def test_worker_that_dies_while_it_is_asked_what_it_computes_with_changes_nothing(client, digits, tmp_path, monkeypatch):
+    X, y = as_file(tmp_path, digits[0]), digits[1]
+    wanted = weights_of(fitted("softmax lbfgs", client, X, y))
+
+    def first_dies():
+        try:
+            (tmp_path / "died").touch(exist_ok=False)
+        except FileExistsError:
+            return simd.active()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(_work, "active_isa", first_dies)
+    assert_same_bytes(weights_of(fitted("softmax lbfgs", client, X, y)), wanted)
+    assert (tmp_path / "died").exists()
+    client.wait_for_workers(2, timeout=90)
 
 
 CLIENT = """
@@ -167,12 +184,12 @@ def test_checkpoints_of_another_training_are_refused(client, digits, tmp_path):
     changed = as_file(tmp_path, digits[0] + (np.arange(len(X)) == 900)[:, None].astype(np.uint8), "changed")
     for rows, labels, more, what in (
         (changed, y, {}, "had another X"), (X, y[::-1], {}, "had another y"),
-        (X, y, {"n_shards": 5}, "had n_shards=16, not 5"),
+        (X, y, {"n_shards": 5}, "had n_shards='16', not '5'"),
     ):  # fmt: skip
         with pytest.raises(InputError, match=what):
             fitted(name, client, rows, labels, **more, **kept)
     cls, options = TRAININGS[name]
-    with pytest.raises(InputError, match="had n_shards=16, not None"):
+    with pytest.raises(InputError, match="had n_shards='16', not 'None'"):
         getattr(fastcls, cls.__name__)(**options, random_state=0, **kept).fit(X, y)
 
 
