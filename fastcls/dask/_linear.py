@@ -64,7 +64,7 @@ class _Linear(OverCluster, LinearClassifier):
         self._check_options()
         client = check_client(self.client)
         source = source_of(X, client)
-        weight = labels_of(sample_weight, client)
+        weight = labels_of(sample_weight, client, "sample_weight")
         self._client = client
         try:
             return self._fit(source, CheckedRows(source, 0, ()), labels_of(y, client), weight)  # type: ignore[arg-type]
