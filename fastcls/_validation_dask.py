@@ -74,8 +74,8 @@ def check_small(n_bytes: int, most: int, name: str) -> None:
 def check_contiguous(array: np.ndarray, name: str) -> None:
     """Refuse a part of a memory map that is no run of whole rows."""
     if not array.flags.c_contiguous:
-        raise InputError(f"{name} is a memory map of which every row or feature but some is left out; workers open runs of "
-                         "whole rows: save the part you want with np.save first")  # fmt: skip
+        raise InputError(f"{name} does not lie row after row in its file (some are left out, or it was saved in Fortran "
+                         "order); workers open runs of whole rows: save np.ascontiguousarray of it first")  # fmt: skip
 
 
 def check_not_private(mode: str, name: str) -> None:
@@ -93,11 +93,13 @@ def check_alike(first: Any, other: Any, name: str, first_name: str) -> None:
         raise InputError(f"{name} is {other.dtype} and {first_name} is {first.dtype}; convert the parts to one type first")
 
 
-def check_no_checkpoint(path: Any) -> None:
-    """A lost worker costs a training time only; of a lost client nothing is kept."""
-    if path is not None:
-        raise InputError("checkpoint over a cluster: fastcls.dask keeps none; leave it out, or train with "
-                         "fastcls.{SoftmaxClassifier, MulticlassSVM}")  # fmt: skip
+def check_labels_alike(parts: list[np.ndarray], name: str) -> None:
+    """Refuse labels that NumPy would join to what none of them was: numbers become text, truth values numbers."""
+    for i, part in enumerate(parts):
+        if part.ndim != 1:
+            raise InputError(f"{name}[{i}] has {part.ndim} dimensions, shape {part.shape}; wanted one label a row")
+        if len({"i" if kind == "u" else kind for kind in (parts[0].dtype.kind, part.dtype.kind)}) > 1:
+            raise InputError(f"{name}[{i}] is {part.dtype} and {name}[0] is {parts[0].dtype}; save labels of one kind")
 
 
 def check_solver_of_shards(solver: Any) -> None:

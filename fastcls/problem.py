@@ -152,14 +152,17 @@ class LinearProblem:
 
     def identity(self) -> dict[str, Any]:
         """What makes this the problem it is, in plain values; arrays by their digests. All of X is read."""
-        arrays = {"X": self.X, "y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
+        arrays = {"y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
         return {
-            **{name: digest(array) for name, array in arrays.items()},
+            "X": self._digest_of_rows(), **{name: digest(array) for name, array in arrays.items()},
             "rows": None if self.rows is None else digest(self.rows), "n_classes": self.n_classes,
             "loss": self.loss.name, **self.loss_options, "penalty": self.penalty, "l1": self.l1, "l2": self.l2,
             "max_norm": repr(self.max_norm), "fit_intercept": self.fit_intercept,
             "penalize_intercept": self.penalize_intercept, "arithmetic": self.arithmetic,
         }
+
+    def _digest_of_rows(self) -> str | list[str]:
+        return digest(self.X)
 
     def _set_terms(
         self, loss: str, options: dict[str, Any], penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None

@@ -157,9 +157,10 @@ class Crew:
                 logger.warning("a worker was lost: %d of %d shards are opened again elsewhere", len(lost), self.n_shards)
             load = Counter(home for i, home in enumerate(self.homes) if i not in lost)
             for at, i in enumerate(lost):
-                self.homes[i] = home = self._home_for(i, sorted(alive), load, at, len(lost))
+                home = self._home_for(i, sorted(alive), load, at, len(lost))
                 load[home] += 1
                 self.shards[i], self._kept[i] = self.opening(self, i, home)
+                self.homes[i] = home  # last: what is to be sent may be lost with this one too, and the shard is as it was
 
     def _home_for(self, i: int, alive: list[str], load: Counter[str], at: int, n_lost: int) -> str:
         near = [home for home in sorted(self.near[i]) if home in alive] if self.near else []

@@ -46,7 +46,7 @@ class OverCluster:
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of rows named rightly; X and y as for `fit`, or as for one process."""
         client = check_client(self.client) if is_described(X) or is_described(y) else None
-        return super().score(X, labels_of(y, client), labels_of(sample_weight, client))  # type: ignore[misc]
+        return super().score(X, labels_of(y, client), labels_of(sample_weight, client, "sample_weight"))  # type: ignore[misc]
 
     @property
     def partial_fit(self) -> Any:

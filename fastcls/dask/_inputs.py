@@ -14,8 +14,15 @@ from typing import Any
 import numpy as np
 
 from .._shown import reason, shown
-from .._validation import InputError, check_rows
-from .._validation_dask import check_alike, check_contiguous, check_described, check_not_private, check_small
+from .._validation import InputError, check_finite, check_rows
+from .._validation_dask import (
+    check_alike,
+    check_contiguous,
+    check_described,
+    check_labels_alike,
+    check_not_private,
+    check_small,
+)
 from ..datasets._npy import read_npy
 from ._crew import is_direct
 
@@ -53,25 +60,22 @@ class FilePiece:
     def cut(self, start: int, stop: int) -> FilePiece:
         """Some of the rows, with a check of their own."""
         row_bytes = self.n_features * np.dtype(self.dtype).itemsize
-        part = replace(self, offset=self.offset + start * row_bytes, n_rows=stop - start)
-        return replace(part, check=part._check_of(part._mapped()))
+        check = self._check_of(self.open()[start:stop])
+        return replace(self, offset=self.offset + start * row_bytes, n_rows=stop - start, check=check)
 
     def open(self, place: str = "this process") -> np.ndarray:
         """The rows, mapped; an error that names the place where the file is missing or another one."""
         try:
             if os.stat(self.path).st_size < self.offset + self.nbytes:
-                raise InputError(f"{place} finds {shown(self.path)} shorter than the client does; put the same file there")
-            rows = self._mapped()
+                raise InputError(f"{place} finds {shown(self.path)} shorter than the rows passed; put the same file there")
+            shape = self.n_rows, self.n_features
+            rows = np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
         except OSError as error:
             raise InputError(f"{place} cannot open {shown(self.path)}: {reason(error)}; put the rows where every worker "
                              "sees them under the same path, or pass a dask array")  from None  # fmt: skip
         if self._check_of(rows) != self.check:
-            raise InputError(f"{place} has other rows in {shown(self.path)} than the client; put the same file there")
+            raise InputError(f"{place} has other rows in {shown(self.path)} than were passed; put the same file there")
         return rows
-
-    def _mapped(self) -> np.ndarray:
-        shape = self.n_rows, self.n_features
-        return np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
 
     @staticmethod
     def _check_of(rows: np.ndarray) -> int:
@@ -108,6 +112,7 @@ class BlockPiece:
     """A run of rows of one block of a dask array; `block` is the block's future, and the block itself on a worker."""
 
     block: Any
+    block_rows: int
     first: int
     n_rows: int
     n_features: int
@@ -118,9 +123,9 @@ class BlockPiece:
 
     def open(self, place: str = "this process") -> np.ndarray:
         block = np.asarray(self.block)
-        if block.shape[1:] != (self.n_features,) or block.dtype.name != self.dtype:
+        if block.shape != (self.block_rows, self.n_features) or block.dtype.name != self.dtype:
             raise InputError(f"a block of the dask array is {block.dtype} of shape {block.shape}, where the array said "
-                             f"{self.dtype} of {self.n_features} features; make its chunks what its meta says")  # fmt: skip
+                             f"{self.dtype} of {self.block_rows, self.n_features}; make blocks what it says")  # fmt: skip
         return np.ascontiguousarray(block[self.first : self.first + self.n_rows])
 
 
@@ -164,11 +169,15 @@ class Source:
         return [self.n_rows * at // n_shards for at in range(n_shards + 1)]
 
     def arrays(self, client: Any) -> Iterator[np.ndarray]:
-        """The rows in this process, piece after piece."""
+        """The rows in this process, piece after piece, finite."""
+        start = 0
         for piece in self.pieces:
             if isinstance(piece, BlockPiece):
                 piece = replace(piece, block=client.gather([piece.block], direct=is_direct(client))[0])
-            yield piece.open()
+            rows = piece.open()
+            check_finite(rows, first=start)
+            yield rows
+            start += len(rows)
 
     def near(self, runs: list[list[Piece]], client: Any) -> list[set[str]]:
         """For every run of pieces the workers that hold its first block; nothing where there are no blocks."""
@@ -226,12 +235,17 @@ def source_of(X: Any, client: Any, name: str = "X") -> Source:
     return Source(pieces)
 
 
-def labels_of(y: Any, client: Any) -> Any:
+def labels_of(y: Any, client: Any, name: str = "y") -> Any:
     """Labels in this process: of a dask array, or of .npy files, one behind the other; others as they came."""
     if _is_dask(y):
+        _check_graph(y, name)
         return client.gather([client.compute(y)], direct=is_direct(client))[0]
     paths = [y] if _is_path(y) else y if isinstance(y, (list, tuple)) and y and all(map(_is_file, y)) else None
-    return y if paths is None else np.concatenate([read_npy(Path(path)) for path in paths])
+    if paths is None:
+        return y
+    parts = [read_npy(Path(path)) for path in paths]
+    check_labels_alike(parts, name)
+    return np.concatenate(parts)
 
 
 def _is_path(X: Any) -> bool:
@@ -286,8 +300,10 @@ def _of_map(X: np.ndarray, name: str) -> FilePiece:
     # A view has the offset of the map it was taken from: where its own first row lies, its address tells.
     begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
     offset = begin + X.ctypes.data - np.frombuffer(whole, dtype=np.uint8).ctypes.data
-    piece = FilePiece(os.path.abspath(mapped.filename), offset, X.dtype.name, *X.shape)
-    return piece.cut(0, piece.n_rows)
+    path, (n_rows, n_features) = os.path.abspath(mapped.filename), X.shape
+    piece = FilePiece(path, offset, X.dtype.name, n_rows, n_features, FilePiece._check_of(X))
+    piece.open()  # the path may name another file by now
+    return piece
 
 
 def _blocks(X: Any, client: Any, name: str) -> list[Piece]:
@@ -304,7 +320,7 @@ def _blocks(X: Any, client: Any, name: str) -> list[Piece]:
     futures = client.compute(list(blocks))
     sizes = X.chunks[0]
     return [
-        BlockPiece(future, 0, n, X.shape[1], X.dtype.name) for future, n in zip(futures, sizes, strict=True) if n > 0
+        BlockPiece(future, n, 0, n, X.shape[1], X.dtype.name) for future, n in zip(futures, sizes, strict=True) if n > 0
     ]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from .. import linear
 from .._linear_classifier import LinearClassifier
 from .._validation import CheckedRows
-from .._validation_dask import check_client, check_n_shards, check_no_checkpoint, check_solver_of_shards
+from .._validation_dask import check_client, check_n_shards, check_solver_of_shards
 from . import _work
 from ._estimator import OverCluster, takes_also
 from ._inputs import is_described, labels_of, source_of
@@ -62,10 +62,9 @@ class _Linear(OverCluster, LinearClassifier):
         """
         check_solver_of_shards(self.solver)
         self._check_options()
-        check_no_checkpoint(self.checkpoint)
         client = check_client(self.client)
         source = source_of(X, client)
-        weight = labels_of(sample_weight, client)
+        weight = labels_of(sample_weight, client, "sample_weight")
         self._client = client
         try:
             return self._fit(source, CheckedRows(source, 0, ()), labels_of(y, client), weight)  # type: ignore[arg-type]

@@ -102,7 +102,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         client = check_client(self.client)
         source = source_of(X, client)
         classes, codes = check_labels(labels_of(y, client), source.n_rows)
-        given = check_sample_weight(labels_of(sample_weight, client), source.n_rows)
+        given = check_sample_weight(labels_of(sample_weight, client, "sample_weight"), source.n_rows)
         weights = self._votes_of_rows(given, classes, codes)
         n_shards = len(client.nthreads()) if self.n_shards is None else self.n_shards
         n_shards = check_n_shards(min(n_shards, source.n_rows) if self.n_shards is None else n_shards, source.n_rows)
@@ -182,7 +182,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         step, start = _queries_of(described.shape[1], described.dtype, k), 0
         for rows in [whole] if source is None else source.arrays(crew.client):
             rows = rows if rows is whole else check_rows(rows, "X", estimator=self).rows
-            check_magnitude(rows, "X", self.effective_metric_)
+            check_magnitude(rows, "X", self.effective_metric_, first=start)
             for first in range(0, len(rows), step):
                 Q = np.ascontiguousarray(rows[first : first + step])
                 part = slice(start + first, start + first + len(Q))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial, reduce
 from typing import Any
@@ -10,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from .. import simd
+from .._safetensors import expect
 from .._validation import CheckedRows, InputError
+from ..optim._checkpoint import State
 from ..optim._descent import divergence
 from ..problem import LinearProblem, padded
 from . import _work
@@ -48,7 +49,7 @@ class SharedRows:
         self.held_out = held_out
         self.bounds = np.array(source.bounds(n_shards))
         runs = [source.run(start, stop) for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
-        isas = sorted(set(client.run(_work.active_isa).values()))
+        isas = sorted(set(client.run(_work.active_isa, on_error="ignore").values()))  # a worker may die of anything just now
         if len(isas) > 1:
             raise InputError(f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
                              "worker adds what; set FASTCLS_ISA for all of them to one that all have")  # fmt: skip
@@ -150,6 +151,7 @@ class ShardedProblem(LinearProblem):
     ) -> None:  # fmt: skip
         self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
         self.X = self.shared = shared
+        self.y = shared.labels.codes
         self.n_features, self.n_classes = shared.shape[1], n_classes
         self.rows = rows
         self.n_samples = len(shared) if rows is None else len(rows)
@@ -165,6 +167,14 @@ class ShardedProblem(LinearProblem):
     def descent(self) -> type[ShardedDescent]:
         """How SGD and gradient descent take their steps."""
         return ShardedDescent
+
+    def identity(self) -> dict[str, Any]:
+        """As the base class; sums of other shards have other last bits."""
+        return {"n_shards": self.shared.crew.n_shards, **super().identity()}
+
+    def _digest_of_rows(self) -> list[str]:
+        crew = self.shared.crew
+        return crew.ask(lambda: [crew.submit(i, _work.digest_of) for i in range(crew.n_shards)]).results()
 
     def _evaluate(
         self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
@@ -211,24 +221,40 @@ class ShardedDescent:
         self.trail = self.weights.copy() if nesterov else np.zeros_like(self.weights)
         self.steps = 0
 
-    def run(self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray, **kept: Any) -> np.ndarray:
+    def run(
+        self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray, *, before: np.ndarray,
+        after: Callable[[np.ndarray], None],
+    ) -> np.ndarray:  # fmt: skip
         """One step a minibatch `order[bounds[i]:bounds[i + 1]]`; losses before them (n_steps, 1).
 
-        What one process has to keep of an unfinished epoch is not asked for: there are no checkpoints over a cluster.
+        `before` has those of the steps taken already; `after` is called with the losses so far between two steps.
 
         Raises
         ------
         DivergenceError
         """
-        values = np.empty((len(bounds) - 1, 1))
-        for at, (start, stop) in enumerate(itertools.pairwise(bounds)):
+        n_steps = len(bounds) - 1
+        values = np.concatenate([before, np.zeros((n_steps - len(before), 1))])
+        for at in range(len(before), n_steps):
+            start, stop = bounds[at : at + 2]
             batch = None if stop - start == self.problem.n_samples else order[start:stop]
             with np.errstate(over="ignore", invalid="ignore"):
                 values[at] = self._step(batch, int(stop - start), float(rates[at, 0]))
             self.steps += 1
             if not (np.isfinite(values[at, 0]) and np.isfinite(self.weights).all()):
                 raise divergence(float(values[at, 0]), self.steps - 1, float(rates[at, 0]) or self.last_rate)
+            if at + 1 < n_steps:
+                after(values[: at + 1])
         return values
+
+    def state(self) -> State:
+        """Weights and velocity."""
+        return {"weights": self.weights, "trail": self.trail}, {"steps": self.steps}
+
+    def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
+        """Take back what `state` told."""
+        self.weights, self.trail = (expect(arrays, name, self.problem.shape) for name in ("weights", "trail"))
+        self.steps = int(values["steps"])
 
     def _step(self, batch: np.ndarray | None, n_rows: int, rate: float) -> float:
         problem, W = self.problem, self.weights

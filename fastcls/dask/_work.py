@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import _moments, _search, _threads, simd
+from .._files import digest
 from .._rows import Rows
 from .._validation import CheckedRows, InputError, check_finite, check_magnitude
 from ..problem import LinearProblem, has_large
@@ -348,6 +349,11 @@ def evaluate(
 
     nodes: Nodes = _with_threads(shards[0].trained.n_jobs, work)
     return nodes
+
+
+def digest_of(shard: TrainShard) -> str:
+    """By which the rows of a shard are known again."""
+    return digest(shard.X)
 
 
 def take_rows(shard: TrainShard, local: np.ndarray) -> np.ndarray:

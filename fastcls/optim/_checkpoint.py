@@ -88,7 +88,7 @@ class Checkpoint:
         with self.reading():
             made_with, values = dict(json.loads(header["identity"])), dict(json.loads(header["values"]))
             arrays = {key: np.array(array) for key, array in Arrays(self.path, header).items()}  # the file will be replaced
-        for what in {**made_with, **self._identity}:
+        for what in {**made_with, **self._identity}:  # one over a cluster has more
             was, value = made_with.get(what), self._identity.get(what)
             if was != value:
                 how = f"had another {what}" if what in _DIGESTS else f"had {what}={shown(was, 60)}, not {shown(value, 60)}"
