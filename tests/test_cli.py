@@ -240,8 +240,8 @@ def test_fitted_images_are_told_of_unless_their_size_was_asked_for(size, width, 
     told = [note for note in results["notes"] if "scaled" in note]
     assert len(told) == said
     if said:
-        assert re.fullmatch(r"pets: 18 of 18 images, of 1\dx1\d to 3\dx3\d pixels, were scaled and centre-cropped to 32x32 "
-                            r"\(height x width\); image_size sets another size", told[0])
+        assert re.fullmatch(r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
+                            r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size", told[0])
     one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model
     assert one.exit_code == 0, one.stderr
 
@@ -257,7 +257,7 @@ def test_images_of_one_size_stay_as_they_are_and_lost_bits_are_told_of(bits, tol
     assert cli("run", "deep", "--ks", "1", "--models", "knn").exit_code == 0
     results = json.loads(Path("fastcls-deep/results.json").read_text())
     assert results["image_shape"] == [7, 5, 1]
-    assert ("deep: 14 of 14 images have 16 bits a channel; they were reduced to 8" in results["notes"]) is told
+    assert ("deep: of 14 images, 14 were reduced from 16 bits a channel to 8" in results["notes"]) is told
     assert not any("scaled" in note for note in results["notes"])
 
 

@@ -154,8 +154,8 @@ def run(
 @one_line_errors
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="An image, a folder of images, an .npy "
-                                        "or .npz, or a data set as for run (its test rows are predicted).")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA", help="Images, folders of images, .npy or .npz files, or "
+                                              "data sets as for run (their test rows are predicted), in any number.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
                                               "name is replaced.")] = None,
     as_json: AsJson = False,
