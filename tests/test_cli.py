@@ -419,3 +419,18 @@ def test_help_names_every_command():
     assert result.exit_code == 0
     for command in ("run", "predict", "gradcheck", "info"):
         assert command in result.stdout
+
+
+def test_a_path_of_thousands_of_letters_is_one_short_line(here):
+    long = "x" * 5000
+    for words in (["run", long], ["run", "digits", "--out", long], ["run", "digits", "--labels", long], ["gradcheck", long],
+                  ["predict", long, "digits"], ["predict", "m.safetensors", "digits", "--out", long]):
+        result = cli(*words)
+        assert refused(result, "xxx...'")
+        assert len(result.stderr) < 400
+    assert listing(here) == []
+
+
+def test_numbers_of_many_digits_are_refused_in_one_line():
+    assert refused(cli("run", "digits", "--ks", "1" + "0" * 30), "ks is 2^99 or beyond")
+    assert refused(cli("run", "digits", "--folds", "1" + "0" * 30), "--folds is 2^99 or beyond")
