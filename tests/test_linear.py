@@ -290,6 +290,8 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e-320)), "sample_weight adds up to 5.9"),
         (lambda: MulticlassSVM().fit(np.arange(6, dtype=np.float32)[:, None] * np.float32(1e-40), Y6),
          "overflow float32: scale"),
+        (lambda: SoftmaxClassifier().fit(X6 * 1e-160, Y6), r"X differs by 3\.\d+e-160 .* underflow: scale the data up"),
+        (lambda: MulticlassSVM().fit(X6 * 1e-200, Y6), r"X differs by less than 1e-160 .* underflow: scale the data up"),
         (lambda: SoftmaxClassifier().partial_fit(X6, Y6).partial_fit(X6, Y6 + 1), "the label 3"),
         (lambda: SoftmaxClassifier(solver="gd").partial_fit(X6, Y6), "partial_fit"),
         (lambda: SoftmaxClassifier(max_iter=1, learning_rate=50.0).fit(X6, Y6).predict(X6 * 1.6e307), "scores of row"),
