@@ -434,3 +434,17 @@ def test_a_path_of_thousands_of_letters_is_one_short_line(here):
 def test_numbers_of_many_digits_are_refused_in_one_line():
     assert refused(cli("run", "digits", "--ks", "1" + "0" * 30), "ks is 2^99 or beyond")
     assert refused(cli("run", "digits", "--folds", "1" + "0" * 30), "--folds is 2^99 or beyond")
+
+
+def test_data_of_no_known_layout_is_answered_in_the_command_line_s_words():
+    Path("notes.doc").write_text("")
+    assert refused(cli("run", "notes.doc"), "'notes.doc' is a file of no known layout; fastcls run --help lists")
+    listed = " ".join(cli("run", "--help").stdout.split())
+    assert all(word in listed for word in ("<class>/<file>", "MNIST's", "CIFAR-100's", ".npz", ".npy", "zarr"))
+
+
+def test_a_folder_of_one_class_is_told_what_to_add():
+    write_images(Path("pets"), classes=("cat",))
+    result = cli("run", "pets")
+    assert result.exit_code == 2
+    assert "all of one class, 'cat': add rows of another (images: a second class folder)" in result.stderr.splitlines()[-1]
