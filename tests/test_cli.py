@@ -448,3 +448,13 @@ def test_a_folder_of_one_class_is_told_what_to_add():
     result = cli("run", "pets")
     assert result.exit_code == 2
     assert "all of one class, 'cat': add rows of another (images: a second class folder)" in result.stderr.splitlines()[-1]
+
+
+def test_integers_of_other_widths_are_told_of_by_run_and_predict():
+    write_embeddings("emb.npz")
+    arrays = np.load("emb.npz")
+    np.savez("whole.npz", X=(100 * arrays["X"]).astype(np.int64), y=arrays["y"])
+    for words in (["run", "whole.npz", "--ks", "1", "--models", "softmax"],
+                  ["predict", "fastcls-whole/models/softmax.safetensors", "whole.npz"]):
+        result = cli(*words)
+        assert result.stderr.count("note: X: int64 converted to float64; no value changes\n") == 1, result.stderr

@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _command import here
 
-from fastcls.cli import _checks, _judge, _progress, _results, _text
+from fastcls.cli import _checks, _estimate, _judge, _linear, _progress, _results, _text
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -146,3 +146,26 @@ def test_ks_may_be_runs():
     for wrong in ("5-3", "0-4", "1--3", "1-", "-3", "1-2-3", "1-9999999", "3,5-4"):
         with pytest.raises(InputError, match="such as 1,3,5 or 1-20"):
             parse_ks(wrong)
+
+
+@pytest.mark.parametrize(("n", "largest"), [(1000, None), (30_000, 500), (3, None)])
+def test_what_every_call_costs_is_not_scaled_up(n, largest, monkeypatch):
+    """A clock that only the work moves: 0.3 s a call and 1 ms a unit."""
+    now, asked = [0.0], []
+
+    def work(n_units):
+        asked.append(n_units)
+        now[0] += 0.3 + 0.001 * n_units
+
+    monkeypatch.setattr(_estimate.time, "perf_counter", lambda: now[0])
+    assert _estimate.seconds_of(work, n, largest) == pytest.approx(0.3 + 0.001 * n)
+    assert max(asked) <= min(n, largest or n)
+    assert sum(asked) < 500
+
+
+def test_of_a_small_gradient_fewer_numbers_are_checked_and_so_estimated():
+    X, y = np.random.default_rng(0).integers(0, 17, (50, 64)).astype(np.uint8), np.arange(50) % 10
+    wanted = _linear.numbers_checked(len(X), 64, 10)
+    assert wanted == 650 == _linear.check_on_sample(X, y, "softmax", seed=0).n_checked
+    assert _linear.check_on_sample(X, y, "softmax", seed=0, n_checked=7).n_checked == 7
+    assert _linear.numbers_checked(50_000, 3072, 10) == 2034

@@ -1,6 +1,7 @@
 """The linear estimators: scikit-learn's own checks, accuracy of the defaults on real data, and what must not change."""
 
 import gzip
+import logging
 import warnings
 
 import numpy as np
@@ -340,3 +341,12 @@ def test_of_equal_scores_the_first_class_wins():
     model = MulticlassSVM(random_state=0).fit(np.eye(3), ["a", "b", "c"])
     model.coef_, model.intercept_ = np.zeros((3, 3)), np.zeros(3)
     assert model.predict(np.eye(3)).tolist() == ["a"] * 3
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_other_integers_become_float64_with_one_logged_line(cls, caplog):
+    with caplog.at_level(logging.INFO, logger="fastcls"):
+        cls(max_iter=1).fit(X6.astype(np.int64), Y6)
+    assert [record.getMessage() for record in caplog.records] == [
+        "X: int64 converted to float64 (uint8 and int8 are kept as they are)"
+    ]
