@@ -169,3 +169,19 @@ def test_of_a_small_gradient_fewer_numbers_are_checked_and_so_estimated():
     assert wanted == 650 == _linear.check_on_sample(X, y, "softmax", seed=0).n_checked
     assert _linear.check_on_sample(X, y, "softmax", seed=0, n_checked=7).n_checked == 7
     assert _linear.numbers_checked(50_000, 3072, 10) == 2034
+
+
+def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
+    now, drawn = [0.0], []
+
+    def draw(plot, description):
+        drawn.append(plot())
+        now[0] += 0.1
+
+    monkeypatch.setattr("fastcls.cli._figures.draw", draw)
+    monkeypatch.setattr(_estimate.time, "perf_counter", lambda: now[0])
+    every = _estimate.report_seconds(_checks.MODELS, with_images=True)
+    assert every == pytest.approx(5.9)
+    assert len(drawn) == 3
+    assert _estimate.report_seconds(["knn"], with_images=True) == pytest.approx(2.6)
+    assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(1.2)
