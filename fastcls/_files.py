@@ -38,16 +38,16 @@ def replacing(path: str | os.PathLike[str], what: str) -> Iterator[Path]:
         If `path` is a folder, its folder is missing, or that folder cannot be written.
     """
     target = Path(os.path.realpath(os.fspath(path)))
-    if target.is_dir():
+    if os.path.isdir(target):
         raise InputError(f"cannot write {what} to {shown(path)}: it is a folder; give the name of a file")
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise InputError(f"cannot write {what} to {shown(path)}: there is no such folder; create it first")
     beside = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     try:
         # Made here, with the permissions any new file gets, so that nobody's file is written over.
         descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; choose another folder") from None
+        raise InputError(f"cannot write {what} to {shown(path)}: {reason(error)}; choose another place") from None
     try:
         os.close(descriptor)
         yield beside

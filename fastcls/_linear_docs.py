@@ -67,7 +67,9 @@ PARAMETERS_AND_ATTRIBUTES = """
         Take the mean of every feature off. Like `scale` it is folded into the weights: the data is not copied.
     scale : bool
         Divide by one number, the root mean square of all centred values. One for all features: a scale of its own would
-        give a pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST.
+        give a pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST. Beside a feature
+        thousands of times larger the others learn next to nothing: scale such features first (``StandardScaler``). Steps
+        of sgd also suit the heaviest row: of weights as uneven, ``solver="lbfgs"`` learns more.
     fit_intercept : bool
         Whether there is a bias.
     early_stopping : bool

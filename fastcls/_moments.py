@@ -45,7 +45,9 @@ def squared_distances(X: np.ndarray, center: np.ndarray, n_threads: int) -> np.n
     return squares
 
 
-_LEAST_SPREAD = 1e-30  # weights are divided by it: from 1e8 on they would pass 3.4e38, the end of float32
+# Weights are divided by the spread and steps by its square: weights of 1e8 would pass 3.4e38, the end of float32, and the
+# squares of float64 end at 1e-308, their inverses at 1e308.
+_LEAST_SPREAD, _LEAST_SPREAD_FLOAT64 = 1e-30, 1e-150
 
 
 def center_and_scale(
@@ -63,7 +65,21 @@ def center_and_scale(
         if scale:
             squares = squared_distances(X, mean, n_threads)
             total = float((squares * weights).sum() / weights.sum()) if len(weights) else float(squares.sum()) / n
+            if total == 0.0 and _rows_differ(X, weights):
+                raise _too_alike("less than 1e-160", "squares of that underflow", X.dtype)
     return mean, spread_of(mean, total, X.dtype)
+
+
+def _rows_differ(X: np.ndarray, weights: np.ndarray) -> bool:
+    """Whether two rows that count are not the same: squares that underflow cannot tell."""
+    counts = weights > 0 if len(weights) else np.ones(len(X), dtype=bool)
+    first = X[counts.argmax()]
+    return any(bool(np.any((X[piece] != first).any(axis=1) & counts[piece])) for piece in _pieces(X))
+
+
+def _too_alike(spread: str, why: str, dtype: np.dtype) -> InputError:
+    other = ", or give float64" if dtype != np.float64 else ""
+    return InputError(f"X differs by {spread} (root mean square), and {why}: scale the data up first{other}")
 
 
 def spread_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
@@ -78,8 +94,10 @@ def spread_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
         spread = 1.0 if total is None else math.sqrt(total / len(mean)) if total >= 0 else math.nan
     if not (math.isfinite(spread) and np.all(np.isfinite(mean))):
         raise InputError("X has values so large that their squares overflow float64: scale the data down first")
-    if dtype != np.float64 and 0.0 < spread < _LEAST_SPREAD:
-        raise InputError(f"X differs by {spread:.3g} (root mean square), and weights for it would overflow float32: scale "
-                         "the data up first, or give float64")
     # Rounding of the mean alone is no spread: a constant feature of 0.1 would be divided by 1e-17.
-    return spread if spread > 1e-14 * float(np.abs(mean).max(initial=0.0)) else 1.0
+    if spread <= 1e-14 * float(np.abs(mean).max(initial=0.0)):
+        return 1.0
+    if 0.0 < spread < (_LEAST_SPREAD_FLOAT64 if dtype == np.float64 else _LEAST_SPREAD):
+        why = "squares of that underflow" if dtype == np.float64 else "weights for it would overflow float32"
+        raise _too_alike(f"{spread:.3g}", why, dtype)
+    return spread

@@ -52,7 +52,8 @@ def one_of(name: str, value: Any, good: Iterable[str]) -> Any:
     """`value`, if it is one of `good`; otherwise an error that lists them."""
     names = list(good)
     if not isinstance(value, str) or value not in names:
-        raise InputError(f"{name}={value!r} is unknown; choose one of: {', '.join(names)}")
+        meant = f"did you mean {value.lower()!r}? It is" if isinstance(value, str) and value.lower() in names else "choose"
+        raise InputError(f"{name}={value!r} is unknown; {meant} one of: {', '.join(names)}")
     return value
 
 
@@ -70,7 +71,11 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     relation = "above" if strict else "at least"
     wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
-    if isinstance(value, bool) or not isinstance(value, kinds) or not np.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise InputError(f"{name}={value!r}; wanted {wanted}")
+    if isinstance(value, int) and abs(value) >= 2**63:  # no count is so large, and NumPy knows no such integers
+        raise InputError(f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63")
+    if not np.isfinite(value):
         raise InputError(f"{name}={value!r}; wanted {wanted}")
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{name}={value!r}; wanted {wanted}")

@@ -83,6 +83,17 @@ def check_penalty(name: Any, max_norm: Any) -> str | None:
     return name
 
 
+_LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
+
+
+def check_alpha(alpha: Any) -> float:
+    """A strength that leaves the loss something to say."""
+    if check_number("alpha", alpha, minimum=0) > _LARGEST_ALPHA:
+        raise InputError(f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
+                         f"{_LARGEST_ALPHA:g}, and usually below 1")
+    return float(alpha)
+
+
 def check_l1_ratio(ratio: Any) -> float:
     """A number from 0 to 1."""
     if check_number("l1_ratio", ratio, minimum=0) > 1:

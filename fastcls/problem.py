@@ -170,7 +170,7 @@ class LinearProblem:
         """Loss and penalty."""
         self.loss = find_loss(loss)
         self.penalty = checks.check_penalty(penalty, max_norm)
-        self.alpha = float(_validation.check_number("alpha", alpha, minimum=0))
+        self.alpha = checks.check_alpha(alpha)
         self.max_norm = math.inf if max_norm is None else float(max_norm)
         ratio = checks.check_l1_ratio(l1_ratio)
         l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)

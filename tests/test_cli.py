@@ -240,8 +240,8 @@ def test_fitted_images_are_told_of_unless_their_size_was_asked_for(size, width, 
     told = [note for note in results["notes"] if "scaled" in note]
     assert len(told) == said
     if said:
-        assert re.fullmatch(r"pets: 18 of 18 images, of 1\dx1\d to 3\dx3\d pixels, were scaled and centre-cropped to 32x32 "
-                            r"\(height x width\); image_size sets another size", told[0])
+        assert re.fullmatch(r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
+                            r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size", told[0])
     one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model
     assert one.exit_code == 0, one.stderr
 
@@ -257,7 +257,7 @@ def test_images_of_one_size_stay_as_they_are_and_lost_bits_are_told_of(bits, tol
     assert cli("run", "deep", "--ks", "1", "--models", "knn").exit_code == 0
     results = json.loads(Path("fastcls-deep/results.json").read_text())
     assert results["image_shape"] == [7, 5, 1]
-    assert ("deep: 14 of 14 images have 16 bits a channel; they were reduced to 8" in results["notes"]) is told
+    assert ("deep: of 14 images, 14 were reduced from 16 bits a channel to 8" in results["notes"]) is told
     assert not any("scaled" in note for note in results["notes"])
 
 
@@ -419,3 +419,42 @@ def test_help_names_every_command():
     assert result.exit_code == 0
     for command in ("run", "predict", "gradcheck", "info"):
         assert command in result.stdout
+
+
+def test_a_path_of_thousands_of_letters_is_one_short_line(here):
+    long = "x" * 5000
+    for words in (["run", long], ["run", "digits", "--out", long], ["run", "digits", "--labels", long], ["gradcheck", long],
+                  ["predict", long, "digits"], ["predict", "m.safetensors", "digits", "--out", long]):
+        result = cli(*words)
+        assert refused(result, "xxx...'")
+        assert len(result.stderr) < 400
+    assert listing(here) == []
+
+
+def test_numbers_of_many_digits_are_refused_in_one_line():
+    assert refused(cli("run", "digits", "--ks", "1" + "0" * 30), "ks is 2^99 or beyond")
+    assert refused(cli("run", "digits", "--folds", "1" + "0" * 30), "--folds is 2^99 or beyond")
+
+
+def test_data_of_no_known_layout_is_answered_in_the_command_line_s_words():
+    Path("notes.doc").write_text("")
+    assert refused(cli("run", "notes.doc"), "'notes.doc' is a file of no known layout; fastcls run --help lists")
+    listed = " ".join(cli("run", "--help").stdout.split())
+    assert all(word in listed for word in ("<class>/<file>", "MNIST's", "CIFAR-100's", ".npz", ".npy", "zarr"))
+
+
+def test_a_folder_of_one_class_is_told_what_to_add():
+    write_images(Path("pets"), classes=("cat",))
+    result = cli("run", "pets")
+    assert result.exit_code == 2
+    assert "all of one class, 'cat': add rows of another (images: a second class folder)" in result.stderr.splitlines()[-1]
+
+
+def test_integers_of_other_widths_are_told_of_by_run_and_predict():
+    write_embeddings("emb.npz")
+    arrays = np.load("emb.npz")
+    np.savez("whole.npz", X=(100 * arrays["X"]).astype(np.int64), y=arrays["y"])
+    for words in (["run", "whole.npz", "--ks", "1", "--models", "softmax"],
+                  ["predict", "fastcls-whole/models/softmax.safetensors", "whole.npz"]):
+        result = cli(*words)
+        assert result.stderr.count("note: X: int64 converted to float64; no value changes\n") == 1, result.stderr

@@ -14,7 +14,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _command import here
 
-from fastcls.cli import _checks, _judge, _progress, _results, _text
+from fastcls.cli import _checks, _estimate, _judge, _linear, _progress, _results, _text
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -146,3 +146,42 @@ def test_ks_may_be_runs():
     for wrong in ("5-3", "0-4", "1--3", "1-", "-3", "1-2-3", "1-9999999", "3,5-4"):
         with pytest.raises(InputError, match="such as 1,3,5 or 1-20"):
             parse_ks(wrong)
+
+
+@pytest.mark.parametrize(("n", "largest"), [(1000, None), (30_000, 500), (3, None)])
+def test_what_every_call_costs_is_not_scaled_up(n, largest, monkeypatch):
+    """A clock that only the work moves: 0.3 s a call and 1 ms a unit."""
+    now, asked = [0.0], []
+
+    def work(n_units):
+        asked.append(n_units)
+        now[0] += 0.3 + 0.001 * n_units
+
+    monkeypatch.setattr(_estimate.time, "perf_counter", lambda: now[0])
+    assert _estimate.seconds_of(work, n, largest) == pytest.approx(0.3 + 0.001 * n)
+    assert max(asked) <= min(n, largest or n)
+    assert sum(asked) < 500
+
+
+def test_of_a_small_gradient_fewer_numbers_are_checked_and_so_estimated():
+    X, y = np.random.default_rng(0).integers(0, 17, (50, 64)).astype(np.uint8), np.arange(50) % 10
+    wanted = _linear.numbers_checked(len(X), 64, 10)
+    assert wanted == 650 == _linear.check_on_sample(X, y, "softmax", seed=0).n_checked
+    assert _linear.check_on_sample(X, y, "softmax", seed=0, n_checked=7).n_checked == 7
+    assert _linear.numbers_checked(50_000, 3072, 10) == 2034
+
+
+def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
+    now, drawn = [0.0], []
+
+    def draw(plot, description):
+        drawn.append(plot())
+        now[0] += 0.1
+
+    monkeypatch.setattr("fastcls.cli._figures.draw", draw)
+    monkeypatch.setattr(_estimate.time, "perf_counter", lambda: now[0])
+    every = _estimate.report_seconds(_checks.MODELS, with_images=True)
+    assert every == pytest.approx(5.9)
+    assert len(drawn) == 3
+    assert _estimate.report_seconds(["knn"], with_images=True) == pytest.approx(2.6)
+    assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(1.2)

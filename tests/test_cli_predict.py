@@ -1,6 +1,7 @@
 """``fastcls predict``: every row named once, by its test part where the model knows the data, in the loader's order."""
 
 import json
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -236,6 +237,40 @@ def test_damaged_image_is_named_and_nothing_is_printed(here):
 
 
 
+def test_several_paths_are_one_answer_in_the_order_given():
+    write_images(Path("pets"))
+    assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
+    model = "fastcls-pets/models/knn.safetensors"
+    np.save("rows.npy", datasets.load("pets").X[5:8])
+    paths = ["pets/ship/3.jpg", "pets/cat/0.jpg", "pets/dog", "rows.npy", "pets", "pets/ship/3.jpg"]
+    alone = [cli("predict", model, path).stdout.splitlines() for path in paths]
+    together = cli("predict", model, *paths)
+    assert together.exit_code == 0, together.stderr
+    wanted = [line for lines in alone for line in lines[1:]]
+    assert len(wanted) == 1 + 1 + 12 + 3 + 8 + 1  # of pets itself, those of the test set
+    at = 14
+    wanted[at : at + 3] = [f"rows.npy:{line}" for line in wanted[at : at + 3]]
+    assert together.stdout.splitlines() == [alone[0][0], *wanted]
+    assert "pets is what this model was trained and judged on: of its 36 rows, the 8 of the test set" in together.stderr
+
+
+def test_refusals_of_several_paths_name_all_that_is_wrong():
+    write_images(Path("pets"), each=6)
+    assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
+    model = "fastcls-pets/models/knn.safetensors"
+    for name in ("one.jpg", "pets/dog/two.jpg"):
+        Path(name).write_bytes(b"not a picture")
+    assert refused(cli("predict", model, "one.jpg", "pets/cat/0.jpg", "pets/dog"),
+                   "2 of 9 images cannot be read: ", "one.jpg", "two.jpg")
+    assert refused(cli("predict", model, "one.jpg", "pets/cot"), "pets/cot")  # a slip is told of before anything is read
+    np.save("wide.npy", np.ones((3, 9), dtype=np.uint8))
+    assert refused(cli("predict", model, "pets/cat", "wide.npy", "pets/dog/two.jpg"), "two.jpg")
+    Path("pets/dog/two.jpg").unlink()
+    result = cli("predict", model, "pets/cat", "wide.npy")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "wide.npy has 9 features a row" in result.stderr
+
+
 def test_names_from_data_are_escaped_wherever_they_are_shown():
     write_images(Path("p\x1b[31m[bold]q"), each=6)
     result = cli("run", "p\x1b[31m[bold]q", "--ks", "1", "--models", "knn", "--out", "out")
@@ -281,6 +316,42 @@ def test_new_image_is_prepared_as_the_training_images_were(kind, ending, monkeyp
     rows = datasets.load("pets").X
     assert (rows == row).all(axis=1).sum() == 1  # one of the training rows is this one, to the last byte
     assert result.stdout.splitlines()[1].startswith(f"photo.{ending},")
+
+
+@pytest.mark.parametrize(("kind", "ending", "said"), [
+    ("plain", "jpg", ""), ("rotated", "jpg", ", turned upright by EXIF"), ("cmyk", "jpg", ""),
+    ("alpha", "png", ", laid on white where transparent"), ("grey", "png", ", made RGB from grey"),
+])  # fmt: skip
+def test_what_preparing_does_to_an_image_is_told(kind, ending, said):
+    write_images(Path("pets"))
+    assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
+    photo(kind, f"photo.{ending}")
+    result = cli("predict", "fastcls-pets/models/knn.safetensors", f"photo.{ending}")
+    size = "90x60" if kind == "rotated" else "60x90"
+    assert result.stderr == ("note: the image was scaled and centre-cropped to 32x32 (height x width) from "
+                             f"{size} pixels{said}\n")
+
+
+def test_what_preparing_does_is_counted_over_all_paths_and_by_run():
+    write_images(Path("pets"))
+    for kind in ("rotated", "alpha", "grey", "plain"):
+        photo(kind, f"pets/cat/{kind}.png")
+    Image.fromarray(np.full((32, 32, 4), 255, np.uint8)).save("pets/cat/opaque.png")  # nothing is done to it
+    result = cli("run", "pets", "--ks", "1", "--models", "knn")
+    said = (r"of 41 images, 40 were scaled and centre-cropped to 32x32 \(height x width\) from 1\dx1\d to 90x90 pixels, "
+            "1 turned upright by EXIF, 1 laid on white where transparent, 1 made RGB from grey")
+    assert re.search(f"^note: pets: {said}; image_size sets another size$", result.stderr, re.MULTILINE), result.stderr
+    result = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat", "pets/dog", "pets/ship")
+    assert re.fullmatch(f"note: {said}\n", result.stderr), result.stderr
+    quiet = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/opaque.png")
+    assert quiet.stderr == ""
+
+
+def test_colour_becomes_grey_where_the_model_is_of_grey_images():
+    photo("plain", "photo.png")
+    assert cli("run", "digits", "--limit", "50", "--ks", "1", "--models", "knn").exit_code == 0
+    result = cli("predict", "fastcls-digits/models/knn.safetensors", "photo.png")
+    assert result.stderr.endswith("from 60x90 pixels, made grey from RGB\n"), result.stderr
 
 
 @pytest.mark.parametrize("kind", ["digits", "mnist"])

@@ -88,9 +88,26 @@ LOAD_CASES: dict[str, Case] = {
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
     "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
     "path of another type": (lambda d: datasets.load(7), "type int"),  # type: ignore[arg-type]
-    "empty folder": (lambda d: datasets.load(d), "an empty folder"),
-    "unknown folder": (lambda d: datasets.load(_touch(d / "a" / "b.doc").parent), "a folder with 'b.doc'"),
-    "unknown file": (lambda d: datasets.load(_touch(d / "b.doc")), "is of no known layout (a file)"),
+    "empty folder": (lambda d: datasets.load(d), "is an empty folder; put images into it by class, <class>/<file>"),
+    "hidden files": (lambda d: datasets.load(_touch(d / "a" / ".DS_Store").parent), "is an empty folder"),
+    "unknown folder": (
+        lambda d: datasets.load(_touch(d / "a" / "b.doc").parent),
+        "is a folder of no known layout, with 'b.doc'; help(fastcls.datasets.load) lists",
+    ),
+    "unknown file": (lambda d: datasets.load(_touch(d / "b.doc")), "is a file of no known layout; help(fastcls"),
+    "one image": (lambda d: datasets.load(_touch(d / "b.JPG")), "is one image; wanted a folder of images by class"),
+    "images without classes": (
+        lambda d: datasets.load((_touch(d / "a" / "1.png"), _touch(d / "a" / "2.jpeg"))[0].parent),
+        "has 2 images but no class folders; move them into one folder a class",
+    ),
+    **{
+        f"table {name}": (lambda d, name=name: datasets.load(_touch(d / name)), "is a table; wanted arrays: read it")
+        for name in ("b.csv", "b.TSV", "b.parquet")
+    },
+    **{
+        f"archive {name}": (lambda d, name=name: datasets.load(_touch(d / name)), "is an archive; unpack it, and give its")
+        for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
+    },
     "labels for digits": (lambda d: datasets.load("digits", labels=[1]), "got labels for data of layout 'digits'"),
     "image size for digits": (lambda d: datasets.load("digits", image_size=8), "only 'images' take it"),
 }
@@ -101,12 +118,15 @@ def test_unknown_data_is_refused(act: Callable, words: str, tmp_path: Path) -> N
     check_refused(lambda: act(tmp_path), words)
 
 
-def test_an_unknown_path_is_answered_with_every_layout(tmp_path: Path) -> None:
+def test_answers_to_an_unknown_path_are_short_and_say_where_every_layout_is_listed(tmp_path: Path) -> None:
     from fastcls.datasets._load import LAYOUTS
 
-    with pytest.raises(InputError) as refused:
-        datasets.load(tmp_path)
-    assert all(layout.description in str(refused.value) for layout in LAYOUTS.values())
+    _touch(tmp_path / "b.doc")
+    for path in (tmp_path, tmp_path / "b.doc", tmp_path / "nope"):
+        with pytest.raises(InputError, match=r"help\(fastcls.datasets.load\)") as refused:
+            datasets.load(path)
+        assert len(str(refused.value).replace(str(tmp_path), "")) < 160
+    assert all(layout.description in str(datasets.load.__doc__) for layout in LAYOUTS.values())
 
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """The linear estimators: scikit-learn's own checks, accuracy of the defaults on real data, and what must not change."""
 
 import gzip
+import logging
 import warnings
 
 import numpy as np
@@ -246,6 +247,9 @@ X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
     [
         ({"penalty": "l3"}, "elasticnet, max_norm, or None"),
         ({"alpha": -1.0}, "alpha=-1"),
+        ({"alpha": 1e300}, r"alpha=1e\+300: a penalty so strong leaves nothing"),
+        ({"alpha": 1e30, "solver": "gd"}, r"alpha=1e\+30: a penalty so strong leaves nothing"),
+        ({"batch_size": 10**30}, r"batch_size is 2\^99 or beyond; wanted a whole number at least 1, below 2\^63"),
         ({"solver": "newton"}, "choose one of: sgd, gd, lbfgs"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.5}, "whole number"),
@@ -287,6 +291,8 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e-320)), "sample_weight adds up to 5.9"),
         (lambda: MulticlassSVM().fit(np.arange(6, dtype=np.float32)[:, None] * np.float32(1e-40), Y6),
          "overflow float32: scale"),
+        (lambda: SoftmaxClassifier().fit(X6 * 1e-160, Y6), r"X differs by 3\.\d+e-160 .* underflow: scale the data up"),
+        (lambda: MulticlassSVM().fit(X6 * 1e-200, Y6), r"X differs by less than 1e-160 .* underflow: scale the data up"),
         (lambda: SoftmaxClassifier().partial_fit(X6, Y6).partial_fit(X6, Y6 + 1), "the label 3"),
         (lambda: SoftmaxClassifier(solver="gd").partial_fit(X6, Y6), "partial_fit"),
         (lambda: SoftmaxClassifier(max_iter=1, learning_rate=50.0).fit(X6, Y6).predict(X6 * 1.6e307), "scores of row"),
@@ -335,3 +341,12 @@ def test_of_equal_scores_the_first_class_wins():
     model = MulticlassSVM(random_state=0).fit(np.eye(3), ["a", "b", "c"])
     model.coef_, model.intercept_ = np.zeros((3, 3)), np.zeros(3)
     assert model.predict(np.eye(3)).tolist() == ["a"] * 3
+
+
+@pytest.mark.parametrize("cls", CLASSIFIERS)
+def test_other_integers_become_float64_with_one_logged_line(cls, caplog):
+    with caplog.at_level(logging.INFO, logger="fastcls"):
+        cls(max_iter=1).fit(X6.astype(np.int64), Y6)
+    assert [record.getMessage() for record in caplog.records] == [
+        "X: int64 converted to float64 (uint8 and int8 are kept as they are)"
+    ]

@@ -70,6 +70,21 @@ def test_rows_that_are_named_twice_count_twice():
         np.testing.assert_allclose(some[1], same[1], rtol=1e-12, atol=1e-14)
 
 
+def test_the_smallest_spread_that_is_taken_trains_as_any_other():
+    X, y = data()
+    wanted = SoftmaxClassifier(random_state=0).fit(X, y)
+    tiny = SoftmaxClassifier(random_state=0).fit(X * 1e-149, y)
+    np.testing.assert_allclose(tiny.loss_history_, wanted.loss_history_, rtol=1e-9)
+    assert tiny.score(X * 1e-149, y) == wanted.score(X, y) > 0.9
+
+
+def test_rows_that_count_and_are_all_the_same_are_no_tiny_spread():
+    X, y = data(n=6)
+    X[:4], y[:4], y[1] = 1e-160, 0, 1  # the mean of these is rounded, by what squares to 0
+    made = SoftmaxClassifier(random_state=0).fit(X, y, sample_weight=[1, 1, 1, 1, 0, 0])
+    assert made.scale_ == 1.0
+
+
 def test_a_sweep_says_what_did_not_converge():
     X, y = data()
     with pytest.warns(ConvergenceWarning, match=r"[1-9] of 9 trainings of the sweep stopped after max_iter"):

@@ -51,6 +51,8 @@ CASES = {
     "k true": (fit(n_neighbors=True), r"n_neighbors=True; wanted a whole number"),
     "k above n": (lambda: fit(n_neighbors=9)().predict(X), r"n_neighbors=9, but there are only 8 .*at most 8"),
     "k above n - 1": (lambda: fit(n_neighbors=8)().predict(None), r"only 7 .*not counting the query's own"),
+    "k of many digits": (fit(n_neighbors=10**30), r"n_neighbors is 2\^99 or beyond; wanted a whole number"),
+    "metric in capitals": (fit(metric="L2"), r"metric='L2' is unknown; did you mean 'l2'\? It is one of: l1, l2, "),
     "metric": (fit(metric="chebyshev"), r"metric='chebyshev' is unknown; choose one of: l1, l2, sqeuclidean, "),
     "metric function": (fit(metric=np.dot), r"is unknown; choose one of: l1"),
     "minkowski p": (fit(metric="minkowski", p=3), r"p=3: .* p=1 \(l1\) and p=2 \(l2\)"),

@@ -91,8 +91,10 @@ def root(
         raise typer.Exit
 
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="digits, or the path of a data set: MNIST files, CIFAR-10's "
-                                     "binary version, a folder of images by class, an .npz or .npy.")]
+Data = Annotated[str, typer.Argument(metavar="DATA", help="digits, or a path: a folder of images by class (<class>/<file>, "
+                                     "or train/<class>/<file> and test/<class>/<file>), of MNIST's IDX files, or of "
+                                     "CIFAR-10's or CIFAR-100's files (or their .tar.gz); an .npz of X and y, an .npy with "
+                                     "--labels, a folder of X.npy and y.npy, or a zarr group.")]
 Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of the rows of an .npy or .npz, as an .npy.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Ks = Annotated[str | None, typer.Option(metavar="1,3,5-9", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
@@ -154,8 +156,8 @@ def run(
 @one_line_errors
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="An image, a folder of images, an .npy "
-                                        "or .npz, or a data set as for run (its test rows are predicted).")],
+    data: Annotated[list[str], typer.Argument(metavar="DATA", help="Images, folders of images, .npy or .npz files, or "
+                                              "data sets as for run (their test rows are predicted), in any number.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
                                               "name is replaced.")] = None,
     as_json: AsJson = False,

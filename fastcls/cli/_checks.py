@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from .._shown import shown
 from .._validation import InputError
 from ..metrics import ALIASES, METRICS
 from ..model_selection import DEFAULT_KS, DEFAULT_METRICS
@@ -82,8 +84,8 @@ def parse_options(
         raise InputError(f"--limit {limit}: at least 2 rows are needed")
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
-    if labels is not None and not labels.is_file():
-        raise InputError(f"--labels: there is no file {labels}")
+    if labels is not None and not os.path.isfile(labels):
+        raise InputError(f"--labels: there is no file {shown(labels)}")
     if preset is not None:
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(

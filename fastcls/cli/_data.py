@@ -8,13 +8,14 @@ from typing import Any
 
 from .. import datasets
 from .._validation import InputError, check_finite, check_magnitude
-from ..datasets import Dataset
+from ..datasets import Dataset, _unknown
 from ..datasets._arrays import _NPZ_KEYS
 from ..datasets._load import NAMES, refuse_unfetched
 from ..datasets._npy import npz_keys
 
 #: how the library's refusals name an argument, and how the command line does
 _SAID = {
+    _unknown.LISTED: "fastcls run --help lists what is read",
     "give labels=, a path or an array": "give them with --labels FILE",
     "got labels ": "got --labels ",
     "got image_size ": "got --image-size ",

@@ -19,6 +19,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from .._shown import reason
+from .._shown import shown as quoted
 from .._validation import InputError
 from ._checks import MODELS
 from ._text import printable
@@ -106,7 +108,8 @@ class OutputFolder:
     Raises
     ------
     InputError
-        If the folder exists (and ``force`` is not given, or it is not ours), or cannot be made.
+        If the folder exists (and ``force`` is not given, or it is not ours), or cannot be made: the one it stands in is
+        never made.
     """
 
     def __init__(self, target: Path, *, force: bool, data: str | None = None):
@@ -118,10 +121,11 @@ class OutputFolder:
         self.left_over: Path | None = None
         self.published = False
         self._force = force
-        self._made_parents: list[Path] = []
 
     def _refuse_what_stands_there(self, force: bool, data: str | None) -> None:
         shown = self.target
+        if not os.path.isdir(self._place.parent):  # as for every other file that is written: a slip makes no folders
+            raise InputError(f"cannot write to {quoted(shown)}: there is no such folder to put it in; create it first")
         if not os.path.lexists(self._place):
             return
         if not self._place.is_dir():
@@ -136,28 +140,14 @@ class OutputFolder:
                              "choose another folder with --out, or remove this one yourself")
 
     def __enter__(self) -> Path:
-        parent = self._place.parent
-        room = parent / f".{self._place.name}.{secrets.token_hex(4)}.partial"
+        room = self._place.with_name(f".{self._place.name}.{secrets.token_hex(4)}.partial")
         try:
-            self._make_parents(parent)
             room.mkdir()
-        except OSError as reason:
-            self._remove_parents()
-            raise InputError(f"cannot write into {parent} ({reason.strerror}): "
-                             "choose a folder that can be written with --out") from None
+        except OSError as error:
+            raise InputError(f"cannot write to {quoted(self.target)}: {reason(error)}; choose another place with --out"
+                             ) from None
         self.room = room
         return room
-
-    def _make_parents(self, parent: Path) -> None:
-        missing = [folder for folder in (parent, *parent.parents) if not folder.exists()]
-        for folder in reversed(missing):
-            folder.mkdir()
-            self._made_parents.append(folder)
-
-    def _remove_parents(self) -> None:
-        with contextlib.suppress(OSError):  # no longer empty: somebody else uses it now
-            for folder in reversed(self._made_parents):
-                folder.rmdir()
 
     def publish(self) -> None:
         """Move the finished folder to its place; what stood there goes only once the new one is complete.
@@ -199,5 +189,3 @@ class OutputFolder:
         with _undisturbed():
             if self.room is not None:  # a folder that only this run has written to
                 shutil.rmtree(self.room, ignore_errors=True)
-            if not self._place.exists():
-                self._remove_parents()

@@ -38,7 +38,15 @@ class GradientMismatch(ArithmeticError):
     """The analytic gradient is not the numerical one: nothing trained with it can be trusted."""
 
 
-def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha: float = 1e-2) -> Any:
+def numbers_checked(n_rows: int, n_features: int, n_classes: int) -> int:
+    """Numbers of the gradient that `check_on_sample` checks."""
+    affordable = CHECK_WORK // (2 * min(CHECKED_ROWS, n_rows) * n_features * n_classes)  # each needs two values of the loss
+    return int(min(np.clip(affordable, 64, 4096), (n_features + 1) * n_classes))
+
+
+def check_on_sample(
+    X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha: float = 1e-2, n_checked: int | None = None
+) -> Any:
     """Compare the compiled gradient of ``loss`` with the numerical one on a few rows of the data.
 
     The rows are drawn at random and read as they are stored, centred and scaled as the estimators do; the analytic
@@ -69,8 +77,7 @@ def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha
     if not own.agrees:
         raise GradientMismatch(f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, "
                                f"while rounding explains {own.allowed:.1e}; nothing was written")
-    affordable = CHECK_WORK // (2 * sample.size * problem.n_classes)  # each number needs two values of the loss
-    n_checked = int(np.clip(affordable, 64, 4096))
+    n_checked = numbers_checked(len(X), X.shape[1], problem.n_classes) if n_checked is None else n_checked
     return check_gradient(problem, W, n_coordinates=n_checked, random_state=seed)
 
 

@@ -9,20 +9,21 @@ import csv
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .. import datasets
 from .._files import replacing
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
 from ..datasets._folder import is_split, natural_key
-from ..datasets._image import SUFFIXES, _checked_recipe
+from ..datasets._image import SUFFIXES, Facts, checked_recipe, prepare, told
 from ..datasets._labels import settle_rows
 from ..datasets._npy import npz_keys, read_npy, read_npz
 from ..persistence import load as load_model
@@ -38,6 +39,16 @@ ROWS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
+class Rows:
+    """Rows to be named, of one path or of neighbouring ones."""
+
+    source: str
+    names: Sequence[str]
+    X: np.ndarray
+    are_images: bool
+
+
+@dataclass(frozen=True)
 class Named:
     """Predictions: a label a row, and how sure the model is, in its own measure."""
 
@@ -46,20 +57,22 @@ class Named:
     values: np.ndarray
 
 
-def predict(model_path: Path, data: str, *, out: Path | None, as_json: bool) -> None:
-    """Print (or write to ``out``) path, label and probability or score of every image or row of ``data``."""
+def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json: bool) -> None:
+    """Print (or write to ``out``) path, label and probability or score of every image or row of ``data``, in its order."""
     with _destination(out) as write:
         model = load_model(model_path)
         if not hasattr(model, "predict"):
             raise InputError(f"{str(model_path)!r} holds a {type(model).__name__}, which names no class: give a classifier")
         metadata = dict(getattr(model, "metadata_", None) or {})
         progress = Progress()
+        rows: list[tuple[str, str, float]] = []
         with progress.library_as_notes():
-            names, X = read_rows(data, metadata, progress)
-            check_width(model, X)
-            names, X = unseen_rows(data, names, X, metadata, progress)
-            named = name_rows(model, metadata, X, progress)
-        rows = list(zip(names, named.labels, map(float, named.values), strict=True))
+            parts = read_parts(data, metadata, progress)
+            for part in parts:
+                check_width(model, part)
+            for part in joined([unseen_rows(part, metadata, progress) for part in parts]):
+                named = name_rows(model, metadata, part.X, progress)
+                rows += zip(part.names, named.labels, map(float, named.values), strict=True)
         write(as_records(rows, named.measure) if as_json else as_csv(rows, named.measure))
 
 
@@ -78,21 +91,51 @@ def _destination(out: Path | None) -> Iterator[Callable[[str], Any]]:
 # where the rows come from ---------------------------------------------------------------------------------------------
 
 
-def read_rows(data: str, metadata: dict[str, Any], progress: Progress) -> tuple[Sequence[str], np.ndarray]:
-    """Names and rows: of an image, of a folder's images, of an array, or of a data set's test part."""
-    require_data(data)
+def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress) -> list[Rows]:
+    """The rows of every path, in the order given. Images are read together: one message names all that cannot be read."""
+    for path in data:
+        require_data(path)
+    images = [images_at(Path(path)) for path in data]
+    arrays = [None if found else read_rows(path, progress) for path, found in zip(data, images, strict=True)]
+    every = [path for found in images for path in found]
+    pixels = read_images(every, metadata, progress) if every else np.empty((0, 0))
+    parts, at = [], 0
+    for source, found, X in zip(data, images, arrays, strict=True):
+        if X is None:
+            parts.append(Rows(source, [str(path) for path in found], pixels[at : at + len(found)], are_images=True))
+            at += len(found)
+        else:  # of several, each row says whose it is
+            of = f"{source}:" if len(data) > 1 else ""
+            parts.append(Rows(source, [f"{of}{row}" for row in range(len(X))], X, are_images=False))
+    return parts
+
+
+def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
+    """Neighbouring images as one part: a thousand of them, each a path, are named by one search."""
+    for are_images, group in groupby(parts, key=lambda part: part.are_images):
+        run = list(group)
+        if not are_images or len(run) == 1:
+            yield from run
+        else:
+            names = [name for part in run for name in part.names]
+            yield replace(run[0], names=names, X=np.concatenate([part.X for part in run]))
+
+
+def read_rows(data: str, progress: Progress) -> np.ndarray:
+    """Rows of an array, or of a data set's test part."""
     path = Path(data)
-    if path.is_file() and path.suffix.lower() in SUFFIXES:
-        return read_images([path], metadata, progress)
-    if path.is_dir() and (images := images_below(path)):
-        return read_images(images, metadata, progress)
     if path.is_file() and path.suffix.lower() in (".npy", ".npz"):
-        X = read_array(path)
-    else:
-        with progress.step("loading the data") as report:
-            dataset = load_data(data, progress=report)
-        X = dataset.X if dataset.X_test is None else dataset.X_test
-    return [str(row) for row in range(len(X))], X
+        return read_array(path)
+    with progress.step("loading the data") as report:
+        dataset = load_data(data, progress=report)
+    return dataset.X if dataset.X_test is None else dataset.X_test
+
+
+def images_at(path: Path) -> list[Path]:
+    """The image that a path is, or those of the folder that it is; none if it is something else."""
+    if path.is_dir():
+        return images_below(path)
+    return [path] if path.is_file() and path.suffix.lower() in SUFFIXES else []
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -108,23 +151,29 @@ def images_below(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))  # stable: of one name, the folders' order stays
 
 
-def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress) -> tuple[list[str], np.ndarray]:
-    """Prepare each image as the model's training images were."""
+def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress) -> np.ndarray:
+    """Prepare each image as the model's training images were, and say what that changed."""
     recipe = metadata.get("preprocessing") or {}
-    _checked_recipe(recipe)
+    mode, size, _ = checked_recipe(recipe)
     rows, refused = [], []
+    seen: Counter[Facts] = Counter()
     with progress.step(f"reading {len(paths):,} images") as report:
         for done, path in enumerate(paths):
             try:
-                rows.append(datasets.prepare_image(path, recipe))
+                row, facts = prepare(path, recipe)
             except InputError as error:
                 refused.append(str(error))
+            else:
+                rows.append(row)
+                seen[facts] += 1
             report(done + 1, len(paths))
     if refused:  # in the words of the loader of folders
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         count = f"{len(refused)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
         raise InputError(f"{count}{'; '.join(refused[:3])}{more}; repair or remove them")
-    return [str(path) for path in paths], np.stack(rows)
+    if note := told(seen, size, grey=mode == "L"):
+        progress.note(note)
+    return np.stack(rows)
 
 
 def read_array(path: Path) -> np.ndarray:
@@ -142,26 +191,25 @@ def read_array(path: Path) -> np.ndarray:
     return settle_rows({"X": rows})["X"]
 
 
-def unseen_rows(
-    data: str, names: Sequence[str], X: np.ndarray, metadata: dict[str, Any], progress: Progress
-) -> tuple[Sequence[str], np.ndarray]:
+def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Rows:
     """All rows; of the data that the model's own run divided, those of the test set."""
-    test = held_out(metadata.get("split"), X)
+    test = held_out(metadata.get("split"), part.X)
     if test is None:
-        return names, X
-    progress.line(f"{data} is what this model was trained and judged on: of its {len(X):,} rows, the {len(test):,} of the "
-                  "test set are predicted")
-    return [names[row] for row in test], X[test]
+        return part
+    progress.line(f"{part.source} is what this model was trained and judged on: of its {len(part.X):,} rows, the "
+                  f"{len(test):,} of the test set are predicted")
+    return replace(part, names=[part.names[row] for row in test], X=part.X[test])
 
 
 # what the model says --------------------------------------------------------------------------------------------------
 
 
-def check_width(model: Any, X: np.ndarray) -> None:
+def check_width(model: Any, part: Rows) -> None:
     """Refuse rows of another width than the model's."""
+    X = part.X
     if X.ndim != 2 or X.shape[1] != model.n_features_in_:
         wide = X.shape[1] if X.ndim == 2 else X.shape
-        raise InputError(f"the data has {wide} features a row; the model was trained on {model.n_features_in_:,}: "
+        raise InputError(f"{part.source} has {wide} features a row; the model was trained on {model.n_features_in_:,}: "
                          "give rows prepared as its training rows were")
 
 

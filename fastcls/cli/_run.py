@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._shown import shown
 from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
@@ -99,7 +100,9 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, A
     whole = _data.load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
     dataset, split = divide(whole, seed=options.seed, limit=options.limit)
     if len(np.unique(dataset.y)) < 2:
-        raise InputError(f"the training rows of {options.data} are all of one class: at least two are needed")
+        only = shown(dataset.class_names[dataset.y[0]])
+        raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
+                         "a second class folder)")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))

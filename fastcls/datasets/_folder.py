@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -17,7 +18,7 @@ from fastcls._validation import InputError
 from fastcls.datasets._cache import ImageCache
 from fastcls.datasets._common import entries, existing_path, log, name_of
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._image import SUFFIXES, decode_image, fit_image, quiet_pillow, recipe_for
+from fastcls.datasets._image import SUFFIXES, Facts, decode_image, fit_image, quiet_pillow, recipe_for, told
 
 Progress = Callable[[int, int], object]
 
@@ -58,8 +59,9 @@ def load_image_folder(
     numbers, and the first rows are of all classes. Files are told by their endings;
     hidden files and others are skipped, with one logged line that counts them. If all images are grey they stay grey
     (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are; all others are
-    scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`, which is logged unless it was asked
-    for; so is a reduction from 16 bits to 8.
+    scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`. One logged line counts the images that
+    were scaled (unless `image_size` was given), turned upright by EXIF, laid on white where they are transparent, made RGB
+    from grey, and reduced from 16 bits a channel to 8.
 
     Parameters
     ----------
@@ -228,6 +230,7 @@ def _decode_all(
     """Decode every file, in parallel, into (n, h, w, c) pixels in the order of `files`; and what was done to them."""
     pictures: list[np.ndarray | None] = []
     refused: list[str] = []
+    seen: Counter[Facts] = Counter()
     reader = _Reader(image_size)
     with quiet_pillow(), ThreadPool(_n_threads()) as pool:
         pieces = [files[i : i + _PIECE] for i in range(0, len(files), _PIECE)]
@@ -235,7 +238,10 @@ def _decode_all(
             for picture in decoded:
                 if isinstance(picture, str):
                     refused.append(picture)
-                pictures.append(None if isinstance(picture, str) else picture)
+                    pictures.append(None)
+                else:
+                    pictures.append(picture[0])
+                    seen[picture[1]] += 1
             if progress is not None:
                 progress(len(pictures), len(files))
     if refused:
@@ -244,30 +250,12 @@ def _decode_all(
             f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; repair or remove them"
         )
     pixels = _to_rows(pictures, image_size)
-    notes = [] if image_size is not None else _notes_of_fitting(reader.sizes, pixels.shape[1:3])
-    if wide := sum(map(_is_16_bit_png, files)):
-        notes.append(f"{wide} of {len(files)} images have 16 bits a channel; they were reduced to 8")
-    return pixels, notes
-
-
-def _notes_of_fitting(sizes: list[tuple[int, int]], to: tuple[int, ...]) -> list[str]:
-    """One line that images were scaled and cropped, from what sizes to what size; none if none was."""
-    fitted = [size for size in sizes if size != to]
-    if not fitted:
-        return []
-    low, high = (f"{pick(h for h, _ in fitted)}x{pick(w for _, w in fitted)}" for pick in (min, max))
-    came = low if low == high else f"{low} to {high}"
-    return [f"{len(fitted)} of {len(sizes)} images, of {came} pixels, were scaled and centre-cropped to {to[0]}x{to[1]} "
-            "(height x width); image_size sets another size"]
-
-
-def _is_16_bit_png(file: Path) -> bool:
-    """Tell by the 25th byte of the file: Pillow itself reduces colour silently."""
-    if file.suffix.lower() != ".png":
-        return False
-    with file.open("rb") as stream:
-        head = stream.read(25)
-    return head.startswith(b"\x89PNG\r\n\x1a\n") and head[24:] == b"\x10"
+    h, w, c = pixels.shape[1:]
+    asked = image_size is not None
+    note = told(seen, (h, w), grey=c == 1, fitted=not asked)
+    if note and not asked and any(facts.size != (h, w) for facts in seen):
+        note += "; image_size sets another size"
+    return pixels, [note] if note else []
 
 
 class _Reader:
@@ -281,19 +269,18 @@ class _Reader:
         self.image_size = image_size
         self.mixed = Event()
         self.first: tuple[int, int] | None = None
-        self.sizes: list[tuple[int, int]] = []  # of the files, in no order
 
-    def read(self, files: list[Path]) -> list[np.ndarray | str]:
+    def read(self, files: list[Path]) -> list[tuple[np.ndarray, Facts] | str]:
+        """Pixels of each file and what it was, or why it cannot be read."""
         return [self._read_one(file) for file in files]
 
-    def _read_one(self, file: Path) -> np.ndarray | str:
+    def _read_one(self, file: Path) -> tuple[np.ndarray, Facts] | str:
         try:
-            pixels = decode_image(file)
+            pixels, facts = decode_image(file)
         except InputError as error:
             return str(error)
         except MemoryError:
             return f"{shown(file)}: not enough memory"
-        self.sizes.append(pixels.shape[:2])
         size = self.image_size or DEFAULT_SIZE
         if self.image_size is None:
             if self.first is None:
@@ -301,8 +288,8 @@ class _Reader:
             if pixels.shape[:2] != self.first or max(pixels.shape[:2]) > _LARGEST_KEPT:
                 self.mixed.set()
             if not self.mixed.is_set():
-                return pixels
-        return fit_image(pixels, (size, size))
+                return pixels, facts
+        return fit_image(pixels, (size, size)), facts
 
 
 def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.ndarray:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -29,6 +30,7 @@ SUFFIXES = (
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
 _EXIF_ORIENTATION = 0x0112
+_PNG = b"\x89PNG\r\n\x1a\n"
 _RULES = {
     "kind": "image",
     "version": 1,
@@ -41,6 +43,44 @@ _RULES = {
     "colour": "palette, CMYK, YCbCr, LAB and HSV to RGB without colour profiles; grey to RGB by repetition",
     "fit": "centred region of the wanted aspect, bilinear with antialias; same size: untouched",
 }
+
+
+class Facts(NamedTuple):
+    """What is known of a picture file that preparing it does away with."""
+
+    size: tuple[int, int]  # (h, w), upright
+    grey: bool
+    turned: bool  # by its EXIF orientation
+    transparent: bool  # white shows through somewhere
+    wide: bool  # 16 bits a channel
+
+
+def told(seen: Counter[Facts], size: tuple[int, int], *, grey: bool, fitted: bool = True) -> str:
+    """What was done to pictures that became rows of (h, w) grey or coloured pixels, in one line; empty if nothing was.
+
+    With ``fitted=False`` not that they were scaled.
+    """
+    n = seen.total()
+    sizes = [facts.size for facts in seen if facts.size != size]
+    parts = []
+    if fitted and sizes:
+        low, high = (f"{pick(h for h, _ in sizes)}x{pick(w for _, w in sizes)}" for pick in (min, max))
+        came = low if low == high else f"{low} to {high}"
+        done = f"scaled and centre-cropped to {size[0]}x{size[1]} (height x width) from {came} pixels"
+        parts.append((sum(seen[facts] for facts in seen if facts.size != size), done))
+    parts += [
+        (sum(seen[facts] for facts in seen if facts.turned), "turned upright by EXIF"),
+        (sum(seen[facts] for facts in seen if facts.transparent), "laid on white where transparent"),
+        (sum(seen[facts] for facts in seen if facts.grey != grey), f"made {'grey from RGB' if grey else 'RGB from grey'}"),
+        (sum(seen[facts] for facts in seen if facts.wide), "reduced from 16 bits a channel to 8"),
+    ]
+    parts = [(count, done) for count, done in parts if count]
+    if not parts:
+        return ""
+    if n == 1:
+        return f"the image was {', '.join(done for _, done in parts)}"
+    counted = ", ".join(f"{count:,} {done}" for count, done in parts)
+    return f"of {n:,} images, {counted.replace(' ', ' was ' if parts[0][0] == 1 else ' were ', 1)}"
 
 
 def recipe_for(image_shape: tuple[int, int, int], white: int = 255) -> dict[str, Any]:
@@ -69,10 +109,16 @@ def prepare_image(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -
     InputError
         If there is no recipe, or the file cannot be read as such an image.
     """
-    mode, (h, w), white = _checked_recipe(preprocessing)
+    return prepare(path, preprocessing)[0]
+
+
+def prepare(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -> tuple[np.ndarray, Facts]:
+    """The row of `prepare_image`, and what the picture was."""
+    mode, (h, w), white = checked_recipe(preprocessing)
     file = existing_path(path, wanted="a picture file")
     with quiet_pillow():
-        pixels = fit_image(decode_image(file), (h, w))
+        decoded, facts = decode_image(file)
+        pixels = fit_image(decoded, (h, w))
     if mode == "L":
         pixels = to_grey(pixels)
     elif pixels.ndim == 2:
@@ -80,10 +126,11 @@ def prepare_image(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -
     row = np.ascontiguousarray(pixels).reshape(-1)
     if white != 255:
         row = ((row.astype(np.uint32) * (2 * white) + 255) // 510).astype(np.uint8)  # round(v * white / 255)
-    return row
+    return row, facts
 
 
-def _checked_recipe(recipe: object) -> tuple[str, tuple[int, int], int]:
+def checked_recipe(recipe: object) -> tuple[str, tuple[int, int], int]:
+    """Mode ("L" or "RGB"), size (h, w) and value of white of a recipe that this version can follow."""
     if not isinstance(recipe, dict) or recipe.get("kind") != "image":
         raise InputError(
             "this data came without a recipe from a picture to a row (its rows are no images, or their scale is "
@@ -114,8 +161,8 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def decode_image(path: Path) -> np.ndarray:
-    """Decode a picture file: (h, w) uint8 if it is grey, (h, w, 3) uint8 otherwise.
+def decode_image(path: Path) -> tuple[np.ndarray, Facts]:
+    """Decode a picture file: (h, w) uint8 if it is grey, (h, w, 3) uint8 otherwise; and what the picture was.
 
     Raises
     ------
@@ -134,7 +181,10 @@ def decode_image(path: Path) -> np.ndarray:
                 raise InputError(f"{image.width} x {image.height} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
             image.load()
             upright = _upright(image)
-            return np.array(_plain(upright), dtype=np.uint8)
+            plain, transparent = _plain(upright)
+            pixels = np.array(plain, dtype=np.uint8)
+            wide = upright.mode.startswith("I") or _is_wide_png(file)
+            return pixels, Facts(pixels.shape[:2], pixels.ndim == 2, upright is not image, transparent, wide)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from None
     except Image.DecompressionBombError:
@@ -193,34 +243,41 @@ def _upright(image: PillowImage) -> PillowImage:
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
-def _plain(image: PillowImage) -> PillowImage | np.ndarray:
-    """Reduce Pillow's modes to grey ('L') or colour ('RGB'), by the rules of the recipe."""
+def _plain(image: PillowImage) -> tuple[PillowImage | np.ndarray, bool]:
+    """Reduce Pillow's modes to grey ('L') or colour ('RGB'), by the rules of the recipe; whether white shows through."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return _from_wide_grey(image)
     if image.mode in ("1", "L", "LA", "La"):
         if image.mode in ("1", "L") and "transparency" not in image.info:
-            return image.convert("L")
+            return image.convert("L"), False
         return _on_white(image.convert("LA"))
     if image.has_transparency_data:
         return _on_white(image.convert("RGBA"))
-    return image.convert("RGB")
+    return image.convert("RGB"), False
 
 
-def _on_white(image: PillowImage) -> PillowImage:
+def _is_wide_png(file: BinaryIO) -> bool:
+    """Tell by the 25th byte of the file: Pillow itself reduces colour silently."""
+    file.seek(0)
+    head = file.read(25)
+    return head.startswith(_PNG) and head[24:] == b"\x10"
+
+
+def _on_white(image: PillowImage) -> tuple[PillowImage, bool]:
     from PIL import Image
 
     colour = image.convert("RGBA")
     flat = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), colour)
-    return flat.convert("L" if image.mode == "LA" else "RGB")
+    return flat.convert("L" if image.mode == "LA" else "RGB"), bool(np.any(np.asarray(image)[..., -1] < 255))
 
 
-def _from_wide_grey(image: PillowImage) -> np.ndarray:
+def _from_wide_grey(image: PillowImage) -> tuple[np.ndarray, bool]:
     if image.mode == "F":
         raise InputError("floating-point grey values, whose white is unknown; save it with 8 or 16 bits a channel")
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
         raise InputError("32-bit grey values outside 0 to 65535; save it with 8 or 16 bits a channel")
     clear = image.info.get("transparency")
-    if isinstance(clear, int):
-        values[values == clear] = 65535
-    return ((values + 128) // 257).astype(np.uint8)
+    transparent = values == clear if isinstance(clear, int) else np.zeros(values.shape, dtype=bool)
+    values[transparent] = 65535
+    return ((values + 128) // 257).astype(np.uint8), bool(transparent.any())

@@ -9,16 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcls._shown import shown, shown_list
+from fastcls._shown import shown
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import entries, existing_path
+from fastcls.datasets._common import existing_path
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
+from fastcls.datasets._unknown import LISTED, why_unknown
 from fastcls.datasets._zarr import is_zarr, load_zarr
 
 
@@ -75,7 +76,7 @@ def load(
     ----------
     path_or_name : str, path, array or tuple of arrays
         ``'digits'`` (a name comes before a path: write ``./digits`` for a folder of that name), a path to one of the
-        layouts in ``LAYOUTS``, or arrays in memory: ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`.
+        layouts listed below, or arrays in memory: ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`.
     labels : path or array-like, optional
         Training labels for X, .npy, .npz and zarr; 'fine' or 'coarse' for CIFAR-100. For other layouts, which have their
         own, giving it is an error.
@@ -104,14 +105,18 @@ def load(
         _refuse_options(path_or_name, given, ())
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
-    path = existing_path(path_or_name, wanted=supported_layouts())
+    path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
     for name, layout in LAYOUTS.items():
         if layout.recognise(path):
             _refuse_options(name, given, layout.options)
             if progress is not None and "progress" in layout.options:
                 given["progress"] = progress
             return layout.loader(path, **given)
-    raise InputError(f"{shown(path)} is of no known layout ({_what_is_there(path)}); wanted {supported_layouts()}")
+    raise InputError(why_unknown(path))
+
+
+_LIST = "".join(f"    - {layout.description}\n" for layout in LAYOUTS.values())
+load.__doc__ = f"{load.__doc__}\n    Notes\n    -----\n    The layouts:\n\n{_LIST}    "
 
 
 def refuse_unfetched(name: Any) -> None:
@@ -121,12 +126,6 @@ def refuse_unfetched(name: Any) -> None:
                          "downloads its official files and loads them")
 
 
-def supported_layouts() -> str:
-    """Return all names and layouts that ``load`` takes, for one sentence."""
-    names = [f"the name {shown(name)}" for name in NAMES]
-    return ", or ".join(names + [layout.description for layout in LAYOUTS.values()])
-
-
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
     for option in given:
         if option not in taken:
@@ -134,10 +133,3 @@ def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) ->
             raise InputError(
                 f"got {option} for data of layout {shown(name)}; only {', '.join(takers)} take it: leave it out"
             )
-
-
-def _what_is_there(path: Path) -> str:
-    if path.is_dir():
-        names = [entry.name + "/" * entry.is_dir() for entry in entries(path)]
-        return f"a folder with {shown_list(names)}" if names else "an empty folder"
-    return "a file" if path.is_file() else "neither a file nor a folder"
