@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_ks, check_number, one_of
+from ._validation import InputError, check_ks, check_number, listed, one_of
 from ._voting import WEIGHTS
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -33,7 +33,7 @@ def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: in
 
 def check_vote_rules(weights: Any) -> list[Any]:
     """One vote rule or several, each once."""
-    rules = [weights] if isinstance(weights, str) or callable(weights) else list(weights)
+    rules = listed(weights)
     if not rules:
         raise InputError(f"weights is empty; choose from: {', '.join(WEIGHTS)}, or give a function")
     for rule in rules:
@@ -44,7 +44,7 @@ def check_vote_rules(weights: Any) -> list[Any]:
 
 def check_topk(topk: Any) -> tuple[int, ...]:
     """In how many best-placed classes the right one must be: whole numbers of at least 1, ascending, each once."""
-    given = [topk] if isinstance(topk, (int, np.integer)) else list(topk)
+    given = listed(topk)
     if not given:
         raise InputError("topk is empty; give at least one whole number, such as topk=(1, 5)")
     return tuple(sorted({int(check_number("topk", value, minimum=1, whole=True)) for value in given}))
