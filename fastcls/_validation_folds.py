@@ -73,6 +73,13 @@ def check_splitter(cv: Any, name: str = "cv") -> Any:
     return cv
 
 
+def check_trainable_cv(cv: Any, groups: Any, n_rows: int) -> Any:
+    """`cv` of a model that every fold trains anew, which to leave out one row after the other would take far too long."""
+    if isinstance(cv, str) and cv == "loo" and groups is None:
+        raise InputError(f"cv='loo' would train every setting {n_rows} times; give a number of folds, cv=5, or groups")
+    return cv
+
+
 def check_splits(given: Iterable[Any], n_rows: int) -> tuple[Split, ...]:
     """The pairs (train, test) of a splitter as row numbers, int64 ascending: none empty, none twice in a part."""
     found = []
