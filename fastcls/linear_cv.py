@@ -20,6 +20,7 @@ from ._validation import InputError, check_labels, check_number, check_rows, lis
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES
+from .persistence import SaveBestMixin
 from .problem import LinearProblem, linear_scores
 
 __all__ = ["MulticlassSVMCV", "SoftmaxClassifierCV"]
@@ -38,7 +39,7 @@ def _grid(name: str, given: Any) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-class LinearCV(ClassifierMixin, BaseEstimator):
+class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
     """What both sweeps share: everything but the classifier that is swept."""
 
     def __init__(
