@@ -382,3 +382,24 @@ def test_accuracies_on_debian_embeddings_are_those_of_plain_numpy(preset, shared
     expected, open_ones = reference(*rows, ks, weights, temperature, "l2" if preset == "uni" else "cosine")
     agree(knn_eval([train[:7000], train[7000:]], y, test, y_test, preset=preset), expected, open_ones, len(test))
     assert max(open_ones.values()) < 30
+
+
+def test_draws_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
+    train, y, test, y_test = debian(shared_data, 300, 20_000)
+    classes, codes = np.unique(y, return_inverse=True)
+    mteb, few, n_open = [], [], 0
+    for number in range(10):
+        rows = draw(codes, 8, np.random.default_rng([0, number]))
+        near, far = (reference(train[rows], y[rows], test, y_test, [3], "uniform", None, name) for name in ("cosine", "l2"))
+        mteb.append([near[0][3][0], far[0][3][0], max(near[0][3][0], far[0][3][0])])
+        n_open += max(near[1][3], far[1][3])
+    assert n_open <= 10  # one query of 300 a draw, for which rows of the same text are as near as a third
+    table = knn_eval(train, y, test, y_test, preset="mteb")
+    np.testing.assert_allclose(table["top1"], np.mean(mteb, axis=0) / 300, atol=n_open / 10 / 300 + 1e-12)
+    for number in range(3):
+        rows = draw(codes, 4, np.random.default_rng([0, 4, number]))
+        named = nearest_means(train[rows].astype(np.float64), y[rows], test.astype(np.float64))
+        few.append(np.mean(named == y_test))
+    assert len(classes) == 58
+    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3)
+    np.testing.assert_allclose(table["top1"], [np.mean(few)], atol=1e-12)
