@@ -59,6 +59,12 @@ class Folds:
         trains[self.splits[fold][0]] = True
         return trains
 
+    def split(self, fold: int) -> Split:
+        """(train, test): row numbers of this fold, ascending."""
+        if self.of_row is None:
+            return self.splits[fold]
+        return np.flatnonzero(self.of_row != fold), np.flatnonzero(self.of_row == fold)
+
 
 def make_folds(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, seed: Any = 0, name: str = "cv") -> Folds:
     """Folds as they were asked for.

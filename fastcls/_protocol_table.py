@@ -6,6 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from ._validation import one_of
+
+#: setting -> its name in the heading, which a column of that name makes unnecessary
+_TOLD = {
+    "metric": "metric", "metrics": "metric", "weights": "weights", "temperature": "temperature", "tie_break": "tie_break",
+    "centered": "centred", "per_class": "rows per class", "n_draws": "draws", "max_iter": "max_iter", "tol": "tol",
+    "seed": "seed",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class ProtocolTable:
@@ -35,22 +44,37 @@ class ProtocolTable:
 
     def __getitem__(self, column: str) -> list[Any]:
         """One column."""
-        place = self.columns.index(column)
+        place = self.columns.index(one_of("column", column, self.columns))
         return [row[place] for row in self.rows]
 
     def to_pandas(self) -> Any:
-        """The table as a ``pandas.DataFrame``; pandas must be installed."""
+        """The table as a ``pandas.DataFrame``, title and settings in its ``attrs``; pandas must be installed."""
         import pandas
 
-        return pandas.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
+        frame = pandas.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
+        frame.attrs = {"title": self.title, **self.settings}
+        return frame
 
     def __str__(self) -> str:
         cells = [self.columns, *(tuple(_shown(value) for value in row) for row in self.rows)]
         widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
-        return "\n".join([self.title, lines[0], "-" * len(lines[0]), *lines[1:]])
+        return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])
 
     __repr__ = __str__
+
+    def _heading(self) -> list[str]:
+        """The settings that decided the answer, in one line; none, where none is known."""
+        told = {words: self.settings[name] for name, words in _TOLD.items() if name in self.settings}
+        words = [_in_words(name, value) for name, value in told.items() if name not in self.columns and value is not False]
+        return [", ".join(words)] if words else []
+
+
+def _in_words(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    values = value if isinstance(value, list) else [value]
+    return f"{name} {' '.join(getattr(one, '__name__', str(one)) for one in values)}"
 
 
 def _shown(value: Any) -> str:

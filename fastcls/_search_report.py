@@ -28,7 +28,7 @@ class LevelReport:
 
 @dataclass(frozen=True)
 class SearchReport:
-    """What a search did. Read it as attributes, or as a dictionary with `as_dict()`.
+    """What a search did. Read it as attributes, or as a dictionary with `as_dict()`; ``print`` tells it in a few lines.
 
     Attributes
     ----------
@@ -87,5 +87,22 @@ class SearchReport:
     copied_bytes: int = 0
     notes: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        lines = [
+            f"{self.path} ({self.kernel}, {self.isa}), {self.metric}, {self.arithmetic} arithmetic",
+            f"{self.n_queries:,} queries, {self.n_rows:,} rows of {self.n_features:,} features, k = {self.k}: "
+            f"{self.seconds:.4g} s on {self.threads} thread{'s' * (self.threads != 1)}",
+            f"of {self.pairs:,} pairs {self.computed:,} were computed{_percent(self.computed, self.pairs)}",
+        ]
+        for level in self.levels:
+            left = f"{level.pairs_out:,} of {level.pairs_in:,} pairs left{_percent(level.pairs_out, level.pairs_in)}"
+            lines.append(f"  {level.bound}, {level.bytes:,} bytes: {left}")
+        lines.append(f"bytes: scratch {self.scratch_bytes:,}, filter {self.filter_bytes:,}, copied {self.copied_bytes:,}")
+        return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
+
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _percent(part: int, whole: int) -> str:
+    return f" ({100 * part / whole:.3g} %)" if whole else ""

@@ -340,12 +340,18 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     return k
 
 
+def listed(given: Any) -> list[Any]:
+    """Several values, or one as a list of one: a word is one value, and so is what cannot be iterated over."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", None) == 0:
+        return [given]
+    return list(given)
+
+
 def check_metrics(metrics: Any) -> tuple[str, ...]:
     """Registered names of one metric or several, each once."""
     from .metrics import METRICS
 
-    given = [metrics] if isinstance(metrics, str) else list(metrics)
-    names = tuple(dict.fromkeys(check_metric(metric) for metric in given))
+    names = tuple(dict.fromkeys(check_metric(metric) for metric in listed(metrics)))
     if not names:
         raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
     return names
@@ -364,8 +370,7 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
 
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
     """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
-    given = [ks] if isinstance(ks, (int, np.integer)) else list(ks)
-    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in given})
+    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in listed(ks)})
     if not wanted:
         raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
     if wanted[0] > n_rows:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_ks, check_number, one_of
+from ._validation import InputError, check_ks, check_number, listed, one_of
 from ._voting import WEIGHTS
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -33,7 +33,7 @@ def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: in
 
 def check_vote_rules(weights: Any) -> list[Any]:
     """One vote rule or several, each once."""
-    rules = [weights] if isinstance(weights, str) or callable(weights) else list(weights)
+    rules = listed(weights)
     if not rules:
         raise InputError(f"weights is empty; choose from: {', '.join(WEIGHTS)}, or give a function")
     for rule in rules:
@@ -44,7 +44,7 @@ def check_vote_rules(weights: Any) -> list[Any]:
 
 def check_topk(topk: Any) -> tuple[int, ...]:
     """In how many best-placed classes the right one must be: whole numbers of at least 1, ascending, each once."""
-    given = [topk] if isinstance(topk, (int, np.integer)) else list(topk)
+    given = listed(topk)
     if not given:
         raise InputError("topk is empty; give at least one whole number, such as topk=(1, 5)")
     return tuple(sorted({int(check_number("topk", value, minimum=1, whole=True)) for value in given}))
@@ -70,6 +70,13 @@ def check_splitter(cv: Any, name: str = "cv") -> Any:
     """What was given as `cv`, if it is a splitter or pairs of row numbers."""
     if isinstance(cv, (str, bytes)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise InputError(f"{name}={cv!r}; wanted a number of folds, 'loo', a splitter, or pairs (train, test) of rows")
+    return cv
+
+
+def check_trainable_cv(cv: Any, groups: Any, n_rows: int) -> Any:
+    """`cv` of a model that every fold trains anew, which to leave out one row after the other would take far too long."""
+    if isinstance(cv, str) and cv == "loo" and groups is None:
+        raise InputError(f"cv='loo' would train every setting {n_rows} times; give a number of folds, cv=5, or groups")
     return cv
 
 

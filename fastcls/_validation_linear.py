@@ -222,13 +222,8 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
     return found
 
 
-def check_fold(train: np.ndarray, test: np.ndarray, weights: np.ndarray, n_rows: int) -> np.ndarray:
-    """The rows of weight above 0 among those to train on; there are some, and some to test on, and all are rows of X."""
-    for name, rows in (("train", train), ("test", test)):
-        if not len(rows):
-            raise InputError(f"a fold of cv has no {name} rows; every fold needs some")
-        if rows.min() < 0 or rows.max() >= n_rows:
-            raise InputError(f"a fold of cv names row {int(max(rows.max(), -rows.min()))}; there are rows 0 to {n_rows - 1}")
+def check_trained_rows(train: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The rows of weight above 0 among those that a fold trains on; there are some."""
     counted = train[weights[train] > 0] if len(weights) else train
     if not len(counted):
         raise InputError("a fold of cv has no train rows of weight above 0; every fold needs some")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import CheckedRows, InputError, check_labels, check_magnitude, check_number, check_rows
+from ._validation import CheckedRows, InputError, check_labels, check_magnitude, check_number, check_rows, listed
 from ._validation_folds import without_large_ks
 
 
@@ -50,7 +50,8 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
 
 def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows that come in parts are counted when they come."""
-    if not are_parts(train) and np.ndim(train) and len(train) != np.size(y):
+    has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
+    if not are_parts(train) and has_length and len(train) != np.size(y):
         raise InputError(f"y has {np.size(y)} labels, but train has {len(train)} rows; pass one label a row")
     return check_labels(y, np.size(y))
 
@@ -89,7 +90,7 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
 
 def check_counts(name: str, given: Any) -> tuple[int, ...]:
     """One whole number of at least 1, or several, each once, in their order."""
-    values = list(given) if np.ndim(given) else [given]
+    values = listed(given)
     if not values:
         raise InputError(f"{name} is empty; give at least one whole number")
     return tuple(dict.fromkeys(int(check_number(name, value, minimum=1, whole=True)) for value in values))

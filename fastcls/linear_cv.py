@@ -5,21 +5,22 @@ from __future__ import annotations
 import itertools
 import time
 import warnings
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import StratifiedKFold, check_cv
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation_linear as checks
 from . import optim
-from ._validation import InputError, check_folds, check_labels, check_number, check_rows, remember_features
+from ._folds import make_folds
+from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
+from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES
+from .persistence import SaveBestMixin
 from .problem import LinearProblem, linear_scores
 
 __all__ = ["MulticlassSVMCV", "SoftmaxClassifierCV"]
@@ -29,7 +30,7 @@ _BLOCK_BYTES = 1 << 24
 
 
 def _grid(name: str, given: Any) -> list[Any]:
-    values = list(given) if isinstance(given, Iterable) and not isinstance(given, str) else [given]
+    values = listed(given)
     if not values:
         raise InputError(f"{name} is empty; give at least one value")
     for value in values:
@@ -38,7 +39,7 @@ def _grid(name: str, given: Any) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-class _LinearCV(ClassifierMixin, BaseEstimator):
+class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
     """What both sweeps share: everything but the classifier that is swept."""
 
     def __init__(
@@ -74,7 +75,7 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
     def _shared(self, kind: type) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.get_params(deep=False) if name in kind().get_params()}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None):
         """Cross-validate every setting, and train the best on all rows.
 
         Parameters
@@ -83,10 +84,16 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         y : array-like (n_samples,)
         sample_weight : array-like (n_samples,), optional
             For training; every row of a fold counts the same when settings are judged.
+        groups : array-like (n_samples,), optional
+            Rows of one group are held out together by a numeric `cv` or "loo"; a splitter is given them.
 
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
         """
         alphas, rates = _grid("alphas", self.alphas), _grid("learning_rates", self.learning_rates)
         base = self._estimator(alpha=alphas[0])
@@ -97,11 +104,13 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         classes, codes = check_labels(y, len(rows.rows))
         checks.check_two_classes(classes)
         weights = base._weights(sample_weight, classes, codes)
+        labels = np.asarray(classes)[codes]
+        folds = self._folds(labels, codes, groups)
         settings = [{"alpha": alpha, "learning_rate": rate} for alpha, rate in itertools.product(alphas, rates)]
         scores, losses = [], []
         n_unfinished = 0
-        for train, test in self._folds(rows.rows, codes):
-            train = checks.check_fold(train, test, weights, len(codes))
+        for train, test in folds:
+            train = checks.check_trained_rows(train, weights)
             space = base._space(rows.rows, weights, train)
             problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
             problem.l1 = problem.l2 = 0.0  # each setting has its own
@@ -118,22 +127,21 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
         begun = time.perf_counter()
-        best.fit(rows.rows, np.asarray(classes)[codes], sample_weight)
+        best.fit(rows.rows, labels, sample_weight)
         self.refit_time_ = time.perf_counter() - begun
         remember_features(self, X)
+        remember_features(best, X)
         self.best_estimator_ = best
-        self.classes_ = classes
+        self.classes_, self.n_splits_ = classes, len(folds)
         self.coef_, self.intercept_ = best.coef_, best.intercept_
         self.loss_history_, self.n_iter_ = best.loss_history_, best.n_iter_
         return self
 
-    def _folds(self, X: np.ndarray, codes: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-        if isinstance(self.cv, (int, np.integer)) and not isinstance(self.cv, bool):
-            seed = check_random_state(self.random_state).randint(2**31 - 1)
-            folds = StratifiedKFold(check_folds(self.cv, codes), shuffle=True, random_state=seed)
-        else:
-            folds = check_cv(self.cv, codes, classifier=True)
-        return [(np.sort(train), np.sort(test)) for train, test in folds.split(np.zeros((len(codes), 1)), codes)]
+    def _folds(self, labels: np.ndarray, codes: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers (train, test) of every fold."""
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        made = make_folds(check_trainable_cv(self.cv, groups, len(codes)), labels, codes, groups, seed)
+        return [made.split(fold) for fold in range(made.n_folds)]
 
     def _train(self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]]) -> tuple[list[np.ndarray], int]:
         """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met."""
@@ -193,21 +201,17 @@ class _LinearCV(ClassifierMixin, BaseEstimator):
             **{f"split{at}_test_score": of_fold for at, of_fold in enumerate(scores)},
         }
 
-    def _best(self, X: Any) -> tuple[Any, Any]:
-        """The best setting's model, and X as that takes it: names of columns were compared here, with those of `fit`."""
+    def _best(self) -> Any:
         check_is_fitted(self, "best_estimator_")
-        check_rows(X, "X", estimator=self)
-        return self.best_estimator_, np.asarray(X) if hasattr(X, "iloc") else X
+        return self.best_estimator_
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores of the best setting's model."""
-        best, X = self._best(X)
-        return best.decision_function(X)
+        return self._best().decision_function(X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Labels by the best setting's model."""
-        best, X = self._best(X)
-        return best.predict(X)
+        return self._best().predict(X)
 
 
 def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray) -> tuple[float, float]:
@@ -230,8 +234,10 @@ _DOC = """
         Strengths of the penalty to try.
     learning_rates : sequence of float or "auto"
         First steps to try, each with every alpha; sgd only.
-    cv : int, splitter or iterable of (train, test)
-        Folds; a number means stratified and shuffled.
+    cv : int, "loo", splitter or iterable of (train, test), default=5
+        As of `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`, and kept together by
+        group where `groups` are given. "loo" leaves out one group, and needs `groups`: to leave out one row is to train as
+        many times as there are rows.
     Others
         As for the classifier itself. ``solver``: "sgd", all settings together in one pass over the rows an epoch, or
         "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
@@ -247,11 +253,12 @@ _DOC = """
     best_estimator_ : the classifier, trained on all rows with the best setting
     refit_time_ : float
         Seconds that this last training took.
+    n_splits_ : int
     classes_, coef_, intercept_, loss_history_, n_iter_ : of that
 """
 
 
-class SoftmaxClassifierCV(_LinearCV):
+class SoftmaxClassifierCV(LinearCV):
     __doc__ = f"""`SoftmaxClassifier` with its penalty's strength and its step chosen by cross-validation, in one pass.
 {_DOC}
     Examples
@@ -267,11 +274,10 @@ class SoftmaxClassifierCV(_LinearCV):
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities by the best setting's model."""
-        best, X = self._best(X)
-        return best.predict_proba(X)
+        return self._best().predict_proba(X)
 
 
-class MulticlassSVMCV(_LinearCV):
+class MulticlassSVMCV(LinearCV):
     __doc__ = f"""`MulticlassSVM` with its penalty's strength and its step chosen by cross-validation, in one pass.
 {_DOC}
     Examples

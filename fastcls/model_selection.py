@@ -151,9 +151,11 @@ def evaluate_k(
     right = judge(S, indices, codes, truth, usable, len(classes), name, n_threads, weights=weights, temperature=temperature,
                   tie_break=tie_break, topk=firsts)  # fmt: skip
     rows = tuple((int(k), *(float(of_n[at]) / len(truth) for of_n in right)) for at, k in enumerate(usable))
-    return ProtocolTable(f"k-NN under {name}: {len(codes):,} training rows, {len(truth):,} test rows",
-                         ("k", *(f"top{n}" for n in firsts)), rows,
-                         {"metric": name, "weights": weights, "tie_break": tie_break})  # fmt: skip
+    settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
+    if weights == "softmax":
+        settings["temperature"] = temperature
+    title = f"k-NN: {len(codes):,} training, {len(truth):,} test rows"
+    return ProtocolTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
 
 
 def cross_validate_k(

@@ -29,13 +29,14 @@ from ._validation_folds import check_vote_rules, usable_ks
 from ._validation_linear import check_sample_weight
 from .model_selection import DEFAULT_KS, spread_of_shares
 from .neighbors import KNeighborsClassifier
+from .persistence import SaveBestMixin
 
 __all__ = ["KNeighborsClassifierCV"]
 
 _TOPK = (1, 5)
 
 
-class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
+class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
     """`KNeighborsClassifier` with k, metric and vote rule chosen by cross-validation, at the price of one search a metric.
 
     Every row's neighbours are found once, for the largest k; each fold takes those that it trains on, and every smaller k is
@@ -162,6 +163,7 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
         self.refit_time_ = time.perf_counter() - begun
         self.search_time_, self.classes_, self.n_splits_ = seconds, classes, folds.n_folds
         remember_features(self, X)
+        remember_features(self.best_estimator_, X)
         return self
 
     def _choose(self, params: list[dict[str, Any]], folds: Folds, top1: np.ndarray, top5: np.ndarray) -> None:
@@ -189,18 +191,14 @@ class KNeighborsClassifierCV(ClassifierMixin, BaseEstimator):
         if not folds.alone:
             self.cv_results_ |= {f"split{at}_test_score": of_fold for at, of_fold in enumerate(top1.T)}
 
-    def _best(self, X: Any) -> tuple[KNeighborsClassifier, Any]:
+    def _best(self) -> KNeighborsClassifier:
         check_is_fitted(self, "best_estimator_")
-        if X is not None:
-            check_rows(X, "X", estimator=self)
-        return self.best_estimator_, np.asarray(X) if hasattr(X, "iloc") else X
+        return self.best_estimator_
 
     def predict(self, X: Any = None) -> np.ndarray:
         """Labels by the best setting; None: leave-one-out over the training rows."""
-        best, X = self._best(X)
-        return best.predict(X)
+        return self._best().predict(X)
 
     def predict_proba(self, X: Any = None) -> np.ndarray:
         """Each class's share of the vote by the best setting."""
-        best, X = self._best(X)
-        return best.predict_proba(X)
+        return self._best().predict_proba(X)

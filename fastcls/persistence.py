@@ -95,6 +95,30 @@ class SaveMixin:
         raise NotImplementedError
 
 
+class SaveBestMixin:
+    """`save` for a search: it writes what was chosen."""
+
+    best_estimator_: Any
+
+    def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
+        """Write `best_estimator_` to one safetensors file: `fastcls.load` gives back the chosen estimator, not the search.
+
+        What shall be known of the search must be given as metadata, such as ``{"accuracy": search.best_score_}``.
+
+        Parameters
+        ----------
+        path, metadata : as of ``best_estimator_.save``
+
+        Raises
+        ------
+        InputError
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
+        check_is_fitted(self, "best_estimator_")
+        self.best_estimator_.save(path, metadata=metadata)
+
+
 # what goes into the header --------------------------------------------------------------------------------------------
 
 
@@ -200,6 +224,9 @@ def save(
     beside : bool
         Of a k-NN model: leave its rows in their own files, see `rows` of its `save`.
     """
+    if isinstance(model, SaveBestMixin):
+        model.save(path, metadata=metadata)
+        return
     name = type(model).__name__
     if name not in CLASSES or type(model) is not _class_of(name):
         raise InputError(f"{name} cannot be saved; wanted one of fastcls's own estimators: {', '.join(CLASSES)}")

@@ -5,13 +5,14 @@ import warnings
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import PredefinedSplit
+from sklearn.model_selection import LeaveOneGroupOut, PredefinedSplit, StratifiedGroupKFold
 from threadpoolctl import threadpool_limits
 
 from fastcls import (
     KNeighborsClassifier,
     LinearProblem,
     MulticlassSVM,
+    MulticlassSVMCV,
     SoftmaxClassifier,
     SoftmaxClassifierCV,
     gradcheck,
@@ -114,7 +115,11 @@ def test_the_gradient_norm_is_the_same_for_any_threads_of_the_blas():
 def test_folds_that_cannot_be_used_are_refused_in_one_line():
     X, y = data(n=60)
     for cv, why in [
-        ([(np.arange(50), np.arange(0))], "has no test rows"), ([(np.arange(50), np.array([70]))], "names row 70"),
+        ([(np.arange(50), np.arange(0))], "test of split 0 has shape"),
+        ([(np.arange(50), np.array([70]))], "test of split 0 holds 70 to 70"),
+        ([], "cv gives no split at all"), ("leave", "cv='leave'; wanted a number of folds"), (None, "cv=None; wanted"),
+        (2.5, "cv=2.5; wanted a whole number"), (61, "cv=61, but there are only 60 rows"),
+        ("loo", "cv='loo' would train every setting 60 times; give a number of folds, cv=5, or groups"),
     ]:  # fmt: skip
         with pytest.raises(InputError, match=why):
             SoftmaxClassifierCV(alphas=[1e-3], cv=cv, max_iter=2).fit(X, y)
@@ -122,6 +127,20 @@ def test_folds_that_cannot_be_used_are_refused_in_one_line():
     halves = PredefinedSplit(weights)
     with pytest.raises(InputError, match="no train rows of weight above 0"):
         SoftmaxClassifierCV(alphas=[1e-3], cv=halves, max_iter=2).fit(X, y, weights)
+
+
+@pytest.mark.parametrize("kind", [SoftmaxClassifierCV, MulticlassSVMCV])
+def test_a_sweep_leaves_out_groups_as_scikit_learns_splitters_do(kind):
+    X, y = data(n=60)
+    groups, seed = np.arange(60) // 7 % 4, np.random.RandomState(0).randint(2**31 - 1)
+    for cv, splitter in ("loo", LeaveOneGroupOut()), (3, StratifiedGroupKFold(3, shuffle=True, random_state=seed)):
+        model = kind([1e-3, 1e-1], cv=cv, random_state=0, max_iter=3, batch_size=8).fit(X, y, groups=groups)
+        splits = list(splitter.split(X, y, groups))
+        assert all(len(set(groups[test]) & set(groups[train])) == 0 for train, test in splits)
+        wanted = kind([1e-3, 1e-1], cv=splits, random_state=0, max_iter=3, batch_size=8).fit(X, y)
+        assert model.n_splits_ == wanted.n_splits_ == (4 if cv == "loo" else 3)
+        for name, found in wanted.cv_results_.items():
+            np.testing.assert_array_equal(model.cv_results_[name], found)
 
 
 @pytest.mark.parametrize(

@@ -89,3 +89,16 @@ def test_fit_that_begins_at_the_minimum_ends_there():
     model = SoftmaxClassifier(solver="lbfgs", alpha=10.0, warm_start=True, init_scale=0.0).fit(train, y)
     before = model.coef_.copy()
     np.testing.assert_allclose(model.fit(train, y).coef_, before, atol=1e-6)
+
+
+def test_verbose_tells_of_every_training(capsys):
+    rows = halves(n=300)
+    table = linear_probe(*rows, preset="clip")
+    assert capsys.readouterr().out == ""
+    assert linear_probe(*rows, preset="clip", verbose=1).rows == table.rows
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(table) + 1
+    assert lines[0].startswith("linear probe: 1 of at most 15, C = 1e-06, validation ")
+    assert [line.split(" of at most ")[0] for line in lines[:-1]] == [f"linear probe: {n + 1}" for n in range(len(table))]
+    last = f"linear probe: C = {table.settings['C']:.4g} on all rows, {table.settings['iterations']} iterations, "
+    assert lines[-1].startswith(last)

@@ -285,6 +285,9 @@ REFUSED = {
     "few groups": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.arange(90) % 3), "there are only 3 groups"),
     "groups of no order": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.array([1, "a"] * 45, dtype=object)),
                            "groups mixes values that have no common order"),
+    "rules that are none": (lambda X, y: KNeighborsClassifierCV(KS, weights=None).fit(X, y), "weights=None is unknown"),
+    "metrics that are none": (lambda X, y: KNeighborsClassifierCV(KS, metrics=5).fit(X, y), "metric=5 is unknown; choose"),
+    "ks that are none": (lambda X, y: KNeighborsClassifierCV("few").fit(X, y), "ks='few'; wanted a whole number"),
     "no rule": (lambda X, y: KNeighborsClassifierCV(KS, weights=[]).fit(X, y), "weights is empty; choose from: uniform"),
     "an unknown rule": (lambda X, y: KNeighborsClassifierCV(KS, weights=["uniform", "none"]).fit(X, y), "weights='none'"),
     "an unknown class": (lambda X, y: KNeighborsClassifierCV(KS, class_weight={"z": 1}).fit(X, y), "names the label 'z'"),
@@ -323,7 +326,8 @@ def test_evaluate_k_counts_a_label_that_training_rows_lack_as_an_error():
 
 def test_evaluate_k_refuses_in_one_line(rows):
     X, y, _, _ = rows
-    for wrong in ({"metric": "l3"}, {"ks": [0]}, {"ks": [91]}, {"topk": [0]}, {"topk": []}, {"weights": "none"},
+    for wrong in ({"metric": "l3"}, {"ks": [0]}, {"ks": [91]}, {"topk": [0]}, {"topk": []}, {"topk": None},
+                  {"weights": "none"},
                   {"temperature": 0}):  # fmt: skip
         with pytest.raises(InputError) as refused:
             evaluate_k(X, y, X, y, **wrong)

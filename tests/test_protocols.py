@@ -281,13 +281,35 @@ def test_table_prints_and_becomes_a_data_frame():
     table = knn_eval(train, y, test, y_test)
     lines = str(table).splitlines()
     assert lines[0] == "k-NN by the protocol of dino: 550 training, 150 test rows"
-    assert lines[1].split() == ["k", "top1", "top5"]
-    assert [line.split()[0] for line in lines[3:]] == ["10", "20", "100", "200"]
-    assert len({len(line) for line in lines[1:]}) == 1
+    assert lines[1] == "metric cosine, weights softmax, temperature 0.07"
+    assert lines[2].split() == ["k", "top1", "top5"]
+    assert [line.split()[0] for line in lines[4:]] == ["10", "20", "100", "200"]
+    assert len({len(line) for line in lines[2:]}) == 1
     frame = table.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     assert frame.to_dict("records") == list(table)
+    assert frame.attrs == {"title": lines[0], **table.settings}
     assert table.settings["temperature"] == 0.07
+
+
+def test_table_of_every_protocol_tells_in_its_heading_what_was_compared():
+    rows = halves(n=400, n_test=100)
+
+    def heading(table):
+        return str(table).splitlines()[1]
+
+    assert heading(knn_eval(*rows, preset="uni")) == "metric l2, weights uniform, centred"
+    assert heading(knn_eval(*rows, preset="mteb")) == "weights uniform, rows per class 8, draws 10, seed 0"
+    few = {"n_per_class": 2, "n_tries": 2, "seed": 3}
+    assert heading(few_shot(*rows, **few)) == "metric l2, centred, seed 3"
+    assert heading(few_shot(*rows, preset="dinov2", **few)) == "metric cosine, weights softmax, temperature 0.07, seed 3"
+    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 0.0001, seed 0"
+    assert heading(fastcls.evaluate_k(*rows, [1], metric="l1")) == "metric l1, weights uniform, tie_break smallest"
+    table = fastcls.evaluate_k(*rows, [1], weights="softmax", temperature=0.5)
+    assert heading(table) == "metric l2, weights softmax, temperature 0.5, tie_break smallest"
+    assert heading(fastcls.evaluate_k(*rows, [1], weights=np.ones_like)).startswith("metric l2, weights ones_like, ")
+    with pytest.raises(InputError, match="column='top2' is unknown; choose one of: k, top1, top5"):
+        table["top2"]
 
 
 def call(what=knn_eval, **changes):
@@ -304,6 +326,8 @@ REFUSALS = {
     "unknown preset": (lambda: call(preset="dimo"), "preset='dimo' is unknown; choose one of: dino, dinov2, moco"),
     "unknown probe": (lambda: call(linear_probe, preset="dino"), "choose one of: clip, dinov2, uni"),
     "unknown few": (lambda: call(few_shot, preset="x", n_per_class=1, n_tries=1), "choose one of: uni, dinov2"),
+    "no array": (lambda: call(train="rows.npy"), "train has 0 dimensions"),
+    "rows and labels": (lambda: call(train=halves()[:2]), "y has 550 labels, but train has 2 rows"),
     "labels": (lambda: call(y=halves()[1][:-1]), "y has 549 labels, but train has 550 rows; pass"),
     "few labels": (lambda: call(y=halves()[1][:99], preset="moco"), "y has 99 labels, but train has 550 rows; pass"),
     "labels of parts": (lambda: call(train=iter(cut([300])), y=halves()[1][:-1]), "but train has 550 rows or more"),
@@ -358,3 +382,24 @@ def test_accuracies_on_debian_embeddings_are_those_of_plain_numpy(preset, shared
     expected, open_ones = reference(*rows, ks, weights, temperature, "l2" if preset == "uni" else "cosine")
     agree(knn_eval([train[:7000], train[7000:]], y, test, y_test, preset=preset), expected, open_ones, len(test))
     assert max(open_ones.values()) < 30
+
+
+def test_draws_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
+    train, y, test, y_test = debian(shared_data, 300, 20_000)
+    classes, codes = np.unique(y, return_inverse=True)
+    mteb, few, n_open = [], [], 0
+    for number in range(10):
+        rows = draw(codes, 8, np.random.default_rng([0, number]))
+        near, far = (reference(train[rows], y[rows], test, y_test, [3], "uniform", None, name) for name in ("cosine", "l2"))
+        mteb.append([near[0][3][0], far[0][3][0], max(near[0][3][0], far[0][3][0])])
+        n_open += max(near[1][3], far[1][3])
+    assert n_open <= 10  # one query of 300 a draw, for which rows of the same text are as near as a third
+    table = knn_eval(train, y, test, y_test, preset="mteb")
+    np.testing.assert_allclose(table["top1"], np.mean(mteb, axis=0) / 300, atol=n_open / 10 / 300 + 1e-12)
+    for number in range(3):
+        rows = draw(codes, 4, np.random.default_rng([0, 4, number]))
+        named = nearest_means(train[rows].astype(np.float64), y[rows], test.astype(np.float64))
+        few.append(np.mean(named == y_test))
+    assert len(classes) == 58
+    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3)
+    np.testing.assert_allclose(table["top1"], [np.mean(few)], atol=1e-12)

@@ -1,9 +1,12 @@
 """What bad input to the neighbours half gets: one clear line, before any work."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.sparse
 
+import fastcls
 from fastcls import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
 from fastcls._validation import InputError, check_rows
 from fastcls.model_selection import cross_validate_k
@@ -124,3 +127,14 @@ def test_what_is_not_finite_is_found_in_every_float_type(dtype, value, named, la
     rows[40, 3] = value
     with pytest.raises(InputError, match=f"contains {named}, first at row 40"):
         check_rows(layout(rows))
+
+
+def test_no_error_of_python_names_a_private_class():
+    for name in ("KNeighborsClassifier", "KNeighborsClassifierCV", "MulticlassSVM", "MulticlassSVMCV", "NearestClassMean",
+                 "NearestNeighbors", "SoftmaxClassifier", "SoftmaxClassifierCV"):  # fmt: skip
+        kind = getattr(fastcls, name)
+        for call in (lambda kind=kind: kind(nonsense=1), lambda kind=kind: kind().fit(X, Y, nonsense=1)):
+            with pytest.raises(TypeError) as caught:
+                call()
+            assert "nonsense" in str(caught.value)
+            assert not re.search(r"\b_\w", str(caught.value).replace("__init__", ""))

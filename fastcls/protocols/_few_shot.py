@@ -80,7 +80,10 @@ def few_shot(
     columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
     what = "nearest class mean" if preset == "uni" else "k-NN"
     title = f"{what} after the protocol of {preset}: a few rows a class, {n_tries} tries, {len(truth):,} test rows"
-    settings = {"name": preset, "n_per_class": list(counts), "n_tries": n_tries, "seed": seed}
+    by_means = {"metric": metric, "centered": True}
+    by_votes = {"metric": metric, "weights": KNN_PRESETS["dinov2"].weights, "temperature": KNN_PRESETS["dinov2"].temperature}
+    settings = {"name": preset, **(by_means if preset == "uni" else by_votes), "n_per_class": list(counts),
+                "n_tries": n_tries, "seed": seed}  # fmt: skip
     return ProtocolTable(title, columns, tuple(lines), settings)
 
 

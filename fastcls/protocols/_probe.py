@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from typing import Any
 
@@ -21,12 +22,16 @@ from ._shards import Progress
 
 def linear_probe(
     train: Any, y: Any, test: Any, y_test: Any, *, preset: str = "clip", validation: Any = None, seed: int = 0,
-    n_jobs: int | None = None, progress: Progress | None = None,
+    n_jobs: int | None = None, progress: Progress | None = None, verbose: int = 0,
 ) -> ProtocolTable:
     """Accuracy of multinomial logistic regression on test rows, by a published protocol.
 
     The function that is minimised is scikit-learn's: C times the sum of the losses and half the sum of the squared weights,
     the bias free. Rows are centred inside, which with a free bias changes nothing but the speed; they are not scaled.
+
+    Every C is a training of its own from 0, as published, of up to 1,000 iterations, which the weakly regularised ones use.
+    "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once. On 53,666 rows of
+    384 features and 58 classes "clip" takes about three minutes on two cores; `verbose` tells how far it is.
 
     Parameters
     ----------
@@ -46,7 +51,9 @@ def linear_probe(
         Rows on which C is chosen, in place of training rows set aside. The last fit is on training and validation rows.
     seed : int
         Of the rows set aside.
-    n_jobs, progress : as for `knn_eval`; progress counts fits
+    n_jobs, progress : as for `knn_eval`; progress counts trainings in which a C is tried
+    verbose : int
+        Above 0: one printed line a training.
 
     Returns
     -------
@@ -80,9 +87,9 @@ def linear_probe(
     if chosen.exponents:
         if extra is None:
             kept, held = _set_aside(codes, chosen, seed)
-            sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, n_jobs, progress)
+            sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, n_jobs, progress, verbose)
         else:
-            sweep = _Sweep(X, codes, *extra, chosen, n_jobs, progress)
+            sweep = _Sweep(X, codes, *extra, chosen, n_jobs, progress, verbose)
         tried = sweep.halving() if chosen.halving else sweep.all()
         best = max(tried, key=lambda exponent: (tried[exponent], -exponent))
         costs: dict[float, float | None] = {10.0**exponent: accuracy for exponent, accuracy in sorted(tried.items())}
@@ -90,7 +97,10 @@ def linear_probe(
     else:
         cost = X.shape[1] * len(classes) / 100
         costs = {cost: None}
+    begun = time.perf_counter()
     model = _classifier(chosen, cost, len(X_all), n_jobs).set_params(tol=chosen.tol).fit(X_all, codes_all)
+    if verbose:
+        print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
     rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
     title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {len(truth):,} test rows, "
@@ -140,18 +150,23 @@ class _Sweep:
     tolerance at once, and its accuracy be that of the other.
     """
 
-    def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None):
-        self.data, self.held, self.chosen, self.progress = (X, codes), (X_held, codes_held), chosen, progress
+    def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None, verbose: int):
+        self.data, self.held, self.chosen = (X, codes), (X_held, codes_held), chosen
+        self.progress, self.verbose = progress, verbose
         self.model = _classifier(chosen, 1.0, len(X), n_jobs)
         self.found: dict[float, float] = {}
 
     def accuracy(self, exponent: float, n_in_all: int) -> float:
         if exponent not in self.found:
             X, codes = self.data
+            begun = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
                 self.model.set_params(alpha=1 / (2 * 10.0**exponent * len(X))).fit(X, codes)
             self.found[exponent] = float(np.mean(self.model.predict(self.held[0]) == self.held[1]))
+            if self.verbose:
+                print(f"linear probe: {len(self.found)} of at most {n_in_all}, C = {10.0**exponent:.4g}, validation "
+                      f"{self.found[exponent]:.4f}, {self.model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
             if self.progress is not None:
                 self.progress(min(len(self.found), n_in_all), n_in_all)
         return self.found[exponent]
