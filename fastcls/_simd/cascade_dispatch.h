@@ -14,11 +14,7 @@
 static const fastcls_cascade cascade_scalar = FASTCLS_CASCADE(scalar);
 
 #if defined(__x86_64__) && defined(__GNUC__)
-FASTCLS_TARGET_BEGIN("avx2,fma,f16c")
-#define ISA avx2
-#include "cascade_plain.h"
-FASTCLS_TARGET_END
-static const fastcls_cascade cascade_avx2 = FASTCLS_CASCADE(avx2);
+#include "cascade_avx2.h"
 #include "cascade_avx512vnni.h"
 #endif
 
