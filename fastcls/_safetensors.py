@@ -88,6 +88,8 @@ def _checksum(text: Mapping[str, str]) -> str:
 def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
     """The text part of the header; safetensors checks it against the bytes there are. `wanted` is what should be given."""
     try:
+        if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
+            raise InputError(f"{shown(path)} is a pipe or a device; give {wanted}")  # opening it might wait for ever
         with open(path, "rb"):  # for its reason: safetensors has one message for all of these
             pass
     except OSError as error:
@@ -122,7 +124,8 @@ class Arrays(Mapping[str, np.ndarray]):
         whole = np.memmap(path, dtype=np.uint8, mode="r")
         (length,) = struct.unpack("<Q", whole[:8].tobytes())
         described = json.loads(whole[8 : 8 + length].tobytes())
-        described.pop("__metadata__", None)
+        if described.pop("__metadata__", None) != dict(header):
+            raise ValueError("another program replaced it while it was read")
         self._mapped = {}
         for name, entry in described.items():
             begin, end = (8 + length + offset for offset in entry["data_offsets"])

@@ -44,6 +44,9 @@ CLASSES = {
     "SoftmaxClassifier": "fastcls.linear",
 }
 
+#: Parameters that no file holds and none is taken from: a path of the machine that trained, where a fit would write.
+_OF_THE_MACHINE = ("checkpoint", "resume")
+
 _LABEL_ITEM_BYTES = 1 << 16
 #: kind of a dtype -> Python types its labels have in the header
 _LABEL_TYPES: dict[str, Any] = {
@@ -178,7 +181,7 @@ def _decoded_classes(stored: Any) -> np.ndarray | None:
 def _header(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
     from . import __version__
 
-    given = model.get_params(deep=False)
+    given = {name: value for name, value in model.get_params(deep=False).items() if name not in _OF_THE_MACHINE}
     params = {
         name: _plain(os.fspath(value) if isinstance(value, os.PathLike) else value, f"the parameter {name}")
         for name, value in given.items()
@@ -303,7 +306,7 @@ def _restored(name: str, parts: dict[str, Any], arrays: Arrays) -> Any:
     unknown = sorted(set(parts["params"]) - set(made._get_param_names()))
     if unknown:
         raise ValueError(f"{name} has no parameter {unknown[0]}")
-    model = made(**parts["params"])
+    model = made(**{key: value for key, value in parts["params"].items() if key not in _OF_THE_MACHINE})
     n_features = parts["features"]["n"]
     if type(n_features) is not int or n_features < 1 or not isinstance(parts["metadata"], dict):
         raise ValueError("features or metadata of another type")

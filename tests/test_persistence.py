@@ -278,6 +278,36 @@ def test_missing_file_and_folder_are_refused(tmp_path):
     assert "directory" in refusal(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="opens a pipe for reading and writing at once")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    kept_open = os.open(tmp_path / "pipe", os.O_RDWR)  # or who opens it waits for ever
+    try:
+        assert "is a pipe or a device" in refusal(tmp_path / "pipe")
+    finally:
+        os.close(kept_open)
+
+
+def test_header_and_arrays_are_of_one_file(tmp_path, monkeypatch):
+    path = saved(tmp_path)
+    other = fitted("KNeighborsClassifier", X=rows(seed=5))
+    header = _safetensors.read_header(path, "a model")
+    with monkeypatch.context() as patched:
+        patched.setattr(persistence, "read_header", lambda *args: (header, other.save(path))[0])
+        assert "another program replaced it while it was read" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["MulticlassSVM", "SoftmaxClassifier"])
+def test_where_a_training_kept_its_state_stays_on_its_machine(tmp_path, name):
+    fitted(name, checkpoint=tmp_path / "state", resume=True, random_state=0).save(tmp_path / "m")
+    assert b"state" not in (tmp_path / "m").read_bytes().replace(b"random_state", b"")
+    header = _safetensors.read_header(tmp_path / "m", "a model")
+    params = json.dumps({**json.loads(header["params"]), "checkpoint": "/somewhere", "resume": True})
+    for path in (tmp_path / "m", rewritten(tmp_path / "m", {"params": params})):
+        again = fastcls.load(path)
+        assert (again.checkpoint, again.resume) == (None, False)
+
+
 def test_file_of_another_kind_is_refused(tmp_path):
     path = tmp_path / "model.pkl"
     for content in (b"", b"short", b"\x00" * 100, b"\xff" * 100, pickle.dumps({"a": np.zeros(99)}), b"PK\x03\x04" * 50):

@@ -53,7 +53,8 @@ class SharedRows:
         if len(isas) > 1:
             raise InputError(f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
                              "worker adds what; set FASTCLS_ISA for all of them to one that all have")  # fmt: skip
-        trained = _work.Trained(__version__, loss, options, n_classes, n_jobs, isas[0] if isas else simd.active())
+        self.isa = isas[0] if isas else simd.active()
+        trained = _work.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
 
         def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
             bare, blocks = apart(runs[i])
@@ -170,7 +171,8 @@ class ShardedProblem(LinearProblem):
 
     def identity(self) -> dict[str, Any]:
         """As the base class; sums of other shards have other last bits."""
-        return {"n_shards": self.shared.crew.n_shards, **super().identity()}
+        shared = self.shared
+        return {"n_shards": shared.crew.n_shards, "instruction set of the workers": shared.isa, **super().identity()}
 
     def _digest_of_rows(self) -> list[str]:
         crew = self.shared.crew
