@@ -1,4 +1,4 @@
-"""Cross-validation of k on all of CIFAR-10's training images; writes bench/results/folds.json and prints a table:
+"""Cross-validation of k on all of CIFAR-10's training images; writes each metric's part of bench/results/folds.json and prints a table:
 
     python -m bench.folds FOLDER [--rounds 3] [--metrics l1,l2]
 
@@ -86,13 +86,15 @@ def main() -> None:
     parser.add_argument("--metrics", default="l1,l2")
     asked = parser.parse_args()
     data = datasets.load(asked.folder)
-    figures = {
+    here = {
         "date": datetime.date.today().isoformat(), "machine": machine(), "isa": simd.active(),
         "threads": _threads.effective(None), "scikit-learn": sklearn.__version__, "rows": list(data.X.shape), "ks": KS,
-        "metrics": {metric: measured(data.X, data.y, metric, asked.rounds) for metric in asked.metrics.split(",")},
     }  # fmt: skip
-    RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    for metric, found in figures["metrics"].items():
+    known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    for metric in asked.metrics.split(","):
+        found = measured(data.X, data.y, metric, asked.rounds)
+        known[metric] = {**here, **found}
+        RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
         median = {name: statistics.median(taken) for name, taken in found["seconds"].items()}
         print(metric, ", ".join(f"{name} {taken:.2f} s" for name, taken in median.items()))
         for name, (ratio, target) in found["ratios"].items():
