@@ -1,4 +1,4 @@
-"""Cross-validation of k on all of CIFAR-10's training images; writes each metric's part of bench/results/folds.json and prints a table:
+"""Cross-validation of k on all of CIFAR-10's training images; prints a table and keeps it in bench/results/folds.json:
 
     python -m bench.folds FOLDER [--rounds 3] [--metrics l1,l2]
 

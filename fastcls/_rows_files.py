@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ._shown import shown
+from ._shown import reason, shown
 from ._validation import InputError
 
 
@@ -60,8 +60,10 @@ def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
 
     Raises
     ------
+    InputError
+        For a file that is missing, no regular one, or of another size than when the model was saved.
     ValueError
-        For a file that is missing, no regular file of this folder, or of another size than when the model was saved.
+        For a description that is none, or that names a file elsewhere.
     """
     if not isinstance(files, list) or not files:
         raise ValueError("it names no file of rows")
@@ -80,18 +82,20 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     try:
         regular = stat.S_ISREG(path.lstat().st_mode)
         if not regular:
-            raise ValueError(f"the file of its rows, {shown(path)}, is a link, a folder or a device; wanted a regular file")
+            raise InputError(f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file")
         # a link that came since is not followed, a pipe not waited for
         flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
             there = os.fstat(file.fileno()).st_size
             if there != size:
-                raise ValueError(
-                    f"the file of its rows, {shown(path)}, has {there:,} bytes; it had {size:,} when the model was saved"
+                raise InputError(
+                    f"the file of a model's rows, {shown(path)}, has {there:,} bytes; it had {size:,} when the model was "
+                    "saved: put that file there, or save the model again"
                 )
             rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
     except OSError as error:
-        raise ValueError(f"the file of its rows, {shown(path)}, cannot be opened: {error.strerror}") from None
+        raise InputError(f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into "
+                         "the folder of the model, which was saved with rows='beside'") from None
     if not rows.flags.aligned:
         raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")
     return rows

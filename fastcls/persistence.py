@@ -281,6 +281,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
         return _restored(header["class"], parts, Arrays(path, header))
+    except InputError:  # rows in a file of their own, which is not there as it was
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"the model file {shown(path)} is damaged ({found}); save or copy it again") from None

@@ -244,10 +244,11 @@ def test_progress_is_told_when_asked_for(client, capsys, monkeypatch):
     over.KNeighborsClassifier(client=client).fit(X, y).predict(Q)
     assert capsys.readouterr().out == ""
     over.KNeighborsClassifier(client=client, verbose=1).fit(X, y).predict(Q)
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split(" queries")[0] for line in lines] == [
-        f"KNeighborsClassifier: {n} of 90" for n in (40, 80, 90)
-    ]
+    told = capsys.readouterr().out
+    assert told.count("\n") == 1
+    assert told.endswith(" s\n")
+    bars = [line.split(" queries")[0] for line in told.split("\r")[1:]]
+    assert bars == [f"[{'#' * filled:<30}] {n} of 90" for n, filled in ((40, 13), (80, 26), (90, 30))]
 
 
 def test_large_queries_and_masks_are_scattered_and_not_in_a_graph(client, graph_arrays_are_small, tmp_path):

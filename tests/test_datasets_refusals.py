@@ -88,6 +88,10 @@ LOAD_CASES: dict[str, Case] = {
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
     "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
     "path of another type": (lambda d: datasets.load(7), "type int"),  # type: ignore[arg-type]
+    "empty class folders": (
+        lambda d: datasets.load([(d / name).mkdir() for name in "ab"] and d),
+        "has 2 folders without anything in them; put images into them",
+    ),
     "empty folder": (lambda d: datasets.load(d), "is an empty folder; put images into it by class, <class>/<file>"),
     "hidden files": (lambda d: datasets.load(_touch(d / "a" / ".DS_Store").parent), "is an empty folder"),
     "unknown folder": (

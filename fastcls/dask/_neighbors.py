@@ -54,7 +54,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     n_shards : int, optional
         None: one a worker. Never changes an answer.
     verbose : int
-        Above 0: one printed line a block of queries.
+        Above 0: a printed bar, which grows with every block of queries.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
                 take(part, n_queries, np.require(found_S, requirements=("C", "W")), np.ascontiguousarray(found))
             done += part.stop - part.start
             if self.verbose:
-                print(f"KNeighborsClassifier: {done} of {n_queries} queries, {time.perf_counter() - begun:.1f} s")
+                _print_bar(done, n_queries, time.perf_counter() - begun)
 
         waiting: deque[tuple[slice, Round]] = deque()
         for part, under_way in blocks:
@@ -211,6 +211,13 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     def save(self, path: Any, *, metadata: Any = None, rows: str = "inside") -> None:
         """Not over a cluster: raises InputError."""
         raise refuse_saving("KNeighborsClassifier")
+
+
+def _print_bar(done: int, n_queries: int, seconds: float) -> None:
+    """One line, written anew each time; it stays when all is done."""
+    filled = "#" * (30 * done // n_queries)
+    ended = "\n" if done == n_queries else ""
+    print(f"\r[{filled:<30}] {done:,} of {n_queries:,} queries, {seconds:.1f} s", end=ended, flush=True)
 
 
 def _queries_of(n_features: int, dtype: np.dtype, k: int) -> int:

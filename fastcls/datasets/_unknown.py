@@ -42,5 +42,8 @@ def _of_folder(path: Path) -> str:
     if images:
         return (f"{shown(path)} has {images:,} images but no class folders; move them into one folder a class, "
                 "<class>/<file>")
+    folders = [entry.path for entry in found if entry.is_dir()]
+    if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
+        return f"{shown(path)} has {len(found)} folders without anything in them; put images into them, <class>/<file>"
     names = shown_list([entry.name + "/" * entry.is_dir() for entry in found], 3)
     return f"{shown(path)} is a folder of no known layout, with {names}; {LISTED}"

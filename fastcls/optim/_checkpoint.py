@@ -118,7 +118,7 @@ class Checkpoint:
         self._written = time.monotonic()
         if self._interrupted:
             self._interrupted = False
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"the training's state is in {shown(self.path)}: go on from it with resume=True")
 
     @contextmanager
     def through_interrupts(self) -> Iterator[None]:
@@ -144,7 +144,7 @@ class Checkpoint:
             signal.signal(signal.SIGINT, own)
         if self._interrupted:  # it came behind the last offer
             self._interrupted = False
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(f"the training's state is in {shown(self.path)}: go on from it with resume=True")
 
 
 def identity(
