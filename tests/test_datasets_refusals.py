@@ -566,9 +566,17 @@ FOLDER_CASES: dict[str, Case] = {
 
 @cases(FOLDER_CASES)
 def test_a_folder_that_cannot_be_used_is_refused(
-    act: Callable, words: str, tmp_path: Path, recwarn: pytest.WarningsRecorder
+    act: Callable, words: str, tmp_path: Path, recwarn: pytest.WarningsRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_refused(lambda: act(tmp_path), words)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    monkeypatch.setenv("FASTCLS_CACHE", str(kept))
+    monkeypatch.setattr("fastcls.datasets._cache.CACHED_FROM", 1)
+    (tmp_path / "set").mkdir()
+    check_refused(lambda: act(tmp_path / "set"), words)
+    assert not any(kept.iterdir())  # of images that were decoded before the refusal nothing is kept
+    datasets.load(two_classes(tmp_path / "sound"))
+    assert any(kept.iterdir())
     assert not recwarn.list  # Pillow's own warnings would be a second voice
 
 
