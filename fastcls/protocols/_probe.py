@@ -98,7 +98,7 @@ def linear_probe(
         cost = X.shape[1] * len(classes) / 100
         costs = {cost: None}
     begun = time.perf_counter()
-    model = _classifier(chosen, cost, len(X_all), n_jobs).set_params(tol=chosen.tol).fit(X_all, codes_all)
+    model = _classifier(chosen, cost, len(X_all), n_jobs).fit(X_all, codes_all)
     if verbose:
         print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
@@ -138,7 +138,7 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
 def _classifier(chosen: ProbePreset, cost: float, n_rows: int, n_jobs: int | None) -> SoftmaxClassifier:
     """scikit-learn's C: mean loss + |W|^2 / (2 C n)."""
     return SoftmaxClassifier(
-        alpha=1 / (2 * cost * n_rows), solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=None,
+        alpha=1 / (2 * cost * n_rows), solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=chosen.tol,
         random_state=0, init_scale=0.0, n_jobs=n_jobs,
     )
 
