@@ -88,3 +88,28 @@ def test_a_copy_would_be_seen(saved):
     path, n_bytes = saved
     for told in pages(path, "copied"):
         assert told["Private_Dirty"] >= n_bytes, told
+
+
+LOADER = """
+import sys
+from pathlib import Path
+import fastcls.neighbors
+
+def resident():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+before = resident()
+model = fastcls.load(sys.argv[1])
+print(1024 * (resident() - before))
+"""
+
+
+def test_a_model_of_150_mb_is_loaded_without_reading_its_rows(tmp_path):
+    """How long that takes: python -m bench.model_loading."""
+    path = tmp_path / "m.safetensors"
+    X = np.zeros((50_000, 3072), dtype=np.uint8)
+    fastcls.KNeighborsClassifier(1, algorithm="brute").fit(X, np.arange(50_000) % 3).save(path)
+    command, environment = command_and_environment(LOADER, path)
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert int(told) < 10_000_000
