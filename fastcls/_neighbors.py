@@ -214,11 +214,7 @@ class Neighbors(SaveMixin, BaseEstimator):
 
         Parameters
         ----------
-        path : str or path
-            The file; an older one is replaced only once the new one is complete on disk.
-        metadata : dict, optional
-            Whatever shall travel with the model, as JSON knows it: `fastcls.load` hands it back as ``metadata_``. A
-            loaded model's own ``metadata_`` is not written again unless it is given here.
+        path, metadata : as of the other estimators' `save` (`fastcls.persistence.save`)
         rows : {"inside", "beside"}
             The training rows are written into the file, or stay in the files in the same folder whose memory maps the model
             was fitted on (``numpy.load(file, mmap_mode="r")``): the model then has their names, sizes and a checksum of the

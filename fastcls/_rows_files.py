@@ -1,4 +1,4 @@
-"""Training rows that stay in files of their own beside a saved model: what the model's file says of them, and their opening.
+"""Rows that lie in files: where a memory map's rows are in theirs, and what a model says of training rows beside it.
 
 A model's file may come from a stranger. It can name regular files in its own folder and nothing else: no path, no link.
 Their sizes are compared when they are opened, their bytes (`_files.digest`) before the first search.
@@ -19,6 +19,25 @@ from ._shown import reason, shown
 from ._validation import InputError
 
 
+def map_under(X: Any) -> np.memmap | None:
+    """The memory map of a named file that an array's numbers lie in, if they lie in one."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap) and X._mmap is not None and X.filename is not None:  # type: ignore[attr-defined]
+            return X
+        X = X.base
+    return None
+
+
+def offset_in_file(X: np.ndarray, mapped: np.memmap) -> int:
+    """Where in the file the first row of an array lies that `map_under` found in this map.
+
+    A view has the offset of the map it was taken from: where its own first row lies, its address tells.
+    """
+    whole = mapped._mmap  # type: ignore[attr-defined]
+    begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
+    return int(begin + X.ctypes.data - np.frombuffer(whole, dtype=np.uint8).ctypes.data)
+
+
 def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]]:
     """Name, size, offset and shape of the file of every chunk.
 
@@ -29,30 +48,21 @@ def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]
     """
     found = []
     for chunk in chunks:
-        root = _map_of(chunk)
-        if root is None:
+        mapped = map_under(chunk)
+        if mapped is None:
             raise InputError(
                 f"rows='beside' is for rows that are memory maps of files in the model's folder, and {len(chunk):,} rows of "
                 "this model are held in memory: fit it on numpy.load(file, mmap_mode='r'), or save it with rows='inside'"
             )
-        path = Path(os.path.realpath(str(root.filename)))
+        path = Path(os.path.realpath(str(mapped.filename)))
         if path.parent != folder:
             raise InputError(
                 f"rows='beside' is for files in the folder of the model, and {shown(path)} is not in {shown(folder)}: save "
                 "the model there, or with rows='inside'"
             )
-        offset = root.offset + chunk.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+        offset = offset_in_file(chunk, mapped)
         found.append({"name": path.name, "bytes": path.stat().st_size, "offset": offset, "shape": list(chunk.shape)})
     return found
-
-
-def _map_of(array: Any) -> np.memmap | None:
-    """The memory map whose pages an array shows: of a file that has a name."""
-    while array is not None:
-        if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap):
-            return array if array.filename is not None else None
-        array = getattr(array, "base", None)
-    return None
 
 
 def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:

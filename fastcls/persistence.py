@@ -222,8 +222,9 @@ def save(
     ----------
     model : estimator of fastcls
     path : str or path
+        The file; an older one is replaced only once the new one is complete on disk.
     metadata : dict, optional
-        See `SaveMixin.save`.
+        What shall travel with the model, as JSON knows it: `load` hands it back as ``metadata_``.
     beside : bool
         Of a k-NN model: leave its rows in their own files, see `rows` of its `save`.
     """

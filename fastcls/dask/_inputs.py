@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import pickle
 import zlib
@@ -13,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .._rows_files import map_under, offset_in_file
 from .._shown import reason, shown
 from .._validation import InputError, check_finite, check_rows
 from .._validation_dask import (
@@ -270,7 +270,7 @@ def _of_path(path: Any, name: str) -> FilePiece:
 
 
 def _of_array(X: Any, name: str) -> FilePiece | ArrayPiece:
-    mapped = _map_under(X)
+    mapped = map_under(X)
     if mapped is not None:
         return _of_map(X, name)
     if isinstance(X, np.ndarray):
@@ -278,17 +278,8 @@ def _of_array(X: Any, name: str) -> FilePiece | ArrayPiece:
     return ArrayPiece(np.asarray(check_rows(X, name).rows))
 
 
-def _map_under(X: Any) -> np.memmap | None:
-    """The memory map that an array's numbers lie in, if they lie in one."""
-    while isinstance(X, np.ndarray):
-        if isinstance(X, np.memmap) and X._mmap is not None and X.filename is not None:  # type: ignore[attr-defined]
-            return X
-        X = X.base
-    return None
-
-
 def _of_map(X: np.ndarray, name: str) -> FilePiece:
-    mapped = _map_under(X)
+    mapped = map_under(X)
     assert mapped is not None
     assert mapped.filename is not None
     check_described(X.dtype, X.ndim, X.shape, name)
@@ -296,12 +287,8 @@ def _of_map(X: np.ndarray, name: str) -> FilePiece:
     check_not_private(mapped.mode, name)
     if mapped.mode in ("r+", "w+"):
         mapped.flush()
-    whole = mapped._mmap  # type: ignore[attr-defined]
-    # A view has the offset of the map it was taken from: where its own first row lies, its address tells.
-    begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
-    offset = begin + X.ctypes.data - np.frombuffer(whole, dtype=np.uint8).ctypes.data
     path, (n_rows, n_features) = os.path.abspath(mapped.filename), X.shape
-    piece = FilePiece(path, offset, X.dtype.name, n_rows, n_features, FilePiece._check_of(X))
+    piece = FilePiece(path, offset_in_file(X, mapped), X.dtype.name, n_rows, n_features, FilePiece._check_of(X))
     piece.open()  # the path may name another file by now
     return piece
 

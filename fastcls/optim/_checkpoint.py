@@ -116,6 +116,9 @@ class Checkpoint:
         with replacing(self.path, "the checkpoint") as beside:
             write(beside, arrays, header)
         self._written = time.monotonic()
+        self._end_if_interrupted()
+
+    def _end_if_interrupted(self) -> None:
         if self._interrupted:
             self._interrupted = False
             raise KeyboardInterrupt(f"the training's state is in {shown(self.path)}: go on from it with resume=True")
@@ -142,9 +145,7 @@ class Checkpoint:
             yield
         finally:
             signal.signal(signal.SIGINT, own)
-        if self._interrupted:  # it came behind the last offer
-            self._interrupted = False
-            raise KeyboardInterrupt(f"the training's state is in {shown(self.path)}: go on from it with resume=True")
+        self._end_if_interrupted()  # it came behind the last offer
 
 
 def identity(
