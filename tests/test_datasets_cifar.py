@@ -18,6 +18,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _refused import check_refused
+
 from fastcls import KNeighborsClassifier, datasets
 from fastcls._validation import InputError
 from fastcls.datasets import Dataset
@@ -26,14 +29,6 @@ from fastcls.datasets._pickles import read_pickle
 FINE = tuple(f"fine {i}" for i in range(100))
 COARSE = tuple(f"coarse {i}" for i in range(20))
 CLASSES = tuple(f"class {i}" for i in range(10))
-
-
-def check_refused(act: Callable[[], object], words: str) -> None:
-    with pytest.raises(InputError) as refused:
-        act()
-    message = str(refused.value)
-    assert words in message, message
-    assert message.isprintable(), repr(message)
 
 
 class Images:

@@ -7,6 +7,7 @@ import io
 import os
 import pickle
 import struct
+import sys
 import time
 import zipfile
 from collections.abc import Callable
@@ -17,25 +18,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).parent))
+from _refused import Case, cases, check_refused
+
 from fastcls import datasets
 from fastcls._validation import InputError
 from fastcls.datasets import Dataset
-
-Case = tuple[Callable[[Path], object], str]
-
-
-def check_refused(act: Callable[[], object], words: str) -> None:
-    with pytest.raises(InputError) as refused:
-        act()
-    message = str(refused.value)
-    assert words in message, message
-    assert message.isprintable(), repr(message)  # one line, no control character
-    assert refused.value.__cause__ is None  # no second traceback behind the line
-
-
-def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize(("act", "words"), list(table.values()), ids=list(table))
-
 
 # ---------------------------------------------------------------- Dataset
 
@@ -624,40 +612,4 @@ PREPARE_CASES: dict[str, Case] = {
 
 @cases(PREPARE_CASES)
 def test_an_image_that_cannot_be_prepared_is_refused(act: Callable, words: str, tmp_path: Path) -> None:
-    check_refused(lambda: act(tmp_path), words)
-
-
-# ---------------------------------------------------------------- splits
-
-SPLIT_CASES: dict[str, Case] = {
-    "test set there": (
-        lambda d: datasets.train_test_split(datasets.train_test_split(GOOD)),
-        "has its own test set",
-    ),
-    **{
-        f"size {size!r}": (lambda d, size=size: datasets.train_test_split(GOOD, test_size=size), "test_size")
-        for size in (0, 3, -1, 0.0, 1.0, 1.5, float("nan"), "a", None, True)
-    },
-    "no row to train on": (
-        lambda d: datasets.train_validation_split(np.array([0, 1]), validation_size=0.9),
-        "at least one row on each side",
-    ),
-    **{
-        f"seed {seed!r}": (lambda d, seed=seed: datasets.train_test_split(GOOD, seed=seed), "got seed")
-        for seed in (-1, 2**32, 1.5, None, True)
-    },
-    "three parts, none to train on": (
-        lambda d: datasets.train_validation_test_split(np.arange(4) % 2, validation_size=2, test_size=2),
-        "at least one row to train on",
-    ),
-    "groups of another length": (lambda d: datasets.group_split([0, 1], [0]), "1 groups for 2 labels"),
-    "one group": (lambda d: datasets.group_split([0, 1] * 5, [3] * 10, n_parts=2), "got 1 groups"),
-    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts '1'"),
-    "fractional groups": (lambda d: datasets.group_split([0, 1], [0.5, 1]), "0.5 at row 0"),
-    **{f"limit {n!r}": (lambda d, n=n: datasets.limit(GOOD, n), "got a limit") for n in (0, -1, 1.5, None, "a", True)},
-}
-
-
-@cases(SPLIT_CASES)
-def test_a_split_that_cannot_be_made_is_refused(act: Callable, words: str, tmp_path: Path) -> None:
     check_refused(lambda: act(tmp_path), words)
