@@ -25,7 +25,7 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 import dask.array as da
 from _cluster import *  # noqa: F403 (its fixtures)
 from _cluster import LARGEST, as_file, kill, tied
-from _rows import assert_same_bytes
+from _rows import assert_same_bytes, command_and_environment
 
 import fastcls.dask as over
 from fastcls.dask import _merge, _problem, _work
@@ -165,8 +165,9 @@ with Client(address) as client:
 def test_killed_client_goes_on_to_the_same_bits_on_this_cluster_and_another(name, client, others, digits, tmp_path):
     X, y = as_file(tmp_path, digits[0]), digits[1]
     wanted = weights_of(fitted(name, client, X, y))
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(fastcls.__file__).parents[1]), str(Path(__file__).parent)])}
-    command = [sys.executable, "-c", CLIENT, name, client.scheduler.address, X.filename, tmp_path / "state"]
+    found_in = os.pathsep.join([str(Path(fastcls.__file__).parents[1]), str(Path(__file__).parent)])
+    arguments = (name, client.scheduler.address, X.filename, tmp_path / "state")
+    command, env = command_and_environment(CLIENT, *arguments, PYTHONPATH=found_in)
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == -signal.SIGKILL, done.stderr
     if "sgd" in name:
