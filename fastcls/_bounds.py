@@ -53,6 +53,10 @@ class Statistics:
     squares: np.ndarray
     signed: np.ndarray = field(default_factory=lambda: np.empty(0))
 
+    def largest_norm(self, bounds: str) -> float:
+        """The largest of these rows' norms about the center, of the kind that these bounds are made of."""
+        return float(self.sums.max() if bounds == "l1" else np.sqrt(self.squares.max()))
+
 
 @dataclass
 class Terms:
@@ -77,13 +81,13 @@ def _to_point(rows: np.ndarray, sum_name: str, point: np.ndarray, n_threads: int
     return out
 
 
-def choose_center(rows: np.ndarray, metric: str) -> np.ndarray:
+def choose_center(rows: np.ndarray, bounds: str) -> np.ndarray:
     """A point to measure floats from: the mean of some rows where that is far from zero for their spread, else zero.
 
     Any point is right; a good one makes the bound tight. Zero keeps singles exact, so the mean must earn its place.
     """
     zero = np.zeros(rows.shape[1], dtype=rows.dtype)
-    if rows.dtype.kind != "f" or metric == "cosine":
+    if rows.dtype.kind != "f" or bounds == "cosine":
         return zero
     some = np.asarray(rows[:: max(1, len(rows) // 256)], dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -106,45 +110,45 @@ def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statisti
     return Statistics(center, sums, _to_point(rows, "sql2", np.zeros_like(least), n_threads))
 
 
-def panel_of(metric_sum: str, dtype: np.dtype) -> str:
-    """The panel kernel that a sum over features of this dtype needs."""
+def panel_of(bounds: str, dtype: np.dtype) -> str:
+    """The panel kernel that these bounds need for rows of this dtype."""
     if dtype.kind == "f":
-        return "max_singles" if metric_sum == "l1" else "dot_singles"
-    return "l1_bytes" if metric_sum == "l1" else "dot_bytes"
+        return "max_singles" if bounds == "l1" else "dot_singles"
+    return "l1_bytes" if bounds == "l1" else "dot_bytes"
 
 
-def terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
+def terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
     """The test's numbers for these queries and rows, or None where singles cannot hold them.
 
     Parameters
     ----------
-    metric : str
-        A registered name.
+    bounds : {"l1", "l2", "cosine"}
+        The metric's family of bounds.
     panel : str
         From `panel_of`.
     queries, rows : Statistics
         About the same center.
     largest : float
-        The largest of all the training rows' norms (of the kind the metric uses): the same for every chunk.
+        The largest of all the training rows' norms (`Statistics.largest_norm`): the same for every chunk.
     """
     if dtype.kind != "f":
-        return _byte_terms(metric, panel, dtype, queries, rows)
-    return _float_terms(metric, queries, rows, largest)
+        return _byte_terms(bounds, panel, dtype, queries, rows)
+    return _float_terms(bounds, queries, rows, largest)
 
 
 def _ones(n: int, value: float = 1.0) -> np.ndarray:
     return np.full(n, value)
 
 
-def _byte_terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics) -> Terms:
+def _byte_terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics) -> Terms:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
-    if metric == "l1":
+    if bounds == "l1":
         return Terms(1.0, _ones(n_queries, 0.0), _ones(n_queries), _ones(n_queries, 0.0), _ones(n_rows, 0.0),
                      _ones(n_rows), refine=False)  # fmt: skip
     # packed q' = q + bq and r' = r + br have the sum q.r + br sum(q) + bq sum(r) + bq br n_features
     bq, br = _kernels.panel_biases(_kernels.PANELS[panel], _kernels.TYPES[dtype.name])
     of_queries, of_rows = br * queries.sums + bq * br * n_features, bq * rows.sums
-    if metric in ("l2", "sqeuclidean"):  # S = q.q + r.r - 2 q.r, integers below 2^53
+    if bounds == "l2":  # S = q.q + r.r - 2 q.r, integers below 2^53
         return Terms(-2.0, queries.squares + 2 * of_queries, _ones(n_queries), _ones(n_queries, 0.0),
                      rows.squares + 2 * of_rows, _ones(n_rows), refine=False)  # fmt: skip
     # cosine: keep if -q.r / |r| <= (S_k - 1 + slack) |q|; a zero row gives 0 x inf = NaN, which is kept
@@ -155,7 +159,7 @@ def _byte_terms(metric: str, panel: str, dtype: np.dtype, queries: Statistics, r
 
 
 @np.errstate(over="ignore")  # what overflows is beyond _LARGEST_QUERY
-def _float_terms(metric: str, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
+def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
     if n_features > 2**26 or not np.isfinite(largest):
         return None
@@ -167,7 +171,7 @@ def _float_terms(metric: str, queries: Statistics, rows: Statistics, largest: fl
     gamma = roundings / (1.0 - roundings) + _RESERVE
     flushed = 4.0 * n_features * _TINY
     center = np.asarray(rows.center, dtype=np.float64)
-    if metric == "l1":
+    if bounds == "l1":
         of_queries, of_rows = s * queries.sums, s * rows.sums
         drift = (n_features / 8 + 8) * _UNIT * s * float(np.abs(center).sum())
         if not (of_queries <= _LARGEST_QUERY).all() or not np.isfinite(drift):
@@ -180,7 +184,7 @@ def _float_terms(metric: str, queries: Statistics, rows: Statistics, largest: fl
     q2, r2 = s * s * queries.squares, s * s * rows.squares
     if not (q2 <= _LARGEST_QUERY**2).all():
         return None
-    if metric == "cosine":
+    if bounds == "cosine":
         q, r = np.sqrt(q2), np.sqrt(r2)
         slack = gamma + n_features * _TINY / _SMALLEST_ROW**2 * 4.0
         with np.errstate(divide="ignore"):

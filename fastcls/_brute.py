@@ -101,15 +101,15 @@ class Search:
         bytes_only = self.arithmetic in ("uint8", "int8")
         most = _MOST_FEATURES_NARROW_BYTES if bytes_only else _MOST_FEATURES_NARROW
         few_enough = self.rows.n_features <= most and self.k <= _MOST_NEIGHBORS_NARROW
-        return few_enough and n_queries >= _LEAST_QUERIES_NARROW and self.metric.sum in ("l1", "sql2")
+        return few_enough and n_queries >= _LEAST_QUERIES_NARROW and self.metric.sum_is_s
 
     def _choose_panel(self, dtype: np.dtype, n_queries: int) -> int | None:
         rows = self.rows
-        if dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
+        if self.metric.bounds is None or dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
             return None
         if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.k * _BOUND_GAIN > rows.n_rows):
             return None
-        self.panel_name = _bounds.panel_of(self.metric.sum, dtype)
+        self.panel_name = _bounds.panel_of(self.metric.bounds, dtype)
         panel = _kernels.PANELS[self.panel_name]
         return panel if _kernels.panel_shape(panel) is not None else None
 
@@ -184,14 +184,13 @@ class Search:
 
     def _terms(self, Q: np.ndarray) -> list[_bounds.Terms] | None:
         """The bounds' numbers for these queries and every chunk, or None where the direct kernel must serve."""
-        if self.panel is None:
+        bounds = self.metric.bounds
+        if self.panel is None or bounds is None:
             return None
-        name, statistics = self.metric.name, self.rows.statistics(self.metric.name, self.n_threads)
+        statistics = self.rows.statistics(bounds, self.n_threads)
         of_queries = _bounds.statistics(Q, statistics[0].center, self.n_threads)
-        kind = "sums" if name == "l1" else "squares"
-        largest = max(float(getattr(chunk, kind).max()) for chunk in statistics)
-        largest = largest if name == "l1" else float(np.sqrt(largest))
-        found = [_bounds.terms(name, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
+        largest = max(chunk.largest_norm(bounds) for chunk in statistics)
+        found = [_bounds.terms(bounds, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
         if any(terms is None for terms in found):
             self.panel = None  # singles cannot hold these values: from here on, one pair at a time
             self._lay_out_direct(Q.dtype)

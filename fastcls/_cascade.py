@@ -196,9 +196,9 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
     rounded in any case, which prunes noise too.
     """
     Q = probe.queries
-    if Q.dtype.kind == "f" or metric.needs_norms:
+    if Q.dtype.kind == "f" or metric.bounds == "cosine":
         return False
-    power = 1 if metric.sum == "l1" else 2
+    power = 1 if metric.bounds == "l1" else 2
     wide = Q.astype(np.float64)
     sums = [(np.abs(wide[:i] - wide[i]) ** power).sum(axis=1) for i in range(1, len(wide))]
     return bool(np.median(probe.S) > _HOPELESS**power * np.median(np.concatenate(sums)))
@@ -232,7 +232,7 @@ def _costs(
 ) -> dict[tuple[int, ...], float]:
     """Estimated cost of a pair for every choice of up to three levels, coarse to fine, as places in the list."""
     with np.errstate(all="ignore"):
-        reach = probe.S if metric.sum == "l1" else np.sqrt(2.0 * probe.S if metric.needs_norms else probe.S)
+        reach = probe.S if metric.bounds == "l1" else np.sqrt(2.0 * probe.S if metric.bounds == "cosine" else probe.S)
         left = _left_by(levels, rows, probe, reach, n_threads) if levels else []
     costs = {}
     for chosen in itertools.chain.from_iterable(itertools.combinations(range(len(levels)), n) for n in range(1, 4)):
@@ -287,12 +287,14 @@ def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: l
 
 def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
     """The same of brute force, whose tile has float16 as float32."""
-    kind = "float" if rows.dtype.kind == "f" else "l1" if metric.sum == "l1" else "l2"
+    kind = "float" if rows.dtype.kind == "f" else "l1" if metric.bounds == "l1" else "l2"
     return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * _COST_BRUTE[kind]
 
 
-def may_pay(rows: Rows, k: int) -> bool:
-    """Whether filtering may pay at all: enough rows and features, few neighbours."""
+def may_pay(rows: Rows, metric: Metric, k: int) -> bool:
+    """Whether filtering is possible and may pay: proven bounds, enough rows and features, few neighbours."""
+    if metric.bounds is None:
+        return False
     return rows.n_rows >= max(LEAST_ROWS, _NEIGHBORS_SHARE * k) and rows.n_features >= LEAST_FEATURES
 
 
@@ -362,14 +364,14 @@ class Search:
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
         slack = (self.rows.n_features + 64) * _SLACK
         per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))
-        margin = 1.0 if Q.dtype.kind != "f" and not metric.needs_norms else 1.0 + 2.0**-30
+        margin = 1.0 if Q.dtype.kind != "f" and metric.sum_is_s else 1.0 + 2.0**-30
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             _filter.search(
                 as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], _kernels.SUMS[metric.sum],
                 [(c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
                  for c, level in zip(of_chunk, levels, strict=True)],
                 [(c.codes, c.starts, c.errors) for c in coded],
-                metric.sum == "l1", metric.needs_norms, slack, margin, norms.queries, norms.zero_queries,
+                metric.bounds == "l1", metric.bounds == "cosine", slack, margin, norms.queries, norms.zero_queries,
                 norms.of_chunk(number, slice(0, len(X))), groups[0],
                 groups[1][start : start + len(X)], start, S, indices, per_job, self.n_picks,
                 self.look_every, self.list_room, self.scratch,

@@ -13,7 +13,9 @@ from .metrics import Metric
 
 def learned(rows: np.ndarray, metric: Metric) -> list[Level]:
     """Levels that suit these rows, coarse to fine; which of them a search uses is the filter's choice (`_cascade.py`)."""
-    return _group_sums.l1_levels(rows) if metric.sum == "l1" else _coordinates.l2_levels(rows, metric.needs_norms)
+    if metric.bounds == "l1":
+        return _group_sums.l1_levels(rows)
+    return _coordinates.l2_levels(rows, metric.bounds == "cosine")
 
 
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool = False) -> list[Codes]:

@@ -109,12 +109,12 @@ class Rows:
             self._norms[arithmetic] = known = [*known, *new]
         return known
 
-    def statistics(self, metric_name: str, n_threads: int) -> list[_bounds.Statistics]:
+    def statistics(self, bounds: str, n_threads: int) -> list[_bounds.Statistics]:
         """What the bounds need of every chunk; computed once, 16 to 24 bytes a row."""
-        about_zero = metric_name == "cosine"
+        about_zero = bounds == "cosine"
         known = self._statistics.get(about_zero, [])
         if len(known) < len(self.chunks):
-            center = known[0].center if known else _bounds.choose_center(self.chunks[0], metric_name)
+            center = known[0].center if known else _bounds.choose_center(self.chunks[0], bounds)
             new = [_bounds.statistics(chunk, center, n_threads) for chunk in self.chunks[len(known) :]]
             self._statistics[about_zero] = known = [*known, *new]
         return known

@@ -43,7 +43,7 @@ def prepare(
         return None
     if _tree.serves(rows, METRICS[metric_name]):
         return _tree.prepare(rows, METRICS[metric_name], k, n_threads, n_queries, forced=forced)
-    if not (forced or _cascade.may_pay(rows, k)):
+    if METRICS[metric_name].bounds is None or not (forced or _cascade.may_pay(rows, METRICS[metric_name], k)):
         return None
     kept = rows.filters.get(metric_name)
     outgrown = n_queries is None and rows.has_outgrown(metric_name)
@@ -168,8 +168,9 @@ def search(
                 run.run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
-    left_out = () if algorithm == "brute" or filtered or metric_name not in rows.left_out else (rows.left_out[metric_name],)
-    notes = (*rows.notes, *(() if queries is None else queries.notes), *left_out, *_threads.notes())
+    notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
+    if algorithm != "brute" and filtered is None:
+        notes = (*notes, *_why_brute(rows, metric_name))
     path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [part for part in (filtered, run) if part is not None]
@@ -199,6 +200,13 @@ def search(
     return (S, indices, report) if take is None else (S[:0], indices[:0], report)
 
 
+def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:
+    """Why nothing was filtered, where the size of the data is not the reason."""
+    if METRICS[metric_name].bounds is None:
+        return (f"brute force, as no bounds are proven for metric {metric_name!r}",)
+    return (rows.left_out[metric_name],) if metric_name in rows.left_out else ()
+
+
 def _step(run: _cascade.Search | _tree.Search | _brute.Search | None, k: int, n_threads: int) -> int:
     """Queries whose neighbours take little memory, but which keep every thread busy."""
     assert run is not None
@@ -217,6 +225,6 @@ def _filtered(
     found = prepare(rows, metric_name, k, n_threads, algorithm, queries.n_rows)
     if isinstance(found, _tree.Tree):
         return _tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
-    if found is None or not (forced or _cascade.may_pay(rows, k)):
+    if found is None or not (forced or _cascade.may_pay(rows, METRICS[metric_name], k)):
         return None
     return _cascade.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)

@@ -44,7 +44,6 @@ from .metrics import Metric
 
 LEAST_ROWS = 10_000  # of 3 features: brute force takes 5 us for a query of k = 10, the tree 3
 MOST_FEATURES = _tree_loops.MOST_FEATURES - 1  # above, boxes are of little use, and rows of packed codes are for it
-_SUMS = ("l1", "sql2")
 _SUBTREE_ROWS = 1 << 15  # that one thread makes by itself, in its second cache
 _SUBTREES_A_PIECE = 16  # of each thread: about 0.1 s
 _QUERIES_PER_JOB = 16
@@ -103,7 +102,7 @@ class Tree:
     chunks : list
         One tree of every chunk.
     given_up : dict
-        Of a sum over features, the fewest neighbours for which a search found brute force to be faster.
+        Of a family of bounds, the fewest neighbours for which a search found brute force to be faster.
     """
 
     chunks: list[_OfChunk] = field(default_factory=list)
@@ -111,7 +110,7 @@ class Tree:
 
     def pays(self, metric: Metric, k: int) -> bool:
         """Whether no search has found otherwise."""
-        return k < self.given_up.get(metric.sum, k + 1)
+        return k < self.given_up.get(str(metric.bounds), k + 1)
 
     @property
     def nbytes(self) -> int:
@@ -131,7 +130,7 @@ def brute_cost(rows: Rows, k: int) -> float:
 def serves(rows: Rows, metric: Metric) -> bool:
     """Whether there may be a tree of these rows for this metric at all."""
     few, numbered = rows.n_features <= MOST_FEATURES, max(map(len, rows.chunks)) < 1 << 31
-    return few and numbered and metric.sum in _SUMS and rows.n_rows >= LEAST_ROWS
+    return few and numbered and metric.sum_is_s and rows.n_rows >= LEAST_ROWS
 
 
 def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int | None, *, forced: bool) -> Tree | None:
@@ -218,8 +217,8 @@ class Search:
         brute = self.pairs * brute_cost(self.rows, self.k) * (2.0 if self.n_queries < _FEW_JUDGED else 1.0)
         if cost > brute and not self.forced:
             self.gave_up = True
-            of_sum = self.metric.sum
-            self.filter.given_up[of_sum] = min(self.k, self.filter.given_up.get(of_sum, self.k))
+            bounds = str(self.metric.bounds)
+            self.filter.given_up[bounds] = min(self.k, self.filter.given_up.get(bounds, self.k))
 
     @property
     def pairs(self) -> int:

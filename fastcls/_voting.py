@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _kernels, _threads
 from ._validation import check_vote_weights
+from .metrics import METRICS
 
 __all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
 
@@ -38,7 +39,7 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
         infinite = np.isinf(inverse)
         alone = infinite[:, :1]  # the nearest comes first: if any weight is infinite, its is
         return np.where(alone, infinite.astype(np.float64), inverse)
-    similarity = 1.0 - distances if metric == "cosine" else -distances
+    similarity = METRICS[metric].similarity(distances)
     return np.exp((similarity - similarity[:, :1]) / temperature)
 
 

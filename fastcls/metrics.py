@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -29,12 +30,18 @@ class Metric:
         ``reference(x, Y) -> S`` in plain NumPy.
     finish : callable
         From S, which orders, to the distance, which is returned; S may be overwritten.
-    needs_norms : bool
-        The sum is a dot product and becomes S by the norms of both rows.
     max_abs : callable
         ``max_abs(n_features)``: with every ``|x|`` at most this, S is finite in float64.
     bytes_bound : str
         Why the integer arithmetic cannot overflow.
+    bounds : {"l1", "l2", "cosine"} or None
+        The family of proven lower bounds that holds for this S (docs/bounds.md, docs/filter.md): S is the L1 sum, the
+        squared L2 sum, or the cosine of the dot product. It opens the fast paths: packed panels, the filter, the tree. None
+        keeps to the direct kernel, which computes every pair, so a new metric is right before it is fast.
+    similarity : callable
+        From the distance to the similarity that softmax votes weigh.
+    label : str
+        How `label` writes the name; empty for the name itself.
     aliases : tuple of str
     """
 
@@ -46,8 +53,27 @@ class Metric:
     finish: Callable[[np.ndarray], np.ndarray]
     max_abs: Callable[[int], float]
     bytes_bound: str
-    needs_norms: bool = False
+    bounds: Literal["l1", "l2", "cosine"] | None = None
+    similarity: Callable[[np.ndarray], np.ndarray] = np.negative
+    label: str = ""
     aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.bounds not in (None, _BOUNDS_OF_SUM[self.sum]):
+            raise ValueError(f"metric {self.name!r}: bounds {self.bounds!r} do not hold for the sum {self.sum!r}")
+
+    @property
+    def needs_norms(self) -> bool:
+        """Whether the sum is a dot product, which the norms of both rows turn into a cosine."""
+        return self.sum == "dot"
+
+    @property
+    def sum_is_s(self) -> bool:
+        """Whether S is the sum itself, and the bounds say so."""
+        return self.bounds in ("l1", "l2")
+
+
+_BOUNDS_OF_SUM = {"l1": "l1", "sql2": "l2", "dot": "cosine"}
 
 
 def _same(S: np.ndarray) -> np.ndarray:
@@ -85,6 +111,8 @@ METRICS: dict[str, Metric] = {
             finish=_same,
             max_abs=_max_abs_sum,
             bytes_bound=_BLOCKS.format("65,536 x 255"),
+            bounds="l1",
+            label="L1",
             aliases=("manhattan", "cityblock"),
         ),
         Metric(
@@ -96,6 +124,8 @@ METRICS: dict[str, Metric] = {
             finish=_root,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
+            bounds="l2",
+            label="L2",
             aliases=("euclidean",),
         ),
         Metric(
@@ -107,6 +137,7 @@ METRICS: dict[str, Metric] = {
             finish=_same,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
+            bounds="l2",
         ),
         Metric(
             name="cosine",
@@ -115,11 +146,18 @@ METRICS: dict[str, Metric] = {
             sum="dot",
             reference=reference.cosine,
             finish=_same,
-            needs_norms=True,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
+            bounds="cosine",
+            similarity=lambda distances: 1.0 - distances,
         ),
     )
 }
+
+
+def label(name: str) -> str:
+    """The name of a metric as tables and figures write it: ``L1``, ``L2``, ``cosine``."""
+    return (METRICS[name].label if name in METRICS else "") or name
+
 
 ALIASES: dict[str, str] = {alias: metric.name for metric in METRICS.values() for alias in metric.aliases}

@@ -90,6 +90,7 @@ def cosine(x, Y):
 
 
 _ORDER_VALUES = {"l1": l1, "l2": squared_l2, "sqeuclidean": squared_l2, "cosine": cosine}
+_DISTANCES = {"l2": np.sqrt}  # of every other metric the order value is the distance
 
 
 def order_values(Q, X, metric):
@@ -111,7 +112,7 @@ def order_values(Q, X, metric):
 
 def distances(S, metric):
     """Distances from order values: the root is taken last, and only for ``"l2"``."""
-    return np.sqrt(S) if metric == "l2" else S
+    return _DISTANCES[metric](S) if metric in _DISTANCES else S
 
 
 def kneighbors(Q, X, k, metric="l2", query_groups=None, row_groups=None):

@@ -61,11 +61,12 @@ def tile(kind, q, r, order, flush):
 
 def discarded(Q, X, metric):
     """How many pairs fail the test whose threshold is their own S, by order and flushing; None where there is no test."""
-    center = _bounds.choose_center(X, metric)
+    bounds = metrics.METRICS[metric].bounds
+    center = _bounds.choose_center(X, bounds)
     of_queries, of_rows = (_bounds.statistics(rows, center, 1) for rows in (Q, X))
     largest = float(of_rows.sums.max() if metric == "l1" else np.sqrt(of_rows.squares.max()))
-    panel = _bounds.panel_of(metrics.METRICS[metric].sum, X.dtype)
-    terms = _bounds.terms(metric, panel, X.dtype, of_queries, of_rows, largest)
+    panel = _bounds.panel_of(bounds, X.dtype)
+    terms = _bounds.terms(bounds, panel, X.dtype, of_queries, of_rows, largest)
     if terms is None:
         return None
     S, kind, found = reference.order_values(Q, X, metric), panel.split("_")[0], {}
@@ -152,9 +153,10 @@ def test_smaller_bounds_would_discard_neighbours(metric, constant, share, name, 
 
 def discarded_bytes(Q, X, metric):
     """Keys of exact sums, S, and thresholds at S."""
-    panel = _bounds.panel_of(metrics.METRICS[metric].sum, X.dtype)
+    bounds = metrics.METRICS[metric].bounds
+    panel = _bounds.panel_of(bounds, X.dtype)
     of_queries, of_rows = (_bounds.statistics(rows, np.zeros(X.shape[1], X.dtype), 1) for rows in (Q, X))
-    terms = _bounds.terms(metric, panel, X.dtype, of_queries, of_rows, 0.0)
+    terms = _bounds.terms(bounds, panel, X.dtype, of_queries, of_rows, 0.0)
     q, r = (rows.astype(np.int64) for rows in (Q, X))
     if metric == "l1":
         sums = np.abs(q[:, None] - r).sum(axis=2)

@@ -16,7 +16,7 @@ from fastcls._search import Rows
 from fastcls._validation import STORED_TYPES
 from fastcls.metrics import METRICS
 
-SERVED = [name for name, metric in METRICS.items() if metric.sum in _tree._SUMS]
+SERVED = [name for name, metric in METRICS.items() if metric.sum_is_s]
 FLOATS = [name for name in STORED_TYPES if name.startswith("float")]
 WIDTHS = range(1, _tree.MOST_FEATURES + 1)
 

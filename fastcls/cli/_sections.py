@@ -11,12 +11,13 @@ import numpy as np
 
 from fastcls import display
 from fastcls.display import _style
+from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS
 from ._figures import draw, png
 from ._outcome import Outcome
 from ._table import best_model
-from ._words import metric_name, percent, seconds
+from ._words import percent, seconds
 
 SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4

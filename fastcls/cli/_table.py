@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fastcls.display._style import shorten
+from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word
 from ._text import markup, printable
-from ._words import listed, metric_name
+from ._words import listed
 
 
 def best_model(results: dict[str, Any]) -> str:

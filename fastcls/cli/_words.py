@@ -19,11 +19,6 @@ def seconds(value: float | None) -> str:
     return f"{value:.1f}\u00a0s" if value < 600 else f"{value / 60:.0f}\u00a0min"
 
 
-def metric_name(metric: str) -> str:
-    """L1 and L2 are written in capitals, other metrics as they are called."""
-    return metric.upper() if metric in ("l1", "l2") else metric
-
-
 def listed(names: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

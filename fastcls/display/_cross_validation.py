@@ -10,6 +10,7 @@ from fastcls._validation import InputError, one_of
 from fastcls._validation_displays import as_line, as_table, check_can, check_mapping
 from fastcls.display import _style
 from fastcls.display._style import Drawn
+from fastcls.metrics import label as metric_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +116,7 @@ class CrossValidationDisplay(Drawn):
             self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
         self.ax_.errorbar(
             x, 100 * self.mean[metric], 100 * self.std[metric], fmt=marker + line, color=colour, ms=3.6, lw=1.4,
-            elinewidth=1.0, capsize=1.8, label=metric.upper() if metric in ("l1", "l2") else metric,
+            elinewidth=1.0, capsize=1.8, label=metric_label(metric),
         )  # fmt: skip
 
     def _draw_choice(self) -> None:
@@ -149,7 +150,7 @@ class CrossValidationDisplay(Drawn):
             title = f"{self.n_left_out:,} rows, each left out once"
             marks = "line: share that is right; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
-            shown = self.best_metric.upper() if self.best_metric in ("l1", "l2") else self.best_metric
+            shown = metric_label(self.best_metric)
             title += f": k = {self.best_k} under {shown}"
         ax.set_title(title, fontsize=_style.TITLE)
         legend = ax.legend(

@@ -11,6 +11,7 @@ from fastcls._validation_displays import as_labels, as_table, check_can
 from fastcls.display import _style
 from fastcls.display._regions import TIED, Regions, around, cells, decision_regions
 from fastcls.display._style import Drawn
+from fastcls.metrics import label as metric_label
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,7 +62,7 @@ class DecisionRegionDisplay(Drawn):
     def from_points(cls, points: ArrayLike, y: ArrayLike, *, k: int = 1, metric: str = "l2", **options: Any) -> Any:
         """Let k-NN on these points vote; ``options`` as in ``decision_regions``."""
         regions = decision_regions(points, y, k=k, metric=metric, **options)
-        shown = metric.upper() if metric in BALLS else metric
+        shown = metric_label(metric)
         return cls(regions, np.asarray(points), np.asarray(y), title=f"k = {k} under {shown}", metric=metric)
 
     @classmethod

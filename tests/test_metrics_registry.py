@@ -1,0 +1,55 @@
+"""A metric that is new in the registry is right on every path, before and after it opts in to the fast ones."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fastcls import KNeighborsClassifier, knn, reference
+from fastcls.metrics import METRICS, Metric
+
+SUMS = {metric.sum: metric for metric in METRICS.values()}
+
+
+@pytest.fixture(params=[(of_sum, bounded) for of_sum in sorted(SUMS) for bounded in (False, True)], ids=str)
+def new_metric(request, monkeypatch):
+    """A row over an existing sum, whose distance is twice that of the sum's own metric."""
+    of_sum, bounded = request.param
+    of = SUMS[of_sum]
+    metric = replace(of, name="twice", finish=lambda S: 2.0 * S, bounds=of.bounds if bounded else None, aliases=())
+    monkeypatch.setitem(METRICS, "twice", metric)
+    monkeypatch.setitem(reference._ORDER_VALUES, "twice", of.reference)
+    monkeypatch.setitem(reference._DISTANCES, "twice", lambda S: 2.0 * S)
+    return metric
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "n_queries"), [(12_000, 3, 30), (5_000, 40, 20), (300, 7, 2), (300, 20, 40)]
+)
+def test_a_new_metric_over_an_existing_sum_gives_the_neighbors_of_its_reference(
+    new_metric, dtype, n_rows, n_features, n_queries
+):
+    rng = np.random.default_rng(n_features)
+    X = rng.integers(0, 100, (n_rows, n_features)).astype(dtype)
+    Q = rng.integers(0, 100, (n_queries, n_features)).astype(dtype)
+    distances, indices = knn(Q, X, 4, "twice")
+    for algorithm in ("auto", "filter", "brute"):
+        model = KNeighborsClassifier(4, metric="twice", algorithm=algorithm).fit(X, np.arange(n_rows) % 3)
+        found, places = model.kneighbors(Q)
+        assert np.array_equal(found, distances), algorithm
+        assert np.array_equal(places, indices), algorithm
+        if new_metric.bounds is None:
+            assert model.search_report_.path == "brute"
+            said = any("no bounds are proven for metric 'twice'" in note for note in model.search_report_.notes)
+            assert said == (algorithm != "brute")
+    wanted = reference.kneighbors(Q, X, 4, "twice")
+    assert np.array_equal(distances, wanted[0])
+    assert np.array_equal(indices, wanted[1])
+
+
+def test_a_metric_opts_in_to_the_bounds_of_its_own_sum_only():
+    fields = METRICS["l1"].__dict__
+    with pytest.raises(ValueError, match="'new'.*'l2' do not hold for the sum 'l1'"):
+        Metric(**{**fields, "name": "new", "bounds": "l2"})
+    assert Metric(**{**fields, "name": "new", "bounds": None}).bounds is None
