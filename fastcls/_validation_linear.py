@@ -12,20 +12,6 @@ import numpy as np
 from ._validation import InputError, check_number, one_of
 
 
-def check_loss_options(loss: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given to a loss: margins above 0, switches True or False, reductions by name."""
-    for name, value in given.items():
-        if name not in known:
-            raise InputError(f"loss {loss!r} has no option {name!r}: its options are {sorted(known) or 'none'}")
-        if name == "margin":
-            check_number(name, value, minimum=0, strict=True)
-        elif name == "class_reduction":
-            one_of(name, value, ("sum", "mean"))
-        else:
-            check_switch(name, value)
-    return dict(given)
-
-
 def check_switch(name: str, value: Any) -> bool:
     """A bool; nothing else, so that a typing slip is not taken for yes."""
     if not isinstance(value, (bool, np.bool_)):

@@ -62,10 +62,8 @@ class MulticlassSVM(LinearClassifier):
         one_of("loss", self.loss, [name for name, loss in LOSSES.items() if not loss.has_probabilities])
         given = {name: getattr(self, name) for name in ("margin", "include_correct", "class_reduction")}
         # An option that the loss does not have must stand at its default; then it is left out.
-        defaults = LOSSES["hinge"].options
-        return self.loss, {
-            name: value for name, value in given.items() if name in LOSSES[self.loss].options or value != defaults[name]
-        }
+        own, known = LOSSES[self.loss].options, LOSSES["hinge"].options
+        return self.loss, {name: value for name, value in given.items() if name in own or value != known[name].default}
 
 
 class SoftmaxClassifier(LinearClassifier):

@@ -16,10 +16,28 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import one_of
-from ._validation_linear import check_loss_options, check_scores
+from ._validation import InputError, check_number, one_of
+from ._validation_linear import check_scores, check_switch
 
 LossesAndSlopes = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option of a loss.
+
+    Attributes
+    ----------
+    default : object
+    check : callable
+        ``check(name, value)`` raises `InputError` for a value that cannot be used.
+    to_number : callable
+        From the value to the double that the compiled function reads.
+    """
+
+    default: Any
+    check: Callable[[str, Any], Any]
+    to_number: Callable[[Any], float] = float
 
 
 @dataclass(frozen=True)
@@ -39,8 +57,8 @@ class Loss:
     curvature : callable
         ``curvature(n_classes, **options)``: a bound on the largest eigenvalue of the second derivative in the scores,
         from which the optimiser takes its learning rate. For a loss with kinks: of the loss with its kinks rounded off.
-    options : mapping of str to value
-        Options and their defaults, in the order in which the compiled function reads them.
+    options : mapping of str to Option
+        In the order in which the compiled function reads them.
     piece_degree : int or None
         1: flat pieces that meet in kinks, 2: parabolas whose slopes bend where they meet; a gradient check must keep such
         places apart. None: smooth.
@@ -65,8 +83,29 @@ class Loss:
         """Whether the gradient is continuous, as L-BFGS needs it."""
         return self.piece_degree != 1
 
+    def check_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The given options; unknown names and unusable values are refused."""
+        for name, value in given.items():
+            if name not in self.options:
+                known = sorted(self.options) or "none"
+                raise InputError(f"loss {self.name!r} has no option {name!r}: its options are {known}")
+            self.options[name].check(name, value)
+        return dict(given)
 
-_HINGE_OPTIONS = MappingProxyType({"margin": 1.0, "include_correct": False, "class_reduction": "sum"})
+    def option_numbers(self, given: Mapping[str, Any]) -> np.ndarray:
+        """All options as the compiled function reads them; what is not given has its default."""
+        values = {name: option.default for name, option in self.options.items()} | self.check_options(given)
+        return np.array([option.to_number(values[name]) for name, option in self.options.items()])
+
+
+_MARGIN = Option(1.0, lambda name, value: check_number(name, value, minimum=0, strict=True))
+_INCLUDE_CORRECT = Option(False, check_switch)
+_CLASS_REDUCTION = Option(
+    "sum", lambda name, value: one_of(name, value, ("sum", "mean")), to_number=lambda value: float(value == "mean")
+)
+_HINGE_OPTIONS = MappingProxyType(
+    {"margin": _MARGIN, "include_correct": _INCLUDE_CORRECT, "class_reduction": _CLASS_REDUCTION}
+)
 
 
 def _terms(n_classes: int, include_correct: bool, class_reduction: str) -> float:
@@ -212,7 +251,7 @@ LOSSES: dict[str, Loss] = {
             at_zero=lambda n_classes, margin=1.0: margin if n_classes > 1 else 0.0,
             # One pair at a time: the Laplacian of an edge.
             curvature=lambda n_classes, margin=1.0: 2.0 / margin,
-            options=MappingProxyType({"margin": 1.0}),
+            options=MappingProxyType({"margin": _MARGIN}),
             piece_degree=1,
         ),
         Loss(
@@ -227,7 +266,7 @@ LOSSES: dict[str, Loss] = {
             * (1 if class_reduction == "mean" else n_classes),
             curvature=lambda n_classes, margin=1.0, class_reduction="sum": 1.0
             / (margin * (n_classes if class_reduction == "mean" else 1)),
-            options=MappingProxyType({"margin": 1.0, "class_reduction": "sum"}),
+            options=MappingProxyType({"margin": _MARGIN, "class_reduction": _CLASS_REDUCTION}),
             piece_degree=1,
         ),
     )
@@ -237,12 +276,6 @@ LOSSES: dict[str, Loss] = {
 def find_loss(name: str) -> Loss:
     """The registry row of a name; an unknown one is refused with the list of those that exist."""
     return LOSSES[one_of("loss", name, LOSSES)]
-
-
-def option_values(loss: Loss, options: Mapping[str, Any]) -> np.ndarray:
-    """The options as the compiled function reads them, defaults filled in; unknown or wrong ones are refused."""
-    filled = {**loss.options, **check_loss_options(loss.name, loss.options, options)}
-    return np.array([value == "mean" if name == "class_reduction" else value for name, value in filled.items()], dtype=float)
 
 
 def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: Any) -> LossesAndSlopes:
@@ -275,7 +308,7 @@ def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: A
     (array([2.9]), array([[-1.,  1.,  0.]]))
     """
     loss = find_loss(name)
-    option_values(loss, options)
+    loss.check_options(options)
     return loss.function(*check_scores(scores, y), **options)
 
 

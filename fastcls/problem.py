@@ -17,7 +17,7 @@ import numpy as np
 from . import _kernels, _linear, _threads, _validation, simd  # noqa: F401  (simd hears FASTCLS_ISA)
 from . import _validation_linear as checks
 from ._files import digest
-from .losses import find_loss, option_values
+from .losses import find_loss
 from .penalties import PENALTIES, project
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
@@ -175,8 +175,8 @@ class LinearProblem:
         ratio = checks.check_l1_ratio(l1_ratio)
         l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)
         self.l1, self.l2 = self.alpha * l1, self.alpha * l2
-        self.loss_options = checks.check_loss_options(self.loss.name, self.loss.options, options)
-        self.options = option_values(self.loss, options)
+        self.loss_options = self.loss.check_options(options)
+        self.options = self.loss.option_numbers(options)
 
     def _set_space(self, fit_intercept: bool, penalize_intercept: bool, center: Any, scale: Any) -> None:
         """The space that W is in; `n_features` and `n_classes` are known."""
