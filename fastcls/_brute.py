@@ -14,6 +14,7 @@ import numpy as np
 from . import _bounds, _kernels, _threads
 from ._pace import Pace
 from ._rows import Norms, Rows, as_bytes, norms_for
+from ._run import RunReport
 from .metrics import METRICS, Metric
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
@@ -81,7 +82,7 @@ class Search:
         self.arithmetic = _arithmetic(dtype, rows.dtype)
         self.pace = Pace()
         self._next = max(1, _FIRST_PIECE * n_threads // rows.n_features)  # pairs of the next piece
-        self.refined = 0
+        self._refined = self._n_queries = 0
         self.narrow = self._is_narrow(dtype, n_queries)
         self.panel = None if self.narrow else self._choose_panel(dtype, n_queries)
         few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
@@ -137,8 +138,8 @@ class Search:
         self.scratch = _aligned_rows(self.n_threads, size)
 
     def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-            S_out: np.ndarray, indices_out: np.ndarray) -> None:  # fmt: skip
-        """Neighbours of a block of queries, in parts that keep every thread busy."""
+            S_out: np.ndarray, indices_out: np.ndarray) -> int:  # fmt: skip
+        """Neighbours of a block of queries, in parts that keep every thread busy; returns of how many."""
         first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
             wanted = min(self._next // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
@@ -156,6 +157,15 @@ class Search:
             first = part.stop
         if not self.narrow or self.by_rows:
             _kernels.sort_heaps(S_out, indices_out, self.n_threads)
+        self._n_queries += len(Q)
+        return len(Q)
+
+    def report(self) -> RunReport:
+        pairs = self._n_queries * self.rows.n_rows
+        tile = (self.per_job, self.per_tile)
+        return RunReport(
+            "brute", self.kernel, pairs, pairs, tile, self.pace.pieces, self.scratch.nbytes, refined=self._refined
+        )
 
     def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
                   S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
@@ -221,7 +231,7 @@ class Search:
             terms.alphas, terms.betas, terms.row_terms[some], terms.row_factors[some], norms.queries,
             norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
         )  # fmt: skip
-        self.refined += passed if terms.refine else 0
+        self._refined += passed if terms.refine else 0
 
 
 def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:

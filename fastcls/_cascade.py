@@ -19,6 +19,7 @@ from . import _encode, _filter, _kernels, _levels, _threads
 from ._codes import NARROW_SHARE, SHARE, Codes, Level, in_panels
 from ._pace import Pace
 from ._rows import Rows, as_bytes, norms_for
+from ._run import RunReport
 from ._search_report import LevelReport
 from .metrics import Metric
 
@@ -391,12 +392,14 @@ class Search:
         n_levels = len(self.filter.levels)
         return Counts([self.pairs, *map(int, totals[1:n_levels])], int(totals[0]), int(totals[4]))
 
-    @property
-    def panel_rows(self) -> int:
-        return _encode.PANEL_ROWS[self.filter.levels[0].kind]
+    def report(self) -> RunReport:
+        counts, tile = self.counts, (self.per_job, _encode.PANEL_ROWS[self.filter.levels[0].kind])
+        return RunReport(
+            "filter", "codes", self.pairs, counts.computed, tile, self.pace.pieces, self.scratch.nbytes, self.filter.nbytes,
+            levels=self._level_reports(counts),
+        )  # fmt: skip
 
-    def level_reports(self) -> tuple[LevelReport, ...]:
-        counts = self.counts
+    def _level_reports(self, counts: Counts) -> tuple[LevelReport, ...]:
         out = [*counts.into[1:], counts.computed]
         return tuple(
             LevelReport(level.bound, level.width, n_in, n_out)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from . import _brute, _cascade, _kernels, _memory, _threads, _tree
+from . import _brute, _cascade, _memory, _threads, _tree, simd
 from ._rows import Rows
+from ._run import Run
 from ._search_report import SearchReport
 from .metrics import METRICS
 
@@ -142,8 +143,12 @@ def search(
     n_queries = of_queries.n_rows
     n_threads = _threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
     filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
-    run = None if filtered else _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
-    step = n_queries if take is None else _step(filtered or run, k, n_threads)
+
+    def brute_force() -> Run:
+        return _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+
+    runs = [filtered or brute_force()]
+    step = n_queries if take is None else _step(runs[0], k, n_threads)
     S, indices = np.empty((min(step, n_queries), k)), np.empty((min(step, n_queries), k), dtype=np.int64)
     total, done = n_queries * rows.n_rows, 0
 
@@ -160,40 +165,37 @@ def search(
             room = part if take is None else slice(0, len(Q))
             of_part = _NO_GROUPS if query_groups is None else query_groups[part]
             of_rows = _NO_GROUPS if row_groups is None else row_groups
-            n_done = 0
-            if filtered is not None and not filtered.gave_up:
-                n_done = filtered.run(Q, (of_part, of_rows), advance, S[room], indices[room])
+            n_done = runs[-1].run(Q, (of_part, of_rows), advance, S[room], indices[room])
             if n_done < len(Q):
-                run = run or _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
-                run.run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
+                runs.append(brute_force())
+                runs[-1].run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
     notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
     if algorithm != "brute" and filtered is None:
         notes = (*notes, *_why_brute(rows, metric_name))
-    path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
-    parts = [part for part in (filtered, run) if part is not None]
+    parts = [run.report() for run in runs]
     report = SearchReport(
-        path=" then ".join([path] * (filtered is not None) + ["brute"] * (run is not None)),
-        kernel=kernel if run is None else run.kernel,
+        path=" then ".join(part.path for part in parts),
+        kernel=parts[-1].kernel,
         metric=metric_name,
         arithmetic="integer" if whole_numbers else "float64",
-        isa=_kernels.active_isa(),
+        isa=simd.active(),
         threads=n_threads,
         n_queries=n_queries,
         n_rows=rows.n_rows,
         n_features=rows.n_features,
         k=k,
         pairs=total,
-        levels=() if filtered is None else filtered.level_reports(),
-        computed=(0 if filtered is None else filtered.counts.computed) + total - (0 if filtered is None else filtered.pairs),
-        refined=0 if run is None else run.refined,
-        tile=(parts[-1].per_job, run.per_tile if run is not None else filtered.panel_rows if filtered else 0),
-        pieces=sum(part.pace.pieces for part in parts),
+        levels=parts[0].levels,
+        computed=sum(part.computed for part in parts),
+        refined=sum(part.refined for part in parts),
+        tile=parts[-1].tile,
+        pieces=sum(part.pieces for part in parts),
         seconds=time.perf_counter() - started,
-        scratch_bytes=max(part.scratch.nbytes for part in parts),
-        filter_bytes=0 if filtered is None else filtered.filter.nbytes,
+        scratch_bytes=max(part.scratch_bytes for part in parts),
+        filter_bytes=parts[0].filter_bytes,
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=notes,
     )
@@ -207,9 +209,8 @@ def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:
     return (rows.left_out[metric_name],) if metric_name in rows.left_out else ()
 
 
-def _step(run: _cascade.Search | _tree.Search | _brute.Search | None, k: int, n_threads: int) -> int:
+def _step(run: Run, k: int, n_threads: int) -> int:
     """Queries whose neighbours take little memory, but which keep every thread busy."""
-    assert run is not None
     wanted = max(1, min(_TAKEN_QUERIES, _TAKEN_BYTES // (16 * k)))
     whole = run.per_job * (1 if run.by_rows else n_threads)
     return wanted // whole * whole if wanted > whole else wanted
@@ -217,7 +218,7 @@ def _step(run: _cascade.Search | _tree.Search | _brute.Search | None, k: int, n_
 
 def _filtered(
     rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str
-) -> _cascade.Search | _tree.Search | None:
+) -> Run | None:
     """A filtered search, or None for brute force."""
     if queries.dtype != rows.dtype and not _tree.serves(rows, METRICS[metric_name]):
         return None

@@ -36,10 +36,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from . import _kernels, _memory, _tree_loops
-from ._cascade import Counts
 from ._pace import Pace
 from ._rows import Rows, as_bytes
-from ._search_report import LevelReport
+from ._run import RunReport
 from .metrics import Metric
 
 LEAST_ROWS = 10_000  # of 3 features: brute force takes 5 us for a query of k = 10, the tree 3
@@ -171,7 +170,6 @@ class Search:
     """One search through a tree under way: the same calls as the other searches answer."""
 
     by_rows = False
-    panel_rows = _tree_loops.MOST_ROWS_OF_LEAF
     per_job = _QUERIES_PER_JOB
 
     def __init__(
@@ -224,12 +222,8 @@ class Search:
     def pairs(self) -> int:
         return self.n_queries * self.rows.n_rows
 
-    @property
-    def counts(self) -> Counts:
-        """Pairs decided so far, and those whose S was computed."""
-        computed = int(self.scratch[:, 1].sum())
-        return Counts([self.pairs], computed, computed)
-
-    def level_reports(self) -> tuple[LevelReport, ...]:
-        """None: boxes are no level that every pair comes to."""
-        return ()
+    def report(self) -> RunReport:
+        computed, tile = int(self.scratch[:, 1].sum()), (self.per_job, _tree_loops.MOST_ROWS_OF_LEAF)
+        return RunReport(
+            "tree", "boxes", self.pairs, computed, tile, self.pace.pieces, self.scratch.nbytes, self.filter.nbytes
+        )
