@@ -22,7 +22,7 @@ n += 1; return n == omp_get_max_threads() + 1000; }
 """
 
 # what an extension is built anew for
-HEADERS = [*map(str, Path("fastcls").glob("*.pxd")), *map(str, Path("fastcls/_simd").glob("*.h"))]
+HEADERS = [str(path) for kind in ("*.pxd", "*.h") for path in sorted(Path("fastcls").rglob(kind))]
 
 
 def openmp_flags(compiler):
@@ -68,8 +68,10 @@ class BuildExt(build_ext):
 
 setup(
     ext_modules=cythonize(
-        [Extension(f"fastcls.{path.stem}", [str(path)], include_dirs=["fastcls/_simd"], depends=HEADERS)
-         for path in sorted(Path("fastcls").glob("*.pyx"))],
+        [
+            Extension(".".join(path.with_suffix("").parts), [str(path)], include_dirs=["fastcls/_simd"], depends=HEADERS)
+            for path in sorted(Path("fastcls").rglob("*.pyx"))
+        ],
         compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
                              "initializedcheck": False, "binding": True, "embedsignature": True},
     ),

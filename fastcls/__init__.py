@@ -19,6 +19,7 @@ shows it (``display/``, ``cli/``).
 ARCHITECTURE.md tells the way of one search and one gradient, and where to add a metric, a loss or a layout.
 """
 
+import os as _os
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
 from typing import TYPE_CHECKING
@@ -34,6 +35,8 @@ if _find_spec("fastcls._kernels") is None:
     )
 
 _openmp.load()
+if _os.environ.get("FASTCLS_ISA"):
+    _import_module("fastcls.simd")  # takes it, or refuses a name that cannot be used
 
 if TYPE_CHECKING:
     from . import (

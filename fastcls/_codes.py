@@ -19,7 +19,7 @@ from . import _encode, _kernels
 EPS = 2.0**-52
 _BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of wide ones so few that a thread's copy takes 8 MB
 SHARE, NARROW_SHARE = 0.35, 0.6  # of the rows' bytes that codes may take; of int8 and float16, whose bytes are fewer
-WIDEST = 32_768  # bytes of a code, see _simd/cascade.h
+WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
 SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
 _NARROW = 800  # features up to which a basis is learned from their products, and from more rows
 

@@ -190,7 +190,7 @@ class Coordinates:
 
 
 def _packed(A: np.ndarray) -> np.ndarray:
-    """Integer rows of A as the columns of cascade.h: (n_panels, steps x 64 x 4), zeros behind the last."""
+    """Integer rows of A as the columns of _simd/filter/contract.h: (n_panels, steps x 64 x 4), zeros behind the last."""
     m, d = A.shape
     n_panels, n_steps = -(-m // 64), -(-d // 4)
     wide = np.zeros((n_panels * 64, n_steps * 4), dtype=np.int8)

@@ -13,10 +13,11 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memset
 
 from fastcls._linear cimport (
-    DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, Step, add_bias_slopes, add_gradient, aligned, descend_fn,
-    descend_function, job_of, lay_out, strip_sums, tile_to_losses,
+    DOT_CENTER, MAGNITUDES, N_PARTS, SQUARES, STRIP, Job, add_bias_slopes, add_gradient, aligned, descend_function,
+    job_of, lay_out, strip_sums, tile_to_losses,
 )
 from fastcls._losses cimport loss_function
+from fastcls._simd.isas cimport Step, descend_fn
 
 cdef enum:
     GROUPS_PER_TASK = 4
@@ -81,7 +82,7 @@ cdef double soft(double value, double width) noexcept nogil:
 
 
 cdef void descend_bias(Descent *at, double per_row) noexcept nogil:
-    """One step of the biases, the rule of linear_descent.h with a center of 0 and a scale of 1."""
+    """One step of the biases, the rule of _simd/linear/descent.h with a center of 0 and a scale of 1."""
     cdef Py_ssize_t column
     cdef Step step
     cdef double down, moved

@@ -4,7 +4,8 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
 from fastcls._narrow cimport widen_fn
-from fastcls._panels cimport Heaps, cosine_from_dot, pair_fn
+from fastcls._panels cimport Heaps, cosine_from_dot
+from fastcls._simd.isas cimport pair_fn
 from fastcls._topk cimport offer
 
 

@@ -11,36 +11,25 @@ from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastcls._rounding cimport up
+from fastcls._simd.isas cimport filter_kernels
 
-cdef extern from "cascade_dispatch.h" nogil:
+cdef extern from "contract.h" nogil:
+    enum:
+        FASTCLS_I8
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+
+cdef extern from "filter/contract.h" nogil:
     enum:
         FASTCLS_PANEL_L1
         FASTCLS_PANEL_L2
         FASTCLS_PROJECT_BLOCK
-        FASTCLS_I8
-        FASTCLS_N_ISAS
-    ctypedef void (*project_fn "fastcls_project_fn")(const uint8_t *const *x, int flip, Py_ssize_t n_features,
-                                                     const uint8_t *columns, double *out)
-    ctypedef struct Kernels "fastcls_cascade":
-        project_fn project
-    Kernels fastcls_active_cascade
-    void fastcls_use(int last)
-    void fastcls_use_cascade()
+
+cdef extern from "search/scalar.h" nogil:
     widen_fn fastcls_widen[5]
     Py_ssize_t fastcls_type_bytes[5]
 
 PANEL_ROWS = {"l1": FASTCLS_PANEL_L1, "l2": FASTCLS_PANEL_L2}
 STEP_BYTES = {"l1": 8, "l2": 4}
-
-
-def use_isa(int number):
-    """As in _kernels: take every kernel from the best of the first `number` + 1 instruction sets that has it."""
-    fastcls_use(number)
-    fastcls_use_cascade()
-
-
-use_isa(FASTCLS_N_ISAS - 1)
 
 
 # ------------------------------------------------------------------------------------------------- coordinates of rows
@@ -58,7 +47,7 @@ cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t f
             here = min(<Py_ssize_t> FASTCLS_PROJECT_BLOCK, d - start)
             for i in range(6):
                 x[i] = X + min(first + i, n - 1) * d + start
-            fastcls_active_cascade.project(x, flip, here, columns + panel * panel_bytes + start * 64, sums)
+            filter_kernels().project(x, flip, here, columns + panel * panel_bytes + start * 64, sums)
             start += here
         for i in range(6):
             memcpy(Z_out + (i * n_panels + panel) * 64, sums + i * 64, 64 * sizeof(double))
@@ -67,7 +56,7 @@ cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t f
 def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
     """Dot products of byte rows with signed byte columns, exact, into Z_out (n_rows rounded up to six, n_columns).
 
-    `columns` is (n_columns / 64, steps x 64 x 4), packed as in cascade.h; of int8 rows the products are those of x + 128.
+    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h; of int8 rows the products are those of x + 128.
     """
     cdef Py_ssize_t n = X.shape[0], d = X.shape[1], group
     cdef int flip = 0x80 if storage == FASTCLS_I8 else 0

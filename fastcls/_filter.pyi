@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 __test__: dict[str, str]
 
-def use_isa(number: int) -> None: ...
 def scratch_bytes(n_queries: int, width: int, n_picks: int, list_room: int) -> int: ...
 def search(
     Q: NDArray[np.uint8],

@@ -14,64 +14,23 @@ from libc.math cimport INFINITY, sqrt
 from libc.stdint cimport INT32_MAX, INT32_MIN, int32_t, int64_t, uint8_t
 from libc.string cimport memcpy
 
-from fastcls._panels cimport Heaps, cosine_from_dot, pair_fn
+from fastcls._panels cimport Heaps, cosine_from_dot
 from fastcls._rounding cimport up
+from fastcls._simd.isas cimport FilterKernels, List, at_fn, filter_kernels, pair_fn, screen_fn, search_kernels
 from fastcls._topk cimport is_before, offer, sift_down
 
-cdef extern from "cascade_dispatch.h" nogil:
+cdef extern from "filter/contract.h" nogil:
     enum:
         FASTCLS_SCREEN_QUERIES
         FASTCLS_PANEL_L1
         FASTCLS_PANEL_L2
-        FASTCLS_N_ISAS
-    ctypedef struct List "fastcls_list":
-        int32_t *keys
-        int32_t *rows
-        Py_ssize_t n
-    ctypedef void (*screen_fn "fastcls_screen_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
-                                                   const int32_t *starts, const int32_t *limits, int32_t first_row,
-                                                   List *lists)
-    ctypedef void (*at_fn "fastcls_at_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
-                                           const int32_t *starts, const int32_t *rows, Py_ssize_t n,
-                                           int32_t *keys_out)
-    ctypedef void (*at_fine_fn "fastcls_at_fine_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
-                                                     const int32_t *rows, Py_ssize_t n, int32_t *keys_out)
-    enum:
         FASTCLS_GAP_SUM
         FASTCLS_GAP_SQUARE
         FASTCLS_GAP_DOT
-    ctypedef Py_ssize_t (*bound_fn "fastcls_bound_fn")(int gap, const int32_t *keys, int32_t *rows, float *bounds,
-                                                       Py_ssize_t first, Py_ssize_t n, int32_t norm, float own,
-                                                       const float *errors, float reach)
-    ctypedef Py_ssize_t (*drop_fn "fastcls_drop_fn")(int32_t *rows, float *bounds, Py_ssize_t first, Py_ssize_t n,
-                                                     float reach)
-    ctypedef struct Kernels "fastcls_cascade":
-        screen_fn screen_l1
-        screen_fn screen_l2
-        screen_fn screen_l1_one
-        screen_fn screen_l2_one
-        at_fn at_l1
-        at_fn at_l2
-        at_fine_fn at_fine
-        bound_fn bound
-        drop_fn drop
-    ctypedef struct Isa "fastcls_isa":
-        pair_fn pairs[3][5]
-    Isa fastcls_active
-    Kernels fastcls_active_cascade
-    void fastcls_use(int last)
-    void fastcls_use_cascade()
+
+cdef extern from "search/scalar.h" nogil:
     Py_ssize_t fastcls_type_bytes[5]
     void prefetch "__builtin_prefetch"(const void *address)
-
-
-def use_isa(int number):
-    """As in _kernels: take every kernel from the best of the first `number` + 1 instruction sets that has it."""
-    fastcls_use(number)
-    fastcls_use_cascade()
-
-
-use_isa(FASTCLS_N_ISAS - 1)
 
 
 cdef struct Level:
@@ -94,7 +53,7 @@ cdef struct Cascade:
     bint cosine
     double slack                    # added to 2 S: what rounding may have taken from a cosine
     double margin                   # 1 + the relative error of S
-    Kernels kernels
+    FilterKernels kernels
     const uint8_t *queries
     const uint8_t *rows
     Py_ssize_t row_bytes
@@ -328,7 +287,7 @@ cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, 
 
 
 cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
-    """The first level's limit of a key for one query and one panel: see cascade.h."""
+    """The first level's limit of a key for one query and one panel: see _simd/filter/contract.h."""
     cdef double t = (reach + panel_error) * (1.0 + 2.0 ** -20)
     if cascade.l1:
         return <int32_t> t + 1 if t < 1e9 else INT32_MAX
@@ -449,13 +408,13 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     cascade.cosine = cosine
     cascade.slack = slack
     cascade.margin = margin
-    cascade.kernels = fastcls_active_cascade
+    cascade.kernels = filter_kernels()[0]
     cascade.queries = &Q[0, 0]
     cascade.rows = &X[0, 0]
     cascade.row_bytes = X.shape[1]
     cascade.n_features = X.shape[1] // fastcls_type_bytes[storage]
     cascade.n_rows = X.shape[0]
-    cascade.pair = fastcls_active.pairs[sum][storage]
+    cascade.pair = search_kernels().pairs[sum][storage]
     cascade.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
     cascade.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
     cascade.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL

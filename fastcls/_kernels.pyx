@@ -14,30 +14,23 @@ from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
 from fastcls._direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
-from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, narrow_fn, search_narrow_block, widen_fn
-from fastcls._panels cimport (
-    Heaps, Panel, PanelScratch, PanelSearch, lay_out, pair_fn, search_panels_block, select_fn,
-)
+from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, search_narrow_block, widen_fn
+from fastcls._panels cimport Heaps, PanelScratch, PanelSearch, lay_out, search_panels_block
+from fastcls._simd.isas cimport Panel, pair_fn, search_kernels
 from fastcls._topk cimport offer, sort_heap
 from fastcls._votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, vote_counted, vote_weighted
 
-cdef extern from "dispatch.h" nogil:
+cdef extern from "contract.h" nogil:
     enum:
         FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64
         FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT
+
+cdef extern from "search/contract.h" nogil:
+    enum:
         FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_MAX_SINGLES, FASTCLS_DOT_SINGLES
         FASTCLS_BYTE
-        FASTCLS_N_ISAS
-    ctypedef struct Isa "fastcls_isa":
-        const char *name
-        int (*can_run)()
-        Panel panels[4]
-        select_fn select
-        narrow_fn narrow
-        pair_fn pairs[3][5]
-    const Isa *const fastcls_isas[]
-    Isa fastcls_active
-    void fastcls_use(int last)
+
+cdef extern from "search/scalar.h" nogil:
     widen_fn fastcls_widen[5]
     Py_ssize_t fastcls_type_bytes[5]
 
@@ -67,24 +60,6 @@ def openmp_limit():
     return omp_get_max_threads()
 
 
-def isas():
-    """Instruction sets this was built with, worst first: (name, whether it can run here)."""
-    return [(fastcls_isas[i].name.decode(), bool(fastcls_isas[i].can_run())) for i in range(FASTCLS_N_ISAS)]
-
-
-def active_isa():
-    """The name of the best instruction set in use."""
-    return fastcls_active.name.decode()
-
-
-def use_isa(int number):
-    """Take every kernel from the best of the first `number` + 1 instruction sets of `isas()` that has it."""
-    fastcls_use(number)
-
-
-fastcls_use(FASTCLS_N_ISAS - 1)
-
-
 cdef Rows rows_of(const uint8_t[:, ::1] data, int storage, int arithmetic, const double[::1] norms) noexcept nogil:
     cdef Rows rows
     rows.start = &data[0, 0]
@@ -105,7 +80,7 @@ cdef Pairs pairs_of(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
     pairs.rows = rows_of(X, X_storage, arithmetic, row_norms)
     pairs.n_features = X.shape[1] // fastcls_type_bytes[X_storage]
     pairs.item_bytes = fastcls_type_bytes[arithmetic]
-    pairs.compute = fastcls_active.pairs[sum][arithmetic]
+    pairs.compute = search_kernels().pairs[sum][arithmetic]
     return pairs
 
 
@@ -173,7 +148,7 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
 
 def panel_shape(int panel):
     """(queries, rows, features of a step) of a tile in use, or None where the instruction set has no such kernel."""
-    cdef Panel shape = fastcls_active.panels[panel]
+    cdef Panel shape = search_kernels().panels[panel]
     if shape.tile == NULL:
         return None
     return shape.queries, shape.rows, shape.step_features
@@ -181,7 +156,7 @@ def panel_shape(int panel):
 
 def panel_biases(int panel, int storage):
     """What packing adds to every query's and every row's features: -128, 0 or 128."""
-    cdef Panel shape = fastcls_active.panels[panel]
+    cdef Panel shape = search_kernels().panels[panel]
     if shape.element != FASTCLS_BYTE:
         return 0, 0
     if storage == FASTCLS_U8:
@@ -192,7 +167,7 @@ def panel_biases(int panel, int storage):
 def panel_scratch(int panel, Py_ssize_t n_features, Py_ssize_t block_features, Py_ssize_t n_queries):
     """Bytes of scratch that one thread needs for blocks of so many queries."""
     cdef PanelScratch unused
-    return lay_out(&fastcls_active.panels[panel], n_features, block_features, n_queries, NULL, &unused)
+    return lay_out(&search_kernels().panels[panel], n_features, block_features, n_queries, NULL, &unused)
 
 
 def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int panel, int sum, bint refine,
@@ -227,12 +202,12 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     search.n_features = X.shape[1] // fastcls_type_bytes[storage]
     search.block_features = block_features
     search.type = storage
-    search.panel = fastcls_active.panels[panel]
+    search.panel = search_kernels().panels[panel]
     # the table's flips are those of uint8 data; of int8 data the other sign is flipped
     search.query_flip = search.panel.query_flip if storage == FASTCLS_U8 else search.panel.query_flip ^ 0x80
     search.row_flip = search.panel.row_flip if storage == FASTCLS_U8 else search.panel.row_flip ^ 0x80
-    search.select = fastcls_active.select
-    search.pair = fastcls_active.pairs[sum][storage] if refine else NULL
+    search.select = search_kernels().select
+    search.pair = search_kernels().pairs[sum][storage] if refine else NULL
     search.center = &center[0]
     search.data_scale = data_scale
     search.scale = scale
@@ -289,7 +264,7 @@ def search_narrow(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
     search.widen_rows = NULL if X_storage == FASTCLS_F64 else fastcls_widen[X_storage]
     search.n_features = X.shape[1] // fastcls_type_bytes[X_storage]
     search.sum = sum
-    search.narrow = fastcls_active.narrow
+    search.narrow = search_kernels().narrow
     search.start = start
     search.finish = finish
     for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
@@ -344,7 +319,7 @@ def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
 def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[::1] norms_out,
                   double[:, ::1] scratch, int n_threads):
     """x.x of every row, in the arithmetic of the search: exact integers, or eight float64 lanes."""
-    cdef pair_fn dot = fastcls_active.pairs[<int> FASTCLS_DOT][arithmetic]
+    cdef pair_fn dot = search_kernels().pairs[<int> FASTCLS_DOT][arithmetic]
     cdef Rows rows = rows_of(X, storage, arithmetic, norms_out)
     cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
     cdef const uint8_t *row
@@ -356,7 +331,7 @@ def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[:
 def sums_to_point(const uint8_t[:, ::1] X, int storage, int sum, const uint8_t[::1] point, double[::1] sums_out,
                   int n_threads):
     """The sum of every row with one point of the same storage type."""
-    cdef pair_fn pair = fastcls_active.pairs[sum][storage]
+    cdef pair_fn pair = search_kernels().pairs[sum][storage]
     cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         sums_out[i] = pair(&X[i, 0], &point[0], n_features)

@@ -3,33 +3,15 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from fastcls._losses cimport sample_loss
+from fastcls._simd.isas cimport descend_fn, gradient_fn, scores_fn
 
-cdef extern from "linear_contract.h" nogil:
+cdef extern from "linear/contract.h" nogil:
     enum:
         STRIP "FASTCLS_STRIP"
         DOT_CENTER "FASTCLS_DOT_CENTER"
         SQUARES "FASTCLS_SQUARES"
         MAGNITUDES "FASTCLS_MAGNITUDES"
         N_PARTS "FASTCLS_N_PARTS"
-    ctypedef void (*scores_fn "fastcls_scores_fn")(
-        const void **rows, const void **ahead, Py_ssize_t n_features, const void *W, Py_ssize_t w_stride, int n_columns,
-        double *out, Py_ssize_t out_stride)
-    ctypedef void (*gradient_fn "fastcls_gradient_fn")(
-        const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const void *G, Py_ssize_t g_stride, int n_columns,
-        void *out)
-    ctypedef double (*squares_fn "fastcls_squares_fn")(const void *row, Py_ssize_t n_features, const double *center)
-    ctypedef struct Step "fastcls_step":
-        double rate
-        double momentum
-        double l2
-        double l1
-        int nesterov
-        const double *center
-        const double *scale
-        const double *inverse_squared_scale
-    ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const void *sums, const double *totals,
-                                                     double per_row, double bias_slope, const Step *step,
-                                                     double *parts_out)
 
 cdef struct Job:
     # Rows

@@ -1,6 +1,5 @@
 """Types of the linear classifiers' compiled loops; what they do is in the docstrings of _linear.pyx."""
 
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,6 @@ __pyx_capi__: dict[str, object]
 REALS: dict[str, int]
 STRIP_FEATURES: int
 
-def use_isa(names: Iterable[str]) -> None: ...
 def scratch_size(n_features: int, storage: int, real: int, n_models: int, n_columns: int) -> int: ...
 def tile_rows_of(n_features: int, storage: int, real: int, n_models: int, n_columns: int) -> int: ...
 def linear_scores(

@@ -20,24 +20,16 @@ from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy, memset
 
 from fastcls._losses cimport loss_function
+from fastcls._simd.isas cimport LinearKernels, linear_kernels, squares_fn
 
-from fastcls import _kernels
-
-cdef extern from "linear_dispatch.h" nogil:
+cdef extern from "linear/contract.h" nogil:
     enum:
         FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_ROWS_AHEAD
-    ctypedef struct LinearIsa "fastcls_linear_isa":
-        int score_rows
-        int columns
-        scores_fn scores[5][2]
-        gradient_fn gradient[5][2]
-        squares_fn squares[5]
-        descend_fn descend[2]
-    const LinearIsa *fastcls_linear
-    int fastcls_linear_use(const char *name)
-    const Py_ssize_t fastcls_type_bytes[5]
     void add_strip_f32 "fastcls_add_strip_f32"(double *total, const float *sums)
     void add_strip_f64 "fastcls_add_strip_f64"(double *total, const double *sums)
+
+cdef extern from "search/scalar.h" nogil:
+    const Py_ssize_t fastcls_type_bytes[5]
 
 cdef enum:
     TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
@@ -53,15 +45,6 @@ cdef enum:
 
 REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
 STRIP_FEATURES = STRIP
-
-
-def use_isa(names):
-    """Take the kernels of the best of these instruction sets, worst first, that has linear ones."""
-    for name in names:
-        fastcls_linear_use(name.encode())
-
-
-use_isa([name for name, can_run in _kernels.isas() if can_run])
 
 
 cdef Py_ssize_t rounded(Py_ssize_t n) noexcept nogil:
@@ -90,12 +73,13 @@ cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nog
 
 
 cdef descend_fn descend_function(int real) noexcept nogil:
-    return fastcls_linear.descend[real]
+    return linear_kernels().descend[real]
 
 
 cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
                 Py_ssize_t stride, int n_threads) noexcept nogil:
     cdef Job job
+    cdef const LinearKernels *kernels = linear_kernels()
     job.start = &X[0, 0]
     job.row_bytes = X.shape[1]
     job.item_bytes = fastcls_type_bytes[storage]
@@ -113,11 +97,11 @@ cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_mod
     job.W = NULL
     job.b = NULL
     job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
-    job.n_groups = (n_columns + fastcls_linear.columns - 1) // fastcls_linear.columns
-    job.score_rows = fastcls_linear.score_rows
+    job.n_groups = (n_columns + kernels.columns - 1) // kernels.columns
+    job.score_rows = kernels.score_rows
     job.n_threads = n_threads
-    job.scores = fastcls_linear.scores[storage][real]
-    job.gradient = fastcls_linear.gradient[storage][real]
+    job.scores = kernels.scores[storage][real]
+    job.gradient = kernels.gradient[storage][real]
     return job
 
 
@@ -385,7 +369,7 @@ def column_sums(const uint8_t[:, ::1] X, int storage, const double[::1] weights,
 def squared_distances(const uint8_t[:, ::1] X, int storage, const double[::1] center, double[::1] squares_out,
                       int n_threads):
     """Squared distance of every row to the center (stride,), padded with zeros."""
-    cdef squares_fn squares = fastcls_linear.squares[storage]
+    cdef squares_fn squares = linear_kernels().squares[storage]
     cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         squares_out[i] = squares(&X[i, 0], n_features, &center[0])

@@ -1,4 +1,4 @@
-"""The search over rows of few features: eight queries side by side, their neighbours kept in order (``_simd/narrow.h``).
+"""The search over rows of few features: eight queries side by side, their neighbours kept in order (``_simd/search/narrow.h``).
 
 Packing, bounds and heaps cost more than such a pair does. Queries and rows are widened to float64, exactly, whatever their
 type; for bytes the sums are then the integers they should be.
@@ -8,13 +8,10 @@ from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
 from fastcls._panels cimport Heaps
+from fastcls._simd.isas cimport narrow_fn
 
-cdef extern from "dispatch.h" nogil:
+cdef extern from "contract.h" nogil:
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
-    ctypedef void (*narrow_fn "fastcls_narrow_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
-                                                   Py_ssize_t n_features, int sum, const int64_t *query_groups,
-                                                   const int64_t *row_groups, int64_t first_index, Py_ssize_t k,
-                                                   double *S, int64_t *index)
 
 cdef enum:
     SIDE_BY_SIDE = 8        # queries of a group

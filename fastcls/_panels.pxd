@@ -1,4 +1,4 @@
-"""The search over packed panels: many queries against many rows, tiles from ``_simd/tile.h``.
+"""The search over packed panels: many queries against many rows, tiles from ``_simd/search/tile.h``.
 
 A packed sum is turned into a *key*, ``(sum x scale + query_term + row_term) x row_factor``, and a pair is offered to the
 query's heap only if its key is not above ``alpha x S_k + beta``, S_k being the query's k-th best so far. Of bytes the key is
@@ -8,28 +8,14 @@ reference arithmetic for the few that pass.
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
+from fastcls._simd.isas cimport Panel, pair_fn, select_fn
 from fastcls._topk cimport offer
 
-cdef extern from "dispatch.h" nogil:
-    ctypedef void (*tile_fn "fastcls_tile_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
-                                               double *out, Py_ssize_t stride, int add)
-    ctypedef double (*pair_fn "fastcls_pair_fn")(const void *x, const void *y, Py_ssize_t n_features)
-    ctypedef Py_ssize_t (*select_fn "fastcls_select_fn")(const double *sums, Py_ssize_t n, double scale,
-                                                         double query_term, const double *row_terms,
-                                                         const double *row_factors, double threshold, double *keys_out,
-                                                         int32_t *chosen_out)
-    ctypedef struct Panel "fastcls_panel":
-        tile_fn tile
-        int element
-        int step_features
-        int queries
-        int rows
-        int query_flip
-        int row_flip
+cdef extern from "search/scalar.h" nogil:
     double cosine_from_dot(double D, double A, double B, const void *x, const void *y, Py_ssize_t n_bytes,
                            bint x_is_zero)
 
-cdef extern from "pack.h" nogil:
+cdef extern from "search/pack.h" nogil:
     void fastcls_pack(const uint8_t *rows, Py_ssize_t row_bytes, Py_ssize_t n_rows, Py_ssize_t tile_rows, int type,
                       const Panel *panel, int flip, const double *center, double scale, Py_ssize_t first,
                       Py_ssize_t n, uint8_t *panel_out)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _bounds, _kernels, simd  # noqa: F401  (simd hears FASTCLS_ISA)
+from . import _bounds, _kernels
 from ._validation import CheckedRows
 from .metrics import Metric
 

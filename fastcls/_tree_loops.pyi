@@ -7,7 +7,6 @@ __test__: dict[str, str]
 MOST_FEATURES: int
 MOST_ROWS_OF_LEAF: int
 
-def use_isa(number: int) -> None: ...
 def halve_level(
     X: NDArray[np.uint8],
     storage: int,

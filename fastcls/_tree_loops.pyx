@@ -13,18 +13,16 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
-from fastcls._panels cimport Heaps, pair_fn
+from fastcls._panels cimport Heaps
+from fastcls._simd.isas cimport pair_fn, search_kernels
 from fastcls._topk cimport is_before, offer
 
-cdef extern from "dispatch.h" nogil:
-    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+cdef extern from "contract.h" nogil:
     enum:
         FASTCLS_F64
-        FASTCLS_N_ISAS
-    ctypedef struct Isa "fastcls_isa":
-        pair_fn pairs[3][5]
-    Isa fastcls_active
-    void fastcls_use(int last)
+    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+
+cdef extern from "search/scalar.h" nogil:
     widen_fn fastcls_widen[5]
     Py_ssize_t fastcls_type_bytes[5]
     void prefetch "__builtin_prefetch"(const void *address)
@@ -38,14 +36,6 @@ cdef enum:
 
 MOST_FEATURES = MAX_FEATURES
 MOST_ROWS_OF_LEAF = MAX_LEAF
-
-
-def use_isa(int number):
-    """As in _kernels: take every kernel from the best of the first `number` + 1 instruction sets that has it."""
-    fastcls_use(number)
-
-
-use_isa(FASTCLS_N_ISAS - 1)
 
 
 # ------------------------------------------------------------------------------------------------------------- its making
@@ -391,7 +381,7 @@ def search(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int 
     tree.n_lanes = (tree.n_features + 7) // 8 * 8
     tree.n_rows = X.shape[0]
     tree.n_leaves = boxes.shape[0] // 2
-    tree.pair = fastcls_active.pairs[sum][FASTCLS_F64]
+    tree.pair = search_kernels().pairs[sum][FASTCLS_F64]
     tree.order = &order[0]
     tree.lowest = &lowest[0]
     tree.boxes = &boxes[0, 0, 0]

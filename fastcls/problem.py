@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _kernels, _linear, _threads, _validation, simd  # noqa: F401  (simd hears FASTCLS_ISA)
+from . import _kernels, _linear, _threads, _validation
 from . import _validation_linear as checks
 from ._files import digest
 from .losses import find_loss

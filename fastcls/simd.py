@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from . import _encode, _filter, _kernels, _linear, _tree_loops
+from ._simd import isas
 from ._validation import check_isa
 
 __all__ = ["active", "available", "built", "use"]
@@ -15,17 +15,17 @@ __all__ = ["active", "available", "built", "use"]
 
 def built() -> list[str]:
     """Names of the instruction sets this build has kernels for, worst first."""
-    return [name for name, _ in _kernels.isas()]
+    return [name for name, _ in isas.isas()]
 
 
 def available() -> list[str]:
     """Names of the instruction sets that this build has kernels for and this processor can run, worst first."""
-    return [name for name, can_run in _kernels.isas() if can_run]
+    return [name for name, can_run in isas.isas() if can_run]
 
 
 def active() -> str:
     """The name of the best instruction set in use; a kernel it lacks is taken from the next best."""
-    return _kernels.active_isa()
+    return isas.active()
 
 
 def use(name: str) -> None:
@@ -45,10 +45,7 @@ def use(name: str) -> None:
 
 
 def _use(what: str, name: str) -> None:
-    number = built().index(check_isa(what, name, available(), built()))
-    for module in (_kernels, _encode, _filter, _tree_loops):
-        module.use_isa(number)
-    _linear.use_isa([isa for isa in built()[: number + 1] if isa in available()])
+    isas.use(built().index(check_isa(what, name, available(), built())))
 
 
 if os.environ.get("FASTCLS_ISA"):

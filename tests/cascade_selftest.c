@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #include <signal.h>
 
-#include "cascade_dispatch.h"
+#include "table.h"
 #include "selftest_oracle.h"
 #include "selftest_report.h"
 
@@ -110,7 +110,7 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
         same(lists[i].n, n);
     }
 }
-static void check_screens(const fastcls_cascade *kernels) {
+static void check_screens(const fastcls_filter *kernels) {
     const fastcls_screen_fn screens[2][2] = {{kernels->screen_l2, kernels->screen_l2_one},
                                              {kernels->screen_l1, kernels->screen_l1_one}};
     for (int l1 = 0; l1 < 2; l1++)
@@ -125,7 +125,7 @@ static void check_screens(const fastcls_cascade *kernels) {
 }
 
 /* One query with chosen rows: in any order, some twice, none. */
-static void check_at(const fastcls_cascade *kernels, int l1, ptrdiff_t width, ptrdiff_t n_rows, ptrdiff_t n, int kind, int right) {
+static void check_at(const fastcls_filter *kernels, int l1, ptrdiff_t width, ptrdiff_t n_rows, ptrdiff_t n, int kind, int right) {
     uint8_t *query = put(rooms[QUERY], (size_t)width, right), *codes = put(rooms[CODES], (size_t)(width * n_rows), right);
     int32_t *starts = (int32_t *)put(rooms[STARTS], sizeof(int32_t) * (size_t)n_rows, right);
     int32_t *rows = (int32_t *)put(rooms[ROWS], sizeof(int32_t) * (size_t)n, 1);
@@ -168,7 +168,7 @@ static void check_fine(fastcls_at_fine_fn at_fine, ptrdiff_t width, ptrdiff_t n,
         same(keys[j], total < INT32_MAX ? total : INT32_MAX);
     }
 }
-static void check_ats(const fastcls_cascade *kernels) {
+static void check_ats(const fastcls_filter *kernels) {
     static const ptrdiff_t wide[] = {191, 192, 193, 255, 256, 257, 784, 3072, MOST_WIDTH};
     for (int l1 = 0; l1 < 2; l1++)
         for (int kind = 0; kind < 4; kind++)
@@ -212,7 +212,7 @@ static void check_project(fastcls_project_fn project, ptrdiff_t n_features, int 
 }
 /* Bounds of a list, one rounding a step as the plain definition has it, and what stays: all but those above the reach, and
    those at infinity. Entries before `first` must stay as they are. */
-static void check_bound(const fastcls_cascade *kernels, int gap, ptrdiff_t first, ptrdiff_t n, float reach, float own) {
+static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first, ptrdiff_t n, float reach, float own) {
     enum { N_ROWS = 50, ROOM_BEHIND = 16 };
     static const float strange[] = {INFINITY, -INFINITY, NAN, 0.0f, 1e30f};
     const size_t room = sizeof(int32_t) * (size_t)(n + ROOM_BEHIND);
@@ -267,7 +267,7 @@ static void check_bound(const fastcls_cascade *kernels, int gap, ptrdiff_t first
     for (ptrdiff_t i = 0; i < got; i++)
         same(rows[i], wanted_rows[i]);
 }
-static void check_bounds(const fastcls_cascade *kernels) {
+static void check_bounds(const fastcls_filter *kernels) {
     static const float reaches[] = {0, 100, 700, 20000, INFINITY}, owns[] = {0, 12.5f, INFINITY};
     for (int gap = FASTCLS_GAP_SUM; gap <= FASTCLS_GAP_DOT; gap++)
         for (ptrdiff_t n = 0; n <= 70; n++)
@@ -298,22 +298,21 @@ int main(int n_arguments, char **arguments) {
                             : i == QUERY   ? (size_t)MOST_FEATURES * 6
                                            : 4096);
     for (int i = 0; i < FASTCLS_N_ISAS; i++) {
-        isa_name = fastcls_isas[i]->name;
-        if (!fastcls_isas[i]->can_run()) {
+        isa_name = fastcls_isas[i].name;
+        if (!fastcls_isas[i].can_run()) {
             printf("%s: built, cannot run here, not checked\n", isa_name);
             continue;
         }
         fastcls_use(i);
-        fastcls_use_cascade();
         n_compared = 0;
         for (int flushing = 0; flushing < 2; flushing++) { /* whatever mode another library has left the processor in */
             const unsigned mode = flushing ? flush_subnormals() : 0;
-            check_screens(&fastcls_active_cascade);
+            check_screens(&fastcls_active.filter);
             same(still_flushing(mode), 1);
         }
-        check_bounds(&fastcls_active_cascade);
-        check_ats(&fastcls_active_cascade);
-        check_projections(fastcls_active_cascade.project);
+        check_bounds(&fastcls_active.filter);
+        check_ats(&fastcls_active.filter);
+        check_projections(fastcls_active.filter.project);
         printf("%s: screens, bounds, chosen rows, projections: %ld values as wanted\n", isa_name, n_compared);
     }
     return 0;

@@ -8,8 +8,8 @@
 #define _GNU_SOURCE
 #include <signal.h>
 
-#include "dispatch.h"
-#include "pack.h"
+#include "search/pack.h"
+#include "table.h"
 #include "selftest_oracle.h"
 #include "selftest_report.h"
 
@@ -57,7 +57,7 @@ static void check_pair(fastcls_pair_fn pair, int sum, int type, ptrdiff_t n, int
             same(pair(x + 1, y + !right, n - 1), plain_sum(sum, type, x + 1, y + !right, n - 1));
     }
 }
-static int check_pairs(const fastcls_isa *isa) {
+static int check_pairs(const fastcls_search *isa) {
     int n_pairs = 0;
     for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)
         for (int type = 0; type < FASTCLS_N_TYPES; type++) {
@@ -187,7 +187,7 @@ static void check_panel(const fastcls_panel *panel, int number, int type) {
         check_tile(panel, number, type, very_wide[i], 2, 3, block, 1, 1);
     }
 }
-static int check_panels(const fastcls_isa *isa, char *names_out) {
+static int check_panels(const fastcls_search *isa, char *names_out) {
     int n_panels = 0;
     for (int number = 0; number < FASTCLS_N_PANELS; number++) {
         const fastcls_panel *panel = &isa->panels[number];
@@ -303,17 +303,27 @@ static void check_narrow(fastcls_narrow_fn narrow) {
 /* The table in use has no hole among pairs, and every entry is one of the best instruction set that has it. */
 static void check_table(int last) {
     fastcls_use(last);
-    at("table up to %s", fastcls_isas[last]->name);
+    at("table up to %s", fastcls_isas[last].name);
     for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)
         for (int type = 0; type < FASTCLS_N_TYPES; type++) {
-            fastcls_pair_fn best = isa_scalar.pairs[sum][type];
+            fastcls_pair_fn best = search_scalar.pairs[sum][type];
             for (int i = 0; i <= last; i++)
-                if (fastcls_isas[i]->can_run() && fastcls_isas[i]->pairs[sum][type])
-                    best = fastcls_isas[i]->pairs[sum][type];
-            same(best && fastcls_active.pairs[sum][type] == best, 1);
+                if (fastcls_isas[i].can_run() && fastcls_isas[i].search && fastcls_isas[i].search->pairs[sum][type])
+                    best = fastcls_isas[i].search->pairs[sum][type];
+            same(best && fastcls_active.search.pairs[sum][type] == best, 1);
         }
-    same(fastcls_active.select != NULL, 1);
-    same(fastcls_active.narrow != NULL, 1);
+    same(fastcls_active.search.select != NULL, 1);
+    same(fastcls_active.search.narrow != NULL, 1);
+    /* Of the other families the whole is that of the best set that has it, whatever stands above it in the table. */
+    const fastcls_filter *filter = &filter_scalar;
+    const fastcls_linear *linear = &linear_scalar;
+    for (int i = 0; i <= last; i++)
+        if (fastcls_isas[i].can_run()) {
+            filter = fastcls_isas[i].filter ? fastcls_isas[i].filter : filter;
+            linear = fastcls_isas[i].linear ? fastcls_isas[i].linear : linear;
+        }
+    same(memcmp(&fastcls_active.filter, filter, sizeof *filter), 0);
+    same(memcmp(&fastcls_active.linear, linear, sizeof *linear), 0);
 }
 static void check_widening(void) {
     isa_name = "widening";
@@ -344,13 +354,15 @@ int main(int n_arguments, char **arguments) {
     set_half_values();
     check_widening();
     for (int i = 0; i < FASTCLS_N_ISAS; i++) {
-        const fastcls_isa *isa = fastcls_isas[i];
-        isa_name = isa->name;
+        const fastcls_search *isa = fastcls_isas[i].search;
+        isa_name = fastcls_isas[i].name;
         check_table(i);
-        if (!isa->can_run() && strcmp(pretended, isa->name) != 0) {
-            printf("%s: built, cannot run here, not checked\n", isa->name);
+        if (!fastcls_isas[i].can_run() && strcmp(pretended, isa_name) != 0) {
+            printf("%s: built, cannot run here, not checked\n", isa_name);
             continue;
         }
+        if (!isa)
+            continue;
         char names[128] = "";
         n_compared = 0;
         const int n_pairs = check_pairs(isa), n_panels = check_panels(isa, names);
@@ -358,7 +370,7 @@ int main(int n_arguments, char **arguments) {
             check_select(isa->select);
         if (isa->narrow)
             check_narrow(isa->narrow);
-        printf("%s: %d pair functions, %d panels%s%s%s%s: %ld values as wanted\n", isa->name, n_pairs, n_panels,
+        printf("%s: %d pair functions, %d panels%s%s%s%s: %ld values as wanted\n", isa_name, n_pairs, n_panels,
                n_panels ? " of" : "", names, isa->select ? ", select" : "", isa->narrow ? ", narrow" : "", n_compared);
     }
     return 0;

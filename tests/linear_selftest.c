@@ -8,8 +8,7 @@
 #define _GNU_SOURCE
 #include <signal.h>
 
-#include "dispatch.h"
-#include "linear_dispatch.h"
+#include "table.h"
 #include "selftest_oracle.h"
 #include "selftest_report.h"
 
@@ -56,7 +55,7 @@ static double bound_of(int kind, int real, ptrdiff_t n, double size) {
     return kind == 1 ? 0.0 : ((double)n + 2) * u / (1 - ((double)n + 2) * u) * size;
 }
 
-static void check_scores(const fastcls_linear_isa *isa, int type, int real, ptrdiff_t n, int n_columns, int kind) {
+static void check_scores(const fastcls_linear *isa, int type, int real, ptrdiff_t n, int n_columns, int kind) {
     const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP, out_stride = n_columns + 1;
     const ptrdiff_t bytes = n * fastcls_type_bytes[type], real_bytes = real == FASTCLS_SINGLES ? 4 : 8;
     const fastcls_scores_fn scores = isa->scores[type][real];
@@ -94,7 +93,7 @@ static void check_scores(const fastcls_linear_isa *isa, int type, int real, ptrd
     }
 }
 
-static void check_gradient(const fastcls_linear_isa *isa, int type, int real, ptrdiff_t n_rows, int n_columns, int kind) {
+static void check_gradient(const fastcls_linear *isa, int type, int real, ptrdiff_t n_rows, int n_columns, int kind) {
     enum { N = 2 * FASTCLS_STRIP };
     const ptrdiff_t g_stride = n_columns + 2, real_bytes = real == FASTCLS_SINGLES ? 4 : 8;
     const ptrdiff_t bytes = N * fastcls_type_bytes[type], feature = n_rows % 2 * FASTCLS_STRIP;
@@ -124,7 +123,7 @@ static void check_gradient(const fastcls_linear_isa *isa, int type, int real, pt
         }
 }
 
-static void check_squares(const fastcls_linear_isa *isa, int type, ptrdiff_t n, int kind) {
+static void check_squares(const fastcls_linear *isa, int type, ptrdiff_t n, int kind) {
     const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP;
     uint8_t *row = put(rooms[X_ROOM], (size_t)(n * fastcls_type_bytes[type]), 1);
     double *center = (double *)put(rooms[CENTER_ROOM], (size_t)stride * sizeof(double), 1), total = 0.0;
@@ -139,7 +138,7 @@ static void check_squares(const fastcls_linear_isa *isa, int type, ptrdiff_t n, 
 }
 
 /* One step of one strip, from the formulas in linear_descent.h's head. */
-static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
+static void check_descend(const fastcls_linear *isa, int real, int turn) {
     double center[FASTCLS_STRIP], scale[FASTCLS_STRIP], inverse[FASTCLS_STRIP], slopes[FASTCLS_STRIP], parts[FASTCLS_N_PARTS];
     double W[FASTCLS_STRIP], trail[FASTCLS_STRIP], sums[FASTCLS_STRIP], wanted[FASTCLS_N_PARTS] = {0};
     const double rate = 0.1, momentum = turn & 1 ? 0.9 : 0.0, l2 = turn & 2 ? 0.05 : 0.0, l1 = turn & 4 ? 0.5 : 0.0, B = uniform();
@@ -185,7 +184,7 @@ static void check_descend(const fastcls_linear_isa *isa, int real, int turn) {
         within(parts[part], wanted[part], 70 * 0x1p-53 * 64 * 160 * 160 * 6.25); /* 64 terms below (160 x 2.5)^2 */
 }
 
-static void check_isa(const fastcls_linear_isa *isa) {
+static void check_isa(const fastcls_linear *isa) {
     static const ptrdiff_t wide[] = {127, 128, 129, 784, 3071, MOST_FEATURES};
     for (int type = 0; type < FASTCLS_N_TYPES; type++)
         for (int kind = 0; kind < 2; kind++) {
@@ -220,20 +219,18 @@ int main(int n_arguments, char **arguments) {
     for (int i = 0; i < N_ROOMS; i++)
         rooms[i] = new_room((size_t)MOST_ROWS * MOST_FEATURES * sizeof(double));
     set_half_values();
-    for (int i = 0; i < FASTCLS_N_LINEAR_ISAS; i++) {
-        const fastcls_linear_isa *isa = &fastcls_linear_isas[i];
-        int can_run = 0;
-        for (int j = 0; j < FASTCLS_N_ISAS; j++)
-            can_run |= strcmp(fastcls_isas[j]->name, isa->name) == 0 && fastcls_isas[j]->can_run();
-        isa_name = isa->name;
-        if (!can_run) {
-            printf("%s: built, cannot run here, not checked\n", isa->name);
+    for (int i = 0; i < FASTCLS_N_ISAS; i++) {
+        const fastcls_linear *isa = fastcls_isas[i].linear;
+        isa_name = fastcls_isas[i].name;
+        if (!isa)
+            continue;
+        if (!fastcls_isas[i].can_run()) {
+            printf("%s: built, cannot run here, not checked\n", isa_name);
             continue;
         }
         n_compared = 0;
-        within(fastcls_linear_use(isa->name) && fastcls_linear == isa, 1, 0);
         check_isa(isa);
-        printf("%s: linear, %d x %d: %ld values as wanted\n", isa->name, isa->score_rows, isa->columns, n_compared);
+        printf("%s: linear, %d x %d: %ld values as wanted\n", isa_name, isa->score_rows, isa->columns, n_compared);
     }
     return 0;
 }

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
-# dispatch.h and the oracle hold what only the search kernels' self-test uses.
+# table.h and the oracle hold what only other self-tests use.
 flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd)
 if [ "${1:-}" = aarch64 ]; then
   CC=${AARCH64_CC:-aarch64-linux-gnu-gcc}

@@ -7,15 +7,15 @@ CC=${CC:-cc}
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
 block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_bounds.py)
-flags=(-std=gnu11 -Wall -Wextra -Werror -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in _bounds.py}")
+flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in _bounds.py}")
 
 "$CC" "${flags[@]}" -O3 tests/kernels_selftest.c -o "$room/plain" -lm &
 "$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels_selftest.c \
   -o "$room/sanitized" -lm &
 wait %1
 wait %2
-"$CC" "${flags[@]}" -Wno-unused-function -O3 tests/cascade_selftest.c -o "$room/plain_cascade" -lm &
-"$CC" "${flags[@]}" -Wno-unused-function -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+"$CC" "${flags[@]}" -O3 tests/cascade_selftest.c -o "$room/plain_cascade" -lm &
+"$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   tests/cascade_selftest.c -o "$room/sanitized_cascade" -lm &
 wait %1
 wait %2

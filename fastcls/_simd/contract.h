@@ -1,7 +1,5 @@
-/* What a kernel promises, and the table that the kernels of every instruction set fill. README.md tells the whole of it.
-
-   Two facts are kept apart: an instruction set is *built with* where the compiler knows it, and *can run here* where the
-   processor has it. The table is filled best-first; a kernel that an instruction set lacks is taken from the next best. */
+/* What all kernel families share: how a function is compiled for an instruction set, storage types, sums over features.
+   What the kernels of a family promise is in its own contract.h; README.md describes them. */
 #ifndef FASTCLS_CONTRACT_H
 #define FASTCLS_CONTRACT_H
 
@@ -30,57 +28,5 @@
 /* Storage types of rows, and the sums over features that every metric is made of. _kernels.pyx names them by number. */
 enum { FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64, FASTCLS_N_TYPES };
 enum { FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT, FASTCLS_N_SUMS };
-
-/* The sum of one pair: exact integers for bytes, the reference arithmetic for floats; both rows of one storage type. */
-typedef double (*fastcls_pair_fn)(const void *x, const void *y, ptrdiff_t n_features);
-
-/* n values, widened to float64; every conversion is exact. */
-typedef void (*fastcls_widen_fn)(const void *source, ptrdiff_t n, double *widened_out);
-
-/* A tile of many pairs from packed rows: see tile.h. Of bytes the sums are exact. Of single floats they are not in the
-   reference arithmetic, and serve only to discard: any order of summation is allowed for in the bound. */
-typedef void (*fastcls_tile_fn)(const uint8_t *queries, const uint8_t *panel, ptrdiff_t n_steps, double *out,
-                                ptrdiff_t stride, int add);
-
-/* The kernels that read panels, and what their packed elements are. MAX adds the larger of two values: the absolute
-   difference is twice that, less both, and the sums of each row's own values need only one pass (docs/bounds.md). */
-enum { FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_MAX_SINGLES, FASTCLS_DOT_SINGLES, FASTCLS_N_PANELS };
-enum { FASTCLS_BYTE, FASTCLS_I16, FASTCLS_SINGLE };
-
-typedef struct {
-    fastcls_tile_fn tile; /* NULL: this instruction set has none */
-    int element;          /* FASTCLS_BYTE, FASTCLS_I16 or FASTCLS_SINGLE */
-    int step_features;    /* of one step */
-    int queries, rows;    /* of one tile */
-    int query_flip;       /* for FASTCLS_BYTE: 0x80 where the tile reads the other sign than the data has, for uint8 data; */
-    int row_flip;         /* for int8 data it is the other way round */
-} fastcls_panel;
-
-/* Chooses, among n sums of one query, those whose key = (sum x scale + query_term + row_terms[j]) x row_factors[j] is not
-   above the threshold (so that NaN is chosen); writes key and j of each and returns how many. */
-typedef ptrdiff_t (*fastcls_select_fn)(const double *sums, ptrdiff_t n, double scale, double query_term,
-                                       const double *row_terms, const double *row_factors, double threshold,
-                                       double *keys_out, int32_t *chosen_out);
-
-/* For rows of few features: offers n_rows rows of float64, [n_rows][n_features], to eight queries, [n_features][8], by L1 or
-   squared L2 in the reference arithmetic. `S` and `index`, [k][8], are each query's best, nearest first; rows come in the
-   order of their index, from first_index. query_groups is NULL, or a query does not see the rows of its own group. */
-typedef void (*fastcls_narrow_fn)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t n_features, int sum,
-                                  const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
-                                  double *S, int64_t *index);
-
-/* What one instruction set offers. A hole (NULL) is filled from the next best. */
-typedef struct {
-    const char *name;
-    int (*can_run)(void);
-    fastcls_panel panels[FASTCLS_N_PANELS];
-    fastcls_select_fn select;
-    fastcls_narrow_fn narrow;
-    fastcls_pair_fn pairs[FASTCLS_N_SUMS][FASTCLS_N_TYPES];
-} fastcls_isa;
-
-#define FASTCLS_PAIRS(SUM, ISA)                                                                                          \
-    {SUM##_u8_pair_##ISA, SUM##_i8_pair_##ISA, SUM##_f16_pair_##ISA, SUM##_f32_pair_##ISA, SUM##_f64_pair_##ISA}
-#define FASTCLS_ALL_PAIRS(ISA) {FASTCLS_PAIRS(l1, ISA), FASTCLS_PAIRS(sql2, ISA), FASTCLS_PAIRS(dot, ISA)}
 
 #endif

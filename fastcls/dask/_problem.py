@@ -208,7 +208,7 @@ class ShardedProblem(LinearProblem):
 class ShardedDescent:
     """Weights on their way down, step by step on the client, in float64: what `optim._descent.Descent` is in one process.
 
-    The rule of a step is that of `_simd/linear_descent.h`, in the centred, scaled space; `trail` is the last step, or with
+    The rule of a step is that of `_simd/linear/descent.h`, in the centred, scaled space; `trail` is the last step, or with
     Nesterov the last point before it was pushed ahead.
     """
 

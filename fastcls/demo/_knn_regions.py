@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastcls import _kernels, _threads, simd  # noqa: F401  (simd hears FASTCLS_ISA)
+from fastcls import _kernels, _threads
 from fastcls._voting import vote, weights_of
 from fastcls.metrics import METRICS
 

@@ -5,15 +5,15 @@
    L2 multiplies bytes by vpmaddubsw, whose sums of two products saturate where a factor has all eight bits: so the query's
    code is taken as c = q - 128, within +-128, and |c| x (r with the sign of c) is at most 128 x 127, two of them below 2^15.
    The 128 that is missing of every q comes back as 128 sum(r), once for all six queries. */
-#ifndef FASTCLS_CASCADE_AVX2_H
-#define FASTCLS_CASCADE_AVX2_H
-#include "avx2.h"
-#include "cascade.h"
+#ifndef FASTCLS_FILTER_AVX2_H
+#define FASTCLS_FILTER_AVX2_H
+#include "../search/avx2.h"
+#include "contract.h"
 
 FASTCLS_TARGET_BEGIN("avx2,fma,f16c")
 
 #define ISA avx2
-#include "cascade_keep.h"
+#include "keep.h"
 
 static inline void append_i32x8_avx2(fastcls_list *list, __m256i keys, unsigned passed, int32_t first_row) {
     int32_t lanes[8];
@@ -258,8 +258,7 @@ static void project_avx2(const uint8_t *const *x, int flip, ptrdiff_t n_features
     }
 }
 
-static const fastcls_cascade cascade_avx2 = {screen_l1_avx2, screen_l2_avx2, screen_l1_one_avx2, screen_l2_one_avx2,
-                                             at_l1_avx2, at_l2_avx2, at_fine_avx2, project_avx2, bound_avx2, drop_avx2};
+static const fastcls_filter filter_avx2 = FASTCLS_FILTER(avx2);
 
 #undef EACH_SIX
 #undef EACH_EIGHT

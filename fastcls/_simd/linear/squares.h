@@ -1,4 +1,4 @@
-/* The sum of squared differences of one row and the center, in float64; macros as in linear_tile.h, and SUB(a, b). */
+/* The sum of squared differences of one row and the center, in float64; macros as in tile.h, and SUB(a, b). */
 #define SQUARES_(type, isa) squares_##type##_f64_##isa
 #define SQUARES(type, isa) SQUARES_(type, isa)
 

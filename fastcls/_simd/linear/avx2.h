@@ -1,9 +1,9 @@
-/* AVX2 with FMA and F16C: vocabulary of the linear kernels; the loops are in linear_tile.h. */
+/* AVX2 with FMA and F16C: vocabulary of the linear kernels; the loops are in tile.h. */
 #ifndef FASTCLS_LINEAR_AVX2_H
 #define FASTCLS_LINEAR_AVX2_H
 #include <immintrin.h>
 
-#include "linear_contract.h"
+#include "contract.h"
 
 FASTCLS_TARGET_BEGIN("avx2,fma,f16c")
 
@@ -69,8 +69,10 @@ static inline double fold_f64x4_avx2(__m256d v) {
 #define WIDEN_I8_F64 i8x4_f64_avx2
 #define WIDEN_F16_F64 f16x4_f64_avx2
 #define WIDEN_F32_F64 f32x4_f64_avx2
-#include "linear_types.h"
-#include "linear_undefine.h"
+#include "types.h"
+#include "undefine.h"
+
+static const fastcls_linear linear_avx2 = FASTCLS_LINEAR(avx2, 2, 5);
 
 FASTCLS_TARGET_END
 #endif

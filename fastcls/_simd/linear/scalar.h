@@ -2,8 +2,8 @@
 #ifndef FASTCLS_LINEAR_SCALAR_H
 #define FASTCLS_LINEAR_SCALAR_H
 
-#include "linear_contract.h"
-#include "scalar.h"
+#include "../search/scalar.h"
+#include "contract.h"
 
 #define LINEAR_SCALAR(TYPE, STORED, WIDEN, REAL_NAME, REAL)                                                              \
     static void scores_##TYPE##_##REAL_NAME##_scalar(const void *const *rows, const void *const *ahead,                  \
@@ -62,9 +62,11 @@ LINEAR_SQUARES(f64, double, WIDEN_AS_IT_IS)
 
 #define DESCEND descend_f32_scalar
 #define REAL float
-#include "linear_descent.h"
+#include "descent.h"
 #define DESCEND descend_f64_scalar
 #define REAL double
-#include "linear_descent.h"
+#include "descent.h"
+
+static const fastcls_linear linear_scalar = FASTCLS_LINEAR(scalar, 1, FASTCLS_MOST_COLUMNS);
 
 #endif

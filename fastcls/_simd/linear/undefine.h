@@ -1,4 +1,4 @@
-/* Forget the vocabulary that linear_types.h was given. */
+/* Forget the vocabulary that types.h was given. */
 #undef VECTOR_F32
 #undef LANES_F32
 #undef ZERO_F32

@@ -1,9 +1,9 @@
-/* AVX-512 with BW, DQ and VL: vocabulary of the linear kernels; the loops are in linear_tile.h. */
+/* AVX-512 with BW, DQ and VL: vocabulary of the linear kernels; the loops are in tile.h. */
 #ifndef FASTCLS_LINEAR_AVX512_H
 #define FASTCLS_LINEAR_AVX512_H
 #include <immintrin.h>
 
-#include "linear_contract.h"
+#include "contract.h"
 
 FASTCLS_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")
 
@@ -67,8 +67,10 @@ static inline double fold_f64x8_linear_avx512(__m512d v) {
 #define WIDEN_I8_F64 i8x8_f64_avx512
 #define WIDEN_F16_F64 f16x8_f64_avx512
 #define WIDEN_F32_F64 f32x8_f64_avx512
-#include "linear_types.h"
-#include "linear_undefine.h"
+#include "types.h"
+#include "undefine.h"
+
+static const fastcls_linear linear_avx512vnni = FASTCLS_LINEAR(avx512, 4, 6);
 
 FASTCLS_TARGET_END
 #endif

@@ -1,9 +1,9 @@
-/* NEON: vocabulary of the linear kernels; the loops are in linear_tile.h. */
+/* NEON: vocabulary of the linear kernels; the loops are in tile.h. */
 #ifndef FASTCLS_LINEAR_NEON_H
 #define FASTCLS_LINEAR_NEON_H
 #include <arm_neon.h>
 
-#include "linear_contract.h"
+#include "contract.h"
 
 static inline uint8x8_t load_bytes_x4_neon(const void *p) {
     uint32_t v;
@@ -63,7 +63,9 @@ static inline float64x2_t fma_f64_neon(float64x2_t a, float64x2_t b, float64x2_t
 #define WIDEN_I8_F64 i8x2_f64_neon
 #define WIDEN_F16_F64 f16x2_f64_neon
 #define WIDEN_F32_F64 f32x2_f64_neon
-#include "linear_types.h"
-#include "linear_undefine.h"
+#include "types.h"
+#include "undefine.h"
+
+static const fastcls_linear linear_neon = FASTCLS_LINEAR(neon, 4, 6);
 
 #endif

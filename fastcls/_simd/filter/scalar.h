@@ -1,8 +1,10 @@
-/* The filter's kernels as plain loops: the definition, and what every instruction set without a header of its own uses.
-   Included once a compile target, with ISA defined as its name; the compiler makes vectors of them as it can. */
-#ifndef ISA
-#error "ISA is not defined"
-#endif
+/* The filter's kernels as plain loops: the definition, and what an instruction set without kernels of its own uses. */
+#ifndef FASTCLS_FILTER_SCALAR_H
+#define FASTCLS_FILTER_SCALAR_H
+
+#include "contract.h"
+
+#define ISA scalar
 
 static inline void FASTCLS_JOIN(append, ISA)(fastcls_list *list, int32_t key, int32_t row) {
     list->keys[list->n] = key;
@@ -122,4 +124,8 @@ static void FASTCLS_JOIN(project, ISA)(const uint8_t *const *x, int flip, ptrdif
             out[i * 64 + column] += sums[column];
     }
 }
-#include "cascade_keep.h"
+#include "keep.h"
+
+static const fastcls_filter filter_scalar = FASTCLS_FILTER(scalar);
+
+#endif

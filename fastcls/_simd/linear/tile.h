@@ -14,18 +14,18 @@
 #define KERNEL_NAME(kernel, type, real, isa) KERNEL_(kernel, type, real, isa)
 
 #define COLUMNS 1
-#include "linear_columns.h"
+#include "columns.h"
 #define COLUMNS 2
-#include "linear_columns.h"
+#include "columns.h"
 #define COLUMNS 3
-#include "linear_columns.h"
+#include "columns.h"
 #define COLUMNS 4
-#include "linear_columns.h"
+#include "columns.h"
 #define COLUMNS 5
-#include "linear_columns.h"
+#include "columns.h"
 #if TILE_COLUMNS == 6
 #define COLUMNS 6
-#include "linear_columns.h"
+#include "columns.h"
 #endif
 
 #define OF_COLUMNS(kernel, n) KERNEL_NAME(kernel##_##n, TYPE, REAL_NAME, ISA)

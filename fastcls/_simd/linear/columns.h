@@ -1,4 +1,4 @@
-/* Both linear kernels for one number of columns; included by linear_tile.h, which says what must be defined. Every
+/* Both linear kernels for one number of columns; included by tile.h, which says what must be defined. Every
    accumulator is a variable with a name of its own, as in tile.h and for the same reason. */
 
 #if COLUMNS == 1

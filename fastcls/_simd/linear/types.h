@@ -15,19 +15,19 @@
 #define TYPE u8
 #define STORED uint8_t
 #define WIDEN WIDEN_U8_F32
-#include "linear_tile.h"
+#include "tile.h"
 #define TYPE i8
 #define STORED int8_t
 #define WIDEN WIDEN_I8_F32
-#include "linear_tile.h"
+#include "tile.h"
 #define TYPE f16
 #define STORED uint16_t
 #define WIDEN WIDEN_F16_F32
-#include "linear_tile.h"
+#include "tile.h"
 #define TYPE f32
 #define STORED float
 #define WIDEN LOAD_F32
-#include "linear_tile.h"
+#include "tile.h"
 
 #undef REAL
 #undef REAL_NAME
@@ -54,28 +54,28 @@
 #define TYPE u8
 #define STORED uint8_t
 #define WIDEN WIDEN_U8_F64
-#include "linear_squares.h"
-#include "linear_tile.h"
+#include "squares.h"
+#include "tile.h"
 #define TYPE i8
 #define STORED int8_t
 #define WIDEN WIDEN_I8_F64
-#include "linear_squares.h"
-#include "linear_tile.h"
+#include "squares.h"
+#include "tile.h"
 #define TYPE f16
 #define STORED uint16_t
 #define WIDEN WIDEN_F16_F64
-#include "linear_squares.h"
-#include "linear_tile.h"
+#include "squares.h"
+#include "tile.h"
 #define TYPE f32
 #define STORED float
 #define WIDEN WIDEN_F32_F64
-#include "linear_squares.h"
-#include "linear_tile.h"
+#include "squares.h"
+#include "tile.h"
 #define TYPE f64
 #define STORED double
 #define WIDEN LOAD_F64
-#include "linear_squares.h"
-#include "linear_tile.h"
+#include "squares.h"
+#include "tile.h"
 
 #undef REAL_NAME
 #undef VECTOR
@@ -91,11 +91,11 @@
 #define DESCEND FASTCLS_JOIN(descend_f64, ISA)
 #define REAL double
 #define WIDEN_REAL LOAD_F64
-#include "linear_descent.h"
+#include "descent.h"
 #define DESCEND FASTCLS_JOIN(descend_f32, ISA)
 #define REAL float
 #define WIDEN_REAL WIDEN_F32_F64
-#include "linear_descent.h"
+#include "descent.h"
 #undef ISA
 #undef TILE_ROWS
 #undef TILE_COLUMNS

@@ -8,7 +8,7 @@
 #ifndef FASTCLS_LINEAR_CONTRACT_H
 #define FASTCLS_LINEAR_CONTRACT_H
 
-#include "contract.h"
+#include "../contract.h"
 
 enum { FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_N_REALS };
 
@@ -53,7 +53,7 @@ static inline void fastcls_add_strip_f64(double *restrict total, const double *r
 /* Sum over f of (row[f] - center[f])^2; center is padded with zeros to a whole strip. */
 typedef double (*fastcls_squares_fn)(const void *row, ptrdiff_t n_features, const double *center);
 
-/* One step of descent for one strip of one column, in place; see linear_descent.h. */
+/* One step of descent for one strip of one column, in place; see descent.h. */
 typedef struct {
     double rate, momentum, l2, l1; /* of this column's model; the penalty is l2 sum W^2 + l1 sum |W| */
     int nesterov;
@@ -64,20 +64,19 @@ typedef void (*fastcls_descend_fn)(void *W, void *trail, const void *sums, const
                                    double bias_slope, const fastcls_step *step, double *parts_out);
 
 typedef struct {
-    const char *name;
     int score_rows, columns; /* of one call: rows of a scores kernel, most columns of both kernels */
     fastcls_scores_fn scores[FASTCLS_N_TYPES][FASTCLS_N_REALS];
     fastcls_gradient_fn gradient[FASTCLS_N_TYPES][FASTCLS_N_REALS];
     fastcls_squares_fn squares[FASTCLS_N_TYPES];
     fastcls_descend_fn descend[FASTCLS_N_REALS];
-} fastcls_linear_isa;
+} fastcls_linear;
 
 #define FASTCLS_LINEAR_ROW(KERNEL, TYPE, ISA) {KERNEL##_##TYPE##_f32_##ISA, KERNEL##_##TYPE##_f64_##ISA}
 #define FASTCLS_LINEAR_TABLE(KERNEL, ISA)                                                                                \
     {FASTCLS_LINEAR_ROW(KERNEL, u8, ISA), FASTCLS_LINEAR_ROW(KERNEL, i8, ISA), FASTCLS_LINEAR_ROW(KERNEL, f16, ISA),     \
      FASTCLS_LINEAR_ROW(KERNEL, f32, ISA), {NULL, KERNEL##_f64_f64_##ISA}}
-#define FASTCLS_LINEAR_ISA(ISA, NAME, ROWS, COLUMNS)                                                                     \
-    {NAME, ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                        \
+#define FASTCLS_LINEAR(ISA, ROWS, COLUMNS)                                                                     \
+    {ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                        \
      {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_f32_f64_##ISA, squares_f64_f64_##ISA},  \
      {descend_f32_##ISA, descend_f64_##ISA}}
 

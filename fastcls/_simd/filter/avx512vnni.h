@@ -1,9 +1,9 @@
 /* The filter's kernels on AVX-512 with VNNI. A tile is six queries x four registers of rows, each accumulator a variable of
    its own name (tile.h tells why); most panels have no row that passes, and then nothing is written. */
-#ifndef FASTCLS_CASCADE_AVX512VNNI_H
-#define FASTCLS_CASCADE_AVX512VNNI_H
-#include "avx512vnni.h"
-#include "cascade.h"
+#ifndef FASTCLS_FILTER_AVX512VNNI_H
+#define FASTCLS_FILTER_AVX512VNNI_H
+#include "../search/avx512vnni.h"
+#include "contract.h"
 
 FASTCLS_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
 
@@ -259,9 +259,22 @@ static ptrdiff_t bound_avx512vnni(int gap, const int32_t *keys, int32_t *rows, f
     return kept;
 }
 
-static const fastcls_cascade cascade_avx512vnni = {screen_l1_avx512vnni, screen_l2_avx512vnni, screen_l1_one_avx512vnni,
-                                                   screen_l2_one_avx512vnni, at_l1_avx512vnni, at_l2_avx512vnni,
-                                                   at_fine_avx512vnni, project_avx512vnni, bound_avx512vnni, drop_avx512vnni};
+static const fastcls_filter filter_avx512vnni = FASTCLS_FILTER(avx512vnni);
+
+#undef EACH_SIX
+#undef EACH_ONE
+#undef START
+#undef L1_STEP
+#undef L1_PASS
+#undef L1_SCREEN
+#undef L2_STEP
+#undef L2_PASS
+#undef L2_SCREEN
+#undef PROJECT_START
+#undef PROJECT_STEP
+#undef PROJECT_LAST
+#undef PROJECT_STORE
+#undef PROJECT_ROWS
 
 FASTCLS_TARGET_END
 #endif

@@ -11,10 +11,10 @@
    Overflow. 255 x 127 + 128 x 127 + 127^2 / 2 < 56,706 a byte of code: a key of up to 32,768 bytes stays inside int32, and
    so does |c_q - c_r|^2 <= 254^2 x 32,768, even where 2 key does not: sums modulo 2^32 give it. Of fine codes two squares are below 3.4e7, and a 32-bit lane adds 64 of these for
    2,048 coordinates in 32 lanes or more; lanes are added in 64 bits. project adds 255 x 127 a feature: blocks of 65,536 features stay inside int32. */
-#ifndef FASTCLS_CASCADE_H
-#define FASTCLS_CASCADE_H
+#ifndef FASTCLS_FILTER_CONTRACT_H
+#define FASTCLS_FILTER_CONTRACT_H
 
-#include "contract.h"
+#include "../contract.h"
 
 enum { FASTCLS_SCREEN_QUERIES = 6, FASTCLS_PANEL_L1 = 32, FASTCLS_PANEL_L2 = 64, FASTCLS_PROJECT_BLOCK = 65536 };
 
@@ -63,6 +63,10 @@ typedef struct {
     fastcls_project_fn project;
     fastcls_bound_fn bound;
     fastcls_drop_fn drop;
-} fastcls_cascade;
+} fastcls_filter;
+
+#define FASTCLS_FILTER(ISA)                                                                                              \
+    {screen_l1_##ISA, screen_l2_##ISA, screen_l1_one_##ISA, screen_l2_one_##ISA, at_l1_##ISA, at_l2_##ISA,               \
+     at_fine_##ISA,   project_##ISA,   bound_##ISA,         drop_##ISA}
 
 #endif

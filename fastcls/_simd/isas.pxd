@@ -1,0 +1,92 @@
+"""The kernels in use, for the other compiled modules: read them at the start of every call."""
+
+from libc.stdint cimport int32_t, int64_t, uint8_t
+
+cdef extern from "search/contract.h" nogil:
+    ctypedef void (*tile_fn "fastcls_tile_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
+                                               double *out, Py_ssize_t stride, int add)
+    ctypedef double (*pair_fn "fastcls_pair_fn")(const void *x, const void *y, Py_ssize_t n_features)
+    ctypedef Py_ssize_t (*select_fn "fastcls_select_fn")(const double *sums, Py_ssize_t n, double scale,
+                                                         double query_term, const double *row_terms,
+                                                         const double *row_factors, double threshold, double *keys_out,
+                                                         int32_t *chosen_out)
+    ctypedef void (*narrow_fn "fastcls_narrow_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
+                                                   Py_ssize_t n_features, int sum, const int64_t *query_groups,
+                                                   const int64_t *row_groups, int64_t first_index, Py_ssize_t k,
+                                                   double *S, int64_t *index)
+    ctypedef struct Panel "fastcls_panel":
+        tile_fn tile
+        int element
+        int step_features
+        int queries
+        int rows
+        int query_flip
+        int row_flip
+    ctypedef struct SearchKernels "fastcls_search":
+        Panel panels[4]
+        select_fn select
+        narrow_fn narrow
+        pair_fn pairs[3][5]
+
+cdef extern from "filter/contract.h" nogil:
+    ctypedef struct List "fastcls_list":
+        int32_t *keys
+        int32_t *rows
+        Py_ssize_t n
+    ctypedef void (*screen_fn "fastcls_screen_fn")(const uint8_t *queries, const uint8_t *panel, Py_ssize_t n_steps,
+                                                   const int32_t *starts, const int32_t *limits, int32_t first_row,
+                                                   List *lists)
+    ctypedef void (*at_fn "fastcls_at_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
+                                           const int32_t *starts, const int32_t *rows, Py_ssize_t n, int32_t *keys_out)
+    ctypedef void (*at_fine_fn "fastcls_at_fine_fn")(const uint8_t *query, const uint8_t *codes, Py_ssize_t width,
+                                                     const int32_t *rows, Py_ssize_t n, int32_t *keys_out)
+    ctypedef void (*project_fn "fastcls_project_fn")(const uint8_t *const *x, int flip, Py_ssize_t n_features,
+                                                     const uint8_t *columns, double *out)
+    ctypedef Py_ssize_t (*bound_fn "fastcls_bound_fn")(int gap, const int32_t *keys, int32_t *rows, float *bounds,
+                                                       Py_ssize_t first, Py_ssize_t n, int32_t norm, float own,
+                                                       const float *errors, float reach)
+    ctypedef Py_ssize_t (*drop_fn "fastcls_drop_fn")(int32_t *rows, float *bounds, Py_ssize_t first, Py_ssize_t n,
+                                                     float reach)
+    ctypedef struct FilterKernels "fastcls_filter":
+        screen_fn screen_l1
+        screen_fn screen_l2
+        screen_fn screen_l1_one
+        screen_fn screen_l2_one
+        at_fn at_l1
+        at_fn at_l2
+        at_fine_fn at_fine
+        project_fn project
+        bound_fn bound
+        drop_fn drop
+
+cdef extern from "linear/contract.h" nogil:
+    ctypedef void (*scores_fn "fastcls_scores_fn")(
+        const void **rows, const void **ahead, Py_ssize_t n_features, const void *W, Py_ssize_t w_stride, int n_columns,
+        double *out, Py_ssize_t out_stride)
+    ctypedef void (*gradient_fn "fastcls_gradient_fn")(
+        const void **rows, Py_ssize_t n_rows, Py_ssize_t feature, const void *G, Py_ssize_t g_stride, int n_columns,
+        void *out)
+    ctypedef double (*squares_fn "fastcls_squares_fn")(const void *row, Py_ssize_t n_features, const double *center)
+    ctypedef struct Step "fastcls_step":
+        double rate
+        double momentum
+        double l2
+        double l1
+        int nesterov
+        const double *center
+        const double *scale
+        const double *inverse_squared_scale
+    ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const void *sums, const double *totals,
+                                                     double per_row, double bias_slope, const Step *step,
+                                                     double *parts_out)
+    ctypedef struct LinearKernels "fastcls_linear":
+        int score_rows
+        int columns
+        scores_fn scores[5][2]
+        gradient_fn gradient[5][2]
+        squares_fn squares[5]
+        descend_fn descend[2]
+
+cdef const SearchKernels *search_kernels() noexcept nogil
+cdef const FilterKernels *filter_kernels() noexcept nogil
+cdef const LinearKernels *linear_kernels() noexcept nogil

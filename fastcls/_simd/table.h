@@ -1,0 +1,117 @@
+/* The table of instruction sets, worst first, with the kernels that each family has of every one.
+
+   A new instruction set is a header in each family's folder and a row here. Two facts are kept apart: a set is *built with*
+   where the compiler knows it, and *can run here* where the processor has it. Kernels that a set lacks are taken from the
+   next best, in every family by the same function, `fastcls_use`. */
+#ifndef FASTCLS_TABLE_H
+#define FASTCLS_TABLE_H
+
+#include "filter/scalar.h"
+#include "linear/scalar.h"
+#include "search/scalar.h"
+#if defined(__x86_64__) && defined(__GNUC__)
+#include "filter/avx2.h"
+#include "filter/avx512vnni.h"
+#include "linear/avx2.h"
+#include "linear/avx512vnni.h"
+#include "search/avx2.h"
+#include "search/avx512vnni.h"
+#include "search/avxvnni.h"
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__GNUC__)
+#include "linear/neon.h"
+#include "search/neon.h"
+#include "search/neon_dotprod.h"
+#if defined(__linux__)
+#include <sys/auxv.h>
+#endif
+#endif
+
+static int always_runs(void) { return 1; }
+
+#if defined(__x86_64__) && defined(__GNUC__)
+static int runs_avx2(void) {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+}
+static int runs_avxvnni(void) {
+    unsigned a, b, c, d;
+    return runs_avx2() && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a >> 4 & 1);
+}
+static int runs_avx512vnni(void) {
+    return runs_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+}
+#elif defined(__aarch64__) && defined(__GNUC__)
+static int runs_neon_dotprod(void) {
+#if defined(__linux__)
+    return (getauxval(AT_HWCAP) >> 20 & 1) != 0; /* HWCAP_ASIMDDP */
+#elif defined(__APPLE__)
+    return 1; /* every Apple processor that runs a 64-bit desktop has it */
+#else
+    return 0;
+#endif
+}
+#endif
+
+typedef struct {
+    const char *name;
+    int (*can_run)(void);
+    const fastcls_search *search; /* NULL: this set has none of the family */
+    const fastcls_filter *filter;
+    const fastcls_linear *linear;
+} fastcls_isa;
+
+static const fastcls_isa fastcls_isas[] = {
+    {"scalar", always_runs, &search_scalar, &filter_scalar, &linear_scalar},
+#if defined(__x86_64__) && defined(__GNUC__)
+    {"avx2", runs_avx2, &search_avx2, &filter_avx2, &linear_avx2},
+    {"avxvnni", runs_avxvnni, &search_avxvnni, NULL, NULL},
+    {"avx512vnni", runs_avx512vnni, &search_avx512vnni, &filter_avx512vnni, &linear_avx512vnni},
+#elif defined(__aarch64__) && defined(__GNUC__)
+    {"neon", always_runs, &search_neon, NULL, &linear_neon},
+    {"neon_dotprod", runs_neon_dotprod, &search_neon_dotprod, NULL, NULL},
+#endif
+};
+
+enum { FASTCLS_N_ISAS = sizeof fastcls_isas / sizeof fastcls_isas[0] };
+
+/* The kernels in use: written at import and by fastcls.simd.use, read at the start of every call. */
+static struct {
+    const char *name;
+    fastcls_search search;
+    fastcls_filter filter;
+    fastcls_linear linear;
+} fastcls_active;
+
+static void take_search(fastcls_search *active, const fastcls_search *isa) {
+    for (int panel = 0; panel < FASTCLS_N_PANELS; panel++)
+        if (isa->panels[panel].tile)
+            active->panels[panel] = isa->panels[panel];
+    if (isa->select)
+        active->select = isa->select;
+    if (isa->narrow)
+        active->narrow = isa->narrow;
+    for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)
+        for (int type = 0; type < FASTCLS_N_TYPES; type++)
+            if (isa->pairs[sum][type])
+                active->pairs[sum][type] = isa->pairs[sum][type];
+}
+
+/* Take every kernel from the best of the first `last` + 1 instruction sets that has it and can run here. The kernels of the
+   filter, and those of the linear classifiers, agree with one another on layouts, so a set has all of such a family or none. */
+static void fastcls_use(int last) {
+    for (int i = 0; i <= last; i++) {
+        const fastcls_isa *isa = &fastcls_isas[i];
+        if (!isa->can_run())
+            continue;
+        fastcls_active.name = isa->name;
+        if (isa->search)
+            take_search(&fastcls_active.search, isa->search);
+        if (isa->filter)
+            fastcls_active.filter = *isa->filter;
+        if (isa->linear)
+            fastcls_active.linear = *isa->linear;
+    }
+}
+
+#endif
