@@ -56,7 +56,7 @@ cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t f
 def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
     """Dot products of byte rows with signed byte columns, exact, into Z_out (n_rows rounded up to six, n_columns).
 
-    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h; of int8 rows the products are those of x + 128.
+    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h; for int8 rows: products of x + 128.
     """
     cdef Py_ssize_t n = X.shape[0], d = X.shape[1], group
     cdef int flip = 0x80 if storage == FASTCLS_I8 else 0

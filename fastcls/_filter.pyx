@@ -16,7 +16,7 @@ from libc.string cimport memcpy
 
 from fastcls._panels cimport Heaps, cosine_from_dot
 from fastcls._rounding cimport up
-from fastcls._simd.isas cimport FilterKernels, List, at_fn, filter_kernels, pair_fn, screen_fn, search_kernels
+from fastcls._simd.isas cimport FilterKernels, List, filter_kernels, pair_fn, screen_fn, search_kernels
 from fastcls._topk cimport is_before, offer, sift_down
 
 cdef extern from "filter/contract.h" nogil:

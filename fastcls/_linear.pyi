@@ -1,6 +1,5 @@
 """Types of the linear classifiers' compiled loops; what they do is in the docstrings of _linear.pyx."""
 
-
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,4 +1,4 @@
-"""The search over rows of few features: eight queries side by side, their neighbours kept in order (``_simd/search/narrow.h``).
+"""The search over rows of few features, eight queries at a time, neighbours kept in order (``_simd/search/narrow.h``).
 
 Packing, bounds and heaps cost more than such a pair does. Queries and rows are widened to float64, exactly, whatever their
 type; for bytes the sums are then the integers they should be.
