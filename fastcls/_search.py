@@ -14,6 +14,7 @@ import numpy as np
 from . import _brute, _cascade, _kernels, _memory, _threads, _tree
 from ._rows import Rows
 from ._search_report import SearchReport
+from ._validation import check_found
 from .metrics import METRICS
 
 Progress = Callable[[int, int], None]
@@ -166,6 +167,7 @@ def search(
             if n_done < len(Q):
                 run = run or _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
                 run.run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
+            check_found(S[room], k)
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
     left_out = () if algorithm == "brute" or filtered or metric_name not in rows.left_out else (rows.left_out[metric_name],)
