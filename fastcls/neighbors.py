@@ -90,7 +90,7 @@ class NearestNeighbors(Neighbors):
         ----------
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
-            undefined; `copy=True` protects.
+            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
         y : ignored
         copy : bool
         """
@@ -200,7 +200,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         ----------
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
-            undefined; `copy=True` protects.
+            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
         y : array-like of shape (n_rows,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_rows,), optional
