@@ -441,9 +441,9 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     counts_out : (n_threads, 5), added to: pairs that passed the first level's screen, that came to each finer level, and
         at last those whose S was computed
     """
-    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups, heap_S_out.shape[1],
-                 heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2], heap_S_out.shape[0],
-                 scratch.shape[0], n_threads)
+    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef Cascade cascade
     cdef Heaps heaps, own
     cdef const uint8_t[:, ::1] codes, query_codes

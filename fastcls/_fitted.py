@@ -1,7 +1,7 @@
 """One fitted state for the length of a call, while another thread fits the same estimator.
 
-The state of an estimator is its ``__dict__``. `frozen` copies it in one step and `publish` replaces it in one step, so a call
-answers from one fit, never from parts of two.
+The state of an estimator is its ``__dict__``. `frozen` copies it in one step and `publish` replaces it in one step, so a
+call answers from one fit, never from parts of two.
 """
 
 from __future__ import annotations

@@ -153,9 +153,9 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
         out among the threads, with n_threads parts the rows
     scratch : (n_threads, scratch_size(...))
     """
-    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups, heap_S_out.shape[1],
-                 heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2], heap_S_out.shape[0],
-                 scratch.shape[0], n_threads)
+    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, arithmetic, query_norms, zero_queries, row_norms)
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own
@@ -217,9 +217,9 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     queries_per_job : queries of one block
     scratch : (n_threads, panel_scratch(...))
     """
-    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups, heap_S_out.shape[1],
-                 heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2], heap_S_out.shape[0],
-                 scratch.shape[0], n_threads)
+    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef PanelSearch search
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own
@@ -280,9 +280,9 @@ def search_narrow(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
     queries_per_job : queries of one block
     scratch : (n_threads, narrow_scratch(...))
     """
-    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups, heap_S_out.shape[1],
-                 heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2], heap_S_out.shape[0],
-                 scratch.shape[0], n_threads)
+    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef NarrowSearch search
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own

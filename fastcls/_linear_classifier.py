@@ -23,7 +23,7 @@ from ._fitted import of_one_fit, publish
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
 from ._safetensors import Arrays, Saved, expect
-from ._validation import CheckedRows, InputError, check_classes, check_labels, check_finite, check_number, check_rows
+from ._validation import CheckedRows, InputError, check_classes, check_finite, check_labels, check_number, check_rows
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 
@@ -232,7 +232,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         return np.sort(mixed[n:]), np.sort(mixed[:n])
 
     def _keep(
-        self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult, before: np.ndarray | None = None
+        self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult,
+        before: np.ndarray | None = None,
     ) -> None:
         """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was.
 

@@ -111,8 +111,8 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
             rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
     except OSError as error:
         raise RowsFileError(
-            f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into the folder of the "
-            "model, which was saved with rows='beside'"
+            f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
+            "the model, which was saved with rows='beside'"
         ) from None
     if not rows.flags.aligned:
         raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")

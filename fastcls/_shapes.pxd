@@ -17,7 +17,7 @@ cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, con
         raise ValueError(f"queries of {Q.shape[1] // query_item} features for rows of {X.shape[1] // row_item}")
     if row_groups.shape[0] and (row_groups.shape[0] < X.shape[0] or n_groups != Q.shape[0]):
         raise ValueError(f"groups of {n_groups} queries and {row_groups.shape[0]} rows for {Q.shape[0]} and {X.shape[0]}")
-    if n_heaps != Q.shape[0] or n_indices != Q.shape[0] or k < 1 or k != k_indices or not (n_parts == 1 or n_parts == n_threads):
+    if n_heaps != Q.shape[0] or n_indices != Q.shape[0] or k < 1 or k != k_indices or n_parts not in (1, n_threads):
         raise ValueError(f"{n_parts} x {n_heaps} heaps of {k} neighbours for {Q.shape[0]} queries and {n_threads} threads")
     if n_threads < 1 or n_scratch < n_threads:
         raise ValueError(f"scratch of {n_scratch} threads for {n_threads}")

@@ -281,8 +281,8 @@ def check_characters(labels: np.ndarray, name: str) -> None:
     if numbers.max() > _LAST_CHARACTER:
         row = int(np.argmax(numbers > _LAST_CHARACTER)) // (labels.itemsize // 4)
         raise InputError(
-            f"{name} holds a string with number {int(numbers.max()):#x}, which is no character (the last is 0x10ffff), first at "
-            f"{row}; its bytes are damaged or of another type: make the labels again"
+            f"{name} holds a string with number {int(numbers.max()):#x}, which is no character (0x10ffff is the last), "
+            f"first at {row}; its bytes are damaged or of another type: make the labels again"
         )
 
 

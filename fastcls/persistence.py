@@ -166,8 +166,8 @@ def _encoded_classes(classes: Any) -> dict[str, Any] | None:
     stored = {"dtype": classes.dtype.newbyteorder("<").str, "values": _plain(values, "classes_")}
     if _is_too_wide(classes.dtype, stored):
         raise InputError(
-            f"classes_ has dtype {classes.dtype}, far wider than its {len(classes)} labels need, and load refuses such a file; "
-            "fit with labels of a narrower type, such as np.array(y.tolist())"
+            f"classes_ has dtype {classes.dtype}, far wider than its {len(classes)} labels need, and load refuses such a "
+            "file; fit with labels of a narrower type, such as np.array(y.tolist())"
         )
     return stored
 

@@ -3,12 +3,16 @@
 The whole file is also run under AddressSanitizer, see run_sanitized.sh.
 """
 
+import contextlib
+
 import numpy as np
 import pytest
 
 import fastcls
 from fastcls import _kernels, _voting, evaluate_k, knn, reference
 from fastcls._validation import InputError
+from fastcls.model_selection import cross_validate_k
+from fastcls.protocols import knn_eval
 
 KINDS = [("float16", "l1"), ("float32", "l2"), ("float64", "cosine"), ("float32", "l1"), ("float16", "cosine")]
 SHORT = "fewer than .* training rows at a finite distance"
@@ -64,12 +68,9 @@ def test_rows_that_became_infinite_are_refused_or_stay_in_bounds(way):
         model, X, Q = _case(way, dtype, metric)
         for value in (np.inf, -np.inf):
             X[::2], X[1::2] = value, -value
-            try:
+            with contextlib.suppress(InputError) if metric == "cosine" else pytest.raises(InputError, match=SHORT):
                 _, indices = model.kneighbors(Q)
-                assert metric == "cosine"
                 assert ((indices >= 0) & (indices < len(X))).all()
-            except InputError as error:
-                assert "finite distance" in str(error)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -114,10 +115,10 @@ def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatc
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv=4).fit(X, y),
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv="loo").fit(X, y),
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv=[(np.arange(200), np.arange(100, 300))]).fit(X, y),
-        lambda X: fastcls.cross_validate_k(X, y, ks=[1, 3]),
+        lambda X: cross_validate_k(X, y, ks=[1, 3]),
         lambda X: evaluate_k(X, y, X[:50].copy(), y[:50], [1, 3]),
-        lambda X: fastcls.protocols.knn_eval(X, y, X[:50].copy(), y[:50], preset="mteb"),
-        lambda X: fastcls.protocols.knn_eval(iter([X[:200], X[200:]]), y, X[:50].copy(), y[:50], preset="dino"),
+        lambda X: knn_eval(X, y, X[:50].copy(), y[:50], preset="mteb"),
+        lambda X: knn_eval(iter([X[:200], X[200:]]), y, X[:50].copy(), y[:50], preset="dino"),
         lambda X: knn(X[:50].copy(), X, 3),
     ):  # fmt: skip
         with pytest.raises(InputError, match=SHORT):
@@ -126,8 +127,8 @@ def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatc
 
 def test_labels_and_places_out_of_range_are_refused_by_the_vote_itself():
     for labels, codes in (
-        ([[0, 1, 2**63 - 1]], []), ([[0, -1, 1]], []), ([[0, 1, 3]], []), ([[0, 1, 2**63 - 1]], [0, 1]), ([[0, -1, 1]], [0, 1]),
-        ([[0, 1, 2]], [0, 1]), ([[0, 1, 0]], [0, 2**62]), ([[0, 1, 0]], [0, -5]),
+        ([[0, 1, 2**63 - 1]], []), ([[0, -1, 1]], []), ([[0, 1, 3]], []), ([[0, 1, 2**63 - 1]], [0, 1]),
+        ([[0, -1, 1]], [0, 1]), ([[0, 1, 2]], [0, 1]), ([[0, 1, 0]], [0, 2**62]), ([[0, 1, 0]], [0, -5]),
     ):  # fmt: skip
         for weights in (None, np.ones((1, 3))):
             with pytest.raises(InputError, match="labels beyond the 3 classes"):
@@ -143,12 +144,15 @@ def test_arrays_that_do_not_fit_each_other_stop_before_the_loops():
     scratch = np.empty((1, 10_000))
 
     def search(Q, groups=no_groups, heaps=heaps, n_threads=1):
-        _kernels.search_direct(Q, 0, rows, 0, 0, 0, none, no_flags, none, groups, groups, 0, *heaps, 4, 4, scratch, n_threads)
+        _kernels.search_direct(
+            Q, 0, rows, 0, 0, 0, none, no_flags, none, groups, groups, 0, *heaps, 4, 4, scratch, n_threads
+        )
 
     search(np.zeros((3, 8), np.uint8))
     for wrong in (
         lambda: search(np.zeros((3, 900), np.uint8)), lambda: search(np.zeros((4, 8), np.uint8)),
-        lambda: search(np.zeros((3, 8), np.uint8), np.zeros(3, np.int64)), lambda: search(np.zeros((3, 8), np.uint8), n_threads=2),
+        lambda: search(np.zeros((3, 8), np.uint8), np.zeros(3, np.int64)),
+        lambda: search(np.zeros((3, 8), np.uint8), n_threads=2),
         lambda: search(np.zeros((3, 8), np.uint8), heaps=(heaps[0], np.empty((1, 3, 1), np.int64))),
     ):  # fmt: skip
         with pytest.raises(ValueError, match="for"):

@@ -79,8 +79,8 @@ def _seeded(name):
 def test_growth_beside_searches_answers_from_before_or_after():
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=(50, 12)).astype(np.float32) for _ in range(12)]
-    Q, shared, faults, over = parts[0][:5].copy(), fastcls.KNeighborsClassifier(3, metric="l2", n_jobs=1), [], threading.Event()
-    shared.fit(parts[0], [0, 1] * 25)
+    Q, faults, over = parts[0][:5].copy(), [], threading.Event()
+    shared = fastcls.KNeighborsClassifier(3, metric="l2", n_jobs=1).fit(parts[0], [0, 1] * 25)
     allowed = []
     whole = fastcls.KNeighborsClassifier(3, n_jobs=1)
     for stop in range(1, len(parts) + 1):

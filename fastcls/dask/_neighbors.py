@@ -111,8 +111,9 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         crew = _crew_of(client, source, n_shards, hidden, asked)
         shards = crew.ask(lambda: [crew.submit(i, _work.describe) for i in range(n_shards)]).results()
         publish(
-            self, source, _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards, n_samples_fit_=source.n_rows,
-            effective_metric_=metric, classes_=classes, _codes=codes, _sample_weight=given, _row_weights=weights,
+            self, source, _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards,
+            n_samples_fit_=source.n_rows, effective_metric_=metric, classes_=classes, _codes=codes, _sample_weight=given,
+            _row_weights=weights,
         )  # fmt: skip
         return self
 
