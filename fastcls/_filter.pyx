@@ -16,6 +16,7 @@ from libc.string cimport memcpy
 
 from fastcls._panels cimport Heaps, cosine_from_dot
 from fastcls._rounding cimport up
+from fastcls._shapes cimport check_search
 from fastcls._simd.isas cimport FilterKernels, List, filter_kernels, pair_fn, screen_fn, search_kernels
 from fastcls._topk cimport is_before, offer, sift_down
 
@@ -365,6 +366,24 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
         refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
 
 
+cdef int check_level(int number, const uint8_t[:, ::1] codes, Py_ssize_t width, const float[::1] errors,
+                     const float[::1] panel_errors, const uint8_t[:, ::1] query_codes, const int32_t[::1] norms,
+                     const float[::1] query_errors, Py_ssize_t n_rows, Py_ssize_t n_queries, bint l1) except -1:
+    """Whether a level's codes are those of so many rows and queries."""
+    cdef Py_ssize_t panel_rows = FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2
+    cdef bint fits = errors.shape[0] >= n_rows and query_errors.shape[0] >= n_queries
+    fits = fits and query_codes.shape[0] == n_queries and query_codes.shape[1] == width
+    fits = fits and (l1 or norms.shape[0] >= n_queries)
+    if number == 0:
+        fits = fits and codes.shape[1] == width * panel_rows and codes.shape[0] * panel_rows >= n_rows
+        fits = fits and panel_errors.shape[0] == codes.shape[0] and errors.shape[0] >= codes.shape[0] * panel_rows
+    else:
+        fits = fits and codes.shape[0] >= n_rows and codes.shape[1] == width
+    if not fits:
+        raise ValueError(f"level {number} has codes that are not of {n_rows} rows and {n_queries} queries")
+    return 0
+
+
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
            bint l1, bint cosine, double slack, double margin, const double[::1] query_norms,
            const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
@@ -381,6 +400,9 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     counts_out : (n_threads, 5), added to: pairs that passed the first level's screen, that came to each finer level, and
         at last those whose S was computed
     """
+    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef Cascade cascade
     cdef Heaps heaps, own
     cdef const uint8_t[:, ::1] codes, query_codes
@@ -390,10 +412,13 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     cdef bint by_rows = heap_S_out.shape[0] > 1
     cdef Py_ssize_t n_parts = heap_S_out.shape[0]
     cdef int number
+    if not 1 <= len(levels) <= 4 or len(query_levels) != len(levels):
+        raise ValueError(f"{len(levels)} levels of rows and {len(query_levels)} of queries; wanted 1 to 4 of both")
     cascade.n_levels = len(levels)
     for number in range(len(levels)):
         codes, width, starts, errors, panel_errors, per_unit, cascade.levels[number].fine = levels[number]
         query_codes, norms, query_errors = query_levels[number]
+        check_level(number, codes, width, errors, panel_errors, query_codes, norms, query_errors, X.shape[0], Q.shape[0], l1)
         cascade.levels[number].codes = &codes[0, 0]
         cascade.levels[number].width = width
         cascade.levels[number].starts = &starts[0]

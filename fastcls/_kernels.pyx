@@ -16,9 +16,10 @@ from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 from fastcls._direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
 from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, search_narrow_block, widen_fn
 from fastcls._panels cimport Heaps, PanelScratch, PanelSearch, lay_out, search_panels_block
+from fastcls._shapes cimport check_search
 from fastcls._simd.isas cimport Panel, pair_fn, search_kernels
 from fastcls._topk cimport offer, sort_heap
-from fastcls._votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, vote_counted, vote_weighted
+from fastcls._votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, are_classes, vote_counted, vote_weighted
 
 cdef extern from "contract.h" nogil:
     enum:
@@ -127,6 +128,9 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
         out among the threads, with n_threads parts the rows
     scratch : (n_threads, scratch_size(...))
     """
+    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, arithmetic, query_norms, zero_queries, row_norms)
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own
@@ -188,6 +192,9 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     queries_per_job : queries of one block
     scratch : (n_threads, panel_scratch(...))
     """
+    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef PanelSearch search
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own
@@ -248,6 +255,9 @@ def search_narrow(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
     queries_per_job : queries of one block
     scratch : (n_threads, narrow_scratch(...))
     """
+    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
     cdef NarrowSearch search
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own
@@ -352,16 +362,27 @@ def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:,
     winners_out, tied_out : (n_queries, n_ks)
     totals_out : (n_queries, n_classes) or no rows; each class's weights summed in neighbour order, for the last k
     scratch : (n_threads, n_classes or more)
+
+    Returns the number of queries with a label that is no class, or no place in `codes`: they get class 0, untied.
     """
-    cdef Py_ssize_t i, n_ks = ks.shape[0]
+    cdef Py_ssize_t i, n_ks = ks.shape[0], n_bad = 0, at, c
     cdef const int64_t *places = &codes[0] if codes.shape[0] > 0 else NULL
     cdef bint counted = (weights.shape[0] == 0 and totals_out.shape[0] == 0 and n_classes <= COUNTED_CLASSES
                          and ks[n_ks - 1] <= COUNTED_NEIGHBORS)
     cdef double *total
     for i in prange(labels.shape[0], nogil=True, schedule="static", num_threads=n_threads):
-        if counted:
+        if not are_classes(&labels[i, 0], places, codes.shape[0], ks[n_ks - 1], n_classes):
+            n_bad += 1
+            for at in range(n_ks):
+                winners_out[i, at] = 0
+                tied_out[i, at] = 0
+            if totals_out.shape[0] > 0:
+                for c in range(n_classes):
+                    totals_out[i, c] = 0.0
+        elif counted:
             vote_counted(&labels[i, 0], places, &ks[0], n_ks, nearest, n_classes, &winners_out[i, 0], &tied_out[i, 0])
         else:
             total = &totals_out[i, 0] if totals_out.shape[0] > 0 else &scratch[threadid(), 0]
             vote_weighted(&labels[i, 0], places, &weights[i, 0] if weights.shape[0] > 0 else NULL, &ks[0], n_ks, nearest,
                           total, n_classes, &winners_out[i, 0], &tied_out[i, 0])
+    return n_bad

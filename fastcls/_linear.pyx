@@ -16,7 +16,8 @@ classes each would be as large as W).
 
 from cython.parallel cimport prange
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.math cimport NAN
+from libc.stdint cimport int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from fastcls._losses cimport loss_function
@@ -191,6 +192,10 @@ cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_
     for i in range(first, end):
         row = row_number(job, start + i)
         slopes = job.S + i * K
+        if <uint64_t> job.y[row] >= <uint64_t> job.n_classes:  # no class: no loss, which every solver stops at
+            for m in range(job.n_models):
+                job.losses[i * job.n_models + m] = NAN
+            continue
         for m in range(job.n_models):
             job.losses[i * job.n_models + m] = job.loss(slopes + m * job.n_classes, job.n_classes, job.y[row], job.options)
         if job.weights != NULL:

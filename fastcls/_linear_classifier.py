@@ -19,10 +19,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
 from . import _validation_linear as checks
+from ._fitted import of_one_fit, publish
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
 from ._safetensors import Arrays, Saved, expect
-from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
+from ._validation import CheckedRows, InputError, check_classes, check_finite, check_labels, check_number, check_rows
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 
@@ -230,19 +231,24 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
                              f"{len(some)} to train on; give more rows")
         return np.sort(mixed[n:]), np.sort(mixed[:n])
 
-    def _keep(self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult) -> None:
-        """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was."""
+    def _keep(
+        self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult,
+        before: np.ndarray | None = None,
+    ) -> None:
+        """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was.
+
+        `before` is the loss history of earlier calls of `partial_fit`.
+        """
         # Not by the BLAS, whose rounding may follow the number of threads.
         gradient_norm = math.sqrt(float(np.square(problem.value_and_gradient(result.W)[1]).sum()))
-        remember_features(self, X)
-        self.classes_ = classes
-        self.coef_, self.intercept_ = problem.to_raw(result.W)
-        self.loss_history_ = np.array(result.loss_history)
-        self.val_history_ = np.array(result.val_history)
-        self.n_iter_ = result.n_iter
-        self.learning_rate_ = result.learning_rate
-        self.center_, self.scale_ = np.broadcast_to(problem.center, problem.n_features).copy(), float(problem.scale)
-        self.gradient_norm_ = gradient_norm
+        coef, intercept = problem.to_raw(result.W)
+        history = np.array(result.loss_history) if before is None else np.append(before, result.loss_history)
+        publish(
+            self, X, classes_=classes, coef_=coef, intercept_=intercept, loss_history_=history,
+            val_history_=np.array(result.val_history), n_iter_=result.n_iter if before is None else len(history),
+            learning_rate_=result.learning_rate, center_=np.broadcast_to(problem.center, problem.n_features).copy(),
+            scale_=float(problem.scale), gradient_norm_=gradient_norm,
+        )  # fmt: skip
 
     @available_if(_learns_by_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
@@ -283,12 +289,10 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             changes["learning_rate"] = rate
         start = problem.from_raw(self.coef_, self.intercept_) if not is_first else self._start(problem, random_state)
         result = self._solver(problem.n_samples, random_state, **changes).minimize(problem, start)
-        history = np.zeros(0) if is_first else self.loss_history_
-        self._keep(X, known, problem, result)
-        self.loss_history_ = np.append(history, self.loss_history_)
-        self.n_iter_ = len(self.loss_history_)
+        self._keep(X, known, problem, result, before=np.zeros(0) if is_first else self.loss_history_)
         return self
 
+    @of_one_fit
     def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, np.ndarray, np.ndarray]:
         """The full loss of the fitted model on some rows, and its gradient.
 
@@ -330,6 +334,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         checks.check_finite_scores(scores)
         return scores
 
+    @of_one_fit
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores W x + b.
 
@@ -346,6 +351,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
+    @of_one_fit
     def predict(self, X: Any) -> np.ndarray:
         """The label with the largest score, of equal ones the first in ``classes_``.
 
@@ -375,9 +381,13 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.intercept_ = expect(arrays, "intercept", (len(self.classes_),))
         self.loss_history_ = expect(arrays, "loss_history", (None,))
         self.n_features_in_ = self.coef_.shape[1]
+        check_finite(self.coef_, "coef")
+        check_finite(self.intercept_[None], "intercept")
         self.n_iter_ = int(values["n_iter"])
         self.learning_rate_ = None if values["learning_rate"] is None else float(values["learning_rate"])
         if "center" in arrays:
             self.center_ = expect(arrays, "center", (self.n_features_in_,))
             self.val_history_ = expect(arrays, "val_history", (None,)) if "val_history" in arrays else np.zeros(0)
             self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
+            check_finite(self.center_[None], "center")
+            check_number("scale", self.scale_, minimum=0, strict=True)

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _rows_files, _search, _threads
 from ._files import digest
+from ._fitted import live, of_one_fit, publish
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
 from ._search import Take
@@ -25,6 +26,7 @@ from ._validation import (
     STORED_TYPES,
     InputError,
     check_algorithm,
+    check_finite,
     check_magnitude,
     check_metric,
     check_more_rows,
@@ -32,7 +34,6 @@ from ._validation import (
     check_number,
     check_rows,
     one_of,
-    remember_features,
 )
 from .metrics import METRICS
 from .persistence import SaveMixin, save
@@ -61,14 +62,14 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     _rows: Rows
     _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
-    _unread: tuple[str, str] | None = None  # digest of rows a loaded model has yet to read, and the model's path
+    _unread: dict[str, Any] | None = None  # rows a loaded model has yet to read: their digest, its path, whether it has
     n_samples_fit_: int
     effective_metric_: str
 
     @property
     def search_report_(self) -> SearchReport | None:
         """The calling thread's last search with this estimator: path, threads, pairs, seconds; None before."""
-        return _last_reports.by_estimator.get(self)
+        return _last_reports.by_estimator.get(live(self))
 
     def _check_options(self) -> str:
         check_algorithm(self.algorithm)
@@ -99,9 +100,10 @@ class Neighbors(SaveMixin, BaseEstimator):
         """What a fit leaves, all at once and last: one that was refused or stopped has left the estimator as it was."""
         n_threads = _threads.effective(self.n_jobs)
         _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
-        if not (more and self.__sklearn_is_fitted__()):
-            remember_features(self, X)
-        self.__dict__.update(_rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric, **fitted)
+        publish(
+            self, None if more and self.__sklearn_is_fitted__() else X,
+            _rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric, **fitted,
+        )  # fmt: skip
 
     def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""
@@ -116,7 +118,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         n_visible = self.n_samples_fit_ - (0 if hidden is None else int(hidden.sum()))
         k = check_n_neighbors(k, n_visible - (X is None), excluded=X is None)
         S, indices, report = self._search(None if checked is None else Rows.of(checked), k, hidden, take)
-        _last_reports.by_estimator[self] = report
+        _last_reports.by_estimator[live(self)] = report
         return S, indices
 
     def _search(
@@ -144,6 +146,7 @@ class Neighbors(SaveMixin, BaseEstimator):
             S, indices = _without_self(0, S, indices)
         return S, indices, report
 
+    @of_one_fit
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
@@ -173,6 +176,7 @@ class Neighbors(SaveMixin, BaseEstimator):
             return indices
         return METRICS[self.effective_metric_].finish(S), indices
 
+    @of_one_fit
     def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> csr_matrix:
         """The nearest training rows of every query as a sparse matrix, whose rows list them nearest first.
 
@@ -252,16 +256,33 @@ class Neighbors(SaveMixin, BaseEstimator):
             whole, unread = arrays.unread("X")
             chunks = [expect({"X": whole}, "X", (None, None), STORED_TYPES)]
         self._rows = Rows(chunks)
-        self._unread = None if unread is None else (unread, os.fspath(arrays.path))
+        path = os.fspath(arrays.path)
+        self._unread = None if unread is None else {"digest": unread, "path": path, "checked": False}
         self.n_samples_fit_, self.n_features_in_ = self._rows.n_rows, self._rows.n_features
         self.effective_metric_ = check_metric(self.metric, self.p, self.metric_params)
+        if unread is None:
+            self._check_values()
 
     def _check_bytes(self) -> None:
         """Before anything is made of rows that were not read when the model was loaded: they are as they were saved."""
-        if self._unread is None:
+        if self._unread is None or self._unread["checked"]:
             return
-        wanted, path = self._unread
-        if digest(*self._rows.chunks) != wanted:
+        path = self._unread["path"]
+        if digest(*self._rows.chunks) != self._unread["digest"]:
             raise InputError(f"the training rows of the model {shown(path)} are not as they were saved (their checksum is "
                              "another); save or copy it again")
-        self._unread = None
+        try:
+            self._check_values()
+        except InputError as error:
+            raise InputError(
+                f"the training rows of the model {shown(path)} cannot be used: {error}; then save it again"
+            ) from None
+        self._unread["checked"] = True  # for all who share this state
+
+    def _check_values(self) -> None:
+        """Rows of a model's file must be finite, and small enough for their metric, as those of a fit."""
+        start = 0
+        for chunk in self._rows.chunks:
+            largest = METRICS[self.effective_metric_].max_abs(chunk.shape[1]) if chunk.dtype == np.float64 else np.inf
+            check_finite(chunk, "X", largest, start)
+            start += len(chunk)

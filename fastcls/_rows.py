@@ -72,9 +72,10 @@ class Rows:
             chunks[first:] = [np.asarray(np.concatenate(chunks[first:]))]
             copied_bytes += size
         notes = tuple(dict.fromkeys((*self.notes, *more.notes)))
-        filters = {name: made and replace(made, chunks=made.chunks[:first]) for name, made in self.filters.items()}
-        norms = {name: of_chunks[:first] for name, of_chunks in self._norms.items()}
-        statistics = {name: of_chunks[:first] for name, of_chunks in self._statistics.items()}
+        # copies: searches in other threads add to these
+        filters = {name: made and replace(made, chunks=made.chunks[:first]) for name, made in dict(self.filters).items()}
+        norms = {name: of_chunks[:first] for name, of_chunks in dict(self._norms).items()}
+        statistics = {name: of_chunks[:first] for name, of_chunks in dict(self._statistics).items()}
         known = (filters, dict(self.learned_rows), dict(self.left_out), norms, statistics)
         return Rows(chunks, copied_bytes, notes, *known)
 

@@ -19,6 +19,10 @@ from ._shown import reason, shown
 from ._validation import InputError
 
 
+class RowsFileError(InputError):
+    """The file of rows that a model names is not there as it was."""
+
+
 def map_under(X: Any) -> np.memmap | None:
     """The memory map of a named file that an array's numbers lie in, if they lie in one."""
     while isinstance(X, np.ndarray):
@@ -70,7 +74,7 @@ def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
 
     Raises
     ------
-    InputError
+    RowsFileError
         For a file that is missing, no regular one, or of another size than when the model was saved.
     ValueError
         For a description that is none, or that names a file elsewhere.
@@ -92,20 +96,24 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     try:
         regular = stat.S_ISREG(path.lstat().st_mode)
         if not regular:
-            raise InputError(f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file")
+            raise RowsFileError(
+                f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file"
+            )
         # a link that came since is not followed, a pipe not waited for
         flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
             there = os.fstat(file.fileno()).st_size
             if there != size:
-                raise InputError(
+                raise RowsFileError(
                     f"the file of a model's rows, {shown(path)}, has {there:,} bytes; it had {size:,} when the model was "
                     "saved: put that file there, or save the model again"
                 )
             rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
     except OSError as error:
-        raise InputError(f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into "
-                         "the folder of the model, which was saved with rows='beside'") from None
+        raise RowsFileError(
+            f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
+            "the model, which was saved with rows='beside'"
+        ) from None
     if not rows.flags.aligned:
         raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")
     return rows

@@ -15,6 +15,7 @@ from . import _brute, _cascade, _memory, _threads, _tree, simd
 from ._rows import Rows
 from ._run import Run
 from ._search_report import SearchReport
+from ._validation import check_found
 from .metrics import METRICS
 
 Progress = Callable[[int, int], None]
@@ -169,6 +170,7 @@ def search(
             if n_done < len(Q):
                 runs.append(brute_force())
                 runs[-1].run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
+            check_found(S[room], k)
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
     notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())

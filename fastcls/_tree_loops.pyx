@@ -14,6 +14,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
 from fastcls._panels cimport Heaps
+from fastcls._shapes cimport check_search
 from fastcls._simd.isas cimport pair_fn, search_kernels
 from fastcls._topk cimport is_before, offer
 
@@ -368,6 +369,11 @@ def search(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int 
     heap_S_out, heap_index_out : (n_queries, k), heaps as in _topk.pxd
     counts_out : (n_threads, 8), added to: nodes bounded, S computed; the rest keeps threads out of each other's cache lines
     """
+    check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
+                 heap_S_out.shape[0], heap_index_out.shape[0], heap_S_out.shape[1], heap_index_out.shape[1], 1,
+                 counts_out.shape[0], n_threads)
+    if order.shape[0] != X.shape[0] or boxes.shape[2] * fastcls_type_bytes[X_storage] != X.shape[1]:
+        raise ValueError(f"a tree of {order.shape[0]} rows of {boxes.shape[2]} features for {X.shape[0]} others")
     cdef Tree tree
     cdef Heaps heaps
     cdef Py_ssize_t query

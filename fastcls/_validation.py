@@ -251,6 +251,7 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
     check_present(y)
     y = column_or_1d(y, warn=True)
+    check_characters(y, name)
     if len(y) != n_rows:
         raise InputError(
             f"{name} has {len(y)} labels for {n_rows} rows of X; inconsistent numbers of samples: "
@@ -267,6 +268,22 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
         raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
     return classes, codes.astype(np.int64).reshape(-1)
+
+
+_LAST_CHARACTER = 0x10FFFF
+
+
+def check_characters(labels: np.ndarray, name: str) -> None:
+    """Refuse strings of NumPy's with numbers that are no characters: Python cannot make strings of them."""
+    if labels.dtype.kind != "U" or not labels.size or not labels.itemsize:
+        return
+    numbers = np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
+    if numbers.max() > _LAST_CHARACTER:
+        row = int(np.argmax(numbers > _LAST_CHARACTER)) // (labels.itemsize // 4)
+        raise InputError(
+            f"{name} holds a string with number {int(numbers.max()):#x}, which is no character (0x10ffff is the last), "
+            f"first at {row}; its bytes are damaged or of another type: make the labels again"
+        )
 
 
 def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -387,6 +404,28 @@ def check_vote_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
         bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
         raise InputError(f"weights gave {bad:g}; wanted finite weights of at least 0 for every distance, 0 included")
     return weights
+
+
+def check_votes(n_bad: int, n_classes: int) -> None:
+    """Refuse votes of neighbours whose labels are no classes: they come from arrays or files that changed since."""
+    if n_bad:
+        raise InputError(
+            f"the neighbours of {n_bad} queries have labels beyond the {n_classes} classes: the model's labels, or the file "
+            "they lie in, were changed after fit or load; fit or load the model again"
+        )
+
+
+def check_found(S: np.ndarray, k: int) -> None:
+    """Refuse neighbours (n_queries, k), nearest first, where a query has fewer than k rows at a distance that is a number.
+
+    Rows are checked when they come, but they are referenced: what is written into them later shows here.
+    """
+    short = ~(S[:, -1] < np.inf)
+    if short.any():
+        raise InputError(
+            f"a query has fewer than {k} training rows at a finite distance: rows given earlier hold NaN, infinity or too "
+            "large values now; they are not copied, so leave them as they are, or use fit(..., copy=True)"
+        )
 
 
 def check_n_jobs(n_jobs: Any) -> None:

@@ -11,6 +11,18 @@ cdef inline int64_t label_of(const int64_t *labels, const int64_t *codes, Py_ssi
     return labels[neighbor] if codes == NULL else codes[labels[neighbor]]
 
 
+cdef inline bint are_classes(const int64_t *labels, const int64_t *codes, Py_ssize_t n_codes, Py_ssize_t k,
+                             Py_ssize_t n_classes) noexcept nogil:
+    """Whether the labels of all k neighbours can index the classes. Codes may lie in a file that somebody writes into."""
+    cdef Py_ssize_t neighbor
+    for neighbor in range(k):
+        if codes != NULL and <uint64_t> labels[neighbor] >= <uint64_t> n_codes:
+            return False
+        if <uint64_t> label_of(labels, codes, neighbor) >= <uint64_t> n_classes:
+            return False
+    return True
+
+
 cdef inline void vote_weighted(const int64_t *labels, const int64_t *codes, const double *weights, const int64_t *ks,
                                Py_ssize_t n_ks, bint nearest, double *total, Py_ssize_t n_classes,
                                int64_t *winners_out, uint8_t *tied_out) noexcept nogil:

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from . import _kernels, _threads
-from ._validation import check_vote_weights
+from ._validation import check_vote_weights, check_votes
 from .metrics import METRICS
 
 __all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
@@ -75,9 +75,10 @@ def vote(
     winners = np.empty((n_queries, len(ks)), dtype=np.int64)
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))
-    _kernels.vote(
+    n_bad = _kernels.vote(
         labels, codes, _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64),
         tie_break == "nearest", winners, tied, totals, n_classes,
         np.empty((n_threads, n_classes + _APART)), n_threads,
     )  # fmt: skip
+    check_votes(n_bad, n_classes)
     return winners, tied.view(bool), totals

@@ -9,8 +9,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _threads
+from ._fitted import of_one_fit, publish
 from ._safetensors import Arrays, Saved, expect
-from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
+from ._validation import check_labels, check_magnitude, check_present, check_rows
 from ._validation_linear import check_switch
 from .metrics import METRICS
 from .persistence import SaveMixin
@@ -73,10 +74,9 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         rows = check_rows(X, "X").rows
         check_magnitude(rows, "X", "l2")
         classes, codes = check_labels(y, len(rows))
-        remember_features(self, X)
-        return self._average(rows, classes, codes)
+        return self._average(rows, classes, codes, X)
 
-    def _average(self, rows: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> NearestClassMean:
+    def _average(self, rows: np.ndarray, classes: np.ndarray, codes: np.ndarray, X: Any = None) -> NearestClassMean:
         """The fit of checked rows; every class has a row."""
         center = np.zeros(rows.shape[1])
         if self.center:
@@ -89,9 +89,7 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
             order = np.argsort(codes[some], kind="stable")
             present, starts = np.unique(codes[some][order], return_index=True)
             sums[present] += np.add.reduceat(self._prepared(rows[some], center)[order], starts, axis=0)
-        self.classes_, self.center_ = classes, center
-        self.n_features_in_ = rows.shape[1]
-        self.means_ = sums / np.bincount(codes)[:, None]
+        publish(self, rows if X is None else X, classes_=classes, center_=center, means_=sums / np.bincount(codes)[:, None])
         return self
 
     def _check_options(self) -> None:
@@ -119,6 +117,7 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
             S[some] = _brute.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
         return S
 
+    @of_one_fit
     def predict(self, X: Any) -> np.ndarray:
         """The class of the nearest mean for every query, of equally near ones the first in `classes_`: (n_queries,).
 
@@ -129,6 +128,7 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         nearest = self._distances(X).argmin(axis=1)
         return self.classes_[nearest]
 
+    @of_one_fit
     def decision_function(self, X: Any) -> np.ndarray:
         """Minus the distance to each mean: float64 (n_queries, n_classes).
 
@@ -144,3 +144,5 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         self.means_ = expect(arrays, "means", (len(self.classes_), None))
         self.n_features_in_ = self.means_.shape[1]
         self.center_ = expect(arrays, "center", (self.n_features_in_,))
+        for name, array in (("means", self.means_), ("center", self.center_[None])):
+            check_magnitude(array, name, "l2")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._fitted import of_one_fit
 from ._linear_classifier import LinearClassifier
 from ._linear_docs import PARAMETERS_AND_ATTRIBUTES
 from ._moments import center_and_scale
@@ -82,6 +83,7 @@ class SoftmaxClassifier(LinearClassifier):
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         return "softmax", {}
 
+    @of_one_fit
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of every class: exp(s_k) / sum_j exp(s_j).
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _validation_linear as checks
 from . import optim
+from ._fitted import fitted_attributes, frozen, publish
 from ._folds import make_folds
 from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
@@ -124,17 +125,18 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
                 f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
                 "iterations with a gradient above tol: raise max_iter or tol", ConvergenceWarning, stacklevel=2,
             )  # fmt: skip
-        self._choose(settings, np.array(scores), np.array(losses))
-        best = self._estimator(**self.best_params_)
+        made = frozen(self)
+        made._choose(settings, np.array(scores), np.array(losses))
+        best = self._estimator(**made.best_params_)
         begun = time.perf_counter()
         best.fit(rows.rows, labels, sample_weight)
-        self.refit_time_ = time.perf_counter() - begun
-        remember_features(self, X)
+        made.refit_time_ = time.perf_counter() - begun
         remember_features(best, X)
-        self.best_estimator_ = best
-        self.classes_, self.n_splits_ = classes, len(folds)
-        self.coef_, self.intercept_ = best.coef_, best.intercept_
-        self.loss_history_, self.n_iter_ = best.loss_history_, best.n_iter_
+        made.best_estimator_ = best
+        made.classes_, made.n_splits_ = classes, len(folds)
+        made.coef_, made.intercept_ = best.coef_, best.intercept_
+        made.loss_history_, made.n_iter_ = best.loss_history_, best.n_iter_
+        publish(self, X, **fitted_attributes(made))
         return self
 
     def _folds(self, labels: np.ndarray, codes: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _search, _threads
+from ._fitted import frozen, of_one_fit
 from ._neighbors import Neighbors
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
@@ -89,7 +90,7 @@ class NearestNeighbors(Neighbors):
         ----------
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
-            undefined; `copy=True` protects.
+            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
         y : ignored
         copy : bool
         """
@@ -114,7 +115,8 @@ class NearestNeighbors(Neighbors):
         InputError
             For rows of another type or width; the estimator stays as it was.
         """
-        self._remember(X, *self._checked_growth(X, copy), more=True)
+        now = frozen(self)
+        now._remember(X, *now._checked_growth(X, copy), more=True)
         return self
 
 
@@ -198,7 +200,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         ----------
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
-            undefined; `copy=True` protects.
+            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
         y : array-like of shape (n_rows,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_rows,), optional
@@ -241,19 +243,20 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         """
         self._check_vote_options()
         check_present(y)
-        rows, metric = self._checked_growth(X, copy)
-        known = getattr(self, "classes_", None)
-        n_before = 0 if known is None else self.n_samples_fit_
+        now = frozen(self)
+        rows, metric = now._checked_growth(X, copy)
+        known = getattr(now, "classes_", None)
+        n_before = 0 if known is None else now.n_samples_fit_
         labels, codes = check_labels(y, rows.n_rows - n_before)
         known, places = check_classes(classes, labels, known)
         codes, given = places[codes], check_sample_weight(sample_weight, len(codes))
         if n_before:
-            before = self._sample_weight
+            before = now._sample_weight
             if len(given) or len(before):
                 given = np.concatenate([_or_ones(before, n_before), _or_ones(given, len(codes))])
-            codes = np.concatenate([self._codes, codes])
+            codes = np.concatenate([now._codes, codes])
         weights = self._votes_of_rows(given, known, codes)
-        self._remember(
+        now._remember(
             X, rows, metric, more=True, classes_=known, _codes=codes, _sample_weight=given, _row_weights=weights
         )
         return self
@@ -301,6 +304,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         self._find(X, None, take)
         return winners, tied, totals
 
+    @of_one_fit
     def predict(self, X: Any = None) -> np.ndarray:
         """The label of every query by the weighted majority of its nearest training rows.
 
@@ -316,6 +320,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         winners, _, _ = self._vote(X)
         return self.classes_[winners]
 
+    @of_one_fit
     def predict_proba(self, X: Any = None) -> np.ndarray:
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
@@ -326,6 +331,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         nobody = sums == 0
         return np.where(nobody, 1.0 / len(self.classes_), totals / np.where(nobody, 1.0, sums))
 
+    @of_one_fit
     def predict_ties(self, X: Any = None) -> np.ndarray:
         """Whether the vote of each query was tied: bool (n_queries,)."""
         return self._vote(X)[1]
@@ -338,7 +344,8 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
 
     def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         super()._restore_state(arrays, values)
-        self._codes = expect(arrays, "codes", (self.n_samples_fit_,), ("int64",))
+        # in memory, not in the file: what is written into that later shall index nothing
+        self._codes = np.array(expect(arrays, "codes", (self.n_samples_fit_,), ("int64",)))
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
             raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")
         given = expect(arrays, "sample_weight", (self.n_samples_fit_,)) if "sample_weight" in arrays else None

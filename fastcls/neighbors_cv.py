@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _threads
+from ._fitted import fitted_attributes, frozen, publish
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import Folds, make_folds
 from ._rows import Rows
@@ -130,7 +131,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         check_number("temperature", self.temperature, minimum=0, strict=True)
         algorithm, n_threads = check_algorithm(self.algorithm), _threads.effective(self.n_jobs)
         check_present(y)
-        checked = check_rows(X, "X", estimator=self, reset=True)
+        checked = check_rows(X, "X")
         for name in metrics:
             check_magnitude(checked.rows, "X", name)
         classes, codes = check_labels(y, len(checked.rows))
@@ -153,17 +154,18 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         ]
         # (metrics, topk, rules, ks, folds) -> (topk, settings, folds)
         of_settings = np.swapaxes(accuracy, 0, 1).reshape(len(_TOPK), len(params), -1)
-        self._choose(params, folds, *of_settings)
+        made = frozen(self)
+        made._choose(params, folds, *of_settings)
         best = KNeighborsClassifier(
             temperature=self.temperature, tie_break=self.tie_break, class_weight=self.class_weight,
-            algorithm=self.algorithm, n_jobs=self.n_jobs, **self.best_params_,
+            algorithm=self.algorithm, n_jobs=self.n_jobs, **made.best_params_,
         )  # fmt: skip
         begun = time.perf_counter()
-        self.best_estimator_ = best.fit(checked.rows, labels, sample_weight)
-        self.refit_time_ = time.perf_counter() - begun
-        self.search_time_, self.classes_, self.n_splits_ = seconds, classes, folds.n_folds
-        remember_features(self, X)
-        remember_features(self.best_estimator_, X)
+        made.best_estimator_ = best.fit(checked.rows, labels, sample_weight)
+        made.refit_time_ = time.perf_counter() - begun
+        made.search_time_, made.classes_, made.n_splits_ = seconds, classes, folds.n_folds
+        remember_features(best, X)
+        publish(self, X, **fitted_attributes(made))
         return self
 
     def _choose(self, params: list[dict[str, Any]], folds: Folds, top1: np.ndarray, top5: np.ndarray) -> None:

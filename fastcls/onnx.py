@@ -22,6 +22,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import __version__
 from ._files import replacing
+from ._fitted import frozen
 from ._validation import InputError, one_of
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .persistence import _plain
@@ -80,6 +81,7 @@ def export(
 def to_onnx(model: Any, *, dtype: str = "float32", metadata: Mapping[str, Any] | None = None) -> Any:
     """The same as an ``onnx.ModelProto`` in memory; parameters and errors as for `export`."""
     _check_model(model)
+    model = frozen(model)
     one_of("dtype", dtype, DTYPES)
     labels = _labels(model.classes_)
     properties = _properties(model, getattr(model, "metadata_", {}) if metadata is None else metadata)

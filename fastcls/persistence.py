@@ -27,9 +27,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._files import replacing
+from ._fitted import frozen
+from ._rows_files import RowsFileError
 from ._safetensors import Arrays, Saved, read_header, write
 from ._shown import reason, shown
-from ._validation import InputError
+from ._validation import InputError, check_characters
 
 __all__ = ["SaveMixin", "load", "save"]
 
@@ -48,6 +50,8 @@ CLASSES = {
 _OF_THE_MACHINE = ("checkpoint", "resume")
 
 _LABEL_ITEM_BYTES = 1 << 16
+#: Bytes of all classes in memory, and how many of them a byte of their text may mean: strings of "<U100" take 400 each.
+_LABEL_BYTES, _LABEL_BYTES_OF_TEXT = 1 << 26, 64
 #: kind of a dtype -> Python types its labels have in the header
 _LABEL_TYPES: dict[str, Any] = {
     "b": bool, "i": int, "u": int, "f": (int, float), "U": str, "O": (str, bool, int, float),
@@ -152,22 +156,39 @@ def _plain(value: Any, where: str) -> Any:
 def _encoded_classes(classes: Any) -> dict[str, Any] | None:
     if classes is None:
         return None
+    check_characters(classes, "classes_")
     kind, values = classes.dtype.kind, classes.tolist()
     if kind not in _LABEL_TYPES or not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
         raise InputError(
             f"classes_ has dtype {classes.dtype} with labels a model file cannot hold; wanted numbers or strings: fit "
             "with y.astype(str)"
         )
-    return {"dtype": classes.dtype.newbyteorder("<").str, "values": _plain(values, "classes_")}
+    stored = {"dtype": classes.dtype.newbyteorder("<").str, "values": _plain(values, "classes_")}
+    if _is_too_wide(classes.dtype, stored):
+        raise InputError(
+            f"classes_ has dtype {classes.dtype}, far wider than its {len(classes)} labels need, and load refuses such a "
+            "file; fit with labels of a narrower type, such as np.array(y.tolist())"
+        )
+    return stored
+
+
+def _is_too_wide(dtype: np.dtype[Any], stored: dict[str, Any]) -> bool:
+    """Whether classes would take more memory than a file of this size can mean."""
+    size = dtype.itemsize * len(stored["values"])
+    return dtype.itemsize > _LABEL_ITEM_BYTES or (
+        size > _LABEL_BYTES and size > _LABEL_BYTES_OF_TEXT * len(json.dumps(stored["values"]))
+    )
 
 
 def _decoded_classes(stored: Any) -> np.ndarray | None:
     if stored is None:
         return None
     dtype, values = np.dtype(stored["dtype"]), stored["values"]
-    kind, size = dtype.kind, dtype.itemsize
-    if kind not in _LABEL_TYPES or size > _LABEL_ITEM_BYTES or not isinstance(values, list) or not values:
+    kind = dtype.kind
+    if kind not in _LABEL_TYPES or not isinstance(values, list) or not values:
         raise ValueError("classes of no known type")
+    if _is_too_wide(dtype, stored):
+        raise ValueError(f"{len(values)} classes of {dtype} take more memory than a file of this size can mean")
     if not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
         raise ValueError("classes of another type than the file says")
     restored = np.array(values, dtype=dtype.newbyteorder("="))
@@ -234,6 +255,7 @@ def save(
     name = type(model).__name__
     if name not in CLASSES or type(model) is not _class_of(name):
         raise InputError(f"{name} cannot be saved; wanted one of fastcls's own estimators: {', '.join(CLASSES)}")
+    model = frozen(model)
     check_is_fitted(model)
     arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if beside else model._saved_state()
     header = _header(model, metadata, values)
@@ -282,7 +304,7 @@ def load(path: str | os.PathLike[str]) -> Any:
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
         return _restored(header["class"], parts, Arrays(path, header))
-    except InputError:  # rows in a file of their own, which is not there as it was
+    except RowsFileError:  # the model itself is sound
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)

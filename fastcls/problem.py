@@ -49,8 +49,8 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     X must be C-contiguous and of a type that the compiled core stores.
     """
     n_classes, n_features = W.shape
-    if X.shape[1] != n_features:  # the compiled loop would read past the weights
-        raise ValueError(f"rows of {X.shape[1]} features, weights of {n_features}")
+    if X.shape[1] != n_features or b.shape != (n_classes,):  # the compiled loop would read past the weights
+        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
     weights = np.zeros((n_classes, padded(n_features)))
     weights[:, :n_features] = W
     data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], _linear.REALS["float64"]
@@ -65,6 +65,12 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
             n_threads,
         )
     return scores
+
+
+def _private(numbers: np.ndarray) -> np.ndarray:
+    made = numbers.copy()
+    made.flags.writeable = False
+    return made
 
 
 class LinearProblem:
@@ -133,8 +139,10 @@ class LinearProblem:
         # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
         self.X = X.rows if isinstance(X, _validation.CheckedRows) else _validation.check_rows(X).rows
         self.n_features = self.X.shape[1]
-        self.y, self.n_classes = checks.check_codes(y, len(self.X), n_classes)
-        self.rows = None if rows is None else checks.check_row_numbers(rows, len(self.X))
+        y, self.n_classes = checks.check_codes(y, len(self.X), n_classes)
+        # They index memory in the compiled loops: copies that nobody changes.
+        self.y = _private(y)
+        self.rows = None if rows is None else _private(checks.check_row_numbers(rows, len(self.X)))
         self.n_samples = len(self.X) if self.rows is None else len(self.rows)
         weights = checks.check_sample_weight(sample_weight, len(self.X))
         self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)

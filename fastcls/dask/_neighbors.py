@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from .. import neighbors
+from .._fitted import live, publish
 from .._neighbors import _last_reports, _without_self
 from .._search import Take
 from .._validation import (
@@ -22,7 +23,6 @@ from .._validation import (
     check_n_neighbors,
     check_number,
     check_rows,
-    remember_features,
 )
 from .._validation_dask import check_client, check_n_shards
 from .._validation_linear import check_sample_weight
@@ -110,10 +110,10 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         hidden = None if weights is None or weights.all() else weights == 0
         crew = _crew_of(client, source, n_shards, hidden, asked)
         shards = crew.ask(lambda: [crew.submit(i, _work.describe) for i in range(n_shards)]).results()
-        remember_features(self, source)
-        self.__dict__.update(
-            _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards, n_samples_fit_=source.n_rows,
-            effective_metric_=metric, classes_=classes, _codes=codes, _sample_weight=given, _row_weights=weights,
+        publish(
+            self, source, _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards,
+            n_samples_fit_=source.n_rows, effective_metric_=metric, classes_=classes, _codes=codes, _sample_weight=given,
+            _row_weights=weights,
         )  # fmt: skip
         return self
 
@@ -127,7 +127,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         crew: Crew | None = self.__dict__.get("_crew")
         if crew is None or crew.client.status != "running":
             crew = _crew_of(check_client(self.client), self._source, len(self.shards_), self._hidden, self._asked_at_fit)
-            self._crew = crew
+            live(self)._crew = crew
         return crew
 
     def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -170,7 +170,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         for left in waiting:
             finish(*left)
         pairs = n_queries * self.n_samples_fit_
-        _last_reports.by_estimator[self] = one_report(tuple(reports), time.perf_counter() - begun, pairs, n_queries)
+        _last_reports.by_estimator[live(self)] = one_report(tuple(reports), time.perf_counter() - begun, pairs, n_queries)
         return S, indices
 
     def _blocks(self, crew: Crew, X: Any, k: int) -> Iterator[Any]:

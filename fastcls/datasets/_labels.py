@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._shown import shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation import InputError, check_characters
 from fastcls.datasets._common import log
 
 
@@ -42,6 +42,7 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     if y.dtype.kind == "S":
         return np.array([label.decode("utf-8", "backslashreplace") for label in y.tolist()])
     if y.dtype.kind == "U":
+        check_characters(y, what)
         return np.asarray(y)
     if y.dtype.kind == "O" and all(isinstance(label, str) for label in y):
         return np.array([str(label) for label in y])

@@ -37,10 +37,12 @@ INTEGER_PAIR(dot_u8_pair_scalar, uint8_t, uint32_t, uint64_t, p * q)
 INTEGER_PAIR(dot_i8_pair_scalar, int8_t, int32_t, int64_t, p * q)
 
 /* IEEE half: sign, 5 bits of exponent (bias 15), 10 of mantissa; a zero exponent means mantissa x 2^-24. Written with
-   integers so that no flush-to-zero mode set by another library can touch subnormals. Input is finite. */
+   integers so that no flush-to-zero mode set by another library can touch subnormals. The last exponent, of infinity and NaN,
+   becomes the last of a double: rows are finite when they come, but may be written into later. */
 static inline double widen_f16(uint16_t half) {
     const uint64_t sign = (uint64_t)(half >> 15) << 63, exponent = (half >> 10) & 31, mantissa = half & 1023;
-    const uint64_t bits = sign | (exponent + 1008) << 52 | mantissa << 42;
+    const uint64_t last = exponent == 31 ? 1008 : 0;
+    const uint64_t bits = sign | (exponent + 1008 + last) << 52 | mantissa << 42;
     double normal;
     memcpy(&normal, &bits, sizeof normal);
     const double subnormal = (double)(int64_t)mantissa * (sign ? -0x1p-24 : 0x1p-24);

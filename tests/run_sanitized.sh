@@ -1,0 +1,35 @@
+#!/bin/sh
+# The compiled modules under AddressSanitizer and UndefinedBehaviorSanitizer, in a temporary copy of the sources:
+#
+#     tests/run_sanitized.sh [files] [pytest arguments ...]
+#
+# First the tests of search, vote, filter, folds and models, or those that are named; then so many mutated model files (10,000).
+# The first error of memory or of undefined behaviour ends the process with a report.
+set -eu
+
+here=$(cd "$(dirname "$0")/.." && pwd)
+folder=${FASTCLS_SANITIZED:-$(mktemp -d)}
+count=${1:-10000}
+[ $# -gt 0 ] && shift
+if [ $# -eq 0 ]; then
+    set -- tests/test_changed_rows.py tests/test_mutated_models.py tests/test_concurrent_fits.py tests/test_votes.py \
+        tests/test_search.py tests/test_narrow.py tests/test_tree.py tests/test_filter.py tests/test_filter_hostile.py \
+        tests/test_growth.py tests/test_neighbors.py tests/test_neighbors_cv.py tests/test_persistence.py \
+        tests/test_linear_problem.py
+fi
+
+mkdir -p "$folder"
+tar -C "$here" --exclude=./build --exclude='*.so' --exclude='*.c' --exclude=./.git --exclude=__pycache__ -cf - \
+    setup.py pyproject.toml README.md LICENSE fastcls tests docs | tar -C "$folder" -xf -
+cp "$here"/tests/*.c "$folder"/tests/
+cd "$folder"
+CC="${CC:-gcc} -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer -g1" \
+    python setup.py build_ext --inplace > build.log 2>&1 || { tail -n 20 build.log; exit 1; }
+
+# Python's own arena would hide what lies next to an array; memory it never frees is no leak of ours.
+preload="$(${CC:-gcc} -print-file-name=libasan.so) $(${CC:-gcc} -print-file-name=libubsan.so)"
+export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2048:${ASAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
+export PYTHONMALLOC=malloc PYTHONPATH="$folder"
+LD_PRELOAD="$preload" python -m pytest -q -p no:cacheprovider "$@"
+LD_PRELOAD="$preload" python tests/_mutated_models.py "$count"
