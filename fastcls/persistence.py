@@ -44,8 +44,8 @@ CLASSES = {
     "SoftmaxClassifier": "fastcls.linear",
 }
 
-#: Parameters that no file holds and none is taken from: a path of the machine that trained, where a fit would write.
-_OF_THE_MACHINE = ("checkpoint", "resume")
+#: Parameters that no file holds and none is taken from: the training machine's threads, where fit writes.
+_OF_THE_MACHINE = ("checkpoint", "resume", "n_jobs")
 
 _LABEL_ITEM_BYTES = 1 << 16
 #: kind of a dtype -> Python types its labels have in the header
