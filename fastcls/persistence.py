@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._files import replacing
+from ._files import holds_model, replacing
+from ._rows_files import map_under
 from ._safetensors import Arrays, Saved, read_header, write
 from ._shown import reason, shown
 from ._validation import InputError
@@ -237,8 +238,16 @@ def save(
     check_is_fitted(model)
     arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if beside else model._saved_state()
     header = _header(model, metadata, values)
-    with replacing(path, "the model") as file:
+    with replacing(path, "the model", inputs=_files_of_rows(model), is_model=True) as file:
         write(file, arrays, header)
+
+
+def _files_of_rows(model: Any) -> list[str]:
+    """The files that hold the model's training rows; not a model that it was loaded from, which a new one may replace."""
+    rows = getattr(model, "_rows", None)
+    maps = [] if rows is None else [map_under(chunk) for chunk in rows.chunks]
+    files = dict.fromkeys(str(mapped.filename) for mapped in maps if mapped is not None)
+    return [file for file in files if not holds_model(file)]
 
 
 # reading ---------------------------------------------------------------------------------------------

@@ -50,7 +50,7 @@ def test_more_threads_than_four_a_processor_are_never_started(n_jobs):
     fastcls.SoftmaxClassifier(max_iter=1, n_jobs=n_jobs).fit(X, Y).predict(X)
     fastcls.knn(X, X, 1, n_jobs=n_jobs)
     fastcls.pairwise_distances(X[:9], X, n_jobs=n_jobs)
-    fastcls.evaluate_k(X, Y, [1], cv=2, n_jobs=n_jobs)
+    fastcls.evaluate_k(X, Y, X, Y, [1], n_jobs=n_jobs)
     assert _threads.effective(1) == 1
     assert _threads.notes() == ()
     assert _threads.effective(-(10**5000)) == 1
