@@ -98,6 +98,23 @@ def write_text(text: str, path: str | os.PathLike[str], what: str) -> None:
         beside.write_text(text, encoding="utf-8")
 
 
+def read_small(path: str | os.PathLike[str], most: int) -> bytes:
+    """The content of a small file that a user's folder may hold: a regular one of at most `most` bytes.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is a pipe or a device (which is not waited for), or is larger.
+    """
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | getattr(os, "O_NONBLOCK", 0))) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", os.fspath(path))
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"larger than {most:,} bytes", os.fspath(path))
+    return content
+
+
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Whether something is there that is written into, never replaced: a device, a pipe, an open file."""
     try:

@@ -180,6 +180,13 @@ def _decoded_classes(stored: Any) -> np.ndarray | None:
 
 
 def _header(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
+    try:
+        return _described(model, metadata, values)
+    except RecursionError:
+        raise InputError("metadata is nested too deeply for a model file; give lists and dicts of a few levels") from None
+
+
+def _described(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
     from . import __version__
 
     given = {name: value for name, value in model.get_params(deep=False).items() if name not in _OF_THE_MACHINE}
