@@ -136,6 +136,26 @@ def test_a_chunk_that_expands_beyond_its_shape_is_refused_unread(name, tmp_path,
         datasets.load(tmp_path / "set.zarr")
 
 
+def test_a_chunk_in_a_shard_that_expands_beyond_its_shape_is_refused(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    X, y = np.arange(2000, dtype=np.uint8).reshape(100, 20), np.arange(100) % 3
+    group = zarr.create_group(str(tmp_path / "set.zarr"))
+    for key, array in (("X", X), ("y", y)):
+        made = group.create_array(key, shape=array.shape, dtype=array.dtype, chunks=(10, *array.shape[1:]),
+                                  shards=(50, *array.shape[1:]), compressors=zarr.codecs.GzipCodec())  # fmt: skip
+        made[:] = array
+    assert np.array_equal(datasets.load(tmp_path / "set.zarr").X, X)
+    assert np.array_equal(np.concatenate(list(datasets.zarr_parts(tmp_path / "set.zarr" / "X", part_bytes=1))), X)
+    shard = tmp_path / "set.zarr" / "X" / "c" / "1" / "0"
+    content = shard.read_bytes()
+    bomb = gzip.compress(bytes(4 * MB), 1)
+    index = bytearray(content[-84:])
+    index[32:48] = struct.pack("<QQ", len(content) - 84, len(bomb))
+    shard.write_bytes(content[:-84] + bomb + index)
+    with pytest.raises(InputError, match="expands to more"):
+        datasets.load(tmp_path / "set.zarr")
+
+
 @POSIX
 @pytest.mark.parametrize("name", ["X/.zattrs", "X/c/0/9", "y/.zmetadata"])
 def test_a_pipe_in_a_zarr_array_is_not_waited_for(name, tmp_path):

@@ -188,6 +188,18 @@ def _codecs_3(given: Any, folder: Path) -> list[str]:
     return found
 
 
+def _of_shards(folder: Path) -> tuple[list[str], list[str]]:
+    """The codecs of the chunks in a shard and of its index, where shards are not packed once more, and end with it."""
+    try:
+        given = _json(folder / "zarr.json")["codecs"]
+        inside = given[0]["configuration"]
+        if len(given) > 1 or inside.get("index_location", "end") != "end":
+            raise InputError(f"{shown(folder)} has shards that are packed, or begin with their index; write it again")
+        return _codecs_3(inside["codecs"], folder), _codecs_3(inside["index_codecs"], folder)
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:  # as in `_head`
+        raise _damaged(folder, reason(error)) from None
+
+
 def _damaged(path: Path, what: str) -> InputError:
     return InputError(f"{shown(path)} is no sound zarr metadata ({what}); write it again")
 
@@ -235,8 +247,14 @@ def _taken(array: Any, first: int, stop: int, folder: Path) -> np.ndarray:
     codecs, size = _head(folder)["codecs"], math.prod(array.chunks)
     # Text has no size of its own; a filter may have made the numbers wider.
     most = max(_MOST_TEXT, 64 * size) if "vlen-utf8" in codecs else max(array.dtype.itemsize, 8) * size + 4096
-    if "sharding_indexed" not in codecs:
-        check_chunks(folder, codecs, first // array.chunks[0], -(-stop // array.chunks[0]), most)
+    shards = getattr(array, "shards", None)
+    rows = (shards or array.chunks)[0]
+    files = first // rows, -(-stop // rows)
+    if shards is None:
+        check_chunks(folder, codecs, *files, most)
+    else:
+        inner, index = _of_shards(folder)
+        check_chunks(folder, inner, *files, most, a_shard=math.prod(shards) // size, index_codecs=index)
     try:
         return np.asarray(array[first:stop])
     except Exception as error:  # a chunk that is cut short, or no longer there

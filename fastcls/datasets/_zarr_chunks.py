@@ -12,9 +12,9 @@ import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from fastcls._shown import reason, shown
 from fastcls._validation import InputError
@@ -24,7 +24,6 @@ _HEADS = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 _NUMBERS = re.compile(r"\d+(?:[./]\d+)*")
 #: Codecs that make fewer bytes into more.
 PACKERS = ("blosc", "zlib", "gzip", "bz2", "lzma", "zstd", "lz4")
-_CHECKSUMS = ("crc32", "adler32", "crc32c")
 
 
 def check_files(folder: Path) -> None:
@@ -36,8 +35,18 @@ def check_files(folder: Path) -> None:
                 raise InputError(f"{shown(path)} is a pipe, a device or a broken link; wanted a zarr array's files alone")
 
 
-def check_chunks(folder: Path, codecs: list[str], first: int, stop: int, most: int) -> None:
-    """Refuse chunks of these numbers (of the first dimension) that expand to more than `most` bytes."""
+def check_chunks(
+    folder: Path, codecs: list[str], first: int, stop: int, most: int, *, a_shard: int = 0, index_codecs: Sequence[str] = ()
+) -> None:
+    """Refuse chunks that expand to more than `most` bytes, in files of these numbers of the first dimension.
+
+    Parameters
+    ----------
+    codecs : list of str
+        Of a chunk.
+    a_shard : int
+        Chunks in a file, where files are shards; their index is packed by `index_codecs`.
+    """
     packers = [codec for codec in codecs if codec in PACKERS]
     if len(packers) > 1:
         raise InputError(f"{shown(folder)} is packed twice ({' and '.join(packers)}); write it again with one of them")
@@ -45,10 +54,14 @@ def check_chunks(folder: Path, codecs: list[str], first: int, stop: int, most: i
         return
     for path in _chunk_files(folder, first, stop):
         try:
-            size = _expands_to(path, packers[0], codecs, most)
-        except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, struct.error) as error:
+            with path.open("rb") as file:
+                sizes = [
+                    _expands_to(file, begin, end, packers[0], codecs[-1], most)
+                    for begin, end in (_in_shard(path, file, a_shard, index_codecs) if a_shard else [(0, _size(path))])
+                ]
+        except (OSError, EOFError, ValueError, IndexError, zlib.error, lzma.LZMAError, struct.error) as error:
             raise InputError(f"{shown(path)} is no chunk that can be read ({reason(error)}); write it again") from None
-        if size > most:
+        if max(sizes, default=0) > most:
             raise InputError(f"{shown(path)} expands to more than the {most:,} bytes of a chunk; write the array again")
 
 
@@ -64,21 +77,32 @@ def _chunk_files(folder: Path, first: int, stop: int) -> Iterator[Path]:
                 yield path
 
 
-def _expands_to(path: Path, packer: str, codecs: list[str], most: int) -> int:
+def _size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def _in_shard(path: Path, file: IO[bytes], n_chunks: int, index_codecs: Sequence[str]) -> list[tuple[int, int]]:
+    """Begin and end of every chunk of a shard, from the index at its end: offset and length of each, all ones for none."""
+    if list(index_codecs) not in (["bytes"], ["bytes", "crc32c"]):
+        raise ValueError("an index that is packed")
+    tail = 4 * (len(index_codecs) - 1)
+    if _size(path) < 16 * n_chunks + tail:
+        raise ValueError("no index of a shard")
+    file.seek(-16 * n_chunks - tail, os.SEEK_END)
+    index = struct.iter_unpack("<QQ", file.read(16 * n_chunks))
+    return [(offset, offset + length) for offset, length in index if length != 2**64 - 1]
+
+
+def _expands_to(file: IO[bytes], begin: int, end: int, packer: str, last: str, most: int) -> int:
     """Bytes that a chunk says it expands to, or does; something above `most` if it is more."""
-    with path.open("rb") as file:
-        if codecs[-1] != packer and packer in ("blosc", "lz4", "zstd") and codecs[-1] in ("crc32", "adler32"):
-            file.seek(4)  # format 2 puts these before the bytes, format 3 its crc32c behind
-        start = file.tell()
-        head = file.read(18)
-        if packer == "blosc":
-            return int(struct.unpack_from("<I", head, 4)[0])
-        if packer == "lz4":
-            return int(struct.unpack_from("<I", head)[0])
-        if packer == "zstd":
-            return _size_of_zstd(head)
-        file.seek(start + 4 if codecs[-1] in ("crc32", "adler32") else start)
-        return _counted(file, packer, most)
+    begin += 4 * (last in ("crc32", "adler32"))  # format 2 puts these before the bytes, format 3 its crc32c behind
+    file.seek(begin)
+    if packer in ("zlib", "gzip", "bz2", "lzma"):
+        return _counted(file, end - begin, packer, most)
+    head = file.read(18)
+    if packer == "zstd":
+        return _size_of_zstd(head)
+    return int(struct.unpack_from("<I", head, 4 if packer == "blosc" else 0)[0])
 
 
 def _size_of_zstd(head: bytes) -> int:
@@ -94,19 +118,20 @@ def _size_of_zstd(head: bytes) -> int:
     return int.from_bytes(head[at : at + length], "little") + (256 if length == 2 else 0)
 
 
-def _counted(file: Any, packer: str, most: int) -> int:
+def _counted(file: IO[bytes], n_packed: int, packer: str, most: int) -> int:
     made: Any = {"zlib": lambda: zlib.decompressobj(47), "gzip": lambda: zlib.decompressobj(47),
                  "bz2": bz2.BZ2Decompressor, "lzma": lzma.LZMADecompressor}[packer]  # fmt: skip
     done, decoder, rest = 0, made(), b""
     while done <= most:
-        packed = rest or file.read(_PIECE)
+        packed = rest
         if not packed and getattr(decoder, "needs_input", True):
-            break
+            packed = file.read(min(_PIECE, n_packed))
+            n_packed -= len(packed)
+            if not packed:
+                break
         done += len(decoder.decompress(packed, _PIECE))
         rest = getattr(decoder, "unconsumed_tail", b"")
         if decoder.eof:  # another member may follow
             rest = decoder.unused_data
             decoder = made()
-            if not rest and not (rest := file.read(_PIECE)):
-                break
     return done
