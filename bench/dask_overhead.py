@@ -20,6 +20,7 @@ import numpy as np
 import fastcls
 import fastcls.dask
 from fastcls import _threads, simd
+from fastcls._files import write_text
 
 from . import data
 from .measure import machine
@@ -107,7 +108,7 @@ def run(arguments: list[str] | None = None) -> dict:
         if name == "1 workers":
             verdict = f", target {TARGET:.0%}: {'met' if search / alone - 1 < TARGET else 'NOT met'}"
         print(f"{name:>10}: fit {of['fit'][0]:.2f} s, search {search:.3f} s ({search / alone - 1:+.1%}{verdict})")
-    asked.out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_text(json.dumps(figures, indent=1) + "\n", asked.out, "the figures")
     return figures
 
 

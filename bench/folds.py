@@ -22,6 +22,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier as TheirClassifier
 
 from fastcls import KNeighborsClassifierCV, NearestNeighbors, _threads, datasets, simd
+from fastcls._files import write_text
 
 from .measure import machine
 
@@ -94,7 +95,7 @@ def main() -> None:
     for metric in asked.metrics.split(","):
         found = measured(data.X, data.y, metric, asked.rounds)
         known[metric] = {**here, **found}
-        RESULTS.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+        write_text(json.dumps(known, indent=1) + "\n", RESULTS, "the figures")
         median = {name: statistics.median(taken) for name, taken in found["seconds"].items()}
         print(metric, ", ".join(f"{name} {taken:.2f} s" for name, taken in median.items()))
         for name, (ratio, target) in found["ratios"].items():

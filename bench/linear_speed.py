@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fastcls import LinearProblem, datasets, optim, simd
+from fastcls._files import write_text
 from fastcls.linear import center_and_scale
 
 from .measure import machine
@@ -240,9 +241,9 @@ def main():
             measured[name] = {"ours": ours, "rivals": rivals, "more": more, "date": datetime.date.today().isoformat(),
                               "machine": machine(), "isa": simd.active()}
             print(name, json.dumps(measured[name]), file=sys.stderr, flush=True)
-            file.write_text(json.dumps(measured, indent=1) + "\n")
+            write_text(json.dumps(measured, indent=1) + "\n", file, "the figures")
     text = markdown(measured)
-    file.with_suffix(".md").write_text(text)
+    write_text(text, file.with_suffix(".md"), "the table")
     print(text)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fastcls import _threads, simd
+from fastcls._files import write_text
 from fastcls.protocols import knn_eval
 
 from .measure import machine
@@ -77,7 +78,7 @@ def main() -> None:
                     "fastcls float32": [[100 * row["top1"], 100 * row["top5"]] for row in same],
                     "torch": list(before["published"]["percent"].values())},
     }  # fmt: skip
-    RESULTS.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_text(json.dumps(figures, indent=1) + "\n", RESULTS, "the figures")
     print(json.dumps(figures, indent=1))
 
 

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fastcls._files import write_text
+
 from .child import DISTURBED
 from .data import NotHereError
 from .measure import Bench, brief
@@ -98,10 +100,10 @@ def run(name: str, only: list[str], n_threads: int, keep_rivals: bool, results: 
         if not only or work.name in only:
             _measure_row(bench, work, measured)
             for path, what in ((file, measured), (of_rivals, {**known, **bench.known})):
-                path.write_text(json.dumps(what, indent=1, sort_keys=path == of_rivals) + "\n")
+                write_text(json.dumps(what, indent=1, sort_keys=path == of_rivals) + "\n", path, "the figures")
     rows = [measured[work.name] for work in works if work.name in measured]
     text = markdown(name, rows)
-    file.with_suffix(".md").write_text(text)
+    write_text(text, file.with_suffix(".md"), "the table")
     return text
 
 

@@ -17,6 +17,7 @@ def config() -> dict[str, Any]:
     return {
         "openmp": _kernels.HAS_OPENMP,
         "threads": _threads.effective(None),
+        "thread_notes": list(_threads.notes()),
         "isa": simd.active(),
         "isas_available": simd.available(),
         "isas_built": simd.built(),
@@ -56,7 +57,7 @@ def show_config() -> None:
     kernels = f"{facts['isa']} in use; can run here: {', '.join(facts['isas_available'])}"
     lines = {
         "OpenMP": ", ".join([openmp, *facts["openmp_runtime"]]),
-        "threads": str(facts["threads"]),
+        "threads": "; ".join([str(facts["threads"]), *facts["thread_notes"]]),
         "kernels": kernels + (f"; built, cannot run here: {', '.join(cannot)}" if cannot else ""),
         "BLAS": (", ".join(facts["blas"]) or "none found") + " (NumPy's and SciPy's; no answer depends on it)",
         "machine": facts["machine"],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -127,8 +125,8 @@ class Basis:
             )  # fmt: skip
 
         if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
-            with _threads.one_blas_thread(), ThreadPoolExecutor(n_threads) as pool:
-                list(pool.map(encode_block, blocks(n, d), itertools.repeat(1)))
+            with _threads.one_blas_thread():
+                list(_threads.in_pool(lambda block: encode_block(block, 1), blocks(n, d), n_threads))
         else:
             for block in blocks(n, d):
                 encode_block(block, n_threads)

@@ -35,18 +35,13 @@ cdef extern from "search/scalar.h" nogil:
     widen_fn fastcls_widen[5]
     Py_ssize_t fastcls_type_bytes[5]
 
-cdef extern from *:
-    """
-    #ifdef _OPENMP
-    #include <omp.h>
-    #define FASTCLS_HAS_OPENMP 1
-    #else
-    #define FASTCLS_HAS_OPENMP 0
-    #define omp_get_max_threads() 1
-    #endif
-    """
-    int omp_get_max_threads() noexcept nogil
+cdef extern from "threads.h" nogil:
+    int omp_get_max_threads() noexcept
     int FASTCLS_HAS_OPENMP
+    size_t fastcls_openmp_address() noexcept
+    bint fastcls_openmp_was_used() noexcept
+    Py_ssize_t fastcls_threads_that_start(Py_ssize_t wanted, size_t stack) noexcept
+    void fastcls_start_team(int n_threads) noexcept
 
 TYPES = {"uint8": FASTCLS_U8, "int8": FASTCLS_I8, "float16": FASTCLS_F16, "float32": FASTCLS_F32,
          "float64": FASTCLS_F64}
@@ -59,6 +54,30 @@ HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
 def openmp_limit():
     """Threads the OpenMP runtime of this module would use now: what threadpoolctl lowers. 1 without OpenMP."""
     return omp_get_max_threads()
+
+
+def openmp_address():
+    """An address inside the OpenMP runtime of this module, of whatever file it was taken; 0 where that is not known."""
+    return fastcls_openmp_address()
+
+
+def openmp_was_used():
+    """Whether this thread has had a parallel region of that runtime, in this process or before it was forked."""
+    return fastcls_openmp_was_used()
+
+
+def threads_that_start(Py_ssize_t wanted, size_t stack):
+    """How many of `wanted` threads, each with `stack` bytes (0: the default), can be alive at once; they end again."""
+    cdef Py_ssize_t made
+    with nogil:
+        made = fastcls_threads_that_start(wanted, stack)
+    return made
+
+
+def start_team(int n_threads):
+    """One parallel region that does nothing: OpenMP makes the threads of the team."""
+    with nogil:
+        fastcls_start_team(n_threads)
 
 
 cdef Rows rows_of(const uint8_t[:, ::1] data, int storage, int arithmetic, const double[::1] norms) noexcept nogil:

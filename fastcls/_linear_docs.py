@@ -95,7 +95,7 @@ PARAMETERS_AND_ATTRIBUTES = """
     verbose : int
         Above 0: one printed line an epoch.
     n_jobs : int, optional
-        Threads; the fitted model is the same bytes for any number.
+        Threads, at most four times the usable processors; the fitted model is the same bytes for any number.
 
     Attributes
     ----------

@@ -8,6 +8,7 @@ came, what was wanted, what to do. Checks that are knowledge of one file format 
 from __future__ import annotations
 
 import logging
+import numbers
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -430,7 +431,7 @@ def check_found(S: np.ndarray, k: int) -> None:
 
 def check_n_jobs(n_jobs: Any) -> None:
     """Refuse what is no number of threads."""
-    if n_jobs is not None and (isinstance(n_jobs, bool) or not hasattr(n_jobs, "__index__") or n_jobs == 0):
+    if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
         raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
 
 

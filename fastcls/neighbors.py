@@ -55,7 +55,8 @@ class NearestNeighbors(Neighbors):
     leaf_size, metric_params
         Accepted for scikit-learn's sake, not used.
     n_jobs : int, optional
-        Threads. None: OMP_NUM_THREADS, else all usable cores. The answer does not depend on it.
+        Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
+        not depend on it, and no model file holds it.
 
     Attributes
     ----------
@@ -147,7 +148,8 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
     leaf_size, metric_params
         Accepted for scikit-learn's sake, not used.
     n_jobs : int, optional
-        Threads. None: OMP_NUM_THREADS, else all usable cores. The answer does not depend on it.
+        Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
+        not depend on it, and no model file holds it.
 
     Attributes
     ----------

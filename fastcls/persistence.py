@@ -26,9 +26,9 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._files import replacing
+from ._files import holds_model, replacing
 from ._fitted import frozen
-from ._rows_files import RowsFileError
+from ._rows_files import RowsFileError, map_under
 from ._safetensors import Arrays, Saved, read_header, write
 from ._shown import reason, shown
 from ._validation import InputError, check_characters
@@ -46,8 +46,8 @@ CLASSES = {
     "SoftmaxClassifier": "fastcls.linear",
 }
 
-#: Parameters that no file holds and none is taken from: a path of the machine that trained, where a fit would write.
-_OF_THE_MACHINE = ("checkpoint", "resume")
+#: Parameters that no file holds and none is taken from: the training machine's threads, where fit writes.
+_OF_THE_MACHINE = ("checkpoint", "resume", "n_jobs")
 
 _LABEL_ITEM_BYTES = 1 << 16
 #: Bytes of all classes in memory, and how many of them a byte of their text may mean: strings of "<U100" take 400 each.
@@ -200,6 +200,13 @@ def _decoded_classes(stored: Any) -> np.ndarray | None:
 
 
 def _header(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
+    try:
+        return _described(model, metadata, values)
+    except RecursionError:
+        raise InputError("metadata is nested too deeply for a model file; give lists and dicts of a few levels") from None
+
+
+def _described(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
     from . import __version__
 
     given = {name: value for name, value in model.get_params(deep=False).items() if name not in _OF_THE_MACHINE}
@@ -259,8 +266,16 @@ def save(
     check_is_fitted(model)
     arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if beside else model._saved_state()
     header = _header(model, metadata, values)
-    with replacing(path, "the model") as file:
+    with replacing(path, "the model", inputs=_files_of_rows(model), is_model=True) as file:
         write(file, arrays, header)
+
+
+def _files_of_rows(model: Any) -> list[str]:
+    """The files that hold the model's training rows; not a model that it was loaded from, which a new one may replace."""
+    rows = getattr(model, "_rows", None)
+    maps = [] if rows is None else [map_under(chunk) for chunk in rows.chunks]
+    files = dict.fromkeys(str(mapped.filename) for mapped in maps if mapped is not None)
+    return [file for file in files if not holds_model(file)]
 
 
 # reading ---------------------------------------------------------------------------------------------

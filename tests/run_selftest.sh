@@ -36,7 +36,7 @@ echo "nine planted faults found"
 # A processor with AVX-512 VNNI but without AVX-VNNI has the same instruction in another encoding.
 if [ "$(uname -m)" = x86_64 ] && grep -qw avx512_vnni /proc/cpuinfo && ! grep -qw avx_vnni /proc/cpuinfo; then
   "$CC" "${flags[@]}" -O3 -S tests/kernels_selftest.c -o "$room/as.s"
-  sed -i 's/{vex} vpdpbusd/vpdpbusd/' "$room/as.s"
+  sed -i 's/{vex}[[:space:]]\+vpdpbusd/vpdpbusd/' "$room/as.s"
   "$CC" "$room/as.s" -o "$room/reencoded" -lm
   echo "== avxvnni in AVX-512's encoding"
   "$room/reencoded" --pretend avxvnni | grep '^avxvnni: .*as wanted'

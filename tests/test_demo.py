@@ -326,6 +326,17 @@ def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tm
         assert handshake(url, url.rstrip("/"), token) == 101
         for stranger in ("http://example.com", "http://127.0.0.1:1", url.rstrip("/") + ".example.com"):
             assert handshake(url, stranger, token) == 403
+        port = url.rstrip("/").rpartition(":")[2]
+        for host in ("localhost", "LOCALHOST", f"localhost:{port}", "127.0.0.1"):
+            assert status(url, "/", f"Host: {host}") == 200
+        # what a page of another site sends whose name leads here since it was loaded, to every route
+        for path in ("/", "/autoload.js", "/metadata", "/ws", "/static/js/bokeh.min.js", "/favicon.ico", "/nothing"):
+            for host in (f"evil.example:{port}", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
+                         "[::ffff:7f00:1", "127.0.0.1@evil.example", "0.0.0.0", "10.0.0.1"):  # fmt: skip
+                assert status(url, path, f"Host: {host}") in (400, 403), (path, host)
+            assert status(url, path, "Host: localhost", f"Origin: http://evil.example:{port}") == 403
+        assert handshake(url, f"http://evil.example:{port}", token, host=f"evil.example:{port}") == 403
+        assert handshake(url, url.rstrip("/"), token, host=f"evil.example:{port}") == 403
     finally:
         server.send_signal(signal.SIGINT)
         _, errors = server.communicate(timeout=20)
@@ -371,13 +382,22 @@ def test_a_run_leaves_a_point_that_is_dragged_alone_and_locks_the_weights_it_wri
     assert (view.controller.state.W == W).all()
 
 
-def handshake(url, origin, token):
+def handshake(url, origin, token, host=None):
     """The status that a web socket of a page of this origin gets."""
-    host = url.split("/")[2]
+    host = host or url.split("/")[2]
     lines = ["GET /ws HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
              "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Sec-WebSocket-Protocol: bokeh, {token}",
              f"Origin: {origin}"]  # fmt: skip
-    with socket.create_connection(host.split(":"), timeout=10) as connection:
+    return answered(url, lines)
+
+
+def status(url, path, *headers):
+    """The status of a plain request."""
+    return answered(url, [f"GET {path} HTTP/1.1", *headers, "Connection: close"])
+
+
+def answered(url, lines):
+    with socket.create_connection(url.split("/")[2].split(":"), timeout=10) as connection:
         connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
         return int(connection.recv(100).split()[1])
 

@@ -19,7 +19,7 @@ if spoil == "yes":  # a writer that writes into the file itself, as many do
     import contextlib, pathlib, tempfile
     from fastcls import persistence
     @contextlib.contextmanager
-    def writing_into(path, what):
+    def writing_into(path, what, **options):
         with tempfile.TemporaryDirectory() as room:
             beside = pathlib.Path(room, "new")
             yield beside

@@ -34,6 +34,21 @@ def test_every_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers():
                 assert re.search(rf"^{name}: {kind}: [1-9]\d+ values as wanted$", part, re.MULTILINE), part
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the C self-test needs Linux: guarded pages, /proc/cpuinfo")
+@pytest.mark.skipif(not shutil.which("clang"), reason="no clang on this machine")
+def test_clang_compiles_every_kernel_without_a_warning(tmp_path):
+    (tmp_path / "threads_selftest.c").write_text('#define _GNU_SOURCE\n#include "threads.h"\nint main(void) { return 0; }\n')
+    flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-ffp-contract=off", "-DBLOCK_BYTES=4096"]
+    flags += ["-I", TESTS.parent / "fastcls/_simd"]
+    for source in (TESTS / "cascade_selftest.c", TESTS / "linear_selftest.c", tmp_path / "threads_selftest.c"):
+        subprocess.run(["clang", *flags, "-c", source, "-o", tmp_path / "o"], check=True)
+    test = tmp_path / "test"
+    subprocess.run(["clang", *flags, "-O1", TESTS / "kernels_selftest.c", "-o", test, "-lm"], check=True)
+    said = subprocess.run([test], capture_output=True, text=True, check=True).stdout
+    for name in simd.available():
+        assert re.search(rf"^{name}: {KINDS[0]}: [1-9]\d+ values as wanted$", said, re.MULTILINE), said
+
+
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="this is an aarch64 machine: its own self-test covers it")
 @pytest.mark.skipif(not shutil.which("aarch64-linux-gnu-gcc"), reason="no aarch64-linux-gnu-gcc on this machine")
 @pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="no qemu-aarch64 on this machine")

@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from fastcls._files import is_special
 from fastcls._validation import InputError
 from fastcls.demo import require_bokeh
 
@@ -18,7 +19,7 @@ def show(name: str, state: str | None, port: int, browser: bool, export: Path | 
     if export is None:
         serve(name, state, port, browser)
         return
-    if os.path.lexists(export) and not force:
+    if os.path.lexists(export) and not is_special(export) and not force:
         raise InputError(f"{export} exists: name another file, or replace it with --force")
     from fastcls.demo._export import export as write
 

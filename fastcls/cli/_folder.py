@@ -19,11 +19,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+from .._files import read_small
 from .._shown import reason
 from .._shown import shown as quoted
 from .._validation import InputError
 from ._checks import MODELS
 from ._text import printable
+
+#: bytes: what of these names is larger was not written by a run
+_MOST_RESULTS, _MOST_REPORT = 1 << 26, 1 << 28
 
 #: how a report begins; see report.html.j2
 _OUR_REPORT = b'<meta name="generator" content="fastcls">'
@@ -46,17 +50,16 @@ def own_files(folder: Path) -> set[str]:
     it: another file under one of these names is somebody's own.
     """
     try:
-        with open(folder / "results.json", encoding="utf-8") as stream:
-            results = json.load(stream)
+        results = json.loads(read_small(folder / "results.json", _MOST_RESULTS))
         ours = type(results["schema"]) is int and str(results["command"]).startswith("fastcls run ")
         models = [name for name in results["models"] if name in MODELS]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
     if not ours:
         return set()
     wanted = {"results.json", *(f"models/{name}.safetensors" for name in models)}
-    with contextlib.suppress(OSError), open(folder / "report.html", "rb") as report:
-        if _OUR_REPORT in report.read(4096):
+    with contextlib.suppress(OSError):
+        if _OUR_REPORT in read_small(folder / "report.html", _MOST_REPORT)[:4096]:
             wanted.add("report.html")
     return {name for name in wanted if (folder / name).is_file() and not (folder / name).is_symlink()}
 

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._files import replacing
+from .._shown import shown
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
 from ..datasets._folder import is_split, natural_key
@@ -59,7 +60,7 @@ class Named:
 
 def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json: bool) -> None:
     """Print (or write to ``out``) path, label and probability or score of every image or row of ``data``, in its order."""
-    with _destination(out) as write:
+    with _destination(out, [str(model_path), *data]) as write:
         model = load_model(model_path)
         if not hasattr(model, "predict"):
             raise InputError(f"{str(model_path)!r} holds a {type(model).__name__}, which names no class: give a classifier")
@@ -77,15 +78,27 @@ def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json:
 
 
 @contextmanager
-def _destination(out: Path | None) -> Iterator[Callable[[str], Any]]:
+def _destination(out: Path | None, inputs: Sequence[str]) -> Iterator[Callable[[str], Any]]:
     """The function that writes the answer: to stdout, or to a file that is refused here if it cannot be written."""
     if out is not None:
-        with replacing(out, "the predictions") as beside:
+        _refuse_place_in_data(out, inputs)
+        with replacing(out, "the predictions", inputs=inputs) as beside:
             yield lambda text: beside.write_text(text, encoding="utf-8")
     else:
         if hasattr(sys.stdout, "reconfigure"):  # file names may hold what the terminal's encoding does not
             sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout.write
+
+
+def _refuse_place_in_data(out: Path, inputs: Sequence[str]) -> None:
+    """Of the folders that are read, only a file that is text may be replaced, such as earlier predictions."""
+    place = Path(os.path.realpath(out))
+    if not place.is_file() or place.suffix.lower() in (".csv", ".json", ".txt"):
+        return
+    for folder in inputs:
+        if os.path.isdir(folder) and place.is_relative_to(os.path.realpath(folder)):
+            raise InputError(f"cannot write the predictions to {shown(out)}: it is a file of the data {shown(folder)}; name "
+                             "another file")
 
 
 # where the rows come from ---------------------------------------------------------------------------------------------

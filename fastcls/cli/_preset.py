@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import protocols
+from .._files import write_text
 from ..datasets import Dataset
 from ..protocols import ProtocolTable
 from . import _course, _results
@@ -36,7 +37,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
         "seconds": seconds,
     }  # fmt: skip
     plain: dict[str, Any] = _results.as_plain(results)
-    _results.write_text(_results.as_json(plain), room / "results.json", "results.json")
+    write_text(_results.as_json(plain), room / "results.json", "results.json")
     return plain
 
 

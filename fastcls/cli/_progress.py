@@ -7,6 +7,7 @@ one line at its end.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -129,12 +130,14 @@ class Progress:
 
         # a thread, not the reports themselves: a step that cannot report (one long fit) must not look dead
         speaker = threading.Thread(target=speak, daemon=True)
-        speaker.start()
+        with contextlib.suppress(RuntimeError):  # where no thread can be made the step is only silent
+            speaker.start()
         try:
             yield report
         finally:
             over.set()
-            speaker.join()
+            if speaker.ident is not None:
+                speaker.join()
         if state["spoke"]:
             self.line(f"{title}: done in {time.perf_counter() - begun:.0f} s")
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from fastcls.display import _style
 
+from .._files import write_text
 from ._checks import MODELS
 from ._lecture import lecture
 from ._linear import GRADIENT_TOLERANCE
 from ._outcome import Outcome
-from ._results import write_text
 from ._sections import choices, errors, figures
 from ._table import best_model, setting, tied_with_best
 from ._words import listed, percent, seconds

@@ -15,13 +15,11 @@ import math
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .._config import config
-from .._files import replacing
 
 #: raised whenever a field changes its meaning or goes; new fields do not raise it
 SCHEMA = 1
@@ -103,9 +101,3 @@ def as_plain(value: Any) -> Any:
 def as_json(results: Any) -> str:
     """``results`` as the text of results.json. ASCII only: names from data cannot reach a terminal as commands."""
     return json.dumps(as_plain(results), indent=2, allow_nan=False) + "\n"
-
-
-def write_text(text: str, path: Path, what: str) -> None:
-    """Write ``text`` to ``path``: whole or not at all, and the old file stays until then."""
-    with replacing(path, what) as beside:
-        beside.write_text(text, encoding="utf-8")

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from .._files import write_text
 from .._shown import shown
 from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
@@ -353,4 +354,4 @@ def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progres
         one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
     with progress.step("drawing the report"):
         write_report(outcome, room / "report.html")
-    _results.write_text(_results.as_json(outcome.results), room / "results.json", "the results")
+    write_text(_results.as_json(outcome.results), room / "results.json", "the results")

@@ -104,7 +104,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     names = _X, _y, _X_test, _y_test = _names_among(there, file, labels)
     extra = [key for key in ("class_names", "image_shape") if key in there]
     wanted_keys = [key for key in names if key in there and not (key == _y and labels is not None)]
-    arrays = read_npz(file, [*wanted_keys, *extra])
+    arrays = read_npz(file, [*wanted_keys, *extra], [(_X, _y), (_X_test, _y_test)])
     return _assemble(
         arrays[_X],
         arrays[_y] if labels is None else _given_labels(labels),

@@ -58,7 +58,7 @@ class ImageCache:
 
     def read(self, n: int) -> tuple[np.ndarray, list[str]] | None:
         """The pixels (n, h, w, c) as a memory map, and what was said of them when they were decoded; or None."""
-        if self.path is None or not self.path.is_file():
+        if self.path is None or not self.path.is_file() or not self.path.with_suffix(".txt").is_file():
             return None
         try:
             pixels = read_npy(self.path)

@@ -145,6 +145,9 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
     except ImportError:
         raise InputError("fetching needs pooch, which is not installed; pip install 'fastcls[fetch]'") from None
     pooch.get_logger().setLevel("WARNING")  # what is worth a word is logged here
+    for there in (folder / file, folder / f"{file}.part"):
+        if os.path.lexists(there) and not there.is_file():  # opened, a pipe would be waited for
+            raise InputError(f"{shown(there)} is no regular file; remove it, or give another folder")
     failures = []
     for address in addresses:
         try:

@@ -6,13 +6,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from threading import Event
 from typing import NamedTuple
 
 import numpy as np
 
+from fastcls import _threads
 from fastcls._shown import as_text, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._cache import ImageCache
@@ -25,6 +25,7 @@ Progress = Callable[[int, int], object]
 DEFAULT_SIZE = 32
 _LARGEST_KEPT = 256
 _LARGEST_SIZE = 4096
+_MOST_THREADS = 16  # decode at once
 _PIECE = 32  # images a thread takes at a time
 _WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
 
@@ -232,9 +233,9 @@ def _decode_all(
     refused: list[str] = []
     seen: Counter[Facts] = Counter()
     reader = _Reader(image_size)
-    with quiet_pillow(), ThreadPool(_n_threads()) as pool:
+    with quiet_pillow():
         pieces = [files[i : i + _PIECE] for i in range(0, len(files), _PIECE)]
-        for decoded in pool.imap(reader.read, pieces):
+        for decoded in _threads.in_pool(reader.read, pieces, min(_MOST_THREADS, _threads.processors())):
             for picture in decoded:
                 if isinstance(picture, str):
                     refused.append(picture)
@@ -307,9 +308,3 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.nd
             X[i] = fitted if fitted.ndim == 3 else fitted[:, :, None]  # grey is repeated over the channels
             pictures[i] = None  # frees it: the list and X together never hold all pixels twice
     return X
-
-
-def _n_threads() -> int:
-    from joblib import cpu_count
-
-    return min(16, cpu_count())

@@ -16,6 +16,7 @@ from typing import IO, cast
 
 import numpy as np
 
+from fastcls import _memory
 from fastcls._shown import reason, shown
 from fastcls._validation import InputError
 from fastcls.datasets._common import existing_path, file_size, name_of
@@ -93,12 +94,13 @@ def _load_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray, tuple[i
     if images is None or labels is None:
         missing = f"{part}-images-idx3-ubyte" if images is None else f"{part}-labels-idx1-ubyte"
         raise InputError(f"{shown(folder)} has no {missing} (or {missing}.gz); wanted {_WANTED}")
-    pixels, codes = read_idx(images, 3), read_idx(labels, 1)
-    if len(pixels) != len(codes):
+    n_images, n_labels = idx_shape(images, 3)[0], idx_shape(labels, 1)[0]
+    if n_images != n_labels:  # said by their first bytes, before anything is unpacked
         raise InputError(
-            f"{shown(images)} has {len(pixels):,} images and {shown(labels)} has {len(codes):,} labels; "
+            f"{shown(images)} has {n_images:,} images and {shown(labels)} has {n_labels:,} labels; "
             "wanted as many labels as images"
         )
+    pixels, codes = read_idx(images, 3), read_idx(labels, 1)
     if codes.max() > 9:
         row = int(np.argmax(codes > 9))
         raise InputError(f"{shown(labels)}: label {codes[row]} at row {row}; wanted labels 0 to 9")
@@ -114,19 +116,44 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
     InputError
         If the file is not IDX, of another type or number of dimensions, empty, or a byte too short or too long.
     """
+    shape = idx_shape(path, n_dims)
+    offset = 4 + 4 * n_dims
+    if path.suffix != ".gz":
+        return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape)
+    try:
+        with _opened(path) as file:
+            file.read(offset)
+            return _read_bytes(file, path, math.prod(shape)).reshape(shape)
+    except (OSError, EOFError, zlib.error) as error:
+        raise _damaged(path, error) from None
+
+
+def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
+    """The shape in the header of an IDX file, if the file can hold so much; nothing else of it is read. As `read_idx`."""
     size = file_size(path)
     try:
-        with cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as file:
+        with _opened(path) as file:
             shape = _read_header(file, path, n_dims)
-            expected = math.prod(shape)
-            if path.suffix == ".gz":
-                return _read_bytes(file, path, expected, size).reshape(shape)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{shown(path)} is damaged or truncated: {reason(error)}; download it again") from None
-    offset = 4 + 4 * n_dims
-    if size != offset + expected:
-        _refuse_size(path, shape, size - offset, expected)
-    return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape)
+        raise _damaged(path, error) from None
+    expected, offset = math.prod(shape), 4 + 4 * n_dims
+    if path.suffix != ".gz":
+        if size != offset + expected:
+            _refuse_size(path, shape, size - offset, expected)
+    elif expected > _DEFLATE_RATIO * size:
+        raise InputError(
+            f"{shown(path)}: the header asks for {expected:,} bytes, more than {size:,} compressed bytes can "
+            "hold; the file is truncated or its header wrong: download it again"
+        )
+    return shape
+
+
+def _opened(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+
+
+def _damaged(path: Path, error: BaseException) -> InputError:
+    return InputError(f"{shown(path)} is damaged or truncated: {reason(error)}; download it again")
 
 
 def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
@@ -144,11 +171,11 @@ def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _read_bytes(file: IO[bytes], path: Path, expected: int, compressed: int) -> np.ndarray:
-    if expected > _DEFLATE_RATIO * compressed:
+def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
+    if not _memory.has_room(expected):
         raise InputError(
-            f"{shown(path)}: the header asks for {expected:,} bytes, more than {compressed:,} compressed bytes can "
-            "hold; the file is truncated or its header wrong: download it again"
+            f"{shown(path)} expands to {expected:,} bytes, more than there is memory for; unpack it with gunzip: the file "
+            "is memory-mapped then"
         )
     content = np.empty(expected, dtype=np.uint8)
     view, done = content.data, 0

@@ -5,14 +5,17 @@ Format: numpy.lib.format, versions 1.0 and 2.0 (3.0 serves structured arrays onl
 
 from __future__ import annotations
 
+import io
 import math
 import zipfile
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 
+from fastcls import _memory
 from fastcls._shown import reason, shown
 from fastcls._validation import InputError
 from fastcls.datasets._common import file_size
@@ -22,6 +25,9 @@ _HEADER_READERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _DEFLATE_RATIO = 1032  # the most that deflate can expand (RFC 1951)
+_MOST_HEADER = 1 << 16  # bytes
+#: What describes the rows is small; rows and labels may take what memory there is.
+_MOST_BYTES = {"class_names": 1 << 24, "image_shape": 1 << 10}
 
 
 class _Header(NamedTuple):
@@ -58,19 +64,37 @@ def read_npy(path: Path) -> np.ndarray:
     )
 
 
-def read_npz(path: Path, keys: list[str]) -> dict[str, np.ndarray]:
-    """Return the named arrays of an .npz file.
+def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ()) -> dict[str, np.ndarray]:
+    """Return the named arrays of an .npz file, of which nothing is unpacked before all headers were compared.
+
+    Parameters
+    ----------
+    path : path
+    keys : list of str
+    pairs : pairs of keys
+        Arrays that must have as many rows as one another.
 
     Raises
     ------
     InputError
-        As ``read_npy``, or if the archive is damaged.
+        As ``read_npy``, if the arrays do not fit into memory or one another, or if the archive is damaged.
     """
     arrays = {}
     try:
         with zipfile.ZipFile(path) as archive:
+            headers = {key: _header_of_member(archive, key, path) for key in keys}
+            for rows, labels in pairs:
+                if rows in headers and labels in headers and headers[rows].shape[:1] != headers[labels].shape:
+                    counts = [*headers[rows].shape[:1], *headers[labels].shape]
+                    if len(counts) == 2:  # labels of another shape have a sentence of their own
+                        raise InputError(
+                            f"got {counts[1]:,} labels in {labels} for {counts[0]:,} rows; wanted one label a row"
+                        )
+            if not _memory.has_room(sum(header.n_bytes for header in headers.values())):
+                raise MemoryError
             for key in keys:
-                arrays[key] = _read_member(archive, f"{key}.npy", f"{shown(path)}, array {shown(key)}")
+                with archive.open(f"{key}.npy") as file:
+                    arrays[key] = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
     except MemoryError:
@@ -90,23 +114,35 @@ def npz_keys(path: Path) -> list[str]:
         raise InputError(f"{shown(path)} is not an .npz archive: {reason(error)}; write it with numpy.savez") from None
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, what: str) -> np.ndarray:
+def _header_of_member(archive: zipfile.ZipFile, key: str, path: Path) -> _Header:
+    """An array's header; it, the archive's directory, and the compressed bytes must all agree."""
+    name, what = f"{key}.npy", f"{shown(path)}, array {shown(key)}"
     if archive.namelist().count(name) != 1:
         raise InputError(f"{what} occurs more than once; write the file again with numpy.savez")
     info = archive.getinfo(name)
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(f"{what} is packed in a way that NumPy does not write; write the file again with numpy.savez")
     with archive.open(info) as file:
         header = _read_header(file, what)
-    # The header, the archive's directory and the compressed bytes must all agree before anything is allocated.
     if info.file_size != header.offset + header.n_bytes or info.file_size > _DEFLATE_RATIO * (info.compress_size + 64):
         raise InputError(_lie(what, header, info.file_size - header.offset))
-    with archive.open(info) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    most = _MOST_BYTES.get(key)
+    if most is not None and header.n_bytes > most:
+        raise InputError(f"{what} takes {header.n_bytes:,} bytes; wanted at most {most:,}")
+    return header
 
 
 def _read_header(file: IO[bytes], what: str) -> _Header:
     try:
-        version = np.lib.format.read_magic(file)
-        shape, fortran_order, dtype = _HEADER_READERS[version](file)
+        # Its length is compared first: NumPy reads as much as the length says, and unpacks it where it is packed.
+        head = file.read(8)
+        version = np.lib.format.read_magic(io.BytesIO(head))
+        length = file.read(2 if version == (1, 0) else 4)
+        n_bytes = int.from_bytes(length, "little")
+        if n_bytes > _MOST_HEADER:
+            raise ValueError(f"its header has {n_bytes:,} bytes")
+        text = file.read(n_bytes)
+        shape, fortran_order, dtype = _HEADER_READERS[version](io.BytesIO(length + text))
     except Exception as error:  # the header is Python text from a stranger: its parser may fail in any way
         raise InputError(f"{what} is not a sound .npy array: {reason(error)}; write it again with numpy.save") from None
     if dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
@@ -114,7 +150,7 @@ def _read_header(file: IO[bytes], what: str) -> _Header:
         raise InputError(f"{what} holds {held}; wanted a plain array of numbers: save it with a numeric dtype")
     if any(size <= 0 for size in shape) or dtype.itemsize == 0:
         raise InputError(f"{what} is empty: shape {shape}; wanted at least one value")
-    return _Header(shape, fortran_order, dtype, file.tell())
+    return _Header(shape, fortran_order, dtype, len(head) + len(length) + len(text))
 
 
 def _lie(what: str, header: _Header, got: int) -> str:

@@ -8,11 +8,11 @@ CIFAR-10 on one core, 0.05 s on two.
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
+from fastcls import _threads
 from fastcls._shown import shown
 from fastcls._validation import InputError
 
@@ -66,7 +66,5 @@ def _split(records: np.ndarray, rows: np.ndarray, heads: np.ndarray) -> None:
 
 
 def _in_shares(share: Callable[[int], None], n: int) -> None:
-    from joblib import cpu_count
-
-    with ThreadPoolExecutor(min(4, cpu_count())) as pool:
-        list(pool.map(share, range(0, n, _SHARE)))
+    for _ in _threads.in_pool(share, range(0, n, _SHARE), min(4, _threads.processors())):
+        pass

@@ -21,10 +21,12 @@ from fastcls._validation import InputError
 from fastcls.datasets._arrays import _assemble, _given_labels, _names_among
 from fastcls.datasets._common import existing_path, file_size, name_of
 from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._zarr_chunks import check_chunks, check_files
 
 _HEADS = ("zarr.json", ".zarray", ".zgroup")
 _HEAD_BYTES = 1 << 20
 _PART_BYTES = 1 << 26
+_MOST_TEXT = 1 << 24  # bytes of a chunk of labels
 
 #: Codecs that turn bytes into bytes or numbers, and nothing else; names of format 2, then of format 3.
 _CODECS = {
@@ -113,7 +115,7 @@ def zarr_parts(path: str | os.PathLike[str], *, part_bytes: int = _PART_BYTES) -
 
     def parts() -> Iterator[np.ndarray]:
         for first in range(0, array.shape[0], step):
-            part = _taken(array, slice(first, first + step), folder)
+            part = _taken(array, first, first + step, folder)
             yield part.reshape(len(part), -1)
 
     return parts()
@@ -186,6 +188,18 @@ def _codecs_3(given: Any, folder: Path) -> list[str]:
     return found
 
 
+def _of_shards(folder: Path) -> tuple[list[str], list[str]]:
+    """The codecs of the chunks in a shard and of its index, where shards are not packed once more, and end with it."""
+    try:
+        given = _json(folder / "zarr.json")["codecs"]
+        inside = given[0]["configuration"]
+        if len(given) > 1 or inside.get("index_location", "end") != "end":
+            raise InputError(f"{shown(folder)} has shards that are packed, or begin with their index; write it again")
+        return _codecs_3(inside["codecs"], folder), _codecs_3(inside["index_codecs"], folder)
+    except (AttributeError, KeyError, TypeError, RecursionError) as error:  # as in `_head`
+        raise _damaged(folder, reason(error)) from None
+
+
 def _damaged(path: Path, what: str) -> InputError:
     return InputError(f"{shown(path)} is no sound zarr metadata ({what}); write it again")
 
@@ -202,6 +216,7 @@ def _open(folder: Path) -> Any:
         import zarr
     except ImportError:
         raise InputError("reading zarr needs zarr, which is not installed; pip install 'fastcls[zarr]'") from None
+    check_files(folder)
     try:
         # the format by name: beside what was read here there may be another format's
         array = zarr.open_array(str(folder), mode="r", zarr_format=head["format"])
@@ -224,12 +239,23 @@ def _read(folder: Path) -> np.ndarray:
             f"{shown(folder)} takes {array.nbytes:,} bytes, more than there is memory for; read it in parts with "
             "fastcls.datasets.zarr_parts, or keep it as .npy, which is memory-mapped"
         )
-    values = _taken(array, slice(None), folder)
+    values = _taken(array, 0, array.shape[0], folder)
     return np.array([str(label) for label in values.tolist()]) if values.dtype.kind in "OT" else values
 
 
-def _taken(array: Any, rows: slice, folder: Path) -> np.ndarray:
+def _taken(array: Any, first: int, stop: int, folder: Path) -> np.ndarray:
+    codecs, size = _head(folder)["codecs"], math.prod(array.chunks)
+    # Text has no size of its own; a filter may have made the numbers wider.
+    most = max(_MOST_TEXT, 64 * size) if "vlen-utf8" in codecs else max(array.dtype.itemsize, 8) * size + 4096
+    shards = getattr(array, "shards", None)
+    rows = (shards or array.chunks)[0]
+    files = first // rows, -(-stop // rows)
+    if shards is None:
+        check_chunks(folder, codecs, *files, most)
+    else:
+        inner, index = _of_shards(folder)
+        check_chunks(folder, inner, *files, most, a_shard=math.prod(shards) // size, index_codecs=index)
     try:
-        return np.asarray(array[rows])
+        return np.asarray(array[first:stop])
     except Exception as error:  # a chunk that is cut short, or no longer there
         raise InputError(f"{shown(folder)} has chunks that cannot be read ({reason(error)}); write it again") from None

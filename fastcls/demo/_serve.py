@@ -13,13 +13,17 @@ import threading
 import webbrowser
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document
 from bokeh.server.callbacks import PeriodicCallback
 from bokeh.server.server import Server
+from bokeh.settings import settings
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler
 
 from fastcls._validation import InputError
 
@@ -56,6 +60,39 @@ def _page(demo: str, state: Any) -> Callable[[Document], None]:
     return make
 
 
+class _FromElsewhere(Matcher):
+    """Requests that a browser sends for another name than this machine's own.
+
+    A page of another site can have its name lead to 127.0.0.1 once it is loaded (DNS rebinding), and its scripts would then
+    read this server as their own site's. The browser still says the name.
+    """
+
+    def __init__(self) -> None:
+        by_user = settings.allowed_ws_origin() or []  # BOKEH_ALLOW_WS_ORIGIN, for a proxy; Bokeh takes it for web sockets
+        self._names = {ADDRESS, "localhost", *(_name_of(f"//{origin}") for origin in by_user)}
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        named = [f"//{host}" for host in request.headers.get_list("Host")] + request.headers.get_list("Origin")
+        is_ours = "*" in self._names or all(_name_of(name) in self._names for name in named)
+        return None if is_ours else {}
+
+
+def _name_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+class _Refused(RequestHandler):
+    """One line, whatever was asked for."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"The demo answers only to http://{ADDRESS} and http://localhost.\n")
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind((ADDRESS, 0))
@@ -73,6 +110,7 @@ def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
     try:
         origins = [f"{ADDRESS}:{port}", f"localhost:{port}"]
         server = Server({"/": application}, port=port, address=ADDRESS, allow_websocket_origin=origins)
+        server._tornado.default_router.rules.insert(0, Rule(_FromElsewhere(), _Refused))  # before every route of Bokeh's
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise InputError(f"port {port} is taken: choose another with --port, or --port 0 for any that is free") from None
