@@ -21,6 +21,7 @@ from . import _threads, optim
 from . import _validation_linear as checks
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
+from ._penalty_strength import strength_of_cost, total_weight
 from ._safetensors import Arrays, Saved, expect
 from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
 from .persistence import SaveMixin
@@ -41,13 +42,14 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     """A classifier by W x + b; the two kinds say which loss."""
 
     def __init__(
-        self, *, penalty="l2", alpha=1e-4, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
+        self, *, penalty="l2", alpha="auto", C=None, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
         schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
         fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None,
         class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False, verbose=0, n_jobs=None,
     ):
         self.penalty = penalty
         self.alpha = alpha
+        self.C = C
         self.l1_ratio = l1_ratio
         self.max_norm = max_norm
         self.solver = solver
@@ -89,6 +91,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     def _check_options(self) -> tuple[str, dict[str, Any]]:
         loss, options = self._loss_and_options()
         checks.check_penalty(self.penalty, self.max_norm)
+        checks.check_strength(self.alpha, self.C, self.penalty)
         optim.check_solver(self.solver, loss, self.penalty, self.max_norm is not None)
         for name in ("center", "scale", "fit_intercept", "early_stopping", "warm_start", "nesterov"):
             checks.check_switch(name, getattr(self, name))
@@ -133,10 +136,28 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         """Loss, penalty and data; `weights` may be of length 0."""
         loss, loss_options = self._loss_and_options()
         return LinearProblem(
-            X, codes, loss, self.penalty, self.alpha, self.fit_intercept, n_classes=n_classes, l1_ratio=self.l1_ratio,
-            max_norm=self.max_norm, penalize_intercept=False, n_jobs=self.n_jobs,
-            sample_weight=weights if len(weights) else None, **loss_options, **options,
+            X, codes, loss, self.penalty, fit_intercept=self.fit_intercept, n_classes=n_classes, max_norm=self.max_norm,
+            penalize_intercept=False, n_jobs=self.n_jobs, sample_weight=weights if len(weights) else None, **loss_options,
+            **options,
         )
+
+    def _strength(
+        self, n_classes: int, weights: np.ndarray, rows: np.ndarray | None, n_rows: int, scale: float
+    ) -> dict[str, float]:
+        """The strength of the penalty in the space of training, as options of a problem over these rows."""
+        alpha, ratio = self.alpha, self.l1_ratio
+        if self.C is not None:
+            alpha, ratio = strength_of_cost(
+                self.C, self.penalty, checks.check_l1_ratio(ratio), total_weight(weights, rows, n_rows), scale,
+                one_vector=n_classes == 2 and self._has_one_vector,
+            )
+            checks.check_strength_of_cost(self.C, alpha)
+        elif isinstance(alpha, str):
+            alpha = 1e-4
+        return {"alpha": alpha, "l1_ratio": ratio}
+
+    # Whether C is that of a model with one vector of weights where there are two classes.
+    _has_one_vector = False
 
     def _start(self, problem: LinearProblem, random_state: np.random.RandomState) -> np.ndarray:
         if self.warm_start and hasattr(self, "coef_"):
@@ -188,6 +209,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         train, held_out = self._split(codes, weights, random_state)
         rows = self._shared(rows, classes, codes, weights, train, held_out)
         space = self._space(rows.rows, weights, train)
+        space |= self._strength(len(classes), weights, train, len(codes), space["scale"])
         problem = self._problem(rows, codes, len(classes), weights, rows=train, **space)
         validation = None if held_out is None else self._problem(rows, codes, len(classes), weights, rows=held_out, **space)
         if validation is not None:
@@ -241,6 +263,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self.val_history_ = np.array(result.val_history)
         self.n_iter_ = result.n_iter
         self.learning_rate_ = result.learning_rate
+        self.alpha_, self.l1_ratio_ = problem.alpha, problem.l1_ratio
         self.center_, self.scale_ = np.broadcast_to(problem.center, problem.n_features).copy(), float(problem.scale)
         self.gradient_norm_ = gradient_norm
 
@@ -263,6 +286,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self._check_options()
         if self.checkpoint is not None:
             raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
+        if self.C is not None:
+            raise InputError(f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, and a part does not "
+                             "know how many there will be; give alpha instead")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
         labels, codes = check_labels(y, len(rows.rows))
@@ -275,6 +301,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             space = self._space(rows.rows, weights, None)
         else:
             space = {"center": self.center_, "scale": self.scale_}
+        space |= self._strength(len(known), weights, train, len(codes), space["scale"])
         problem = self._problem(rows, codes, len(known), weights, rows=train, **space)
         random_state = check_random_state(self.random_state)
         rate = getattr(self, "learning_rate_", None)
@@ -311,9 +338,12 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)[codes]
         weights = self._weights(sample_weight, self.classes_, codes)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
+        scale = getattr(self, "scale_", 1.0)
+        strength = self._strength(len(self.classes_), weights, None, len(codes), scale)
+        if hasattr(self, "alpha_"):  # that of the rows it was trained on
+            strength = {"alpha": self.alpha_, "l1_ratio": self.l1_ratio_}
         problem = self._problem(
-            rows, codes, len(self.classes_), weights, center=getattr(self, "center_", None),
-            scale=getattr(self, "scale_", None),
+            rows, codes, len(self.classes_), weights, center=getattr(self, "center_", None), scale=scale, **strength
         )
         value, gradient = problem.value_and_gradient(problem.from_raw(self.coef_, self.intercept_))
         d = problem.n_features
@@ -368,6 +398,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             if len(self.val_history_):
                 arrays["val_history"] = np.asarray(self.val_history_)
             values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
+        if hasattr(self, "alpha_"):
+            values |= {"alpha": self.alpha_, "l1_ratio": self.l1_ratio_}
         return arrays, values
 
     def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
@@ -381,3 +413,5 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             self.center_ = expect(arrays, "center", (self.n_features_in_,))
             self.val_history_ = expect(arrays, "val_history", (None,)) if "val_history" in arrays else np.zeros(0)
             self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
+        if "alpha" in values:
+            self.alpha_, self.l1_ratio_ = checks.check_alpha(values["alpha"]), checks.check_l1_ratio(values["l1_ratio"])

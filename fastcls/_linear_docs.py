@@ -31,10 +31,17 @@ def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: 
 PARAMETERS_AND_ATTRIBUTES = """
     penalty : {"l2", "l1", "elasticnet", "max_norm"} or None
         Of the weights in the centred, scaled space; the bias is free. "l2" adds alpha * sum W^2 (no 1/2), "l1"
-        alpha * sum |W| by a proximal step, so weights become exactly 0, "elasticnet" a mixture of both. For l2,
-        alpha = 1 / (2 C n_samples) maps the C of ``LogisticRegression``, and half of ``SGDClassifier``'s alpha.
-    alpha : float
+        alpha * sum |W| by a proximal step, so weights become exactly 0, "elasticnet" a mixture of both. Half of
+        ``SGDClassifier``'s alpha is the same l2 penalty where `scale` is False.
+    alpha : float or "auto"
         Strength of the penalty.
+    C : float, optional
+        In place of `alpha`: the C of scikit-learn, whatever `center` and `scale` are. Training minimises
+        C sum_i w_i L_i + 1/2 sum W^2, with the weights W of the rows as they came and the weights w_i of the rows; for l1
+        the second term is sum |W|, for "elasticnet" l1_ratio sum |W| + (1 - l1_ratio)/2 sum W^2.
+        For the softmax it is the C of ``LogisticRegression``; of two classes W is then the difference of their weights. For
+        the SVM, W has a row for each class, as in ``LinearSVC(multi_class="crammer_singer")``. Without a bias, set
+        ``center=False`` too. `partial_fit` takes no C.
     l1_ratio : float
         Part of l1 in "elasticnet".
     max_norm : float, optional
@@ -114,6 +121,8 @@ PARAMETERS_AND_ATTRIBUTES = """
         Euclidean norm of the full loss's gradient, in the centred, scaled space, where training ended.
     learning_rate_ : float or None
         The first step's.
+    alpha_, l1_ratio_ : float
+        The penalty's, in the centred, scaled space.
     center_ : float64 array (n_features,)
     scale_ : float
     n_features_in_ : int

@@ -94,6 +94,29 @@ def check_alpha(alpha: Any) -> float:
     return float(alpha)
 
 
+def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
+    """Either alpha or C says how strong the penalty is."""
+    if isinstance(alpha, str):
+        if alpha != "auto":
+            raise InputError(f"alpha={alpha!r}; wanted 'auto' or a number of at least 0")
+    else:
+        check_alpha(alpha)
+    if C is None:
+        return
+    if not isinstance(alpha, str):
+        raise InputError(f"alpha={alpha!r} and C={C!r} both say how strong the penalty is; leave one of them out")
+    check_number("C", C, minimum=0, strict=True)
+    if penalty in (None, "max_norm"):
+        raise InputError(f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty l2, l1 "
+                         "or elasticnet")
+
+
+def check_strength_of_cost(C: float, alpha: float) -> None:
+    """A C that leaves the loss something to say."""
+    if not alpha <= _LARGEST_ALPHA:
+        raise InputError(f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C")
+
+
 def check_l1_ratio(ratio: Any) -> float:
     """A number from 0 to 1."""
     if check_number("l1_ratio", ratio, minimum=0) > 1:

@@ -98,7 +98,7 @@ def linear_probe(
         cost = X.shape[1] * len(classes) / 100
         costs = {cost: None}
     begun = time.perf_counter()
-    model = _classifier(chosen, cost, len(X_all), n_jobs).fit(X_all, codes_all)
+    model = _classifier(chosen, cost, n_jobs).fit(X_all, codes_all)
     if verbose:
         print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
@@ -135,10 +135,9 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     return np.sort(mixed[n:]), np.sort(mixed[:n])
 
 
-def _classifier(chosen: ProbePreset, cost: float, n_rows: int, n_jobs: int | None) -> SoftmaxClassifier:
-    """scikit-learn's C: mean loss + |W|^2 / (2 C n)."""
+def _classifier(chosen: ProbePreset, cost: float, n_jobs: int | None) -> SoftmaxClassifier:
     return SoftmaxClassifier(
-        alpha=1 / (2 * cost * n_rows), solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=chosen.tol,
+        C=cost, solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=chosen.tol,
         random_state=0, init_scale=0.0, n_jobs=n_jobs,
     )
 
@@ -153,7 +152,7 @@ class _Sweep:
     def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None, verbose: int):
         self.data, self.held, self.chosen = (X, codes), (X_held, codes_held), chosen
         self.progress, self.verbose = progress, verbose
-        self.model = _classifier(chosen, 1.0, len(X), n_jobs)
+        self.model = _classifier(chosen, 1.0, n_jobs)
         self.found: dict[float, float] = {}
 
     def accuracy(self, exponent: float, n_in_all: int) -> float:
@@ -162,7 +161,7 @@ class _Sweep:
             begun = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
-                self.model.set_params(alpha=1 / (2 * 10.0**exponent * len(X))).fit(X, codes)
+                self.model.set_params(C=10.0**exponent).fit(X, codes)
             self.found[exponent] = float(np.mean(self.model.predict(self.held[0]) == self.held[1]))
             if self.verbose:
                 print(f"linear probe: {len(self.found)} of at most {n_in_all}, C = {10.0**exponent:.4g}, validation "
