@@ -42,10 +42,11 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     """A classifier by W x + b; the two kinds say which loss."""
 
     def __init__(
-        self, *, penalty="l2", alpha="auto", C=None, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
-        schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
-        fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None,
-        class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False, verbose=0, n_jobs=None,
+        self, *, penalty="l2", alpha="auto", C=None, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256,
+        learning_rate="auto", schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
+        center=True, scale=True, fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False,
+        random_state=None, class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False,
+        verbose=0, n_jobs=None,
     ):
         self.penalty = penalty
         self.alpha = alpha
@@ -287,8 +288,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         if self.checkpoint is not None:
             raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
         if self.C is not None:
-            raise InputError(f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, and a part does not "
-                             "know how many there will be; give alpha instead")
+            raise InputError(f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, whose number "
+                             "a part does not know; give alpha instead")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
         labels, codes = check_labels(y, len(rows.rows))

@@ -1,4 +1,4 @@
-"""How strong the penalty of a linear classifier is: from `alpha`, or from scikit-learn's C, whatever the space of the weights.
+"""How strong the penalty of a linear classifier is: scikit-learn's C, translated to the space that training happens in.
 
 C weighs the sum of the losses against a penalty of the weights of the rows as they came:
 
@@ -6,8 +6,8 @@ C weighs the sum of the losses against a penalty of the weights of the rows as t
     l1          C sum_i w_i L_i + sum |W|
     elasticnet  C sum_i w_i L_i + l1_ratio sum |W| + (1 - l1_ratio)/2 sum W^2
 
-Divided by C sum_i w_i that is the mean loss plus a penalty, and W is W_scaled / scale. scikit-learn's logistic regression of two
-classes has one vector w = W_1 - W_0. The best W with that difference is +-w/2: sum W^2 = w^2 / 2 and sum |W| = |w|.
+Divided by C sum_i w_i that is the mean loss plus a penalty, and W is W_scaled / scale. scikit-learn's logistic regression
+of two classes has one vector w = W_1 - W_0. The best W with that difference is +-w/2: sum W^2 = w^2 / 2, sum |W| = |w|.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def strength_of_cost(
         The loss has two classes, and scikit-learn one vector of weights for them.
     """
     l1, l2 = PENALTIES[penalty].parts(l1_ratio)
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what came to nothing or to infinity is refused above
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # the caller refuses what is infinite
         on_l1 = np.float64(l1) / C / total / scale
         on_l2 = np.float64(l2) / C / total / (1.0 if one_vector else 2.0) / scale / scale
         alpha = on_l1 + on_l2

@@ -107,8 +107,8 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
         raise InputError(f"alpha={alpha!r} and C={C!r} both say how strong the penalty is; leave one of them out")
     check_number("C", C, minimum=0, strict=True)
     if penalty in (None, "max_norm"):
-        raise InputError(f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty l2, l1 "
-                         "or elasticnet")
+        raise InputError(f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
+                         "l2, l1 or elasticnet")
 
 
 def check_strength_of_cost(C: float, alpha: float) -> None:

@@ -53,8 +53,8 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
 
     def __init__(
         self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, penalty="l2", l1_ratio=0.5, max_norm=None,
-        solver="sgd", batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
-        center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+        solver="sgd", batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None,
+        init_scale=1e-4, center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
     ):
         self.alphas = alphas
         self.learning_rates = learning_rates
@@ -310,8 +310,8 @@ class MulticlassSVMCV(LinearCV):
     """
 
     def __init__(
-        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, loss="hinge", margin=1.0,
-        include_correct=False, class_reduction="sum", penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, schedule="cosine",
+        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, loss="hinge", margin=1.0, include_correct=False,
+        class_reduction="sum", penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, schedule="cosine",
         momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
         fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
     ):

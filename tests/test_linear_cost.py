@@ -29,7 +29,8 @@ def theirs(X, y, C, weight=None, solver="newton-cholesky", **options):
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine], ids=["two classes", "three classes"])
 @pytest.mark.parametrize("space", [(True, True), (True, False), (False, True), (False, False)], ids=str)
-def test_C_gives_scikit_learns_probabilities_in_every_space(load, space, C=0.1):
+def test_C_gives_scikit_learns_probabilities_in_every_space(load, space):
+    C = 0.1
     X, y = standardised(load)
     X = 2.0 * X + 1.0
     weight = np.random.default_rng(0).uniform(0.0, 3.0, len(X)) * (np.arange(len(X)) % 5 > 0)
@@ -114,7 +115,7 @@ def test_sweep_over_Cs_weighs_the_rows_of_each_fold(solver):
         alone = theirs(X[::2], y[::2], C).score(X[1::2], y[1::2])
         assert abs(score - alone) <= 1.01 / len(halves[0][1])
     assert sweep.cv_results_["param_C"].tolist() == [0.01, 1.0]
-    assert sweep.best_estimator_.C == sweep.best_params_["C"]
+    assert sweep.best_params_["C"] == sweep.best_estimator_.C
     assert sweep.best_params_.keys() == {"C", "learning_rate"}
 
 
@@ -155,7 +156,8 @@ def test_C_that_cannot_be_used_is_refused(cls, options, message):
 
 @pytest.mark.parametrize("cls", [SoftmaxClassifierCV, MulticlassSVMCV])
 @pytest.mark.parametrize(("options", "message"), [
-    ({"Cs": [1.0], "alphas": [1e-3]}, "alphas and Cs both say"), ({"Cs": []}, "Cs is empty"), ({"Cs": [0.0]}, "Cs=0.0; wanted"),
+    ({"Cs": [1.0], "alphas": [1e-3]}, "alphas and Cs both say"), ({"Cs": []}, "Cs is empty"),
+    ({"Cs": [0.0]}, "Cs=0.0; wanted"),
     ({"Cs": [1.0], "penalty": None}, "C=1.0 with penalty=None"),
 ])  # fmt: skip
 def test_Cs_that_cannot_be_used_are_refused(cls, options, message):
