@@ -20,8 +20,8 @@ from sklearn.utils.validation import check_is_fitted
 from . import _threads, optim
 from . import _validation_linear as checks
 from ._linear_docs import advice_after
-from ._moments import center_and_scale
-from ._penalty_strength import strength_of_cost, total_weight
+from ._moments import center_and_scale, squared_distances
+from ._penalty_strength import automatic_alpha, counted_rows, strength_of_cost, total_weight
 from ._safetensors import Arrays, Saved, expect
 from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
 from .persistence import SaveMixin
@@ -29,6 +29,8 @@ from .problem import LinearProblem, linear_scores
 
 # Epochs where max_iter is None: enough for so many steps, but within these bounds.
 _STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 200
+# alpha="auto" of penalties other than l2, and of `partial_fit`, which does not know how many rows will come.
+_ALPHA = 1e-4
 _ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
 
 
@@ -143,19 +145,29 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         )
 
     def _strength(
-        self, n_classes: int, weights: np.ndarray, rows: np.ndarray | None, n_rows: int, scale: float
+        self, X: Any, n_classes: int, weights: np.ndarray, rows: np.ndarray | None, space: dict[str, Any]
     ) -> dict[str, float]:
         """The strength of the penalty in the space of training, as options of a problem over these rows."""
         alpha, ratio = self.alpha, self.l1_ratio
         if self.C is not None:
             alpha, ratio = strength_of_cost(
-                self.C, self.penalty, checks.check_l1_ratio(ratio), total_weight(weights, rows, n_rows), scale,
+                self.C, self.penalty, checks.check_l1_ratio(ratio), total_weight(weights, rows, len(X)), space["scale"],
                 one_vector=n_classes == 2 and self._has_one_vector,
             )
             checks.check_strength_of_cost(self.C, alpha)
         elif isinstance(alpha, str):
-            alpha = 1e-4
+            alpha = _ALPHA
+            if self.penalty == "l2":
+                mean_square = float(X.shape[1]) if self.scale else self._mean_square(X, weights, rows, space["center"])
+                alpha = automatic_alpha(counted_rows(weights, rows, len(X)), mean_square)
         return {"alpha": alpha, "l1_ratio": ratio}
+
+    def _mean_square(self, X: Any, weights: np.ndarray, rows: np.ndarray | None, center: np.ndarray) -> float:
+        """Mean squared length of the rows that are trained on, less their center."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = squared_distances(X, center, _threads.effective(self.n_jobs))
+            counted = slice(None) if rows is None else rows
+            return float(np.average(squares[counted], weights=weights[counted] if len(weights) else None))
 
     # Whether C is that of a model with one vector of weights where there are two classes.
     _has_one_vector = False
@@ -210,7 +222,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         train, held_out = self._split(codes, weights, random_state)
         rows = self._shared(rows, classes, codes, weights, train, held_out)
         space = self._space(rows.rows, weights, train)
-        space |= self._strength(len(classes), weights, train, len(codes), space["scale"])
+        space |= self._strength(rows.rows, len(classes), weights, train, space)
         problem = self._problem(rows, codes, len(classes), weights, rows=train, **space)
         validation = None if held_out is None else self._problem(rows, codes, len(classes), weights, rows=held_out, **space)
         if validation is not None:
@@ -302,7 +314,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             space = self._space(rows.rows, weights, None)
         else:
             space = {"center": self.center_, "scale": self.scale_}
-        space |= self._strength(len(known), weights, train, len(codes), space["scale"])
+        # How many rows will come is not known: "auto" is the alpha of the last fit, or a small one.
+        alpha = getattr(self, "alpha_", _ALPHA) if isinstance(self.alpha, str) else self.alpha
+        space |= {"alpha": alpha, "l1_ratio": self.l1_ratio}
         problem = self._problem(rows, codes, len(known), weights, rows=train, **space)
         random_state = check_random_state(self.random_state)
         rate = getattr(self, "learning_rate_", None)
@@ -339,13 +353,10 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)[codes]
         weights = self._weights(sample_weight, self.classes_, codes)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
-        scale = getattr(self, "scale_", 1.0)
-        strength = self._strength(len(self.classes_), weights, None, len(codes), scale)
-        if hasattr(self, "alpha_"):  # that of the rows it was trained on
-            strength = {"alpha": self.alpha_, "l1_ratio": self.l1_ratio_}
-        problem = self._problem(
-            rows, codes, len(self.classes_), weights, center=getattr(self, "center_", None), scale=scale, **strength
-        )
+        space = {"center": getattr(self, "center_", None), "scale": getattr(self, "scale_", 1.0)}
+        given = _ALPHA if isinstance(self.alpha, str) else self.alpha  # of a model made by hand from weights
+        space |= {"alpha": getattr(self, "alpha_", given), "l1_ratio": getattr(self, "l1_ratio_", self.l1_ratio)}
+        problem = self._problem(rows, codes, len(self.classes_), weights, **space)
         value, gradient = problem.value_and_gradient(problem.from_raw(self.coef_, self.intercept_))
         d = problem.n_features
         return value, gradient[:, :d], gradient[:, d] if self.fit_intercept else np.zeros(len(self.classes_))

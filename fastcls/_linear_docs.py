@@ -34,7 +34,9 @@ PARAMETERS_AND_ATTRIBUTES = """
         alpha * sum |W| by a proximal step, so weights become exactly 0, "elasticnet" a mixture of both. Half of
         ``SGDClassifier``'s alpha is the same l2 penalty where `scale` is False.
     alpha : float or "auto"
-        Strength of the penalty.
+        Strength of the penalty. "auto" is for l2 the `C` of 8 of rows scaled to a mean squared length of 1, which is
+        n_features / (16 n_samples) where `scale` is True; a row counts as often as its weight says, and at least once. For
+        the other penalties, and in a `partial_fit` without a `fit` before it, it is 1e-4.
     C : float, optional
         In place of `alpha`: the C of scikit-learn, whatever `center` and `scale` are. Training minimises
         C sum_i w_i L_i + 1/2 sum W^2, with the weights W of the rows as they came and the weights w_i of the rows; for l1

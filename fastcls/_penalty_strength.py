@@ -1,5 +1,7 @@
 """How strong the penalty of a linear classifier is: scikit-learn's C, translated to the space that training happens in.
 
+`automatic_alpha` is a C of 8 for rows scaled to a mean squared length of 1: bench/NOTES.md has the measurements.
+
 C weighs the sum of the losses against a penalty of the weights of the rows as they came:
 
     l2          C sum_i w_i L_i + 1/2 sum W^2
@@ -14,7 +16,28 @@ from __future__ import annotations
 
 import numpy as np
 
+from ._validation_linear import LARGEST_ALPHA
 from .penalties import PENALTIES
+
+
+# C of alpha="auto", for rows of mean squared length 1.
+_AUTOMATIC_COST = 8.0
+
+
+def automatic_alpha(n_rows: float, mean_square: float) -> float:
+    """alpha="auto" of an l2 penalty, for rows of this mean squared length in the space of training."""
+    return min(mean_square / (2.0 * _AUTOMATIC_COST * n_rows), LARGEST_ALPHA)
+
+
+def counted_rows(weights: np.ndarray, rows: np.ndarray | None, n_rows: int) -> float:
+    """How many rows "auto" counts: the sum of their weights, so that a weight of 2 is a row twice, but each at least once.
+
+    Only ratios of weights matter elsewhere. Weights that add up to 1 (boosting) are no single row.
+    """
+    if not len(weights):
+        return total_weight(weights, rows, n_rows)
+    some = weights if rows is None else weights[rows]
+    return max(float(some.sum()), float(np.count_nonzero(some)))
 
 
 def total_weight(weights: np.ndarray, rows: np.ndarray | None, n_rows: int) -> float:

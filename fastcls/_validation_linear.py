@@ -83,14 +83,14 @@ def check_penalty(name: Any, max_norm: Any) -> str | None:
     return name
 
 
-_LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
+LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
 
 
 def check_alpha(alpha: Any) -> float:
     """A strength that leaves the loss something to say."""
-    if check_number("alpha", alpha, minimum=0) > _LARGEST_ALPHA:
+    if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
         raise InputError(f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
-                         f"{_LARGEST_ALPHA:g}, and usually below 1")
+                         f"{LARGEST_ALPHA:g}, and usually below 1")
     return float(alpha)
 
 
@@ -113,7 +113,7 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
 
 def check_strength_of_cost(C: float, alpha: float) -> None:
     """A C that leaves the loss something to say."""
-    if not alpha <= _LARGEST_ALPHA:
+    if not alpha <= LARGEST_ALPHA:
         raise InputError(f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C")
 
 

@@ -125,7 +125,7 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
             space = base._space(rows.rows, weights, train)
             problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
             of_settings = [
-                self._estimator(**setting)._strength(len(classes), weights, train, len(codes), space["scale"])
+                self._estimator(**setting)._strength(rows.rows, len(classes), weights, train, space)
                 for setting in settings
             ]
             Ws, unfinished = self._train(base, problem, settings, of_settings)

@@ -99,6 +99,12 @@ class _Linear(OverCluster, LinearClassifier):
         center, scale = X.center_and_scale(self.center, self.scale)
         return {"center": center, "scale": scale}
 
+    def _mean_square(self, X: Any, weights: np.ndarray, rows: np.ndarray | None, center: np.ndarray) -> float:
+        if not isinstance(X, SharedRows):
+            return super()._mean_square(X, weights, rows, center)
+        squares, weight = X.sums(_work.moments, center)
+        return float(squares / weight)
+
     def _problem(self, X: Any, codes: np.ndarray, n_classes: int, weights: np.ndarray, **options: Any) -> Any:
         if not isinstance(X, SharedRows):
             return super()._problem(X, codes, n_classes, weights, **options)
