@@ -206,7 +206,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            When a `tol` was given and not met, or training ended far above the loss of W = 0.
+            When a `tol` was given and not met, when training ended far above the loss of W = 0, and when the loss hardly fell
+            because steps were too short or random tries too poor.
         """
         self._check_options()
         return self._fit(X, check_rows(X, "X"), y, sample_weight)
@@ -230,7 +231,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         start = self._start(problem, random_state)
         result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
         self._keep(X, classes, problem, result)
-        advice = advice_after(problem, result, self.solver, self.tol)
+        advice = advice_after(problem, start, result, self.solver, self.tol)
         if advice is not None:
             warnings.warn(advice, ConvergenceWarning, stacklevel=3)
         return self

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from .optim import OptimResult
+import numpy as np
+
+from .optim import OptimResult, curvature
 from .problem import LinearProblem
 
+# A training whose loss fell by less than this part of itself did not move,
+_MOVED = 0.01
+# if one longer step, of so many times the safe one, makes it fall by more.
+_LONGER_STEPS = (1.0, 10.0, 100.0, 1000.0)
 
-def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: float | None) -> str | None:
-    """What to change, where training ended far above the loss of W = 0 or did not meet its `tol`."""
+
+def advice_after(
+    problem: LinearProblem, start: np.ndarray, result: OptimResult, solver: str, tol: float | None
+) -> str | None:
+    """What to change, where training ended far above the loss of W = 0, did not move at all or did not meet its `tol`."""
     at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
     # L-BFGS has no learning rate, and no history either where it begins at the minimum
     if result.learning_rate is not None and result.loss_history[-1] > 2.0 * at_zero:
         return (
             f"the loss ended at {result.loss_history[-1]:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
             f'learning_rate={result.learning_rate:.3g} are too long; use "auto" or a smaller one'
+        )
+    if solver.startswith("random"):
+        return _of_random_search(result, at_zero)
+    if solver in ("sgd", "gd") and _never_moved(problem, start, result):
+        return (
+            f"the loss hardly fell in {result.n_iter} epochs, and longer steps lower it: the steps of "
+            f'learning_rate={result.learning_rate:.3g} are too short; use "auto" or a larger one, or solver="lbfgs" or "gd"'
         )
     if result.converged is not False or result.stopped_by != "max_iter":
         return None
@@ -26,6 +42,30 @@ def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: 
         f"the loss still falls by more than tol={tol:g} of itself after {result.n_iter} epochs: raise max_iter or tol, or "
         "leave tol=None to train for max_iter epochs"
     )
+
+
+def _of_random_search(result: OptimResult, at_zero: float) -> str | None:
+    if result.loss_history and result.loss_history[-1] < at_zero * (1.0 - 1e-6):
+        return None
+    return (
+        f"none of {result.n_iter} tries has a loss below that of all-zero weights, {at_zero:.4g}: choose another init_scale, "
+        "or raise max_iter"
+    )
+
+
+def _never_moved(problem: LinearProblem, start: np.ndarray, result: OptimResult) -> bool:
+    """Whether the loss stayed where it was though a longer step along the gradient lowers it."""
+    if not result.loss_history or result.loss_history[-1] < (1.0 - 10 * _MOVED) * result.loss_history[0]:
+        return False
+    assert result.learning_rate is not None
+    ended = problem.value(result.W)
+    if ended < (1.0 - _MOVED) * problem.value(start):
+        return False
+    safe = max(result.learning_rate, 1.0 / max(curvature(problem, problem.n_samples, np.random.RandomState(0)), 1e-300))
+    _, slope = problem.value_and_gradient(result.W)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = problem.values([problem.projected(result.W - times * safe * slope) for times in _LONGER_STEPS])
+    return bool(np.nanmin(np.append(values, np.inf)) < (1.0 - _MOVED) * ended)
 
 
 PARAMETERS_AND_ATTRIBUTES = """

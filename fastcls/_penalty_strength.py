@@ -19,7 +19,6 @@ import numpy as np
 from ._validation_linear import LARGEST_ALPHA
 from .penalties import PENALTIES
 
-
 # C of alpha="auto", for rows of mean squared length 1.
 _AUTOMATIC_COST = 8.0
 

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _validation_linear as checks
 from . import optim
 from ._folds import make_folds
+from ._grid_ends import warn_at_end
 from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
@@ -139,6 +140,9 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
                 "iterations with a gradient above tol: raise max_iter or tol", ConvergenceWarning, stacklevel=2,
             )  # fmt: skip
         self._choose(settings, np.array(scores), np.array(losses))
+        for name in (strength, "learning_rate"):
+            of_others = [one[name] for one in settings]
+            warn_at_end(f"{name} of {type(base).__name__}", self.best_params_[name], of_others, self.best_score_)
         best = self._estimator(**self.best_params_)
         begun = time.perf_counter()
         best.fit(rows.rows, labels, sample_weight)

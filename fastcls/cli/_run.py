@@ -192,9 +192,6 @@ def _train_linear(name: str) -> Callable[..., Trained]:
         error = _linear.require_correct(checked, MODELS[name])
         with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha, fit with the best"):
             sweep = _linear.sweep(name, X, y, seed=options.seed)
-        for end, more in ((max, "larger"), (min, "smaller")):
-            if sweep.alpha == end(_linear.ALPHAS) and sweep.validation_accuracy < 1:
-                progress.note(f"{MODELS[name]}: alpha = {sweep.alpha:g} ends those tried; a {more} one may do better")
         entry = {
             "alpha": sweep.alpha,
             "validation_accuracy": sweep.validation_accuracy,

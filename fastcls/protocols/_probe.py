@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._grid_ends import advice_at_end
 from .._protocol_table import ProtocolTable
 from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
 from .._validation_linear import check_two_classes
@@ -59,7 +60,8 @@ def linear_probe(
     -------
     ProtocolTable
         One row a C that was tried: accuracy on the ``validation`` rows; ``top1`` on the test rows for the one chosen alone,
-        after the fit on all rows. Of equally accurate C the smallest is chosen.
+        after the fit on all rows. Of equally accurate C the smallest is chosen. Where it is an end of the protocol's grid,
+        ``settings["note"]`` says so.
 
     Raises
     ------
@@ -97,6 +99,7 @@ def linear_probe(
     else:
         cost = X.shape[1] * len(classes) / 100
         costs = {cost: None}
+    at_end = advice_at_end("C", cost, [10.0**exponent for exponent in chosen.exponents], costs[cost] or 0.0)
     begun = time.perf_counter()
     model = _classifier(chosen, cost, n_jobs).fit(X_all, codes_all)
     if verbose:
@@ -107,6 +110,8 @@ def linear_probe(
              f"top1 {right / len(truth):.4f} at C = {cost:.4g}")
     settings = {"name": chosen.name, "source": chosen.source, "max_iter": chosen.max_iter, "tol": chosen.tol, "seed": seed,
                 "C": float(cost), "iterations": int(model.n_iter_)}
+    if at_end is not None:  # the grid is the protocol's, so this is no warning
+        settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
     return ProtocolTable(title, ("C", "validation", "top1"), rows, settings)
 
 
