@@ -206,8 +206,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            When a `tol` was given and not met, when training ended far above the loss of W = 0, and when the loss hardly fell
-            because steps were too short or random tries too poor.
+            When a `tol` was given and not met, when training ended far above the loss of W = 0, and when the loss hardly
+            fell because steps were too short or random tries too poor.
         """
         self._check_options()
         return self._fit(X, check_rows(X, "X"), y, sample_weight)

@@ -48,8 +48,8 @@ def _of_random_search(result: OptimResult, at_zero: float) -> str | None:
     if result.loss_history and result.loss_history[-1] < at_zero * (1.0 - 1e-6):
         return None
     return (
-        f"none of {result.n_iter} tries has a loss below that of all-zero weights, {at_zero:.4g}: choose another init_scale, "
-        "or raise max_iter"
+        f"none of {result.n_iter} tries has a loss below that of all-zero weights, {at_zero:.4g}: choose another "
+        "init_scale, or raise max_iter"
     )
 
 

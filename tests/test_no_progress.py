@@ -71,7 +71,7 @@ def test_random_tries_that_never_improve_are_warned_of(loss, solver, scale):
 
 @pytest.mark.parametrize("cls", [SoftmaxClassifierCV, MulticlassSVMCV])
 @pytest.mark.parametrize(("options", "message"), [
-    ({"alphas": [1e3, 3.0]}, r"the best alpha of \w+, 3, is the smallest of those tried; a smaller one may do better"),
+    ({"alphas": [1e15, 1e-3]}, r"the best alpha of \w+, 0.001, is the smallest of those tried; a smaller one may do better"),
     ({"Cs": [1e-9, 1e-7]}, r"the best C of \w+, 1e-07, is the largest of those tried; a larger one may do better"),
     ({"alphas": [1e-3], "learning_rates": [1e-8, 1e-5]}, "the best learning_rate of .* is the largest of those tried"),
 ])  # fmt: skip
