@@ -21,7 +21,8 @@ from . import _threads, optim
 from . import _validation_linear as checks
 from ._fitted import of_one_fit, publish
 from ._linear_docs import advice_after
-from ._moments import center_and_scale
+from ._moments import center_and_scale, squared_distances
+from ._penalty_strength import automatic_alpha, counted_rows, strength_of_cost, total_weight
 from ._safetensors import Arrays, Saved, expect
 from ._validation import CheckedRows, InputError, check_classes, check_finite, check_labels, check_number, check_rows
 from .persistence import SaveMixin
@@ -29,6 +30,8 @@ from .problem import LinearProblem, linear_scores
 
 # Epochs where max_iter is None: enough for so many steps, but within these bounds.
 _STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 200
+# alpha="auto" of penalties other than l2, and of `partial_fit`, which does not know how many rows will come.
+_ALPHA = 1e-4
 _ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
 
 
@@ -42,13 +45,15 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     """A classifier by W x + b; the two kinds say which loss."""
 
     def __init__(
-        self, *, penalty="l2", alpha=1e-4, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto",
-        schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
-        fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None,
-        class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False, verbose=0, n_jobs=None,
+        self, *, penalty="l2", alpha="auto", C=None, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256,
+        learning_rate="auto", schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
+        center=True, scale=True, fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False,
+        random_state=None, class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False,
+        verbose=0, n_jobs=None,
     ):
         self.penalty = penalty
         self.alpha = alpha
+        self.C = C
         self.l1_ratio = l1_ratio
         self.max_norm = max_norm
         self.solver = solver
@@ -90,6 +95,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
     def _check_options(self) -> tuple[str, dict[str, Any]]:
         loss, options = self._loss_and_options()
         checks.check_penalty(self.penalty, self.max_norm)
+        checks.check_strength(self.alpha, self.C, self.penalty)
         optim.check_solver(self.solver, loss, self.penalty, self.max_norm is not None)
         for name in ("center", "scale", "fit_intercept", "early_stopping", "warm_start", "nesterov"):
             checks.check_switch(name, getattr(self, name))
@@ -134,10 +140,38 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         """Loss, penalty and data; `weights` may be of length 0."""
         loss, loss_options = self._loss_and_options()
         return LinearProblem(
-            X, codes, loss, self.penalty, self.alpha, self.fit_intercept, n_classes=n_classes, l1_ratio=self.l1_ratio,
-            max_norm=self.max_norm, penalize_intercept=False, n_jobs=self.n_jobs,
-            sample_weight=weights if len(weights) else None, **loss_options, **options,
+            X, codes, loss, self.penalty, fit_intercept=self.fit_intercept, n_classes=n_classes, max_norm=self.max_norm,
+            penalize_intercept=False, n_jobs=self.n_jobs, sample_weight=weights if len(weights) else None, **loss_options,
+            **options,
         )
+
+    def _strength(
+        self, X: Any, n_classes: int, weights: np.ndarray, rows: np.ndarray | None, space: dict[str, Any]
+    ) -> dict[str, float]:
+        """The strength of the penalty in the space of training, as options of a problem over these rows."""
+        alpha, ratio = self.alpha, self.l1_ratio
+        if self.C is not None:
+            alpha, ratio = strength_of_cost(
+                self.C, self.penalty, checks.check_l1_ratio(ratio), total_weight(weights, rows, len(X)), space["scale"],
+                one_vector=n_classes == 2 and self._has_one_vector,
+            )
+            checks.check_strength_of_cost(self.C, alpha)
+        elif isinstance(alpha, str):
+            alpha = _ALPHA
+            if self.penalty == "l2":
+                mean_square = float(X.shape[1]) if self.scale else self._mean_square(X, weights, rows, space["center"])
+                alpha = automatic_alpha(counted_rows(weights, rows, len(X)), mean_square)
+        return {"alpha": alpha, "l1_ratio": ratio}
+
+    def _mean_square(self, X: Any, weights: np.ndarray, rows: np.ndarray | None, center: np.ndarray) -> float:
+        """Mean squared length of the rows that are trained on, less their center."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = squared_distances(X, center, _threads.effective(self.n_jobs))
+            counted = slice(None) if rows is None else rows
+            return float(np.average(squares[counted], weights=weights[counted] if len(weights) else None))
+
+    # Whether C is that of a model with one vector of weights where there are two classes.
+    _has_one_vector = False
 
     def _start(self, problem: LinearProblem, random_state: np.random.RandomState) -> np.ndarray:
         if self.warm_start and hasattr(self, "coef_"):
@@ -173,7 +207,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         Warns
         -----
         sklearn.exceptions.ConvergenceWarning
-            When a `tol` was given and not met, or training ended far above the loss of W = 0.
+            When a `tol` was given and not met, when training ended far above the loss of W = 0, and when the loss hardly
+            fell because steps were too short or random tries too poor.
         """
         self._check_options()
         return self._fit(X, check_rows(X, "X"), y, sample_weight)
@@ -189,6 +224,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         train, held_out = self._split(codes, weights, random_state)
         rows = self._shared(rows, classes, codes, weights, train, held_out)
         space = self._space(rows.rows, weights, train)
+        space |= self._strength(rows.rows, len(classes), weights, train, space)
         problem = self._problem(rows, codes, len(classes), weights, rows=train, **space)
         validation = None if held_out is None else self._problem(rows, codes, len(classes), weights, rows=held_out, **space)
         if validation is not None:
@@ -196,7 +232,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         start = self._start(problem, random_state)
         result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
         self._keep(X, classes, problem, result)
-        advice = advice_after(problem, result, self.solver, self.tol)
+        advice = advice_after(problem, start, result, self.solver, self.tol)
         if advice is not None:
             warnings.warn(advice, ConvergenceWarning, stacklevel=3)
         return self
@@ -246,8 +282,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         publish(
             self, X, classes_=classes, coef_=coef, intercept_=intercept, loss_history_=history,
             val_history_=np.array(result.val_history), n_iter_=result.n_iter if before is None else len(history),
-            learning_rate_=result.learning_rate, center_=np.broadcast_to(problem.center, problem.n_features).copy(),
-            scale_=float(problem.scale), gradient_norm_=gradient_norm,
+            learning_rate_=result.learning_rate, alpha_=problem.alpha, l1_ratio_=problem.l1_ratio,
+            center_=np.broadcast_to(problem.center, problem.n_features).copy(), scale_=float(problem.scale),
+            gradient_norm_=gradient_norm,
         )  # fmt: skip
 
     @available_if(_learns_by_parts)
@@ -269,6 +306,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         self._check_options()
         if self.checkpoint is not None:
             raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
+        if self.C is not None:
+            raise InputError(f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, whose number "
+                             "a part does not know; give alpha instead")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
         labels, codes = check_labels(y, len(rows.rows))
@@ -281,6 +321,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             space = self._space(rows.rows, weights, None)
         else:
             space = {"center": self.center_, "scale": self.scale_}
+        # How many rows will come is not known: "auto" is the alpha of the last fit, or a small one.
+        alpha = getattr(self, "alpha_", _ALPHA) if isinstance(self.alpha, str) else self.alpha
+        space |= {"alpha": alpha, "l1_ratio": self.l1_ratio}
         problem = self._problem(rows, codes, len(known), weights, rows=train, **space)
         random_state = check_random_state(self.random_state)
         rate = getattr(self, "learning_rate_", None)
@@ -315,10 +358,10 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         codes = np.searchsorted(self.classes_, labels)[codes]
         weights = self._weights(sample_weight, self.classes_, codes)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
-        problem = self._problem(
-            rows, codes, len(self.classes_), weights, center=getattr(self, "center_", None),
-            scale=getattr(self, "scale_", None),
-        )
+        space = {"center": getattr(self, "center_", None), "scale": getattr(self, "scale_", 1.0)}
+        given = _ALPHA if isinstance(self.alpha, str) else self.alpha  # of a model made by hand from weights
+        space |= {"alpha": getattr(self, "alpha_", given), "l1_ratio": getattr(self, "l1_ratio_", self.l1_ratio)}
+        problem = self._problem(rows, codes, len(self.classes_), weights, **space)
         value, gradient = problem.value_and_gradient(problem.from_raw(self.coef_, self.intercept_))
         d = problem.n_features
         return value, gradient[:, :d], gradient[:, d] if self.fit_intercept else np.zeros(len(self.classes_))
@@ -374,6 +417,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             if len(self.val_history_):
                 arrays["val_history"] = np.asarray(self.val_history_)
             values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
+        if hasattr(self, "alpha_"):
+            values |= {"alpha": self.alpha_, "l1_ratio": self.l1_ratio_}
         return arrays, values
 
     def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
@@ -391,3 +436,5 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             self.scale_, self.gradient_norm_ = float(values["scale"]), float(values["gradient_norm"])
             check_finite(self.center_[None], "center")
             check_number("scale", self.scale_, minimum=0, strict=True)
+        if "alpha" in values:
+            self.alpha_, self.l1_ratio_ = checks.check_alpha(values["alpha"]), checks.check_l1_ratio(values["l1_ratio"])

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
-from .optim import OptimResult
+import numpy as np
+
+from .optim import OptimResult, curvature
 from .problem import LinearProblem
 
+# A training whose loss fell by less than this part of itself did not move,
+_MOVED = 0.01
+# if one longer step, of so many times the safe one, makes it fall by more.
+_LONGER_STEPS = (1.0, 10.0, 100.0, 1000.0)
 
-def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: float | None) -> str | None:
-    """What to change, where training ended far above the loss of W = 0 or did not meet its `tol`."""
+
+def advice_after(
+    problem: LinearProblem, start: np.ndarray, result: OptimResult, solver: str, tol: float | None
+) -> str | None:
+    """What to change, where training ended far above the loss of W = 0, did not move at all or did not meet its `tol`."""
     at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
     # L-BFGS has no learning rate, and no history either where it begins at the minimum
     if result.learning_rate is not None and result.loss_history[-1] > 2.0 * at_zero:
         return (
             f"the loss ended at {result.loss_history[-1]:.4g}, while all-zero weights have {at_zero:.4g}: the steps of "
             f'learning_rate={result.learning_rate:.3g} are too long; use "auto" or a smaller one'
+        )
+    if solver.startswith("random"):
+        return _of_random_search(result, at_zero)
+    if solver in ("sgd", "gd") and _never_moved(problem, start, result):
+        return (
+            f"the loss hardly fell in {result.n_iter} epochs, and longer steps lower it: the steps of "
+            f'learning_rate={result.learning_rate:.3g} are too short; use "auto" or a larger one, or solver="lbfgs" or "gd"'
         )
     if result.converged is not False or result.stopped_by != "max_iter":
         return None
@@ -28,13 +44,46 @@ def advice_after(problem: LinearProblem, result: OptimResult, solver: str, tol: 
     )
 
 
+def _of_random_search(result: OptimResult, at_zero: float) -> str | None:
+    if result.loss_history and result.loss_history[-1] < at_zero * (1.0 - 1e-6):
+        return None
+    return (
+        f"none of {result.n_iter} tries has a loss below that of all-zero weights, {at_zero:.4g}: choose another "
+        "init_scale, or raise max_iter"
+    )
+
+
+def _never_moved(problem: LinearProblem, start: np.ndarray, result: OptimResult) -> bool:
+    """Whether the loss stayed where it was though a longer step along the gradient lowers it."""
+    if not result.loss_history or result.loss_history[-1] < (1.0 - 10 * _MOVED) * result.loss_history[0]:
+        return False
+    assert result.learning_rate is not None
+    ended = problem.value(result.W)
+    if ended < (1.0 - _MOVED) * problem.value(start):
+        return False
+    safe = max(result.learning_rate, 1.0 / max(curvature(problem, problem.n_samples, np.random.RandomState(0)), 1e-300))
+    _, slope = problem.value_and_gradient(result.W)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = problem.values([problem.projected(result.W - times * safe * slope) for times in _LONGER_STEPS])
+    return bool(np.nanmin(np.append(values, np.inf)) < (1.0 - _MOVED) * ended)
+
+
 PARAMETERS_AND_ATTRIBUTES = """
     penalty : {"l2", "l1", "elasticnet", "max_norm"} or None
         Of the weights in the centred, scaled space; the bias is free. "l2" adds alpha * sum W^2 (no 1/2), "l1"
-        alpha * sum |W| by a proximal step, so weights become exactly 0, "elasticnet" a mixture of both. For l2,
-        alpha = 1 / (2 C n_samples) maps the C of ``LogisticRegression``, and half of ``SGDClassifier``'s alpha.
-    alpha : float
-        Strength of the penalty.
+        alpha * sum |W| by a proximal step, so weights become exactly 0, "elasticnet" a mixture of both. Half of
+        ``SGDClassifier``'s alpha is the same l2 penalty where `scale` is False.
+    alpha : float or "auto"
+        Strength of the penalty. "auto" is for l2 the `C` of 8 of rows scaled to a mean squared length of 1, which is
+        n_features / (16 n_samples) where `scale` is True; a row counts as often as its weight says, and at least once. For
+        the other penalties, and in a `partial_fit` without a `fit` before it, it is 1e-4.
+    C : float, optional
+        In place of `alpha`: the C of scikit-learn, whatever `center` and `scale` are. Training minimises
+        C sum_i w_i L_i + 1/2 sum W^2, with the weights W of the rows as they came and the weights w_i of the rows; for l1
+        the second term is sum |W|, for "elasticnet" l1_ratio sum |W| + (1 - l1_ratio)/2 sum W^2.
+        For the softmax it is the C of ``LogisticRegression``; of two classes W is then the difference of their weights. For
+        the SVM, W has a row for each class, as in ``LinearSVC(multi_class="crammer_singer")``. Without a bias, set
+        ``center=False`` too. `partial_fit` takes no C.
     l1_ratio : float
         Part of l1 in "elasticnet".
     max_norm : float, optional
@@ -114,6 +163,8 @@ PARAMETERS_AND_ATTRIBUTES = """
         Euclidean norm of the full loss's gradient, in the centred, scaled space, where training ended.
     learning_rate_ : float or None
         The first step's.
+    alpha_, l1_ratio_ : float
+        The penalty's, in the centred, scaled space.
     center_ : float64 array (n_features,)
     scale_ : float
     n_features_in_ : int

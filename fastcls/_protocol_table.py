@@ -64,10 +64,11 @@ class ProtocolTable:
     __repr__ = __str__
 
     def _heading(self) -> list[str]:
-        """The settings that decided the answer, in one line; none, where none is known."""
+        """The settings that decided the answer, in one line; none, where none is known. Then what to note of them."""
         told = {words: self.settings[name] for name, words in _TOLD.items() if name in self.settings}
         words = [_in_words(name, value) for name, value in told.items() if name not in self.columns and value is not False]
-        return [", ".join(words)] if words else []
+        notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
+        return [*([", ".join(words)] if words else []), *notes]
 
 
 def _in_words(name: str, value: Any) -> str:

@@ -69,15 +69,38 @@ def check_penalty(name: Any, max_norm: Any) -> str | None:
     return name
 
 
-_LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
+LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
 
 
 def check_alpha(alpha: Any) -> float:
     """A strength that leaves the loss something to say."""
-    if check_number("alpha", alpha, minimum=0) > _LARGEST_ALPHA:
+    if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
         raise InputError(f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
-                         f"{_LARGEST_ALPHA:g}, and usually below 1")
+                         f"{LARGEST_ALPHA:g}, and usually below 1")
     return float(alpha)
+
+
+def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
+    """Either alpha or C says how strong the penalty is."""
+    if isinstance(alpha, str):
+        if alpha != "auto":
+            raise InputError(f"alpha={alpha!r}; wanted 'auto' or a number of at least 0")
+    else:
+        check_alpha(alpha)
+    if C is None:
+        return
+    if not isinstance(alpha, str):
+        raise InputError(f"alpha={alpha!r} and C={C!r} both say how strong the penalty is; leave one of them out")
+    check_number("C", C, minimum=0, strict=True)
+    if penalty in (None, "max_norm"):
+        raise InputError(f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
+                         "l2, l1 or elasticnet")
+
+
+def check_strength_of_cost(C: float, alpha: float) -> None:
+    """A C that leaves the loss something to say."""
+    if not alpha <= LARGEST_ALPHA:
+        raise InputError(f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C")
 
 
 def check_l1_ratio(ratio: Any) -> float:

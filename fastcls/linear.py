@@ -40,9 +40,9 @@ class MulticlassSVM(LinearClassifier):
     """
 
     def __init__(
-        self, loss="hinge", margin=1.0, *, include_correct=False, class_reduction="sum", penalty="l2", alpha=1e-4,
-        l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto", schedule="cosine", momentum=0.9,
-        nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True, fit_intercept=True,
+        self, loss="hinge", margin=1.0, *, include_correct=False, class_reduction="sum", penalty="l2", alpha="auto",
+        C=None, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, learning_rate="auto", schedule="cosine",
+        momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True, fit_intercept=True,
         early_stopping=False, validation_fraction=0.1, warm_start=False, random_state=None, class_weight=None,
         callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False, verbose=0, n_jobs=None,
     ):
@@ -51,7 +51,7 @@ class MulticlassSVM(LinearClassifier):
         self.include_correct = include_correct
         self.class_reduction = class_reduction
         super().__init__(
-            penalty=penalty, alpha=alpha, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver, batch_size=batch_size,
+            penalty=penalty, alpha=alpha, C=C, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver, batch_size=batch_size,
             learning_rate=learning_rate, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
             init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, early_stopping=early_stopping,
             validation_fraction=validation_fraction, warm_start=warm_start, random_state=random_state,
@@ -79,6 +79,8 @@ class SoftmaxClassifier(LinearClassifier):
     >>> SoftmaxClassifier(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
     True
     """
+
+    _has_one_vector = True
 
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         return "softmax", {}

@@ -17,6 +17,7 @@ from . import _validation_linear as checks
 from . import optim
 from ._fitted import fitted_attributes, frozen, publish
 from ._folds import make_folds
+from ._grid_ends import warn_at_end
 from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
@@ -36,21 +37,31 @@ def _grid(name: str, given: Any) -> list[Any]:
         raise InputError(f"{name} is empty; give at least one value")
     for value in values:
         if not (name == "learning_rates" and isinstance(value, str) and value == "auto"):
-            check_number(name, value, minimum=0, strict=name == "learning_rates")
+            check_number(name, value, minimum=0, strict=name != "alphas")
     return list(dict.fromkeys(values))
+
+
+def _strengths(alphas: Any, Cs: Any) -> tuple[str, list[Any]]:
+    """The parameter that says how strong the penalty is, and its values to try."""
+    if Cs is None:
+        return "alpha", _grid("alphas", ALPHAS if alphas is None else alphas)
+    if alphas is not None:
+        raise InputError("alphas and Cs both say how strong the penalty is; leave one of them out")
+    return "C", _grid("Cs", Cs)
 
 
 class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
     """What both sweeps share: everything but the classifier that is swept."""
 
     def __init__(
-        self, alphas=ALPHAS, learning_rates=("auto",), cv=5, *, penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd",
-        batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
-        center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, penalty="l2", l1_ratio=0.5, max_norm=None,
+        solver="sgd", batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None,
+        init_scale=1e-4, center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
     ):
         self.alphas = alphas
         self.learning_rates = learning_rates
         self.cv = cv
+        self.Cs = Cs
         self.penalty = penalty
         self.l1_ratio = l1_ratio
         self.max_norm = max_norm
@@ -96,9 +107,10 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         ------
         InputError
         """
-        alphas, rates = _grid("alphas", self.alphas), _grid("learning_rates", self.learning_rates)
-        base = self._estimator(alpha=alphas[0])
-        base._check_options()
+        (strength, values), rates = _strengths(self.alphas, self.Cs), _grid("learning_rates", self.learning_rates)
+        for value in values:
+            self._estimator(**{strength: value})._check_options()
+        base = self._estimator(**{strength: values[0]})
         if self.solver not in ("sgd", "lbfgs"):
             raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
         rows = check_rows(X, "X")
@@ -107,15 +119,18 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         weights = base._weights(sample_weight, classes, codes)
         labels = np.asarray(classes)[codes]
         folds = self._folds(labels, codes, groups)
-        settings = [{"alpha": alpha, "learning_rate": rate} for alpha, rate in itertools.product(alphas, rates)]
+        settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
         scores, losses = [], []
         n_unfinished = 0
         for train, test in folds:
             train = checks.check_trained_rows(train, weights)
             space = base._space(rows.rows, weights, train)
             problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
-            problem.l1 = problem.l2 = 0.0  # each setting has its own
-            Ws, unfinished = self._train(base, problem, settings)
+            of_settings = [
+                self._estimator(**setting)._strength(rows.rows, len(classes), weights, train, space)
+                for setting in settings
+            ]
+            Ws, unfinished = self._train(base, problem, settings, of_settings)
             n_unfinished += unfinished
             of_fold = [_judge(problem, W, test) for W in Ws]
             scores.append([score for score, _ in of_fold])
@@ -127,6 +142,9 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
             )  # fmt: skip
         made = frozen(self)
         made._choose(settings, np.array(scores), np.array(losses))
+        for name in (strength, "learning_rate"):
+            of_others = [one[name] for one in settings]
+            warn_at_end(f"{name} of {type(base).__name__}", made.best_params_[name], of_others, made.best_score_)
         best = self._estimator(**made.best_params_)
         begun = time.perf_counter()
         best.fit(rows.rows, labels, sample_weight)
@@ -145,15 +163,19 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         made = make_folds(check_trainable_cv(self.cv, groups, len(codes)), labels, codes, groups, seed)
         return [made.split(fold) for fold in range(made.n_folds)]
 
-    def _train(self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]]) -> tuple[list[np.ndarray], int]:
-        """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met."""
+    def _train(
+        self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]], of_settings: list[dict[str, float]]
+    ) -> tuple[list[np.ndarray], int]:
+        """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met.
+
+        `problem` has no penalty of its own; `of_settings` are alpha and l1_ratio of each setting.
+        """
         random_state = check_random_state(self.random_state)
         start = base._start(problem, random_state)
-        parts = [PENALTIES[base.penalty].parts(base.l1_ratio) if base.penalty else (0.0, 0.0)] * len(settings)
-        strengths = [
-            (setting["alpha"] * l1, setting["alpha"] * l2, problem.max_norm)
-            for setting, (l1, l2) in zip(settings, parts, strict=True)
-        ]
+        strengths = []
+        for one in of_settings:
+            l1, l2 = PENALTIES[base.penalty].parts(one["l1_ratio"]) if base.penalty else (0.0, 0.0)
+            strengths.append((one["alpha"] * l1, one["alpha"] * l2, problem.max_norm))
         if self.solver == "lbfgs":
             return self._path(base, problem, start, strengths)
         bend = optim.curvature(problem, base.batch_size, random_state)
@@ -186,6 +208,7 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
     def _choose(self, settings: list[dict[str, Any]], scores: np.ndarray, losses: np.ndarray) -> None:
         """cv_results_ and the best setting: of equal accuracies the one with the smaller loss."""
         mean, mean_loss = scores.mean(axis=0), losses.mean(axis=0)
+        strength = next(iter(settings[0]))
         order = np.lexsort((mean_loss, -mean))
         ranks = np.empty(len(settings), dtype=np.int32)
         ranks[order] = np.arange(1, len(settings) + 1)
@@ -194,7 +217,7 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         self.best_score_ = float(mean[self.best_index_])
         self.cv_results_ = {
             "params": settings,
-            "param_alpha": np.array([setting["alpha"] for setting in settings]),
+            f"param_{strength}": np.array([setting[strength] for setting in settings]),
             "param_learning_rate": np.array([setting["learning_rate"] for setting in settings], dtype=object),
             "mean_test_score": mean,
             "std_test_score": scores.std(axis=0),
@@ -232,14 +255,16 @@ def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray) -> tuple[flo
 _DOC = """
     Parameters
     ----------
-    alphas : sequence of float
-        Strengths of the penalty to try.
+    alphas : sequence of float, optional
+        Strengths of the penalty to try; None: 1e-6, 1e-5, ... 1.
     learning_rates : sequence of float or "auto"
         First steps to try, each with every alpha; sgd only.
     cv : int, "loo", splitter or iterable of (train, test), default=5
         As of `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`, and kept together by
         group where `groups` are given. "loo" leaves out one group, and needs `groups`: to leave out one row is to train as
         many times as there are rows.
+    Cs : sequence of float, optional
+        In place of `alphas`: values of the classifier's `C` to try. Each fold's `C` weighs the rows that it trains on.
     Others
         As for the classifier itself. ``solver``: "sgd", all settings together in one pass over the rows an epoch, or
         "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
@@ -291,13 +316,13 @@ class MulticlassSVMCV(LinearCV):
     """
 
     def __init__(
-        self, alphas=ALPHAS, learning_rates=("auto",), cv=5, *, loss="hinge", margin=1.0, include_correct=False,
+        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, loss="hinge", margin=1.0, include_correct=False,
         class_reduction="sum", penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, schedule="cosine",
         momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
         fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
     ):
         super().__init__(
-            alphas, learning_rates, cv, penalty=penalty, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver,
+            alphas, learning_rates, cv, Cs=Cs, penalty=penalty, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver,
             batch_size=batch_size, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
             init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, random_state=random_state,
             class_weight=class_weight, n_jobs=n_jobs,

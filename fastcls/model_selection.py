@@ -17,6 +17,7 @@ import numpy as np
 from . import _search, _threads
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import make_folds
+from ._grid_ends import warn_at_end
 from ._judging import judge
 from ._protocol_table import ProtocolTable
 from ._search import Progress, Rows
@@ -200,7 +201,8 @@ def cross_validate_k(
         check_magnitude(checked.rows, "X", name)
     classes, codes = check_labels(y, len(checked.rows))
     made = make_folds(folds, codes, codes, seed=seed, name="folds")
-    usable = usable_ks(ks, len(codes) - int(made.held_out().max()))
+    smallest = len(codes) - int(made.held_out().max())
+    usable = usable_ks(ks, smallest)
     everyone = VoteWeights(made, classes, codes, np.empty(0), None)
     votes = FoldVotes(Rows.of(checked), made, codes, len(classes), usable, everyone, [weights], 0.07, "smallest", (1,),
                       _threads.effective(n_jobs))  # fmt: skip
@@ -210,7 +212,10 @@ def cross_validate_k(
         accuracy[name] = votes.accuracy(name, _step_of(progress, number, len(names)))[0, 0]
         seconds[name] = time.perf_counter() - started
     n_left_out = len(codes) if made.alone else None
-    return KSelection(tuple(int(k) for k in usable), names, accuracy, seconds, n_left_out)
+    found = KSelection(tuple(int(k) for k in usable), names, accuracy, seconds, n_left_out)
+    best = float(found.mean(found.best_metric)[found.best_index])
+    warn_at_end("k", found.best_k, found.ks, best, least=1, most=smallest)
+    return found
 
 
 def _step_of(progress: Progress | None, step: int, n_steps: int) -> Progress | None:

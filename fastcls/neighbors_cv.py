@@ -13,6 +13,7 @@ from . import _threads
 from ._fitted import fitted_attributes, frozen, publish
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import Folds, make_folds
+from ._grid_ends import warn_at_end
 from ._rows import Rows
 from ._validation import (
     InputError,
@@ -156,6 +157,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         of_settings = np.swapaxes(accuracy, 0, 1).reshape(len(_TOPK), len(params), -1)
         made = frozen(self)
         made._choose(params, folds, *of_settings)
+        warn_at_end("k", made.best_params_["n_neighbors"], ks, made.best_score_, least=1, most=smallest)
         best = KNeighborsClassifier(
             temperature=self.temperature, tie_break=self.tie_break, class_weight=self.class_weight,
             algorithm=self.algorithm, n_jobs=self.n_jobs, **made.best_params_,

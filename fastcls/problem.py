@@ -180,8 +180,8 @@ class LinearProblem:
         self.penalty = checks.check_penalty(penalty, max_norm)
         self.alpha = checks.check_alpha(alpha)
         self.max_norm = math.inf if max_norm is None else float(max_norm)
-        ratio = checks.check_l1_ratio(l1_ratio)
-        l1, l2 = PENALTIES[self.penalty].parts(ratio) if self.penalty else (0.0, 0.0)
+        self.l1_ratio = checks.check_l1_ratio(l1_ratio)
+        l1, l2 = PENALTIES[self.penalty].parts(self.l1_ratio) if self.penalty else (0.0, 0.0)
         self.l1, self.l2 = self.alpha * l1, self.alpha * l2
         self.loss_options = self.loss.check_options(options)
         self.options = self.loss.option_numbers(options)

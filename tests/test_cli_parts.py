@@ -185,3 +185,20 @@ def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
     assert len(drawn) == 3
     assert _estimate.report_seconds(["knn"], with_images=True) == pytest.approx(2.6)
     assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(1.2)
+
+
+@pytest.mark.parametrize(("shape", "n_classes"), [
+    ((1437, 64), 10), ((60_000, 784), 10), ((50_000, 3072), 10), ((53_666, 384), 58), ((300, 200_000), 2), ((10, 2), 2),
+    ((2_000_000, 128), 1000),
+])  # fmt: skip
+def test_random_search_is_a_tenth_of_the_run_by_count_of_multiply_adds(shape, n_classes):
+    tries = _linear.random_tries(*shape, n_classes)
+    assert _linear.random_tries(*shape, n_classes) == tries
+    assert 10 <= tries <= 1000
+    of_try = shape[0] * (shape[1] + 1) * n_classes
+    epochs = min(200, max(20, -(-1000 // -(-shape[0] // 256))))
+    # two losses; six alphas on four fifths of the rows, the best on all; scores and gradient
+    trained = 2 * (6 * 0.8 + 1) * 2 * epochs * of_try
+    assert tries * of_try <= max(0.1 * (tries * of_try + trained), 2e9)
+    if shape[0] < 2000 and shape[1] < 100:
+        assert tries == 1000  # the lecture's, where they cost nothing

@@ -60,7 +60,7 @@ def test_defaults_are_good_on_digits_and_end_without_a_warning(cls, seed, digits
         model = cls(random_state=seed).fit(X, y)
     assert model.score(X_test, y_test) >= 0.95
     assert model.loss_history_.shape == (model.n_iter_,)
-    assert model.loss_history_[-1] < 0.1 * model.loss_history_[0]
+    assert model.loss_history_[-1] < 0.2 * model.loss_history_[0]
     assert model.coef_.shape == (10, 64)
     assert model.intercept_.shape == (10,)
 

@@ -99,13 +99,19 @@ class _Linear(OverCluster, LinearClassifier):
         center, scale = X.center_and_scale(self.center, self.scale)
         return {"center": center, "scale": scale}
 
+    def _mean_square(self, X: Any, weights: np.ndarray, rows: np.ndarray | None, center: np.ndarray) -> float:
+        if not isinstance(X, SharedRows):
+            return super()._mean_square(X, weights, rows, center)
+        squares, weight = X.sums(_work.moments, center)
+        return float(squares / weight)
+
     def _problem(self, X: Any, codes: np.ndarray, n_classes: int, weights: np.ndarray, **options: Any) -> Any:
         if not isinstance(X, SharedRows):
             return super()._problem(X, codes, n_classes, weights, **options)
         loss, loss_options = self._loss_and_options()
         return ShardedProblem(
-            X, loss=loss, options=loss_options, n_classes=n_classes, penalty=self.penalty, alpha=self.alpha,
-            l1_ratio=self.l1_ratio, max_norm=self.max_norm, fit_intercept=self.fit_intercept, **options,
+            X, loss=loss, options=loss_options, n_classes=n_classes, penalty=self.penalty, max_norm=self.max_norm,
+            fit_intercept=self.fit_intercept, **options,
         )
 
     def _scores(self, X: Any) -> np.ndarray:

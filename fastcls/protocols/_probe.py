@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from .._grid_ends import advice_at_end
 from .._protocol_table import ProtocolTable
 from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
 from .._validation_linear import check_two_classes
@@ -59,7 +60,8 @@ def linear_probe(
     -------
     ProtocolTable
         One row a C that was tried: accuracy on the ``validation`` rows; ``top1`` on the test rows for the one chosen alone,
-        after the fit on all rows. Of equally accurate C the smallest is chosen.
+        after the fit on all rows. Of equally accurate C the smallest is chosen. Where it is an end of the protocol's grid,
+        ``settings["note"]`` says so.
 
     Raises
     ------
@@ -97,8 +99,9 @@ def linear_probe(
     else:
         cost = X.shape[1] * len(classes) / 100
         costs = {cost: None}
+    at_end = advice_at_end("C", cost, [10.0**exponent for exponent in chosen.exponents], costs[cost] or 0.0)
     begun = time.perf_counter()
-    model = _classifier(chosen, cost, len(X_all), n_jobs).fit(X_all, codes_all)
+    model = _classifier(chosen, cost, n_jobs).fit(X_all, codes_all)
     if verbose:
         print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
@@ -107,6 +110,8 @@ def linear_probe(
              f"top1 {right / len(truth):.4f} at C = {cost:.4g}")
     settings = {"name": chosen.name, "source": chosen.source, "max_iter": chosen.max_iter, "tol": chosen.tol, "seed": seed,
                 "C": float(cost), "iterations": int(model.n_iter_)}
+    if at_end is not None:  # the grid is the protocol's, so this is no warning
+        settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
     return ProtocolTable(title, ("C", "validation", "top1"), rows, settings)
 
 
@@ -135,10 +140,9 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     return np.sort(mixed[n:]), np.sort(mixed[:n])
 
 
-def _classifier(chosen: ProbePreset, cost: float, n_rows: int, n_jobs: int | None) -> SoftmaxClassifier:
-    """scikit-learn's C: mean loss + |W|^2 / (2 C n)."""
+def _classifier(chosen: ProbePreset, cost: float, n_jobs: int | None) -> SoftmaxClassifier:
     return SoftmaxClassifier(
-        alpha=1 / (2 * cost * n_rows), solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=chosen.tol,
+        C=cost, solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=chosen.tol,
         random_state=0, init_scale=0.0, n_jobs=n_jobs,
     )
 
@@ -153,7 +157,7 @@ class _Sweep:
     def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None, verbose: int):
         self.data, self.held, self.chosen = (X, codes), (X_held, codes_held), chosen
         self.progress, self.verbose = progress, verbose
-        self.model = _classifier(chosen, 1.0, len(X), n_jobs)
+        self.model = _classifier(chosen, 1.0, n_jobs)
         self.found: dict[float, float] = {}
 
     def accuracy(self, exponent: float, n_in_all: int) -> float:
@@ -162,7 +166,7 @@ class _Sweep:
             begun = time.perf_counter()
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
-                self.model.set_params(alpha=1 / (2 * 10.0**exponent * len(X))).fit(X, codes)
+                self.model.set_params(C=10.0**exponent).fit(X, codes)
             self.found[exponent] = float(np.mean(self.model.predict(self.held[0]) == self.held[1]))
             if self.verbose:
                 print(f"linear probe: {len(self.found)} of at most {n_in_all}, C = {10.0**exponent:.4g}, validation "
