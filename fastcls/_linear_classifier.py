@@ -19,10 +19,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
 from . import _validation_linear as checks
+from ._hold_out import hold_out
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
+from ._row_weights import check_labelled_rows, check_more_labelled_rows, counted_rows, with_class_weight
 from ._safetensors import Arrays, Saved, expect
-from ._validation import CheckedRows, InputError, check_classes, check_labels, check_number, check_rows, remember_features
+from ._validation import CheckedRows, InputError, check_labels, check_number, check_rows, remember_features
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 
@@ -179,11 +181,11 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
 
     def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any):
         """`fit` on checked rows; X is asked for the names of its features only."""
-        classes, codes = check_labels(y, len(rows.rows))
+        labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
+        classes, codes, weights = labelled.classes, labelled.codes, labelled.weights
         checks.check_two_classes(classes)
         if self.warm_start and hasattr(self, "coef_"):
             checks.check_warm_start(self.classes_, self.coef_.shape[1], classes, rows.rows.shape[1])
-        weights = self._weights(sample_weight, classes, codes)
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(codes, weights, random_state)
         rows = self._shared(rows, classes, codes, weights, train, held_out)
@@ -207,28 +209,19 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         """The rows as problems are made of them; `fastcls.dask` hands them out to workers here."""
         return rows
 
-    def _weights(self, sample_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Weights of rows, class weights multiplied in; no array where all are 1."""
-        weights = checks.check_sample_weight(sample_weight, len(codes))
-        of_classes = checks.check_class_weight(self.class_weight, classes, codes)
-        if of_classes is None:
-            return weights
-        return checks.check_sample_weight((weights if len(weights) else 1.0) * of_classes[codes], len(codes))
-
     def _split(
         self, codes: np.ndarray, weights: np.ndarray, random_state: np.random.RandomState
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Numbers of the rows to train on (None: all of X) and of those to stop by (None: none)."""
-        some = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
+        counted = counted_rows(weights)
+        some = None if counted is None else np.flatnonzero(counted)
         if not self.early_stopping:
             return some, None
         some = np.arange(len(codes)) if some is None else some
-        mixed = random_state.permutation(some)
         n = max(1, round(self.validation_fraction * len(some)))
-        if n >= len(some):
-            raise InputError(f"early_stopping with validation_fraction={self.validation_fraction} leaves no row of "
-                             f"{len(some)} to train on; give more rows")
-        return np.sort(mixed[n:]), np.sort(mixed[:n])
+        what = f"early_stopping with validation_fraction={self.validation_fraction}"
+        train, held_out = hold_out(codes[some], n, random_state, what)
+        return some[train], some[held_out]
 
     def _keep(self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult) -> None:
         """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was."""
@@ -265,12 +258,17 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
-        labels, codes = check_labels(y, len(rows.rows))
-        known, places = check_classes(classes, labels, None if is_first else self.classes_)
+        known, codes, given = check_more_labelled_rows(
+            y, len(rows.rows), sample_weight, self.class_weight, classes, None if is_first else self.classes_
+        )
         checks.check_two_classes(known)
-        codes = places[codes]
-        weights = self._weights(sample_weight, known, codes)
-        train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
+        if len(given) and not given.any():
+            if is_first:
+                checks.check_sample_weight(given, len(given))  # refuses: there is nothing to begin with
+            return self
+        weights = with_class_weight(given, self.class_weight, known, codes, named=self.class_weight)
+        counted = counted_rows(weights)
+        train = None if counted is None else np.flatnonzero(counted)
         if is_first or not hasattr(self, "center_"):
             space = self._space(rows.rows, weights, None)
         else:
@@ -309,7 +307,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         labels, codes = check_labels(y, len(rows.rows))
         checks.check_known_labels(labels, self.classes_, "give rows of those only")
         codes = np.searchsorted(self.classes_, labels)[codes]
-        weights = self._weights(sample_weight, self.classes_, codes)
+        given = checks.check_sample_weight(sample_weight, len(codes))
+        weights = with_class_weight(given, self.class_weight, self.classes_, codes, named=self.class_weight)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
         problem = self._problem(
             rows, codes, len(self.classes_), weights, center=getattr(self, "center_", None),

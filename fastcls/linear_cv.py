@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from . import _validation_linear as checks
 from . import optim
 from ._folds import make_folds
-from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
+from ._row_weights import LabelledRows, check_labelled_rows, with_class_weight
+from ._validation import InputError, check_number, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES
@@ -83,7 +84,7 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         X : array-like (n_samples, n_features)
         y : array-like (n_samples,)
         sample_weight : array-like (n_samples,), optional
-            For training; every row of a fold counts the same when settings are judged.
+            For training. Rows of weight 0 are in no fold; all others count the same when settings are judged.
         groups : array-like (n_samples,), optional
             Rows of one group are held out together by a numeric `cv` or "loo"; a splitter is given them.
 
@@ -101,22 +102,20 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         if self.solver not in ("sgd", "lbfgs"):
             raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
         rows = check_rows(X, "X")
-        classes, codes = check_labels(y, len(rows.rows))
-        checks.check_two_classes(classes)
-        weights = base._weights(sample_weight, classes, codes)
-        labels = np.asarray(classes)[codes]
-        folds = self._folds(labels, codes, groups)
+        labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
+        checks.check_two_classes(labelled.classes)
+        folds = self._folds(labelled, groups)
         settings = [{"alpha": alpha, "learning_rate": rate} for alpha, rate in itertools.product(alphas, rates)]
         scores, losses = [], []
         n_unfinished = 0
         for train, test in folds:
-            train = checks.check_trained_rows(train, weights)
+            codes, n_classes, weights = self._of_fold(labelled, train)
             space = base._space(rows.rows, weights, train)
-            problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
+            problem = base._problem(rows, np.maximum(codes, 0), n_classes, weights, rows=train, **space)
             problem.l1 = problem.l2 = 0.0  # each setting has its own
             Ws, unfinished = self._train(base, problem, settings)
             n_unfinished += unfinished
-            of_fold = [_judge(problem, W, test) for W in Ws]
+            of_fold = [_judge(problem, W, test, codes) for W in Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
         if n_unfinished:
@@ -127,21 +126,38 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         self._choose(settings, np.array(scores), np.array(losses))
         best = self._estimator(**self.best_params_)
         begun = time.perf_counter()
-        best.fit(rows.rows, labels, sample_weight)
+        best.fit(rows.rows, labelled.y, sample_weight)
         self.refit_time_ = time.perf_counter() - begun
         remember_features(self, X)
         remember_features(best, X)
         self.best_estimator_ = best
-        self.classes_, self.n_splits_ = classes, len(folds)
+        self.classes_, self.n_splits_ = labelled.classes, len(folds)
         self.coef_, self.intercept_ = best.coef_, best.intercept_
         self.loss_history_, self.n_iter_ = best.loss_history_, best.n_iter_
         return self
 
-    def _folds(self, labels: np.ndarray, codes: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Row numbers (train, test) of every fold."""
+    def _folds(self, labelled: LabelledRows, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers (train, test) of every fold, without the rows that do not count."""
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        made = make_folds(check_trainable_cv(self.cv, groups, len(codes)), labels, codes, groups, seed)
+        cv = check_trainable_cv(self.cv, groups, len(labelled.codes))
+        made = make_folds(cv, labelled.y, labelled.codes, groups, seed, counted=labelled.counted)
         return [made.split(fold) for fold in range(made.n_folds)]
+
+    def _of_fold(self, labelled: LabelledRows, train: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+        """Codes among the classes that a fold trains on, -1 for the others; how many classes, and the weights of all rows.
+
+        A fold that has one class only trains with all of them, or it could not tell any apart.
+        """
+        codes, n_classes, given = labelled.codes, len(labelled.classes), labelled.given
+        present = np.bincount(codes[train], minlength=n_classes) > 0
+        if 1 < present.sum() < n_classes:
+            codes, n_classes = np.where(present, np.cumsum(present) - 1, -1)[codes], int(present.sum())
+        if isinstance(self.class_weight, str):  # the balance of the rows that this fold trains on
+            weights = np.zeros(len(codes))
+            of_fold = given[train] if len(given) else given
+            weights[train] = with_class_weight(of_fold, self.class_weight, np.arange(n_classes), codes[train])
+            return codes, n_classes, weights
+        return codes, n_classes, labelled.weights
 
     def _train(self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]]) -> tuple[list[np.ndarray], int]:
         """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met."""
@@ -214,17 +230,21 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         return self._best().predict(X)
 
 
-def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray) -> tuple[float, float]:
-    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0)."""
+def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
+    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0).
+
+    A row whose code is -1, of a class that the model has not seen, is an error, and the mean loss is that of the others.
+    """
     coef, intercept = problem.to_raw(W)
     step = max(1, _BLOCK_BYTES // (problem.X.shape[1] * problem.X.itemsize))
-    right, total = 0, 0.0
+    right, total, n_known = 0, 0.0, int(np.count_nonzero(codes[test] >= 0))
     for start in range(0, len(test), step):
         rows = test[start : start + step]
+        rows = rows[codes[rows] >= 0]
         scores = linear_scores(problem.X[rows], coef, intercept, problem.n_threads)
-        right += int((scores.argmax(axis=1) == problem.y[rows]).sum())
-        total += float(problem.loss.function(scores, problem.y[rows], **problem.loss_options)[0].sum())
-    return (right / len(test), total / len(test)) if coef.any() else (right / len(test), np.inf)
+        right += int((scores.argmax(axis=1) == codes[rows]).sum())
+        total += float(problem.loss.function(scores, codes[rows], **problem.loss_options)[0].sum())
+    return right / len(test), total / n_known if n_known and coef.any() else np.inf
 
 
 _DOC = """

@@ -201,7 +201,7 @@ def cross_validate_k(
     classes, codes = check_labels(y, len(checked.rows))
     made = make_folds(folds, codes, codes, seed=seed, name="folds")
     usable = usable_ks(ks, len(codes) - int(made.held_out().max()))
-    everyone = VoteWeights(made, classes, codes, np.empty(0), None)
+    everyone = VoteWeights(made, codes, len(classes))
     votes = FoldVotes(Rows.of(checked), made, codes, len(classes), usable, everyone, [weights], 0.07, "smallest", (1,),
                       _threads.effective(n_jobs))  # fmt: skip
     accuracy, seconds = {}, {}

@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 from . import _threads
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import Folds, make_folds
+from ._row_weights import check_labelled_rows
 from ._rows import Rows
 from ._validation import (
     InputError,
     check_algorithm,
-    check_labels,
     check_magnitude,
     check_metrics,
     check_number,
@@ -26,7 +26,6 @@ from ._validation import (
     remember_features,
 )  # fmt: skip
 from ._validation_folds import check_vote_rules, usable_ks
-from ._validation_linear import check_sample_weight
 from .model_selection import DEFAULT_KS, spread_of_shares
 from .neighbors import KNeighborsClassifier
 from .persistence import SaveBestMixin
@@ -53,7 +52,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         the row that stands first in X is nearer, in whatever order a splitter lists rows.
     weights : vote rule of `KNeighborsClassifier`, or a list of them, default="uniform"
     temperature, tie_break, class_weight, algorithm, n_jobs
-        As of `KNeighborsClassifier`; class_weight="balanced" is by the rows that a fold trains on.
+        As of `KNeighborsClassifier`; class_weight="balanced" is by the rows that a fold trains on and their weights.
     random_state : int, default=0
         Of the shuffle of a numeric `cv`.
 
@@ -111,8 +110,8 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_rows, n_features)
         y : array-like of shape (n_rows,)
         sample_weight : array-like of shape (n_rows,), optional
-            What the vote of a row is multiplied by; rows of weight 0 are nobody's neighbours. Every row counts the same
-            when settings are judged.
+            What the vote of a row is multiplied by. Rows of weight 0 are nobody's neighbours and in no fold; all others
+            count the same when settings are judged.
         groups : array-like of shape (n_rows,), optional
             Rows of one group are never neighbours of each other while settings are judged, by a numeric `cv` or "loo"; a
             splitter is given them.
@@ -133,12 +132,12 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         checked = check_rows(X, "X", estimator=self, reset=True)
         for name in metrics:
             check_magnitude(checked.rows, "X", name)
-        classes, codes = check_labels(y, len(checked.rows))
+        labelled = check_labelled_rows(y, len(checked.rows), sample_weight, self.class_weight, keeps_classes=True)
+        classes, codes = labelled.classes, labelled.codes
         if len(codes) == 1:
             raise InputError("X has one sample; cross-validation needs two or more")
-        labels, given = np.asarray(classes)[codes], check_sample_weight(sample_weight, len(codes))
-        folds = make_folds(self.cv, labels, codes, groups, self.random_state)
-        weights = VoteWeights(folds, classes, codes, given, self.class_weight)
+        folds = make_folds(self.cv, labelled.y, codes, groups, self.random_state, counted=labelled.counted)
+        weights = VoteWeights(folds, codes, len(classes), labelled, self.class_weight)
         smallest = int(folds.trained_on(weights.visible).min())
         ks = usable_ks(DEFAULT_KS if self.ks is None else self.ks, smallest)
         votes = FoldVotes(Rows.of(checked), folds, codes, len(classes), ks, weights, rules, self.temperature, self.tie_break,
@@ -159,7 +158,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
             algorithm=self.algorithm, n_jobs=self.n_jobs, **self.best_params_,
         )  # fmt: skip
         begun = time.perf_counter()
-        self.best_estimator_ = best.fit(checked.rows, labels, sample_weight)
+        self.best_estimator_ = best.fit(checked.rows, labelled.y, sample_weight)
         self.refit_time_ = time.perf_counter() - begun
         self.search_time_, self.classes_, self.n_splits_ = seconds, classes, folds.n_folds
         remember_features(self, X)
