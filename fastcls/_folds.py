@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
 
 from ._validation import InputError, check_folds
 from ._validation_folds import Split, check_groups, check_splits, check_splitter
@@ -133,12 +133,14 @@ def _of_counted(
 ) -> Folds:
     """The folds of the rows that count, numbered as all rows are."""
     n_rows, numbers = len(codes), np.flatnonzero(counted)
+    if isinstance(cv, PredefinedSplit):  # it names rows of X, whatever rows it is given
+        cv = cv.split()
     if not isinstance(cv, (str, bytes, int, np.integer, float)) and not hasattr(cv, "split"):
         pairs = [tuple(part[counted[part]] for part in pair) for pair in check_splits(check_splitter(cv, name), n_rows)]
         for number, pair in enumerate(pairs):
             for part, rows in zip(("train", "test"), pair, strict=True):
                 if not len(rows):
-                    raise InputError(f"{part} of split {number} of {name} has no row of weight above 0; give it some")
+                    raise InputError(f"split {number} of {name} has no {part} rows of weight above 0; give it some")
         return Folds(n_rows, *_as_partition(tuple((train, test) for train, test in pairs), n_rows), counted=counted)
     check_groups(groups, n_rows)
     some = None if groups is None else np.asarray(groups)[counted]
