@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
 from . import _validation_linear as checks
+from ._classifier import Classifier
 from ._hold_out import hold_out
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
@@ -39,7 +40,7 @@ def _learns_by_parts(classifier: Any) -> bool:
     return True
 
 
-class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
+class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
     """A classifier by W x + b; the two kinds say which loss."""
 
     def __init__(

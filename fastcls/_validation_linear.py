@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_number, one_of
+from ._validation import InputError, check_number, one_of, refuse_masked
 
 
 def check_loss_options(loss: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,6 +35,7 @@ def check_switch(name: str, value: Any) -> bool:
 
 def _floats(name: str, given: Any) -> np.ndarray:
     """Real numbers as float64."""
+    refuse_masked(given, name)
     found = np.asarray(given)
     try:
         if found.dtype.kind == "c":
@@ -47,7 +48,7 @@ def _floats(name: str, given: Any) -> np.ndarray:
 
 def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
-    scores = np.asarray(scores, dtype=np.float64)
+    scores = _floats("scores", scores)
     if scores.ndim != 2 or scores.shape[1] < 1:
         raise InputError(f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)")
     return scores, check_codes(y, len(scores), scores.shape[1])[0]
@@ -55,6 +56,7 @@ def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarray, int]:
     """Class codes as int64 (n_samples,), and the number of classes: by default the largest code + 1."""
+    refuse_masked(y, "y")
     y = np.asarray(y)
     if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
         raise InputError(
@@ -129,6 +131,7 @@ def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
 
 def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     """Row numbers as int64, at least one, none of them outside the data; a slice becomes the numbers it stands for."""
+    refuse_masked(rows, "rows")
     index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
     if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
         raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _threads
+from ._classifier import Classifier
 from ._safetensors import Arrays, Saved, expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
 from ._validation_linear import check_switch
@@ -20,7 +21,7 @@ __all__ = ["NearestClassMean"]
 _BLOCK_ROWS = 1024  # prepared at once: 8 MB in float64 at 1,024 features
 
 
-class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
+class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
     """Nearest class mean: a query gets the class whose mean is nearest in Euclidean distance.
 
     Parameters

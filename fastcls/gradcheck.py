@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._validation import InputError, check_number, one_of
+from ._validation import InputError, check_number, one_of, refuse_masked
 from .problem import LinearProblem
 
 # A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss
@@ -42,6 +42,7 @@ def numerical_gradient(
     float64 array like W
     """
     one_of("method", method, ("central", "forward"))
+    refuse_masked(W, "W")
     W = np.array(W, dtype=np.float64)
     if h is None:
         h = (1e-5 if method == "central" else 1e-8) * max(1.0, float(np.abs(W).max(initial=0.0)))

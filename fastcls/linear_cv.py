@@ -8,13 +8,14 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation_linear as checks
 from . import optim
+from ._classifier import Classifier
 from ._folds import make_folds
 from ._row_weights import LabelledRows, check_labelled_rows, with_class_weight
 from ._validation import InputError, check_number, check_rows, listed, remember_features
@@ -40,7 +41,7 @@ def _grid(name: str, given: Any) -> list[Any]:
     return list(dict.fromkeys(values))
 
 
-class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
+class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
     """What both sweeps share: everything but the classifier that is swept."""
 
     def __init__(

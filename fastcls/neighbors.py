@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _search, _threads
+from ._classifier import Classifier
 from ._neighbors import Neighbors
 from ._row_weights import check_labelled_rows, check_more_labelled_rows, or_ones, with_class_weight
 from ._rows import Rows
@@ -117,7 +117,7 @@ class NearestNeighbors(Neighbors):
         return self
 
 
-class KNeighborsClassifier(ClassifierMixin, Neighbors):
+class KNeighborsClassifier(Classifier, Neighbors):
     """Exact k-nearest-neighbour classifier on the bytes you have.
 
     Parameters

@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import _threads
+from ._classifier import Classifier
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import Folds, make_folds
 from ._row_weights import check_labelled_rows
@@ -35,7 +36,7 @@ __all__ = ["KNeighborsClassifierCV"]
 _TOPK = (1, 5)
 
 
-class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
+class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
     """`KNeighborsClassifier` with k, metric and vote rule chosen by cross-validation, at the price of one search a metric.
 
     Every row's neighbours are found once, for the largest k; each fold takes those that it trains on, and every smaller k is
