@@ -241,7 +241,7 @@ def _slopes(problem: LinearProblem, W: np.ndarray, ways: Any) -> tuple[np.ndarra
     if is_direction:
         steps = [_SCORE_STEP / max(float((np.abs(way) * moved).sum(axis=1).max()), 1.0 / _LARGEST_STEP) for way in ways]
     else:
-        steps = [min(_SCORE_STEP / moved[j], _LARGEST_STEP) for _, j in ways]
+        steps = [_SCORE_STEP / max(moved[j], 1.0 / _LARGEST_STEP) for _, j in ways]
     slopes, kinks = np.zeros(len(ways)), np.zeros(len(ways), dtype=bool)
     for numbers, Z in _centred(problem):
         twin = LinearProblem(

@@ -47,7 +47,7 @@ CALLS = {
         lambda: fastcls.KNeighborsClassifierCV([1], cv=[(masked(np.arange(6)), np.arange(6, 12))]).fit(X, Y), "train",
     ),
     "classes": (lambda: fastcls.KNeighborsClassifier(1).partial_fit(X, Y, classes=masked([0, 1, 2])), "classes"),
-    "classes of a linear model": (lambda: fastcls.SoftmaxClassifier().partial_fit(X, Y, classes=masked([0, 1, 2])), "classes"),
+    "classes of a sum": (lambda: fastcls.SoftmaxClassifier().partial_fit(X, Y, classes=masked([0, 1, 2])), "classes"),
     "vote weights": (lambda: fastcls.KNeighborsClassifier(2, weights=masked).fit(X, Y).predict(X), "weights"),
     "rows of a problem": (lambda: fastcls.LinearProblem(masked(X), Y), "X"),
     "codes of a problem": (lambda: fastcls.LinearProblem(X, masked(Y)), "y"),
@@ -76,7 +76,7 @@ CALLS = {
     "losses of a figure": (lambda: display.LossHistoryDisplay(masked(np.ones(3))), "loss"),
     "a direction of a figure": (lambda: display.LossSliceDisplay.from_problem(problem(), W, masked(W)), "a direction"),
     "an image": (
-        lambda: display.SameDistanceDisplay.from_image(masked(np.arange(16, dtype=np.uint8)), image_shape=(4, 4, 1)), "image",
+        lambda: display.SameDistanceDisplay.from_image(masked(np.zeros(16, np.uint8)), image_shape=(4, 4, 1)), "image",
     ),
 }  # fmt: skip
 

@@ -85,7 +85,7 @@ def require_correct(report: Any, name: str) -> float:
     """The report's maximal relative error; `GradientMismatch` if it is beyond the tolerance, or nothing was compared."""
     error = float(report.max_relative_error)
     if not error <= GRADIENT_TOLERANCE:
-        beyond = np.isfinite(error) * f", wanted at most {GRADIENT_TOLERANCE:.0e}"
+        beyond = f", wanted at most {GRADIENT_TOLERANCE:.0e}" if np.isfinite(error) else ""
         raise GradientMismatch(f"the gradient check of {name} failed: {report.verdict}{beyond}; nothing was written")
     return error
 
