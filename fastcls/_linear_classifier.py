@@ -229,6 +229,7 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         # Not by the BLAS, whose rounding may follow the number of threads.
         gradient_norm = math.sqrt(float(np.square(problem.value_and_gradient(result.W)[1]).sum()))
         remember_features(self, X)
+        self._fitted_params = self._params_of_fit()
         self.classes_ = classes
         self.coef_, self.intercept_ = problem.to_raw(result.W)
         self.loss_history_ = np.array(result.loss_history)
@@ -304,6 +305,11 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         intercept_gradient : float64 array (n_classes,)
         """
         check_is_fitted(self, "coef_")
+        if self._fitted_params:  # whatever was set since, loss and penalty are those of the fit
+            return self._as_fitted()._loss_and_gradient(X, y, sample_weight)
+        return self._loss_and_gradient(X, y, sample_weight)
+
+    def _loss_and_gradient(self, X: Any, y: Any, sample_weight: Any) -> tuple[float, np.ndarray, np.ndarray]:
         rows = check_rows(X, "X", estimator=self)
         labels, codes = check_labels(y, len(rows.rows))
         checks.check_known_labels(labels, self.classes_, "give rows of those only")

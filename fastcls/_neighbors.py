@@ -59,6 +59,8 @@ def _without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.nd
 class Neighbors(SaveMixin, BaseEstimator):
     """What the classifier and the plain search share: the training rows and the search over them."""
 
+    _read_when_used = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs", "verbose", "client",
+                       "n_shards")  # fmt: skip
     _rows: Rows
     _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
     _unread: tuple[str, str] | None = None  # digest of rows a loaded model has yet to read, and the model's path
@@ -101,7 +103,10 @@ class Neighbors(SaveMixin, BaseEstimator):
         _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
         if not (more and self.__sklearn_is_fitted__()):
             remember_features(self, X)
-        self.__dict__.update(_rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric, **fitted)
+        self.__dict__.update(
+            _rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric,
+            _fitted_params=self._params_of_fit(), **fitted,
+        )
 
     def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
         """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""

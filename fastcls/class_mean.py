@@ -89,9 +89,10 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
             some = slice(start, start + _BLOCK_ROWS)
             order = np.argsort(codes[some], kind="stable")
             present, starts = np.unique(codes[some][order], return_index=True)
-            sums[present] += np.add.reduceat(self._prepared(rows[some], center)[order], starts, axis=0)
+            sums[present] += np.add.reduceat(self._prepared(rows[some], center, self.normalize)[order], starts, axis=0)
         self.classes_, self.center_ = classes, center
         self.n_features_in_ = rows.shape[1]
+        self._fitted_params = self._params_of_fit()
         self.means_ = sums / np.bincount(codes)[:, None]
         return self
 
@@ -100,9 +101,10 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         check_switch("normalize", self.normalize)
         _threads.effective(self.n_jobs)
 
-    def _prepared(self, rows: np.ndarray, center: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def _prepared(rows: np.ndarray, center: np.ndarray, normalize: bool) -> np.ndarray:
         made: np.ndarray = rows - center
-        if self.normalize:
+        if normalize:
             lengths = np.sqrt(np.square(made).sum(axis=1, keepdims=True))
             made /= np.where(lengths > 0, lengths, 1.0)
         return made
@@ -114,10 +116,11 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         rows = check_rows(X, "X", estimator=self).rows
         check_magnitude(rows, "X", "l2")
         n_threads = _threads.effective(self.n_jobs)
-        S = np.empty((len(rows), len(self.classes_)))
+        S, normalize = np.empty((len(rows), len(self.classes_))), self._fitted_params.get("normalize", self.normalize)
         for start in range(0, len(rows), _BLOCK_ROWS):
             some = slice(start, start + _BLOCK_ROWS)
-            S[some] = _brute.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
+            Q = self._prepared(rows[some], self.center_, normalize)
+            S[some] = _brute.all_pairs(self.means_, Q, "l2", n_threads=n_threads)
         return S
 
     def predict(self, X: Any) -> np.ndarray:

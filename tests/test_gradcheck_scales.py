@@ -1,4 +1,4 @@
-"""The gradient check depends on the centred, scaled rows alone: where rows lie, and in what units, is no reason for alarm."""
+"""The gradient check depends on the centred, scaled rows alone: where rows lie, and in what units, raises no alarm."""
 
 import itertools
 import sys

@@ -110,6 +110,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         shards = crew.ask(lambda: [crew.submit(i, _work.describe) for i in range(n_shards)]).results()
         remember_features(self, source)
         self.__dict__.update(
+            _fitted_params=self._params_of_fit(),
             _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards, n_samples_fit_=source.n_rows,
             effective_metric_=metric, **self._labelled(found.classes, found.codes, found.given, found.weights),
         )  # fmt: skip
