@@ -159,7 +159,7 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         y : array-like (n_samples,)
             Labels of at least two classes: numbers or strings.
         sample_weight : array-like (n_samples,), optional
-            Rows of weight 0 leave the training set.
+            Rows of weight 0 leave the training set, and a class of such rows only is not in ``classes_``.
 
         Returns
         -------
@@ -248,8 +248,9 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         Parameters
         ----------
         X, y, sample_weight : as for `fit`
+            A later call may hold rows of weight 0 only, and then changes nothing.
         classes : array-like, optional
-            All labels that will ever come; needed in the first call unless its y holds them all.
+            All labels that will ever come; needed in the first call unless its rows of weight above 0 have them all.
 
         Returns
         -------
@@ -290,7 +291,7 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         return self
 
     def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, np.ndarray, np.ndarray]:
-        """The full loss of the fitted model on some rows, and its gradient.
+        """The full loss of the fitted model on some rows, and its gradient, with the loss and penalty of the fit.
 
         Parameters
         ----------

@@ -103,9 +103,10 @@ def check_more_labelled_rows(
     labels, codes = check_labels(y, n_rows)
     given = check_sample_weight(sample_weight, n_rows, may_be_zero=True)
     if isinstance(class_weight, Mapping):
-        dropped = check_class_weight(class_weight, labels, codes, named=class_weight) == 0
-        if dropped[codes].any():
-            given = np.where(dropped[codes], 0.0, or_ones(given, n_rows))
+        of_classes = check_class_weight(class_weight, labels, codes, named=class_weight)
+        assert of_classes is not None
+        if not of_classes[codes].all():
+            given = np.where(of_classes[codes] == 0, 0.0, or_ones(given, n_rows))
     counted = counted_rows(given)
     present = np.ones(len(labels), dtype=bool) if counted is None else np.bincount(codes[counted], minlength=len(labels)) > 0
     if known is None and classes is None and not present.any():

@@ -182,6 +182,7 @@ def check_gradient(
     """
     W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     analytic = problem.value_and_gradient(W)[1]
+    ways: Any
     if direction is not None:
         refuse_masked(direction, "direction")
         direction = np.asarray(direction, dtype=np.float64)

@@ -260,8 +260,9 @@ _DOC = """
         group where `groups` are given. "loo" leaves out one group, and needs `groups`: to leave out one row is to train as
         many times as there are rows.
     Others
-        As for the classifier itself. ``solver``: "sgd", all settings together in one pass over the rows an epoch, or
-        "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
+        As for the classifier itself; class_weight="balanced" is by the rows that a fold trains on. A fold that lacks a class
+        trains without it, and counts its rows as errors. ``solver``: "sgd", all settings together in one pass over the rows
+        an epoch, or "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
 
     Attributes
     ----------

@@ -101,6 +101,11 @@ class SaveMixin:
             If a parameter is no plain value (a callable, a RandomState), or the path cannot be written.
         sklearn.exceptions.NotFittedError
             Before fit.
+
+        Notes
+        -----
+        The file holds the parameters of the fit, whatever `set_params` has changed since; of a k-NN model `n_neighbors`,
+        `weights`, `temperature`, `tie_break` and `algorithm`, which are read whenever it is used, are saved as they stand.
         """
         save(self, path, metadata)
 

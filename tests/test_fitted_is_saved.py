@@ -21,7 +21,8 @@ NO_MATTER = ("n_jobs", "callbacks", "checkpoint", "resume", "client", "n_shards"
 OTHERS = {
     "metric": "l1", "p": 1, "metric_params": {"a": 1}, "leaf_size": 7, "class_weight": {0: 9.0}, "center": False,
     "scale": False, "normalize": False, "loss": "one_vs_all", "margin": 3.0, "include_correct": True,
-    "class_reduction": "mean", "penalty": "l1", "alpha": 0.5, "C": 3.0, "l1_ratio": 0.9, "max_norm": 0.1, "solver": "gd", "batch_size": 7,
+    "class_reduction": "mean",
+    "penalty": "l1", "alpha": 0.5, "C": 3.0, "l1_ratio": 0.9, "max_norm": 0.1, "solver": "gd", "batch_size": 7,
     "learning_rate": 0.01, "schedule": "constant", "momentum": 0.1, "nesterov": True, "max_iter": 3, "tol": 1e-3,
     "init_scale": 0.5, "fit_intercept": False, "early_stopping": True, "validation_fraction": 0.4, "warm_start": True,
     "random_state": 5, "checkpoint_seconds": 1.0, "verbose": 0,
