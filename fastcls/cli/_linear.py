@@ -85,8 +85,9 @@ def require_correct(report: Any, name: str) -> float:
     """The report's maximal relative error; `GradientMismatch` if it is beyond the tolerance, or nothing was compared."""
     error = float(report.max_relative_error)
     if not error <= GRADIENT_TOLERANCE:
-        beyond = f", wanted at most {GRADIENT_TOLERANCE:.0e}" if np.isfinite(error) else ""
-        raise GradientMismatch(f"the gradient check of {name} failed: {report.verdict}{beyond}; nothing was written")
+        beyond = f"relative error {error:.1e}, wanted at most {GRADIENT_TOLERANCE:.0e}"
+        why = beyond if np.isfinite(error) else report.verdict
+        raise GradientMismatch(f"the gradient check of {name} failed: {why}; nothing was written")
     return error
 
 
