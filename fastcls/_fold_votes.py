@@ -19,9 +19,10 @@ import numpy as np
 from . import _search
 from ._folds import Folds
 from ._judging import right_answers
+from ._row_weights import LabelledRows, counted_rows, or_ones
 from ._rows import Rows
 from ._search import Progress
-from ._validation_linear import check_class_weight
+from ._validation_linear import balanced
 from ._voting import weights_of
 from .metrics import METRICS
 
@@ -36,51 +37,49 @@ class VoteWeights:
     Attributes
     ----------
     visible : ndarray of shape (n_rows,), bool
-        Rows whose weight is not 0 in any fold that they train.
+        Rows of weight above 0.
     """
 
     def __init__(
-        self, folds: Folds, classes: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray, class_weight: Any
+        self, folds: Folds, codes: np.ndarray, n_classes: int, labelled: LabelledRows | None = None, class_weight: Any = None
     ) -> None:
-        self._folds, self._codes, self._given = folds, codes, sample_weight
-        self._of_classes = check_class_weight(class_weight, classes, codes)
+        self._folds, self._codes, n_rows = folds, codes, len(codes)
+        self._weights = np.zeros(0) if labelled is None else labelled.weights
+        visible = counted_rows(self._weights)
+        self.visible = np.ones(n_rows, dtype=bool) if visible is None else visible
         self._balanced = isinstance(class_weight, str)
-        self.visible = sample_weight > 0 if len(sample_weight) else np.ones(len(codes), dtype=bool)
-        if self._of_classes is not None and not self._balanced:
-            self.visible &= self._of_classes[codes] > 0
-        if self._balanced:
-            self._count(len(classes))
+        if labelled is not None and self._balanced:
+            self._given, self._each = labelled.given, or_ones(labelled.given, n_rows)
+            self._count(n_classes)
 
     def _count(self, n_classes: int) -> None:
-        """Rows of every class that each fold trains on; left one out at a time, the counts of all rows."""
-        folds, codes = self._folds, self._codes
-        self._counts = np.bincount(codes, minlength=n_classes)
+        """What the rows of every class weigh in each fold; left one out at a time, in all of them."""
+        folds, codes, each = self._folds, self._codes, self._each
         if folds.alone:
+            self._sums = np.bincount(codes, each, n_classes)
+            self._counts = np.bincount(codes[self.visible], minlength=n_classes)
             return
-        if folds.of_row is None:
-            self._counts = np.array([np.bincount(codes[train], minlength=n_classes) for train, _ in folds.splits])
-        else:
-            held = np.bincount(folds.of_row * n_classes + codes, minlength=folds.n_folds * n_classes)
-            self._counts = self._counts - held.reshape(-1, n_classes)
-        self._present = np.count_nonzero(self._counts, axis=1)
+        self._of_classes = np.empty((folds.n_folds, n_classes))
+        for fold in range(folds.n_folds):
+            train = folds.split(fold)[0]
+            self._of_classes[fold] = balanced(np.bincount(codes[train], each[train], n_classes))
 
     def of(self, queries: np.ndarray, folds: np.ndarray, indices: np.ndarray) -> np.ndarray | None:
         """Of neighbours (n_queries, k) in the fold of each query; None where all are 1."""
-        if self._of_classes is None:
-            return self._given[indices] if len(self._given) else None
+        if not self._balanced:
+            return self._weights[indices] if len(self._weights) else None
         labels = self._codes[indices]
-        of_classes = self._balance(queries, folds, labels) if self._balanced else self._of_classes[labels]
+        of_classes = self._balance(queries, indices) if self._folds.alone else self._of_classes[folds[:, None], labels]
         return self._given[indices] * of_classes if len(self._given) else of_classes
 
-    def _balance(self, queries: np.ndarray, folds: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """n / (n_classes * count) of the rows that the fold trains on."""
-        if self._folds.alone:
-            own = self._codes[queries]
-            counts = self._counts[labels] - (labels == own[:, None])
-            present = np.count_nonzero(self._counts) - (self._counts[own] == 1)
-            return (len(self._codes) - 1) / (present[:, None] * counts)
-        n_rows = self._counts[folds].sum(axis=1)
-        return n_rows[:, None] / (self._present[folds][:, None] * self._counts[folds[:, None], labels])
+    def _balance(self, queries: np.ndarray, indices: np.ndarray) -> np.ndarray:
+        """n / (n_classes * count) of all rows but the query, where each is left out once."""
+        own, labels = self._codes[queries], self._codes[indices]
+        sums = self._sums[labels] - np.where(labels == own[:, None], self._each[queries][:, None], 0.0)
+        sums = np.maximum(sums, self._each[indices])  # the neighbour itself is one of them, whatever rounding says
+        present = np.count_nonzero(self._counts) - (self._counts[own] == 1)
+        whole = self._each.sum() - self._each[queries]
+        return whole[:, None] / (present[:, None] * sums)
 
 
 @dataclass
@@ -121,7 +120,7 @@ class FoldVotes:
             self._by_groups(self.folds.of_row, progress)
         else:
             self._by_striking_out(progress)
-        return self._right / (self.folds.n_rows if self.folds.alone else self.folds.held_out())
+        return self._right / (self.folds.n_counted if self.folds.alone else self.folds.held_out())
 
     def _by_groups(self, of_row: np.ndarray, progress: Progress | None) -> None:
         def take(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
@@ -139,8 +138,11 @@ class FoldVotes:
             if trains is None:
                 assert folds.of_row is not None
                 queries = np.arange(part.start, part.stop)
-                stays = folds.of_row[indices] != folds.of_row[part][:, None]
-                short.append(self._strike_out(queries, folds.of_row[part], S, indices, stays))
+                if folds.counted is not None:  # the others are in no fold
+                    some = folds.counted[part]
+                    queries, S, indices = queries[some], S[some], indices[some]
+                stays = folds.of_row[indices] != folds.of_row[queries][:, None]
+                short.append(self._strike_out(queries, folds.of_row[queries], S, indices, stays))
                 return
             for fold, (_, test) in enumerate(folds.splits):
                 first, last = np.searchsorted(test, [part.start, part.stop])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
 
 from ._validation import InputError, check_folds
 from ._validation_folds import Split, check_groups, check_splits, check_splitter
@@ -28,21 +28,31 @@ class Folds:
         Row numbers, ascending; empty where `of_row` says all.
     alone : bool
         Every row is a fold of its own.
+    counted : ndarray of shape (n_rows,), bool, or None
+        Rows of weight above 0; the others are in no fold, and their `of_row` means nothing. None: all rows.
     """
 
     n_rows: int
     of_row: np.ndarray | None = None
     splits: tuple[Split, ...] = ()
     alone: bool = False
+    counted: np.ndarray | None = None
+
+    @property
+    def n_counted(self) -> int:
+        """Rows that are in folds."""
+        return self.n_rows if self.counted is None else int(np.count_nonzero(self.counted))
 
     @property
     def n_folds(self) -> int:
-        return len(self.splits) if self.of_row is None else int(self.of_row.max()) + 1
+        if self.of_row is None:
+            return len(self.splits)
+        return self.n_counted if self.alone else int(self.of_row.max()) + 1
 
     def held_out(self) -> np.ndarray:
         """How many rows each fold holds out: int64 (n_folds,)."""
         if self.of_row is not None:
-            return np.bincount(self.of_row)
+            return np.bincount(self.of_row if self.counted is None else self.of_row[self.counted])
         return np.array([len(test) for _, test in self.splits])
 
     def trained_on(self, rows: np.ndarray) -> np.ndarray:
@@ -54,7 +64,7 @@ class Folds:
     def training_rows(self, fold: int) -> np.ndarray:
         """Whether each row trains in this fold: bool (n_rows,)."""
         if self.of_row is not None:
-            return self.of_row != fold
+            return (self.of_row != fold) & (True if self.counted is None else self.counted)
         trains = np.zeros(self.n_rows, dtype=bool)
         trains[self.splits[fold][0]] = True
         return trains
@@ -63,10 +73,14 @@ class Folds:
         """(train, test): row numbers of this fold, ascending."""
         if self.of_row is None:
             return self.splits[fold]
-        return np.flatnonzero(self.of_row != fold), np.flatnonzero(self.of_row == fold)
+        held = (self.of_row == fold) & (True if self.counted is None else self.counted)
+        return np.flatnonzero(self.training_rows(fold)), np.flatnonzero(held)
 
 
-def make_folds(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, seed: Any = 0, name: str = "cv") -> Folds:
+def make_folds(
+    cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, seed: Any = 0, name: str = "cv", *,
+    counted: np.ndarray | None = None,
+) -> Folds:
     """Folds as they were asked for.
 
     Parameters
@@ -80,7 +94,11 @@ def make_folds(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, se
     seed : int, RandomState or None
     name : str
         What the user calls `cv`.
+    counted : ndarray of shape (n_rows,), bool, optional
+        Rows that have a weight: folds are those of these rows alone. Pairs of row numbers mean rows of X all the same.
     """
+    if counted is not None:
+        return _of_counted(cv, y, codes, groups, seed, name, counted)
     n_rows, of_group = len(codes), check_groups(groups, len(codes))
     if isinstance(cv, str) and cv == "loo" and of_group is None:
         cv = LeaveOneOut()
@@ -108,6 +126,33 @@ def make_folds(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, se
         except ValueError as error:
             raise InputError(f"{name} cannot split these rows: {error}") from None
     return Folds(n_rows, *_as_partition(splits, n_rows))
+
+
+def _of_counted(
+    cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, seed: Any, name: str, counted: np.ndarray
+) -> Folds:
+    """The folds of the rows that count, numbered as all rows are."""
+    n_rows, numbers = len(codes), np.flatnonzero(counted)
+    if isinstance(cv, PredefinedSplit):  # it names rows of X, whatever rows it is given
+        cv = cv.split()
+    if not isinstance(cv, (str, bytes, int, np.integer, float)) and not hasattr(cv, "split"):
+        pairs = [tuple(part[counted[part]] for part in pair) for pair in check_splits(check_splitter(cv, name), n_rows)]
+        for number, pair in enumerate(pairs):
+            for part, rows in zip(("train", "test"), pair, strict=True):
+                if not len(rows):
+                    raise InputError(f"split {number} of {name} has no {part} rows of weight above 0; give it some")
+        return Folds(n_rows, *_as_partition(tuple((train, test) for train, test in pairs), n_rows), counted=counted)
+    check_groups(groups, n_rows)
+    some = None if groups is None else np.asarray(groups)[counted]
+    made = make_folds(cv, y[counted], codes[counted], some, seed, name)
+    if made.of_row is None:
+        splits = tuple((numbers[train], numbers[test]) for train, test in made.splits)
+        return Folds(n_rows, splits=splits, counted=counted)
+    of_row = np.zeros(n_rows, dtype=np.int64)
+    of_row[counted] = made.of_row
+    if made.alone:
+        of_row = np.arange(n_rows, dtype=np.int64)
+    return Folds(n_rows, of_row=of_row, alone=made.alone, counted=counted)
 
 
 def _as_partition(splits: tuple[Split, ...], n_rows: int) -> tuple[np.ndarray | None, tuple[Split, ...]]:

@@ -11,7 +11,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
@@ -19,12 +19,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
 from . import _validation_linear as checks
+from ._classifier import Classifier
 from ._fitted import of_one_fit, publish
+from ._hold_out import hold_out
 from ._linear_docs import advice_after
 from ._moments import center_and_scale, squared_distances
-from ._penalty_strength import automatic_alpha, counted_rows, strength_of_cost, total_weight
+from ._penalty_strength import automatic_alpha, effective_rows, strength_of_cost, total_weight
+from ._row_weights import check_labelled_rows, check_more_labelled_rows, counted_rows, with_class_weight
 from ._safetensors import Arrays, Saved, expect
-from ._validation import CheckedRows, InputError, check_classes, check_finite, check_labels, check_number, check_rows
+from ._validation import CheckedRows, InputError, check_finite, check_labels, check_number, check_rows
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 
@@ -41,7 +44,7 @@ def _learns_by_parts(classifier: Any) -> bool:
     return True
 
 
-class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
+class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
     """A classifier by W x + b; the two kinds say which loss."""
 
     def __init__(
@@ -160,7 +163,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             alpha = _ALPHA
             if self.penalty == "l2":
                 mean_square = float(X.shape[1]) if self.scale else self._mean_square(X, weights, rows, space["center"])
-                alpha = automatic_alpha(counted_rows(weights, rows, len(X)), mean_square)
+                alpha = automatic_alpha(effective_rows(weights, rows, len(X)), mean_square)
         return {"alpha": alpha, "l1_ratio": ratio}
 
     def _mean_square(self, X: Any, weights: np.ndarray, rows: np.ndarray | None, center: np.ndarray) -> float:
@@ -191,7 +194,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         y : array-like (n_samples,)
             Labels of at least two classes: numbers or strings.
         sample_weight : array-like (n_samples,), optional
-            Rows of weight 0 leave the training set.
+            Rows of weight 0 leave the training set, and a class of such rows only is not in ``classes_``.
 
         Returns
         -------
@@ -215,11 +218,11 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
 
     def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any):
         """`fit` on checked rows; X is asked for the names of its features only."""
-        classes, codes = check_labels(y, len(rows.rows))
+        labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
+        classes, codes, weights = labelled.classes, labelled.codes, labelled.weights
         checks.check_two_classes(classes)
         if self.warm_start and hasattr(self, "coef_"):
             checks.check_warm_start(self.classes_, self.coef_.shape[1], classes, rows.rows.shape[1])
-        weights = self._weights(sample_weight, classes, codes)
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(codes, weights, random_state)
         rows = self._shared(rows, classes, codes, weights, train, held_out)
@@ -244,28 +247,19 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         """The rows as problems are made of them; `fastcls.dask` hands them out to workers here."""
         return rows
 
-    def _weights(self, sample_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """Weights of rows, class weights multiplied in; no array where all are 1."""
-        weights = checks.check_sample_weight(sample_weight, len(codes))
-        of_classes = checks.check_class_weight(self.class_weight, classes, codes)
-        if of_classes is None:
-            return weights
-        return checks.check_sample_weight((weights if len(weights) else 1.0) * of_classes[codes], len(codes))
-
     def _split(
         self, codes: np.ndarray, weights: np.ndarray, random_state: np.random.RandomState
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Numbers of the rows to train on (None: all of X) and of those to stop by (None: none)."""
-        some = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
+        counted = counted_rows(weights)
+        some = None if counted is None else np.flatnonzero(counted)
         if not self.early_stopping:
             return some, None
         some = np.arange(len(codes)) if some is None else some
-        mixed = random_state.permutation(some)
         n = max(1, round(self.validation_fraction * len(some)))
-        if n >= len(some):
-            raise InputError(f"early_stopping with validation_fraction={self.validation_fraction} leaves no row of "
-                             f"{len(some)} to train on; give more rows")
-        return np.sort(mixed[n:]), np.sort(mixed[:n])
+        what = f"early_stopping with validation_fraction={self.validation_fraction}"
+        train, held_out = hold_out(codes[some], n, random_state, what)
+        return some[train], some[held_out]
 
     def _keep(
         self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult,
@@ -284,7 +278,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             val_history_=np.array(result.val_history), n_iter_=result.n_iter if before is None else len(history),
             learning_rate_=result.learning_rate, alpha_=problem.alpha, l1_ratio_=problem.l1_ratio,
             center_=np.broadcast_to(problem.center, problem.n_features).copy(), scale_=float(problem.scale),
-            gradient_norm_=gradient_norm,
+            gradient_norm_=gradient_norm, _fitted_params=self._params_of_fit(),
         )  # fmt: skip
 
     @available_if(_learns_by_parts)
@@ -296,8 +290,9 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         X, y, sample_weight : as for `fit`
+            A later call may hold rows of weight 0 only, and then changes nothing.
         classes : array-like, optional
-            All labels that will ever come; needed in the first call unless its y holds them all.
+            All labels that will ever come; needed in the first call unless its rows of weight above 0 have them all.
 
         Returns
         -------
@@ -311,12 +306,17 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
                              "a part does not know; give alpha instead")
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
-        labels, codes = check_labels(y, len(rows.rows))
-        known, places = check_classes(classes, labels, None if is_first else self.classes_)
+        known, codes, given = check_more_labelled_rows(
+            y, len(rows.rows), sample_weight, self.class_weight, classes, None if is_first else self.classes_
+        )
         checks.check_two_classes(known)
-        codes = places[codes]
-        weights = self._weights(sample_weight, known, codes)
-        train = np.flatnonzero(weights > 0) if len(weights) and not weights.all() else None
+        if len(given) and not given.any():
+            if is_first:
+                checks.check_sample_weight(given, len(given))  # refuses: there is nothing to begin with
+            return self
+        weights = with_class_weight(given, self.class_weight, known, codes, named=self.class_weight)
+        counted = counted_rows(weights)
+        train = None if counted is None else np.flatnonzero(counted)
         if is_first or not hasattr(self, "center_"):
             space = self._space(rows.rows, weights, None)
         else:
@@ -337,7 +337,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
 
     @of_one_fit
     def loss_and_gradient(self, X: Any, y: Any, sample_weight: Any = None) -> tuple[float, np.ndarray, np.ndarray]:
-        """The full loss of the fitted model on some rows, and its gradient.
+        """The full loss of the fitted model on some rows, and its gradient, with the loss and penalty of the fit.
 
         Parameters
         ----------
@@ -352,11 +352,17 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         intercept_gradient : float64 array (n_classes,)
         """
         check_is_fitted(self, "coef_")
+        if self._fitted_params:  # whatever was set since, loss and penalty are those of the fit
+            return self._as_fitted()._loss_and_gradient(X, y, sample_weight)
+        return self._loss_and_gradient(X, y, sample_weight)
+
+    def _loss_and_gradient(self, X: Any, y: Any, sample_weight: Any) -> tuple[float, np.ndarray, np.ndarray]:
         rows = check_rows(X, "X", estimator=self)
         labels, codes = check_labels(y, len(rows.rows))
         checks.check_known_labels(labels, self.classes_, "give rows of those only")
         codes = np.searchsorted(self.classes_, labels)[codes]
-        weights = self._weights(sample_weight, self.classes_, codes)
+        given = checks.check_sample_weight(sample_weight, len(codes))
+        weights = with_class_weight(given, self.class_weight, self.classes_, codes, named=self.class_weight)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
         space = {"center": getattr(self, "center_", None), "scale": getattr(self, "scale_", 1.0)}
         given = _ALPHA if isinstance(self.alpha, str) else self.alpha  # of a model made by hand from weights

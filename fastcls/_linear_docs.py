@@ -123,14 +123,15 @@ PARAMETERS_AND_ATTRIBUTES = """
         Whether there is a bias.
     early_stopping : bool
         Keep `validation_fraction` of the rows apart, stop when their loss has not fallen for five epochs, and keep the
-        weights that were best on them.
+        weights that were best on them. The rows are stratified by class, and a class never gives its last row.
     validation_fraction : float
     warm_start : bool
         Start from the weights of the last fit.
     random_state : int, RandomState or None
         First weights, order of rows, rows kept apart.
     class_weight : dict, "balanced" or None
-        Multiplies the weights of rows.
+        Multiplies the weights of rows. "balanced": n_rows / (n_classes * rows of the class), where a row counts as much as
+        its sample weight; in `partial_fit` by the rows of the call. A class of weight 0 leaves with its rows.
     callbacks : callable or list of them, optional
         Called with a ``fastcls.optim.Progress`` after each epoch or iteration; one that returns True ends the training.
     checkpoint : str or path, optional

@@ -64,7 +64,10 @@ def center_and_scale(
         total = None
         if scale:
             squares = squared_distances(X, mean, n_threads)
-            total = float((squares * weights).sum() / weights.sum()) if len(weights) else float(squares.sum()) / n
+            if len(weights):  # a row of weight 0 may be so far out that its square overflows
+                total = float(np.where(weights > 0, squares * weights, 0.0).sum() / weights.sum())
+            else:
+                total = float(squares.sum()) / n
             if total == 0.0 and _rows_differ(X, weights):
                 raise _too_alike("less than 1e-160", "squares of that underflow", X.dtype)
     return mean, spread_of(mean, total, X.dtype)

@@ -60,6 +60,8 @@ def _without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.nd
 class Neighbors(SaveMixin, BaseEstimator):
     """What the classifier and the plain search share: the training rows and the search over them."""
 
+    _read_when_used = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs", "verbose", "client",
+                       "n_shards")  # fmt: skip
     _rows: Rows
     _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
     _unread: dict[str, Any] | None = None  # rows a loaded model has yet to read: their digest, its path, whether it has
@@ -102,7 +104,8 @@ class Neighbors(SaveMixin, BaseEstimator):
         _search.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
         publish(
             self, None if more and self.__sklearn_is_fitted__() else X,
-            _rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric, **fitted,
+            _rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric,
+            _fitted_params=self._params_of_fit(), **fitted,
         )  # fmt: skip
 
     def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:

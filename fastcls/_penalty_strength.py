@@ -28,7 +28,7 @@ def automatic_alpha(n_rows: float, mean_square: float) -> float:
     return min(mean_square / (2.0 * _AUTOMATIC_COST * n_rows), LARGEST_ALPHA)
 
 
-def counted_rows(weights: np.ndarray, rows: np.ndarray | None, n_rows: int) -> float:
+def effective_rows(weights: np.ndarray, rows: np.ndarray | None, n_rows: int) -> float:
     """How many rows "auto" counts: the sum of their weights, so that a weight of 2 is a row twice, but each at least once.
 
     Only ratios of weights matter elsewhere. Weights that add up to 1 (boosting) are no single row.

@@ -83,6 +83,37 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     return value
 
 
+def refuse_masked(given: Any, name: str) -> None:
+    """Refuse masked entries, also in a list of arrays: what lies under a mask is no value."""
+    parts = given if isinstance(given, (list, tuple)) else [given]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value)), or leave "
+                         "their rows out")
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas' NA is neither equal nor unequal
+        return True
+    except ValueError:
+        return False
+
+
+def refuse_missing(values: np.ndarray, name: str) -> None:
+    """Refuse None, NaN, NaT and pandas' NA among values of one dimension."""
+    if values.dtype.kind == "O":
+        bad = np.fromiter(map(_is_missing, values), dtype=bool, count=len(values))
+    elif values.dtype.kind in "mM":
+        bad = np.isnat(values)
+    else:
+        return
+    if bad.any():
+        row = int(bad.argmax())
+        raise InputError(f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their "
+                         "rows out")
+
+
 def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
     if scipy.sparse.issparse(X):
         raise InputError(
@@ -91,8 +122,7 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         )
     if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
         raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
+    refuse_masked(X, name)
 
 
 def _as_array(X: Any, name: str) -> Any:
@@ -251,7 +281,9 @@ def check_present(y: Any) -> None:
 def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
     check_present(y)
+    refuse_masked(y, name)
     y = column_or_1d(y, warn=True)
+    refuse_missing(y, name)
     check_characters(y, name)
     if len(y) != n_rows:
         raise InputError(
@@ -398,6 +430,7 @@ def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} 
 
 def check_vote_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
     """What a user's function made of the distances: a finite weight of at least 0 for each."""
+    refuse_masked(weights, "what the function weights gave")
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != shape:
         raise InputError(f"weights gave shape {weights.shape} for distances of shape {shape}; give one each")

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_finite, check_number
+from ._validation import InputError, check_finite, check_number, refuse_masked, refuse_missing
 
 
 def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
     """Numbers of two dimensions, at least one of each; of a memory map nothing is read."""
+    refuse_masked(values, name)
     try:
         table = np.asarray(values)
     except ValueError:
@@ -24,6 +25,7 @@ def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
 
 def as_line(values: Any, name: str, n: int | None = None) -> np.ndarray:
     """Finite numbers in one line, at least one; exactly n, where that is given."""
+    refuse_masked(values, name)
     try:
         line = np.asarray(values)
     except ValueError:
@@ -37,9 +39,11 @@ def as_line(values: Any, name: str, n: int | None = None) -> np.ndarray:
 
 def as_labels(labels: Any, n: int, name: str = "y", of: str = "rows of X") -> np.ndarray:
     """One label each."""
+    refuse_masked(labels, name)
     found = np.asarray(labels)
     if found.shape != (n,):
         raise InputError(f"{name} has shape {found.shape} for {n} {of}; give one label each")
+    refuse_missing(found, name)
     return found
 
 
@@ -76,6 +80,8 @@ def codes_of(labels: Any, classes: Any, n: int) -> np.ndarray:
 
 def check_places(indices: Any, distances: Any, n_queries: int, n_rows: int) -> np.ndarray:
     """Numbers of training rows that there are, as many as distances."""
+    refuse_masked(indices, "indices")
+    refuse_masked(distances, "distances")
     found, shape = np.asarray(indices), np.shape(distances)
     fits = found.ndim == 2 and 0 not in found.shape and found.shape == shape and len(found) == n_queries
     if not fits or found.dtype.kind not in "iu":

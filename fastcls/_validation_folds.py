@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_ks, check_number, listed, one_of
+from ._validation import InputError, check_ks, check_number, listed, one_of, refuse_masked, refuse_missing
 from ._voting import WEIGHTS
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -54,9 +54,13 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     """The number of every row's group, int64 (n_rows,); None where none are given."""
     if groups is None:
         return None
+    refuse_masked(groups, "groups")
     given = np.asarray(groups)
     if given.shape != (n_rows,):
         raise InputError(f"groups has shape {given.shape}; wanted {(n_rows,)}: give one group a row")
+    refuse_missing(given, "groups")
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        raise InputError(f"groups has NaN at row {int(np.isnan(given).argmax())}; give every row a group")
     try:
         names, numbers = np.unique(given, return_inverse=True)
     except TypeError:
@@ -95,6 +99,7 @@ def check_splits(given: Iterable[Any], n_rows: int) -> tuple[Split, ...]:
 
 
 def _row_numbers(part: Any, n_rows: int, name: str) -> np.ndarray:
+    refuse_masked(part, name)
     rows = np.asarray(part)
     if rows.dtype == bool and rows.shape == (n_rows,):
         rows = np.flatnonzero(rows)

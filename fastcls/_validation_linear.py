@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numbers
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_number, one_of
+from ._validation import InputError, check_number, one_of, refuse_masked
 
 
 def check_switch(name: str, value: Any) -> bool:
@@ -21,6 +21,7 @@ def check_switch(name: str, value: Any) -> bool:
 
 def _floats(name: str, given: Any) -> np.ndarray:
     """Real numbers as float64."""
+    refuse_masked(given, name)
     found = np.asarray(given)
     try:
         if found.dtype.kind == "c":
@@ -33,7 +34,7 @@ def _floats(name: str, given: Any) -> np.ndarray:
 
 def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
-    scores = np.asarray(scores, dtype=np.float64)
+    scores = _floats("scores", scores)
     if scores.ndim != 2 or scores.shape[1] < 1:
         raise InputError(f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)")
     return scores, check_codes(y, len(scores), scores.shape[1])[0]
@@ -41,6 +42,7 @@ def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
 
 def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarray, int]:
     """Class codes as int64 (n_samples,), and the number of classes: by default the largest code + 1."""
+    refuse_masked(y, "y")
     y = np.asarray(y)
     if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
         raise InputError(
@@ -138,6 +140,7 @@ def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
 
 def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     """Row numbers as int64, at least one, none of them outside the data; a slice becomes the numbers it stands for."""
+    refuse_masked(rows, "rows")
     index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
     if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
         raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")
@@ -146,11 +149,12 @@ def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     return index.astype(np.int64, copy=False)
 
 
+_NONE = np.zeros(0)
 _LEAST_WEIGHT = 1e-290  # below it the number of rows (up to 1e18) over the sum of their weights may be infinite
 
 
-def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
-    """One finite weight of at least 0 a row, not all of them 0, as float64; no array: none was given."""
+def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False) -> np.ndarray:
+    """One finite weight of at least 0 a row, as float64; no array: none was given. All may be 0 only if `may_be_zero`."""
     if weights is None:
         return np.zeros(0)
     values = _floats("sample_weight", weights)
@@ -163,6 +167,8 @@ def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
         raise InputError(f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at "
                          "least 0")
     if n_rows and not values.any():
+        if may_be_zero:
+            return values
         raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
     with np.errstate(over="ignore"):
         total = float(values.sum())
@@ -172,23 +178,46 @@ def check_sample_weight(weights: Any, n_rows: int) -> np.ndarray:
     return values
 
 
-def check_class_weight(class_weight: Any, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
-    """A weight for every class: None for None, n / (n_classes * count) for "balanced", or as a dict says."""
+def check_class_weight(
+    class_weight: Any, classes: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray = _NONE, *,
+    named: Iterable[Any] = (),
+) -> np.ndarray | None:
+    """A weight for every class: None for None, by the balance of their rows for "balanced", or as a dict says.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_rows,), or of length 0: 1 each
+    named : iterable of labels
+        Those that a dict may name beside `classes`. A label of weight 0 may always be named: its rows do not count.
+    """
     if class_weight is None:
         return None
     if isinstance(class_weight, str):
         one_of("class_weight", class_weight, ("balanced",))
-        return len(codes) / (len(classes) * np.bincount(codes, minlength=len(classes)))
+        return balanced(np.bincount(codes, sample_weight if len(sample_weight) else None, minlength=len(classes)))
     if not isinstance(class_weight, Mapping):
         raise InputError(f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight")
-    unknown = [label for label in class_weight if label not in classes.tolist()]
+    labels = classes.tolist()
+    values = _floats("class_weight", [class_weight.get(label, 1.0) for label in [*labels, *class_weight]])
+    if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
+        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
+    known = {*labels, *named}
+    unknown = [
+        label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known
+    ]
     if unknown:
         raise InputError(f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among "
-                         f"{classes[:10].tolist()}")
-    weights = _floats("class_weight", [class_weight.get(label, 1.0) for label in classes.tolist()])
-    if not (np.isfinite(weights) & (weights >= 0)).all():
-        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
-    return weights
+                         f"{labels[:10]}")
+    return values[: len(labels)]
+
+
+def balanced(counts: np.ndarray) -> np.ndarray:
+    """n / (n_classes * count) of every class, from its rows or their weights, as scikit-learn counts.
+
+    Classes are those that have rows; the others have a weight of 1, which nothing is multiplied by.
+    """
+    present = counts > 0
+    return np.divide(counts.sum(), present.sum() * counts, out=np.ones(counts.shape), where=present)
 
 
 def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
@@ -229,14 +258,6 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
         if not callable(one):
             raise InputError(f"callbacks holds {one!r}; wanted functions of one argument, the progress")
     return found
-
-
-def check_trained_rows(train: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """The rows of weight above 0 among those that a fold trains on; there are some."""
-    counted = train[weights[train] > 0] if len(weights) else train
-    if not len(counted):
-        raise InputError("a fold of cv has no train rows of weight above 0; every fold needs some")
-    return counted
 
 
 def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _threads
+from ._classifier import Classifier
 from ._fitted import of_one_fit, publish
 from ._safetensors import Arrays, Saved, expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows
@@ -21,7 +22,7 @@ __all__ = ["NearestClassMean"]
 _BLOCK_ROWS = 1024  # prepared at once: 8 MB in float64 at 1,024 features
 
 
-class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
+class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
     """Nearest class mean: a query gets the class whose mean is nearest in Euclidean distance.
 
     Parameters
@@ -88,8 +89,11 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
             some = slice(start, start + _BLOCK_ROWS)
             order = np.argsort(codes[some], kind="stable")
             present, starts = np.unique(codes[some][order], return_index=True)
-            sums[present] += np.add.reduceat(self._prepared(rows[some], center)[order], starts, axis=0)
-        publish(self, rows if X is None else X, classes_=classes, center_=center, means_=sums / np.bincount(codes)[:, None])
+            sums[present] += np.add.reduceat(self._prepared(rows[some], center, self.normalize)[order], starts, axis=0)
+        publish(
+            self, rows if X is None else X, classes_=classes, center_=center, means_=sums / np.bincount(codes)[:, None],
+            _fitted_params=self._params_of_fit(),
+        )  # fmt: skip
         return self
 
     def _check_options(self) -> None:
@@ -97,9 +101,10 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         check_switch("normalize", self.normalize)
         _threads.effective(self.n_jobs)
 
-    def _prepared(self, rows: np.ndarray, center: np.ndarray) -> np.ndarray:
+    @staticmethod
+    def _prepared(rows: np.ndarray, center: np.ndarray, normalize: bool) -> np.ndarray:
         made: np.ndarray = rows - center
-        if self.normalize:
+        if normalize:
             lengths = np.sqrt(np.square(made).sum(axis=1, keepdims=True))
             made /= np.where(lengths > 0, lengths, 1.0)
         return made
@@ -111,10 +116,11 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         rows = check_rows(X, "X", estimator=self).rows
         check_magnitude(rows, "X", "l2")
         n_threads = _threads.effective(self.n_jobs)
-        S = np.empty((len(rows), len(self.classes_)))
+        S, normalize = np.empty((len(rows), len(self.classes_))), self._fitted_params.get("normalize", self.normalize)
         for start in range(0, len(rows), _BLOCK_ROWS):
             some = slice(start, start + _BLOCK_ROWS)
-            S[some] = _brute.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
+            Q = self._prepared(rows[some], self.center_, normalize)
+            S[some] = _brute.all_pairs(self.means_, Q, "l2", n_threads=n_threads)
         return S
 
     @of_one_fit

@@ -3,22 +3,33 @@
 The measure of a coordinate is ``|n - a| / max(|a|, |n|, 1e-3 max|a|)``: relative, but blind to what is a thousandth of the
 largest. Correct float64 code stays below 1e-6 in it, away from kinks. On a kink (where a hinge turns) the slopes to the
 left and to the right differ and neither is wrong: such coordinates are found and reported apart.
+
+The numerical side is taken on rows that were centred and scaled one by one, in float64. The analytic side folds center and
+scale into the weights, and where rows lie far from 0 (a map coordinate of 3,000,000 +- 1) the digits of x - center cancel in
+its sums. What that costs is bounded (`_rounding`), and only what is beyond the bound is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
 
-from ._validation import InputError, check_number, one_of
+from ._validation import CheckedRows, InputError, check_number, one_of, refuse_masked
+from ._validation_linear import check_weights
 from .problem import LinearProblem
 
 # A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss
 # bends (as step^2) and a hinge meets more kinks.
 _SCORE_STEP = 1e-4
+_PENALTY_STEP = 1e-4  # of a weight: a penalty is a sum over entries, and its own step suits the entry
+_LARGEST_STEP = 1e100  # of a weight whose feature hardly differs from 0
+_BLOCK_VALUES = 1 << 23  # centred rows at once: 64 MB
+_UNIT = 2.0**-53  # half a unit in the last place: the relative error of one operation
+
 
 
 def numerical_gradient(
@@ -42,6 +53,7 @@ def numerical_gradient(
     float64 array like W
     """
     one_of("method", method, ("central", "forward"))
+    refuse_masked(W, "W")
     W = np.array(W, dtype=np.float64)
     if h is None:
         h = (1e-5 if method == "central" else 1e-8) * max(1.0, float(np.abs(W).max(initial=0.0)))
@@ -78,6 +90,7 @@ class GradientReport:
         Class and feature of each entry of W (the last feature may be the bias). With a direction: no rows.
     analytic, numerical : float64 arrays (n_checked,)
     relative_errors : float64 array (n_checked,)
+        Beyond what rounding explains; infinite where the analytic gradient is NaN or infinite.
     is_kink : bool array (n_checked,)
         The loss has a kink within the step: the two gradients need not agree.
     loss : str
@@ -92,9 +105,30 @@ class GradientReport:
 
     @property
     def max_relative_error(self) -> float:
-        """The largest relative error away from kinks; NaN if every entry is on one."""
-        away = self.relative_errors[~self.is_kink]
+        """The largest relative error away from kinks; NaN if every entry is on one, infinite if one is no finite number."""
+        away = self.relative_errors[~self.is_kink | ~self._is_finite]
         return float(away.max()) if len(away) else float("nan")
+
+    @property
+    def _is_finite(self) -> np.ndarray:
+        return np.isfinite(self.analytic) & np.isfinite(self.numerical)
+
+    @property
+    def n_not_finite(self) -> int:
+        """Entries whose analytic or numerical gradient is NaN or infinite: these are wrong, on a kink or not."""
+        return int((~self._is_finite).sum())
+
+    @property
+    def verdict(self) -> str:
+        """One line: what is wrong, or how large the largest error is."""
+        if self.n_not_finite:
+            at = int(np.argmin(self._is_finite))
+            where = ", first at class {}, feature {}".format(*self.coordinates[at]) if len(self.coordinates) else ""
+            return (f"{self.n_not_finite} of {self.n_checked} entries are NaN or infinite (analytic {self.analytic[at]:g}, "
+                    f"numerical {self.numerical[at]:g}{where})")
+        if self.n_kinks == self.n_checked:
+            return f"all {self.n_checked} entries lie on a kink of the loss, so nothing was compared: take another W"
+        return f"largest relative error away from kinks {self.max_relative_error:.1e}"
 
     @property
     def n_checked(self) -> int:
@@ -109,7 +143,7 @@ class GradientReport:
     def __str__(self) -> str:
         lines = [
             f"Gradient check of {self.loss}: {self.n_checked} entries, {self.n_kinks} of them on a kink and set apart",
-            f"largest relative error away from kinks {self.max_relative_error:.1e}",
+            self.verdict,
             f"{'class':>8} {'feature':>8} {'analytic':>14} {'numerical':>14} {'error':>9}",
         ]
         order = np.lexsort((-self.relative_errors, self.is_kink))[:8]
@@ -146,71 +180,177 @@ def check_gradient(
     -------
     GradientReport
     """
-    W = np.array(W, dtype=np.float64)
+    W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     analytic = problem.value_and_gradient(W)[1]
-    reach = _feature_reach(problem)
-    here = problem.per_sample(W)
+    ways: Any
     if direction is not None:
+        refuse_masked(direction, "direction")
         direction = np.asarray(direction, dtype=np.float64)
         if direction.shape != W.shape or not np.any(direction):
             raise InputError(f"direction has shape {direction.shape}: give one of shape {W.shape}, not all 0")
-        step = _SCORE_STEP / max(float((np.abs(direction) * reach).sum(axis=1).max()), 1e-300)
-        slope, kink = _slope(problem, W, here, direction, step)
-        slopes, kinks = np.array([slope]), np.array([kink])
-        places = np.zeros((0, 2), dtype=np.int64)
+        places, ways = np.zeros((0, 2), dtype=np.int64), [direction]
         chosen = np.array([float((analytic * direction).sum())])
-        return GradientReport(places, chosen, slopes, relative_errors(slopes, chosen), kinks, problem.loss.name)
-    places = np.argwhere(np.ones(W.shape, dtype=bool))
-    if n_coordinates is not None:
-        check_number("n_coordinates", n_coordinates, minimum=1, whole=True)
-    if n_coordinates is not None and n_coordinates < len(places):
-        drawn = check_random_state(random_state).permutation(len(places))[:n_coordinates]
-        places = places[np.sort(drawn)]
-    slopes, kinks = np.empty(len(places)), np.empty(len(places), dtype=bool)
-    one = np.zeros_like(W)
-    for at, (c, j) in enumerate(places):
-        one[c, j] = 1.0
-        slopes[at], kinks[at] = _slope(problem, W, here, one, _SCORE_STEP / reach[j])
-        one[c, j] = 0.0
-    # The floor of the measure is taken from the whole gradient, not from the entries that were drawn.
-    chosen = analytic[places[:, 0], places[:, 1]]
-    errors = relative_errors(np.append(slopes, 0.0), np.append(chosen, np.abs(analytic).max()))[:-1]
+    else:
+        places = np.argwhere(np.ones(W.shape, dtype=bool))
+        if n_coordinates is not None:
+            check_number("n_coordinates", n_coordinates, minimum=1, whole=True)
+        if n_coordinates is not None and n_coordinates < len(places):
+            drawn = check_random_state(random_state).permutation(len(places))[:n_coordinates]
+            places = places[np.sort(drawn)]
+        ways, chosen = places, analytic[places[:, 0], places[:, 1]]
+    slopes, kinks = _slopes(problem, W, ways)
+    rounding = _rounding(problem, W)
+    if direction is not None:
+        allowed = np.array([float((np.abs(direction) * rounding).sum())])
+        errors = _errors_beyond(slopes, chosen, allowed, 0.0)
+    else:  # the floor of the measure is that of the whole gradient, not of the entries that were drawn
+        largest = float(np.abs(analytic[np.isfinite(analytic)]).max(initial=0.0))
+        errors = _errors_beyond(slopes, chosen, rounding[places[:, 0], places[:, 1]], largest)
     return GradientReport(places, chosen, slopes, errors, kinks, problem.loss.name)
 
 
-def _feature_reach(problem: LinearProblem) -> np.ndarray:
-    """The largest |z| of every column of W: how far a score moves with it. 1 for the bias and for features all 0."""
-    low, high = (np.asarray(extreme, dtype=np.float64) for extreme in (problem.X.min(axis=0), problem.X.max(axis=0)))
-    reach = np.maximum(np.abs(low - problem.center), np.abs(high - problem.center)) / np.abs(problem.scale)
-    reach = np.where(reach > 0, reach, 1.0)
-    return np.append(reach, 1.0) if problem.fit_intercept else reach
+def _errors_beyond(numerical: np.ndarray, analytic: np.ndarray, allowed: np.ndarray, largest: float) -> np.ndarray:
+    """`relative_errors` of what rounding does not explain; infinite where a gradient is no finite number."""
+    with np.errstate(invalid="ignore"):
+        beyond = np.maximum(np.abs(numerical - analytic) - allowed, 0.0)
+        scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numerical)), 1e-3 * largest)
+        errors = beyond / np.where(scale > 0, scale, 1.0)
+    return np.where(np.isfinite(numerical) & np.isfinite(analytic), errors, np.inf)
 
 
-def _slope(
-    problem: LinearProblem, W: np.ndarray, here: np.ndarray, direction: np.ndarray, h: float
-) -> tuple[float, bool]:
-    """Central difference of the full loss along a direction, and whether a kink lies within the step.
+def _centred(problem: LinearProblem) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Blocks of the problem's rows: their numbers in X, and (x - center) / scale in float64."""
+    numbers = problem.row_numbers(None)[0] if problem.rows is not None else np.arange(problem.n_samples)
+    step = max(1, _BLOCK_VALUES // problem.n_features)
+    for start in range(0, len(numbers), step):
+        some = numbers[start : start + step]
+        Z = (problem.X[some].astype(np.float64) - problem.center) / problem.scale
+        yield some, np.ascontiguousarray(Z)
+
+
+def _slopes(problem: LinearProblem, W: np.ndarray, ways: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Central differences of the full loss along each way (an entry of W, or a direction), and whether it meets a kink.
 
     Differences are taken sample by sample and averaged after: the rounding is that of one loss, not of their sum. Losses are
     float64, whatever arithmetic the gradient is in.
     """
-    forward, backward = W + h * direction, W - h * direction
-    ahead, behind = problem.per_sample(forward), problem.per_sample(backward)
-    weights = problem.weights if problem.rows is None or not len(problem.weights) else problem.weights[problem.rows]
-    change = float(np.mean((ahead - behind) * weights if len(weights) else ahead - behind))
-    change += problem.penalty_value(forward) - problem.penalty_value(backward)
+    largest = np.zeros(problem.n_features)  # |z| of every feature: how far a score moves with its weight
+    for _, Z in _centred(problem):
+        np.maximum(largest, np.abs(Z).max(axis=0), out=largest)
+    moved = np.append(np.where(largest > 0, largest, 1.0), [1.0] * problem.fit_intercept)
+    is_direction = len(ways) and ways[0].shape == W.shape
+    if is_direction:
+        steps = [_SCORE_STEP / max(float((np.abs(way) * moved).sum(axis=1).max()), 1.0 / _LARGEST_STEP) for way in ways]
+    else:
+        steps = [_SCORE_STEP / max(moved[j], 1.0 / _LARGEST_STEP) for _, j in ways]
+    slopes, kinks = np.zeros(len(ways)), np.zeros(len(ways), dtype=bool)
+    for numbers, Z in _centred(problem):
+        twin = LinearProblem(
+            CheckedRows(Z, 0, ()), problem.y[numbers], problem.loss.name, None, 0.0, problem.fit_intercept,
+            n_classes=problem.n_classes, arithmetic="float64", **problem.loss_options,
+        )
+        twin.n_threads = problem.n_threads
+        weights, here = problem.weights[numbers] if len(problem.weights) else 1.0, twin.per_sample(W)
+        for at, (way, step) in enumerate(zip(ways, steps, strict=True)):
+            change, kink = _change(twin, W, here, _as_direction(way, W.shape), step)
+            slopes[at] += float((change * weights).sum()) / (2 * step * problem.n_samples)
+            kinks[at] |= kink
+    for at, way in enumerate(ways):
+        slope, kink = _penalty_slope(problem, W, _as_direction(way, W.shape))
+        slopes[at] += slope
+        kinks[at] |= kink
+    return slopes, kinks
+
+
+def _as_direction(way: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    if way.shape == shape:
+        return way
+    one = np.zeros(shape)
+    one[way[0], way[1]] = 1.0
+    return one
+
+
+def _change(
+    twin: LinearProblem, W: np.ndarray, here: np.ndarray, direction: np.ndarray, h: float
+) -> tuple[np.ndarray, bool]:
+    """How the loss of every row changes from W - h * direction to W + h * direction, and whether a kink lies between."""
+    ahead, behind = twin.per_sample(W + h * direction), twin.per_sample(W - h * direction)
     # A straight piece bends by nothing but the rounding of four losses and the scores in them.
     rounding = 1e-12 * (1.0 + np.abs(here) + np.abs(ahead) + np.abs(behind))
     kink = False
-    if problem.loss.piece_degree == 1:
+    if twin.loss.piece_degree == 1:
         kink = bool(np.any(np.abs((ahead - here) - (here - behind)) > rounding))
-    elif problem.loss.piece_degree == 2:
+    elif twin.loss.piece_degree == 2:
         # Along one parabola the central difference of half the step is exactly half.
-        half_ahead, half_behind = problem.per_sample(W + h / 2 * direction), problem.per_sample(W - h / 2 * direction)
+        half_ahead, half_behind = twin.per_sample(W + h / 2 * direction), twin.per_sample(W - h / 2 * direction)
         kink = bool(np.any(np.abs((ahead - behind) - 2.0 * (half_ahead - half_behind)) > 2.0 * rounding))
-    if problem.l1:
-        kink = kink or bool(np.any((np.sign(forward) != np.sign(backward)) & (direction != 0)))
-    return change / (2 * h), kink
+    return ahead - behind, kink
+
+
+def _penalty_slope(problem: LinearProblem, W: np.ndarray, direction: np.ndarray) -> tuple[float, bool]:
+    """The same of the penalty: a sum over entries, so that those which do not move are left out."""
+    inner = np.where(direction != 0, W, 0.0)
+    ratio = np.abs(inner[direction != 0] / direction[direction != 0])
+    h = _PENALTY_STEP * (float(ratio.min()) or 1.0)
+    ahead, behind = inner + h * direction, inner - h * direction
+    kink = bool(problem.l1) and bool(np.any((np.sign(ahead) != np.sign(behind)) & (direction != 0)))
+    return (problem.penalty_value(ahead) - problem.penalty_value(behind)) / (2 * h), kink
+
+
+def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
+    """A bound on what rounding does to each entry of the folded gradient in float64, like W.
+
+    With u = 2^-53, a sum of n products in any order is off by at most (n + 2) u times the sum of their sizes (to first
+    order; half as much again is far more than the higher ones). Scores are sums of d + 2 products W x / scale, and of as
+    many W center / scale: E bounds the error of a row's scores. A slope then moves by at most the loss's curvature times
+    the error of all scores, sqrt(n_classes) E; where the loss has kinks, by what it jumps if scores move by 2 E. The
+    gradient is the sum over n rows of slope times x, less the sum of slopes times the center.
+    """
+    d, n = problem.n_features, problem.n_samples
+    scale, center = np.abs(np.broadcast_to(problem.scale, d)), np.abs(np.broadcast_to(problem.center, d))
+    raw = np.abs(W[:, :d]) / scale
+    bias = np.abs(W[:, -1]) if problem.fit_intercept else np.zeros(len(W))
+    of_center = (raw * center).sum(axis=1) + bias
+    bend = problem.loss.curvature(problem.n_classes, **problem.loss_options) * np.sqrt(problem.n_classes)
+    moved, summed = np.zeros(W.shape), np.zeros(W.shape)
+    for numbers, Z in _centred(problem):
+        X = np.abs(problem.X[numbers].astype(np.float64))
+        error = 1.5 * (d + 4) * _UNIT * ((X @ raw.T) + of_center).max(axis=1)
+        scores = Z @ W[:, :d].T + (W[:, -1] if problem.fit_intercept else 0.0)
+        codes = problem.y[numbers]
+        slopes = np.abs(problem.loss.function(scores, codes, **problem.loss_options)[1])
+        if problem.loss.piece_degree == 1:
+            off = _jumps(problem, scores, codes, 2.0 * error)
+        else:
+            off = np.repeat((bend * error)[:, None], problem.n_classes, axis=1)
+        weights = problem.weights[numbers][:, None] if len(problem.weights) else 1.0
+        slopes, off = (slopes + off) * weights, off * weights
+        moved[:, :d] += off.T @ np.abs(Z)
+        summed[:, :d] += slopes.T @ (X + center) / scale
+        if problem.fit_intercept:
+            moved[:, -1] += off.sum(axis=0)
+            summed[:, -1] += slopes.sum(axis=0)
+    bound: np.ndarray = (moved + 1.5 * (n + 4) * _UNIT * summed) / n
+    return bound
+
+
+def _jumps(problem: LinearProblem, scores: np.ndarray, codes: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """How far the slopes of each row may jump if one of its scores moves by so much, like scores."""
+
+    def slopes_of(moved: np.ndarray) -> np.ndarray:
+        found: np.ndarray = problem.loss.function(moved, codes, **problem.loss_options)[1]
+        return found
+
+    here, jumps = slopes_of(scores), np.zeros(scores.shape)
+    for c in range(scores.shape[1]):
+        for sign in (1.0, -1.0):
+            moved = scores.copy()
+            moved[:, c] += sign * by
+            jumps = np.maximum(jumps, np.abs(slopes_of(moved) - here))
+    own = np.arange(len(codes))
+    if scores.shape[1] > 1:  # several rivals may turn at once, each one a jump of the right class's slope
+        jumps[own, codes] = np.maximum(jumps[own, codes], jumps.sum(axis=1) - jumps[own, codes])
+    return jumps
 
 
 @dataclass(frozen=True)
@@ -244,7 +384,7 @@ def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
     scales. Weights of rows change neither: they are 1 in the mean, so errors of slopes average to no more than the largest,
     and the largest weights of all tiles add up to no more than all weights.
     """
-    W = np.array(W, dtype=np.float64)
+    W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     gradient = problem.value_and_gradient(W)[1]
     if problem.arithmetic == "float64":
         return ArithmeticReport(0.0, 0.0)

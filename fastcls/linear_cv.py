@@ -8,17 +8,19 @@ import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation_linear as checks
 from . import optim
+from ._classifier import Classifier
 from ._fitted import fitted_attributes, frozen, publish
 from ._folds import make_folds
 from ._grid_ends import warn_at_end
-from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
+from ._row_weights import LabelledRows, check_labelled_rows, with_class_weight
+from ._validation import InputError, check_number, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES
@@ -50,7 +52,7 @@ def _strengths(alphas: Any, Cs: Any) -> tuple[str, list[Any]]:
     return "C", _grid("Cs", Cs)
 
 
-class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
+class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
     """What both sweeps share: everything but the classifier that is swept."""
 
     def __init__(
@@ -95,7 +97,7 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         X : array-like (n_samples, n_features)
         y : array-like (n_samples,)
         sample_weight : array-like (n_samples,), optional
-            For training; every row of a fold counts the same when settings are judged.
+            For training. Rows of weight 0 are in no fold; all others count the same when settings are judged.
         groups : array-like (n_samples,), optional
             Rows of one group are held out together by a numeric `cv` or "loo"; a splitter is given them.
 
@@ -114,25 +116,22 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         if self.solver not in ("sgd", "lbfgs"):
             raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
         rows = check_rows(X, "X")
-        classes, codes = check_labels(y, len(rows.rows))
-        checks.check_two_classes(classes)
-        weights = base._weights(sample_weight, classes, codes)
-        labels = np.asarray(classes)[codes]
-        folds = self._folds(labels, codes, groups)
+        labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
+        checks.check_two_classes(labelled.classes)
+        folds = self._folds(labelled, groups)
         settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
         scores, losses = [], []
         n_unfinished = 0
         for train, test in folds:
-            train = checks.check_trained_rows(train, weights)
+            codes, n_classes, weights = self._of_fold(labelled, train)
             space = base._space(rows.rows, weights, train)
-            problem = base._problem(rows, codes, len(classes), weights, rows=train, **space)
+            problem = base._problem(rows, np.maximum(codes, 0), n_classes, weights, rows=train, **space)
             of_settings = [
-                self._estimator(**setting)._strength(rows.rows, len(classes), weights, train, space)
-                for setting in settings
+                self._estimator(**setting)._strength(rows.rows, n_classes, weights, train, space) for setting in settings
             ]
             Ws, unfinished = self._train(base, problem, settings, of_settings)
             n_unfinished += unfinished
-            of_fold = [_judge(problem, W, test) for W in Ws]
+            of_fold = [_judge(problem, W, test, codes) for W in Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
         if n_unfinished:
@@ -147,21 +146,38 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
             warn_at_end(f"{name} of {type(base).__name__}", made.best_params_[name], of_others, made.best_score_)
         best = self._estimator(**made.best_params_)
         begun = time.perf_counter()
-        best.fit(rows.rows, labels, sample_weight)
+        best.fit(rows.rows, labelled.y, sample_weight)
         made.refit_time_ = time.perf_counter() - begun
         remember_features(best, X)
         made.best_estimator_ = best
-        made.classes_, made.n_splits_ = classes, len(folds)
+        made.classes_, made.n_splits_ = labelled.classes, len(folds)
         made.coef_, made.intercept_ = best.coef_, best.intercept_
         made.loss_history_, made.n_iter_ = best.loss_history_, best.n_iter_
         publish(self, X, **fitted_attributes(made))
         return self
 
-    def _folds(self, labels: np.ndarray, codes: np.ndarray, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Row numbers (train, test) of every fold."""
+    def _folds(self, labelled: LabelledRows, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers (train, test) of every fold, without the rows that do not count."""
         seed = check_random_state(self.random_state).randint(2**31 - 1)
-        made = make_folds(check_trainable_cv(self.cv, groups, len(codes)), labels, codes, groups, seed)
+        cv = check_trainable_cv(self.cv, groups, len(labelled.codes))
+        made = make_folds(cv, labelled.y, labelled.codes, groups, seed, counted=labelled.counted)
         return [made.split(fold) for fold in range(made.n_folds)]
+
+    def _of_fold(self, labelled: LabelledRows, train: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+        """Codes among the classes that a fold trains on, -1 for the others; how many classes, and the weights of all rows.
+
+        A fold that has one class only trains with all of them, or it could not tell any apart.
+        """
+        codes, n_classes, given = labelled.codes, len(labelled.classes), labelled.given
+        present = np.bincount(codes[train], minlength=n_classes) > 0
+        if 1 < present.sum() < n_classes:
+            codes, n_classes = np.where(present, np.cumsum(present) - 1, -1)[codes], int(present.sum())
+        if isinstance(self.class_weight, str):  # the balance of the rows that this fold trains on
+            weights = np.zeros(len(codes))
+            of_fold = given[train] if len(given) else given
+            weights[train] = with_class_weight(of_fold, self.class_weight, np.arange(n_classes), codes[train])
+            return codes, n_classes, weights
+        return codes, n_classes, labelled.weights
 
     def _train(
         self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]], of_settings: list[dict[str, float]]
@@ -239,17 +255,21 @@ class LinearCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         return self._best().predict(X)
 
 
-def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray) -> tuple[float, float]:
-    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0)."""
+def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
+    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0).
+
+    A row whose code is -1, of a class that the model has not seen, is an error, and the mean loss is that of the others.
+    """
     coef, intercept = problem.to_raw(W)
     step = max(1, _BLOCK_BYTES // (problem.X.shape[1] * problem.X.itemsize))
-    right, total = 0, 0.0
+    right, total, n_known = 0, 0.0, int(np.count_nonzero(codes[test] >= 0))
     for start in range(0, len(test), step):
         rows = test[start : start + step]
+        rows = rows[codes[rows] >= 0]
         scores = linear_scores(problem.X[rows], coef, intercept, problem.n_threads)
-        right += int((scores.argmax(axis=1) == problem.y[rows]).sum())
-        total += float(problem.loss.function(scores, problem.y[rows], **problem.loss_options)[0].sum())
-    return (right / len(test), total / len(test)) if coef.any() else (right / len(test), np.inf)
+        right += int((scores.argmax(axis=1) == codes[rows]).sum())
+        total += float(problem.loss.function(scores, codes[rows], **problem.loss_options)[0].sum())
+    return right / len(test), total / n_known if n_known and coef.any() else np.inf
 
 
 _DOC = """
@@ -266,8 +286,9 @@ _DOC = """
     Cs : sequence of float, optional
         In place of `alphas`: values of the classifier's `C` to try. Each fold's `C` weighs the rows that it trains on.
     Others
-        As for the classifier itself. ``solver``: "sgd", all settings together in one pass over the rows an epoch, or
-        "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
+        As for the classifier itself; class_weight="balanced" is by the rows that a fold trains on. A fold that lacks a class
+        trains without it, and counts its rows as errors. ``solver``: "sgd", all settings together in one pass over the rows
+        an epoch, or "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
 
     Attributes
     ----------

@@ -203,7 +203,7 @@ def cross_validate_k(
     made = make_folds(folds, codes, codes, seed=seed, name="folds")
     smallest = len(codes) - int(made.held_out().max())
     usable = usable_ks(ks, smallest)
-    everyone = VoteWeights(made, classes, codes, np.empty(0), None)
+    everyone = VoteWeights(made, codes, len(classes))
     votes = FoldVotes(Rows.of(checked), made, codes, len(classes), usable, everyone, [weights], 0.07, "smallest", (1,),
                       _threads.effective(n_jobs))  # fmt: skip
     accuracy, seconds = {}, {}

@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _search, _threads
+from ._classifier import Classifier
 from ._fitted import frozen, of_one_fit
 from ._neighbors import Neighbors
+from ._row_weights import check_labelled_rows, check_more_labelled_rows, or_ones, with_class_weight
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
 from ._validation import (
     CheckedRows,
-    check_classes,
-    check_labels,
     check_magnitude,
     check_metric,
     check_n_neighbors,
@@ -31,7 +30,7 @@ from ._validation import (
     check_same_width,
     one_of,
 )
-from ._validation_linear import check_class_weight, check_sample_weight
+from ._validation_linear import check_sample_weight
 from ._voting import WEIGHTS, Weights, vote, weights_of
 from .metrics import METRICS
 
@@ -121,7 +120,7 @@ class NearestNeighbors(Neighbors):
         return self
 
 
-class KNeighborsClassifier(ClassifierMixin, Neighbors):
+class KNeighborsClassifier(Classifier, Neighbors):
     """Exact k-nearest-neighbour classifier on the bytes you have.
 
     Parameters
@@ -137,8 +136,8 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
     tie_break : {"smallest", "nearest"}, default="smallest"
         Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
     class_weight : dict, "balanced" or None
-        What the votes of each class are multiplied by; "balanced": n_rows / (n_classes * rows of the class). A class of
-        weight 0 is not among the neighbours.
+        What the votes of each class are multiplied by; "balanced": n_rows / (n_classes * rows of the class), where a row
+        counts as much as its sample weight. A class of weight 0 is not among the neighbours.
     algorithm : {"auto", "brute", "filter"}, default="auto"
         "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
         faster. The answer is the same, to the last bit.
@@ -206,17 +205,15 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         y : array-like of shape (n_rows,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_rows,), optional
-            What the vote of each row is multiplied by. Rows of weight 0 are nobody's neighbours; the others keep their
-            indices.
+            What the vote of each row is multiplied by. Rows of weight 0 are nobody's neighbours, and a class of such rows
+            only is not in `classes_`; the others keep their indices.
         copy : bool
         """
         self._check_vote_options()
         check_present(y)
         rows, metric = self._checked_fit(X, copy)
-        classes, codes = check_labels(y, rows.n_rows)
-        given = check_sample_weight(sample_weight, rows.n_rows)
-        weights = self._votes_of_rows(given, classes, codes)
-        self._remember(X, rows, metric, classes_=classes, _codes=codes, _sample_weight=given, _row_weights=weights)
+        found = check_labelled_rows(y, rows.n_rows, sample_weight, self.class_weight, keeps_classes=True)
+        self._remember(X, rows, metric, **self._labelled(found.classes, found.codes, found.given, found.weights))
         return self
 
     def partial_fit(
@@ -233,9 +230,9 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
             Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
         y : array-like of shape (n_rows,)
         classes : array-like, optional
-            All labels that will ever come: needed in the first call unless its y holds them all.
+            All labels that will ever come: needed in the first call unless its rows of weight above 0 have them all.
         sample_weight : array-like of shape (n_rows,), optional
-            As for `fit`; 1 each in calls without it. `class_weight` is of all rows so far.
+            As for `fit`; 1 each in calls without it, and all may be 0. `class_weight` is of all rows so far.
         copy : bool
 
         Raises
@@ -249,27 +246,28 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         rows, metric = now._checked_growth(X, copy)
         known = getattr(now, "classes_", None)
         n_before = 0 if known is None else now.n_samples_fit_
-        labels, codes = check_labels(y, rows.n_rows - n_before)
-        known, places = check_classes(classes, labels, known)
-        codes, given = places[codes], check_sample_weight(sample_weight, len(codes))
+        known, codes, given = check_more_labelled_rows(
+            y, rows.n_rows - n_before, sample_weight, self.class_weight, classes, known
+        )
         if n_before:
             before = now._sample_weight
             if len(given) or len(before):
-                given = np.concatenate([_or_ones(before, n_before), _or_ones(given, len(codes))])
+                given = np.concatenate([or_ones(before, n_before), or_ones(given, len(codes))])
             codes = np.concatenate([now._codes, codes])
-        weights = self._votes_of_rows(given, known, codes)
-        now._remember(
-            X, rows, metric, more=True, classes_=known, _codes=codes, _sample_weight=given, _row_weights=weights
-        )
+        now._remember(X, rows, metric, more=True, **self._labelled(known, codes, given, self._votes(given, known, codes)))
         return self
 
-    def _votes_of_rows(self, given: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> np.ndarray | None:
-        """What the vote of every row is multiplied by; None where that is 1 for all."""
-        with np.errstate(divide="ignore"):  # a class that has no rows yet
-            of_classes = check_class_weight(self.class_weight, classes, codes)
-        if of_classes is None:
-            return given if len(given) else None
-        return check_sample_weight(_or_ones(given, len(codes)) * of_classes[codes], len(codes))
+    def _votes(self, given: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """What the vote of every row is multiplied by: all may be 0, until rows come that count."""
+        if len(given) and not given.any():
+            return given
+        return with_class_weight(given, self.class_weight, classes, codes, named=self.class_weight)
+
+    @staticmethod
+    def _labelled(classes: np.ndarray, codes: np.ndarray, given: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+        """What a fit leaves of labels and weights."""
+        votes = weights if len(weights) else None
+        return {"classes_": classes, "_codes": codes, "_sample_weight": given, "_row_weights": votes}
 
     def _check_vote_options(self) -> None:
         if not callable(self.weights):
@@ -351,12 +349,9 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
             raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")
         given = expect(arrays, "sample_weight", (self.n_samples_fit_,)) if "sample_weight" in arrays else None
-        self._sample_weight = check_sample_weight(given, self.n_samples_fit_)
-        self._row_weights = self._votes_of_rows(self._sample_weight, self.classes_, self._codes)
-
-
-def _or_ones(weights: np.ndarray, n_rows: int) -> np.ndarray:
-    return weights if len(weights) else np.ones(n_rows)
+        given = check_sample_weight(given, self.n_samples_fit_, may_be_zero=True)
+        votes = self._votes(given, self.classes_, self._codes)
+        self.__dict__.update(self._labelled(self.classes_, self._codes, given, votes))
 
 
 def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:

@@ -6,19 +6,20 @@ import time
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from . import _threads
+from ._classifier import Classifier
 from ._fitted import fitted_attributes, frozen, publish
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import Folds, make_folds
 from ._grid_ends import warn_at_end
+from ._row_weights import check_labelled_rows
 from ._rows import Rows
 from ._validation import (
     InputError,
     check_algorithm,
-    check_labels,
     check_magnitude,
     check_metrics,
     check_number,
@@ -28,7 +29,6 @@ from ._validation import (
     remember_features,
 )  # fmt: skip
 from ._validation_folds import check_vote_rules, usable_ks
-from ._validation_linear import check_sample_weight
 from .model_selection import DEFAULT_KS, spread_of_shares
 from .neighbors import KNeighborsClassifier
 from .persistence import SaveBestMixin
@@ -38,7 +38,7 @@ __all__ = ["KNeighborsClassifierCV"]
 _TOPK = (1, 5)
 
 
-class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
+class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
     """`KNeighborsClassifier` with k, metric and vote rule chosen by cross-validation, at the price of one search a metric.
 
     Every row's neighbours are found once, for the largest k; each fold takes those that it trains on, and every smaller k is
@@ -55,7 +55,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         the row that stands first in X is nearer, in whatever order a splitter lists rows.
     weights : vote rule of `KNeighborsClassifier`, or a list of them, default="uniform"
     temperature, tie_break, class_weight, algorithm, n_jobs
-        As of `KNeighborsClassifier`; class_weight="balanced" is by the rows that a fold trains on.
+        As of `KNeighborsClassifier`; class_weight="balanced" is by the rows that a fold trains on and their weights.
     random_state : int, default=0
         Of the shuffle of a numeric `cv`.
 
@@ -113,8 +113,8 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         X : array-like of shape (n_rows, n_features)
         y : array-like of shape (n_rows,)
         sample_weight : array-like of shape (n_rows,), optional
-            What the vote of a row is multiplied by; rows of weight 0 are nobody's neighbours. Every row counts the same
-            when settings are judged.
+            What the vote of a row is multiplied by. Rows of weight 0 are nobody's neighbours and in no fold; all others
+            count the same when settings are judged.
         groups : array-like of shape (n_rows,), optional
             Rows of one group are never neighbours of each other while settings are judged, by a numeric `cv` or "loo"; a
             splitter is given them.
@@ -135,12 +135,12 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         checked = check_rows(X, "X")
         for name in metrics:
             check_magnitude(checked.rows, "X", name)
-        classes, codes = check_labels(y, len(checked.rows))
+        labelled = check_labelled_rows(y, len(checked.rows), sample_weight, self.class_weight, keeps_classes=True)
+        classes, codes = labelled.classes, labelled.codes
         if len(codes) == 1:
             raise InputError("X has one sample; cross-validation needs two or more")
-        labels, given = np.asarray(classes)[codes], check_sample_weight(sample_weight, len(codes))
-        folds = make_folds(self.cv, labels, codes, groups, self.random_state)
-        weights = VoteWeights(folds, classes, codes, given, self.class_weight)
+        folds = make_folds(self.cv, labelled.y, codes, groups, self.random_state, counted=labelled.counted)
+        weights = VoteWeights(folds, codes, len(classes), labelled, self.class_weight)
         smallest = int(folds.trained_on(weights.visible).min())
         ks = usable_ks(DEFAULT_KS if self.ks is None else self.ks, smallest)
         votes = FoldVotes(Rows.of(checked), folds, codes, len(classes), ks, weights, rules, self.temperature, self.tie_break,
@@ -163,7 +163,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
             algorithm=self.algorithm, n_jobs=self.n_jobs, **made.best_params_,
         )  # fmt: skip
         begun = time.perf_counter()
-        made.best_estimator_ = best.fit(checked.rows, labels, sample_weight)
+        made.best_estimator_ = best.fit(checked.rows, labelled.y, sample_weight)
         made.refit_time_ = time.perf_counter() - begun
         made.search_time_, made.classes_, made.n_splits_ = seconds, classes, folds.n_folds
         remember_features(best, X)

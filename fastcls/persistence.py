@@ -15,9 +15,11 @@ Each estimator tells its fitted state as arrays and plain values (`_saved_state`
 
 from __future__ import annotations
 
+import copy
 import importlib
 import json
 import math
+import numbers
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -58,8 +60,33 @@ _LABEL_TYPES: dict[str, Any] = {
 }  # fmt: skip
 
 
+#: Dicts whose keys are no strings, as JSON: their pairs under this key.
+_PAIRS = "dict of pairs"
+
+
 class SaveMixin:
-    """`save` for an estimator that can tell its fitted state."""
+    """`save` for an estimator that can tell its fitted state.
+
+    A file holds the parameters that the model was fitted with: `set_params` after `fit` changes what the next fit does, not
+    what was fitted. Those that are read whenever the model is used are `_read_when_used`, and are saved as they stand.
+    """
+
+    _read_when_used: tuple[str, ...] = ("n_jobs", "callbacks", "client", "n_shards")
+    _fitted_params: Mapping[str, Any] = {}
+
+    def _params_of_fit(self) -> dict[str, Any]:
+        """Parameters as they stand, of those that a fit reads; containers are copied, or they could change later."""
+        params = self.get_params(deep=False)  # type: ignore[attr-defined]
+        kept = {name: value for name, value in params.items() if name not in self._read_when_used}
+        if not (kept.get("random_state") is None or isinstance(kept["random_state"], numbers.Integral)):
+            del kept["random_state"]  # a generator is no value: it has moved on, and no file can hold it
+        return {name: copy.deepcopy(value) if isinstance(value, (Mapping, list)) else value for name, value in kept.items()}
+
+    def _as_fitted(self) -> Any:
+        """A shallow copy whose parameters are those of the fit."""
+        made = copy.copy(self)
+        made.__dict__.update(self._fitted_params)
+        return made
 
     def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
         """Write the fitted model to one safetensors file: whole, or not at all.
@@ -78,6 +105,11 @@ class SaveMixin:
             If a parameter is no plain value (a callable, a RandomState), or the path cannot be written.
         sklearn.exceptions.NotFittedError
             Before fit.
+
+        Notes
+        -----
+        The file holds the parameters of the fit, whatever `set_params` has changed since; of a k-NN model `n_neighbors`,
+        `weights`, `temperature`, `tie_break` and `algorithm`, which are read whenever it is used, are saved as they stand.
         """
         save(self, path, metadata)
 
@@ -140,7 +172,7 @@ def _plain(value: Any, where: str) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item, f"{where}[{place}]") for place, item in enumerate(value)]
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+        return {str(key): _plain(item, f"{where}[{key!r}]") for key, item in value.items()}
     if callable(value):
         what = "a callable"
     elif isinstance(value, Mapping):
@@ -151,6 +183,23 @@ def _plain(value: Any, where: str) -> Any:
         f"{where} is {what}, which a model file cannot hold (it is never a pickle); wanted finite numbers, strings, "
         "True, False, None, or lists and dicts of these: give such a value before saving"
     )
+
+
+def _plain_param(value: Any, where: str) -> Any:
+    """The same of a parameter, which may be a dict with any plain keys: class weights by label."""
+    if isinstance(value, Mapping) and not (all(isinstance(key, str) for key in value) and _PAIRS not in value):
+        if any(isinstance(key, (tuple, Mapping)) for key in value):
+            raise InputError(f"{where} has keys that a model file cannot hold; wanted numbers, strings, True or False")
+        pairs = [[_plain(key, f"a key of {where}"), _plain(item, f"{where}[{key!r}]")] for key, item in value.items()]
+        return {_PAIRS: pairs}
+    return _plain(value, where)
+
+
+def _param_from(stored: Any) -> Any:
+    """What `_plain_param` made plain."""
+    if isinstance(stored, dict) and set(stored) == {_PAIRS}:
+        return dict(stored[_PAIRS])
+    return stored
 
 
 def _encoded_classes(classes: Any) -> dict[str, Any] | None:
@@ -210,8 +259,9 @@ def _described(model: Any, metadata: Mapping[str, Any] | None, values: dict[str,
     from . import __version__
 
     given = {name: value for name, value in model.get_params(deep=False).items() if name not in _OF_THE_MACHINE}
+    given |= {name: value for name, value in model._fitted_params.items() if name in given}
     params = {
-        name: _plain(os.fspath(value) if isinstance(value, os.PathLike) else value, f"the parameter {name}")
+        name: _plain_param(os.fspath(value) if isinstance(value, os.PathLike) else value, f"the parameter {name}")
         for name, value in given.items()
     }
     names = getattr(model, "feature_names_in_", None)
@@ -346,7 +396,8 @@ def _restored(name: str, parts: dict[str, Any], arrays: Arrays) -> Any:
     unknown = sorted(set(parts["params"]) - set(made._get_param_names()))
     if unknown:
         raise ValueError(f"{name} has no parameter {unknown[0]}")
-    model = made(**{key: value for key, value in parts["params"].items() if key not in _OF_THE_MACHINE})
+    model = made(**{key: _param_from(value) for key, value in parts["params"].items() if key not in _OF_THE_MACHINE})
+    model._fitted_params = model._params_of_fit()
     n_features = parts["features"]["n"]
     if type(n_features) is not int or n_features < 1 or not isinstance(parts["metadata"], dict):
         raise ValueError("features or metadata of another type")

@@ -1,9 +1,14 @@
 """The gradient check passes right gradients, catches wrong ones, and knows a kink when it meets one."""
 
 import itertools
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _gradients import HalfPenalty, NotDividedByN, RightClassCounted, WrappedBytes, WrongSign
 
 from fastcls import LinearProblem
 from fastcls._validation import InputError
@@ -116,46 +121,6 @@ def test_any_direction_passes(loss):
         assert report.n_checked == 1
         assert report.n_kinks or report.max_relative_error <= 1e-6
         str(report)
-
-
-class NotDividedByN(LinearProblem):
-    def value_and_gradient(self, W, rows=None):
-        value, gradient = super().value_and_gradient(W, rows)
-        penalty = 2 * self.alpha * np.asarray(W)
-        return value, (gradient - penalty) * self.n_samples + penalty
-
-
-class RightClassCounted(LinearProblem):
-    """j = y in the sum: for the hinge one violated class too many, for softmax the 1 that is never taken off."""
-
-    def value_and_gradient(self, W, rows=None):
-        value, gradient = super().value_and_gradient(W, rows)
-        X = np.hstack([self.X, np.ones((self.n_samples, 1))])
-        return value, gradient + np.eye(self.n_classes)[self.y].T @ X / self.n_samples
-
-
-class HalfPenalty(LinearProblem):
-    def value_and_gradient(self, W, rows=None):
-        value, gradient = super().value_and_gradient(W, rows)
-        return value, gradient - self.alpha * np.asarray(W)
-
-
-class WrongSign(LinearProblem):
-    def value_and_gradient(self, W, rows=None):
-        value, gradient = super().value_and_gradient(W, rows)
-        return value, -gradient
-
-
-class WrappedBytes(LinearProblem):
-    """x - 100 in uint8, which wraps around below 0."""
-
-    def value_and_gradient(self, W, rows=None):
-        wrapped = self.X - np.uint8(100)
-        twin = LinearProblem(
-            wrapped, self.y, loss=self.loss.name, alpha=self.alpha, fit_intercept=True, scale=self.scale,
-            arithmetic="float64",
-        )
-        return self.value(W), twin.value_and_gradient(W)[1]
 
 
 @pytest.mark.parametrize("wrong", [NotDividedByN, RightClassCounted, HalfPenalty, WrongSign, WrappedBytes])

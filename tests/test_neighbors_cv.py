@@ -86,12 +86,24 @@ KINDS = (
 )  # fmt: skip
 
 
+def among(counted, kind, X, y, groups):
+    """The same of the rows that count, as numbers of all rows: only pairs are of all rows from the start."""
+    numbers = np.flatnonzero(counted)
+    cv, given, splits = splits_of(kind, X, y, groups)
+    if kind in ("pairs", "masks", "one split", "some always trained on", "a row among its own neighbours"):
+        return cv, given, [(train[counted[train]], test[counted[test]]) for train, test in splits]
+    splits = splits_of(kind, X[numbers], y[numbers], groups[numbers])[2]
+    return cv, given, [(numbers[train], numbers[test]) for train, test in splits]
+
+
 def plain(X, y, train, Q, k, metric, rule="uniform", tie_break="smallest", class_weight=None, sample_weight=None):
     """Neighbours (as row numbers) and totals of a vote of the training rows alone, by the definitions; and its winners."""
     classes, counts = np.unique(y[train], return_counts=True)
     of_class = dict.fromkeys(classes, 1.0)
     if class_weight == "balanced":
-        of_class = {c: len(train) / (len(classes) * n) for c, n in zip(classes, counts, strict=True)}
+        each = np.ones(len(y)) if sample_weight is None else sample_weight
+        counts = np.bincount(np.unique(y[train], return_inverse=True)[1], each[train])
+        of_class = {c: each[train].sum() / (len(classes) * n) for c, n in zip(classes, counts, strict=True)}
     elif class_weight is not None:
         of_class |= class_weight
     votes = np.array([of_class[label] for label in y[train]])
@@ -151,13 +163,15 @@ def test_equals_a_refit_for_every_fold_on_rows_full_of_ties(kind, rows):
 def test_weights_of_votes_are_those_of_a_refit(kind, weighted, class_weight, tie_break, rows):
     X, y, groups, weights = rows
     options = {"tie_break": tie_break, "class_weight": class_weight}
-    given = None
+    given, counted = None, weights > 0 if weighted else np.ones(90, dtype=bool)
     if kind == "left out":
-        cv, splits = "loo", list(LeaveOneOut().split(X))
+        cv, numbers = "loo", np.flatnonzero(counted)
+        splits = [(numbers[numbers != one], np.array([one])) for one in numbers]
     elif kind == "groups left out":
-        cv, given, splits = "loo", groups % 3, list(LeaveOneGroupOut().split(X, y, groups % 3))
+        cv, given = "loo", groups % 3
+        splits = [(np.flatnonzero(counted & (given != g)), np.flatnonzero(counted & (given == g))) for g in range(3)]
     else:
-        cv, given, splits = splits_of(kind, X, y, groups)
+        cv, given, splits = among(counted, kind, X, y, groups)
     model = KNeighborsClassifierCV((1, 3, 6), ["l1"], cv=cv, weights=["uniform", "softmax"], temperature=0.5, **options)
     model.fit(X, y, weights if weighted else None, groups=given)
     assert_is_refitted(model, X, y, splits, sample_weight=weights if weighted else None, **options)
@@ -171,7 +185,6 @@ def test_weights_of_votes_are_those_of_a_refit(kind, weighted, class_weight, tie
 def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spare, rows, monkeypatch):
     """`spare` 1: nearly every query runs out of neighbours and is searched for anew."""
     X, y, groups, weights = rows
-    cv, given, splits = ("loo", None, list(LeaveOneOut().split(X))) if kind == "left out" else splits_of(kind, X, y, groups)
     seen = {}
 
     def watched(self, queries, folds, S, indices):
@@ -183,9 +196,16 @@ def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spa
     monkeypatch.setattr(_fold_votes, "_MOST_SPARE", spare)
     for sample_weight in (None, weights):
         seen.clear()
+        counted = np.ones(90, dtype=bool) if sample_weight is None else weights > 0
+        if kind == "left out":
+            numbers = np.flatnonzero(counted)
+            cv, given, splits = "loo", None, {one: (numbers[numbers != one], np.array([one])) for one in numbers.tolist()}
+        else:
+            cv, given, splits = among(counted, kind, X, y, groups)
+            splits = dict(enumerate(splits))
         KNeighborsClassifierCV([2, 5], ["l2"], cv=cv).fit(X, y, sample_weight, groups=given)
-        assert len(seen) == sum(len(test) for _, test in splits)
-        for fold, (train, test) in enumerate(splits):
+        assert len(seen) == sum(len(test) for _, test in splits.values())
+        for fold, (train, test) in splits.items():
             wanted = plain(X, y, train, X[test], 5, "l2", sample_weight=sample_weight)[0]
             assert [seen[fold, query] for query in test.tolist()] == wanted.tolist()
 
@@ -245,7 +265,7 @@ def test_ks_that_no_fold_has_rows_for_are_left_out_with_a_warning(rows):
     X, y, _, weights = rows
     with pytest.warns(UserWarning, match="k = 46 left out: the smallest training fold has 45 rows"):
         assert len(KNeighborsClassifierCV([1, 45, 46], ("l1",), cv=2).fit(X, y).cv_results_["params"]) == 2
-    with pytest.warns(UserWarning, match="k = 89 left out"):
+    with pytest.warns(UserWarning, match=f"k = 89 left out: the smallest training fold has {(weights > 0).sum() - 1} rows"):
         model = KNeighborsClassifierCV([1, 89], ("l1",), cv="loo").fit(X, y, weights)
     assert model.cv_results_["param_n_neighbors"].tolist() == [1]
     with pytest.warns(UserWarning, match="k = 100 left out"):

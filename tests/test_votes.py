@@ -165,7 +165,8 @@ def test_weighted_rows_multiply_the_vote_and_those_of_weight_zero_are_gone(case,
         model.partial_fit(X[first:last], y[first:last], ["cat", "dog", "frog"], sample_weight=some)
 
     classes, codes = np.unique(y, return_inverse=True)
-    by_hand = {label: 80 / (3 * (y == label).sum()) for label in classes.tolist()}
+    each = np.ones(80) if sample_weight is None else sample_weight  # classes balance by what their rows weigh
+    by_hand = {label: each.sum() / (3 * each[y == label].sum()) for label in classes.tolist()}
     of_class = by_hand if class_weight == "balanced" else class_weight or {}
     votes = np.array([of_class.get(label, 1.0) for label in y]) * (1.0 if sample_weight is None else sample_weight)
     for queries in (Q, None):

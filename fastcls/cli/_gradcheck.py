@@ -17,6 +17,6 @@ def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
     report = check_on_sample(dataset.X, dataset.y, loss, seed=seed)
     print(report)
     agrees = bool(report.max_relative_error <= GRADIENT_TOLERANCE)
-    print(f"{loss}: {'the gradients agree' if agrees else 'THE GRADIENTS DIFFER'}, largest relative error "
-          f"{report.max_relative_error:.1e} (at most {GRADIENT_TOLERANCE:.0e} wanted)")
+    print(f"{loss}: {'the gradients agree' if agrees else 'THE GRADIENTS DIFFER'}: {report.verdict} "
+          f"(at most {GRADIENT_TOLERANCE:.0e} wanted)")
     return agrees

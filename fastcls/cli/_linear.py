@@ -82,11 +82,12 @@ def check_on_sample(
 
 
 def require_correct(report: Any, name: str) -> float:
-    """The report's maximal relative error; `GradientMismatch` if it is beyond the tolerance (or not a number)."""
+    """The report's maximal relative error; `GradientMismatch` if it is beyond the tolerance, or nothing was compared."""
     error = float(report.max_relative_error)
     if not error <= GRADIENT_TOLERANCE:
-        raise GradientMismatch(f"the gradient check of {name} failed: relative error {error:.1e}, wanted at most "
-                               f"{GRADIENT_TOLERANCE:.0e}; nothing was written")
+        beyond = f"relative error {error:.1e}, wanted at most {GRADIENT_TOLERANCE:.0e}"
+        why = beyond if np.isfinite(error) else report.verdict
+        raise GradientMismatch(f"the gradient check of {name} failed: {why}; nothing was written")
     return error
 
 

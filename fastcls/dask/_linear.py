@@ -123,9 +123,11 @@ class _Linear(OverCluster, LinearClassifier):
     def to_local(self) -> Any:
         """The fitted model as one process has it: it knows of no cluster, and can be saved."""
         kind = getattr(linear, type(self).__name__)
-        params = self.get_params(deep=False)
-        model = kind(**{name: params[name] for name in kind._get_param_names()})
+        params = self.get_params(deep=False) | dict(self._fitted_params)
+        names = kind._get_param_names()
+        model = kind(**{name: params[name] for name in names})
         model.__dict__.update({name: value for name, value in self.__dict__.items() if name.endswith("_")})
+        model._fitted_params = {name: value for name, value in self._fitted_params.items() if name in names}
         return model
 
     def save(self, path: Any, *, metadata: Any = None) -> None:

@@ -15,17 +15,16 @@ from sklearn.utils.validation import check_is_fitted
 from .. import neighbors
 from .._fitted import live, publish
 from .._neighbors import _last_reports, _without_self
+from .._row_weights import check_labelled_rows, counted_rows
 from .._search import Take
 from .._validation import (
     check_algorithm,
-    check_labels,
     check_magnitude,
     check_n_neighbors,
     check_number,
     check_rows,
 )
 from .._validation_dask import check_client, check_n_shards
-from .._validation_linear import check_sample_weight
 from . import _work
 from ._crew import Crew, Round
 from ._estimator import OverCluster, refuse_saving, takes_also
@@ -101,19 +100,18 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         metric = self._check_options()
         client = check_client(self.client)
         source = source_of(X, client)
-        classes, codes = check_labels(labels_of(y, client), source.n_rows)
-        given = check_sample_weight(labels_of(sample_weight, client, "sample_weight"), source.n_rows)
-        weights = self._votes_of_rows(given, classes, codes)
+        weight = labels_of(sample_weight, client, "sample_weight")
+        found = check_labelled_rows(labels_of(y, client), source.n_rows, weight, self.class_weight, keeps_classes=True)
         n_shards = len(client.nthreads()) if self.n_shards is None else self.n_shards
         n_shards = check_n_shards(min(n_shards, source.n_rows) if self.n_shards is None else n_shards, source.n_rows)
         asked = self._asked(metric)
-        hidden = None if weights is None or weights.all() else weights == 0
+        hidden = None if counted_rows(found.weights) is None else found.weights == 0
         crew = _crew_of(client, source, n_shards, hidden, asked)
         shards = crew.ask(lambda: [crew.submit(i, _work.describe) for i in range(n_shards)]).results()
         publish(
-            self, source, _source=source, _hidden=hidden, _asked_at_fit=asked, _crew=crew, shards_=shards,
-            n_samples_fit_=source.n_rows, effective_metric_=metric, classes_=classes, _codes=codes, _sample_weight=given,
-            _row_weights=weights,
+            self, source, _fitted_params=self._params_of_fit(), _source=source, _hidden=hidden, _asked_at_fit=asked,
+            _crew=crew, shards_=shards, n_samples_fit_=source.n_rows, effective_metric_=metric,
+            **self._labelled(found.classes, found.codes, found.given, found.weights),
         )  # fmt: skip
         return self
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._shown import shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation import InputError, refuse_masked
 from fastcls.datasets._common import log
 
 KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
@@ -101,6 +101,7 @@ def checked_image_shape(shape: object, n_features: int) -> tuple[int, int, int]:
 
 
 def _checked_rows(X: object, what: str) -> np.ndarray:
+    refuse_masked(X, what)
     if not isinstance(X, np.ndarray) or X.ndim != 2 or X.shape[0] == 0 or X.shape[1] == 0:
         raise InputError(f"got {what} of {_kind(X)}; wanted a two-dimensional array with at least one row and column")
     if X.dtype.newbyteorder("=") not in [np.dtype(kept) for kept in KEPT_DTYPES]:
@@ -112,6 +113,7 @@ def _checked_rows(X: object, what: str) -> np.ndarray:
 
 
 def _checked_codes(y: object, n_rows: int, n_classes: int, what: str) -> np.ndarray:
+    refuse_masked(y, what)
     if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "iu":
         raise InputError(f"got {what} of {_kind(y)}; wanted a one-dimensional array of integer class codes")
     if len(y) != n_rows:

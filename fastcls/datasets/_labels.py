@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._shown import shown, shown_list
-from fastcls._validation import InputError, check_characters
+from fastcls._validation import InputError, check_characters, refuse_masked, refuse_missing
 from fastcls.datasets._common import log
 
 
@@ -22,6 +22,7 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     InputError
         For anything else: other shapes (one-hot rows), floats that are not whole, dates, objects.
     """
+    refuse_masked(y, what)
     y = np.asarray(y)
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -44,6 +45,7 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     if y.dtype.kind == "U":
         check_characters(y, what)
         return np.asarray(y)
+    refuse_missing(y, what)
     if y.dtype.kind == "O" and all(isinstance(label, str) for label in y):
         return np.array([str(label) for label in y])
     raise InputError(f"{what} has dtype {shown(y.dtype)}; wanted whole numbers or strings as class labels")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from fastcls._hold_out import hold_out
 from fastcls._shown import shown
 from fastcls._validation import InputError
 from fastcls.datasets._common import log
@@ -39,7 +40,8 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
 
     Notes
     -----
-    The rule is scikit-learn's ``StratifiedShuffleSplit``. Where that is impossible, one line is logged, and
+    The rule is scikit-learn's ``StratifiedShuffleSplit``. Where that is impossible, or would leave a class without a row to
+    train on (then the class keeps one), one line is logged, and
 
     1. classes with a single row stay in training and the others are stratified; or, if that is impossible too (a side
        would have fewer rows than there are classes),
@@ -190,7 +192,11 @@ def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.nda
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     everyone = np.arange(len(y))
     if _can_stratify(counts, n_second):
-        return _stratified(everyone, codes, n_second, int(seed))
+        first, chosen = _stratified(everyone, codes, n_second, int(seed))
+        if len(np.unique(codes[first])) == len(counts):
+            return first, chosen
+        log.warning("some classes would have no row left beside the %s rows: each keeps one", second)
+        return hold_out(codes, n_second, np.random.RandomState(int(seed)), f"{second}_size={n_second}")
     single = counts[codes] == 1
     if _can_stratify(counts[counts > 1], n_second):
         log.warning("%d classes with a single row stay out of the %s rows", int(single.sum()), second)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation import InputError, refuse_masked
 from fastcls.display import _style
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def plot_confusion(
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgba
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
+    refuse_masked(y_true, "y_true")
+    refuse_masked(y_pred, "y_pred")
     truth, said = np.asarray(y_true), np.asarray(y_pred)
     if truth.ndim != 1 or truth.shape != said.shape or not len(truth):
         raise InputError(f"y_true has shape {truth.shape} and y_pred {said.shape}; give one code each, for at least one row")

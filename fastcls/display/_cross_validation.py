@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, one_of
+from fastcls._validation import InputError, one_of, refuse_masked
 from fastcls._validation_displays import as_line, as_table, check_can, check_mapping
 from fastcls.display import _style
 from fastcls.display._style import Drawn
@@ -78,6 +78,8 @@ class CrossValidationDisplay(Drawn):
 
     def _given_or_computed(self, given: Mapping[str, ArrayLike] | None, compute: Any) -> dict[str, NDArray[Any]]:
         if given is not None:
+            for metric, values in given.items():
+                refuse_masked(values, metric)
             return {metric: np.asarray(values) for metric, values in given.items()}
         return {metric: compute(values, axis=1) for metric, values in self.fold_accuracy.items()}
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation import InputError, refuse_masked
 from fastcls.display import _style
 from fastcls.display._style import Drawn
 
@@ -41,6 +41,7 @@ class LossHistoryDisplay(Drawn):
     def __init__(
         self, loss: ArrayLike, *, name: str = "", step: str = "epoch", quantity: str = "loss", log_steps: bool = False
     ) -> None:
+        refuse_masked(loss, "loss")
         try:
             self.loss = np.asarray(loss, dtype=np.float64)
         except (TypeError, ValueError):

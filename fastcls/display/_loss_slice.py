@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, check_number
+from fastcls._validation import InputError, check_number, refuse_masked
 from fastcls._validation_displays import check_can
 from fastcls._validation_linear import check_weights
 from fastcls.display import _style
@@ -74,6 +74,7 @@ class LossSliceDisplay(Drawn):
         value, gradient = problem.value_and_gradient(at)
         if direction is None:
             direction = -gradient / (np.linalg.norm(gradient) or 1.0)
+        refuse_masked([direction, second], "a direction")
         ways = [np.asarray(way, dtype=np.float64) for way in (direction, second) if way is not None]
         for way in ways:
             if way.shape != at.shape:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation import InputError, refuse_masked
 from fastcls._validation_displays import check_shift
 from fastcls.display import _style
 from fastcls.display._style import Drawn
@@ -120,6 +120,7 @@ class SameDistanceDisplay(Drawn):
             For an image that is not of bytes, a shift that is none or leaves nothing of it, or an image that cannot be
             altered so far (an image of one colour).
         """
+        refuse_masked(image, "image")
         row = np.asarray(image)
         shape = _style.check_image_shape(image_shape, row.size)
         if row.dtype != np.uint8:

@@ -15,7 +15,7 @@ from unicodedata import category, east_asian_width
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation import InputError, refuse_masked
 from fastcls._validation_displays import check_named_codes
 
 if TYPE_CHECKING:
@@ -166,6 +166,7 @@ def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray
     InputError
         For labels that are no places in ``class_names``.
     """
+    refuse_masked(labels, "labels")
     codes = np.asarray(labels)
     if class_names is None:
         return np.array([str(label) for label in codes.ravel()], dtype=object).reshape(codes.shape)

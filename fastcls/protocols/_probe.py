@@ -137,7 +137,13 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     n = max(1, int(len(codes) * chosen.validation_size))
     if n >= len(codes):
         raise InputError(f"train has {len(codes)} rows, of which none is left to train on; give more, or validation rows")
-    return np.sort(mixed[n:]), np.sort(mixed[:n])
+    kept, held = mixed[n:], mixed[:n]
+    lost, first = np.unique(codes[held], return_index=True)
+    first = first[~np.isin(lost, codes[kept])]  # a class without a row to train on gets one back
+    kept, held = np.append(kept, held[first]), np.delete(held, first)
+    if not len(held):
+        raise InputError(f"train has {len(codes)} rows, too few to choose C by some of them; give more, or validation rows")
+    return np.sort(kept), np.sort(held)
 
 
 def _classifier(chosen: ProbePreset, cost: float, n_jobs: int | None) -> SoftmaxClassifier:
