@@ -72,7 +72,7 @@ def test_results_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.Mo
     save(tmp_path / "a" / "0.png", np.zeros((32, 32), np.uint8))
     results = []
     for n_threads, piece in ((1, 32), (4, 1), (3, 2)):
-        monkeypatch.setattr("fastcls.datasets._folder._n_threads", lambda n=n_threads: n)
+        monkeypatch.setattr("fastcls._threads.processors", lambda n=n_threads: n)
         monkeypatch.setattr("fastcls.datasets._folder._PIECE", piece)
         results.append(datasets.load_image_folder(tmp_path).X)
     for other in results[1:]:
