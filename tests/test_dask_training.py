@@ -259,3 +259,14 @@ def test_large_weights_are_scattered_and_not_in_a_graph(client, graph_arrays_are
     model = fitted("softmax gd", client, as_file(tmp_path, X), y)
     assert model.coef_.nbytes > 2 * LARGEST
     assert len(graph_arrays_are_small) > 6
+
+
+@pytest.mark.parametrize("options", [{}, {"scale": False}, {"C": 0.1}, {"C": 0.1, "early_stopping": True}], ids=str)
+def test_strength_of_the_penalty_is_that_of_one_process(options, client, digits):
+    X, y = digits
+    weight = np.random.default_rng(0).uniform(0.0, 2.0, len(X)) * (np.arange(len(X)) % 7 > 0)
+    more = {"max_iter": 1, "random_state": 0, **options}
+    ours = over.SoftmaxClassifier(n_shards=2, client=client, **more).fit(X, y, weight)
+    alone = fastcls.SoftmaxClassifier(**more).fit(X, y, weight)
+    assert ours.alpha_ == pytest.approx(alone.alpha_, rel=1e-12)
+    assert ours.to_local().alpha_ == ours.alpha_

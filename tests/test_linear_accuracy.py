@@ -1,7 +1,7 @@
-"""What linear models reach on real data, with no argument and tuned. Skipped where the data is not at hand.
+"""With no argument the linear classifiers are as good as with the best alpha of a grid, to half a point.
 
-Tuned is the best of nine strengths of the penalty by cross-validation on the training rows; each is judged once on the test
-rows.
+The best alpha is the one most accurate on the very rows that are tested, so it is a little better than any choice could be.
+On few rows the difference is read to one standard error. Skipped where the data is not at hand.
 """
 
 import os
@@ -9,53 +9,85 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import datasets as toys
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import StratifiedKFold
+from sklearn.preprocessing import StandardScaler
 
 from fastcls import MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV, datasets
+from fastcls.linear_cv import ALPHAS
 
-ALPHAS = tuple(10.0**exponent for exponent in range(-6, 3))
 CLASSES = [(SoftmaxClassifier, SoftmaxClassifierCV), (MulticlassSVM, MulticlassSVMCV)]
+FINE = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 1))
 
 
-def digits(shared_data):
-    data = datasets.load("digits")
-    order = np.random.default_rng(0).permutation(len(data.X))
-    test, train = order[:400], order[400:]
-    return data.X[train], data.y[train], data.X[test], data.y[test]
+def in_folds(X, y):
+    folds = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
+    return np.ascontiguousarray(X), y, list(folds)
+
+
+def toy(load):
+    X, y = load(return_X_y=True)
+    return in_folds(StandardScaler().fit_transform(X), y)
+
+
+def parted(X, y, X_test, y_test):
+    n = len(X)
+    return np.concatenate([X, X_test]), np.concatenate([y, y_test]), [(np.arange(n), np.arange(n, n + len(X_test)))]
+
+
+def embeddings(shared_data, n):
+    X, y = (np.load(shared_data(f"debian_minilm_{name}.npy")) for name in ("f16", "labels"))
+    order = np.random.default_rng(0).permutation(len(X))
+    rows = np.append(order[10_000 : 10_000 + n], order[:10_000])
+    known = np.isin(y[rows], y[rows[:n]])  # a few of the classes have no row among 500
+    rows = rows[known]
+    return X[rows], y[rows], [(np.arange(n), np.arange(n, len(rows)))]
 
 
 def mnist(shared_data):
     data = datasets.load(shared_data("mnist"))
-    return data.X, data.y, data.X_test, data.y_test
-
-
-def debian(shared_data):
-    X = np.load(shared_data("debian_minilm_f16.npy"))
-    y = np.load(shared_data("debian_minilm_labels.npy"))
-    order = np.random.default_rng(0).permutation(len(X))
-    test, train = order[:10_000], order[10_000:]
-    return X[train], y[train], X[test], y[test]
+    return parted(data.X, data.y, data.X_test, data.y_test)
 
 
 def cifar10(shared_data):
     if "FASTCLS_CIFAR10" not in os.environ:
         pytest.skip("FASTCLS_CIFAR10 is not set to CIFAR-10's folder")
     data = datasets.load(os.environ["FASTCLS_CIFAR10"])
-    return data.X, data.y, data.X_test, data.y_test
+    return parted(data.X, data.y, data.X_test, data.y_test)
 
 
-@pytest.mark.parametrize("of", [digits, mnist, debian, cifar10], ids=lambda of: of.__name__)
+SETS = {
+    "digits": lambda _: in_folds(*toys.load_digits(return_X_y=True)),
+    "breast cancer": lambda _: toy(toys.load_breast_cancer),
+    "wine": lambda _: toy(toys.load_wine),
+    "iris": lambda _: toy(toys.load_iris),
+    "made": lambda _: in_folds(*toys.make_classification(1000, 20, n_informative=8, n_classes=4, random_state=0)),
+    "embeddings 500": lambda shared_data: embeddings(shared_data, 500),
+    "embeddings 5000": lambda shared_data: embeddings(shared_data, 5000),
+    "embeddings 50000": lambda shared_data: embeddings(shared_data, 50_000),
+    "mnist": mnist,
+    "cifar10": cifar10,
+}
+
+
+@pytest.mark.parametrize("of", SETS)
 @pytest.mark.parametrize(("kind", "sweep"), CLASSES, ids=lambda kind: kind.__name__)
-def test_with_no_argument_it_is_within_a_point_and_a_half_of_tuned(kind, sweep, of, shared_data):
-    X, y, X_test, y_test = of(shared_data)
+def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, sweep, of, shared_data):
+    X, y, folds = SETS[of](shared_data)
+    plain = []
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
-        plain = kind().fit(X, y).score(X_test, y_test)
-    tuned = sweep(alphas=ALPHAS, cv=3, random_state=0).fit(X, y)
-    best = float(np.mean(tuned.predict(X_test) == y_test))
-    print(f"{kind.__name__} on {of.__name__}: {plain:.4f}, tuned {best:.4f} (alpha {tuned.best_params_['alpha']:g})")
-    assert plain >= best - 0.015
-    least = {(mnist, SoftmaxClassifier): 0.92, (cifar10, SoftmaxClassifier): 0.395, (cifar10, MulticlassSVM): 0.38}
-    assert max(plain, best) >= least.get((of, kind), 0.0)
-    if of is mnist and kind is SoftmaxClassifier:
-        assert plain >= 0.92
+        for train, test in folds:
+            plain.append(kind(random_state=0).fit(X[train], y[train]).score(X[test], y[test]))
+    alphas = ALPHAS if len(X) > 20_000 else FINE
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="the best alpha", category=UserWarning)
+        tuned = sweep(alphas=alphas, cv=folds, random_state=0).fit(X, y).cv_results_["mean_test_score"]
+    at, best = int(tuned.argmax()), float(tuned.max())
+    print(f"{kind.__name__} on {of}: {np.mean(plain):.4f}, best {best:.4f} (alpha {alphas[at]:g}), 1e-4 "
+          f"{tuned[int(np.abs(np.log10(alphas) + 4).argmin())]:.4f}")
+    n_tested = sum(len(test) for _, test in folds)
+    assert np.mean(plain) >= best - max(0.005, np.sqrt(best * (1 - best) / n_tested))
+    if of == "mnist" and kind is SoftmaxClassifier:
+        assert np.mean(plain) >= 0.92

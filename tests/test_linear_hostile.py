@@ -91,7 +91,7 @@ def test_a_sweep_says_what_did_not_converge():
     with pytest.warns(ConvergenceWarning, match=r"[1-9] of 9 trainings of the sweep stopped after max_iter"):
         SoftmaxClassifierCV(alphas=[1e-6, 1e-5, 1e-4], solver="lbfgs", max_iter=2, cv=3).fit(X, y)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", ConvergenceWarning)
         SoftmaxClassifierCV(alphas=[1e-2, 1e-1], solver="lbfgs", cv=3).fit(X, y)
 
 
