@@ -153,7 +153,7 @@ class LinearProblem:
         self.n_threads = _threads.effective(n_jobs)
 
     def counted(self) -> LinearProblem:
-        """The same function over its rows of weight above 0 only, which no minibatch holds then; itself, if these are all."""
+        """The same function over its rows of weight above 0, so that minibatches hold no others; itself, if all have one."""
         weights = self.weights if self.rows is None or not len(self.weights) else self.weights[self.rows]
         mask = counted_rows(weights)
         if mask is None:

@@ -136,11 +136,10 @@ def test_a_problem_is_that_of_the_rows_that_count(solver):
     W = np.random.default_rng(0).normal(size=found.shape)
     for own in (found.per_sample(W)[counts], counted.per_sample(W)):
         np.testing.assert_array_equal(own, wanted.per_sample(W))
-    np.testing.assert_array_equal(counted.value_and_gradient(W, [0, 5])[1], wanted.value_and_gradient(W, [0, 5])[1])
     numbers = np.flatnonzero(counts)  # rows keep their numbers
-    np.testing.assert_allclose(
-        found.value_and_gradient(W, numbers[[0, 5]])[1], wanted.value_and_gradient(W, [0, 5])[1], rtol=1e-12
-    )
+    for of, some in (counted, [0, 5]), (found, numbers[[0, 5]]):
+        gradient = of.value_and_gradient(W, some)[1]
+        np.testing.assert_allclose(gradient, wanted.value_and_gradient(W, [0, 5])[1], rtol=1e-10, atol=1e-15)
     np.testing.assert_allclose(found.value_and_gradient(W)[1], wanted.value_and_gradient(W)[1], rtol=1e-12, atol=1e-15)
     make = {"sgd": optim.SGD(3, 16, random_state=0), "gd": optim.GradientDescent(3), "lbfgs": optim.LBFGS(3)}
     ends = [make[solver].minimize(problem, np.zeros(problem.shape)).W for problem in (found, wanted)]
