@@ -198,8 +198,8 @@ def check_gradient(
             drawn = check_random_state(random_state).permutation(len(places))[:n_coordinates]
             places = places[np.sort(drawn)]
         ways, chosen = places, analytic[places[:, 0], places[:, 1]]
-    slopes, kinks = _slopes(problem, W, ways)
-    rounding = _rounding(problem, W)
+    slopes, kinks = _slopes(problem.counted(), W, ways)
+    rounding = _rounding(problem.counted(), W)
     if direction is not None:
         allowed = np.array([float((np.abs(direction) * rounding).sum())])
         errors = _errors_beyond(slopes, chosen, allowed, 0.0)

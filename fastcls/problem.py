@@ -8,6 +8,7 @@ weights before the compiled loop runs, and folded out of the gradient after it:
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,6 @@ import numpy as np
 from . import _kernels, _linear, _threads, _validation
 from . import _validation_linear as checks
 from ._files import digest
-from ._row_weights import counted_rows
 from .losses import find_loss
 from .penalties import PENALTIES, project
 
@@ -101,8 +101,7 @@ class LinearProblem:
     max_norm : float, optional
         Bound on the Euclidean norm of every class's weights, kept by solvers that project. With any penalty.
     sample_weight : array (n_samples,), optional
-        L = sum_i w_i L_i / sum_i w_i. Rows of weight 0 are not part of the problem: `n_samples` counts the others, and row
-        numbers are numbers among these.
+        L = sum_i w_i L_i / sum_i w_i. Rows of weight 0 keep their numbers; the optimisers leave them out (`counted`).
     rows : array of row numbers, optional
         The problem is over these rows of X only, which are read where they lie; y and sample_weight are still given for
         all of X.
@@ -141,20 +140,12 @@ class LinearProblem:
         # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
         self.X = X.rows if isinstance(X, _validation.CheckedRows) else _validation.check_rows(X).rows
         self.n_features = self.X.shape[1]
-        weights = checks.check_sample_weight(sample_weight, len(self.X))
+        self.y, self.n_classes = checks.check_codes(y, len(self.X), n_classes)
         self.rows = None if rows is None else checks.check_row_numbers(rows, len(self.X))
-        codes = checks.check_codes(y, len(self.X), n_classes)[0]
-        counted = counted_rows(weights)
-        if counted is not None:
-            self.rows = np.flatnonzero(counted) if self.rows is None else self.rows[counted[self.rows]]
-            if not len(self.rows):
-                raise _validation.InputError("rows holds only rows of weight 0, and nothing is left to learn from: give at "
-                                             "least one of weight")
-            codes = np.where(counted, codes, 0)  # no class is made of rows that do not count
-        codes, self.n_classes = checks.check_codes(codes, len(self.X), n_classes)
         # They index memory in the compiled loops: copies that nobody changes.
-        self.y = _private(codes)
+        self.y = _private(self.y)
         self.rows = None if self.rows is None else _private(self.rows)
+        weights = checks.check_sample_weight(sample_weight, len(self.X))
         self.n_samples = len(self.X) if self.rows is None else len(self.rows)
         self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)
         if len(self.weights):
@@ -168,6 +159,18 @@ class LinearProblem:
                 arithmetic = "float64"  # there is no kernel that rounds the data
         self.arithmetic = arithmetic or self._choose_arithmetic()
         self.n_threads = _threads.effective(n_jobs)
+
+    def counted(self) -> LinearProblem:
+        """The same function over its rows of weight above 0, so that minibatches hold no others; itself, if all have one."""
+        weights = self.weights if self.rows is None or not len(self.weights) else self.weights[self.rows]
+        mask = counted_rows(weights)
+        if mask is None:
+            return self
+        made = copy.copy(self)
+        made.rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        made.n_samples = len(made.rows)
+        made.weights = self.weights * (made.n_samples / self.weights[made.rows].sum())
+        return made
 
     def identity(self) -> dict[str, Any]:
         """What makes this the problem it is, in plain values; arrays by their digests. All of X is read."""

@@ -127,11 +127,19 @@ def test_balanced_classes_weigh_as_in_scikit_learn(weighted):
 def test_a_problem_is_that_of_the_rows_that_count(solver):
     X, y, w, _ = data(4)
     codes, counts = np.searchsorted([0, 1, 2, 7], y), w > 0
-    found = LinearProblem(X, codes, sample_weight=w, fit_intercept=True, scale=100.0)
-    wanted = LinearProblem(X[counts], codes[counts], sample_weight=w[counts], fit_intercept=True, scale=100.0)
-    assert (found.shape, found.n_samples) == (wanted.shape, wanted.n_samples) == ((3, 6), counts.sum())
+    options = {"fit_intercept": True, "scale": 100.0, "n_classes": 4}
+    found = LinearProblem(X, codes, sample_weight=w, **options)
+    wanted = LinearProblem(X[counts], codes[counts], sample_weight=w[counts], **options)
+    counted = found.counted()
+    assert (found.n_samples, counted.n_samples) == (len(y), counts.sum())
+    assert wanted.counted() is wanted
     W = np.random.default_rng(0).normal(size=found.shape)
-    np.testing.assert_array_equal(found.per_sample(W), wanted.per_sample(W))
+    for own in (found.per_sample(W)[counts], counted.per_sample(W)):
+        np.testing.assert_array_equal(own, wanted.per_sample(W))
+    numbers = np.flatnonzero(counts)  # rows keep their numbers
+    for of, some in (counted, [0, 5]), (found, numbers[[0, 5]]):
+        gradient = of.value_and_gradient(W, some)[1]
+        np.testing.assert_allclose(gradient, wanted.value_and_gradient(W, [0, 5])[1], rtol=1e-10, atol=1e-15)
     np.testing.assert_allclose(found.value_and_gradient(W)[1], wanted.value_and_gradient(W)[1], rtol=1e-12, atol=1e-15)
     make = {"sgd": optim.SGD(3, 16, random_state=0), "gd": optim.GradientDescent(3), "lbfgs": optim.LBFGS(3)}
     ends = [make[solver].minimize(problem, np.zeros(problem.shape)).W for problem in (found, wanted)]

@@ -221,7 +221,7 @@ def descend_many(
     losses : float64 array (n_models,)
         Of the last epoch; infinite for a model that diverged.
     """
-    random_state = check_random_state(random_state)
+    random_state, problem = check_random_state(random_state), problem.counted()
     bounds = _bounds(problem.n_samples, batch_size)
     descent = Descent(problem, Ws, strengths, momentum, nesterov, int(np.diff(bounds).max()))
     losses = np.full(len(Ws), math.inf)
@@ -303,7 +303,7 @@ class SGD:
         DivergenceError
             When the loss is no longer finite; names the step and the learning rate.
         """
-        W = check_weights(W, problem.shape, problem.fit_intercept)
+        problem, W = problem.counted(), check_weights(W, problem.shape, problem.fit_intercept)
         with through_interrupts(self.checkpoint):
             return self._minimize(problem, W, validation)
 

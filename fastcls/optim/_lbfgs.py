@@ -117,7 +117,7 @@ class LBFGS:
         if not problem.loss.is_differentiable or problem.l1 or math.isfinite(problem.max_norm):
             raise InputError(f"L-BFGS cannot do loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
                              "loss without kinks, and l2 or no penalty; use SGD or GradientDescent")
-        W = check_weights(W, problem.shape, problem.fit_intercept)
+        problem, W = problem.counted(), check_weights(W, problem.shape, problem.fit_intercept)
         log = _Log(self.checkpoint)
         if self.checkpoint is not None:
             log.begin({"solver": "LBFGS", "scipy": scipy.__version__, "max_iter": self.max_iter, "tol": self.tol,

@@ -78,6 +78,7 @@ class RandomSearch:
     ) -> SearchResult:
         """Search; W, if given, is one more candidate, tried first."""
         random_state = check_random_state(self.random_state)
+        problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
         with through_interrupts(self.checkpoint):
             return self._search(problem, start, W is not None, random_state, validation)
@@ -159,6 +160,7 @@ class RandomLocalSearch(RandomSearch):
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
     ) -> SearchResult:
         """Search from W, or from 0."""
+        problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
         with through_interrupts(self.checkpoint):
             return self._search(problem, start, True, check_random_state(self.random_state), validation)
