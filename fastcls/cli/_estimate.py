@@ -108,7 +108,8 @@ def knn_seconds(X: np.ndarray, n_test: int, options: RunOptions) -> float:
 def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
     """Every try is one loss over all rows."""
     rows = evenly(len(X), 4096)
-    problem = _linear.lecture_problem(X[rows], y[rows], n_classes=int(y.max()) + 1)
+    classes, codes = np.unique(y, return_inverse=True)
+    problem = _linear.lecture_problem(X[rows], codes[rows], n_classes=len(classes))
     tries = seconds_of(lambda n: random_search(problem, tries=n, scale=_linear.SCALE, random_state=0), _linear.TRIES)
     return tries * len(X) / len(rows)
 
@@ -128,7 +129,7 @@ def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
     def check(n_numbers: int) -> None:
         _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=seed, n_checked=n_numbers)
 
-    checked = seconds_of(check, _linear.numbers_checked(len(X), X.shape[1], int(y.max()) + 1))
+    checked = seconds_of(check, _linear.numbers_checked(len(X), X.shape[1], len(np.unique(y))))
     return checked + seconds_of(sweep, SoftmaxClassifier()._epochs(len(X))) * len(X) / len(rows)
 
 

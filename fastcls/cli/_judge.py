@@ -102,3 +102,23 @@ def mcnemar(right: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
     only_other = int(np.count_nonzero(other & ~right))
     apart = only_first + only_other
     return only_first, only_other, float(binomtest(only_first, apart, 0.5).pvalue) if apart else 1.0
+
+
+#: a difference is significant if chance alone makes one so uneven less often than this, shared among the comparisons
+SIGNIFICANT_BELOW = 0.05
+
+
+def significant(pair: dict[str, Any], results: dict[str, Any]) -> bool:
+    """Whether a difference is more than chance would make, in any of this many comparisons (Bonferroni)."""
+    return bool(pair["p_value"] < SIGNIFICANT_BELOW / len(results["comparisons"]))
+
+
+def not_told_apart(results: dict[str, Any]) -> list[str]:
+    """The models that the one of fewest errors cannot be told apart from on these test rows."""
+    return [pair["other"] for pair in results.get("comparisons", ()) if not significant(pair, results)]
+
+
+def best_is_known(results: dict[str, Any]) -> bool:
+    """Whether the model of fewest errors may be called best: of several, it is told apart from at least one."""
+    compared = results.get("comparisons", ())
+    return bool(compared) and len(not_told_apart(results)) < len(compared)

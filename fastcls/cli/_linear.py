@@ -64,11 +64,12 @@ def check_on_sample(
         If the gradient of training differs from the float64 one by more than rounding.
     """
     rng = np.random.default_rng(seed)
+    classes, y = np.unique(y, return_inverse=True)
     rows = np.sort(rng.choice(len(X), size=min(CHECKED_ROWS, len(X)), replace=False))
     sample = np.ascontiguousarray(X[rows])
     center, scale = center_and_scale(sample, center=True, scale=True)
     options: dict[str, Any] = {
-        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": int(y.max()) + 1,
+        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": len(classes),
         "center": center, "scale": scale, "penalize_intercept": False,
     }
     problem = LinearProblem(sample, y[rows], arithmetic="float64", **options)
@@ -76,7 +77,7 @@ def check_on_sample(
     own = check_arithmetic(LinearProblem(sample, y[rows], **options), W)
     if not own.agrees:
         raise GradientMismatch(f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, "
-                               f"while rounding explains {own.allowed:.1e}; nothing was written")
+                               f"while rounding explains {own.allowed:.1e}; it was not trained")
     n_checked = numbers_checked(len(X), X.shape[1], problem.n_classes) if n_checked is None else n_checked
     return check_gradient(problem, W, n_coordinates=n_checked, random_state=seed)
 
@@ -86,7 +87,7 @@ def require_correct(report: Any, name: str) -> float:
     error = float(report.max_relative_error)
     if not error <= GRADIENT_TOLERANCE:
         raise GradientMismatch(f"the gradient check of {name} failed: relative error {error:.1e}, wanted at most "
-                               f"{GRADIENT_TOLERANCE:.0e}; nothing was written")
+                               f"{GRADIENT_TOLERANCE:.0e}; it was not trained")
     return error
 
 
@@ -145,10 +146,11 @@ def search_randomly(X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) 
         Fitted by hand with the W found, so that it predicts and is saved like the others.
     found : the result of `fastcls.optim.random_search`
     """
-    problem = lecture_problem(X, y)
+    classes, codes = np.unique(y, return_inverse=True)  # a class without training rows has no weights
+    problem = lecture_problem(X, codes, n_classes=len(classes))
     found = random_search(problem, tries=TRIES, scale=SCALE, random_state=seed, progress=report)
     model = MulticlassSVM()
-    model.classes_ = np.unique(y)
+    model.classes_ = classes
     model.n_features_in_ = X.shape[1]
     model.coef_, model.intercept_ = problem.to_raw(found.W)
     model.loss_history_ = np.asarray(found.best_values, dtype=np.float64)

@@ -22,7 +22,7 @@ from ._run import announce_data, load_data, results_head, test_part
 def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     """Load, evaluate, write results.json into ``room``; returns what it says."""
     with progress.step("loading the data") as report:
-        dataset, split = load_data(options, report)
+        dataset, division = load_data(options, report)
     announce_data(dataset, progress)
     begun = time.perf_counter()
     table = evaluate(dataset, options, progress)
@@ -30,7 +30,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows; a k chosen by them is no longer judged on unseen data")
     judged = evaluations(table)
-    results = results_head(dataset, split, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
+    results = results_head(dataset, division, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
     results["protocol"] = {
         "preset": options.preset, "columns": list(table.columns), "rows": list(table), "settings": table.settings,
         "seconds": seconds,

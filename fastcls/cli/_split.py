@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from .. import datasets
 from ..datasets import Dataset
+from ..datasets._split import _can_stratify
 
 #: the part of the rows that is set aside for judging, where the data has no test set of its own
 TEST_SIZE = 0.2
@@ -18,22 +19,45 @@ TEST_SIZE = 0.2
 FINGERPRINT_ROWS = 256
 
 
-def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, dict[str, Any] | None]:
-    """The data with a test set (its own, or a stratified fifth of its rows), each part cut to ``limit`` rows.
+@dataclass(frozen=True)
+class Division:
+    """How training and test rows of a run were divided.
 
-    Returns
-    -------
-    dataset : Dataset
+    Attributes
+    ----------
     split : dict or None
         Which rows of the data became the test set, as JSON-able values for `held_out`; None if it has its own.
+    stratified : bool
+        Whether every class has its share of each part (classes of a single row stay in training).
+    test_rows : ndarray of int64, shape (n_test,)
+        Number of each test row, from 0: in the data, or in the data's own test set.
     """
-    if dataset.X_test is not None:
-        return _limited(dataset, limit, seed), None
-    numbers = np.arange(len(dataset.X), dtype=np.float64)[:, None]  # each row's number in place of its features
-    parts = datasets.train_test_split(replace(dataset, X=numbers, image_shape=None), test_size=TEST_SIZE, seed=seed)
-    parts = _limited(parts, limit, seed)
+
+    split: dict[str, Any] | None
+    stratified: bool
+    test_rows: np.ndarray
+
+
+def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, Division]:
+    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit`` rows."""
+    own = dataset.X_test is not None
+    X_test = dataset.X_test if dataset.X_test is not None else dataset.X
+    # each row's number in place of its features
+    numbers = replace(dataset, X=_numbers(dataset.X), X_test=_numbers(X_test) if own else None, image_shape=None)
+    whole = numbers if own else datasets.train_test_split(numbers, test_size=TEST_SIZE, seed=seed)
+    parts = whole if limit is None else datasets.limit(whole, limit, seed=seed)
+    assert whole.X_test is not None
     assert parts.X_test is not None
-    train, test = (rows[:, 0].astype(np.int64) for rows in (parts.X, parts.X_test))
+    test = parts.X_test[:, 0].astype(np.int64)
+    assert whole.y_test is not None
+    stratified = ((own or can_stratify(dataset.y, len(whole.y_test))) and can_stratify(whole.y, len(whole.y) - len(parts.y))
+                  and can_stratify(whole.y_test, len(whole.y_test) - len(test)))
+    if own and parts is whole:
+        return dataset, Division(None, stratified, test)
+    train = parts.X[:, 0].astype(np.int64)
+    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=X_test[test], y_test=parts.y_test)
+    if own:
+        return divided, Division(None, stratified, test)
     split = {
         "seed": seed,
         "test_size": TEST_SIZE,
@@ -41,12 +65,17 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, 
         "fingerprint": fingerprint(dataset.X),
         "test_rows": test.tolist(),
     }
-    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=dataset.X[test], y_test=parts.y_test)
-    return divided, split
+    return divided, Division(split, stratified, test)
 
 
-def _limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
-    return dataset if limit is None else datasets.limit(dataset, limit, seed=seed)
+def _numbers(X: np.ndarray) -> np.ndarray:
+    return np.arange(len(X), dtype=np.float64)[:, None]
+
+
+def can_stratify(before: np.ndarray, n_left: int) -> bool:
+    """Whether the classes kept their shares when `n_left` rows were taken out; those of a single row stayed in."""
+    counts = np.unique(before, return_counts=True)[1]
+    return n_left == 0 or _can_stratify(counts[counts > 1], n_left)
 
 
 def fingerprint(X: np.ndarray) -> str:
