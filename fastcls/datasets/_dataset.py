@@ -38,6 +38,8 @@ class Dataset:
         How a new image becomes such a row, as JSON-able values; see ``prepare_image``. Empty: no recipe is known.
     name : str
         A short name, from the path.
+    files, files_test : tuple of str, optional
+        The file of each row of `X` and `X_test`, below the data's folder (``cat/3.jpg``). None: rows have none.
 
     Raises
     ------
@@ -54,6 +56,8 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     preprocessing: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    files: tuple[str, ...] | None = None
+    files_test: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = _checked_names(self.class_names)
@@ -70,6 +74,10 @@ class Dataset:
         settled["preprocessing"] = _checked_recipe(self.preprocessing)
         if not isinstance(self.name, str):
             raise InputError(f"got a data set name of type {type(self.name).__name__}; wanted a string")
+        for files, rows in (("files", "X"), ("files_test", "X_test")):
+            listed, there = getattr(self, files), settled.get(rows)
+            if listed is not None and len(listed) != (0 if there is None else len(there)):
+                raise InputError(f"got {len(listed):,} {files} for the rows of {rows}; wanted one a row, or None")
         for key, value in settled.items():
             object.__setattr__(self, key, value)  # the way a frozen dataclass settles its own fields
 

@@ -117,7 +117,14 @@ def load_image_folder(
         image_shape=image_shape,
         preprocessing=recipe_for(image_shape),
         name=name_of(root),
+        files=_below(root, train),
+        files_test=_below(root, test) if test else None,
     )
+
+
+def _below(root: Path, part: _Part) -> tuple[str, ...]:
+    """The path of each file of `part`, seen from `root`."""
+    return tuple(as_text(file.relative_to(root).as_posix()) for file in part.files)
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
