@@ -7,6 +7,7 @@ Protocols ask the test rows for every setting that they report (each k, each dra
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from ..protocols import ProtocolTable
 from . import _course, _results
 from ._checks import PROBES, RunOptions
 from ._progress import Progress
-from ._run import announce_data, load_data, results_head, test_part
+from ._run import announce_data, load_data, results_head, say_repeats, test_part
 
 
 def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     with progress.step("loading the data") as report:
         dataset, division = load_data(options, report)
     announce_data(dataset, progress)
+    division = replace(division, repeats=say_repeats(dataset, progress))
     begun = time.perf_counter()
     table = evaluate(dataset, options, progress)
     seconds = time.perf_counter() - begun

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,6 +28,7 @@ from ._folder import OutputFolder, default_folder
 from ._judge import TestSet, Verdict, mcnemar
 from ._outcome import Outcome
 from ._progress import Progress, Report
+from ._repeats import count_repeats, repeats_note
 from ._split import Division, divide
 from ._table import best_model
 from ._text import about
@@ -85,6 +86,8 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     """Everything between the making of the folder and its move to its place; returns what results.json says."""
     with progress.step("loading the data") as report:
         dataset, division = load_data(options, report)
+    announce_data(dataset, progress)
+    division = replace(division, repeats=say_repeats(dataset, progress))
     announce(dataset, options, progress)
     X, y = dataset.X, dataset.y
     test = TestSet(*test_part(dataset))
@@ -154,9 +157,17 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
             progress.note(note)
 
 
+def say_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
+    """Count the test rows that equal a training row, and say so where there are any."""
+    with progress.step("looking for test rows that equal a training row"):
+        repeats = count_repeats(dataset.X, dataset.y, *test_part(dataset))
+    if note := repeats_note(dataset, repeats):
+        progress.note(note)
+    return repeats
+
+
 def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
-    """Say what the data is and how long the run will take."""
-    announce_data(dataset, progress)
+    """Say how long the run will take."""
     try:
         with progress.step("estimating the time"):
             seconds = estimate_seconds(dataset, options)
@@ -318,6 +329,7 @@ def results_head(dataset: Dataset, division: Division, options: RunOptions, n_te
         "versions": _results.versions(),
         "environment": _results.environment(),
         "test_evaluations": evaluations,
+        "repeats": division.repeats,
         "models": {},
         "failures": [],
         "notes": list(notes),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,11 +31,14 @@ class Division:
         Whether every class has its share of each part (classes of a single row stay in training).
     test_rows : ndarray of int64, shape (n_test,)
         Number of each test row, from 0: in the data, or in the data's own test set.
+    repeats : dict
+        What `fastcls.cli._repeats.count_repeats` has found.
     """
 
     split: dict[str, Any] | None
     stratified: bool
     test_rows: np.ndarray
+    repeats: dict[str, int] = field(default_factory=dict)
 
 
 def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, Division]:
@@ -55,7 +58,8 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, 
     if own and parts is whole:
         return dataset, Division(None, stratified, test)
     train = parts.X[:, 0].astype(np.int64)
-    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=X_test[test], y_test=parts.y_test)
+    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=X_test[test], y_test=parts.y_test,
+                      files=parts.files, files_test=parts.files_test)
     if own:
         return divided, Division(None, stratified, test)
     split = {
