@@ -116,7 +116,8 @@ def run(
                                               "are small).")] = None,
     cv: Annotated[str | None, typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a "
                                            "number of folds.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified).")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified where classes have rows "
+                                             "enough).")] = None,
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,
@@ -150,6 +151,8 @@ def run(
         show(finished.results, sys.stdout)
     for line in close(finished.results, finished.folder, data):
         print(line, file=sys.stderr if as_json else sys.stdout)
+    if finished.results["failures"]:
+        raise typer.Exit(1)
 
 
 @app.command()

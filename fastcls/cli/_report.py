@@ -110,7 +110,7 @@ def facts(outcome: Outcome) -> str:
 def verdict(results: dict[str, Any]) -> dict[str, str]:
     """The best model in a sentence (or those that tie), and what that is worth."""
     if not results["models"]:
-        return {"verdict": "No model was run.", "verdict_note": ""}
+        return {"verdict": "No model was evaluated.", "verdict_note": ""}
     best = best_model(results)
     entry = results["models"][best]
     names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
@@ -138,7 +138,7 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
 def comparisons(results: dict[str, Any]) -> list[list[str]]:
     """One row a comparison of the best model with another: names, rows that only one gets right, p, what that says."""
     rows = []
-    for pair in results["comparisons"]:
+    for pair in results.get("comparisons", ()):
         p = pair["p_value"]
         rows.append([
             f"{MODELS[pair['model']]} and {MODELS[pair['other']]}",
@@ -152,7 +152,7 @@ def comparisons(results: dict[str, Any]) -> list[list[str]]:
 
 def comparisons_note(results: dict[str, Any]) -> str:
     """How the comparisons were made."""
-    n = len(results["comparisons"])
+    n = len(results.get("comparisons", ()))
     each = f" in {n} comparisons ({SIGNIFICANT_BELOW} / {n} each)" if n > 1 else ""
     return (
         "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "

@@ -25,8 +25,9 @@ from ._checks import MODELS, RunOptions
 from ._estimate import estimate_seconds
 from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
-from ._judge import TestSet, Verdict, mcnemar
+from ._judge import TestSet, Verdict, best_is_known, mcnemar, not_told_apart
 from ._outcome import Outcome
+from ._predictions import write_predictions, wrong_rows
 from ._progress import Progress, Report
 from ._repeats import count_repeats, repeats_note
 from ._split import Division, divide
@@ -68,6 +69,8 @@ def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Fini
     """Do the whole job (`work`, unless another is given); the folder appears at the end or not at all."""
     target = options.out if options.out is not None else default_folder(options.data)
     folder = OutputFolder(target, force=options.force, data=options.data)
+    if options.out is None and target.parent != Path():
+        progress.line(f"the results will be in {target}, outside the data")
     try:
         with folder as room, progress.library_as_notes():
             results = (job or work)(options, room, progress)
@@ -98,11 +101,15 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     with failures.kept("evaluating the models"):
         judge_all(test, trained, progress, failures, verdicts)
     results = results_head(dataset, division, options, len(test), progress.notes, evaluations=test.evaluations.total())
+    results["not_evaluated"] = {name: _results.as_plain(one.entry) for name, one in trained.items()}
     with failures.kept("collecting the results"):
         results = collect(dataset, division, options, trained, verdicts, test, progress.notes, failures)
     outcome = Outcome(results, dataset, split=division.split, notes=list(progress.notes), failures=failures)
-    with failures.kept("preparing the report"):
-        outcome = make_outcome(dataset, division, results, trained, verdicts, progress.notes, failures)
+    if results["models"]:
+        with failures.kept("preparing the report"):
+            outcome = make_outcome(dataset, division, results, trained, verdicts, progress.notes, failures)
+    with failures.kept("writing predictions.csv"):
+        write_predictions(dataset, division, verdicts, room / "predictions.csv")
     write_all(outcome, trained, room, progress, failures)
     return results
 
@@ -115,12 +122,12 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
         only = shown(dataset.class_names[dataset.y[0]])
         raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
                          "a second class folder)")
-    if "knn" in options.models and options.preset is None:
-        folds = folds_of(options, dataset.y)
-        check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no setting can "
                          "be chosen on them: give at least two rows of a class" + (", or a larger --limit" if options.limit else ""))
+    if "knn" in options.models and options.preset is None:
+        folds = folds_of(options, dataset.y)
+        check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
     return dataset, division
 
 
@@ -305,6 +312,10 @@ def collect(dataset: Dataset, division: Division, options: RunOptions, trained: 
     if models:
         with failures.kept("comparing the models"):
             results["comparisons"] = comparisons(verdicts, best_model(results))
+        results |= {"fewest_errors": best_model(results), "not_told_apart": not_told_apart(results),
+                    "best": best_model(results) if best_is_known(results) else None}
+    with failures.kept("listing the wrong test rows"):
+        results["wrong"] = {name: wrong_rows(dataset, division, verdict) for name, verdict in verdicts.items()}
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
 

@@ -16,10 +16,11 @@ from ._checks import MODELS
 from ._figures import draw, png
 from ._outcome import Outcome
 from ._table import best_model
-from ._words import metric_name, percent, seconds
+from ._words import count, metric_name, percent, seconds
 
 SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
+SHOWN_WRONG = 20
 #: what is shown of a sweep, and as what
 SWEEP_COLUMNS = {
     "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss",
@@ -47,7 +48,7 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
     alone = selection.n_left_out
-    folds = f"{selection.fold_accuracy[metric].shape[1]} folds" if alone is None else f"{alone:,} rows, each left out once"
+    folds = f"{selection.fold_accuracy[metric].shape[1]} folds" if alone is None else f"{count(alone, 'row')}, each left out once"
     deviation = "standard deviation over the folds" if alone is None else "standard error"
     spread = std[where] / (alone or 1) ** 0.5
     tried = len(ks) * len(selection.metrics)
@@ -117,7 +118,7 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None)
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    rows_held = f"{n_rows:,} held-out training rows" if n_rows else "held-out training rows"
+    rows_held = count(n_rows, "held-out training row") if n_rows else "held-out training rows"
     sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on {rows_held}"
     if chosen is not None:
         right = percent(chosen["validation_accuracy"])
@@ -217,12 +218,19 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     data = outcome.dataset
     truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
     wrong = int(np.count_nonzero(truth != said))
-    counted = f"{wrong:,} of {len(truth):,} test rows wrong" if wrong else f"all {len(truth):,} test rows right"
+    counted = f"{wrong:,} of {count(len(truth), 'test row')} wrong" if wrong else f"all {count(len(truth), 'test row')} right"
     with_images = data.image_shape is not None
     table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
     drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
     figure = drawn[0] if drawn else None
-    return {"name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images}
+    listed = outcome.results.get("wrong", {}).get(name, [])
+    rows = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
+    more = wrong - len(rows)
+    return {
+        "name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images,
+        "rows": rows, "row_name": "file" if listed and "path" in listed[0] else "test row",
+        "more": f"{count(more, 'more wrong row')} in predictions.csv" if more else "",
+    }  # fmt: skip
 
 
 def _confusion_figure(data: Any, name: str, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
