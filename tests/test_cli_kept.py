@@ -13,12 +13,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _command import Image, cli, fail_with, fresh, here, listing, refused, write_embeddings, write_images
 
 from fastcls import load
-from fastcls.cli import _estimate, _judge, _linear, _report, _repeats, _run, _sections
+from fastcls.cli import _estimate, _judge, _linear, _repeats, _report, _run, _sections
 from fastcls.cli._checks import MODELS
 
 __all__ = ["here"]  # the fixture that every test here is under
 
-RENDER = _report.render_report
 WRITE = _report.write_report  # the real one: the fixture replaces it
 
 
@@ -37,10 +36,22 @@ def drawn(monkeypatch):
     monkeypatch.setattr(_report, "write_report", WRITE)
     for module in ("_sections", "_lecture"):
         monkeypatch.setattr(f"fastcls.cli.{module}.draw", lambda plot, description: description)
+    monkeypatch.setattr(_sections, "_templates_figure", stub)
+    for name in ("_penalty", "_loss", "_curse", "_challenges"):
+        monkeypatch.setattr(f"fastcls.cli._lecture.{name}", stub)
+    monkeypatch.setattr("fastcls.cli._lecture._same_distance", lambda outcome: [])
+
+
+def stub(*_):
+    return {"name": "a figure", "svg": "a drawing", "caption": "a caption"}
 
 
 def results_of(folder):
     return json.loads(Path(folder, "results.json").read_text())
+
+
+def rows_of(folder):
+    return list(csv.DictReader(Path(folder, "predictions.csv").read_text(encoding="utf-8").splitlines()))
 
 
 # few rows -----------------------------------------------------------------------------------------------------------
@@ -48,7 +59,7 @@ def results_of(folder):
 
 @pytest.mark.usefixtures("quick", "drawn")
 def test_any_limit_gives_a_result_or_one_line_before_training(here):
-    for limit in range(1, 41):
+    for limit in (*range(1, 15), 19, 20, 25, 40):
         result = cli("run", "digits", "--limit", limit, "--ks", "1,3", "--out", f"out{limit}")
         if result.exit_code == 2:
             said = result.stderr.splitlines()[-1]
@@ -64,7 +75,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
         assert results["stratified"] == (not random), limit
         assert ("stratified by class" in page) == results["stratified"], limit
         missing = [note for note in results["notes"] if "have no training rows" in note]
-        y = {row["label"] for row in csv.DictReader(open(f"out{limit}/predictions.csv"))}
+        y = {row["label"] for row in rows_of(f"out{limit}")}
         assert len(missing) <= 1
         assert y <= set(results["class_names"])
 
@@ -175,7 +186,7 @@ def test_wrong_rows_are_named_by_file_and_are_those_of_the_saved_models(own_test
     result = cli("run", "photos", "--image-size", "4", "--ks", "1,2")
     assert result.exit_code == 0, result.stderr
     results = results_of("fastcls-photos")
-    rows = list(csv.DictReader(open("fastcls-photos/predictions.csv", encoding="utf-8")))
+    rows = rows_of("fastcls-photos")
     assert len(rows) == results["n_test"]
     assert not any(value.startswith(("=", "+", "@")) for row in rows for value in row.values())
     for name in MODELS:
@@ -211,7 +222,7 @@ def test_the_report_lists_some_wrong_rows_and_says_where_the_rest_are(here):
     assert len(results["wrong"]["random_search"]) == n
     assert f"{n - _sections.SHOWN_WRONG} more wrong rows in predictions.csv" in page
     data, division = _run.load_data(_run.RunOptions("digits", limit=200), lambda *_: None)
-    rows = list(csv.DictReader(open("fastcls-digits/predictions.csv")))
+    rows = rows_of("fastcls-digits")
     assert [int(row["row"]) for row in rows] == division.test_rows.tolist()
     assert [row["label"] for row in rows] == [data.class_names[code] for code in data.y_test]
 
@@ -277,7 +288,7 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     error = {"gradient check": _linear.GradientMismatch("injected"), "saving": OSError("injected"),
              "sweep": MemoryError("injected")}.get(what, IndexError("injected"))
     monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(error))
-    result = cli("run", "digits", "--limit", "150", "--ks", "1,3", "--out", "out")
+    result = cli("run", "digits", "--limit", "60", "--ks", "1,3", "--out", "out")
     assert result.exit_code == 1, (result.stdout, result.stderr, result.exception)
     lines = [line for line in result.stderr.splitlines() if line.startswith(f"failed: {step}: ")]
     assert len(lines) == 1, result.stderr
@@ -298,7 +309,9 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     monkeypatch.undo()
     monkeypatch.chdir(here)
     assert cli(*words).exit_code == 0
-    again = cli("run", "digits", "--limit", "150", "--ks", "1", "--models", "knn", "--out", "out", "--force")
+    monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(_report, "write_report", lambda outcome, path: path.write_text(""))
+    again = cli("run", "digits", "--limit", "60", "--ks", "1", "--models", "knn", "--out", "out", "--force")
     assert again.exit_code == 0, again.stderr  # a part of a result is known as ours
 
 
@@ -310,6 +323,11 @@ def test_where_every_model_fails_nothing_is_left(here, monkeypatch):
     assert result.exit_code == 1
     assert listing(here) == []
     assert result.stderr.splitlines()[-1] == "fastcls: injected"
+
+
+@pytest.mark.parametrize(("shape", "tries"), [((1437, 64, 10), 1000), ((5000, 784, 10), 76), ((60000, 784, 10), 50)])
+def test_random_search_tries_follow_from_the_shapes_and_are_fewer_on_larger_data(shape, tries):
+    assert _linear.tries_for(*shape) == tries
 
 
 def test_an_estimate_that_fails_stops_no_run(here, monkeypatch):

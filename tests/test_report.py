@@ -223,7 +223,7 @@ def test_a_model_that_was_not_run_is_absent(kept: tuple[str, ...]) -> None:
     shown = shown.replace("the mean over the folds for k-NN, that of held-out training rows for SVM and softmax", "")
     for name, title in NAMES.items():
         assert (title in shown) is (name in kept), title
-    assert ("No model was run" in text) is (not kept)
+    assert ("No model was evaluated" in text) is (not kept)
 
 
 def test_data_without_an_image_shape_has_no_pictures_and_says_so_once() -> None:

@@ -116,8 +116,7 @@ def run(
                                               "are small).")] = None,
     cv: Annotated[str | None, typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a "
                                            "number of folds.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified where classes have rows "
-                                             "enough).")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified if possible).")] = None,
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,

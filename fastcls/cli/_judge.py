@@ -78,7 +78,8 @@ class TestSet:
         right = predicted == self._y
         correct = int(np.count_nonzero(right))
         interval = wilson_interval(correct, len(self))
-        return Verdict(predicted, right, len(self) - correct, correct / len(self), interval, seconds, measure_of(model), scores)
+        return Verdict(predicted, right, len(self) - correct, correct / len(self), interval, seconds, measure_of(model),
+                       scores)
 
     def count(self, code: int) -> int:
         """How many test rows are of one class: what always naming it would get right. Judges no model; not counted."""

@@ -31,9 +31,9 @@ def names_of(dataset: Dataset, division: Division) -> list[str] | list[int]:
 def wrong_rows(dataset: Dataset, division: Division, verdict: Verdict, most: int = MOST_WRONG) -> list[dict[str, Any]]:
     """The first test rows that a model gets wrong: ``path`` or ``row``, ``true`` and ``predicted`` class."""
     assert dataset.y_test is not None
-    names, key = names_of(dataset, division), first_column(dataset)
+    names, key, classes = names_of(dataset, division), first_column(dataset), dataset.class_names
     return [
-        {key: names[at], "true": dataset.class_names[dataset.y_test[at]], "predicted": dataset.class_names[verdict.predicted[at]]}
+        {key: names[at], "true": classes[dataset.y_test[at]], "predicted": classes[verdict.predicted[at]]}
         for at in (~verdict.right).nonzero()[0][:most]
     ]
 

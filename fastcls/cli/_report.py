@@ -15,8 +15,8 @@ from typing import Any
 from fastcls.display import _style
 
 from ._checks import MODELS
-from ._lecture import lecture
 from ._judge import SIGNIFICANT_BELOW, best_is_known, not_told_apart, significant
+from ._lecture import lecture
 from ._linear import GRADIENT_TOLERANCE
 from ._outcome import Outcome
 from ._results import write_text
@@ -59,7 +59,8 @@ def context(outcome: Outcome) -> dict[str, Any]:
     results = outcome.results
     name = results["dataset"] or "data"
     versions = dict(results.get("versions") or {})
-    drawn = {"choices": choices(outcome), "figures": figures(outcome), "lecture": lecture(outcome), "errors": errors(outcome)}
+    drawn = {"choices": choices(outcome), "figures": figures(outcome), "lecture": lecture(outcome),
+             "errors": errors(outcome)}  # before the failures are read
     return {
         "title": f"{name}: judged classifiers",
         "facts": facts(outcome),
@@ -129,9 +130,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     if majority and entry["test_errors"] >= majority["test_errors"]:
         said.append("No model does better than always naming the most frequent class.")
     if best_is_known(results) and (near := not_told_apart(results)):
-        names = listed([MODELS[name] for name in (best, *near)])
-        said.append(f"On these test rows {names} cannot be told apart: chance too makes differences so small (McNemar's exact "
-                    "test, below).")
+        said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance too "
+                    "makes differences so small (McNemar's exact test, below).")
     return {"verdict": sentence, "verdict_note": " ".join(said)}
 
 
@@ -156,8 +156,8 @@ def comparisons_note(results: dict[str, Any]) -> str:
     each = f" in {n} comparisons ({SIGNIFICANT_BELOW} / {n} each)" if n > 1 else ""
     return (
         "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "
-        f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The best was "
-        "picked by these very rows, which makes p look a little smaller than it is."
+        f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The best "
+        "was picked by these very rows, which makes p look a little smaller than it is."
     )
 
 
@@ -223,8 +223,8 @@ def test_use(results: dict[str, Any]) -> str:
         return f"The test set was asked {times}, after every choice was made."
     return (
         f"The test set was used {times}: once for each of the {models} models, after every choice was made."
-        + (" Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying on "
-           "its last digit." if best_is_known(results) else "")
+        + (" Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying "
+           "on its last digit." if best_is_known(results) else "")
     )
 
 

@@ -123,8 +123,9 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
         raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
                          "a second class folder)")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
-        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no setting can "
-                         "be chosen on them: give at least two rows of a class" + (", or a larger --limit" if options.limit else ""))
+        larger = ", or a larger --limit" if options.limit else ""
+        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no setting "
+                         f"can be chosen on them: give at least two rows of a class{larger}")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
@@ -220,11 +221,12 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
 
 
 def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
-    """The best of 1,000 random W."""
+    """The best of many random W."""
     begun = time.perf_counter()
-    with progress.step(f"random search: {_linear.TRIES:,} tries") as report:
+    tries = _linear.tries_for(len(X), X.shape[1], len(np.unique(y)))
+    with progress.step(f"random search: {tries:,} tries") as report:
         model, found = _linear.search_randomly(X, y, seed=options.seed, report=report)
-    entry = {"tries": _linear.TRIES, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - begun}
+    entry = {"tries": tries, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - begun}
     return Trained(model, entry, {"found": found})
 
 

@@ -48,7 +48,8 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
     alone = selection.n_left_out
-    folds = f"{selection.fold_accuracy[metric].shape[1]} folds" if alone is None else f"{count(alone, 'row')}, each left out once"
+    n_folds = selection.fold_accuracy[metric].shape[1]
+    folds = f"{n_folds} folds" if alone is None else f"{count(alone, 'row')}, each left out once"
     deviation = "standard deviation over the folds" if alone is None else "standard error"
     spread = std[where] / (alone or 1) ** 0.5
     tried = len(ks) * len(selection.metrics)
@@ -218,17 +219,18 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     data = outcome.dataset
     truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
     wrong = int(np.count_nonzero(truth != said))
-    counted = f"{wrong:,} of {count(len(truth), 'test row')} wrong" if wrong else f"all {count(len(truth), 'test row')} right"
+    rows = count(len(truth), "test row")
+    counted = f"{wrong:,} of {rows} wrong" if wrong else f"all {rows} right"
     with_images = data.image_shape is not None
     table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
     drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
     figure = drawn[0] if drawn else None
     listed = outcome.results.get("wrong", {}).get(name, [])
-    rows = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
-    more = wrong - len(rows)
+    shown = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
+    more = wrong - len(shown)
     return {
         "name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images,
-        "rows": rows, "row_name": "file" if listed and "path" in listed[0] else "test row",
+        "rows": shown, "row_name": "file" if listed and "path" in listed[0] else "test row",
         "more": f"{count(more, 'more wrong row')} in predictions.csv" if more else "",
     }  # fmt: skip
 

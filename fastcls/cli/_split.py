@@ -42,7 +42,7 @@ class Division:
 
 
 def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, Division]:
-    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit`` rows."""
+    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit``."""
     own = dataset.X_test is not None
     X_test = dataset.X_test if dataset.X_test is not None else dataset.X
     # each row's number in place of its features
