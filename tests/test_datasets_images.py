@@ -18,7 +18,7 @@ from _layouts import Sample, check_same, write_images
 from fastcls import datasets
 from fastcls._validation import InputError
 from fastcls.datasets._cifar import CLASS_NAMES
-from fastcls.datasets._folder import natural_key
+from fastcls.datasets._listing import natural_key
 
 
 def save(path: Path, pixels: np.ndarray, **options: object) -> Path:
@@ -180,7 +180,7 @@ def test_order_is_natural_and_other_files_are_skipped_and_counted(tmp_path: Path
     dataset = datasets.load_image_folder(tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert dataset.class_names == ("B", "a")
     assert dataset.X[:, 0].tolist() == [1, 2, 10, 33, 99]
-    assert "skipped 2 hidden and 1 other files (for instance 'notes.txt')" in caplog.text
+    assert "left out 1 file not read as images (.txt; for instance 'a/notes.txt') and 2 hidden" in caplog.text
     assert calls[-1] == (5, 5)
 
 

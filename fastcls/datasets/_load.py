@@ -13,12 +13,13 @@ from fastcls._shown import shown
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import existing_path
+from fastcls.datasets._common import existing_path, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import ORIGINS
-from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder
+from fastcls.datasets._folder import OnError, Progress, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
+from fastcls.datasets._listing import is_image_folder
 from fastcls.datasets._unknown import LISTED, why_unknown
 from fastcls.datasets._zarr import is_zarr, load_zarr
 
@@ -56,18 +57,20 @@ LAYOUTS = {
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
         is_image_folder,
         load_image_folder,
-        ("image_size", "cache", "progress"),
+        ("image_size", "cache", "on_error", "progress"),
     ),
 }
 NAMES = {"digits": load_digits}
 
 
+@noting
 def load(
     path_or_name: Any,
     *,
     labels: Any = None,
     image_size: int | None = None,
     cache: bool | str | os.PathLike[str] | None = None,
+    on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Load a data set by name, or from a path whose layout is recognised.
@@ -84,6 +87,8 @@ def load(
         Height and width for a folder of images; an error for other layouts.
     cache : bool or path, optional
         Where the decoded images of a folder are kept, see ``load_image_folder``; an error for other layouts.
+    on_error : {"raise", "skip"}, optional
+        What an image that cannot be read does, see ``load_image_folder``; other layouts have nothing to skip.
     progress : callable, optional
         ``progress(done, total)`` while a folder of images is read.
 
@@ -109,8 +114,8 @@ def load(
     for name, layout in LAYOUTS.items():
         if layout.recognise(path):
             _refuse_options(name, given, layout.options)
-            if progress is not None and "progress" in layout.options:
-                given["progress"] = progress
+            always = {"progress": progress, "on_error": on_error}
+            given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
             return layout.loader(path, **given)
     raise InputError(why_unknown(path))
 
