@@ -22,9 +22,9 @@ import numpy as np
 from .._files import replacing
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
-from ..datasets._folder import is_split, natural_key
 from ..datasets._image import SUFFIXES, Facts, checked_recipe, prepare, told
 from ..datasets._labels import settle_rows
+from ..datasets._listing import images_below
 from ..datasets._npy import npz_keys, read_npy, read_npz
 from ..persistence import load as load_model
 from ._data import load as load_data
