@@ -1,4 +1,4 @@
-"""What a loader leaves out, changes or cannot tell apart is said once, in ``Dataset.notes``; parts of a data set are no classes."""
+"""What a loader leaves out, changes or cannot tell apart is said once, in ``Dataset.notes``; parts of data are no classes."""
 
 from __future__ import annotations
 
@@ -268,7 +268,8 @@ CHANGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
         for ending in ("jpg", "png", "webp", "tif")
     },
     **{
-        f"frames {ending}": (ending, _frames, "reduced to the first of several frames") for ending in ("gif", "webp", "tif", "png")
+        f"frames {ending}": (ending, _frames, "reduced to the first of several frames")
+        for ending in ("gif", "webp", "tif", "png")
     },
     "palette": ("png", lambda p: Image.new("P", (4, 4)).save(p), "made RGB from a palette"),
     "gif": ("gif", lambda p: Image.new("P", (4, 4)).save(p), "made RGB from a palette"),

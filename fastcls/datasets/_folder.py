@@ -78,19 +78,20 @@ def load_image_folder(
         classes, a class is empty, a link leads out of the folder, images cannot be read (they are named) or have more than
         64 million pixels, no image at all can be read, or test has a class that training has not.
     """
-    size = _checked_size(image_size)
-    one_of("on_error", on_error, ("raise", "skip"))
-    return load_listed(list_images(existing_path(path, wanted=WANTED)), size, cache, on_error, progress)
+    return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
 
 
+@noting
 def load_listed(
     listing: Listing,
-    size: int | None,
+    image_size: int | None,
     cache: bool | str | os.PathLike[str] | None,
     on_error: OnError,
     progress: Progress | None,
 ) -> Dataset:
     """Load the images of a listing, and no others."""
+    size = _checked_size(image_size)
+    one_of("on_error", on_error, ("raise", "skip"))
     root, train, test = listing
     files = listing.files
     kept = ImageCache(files, size, cache)
@@ -134,8 +135,9 @@ def load_listed(
 
 
 def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes that have an image to train on, and the new code of each old one (-1: it has none)."""
-    there = np.bincount(codes, minlength=len(train.classes)) > 0
+    """Names of the classes of which an image could be read, and the new code of each old one (-1: none could)."""
+    readable, listed = (np.bincount(found, minlength=len(train.classes)) for found in (codes, codes_of(train)))
+    there = (readable > 0) | (listed == 0)
     if not there.all():
         lost = [name for name, is_there in zip(train.classes, there, strict=True) if not is_there]
         note(f"left out {len(lost)} class{'es' * (len(lost) > 1)} without a readable image to train on: {shown_list(lost)}")

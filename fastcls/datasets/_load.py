@@ -111,13 +111,19 @@ def load(
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
-    for name, layout in LAYOUTS.items():
-        if layout.recognise(path):
-            _refuse_options(name, given, layout.options)
-            always = {"progress": progress, "on_error": on_error}
-            given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
-            return layout.loader(path, **given)
-    raise InputError(why_unknown(path))
+    name = layout_of(path)
+    if name is None:
+        raise InputError(why_unknown(path))
+    layout = LAYOUTS[name]
+    _refuse_options(name, given, layout.options)
+    always = {"progress": progress, "on_error": on_error}
+    given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
+    return layout.loader(path, **given)
+
+
+def layout_of(path: Path) -> str | None:
+    """The name in `LAYOUTS` of what is at `path`, or None."""
+    return next((name for name, layout in LAYOUTS.items() if layout.recognise(path)), None)
 
 
 _LIST = "".join(f"    - {layout.description}\n" for layout in LAYOUTS.values())
