@@ -1,4 +1,4 @@
-"""What a loader leaves out, changes or cannot tell apart is said once, in ``Dataset.notes``; parts of data are no classes."""
+"""What a loader leaves out, changes or cannot tell apart is said once, in its notes; parts of data are no classes."""
 
 from __future__ import annotations
 

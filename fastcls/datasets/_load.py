@@ -20,7 +20,7 @@ from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import OnError, Progress, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._listing import is_image_folder
-from fastcls.datasets._unknown import LISTED, why_unknown
+from fastcls.datasets._unknown import LISTED, did_you_mean, why_unknown
 from fastcls.datasets._zarr import is_zarr, load_zarr
 
 
@@ -131,10 +131,17 @@ load.__doc__ = f"{load.__doc__}\n    Notes\n    -----\n    The layouts:\n\n{_LIS
 
 
 def refuse_unfetched(name: Any) -> None:
-    """A published data set is named, but its files are not here: say how they come."""
-    if isinstance(name, str) and name in ORIGINS and not os.path.lexists(name):
-        raise InputError(f"there is no file or folder {shown(name)} here; in Python, fastcls.datasets.fetch({name!r}) "
-                         "downloads its official files and loads them")
+    """A published data set is named, or nearly, but there is no such path: say what was meant, or how its files come."""
+    if not isinstance(name, str) or name in NAMES or os.path.lexists(name):
+        return
+    meant = name if name in ORIGINS else did_you_mean(name, [*NAMES, *ORIGINS])
+    if meant is None:
+        return
+    there = f"there is no file or folder {shown(name)} here"
+    if meant in NAMES:
+        raise InputError(f"{there}; did you mean {meant!r}?")
+    way = f"fastcls.datasets.fetch({meant!r}) downloads its official files and loads them"
+    raise InputError(f"{there}; in Python, {way}" if meant == name else f"{there}; did you mean {meant!r}? In Python, {way}")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
