@@ -94,17 +94,6 @@ def class_scores(model: Any, X: np.ndarray) -> np.ndarray:
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def class_names(model: Any, metadata: dict[str, Any]) -> list[str]:
-    """The name of each of ``model.classes_``: the data set's, or the label itself where the model knows no names."""
-    known = metadata.get("class_names")
-    if not known:
-        return [str(label) for label in model.classes_]
-    codes = np.asarray(model.classes_)
-    if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= len(known):
-        return [str(label) for label in model.classes_]
-    return [str(known[code]) for code in codes]
-
-
 def answers(part: Rows, named: Named | None, classes: list[str]) -> list[Answer]:
     """One answer a name of `part`, in its order."""
     found, row = [], 0

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .._images import scale_note
 from .._shown import as_text, shown
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows, load_npy
@@ -25,12 +26,6 @@ from ._data import load as load_data
 from ._data import require_data
 from ._progress import Progress
 from ._split import held_out, held_out_files
-
-#: rows by which the scale of an array is known
-_SCALE_ROWS = 1024
-
-#: so many times larger or smaller values are another scale
-_SCALE_RATIO = 8
 
 
 @dataclass(frozen=True)
@@ -215,22 +210,7 @@ def _as_plain_rows(X: np.ndarray) -> np.ndarray:
     return settle_rows({"X": rows})["X"]
 
 
-def check_scale(model: Any, metadata: dict[str, Any], part: Rows, progress: Progress) -> None:
+def check_scale(metadata: dict[str, Any], part: Rows, progress: Progress) -> None:
     """Say it where the values of an array are of quite another size than those that the model was trained on."""
-    if part.are_images or not len(part.X):
-        return
-    trained = _largest_trained(model, metadata)
-    rows = part.X[np.unique(np.linspace(0, len(part.X) - 1, min(len(part.X), _SCALE_ROWS)).astype(np.int64))]
-    given = float(np.abs(rows.astype(np.float64)).max())
-    if trained and given and not 1 / _SCALE_RATIO < given / trained < _SCALE_RATIO:
-        progress.note(f"the values of {part.source} reach {given:.4g}, those of the model's training rows {trained:.4g}: if "
-                      "their scales differ, bring the rows to that of the training rows")
-
-
-def _largest_trained(model: Any, metadata: dict[str, Any]) -> float | None:
-    """The largest absolute value among the training rows, as far as model and metadata know it."""
-    known = metadata.get("largest_value")
-    if isinstance(known, (int, float)) and not isinstance(known, bool) and np.isfinite(known):
-        return float(known)
-    white = (metadata.get("preprocessing") or {}).get("white")
-    return float(white) if type(white) is int else None
+    if not part.are_images and (text := scale_note(part.X, metadata, part.source)):
+        progress.note(text)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from .._files import replacing
+from .._images import class_names
 from .._shown import shown
 from .._validation import InputError
 from ..persistence import load as load_model
-from ._answers import Answer, accuracy_line, answers, as_csv, as_records, class_names, measure_of, name_rows
+from ._answers import Answer, accuracy_line, answers, as_csv, as_records, measure_of, name_rows
 from ._inputs import Rows, check_scale, joined, read_parts, unseen_rows
 from ._progress import Progress
 
@@ -39,10 +41,11 @@ def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json:
         n_top = min(top, len(classes))
         found: list[Answer] = []
         with progress.library_as_notes():
+            warnings.filterwarnings("ignore", "the values of X reach")  # said of each path below
             parts = read_parts(data, metadata, progress, strict=strict)
             for part in parts:
                 check_width(model, part)
-                check_scale(model, metadata, part, progress)
+                check_scale(metadata, part, progress)
             for part in joined([unseen_rows(part, metadata, progress) for part in parts]):
                 named = name_rows(model, metadata, part.X, progress, n_top, every) if len(part.X) else None
                 found += answers(part, named, classes)
