@@ -46,7 +46,7 @@ PARTS = [
     ("train", "test1"), ("train", "test"), ("train", "val"), ("train", "valid", "test"), ("images", "masks"),
     ("images", "annotations"), ("Train", "Test"), ("trainA", "trainB", "testA", "testB"), ("train2017", "val2017"),
     ("train_images", "test_images"), ("training_set", "test_set"), ("JPEGImages", "SegmentationClass"), ("images", "labels"),
-    ("imgs",), ("train", "dev"),
+    ("imgs",), ("train", "dev"), ("train", "test", "extra"), ("images", "masks", "previews"),
 ]  # fmt: skip
 
 
@@ -72,7 +72,7 @@ def test_annotations_without_images_do_not_hide_that_images_is_no_class(tmp_path
 
 @pytest.mark.parametrize("names", [
     ("train", "bus"), ("test", "other"), ("valid", "invalid"), ("with_mask", "without_mask"), ("image", "text"), ("1", "2"),
-    ("a", "b"), ("label_0", "x"), ("<train>", "<test>"),
+    ("a", "b"), ("label_0", "x"), ("<train>", "<test>"), ("train_station", "test_track"), ("photo", "mask_shop"),
 ], ids="+".join)  # fmt: skip
 def test_a_class_may_have_the_name_of_a_part_beside_others(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:

@@ -95,7 +95,7 @@ def test_stacks_and_shapes_of_pixel_arrays(model):
     assert model.predict(grey[..., None]).tolist() == model.predict(grey).tolist()
     assert len(model.predict([stack[0], grey[0], stack[1][:20]])) == 3
     assert len(model.predict(np.zeros((32, 32), np.uint8))) == 1
-    check_refused(lambda: model.predict(np.zeros((3, 50, 40), np.uint8)), "may be one image (channels, height, width) or 3 grey")
+    check_refused(lambda: model.predict(np.zeros((3, 50, 40), np.uint8)), "may be one image (channels, ")
 
 
 REFUSED = {

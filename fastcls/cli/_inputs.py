@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -60,7 +61,7 @@ def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress
     images = [_images_at(path, metadata, progress) for path in data]
     arrays = [None if found else _read_rows(path, progress) for path, found in zip(data, images, strict=True)]
     every = [path for found in images for path, _ in found]
-    pixels, broken = read_images(every, metadata, progress, strict=strict) if every else (np.empty((0, 0)), {})
+    pixels, broken = read_images(every, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
         raise InputError(_cannot_be_read(every, broken))
     parts, at, row = [], 0, 0
@@ -85,7 +86,8 @@ def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
         if not are_images or len(run) == 1:
             yield from run
             continue
-        broken, before = {}, 0
+        broken: dict[int, str] = {}
+        before = 0
         for part in run:
             broken |= {before + place: why for place, why in part.broken.items()}
             before += len(part.names)
@@ -122,7 +124,9 @@ def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[
     if test is not None:
         progress.line(_only_the_test_set(data, len(found), len(test)))
         found = [found[row] for row in test]
-    labelled = set(parts_of(path)) if is_image_folder(path) else set()
+    labelled: set[Path | None] = set()
+    with suppress(InputError):  # a folder that is no data set has images all the same
+        labelled = set(parts_of(path)) if is_image_folder(path) else set()
     return [(image, as_text(image.parent.name) if image.parent.parent in labelled else None) for image in found]
 
 
@@ -130,9 +134,12 @@ def read_images(
     paths: list[Path], metadata: dict[str, Any], progress: Progress, *, strict: bool
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Prepare each image as the model's training images were, and say what that changed; why some cannot be read."""
+    if not paths:
+        return np.empty((0, 0), np.uint8), {}
     recipe = metadata.get("preprocessing") or {}
     mode, size, _ = checked_recipe(recipe)
-    rows, broken = [], {}
+    rows: list[np.ndarray] = []
+    broken: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
     with progress.step(f"reading {len(paths):,} images") as report:
         for done, path in enumerate(paths):

@@ -157,7 +157,7 @@ def _load(path: str | os.PathLike[str], versions: tuple[_Version, ...], kind: st
     known = {*version.files, *version.meta_files}
     others: list[str] = []
     if place.is_file():
-        members = read_archive(place, lambda name: name in known or bool(others.append(name)))
+        members = read_archive(place, lambda name: name in known, others)
         there = set(members)
     else:
         others = [entry.name for entry in entries(place) if entry.name not in known]

@@ -191,8 +191,8 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
         if isinstance(source, np.ndarray):
             return _decoded(Image.fromarray(as_pixels(source)), None)
         if isinstance(source, (bytes, bytearray, memoryview)):
-            with io.BytesIO(source) as file, Image.open(file, formats=FORMATS) as image:
-                return _decoded(image, file)
+            with io.BytesIO(source) as content, Image.open(content, formats=FORMATS) as image:
+                return _decoded(image, content)
         if not Path(source).is_file():  # a pipe or a device would block the reader for ever
             raise InputError("not a file; wanted a picture file")
         with Path(source).open("rb") as file, Image.open(file, formats=FORMATS) as image:
@@ -326,7 +326,7 @@ def _is_wide(image: PillowImage, file: BinaryIO | None) -> bool:
         bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, 8)
         return max(bits if isinstance(bits, tuple) else (bits,)) > 8
     if image.format == "PPM":  # the largest value of the file is the decoder's last argument
-        return any(isinstance(args := tile[3], tuple) and args and args[-1] not in range(256) for tile in image.tile)
+        return any(isinstance(args := tile[3], tuple) and args and args[-1] not in range(256) for tile in getattr(image, "tile", ()))
     return False
 
 

@@ -28,11 +28,14 @@ _SYSTEM = frozenset((
 TRAIN, TEST = ("train", "training"), ("test", "testing")
 
 # Words of folder names that say which part of a data set, or which kind of file, is inside; and words that add nothing.
-_ROLES = frozenset((
-    "train", "training", "trainval", "test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout",
-    "image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "mask", "masks", "label", "labels",
-    "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "gt", "bbox", "bboxes",
+_TO_TRAIN = frozenset(("train", "training", "trainval"))
+_TO_TEST = frozenset(("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"))
+_IMAGES = frozenset(("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"))
+_TRUTH = frozenset((
+    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "gt",
+    "bbox", "bboxes",
 ))  # fmt: skip
+_ROLES = _TO_TRAIN | _TO_TEST | _IMAGES | _TRUTH
 _FILLERS = frozenset(("set", "sets", "data", "dataset", "split", "class", "object", "jpeg", "jpg", "png", "of", "the"))
 
 
@@ -148,12 +151,21 @@ def _folders(root: Path) -> list[os.DirEntry[str]]:
     return [entry for entry in entries(root) if entry.is_dir() and not is_system(entry.name)]
 
 
-def _names_a_part(name: str) -> bool:
-    """Tell whether a folder's name says which part of a data set it is, or which kind of file: 'test1', 'val_images'."""
-    words = [word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)]
+def _roles_of(name: str) -> frozenset[str]:
+    """The words by which a folder's name says which part of a data set or kind of file it holds ('test1', 'val_images');
+    none if it says anything else, too."""
+    words = {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
     rest = re.sub(r"[A-Za-z0-9_\-. ()]", "", name)
     known = all(word in _ROLES or word in _FILLERS or len(word) == 1 for word in words)
-    return not rest and known and any(word in _ROLES for word in words)
+    return _ROLES & words if known and not rest else frozenset()
+
+
+def _parts_among(names: list[str]) -> list[str]:
+    """The folders that are parts of a data set, not classes: all name one, or two of them belong together as parts do."""
+    roles = {name: found for name in names if (found := _roles_of(name))}
+    words = frozenset().union(*roles.values())
+    paired = (words & _TO_TRAIN and words & _TO_TEST) or (words & _IMAGES and words & _TRUTH)
+    return list(roles) if len(roles) == len(names) or (paired and len(roles) > 1) else []
 
 
 def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
@@ -165,9 +177,9 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     loose = 0
     found = entries(folder)
     named = [entry.name for entry in found if not is_system(entry.name) and entry.is_dir()]
-    if named and all(_names_a_part(name) for name in named):
+    if parts := _parts_among(named):
         raise InputError(
-            f"{shown(folder)} has the folders {shown_list(named)}, which name parts of a data set and no classes; put the "
+            f"{shown(folder)} has the folders {shown_list(parts)}, which name parts of a data set and no classes; put the "
             "images of each class into a folder of its own: <class>/<file>, or train/<class>/<file>"
         )
     for entry in found:

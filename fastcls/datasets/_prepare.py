@@ -99,8 +99,10 @@ def _images_of_array(X: np.ndarray, preprocessing: dict[str, Any]) -> list[Image
     if X.ndim == 3 and X.shape[2] in (1, 3, 4):
         return [X]
     if X.ndim == 3 and X.shape[0] in (1, 3, 4) and not (mode == "L" and X.shape[1:] == size):
-        raise InputError(f"an array of shape {X.shape} may be one image (channels, height, width) or {X.shape[0]} grey ones; "
-                         "give (height, width, channels), or a list of images")  # fmt: skip
+        raise InputError(
+            f"an array of shape {X.shape} may be one image (channels, height, width) or {X.shape[0]} grey images; give "
+            "(height, width, channels), or a list of images"
+        )
     if X.ndim == 3:
         return list(X)
     if X.ndim == 4 and X.shape[3] not in (1, 3, 4) and X.shape[1] in (1, 3, 4):
@@ -128,7 +130,7 @@ def images_or_nothing(X: Any, preprocessing: Any, n_features: int) -> np.ndarray
         return None
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biuf" and X.shape != (h, w):
         raise InputError(
-            f"got an array of shape {X.shape}: rows of {X.shape[1]:,} features, and the model has {n_features:,}; if it is one "
-            "grey image, give it in a list: [X]"
+            f"got an array of shape {X.shape}: rows of {X.shape[1]:,} features, and the model has {n_features:,}; if it is "
+            "one grey image, give it in a list: [X]"
         )
     return None if images_in(X, preprocessing) is None else prepare_images(X, preprocessing)
