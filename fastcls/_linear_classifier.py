@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _threads, optim
 from . import _validation_linear as checks
+from ._images import names_images, takes_images
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
 from ._safetensors import Arrays, Saved, expect
@@ -330,6 +331,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         checks.check_finite_scores(scores)
         return scores
 
+    @takes_images
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores W x + b.
 
@@ -346,6 +348,7 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
+    @names_images
     def predict(self, X: Any) -> np.ndarray:
         """The label with the largest score, of equal ones the first in ``classes_``.
 

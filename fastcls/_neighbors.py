@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import _rows_files, _search, _threads
 from ._files import digest
+from ._images import takes_images
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
 from ._search import Take
@@ -144,6 +145,7 @@ class Neighbors(SaveMixin, BaseEstimator):
             S, indices = _without_self(0, S, indices)
         return S, indices, report
 
+    @takes_images
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _threads
+from ._images import names_images, takes_images
 from ._safetensors import Arrays, Saved, expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
 from ._validation_linear import check_switch
@@ -119,6 +120,7 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
             S[some] = _brute.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
         return S
 
+    @names_images
     def predict(self, X: Any) -> np.ndarray:
         """The class of the nearest mean for every query, of equally near ones the first in `classes_`: (n_queries,).
 
@@ -129,6 +131,7 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         nearest = self._distances(X).argmin(axis=1)
         return self.classes_[nearest]
 
+    @takes_images
     def decision_function(self, X: Any) -> np.ndarray:
         """Minus the distance to each mean: float64 (n_queries, n_classes).
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ._images import takes_images
 from ._linear_classifier import LinearClassifier
 from ._linear_docs import PARAMETERS_AND_ATTRIBUTES
 from ._moments import center_and_scale
@@ -84,6 +85,7 @@ class SoftmaxClassifier(LinearClassifier):
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         return "softmax", {}
 
+    @takes_images
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of every class: exp(s_k) / sum_j exp(s_j).
 

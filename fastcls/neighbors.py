@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from . import _brute, _search, _threads
+from ._images import names_images, takes_images
 from ._neighbors import Neighbors
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
@@ -301,6 +302,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         self._find(X, None, take)
         return winners, tied, totals
 
+    @names_images
     def predict(self, X: Any = None) -> np.ndarray:
         """The label of every query by the weighted majority of its nearest training rows.
 
@@ -316,6 +318,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         winners, _, _ = self._vote(X)
         return self.classes_[winners]
 
+    @takes_images
     def predict_proba(self, X: Any = None) -> np.ndarray:
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
@@ -326,6 +329,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
         nobody = sums == 0
         return np.where(nobody, 1.0 / len(self.classes_), totals / np.where(nobody, 1.0, sums))
 
+    @takes_images
     def predict_ties(self, X: Any = None) -> np.ndarray:
         """Whether the vote of each query was tied: bool (n_queries,)."""
         return self._vote(X)[1]

@@ -6,6 +6,7 @@
       _run          the main job, one plain function a step        _predict, _gradcheck, _demo     the other commands
         _checks     what may be asked for                           _data       the user's data, read and checked
         _estimate   how long it will take
+                                                                    _inputs, _answers   the rows of predict, what it says
         _folder     nothing half-written                            _progress   what is said on stderr
         _split      which rows are for judging                      _text       names from data made safe to show
         _linear     random search, gradient check, sweep            _words      numbers and lists in sentences

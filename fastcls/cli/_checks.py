@@ -43,6 +43,7 @@ class RunOptions:
     image_size: int | None = None
     force: bool = False
     preset: str | None = None
+    strict: bool = False
 
     @property
     def command(self) -> str:
@@ -57,7 +58,8 @@ class RunOptions:
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
-        return shlex.join(words + (["--force"] if self.force else []))
+        flags = [f"--{name}" for name in ("strict", "force") if getattr(self, name)]
+        return shlex.join(words + flags)
 
 
 def as_word(name: str) -> str:
@@ -68,7 +70,7 @@ def as_word(name: str) -> str:
 def parse_options(
     data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
     seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool, preset: str | None = None,
-    cv: str | None = None,
+    cv: str | None = None, strict: bool = False,
 ) -> RunOptions:
     """The options as typed, checked.
 
@@ -90,7 +92,7 @@ def parse_options(
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(
         data=data, preset=preset, out=out, folds=judged, limit=limit, seed=seed, labels=labels, image_size=image_size,
-        force=force,
+        force=force, strict=strict,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),

@@ -141,8 +141,8 @@ class OutputFolder:
     def _refuse_what_stands_there(self, force: bool, data: str | None) -> None:
         shown = self.target
         if is_inside_data(shown, data):
-            raise InputError(f"cannot write to {quoted(shown)}: it is in the folder of the data, {quoted(data)}, and would be "
-                             "read as data the next time; choose a place outside with --out")
+            raise InputError(f"cannot write to {quoted(shown)}: it is in the folder of the data, {quoted(data)}, and "
+                             "would be read as data the next time; choose a place outside with --out")
         if not os.path.isdir(self._place.parent):  # as for every other file that is written: a slip makes no folders
             raise InputError(f"cannot write to {quoted(shown)}: there is no such folder to put it in; create it first")
         if not os.path.lexists(self._place):

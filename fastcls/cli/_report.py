@@ -130,8 +130,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     if majority and entry["test_errors"] >= majority["test_errors"]:
         said.append("No model does better than always naming the most frequent class.")
     if best_is_known(results) and (near := not_told_apart(results)):
-        said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance too "
-                    "makes differences so small (McNemar's exact test, below).")
+        said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
+                    "too makes differences so small (McNemar's exact test, below).")
     return {"verdict": sentence, "verdict_note": " ".join(said)}
 
 
@@ -156,8 +156,8 @@ def comparisons_note(results: dict[str, Any]) -> str:
     each = f" in {n} comparisons ({SIGNIFICANT_BELOW} / {n} each)" if n > 1 else ""
     return (
         "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "
-        f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The best "
-        "was picked by these very rows, which makes p look a little smaller than it is."
+        f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The "
+        "best was picked by these very rows, which makes p look a little smaller than it is."
     )
 
 

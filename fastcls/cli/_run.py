@@ -30,7 +30,7 @@ from ._outcome import Outcome
 from ._predictions import write_predictions, wrong_rows
 from ._progress import Progress, Report
 from ._repeats import count_repeats, repeats_note
-from ._split import Division, divide
+from ._split import Division
 from ._table import best_model
 from ._text import about
 from ._words import count
@@ -116,16 +116,15 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
 
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     """The data with a test set, and how it was divided. What cannot be used is refused here."""
-    whole = _data.load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
-    dataset, division = divide(whole, seed=options.seed, limit=options.limit)
+    dataset, division = _data.load_divided(options, report)
     if len(np.unique(dataset.y)) < 2:
         only = shown(dataset.class_names[dataset.y[0]])
         raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
                          "a second class folder)")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
-        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no setting "
-                         f"can be chosen on them: give at least two rows of a class{larger}")
+        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no "
+                         f"setting can be chosen on them: give at least two rows of a class{larger}")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
@@ -343,6 +342,7 @@ def results_head(dataset: Dataset, division: Division, options: RunOptions, n_te
         "environment": _results.environment(),
         "test_evaluations": evaluations,
         "repeats": division.repeats,
+        "unreadable": [{"path": path, "error": why} for path, why in dataset.unreadable],
         "models": {},
         "failures": [],
         "notes": list(notes),
@@ -418,6 +418,7 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
         "test_accuracy": results["models"].get(name, {}).get("test_accuracy"),
         "command": results["command"],
         "split": outcome.split,
+        "largest_value": max(abs(float(dataset.X.min())), abs(float(dataset.X.max()))),
     }
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
+import stat
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import datasets
+from .._validation import InputError
 from ..datasets import Dataset
+from ..datasets._listing import Listing, Part, relative_names
 from ..datasets._split import _can_stratify
 
 #: the part of the rows that is set aside for judging, where the data has no test set of its own
@@ -17,6 +23,9 @@ TEST_SIZE = 0.2
 
 #: rows that the fingerprint looks at
 FINGERPRINT_ROWS = 256
+
+#: bytes of an image that the fingerprint of a folder looks at
+FINGERPRINT_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -96,7 +105,84 @@ def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
     """Row numbers of the test set if ``X`` is the data that ``split`` (from a model file) divided; else None."""
     if not isinstance(split, dict) or split.get("n_rows") != len(X) or split.get("fingerprint") != fingerprint(X):
         return None
-    rows = split.get("test_rows")
-    if not isinstance(rows, list) or not rows or not all(type(row) is int and 0 <= row < len(X) for row in rows):
+    rows = _row_numbers(split, len(X))
+    return None if rows is None else np.array(rows, dtype=np.int64)
+
+
+def files_fingerprint(files: list[Path], root: Path) -> str:
+    """Digits that folders of images have in common with their copies: names and sizes of all files, bytes of 256 of them."""
+    found = hashlib.blake2b(digest_size=8)
+    read = set(np.linspace(0, len(files) - 1, min(len(files), FINGERPRINT_ROWS)).astype(np.int64).tolist())
+    for number, (file, name) in enumerate(zip(files, relative_names(files, root), strict=True)):
+        try:
+            known = file.stat()
+            whole = stat.S_ISREG(known.st_mode)
+            found.update(f"{name}\0{known.st_size if whole else -1}\0".encode())
+            if number in read and whole:
+                with file.open("rb") as content:
+                    found.update(content.read(FINGERPRINT_BYTES))
+        except OSError:  # the decoder will say what is wrong with it
+            found.update(f"{name}\0unreadable\0".encode())
+    return found.hexdigest()
+
+
+def held_out_files(split: Any, files: list[Path], root: Path) -> list[int] | None:
+    """Numbers of the test set's images if these are the files that ``split`` (from a model file) divided; else None."""
+    if not isinstance(split, dict) or split.get("n_rows") != len(files) or not isinstance(split.get("files"), str):
         return None
-    return np.array(rows, dtype=np.int64)
+    if split["files"] != files_fingerprint(files, root):
+        return None
+    return _row_numbers(split, len(files))
+
+
+def _row_numbers(split: dict[str, Any], n_rows: int) -> list[int] | None:
+    rows = split.get("test_rows")
+    if not isinstance(rows, list) or not rows or not all(type(row) is int and 0 <= row < n_rows for row in rows):
+        return None
+    return rows
+
+
+def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed: int,
+                  limit: int | None) -> tuple[Dataset, Division]:
+    """As `divide`, for a folder of images: the rows are chosen by the files alone, so only those that are kept are decoded.
+
+    ``load`` decodes the images of a listing. Without ``limit`` it gets all, in their own order, so that what it keeps of
+    them serves every seed.
+    """
+    root, (classes, files, codes), test = listing
+    numbers = np.arange(len(listing.files), dtype=np.float64)[:, None]
+    names = tuple(str(number) for number in range(len(classes)))
+    n = len(files)
+    every = Dataset(numbers[:n], np.array(codes), None if test is None else numbers[n:],
+                    None if test is None else np.array(test.codes), class_names=names)
+    parts, division = divide(every, seed=seed, limit=limit)
+    if division.split is not None:
+        split = {key: value for key, value in division.split.items() if key != "fingerprint"}
+        division = replace(division, split={**split, "files": files_fingerprint(files, root)})
+    assert parts.X_test is not None
+    rows = [part[:, 0].astype(np.int64).tolist() for part in (parts.X, parts.X_test)]
+    if limit is None and test is not None:
+        dataset = load(listing)
+    elif limit is None:
+        dataset = _divided(load(listing), *(relative_names([files[row] for row in part], root) for part in rows))
+    else:
+        every_file, every_code = listing.files, [*codes, *(test.codes if test else [])]
+        train, held = (Part(classes, [every_file[row] for row in part], [every_code[row] for row in part]) for part in rows)
+        dataset = load(Listing(root, train, held))
+    if dataset.unreadable:
+        readable = {*(dataset.files or ()), *(dataset.files_test or ())}
+        chosen = relative_names([listing.files[row] for row in rows[1]], root)
+        division = replace(division, test_rows=np.array([row for row, name in zip(division.test_rows, chosen, strict=True)
+                                                         if name in readable], dtype=np.int64))
+    return dataset, division
+
+
+def _divided(dataset: Dataset, train: tuple[str, ...], test: tuple[str, ...]) -> Dataset:
+    """The rows of these files as training and test rows, as far as they could be read."""
+    assert dataset.files is not None
+    row_of = {name: row for row, name in enumerate(dataset.files)}
+    first, second = ([row_of[name] for name in names if name in row_of] for names in (train, test))
+    if not first or not second:
+        raise InputError("the images that can be read are too few for a training and a test set: repair or add some")
+    return replace(dataset, X=dataset.X[first], y=dataset.y[first], X_test=dataset.X[second], y_test=dataset.y[second],
+                   files=tuple(dataset.files[row] for row in first), files_test=tuple(dataset.files[row] for row in second))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 
 from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
-from fastcls.datasets._common import log
+from fastcls.datasets._common import note
 
 KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
 
@@ -38,6 +39,10 @@ class Dataset:
         How a new image becomes such a row, as JSON-able values; see ``prepare_image``. Empty: no recipe is known.
     name : str
         A short name, from the path.
+    notes : tuple of str
+        What the loader left out, converted or changed, one sentence each.
+    unreadable : tuple of (path, reason)
+        Images that were left out because they cannot be read; see ``load_image_folder``.
     files, files_test : tuple of str, optional
         The file of each row of `X` and `X_test`, below the data's folder (``cat/3.jpg``). None: rows have none.
 
@@ -56,6 +61,8 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     preprocessing: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    notes: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
     files: tuple[str, ...] | None = None
     files_test: tuple[str, ...] | None = None
 
@@ -115,7 +122,7 @@ def _checked_rows(X: object, what: str) -> np.ndarray:
         raise InputError(f"got {what} of dtype {X.dtype}; wanted one of {', '.join(KEPT_DTYPES)}")
     if X.flags.c_contiguous and X.dtype.isnative:
         return X
-    log.info("%s was copied once: rows in C order and native byte order are needed", what)
+    note(f"{what} was copied once: rows in C order and native byte order are needed", level=logging.INFO)
     return np.ascontiguousarray(X, dtype=X.dtype.newbyteorder("="))
 
 
