@@ -11,6 +11,8 @@
         _split      which rows are for judging                      _text       names from data made safe to show
         _linear     random search, gradient check, sweep            _words      numbers and lists in sentences
         _judge      the test set, asked once
+        _failures   a step that fails, in one line                  _predictions   predictions.csv, and the wrong rows
+        _repeats    test rows that equal a training row             _csv        cells that are no formulas
         _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
 """
 

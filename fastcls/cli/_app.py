@@ -130,9 +130,9 @@ def run(
     labels: Labels = None,
     image_size: ImageSize = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Judge DATA by a published protocol instead: dino, "
-                                               "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe, "
-                                               "dinov2-probe, uni-probe (linear), or course (CS231n's assignment, for "
-                                               "CIFAR-10).")] = None,
+                                               "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe or "
+                                               "clip, dinov2-probe, uni-probe (linear), or course (CS231n's assignment, "
+                                               "for CIFAR-10).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
     strict: Strict = False,
     as_json: AsJson = False,

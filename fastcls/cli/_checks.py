@@ -23,6 +23,9 @@ KNN_PROTOCOLS = ("dino", "dinov2", "moco", "lightly", "vissl", "solo-learn", "un
 #: all that --preset takes
 PRESETS = (*KNN_PROTOCOLS, *PROBES, "course")
 
+#: Python's names of linear probes, as far as no k-NN protocol has the same: "dinov2" and "uni" mean k-NN
+PRESET_ALIASES = {python: name for name, python in PROBES.items() if python not in KNN_PROTOCOLS}
+
 #: every model of a run, in the order in which they are trained and shown: key -> name for people
 MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 
@@ -89,6 +92,7 @@ def parse_options(
     if labels is not None and not os.path.isfile(labels):
         raise InputError(f"--labels: there is no file {shown(labels)}")
     if preset is not None:
+        preset = PRESET_ALIASES.get(preset, preset)
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(
         data=data, preset=preset, out=out, folds=judged, limit=limit, seed=seed, labels=labels, image_size=image_size,

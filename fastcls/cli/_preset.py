@@ -16,6 +16,7 @@ from ..datasets import Dataset
 from ..protocols import ProtocolTable
 from . import _course, _results
 from ._checks import PROBES, RunOptions
+from ._failures import Failures
 from ._progress import Progress
 from ._run import announce_data, load_data, results_head, say_repeats, test_part
 
@@ -27,12 +28,14 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     announce_data(dataset, progress)
     division = replace(division, repeats=say_repeats(dataset, progress))
     begun = time.perf_counter()
-    table = evaluate(dataset, options, progress)
+    failures = Failures(progress)
+    table = evaluate(dataset, options, progress, failures)
     seconds = time.perf_counter() - begun
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows; a k chosen by them is no longer judged on unseen data")
     judged = evaluations(table)
     results = results_head(dataset, division, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
+    results["failures"] = failures.found
     results["protocol"] = {
         "preset": options.preset, "columns": list(table.columns), "rows": list(table), "settings": table.settings,
         "seconds": seconds,
@@ -49,10 +52,10 @@ def evaluations(table: ProtocolTable) -> int:
     return sum(row.get("top1") is not None for row in table)
 
 
-def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> ProtocolTable:
+def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ProtocolTable:
     """The preset's table."""
     if options.preset == "course":
-        return _course.evaluate(dataset, options.seed, progress)
+        return _course.evaluate(dataset, options.seed, progress, failures)
     assert options.preset is not None
     X_test, y_test = test_part(dataset)
     with progress.step(f"by the protocol of {options.preset}") as report:
