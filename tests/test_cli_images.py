@@ -265,6 +265,15 @@ def test_no_cell_of_the_csv_is_a_formula(name):
     assert record["path"] == image  # JSON is no spreadsheet
 
 
+@pytest.mark.parametrize(("name", "is_number"), [
+    ("-1", True), ("+1", True), ("-1.5e-3", True), ("-", False), ("-1-1", False), ("+1_0", False), ("-1e", False),
+    ("-\u0661", False), ("-inf", False), ("\t-1", False),
+])  # fmt: skip
+def test_classes_that_are_numbers_stay_numbers(name, is_number):
+    assert cell(name).startswith("'") != is_number
+    assert "\t" not in cell(name)
+
+
 def test_scores_below_zero_stay_numbers():
     write_embeddings("emb.npz")
     assert cli("run", "emb.npz", "--models", "svm").exit_code == 0

@@ -127,6 +127,19 @@ def test_images_outside_the_classes_and_files_of_other_kinds_are_said(tmp_path: 
     said(datasets.load(root), "1 image outside the class folders ('loose.jpg')", "3 files not read as images (.heic, .txt;")
 
 
+def test_what_lies_beside_train_and_test_is_said(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        two_classes(tmp_path / part)
+    assert datasets.load(tmp_path).notes == ()
+    picture(tmp_path / "loose.jpg")
+    picture(tmp_path / "val" / "a" / "x.png")
+    (tmp_path / "labels.csv").write_text("a,b")
+    (tmp_path / "__MACOSX").mkdir()
+    dataset = datasets.load(tmp_path)
+    said(dataset, "1 image outside the class folders ('loose.jpg')", "labels.csv", "1 hidden or system file ('__MACOSX')")
+    said(dataset, "only train/ and test/ are read; left out: 'val'")
+
+
 # ---------------------------------------------------------------- names that look alike
 
 COMPOSED, PARTED = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café")

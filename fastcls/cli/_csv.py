@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 from ._text import printable
@@ -12,10 +13,15 @@ from ._text import printable
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
+#: a class may be called -1 or +1; a spreadsheet makes a number of that, and no formula
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
+
+
 def cell(text: object) -> str:
     """A name as a cell: control characters as escapes, and an apostrophe before what would begin a formula."""
     shown = printable(text)
-    return f"'{shown}" if str(text).startswith(_FORMULA) else shown
+    is_formula = str(text).startswith(_FORMULA) and not _NUMBER.fullmatch(str(text))
+    return f"'{shown}" if is_formula else shown
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[str | float | int]]) -> str:

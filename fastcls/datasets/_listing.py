@@ -96,7 +96,8 @@ def list_images(root: Path) -> Listing:
         leads out of the folder, or test has a class that training has not.
     """
     train_root, test_root = parts_of(root)
-    left_out: list[str] = []
+    left_out = [] if train_root == root else [entry.name for entry in entries(root)
+                                              if is_system(entry.name) or not entry.is_dir()]  # fmt: skip
     train = _list_part(train_root, root, left_out)
     test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
     _note_left_out(root, left_out)
