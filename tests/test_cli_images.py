@@ -175,7 +175,9 @@ def test_top_and_all_give_the_next_classes_and_every_probability():
             assert values[row["label"]] == float(row[measure]) == max(values.values())
             assert float(row[f"{measure}_2"]) == sorted(values.values())[1] == values[row["label_2"]]
             assert [one["label"] for one in record["top"]][:2] == [row["label"], row["label_2"]]
-            assert len(record["top"]) == len(record["every"]) == 3
+            every = record["probabilities" if measure == "probability" else "scores"]
+            assert len(record["top"]) == 3
+            assert {pet: float(f"{value:.6g}") for pet, value in every.items()} == values
     assert refused(cli("predict", MODEL, "pets", "--top", "0"), "--top 0")
 
 

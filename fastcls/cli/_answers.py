@@ -152,6 +152,6 @@ def as_records(found: list[Answer], measure: str, n_top: int, classes: list[str]
                 record["top"] = [{"label": label, measure: value}
                                  for label, value in zip(answer.labels, answer.values, strict=True)]
             if classes is not None:
-                record["every"] = dict(zip(classes, answer.every or [], strict=True))
+                record["probabilities" if measure == "probability" else "scores"] = dict(zip(classes, answer.every or [], strict=True))
         records.append(record)
     return to_json(records)

@@ -326,7 +326,8 @@ def _is_wide(image: PillowImage, file: BinaryIO | None) -> bool:
         bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, 8)
         return max(bits if isinstance(bits, tuple) else (bits,)) > 8
     if image.format == "PPM":  # the largest value of the file is the decoder's last argument
-        return any(isinstance(args := tile[3], tuple) and args and args[-1] not in range(256) for tile in getattr(image, "tile", ()))
+        tiles = getattr(image, "tile", ())
+        return any(isinstance(args := tile[3], tuple) and args and args[-1] not in range(256) for tile in tiles)
     return False
 
 
