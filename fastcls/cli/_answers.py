@@ -152,6 +152,7 @@ def as_records(found: list[Answer], measure: str, n_top: int, classes: list[str]
                 record["top"] = [{"label": label, measure: value}
                                  for label, value in zip(answer.labels, answer.values, strict=True)]
             if classes is not None:
-                record["probabilities" if measure == "probability" else "scores"] = dict(zip(classes, answer.every or [], strict=True))
+                plural = "probabilities" if measure == "probability" else "scores"
+                record[plural] = dict(zip(classes, answer.every or [], strict=True))
         records.append(record)
     return to_json(records)
