@@ -22,6 +22,7 @@ from . import _validation_linear as checks
 from ._classifier import Classifier
 from ._fitted import of_one_fit, publish
 from ._hold_out import hold_out
+from ._images import names_images, takes_images
 from ._linear_docs import advice_after
 from ._moments import center_and_scale, squared_distances
 from ._penalty_strength import automatic_alpha, effective_rows, strength_of_cost, total_weight
@@ -384,6 +385,7 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         return scores
 
     @of_one_fit
+    @takes_images
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores W x + b.
 
@@ -401,6 +403,7 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
 
     @of_one_fit
+    @names_images
     def predict(self, X: Any) -> np.ndarray:
         """The label with the largest score, of equal ones the first in ``classes_``.
 

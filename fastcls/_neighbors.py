@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _rows_files, _search, _threads
 from ._files import digest
 from ._fitted import live, of_one_fit, publish
+from ._images import takes_images
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
 from ._search import Take
@@ -150,6 +151,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         return S, indices, report
 
     @of_one_fit
+    @takes_images
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:

@@ -246,7 +246,9 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
 
 
 def remember_features(estimator: Any, X: Any) -> None:
-    """Let an estimator remember the number and the names of the features it was fitted on."""
+    """Let an estimator remember the number and the names of the features it was fitted on, and forget an earlier model's."""
+    if hasattr(estimator, "metadata_"):  # how images were prepared, and names of classes, for what was loaded
+        del estimator.metadata_
     validate_data(estimator, X, reset=True, skip_check_array=True)
 
 

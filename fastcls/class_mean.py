@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _brute, _threads
 from ._classifier import Classifier
 from ._fitted import of_one_fit, publish
+from ._images import names_images, takes_images
 from ._safetensors import Arrays, Saved, expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows
 from ._validation_linear import check_switch
@@ -124,6 +125,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         return S
 
     @of_one_fit
+    @names_images
     def predict(self, X: Any) -> np.ndarray:
         """The class of the nearest mean for every query, of equally near ones the first in `classes_`: (n_queries,).
 
@@ -135,6 +137,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         return self.classes_[nearest]
 
     @of_one_fit
+    @takes_images
     def decision_function(self, X: Any) -> np.ndarray:
         """Minus the distance to each mean: float64 (n_queries, n_classes).
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._fitted import of_one_fit
+from ._images import takes_images
 from ._linear_classifier import LinearClassifier
 from ._linear_docs import PARAMETERS_AND_ATTRIBUTES
 from ._moments import center_and_scale
@@ -86,6 +87,7 @@ class SoftmaxClassifier(LinearClassifier):
         return "softmax", {}
 
     @of_one_fit
+    @takes_images
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probability of every class: exp(s_k) / sum_j exp(s_j).
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from . import _brute, _search, _threads
 from ._classifier import Classifier
 from ._fitted import frozen, of_one_fit
+from ._images import names_images, takes_images
 from ._neighbors import Neighbors
 from ._row_weights import check_labelled_rows, check_more_labelled_rows, or_ones, with_class_weight
 from ._rows import Rows
@@ -305,6 +306,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         return winners, tied, totals
 
     @of_one_fit
+    @names_images
     def predict(self, X: Any = None) -> np.ndarray:
         """The label of every query by the weighted majority of its nearest training rows.
 
@@ -321,6 +323,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         return self.classes_[winners]
 
     @of_one_fit
+    @takes_images
     def predict_proba(self, X: Any = None) -> np.ndarray:
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
@@ -332,6 +335,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         return np.where(nobody, 1.0 / len(self.classes_), totals / np.where(nobody, 1.0, sums))
 
     @of_one_fit
+    @takes_images
     def predict_ties(self, X: Any = None) -> np.ndarray:
         """Whether the vote of each query was tied: bool (n_queries,)."""
         return self._vote(X)[1]

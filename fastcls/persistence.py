@@ -345,7 +345,9 @@ def load(path: str | os.PathLike[str]) -> Any:
     Returns
     -------
     estimator
-        Fitted, with ``metadata_``: the dict that was given to `save` (empty if none was).
+        Fitted, with ``metadata_``: the dict that was given to `save` (empty if none was). If that holds ``preprocessing``
+        and ``class_names`` (`fastcls run` saves them), methods that take rows take images, too: paths, bytes, PIL images or
+        pixels, one or a list; `predict` then gives class names. See ``fastcls.datasets.prepare_images``.
 
     Raises
     ------

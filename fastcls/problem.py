@@ -18,6 +18,7 @@ import numpy as np
 from . import _kernels, _linear, _threads, _validation
 from . import _validation_linear as checks
 from ._files import digest
+from ._row_weights import counted_rows
 from .losses import find_loss
 from .penalties import PENALTIES, project
 

@@ -46,7 +46,7 @@ def test_run_leaves_exactly_report_results_and_models(whole):
     assert listing(place) == [
         "fastcls-digits", "fastcls-digits/models",
         *(f"fastcls-digits/models/{name}.safetensors" for name in sorted(FIELDS)),
-        "fastcls-digits/report.html", "fastcls-digits/results.json",
+        "fastcls-digits/predictions.csv", "fastcls-digits/report.html", "fastcls-digits/results.json",
     ]
 
 
@@ -191,13 +191,6 @@ def test_random_search_is_never_called_best_of_equals():
     assert _table.best_model({"models": models}) == "softmax"
     models["random_search"]["test_errors"] = 2
     assert _table.best_model({"models": models}) == "random_search"
-
-
-def test_equal_models_are_said_to_tie():
-    models = {name: {"test_errors": 3, "alpha": 0.1, "test_accuracy": 0.9} for name in ("svm", "softmax", "random_search")}
-    models["random_search"]["test_errors"] = 8
-    lines = _table.closing_lines({"models": models}, Path("out"), "digits")
-    assert lines[1] == "Best model: SVM (alpha = 0.1), tied with softmax, test accuracy 90.00 %"
 
 
 def test_baseline_and_comparisons_are_those_of_the_predictions(monkeypatch):

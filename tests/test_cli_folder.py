@@ -182,7 +182,7 @@ def test_missing_parents_are_refused_before_any_work_as_by_every_other_writer(pa
 STEPS = ["load_data", "announce", "judge_all", "collect", "make_outcome", "write_all"]
 
 
-@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("step", ["load_data", "announce", "train_all", "write_all"])
 @pytest.mark.parametrize("standing", [False, True])
 def test_error_in_any_step_leaves_the_old_state(step, standing, here, monkeypatch):
     if standing:
@@ -297,7 +297,7 @@ def test_failing_rename_puts_the_old_folder_back(here, monkeypatch):
     assert Path("out/results.json").read_text() == OLD
 
 
-def test_failed_gradient_check_stops_the_run_with_one_line(here, monkeypatch):
+def test_failed_gradient_check_of_the_only_model_stops_the_run_with_one_line(here, monkeypatch):
     class Report:
         max_relative_error = 3e-3
 
@@ -306,5 +306,3 @@ def test_failed_gradient_check_stops_the_run_with_one_line(here, monkeypatch):
     assert result.exit_code == 1
     assert "gradient check of softmax failed: relative error 3.0e-03" in result.stderr.splitlines()[-1]
     assert listing(here) == []
-
-

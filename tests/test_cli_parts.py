@@ -22,12 +22,18 @@ __all__ = ["here"]  # the fixture that every test here is under
 
 def test_judge_counts_and_warns_at_the_second_look():
     class Zero:
+        classes_ = np.array([0, 1])
+
         def predict(self, X):
             return np.zeros(len(X), dtype=np.int64)
+
+        def decision_function(self, X):
+            return np.full(len(X), -0.25)
 
     test = _judge.TestSet(np.zeros((4, 2)), np.array([0, 0, 0, 1]))
     first = test.judge("zero", Zero())
     assert (first.errors, first.accuracy, test.evaluations["zero"]) == (1, 0.75, 1)
+    assert (first.measure, first.scores.tolist()) == ("score", [0.25] * 4)  # of the class that was predicted
     with pytest.warns(UserWarning, match="2 times"):
         test.judge("zero", Zero())
     assert test.evaluations.total() == 2

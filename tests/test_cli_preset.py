@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from _command import cli, here, listing, refused, write_embeddings
+from _command import cli, fail_with, here, listing, refused, write_embeddings
 
 from fastcls import LinearProblem, datasets, protocols
-from fastcls.cli import _checks, _course, _run
+from fastcls.cli import _checks, _course, _split
 from fastcls.cli._progress import Progress
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -26,6 +26,36 @@ def test_presets_are_those_of_the_library_and_help_names_all():
     assert all(name in shown for name in _checks.PRESETS)
 
 
+@pytest.mark.parametrize("name", [*protocols.KNN_PRESETS, *protocols.PROBE_PRESETS])
+def test_every_python_name_is_taken_and_one_that_both_kinds_have_means_k_nn(name):
+    options = _checks.parse_options("digits", ks=None, metrics=None, models=None, folds=None, limit=None, seed=0, out=None,
+                                    labels=None, image_size=None, force=False, preset=name)  # fmt: skip
+    if name in protocols.KNN_PRESETS:
+        assert options.preset == name
+    else:
+        assert _checks.PROBES[options.preset] == name
+    assert f"--preset {options.preset}" in options.command
+
+
+def test_a_failing_part_of_the_course_costs_no_other_part_its_rows(here, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (70, 12), dtype=np.uint8), np.arange(70) % 2
+    np.savez("small.npz", X=X[:60], y=y[:60], X_test=X[60:], y_test=y[60:])
+    sizes = {"KNN_TRAIN": 40, "KNN_TEST": 10, "TRAIN": 50, "VALIDATION": 10, "TEST": 10, "KS": (1, 5, 10)}
+    for name, value in sizes.items():
+        monkeypatch.setattr(_course, name, value)
+    monkeypatch.setattr(_course, "judge_linear", fail_with(ZeroDivisionError("injected")))
+    result = cli("run", "small.npz", "--preset", "course")
+    assert result.exit_code == 1, (result.stderr, result.exception)
+    results = json.loads(Path("fastcls-small/results.json").read_text())
+    assert {row["model"] for row in results["protocol"]["rows"]} == {"k-NN"}
+    assert [one["step"] for one in results["failures"]] == ["training SVM", "training softmax"]
+    assert "failed: training SVM: ZeroDivisionError: injected" in result.stderr
+    monkeypatch.setattr(_course, "judge_neighbors", fail_with(ZeroDivisionError("injected")))
+    with pytest.raises(ZeroDivisionError):
+        _course.evaluate(datasets.load("small.npz"), 0, Progress())
+
+
 @pytest.mark.parametrize("preset", [name for name in _checks.PRESETS if name != "course"])
 def test_protocol_is_a_table_and_stands_in_results(preset, here):
     write_embeddings("emb.npz", n=400, width=4)
@@ -34,7 +64,7 @@ def test_protocol_is_a_table_and_stands_in_results(preset, here):
     assert listing("fastcls-emb") == ["results.json"]
     results = json.loads(Path("fastcls-emb/results.json").read_text())
     assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (1, {}, 320, 80)
-    data, _ = _run.divide(datasets.load("emb.npz"), seed=3, limit=None)
+    data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
     call = protocols.linear_probe if preset in _checks.PROBES else protocols.knn_eval
     name = _checks.PROBES.get(preset, preset)
     table = call(data.X, data.y, data.X_test, data.y_test, preset=name, seed=3)

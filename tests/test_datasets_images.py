@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import shutil
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +20,10 @@ from _layouts import Sample, check_same, write_images
 
 from fastcls import datasets
 from fastcls._validation import InputError
+from fastcls.datasets import _folder
+from fastcls.datasets._cache import _fact
 from fastcls.datasets._cifar import CLASS_NAMES
-from fastcls.datasets._folder import natural_key
+from fastcls.datasets._listing import natural_key
 
 
 def save(path: Path, pixels: np.ndarray, **options: object) -> Path:
@@ -180,7 +185,7 @@ def test_order_is_natural_and_other_files_are_skipped_and_counted(tmp_path: Path
     dataset = datasets.load_image_folder(tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert dataset.class_names == ("B", "a")
     assert dataset.X[:, 0].tolist() == [1, 2, 10, 33, 99]
-    assert "skipped 2 hidden and 1 other files (for instance 'notes.txt')" in caplog.text
+    assert "left out 1 file not read as images (.txt; for instance 'a/notes.txt') and 2 hidden" in caplog.text
     assert calls[-1] == (5, 5)
 
 
@@ -277,6 +282,64 @@ def test_what_is_kept_is_not_used_after_any_change(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("PIL.__version__", "0.0")
     load()
     assert len(kept(cache)) == 5
+
+
+WAYS: dict[str, Callable[[Path, Path], object]] = {
+    "written over": lambda old, new: old.write_bytes(new.read_bytes()),
+    "moved in": lambda old, new: os.replace(new, old),
+    "copied with its times": lambda old, new: shutil.copy2(new, old),
+    "a link to another": lambda old, new: (old.unlink(), old.symlink_to(new)),
+    "a hard link to another": lambda old, new: (old.unlink(), os.link(new, old)),
+}
+
+
+@pytest.mark.parametrize("hashed", [True, False])
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
+    tmp_path: Path, way: str, hashed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small files are known by their bytes; large ones by what the system writes at each change and no program can set."""
+    monkeypatch.setattr("fastcls.datasets._cache._SETTLED", 0.0)
+    if not hashed:
+        monkeypatch.setattr("fastcls.datasets._cache._HASHED", -1)
+    folder, new = tmp_path / "set", tmp_path / "set" / ".new.bmp"
+    old = save(folder / "a" / "1.bmp", np.full((4, 4), 7, np.uint8))
+    save(folder / "b" / "1.bmp", np.full((4, 4), 7, np.uint8))
+    save(new, np.full((4, 4), 8, np.uint8))
+    for path in (old, new):
+        os.utime(path, ns=(10**18, 10**18))
+    before = (old.stat().st_size, old.stat().st_mtime_ns)
+    assert datasets.load(folder, cache=tmp_path / "kept").X[:, 0].tolist() == [7, 7]
+    time.sleep(0.02)  # the clock of the file system ticks in milliseconds; that is what _SETTLED is for
+    WAYS[way](old, new)
+    os.utime(old, ns=(10**18, 10**18))
+    assert (old.stat().st_size, old.stat().st_mtime_ns) == before
+    assert datasets.load(folder, cache=tmp_path / "kept").X[:, 0].tolist() == [8, 7]
+
+
+def test_a_large_file_that_was_just_changed_is_known_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fastcls.datasets._cache._HASHED", -1)
+    path = save(tmp_path / "1.bmp", np.full((4, 4), 7, np.uint8))
+    young = _fact(path)
+    path.write_bytes(path.read_bytes())
+    assert _fact(path) == young
+    monkeypatch.setattr("fastcls.datasets._cache._SETTLED", -1.0)
+    assert _fact(path) != young
+
+
+def test_images_that_are_changed_while_they_are_read_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = save(tmp_path / "set" / "a" / "1.bmp", np.full((4, 4), 7, np.uint8))
+    save(tmp_path / "set" / "b" / "1.bmp", np.full((4, 4), 7, np.uint8))
+    decode = _folder._decode_all
+
+    def interfere(*args: object) -> object:
+        found = decode(*args)
+        save(path, np.full((4, 4), 8, np.uint8))
+        return found
+
+    monkeypatch.setattr(_folder, "_decode_all", interfere)
+    datasets.load(tmp_path / "set", cache=tmp_path / "kept")
+    assert kept(tmp_path / "kept") == []
 
 
 def test_a_damaged_cache_is_made_anew_and_that_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

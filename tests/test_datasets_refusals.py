@@ -21,6 +21,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent))
 from _refused import Case, cases, check_refused
 
+import fastcls
 from fastcls import datasets
 from fastcls._validation import InputError
 from fastcls.datasets import Dataset
@@ -93,9 +94,31 @@ LOAD_CASES: dict[str, Case] = {
         "has 2 images but no class folders; move them into one folder a class",
     ),
     **{
-        f"table {name}": (lambda d, name=name: datasets.load(_touch(d / name)), "is a table; wanted arrays: read it")
-        for name in ("b.csv", "b.TSV", "b.parquet")
+        f"file {name}": (lambda d, name=name: datasets.load(_touch(d / name)), f"wanted arrays: read it with {reader}")
+        for name, reader in (
+            ("b.csv", "pandas.read_csv"), ("b.TSV", "pandas.read_csv"), ("b.parquet", "pandas.read_parquet"),
+            ("b.safetensors", "safetensors.numpy.load_file"), ("b.pt", "torch.load"), ("b.PTH", "torch.load"),
+            ("b.pkl", "pickle.load (only if you trust"), ("b.h5", "h5py.File"), ("b.mat", "scipy.io.loadmat"),
+            ("b.tfrecord", "tf.data.TFRecordDataset"), ("b.json", "pandas.read_json"), ("b.hdf5", "h5py.File"),
+        )
     },
+    **{
+        f"photo {name}": (lambda d, name=name: datasets.load(_touch(d / name)), "convert it to PNG or JPEG")
+        for name in ("b.heic", "b.AVIF", "b.dng")
+    },
+    "a folder around the images": (
+        lambda d: datasets.load(two_classes(d / "inner").parent), "holds the images in 'inner'; give the path of that",
+    ),
+    "a folder of tables": (lambda d: datasets.load(_touch(d / "t" / "train.csv").parent), "read it with pandas.read_csv"),
+    **{
+        f"slip {name}": (lambda d, name=name: datasets.load(name), f"did you mean {meant!r}?")
+        for name, meant in (
+            ("Digits", "digits"), ("digit", "digits"), ("cifar-10", "cifar10"), ("minst", "mnist"), ("MNIST", "mnist"),
+            ("CIFAR100", "cifar100"), ("fashion-mnist", "fashion_mnist"), ("FashionMNIST", "fashion_mnist"),
+        )
+    },
+    "a slip to fetch": (lambda d: datasets.fetch("cifar-10"), "did you mean 'cifar10'?"),
+    "no slip of a name": (lambda d: datasets.load("pets"), "No such file"),
     **{
         f"archive {name}": (lambda d, name=name: datasets.load(_touch(d / name)), "is an archive; unpack it, and give its")
         for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
@@ -103,6 +126,20 @@ LOAD_CASES: dict[str, Case] = {
     "labels for digits": (lambda d: datasets.load("digits", labels=[1]), "got labels for data of layout 'digits'"),
     "image size for digits": (lambda d: datasets.load("digits", image_size=8), "only 'images' take it"),
 }
+
+
+def test_a_saved_model_is_not_taken_for_data(tmp_path: Path) -> None:
+    fastcls.NearestClassMean().fit(np.eye(2), [0, 1]).save(tmp_path / "m.safetensors")
+    check_refused(lambda: datasets.load(tmp_path / "m.safetensors"), "is a saved model ('NearestClassMean'), not data")
+
+
+def test_every_way_forward_is_one_short_line(tmp_path: Path) -> None:
+    from fastcls.datasets._unknown import _READERS
+
+    for ending in _READERS:
+        with pytest.raises(InputError) as refused:
+            datasets.load(_touch(tmp_path / f"b{ending}"))
+        assert len(str(refused.value).replace(str(tmp_path), "")) < 190
 
 
 @cases(LOAD_CASES)
@@ -177,7 +214,7 @@ def test_damaged_idx_is_refused(
     check_refused(lambda: datasets.load(tmp_path), words)
 
 
-@pytest.mark.parametrize("content", [GZ[:-4], GZ[:20], IMAGES, GZ[:-8] + b"\0\0\0\0" + GZ[-4:], b""])
+@pytest.mark.parametrize("content", [GZ[:-4], GZ[:20], GZ[:-8] + b"\0\0\0\0" + GZ[-4:], b""])
 def test_a_damaged_gzip_is_refused(content: bytes, tmp_path: Path) -> None:
     _touch(tmp_path / "train-images-idx3-ubyte.gz", content)
     _touch(tmp_path / "train-labels-idx1-ubyte", LABELS)
@@ -534,7 +571,7 @@ FOLDER_CASES: dict[str, Case] = {
     ),
     "test without classes": (
         lambda d: (two_classes(d / "train"), picture(d / "test" / "x.png"), datasets.load(d)),
-        "has no class folders",
+        "has 1 image but no class folders",
     ),
     "link to training outside": (
         lambda d: (

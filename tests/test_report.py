@@ -167,8 +167,8 @@ def test_the_verdict_names_the_model_of_fewest_errors_and_those_that_cannot_be_t
     # of accuracy, 96.8 to 99.4 % and 88.3 to 94.1 %, are as far apart as those of two separate samples
     assert "On these test rows softmax and SVM cannot be told apart" in said
     rows = [words(row) for row in re.findall(r"<tr>.*?</tr>", section(render_report(outcome), "summary"), re.S)]
-    assert "softmax and SVM 6 3 0.51 not settled" in rows
-    assert "softmax and k-NN 25 0 < 0.0001 settled" in rows
+    assert "softmax and SVM 6 3 0.51 not significant" in rows
+    assert "softmax and k-NN 25 0 < 0.0001 significant" in rows
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -178,7 +178,7 @@ def test_paired_rows_settle_what_overlapping_intervals_would_not() -> None:
     assert low[1] > high[0]  # the intervals overlap
     said = words(render_report(outcome))
     assert "cannot be told apart" not in said
-    assert "k-NN and SVM 12 0 0.00049 settled" in said
+    assert "k-NN and SVM 12 0 0.00049 significant" in said
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -223,7 +223,7 @@ def test_a_model_that_was_not_run_is_absent(kept: tuple[str, ...]) -> None:
     shown = shown.replace("the mean over the folds for k-NN, that of held-out training rows for SVM and softmax", "")
     for name, title in NAMES.items():
         assert (title in shown) is (name in kept), title
-    assert ("No model was run" in text) is (not kept)
+    assert ("No model was evaluated" in text) is (not kept)
 
 
 def test_data_without_an_image_shape_has_no_pictures_and_says_so_once() -> None:

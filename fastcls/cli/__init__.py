@@ -6,10 +6,13 @@
       _run          the main job, one plain function a step        _predict, _gradcheck, _demo     the other commands
         _checks     what may be asked for                           _data       the user's data, read and checked
         _estimate   how long it will take
+                                                                    _inputs, _answers   the rows of predict, what it says
         _folder     nothing half-written                            _progress   what is said on stderr
         _split      which rows are for judging                      _text       names from data made safe to show
         _linear     random search, gradient check, sweep            _words      numbers and lists in sentences
         _judge      the test set, asked once
+        _failures   a step that fails, in one line                  _predictions   predictions.csv, and the wrong rows
+        _repeats    test rows that equal a training row             _csv        cells that are no formulas
         _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
 """
 

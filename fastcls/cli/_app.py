@@ -11,15 +11,22 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from ._text import one_line
+from ._text import one_line, printable
 
 BAD_INPUT = 2
+SOME_LEFT_OUT = 3  # images that cannot be read
 INTERRUPTED = 130
 
 
 def refuse(message: str) -> None:
     """One line on stderr."""
     print(f"fastcls: {message}", file=sys.stderr, flush=True)
+
+
+def say_left_out(n: int) -> None:
+    """End with the exit status that says that some images could not be read; each was said before."""
+    refuse(f"{n:,} image{'s' * (n > 1)} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove them")
+    raise typer.Exit(SOME_LEFT_OUT)
 
 
 def _usage_of(error: Exception) -> str:
@@ -101,6 +108,8 @@ Ks = Annotated[str | None, typer.Option(metavar="1,3,5-9", help="Values of k (de
 Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Of knn,random_search,svm,softmax (default: all).")]
 ImageSize = Annotated[int | None, typer.Option(metavar="PIXELS", help="Height and width of a folder's images (default: "
                                                "their common size up to 256, else 32).")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse the data if an image of it cannot be read, before any work; "
+                                      "otherwise it is left out and listed, and the exit status is 3.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
 
 
@@ -116,22 +125,23 @@ def run(
                                               "are small).")] = None,
     cv: Annotated[str | None, typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a "
                                            "number of folds.")] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows (stratified).")] = None,
+    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows.")] = None,
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,
     preset: Annotated[str | None, typer.Option(metavar="NAME", help="Judge DATA by a published protocol instead: dino, "
-                                               "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe, "
-                                               "dinov2-probe, uni-probe (linear), or course (CS231n's assignment, for "
-                                               "CIFAR-10).")] = None,
+                                               "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe or "
+                                               "clip, dinov2-probe, uni-probe (linear), or course (CS231n's assignment, "
+                                               "for CIFAR-10).")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
     """Train k-NN, an SVM and a softmax classifier on DATA, judge each once, write a report."""
     from ._checks import parse_options
 
     options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, cv=cv, limit=limit, seed=seed, out=out,
-                            labels=labels, image_size=image_size, force=force, preset=preset)
+                            labels=labels, image_size=image_size, force=force, preset=preset, strict=strict)
     from ._progress import Progress
     from ._results import as_json as to_json
     from ._run import run as run_all
@@ -150,6 +160,12 @@ def run(
         show(finished.results, sys.stdout)
     for line in close(finished.results, finished.folder, data):
         print(line, file=sys.stderr if as_json else sys.stdout)
+    if finished.results["failures"]:
+        raise typer.Exit(1)
+    if unreadable := finished.results["unreadable"]:
+        for image in unreadable:
+            print(f"cannot be read: {printable(image['path'])}: {printable(image['error'])}", file=sys.stderr)
+        say_left_out(len(unreadable))
 
 
 @app.command()
@@ -160,12 +176,21 @@ def predict(
                                               "data sets as for run (their test rows are predicted), in any number.")],
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
                                               "name is replaced.")] = None,
+    top: Annotated[int, typer.Option(metavar="K", help="The K best classes of each row.")] = 1,
+    every: Annotated[bool, typer.Option("--all", help="The probability (SVM: score) of every class, too.")] = False,
+    strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Name the class of images with a saved model: CSV of path, label and probability (SVM: score)."""
+    """Name the class of images with a saved model: CSV of path, label and probability (SVM: score).
+
+    Where the data has labels, the accuracy is said at the end. An image that cannot be read gets an error in place of a
+    label, and the exit status is 3. A name that begins with =, +, - or @ gets an apostrophe in the CSV, so that no
+    spreadsheet takes it for a formula; JSON has it as it is.
+    """
     from ._predict import predict as predict_all
 
-    predict_all(model, data, out=out, as_json=as_json)
+    if n_broken := predict_all(model, data, out=out, as_json=as_json, top=top, every=every, strict=strict):
+        say_left_out(n_broken)
 
 
 @app.command()

@@ -23,6 +23,9 @@ KNN_PROTOCOLS = ("dino", "dinov2", "moco", "lightly", "vissl", "solo-learn", "un
 #: all that --preset takes
 PRESETS = (*KNN_PROTOCOLS, *PROBES, "course")
 
+#: Python's names of linear probes, as far as no k-NN protocol has the same: "dinov2" and "uni" mean k-NN
+PRESET_ALIASES = {python: name for name, python in PROBES.items() if python not in KNN_PROTOCOLS}
+
 #: every model of a run, in the order in which they are trained and shown: key -> name for people
 MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 
@@ -43,6 +46,7 @@ class RunOptions:
     image_size: int | None = None
     force: bool = False
     preset: str | None = None
+    strict: bool = False
 
     @property
     def command(self) -> str:
@@ -57,7 +61,8 @@ class RunOptions:
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
-        return shlex.join(words + (["--force"] if self.force else []))
+        flags = [f"--{name}" for name in ("strict", "force") if getattr(self, name)]
+        return shlex.join(words + flags)
 
 
 def as_word(name: str) -> str:
@@ -68,7 +73,7 @@ def as_word(name: str) -> str:
 def parse_options(
     data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
     seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool, preset: str | None = None,
-    cv: str | None = None,
+    cv: str | None = None, strict: bool = False,
 ) -> RunOptions:
     """The options as typed, checked.
 
@@ -87,10 +92,11 @@ def parse_options(
     if labels is not None and not os.path.isfile(labels):
         raise InputError(f"--labels: there is no file {shown(labels)}")
     if preset is not None:
+        preset = PRESET_ALIASES.get(preset, preset)
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(
         data=data, preset=preset, out=out, folds=judged, limit=limit, seed=seed, labels=labels, image_size=image_size,
-        force=force,
+        force=force, strict=strict,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),

@@ -22,6 +22,7 @@ from ..neighbors import knn
 from ..optim._descent import Descent
 from ..problem import LinearProblem, linear_scores
 from ..protocols import ProtocolTable
+from ._failures import Failures
 from ._linear import LOSSES
 from ._progress import Progress, Report
 
@@ -46,18 +47,22 @@ def require_rows(dataset: Dataset) -> None:
         )
 
 
-def evaluate(dataset: Dataset, seed: int, progress: Progress) -> ProtocolTable:
-    """Everything the assignment asks for, as one table."""
+def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures | None = None) -> ProtocolTable:
+    """Everything the assignment asks for, as one table; a part that fails is left out, unless all do."""
     require_rows(dataset)
+    failures = Failures(progress) if failures is None else failures
     assert dataset.X_test is not None
     assert dataset.y_test is not None
-    rows = []
-    with progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
+    rows: list[tuple[Any, ...]] = []
+    with failures.kept("evaluating k-NN"), progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
         rows += judge_neighbors(dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST],
                                 dataset.y_test[:KNN_TEST])
     for name in LOSSES:
-        with progress.step(f"{SHOWN[name]}: {len(RATES[name]) * len(REGS)} settings, {ITERATIONS:,} iterations") as report:
+        title = f"{SHOWN[name]}: {len(RATES[name]) * len(REGS)} settings, {ITERATIONS:,} iterations"
+        with failures.kept(f"training {SHOWN[name]}"), progress.step(title) as report:
             rows.append(judge_linear(name, dataset, seed, report))
+    if not rows:
+        raise failures.errors[0]
     settings = {"name": "course", "source": "Stanford CS231n, assignment1: knn.ipynb, svm.ipynb, softmax.ipynb",
                 "seed": seed, "iterations": ITERATIONS, "batch_size": BATCH, "ks": list(KS), "folds": FOLDS,
                 "rates": {name: list(rates) for name, rates in RATES.items()}, "regs": list(REGS)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,14 @@ from .. import datasets
 from .._validation import InputError, check_finite, check_magnitude
 from ..datasets import Dataset, _unknown
 from ..datasets._arrays import _NPZ_KEYS
-from ..datasets._load import NAMES, refuse_unfetched
+from ..datasets._common import existing_path
+from ..datasets._folder import OnError, load_listed
+from ..datasets._listing import list_images
+from ..datasets._load import NAMES, layout_of, refuse_unfetched
 from ..datasets._npy import npz_keys
+from ._checks import RunOptions
+from ._progress import Report
+from ._split import Division, divide, divide_images
 
 #: how the library's refusals name an argument, and how the command line does
 _SAID = {
@@ -31,19 +38,38 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
         Before any rows are shuffled or left out: an array and a row are those of the user's file.
     """
     require_data(data)
-    try:
+    with _in_words_of_the_command():
         dataset = datasets.load(data, **options)
-    except InputError as error:
-        message = str(error)
-        for said, option in _SAID.items():
-            message = message.replace(said, option)
-        raise InputError(message) from None
     for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
         if rows is not None:
             check_finite(rows, name)
             for metric in metrics:
                 check_magnitude(rows, name, metric)
     return dataset
+
+
+def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
+    """The data of a run as training and test rows. Of a folder of images only those that are kept are decoded."""
+    if options.labels is None and options.data not in NAMES and Path(options.data).is_dir():
+        root = existing_path(options.data, wanted="a path to data")
+        if layout_of(root) == "images":
+            on_error: OnError = "raise" if options.strict else "skip"
+            with _in_words_of_the_command():
+                return divide_images(list_images(root), lambda listing: load_listed(
+                    listing, options.image_size, None, on_error, report), seed=options.seed, limit=options.limit)
+    whole = load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
+    return divide(whole, seed=options.seed, limit=options.limit)
+
+
+@contextmanager
+def _in_words_of_the_command() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        message = str(error)
+        for said, option in _SAID.items():
+            message = message.replace(said, option)
+        raise InputError(message) from None
 
 
 def require_data(data: str) -> None:

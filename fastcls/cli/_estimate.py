@@ -91,25 +91,29 @@ def report_seconds(models: Iterable[str], *, with_images: bool) -> float:
 
 
 def knn_seconds(X: np.ndarray, n_test: int, options: RunOptions) -> float:
-    """One search of all training rows among themselves a metric (it answers every k and fold), and the test rows."""
+    """One search of all training rows among themselves a metric (it answers every k and fold), and the test rows; either
+    with the search's preparation."""
     k = min(max(options.ks), len(X) - 1)
     queries = X[np.random.default_rng(0).permutation(evenly(len(X), MOST_QUERIES))]
 
     def ask(search: NearestNeighbors, n: int) -> None:
         search.kneighbors(queries[:n])
 
-    of_metric = []
+    of_metric, prepared = [], []
     for metric in options.metrics:
+        begun = time.perf_counter()
         search = NearestNeighbors(n_neighbors=k, metric=metric).fit(X)
+        prepared.append(time.perf_counter() - begun)
         of_metric.append(seconds_of(partial(ask, search), len(X), len(queries)))
-    return sum(of_metric) + max(of_metric) * n_test / len(X)
+    return sum(of_metric) + sum(prepared) + max(of_metric) * n_test / len(X) + max(prepared)
 
 
 def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
     """Every try is one loss over all rows."""
     rows = evenly(len(X), 4096)
-    problem = _linear.lecture_problem(X[rows], y[rows], n_classes=int(y.max()) + 1)
-    tries = _linear.random_tries(*X.shape, problem.n_classes)
+    classes, codes = np.unique(y, return_inverse=True)
+    problem = _linear.lecture_problem(X[rows], codes[rows], n_classes=len(classes))
+    tries = _linear.random_tries(*X.shape, len(classes))
     seconds = seconds_of(lambda n: random_search(problem, tries=n, scale=_linear.SCALE, random_state=0), tries)
     return seconds * len(X) / len(rows)
 
@@ -129,7 +133,7 @@ def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
     def check(n_numbers: int) -> None:
         _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=seed, n_checked=n_numbers)
 
-    checked = seconds_of(check, _linear.numbers_checked(len(X), X.shape[1], int(y.max()) + 1))
+    checked = seconds_of(check, _linear.numbers_checked(len(X), X.shape[1], len(np.unique(y))))
     return checked + seconds_of(sweep, SoftmaxClassifier()._epochs(len(X))) * len(X) / len(rows)
 
 

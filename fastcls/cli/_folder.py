@@ -23,6 +23,7 @@ from .._files import read_small
 from .._shown import reason
 from .._shown import shown as quoted
 from .._validation import InputError
+from ..datasets._load import NAMES
 from ._checks import MODELS
 from ._text import printable
 
@@ -40,20 +41,32 @@ def default_folder(data: str) -> Path:
         path = path.resolve()
     name = path.stem if path.suffix in (".npz", ".npy") else path.name
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in name).strip(".-")
-    return Path(f"fastcls-{kept or 'run'}")
+    folder = Path(f"fastcls-{kept or 'run'}")
+    if is_inside_data(folder, data):  # beside it: among the images, it would be read as a class the next time
+        return Path(os.path.relpath(Path(data).resolve().parent / folder))
+    return folder
+
+
+def is_inside_data(folder: Path, data: str | None) -> bool:
+    """Whether `folder` is, or would be, the data's folder or a place in it, by whatever names these are called."""
+    if data is None or data in NAMES or not os.path.isdir(data):
+        return False
+    place = folder.resolve()
+    return any(os.path.samefile(above, data) for above in (place, *place.parents) if os.path.isdir(above))
 
 
 def own_files(folder: Path) -> set[str]:
     """What of an earlier result of ``fastcls run`` stands in ``folder``: the names below it; empty if it holds none.
 
-    A result is known by its results.json. Of it are that file, the models named there, and a report that says who made
-    it: another file under one of these names is somebody's own.
+    A result is known by its results.json. Of it are that file, the models named there, a report that says who made
+    it, and predictions with the columns of a run: another file under one of these names is somebody's own.
     """
     try:
         results = json.loads(read_small(folder / "results.json", _MOST_RESULTS))
         ours = type(results["schema"]) is int and str(results["command"]).startswith("fastcls run ")
-        models = [name for name in results["models"] if name in MODELS]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        failed = [one.get("model") for one in results.get("failures", ())]  # saved, although a later step failed
+        models = [name for name in (*results["models"], *results.get("not_evaluated", ()), *failed) if name in MODELS]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return set()
     if not ours:
         return set()
@@ -61,6 +74,9 @@ def own_files(folder: Path) -> set[str]:
     with contextlib.suppress(OSError):
         if _OUR_REPORT in read_small(folder / "report.html", _MOST_REPORT)[:4096]:
             wanted.add("report.html")
+    with contextlib.suppress(OSError), open(folder / "predictions.csv", "rb") as predictions:
+        if predictions.readline(4096).startswith((b"path,label", b"row,label")):
+            wanted.add("predictions.csv")
     return {name for name in wanted if (folder / name).is_file() and not (folder / name).is_symlink()}
 
 
@@ -127,6 +143,9 @@ class OutputFolder:
 
     def _refuse_what_stands_there(self, force: bool, data: str | None) -> None:
         shown = self.target
+        if is_inside_data(shown, data):
+            raise InputError(f"cannot write to {quoted(shown)}: it is in the folder of the data, {quoted(data)}, and "
+                             "would be read as data the next time; choose a place outside with --out")
         if not os.path.isdir(self._place.parent):  # as for every other file that is written: a slip makes no folders
             raise InputError(f"cannot write to {quoted(shown)}: there is no such folder to put it in; create it first")
         if not os.path.lexists(self._place):

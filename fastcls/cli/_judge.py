@@ -14,7 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from ..neighbors import KNeighborsClassifier
 from ._results import wilson_interval
+
+#: probabilities or scores held at once
+VALUES_AT_ONCE = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Verdict:
         Wilson's 95 % interval of the accuracy.
     seconds : float
         Wall-clock seconds of the prediction.
+    measure : str
+        What `scores` are: "probability" or "score".
+    scores : ndarray of float64, shape (n_test,)
+        How sure the model is of what it predicted.
     """
 
     predicted: np.ndarray
@@ -40,6 +48,8 @@ class Verdict:
     accuracy: float
     interval: tuple[float, float]
     seconds: float
+    measure: str
+    scores: np.ndarray
 
 
 class TestSet:
@@ -63,16 +73,42 @@ class TestSet:
             warnings.warn(f"the test set has now judged {name} {self.evaluations[name]} times: an accuracy that was "
                           "looked at before is no longer that of unseen data", UserWarning, stacklevel=2)
         begun = time.perf_counter()
-        predicted = np.asarray(model.predict(self._X))
+        predicted, scores = predict_with_scores(model, self._X)
         seconds = time.perf_counter() - begun
         right = predicted == self._y
         correct = int(np.count_nonzero(right))
         interval = wilson_interval(correct, len(self))
-        return Verdict(predicted, right, len(self) - correct, correct / len(self), interval, seconds)
+        return Verdict(predicted, right, len(self) - correct, correct / len(self), interval, seconds, measure_of(model),
+                       scores)
 
     def count(self, code: int) -> int:
         """How many test rows are of one class: what always naming it would get right. Judges no model; not counted."""
         return int(np.count_nonzero(self._y == code))
+
+
+def measure_of(model: Any) -> str:
+    """What a model gives for a class: a probability, or a score that has no scale."""
+    return "probability" if hasattr(model, "predict_proba") else "score"
+
+
+def predict_with_scores(model: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The class that ``model.predict`` gives each row, and the probability or score of that class.
+
+    The votes of k-NN are whole numbers and ties go to the smallest class, so one search gives both: the first of the
+    largest probabilities is what ``predict`` says.
+    """
+    one_search = isinstance(model, KNeighborsClassifier) and model.weights == "uniform" and model.tie_break == "smallest"
+    predicted, scores = [], []
+    at_once = max(1024, VALUES_AT_ONCE // len(model.classes_))
+    for start in range(0, len(X), at_once):
+        piece = X[start : start + at_once]
+        values = model.predict_proba(piece) if measure_of(model) == "probability" else model.decision_function(piece)
+        if values.ndim == 1:  # two classes: the second one's score alone
+            values = np.stack([-values, values], axis=1)
+        said = model.classes_[values.argmax(axis=1)] if one_search else model.predict(piece)
+        predicted.append(said)
+        scores.append(values[np.arange(len(piece)), np.searchsorted(model.classes_, said)])
+    return np.concatenate(predicted), np.concatenate(scores).astype(np.float64, copy=False)
 
 
 def mcnemar(right: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
@@ -102,3 +138,23 @@ def mcnemar(right: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
     only_other = int(np.count_nonzero(other & ~right))
     apart = only_first + only_other
     return only_first, only_other, float(binomtest(only_first, apart, 0.5).pvalue) if apart else 1.0
+
+
+#: a difference is significant if chance alone makes one so uneven less often than this, shared among the comparisons
+SIGNIFICANT_BELOW = 0.05
+
+
+def significant(pair: dict[str, Any], results: dict[str, Any]) -> bool:
+    """Whether a difference is more than chance would make, in any of this many comparisons (Bonferroni)."""
+    return bool(pair["p_value"] < SIGNIFICANT_BELOW / len(results["comparisons"]))
+
+
+def not_told_apart(results: dict[str, Any]) -> list[str]:
+    """The models that the one of fewest errors cannot be told apart from on these test rows."""
+    return [pair["other"] for pair in results.get("comparisons", ()) if not significant(pair, results)]
+
+
+def best_is_known(results: dict[str, Any]) -> bool:
+    """Whether the model of fewest errors may be called best: of several, it is told apart from at least one."""
+    compared = results.get("comparisons", ())
+    return bool(compared) and len(not_told_apart(results)) < len(compared)

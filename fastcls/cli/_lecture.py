@@ -30,17 +30,18 @@ def lecture(outcome: Outcome) -> list[dict[str, Any]]:
     found = []
     for name, sweep in outcome.sweeps.items():
         if name in outcome.models and len(sweep) > 1:
-            found.append(_penalty(name, sweep))
+            found += outcome.drawn(f"the penalty of {MODELS[name]}", _penalty, name, sweep)
     for name in LOSSES:
         if name in outcome.models:
-            found.append(_loss(outcome, name))
-    found.append(_curse(outcome))
+            found += outcome.drawn(f"the loss of {MODELS[name]} along a line", _loss, outcome, name)
+    found += outcome.drawn("the curse of dimensionality", _curse, outcome)
     data = outcome.dataset
     if data.image_shape is not None and data.image_shape[2] in (1, 3) and data.X.dtype == np.uint8:
         models = {MODELS[name]: outcome.models[name] for name in ("knn", *LOSSES) if name in outcome.models}
         if models:
-            found.append(_challenges(outcome, models))
-        found += _same_distance(outcome)
+            found += outcome.drawn("the challenges", _challenges, outcome, models)
+        for figures in outcome.drawn("equal distances", _same_distance, outcome):
+            found += figures
     return found
 
 

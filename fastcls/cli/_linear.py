@@ -26,7 +26,7 @@ GRADIENT_TOLERANCE = 1e-6
 CHECKED_ROWS = 32
 CHECK_WORK = 4_000_000_000
 
-#: the lecture's random search: its tries, the fewest of them, and multiply-adds (some 0.1 s) that need not be saved
+# The lecture's random search: its tries, the fewest of them, and multiply-adds (some 0.1 s) that need not be saved.
 MOST_TRIES, FEWEST_TRIES, FREE_WORK = 1000, 10, 2_000_000_000
 SCALE = 1e-4
 
@@ -64,11 +64,12 @@ def check_on_sample(
         If the gradient of training differs from the float64 one by more than rounding.
     """
     rng = np.random.default_rng(seed)
+    classes, y = np.unique(y, return_inverse=True)
     rows = np.sort(rng.choice(len(X), size=min(CHECKED_ROWS, len(X)), replace=False))
     sample = np.ascontiguousarray(X[rows])
     center, scale = center_and_scale(sample, center=True, scale=True)
     options: dict[str, Any] = {
-        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": int(y.max()) + 1,
+        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": len(classes),
         "center": center, "scale": scale, "penalize_intercept": False,
     }
     problem = LinearProblem(sample, y[rows], arithmetic="float64", **options)
@@ -76,7 +77,7 @@ def check_on_sample(
     own = check_arithmetic(LinearProblem(sample, y[rows], **options), W)
     if not own.agrees:
         raise GradientMismatch(f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, "
-                               f"while rounding explains {own.allowed:.1e}; nothing was written")
+                               f"while rounding explains {own.allowed:.1e}; it was not trained")
     n_checked = numbers_checked(len(X), X.shape[1], problem.n_classes) if n_checked is None else n_checked
     return check_gradient(problem, W, n_coordinates=n_checked, random_state=seed)
 
@@ -87,7 +88,7 @@ def require_correct(report: Any, name: str) -> float:
     if not error <= GRADIENT_TOLERANCE:
         beyond = f"relative error {error:.1e}, wanted at most {GRADIENT_TOLERANCE:.0e}"
         why = beyond if np.isfinite(error) else report.verdict
-        raise GradientMismatch(f"the gradient check of {name} failed: {why}; nothing was written")
+        raise GradientMismatch(f"the gradient check of {name} failed: {why}; it was not trained")
     return error
 
 
@@ -158,11 +159,12 @@ def search_randomly(X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) 
         Fitted by hand with the W found, so that it predicts and is saved like the others.
     found : the result of `fastcls.optim.random_search`
     """
-    problem = lecture_problem(X, y)
-    tries = random_tries(*X.shape, problem.n_classes)
+    classes, codes = np.unique(y, return_inverse=True)  # a class without training rows has no weights
+    problem = lecture_problem(X, codes, n_classes=len(classes))
+    tries = random_tries(*X.shape, len(classes))
     found = random_search(problem, tries=tries, scale=SCALE, random_state=seed, progress=report)
     model = MulticlassSVM()
-    model.classes_ = np.unique(y)
+    model.classes_ = classes
     model.n_features_in_ = X.shape[1]
     model.coef_, model.intercept_ = problem.to_raw(found.W)
     model.loss_history_ = np.asarray(found.best_values, dtype=np.float64)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -11,6 +12,10 @@ if TYPE_CHECKING:
 
     from fastcls.datasets import Dataset
     from fastcls.model_selection import KSelection
+
+    from ._failures import Failures
+
+T = TypeVar("T")
 
 
 @dataclass
@@ -40,6 +45,8 @@ class Outcome:
         How training and test rows were divided, for ``fastcls predict``; None if the data has its own test set.
     notes : list of str
         Lines to show.
+    failures : Failures or None
+        Where a figure that cannot be drawn is put down; None: its error is raised.
     """
 
     results: dict[str, Any]
@@ -52,3 +59,12 @@ class Outcome:
     neighbors: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None = None
     split: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    failures: Failures | None = None
+
+    def drawn(self, what: str, build: Callable[..., T], *arguments: Any) -> list[T]:
+        """What ``build(*arguments)`` returns, as a list of one; empty if that fails, which `failures` then holds."""
+        if self.failures is None:
+            return [build(*arguments)]
+        with self.failures.kept(f"drawing {what}"):
+            return [build(*arguments)]
+        return []

@@ -7,6 +7,7 @@ Protocols ask the test rows for every setting that they report (each k, each dra
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,26 @@ from ..datasets import Dataset
 from ..protocols import ProtocolTable
 from . import _course, _results
 from ._checks import PROBES, RunOptions
+from ._failures import Failures
 from ._progress import Progress
-from ._run import announce_data, load_data, results_head, test_part
+from ._run import announce_data, load_data, results_head, say_repeats, test_part
 
 
 def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     """Load, evaluate, write results.json into ``room``; returns what it says."""
     with progress.step("loading the data") as report:
-        dataset, split = load_data(options, report)
+        dataset, division = load_data(options, report)
     announce_data(dataset, progress)
+    division = replace(division, repeats=say_repeats(dataset, progress))
     begun = time.perf_counter()
-    table = evaluate(dataset, options, progress)
+    failures = Failures(progress)
+    table = evaluate(dataset, options, progress, failures)
     seconds = time.perf_counter() - begun
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows; a k chosen by them is no longer judged on unseen data")
     judged = evaluations(table)
-    results = results_head(dataset, split, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
+    results = results_head(dataset, division, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
+    results["failures"] = failures.found
     results["protocol"] = {
         "preset": options.preset, "columns": list(table.columns), "rows": list(table), "settings": table.settings,
         "seconds": seconds,
@@ -48,10 +53,10 @@ def evaluations(table: ProtocolTable) -> int:
     return sum(row.get("top1") is not None for row in table)
 
 
-def evaluate(dataset: Dataset, options: RunOptions, progress: Progress) -> ProtocolTable:
+def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ProtocolTable:
     """The preset's table."""
     if options.preset == "course":
-        return _course.evaluate(dataset, options.seed, progress)
+        return _course.evaluate(dataset, options.seed, progress, failures)
     assert options.preset is not None
     X_test, y_test = test_part(dataset)
     with progress.step(f"by the protocol of {options.preset}") as report:

@@ -16,12 +16,13 @@ from fastcls.display import _style
 
 from .._files import write_text
 from ._checks import MODELS
+from ._judge import SIGNIFICANT_BELOW, best_is_known, not_told_apart, significant
 from ._lecture import lecture
 from ._linear import GRADIENT_TOLERANCE
 from ._outcome import Outcome
 from ._sections import choices, errors, figures
-from ._table import best_model, setting, tied_with_best
-from ._words import listed, percent, seconds
+from ._table import best_model, leading, setting, tied_with_best, told_apart
+from ._words import count, listed, percent, seconds
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -31,9 +32,6 @@ SUMMARY_NOTE = (
     "training rows for SVM and softmax. The interval is that of the test accuracy, for rows drawn like these. The last "
     "line is what always naming the most frequent class of the training rows is worth."
 )
-
-#: a difference is called settled if chance alone makes one so uneven less often than this, shared among the comparisons
-SETTLED_BELOW = 0.05
 
 
 def write_report(outcome: Outcome, path: str | Path) -> None:
@@ -61,6 +59,8 @@ def context(outcome: Outcome) -> dict[str, Any]:
     results = outcome.results
     name = results["dataset"] or "data"
     versions = dict(results.get("versions") or {})
+    drawn = {"choices": choices(outcome), "figures": figures(outcome), "lecture": lecture(outcome),
+             "errors": errors(outcome)}  # before the failures are read
     return {
         "title": f"{name}: judged classifiers",
         "facts": facts(outcome),
@@ -71,10 +71,8 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "summary_note": SUMMARY_NOTE,
         "comparisons": comparisons(results),
         "comparisons_note": comparisons_note(results),
-        "choices": choices(outcome),
-        "figures": figures(outcome),
-        "lecture": lecture(outcome),
-        "errors": errors(outcome),
+        **drawn,
+        "failures": [f"{one['step']}: {one['error']}" for one in (outcome.failures.found if outcome.failures else ())],
         "gradients": gradients(results),
         "test_use": test_use(results),
         "environment": pairs(results.get("environment") or {}),
@@ -93,16 +91,19 @@ def interval(entry: dict[str, Any]) -> str:
 def facts(outcome: Outcome) -> str:
     """One line on the data."""
     results, shape = outcome.results, outcome.dataset.image_shape
-    own = {"own": "the data's own", "split": "set aside, stratified by class"}[results["test_set"]]
-    parts = [f"{results['n_train']:,} training rows", f"{results['n_test']:,} test rows ({own})"]
+    if results["test_set"] == "own":
+        own = "the data's own"
+    else:
+        own = "set aside, stratified by class" if results.get("stratified", True) else "set aside at random, not stratified"
+    parts = [count(results["n_train"], "training row"), f"{count(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
-        parts.append(f"part of the data: at most {results['limit']:,} rows of each (--limit)")
+        parts.append(f"part of the data: at most {count(results['limit'], 'row')} of each (--limit)")
     if shape is None:
-        parts.append(f"{results['n_features']:,} features")
+        parts.append(count(results["n_features"], "feature"))
     else:
         colours = {1: "grey", 3: "colour"}.get(shape[2], f"{shape[2]} channels")
         parts.append(f"images of {shape[0]} × {shape[1]} pixels, {colours}")
-    parts.append(f"{results['n_classes']:,} classes")
+    parts.append(count(results["n_classes"], "class"))
     parts.append(f"seed {results['seed']}")
     return " · ".join(parts)
 
@@ -110,55 +111,53 @@ def facts(outcome: Outcome) -> str:
 def verdict(results: dict[str, Any]) -> dict[str, str]:
     """The best model in a sentence (or those that tie), and what that is worth."""
     if not results["models"]:
-        return {"verdict": "No model was run.", "verdict_note": ""}
+        return {"verdict": "No model was evaluated.", "verdict_note": ""}
     best = best_model(results)
     entry = results["models"][best]
     names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
-    of = "Best: " if len(names) == 1 else "Best, with equally many errors: "
     if len(results["models"]) == 1:
         of = ""
+    elif best_is_known(results):
+        of = "Best: " if len(names) == 1 else "Best, with equally many errors: "
+    else:
+        of = f"{told_apart(results)} Fewest errors: "
     sentence = (
-        f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {results['n_test']:,} test rows right "
-        f"(95 % interval {interval(entry)}; {entry['test_errors']:,} error{'s' * (entry['test_errors'] != 1)})."
+        f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {count(results['n_test'], 'test row')} right "
+        f"(95 % interval {interval(entry)}; {count(entry['test_errors'], 'error')})."
     )
     said = []
-    majority = results["baseline"]
-    if entry["test_errors"] >= majority["test_errors"]:
+    majority = results.get("baseline")
+    if majority and entry["test_errors"] >= majority["test_errors"]:
         said.append("No model does better than always naming the most frequent class.")
-    if near := [MODELS[pair["other"]] for pair in results["comparisons"] if not settled(pair, results)]:
-        said.append(f"On these test rows {listed([MODELS[best], *near])} cannot be told apart: chance too makes differences "
-                    "so small (McNemar's exact test, below).")
+    if best_is_known(results) and (near := not_told_apart(results)):
+        said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
+                    "too makes differences so small (McNemar's exact test, below).")
     return {"verdict": sentence, "verdict_note": " ".join(said)}
-
-
-def settled(pair: dict[str, Any], results: dict[str, Any]) -> bool:
-    """Whether a difference is more than chance would make, in any of this many comparisons (Bonferroni)."""
-    return bool(pair["p_value"] < SETTLED_BELOW / len(results["comparisons"]))
 
 
 def comparisons(results: dict[str, Any]) -> list[list[str]]:
     """One row a comparison of the best model with another: names, rows that only one gets right, p, what that says."""
     rows = []
-    for pair in results["comparisons"]:
+    for pair in results.get("comparisons", ()):
         p = pair["p_value"]
         rows.append([
             f"{MODELS[pair['model']]} and {MODELS[pair['other']]}",
             f"{pair['only_model_right']:,}",
             f"{pair['only_other_right']:,}",
             "< 0.0001" if p < 1e-4 else f"{p:.2g}",
-            "settled" if settled(pair, results) else "not settled",
+            "significant" if significant(pair, results) else "not significant",
         ])
     return rows
 
 
 def comparisons_note(results: dict[str, Any]) -> str:
     """How the comparisons were made."""
-    n = len(results["comparisons"])
-    each = f" in {n} comparisons ({SETTLED_BELOW} / {n} each)" if n > 1 else ""
+    n = len(results.get("comparisons", ()))
+    each = f" in {n} comparisons ({SIGNIFICANT_BELOW} / {n} each)" if n > 1 else ""
     return (
         "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "
-        f"chance alone would divide the other rows at least so unevenly; settled: below {SETTLED_BELOW}{each}. The best was "
-        "picked by these very rows, which makes p look a little smaller than it is."
+        f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The "
+        "best was picked by these very rows, which makes p look a little smaller than it is."
     )
 
 
@@ -175,9 +174,9 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
     if not results["models"]:
         return []
     best = [best_model(results), *tied_with_best(results)]
-    tag = "best on the test set" if len(best) == 1 else "fewest errors"
-    if len(results["models"]) == 1:
-        tag = ""  # best of one is no distinction
+    tag = "best on the test set" if len(leading(results)) == 1 else "fewest errors"
+    if len(results["models"]) == 1 or not best_is_known(results):
+        tag = ""  # best of one is no distinction, and nor is one by chance
     rows = []
     for name, entry in results["models"].items():
         validation = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
@@ -185,7 +184,8 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
                  seconds(entry.get("fit_seconds")), seconds(entry.get("predict_seconds"))]  # fmt: skip
         chosen = tag if name in best else ""
         rows.append({"name": MODELS[name], "setting": setting(entry), "cells": cells, "tag": chosen, "soft": False})
-    majority = results["baseline"]
+    if not (majority := results.get("baseline")):
+        return rows
     cells = ["–", *_judged(majority, results["n_test"]), "–", "–"]
     always = f"always {_style.shorten(majority['class_name'], 24)}"
     rows.append({"name": "most frequent class", "setting": always, "cells": cells, "tag": "", "soft": True})
@@ -222,9 +222,9 @@ def test_use(results: dict[str, Any]) -> str:
     if models == 1:
         return f"The test set was asked {times}, after every choice was made."
     return (
-        f"The test set was asked {times}: once for each of the {models} models, after every choice was made. Calling "
-        "the best of them best is itself a small look at the test set: judge it on new data before relying on its last "
-        "digit."
+        f"The test set was used {times}: once for each of the {models} models, after every choice was made."
+        + (" Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying "
+           "on its last digit." if best_is_known(results) else "")
     )
 
 

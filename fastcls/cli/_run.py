@@ -1,22 +1,22 @@
 """``fastcls run``: from a data set to judged classifiers, one plain function a step.
 
 load -> train and test rows -> k-NN (cross-validation of k and metric), random search, SVM, softmax (gradient check,
-sweep of alpha) -> each judged once on the test set -> results.json, report.html, models/. Nothing below sees the
-test labels but `TestSet.judge`.
+sweep of alpha) -> each evaluated once on the test set -> results.json, predictions.csv, report.html, models/. Only
+`TestSet.judge` sees the test labels before that. A step that fails is one line, and the results of the others are kept.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from .._files import write_text
-from .._shown import shown
+from .._shown import shown, shown_list
 from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
@@ -24,13 +24,17 @@ from ..neighbors import KNeighborsClassifier
 from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
 from ._estimate import estimate_seconds
+from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
-from ._judge import TestSet, Verdict, mcnemar
+from ._judge import TestSet, Verdict, best_is_known, mcnemar, not_told_apart
 from ._outcome import Outcome
+from ._predictions import write_predictions, wrong_rows
 from ._progress import Progress, Report
-from ._split import divide
+from ._repeats import count_repeats, repeats_note
+from ._split import Division
 from ._table import best_model
 from ._text import about
+from ._words import count
 
 #: a run estimated longer than this is told of --limit
 LONG_SECONDS = 600
@@ -66,6 +70,8 @@ def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Fini
     """Do the whole job (`work`, unless another is given); the folder appears at the end or not at all."""
     target = options.out if options.out is not None else default_folder(options.data)
     folder = OutputFolder(target, force=options.force, data=options.data)
+    if options.out is None and target.parent != Path():
+        progress.line(f"the results will be in {target}, outside the data")
     try:
         with folder as room, progress.library_as_notes():
             results = (job or work)(options, room, progress)
@@ -83,31 +89,47 @@ def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Fini
 def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     """Everything between the making of the folder and its move to its place; returns what results.json says."""
     with progress.step("loading the data") as report:
-        dataset, split = load_data(options, report)
+        dataset, division = load_data(options, report)
+    announce_data(dataset, progress)
+    division = replace(division, repeats=say_repeats(dataset, progress))
     announce(dataset, options, progress)
     X, y = dataset.X, dataset.y
     test = TestSet(*test_part(dataset))
 
-    trained = {name: TRAINERS[name](X, y, options, progress) for name in options.models}
-    verdicts = judge_all(test, trained, progress)
-    results = collect(dataset, split, options, trained, verdicts, test, progress.notes)
-    outcome = make_outcome(dataset, split, results, trained, verdicts, progress.notes)
-    write_all(outcome, trained, room, progress)
+    failures = Failures(progress)
+    trained = train_all(X, y, options, progress, failures)
+    verdicts: dict[str, Verdict] = {}
+    with failures.kept("evaluating the models"):
+        judge_all(test, trained, progress, failures, verdicts)
+    results = results_head(dataset, division, options, len(test), progress.notes, evaluations=test.evaluations.total())
+    results["not_evaluated"] = {name: _results.as_plain(one.entry) for name, one in trained.items()}
+    with failures.kept("collecting the results"):
+        results = collect(dataset, division, options, trained, verdicts, test, progress.notes, failures)
+    outcome = Outcome(results, dataset, split=division.split, notes=list(progress.notes), failures=failures)
+    if results["models"]:
+        with failures.kept("preparing the report"):
+            outcome = make_outcome(dataset, division, results, trained, verdicts, progress.notes, failures)
+    with failures.kept("writing predictions.csv"):
+        write_predictions(dataset, division, verdicts, room / "predictions.csv")
+    write_all(outcome, trained, room, progress, failures)
     return results
 
 
-def load_data(options: RunOptions, report: Report) -> tuple[Dataset, dict[str, Any] | None]:
-    """The data with a test set, and how it was divided if it had none. What cannot be used is refused here."""
-    whole = _data.load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
-    dataset, split = divide(whole, seed=options.seed, limit=options.limit)
+def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
+    """The data with a test set, and how it was divided. What cannot be used is refused here."""
+    dataset, division = _data.load_divided(options, report)
     if len(np.unique(dataset.y)) < 2:
         only = shown(dataset.class_names[dataset.y[0]])
         raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
                          "a second class folder)")
+    if options.preset is None and np.bincount(dataset.y).max() < 2:
+        larger = ", or a larger --limit" if options.limit else ""
+        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no "
+                         f"setting can be chosen on them: give at least two rows of a class{larger}")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
-    return dataset, split
+    return dataset, division
 
 
 def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
@@ -127,17 +149,39 @@ def test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 
 
 def announce_data(dataset: Dataset, progress: Progress) -> None:
-    """Say what the data is."""
+    """Say what the data is, and what the division into training and test rows lacks."""
     shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
-    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {len(test_part(dataset)[1]):,} test rows, "
-                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names):,} classes")
+    y_test = test_part(dataset)[1]
+    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {count(len(y_test), 'test row')}, "
+                  f"{count(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
+                  f"{count(len(dataset.class_names), 'class')}")
+    names = np.array(dataset.class_names, dtype=object)
+    in_training, in_test = (np.bincount(codes, minlength=len(names)) for codes in (dataset.y, y_test))
+    for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
+        if lacking.any():
+            note = f"{lacking.sum():,} of {count(len(names), 'class')} have no {part} rows: {shown_list(names[lacking])}"
+            if part == "training" and (lost := int(in_test[lacking].sum())):
+                note += f"; no model can name them, so {count(lost, 'test row')} of theirs will be wrong"
+            progress.note(note)
+
+
+def say_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
+    """Count the test rows that equal a training row, and say so where there are any."""
+    with progress.step("looking for test rows that equal a training row"):
+        repeats = count_repeats(dataset.X, dataset.y, *test_part(dataset))
+    if note := repeats_note(dataset, repeats):
+        progress.note(note)
+    return repeats
 
 
 def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
-    """Say what the data is and how long the run will take."""
-    announce_data(dataset, progress)
-    with progress.step("estimating the time"):
-        seconds = estimate_seconds(dataset, options)
+    """Say how long the run will take."""
+    try:
+        with progress.step("estimating the time"):
+            seconds = estimate_seconds(dataset, options)
+    except Exception as error:  # the run itself may well succeed
+        progress.note(f"how long this will take is not known: {described(error)}")
+        return
     shorter = options.limit is None and seconds > LONG_SECONDS
     hint = "; for a first look on part of the rows: --limit 5000" if shorter else ""
     progress.line(f"this will take {about(seconds)}{hint}")
@@ -179,7 +223,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
 def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
     """The best of many random W."""
     begun = time.perf_counter()
-    tries = _linear.random_tries(*X.shape, int(y.max()) + 1)
+    tries = _linear.random_tries(*X.shape, len(np.unique(y)))
     if tries < _linear.MOST_TRIES:
         progress.note(f"random search: {tries:,} tries in place of the lecture's {_linear.MOST_TRIES:,}, so that they are "
                       "at most a tenth of the run")
@@ -220,20 +264,35 @@ TRAINERS: dict[str, Callable[..., Trained]] = {
 }
 
 
+def train_all(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress,
+              failures: Failures) -> dict[str, Trained]:
+    """Every model that can be trained. If none can, the first error is raised: there is nothing to keep."""
+    if len(options.models) == 1:
+        (name,) = options.models
+        return {name: TRAINERS[name](X, y, options, progress)}
+    trained = {}
+    for name in options.models:
+        with failures.kept(f"training {MODELS[name]}", name):
+            trained[name] = TRAINERS[name](X, y, options, progress)
+    if not trained:
+        raise failures.errors[0]
+    return trained
+
+
 # judging, collecting, writing ---------------------------------------------------------------------------------------
 
 
-def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress) -> dict[str, Verdict]:
-    """Each model's verdict; the only call of `TestSet.judge`."""
-    verdicts = {}
+def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress, failures: Failures,
+              verdicts: dict[str, Verdict]) -> None:
+    """Put each model's verdict into `verdicts`; the only call of `TestSet.judge`."""
     for name, one in trained.items():
-        with progress.step(f"{MODELS[name]}: judged on {len(test):,} test rows"):
+        title = f"{MODELS[name]}: evaluated on {count(len(test), 'test row')}"
+        with failures.kept(f"evaluating {MODELS[name]}", name), progress.step(title):
             verdicts[name] = test.judge(name, one.model)
-    return verdicts
 
 
-def collect(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions, trained: dict[str, Trained],
-            verdicts: dict[str, Verdict], test: TestSet, notes: list[str]) -> dict[str, Any]:
+def collect(dataset: Dataset, division: Division, options: RunOptions, trained: dict[str, Trained],
+            verdicts: dict[str, Verdict], test: TestSet, notes: list[str], failures: Failures) -> dict[str, Any]:
     """What results.json says."""
     models = {
         name: {
@@ -244,18 +303,26 @@ def collect(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions,
             "test_evaluations": test.evaluations[name],
             "predict_seconds": verdicts[name].seconds,
         }
-        for name, one in trained.items()
+        for name, one in trained.items() if name in verdicts
     }
-    results = results_head(dataset, split, options, len(test), notes, evaluations=test.evaluations.total()) | {
+    results = results_head(dataset, division, options, len(test), notes, evaluations=test.evaluations.total()) | {
         "models": models,
+        "not_evaluated": {name: one.entry for name, one in trained.items() if name not in verdicts},
         "baseline": baseline(dataset, test),
-        "comparisons": comparisons(verdicts, best_model({"models": models})),
+        "comparisons": [],
     }
+    if models:
+        with failures.kept("comparing the models"):
+            results["comparisons"] = comparisons(verdicts, best_model(results))
+        results |= {"fewest_errors": best_model(results), "not_told_apart": not_told_apart(results),
+                    "best": best_model(results) if best_is_known(results) else None}
+    with failures.kept("listing the wrong test rows"):
+        results["wrong"] = {name: wrong_rows(dataset, division, verdict) for name, verdict in verdicts.items()}
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
 
 
-def results_head(dataset: Dataset, split: dict[str, Any] | None, options: RunOptions, n_test: int, notes: list[str], *,
+def results_head(dataset: Dataset, division: Division, options: RunOptions, n_test: int, notes: list[str], *,
                  evaluations: int) -> dict[str, Any]:
     """What results.json says whatever was done with the data; no model yet."""
     return {
@@ -267,14 +334,18 @@ def results_head(dataset: Dataset, split: dict[str, Any] | None, options: RunOpt
         "n_classes": len(dataset.class_names),
         "class_names": list(dataset.class_names),
         "image_shape": dataset.image_shape,
-        "test_set": "own" if split is None else "split",
+        "test_set": "own" if division.split is None else "split",
+        "stratified": division.stratified,
         "limit": options.limit,
         "seed": options.seed,
         "command": options.command,
         "versions": _results.versions(),
         "environment": _results.environment(),
         "test_evaluations": evaluations,
+        "repeats": division.repeats,
+        "unreadable": [{"path": path, "error": why} for path, why in dataset.unreadable],
         "models": {},
+        "failures": [],
         "notes": list(notes),
     }
 
@@ -302,11 +373,16 @@ def comparisons(verdicts: dict[str, Verdict], best: str) -> list[dict[str, Any]]
     return found
 
 
-def make_outcome(dataset: Dataset, split: dict[str, Any] | None, results: dict[str, Any], trained: dict[str, Trained],
-                 verdicts: dict[str, Verdict], notes: list[str]) -> Outcome:
-    """What the report draws from."""
+def make_outcome(dataset: Dataset, division: Division, results: dict[str, Any], trained: dict[str, Trained],
+                 verdicts: dict[str, Verdict], notes: list[str], failures: Failures) -> Outcome:
+    """What the report draws from: the models that were evaluated."""
+    trained = {name: one for name, one in trained.items() if name in verdicts}
     found = trained["random_search"].extras["found"] if "random_search" in trained else None
     knn = trained.get("knn")
+    neighbors = None
+    if knn is not None:
+        with failures.kept("finding the neighbours to show"):
+            neighbors = shown_neighbors(knn.model, dataset, verdicts["knn"].predicted)
     return Outcome(
         results=results,
         dataset=dataset,
@@ -315,9 +391,10 @@ def make_outcome(dataset: Dataset, split: dict[str, Any] | None, results: dict[s
         selection=None if knn is None else knn.extras["selection"],
         sweeps={name: one.extras["sweep"] for name, one in trained.items() if "sweep" in one.extras},
         random_search_best=None if found is None else np.asarray(found.best_values),
-        neighbors=None if knn is None else shown_neighbors(knn.model, dataset, verdicts["knn"].predicted),
-        split=split,
+        neighbors=neighbors,
+        split=division.split,
         notes=list(notes),
+        failures=failures,
     )
 
 
@@ -331,28 +408,34 @@ def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tupl
 
 def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
     """What travels with a saved model: enough to prepare new images as these were, to name their classes, and to know
-    the rows it was judged on."""
+    the rows it was evaluated on."""
     dataset, results = outcome.dataset, outcome.results
-    entry = results["models"][name]
     return {
         "preprocessing": dict(dataset.preprocessing),
         "class_names": list(dataset.class_names),
         "image_shape": None if dataset.image_shape is None else list(dataset.image_shape),
         "dataset": dataset.name,
         "model": name,
-        "test_accuracy": entry["test_accuracy"],
+        "test_accuracy": results["models"].get(name, {}).get("test_accuracy"),
         "command": results["command"],
         "split": outcome.split,
+        "largest_value": max(abs(float(dataset.X.min())), abs(float(dataset.X.max()))),
     }
 
 
-def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progress: Progress) -> None:
-    """results.json, the models and the report, into ``room``."""
+def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progress: Progress, failures: Failures) -> None:
+    """The models, the report and results.json, into ``room``; what cannot be written does not keep the rest from it."""
     from ._report import write_report
 
     (room / "models").mkdir()
     for name, one in trained.items():
-        one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
-    with progress.step("drawing the report"):
+        with failures.kept(f"saving {MODELS[name]}", name):
+            one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
+    with failures.kept("writing the report"), progress.step("drawing the report"):
         write_report(outcome, room / "report.html")
-    write_text(_results.as_json(outcome.results), room / "results.json", "the results")
+    outcome.results["failures"] = list(failures.found)
+    with failures.kept("writing results.json"):
+        write_text(_results.as_json(outcome.results), room / "results.json", "the results")
+    if not any(path.is_file() for path in room.rglob("*")):
+        raise failures.errors[-1]
+    outcome.results["failures"] = list(failures.found)

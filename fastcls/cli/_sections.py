@@ -17,10 +17,11 @@ from ._checks import MODELS
 from ._figures import draw, png
 from ._outcome import Outcome
 from ._table import best_model
-from ._words import percent, seconds
+from ._words import count, percent, seconds
 
 SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
+SHOWN_WRONG = 20
 #: what is shown of a sweep, and as what
 SWEEP_COLUMNS = {
     "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss",
@@ -32,12 +33,13 @@ def choices(outcome: Outcome) -> list[dict[str, Any]]:
     models = outcome.results["models"]
     found = []
     if outcome.selection is not None and "knn" in models:
-        found.append(_choice_of_k(outcome))
+        found += outcome.drawn("how k was chosen", _choice_of_k, outcome)
     if outcome.random_search_best is not None and "random_search" in models:
-        found.append(_choice_of_w(outcome.random_search_best, models["random_search"]))
+        found += outcome.drawn("how W was chosen", _choice_of_w, outcome)
     for name, sweep in outcome.sweeps.items():
         if name in models and sweep:
-            found.append(_choice_of_alpha(name, sweep, models[name].get("validation_rows")))
+            found += outcome.drawn(f"how alpha of {MODELS[name]} was chosen", _choice_of_alpha, name, sweep,
+                                   models[name].get("validation_rows"))
     return found
 
 
@@ -47,7 +49,8 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
     alone = selection.n_left_out
-    folds = f"{selection.fold_accuracy[metric].shape[1]} folds" if alone is None else f"{alone:,} rows, each left out once"
+    n_folds = selection.fold_accuracy[metric].shape[1]
+    folds = f"{n_folds} folds" if alone is None else f"{count(alone, 'row')}, each left out once"
     deviation = "standard deviation over the folds" if alone is None else "standard error"
     spread = std[where] / (alone or 1) ** 0.5
     tried = len(ks) * len(selection.metrics)
@@ -69,13 +72,19 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
                          f"within that {deviation.split(' over')[0].split()[-1]}.")
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figures": [], "rows": [], "columns": []}
-    figure = {
+    figures = outcome.drawn("accuracy against k", _k_figure, selection)
+    if not alone:
+        figures += outcome.drawn("the folds", _folds_figure, outcome, selection.fold_accuracy[metric][where])
+    return {"name": MODELS["knn"], "sentence": sentence, "figures": figures, "rows": [], "columns": []}
+
+
+def _k_figure(selection: Any) -> dict[str, Any]:
+    return {
         "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
         "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them."
-        if alone is None else "Every training row is named by its neighbours among the others; bars: one standard error.",
+        if selection.n_left_out is None else
+        "Every training row is named by its neighbours among the others; bars: one standard error.",
     }
-    figures = [figure] if alone else [figure, _folds_figure(outcome, selection.fold_accuracy[metric][where])]
-    return {"name": MODELS["knn"], "sentence": sentence, "figures": figures, "rows": [], "columns": []}
 
 
 def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
@@ -90,23 +99,28 @@ def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _choice_of_w(best: np.ndarray, entry: dict[str, Any]) -> dict[str, Any]:
-    name = MODELS["random_search"]
+def _choice_of_w(outcome: Outcome) -> dict[str, Any]:
+    best, entry = outcome.random_search_best, outcome.results["models"]["random_search"]
+    assert best is not None
     first, last = _style.apart(float(best[0]), float(entry["best_loss"]))
     sentence = (
         f"{entry['tries']:,} random W were tried and the one of smallest loss on the training rows was kept: "
         f"{last}, after {first} at the first try."
     )
+    figures = outcome.drawn("the loss of random search", _w_figure, best)
+    return {"name": MODELS["random_search"], "sentence": sentence, "rows": [], "columns": [], "figures": figures}
+
+
+def _w_figure(best: np.ndarray) -> dict[str, Any]:
     svg = draw(lambda: display.LossHistoryDisplay.from_best_values(best).plot(), "best loss so far of random search")
-    return {"name": name, "sentence": sentence, "rows": [], "columns": [],
-            "figures": [{"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}]}  # fmt: skip
+    return {"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}
 
 
 def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    rows_held = f"{n_rows:,} held-out training rows" if n_rows else "held-out training rows"
+    rows_held = count(n_rows, "held-out training row") if n_rows else "held-out training rows"
     sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on {rows_held}"
     if chosen is not None:
         right = percent(chosen["validation_accuracy"])
@@ -135,11 +149,13 @@ def figures(outcome: Outcome) -> list[dict[str, Any]]:
     found = []
     if outcome.dataset.image_shape is not None:
         if outcome.neighbors is not None and "knn" in outcome.models:
-            found.append(_neighbors_figure(outcome))
-        found += [_templates_figure(outcome, name) for name in MODELS if name in outcome.models and name != "knn"]
+            found += outcome.drawn("nearest training images", _neighbors_figure, outcome)
+        for name in MODELS:
+            if name in outcome.models and name != "knn":
+                found += outcome.drawn(f"templates of {MODELS[name]}", _templates_figure, outcome, name)
     for name in ("svm", "softmax"):
         if getattr(outcome.models.get(name), "loss_history_", None) is not None:
-            found.append(_loss_figure(outcome, name))
+            found += outcome.drawn(f"the loss of {MODELS[name]}", _loss_figure, outcome, name)
     return found
 
 
@@ -197,28 +213,39 @@ def errors(outcome: Outcome) -> list[dict[str, Any]]:
     results = outcome.results
     present = [name for name in results["models"] if name in outcome.predictions]
     present.sort(key=lambda name: (name != best_model(results), results["models"][name]["test_errors"]))
-    return [_errors_of(outcome, name) for name in present]
+    return [item for name in present for item in outcome.drawn(f"errors of {MODELS[name]}", _errors_of, outcome, name)]
 
 
 def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     data = outcome.dataset
     truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
     wrong = int(np.count_nonzero(truth != said))
-    counted = f"{wrong:,} of {len(truth):,} test rows wrong" if wrong else f"all {len(truth):,} test rows right"
+    rows = count(len(truth), "test row")
+    counted = f"{wrong:,} of {rows} wrong" if wrong else f"all {rows} right"
     with_images = data.image_shape is not None
     table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
-    figure = None
-    if wrong:
-        title = f"{MODELS[name]}: which classes are taken for which"
-        figure = {
-            "svg": draw(
-                lambda: display.plot_confusion(truth, said, class_names=data.class_names, title=title),
-                f"confusion matrix of {MODELS[name]}",
-            ),
-            "wide": len(data.class_names) > display.MOST_NUMBERED,
-            "caption": "Rows are true classes. The diagonal is right; everything beside it is an error.",
-        }
-    return {"name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images}
+    drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
+    figure = drawn[0] if drawn else None
+    listed = outcome.results.get("wrong", {}).get(name, [])
+    shown = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
+    more = wrong - len(shown)
+    return {
+        "name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images,
+        "rows": shown, "row_name": "file" if listed and "path" in listed[0] else "test row",
+        "more": f"{count(more, 'more wrong row')} in predictions.csv" if more else "",
+    }  # fmt: skip
+
+
+def _confusion_figure(data: Any, name: str, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+    title = f"{MODELS[name]}: which classes are taken for which"
+    return {
+        "svg": draw(
+            lambda: display.plot_confusion(truth, said, class_names=data.class_names, title=title),
+            f"confusion matrix of {MODELS[name]}",
+        ),
+        "wide": len(data.class_names) > display.MOST_NUMBERED,
+        "caption": "Rows are true classes. The diagonal is right; everything off it is an error.",
+    }
 
 
 def worst_pairs(truth: np.ndarray, said: np.ndarray) -> list[tuple[int, int, int]]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import stat
 import zlib
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .. import datasets
+from .._validation import InputError
 from ..datasets import Dataset
+from ..datasets._listing import Listing, Part, relative_names
+from ..datasets._split import _can_stratify
 
 #: the part of the rows that is set aside for judging, where the data has no test set of its own
 TEST_SIZE = 0.2
@@ -17,23 +24,53 @@ TEST_SIZE = 0.2
 #: rows that the fingerprint looks at
 FINGERPRINT_ROWS = 256
 
+#: bytes of an image that the fingerprint of a folder looks at
+FINGERPRINT_BYTES = 1 << 16
 
-def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, dict[str, Any] | None]:
-    """The data with a test set (its own, or a stratified fifth of its rows), each part cut to ``limit`` rows.
 
-    Returns
-    -------
-    dataset : Dataset
+@dataclass(frozen=True)
+class Division:
+    """How training and test rows of a run were divided.
+
+    Attributes
+    ----------
     split : dict or None
         Which rows of the data became the test set, as JSON-able values for `held_out`; None if it has its own.
+    stratified : bool
+        Whether every class has its share of each part (classes of a single row stay in training).
+    test_rows : ndarray of int64, shape (n_test,)
+        Number of each test row, from 0: in the data, or in the data's own test set.
+    repeats : dict
+        What `fastcls.cli._repeats.count_repeats` has found.
     """
-    if dataset.X_test is not None:
-        return _limited(dataset, limit, seed), None
-    numbers = np.arange(len(dataset.X), dtype=np.float64)[:, None]  # each row's number in place of its features
-    parts = datasets.train_test_split(replace(dataset, X=numbers, image_shape=None), test_size=TEST_SIZE, seed=seed)
-    parts = _limited(parts, limit, seed)
+
+    split: dict[str, Any] | None
+    stratified: bool
+    test_rows: np.ndarray
+    repeats: dict[str, int] = field(default_factory=dict)
+
+
+def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, Division]:
+    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit``."""
+    own = dataset.X_test is not None
+    X_test = dataset.X_test if dataset.X_test is not None else dataset.X
+    # each row's number in place of its features
+    numbers = replace(dataset, X=_numbers(dataset.X), X_test=_numbers(X_test) if own else None, image_shape=None)
+    whole = numbers if own else datasets.train_test_split(numbers, test_size=TEST_SIZE, seed=seed)
+    parts = whole if limit is None else datasets.limit(whole, limit, seed=seed)
+    assert whole.X_test is not None
     assert parts.X_test is not None
-    train, test = (rows[:, 0].astype(np.int64) for rows in (parts.X, parts.X_test))
+    test = parts.X_test[:, 0].astype(np.int64)
+    assert whole.y_test is not None
+    stratified = ((own or can_stratify(dataset.y, len(whole.y_test))) and can_stratify(whole.y, len(whole.y) - len(parts.y))
+                  and can_stratify(whole.y_test, len(whole.y_test) - len(test)))
+    if own and parts is whole:
+        return dataset, Division(None, stratified, test)
+    train = parts.X[:, 0].astype(np.int64)
+    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=X_test[test], y_test=parts.y_test,
+                      files=parts.files, files_test=parts.files_test)
+    if own:
+        return divided, Division(None, stratified, test)
     split = {
         "seed": seed,
         "test_size": TEST_SIZE,
@@ -41,12 +78,17 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, 
         "fingerprint": fingerprint(dataset.X),
         "test_rows": test.tolist(),
     }
-    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=dataset.X[test], y_test=parts.y_test)
-    return divided, split
+    return divided, Division(split, stratified, test)
 
 
-def _limited(dataset: Dataset, limit: int | None, seed: int) -> Dataset:
-    return dataset if limit is None else datasets.limit(dataset, limit, seed=seed)
+def _numbers(X: np.ndarray) -> np.ndarray:
+    return np.arange(len(X), dtype=np.float64)[:, None]
+
+
+def can_stratify(before: np.ndarray, n_left: int) -> bool:
+    """Whether the classes kept their shares when `n_left` rows were taken out; those of a single row stayed in."""
+    counts = np.unique(before, return_counts=True)[1]
+    return n_left == 0 or _can_stratify(counts[counts > 1], n_left)
 
 
 def fingerprint(X: np.ndarray) -> str:
@@ -63,7 +105,84 @@ def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
     """Row numbers of the test set if ``X`` is the data that ``split`` (from a model file) divided; else None."""
     if not isinstance(split, dict) or split.get("n_rows") != len(X) or split.get("fingerprint") != fingerprint(X):
         return None
-    rows = split.get("test_rows")
-    if not isinstance(rows, list) or not rows or not all(type(row) is int and 0 <= row < len(X) for row in rows):
+    rows = _row_numbers(split, len(X))
+    return None if rows is None else np.array(rows, dtype=np.int64)
+
+
+def files_fingerprint(files: list[Path], root: Path) -> str:
+    """Digits that folders of images have in common with their copies: names and sizes of all files, bytes of 256 of them."""
+    found = hashlib.blake2b(digest_size=8)
+    read = set(np.linspace(0, len(files) - 1, min(len(files), FINGERPRINT_ROWS)).astype(np.int64).tolist())
+    for number, (file, name) in enumerate(zip(files, relative_names(files, root), strict=True)):
+        try:
+            known = file.stat()
+            whole = stat.S_ISREG(known.st_mode)
+            found.update(f"{name}\0{known.st_size if whole else -1}\0".encode())
+            if number in read and whole:
+                with file.open("rb") as content:
+                    found.update(content.read(FINGERPRINT_BYTES))
+        except OSError:  # the decoder will say what is wrong with it
+            found.update(f"{name}\0unreadable\0".encode())
+    return found.hexdigest()
+
+
+def held_out_files(split: Any, files: list[Path], root: Path) -> list[int] | None:
+    """Numbers of the test set's images if these are the files that ``split`` (from a model file) divided; else None."""
+    if not isinstance(split, dict) or split.get("n_rows") != len(files) or not isinstance(split.get("files"), str):
         return None
-    return np.array(rows, dtype=np.int64)
+    if split["files"] != files_fingerprint(files, root):
+        return None
+    return _row_numbers(split, len(files))
+
+
+def _row_numbers(split: dict[str, Any], n_rows: int) -> list[int] | None:
+    rows = split.get("test_rows")
+    if not isinstance(rows, list) or not rows or not all(type(row) is int and 0 <= row < n_rows for row in rows):
+        return None
+    return rows
+
+
+def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed: int,
+                  limit: int | None) -> tuple[Dataset, Division]:
+    """As `divide`, for a folder of images: the rows are chosen by the files alone, so only those that are kept are decoded.
+
+    ``load`` decodes the images of a listing. Without ``limit`` it gets all, in their own order, so that what it keeps of
+    them serves every seed.
+    """
+    root, (classes, files, codes), test = listing
+    numbers = np.arange(len(listing.files), dtype=np.float64)[:, None]
+    names = tuple(str(number) for number in range(len(classes)))
+    n = len(files)
+    every = Dataset(numbers[:n], np.array(codes), None if test is None else numbers[n:],
+                    None if test is None else np.array(test.codes), class_names=names)
+    parts, division = divide(every, seed=seed, limit=limit)
+    if division.split is not None:
+        split = {key: value for key, value in division.split.items() if key != "fingerprint"}
+        division = replace(division, split={**split, "files": files_fingerprint(files, root)})
+    assert parts.X_test is not None
+    rows = [part[:, 0].astype(np.int64).tolist() for part in (parts.X, parts.X_test)]
+    if limit is None and test is not None:
+        dataset = load(listing)
+    elif limit is None:
+        dataset = _divided(load(listing), *(relative_names([files[row] for row in part], root) for part in rows))
+    else:
+        every_file, every_code = listing.files, [*codes, *(test.codes if test else [])]
+        train, held = (Part(classes, [every_file[row] for row in part], [every_code[row] for row in part]) for part in rows)
+        dataset = load(Listing(root, train, held))
+    if dataset.unreadable:
+        readable = {*(dataset.files or ()), *(dataset.files_test or ())}
+        chosen = relative_names([listing.files[row] for row in rows[1]], root)
+        division = replace(division, test_rows=np.array([row for row, name in zip(division.test_rows, chosen, strict=True)
+                                                         if name in readable], dtype=np.int64))
+    return dataset, division
+
+
+def _divided(dataset: Dataset, train: tuple[str, ...], test: tuple[str, ...]) -> Dataset:
+    """The rows of these files as training and test rows, as far as they could be read."""
+    assert dataset.files is not None
+    row_of = {name: row for row, name in enumerate(dataset.files)}
+    first, second = ([row_of[name] for name in names if name in row_of] for names in (train, test))
+    if not first or not second:
+        raise InputError("the images that can be read are too few for a training and a test set: repair or add some")
+    return replace(dataset, X=dataset.X[first], y=dataset.y[first], X_test=dataset.X[second], y_test=dataset.y[second],
+                   files=tuple(dataset.files[row] for row in first), files_test=tuple(dataset.files[row] for row in second))

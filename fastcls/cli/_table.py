@@ -10,8 +10,9 @@ from fastcls.display._style import shorten
 from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word
+from ._judge import best_is_known, not_told_apart
 from ._text import markup, printable
-from ._words import listed
+from ._words import count, listed
 
 
 def best_model(results: dict[str, Any]) -> str:
@@ -26,6 +27,30 @@ def tied_with_best(results: dict[str, Any]) -> list[str]:
     """The other models that make as few test errors as the best one."""
     models, best = results["models"], best_model(results)
     return [name for name in models if name != best and models[name]["test_errors"] == models[best]["test_errors"]]
+
+
+def leading(results: dict[str, Any]) -> list[str]:
+    """The best model and those that cannot be told apart from it; none where no model can be called best."""
+    if not results["models"]:
+        return []
+    if len(results["models"]) == 1:
+        return list(results["models"])
+    return [best_model(results), *not_told_apart(results)] if best_is_known(results) else []
+
+
+def told_apart(results: dict[str, Any]) -> str:
+    """A sentence on the models that these test rows do not tell apart; empty if the best is told apart from all."""
+    models, rows = results["models"], count(results["n_test"], "test row")
+    if len(models) < 2:
+        return ""
+    if not results.get("comparisons"):
+        return "The models were not compared: none of them can be called best."
+    if not (near := not_told_apart(results)):
+        return ""
+    names = listed([MODELS[name] for name in (best_model(results), *near)])
+    named = names if best_is_known(results) or len(models) == 2 else f"The {len(models)} models"
+    few = "" if best_is_known(results) else ", and none of them can be called best"
+    return f"{named} cannot be told apart on {rows} (McNemar's exact test){few}."
 
 
 def setting(entry: dict[str, Any]) -> str:
@@ -44,22 +69,24 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
 
     console = Console(file=stream, highlight=False)
-    title = f"{markup(results['dataset'])}: {results['n_train']:,} training, {results['n_test']:,} test rows"
+    title = f"{markup(results['dataset'])}: {results['n_train']:,} training, {count(results['n_test'], 'test row')}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
                   padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
     table.add_column("chosen")
     for heading in ("valid. %", "test %", "95 % interval", "errors", "predict"):
         table.add_column(heading, justify="right", no_wrap=True)
-    best = [best_model(results), *tied_with_best(results)]
+    best = leading(results)
     for name, entry in results["models"].items():
         table.add_row(
             MODELS[name], setting(entry).replace(" = ", " "), _validation(entry), *_judged(entry),
             _seconds(entry["predict_seconds"]), style="bold" if name in best else None,
         )
-    majority = results["baseline"]
-    table.add_row("majority", markup(shorten(majority["class_name"], 13)), "-", *_judged(majority), "-", style="dim")
+    if majority := results.get("baseline"):
+        table.add_row("majority", markup(shorten(majority["class_name"], 13)), "-", *_judged(majority), "-", style="dim")
     console.print(table)
+    if said := told_apart(results):
+        console.print(said, style="dim")
 
 
 def _judged(entry: dict[str, Any]) -> tuple[str, str, str]:
@@ -82,17 +109,31 @@ def _seconds(seconds: float) -> str:
 
 def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
     """Exactly three: the report, the best model, the next command to type (it works when pasted)."""
+    report = folder / "report.html"
+    first = f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
+    saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
+    if results["models"]:
+        saved.sort(key=lambda name: name != best_model(results))
+    if not saved:
+        return [first, _best_line(results), f"Next: {printable(shlex.join(['fastcls', 'run', as_word(data)]))}"]
+    command = shlex.join(["fastcls", "predict", as_word(str(folder / "models" / f"{saved[0]}.safetensors")), as_word(data)])
+    return [first, _best_line(results), f"Next: {printable(command)}"]
+
+
+def _best_line(results: dict[str, Any]) -> str:
+    models = results["models"]
+    if not models:
+        return "Best model: none, no model was evaluated"
     best = best_model(results)
-    entry = results["models"][best]
-    model = folder / "models" / f"{best}.safetensors"
-    tied = tied_with_best(results)
-    equal = f", tied with {listed([MODELS[name] for name in tied])}" if tied else ""
-    command = shlex.join(["fastcls", "predict", as_word(str(model)), as_word(data)])
-    return [
-        f"Report: {printable(folder / 'report.html')}",
-        f"Best model: {MODELS[best]} ({setting(entry)}){equal}, test accuracy {100 * entry['test_accuracy']:.2f} %",
-        f"Next: {printable(command)}",
-    ]
+    near, accuracy = not_told_apart(results), f"test accuracy {100 * models[best]['test_accuracy']:.2f} %"
+    if len(models) == 1:
+        return f"Model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
+    if not best_is_known(results):
+        names = listed([MODELS[name] for name in models]) if len(models) == 2 else f"the {len(models)} models"
+        return f"Best model: none, {names} cannot be told apart on {count(results['n_test'], 'test row')}"
+    if near:
+        return f"Best model: {MODELS[best]} (not told apart from {listed([MODELS[name] for name in near])}), {accuracy}"
+    return f"Best model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
 
 
 def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
@@ -103,7 +144,7 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
 
     protocol = results["protocol"]
     title = (f"{markup(results['dataset'])} by the protocol of {protocol['preset']}: {results['n_train']:,} training, "
-             f"{results['n_test']:,} test rows")
+             f"{count(results['n_test'], 'test row')}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for column in protocol["columns"]:
         words = column in ("model", "setting", "metric")

@@ -25,11 +25,14 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
     _archive.py  a .tar.gz in memory, in one pass, bytes capped; paths and links refused
     _pickles.py  arrays out of a pickle, of which nothing is ever run
     _planes.py   channel planes to (h, w, c) rows, once
+    _listing.py  which files of a folder are images of which class, by names alone
     _cache.py    decoded images of a folder, kept as .npy
-    _image.py    one picture file -> one row; training images and new ones go the same way (prepare_image)
+    _image.py    one picture -> one row; training images and new ones go the same way (prepare_image)
+    _prepare.py  new images of any kind, one or many, to rows (prepare_images); models from fastcls run take them in predict
     _npy.py      the header of an .npy is read, and held against the bytes there are, before NumPy allocates
     _labels.py   labels of any kind -> codes and class names
-    _common.py   names from data are escaped before they are shown
+    _unknown.py  what to do with a path of no known layout, and with a name that is a slip of another
+    _common.py   paths checked; what a loader leaves out or changes is said once, and kept in Dataset.notes
 """
 
 from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz
@@ -42,6 +45,7 @@ from fastcls.datasets._hard import parity, ring, three_modes
 from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
+from fastcls.datasets._prepare import prepare_images
 from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
 from fastcls.datasets._zarr import load_zarr, zarr_parts
 
@@ -67,6 +71,7 @@ __all__ = [
     "load_zarr",
     "parity",
     "prepare_image",
+    "prepare_images",
     "ring",
     "three_modes",
     "train_test_split",

@@ -32,8 +32,8 @@ def first_names(path: Path, count: int) -> list[str]:
     return names
 
 
-def read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
-    """Return the contents of the wanted files of an archive by their base names.
+def read_archive(path: Path, wanted: Callable[[str], bool], others: list[str] | None = None) -> dict[str, bytes]:
+    """Return the contents of the wanted files of an archive by their base names; put those of the rest into `others`.
 
     Raises
     ------
@@ -45,6 +45,8 @@ def read_archive(path: Path, wanted: Callable[[str], bool]) -> dict[str, bytes]:
     for member, content in _members(path):
         name = PurePosixPath(member.name).name
         if not wanted(name):
+            if others is not None:
+                others.append(name)
             continue
         if name in found:
             raise InputError(f"{shown(path)} has {shown(name)} more than once; get the archive from its source again")

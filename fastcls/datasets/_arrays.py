@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Collection
@@ -12,7 +13,7 @@ import numpy as np
 
 from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, log, name_of, text_lines
+from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, settle_rows
@@ -29,6 +30,7 @@ _NPZ_KEYS = (
 _ENDINGS_OF_X = ("_f16", "_f32", "_X")
 
 
+@noting
 def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dataset:
     """Make a data set of arrays in memory, which are referenced, not copied, where their type and order allow.
 
@@ -79,6 +81,7 @@ def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "a
     return names
 
 
+@noting
 def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load an .npz file.
 
@@ -103,6 +106,8 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     there = npz_keys(file)
     names = _X, _y, _X_test, _y_test = _names_among(there, file, labels)
     extra = [key for key in ("class_names", "image_shape") if key in there]
+    note_left_out(name_of(file), [key for key in there if key not in {*names, *extra}], ", ".join(
+        key for key in (*names, *extra) if key in there))
     wanted_keys = [key for key in names if key in there and not (key == _y and labels is not None)]
     arrays = read_npz(file, [*wanted_keys, *extra], [(_X, _y), (_X_test, _y_test)])
     return _assemble(
@@ -116,6 +121,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     )
 
 
+@noting
 def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load rows from an .npy file as a memory map, with labels from `labels` or from the file beside it.
 
@@ -147,7 +153,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
                 f"{shown(file)} has no labels beside it (looked for {shown_list([c.name for c in candidates])}); "
                 "give labels=, a path or an array"
             )
-        log.info("labels of %s from %s", shown(file.name), shown(found.name))
+        note(f"labels of {shown(file.name)} from {shown(found.name)}", level=logging.INFO)
         labels = found
     class_file = next((c for c in _beside(file, "classes", ".txt") if c.is_file()), None)
     return _assemble(
@@ -163,6 +169,7 @@ def is_npy_folder(path: Path) -> bool:
     return (path / "X.npy").is_file()
 
 
+@noting
 def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load a folder of ``X.npy`` and ``y.npy`` [and ``X_test.npy``, ``y_test.npy``, ``classes.txt``], memory-mapped.
 
@@ -176,6 +183,9 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     if ("X_test" in there) != ("y_test" in there):
         raise InputError(f"{shown(folder)} has only one of X_test.npy and y_test.npy; wanted both or neither")
     tested = "X_test" in there
+    others = [entry.name for entry in entries(folder) if entry.name.endswith((".npy", ".npz"))
+              and entry.name.removesuffix(".npy") not in there]
+    note_left_out(name_of(folder), others, ", ".join(file.name for key, file in files.items() if key in there))
     return _assemble(
         read_npy(files["X"]),
         read_npy(files["y"]) if labels is None else _given_labels(labels),
@@ -239,7 +249,7 @@ def _as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int]
     if X.ndim == 2:
         return X, None
     if X.ndim == 4 and X.shape[3] not in (1, 3) and X.shape[1] in (1, 3):
-        log.info("%s: shape %s read as (n, channels, height, width)", what, X.shape)
+        note(f"{what}: shape {X.shape} read as (n, channels, height, width)", level=logging.INFO)
         X = X.transpose(0, 2, 3, 1)
     if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in (1, 3)):
         raise InputError(
@@ -248,7 +258,7 @@ def _as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int]
         )
     shape = (X.shape[1], X.shape[2], X.shape[3] if X.ndim == 4 else 1)
     if not X.flags.c_contiguous:
-        log.info("%s was copied once: pixels in (h, w, c) order are needed", what)
+        note(f"{what} was copied once: pixels in (h, w, c) order are needed", level=logging.INFO)
         X = np.ascontiguousarray(X)
     return X.reshape(len(X), math.prod(shape)), shape
 

@@ -17,9 +17,10 @@ import numpy as np
 from fastcls._shown import as_text, shown
 from fastcls._validation import InputError
 from fastcls.datasets._archive import first_names, is_archive, read_archive
-from fastcls.datasets._common import existing_path, file_size, log, name_of, text_lines
+from fastcls.datasets._common import entries, existing_path, file_size, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
+from fastcls.datasets._listing import is_system
 from fastcls.datasets._pickles import read_pickle
 from fastcls.datasets._planes import CHANNELS, PIXELS, fill_from_array, fill_from_file
 
@@ -50,6 +51,7 @@ class _Version(NamedTuple):
 
 
 _BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
+_ASIDE = frozenset(("readme.html", "file.txt~", "coarse_label_names.txt", "fine_label_names.txt"))
 _CIFAR10 = (
     _Version("cifar-10-batches-bin", tuple(f"{name}.bin" for name in _BATCHES), "test_batch.bin", ("labels",),
              ("batches.meta.txt",), (10,), False),
@@ -73,6 +75,7 @@ def is_cifar100(path: Path) -> bool:
     return _recognise(path, _CIFAR100, any_file=False) is not None
 
 
+@noting
 def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
     """Load CIFAR-10, binary or python version.
 
@@ -98,6 +101,7 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
     return _load(path, _CIFAR10, "labels", any_file=True)
 
 
+@noting
 def load_cifar100(path: str | os.PathLike[str], *, labels: str | None = None) -> Dataset:
     """Load CIFAR-100, binary or python version.
 
@@ -135,8 +139,7 @@ def _recognise(path: Path, versions: tuple[_Version, ...], *, any_file: bool) ->
 
 
 def _all_known(there: set[str], version: _Version) -> bool:
-    extra = {"readme.html", "file.txt~", "coarse_label_names.txt", "fine_label_names.txt"}
-    return there <= {*version.files, *version.meta_files, *extra}
+    return there <= {*version.files, *version.meta_files, *_ASIDE}
 
 
 def _is_whole(folder: Path, version: _Version) -> bool:
@@ -151,15 +154,20 @@ def _load(path: str | os.PathLike[str], versions: tuple[_Version, ...], kind: st
     if found is None:
         raise InputError(f"{shown(place)} has none of the files of {versions[0].folder}; wanted {wanted}")
     version, place = found
+    known = {*version.files, *version.meta_files}
+    others: list[str] = []
     if place.is_file():
-        members = read_archive(place, lambda name: name in {*version.files, *version.meta_files})
+        members = read_archive(place, lambda name: name in known, others)
         there = set(members)
     else:
+        others = [entry.name for entry in entries(place) if entry.name not in known]
         members = {}
         there = {name for name in (*version.files, *version.meta_files) if (place / name).is_file()}
     missing = [name for name in version.files if name not in there]
     if missing:
         raise InputError(f"{shown(place)} has no {', '.join(missing)}; wanted {wanted}")
+    others = [name for name in others if name not in _ASIDE and not is_system(name)]
+    note_left_out(name_of(place), others, f"{version.train[0]} ... {version.test}")
     column = next(i for i, head in enumerate(version.heads) if head.startswith(kind))
     source = _Source(place, version, members)
     X, y = source.read(version.train, column)
@@ -256,7 +264,7 @@ class _Source:
         if (file not in self.members) if self.members else not where.is_file():
             if n_classes == len(CLASS_NAMES):
                 return CLASS_NAMES
-            log.warning("%s is not there: classes are named by their numbers", shown(where))
+            note(f"{shown(where)} is not there: classes are named by their numbers")
             return tuple(map(str, range(n_classes)))
         if key:
             given = read_pickle(self._content(file), where).get(key)

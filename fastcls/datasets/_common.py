@@ -1,19 +1,85 @@
-"""What every loader needs: paths checked, small text files read."""
+"""What every loader needs: paths checked, small text files read, what is left out or changed said and noted."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import stat
+import unicodedata
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec
 
-from fastcls._shown import as_text, reason, shown
+from fastcls._shown import as_text, reason, shown, shown_list
 from fastcls._validation import InputError
+
+if TYPE_CHECKING:
+    from fastcls.datasets._dataset import Dataset
+
+P = ParamSpec("P")
 
 log = logging.getLogger("fastcls")
 
+#: what the loader at work has said so far
+_said: ContextVar[list[str] | None] = ContextVar("said", default=None)
+
 # A text file of class names is a few kilobytes; what is larger is some other file.
 _TEXT_BYTES = 1 << 20
+
+
+def note(text: str, *, level: int = logging.WARNING) -> None:
+    """Log one line about the data, and keep it for ``Dataset.notes``; each line once."""
+    said = _said.get()
+    if said is not None:
+        if text in said:
+            return
+        said.append(text)
+    log.log(level, "%s", text)
+
+
+def noting(loader: Callable[P, Dataset]) -> Callable[P, Dataset]:
+    """Give the data set of a loader the lines that were said while it was loaded."""
+
+    @functools.wraps(loader)
+    def load(*args: P.args, **options: P.kwargs) -> Dataset:
+        if _said.get() is not None:  # a loader within a loader
+            return loader(*args, **options)
+        said: list[str] = []
+        token = _said.set(said)
+        try:
+            dataset = loader(*args, **options)
+        finally:
+            _said.reset(token)
+        return replace(dataset, notes=(*dataset.notes, *said)) if said else dataset
+
+    return load
+
+
+def note_left_out(where: str, names: Iterable[str], read: str) -> None:
+    """Say which files or members were not read, and which are."""
+    names = list(names)
+    if names:
+        note(f"{where}: left out {shown_list(names)}; only {read} are read")
+
+
+def note_look_alikes(names: Iterable[str], where: str) -> None:
+    """Say which class names a reader cannot tell apart, or differ in case alone."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(looks_of(name).casefold(), []).append(name)
+    for group in groups.values():
+        if len(group) > 1:
+            why = "look alike (their characters differ)" if len(set(map(looks_of, group))) == 1 else "differ in case only"
+            note(f"{where}: the classes {', '.join(map(ascii, group))} {why}; rename one if they are one class")
+
+
+def looks_of(name: str) -> str:
+    """The form in which two names that look alike are equal: composed, without characters that have no width."""
+    composed = unicodedata.normalize("NFKC", name)
+    return " ".join("".join(char for char in composed if unicodedata.category(char) != "Cf").split())
 
 
 def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:

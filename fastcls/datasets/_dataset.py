@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field
@@ -12,7 +13,7 @@ import numpy as np
 
 from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError, refuse_masked
-from fastcls.datasets._common import log
+from fastcls.datasets._common import note
 
 KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
 
@@ -38,6 +39,12 @@ class Dataset:
         How a new image becomes such a row, as JSON-able values; see ``prepare_image``. Empty: no recipe is known.
     name : str
         A short name, from the path.
+    notes : tuple of str
+        What the loader left out, converted or changed, one sentence each.
+    unreadable : tuple of (path, reason)
+        Images that were left out because they cannot be read; see ``load_image_folder``.
+    files, files_test : tuple of str, optional
+        The file of each row of `X` and `X_test`, below the data's folder (``cat/3.jpg``). None: rows have none.
 
     Raises
     ------
@@ -54,6 +61,10 @@ class Dataset:
     image_shape: tuple[int, int, int] | None = None
     preprocessing: dict[str, Any] = field(default_factory=dict)
     name: str = ""
+    notes: tuple[str, ...] = ()
+    unreadable: tuple[tuple[str, str], ...] = ()
+    files: tuple[str, ...] | None = None
+    files_test: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         names = _checked_names(self.class_names)
@@ -70,6 +81,10 @@ class Dataset:
         settled["preprocessing"] = _checked_recipe(self.preprocessing)
         if not isinstance(self.name, str):
             raise InputError(f"got a data set name of type {type(self.name).__name__}; wanted a string")
+        for files, rows in (("files", "X"), ("files_test", "X_test")):
+            listed, there = getattr(self, files), settled.get(rows)
+            if listed is not None and len(listed) != (0 if there is None else len(there)):
+                raise InputError(f"got {len(listed):,} {files} for the rows of {rows}; wanted one a row, or None")
         for key, value in settled.items():
             object.__setattr__(self, key, value)  # the way a frozen dataclass settles its own fields
 
@@ -108,7 +123,7 @@ def _checked_rows(X: object, what: str) -> np.ndarray:
         raise InputError(f"got {what} of dtype {X.dtype}; wanted one of {', '.join(KEPT_DTYPES)}")
     if X.flags.c_contiguous and X.dtype.isnative:
         return X
-    log.info("%s was copied once: rows in C order and native byte order are needed", what)
+    note(f"{what} was copied once: rows in C order and native byte order are needed", level=logging.INFO)
     return np.ascontiguousarray(X, dtype=X.dtype.newbyteorder("="))
 
 

@@ -3,66 +3,53 @@
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from threading import Event
-from typing import NamedTuple
+from typing import Literal
 
 import numpy as np
 
 from fastcls import _threads
 from fastcls._shown import as_text, shown, shown_list
-from fastcls._validation import InputError
-from fastcls.datasets._cache import ImageCache
-from fastcls.datasets._common import entries, existing_path, log, name_of
+from fastcls._validation import InputError, one_of
+from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
+from fastcls.datasets._common import existing_path, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._image import SUFFIXES, Facts, decode_image, fit_image, quiet_pillow, recipe_for, told
+from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, told
+from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, relative_names
 
 Progress = Callable[[int, int], object]
+OnError = Literal["raise", "skip"]
 
 DEFAULT_SIZE = 32
 _LARGEST_KEPT = 256
 _LARGEST_SIZE = 4096
 _MOST_THREADS = 16  # decode at once
 _PIECE = 32  # images a thread takes at a time
-_WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
 
 
-class _Part(NamedTuple):
-    """The image files of one folder of classes, in order, and the code of each one's class."""
-
-    classes: tuple[str, ...]
-    files: list[Path]
-    codes: list[int]
-
-
-def is_image_folder(path: Path) -> bool:
-    """Tell whether `path` is a folder with at least one image in a folder of its own, or in train/ one deeper."""
-    if not path.is_dir():
-        return False
-    roots = [path / "train", path] if (path / "train").is_dir() else [path]
-    return any(_is_image(entry) for root in roots for folder in _folders(root) for entry in entries(Path(folder)))
-
-
+@noting
 def load_image_folder(
     path: str | os.PathLike[str],
     image_size: int | None = None,
     *,
     cache: bool | str | os.PathLike[str] | None = None,
+    on_error: OnError = "raise",
     progress: Progress | None = None,
 ) -> Dataset:
     """Load a folder of images by class.
 
     Classes are sorted by name. Rows are in the natural order of the files' names ('2.jpg' before '10.jpg'), whatever
     their class, and those of one name in the order of their classes: so numbered images come in the order of their
-    numbers, and the first rows are of all classes. Files are told by their endings;
-    hidden files and others are skipped, with one logged line that counts them. If all images are grey they stay grey
-    (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are; all others are
-    scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`. One logged line counts the images that
-    were scaled (unless `image_size` was given), turned upright by EXIF, laid on white where they are transparent, made RGB
-    from grey, and reduced from 16 bits a channel to 8.
+    numbers, and the first rows are of all classes. Files are told by their endings; hidden files, what systems leave behind
+    (``__MACOSX``, ``@eaDir``, ``Thumbs.db``) and other files are left out, with one line that counts them. If all images are
+    grey they stay grey (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are;
+    all others are scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`. One line counts the
+    images that were scaled (unless `image_size` was given), turned upright by EXIF, laid on white where they are
+    transparent, made RGB from grey, a palette or CMYK, reduced from 16 bits a channel to 8, or to their first frame. All
+    these lines are logged and are ``Dataset.notes``.
 
     Parameters
     ----------
@@ -73,59 +60,105 @@ def load_image_folder(
     cache : bool or path, optional
         Where the decoded images are kept as .npy, to be a memory map the next time: None: in ``FASTCLS_CACHE``, else in
         the user's cache folder, from 1,000 images on; False: nowhere; True or a folder: there, however few. Any change
-        to a file, to the rules or to pillow makes them be decoded anew.
+        to a file, to the rules or to pillow makes them be decoded again.
+    on_error : {"raise", "skip"}
+        What an image that cannot be read does: an error that names it, or it is left out and listed in
+        ``Dataset.unreadable``, with its reason. A class without any readable image is left out, too.
     progress : callable, optional
         ``progress(done, total)`` is called between pieces of work, with numbers of images.
 
     Returns
     -------
     Dataset
-        X uint8; ``preprocessing`` is the complete recipe for ``prepare_image``.
+        X uint8; ``preprocessing`` is the complete recipe for ``prepare_image``, ``files`` the file of each row.
 
     Raises
     ------
     InputError
-        If a folder cannot be listed or a class is empty, a link leads out of the folder, images cannot be read (they
-        are named) or have more than 64 million pixels, or test has a class that training has not.
+        If a folder cannot be listed, its folders name parts of a data set (``train``, ``test1``, ``masks``) instead of
+        classes, a class is empty, a link leads out of the folder, images cannot be read (they are named) or have more than
+        64 million pixels, no image at all can be read, or test has a class that training has not.
     """
-    root = existing_path(path, wanted=_WANTED)
+    return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
+
+
+@noting
+def load_listed(
+    listing: Listing,
+    image_size: int | None,
+    cache: bool | str | os.PathLike[str] | None,
+    on_error: OnError,
+    progress: Progress | None,
+) -> Dataset:
+    """Load the images of a listing, and no others."""
     size = _checked_size(image_size)
-    train_root = root / "train" if is_split(root) else root
-    train = _list_part(train_root, root)
-    test = _list_part(root / "test", root) if train_root != root and (root / "test").is_dir() else None
-    if test is not None:
-        test = _with_codes_of(train, test)
-    files = train.files + (test.files if test else [])
+    one_of("on_error", on_error, ("raise", "skip"))
+    root, train, test = listing
+    files = listing.files
     kept = ImageCache(files, size, cache)
     found = kept.read(len(files))
     if found is None:
-        found = _decode_all(files, size, progress)
-        kept.write(*found)
+        found = _decode_all(files, size, on_error, progress)
+        kept.write(found)
     elif progress is not None:
         progress(len(files), len(files))
-    pixels, notes = found
-    for note in notes:
-        log.warning("%s: %s", name_of(root), note)
+    pixels, notes, refused = found
+    if refused and on_error == "raise":
+        raise _unreadable(files, refused)
+    for text in notes:
+        note(f"{name_of(root)}: {text}")
+    codes = np.concatenate([codes_of(train), codes_of(test) if test else np.empty(0, np.int64)])
+    is_train = np.arange(len(files)) < len(train.files)
+    readable = np.array([i not in refused for i in range(len(files))])
+    classes, code_of = _classes_with_images(train, codes[is_train & readable])
+    usable = readable & (code_of[codes] >= 0)
+    pixels = pixels[usable[readable]] if not usable[readable].all() else pixels
+    _note_refused(root, files, refused, int((readable & ~usable).sum()))
+    if test is not None and not (usable & ~is_train).any():
+        raise InputError(f"no image of the test set of {shown(root)} can be read; repair them, or remove the folder")
+    y, n_train = code_of[codes[usable]], int((usable & is_train).sum())
+    names = relative_names([file for file, used in zip(files, usable.tolist(), strict=True) if used], root)
     image_shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
     X = pixels.reshape(len(pixels), -1)
-    n_train = len(train.files)
     return Dataset(
         X[:n_train],
-        np.array(train.codes, dtype=np.int64),
+        y[:n_train],
         X[n_train:] if test else None,
-        np.array(test.codes, dtype=np.int64) if test else None,
-        class_names=tuple(as_text(name) for name in train.classes),
+        y[n_train:] if test else None,
+        class_names=classes,
         image_shape=image_shape,
         preprocessing=recipe_for(image_shape),
         name=name_of(root),
+        unreadable=tuple((as_text(str(files[i])), why) for i, why in sorted(refused.items())),
+        files=names[:n_train],
+        files_test=names[n_train:] if test else None,
     )
 
 
-def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Return the sorting key that puts 'img2' before 'img10'; the name itself decides between '01' and '1'."""
-    # Split at a group: every second part is a number, so that numbers only ever meet numbers in a comparison.
-    parts = re.split(r"([0-9]+)", name)
-    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Names of the classes of which an image could be read, and the new code of each old one (-1: none could)."""
+    readable, listed = (np.bincount(found, minlength=len(train.classes)) for found in (codes, codes_of(train)))
+    there = (readable > 0) | (listed == 0)
+    if not there.all():
+        lost = [name for name, is_there in zip(train.classes, there, strict=True) if not is_there]
+        note(f"left out {len(lost)} class{'es' * (len(lost) > 1)} without a readable image to train on: {shown_list(lost)}")
+    names = tuple(as_text(name) for name, is_there in zip(train.classes, there, strict=True) if is_there)
+    return names, np.where(there, np.cumsum(there) - 1, -1)
+
+
+def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_without_class: int) -> None:
+    if refused:
+        named = "; ".join(f"{shown(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
+        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+        note(f"{name_of(root)}: left out {len(refused):,} of {len(files):,} images, which cannot be read: {named}{more}")
+    if n_without_class:
+        note(f"{name_of(root)}: left out {n_without_class:,} test images of classes that have no image to train on")
+
+
+def _unreadable(files: list[Path], refused: dict[int, str]) -> InputError:
+    named = "; ".join(f"{shown(files[i])}: {why}" for i, why in list(refused.items())[:3])
+    more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
+    return InputError(f"{len(refused)} of {len(files)} images cannot be read: {named}{more}; repair or remove them")
 
 
 def _checked_size(image_size: object) -> int | None:
@@ -138,125 +171,36 @@ def _checked_size(image_size: object) -> int | None:
     return int(image_size)
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and os.path.splitext(entry.name)[1].lower() in SUFFIXES
-
-
-def _folders(root: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in entries(root) if entry.is_dir() and not entry.name.startswith(".")]
-
-
-def is_split(root: Path) -> bool:
-    """Tell whether train/ is a training set, not a class that is called train: it holds folders, and no image."""
-    train = root / "train"
-    if not train.is_dir() or any(_is_image(entry) for entry in entries(train)) or not _folders(train):
-        return False
-    others = [entry.name for entry in _folders(root) if entry.name not in ("train", "test")]
-    if others and not (root / "test").is_dir():
-        raise InputError(
-            f"{shown(root)} has train/ and {shown_list(others)} but no test/; rename the folder to be judged on "
-            "to 'test', or give the path of train/ alone"
-        )
-    if others:
-        log.warning("%s: only train/ and test/ are read; left out: %s", shown(root), shown_list(others))
-    return True
-
-
-def _list_part(folder: Path, root: Path) -> _Part:
-    """List the classes and image files of one folder of classes."""
-    _refuse_outside(folder, root)
-    classes: list[str] = []
-    files: list[Path] = []
-    codes: list[int] = []
-    skipped: list[str] = []
-    for entry in entries(folder):
-        if entry.name.startswith(".") or not entry.is_dir():
-            skipped.append(entry.name)
-            continue
-        _refuse_outside(Path(entry.path), root)
-        images = _class_files(Path(entry.path), root, skipped)
-        files += images
-        codes += [len(classes)] * len(images)
-        classes.append(entry.name)
-    if not classes:
-        raise InputError(f"{shown(folder)} has no class folders; wanted {_WANTED}")
-    if skipped:
-        hidden = sum(name.startswith(".") for name in skipped)
-        others = [name for name in skipped if not name.startswith(".")]
-        example = f" (for instance {shown(others[0])})" if others else ""
-        log.info("%s: skipped %d hidden and %d other files%s", shown(folder), hidden, len(others), example)
-    order = sorted(range(len(files)), key=lambda i: (natural_key(files[i].name), codes[i]))
-    return _Part(tuple(classes), [files[i] for i in order], [codes[i] for i in order])
-
-
-def _class_files(folder: Path, root: Path, skipped: list[str]) -> list[Path]:
-    images = []
-    for entry in entries(folder):
-        if not entry.name.startswith(".") and entry.is_dir():
-            raise InputError(f"the class folder {shown(folder)} holds a folder {shown(entry.name)}; wanted {_WANTED}")
-        if not _is_image(entry):
-            skipped.append(entry.name)
-            continue
-        _refuse_outside(Path(entry.path), root)
-        images.append(Path(entry.path))
-    if not images:
-        raise InputError(f"the class folder {shown(folder)} has no image; remove it, or add images ({_endings()})")
-    return images
-
-
-def _endings() -> str:
-    return " ".join(SUFFIXES)
-
-
-def _refuse_outside(path: Path, root: Path) -> None:
-    if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the file into the folder")
-
-
-def _with_codes_of(train: _Part, test: _Part) -> _Part:
-    """Return the test part with the codes of the training classes."""
-    unknown = [name for name in test.classes if name not in train.classes]
-    if unknown:
-        raise InputError(f"test/ has classes that train/ has not: {shown_list(unknown)}; add them there or remove them")
-    absent = [name for name in train.classes if name not in test.classes]
-    if absent:
-        log.warning("test/ has no images of %d classes: %s", len(absent), shown_list(absent))
-    code = {name: i for i, name in enumerate(train.classes)}
-    return _Part(train.classes, test.files, [code[test.classes[c]] for c in test.codes])
-
-
 def _decode_all(
-    files: list[Path], image_size: int | None, progress: Progress | None
-) -> tuple[np.ndarray, list[str]]:
+    files: list[Path], image_size: int | None, on_error: OnError, progress: Progress | None
+) -> Decoded:
     """Decode every file, in parallel, into (n, h, w, c) pixels in the order of `files`; and what was done to them."""
     pictures: list[np.ndarray | None] = []
-    refused: list[str] = []
+    refused: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
     reader = _Reader(image_size)
+    done = 0
     with quiet_pillow():
         pieces = [files[i : i + _PIECE] for i in range(0, len(files), _PIECE)]
         for decoded in _threads.in_pool(reader.read, pieces, min(_MOST_THREADS, _threads.processors())):
             for picture in decoded:
                 if isinstance(picture, str):
-                    refused.append(picture)
-                    pictures.append(None)
+                    refused[done] = picture
                 else:
                     pictures.append(picture[0])
                     seen[picture[1]] += 1
+                done += 1
             if progress is not None:
-                progress(len(pictures), len(files))
-    if refused:
-        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        raise InputError(
-            f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; repair or remove them"
-        )
+                progress(done, len(files))
+    if refused and (on_error == "raise" or not pictures):
+        raise _unreadable(files, refused)
     pixels = _to_rows(pictures, image_size)
     h, w, c = pixels.shape[1:]
     asked = image_size is not None
-    note = told(seen, (h, w), grey=c == 1, fitted=not asked)
-    if note and not asked and any(facts.size != (h, w) for facts in seen):
-        note += "; image_size sets another size"
-    return pixels, [note] if note else []
+    text = told(seen, (h, w), grey=c == 1, fitted=not asked)
+    if text and not asked and any(facts.size != (h, w) for facts in seen):
+        text += "; image_size sets another size"
+    return Decoded(pixels, [text] if text else [], refused)
 
 
 class _Reader:
@@ -279,9 +223,9 @@ class _Reader:
         try:
             pixels, facts = decode_image(file)
         except InputError as error:
-            return str(error)
+            return str(error).removeprefix(f"{shown(file)}: ")
         except MemoryError:
-            return f"{shown(file)}: not enough memory"
+            return NO_MEMORY
         size = self.image_size or DEFAULT_SIZE
         if self.image_size is None:
             if self.first is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -19,43 +20,82 @@ import numpy as np
 from fastcls import _memory
 from fastcls._shown import reason, shown
 from fastcls._validation import InputError
-from fastcls.datasets._common import existing_path, file_size, name_of
+from fastcls.datasets._common import entries, existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 
-_IMAGES, _LABELS = ("images", 3), ("labels", 1)
+# Names as they are met: with '.' or '_' for '-', 'test' for 't10k', in capitals, without the ending.
+_NAME = re.compile(
+    r"(?P<part>train|t10k|test)[-_. ](?P<kind>images?|labels?)(?P<mark>[-_. ]idx[13]([-_. ]u?byte)?|[-_. ]u?byte)?"
+    r"(?P<packed>\.gz)?",
+    re.IGNORECASE,
+)
+_PUBLISHED = re.compile(r"(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.gz)?")
+_MARK = re.compile(r"idx[123]|[-_. ]ubyte|(images|labels)([-_. ]\d*)?(\.gz)?$", re.IGNORECASE)
+_IGNORED = (".part", ".md5", ".sha256", ".txt")
 _WANTED = "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte (and t10k-...), gzipped or not"
 # Deflate cannot expand a byte to more than 1,032 (RFC 1951: 258 bytes from 2 bits): a header that claims more lies.
 _DEFLATE_RATIO = 1032
 
 
-def find_idx(folder: Path, part: str, kind: tuple[str, int]) -> Path | None:
-    """Return the file of one part ('train', 't10k') and kind, uncompressed before gzipped, or None."""
-    what, n_dims = kind
-    for ending in ("", ".gz"):
-        for mark in ("-", "."):
-            path = folder / f"{part}-{what}{mark}idx{n_dims}-ubyte{ending}"
-            if path.is_file():
-                return path
-    return None
+def find_idx(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
+    """The files of a folder by part ('train', 'test') and kind ('images', 'labels'), and the names of those left out.
+
+    Of several files of one part and kind the name as published comes first, uncompressed before gzipped.
+    """
+    found: dict[tuple[str, str], list[tuple[tuple[bool, bool, bool, str], Path]]] = {}
+    others = []
+    for entry in entries(folder):
+        if not entry.name.lower().endswith(_IGNORED) and entry.is_file():
+            name = _NAME.fullmatch(entry.name)
+            if name is not None and (name["mark"] or _is_idx(Path(entry.path))):
+                part, kind = name["part"].lower(), name["kind"].lower().rstrip("s") + "s"
+                rank = (part == "test", _PUBLISHED.fullmatch(entry.name) is None, bool(name["packed"]), entry.name)
+                found.setdefault(("train" if part == "train" else "test", kind), []).append((rank, Path(entry.path)))
+            elif _MARK.search(entry.name):
+                others.append(entry.name)
+    for candidates in found.values():
+        candidates.sort()
+        best = candidates[0][1].name.removesuffix(".gz")
+        others += [path.name for _, path in candidates[1:] if path.name != f"{best}.gz"]
+    return {place: candidates[0][1] for place, candidates in found.items()}, sorted(others)
 
 
 def is_mnist(path: Path) -> bool:
     """Tell whether `path` is a folder of MNIST's IDX files, or one of them."""
     if path.is_file():
-        return "-ubyte" in path.name and path.name.startswith(("train-", "t10k-")) and is_mnist(path.parent)
-    return any(find_idx(path, part, kind) for part in ("train", "t10k") for kind in (_IMAGES, _LABELS))
+        name = _NAME.fullmatch(path.name)
+        return name is not None and bool(name["mark"] or _is_idx(path))
+    return path.is_dir() and bool(find_idx(path)[0])
 
 
+def _is_idx(path: Path) -> bool:
+    """Tell by its first bytes whether a file is IDX of images or labels, gzipped or not."""
+    try:
+        with path.open("rb") as raw:
+            file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _is_packed(path) else raw
+            return file.read(4) in (b"\0\0\x08\x03", b"\0\0\x08\x01")
+    except (OSError, EOFError, zlib.error):
+        return False
+
+
+def _is_packed(path: Path) -> bool:
+    """Tell by content whether a file is gzipped: a browser may have unpacked a .gz, and kept its name."""
+    with path.open("rb") as file:
+        return file.read(2) == b"\x1f\x8b"
+
+
+@noting
 def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     """Load MNIST, Fashion-MNIST or KMNIST from their four IDX files.
 
     Parameters
     ----------
     path : path
-        The folder, or one of its files. Names as published (``train-images-idx3-ubyte``), with '.' for the '-' before
-        'idx' too, gzipped or not; where both are there the uncompressed file is used, as a memory map. Without the two
-        ``t10k`` files there is no test set.
+        The folder, or one of its files. Names as published (``train-images-idx3-ubyte``), or with '.' or '_' for a '-',
+        without the ending, or ``test`` for ``t10k``; gzipped or not, told by content; where both are there the
+        uncompressed file is used, as a memory map. Without two files of ``t10k`` or ``test`` there is no test set. Other
+        IDX files (``val-images-...``) are left out, and ``Dataset.notes`` says so.
 
     Returns
     -------
@@ -71,12 +111,14 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     folder = existing_path(path, wanted=_WANTED)
     if folder.is_file():
         folder = folder.parent
-    X, y, shape = _load_part(folder, "train")
+    files, others = find_idx(folder)
+    X, y, shape = _load_part(folder, files, "train")
     X_test = y_test = None
-    if find_idx(folder, "t10k", _IMAGES) or find_idx(folder, "t10k", _LABELS):
-        X_test, y_test, test_shape = _load_part(folder, "t10k")
+    if ("test", "images") in files or ("test", "labels") in files:
+        X_test, y_test, test_shape = _load_part(folder, files, "test")
         if test_shape != shape:
             raise InputError(f"{shown(folder)}: training images are {shape}, test images {test_shape}; wanted one shape")
+    note_left_out(name_of(folder), others, " and ".join(sorted(path.name for path in files.values())))
     return Dataset(
         X,
         y,
@@ -89,10 +131,14 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     )
 
 
-def _load_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
-    images, labels = find_idx(folder, part, _IMAGES), find_idx(folder, part, _LABELS)
+def _load_part(
+    folder: Path, files: dict[tuple[str, str], Path], part: str
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    images, labels = files.get((part, "images")), files.get((part, "labels"))
     if images is None or labels is None:
-        missing = f"{part}-images-idx3-ubyte" if images is None else f"{part}-labels-idx1-ubyte"
+        there = images or labels
+        start = "train" if part == "train" else "test" if there and there.name.lower().startswith("test") else "t10k"
+        missing = f"{start}-images-idx3-ubyte" if images is None else f"{start}-labels-idx1-ubyte"
         raise InputError(f"{shown(folder)} has no {missing} (or {missing}.gz); wanted {_WANTED}")
     n_images, n_labels = idx_shape(images, 3)[0], idx_shape(labels, 1)[0]
     if n_images != n_labels:  # said by their first bytes, before anything is unpacked
@@ -118,7 +164,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
     """
     shape = idx_shape(path, n_dims)
     offset = 4 + 4 * n_dims
-    if path.suffix != ".gz":
+    if not _is_packed(path):
         return np.memmap(path, dtype=np.uint8, mode="r", offset=offset, shape=shape)
     try:
         with _opened(path) as file:
@@ -137,7 +183,7 @@ def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, error) from None
     expected, offset = math.prod(shape), 4 + 4 * n_dims
-    if path.suffix != ".gz":
+    if not _is_packed(path):
         if size != offset + expected:
             _refuse_size(path, shape, size - offset, expected)
     elif expected > _DEFLATE_RATIO * size:
@@ -149,7 +195,7 @@ def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
 
 
 def _opened(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
+    return cast(IO[bytes], gzip.open(path) if _is_packed(path) else path.open("rb"))
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:

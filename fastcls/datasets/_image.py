@@ -6,13 +6,14 @@ it.
 
 from __future__ import annotations
 
+import io
 import os
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -23,13 +24,17 @@ from fastcls.datasets._common import existing_path
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
+#: what is read as one image: a file's path, its bytes, an opened image, pixels
+ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage | np.ndarray"
+
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
 )
-_EXIF_ORIENTATION = 0x0112
+_EXIF_ORIENTATION, _TIFF_BITS = 0x0112, 0x0102
+_COLOURS = {"P": "a palette", "PA": "a palette"} | {mode: mode for mode in ("CMYK", "YCbCr", "LAB", "HSV")}
 _PNG = b"\x89PNG\r\n\x1a\n"
 _RULES = {
     "kind": "image",
@@ -53,6 +58,8 @@ class Facts(NamedTuple):
     turned: bool  # by its EXIF orientation
     transparent: bool  # white shows through somewhere
     wide: bool  # 16 bits a channel
+    colours: str = ""  # 'a palette', 'CMYK' and the like, where it came neither grey nor RGB
+    frames: bool = False  # more than one
 
 
 def told(seen: Counter[Facts], size: tuple[int, int], *, grey: bool, fitted: bool = True) -> str:
@@ -72,7 +79,10 @@ def told(seen: Counter[Facts], size: tuple[int, int], *, grey: bool, fitted: boo
         (sum(seen[facts] for facts in seen if facts.turned), "turned upright by EXIF"),
         (sum(seen[facts] for facts in seen if facts.transparent), "laid on white where transparent"),
         (sum(seen[facts] for facts in seen if facts.grey != grey), f"made {'grey from RGB' if grey else 'RGB from grey'}"),
+        *((sum(seen[facts] for facts in seen if facts.colours == colours), f"made RGB from {colours}")
+          for colours in sorted({facts.colours for facts in seen} - {""})),
         (sum(seen[facts] for facts in seen if facts.wide), "reduced from 16 bits a channel to 8"),
+        (sum(seen[facts] for facts in seen if facts.frames), "reduced to the first of several frames"),
     ]
     parts = [(count, done) for count, done in parts if count]
     if not parts:
@@ -89,13 +99,14 @@ def recipe_for(image_shape: tuple[int, int, int], white: int = 255) -> dict[str,
     return {**_RULES, "mode": "L" if c == 1 else "RGB", "size": [h, w], "white": white}
 
 
-def prepare_image(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -> np.ndarray:
+def prepare_image(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray:
     """Prepare a new image exactly as the training images were.
 
     Parameters
     ----------
-    path : path
-        A picture file: JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM.
+    image : path, bytes, PIL image or ndarray
+        A picture file (JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM) or its bytes; an opened image; or pixels
+        (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), of any size: whole numbers 0 to 255, floats from 0 to 1, or booleans.
     preprocessing : dict
         ``Dataset.preprocessing`` of the training data, as stored in ``results.json`` and in saved models.
 
@@ -109,15 +120,16 @@ def prepare_image(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -
     InputError
         If there is no recipe, or the file cannot be read as such an image.
     """
-    return prepare(path, preprocessing)[0]
+    return prepare(image, preprocessing)[0]
 
 
-def prepare(path: str | os.PathLike[str], preprocessing: dict[str, Any]) -> tuple[np.ndarray, Facts]:
+def prepare(image: ImageLike, preprocessing: dict[str, Any]) -> tuple[np.ndarray, Facts]:
     """The row of `prepare_image`, and what the picture was."""
     mode, (h, w), white = checked_recipe(preprocessing)
-    file = existing_path(path, wanted="a picture file")
+    if isinstance(image, (str, os.PathLike)):
+        image = existing_path(image, wanted="a picture file")
     with quiet_pillow():
-        decoded, facts = decode_image(file)
+        decoded, facts = decode_image(image)
         pixels = fit_image(decoded, (h, w))
     if mode == "L":
         pixels = to_grey(pixels)
@@ -161,8 +173,8 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def decode_image(path: Path) -> tuple[np.ndarray, Facts]:
-    """Decode a picture file: (h, w) uint8 if it is grey, (h, w, 3) uint8 otherwise; and what the picture was.
+def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
+    """Decode a picture: (h, w) uint8 if it is grey, (h, w, 3) uint8 otherwise; and what the picture was.
 
     Raises
     ------
@@ -174,25 +186,71 @@ def decode_image(path: Path) -> tuple[np.ndarray, Facts]:
     except ImportError:
         raise InputError("reading pictures needs pillow, which is not installed; pip install 'fastcls[run]'") from None
     try:
-        if not path.is_file():  # a pipe or a device would block the reader for ever
+        if isinstance(source, Image.Image):
+            return _decoded(source.copy(), None)
+        if isinstance(source, np.ndarray):
+            return _decoded(Image.fromarray(as_pixels(source)), None)
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            with io.BytesIO(source) as content, Image.open(content, formats=FORMATS) as image:
+                return _decoded(image, content)
+        if not Path(source).is_file():  # a pipe or a device would block the reader for ever
             raise InputError("not a file; wanted a picture file")
-        with path.open("rb") as file, Image.open(file, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(f"{image.width} x {image.height} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
-            image.load()
-            upright = _upright(image)
-            plain, transparent = _plain(upright)
-            pixels = np.array(plain, dtype=np.uint8)
-            wide = upright.mode.startswith("I") or _is_wide_png(file)
-            return pixels, Facts(pixels.shape[:2], pixels.ndim == 2, upright is not image, transparent, wide)
+        with Path(source).open("rb") as file, Image.open(file, formats=FORMATS) as image:
+            return _decoded(image, file)
     except InputError as error:
-        raise InputError(f"{shown(path)}: {error}") from None
+        raise InputError(f"{_named(source)}: {error}") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{shown(path)}: wanted at most {MAX_PIXELS:,} pixels: shrink it") from None
+        raise InputError(f"{_named(source)}: wanted at most {MAX_PIXELS:,} pixels: shrink it") from None
     except Image.UnidentifiedImageError:
-        raise InputError(f"{shown(path)}: not a readable picture of the formats {', '.join(FORMATS)}") from None
+        raise InputError(f"{_named(source)}: not a readable picture of the formats {', '.join(FORMATS)}") from None
+    except MemoryError:
+        raise
     except Exception as error:  # a decoder meets damaged bytes with any exception there is
-        raise InputError(f"{shown(path)}: {reason(error)}") from None
+        raise InputError(f"{_named(source)}: {reason(error)}") from None
+
+
+def _named(source: ImageLike) -> str:
+    if isinstance(source, (str, os.PathLike)):
+        return shown(source)
+    if isinstance(source, np.ndarray):
+        return f"an array of shape {source.shape} and dtype {source.dtype}"
+    return f"an image given as {type(source).__name__}"
+
+
+def _decoded(image: PillowImage, file: BinaryIO | None) -> tuple[np.ndarray, Facts]:
+    if image.width * image.height > MAX_PIXELS:
+        raise InputError(f"{image.width} x {image.height} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
+    # Pillow itself turns a TIFF, and forgets its orientation and depth, as soon as it is loaded.
+    turned, wide = _is_turned_tiff(image), _is_wide(image, file)
+    image.load()
+    upright = _upright(image)
+    plain, transparent = _plain(upright)
+    pixels = np.array(plain, dtype=np.uint8)
+    turned, wide = turned or upright is not image, wide or upright.mode.startswith("I")
+    colours, frames = _COLOURS.get(upright.mode, ""), _has_frames(image)
+    return pixels, Facts(pixels.shape[:2], pixels.ndim == 2, turned, transparent, wide, colours, frames)
+
+
+def as_pixels(values: np.ndarray) -> np.ndarray:
+    """Pixels as bytes (h, w), (h, w, 3) or (h, w, 4): whole numbers 0 to 255 stay, floats from 0 to 1 are scaled."""
+    if values.ndim == 3 and values.shape[2] == 1:
+        values = values[:, :, 0]
+    if values.size == 0 or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
+        raise InputError("wanted pixels (height, width) or (height, width, channels) with 1, 3 or 4 channels")
+    if values.shape[0] * values.shape[1] > MAX_PIXELS:
+        raise InputError(f"{values.shape[1]} x {values.shape[0]} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
+    if values.dtype == np.uint8:
+        return np.ascontiguousarray(values)
+    if values.dtype == np.bool_:
+        return values.astype(np.uint8) * 255
+    if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
+        raise InputError("wanted finite numbers: pixels from 0 to 255, or floats from 0 to 1")
+    low, high = values.min(), values.max()
+    if values.dtype.kind == "f" and low >= 0 and high <= 1:
+        return np.floor(values.astype(np.float64) * 255 + 0.5).astype(np.uint8)
+    if low < 0 or high > 255 or (values.dtype.kind == "f" and (np.floor(values) != values).any()):
+        raise InputError(f"values from {low:g} to {high:g}; wanted whole pixels from 0 to 255, or floats from 0 to 1")
+    return values.astype(np.uint8)
 
 
 def fit_image(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -256,11 +314,32 @@ def _plain(image: PillowImage) -> tuple[PillowImage | np.ndarray, bool]:
     return image.convert("RGB"), False
 
 
-def _is_wide_png(file: BinaryIO) -> bool:
-    """Tell by the 25th byte of the file: Pillow itself reduces colour silently."""
-    file.seek(0)
-    head = file.read(25)
-    return head.startswith(_PNG) and head[24:] == b"\x10"
+def _is_wide(image: PillowImage, file: BinaryIO | None) -> bool:
+    """Tell whether a picture that was not loaded yet has over 8 bits a channel: Pillow itself reduces colour silently."""
+    if image.format == "PNG" and file is not None:
+        place = file.tell()
+        file.seek(0)
+        head = file.read(25)
+        file.seek(place)
+        return head.startswith(_PNG) and head[24:] == b"\x10"
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, 8)
+        return max(bits if isinstance(bits, tuple) else (bits,)) > 8
+    if image.format == "PPM":  # the largest value of the file is the decoder's last argument
+        tiles = getattr(image, "tile", ())
+        return any(isinstance(args := tile[3], tuple) and args and args[-1] not in range(256) for tile in tiles)
+    return False
+
+
+def _is_turned_tiff(image: PillowImage) -> bool:
+    return image.format == "TIFF" and getattr(image, "tag_v2", {}).get(_EXIF_ORIENTATION, 1) in range(2, 9)
+
+
+def _has_frames(image: PillowImage) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # what follows the first frame is damaged; the first is sound
+        return True
 
 
 def _on_white(image: PillowImage) -> tuple[PillowImage, bool]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import numpy as np
 
 from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError, check_characters, refuse_masked, refuse_missing
-from fastcls.datasets._common import log
+from fastcls.datasets._common import looks_of, note, note_look_alikes
 
 
 def plain_labels(y: Any, what: str) -> np.ndarray:
@@ -72,6 +73,7 @@ def encode_labels(
     else:
         known = np.unique(train)
         names = tuple(str(label) for label in known.tolist())
+    note_look_alikes(names, what)
     codes = _look_up(train, known, what)
     return codes, None if test is None else _look_up(test, known, f"{what}_test"), names
 
@@ -100,6 +102,12 @@ def _look_up(labels: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:
     wrong = known[codes] != labels
     if wrong.any():
         row = int(np.argmax(wrong))
+        alike = [name for name in known.tolist() if isinstance(name, str) and looks_of(name) == looks_of(labels[row])]
+        if alike:
+            raise InputError(
+                f"{what} has the label {labels[row]!a} at row {row}, which looks like the class {alike[0]!a} but has other "
+                "characters; write both alike (unicodedata.normalize('NFC', label))"
+            )
         raise InputError(
             f"{what} has the label {shown(labels[row])} at row {row}, which is not among the classes "
             f"({shown_list(known.tolist())}); wanted one of these"
@@ -130,7 +138,7 @@ def settle_rows(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     wanted = _common_dtype(arrays, dtypes)
     for what, X in arrays.items():
         if X.dtype != wanted:
-            log.info("%s: %s converted to %s; no value changes", what, X.dtype, wanted)
+            note(f"{what}: {X.dtype} converted to {wanted}; no value changes", level=logging.INFO)
     return {what: np.asarray(X).astype(wanted, copy=False) for what, X in arrays.items()}
 
 

@@ -13,13 +13,14 @@ from fastcls._shown import shown
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import existing_path
+from fastcls.datasets._common import existing_path, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import ORIGINS
-from fastcls.datasets._folder import Progress, is_image_folder, load_image_folder
+from fastcls.datasets._folder import OnError, Progress, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
-from fastcls.datasets._unknown import LISTED, why_unknown
+from fastcls.datasets._listing import is_image_folder
+from fastcls.datasets._unknown import LISTED, did_you_mean, why_unknown
 from fastcls.datasets._zarr import is_zarr, load_zarr
 
 
@@ -56,18 +57,20 @@ LAYOUTS = {
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
         is_image_folder,
         load_image_folder,
-        ("image_size", "cache", "progress"),
+        ("image_size", "cache", "on_error", "progress"),
     ),
 }
 NAMES = {"digits": load_digits}
 
 
+@noting
 def load(
     path_or_name: Any,
     *,
     labels: Any = None,
     image_size: int | None = None,
     cache: bool | str | os.PathLike[str] | None = None,
+    on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """Load a data set by name, or from a path whose layout is recognised.
@@ -84,6 +87,8 @@ def load(
         Height and width for a folder of images; an error for other layouts.
     cache : bool or path, optional
         Where the decoded images of a folder are kept, see ``load_image_folder``; an error for other layouts.
+    on_error : {"raise", "skip"}, optional
+        What an image that cannot be read does, see ``load_image_folder``; other layouts have nothing to skip.
     progress : callable, optional
         ``progress(done, total)`` while a folder of images is read.
 
@@ -106,13 +111,19 @@ def load(
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
-    for name, layout in LAYOUTS.items():
-        if layout.recognise(path):
-            _refuse_options(name, given, layout.options)
-            if progress is not None and "progress" in layout.options:
-                given["progress"] = progress
-            return layout.loader(path, **given)
-    raise InputError(why_unknown(path))
+    name = layout_of(path)
+    if name is None:
+        raise InputError(why_unknown(path))
+    layout = LAYOUTS[name]
+    _refuse_options(name, given, layout.options)
+    always = {"progress": progress, "on_error": on_error}
+    given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
+    return layout.loader(path, **given)
+
+
+def layout_of(path: Path) -> str | None:
+    """The name in `LAYOUTS` of what is at `path`, or None."""
+    return next((name for name, layout in LAYOUTS.items() if layout.recognise(path)), None)
 
 
 _LIST = "".join(f"    - {layout.description}\n" for layout in LAYOUTS.values())
@@ -120,10 +131,17 @@ load.__doc__ = f"{load.__doc__}\n    Notes\n    -----\n    The layouts:\n\n{_LIS
 
 
 def refuse_unfetched(name: Any) -> None:
-    """A published data set is named, but its files are not here: say how they come."""
-    if isinstance(name, str) and name in ORIGINS and not os.path.lexists(name):
-        raise InputError(f"there is no file or folder {shown(name)} here; in Python, fastcls.datasets.fetch({name!r}) "
-                         "downloads its official files and loads them")
+    """A published data set is named, or nearly, but there is no such path: say what was meant, or how its files come."""
+    if not isinstance(name, str) or name in NAMES or os.path.lexists(name):
+        return
+    meant = name if name in ORIGINS else did_you_mean(name, [*NAMES, *ORIGINS])
+    if meant is None:
+        return
+    there = f"there is no file or folder {shown(name)} here"
+    if meant in NAMES:
+        raise InputError(f"{there}; did you mean {meant!r}?")
+    way = f"fastcls.datasets.fetch({meant!r}) downloads its official files and loads them"
+    raise InputError(f"{there}; in Python, {way}" if meant == name else f"{there}; did you mean {meant!r}? In Python, {way}")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:

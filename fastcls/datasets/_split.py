@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,13 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
     if dataset.X_test is not None:
         raise InputError(f"the data has its own test set of {len(dataset.X_test):,} rows; use that, or build one without")
     train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed, "test")
-    return replace(dataset, X=dataset.X[train], y=dataset.y[train], X_test=dataset.X[test], y_test=dataset.y[test])
+    return replace(dataset, X=dataset.X[train], y=dataset.y[train], X_test=dataset.X[test], y_test=dataset.y[test],
+                   files=_of(dataset.files, train), files_test=_of(dataset.files, test))
+
+
+def _of(files: tuple[str, ...] | None, rows: np.ndarray) -> tuple[str, ...] | None:
+    """The files of some rows."""
+    return None if files is None else tuple(files[row] for row in rows)
 
 
 def train_validation_split(
@@ -167,13 +174,13 @@ def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise InputError(f"got a limit of {shown(n)} rows; wanted a whole number of at least 1")
-    kept: dict[str, np.ndarray] = {}
-    for X, y in (("X", "y"), ("X_test", "y_test")):
+    kept: dict[str, Any] = {}
+    for X, y, files in (("X", "y", "files"), ("X_test", "y_test", "files_test")):
         codes = getattr(dataset, y)
         if codes is not None and len(codes) > n:
             index, _ = _split(codes, len(codes) - int(n), seed, "left-out")
-            kept |= {X: getattr(dataset, X)[index], y: codes[index]}
-    return replace(dataset, **kept) if kept else dataset  # type: ignore[arg-type]
+            kept |= {X: getattr(dataset, X)[index], y: codes[index], files: _of(getattr(dataset, files), index)}
+    return replace(dataset, **kept) if kept else dataset
 
 
 def _n_rows(size: object, n: int, what: str) -> int:

@@ -3,17 +3,44 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 
 from fastcls._shown import shown, shown_list
 from fastcls.datasets._common import entries
 from fastcls.datasets._image import SUFFIXES
+from fastcls.datasets._listing import is_image_folder, is_system
 
 #: where all layouts are listed; the command line says it in its own words
 LISTED = "help(fastcls.datasets.load) lists what is read"
 
-_TABLES = (".csv", ".tsv", ".txt", ".parquet", ".feather", ".arff", ".xlsx", ".xls", ".json", ".jsonl")
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
+_NPZ = "np.savez('data.npz', X=rows, y=labels)"
+
+#: ending -> what such a file is, and how its arrays are read
+_READERS = {
+    **dict.fromkeys((".csv", ".tsv", ".txt", ".arff"), ("a table", "pandas.read_csv")),
+    **dict.fromkeys((".parquet", ".pq"), ("a table", "pandas.read_parquet")),
+    **dict.fromkeys((".feather", ".arrow", ".ipc"), ("a table", "pandas.read_feather")),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), ("a table", "pandas.read_excel")),
+    **dict.fromkeys((".json", ".jsonl"), ("a table", "pandas.read_json")),
+    ".safetensors": ("a file of tensors", "safetensors.numpy.load_file"),
+    **dict.fromkeys((".pt", ".pth", ".ckpt"), ("a PyTorch file", "torch.load(file, weights_only=True)")),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"),
+                    ("a pickle, which can run code", "pickle.load (only if you trust its source)")),
+    **dict.fromkeys((".h5", ".hdf5", ".hdf"), ("an HDF5 file", "h5py.File")),
+    ".mat": ("a MATLAB file", "scipy.io.loadmat (version 7.3: h5py.File)"),
+    **dict.fromkeys((".tfrecord", ".tfrecords"), ("a TFRecord file", "tf.data.TFRecordDataset")),
+    ".nc": ("a NetCDF file", "xarray.open_dataset"),
+    ".lmdb": ("an LMDB file", "lmdb.open"),
+    ".libsvm": ("a libsvm file", "sklearn.datasets.load_svmlight_file"),
+    ".svmlight": ("a libsvm file", "sklearn.datasets.load_svmlight_file"),
+}  # fmt: skip
+
+#: files of images that are not read, and of what is no data
+_OTHER_IMAGES = (".heic", ".heif", ".avif", ".svg", ".jp2", ".raw", ".dng", ".cr2", ".nef", ".arw", ".dcm", ".ico", ".psd")
+_MODELS = (".onnx", ".keras", ".tflite", ".gguf")
 
 
 def why_unknown(path: Path) -> str:
@@ -26,24 +53,62 @@ def why_unknown(path: Path) -> str:
     if ending in SUFFIXES:
         return (f"{shown(path)} is one image; wanted a folder of images by class, <class>/<file>. A trained model names it: "
                 "fastcls predict MODEL IMAGE")
-    if ending in _TABLES:
-        return (f"{shown(path)} is a table; wanted arrays: read it (with pandas, say), and keep them with "
-                "np.savez('data.npz', X=numbers, y=labels)")
+    if ending == ".safetensors" and (model := _model_in(path)):
+        return f"{shown(path)} is a saved model ({shown(model, 40)}), not data; predict with it: fastcls predict MODEL DATA"
+    if ending in _READERS:
+        what, reader = _READERS[ending]
+        return f"{shown(path)} is {what}; wanted arrays: read it with {reader}, and keep them with {_NPZ}"
+    if ending in _OTHER_IMAGES:
+        return f"{shown(path)} is an image of a kind that is not read; convert it to PNG or JPEG"
+    if ending in _MODELS:
+        return f"{shown(path)} is a model, not data; {LISTED}"
     if ending in _ARCHIVES:
         return f"{shown(path)} is an archive; unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
     return f"{shown(path)} is a file of no known layout; {LISTED}"
 
 
+def _model_in(path: Path) -> str | None:
+    """The class of the model in a safetensors file, if it is one of fastcls's."""
+    from safetensors import safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+    except Exception:  # no safetensors file at all
+        return None
+    return str(header.get("class")) if header.get("format") == "fastcls" else None
+
+
+def did_you_mean(name: object, known: Iterable[str]) -> str | None:
+    """The known name that a slip most likely meant: in capitals, with other dashes, or a letter or two off."""
+    if not isinstance(name, str) or not 3 <= len(name) <= 40:
+        return None
+    plain = {_plain(one): one for one in known}
+    if _plain(name) in plain:
+        return plain[_plain(name)]
+    return next((plain[near] for near in get_close_matches(_plain(name), plain, 1, 0.75)), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
+
+
 def _of_folder(path: Path) -> str:
-    found = [entry for entry in entries(path) if not entry.name.startswith(".")]
+    found = [entry for entry in entries(path) if not is_system(entry.name)]
     if not found:
         return f"{shown(path)} is an empty folder; put images into it by class, <class>/<file>, or give another"
-    images = sum(os.path.splitext(entry.name)[1].lower() in SUFFIXES for entry in found)
+    endings = [os.path.splitext(entry.name)[1].lower() for entry in found]
+    images = sum(ending in SUFFIXES for ending in endings)
     if images:
         return (f"{shown(path)} has {images:,} images but no class folders; move them into one folder a class, "
                 "<class>/<file>")
     folders = [entry.path for entry in found if entry.is_dir()]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
         return f"{shown(path)} has {len(found)} folders without anything in them; put images into them, <class>/<file>"
+    if len(folders) == 1 and is_image_folder(Path(folders[0])):
+        return f"{shown(path)} holds the images in {shown(os.path.basename(folders[0]))}; give the path of that folder"
+    known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
+    if known is not None and not folders:
+        return why_unknown(Path(found[known].path))
     names = shown_list([entry.name + "/" * entry.is_dir() for entry in found], 3)
     return f"{shown(path)} is a folder of no known layout, with {names}; {LISTED}"

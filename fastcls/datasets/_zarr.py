@@ -19,7 +19,7 @@ from fastcls import _memory
 from fastcls._shown import reason, shown
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import _assemble, _given_labels, _names_among
-from fastcls.datasets._common import existing_path, file_size, name_of
+from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._zarr_chunks import check_chunks, check_files
 
@@ -40,6 +40,7 @@ def is_zarr(path: Path) -> bool:
     return any((path / head).is_file() for head in _HEADS)
 
 
+@noting
 def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load a zarr group, or an array with labels, into memory.
 
@@ -68,7 +69,8 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
             raise InputError(f"{shown(folder)} is one zarr array without labels; give labels=, or a group of X and y")
         return _assemble(_read(folder), _given_labels(labels), name=name_of(folder).removesuffix(".zarr"))
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
-    _X, _y, _X_test, _y_test = _names_among(there, folder, labels, "zarr arrays")
+    names = _X, _y, _X_test, _y_test = _names_among(there, folder, labels, "zarr arrays")
+    note_left_out(name_of(folder), [name for name in there if name not in names], ", ".join(n for n in names if n in there))
     attributes = _head(folder)["attributes"]
     tested = _X_test in there
     return _assemble(

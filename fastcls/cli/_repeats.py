@@ -1,0 +1,77 @@
+"""Test rows that equal a training row: on these, accuracy measures memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..datasets import Dataset
+from ._words import count
+
+#: values looked at together, so that a memory map is read piece by piece
+_VALUES_AT_ONCE = 1 << 22
+
+
+@dataclass
+class _Group:
+    """Equal test rows, and the classes of the training rows that equal them."""
+
+    members: list[int]
+    classes: set[int] = field(default_factory=set)
+
+
+def count_repeats(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> dict[str, int]:
+    """How many test rows equal a training row, value by value, and how many of them equal one of another class.
+
+    One pass over either: rows are found by a hash of their bytes and then compared, so nothing is counted by accident.
+
+    Returns
+    -------
+    dict
+        ``test_rows`` and ``other_class``.
+    """
+    groups: dict[int, list[_Group]] = {}
+
+    def group_of(row: bytes, X_row: np.ndarray) -> _Group | None:
+        return next((group for group in groups.get(hash(row), ()) if np.array_equal(X_test[group.members[0]], X_row)), None)
+
+    for number, row in enumerate(_rows(X_test)):
+        if (group := group_of(row, X_test[number])) is not None:
+            group.members.append(number)
+        else:
+            groups.setdefault(hash(row), []).append(_Group([number]))
+    for number, row in enumerate(_rows(X)):
+        if hash(row) in groups and (group := group_of(row, X[number])) is not None:
+            group.classes.add(int(y[number]))
+    found = [group for chain in groups.values() for group in chain if group.classes]
+    return {
+        "test_rows": sum(len(group.members) for group in found),
+        "other_class": sum(bool(group.classes - {int(y_test[at])}) for group in found for at in group.members),
+    }
+
+
+def _rows(X: np.ndarray) -> Iterator[bytes]:
+    """The bytes of every row; equal values have equal bytes."""
+    at_once = max(1, _VALUES_AT_ONCE // X.shape[1])
+    width = X.shape[1] * X.dtype.itemsize
+    for start in range(0, len(X), at_once):
+        piece = X[start : start + at_once]
+        if piece.dtype.kind == "f":
+            piece = piece + piece.dtype.type(0)  # -0.0 becomes 0.0
+        values = piece.tobytes()
+        for at in range(0, len(values), width):
+            yield values[at : at + width]
+
+
+def repeats_note(dataset: Dataset, repeats: dict[str, int]) -> str | None:
+    """A sentence for the reader of the accuracies; None where no test row is repeated."""
+    n, other = repeats["test_rows"], repeats["other_class"]
+    if not n:
+        return None
+    assert dataset.y_test is not None
+    said = f"{n:,} of {count(len(dataset.y_test), 'test row')} {'equals' if n == 1 else 'equal'} a training row"
+    if other:
+        said += f", and {other:,} of these {'equals' if other == 1 else 'equal'} one of another class"
+    return f"{said}: on them accuracy shows memory, not what new rows will give"

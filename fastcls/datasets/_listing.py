@@ -1,0 +1,285 @@
+"""Which files of a folder are images of which class: found by names alone, before any image is opened."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from fastcls._shown import as_text, shown, shown_list
+from fastcls._validation import InputError
+from fastcls.datasets._common import entries, looks_of, note, note_look_alikes
+from fastcls.datasets._image import SUFFIXES
+
+WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
+
+#: folders and files that systems and tools leave behind, in small letters; those that begin with a dot are left out anyway
+_SYSTEM = frozenset((
+    "__macosx", "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "lost+found", "$recycle.bin",
+    "recycler", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__",
+))  # fmt: skip
+
+#: the folders of a training and of a test set, in small letters
+TRAIN, TEST = ("train", "training"), ("test", "testing")
+
+# Words of folder names that say which part of a data set, or which kind of file, is inside; and words that add nothing.
+_TO_TRAIN = frozenset(("train", "training", "trainval"))
+_TO_TEST = frozenset(("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"))
+_IMAGES = frozenset(("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"))
+_TRUTH = frozenset((
+    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "gt",
+    "bbox", "bboxes",
+))  # fmt: skip
+_ROLES = _TO_TRAIN | _TO_TEST | _IMAGES | _TRUTH
+_FILLERS = frozenset(("set", "sets", "data", "dataset", "split", "class", "object", "jpeg", "jpg", "png", "of", "the"))
+
+
+class Part(NamedTuple):
+    """The image files of one folder of classes, in order, and the code of each one's class."""
+
+    classes: tuple[str, ...]
+    files: list[Path]
+    codes: list[int]
+
+
+class Listing(NamedTuple):
+    """The images of a folder: those to train on, and those of its test set, if it has one, with the same classes."""
+
+    root: Path
+    train: Part
+    test: Part | None
+
+    @property
+    def files(self) -> list[Path]:
+        """Those to train on, then those of the test set."""
+        return self.train.files + (self.test.files if self.test else [])
+
+
+def is_system(name: str) -> bool:
+    """Tell whether a file or folder is hidden, or left behind by a system or a tool."""
+    return name.startswith(".") or name.lower() in _SYSTEM
+
+
+def is_image_name(name: str) -> bool:
+    """Tell by its ending whether a file is read as an image."""
+    return not is_system(name) and os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def is_image_folder(path: Path) -> bool:
+    """Tell whether `path` is a folder with at least one image in a folder of its own, or in train/ one deeper."""
+    if not path.is_dir():
+        return False
+    train = _folder_called(path, TRAIN)
+    roots = [path] if train is None else [train, path]
+    return any(is_image_name(entry.name) for root in roots for folder in _folders(root) for entry in entries(Path(folder)))
+
+
+def natural_key(name: str) -> tuple[list[str | int], str]:
+    """Return the sorting key that puts 'img2' before 'img10'; the name itself decides between '01' and '1'."""
+    # Split at a group: every second part is a number, so that numbers only ever meet numbers in a comparison.
+    parts = re.split(r"([0-9]+)", name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
+
+
+def list_images(root: Path) -> Listing:
+    """List the images of a folder by class; what is left out is noted.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be listed, its folders name parts of a data set instead of classes, a class is empty, a link
+        leads out of the folder, or test has a class that training has not.
+    """
+    train_root, test_root = parts_of(root)
+    left_out = [] if train_root == root else [entry.name for entry in entries(root)
+                                              if is_system(entry.name) or not entry.is_dir()]  # fmt: skip
+    train = _list_part(train_root, root, left_out)
+    test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
+    _note_left_out(root, left_out)
+    note_look_alikes(train.classes, shown(root))
+    return Listing(root, train, test)
+
+
+def images_below(folder: Path) -> list[Path]:
+    """All images of a folder, however deep, in the order of a data set's rows; of a train/ and test/, those of test/."""
+    _, test = _split_folders(folder) or (None, None)
+    if test is not None and (images := images_below(test)):
+        return images
+    found: list[Path] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_system(name))
+        found += [Path(place, name) for name in files if is_image_name(name)]
+    return sorted(found, key=lambda path: natural_key(path.name))  # stable: of one name, the folders' order stays
+
+
+def parts_of(root: Path) -> tuple[Path, Path | None]:
+    """The folder of the classes to train on, and that of the test set's or None; `root` itself if it is not divided."""
+    divided = _split_folders(root)
+    if divided is None:
+        return root, None
+    train, test = divided
+    others = [entry.name for entry in _folders(root) if entry.name not in (train.name, test.name if test else "")]
+    if others and test is None:
+        raise InputError(f"{shown(root)} has {train.name}/ and {shown_list(others)} but no test/; rename the folder to be "
+                         f"judged on to 'test', or give the path of {train.name}/ alone")  # fmt: skip
+    if others:
+        both = f"{train.name}/ and {test.name if test else 'test'}/"
+        note(f"{shown(root)}: only {both} are read; left out: {shown_list(others)}")
+    return train, test
+
+
+def _split_folders(root: Path) -> tuple[Path, Path | None] | None:
+    """The training and the test folder, if there is a training set: folders, and no image (then it would be a class)."""
+    train = _folder_called(root, TRAIN)
+    if train is None or any(is_image_name(entry.name) for entry in entries(train)) or not _folders(train):
+        return None
+    return train, _folder_called(root, TEST)
+
+
+def _folder_called(root: Path, names: tuple[str, ...]) -> Path | None:
+    found = [entry.name for entry in _folders(root) if entry.name.lower() in names]
+    if len(found) > 1:
+        raise InputError(f"{shown(root)} has {shown_list(found)}, which could each be the same part; keep one of them")
+    return root / found[0] if found else None
+
+
+def _folders(root: Path) -> list[os.DirEntry[str]]:
+    return [entry for entry in entries(root) if entry.is_dir() and not is_system(entry.name)]
+
+
+def _roles_of(name: str) -> frozenset[str]:
+    """The words by which a folder's name says which part of a data set or kind of file it holds ('test1', 'val_images');
+    none if it says anything else, too."""
+    words = {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+    rest = re.sub(r"[A-Za-z0-9_\-. ()]", "", name)
+    known = all(word in _ROLES or word in _FILLERS or len(word) == 1 for word in words)
+    return _ROLES & words if known and not rest else frozenset()
+
+
+def _parts_among(names: list[str]) -> list[str]:
+    """The folders that are parts of a data set, not classes: all name one, or two of them belong together as parts do."""
+    roles = {name: found for name in names if (found := _roles_of(name))}
+    words = frozenset().union(*roles.values())
+    paired = (words & _TO_TRAIN and words & _TO_TEST) or (words & _IMAGES and words & _TRUTH)
+    return list(roles) if len(roles) == len(names) or (paired and len(roles) > 1) else []
+
+
+def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
+    """List the classes and image files of one folder of classes."""
+    _refuse_outside(folder, root)
+    classes: list[str] = []
+    files: list[Path] = []
+    codes: list[int] = []
+    loose = 0
+    found = entries(folder)
+    named = [entry.name for entry in found if not is_system(entry.name) and entry.is_dir()]
+    if parts := _parts_among(named):
+        raise InputError(
+            f"{shown(folder)} has the folders {shown_list(parts)}, which name parts of a data set and no classes; put the "
+            "images of each class into a folder of its own: <class>/<file>, or train/<class>/<file>"
+        )
+    for entry in found:
+        if is_system(entry.name) or not entry.is_dir():
+            loose += is_image_name(entry.name)
+            left_out.append(os.path.relpath(entry.path, root))
+            continue
+        _refuse_outside(Path(entry.path), root)
+        images = _class_files(Path(entry.path), root, left_out)
+        files += images
+        codes += [len(classes)] * len(images)
+        classes.append(entry.name)
+    if not classes:
+        if loose:
+            raise InputError(
+                f"{shown(folder)} has {_count(loose, 'image')} but no class folders; move them into one folder a class, or "
+                "remove the folder if they have no labels"
+            )
+        raise InputError(f"{shown(folder)} has no class folders; wanted {WANTED}")
+    order = sorted(range(len(files)), key=lambda i: (natural_key(files[i].name), codes[i]))
+    return Part(tuple(classes), [files[i] for i in order], [codes[i] for i in order])
+
+
+def _class_files(folder: Path, root: Path, left_out: list[str]) -> list[Path]:
+    images = []
+    for entry in entries(folder):
+        if not is_system(entry.name) and entry.is_dir():
+            raise InputError(f"the class folder {shown(folder)} holds a folder {shown(entry.name)}; wanted {WANTED}")
+        if not is_image_name(entry.name):
+            left_out.append(os.path.relpath(entry.path, root))
+            continue
+        _refuse_outside(Path(entry.path), root)
+        images.append(Path(entry.path))
+    if not images:
+        endings = " ".join(SUFFIXES)
+        raise InputError(f"the class folder {shown(folder)} has no image; remove it, or add images ({endings})")
+    return images
+
+
+def _note_left_out(root: Path, left_out: list[str]) -> None:
+    """One line on what is no image of a class; hidden files and what systems leave behind are counted apart."""
+    system = [name for name in left_out if is_system(os.path.basename(name))]
+    images = [name for name in left_out if is_image_name(os.path.basename(name))]
+    others = [name for name in left_out if name not in {*system, *images}]
+    if not left_out:
+        return
+    parts = []
+    if images:
+        parts.append(f"{_count(len(images), 'image')} outside the class folders ({shown_list(images, 1)})")
+    if others:
+        endings = Counter(os.path.splitext(name)[1].lower() or "no ending" for name in others)
+        kinds = ", ".join(shown(ending, 20)[1:-1] for ending, _ in endings.most_common(4))
+        parts.append(f"{_count(len(others), 'file')} not read as images ({kinds}; for instance {shown(others[0])})")
+    if system:
+        names = sorted({os.path.basename(name) for name in system})
+        parts.append(f"{_count(len(system), 'hidden or system file')} ({shown_list(names, 3)})")
+    level = logging.WARNING if images or others else logging.INFO
+    note(f"{shown(root)}: left out {' and '.join(parts)}", level=level)
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}{'s' * (n != 1)}"
+
+
+def _refuse_outside(path: Path, root: Path) -> None:
+    if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the file into the folder")
+
+
+def _with_codes_of(train: Part, test: Part) -> Part:
+    """Return the test part with the codes of the training classes; names that differ in form only are one class."""
+    code = {name: i for i, name in enumerate(train.classes)}
+    by_looks: dict[str, list[str]] = {}
+    for name in train.classes:
+        by_looks.setdefault(looks_of(name), []).append(name)
+    same: dict[str, str] = {}
+    for name in test.classes:
+        alike = by_looks.get(looks_of(name), [])
+        if name in code:
+            same[name] = name
+        elif len(alike) == 1 and alike[0] not in test.classes:
+            same[name] = alike[0]
+            note(f"the class {name!a} of test/ is taken for {alike[0]!a} of train/, which looks the same")
+    if unknown := [name for name in test.classes if name not in same]:
+        folded = {looks_of(name).casefold(): name for name in train.classes}
+        near = [folded[key] for name in unknown if (key := looks_of(name).casefold()) in folded]
+        hint = f" (train/ has {shown_list(near)})" if near else ""
+        raise InputError(f"test/ has classes that train/ has not: {shown_list(unknown)}{hint}; add them there or remove "
+                         "them")  # fmt: skip
+    if absent := [name for name in train.classes if name not in same.values()]:
+        note(f"test/ has no images of {len(absent)} class{'es' * (len(absent) > 1)}: {shown_list(absent)}")
+    return Part(train.classes, test.files, [code[same[test.classes[c]]] for c in test.codes])
+
+
+def relative_names(files: list[Path], root: Path) -> tuple[str, ...]:
+    """The files' paths below `root`, with '/' between folders, as text that any encoding can write."""
+    return tuple(as_text(os.path.relpath(file, root)).replace(os.sep, "/") for file in files)
+
+
+def codes_of(part: Part) -> np.ndarray:
+    """The class codes of a part's files: int64 (n_files,)."""
+    return np.array(part.codes, dtype=np.int64)
