@@ -95,6 +95,8 @@ def facts(outcome: Outcome) -> str:
         own = "the data's own"
     else:
         own = "set aside, stratified by class" if results.get("stratified", True) else "set aside at random, not stratified"
+        if results.get("stratified") and any("too few rows to" in note for note in outcome.notes):
+            own = "set aside, of each class its share"  # the note is about validation rows: no claim for these
     parts = [count(results["n_train"], "training row"), f"{count(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
         parts.append(f"part of the data: at most {count(results['limit'], 'row')} of each (--limit)")
@@ -157,7 +159,7 @@ def comparisons_note(results: dict[str, Any]) -> str:
     return (
         "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "
         f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The "
-        "best was picked by these very rows, which makes p look a little smaller than it is."
+        "first was picked by these very rows, which makes p look a little smaller than it is."
     )
 
 
