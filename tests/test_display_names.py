@@ -31,12 +31,14 @@ ASCII = [chr(c) for c in range(33, 127)]
 #: every printable character of ASCII, alone, at both ends and in pairs as a drawing library's marks stand
 PAIRED = [f"{c}x{c}" for c in ASCII]
 DENSE = ["".join(2 * c for c in ASCII[at : at + 5]) for at in range(0, len(ASCII), 5)]
-MARKS = ["$$x$$", "$\\frac$", "a$b$c$", "\\$5 \\$6", "__all__", "_", "_x", "%d %s", "{0}", "#0072b2", "url(#x)", "<b>&amp;", "&", "</svg>",
-         ' id="a"', "font: 9px x", "[red]", "[/]", "]]>", "-->", "x^2_3", "\\", "\\n", "~", "`", "a|b", "None", "0"]  # fmt: skip
-SCRIPTS = ["e\u0301te\u0301", "שלום", "مرحبا", "می\u200cخوام", "👩\u200d🔬", "☺\ufe0f", "日本語", "ﬁ", "ß", "नमस्ते", "\u00a0x"]
+MARKS = ["$$x$$", "$\\frac$", "a$b$c$", "\\$5 \\$6", "__all__", "_", "_x", "%d %s", "{0}", "#0072b2", "url(#x)", "<b>&amp;",
+         "&", "</svg>", ' id="a"', "font: 9px x", "[red]", "[/]", "]]>", "-->", "x^2_3", "\\", "\\n", "~", "`", "a|b",
+         "None", "0"]  # fmt: skip
+SCRIPTS = ["e\u0301te\u0301", "שלום", "مرحبا", "می\u200cخوام", "👩\u200d🔬", "☺\ufe0f", "日本語", "ﬁ", "ß", "नमस्ते",
+           "\u00a0x"]
 #: names with something that cannot be drawn: it is replaced, and the figure is drawn
-BROKEN = ["", " ", "\t", "a\nb", "a\tb", "\x00", "\x1b[31m", "\x7f", "\u202eabc", "\ud800", "a\udcffb", "\ufffe", "\u2028", "x" * 5000,
-          "a" + "\u0301" * 500, "\u0301"]  # fmt: skip
+BROKEN = ["", " ", "\t", "a\nb", "a\tb", "\x00", "\x1b[31m", "\x7f", "\u202eabc", "\ud800", "a\udcffb", "\ufffe", "\u2028",
+          "x" * 5000, "a" + "\u0301" * 500, "\u0301"]  # fmt: skip
 
 
 def texts_of(figure: Any) -> list[Text]:
@@ -51,7 +53,8 @@ def confusion(names: list[str]) -> Any:
 def scores(names: list[str]) -> Any:
     n = len(names)
     table = np.random.default_rng(0).normal(size=(2, n))
-    return display.ScoresDisplay(table, np.zeros(2, int), {"hinge": np.ones(2)}, class_names=names, sample_names=names[-2:]).plot()
+    losses = {"hinge": np.ones(2)}
+    return display.ScoresDisplay(table, np.zeros(2, int), losses, class_names=names, sample_names=names[-2:]).plot()
 
 
 def templates(names: list[str]) -> Any:
@@ -81,8 +84,8 @@ def challenges(names: list[str]) -> Any:
 
 
 def cross_validation(names: list[str]) -> Any:
-    shown = display.CrossValidationDisplay(np.array([1, 3]), {name: np.ones((2, 2)) for name in names}, best_metric=names[-1], best_k=3)
-    return shown.plot()
+    accuracy = {name: np.ones((2, 2)) for name in names}
+    return display.CrossValidationDisplay(np.array([1, 3]), accuracy, best_metric=names[-1], best_k=3).plot()
 
 
 def loss_history(names: list[str]) -> list[Any]:
@@ -98,7 +101,8 @@ def same_distance(names: list[str]) -> list[Any]:
 #: every display that draws names: one figure, or several, with all of them
 DRAWERS: dict[str, Callable[[list[str]], Any]] = {
     "confusion": confusion, "scores": scores, "templates": templates, "neighbors": neighbors, "regions": regions,
-    "challenges": challenges, "cross-validation": cross_validation, "loss history": loss_history, "same distance": same_distance,
+    "challenges": challenges, "cross-validation": cross_validation, "loss history": loss_history,
+    "same distance": same_distance,
 }  # fmt: skip
 FEW = ("loss history", "same distance", "neighbors")  # a figure a name, or an image
 
@@ -212,5 +216,6 @@ assert "matplotlib.pyplot" not in sys.modules
 
     env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     env |= {"MPLBACKEND": backend, "PYTHONPATH": str(root)}
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "figure.png")], env=env, capture_output=True, text=True, timeout=120)
+    words = [sys.executable, "-c", code, str(tmp_path / "figure.png")]
+    done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -69,7 +69,7 @@ def plot_confusion(
     # from clear to blue: the ground, light or dark, is that of the page; what is not 0 is seen on both
     steps = [(share, to_rgba(_style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
     shades = LinearSegmentedColormap.from_list("shares", steps)
-    image = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
+    image: dict[str, Any] = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
     # what its own `plot` would set; that one asks pyplot, and so for the backend of windows
     display.figure_, display.ax_, display.im_ = ax.figure, ax, ax.imshow(shares, **image)
     display.text_ = np.empty(shares.shape, dtype=object) if numbered else None
