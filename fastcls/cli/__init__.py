@@ -10,7 +10,8 @@
         _split      which rows are for judging                      _text       names from data made safe to show
         _linear     random search, gradient check, sweep            _words      numbers and lists in sentences
         _judge      the test set, asked once
-        _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
+        _streams    stdout and stderr that are closed, broken, or of another encoding
+      _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
 """
 
 from __future__ import annotations
@@ -19,29 +20,40 @@ import signal
 import sys
 from importlib.util import find_spec
 
+from ._streams import open_streams, say, swallow
+
 #: modules of the extra, imported late; the command needs all of them, and says so before any work
 _NEEDED = ("typer", "rich", "matplotlib", "jinja2", "PIL")
 
 
 def main() -> None:
     """Entry point of the ``fastcls`` command."""
+    open_streams()
     try:
-        _require_extra()
-        _end_tidily()
-        from ._app import app
+        try:
+            _require_extra()
+            _end_tidily()
+            from ._app import app
 
-        app(prog_name="fastcls")
+            app(prog_name="fastcls")
+        finally:
+            sys.stdout.flush()  # here, where an error can still be answered
     except KeyboardInterrupt:  # while modules were still being imported; the commands answer it themselves
-        print("fastcls: interrupted", file=sys.stderr)
+        say("fastcls: interrupted")
         raise SystemExit(130) from None
+    except OSError as error:
+        swallow(sys.stdout)
+        if not isinstance(error, BrokenPipeError):  # `fastcls predict ... | head` ends quietly
+            say(f"fastcls: cannot write to stdout: {error.strerror}")
+        raise SystemExit(1) from None
 
 
 def _require_extra() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         what = "s" if len(missing) > 1 else ""
-        print(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
-              'install with: pip install "fastcls[run]"', file=sys.stderr)
+        say(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
+            'install with: pip install "fastcls[run]"')
         raise SystemExit(2)
 
 
