@@ -175,7 +175,8 @@ class LinearClassifier(SaveMixin, ClassifierMixin, BaseEstimator):
             When a `tol` was given and not met, or training ended far above the loss of W = 0.
         """
         self._check_options()
-        return self._fit(X, check_rows(X, "X"), y, sample_weight)
+        with np.errstate(under="ignore"):
+            return self._fit(X, check_rows(X, "X"), y, sample_weight)
 
     def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any):
         """`fit` on checked rows; X is asked for the names of its features only."""

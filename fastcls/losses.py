@@ -276,7 +276,8 @@ def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: A
     """
     loss = find_loss(name)
     option_values(loss, options)
-    return loss.function(*check_scores(scores, y), **options)
+    with np.errstate(over="ignore", under="ignore"):
+        return loss.function(*check_scores(scores, y), **options)
 
 
 def multiclass_hinge(
