@@ -57,7 +57,7 @@ class SharedRows:
         trained = _work.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
 
         def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
-            bare, blocks = apart(runs[i])
+            bare, blocks = apart(runs[i], partial(crew.send, home))
             own = crew.send(home, labels.run(self.bounds[i], self.bounds[i + 1]))
             start = int(self.bounds[i])
             return crew.submit_at(home, _work.open_to_train, bare, blocks, start, own, trained), (own, blocks)

@@ -71,6 +71,11 @@ def _checked(pieces: list[Piece], start: int, metric: str | None) -> list[np.nda
     return opened
 
 
+def _bytes_beside(n_bytes: int, blocks: list[Any]) -> int:
+    """Bytes of rows without those of the blocks they lie in, which Dask counts by themselves."""
+    return max(0, n_bytes - sum(block.nbytes for block in blocks))
+
+
 # neighbours -----------------------------------------------------------------------------------------
 
 
@@ -100,7 +105,7 @@ class SearchShard:
         return open_to_search, (self.pieces, self.blocks, self.start, self.hidden, self.asked)
 
     def __sizeof__(self) -> int:
-        return sum(chunk.nbytes for chunk in self.rows.chunks) + self.filter_bytes
+        return _bytes_beside(sum(chunk.nbytes for chunk in self.rows.chunks), self.blocks) + self.filter_bytes
 
     @property
     def filter_bytes(self) -> int:
@@ -230,7 +235,7 @@ class TrainShard:
         return open_to_train, (self.pieces, self.blocks, self.start, self.labels, self.trained)
 
     def __sizeof__(self) -> int:
-        return self.labels.nbytes + self.X.nbytes
+        return self.labels.nbytes + _bytes_beside(self.X.nbytes, self.blocks)
 
     def problem(self, part: int | None, n_threads: int) -> LinearProblem | None:
         """Loss and data of the rows of one part (None: of all that are named each time); None where there are none."""
