@@ -55,6 +55,20 @@ def test_neighbors_of_arrays_in_memory_are_those_of_one_process(client, dtype):
     assert sum(shard["n_rows"] for shard in model.shards_) == len(X)
 
 
+def test_what_a_message_brought_is_read_where_numbers_may_lie(client):
+    X, y = large(np.float64)
+    model = over.KNeighborsClassifier(client=client).fit(X, y)
+    shards = model._crew_now().shards
+
+    def chunks_are_aligned(shard):
+        return all(chunk.flags.aligned for chunk in shard.rows.chunks)
+
+    assert client.gather([client.submit(chunks_are_aligned, shard) for shard in shards]) == [True, True]
+    message = np.frombuffer(b"-" + X[:3].tobytes(), dtype=np.uint8)[1:].view(np.float64)
+    assert not message.flags.aligned
+    assert _inputs.aligned(message).flags.aligned
+
+
 def test_any_table_of_numbers_is_taken(client):
     X, y = large(np.float64, 2000)
     local = fastcls.KNeighborsClassifier(3).fit(X, y)

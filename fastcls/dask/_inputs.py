@@ -148,8 +148,7 @@ class BlockPiece:
         if block.shape != (self.block_rows, self.n_features) or block.dtype.name != self.dtype:
             raise InputError(f"a block of the dask array is {block.dtype} of shape {block.shape}, where the array said "
                              f"{self.dtype} of {self.block_rows, self.n_features}; make blocks what it says")  # fmt: skip
-        rows = block[self.first : self.first + self.n_rows]
-        return np.require(rows, requirements=("C", "A"))  # what came in a message may begin at any byte
+        return aligned(block[self.first : self.first + self.n_rows])
 
 
 Piece = FilePiece | ArrayPiece | BlockPiece
@@ -214,6 +213,11 @@ class Source:
             wait(blocks)
         holders = client.who_has(blocks)
         return [set(holders.get(piece.block.key, ())) if isinstance(piece, BlockPiece) else set() for piece in firsts]
+
+
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The array as compiled loops read it; what came in a message may begin at any byte, and is copied then."""
+    return np.require(array, requirements=("C", "A"))
 
 
 def apart(pieces: list[Piece], send: Callable[[np.ndarray], Any]) -> tuple[list[Piece], list[Any]]:
