@@ -119,6 +119,21 @@ def test_losses_of_scores_beyond_every_number_are_infinite_where_numpy_raises():
             assert not np.isnan(slopes).any(), loss
 
 
+def test_threads_with_small_stacks_do_all_work():
+    import threading
+
+    found = []
+    before = threading.stack_size(1 << 18)
+    try:
+        for answers in (answers_of_searches, answers_of_training):
+            worker = threading.Thread(target=lambda answers=answers: found.append(answers(rows_of("uint8"))))
+            worker.start()
+            worker.join()
+    finally:
+        threading.stack_size(before)
+    assert len(found) == 2
+
+
 # the command --------------------------------------------------------------------------------------------------------
 
 NAMES = ("日本語", "été", "[red]", "😀", "$x$", "_x")
