@@ -90,7 +90,7 @@ def choose_center(rows: np.ndarray, bounds: str) -> np.ndarray:
     if rows.dtype.kind != "f" or bounds == "cosine":
         return zero
     some = np.asarray(rows[:: max(1, len(rows) // 256)], dtype=np.float64)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean = some.mean(axis=0)
         far = np.sum(mean * mean) > np.mean(np.sum((some - mean) ** 2, axis=1))
         center = mean.astype(rows.dtype)
@@ -100,7 +100,7 @@ def choose_center(rows: np.ndarray, bounds: str) -> np.ndarray:
 def statistics(rows: np.ndarray, center: np.ndarray, n_threads: int) -> Statistics:
     """Sums and squares of the rows, for `terms`."""
     if rows.dtype.kind == "f":
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             signed = _to_point(rows, "dot", np.ones_like(center), n_threads) - fsum(center.tolist())
             return Statistics(
                 center, _to_point(rows, "l1", center, n_threads), _to_point(rows, "sql2", center, n_threads), signed
@@ -158,7 +158,7 @@ def _byte_terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, r
     return Terms(-1.0, of_queries, norms, (_COSINE_RESERVE - 1.0) * norms, of_rows, factors, refine=True)
 
 
-@np.errstate(over="ignore")  # what overflows is beyond _LARGEST_QUERY
+@np.errstate(over="ignore", under="ignore")  # what overflows is beyond _LARGEST_QUERY
 def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
     if n_features > 2**26 or not np.isfinite(largest):

@@ -108,13 +108,13 @@ class Basis:
             _kernels.sums_to_point(
                 bytes_of(some), storage_of(some), _kernels.SUMS["sql2"], bytes_of(center), squares, n_threads
             )
-            with np.errstate(over="ignore"):  # infinite squares keep their rows
+            with np.errstate(over="ignore", under="ignore"):  # infinite squares keep their rows
                 squares *= self.data_scale**2
             if self.unit_rows:  # squares that have lost bits say nothing of a direction: like rows of zeros
                 squares[squares < 2.0**-900 * max(1.0, self.data_scale**2)] = 0.0
             Z = np.empty((0, 1))
             if is_float and len(self.A):
-                with np.errstate(over="ignore", invalid="ignore"):
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                     wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
                     Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
             _encode.encode_l2(

@@ -215,7 +215,8 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
             fell because steps were too short or random tries too poor.
         """
         self._check_options()
-        return self._fit(X, check_rows(X, "X"), y, sample_weight)
+        with np.errstate(under="ignore"):
+            return self._fit(X, check_rows(X, "X"), y, sample_weight)
 
     def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any):
         """`fit` on checked rows; X is asked for the names of its features only."""

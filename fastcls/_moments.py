@@ -59,7 +59,7 @@ def center_and_scale(
     """
     weights = np.zeros(0) if weights is None else weights
     n, d = X.shape
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean = feature_means(X, weights, n_threads) if center else np.zeros(d)
         total = None
         if scale:
@@ -93,7 +93,7 @@ def spread_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
     InputError
         Where squares overflow, or weights for so small a spread would.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         spread = 1.0 if total is None else math.sqrt(total / len(mean)) if total >= 0 else math.nan
     if not (math.isfinite(spread) and np.all(np.isfinite(mean))):
         raise InputError("X has values so large that their squares overflow float64: scale the data down first")

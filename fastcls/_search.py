@@ -55,9 +55,10 @@ def prepare(
         probe = _probe(rows, sample, metric_name, k, n_threads)
         rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
         try:
-            kept = _cascade.Filter.learn(
-                sample, METRICS[metric_name], probe, k, n_threads, forced=forced, room=_room(rows, forced)
-            )
+            with np.errstate(under="ignore"):  # a user may have had it raise
+                kept = _cascade.Filter.learn(
+                    sample, METRICS[metric_name], probe, k, n_threads, forced=forced, room=_room(rows, forced)
+                )
             rows.left_out.pop(metric_name, None)
         except _cascade.NoRoomError as error:
             rows.left_out[metric_name] = f"brute force, as a filter's {error}"

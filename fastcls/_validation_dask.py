@@ -61,14 +61,20 @@ def check_described(dtype: np.dtype, ndim: int, shape: Any, name: str) -> None:
         raise InputError(f"{name} is empty: shape {tuple(shape)}; wanted at least one row and one feature")
 
 
-def check_small(n_bytes: int, most: int, name: str) -> None:
-    """Refuse rows that lie in this process's memory and are too many to travel inside a task."""
-    if n_bytes > most:
+def check_reachable(is_direct: bool, n_bytes: int, most: int) -> None:
+    """Refuse rows of this process's memory that only the scheduler could pass on."""
+    if not is_direct:
         raise InputError(
-            f"{name} holds {n_bytes:,} bytes in this process's memory, and rows are not sent through Dask above {most:,}: "
-            "save them where the workers see them (np.save) and pass the .npy path or the memory map (np.load(path, "
-            "mmap_mode='r')), or a dask array that is loaded there"
+            f"X holds {n_bytes:,} bytes in this process's memory, and with direct_to_workers=False all above {most:,} would "
+            "pass through the scheduler: save them where the workers see them (np.save) and pass the .npy path, or make "
+            "the client without that option"
         )
+
+
+def check_unchanged(is_same: bool) -> None:
+    """Refuse to send rows again, to a new worker, that are not those of the fit."""
+    if not is_same:
+        raise InputError("X was changed after fit, and a worker needs its rows again; fit again, and leave X as it is")
 
 
 def check_contiguous(array: np.ndarray, name: str) -> None:

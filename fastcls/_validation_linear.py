@@ -170,7 +170,7 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
         if may_be_zero:
             return values
         raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         total = float(values.sum())
     if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
         raise InputError(f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "

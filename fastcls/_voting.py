@@ -34,13 +34,14 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
     if rule == "uniform":
         return np.ones_like(distances)
     if rule == "distance":
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(divide="ignore", over="ignore", under="ignore"):
             inverse = 1.0 / distances
         infinite = np.isinf(inverse)
         alone = infinite[:, :1]  # the nearest comes first: if any weight is infinite, its is
         return np.where(alone, infinite.astype(np.float64), inverse)
     similarity = METRICS[metric].similarity(distances)
-    return np.exp((similarity - similarity[:, :1]) / temperature)
+    with np.errstate(under="ignore"):  # a user may have had it raise; so in all that follows
+        return np.exp((similarity - similarity[:, :1]) / temperature)
 
 
 def vote(

@@ -100,5 +100,6 @@ class SoftmaxClassifier(LinearClassifier):
         float64 array (n_samples, n_classes)
         """
         scores = self._scores(X)
-        weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return weights / weights.sum(axis=1, keepdims=True)
+        with np.errstate(under="ignore"):
+            weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+            return weights / weights.sum(axis=1, keepdims=True)

@@ -309,7 +309,8 @@ def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: A
     """
     loss = find_loss(name)
     loss.check_options(options)
-    return loss.function(*check_scores(scores, y), **options)
+    with np.errstate(over="ignore", under="ignore"):
+        return loss.function(*check_scores(scores, y), **options)
 
 
 def multiclass_hinge(

@@ -310,8 +310,9 @@ class LinearProblem:
     def penalty_value(self, W: np.ndarray) -> float:
         """alpha * R(W)."""
         inner = self._penalized(checks.check_weights(W, self.shape, self.fit_intercept))
-        value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
-        return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
+        with np.errstate(under="ignore"):  # a user may have had it raise
+            value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
+            return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
 
     def per_sample(self, W) -> np.ndarray:
         """The loss of every row, float64 (n_samples,), without penalty and weights, in float64 arithmetic."""
@@ -357,12 +358,13 @@ class LinearProblem:
         totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient = np.empty(self.shape)
         inner = gradient[:, : self.n_features]
-        np.subtract(raw_gradient[:, : self.n_features], b_gradient[:, None] * self.center, out=inner)
-        inner /= self.scale * count
-        if self.fit_intercept:
-            gradient[:, -1] = b_gradient / count
-        if self.l2:
-            self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
+        with np.errstate(under="ignore"):
+            np.subtract(raw_gradient[:, : self.n_features], b_gradient[:, None] * self.center, out=inner)
+            inner /= self.scale * count
+            if self.fit_intercept:
+                gradient[:, -1] = b_gradient / count
+            if self.l2:
+                self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
         return float(totals[0]) / count, gradient
 
     def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:

@@ -155,7 +155,7 @@ def vote_weights(neighbor_distances, weights="uniform", temperature=0.07, metric
     result = np.ones(np.shape(neighbor_distances))
     for i, d in enumerate(neighbor_distances):
         if weights == "distance":
-            with np.errstate(divide="ignore", over="ignore"):
+            with np.errstate(divide="ignore", over="ignore", under="ignore"):
                 inverse = [1.0 / value for value in d]
             alone = np.inf in inverse
             result[i] = [float(value == np.inf) if alone else value for value in inverse]

@@ -326,10 +326,6 @@ def test_where_every_model_fails_nothing_is_left(here, monkeypatch):
     assert result.stderr.splitlines()[-1] == "fastcls: injected"
 
 
-@pytest.mark.parametrize(("shape", "tries"), [((1437, 64, 10), 1000), ((5000, 784, 10), 76), ((60000, 784, 10), 50)])
-def test_random_search_tries_follow_from_the_shapes_and_are_fewer_on_larger_data(shape, tries):
-
-
 def test_an_estimate_that_fails_stops_no_run(here, monkeypatch):
     monkeypatch.setattr(_run, "estimate_seconds", fail_with(IndexError("injected")))
     result = cli("run", "digits", "--limit", "150", "--ks", "1", "--models", "knn")

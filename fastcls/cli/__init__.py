@@ -13,6 +13,7 @@
         _judge      the test set, asked once
         _failures   a step that fails, in one line                  _predictions   predictions.csv, and the wrong rows
         _repeats    test rows that equal a training row             _csv        cells that are no formulas
+        _streams    stdout and stderr that are closed, broken, or of another encoding
         _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
 """
 
@@ -22,29 +23,40 @@ import signal
 import sys
 from importlib.util import find_spec
 
+from ._streams import open_streams, say, swallow
+
 #: modules of the extra, imported late; the command needs all of them, and says so before any work
 _NEEDED = ("typer", "rich", "matplotlib", "jinja2", "PIL")
 
 
 def main() -> None:
     """Entry point of the ``fastcls`` command."""
+    open_streams()
     try:
-        _require_extra()
-        _end_tidily()
-        from ._app import app
+        try:
+            _require_extra()
+            _end_tidily()
+            from ._app import app
 
-        app(prog_name="fastcls")
+            app(prog_name="fastcls")
+        finally:
+            sys.stdout.flush()  # here, where an error can still be answered
     except KeyboardInterrupt:  # while modules were still being imported; the commands answer it themselves
-        print("fastcls: interrupted", file=sys.stderr)
+        say("fastcls: interrupted")
         raise SystemExit(130) from None
+    except OSError as error:
+        swallow(sys.stdout)
+        if not isinstance(error, BrokenPipeError):  # `fastcls predict ... | head` ends quietly
+            say(f"fastcls: cannot write to stdout: {error.strerror}")
+        raise SystemExit(1) from None
 
 
 def _require_extra() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         what = "s" if len(missing) > 1 else ""
-        print(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
-              'install with: pip install "fastcls[run]"', file=sys.stderr)
+        say(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
+            'install with: pip install "fastcls[run]"')
         raise SystemExit(2)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ._streams import say
 from ._text import one_line, printable
 
 BAD_INPUT = 2
@@ -20,7 +21,7 @@ INTERRUPTED = 130
 
 def refuse(message: str) -> None:
     """One line on stderr."""
-    print(f"fastcls: {message}", file=sys.stderr, flush=True)
+    say(f"fastcls: {message}")
 
 
 def say_left_out(n: int) -> None:
@@ -71,6 +72,9 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
         except ArithmeticError as error:
             refuse(one_line(error))
             raise typer.Exit(1) from None
+        except FileNotFoundError as error:
+            refuse(one_line(error) if error.filename else "the current folder is gone: change to one that is there")
+            raise typer.Exit(BAD_INPUT) from None
         except (ValueError, OSError) as error:  # InputError is a ValueError; so are scikit-learn's refusals of data
             refuse(one_line(error))
             raise typer.Exit(BAD_INPUT) from None
@@ -159,12 +163,12 @@ def run(
     else:
         show(finished.results, sys.stdout)
     for line in close(finished.results, finished.folder, data):
-        print(line, file=sys.stderr if as_json else sys.stdout)
+        say(line) if as_json else print(line)
     if finished.results["failures"]:
         raise typer.Exit(1)
     if unreadable := finished.results["unreadable"]:
         for image in unreadable:
-            print(f"cannot be read: {printable(image['path'])}: {printable(image['error'])}", file=sys.stderr)
+            say(f"cannot be read: {printable(image['path'])}: {printable(image['error'])}")
         say_left_out(len(unreadable))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 from fastcls._files import is_special
 from fastcls._validation import InputError
 from fastcls.demo import require_bokeh
+
+from ._streams import say
+from ._text import printable
 
 
 def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:
@@ -24,4 +26,4 @@ def show(name: str, state: str | None, port: int, browser: bool, export: Path | 
     from fastcls.demo._export import export as write
 
     write(read_state(name, state), export)
-    print(f"fastcls: the snapshot is in {export}", file=sys.stderr)
+    say(f"fastcls: the snapshot is in {printable(export)}")

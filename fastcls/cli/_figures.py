@@ -39,6 +39,7 @@ _INKED = dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtic
 _STYLE = {**_CLEAR, **_INKED, "grid.color": GRID, "svg.fonttype": "none"}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PIXELS_PER_POINT = 96 / 72
+_TAG = re.compile(r"<[^>]*>")
 _NATURAL = _style.WIDTH * 96 + 4  # pixels: a wider drawing keeps its size on a small screen and is scrolled
 
 
@@ -47,6 +48,7 @@ def draw(plot: Callable[[], Any], description: str) -> Markup:
 
     ``description`` is what someone who cannot see the figure is told.
     """
+    _style.import_matplotlib()
     import matplotlib as mpl
     import matplotlib.style
 
@@ -94,15 +96,20 @@ def _inline(svg: str, description: str) -> Markup:
     width, height, body = found[1], found[2], found[3]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
     body = re.sub(r"<style type=\"text/css\">.*?</style>", "", body, flags=re.S)  # report.css has its one rule
-    body = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", body)
     prefix = f"f{zlib.crc32(description.encode('utf-8', 'replace')):x}"
     # ids must differ within a page: equal images have equal ids, and two figures have the same names for their parts
-    used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", body))
-    body = re.sub(r" id=\"([^\"]+)\"", lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", body)
-    body = re.sub(r"href=\"#", f'href="#{prefix}-', body)
-    body = re.sub(r"url\(#", f"url(#{prefix}-", body)
-    for colour, variable in THEME.items():
-        body = body.replace(colour, variable)
+    used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", " ".join(_TAG.findall(body))))
+
+    def adapt(tag: re.Match[str]) -> str:
+        text = re.sub(r"(font: [^;\"]*?[\d.]+px) [^;\"]*", r"\1 system-ui, sans-serif", tag[0])
+        text = re.sub(r" id=\"([^\"]+)\"", lambda m: f' id="{prefix}-{m[1]}"' if m[1] in used else "", text)
+        text = re.sub(r"href=\"#", f'href="#{prefix}-', text)
+        text = re.sub(r"url\(#", f"url(#{prefix}-", text)
+        for colour, variable in THEME.items():
+            text = text.replace(colour, variable)
+        return text
+
+    body = _TAG.sub(adapt, body)  # between tags are names: a class may be called #0072b2
     pixels = float(width) * _PIXELS_PER_POINT
     least = f"min-width:{pixels:.0f}px;" if pixels > _NATURAL else ""
     size = f"{least}max-width:{1.55 * pixels:.0f}px"

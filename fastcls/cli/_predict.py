@@ -67,8 +67,6 @@ def _destination(out: Path | None, inputs: Sequence[str]) -> Iterator[Callable[[
         with replacing(out, "the predictions", inputs=inputs) as beside:
             yield lambda text: beside.write_text(text, encoding="utf-8")
     else:
-        if hasattr(sys.stdout, "reconfigure"):  # file names may hold what the terminal's encoding does not
-            sys.stdout.reconfigure(errors="backslashreplace")
         yield sys.stdout.write
 
 

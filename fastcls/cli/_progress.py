@@ -14,9 +14,11 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import StringIO
 from typing import Any, TextIO
 
+from ._streams import say
 from ._text import markup, printable
 
 #: what a step reports with: report(done, total)
@@ -32,7 +34,7 @@ class Progress:
     """Steps of a job, shown on ``stream`` (stderr unless given)."""
 
     def __init__(self, stream: TextIO | None = None):
-        self.stream = sys.stderr if stream is None else stream
+        self.stream = stream or sys.stderr or StringIO()  # a program without a console has no stderr
         self.notes: list[str] = []
         self._console: Any = None
         if self.stream.isatty():
@@ -45,9 +47,10 @@ class Progress:
     def line(self, text: str) -> None:
         """Say one line. Everything in it is shown as it is: no markup, no control characters."""
         if self._console is None:
-            print(printable(text), file=self.stream, flush=True)
+            say(printable(text), self.stream)
         else:
-            self._console.print(markup(text), soft_wrap=True)
+            with suppress(OSError):  # a terminal that has gone: no reason to lose the work
+                self._console.print(markup(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
         """Say one line and keep it for the results: something the reader of the figures must know."""

@@ -65,11 +65,11 @@ def setting(entry: dict[str, Any]) -> str:
 def print_table(results: dict[str, Any], stream: TextIO) -> None:
     """The models, one a row, in 80 columns."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(file=stream, highlight=False)
-    title = f"{markup(results['dataset'])}: {results['n_train']:,} training, {count(results['n_test'], 'test row')}"
+    console = _console(stream)
+    title = (f"{markup(results['dataset'], stream)}: {results['n_train']:,} training, "
+             f"{count(results['n_test'], 'test row')}")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
                   padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
@@ -83,10 +83,20 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
             _seconds(entry["predict_seconds"]), style="bold" if name in best else None,
         )
     if majority := results.get("baseline"):
-        table.add_row("majority", markup(shorten(majority["class_name"], 13)), "-", *_judged(majority), "-", style="dim")
+        name = markup(shorten(majority["class_name"], 13), stream)
+        table.add_row("majority", name, "-", *_judged(majority), "-", style="dim")
     console.print(table)
     if said := told_apart(results):
         console.print(said, style="dim")
+
+
+def _console(stream: TextIO) -> Any:
+    """A console of at least 80 columns: on a narrower screen lines wrap, where cells would lose their figures."""
+    from rich.console import Console
+
+    console = Console(file=stream, highlight=False)
+    console.width = max(console.width, 80)
+    return console
 
 
 def _judged(entry: dict[str, Any]) -> tuple[str, str, str]:
@@ -139,19 +149,18 @@ def _best_line(results: dict[str, Any]) -> str:
 def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     """What a protocol found, one setting a row; accuracies in percent."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     protocol = results["protocol"]
-    title = (f"{markup(results['dataset'])} by the protocol of {protocol['preset']}: {results['n_train']:,} training, "
-             f"{count(results['n_test'], 'test row')}")
+    title = (f"{markup(results['dataset'], stream)} by the protocol of {protocol['preset']}: {results['n_train']:,} "
+             f"training, {count(results['n_test'], 'test row')}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for column in protocol["columns"]:
         words = column in ("model", "setting", "metric")
         table.add_column(_HEADINGS.get(column, column), justify="left" if words else "right", no_wrap=True)
     for row in protocol["rows"]:
-        table.add_row(*(_cell(column, row[column]) for column in protocol["columns"]))
-    console = Console(file=stream, highlight=False)
+        table.add_row(*(_cell(column, row[column], stream) for column in protocol["columns"]))
+    console = _console(stream)
     console.print(title, style="bold")
     console.print(table)
 
@@ -160,14 +169,14 @@ _HEADINGS = {"top1": "test %", "top5": "among 5 %", "std": "std %", "validation"
              "seconds": "took"}
 
 
-def _cell(column: str, value: Any) -> str:
+def _cell(column: str, value: Any, stream: TextIO) -> str:
     if value is None:
         return "-"
     if column in ("top1", "top5", "std", "validation"):
         return f"{100 * value:.2f}"
     if column == "seconds":
         return _seconds(value)
-    return f"{value:.4g}" if column == "C" else f"{value:,}" if isinstance(value, int) else markup(value)
+    return f"{value:.4g}" if column == "C" else f"{value:,}" if isinstance(value, int) else markup(value, stream)
 
 
 def protocol_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from typing import TextIO
 
 from .._shown import shown
 
@@ -22,11 +23,15 @@ def printable(text: object) -> str:
     )
 
 
-def markup(text: object) -> str:
-    """``printable(text)`` with rich's square-bracket markup switched off."""
+def markup(text: object, stream: TextIO | None = None) -> str:
+    """``printable(text)`` with rich's square-bracket markup switched off.
+
+    What the encoding of ``stream`` lacks becomes an escape here already, so that rich knows how wide a cell of a table is.
+    """
     from rich.markup import escape
 
-    return escape(printable(text))
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return escape(printable(text).encode(encoding, "backslashreplace").decode(encoding))
 
 
 def one_line(error: BaseException) -> str:

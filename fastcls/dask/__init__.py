@@ -1,8 +1,9 @@
 """Both families over the workers of a Dask cluster: `KNeighborsClassifier`, `SoftmaxClassifier`, `MulticlassSVM`.
 
-Needs the extra ``dask`` (distributed). Rows are described and opened by the workers, so no training row passes through the
-client or the scheduler; neighbours are those of one process, byte for byte, and fitted weights have the same bits for any
-number of workers. docs/dask.md tells how to use it, what happens when a worker dies, and what to plan for size.
+Needs the extra ``dask`` (distributed). Rows are described and opened by the workers, or sent to them from the client's
+memory; no training row passes through the scheduler. Neighbours are those of one process, byte for byte, and fitted weights
+have the same bits for any number of workers. docs/dask.md tells how to use it, what happens when a worker dies, and what
+to plan for size.
 
 ::
 

@@ -1,11 +1,12 @@
-"""Rows that are described, so that workers open them themselves: pieces of files, of dask arrays, of small arrays."""
+"""Rows that are described, so that workers open them themselves: pieces of files, of dask arrays, of arrays here."""
 
 from __future__ import annotations
 
+import logging
 import os
 import pickle
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,20 @@ from .._validation_dask import (
     check_described,
     check_labels_alike,
     check_not_private,
-    check_small,
+    check_reachable,
+    check_unchanged,
 )
 from ..datasets._npy import read_npy
 from ._crew import is_direct
 
-#: Rows of this process's memory that may travel inside tasks, in all.
+logger = logging.getLogger("fastcls")
+
+#: Rows of this process's memory that may travel inside tasks, in all; more goes from here to the workers.
 SMALL_BYTES = 1 << 19
+#: Rows sent to a worker at once: what a time limit of a transfer is meant for.
+SENT_BYTES = 1 << 26
+#: Rows sent from here of which a line is logged: files that workers open themselves would cost less.
+NOTED_BYTES = 1 << 30
 #: Arrays that a dask array's graph may hold, in all.
 GRAPH_BYTES = 1 << 20
 
@@ -84,9 +92,17 @@ class FilePiece:
 
 @dataclass(frozen=True)
 class ArrayPiece:
-    """A few rows that travel themselves."""
+    """Rows of this process's memory: a few travel inside tasks, more are sent to the worker that has their shard.
+
+    Attributes
+    ----------
+    check : int or None
+        Of rows that are sent: CRC-32 of the first and the last. They may be sent again, to another worker, and must be the
+        same then.
+    """
 
     rows: np.ndarray
+    check: int | None = None
 
     @property
     def n_rows(self) -> int:
@@ -101,10 +117,16 @@ class ArrayPiece:
         return self.rows.dtype.name
 
     def cut(self, start: int, stop: int) -> ArrayPiece:
-        return ArrayPiece(self.rows[start:stop])
+        rows = self.rows[start:stop]
+        return ArrayPiece(rows, None if self.check is None else FilePiece._check_of(rows))
 
     def open(self, place: str = "this process") -> np.ndarray:
         return self.rows
+
+    def sent(self, send: Callable[[np.ndarray], Any]) -> BlockPiece:
+        """The same rows as a block that `send` has sent to a worker."""
+        check_unchanged(self.check == FilePiece._check_of(self.rows))
+        return BlockPiece(send(self.rows), self.n_rows, 0, self.n_rows, self.n_features, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -126,7 +148,7 @@ class BlockPiece:
         if block.shape != (self.block_rows, self.n_features) or block.dtype.name != self.dtype:
             raise InputError(f"a block of the dask array is {block.dtype} of shape {block.shape}, where the array said "
                              f"{self.dtype} of {self.block_rows, self.n_features}; make blocks what it says")  # fmt: skip
-        return np.ascontiguousarray(block[self.first : self.first + self.n_rows])
+        return aligned(block[self.first : self.first + self.n_rows])
 
 
 Piece = FilePiece | ArrayPiece | BlockPiece
@@ -193,8 +215,17 @@ class Source:
         return [set(holders.get(piece.block.key, ())) if isinstance(piece, BlockPiece) else set() for piece in firsts]
 
 
-def apart(pieces: list[Piece]) -> tuple[list[Piece], list[Any]]:
-    """Pieces without their blocks, and the futures of these, which Dask sees only where they stand in a list."""
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The array as compiled loops read it; what came in a message may begin at any byte, and is copied then."""
+    return np.require(array, requirements=("C", "A"))
+
+
+def apart(pieces: list[Piece], send: Callable[[np.ndarray], Any]) -> tuple[list[Piece], list[Any]]:
+    """Pieces without their blocks, and the futures of these, which Dask sees only where they stand in a list.
+
+    Rows of this process become such blocks: `send` sends them to the worker that will open the pieces.
+    """
+    pieces = [piece.sent(send) if isinstance(piece, ArrayPiece) and piece.check is not None else piece for piece in pieces]
     bare: list[Piece] = [replace(piece, block=None) if isinstance(piece, BlockPiece) else piece for piece in pieces]
     return bare, [piece.block for piece in pieces if isinstance(piece, BlockPiece)]
 
@@ -220,7 +251,7 @@ def source_of(X: Any, client: Any, name: str = "X") -> Source:
     Raises
     ------
     InputError
-        For rows of a type or shape that no worker could use as they lie, or too many in this process's memory.
+        For rows of a type or shape that no worker could use as they lie.
     """
     if _is_dask(X):
         return Source(_blocks(X, client, name))
@@ -230,8 +261,39 @@ def source_of(X: Any, client: Any, name: str = "X") -> Source:
     pieces: list[Piece] = [_of_path(part, of) if _is_path(part) else _of_array(part, of) for part, of in named]
     for piece, of in zip(pieces[1:], names[1:], strict=True):
         check_alike(pieces[0], piece, of, names[0])
-    in_memory = sum(piece.rows.nbytes for piece in pieces if isinstance(piece, ArrayPiece))
-    check_small(in_memory, SMALL_BYTES, name)
+    return Source(pieces)
+
+
+def sent_source_of(X: Any, client: Any, at_once: int | None = None) -> Source:
+    """As `source_of`, for rows that workers will keep: those of this process's memory that are too many for tasks are
+    marked to be sent.
+
+    Parameters
+    ----------
+    at_once : int, optional
+        Bytes of the largest piece that is sent. None: what a shard has of an array goes in one, and is not copied there.
+
+    Raises
+    ------
+    InputError
+        As `source_of`; and where rows would have to be sent through the scheduler.
+    """
+    source = source_of(X, client)
+    here = [piece.rows.nbytes for piece in source.pieces if isinstance(piece, ArrayPiece)]
+    if sum(here) <= SMALL_BYTES:
+        return source
+    check_reachable(is_direct(client), sum(here), SMALL_BYTES)
+    if sum(here) > NOTED_BYTES:
+        logger.info("X: %.1f GB in this process's memory are sent to the workers; rows saved where the workers see them "
+                    "(np.save), passed as the .npy path, would not be", sum(here) / 1e9)  # fmt: skip
+    pieces: list[Piece] = []
+    for piece in source.pieces:
+        if isinstance(piece, ArrayPiece):
+            step = len(piece.rows) if at_once is None else max(1, at_once * len(piece.rows) // piece.rows.nbytes)
+            whole = replace(piece, check=0)
+            pieces += [whole.cut(first, min(first + step, len(piece.rows))) for first in range(0, len(piece.rows), step)]
+        else:
+            pieces.append(piece)
     return Source(pieces)
 
 
@@ -273,8 +335,6 @@ def _of_array(X: Any, name: str) -> FilePiece | ArrayPiece:
     mapped = map_under(X)
     if mapped is not None:
         return _of_map(X, name)
-    if isinstance(X, np.ndarray):
-        check_small(X.nbytes, SMALL_BYTES, name)
     return ArrayPiece(np.asarray(check_rows(X, name).rows))
 
 
@@ -333,7 +393,7 @@ def _check_graph(X: Any, name: str) -> None:
                 raise InputError(
                     f"the graph of the dask array {name} holds arrays of {self.n_bytes:,} bytes or more (da.from_array of "
                     "an array in memory or of a memory map does that), and all of it would pass through the scheduler: pass "
-                    "the .npy path or the memory map itself, or an array whose blocks are loaded on the workers "
+                    "the array, the memory map or the .npy path itself, or an array whose blocks are loaded on the workers "
                     "(da.from_npy_stack, da.from_zarr, da.map_blocks)"
                 )
             return "array"

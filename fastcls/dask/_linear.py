@@ -12,7 +12,7 @@ from .._validation import CheckedRows
 from .._validation_dask import check_client, check_n_shards, check_solver_of_shards
 from . import _work
 from ._estimator import OverCluster, takes_also
-from ._inputs import is_described, labels_of, source_of
+from ._inputs import is_described, labels_of, sent_source_of, source_of
 from ._problem import ShardedProblem, SharedRows
 
 _N_SHARDS = 16
@@ -46,9 +46,9 @@ class _Linear(OverCluster, LinearClassifier):
 
         Parameters
         ----------
-        X : path of an .npy file, memory map, dask array, or a list of paths and memory maps: (n_samples, n_features)
+        X : array-like, path of an .npy file, memory map, dask array, or a list of these: (n_samples, n_features)
             uint8, int8, float16, float32 or float64. Files must lie where every worker sees them under the same path.
-            Up to 512 KB of rows in this process's memory are taken, too.
+            Arrays in this process's memory are sent to the workers.
         y : array-like, dask array, path of an .npy file or list of paths: (n_samples,)
         sample_weight : as y, optional
             Rows of weight 0 leave the training set.
@@ -63,7 +63,7 @@ class _Linear(OverCluster, LinearClassifier):
         check_solver_of_shards(self.solver)
         self._check_options()
         client = check_client(self.client)
-        source = source_of(X, client)
+        source = sent_source_of(X, client)
         weight = labels_of(sample_weight, client, "sample_weight")
         self._client = client
         try:

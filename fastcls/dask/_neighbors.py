@@ -28,7 +28,7 @@ from .._validation_dask import check_client, check_n_shards
 from . import _work
 from ._crew import Crew, Round
 from ._estimator import OverCluster, refuse_saving, takes_also
-from ._inputs import Source, apart, is_described, labels_of, source_of
+from ._inputs import SENT_BYTES, Source, apart, is_described, labels_of, sent_source_of, source_of
 from ._merge import nearest_of, one_report
 
 _BLOCK_BYTES = 1 << 23  # of a block of queries, and of its neighbours: sent to each worker once, and merged
@@ -83,9 +83,9 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 
         Parameters
         ----------
-        X : path of an .npy file, memory map, dask array, or a list of paths and memory maps: (n_rows, n_features)
+        X : array-like, path of an .npy file, memory map, dask array, or a list of these: (n_rows, n_features)
             uint8, int8, float16, float32 or float64. Files must lie where every worker sees them under the same path.
-            Up to 512 KB of rows in this process's memory are taken, too.
+            Arrays in this process's memory are sent to the workers.
         y : array-like, dask array, path of an .npy file or list of paths: (n_rows,)
         sample_weight : as y, optional
             As for `fastcls.KNeighborsClassifier`.
@@ -93,13 +93,13 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         Raises
         ------
         InputError
-            Without a cluster; for rows that workers cannot open, or more of them in memory than may travel.
+            Without a cluster; for rows that workers cannot open.
         ClusterError
         """
         self._check_vote_options()
         metric = self._check_options()
         client = check_client(self.client)
-        source = source_of(X, client)
+        source = sent_source_of(X, client, SENT_BYTES)
         weight = labels_of(sample_weight, client, "sample_weight")
         found = check_labelled_rows(labels_of(y, client), source.n_rows, weight, self.class_weight, keeps_classes=True)
         n_shards = len(client.nthreads()) if self.n_shards is None else self.n_shards
@@ -231,7 +231,7 @@ def _crew_of(client: Any, source: Source, n_shards: int, hidden: np.ndarray | No
     runs = [source.run(start, stop) for start, stop in itertools.pairwise(bounds)]
 
     def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
-        bare, blocks = apart(runs[i])
+        bare, blocks = apart(runs[i], partial(crew.send, home))
         mask = None if hidden is None else hidden[bounds[i] : bounds[i + 1]]
         sent = mask if mask is None or mask.nbytes <= _SMALL_MASK else crew.send(home, mask)
         return crew.submit_at(home, _work.open_to_search, bare, blocks, bounds[i], sent, asked), (sent, blocks)

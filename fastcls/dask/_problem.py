@@ -57,7 +57,7 @@ class SharedRows:
         trained = _work.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
 
         def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
-            bare, blocks = apart(runs[i])
+            bare, blocks = apart(runs[i], partial(crew.send, home))
             own = crew.send(home, labels.run(self.bounds[i], self.bounds[i + 1]))
             start = int(self.bounds[i])
             return crew.submit_at(home, _work.open_to_train, bare, blocks, start, own, trained), (own, blocks)
@@ -126,7 +126,7 @@ class SharedRows:
         from .._moments import spread_of
 
         mean, total = np.zeros(self.shape[1]), None
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if center:
                 sums, weight = self.sums(_work.moments, None)
                 mean = sums / weight
@@ -240,7 +240,7 @@ class ShardedDescent:
         for at in range(len(before), n_steps):
             start, stop = bounds[at : at + 2]
             batch = None if stop - start == self.problem.n_samples else order[start:stop]
-            with np.errstate(over="ignore", invalid="ignore"):
+            with np.errstate(over="ignore", invalid="ignore", under="ignore"):
                 values[at] = self._step(batch, int(stop - start), float(rates[at, 0]))
             self.steps += 1
             if not (np.isfinite(values[at, 0]) and np.isfinite(self.weights).all()):

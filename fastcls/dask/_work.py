@@ -19,7 +19,7 @@ from .._files import digest
 from .._rows import Rows
 from .._validation import CheckedRows, InputError, check_finite, check_magnitude
 from ..problem import LinearProblem, has_large
-from ._inputs import Piece, together
+from ._inputs import Piece, aligned, together
 from ._merge import Nearest, Nodes, add_up
 
 _locks: dict[str, threading.Lock] = {}
@@ -71,6 +71,11 @@ def _checked(pieces: list[Piece], start: int, metric: str | None) -> list[np.nda
     return opened
 
 
+def _bytes_beside(n_bytes: int, blocks: list[Any]) -> int:
+    """Bytes of rows without those of the blocks they lie in, which Dask counts by themselves."""
+    return max(0, n_bytes - sum(block.nbytes for block in blocks))
+
+
 # neighbours -----------------------------------------------------------------------------------------
 
 
@@ -100,7 +105,7 @@ class SearchShard:
         return open_to_search, (self.pieces, self.blocks, self.start, self.hidden, self.asked)
 
     def __sizeof__(self) -> int:
-        return sum(chunk.nbytes for chunk in self.rows.chunks) + self.filter_bytes
+        return _bytes_beside(sum(chunk.nbytes for chunk in self.rows.chunks), self.blocks) + self.filter_bytes
 
     @property
     def filter_bytes(self) -> int:
@@ -164,7 +169,7 @@ def search(shard: SearchShard, queries: np.ndarray, k: int, n_jobs: int | None, 
     if k == 0:
         return np.empty((n_queries, 0)), np.empty((n_queries, 0), dtype=np.int64), ()
     S, indices, report = _with_threads(n_jobs, lambda n_threads: _search.search(
-        shard.rows, Rows([np.ascontiguousarray(queries)]), k, shard.asked.metric, n_threads=n_threads,
+        shard.rows, Rows([aligned(queries)]), k, shard.asked.metric, n_threads=n_threads,
         algorithm=shard.asked.algorithm, query_groups=query_groups, row_groups=row_groups,
     ))  # fmt: skip
     return S, indices + shard.start, (report,)
@@ -230,7 +235,7 @@ class TrainShard:
         return open_to_train, (self.pieces, self.blocks, self.start, self.labels, self.trained)
 
     def __sizeof__(self) -> int:
-        return self.labels.nbytes + self.X.nbytes
+        return self.labels.nbytes + _bytes_beside(self.X.nbytes, self.blocks)
 
     def problem(self, part: int | None, n_threads: int) -> LinearProblem | None:
         """Loss and data of the rows of one part (None: of all that are named each time); None where there are none."""
@@ -249,7 +254,7 @@ class TrainShard:
             CheckedRows(self.X, 0, ()), self.labels.codes.astype(np.int64), trained.loss, None, n_classes=trained.n_classes,
             rows=rows, arithmetic="float64", n_jobs=1, **trained.options,
         )
-        problem.weights = self.labels.weights  # scaled over all shards, not over this one
+        problem.weights = aligned(self.labels.weights)  # scaled over all shards, not over this one
         return problem
 
 
@@ -287,13 +292,13 @@ def moments(
         found: Nodes = {}
         for shard, number in zip(shards, numbers, strict=True):
             labels = shard.labels
-            counted = labels.weights if len(labels.weights) else np.ones(len(shard.X))
+            counted = aligned(labels.weights) if len(labels.weights) else np.ones(len(shard.X))
             if len(labels.parts):
                 counted = np.where(labels.parts == 0, counted, 0.0)
             if center is None:
                 sums = _moments.feature_sums(shard.X, counted, n_threads)
             else:
-                sums = np.array((_moments.squared_distances(shard.X, center, n_threads) * counted).sum())
+                sums = np.array((_moments.squared_distances(shard.X, aligned(center), n_threads) * counted).sum())
             found[0, number] = sums, np.array(counted.sum())
         return add_up(found, n_shards)
 
@@ -332,14 +337,14 @@ def evaluate(
     """
 
     def sums_of(shard: TrainShard, number: int, n_threads: int) -> tuple[np.ndarray, ...]:
-        some = None if rows is None else rows[number]
+        some = None if rows is None else aligned(rows[number])
         problem = shard.problem(call.part if rows is None else None, n_threads)
         n_features = shard.X.shape[1]
         if problem is None or (some is not None and not len(some)):
             gradient = np.zeros((len(call.weights) if call.want_gradient else 0, n_features))
             return np.zeros(call.n_models), gradient, np.zeros(len(call.b))
         totals, _, gradient, b_gradient = problem._evaluate(
-            np.ascontiguousarray(call.weights), np.ascontiguousarray(call.b), some, n_models=call.n_models,
+            aligned(call.weights), aligned(call.b), some, n_models=call.n_models,
             want_gradient=call.want_gradient, loss_code=call.loss_code,
         )
         return totals, np.ascontiguousarray(gradient[:, :n_features]), b_gradient

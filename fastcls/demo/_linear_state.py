@@ -152,7 +152,7 @@ class LinearController:
         """W - step * gradient; whether it was taken. A step into the endless is not, and `message` says so."""
         state = self.state
         now = self.losses()
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             W = state.W - state.step * now.gradient
         if not np.isfinite(W).all() or np.abs(W).max() > _LARGEST:
             self.message = (f"The step size {state.step:g} is far too high: the next weights would be beyond "

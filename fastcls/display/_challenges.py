@@ -174,21 +174,22 @@ class ChallengesDisplay(Drawn):
             joined = np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
             strip.imshow(joined, interpolation="none")
             _style.bare(strip)
-            strip.set_title(f"{name}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}", fontsize=_style.SMALL)
+            title = f"{_style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
+            strip.set_title(title, fontsize=_style.SMALL, **_style.LITERAL)
             share = self.distance[name][-1] / self.spread if self.spread else 0.0
             strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=_style.TINY)
-            for i, (model, values) in enumerate(self.accuracy[name].items()):
+            names, drawn = _style.distinct(list(self.accuracy[name])), []
+            for i, values in enumerate(self.accuracy[name].values()):
                 colour, marker, line = _style.series(i)
-                lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
-                           label=_style.shorten(model))  # fmt: skip
+                drawn += lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
+                                    label=names[i])  # fmt: skip
             lines.set(ylim=(0, 103), xticks=self.strengths, yticks=(0, 50, 100))
             lines.tick_params(labelsize=_style.TINY)
             lines.grid(True, lw=0.5, alpha=0.6)
             lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=_style.SMALL)
         axes[-1][1].set_xlabel("strength", fontsize=_style.SMALL)
-        handles, names = axes[0][1].get_legend_handles_labels()
         beside = _style.columns_of(names, 72 * 0.95 * _style.WIDTH, most=4)
-        self.figure_.legend(handles, names, fontsize=_style.SMALL, loc="outside lower center", ncols=beside, framealpha=0.0)
+        _style.legend(self.figure_, drawn, names, loc="outside lower center", ncols=beside)
         self.figure_.suptitle("The same things, seen otherwise", fontsize=_style.TITLE)
         self.axes_ = np.array(axes, dtype=object)
         return self

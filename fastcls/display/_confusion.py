@@ -47,6 +47,7 @@ def plot_confusion(
     InputError
         For labels that are no codes, or not one prediction a row.
     """
+    _style.import_matplotlib()
     from matplotlib import rcParams
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgba
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
@@ -70,12 +71,16 @@ def plot_confusion(
     # from clear to blue: the ground, light or dark, is that of the page; what is not 0 is seen on both
     steps = [(share, to_rgba(_style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
     shades = LinearSegmentedColormap.from_list("shares", steps)
-    image = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
-    display.plot(ax=ax, colorbar=False, include_values=numbered, im_kw=image)
+    image: dict[str, Any] = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
+    # what its own `plot` would set; that one asks pyplot, and so for the backend of windows
+    display.figure_, display.ax_, display.im_ = ax.figure, ax, ax.imshow(shares, **image)
+    display.text_ = np.empty(shares.shape, dtype=object) if numbered else None
+    ax.set_ylim(n - 0.5, -0.5)
     if numbered:
-        for (i, j), text in np.ndenumerate(display.text_):
-            colour = "white" if shares[i, j] > FULL else rcParams["text.color"]
-            text.set(text=f"{counts[i, j]}" if counts[i, j] else "", fontsize=_style.SMALL, color=colour)
+        for (i, j), share in np.ndenumerate(shares):
+            colour = "white" if share > FULL else rcParams["text.color"]
+            number = f"{counts[i, j]}" if counts[i, j] else ""
+            display.text_[i, j] = ax.text(j, i, number, ha="center", va="center", fontsize=_style.SMALL, color=colour)
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
         if bar.solids is not None:
@@ -83,7 +88,7 @@ def plot_confusion(
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
         bar.ax.tick_params(labelsize=_style.SMALL, length=2)
     _name_axes(ax, class_names)
-    ax.set_title(_style.shorten(title, 60) or "Which classes are taken for which", fontsize=_style.TITLE, parse_math=False)
+    ax.set_title(_style.shorten(title, 60) or "Which classes are taken for which", fontsize=_style.TITLE, **_style.LITERAL)
     ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=_style.TEXT)
     ax.set_ylabel("true class", fontsize=_style.TEXT)
     return display
@@ -101,6 +106,6 @@ def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
     short = _style.distinct(class_names, 16)
     names = [short[i] for i in ticks]
     upright = len(class_names) > 10 or max(len(name) for name in names) > 3
-    ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, parse_math=False)
-    ax.set_yticks(ticks, labels=names, fontsize=size, parse_math=False)
+    ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, **_style.LITERAL)
+    ax.set_yticks(ticks, labels=names, fontsize=size, **_style.LITERAL)
     ax.tick_params(length=2, pad=1.5)

@@ -102,13 +102,15 @@ class CrossValidationDisplay(Drawn):
         """Draw into ``ax``, or into a new figure."""
         self.figure_, self.ax_ = _style.axes_for(ax, height=3.4)
         logarithmic = self.ks.max() > LOG_FROM
+        entries = {}
         for i, metric in enumerate(self.fold_accuracy):
-            self._draw_metric(metric, i, logarithmic)
-        self._draw_choice()
-        self._draw_axes(logarithmic)
+            entries[_shown(metric)] = self._draw_metric(metric, i, logarithmic)
+        if self.best_metric is not None and self.best_k is not None:
+            entries["chosen"] = self._draw_choice(self.best_metric, self.best_k)
+        self._draw_axes(logarithmic, entries)
         return self
 
-    def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> None:
+    def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> Any:
         colour, marker, line = _style.SERIES[i % len(_style.SERIES)]
         # a small step aside, or one metric's points would cover the other's
         step = i - (len(self.fold_accuracy) - 1) / 2
@@ -116,22 +118,20 @@ class CrossValidationDisplay(Drawn):
         folds = 100 * self.fold_accuracy[metric]
         if self.n_left_out is None:
             self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
-        self.ax_.errorbar(
+        return self.ax_.errorbar(
             x, 100 * self.mean[metric], 100 * self.std[metric], fmt=marker + line, color=colour, ms=3.6, lw=1.4,
-            elinewidth=1.0, capsize=1.8, label=metric_label(metric),
+            elinewidth=1.0, capsize=1.8,
         )  # fmt: skip
 
-    def _draw_choice(self) -> None:
-        if self.best_metric is None or self.best_k is None:
-            return
-        where = int(np.flatnonzero(self.ks == self.best_k)[0])
+    def _draw_choice(self, metric: str, k: int) -> Any:
+        where = int(np.flatnonzero(self.ks == k)[0])
         names = list(self.fold_accuracy)
-        colour, marker, _ = _style.SERIES[names.index(self.best_metric) % len(_style.SERIES)]
-        height = 100 * self.mean[self.best_metric][where]
-        self.ax_.axvline(self.best_k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
-        self.ax_.plot([self.best_k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6, label="chosen")
+        colour, marker, _ = _style.SERIES[names.index(metric) % len(_style.SERIES)]
+        height = 100 * self.mean[metric][where]
+        self.ax_.axvline(k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
+        return self.ax_.plot([k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6)[0]
 
-    def _draw_axes(self, logarithmic: bool) -> None:
+    def _draw_axes(self, logarithmic: bool, entries: dict[str, Any]) -> None:
         from matplotlib.ticker import NullLocator
 
         ax = self.ax_
@@ -152,11 +152,14 @@ class CrossValidationDisplay(Drawn):
             title = f"{self.n_left_out:,} rows, each left out once"
             marks = "line: share that is right; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
-            shown = metric_label(self.best_metric)
-            title += f": k = {self.best_k} under {shown}"
-        ax.set_title(title, fontsize=_style.TITLE)
-        legend = ax.legend(
-            fontsize=_style.SMALL, title=marks, title_fontsize=_style.TINY,
-            ncols=3, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
+            title += f": k = {self.best_k} under {_shown(self.best_metric)}"
+        ax.set_title(title, fontsize=_style.TITLE, **_style.LITERAL)
+        legend = _style.legend(
+            ax, list(entries.values()), list(entries), title=marks, title_fontsize=_style.TINY, ncols=3, loc="upper center",
+            bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
         )  # fmt: skip
         legend.set_in_layout(True)
+
+
+def _shown(metric: str) -> str:
+    return _style.shorten(metric_label(metric), 20)

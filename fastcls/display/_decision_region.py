@@ -91,6 +91,7 @@ class DecisionRegionDisplay(Drawn):
 
     def image(self) -> NDArray[np.float64]:
         """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first: white where classes tie."""
+        _style.import_matplotlib()
         from matplotlib.colors import to_rgb
 
         n = len(self.regions.classes)
@@ -105,22 +106,21 @@ class DecisionRegionDisplay(Drawn):
         self.ax_ = ax
         ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")
         names = _style.distinct(self.regions.classes.tolist())
+        drawn = []
         for c, name in enumerate(self.regions.classes):
             mine = self.points[self.labels == name]
             colour, marker = look_of(c)
-            ax.plot(
-                mine[:, 0], mine[:, 1], marker, color=colour, mec="black", mew=0.6,
-                ms=4.5, ls="none", label=names[c],
-            )  # fmt: skip
+            drawn += ax.plot(mine[:, 0], mine[:, 1], marker, color=colour, mec="black", mew=0.6, ms=4.5, ls="none")
         if self.metric in BALLS:
             self._draw_ball(BALLS[self.metric])
         tied = float((self.regions.codes == TIED).mean())
-        ax.set_title(f"{self.title}{f' (white: tied, {100 * tied:.0f} %)' if tied else ''}", fontsize=_style.TITLE)
+        white = f" (white: tied, {100 * tied:.0f} %)" if tied else ""
+        ax.set_title(_style.shorten(self.title, 40) + white, fontsize=_style.TITLE, **_style.LITERAL)
         ax.set_xlabel("first feature", fontsize=_style.TEXT)
         ax.set_ylabel("second feature", fontsize=_style.TEXT)
         ax.tick_params(labelsize=_style.SMALL)
         beside = _style.columns_of(names, 72 * 0.9 * _style.WIDTH)
-        ax.legend(fontsize=_style.SMALL, ncols=beside, framealpha=0.0, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+        _style.legend(ax, drawn, names, ncols=beside, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         return self
 
     def _draw_ball(self, corners: list[tuple[float, float]]) -> None:

@@ -68,9 +68,9 @@ class LossHistoryDisplay(Drawn):
 
     def plot(self, ax: Axes | None = None) -> LossHistoryDisplay:
         """Draw into ``ax``, or into a new figure."""
+        self.figure_, ax = _style.axes_for(ax, height=2.6)
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-        self.figure_, ax = _style.axes_for(ax, height=2.6)
         self.ax_ = ax
         steps = np.arange(1, self.loss.size + 1)
         ax.plot(
@@ -90,11 +90,12 @@ class LossHistoryDisplay(Drawn):
             self._write_value(self.loss.size - 1, last, "right")
         ax.tick_params(labelsize=_style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_xlabel(self.step, fontsize=_style.TEXT)
-        ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
-        title = f"{self.quantity} by {self.step}"
+        step, quantity = _style.shorten(self.step, 30), _style.shorten(self.quantity, 40)
+        ax.set_xlabel(step, fontsize=_style.TEXT, **_style.LITERAL)
+        ax.set_ylabel(quantity, fontsize=_style.TEXT, **_style.LITERAL)
+        title = f"{quantity} by {step}"
         ax.set_title(
-            f"{_style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=_style.TITLE, parse_math=False
+            f"{_style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=_style.TITLE, **_style.LITERAL
         )
         return self
 

@@ -104,7 +104,7 @@ class LossSliceDisplay(Drawn):
         ax.plot(self.steps, tangent, "--", color=_style.VERMILLION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
         ax.plot([0], [self.value], "o", color=_style.BLUE, ms=6, label=f"W: {_style.number(self.value)}")
         ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_ylabel(self.quantity, fontsize=_style.TEXT)
+        ax.set_ylabel(_style.shorten(self.quantity, 40), fontsize=_style.TEXT, **_style.LITERAL)
         ax.set_title("The loss along a line through W", fontsize=_style.TITLE)
         ax.legend(fontsize=_style.SMALL, framealpha=0.0)
 
@@ -112,7 +112,7 @@ class LossSliceDisplay(Drawn):
         ax = self.ax_
         drawn = ax.contourf(self.steps, self.steps, self.loss, levels=14, cmap="cividis")
         bar = self.figure_.colorbar(drawn, ax=ax)
-        bar.set_label(self.quantity, fontsize=_style.SMALL)
+        bar.set_label(_style.shorten(self.quantity, 40), fontsize=_style.SMALL, **_style.LITERAL)
         bar.ax.tick_params(labelsize=_style.SMALL)
         ax.plot([0], [0], "o", color="white", mec="black", ms=6, label=f"W: {_style.number(self.value)}")
         row, column = np.unravel_index(self.loss.argmin(), self.loss.shape)

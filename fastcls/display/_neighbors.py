@@ -226,7 +226,7 @@ class NeighborsDisplay(Drawn):
         ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
         ax.set_anchor("W")
         _style.bare(ax)
-        ax.set_xlabel(text, fontsize=self._type, labelpad=2, parse_math=False, loc="left")
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **_style.LITERAL, loc="left")
 
     def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float, text: str) -> None:
         ax.imshow(_style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
@@ -236,4 +236,4 @@ class NeighborsDisplay(Drawn):
             _style.bare(ax, _style.BLUE, width=1.6)
         else:
             _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        ax.set_xlabel(text, fontsize=self._type, labelpad=2, parse_math=False)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **_style.LITERAL)

@@ -147,7 +147,7 @@ class SameDistanceDisplay(Drawn):
         for i, ax in enumerate(self.axes_[0]):
             ax.imshow(_style.to_rgb(self.images[i], low, high), interpolation="none")
             _style.bare(ax)
-            ax.set_title(self.names[i], fontsize=_style.SMALL, pad=3)
+            ax.set_title(_style.shorten(self.names[i], 16), fontsize=_style.SMALL, pad=3, **_style.LITERAL)
             ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=_style.SMALL)
         self.figure_.suptitle("Three changes, one squared distance S", fontsize=_style.TITLE)
         return self

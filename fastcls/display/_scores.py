@@ -121,9 +121,10 @@ class ScoresDisplay(Drawn):
         _style.bare(self.ax_)
         for block in range(n_blocks):
             self._draw_block(block)
-        means = ", ".join(f"{name} {np.mean(values):.3f}" for name, values in self.losses.items())
+        means = ", ".join(f"{_style.shorten(name, 20)} {np.mean(values):.3f}" for name, values in self.losses.items())
         losses = f"mean loss: {means}" if means else ""
-        self.ax_.set_title("\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=_style.TEXT)
+        self.ax_.set_title("\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=_style.TEXT,
+                           **_style.LITERAL)
         return self
 
     def _draw_block(self, block: int) -> None:
@@ -139,7 +140,7 @@ class ScoresDisplay(Drawn):
                 self._draw_score(i, c, i - first, top + 1 + c)
         for at, (name, values) in enumerate(self.losses.items()):
             line = top + 1 + n_classes + at
-            named = f"{name} loss" if len(name) < 10 else name
+            named = f"{name} loss" if len(name) < 10 else str(name)
             self._write(-1, line, named, weight="bold", colour=_style.VERMILLION)
             for i in here:
                 self._write(i - first, line, f"{values[i]:.3f}", colour=_style.VERMILLION)
@@ -152,7 +153,7 @@ class ScoresDisplay(Drawn):
         x = column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit
         self.ax_.text(
             x, line, _style.fit(text, room, self._type, weight),
-            ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, parse_math=False,
+            ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, **_style.LITERAL,
             **given,
         )  # fmt: skip
 

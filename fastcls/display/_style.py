@@ -8,7 +8,11 @@ ticks and grid take their colours from matplotlib's rcParams, so that a user's o
 
 from __future__ import annotations
 
+import logging
 import operator
+import os
+import sys
+import warnings
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from unicodedata import category, east_asian_width
@@ -36,6 +40,10 @@ _EM = {
     **dict.fromkeys("DGHNOQU&✓✗▲", 0.8), **dict.fromkeys("mMwW@%…", 1.0),
 }  # fmt: skip
 LETTER = 0.63
+NAMELESS = "(empty)"  # instead of a name without a visible character
+#: properties of every text with a name in it: no mathematics between dollar signs, no TeX, whatever rcParams say
+LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
+_JOINERS = "\u200c\u200d"  # invisible, and part of words in Persian and Indic scripts and of emoji
 LARGEST_SIDE = 128  # pixels drawn of an image: more cannot be seen at these sizes and makes files heavy
 
 
@@ -55,7 +63,10 @@ class Drawn:
         if figure is None:
             return None
         buffer = BytesIO()
-        figure.figure.savefig(buffer, format="png", dpi=150)
+        with warnings.catch_warnings():
+            # a name in a script that no font here has is drawn as boxes; a warning a letter says no more than they do
+            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+            figure.figure.savefig(buffer, format="png", dpi=150)
         return buffer.getvalue()
 
 
@@ -71,25 +82,72 @@ def figure_for(figure: Figure | SubFigure | None, height: float, width: float = 
     """The given figure, or a new one that pyplot does not know."""
     if figure is not None:
         return figure
+    import_matplotlib()
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def import_matplotlib() -> None:
+    """Import matplotlib, also where MPLBACKEND names a backend that it does not know and so refuses to be imported.
+
+    Notebooks set the variable for the programs they start, which may lack the notebook's backend. Figures here need none.
+    """
+    backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
+    if not backend:
+        import matplotlib
+
+        return
+    try:
+        import matplotlib
+    finally:
+        os.environ["MPLBACKEND"] = backend
+    try:
+        matplotlib.rcParams["backend"] = backend  # what matplotlib itself does last
+    except ValueError:
+        logging.getLogger("fastcls").info("matplotlib does not know MPLBACKEND=%s; figures are drawn without it", backend)
+
+
+def legend(on: Axes | Figure | SubFigure, handles: Sequence[Any], names: Sequence[str], **options: Any) -> Any:
+    """A legend whose entries are drawn as they are: matplotlib would hide a label that begins with an underscore."""
+    options = {"fontsize": SMALL, "framealpha": 0.0, **options}
+    made = on.legend(handles, [str(i) for i in range(len(names))], **options)
+    for handle, text, name in zip(handles, made.get_texts(), names, strict=True):
+        handle.set_label(name)
+        text.set(text=name, **LITERAL)
+    return made
+
+
 def clean(text: object) -> str:
     """The text with every character that cannot be printed (control, direction, lone surrogate) replaced."""
-    return "".join(c if c.isprintable() or c in "\n\t" or category(c) == "Zs" else "\ufffd" for c in str(text))
+    return "".join(
+        c if c.isprintable() or c in "\n\t" or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in str(text)
+    )
 
 
 def shorten(name: object, length: int = 12) -> str:
     """The name on one line, at most ``length`` characters long; an ellipsis says that it was longer."""
     text = " ".join(clean(name).split())
-    return text if len(text) <= length else text[: length - 1] + "…"
+    return text if len(text) <= length else _cut(text, length - 1) + "…"
+
+
+def _cut(text: str, length: int) -> str:
+    """The first characters of the text; none loses its accents, which follow it."""
+    while 0 < length < len(text) and not _width_of(text[length]):
+        length -= 1
+    return text[:length]
+
+
+def _width_of(char: str) -> float:
+    """About how wide a character is, in heights of its type; accents and joiners lie on or in another."""
+    if category(char) in ("Mn", "Me", "Cf"):
+        return 0.0
+    return _EM.get(char, 1.0 if east_asian_width(char) in "WF" else 0.69 if char.isupper() else LETTER)
 
 
 def em(text: str) -> float:
     """About how wide the text is, in heights of its type: DejaVu Sans, which is wider than what browsers use."""
-    return sum(_EM.get(c, 1.0 if east_asian_width(c) in "WF" else 0.69 if c.isupper() else LETTER) for c in text)
+    return sum(map(_width_of, text))
 
 
 def fit(name: object, points: float, size: float, weight: str = "normal") -> str:
@@ -98,7 +156,7 @@ def fit(name: object, points: float, size: float, weight: str = "normal") -> str
     if em(text) <= room:
         return text
     while text and em(text) + 1.0 > room:
-        text = text[:-1]
+        text = _cut(text, len(text) - 1)
     return text + "…"
 
 
@@ -116,22 +174,26 @@ def wrap(text: str, points: float, size: float, lines: int) -> str:
 
 
 def distinct(names: Sequence[object], length: int = 12) -> list[str]:
-    """The names, shortened so that different ones stay different: where their beginnings agree, the middle is left out."""
-    whole = [shorten(name, 10_000) for name in names]
-    short = [shorten(name, length) for name in names]
+    """The names, shortened so that different ones stay different: where their beginnings agree, the middle is left out.
+
+    A name without a visible character becomes a word that says so.
+    """
+    own = [str(name) for name in names]
+    whole = [shorten(name, 10_000) or NAMELESS for name in own]
+    short = [shorten(name, length) for name in whole]
     for tail in (length // 2 - 1, length - 3):
-        twice = _shared(whole, short)
+        twice = _shared(own, short)
         short = [f"{name[: length - 1 - tail]}…{name[-tail:]}" if shown in twice and len(name) > length else shown
                  for name, shown in zip(whole, short, strict=True)]  # fmt: skip
-    twice = _shared(whole, short)
+    twice = _shared(own, short)
     return [shorten(f"{at} {name}", length) if shown in twice else shown
             for at, (name, shown) in enumerate(zip(whole, short, strict=True))]  # fmt: skip
 
 
-def _shared(whole: Sequence[str], short: Sequence[str]) -> set[str]:
+def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:
     """What stands for more than one name."""
     of: dict[str, set[str]] = {}
-    for name, shown in zip(whole, short, strict=True):
+    for name, shown in zip(own, short, strict=True):
         of.setdefault(shown, set()).add(name)
     return {shown for shown, stands_for in of.items() if len(stands_for) > 1}
 

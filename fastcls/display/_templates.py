@@ -147,7 +147,7 @@ class TemplatesDisplay(Drawn):
         else:
             ax.imshow(_style.to_rgb(image, -limit, limit), interpolation="none")
         _style.bare(ax)
-        ax.set_title(name, fontsize=_style.SMALL, pad=2, parse_math=False)
+        ax.set_title(name, fontsize=_style.SMALL, pad=2, **_style.LITERAL)
 
     def _draw_bar(self) -> None:
         image = self.axes_[0, 0].images[0]

@@ -77,7 +77,7 @@ class Descent:
     def _call(self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray) -> tuple[int, np.ndarray]:
         problem = self.problem
         values = np.zeros((len(bounds) - 1, self.n_models))
-        with np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             done = _descent.descend(
                 as_bytes(problem.X), _kernels.TYPES[problem.X.dtype.name], order, bounds, problem.y, problem.weights,
                 as_bytes(self.weights), as_bytes(self.trail), _linear.REALS[problem.arithmetic], self.biases, self.features,
