@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,7 +22,16 @@ from ._fitted import of_one_fit, publish
 from ._linear_docs import advice_after
 from ._moments import center_and_scale
 from ._safetensors import Arrays, Saved, expect
-from ._validation import CheckedRows, InputError, check_classes, check_finite, check_labels, check_number, check_rows
+from ._validation import (
+    CheckedRows,
+    InputError,
+    check_classes,
+    check_finite,
+    check_labels,
+    check_number,
+    check_random_state,
+    check_rows,
+)
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 

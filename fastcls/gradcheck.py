@@ -11,9 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from ._validation import InputError, check_number, one_of
+from ._validation import InputError, check_number, check_random_state, one_of
 from .problem import LinearProblem
 
 # A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation_linear as checks
 from . import optim
 from ._fitted import fitted_attributes, frozen, publish
 from ._folds import make_folds
-from ._validation import InputError, check_labels, check_number, check_rows, listed, remember_features
+from ._validation import InputError, check_labels, check_number, check_random_state, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES
