@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,7 +27,15 @@ from ._moments import center_and_scale, squared_distances
 from ._penalty_strength import automatic_alpha, effective_rows, strength_of_cost, total_weight
 from ._row_weights import check_labelled_rows, check_more_labelled_rows, counted_rows, with_class_weight
 from ._safetensors import Arrays, Saved, expect
-from ._validation import CheckedRows, InputError, check_finite, check_labels, check_number, check_rows
+from ._validation import (
+    CheckedRows,
+    InputError,
+    check_finite,
+    check_labels,
+    check_number,
+    check_random_state,
+    check_rows,
+)
 from .persistence import SaveMixin
 from .problem import LinearProblem, linear_scores
 

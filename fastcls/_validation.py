@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 from sklearn.utils import check_array
+from sklearn.utils import check_random_state as random_state_of
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
@@ -462,6 +463,17 @@ def check_found(S: np.ndarray, k: int) -> None:
             f"a query has fewer than {k} training rows at a finite distance: rows given earlier hold NaN, infinity or too "
             "large values now; they are not copied, so leave them as they are, or use fit(..., copy=True)"
         )
+
+
+def check_random_state(random_state: Any) -> np.random.RandomState:
+    """The generator that a `random_state` stands for."""
+    try:
+        found: np.random.RandomState = random_state_of(random_state)
+    except (TypeError, ValueError):
+        raise InputError(
+            f"random_state={random_state!r}; wanted None, a whole number from 0 to 2^32 - 1, or a numpy.random.RandomState"
+        ) from None
+    return found
 
 
 def check_n_jobs(n_jobs: Any) -> None:

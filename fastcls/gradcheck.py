@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
-from ._validation import CheckedRows, InputError, check_number, one_of, refuse_masked
+from ._validation import CheckedRows, InputError, check_number, check_random_state, one_of, refuse_masked
 from ._validation_linear import check_weights
 from .problem import LinearProblem
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from . import _validation_linear as checks
@@ -20,7 +19,7 @@ from ._fitted import fitted_attributes, frozen, publish
 from ._folds import make_folds
 from ._grid_ends import warn_at_end
 from ._row_weights import LabelledRows, check_labelled_rows, with_class_weight
-from ._validation import InputError, check_number, check_rows, listed, remember_features
+from ._validation import InputError, check_number, check_random_state, check_rows, listed, remember_features
 from ._validation_folds import check_trainable_cv
 from .linear import MulticlassSVM, SoftmaxClassifier
 from .penalties import PENALTIES

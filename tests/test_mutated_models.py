@@ -98,3 +98,11 @@ def test_codes_are_held_in_memory_and_not_in_a_file_that_others_write(tmp_path):
     assert isinstance(model._rows.chunks[0], np.memmap) or X.nbytes < 1 << 20
     assert type(model._codes) is np.ndarray
     assert model._codes.flags.owndata
+
+
+@pytest.mark.parametrize("random_state", [[0], "0", -1, 2**32, 0.5])
+@pytest.mark.parametrize("name", ["MulticlassSVM", "SoftmaxClassifier", "SoftmaxClassifierCV"])
+def test_a_seed_that_is_none_is_refused_in_a_line(name, random_state):
+    model = getattr(fastcls, name)(random_state=random_state)
+    with pytest.raises(InputError, match="random_state=.*; wanted None"):
+        model.fit(rows(), np.arange(40) % 3)

@@ -8,11 +8,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from .. import _descent, _kernels, _linear
 from .._safetensors import expect
-from .._validation import check_number, one_of
+from .._validation import check_number, check_random_state, one_of
 from .._validation_linear import check_callbacks, check_fraction, check_switch, check_weights
 from ..problem import LinearProblem, as_bytes
 from ._checkpoint import (

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils import check_random_state
 
 from .._safetensors import expect
-from .._validation import check_number
+from .._validation import check_number, check_random_state
 from .._validation_linear import check_callbacks, check_weights
 from ..problem import LinearProblem
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
