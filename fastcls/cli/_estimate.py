@@ -109,7 +109,7 @@ def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
     """Every try is one loss over all rows."""
     rows = evenly(len(X), 4096)
     problem = _linear.lecture_problem(X[rows], y[rows], n_classes=int(y.max()) + 1)
-    tries = _linear.random_tries(*X.shape, problem.n_classes)
+    tries = _linear.random_tries(X.shape, problem.n_classes)
     seconds = seconds_of(lambda n: random_search(problem, tries=n, scale=_linear.SCALE, random_state=0), tries)
     return seconds * len(X) / len(rows)
 
