@@ -155,7 +155,7 @@ class KNeighborsClassifierCV(SaveBestMixin, ClassifierMixin, BaseEstimator):
         # (metrics, topk, rules, ks, folds) -> (topk, settings, folds)
         of_settings = np.swapaxes(accuracy, 0, 1).reshape(len(_TOPK), len(params), -1)
         self._choose(params, folds, *of_settings)
-        warn_at_end("k", self.best_params_["n_neighbors"], ks, self.best_score_, least=1, most=smallest)
+        warn_at_end("k", self.best_params_["n_neighbors"], ks.tolist(), self.best_score_, least=1, most=smallest)
         best = KNeighborsClassifier(
             temperature=self.temperature, tie_break=self.tie_break, class_weight=self.class_weight,
             algorithm=self.algorithm, n_jobs=self.n_jobs, **self.best_params_,
