@@ -157,7 +157,7 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
         of_settings = np.swapaxes(accuracy, 0, 1).reshape(len(_TOPK), len(params), -1)
         made = frozen(self)
         made._choose(params, folds, *of_settings)
-        warn_at_end("k", made.best_params_["n_neighbors"], ks, made.best_score_, least=1, most=smallest)
+        warn_at_end("k", made.best_params_["n_neighbors"], ks.tolist(), made.best_score_, least=1, most=smallest)
         best = KNeighborsClassifier(
             temperature=self.temperature, tie_break=self.tie_break, class_weight=self.class_weight,
             algorithm=self.algorithm, n_jobs=self.n_jobs, **made.best_params_,

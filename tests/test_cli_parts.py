@@ -198,8 +198,8 @@ def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
     ((2_000_000, 128), 1000),
 ])  # fmt: skip
 def test_random_search_is_a_tenth_of_the_run_by_count_of_multiply_adds(shape, n_classes):
-    tries = _linear.random_tries(*shape, n_classes)
-    assert _linear.random_tries(*shape, n_classes) == tries
+    tries = _linear.random_tries(shape, n_classes)
+    assert _linear.random_tries(shape, n_classes) == tries
     assert 10 <= tries <= 1000
     of_try = shape[0] * (shape[1] + 1) * n_classes
     epochs = min(200, max(20, -(-1000 // -(-shape[0] // 256))))

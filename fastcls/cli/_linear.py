@@ -129,12 +129,13 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
                  found.best_estimator_, found.refit_time_)
 
 
-def random_tries(n_rows: int, n_features: int, n_classes: int) -> int:
+def random_tries(shape: tuple[int, ...], n_classes: int) -> int:
     """How many W a run draws at random: by the shapes alone, so that a seed gives the same run on every machine.
 
     The lecture's 1,000, unless these take more multiply-adds than a ninth of the two sweeps: then as many as take that, so
     that they are at most a tenth of the whole. A row takes one multiply-add a weight to be scored and one for the gradient.
     """
+    n_rows, n_features = shape
     of_try = n_rows * (n_features + 1) * n_classes
     epochs = SoftmaxClassifier()._epochs(n_rows)
     of_sweeps = int(len(LOSSES) * 2 * epochs * (0.8 * len(ALPHAS) + 1.0) * of_try)
@@ -161,7 +162,7 @@ def search_randomly(X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) 
     """
     classes, codes = np.unique(y, return_inverse=True)  # a class without training rows has no weights
     problem = lecture_problem(X, codes, n_classes=len(classes))
-    tries = random_tries(*X.shape, len(classes))
+    tries = random_tries(X.shape, len(classes))
     found = random_search(problem, tries=tries, scale=SCALE, random_state=seed, progress=report)
     model = MulticlassSVM()
     model.classes_ = classes

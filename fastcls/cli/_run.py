@@ -223,7 +223,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
 def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
     """The best of many random W."""
     begun = time.perf_counter()
-    tries = _linear.random_tries(*X.shape, len(np.unique(y)))
+    tries = _linear.random_tries(X.shape, len(np.unique(y)))
     if tries < _linear.MOST_TRIES:
         progress.note(f"random search: {tries:,} tries in place of the lecture's {_linear.MOST_TRIES:,}, so that they are "
                       "at most a tenth of the run")
