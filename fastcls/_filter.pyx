@@ -16,7 +16,7 @@ from libc.string cimport memcpy
 
 from fastcls._panels cimport Heaps, cosine_from_dot
 from fastcls._rounding cimport up
-from fastcls._shapes cimport check_search
+from fastcls._shapes cimport check_level, check_search
 from fastcls._simd.isas cimport FilterKernels, List, filter_kernels, pair_fn, screen_fn, search_kernels
 from fastcls._topk cimport is_before, offer, sift_down
 
@@ -366,24 +366,6 @@ cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t fi
         refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
 
 
-cdef int check_level(int number, const uint8_t[:, ::1] codes, Py_ssize_t width, const float[::1] errors,
-                     const float[::1] panel_errors, const uint8_t[:, ::1] query_codes, const int32_t[::1] norms,
-                     const float[::1] query_errors, Py_ssize_t n_rows, Py_ssize_t n_queries, bint l1) except -1:
-    """Whether a level's codes are those of so many rows and queries."""
-    cdef Py_ssize_t panel_rows = FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2
-    cdef bint fits = errors.shape[0] >= n_rows and query_errors.shape[0] >= n_queries
-    fits = fits and query_codes.shape[0] == n_queries and query_codes.shape[1] == width
-    fits = fits and (l1 or norms.shape[0] >= n_queries)
-    if number == 0:
-        fits = fits and codes.shape[1] == width * panel_rows and codes.shape[0] * panel_rows >= n_rows
-        fits = fits and panel_errors.shape[0] == codes.shape[0] and errors.shape[0] >= codes.shape[0] * panel_rows
-    else:
-        fits = fits and codes.shape[0] >= n_rows and codes.shape[1] == width
-    if not fits:
-        raise ValueError(f"level {number} has codes that are not of {n_rows} rows and {n_queries} queries")
-    return 0
-
-
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
            bint l1, bint cosine, double slack, double margin, const double[::1] query_norms,
            const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
@@ -418,7 +400,8 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     for number in range(len(levels)):
         codes, width, starts, errors, panel_errors, per_unit, cascade.levels[number].fine = levels[number]
         query_codes, norms, query_errors = query_levels[number]
-        check_level(number, codes, width, errors, panel_errors, query_codes, norms, query_errors, X.shape[0], Q.shape[0], l1)
+        check_level(number, codes, width, errors, panel_errors, query_codes, norms, query_errors, X.shape[0], Q.shape[0],
+                    FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2, l1)
         cascade.levels[number].codes = &codes[0, 0]
         cascade.levels[number].width = width
         cascade.levels[number].starts = &starts[0]

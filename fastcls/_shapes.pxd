@@ -4,7 +4,7 @@ A few comparisons a call, whatever its size. An estimator that was fitted again 
 is a ValueError here, and no stray read.
 """
 
-from libc.stdint cimport int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 
 cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, const uint8_t[:, ::1] X, Py_ssize_t row_item,
@@ -21,4 +21,22 @@ cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, con
         raise ValueError(f"{n_parts} x {n_heaps} heaps of {k} neighbours for {Q.shape[0]} queries and {n_threads} threads")
     if n_threads < 1 or n_scratch < n_threads:
         raise ValueError(f"scratch of {n_scratch} threads for {n_threads}")
+    return 0
+
+
+cdef inline int check_level(int number, const uint8_t[:, ::1] codes, Py_ssize_t width, const float[::1] errors,
+                            const float[::1] panel_errors, const uint8_t[:, ::1] query_codes, const int32_t[::1] norms,
+                            const float[::1] query_errors, Py_ssize_t n_rows, Py_ssize_t n_queries, Py_ssize_t panel_rows,
+                            bint l1) except -1:
+    """Whether a level's codes are those of so many rows and queries."""
+    cdef bint fits = errors.shape[0] >= n_rows and query_errors.shape[0] >= n_queries
+    fits = fits and query_codes.shape[0] == n_queries and query_codes.shape[1] == width
+    fits = fits and (l1 or norms.shape[0] >= n_queries)
+    if number == 0:
+        fits = fits and codes.shape[1] == width * panel_rows and codes.shape[0] * panel_rows >= n_rows
+        fits = fits and panel_errors.shape[0] == codes.shape[0] and errors.shape[0] >= codes.shape[0] * panel_rows
+    else:
+        fits = fits and codes.shape[0] >= n_rows and codes.shape[1] == width
+    if not fits:
+        raise ValueError(f"level {number} has codes that are not of {n_rows} rows and {n_queries} queries")
     return 0

@@ -303,6 +303,8 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
         raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
+    except ValueError as error:  # scikit-learn's word on what is no class
+        raise InputError(f"{name} holds no classes: {error}") from None
     return classes, codes.astype(np.int64).reshape(-1)
 
 
