@@ -68,7 +68,7 @@ CASES = {
     "huge integers in a list": (fit([[2**60, 2**60 + 1]] * 8), r"int64 values above 2\^53"),
     "ragged": (fit([[1, 2], [3]], [0, 1]), r"rows of different lengths"),
     "labels mixed": (fit(labels=np.array([1, "a"] * 4, dtype=object)), r"common order|mix|unknown"),
-    "labels missing": (fit(labels=["a", None] * 4), r"y mixes labels that have no common order \(NoneType, str\)"),
+    "labels missing": (fit(labels=["a", None] * 4), r"y has a missing value \(None\) at row 1"),
     "temperature": (fit(temperature=0), r"temperature=0; wanted a finite number above 0"),
     "tie_break": (fit(tie_break="random"), r"tie_break='random' is unknown; choose one of: smallest, nearest"),
     "algorithm": (fit(algorithm="hnsw"), r"algorithm='hnsw' is unknown; choose one of: auto, brute"),
