@@ -5,7 +5,6 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from _command import QUICK, Image, cli, fresh, here, listing, python, refused, w
 from fastcls import KNeighborsClassifier
 from fastcls.cli import _run, _sections, _table
 from fastcls.cli._checks import RunOptions, parse_options
+from fastcls.cli._outcome import Outcome
 from fastcls.losses import LOSSES
 from fastcls.model_selection import cross_validate_k
 
@@ -152,7 +152,7 @@ def test_leaving_one_out_is_what_the_estimator_says_of_its_own_rows():
         model = KNeighborsClassifier(row["k"], metric="l1").fit(data.X, data.y)
         assert row["cv_accuracy_mean"] == (model.predict(None) == data.y).mean()
     selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), folds="loo")
-    outcome = SimpleNamespace(selection=selection)
+    outcome = Outcome({}, data, selection=selection)
     sentence = _sections._choice_of_k(outcome)["sentence"]
     assert f"over {len(data.y)} rows, each left out once" in sentence
     assert "standard error" in sentence

@@ -224,7 +224,7 @@ def test_use(results: dict[str, Any]) -> str:
     if models == 1:
         return f"The test set was asked {times}, after every choice was made."
     return (
-        f"The test set was used {times}: once for each of the {models} models, after every choice was made."
+        f"The test set was asked {times}: once for each of the {models} models, after every choice was made."
         + (" Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying "
            "on its last digit." if best_is_known(results) else "")
     )
