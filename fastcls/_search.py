@@ -169,7 +169,7 @@ def search(
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
     left_out = () if algorithm == "brute" or filtered or metric_name not in rows.left_out else (rows.left_out[metric_name],)
-    notes = (*rows.notes, *(() if queries is None else queries.notes), *left_out, *_threads.notes())
+    notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *left_out, *_threads.notes()))
     path, kernel = ("tree", "boxes") if isinstance(filtered, _tree.Search) else ("filter", "codes")
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [part for part in (filtered, run) if part is not None]
@@ -194,7 +194,7 @@ def search(
         scratch_bytes=max(part.scratch.nbytes for part in parts),
         filter_bytes=0 if filtered is None else filtered.filter.nbytes,
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
-        notes=notes,
+        notes=tuple(notes),
     )
     return (S, indices, report) if take is None else (S[:0], indices[:0], report)
 

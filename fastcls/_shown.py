@@ -31,3 +31,10 @@ def reason(error: BaseException) -> str:
     """Return why a system call or a decoder failed, in one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return shown(text or type(error).__name__)[1:-1]
+
+
+def counted(n: int, thing: str, plural: str | None = None) -> str:
+    """Return a number with its noun, which is in the singular for one: '1 class', '2 classes', '1,000 rows'."""
+    if plural is None:
+        plural = thing + ("es" if thing.endswith(("s", "x", "ch", "sh")) else "s")
+    return f"{n:,} {thing if n == 1 else plural}"

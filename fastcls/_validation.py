@@ -14,20 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import validate_data
+
+from ._containers import STORED_TYPES, read_labels, read_rows, warn_look_alikes
+from ._errors import InputError
+from ._shown import counted
 
 logger = logging.getLogger("fastcls")
 
-STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _STORED = frozenset(map(np.dtype, STORED_TYPES))
 _FINITE_BLOCK_BYTES = 1 << 22
-
-
-class InputError(ValueError):
-    """Input that cannot be used as it came. The message is one line that says what came, what was wanted, what to do."""
 
 
 @dataclass(frozen=True)
@@ -80,51 +78,6 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     if value < minimum or (strict and value == minimum):
         raise InputError(f"{name}={value!r}; wanted {wanted}")
     return value
-
-
-def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
-    if scipy.sparse.issparse(X):
-        raise InputError(
-            f"{name} is a sparse matrix; fastcls reads dense rows: pass {name}.toarray(), or use scikit-learn's "
-            "estimators, which take sparse data"
-        )
-    if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
-        raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
-
-
-def _as_array(X: Any, name: str) -> Any:
-    """An array of numbers, of two dimensions; data frames are left to scikit-learn's reading of them."""
-    if not hasattr(X, "iloc"):
-        try:
-            X = np.asanyarray(X)
-        except ValueError:
-            raise InputError(f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one") from None
-    shape, dtype = X.shape, getattr(X, "dtype", None)
-    if len(shape) != 2:
-        how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
-        raise InputError(
-            f"{name} has {len(shape)} dimension{'s' * (len(shape) != 1)}, shape {shape}; wanted a 2D array (n_rows, "
-            f"n_features): Reshape your data with {how}"
-        )
-    if dtype is not None and dtype.kind == "c":
-        raise InputError(f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features")
-    if dtype is not None and (dtype.kind not in "biufO" or (dtype.kind == "f" and dtype.itemsize > 8)):
-        raise InputError(f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))")
-    return X
-
-
-def _note_conversion(X: Any, name: str) -> tuple[str, ...]:
-    """Integers of other widths (and booleans) become float64, said in one line; above 2^53 that would not be exact."""
-    dtype = getattr(X, "dtype", None)
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "iub" or dtype.name in STORED_TYPES:
-        return ()
-    if dtype.itemsize == 8 and X.size and max(int(X.max()), -int(X.min())) > 2**53:
-        raise InputError(f"{name} has {dtype} values above 2^53, which float64 cannot hold exactly; scale them down first")
-    note = f"{name}: {dtype} converted to float64 (uint8 and int8 are kept as they are)"
-    logger.info(note)
-    return (note,)
 
 
 def _largest_magnitude(block: np.ndarray) -> float:
@@ -197,15 +150,15 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     if not copy and _is_plain(X, estimator, reset):
         check_finite(X, name)
         return CheckedRows(X, 0, ())
-    _refuse_what_no_kernel_reads(X, name)
-    array = _as_array(X, name)
+    array, notes = read_rows(X, name)
     if estimator is not None:
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    notes = _note_conversion(array, name)
+        validate_data(estimator, X if hasattr(X, "columns") else array, reset=reset, skip_check_array=True)
     rows = check_array(
         array, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, input_name=name,
         estimator=estimator,
     )  # fmt: skip
+    for note in notes:
+        logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
     shared = isinstance(X, np.ndarray) and np.may_share_memory(rows, X)
     if shared and copy:
@@ -214,9 +167,14 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     return CheckedRows(rows, 0 if shared else rows.nbytes, notes)
 
 
+def _named(X: Any) -> Any:
+    """What scikit-learn reads number and names of features from."""
+    return X if hasattr(X, "shape") or isinstance(X, (list, tuple)) else read_rows(X, "X")[0]
+
+
 def remember_features(estimator: Any, X: Any) -> None:
     """Let an estimator remember the number and the names of the features it was fitted on."""
-    validate_data(estimator, X, reset=True, skip_check_array=True)
+    validate_data(estimator, _named(X), reset=True, skip_check_array=True)
 
 
 def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -> None:
@@ -232,7 +190,7 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
             f"X is {rows.dtype}, but the rows that {name} has are {dtype}; convert it first (X.astype({dtype.name!r}), if "
             "that loses nothing), or fit all rows anew in one type"
         )
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 
 
 def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
@@ -250,10 +208,10 @@ def check_present(y: Any) -> None:
 def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
     check_present(y)
-    y = column_or_1d(y, warn=True)
+    y = read_labels(y, name)
     if len(y) != n_rows:
         raise InputError(
-            f"{name} has {len(y)} labels for {n_rows} rows of X; inconsistent numbers of samples: "
+            f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
             "pass one label a row"
         )
     if y.dtype.kind == "f":
@@ -266,6 +224,7 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
         raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
+    warn_look_alikes(classes.tolist(), name, stacklevel=4)
     return classes, codes.astype(np.int64).reshape(-1)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._containers import read_array
 from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._common import existing_path, log, name_of, text_lines
@@ -59,12 +60,9 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     if len(arrays) not in (2, 4):
         raise InputError(f"got {len(arrays)} arrays; wanted (X, y) or (X, y, X_test, y_test)")
     X, y, *test = arrays
-    for what, rows in zip(("X", "X_test"), (X, *test[:1]), strict=False):
-        if not isinstance(rows, np.ndarray):
-            raise InputError(f"got {what} of type {type(rows).__name__}; wanted a NumPy array: numpy.asarray makes one")
-        if rows.dtype.hasobject:
-            raise InputError(f"{what} holds Python objects; wanted a plain array of numbers: save it with a numeric dtype")
-    return _assemble(X, y, *test, name=name)
+    if test:
+        test = [read_array(test[0], "X_test"), test[1]]
+    return _assemble(read_array(X, "X"), y, *test, name=name)
 
 
 def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "arrays") -> tuple[str, str, str, str]:

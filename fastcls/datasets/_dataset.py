@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._containers import warn_look_alikes
 from fastcls._shown import shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._common import log
@@ -141,6 +142,7 @@ def _checked_names(names: object) -> tuple[str, ...]:
     if len(set(settled)) != len(settled):
         twice = sorted({name for name in settled if settled.count(name) > 1})
         raise InputError(f"got class names that occur more than once ({shown_list(twice)}); wanted distinct names")
+    warn_look_alikes(settled, "class_names", stacklevel=5)
     return tuple(str(name) for name in settled)
 
 
