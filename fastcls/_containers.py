@@ -88,7 +88,7 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         raise InputError(f"{name} is a {type(X).__name__} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of "
                          f"its arrays{example}")
     if X is None:
-        raise InputError(f"{name} is None; {wanted}: was a function that loads it without a return?")
+        raise InputError(f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)")
     if hasattr(X, "class_names") and hasattr(X, "X"):
         raise InputError(f"{name} is a {type(X).__name__}; {wanted}: pass its X, and its y as the labels")
     if isinstance(X, (Iterator, set, frozenset)):
@@ -241,7 +241,7 @@ def _columns_of(X: Any) -> list[Any] | None:
 def _of_columns(X: Any, columns: list[Any], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Rows out of the columns of a data frame, whose types may differ."""
     dtypes = {column.dtype for column in columns if isinstance(getattr(column, "dtype", None), np.dtype)}
-    if len(dtypes) == 1 and all(getattr(column, "dtype", None) in dtypes for column in columns):
+    if len(dtypes) == 1 and hasattr(X, "iloc") and all(column.dtype in dtypes for column in columns):
         arrays = [np.asarray(X)]  # one block: no copy
     else:
         arrays = [_column(column, name) for column in columns]
@@ -295,7 +295,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
         raise InputError(f"{name} is a {type(y).__name__}; wanted one label a row: pass an array or a list")
     if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
         raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
-    y_array = y if hasattr(y, "shape") else _array_of(y, name)
+    y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn makes floats of nullable whole numbers
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
         how = f"{name}.ravel() makes it one label a row" if shape[0] == 1 else f"{name}.argmax(axis=1), if rows are one-hot"
@@ -312,12 +312,12 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     """Labels without Python objects, so far as they have one type."""
     y = np.asarray(y)
     if y.dtype.kind == "S":
-        raise InputError(f"{name} holds bytes, such as {shown(y.tolist()[0] if y.size else b'')}, and labels are text or "
+        raise InputError(f"{name} holds bytes, such as {y.tolist()[:1]}, and labels are text or "
                          f"numbers: decode them first (np.char.decode({name}, 'utf-8'))")
     if _is_extension_float(y.dtype):
         return y.astype(np.float32)
     if y.dtype.kind in "mMc":
-        raise InputError(f"{name} has dtype {y.dtype}; wanted labels of classes, whole numbers or strings")
+        raise InputError(f"{name} has dtype {y.dtype}; wanted whole numbers or strings as class labels")
     if not y.dtype.isnative:
         y = y.astype(y.dtype.newbyteorder("="))
     if y.dtype.kind == "U" and isinstance(given, (list, tuple)):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, StratifiedGroupKFold, StratifiedKFold
 
+from ._shown import counted
 from ._validation import InputError, check_folds
 from ._validation_folds import Split, check_groups, check_splits, check_splitter
 
@@ -95,7 +96,8 @@ def make_folds(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, se
         if of_group is not None:
             splitter = StratifiedGroupKFold
             if n_folds > of_group.max() + 1:
-                raise InputError(f"{name}={n_folds}, but there are only {of_group.max() + 1} groups; ask for at most that")
+                raise InputError(f"{name}={n_folds}, but there are only {counted(of_group.max() + 1, 'group')}; "
+                                 "ask for at most that")
         cv = splitter(n_folds, shuffle=True, random_state=seed)
     check_splitter(cv, name)
     with warnings.catch_warnings():

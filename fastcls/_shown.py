@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable
 
@@ -38,3 +39,12 @@ def counted(n: int, thing: str, plural: str | None = None) -> str:
     if plural is None:
         plural = thing + ("es" if thing.endswith(("s", "x", "ch", "sh")) else "s")
     return f"{n:,} {thing if n == 1 else plural}"
+
+
+def meant(given: object, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that a misspelt one most likely stands for, if there is any."""
+    if not isinstance(given, str):
+        return None
+    of_lower = {name.lower(): name for name in names}
+    close = difflib.get_close_matches(given.strip().lower(), of_lower, n=1)
+    return of_lower[close[0]] if close else None

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from sklearn.utils.validation import validate_data
 
 from ._containers import STORED_TYPES, read_labels, read_rows, warn_look_alikes
 from ._errors import InputError
-from ._shown import counted
+from ._shown import counted, meant
 
 logger = logging.getLogger("fastcls")
 
@@ -46,12 +46,13 @@ class CheckedRows:
     notes: tuple[str, ...]
 
 
-def one_of(name: str, value: Any, good: Iterable[str]) -> Any:
-    """`value`, if it is one of `good`; otherwise an error that lists them."""
+def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any:
+    """`value`, if it is one of `good`; otherwise an error that lists them, and `also` what is no name."""
     names = list(good)
     if not isinstance(value, str) or value not in names:
-        meant = f"did you mean {value.lower()!r}? It is" if isinstance(value, str) and value.lower() in names else "choose"
-        raise InputError(f"{name}={value!r} is unknown; {meant} one of: {', '.join(names)}")
+        close = meant(value, names)
+        hint = f"did you mean {close!r}? It is" if close else "choose"
+        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}")
     return value
 
 
@@ -196,7 +197,8 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
 def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
     """Refuse queries of another number of features than the rows."""
     if queries.shape[1] != rows.shape[1]:
-        raise InputError(f"Q has {queries.shape[1]} features and X has {rows.shape[1]}; give both the same features")
+        raise InputError(f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]}; give both the same "
+                         "features")
 
 
 def check_present(y: Any) -> None:
@@ -295,13 +297,15 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
         what = f"ask for at most {n_visible}" if n_visible else "fit more rows"
-        raise InputError(f"{name}={k}, but there are only {n_visible} training rows{others}; {what}")
+        raise InputError(f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}")
     return k
 
 
 def listed(given: Any) -> list[Any]:
     """Several values, or one as a list of one: a word is one value, and so is what cannot be iterated over."""
-    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", None) == 0:
+    if getattr(given, "ndim", None) == 0 and hasattr(given, "item"):
+        return [given.item()]
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         return [given]
     return list(given)
 
@@ -319,12 +323,15 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
 def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     """The number of folds, if every fold can have a row of some class."""
     n_folds = int(check_number(name, folds, minimum=2, whole=True))
-    largest = int(np.bincount(codes).max())
-    if n_folds > len(codes):
-        raise InputError(f"{name}={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
-    if n_folds > largest:
-        raise InputError(f"{name}={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
-    return n_folds
+    largest = int(np.bincount(codes).max(initial=0))
+    if n_folds <= largest:
+        return n_folds
+    rows = counted(len(codes), "row")
+    why = f"there are only {rows}" if n_folds > len(codes) else f"no class has more than {counted(largest, 'row')}"
+    if largest < 2:
+        raise InputError(f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
+                         "possible; give two rows or more of some class")
+    raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}")
 
 
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
@@ -355,8 +362,27 @@ def check_n_jobs(n_jobs: Any) -> None:
 
 
 def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 0) -> None:
-    """Refuse float64 rows so large that a sum of this metric could overflow."""
+    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm is lost."""
     from .metrics import METRICS
 
     if rows.dtype == np.float64:
         check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]), first)
+        if METRICS[metric_name].needs_norms:
+            _check_norms(rows, name, metric_name, first)
+
+
+_LEAST_FOR_NORM = 1e-154  # smaller values have squares below float64's normal numbers
+
+
+def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> None:
+    """Refuse rows, not of zeros, whose squares underflow: they would be taken for rows of zeros, without a direction."""
+    step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+        small = (largest > 0) & (largest < _LEAST_FOR_NORM)
+        if small.any():
+            row = int(small.argmax())
+            raise InputError(f"{name} has no value above {largest[row]:.3g} in row {first + start + row}, and its "
+                             f"square underflows, so that metric={metric_name!r} would take it for a row of zeros: scale "
+                             "the data up first")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ._containers import read_labels
 from ._validation import InputError, check_ks, check_number, listed, one_of
 from ._voting import WEIGHTS
 
@@ -54,9 +55,12 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     """The number of every row's group, int64 (n_rows,); None where none are given."""
     if groups is None:
         return None
-    given = np.asarray(groups)
-    if given.shape != (n_rows,):
-        raise InputError(f"groups has shape {given.shape}; wanted {(n_rows,)}: give one group a row")
+    if np.shape(groups) != (n_rows,):
+        raise InputError(f"groups has shape {np.shape(groups)}; wanted {(n_rows,)}: give one group a row")
+    given = read_labels(groups, "groups")
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        raise InputError(f"groups contains NaN, first at row {int(np.isnan(given).argmax())}: NaN is no group; give every "
+                         "row one, or leave such rows out")
     try:
         names, numbers = np.unique(given, return_inverse=True)
     except TypeError:

@@ -20,6 +20,7 @@ from ._folds import make_folds
 from ._judging import judge
 from ._protocol_table import ProtocolTable
 from ._search import Progress, Rows
+from ._shown import counted
 from ._validation import (
     check_algorithm,
     check_labels,
@@ -154,7 +155,7 @@ def evaluate_k(
     settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
     if weights == "softmax":
         settings["temperature"] = temperature
-    title = f"k-NN: {len(codes):,} training, {len(truth):,} test rows"
+    title = f"k-NN: {len(codes):,} training, {counted(len(truth), 'test row')}"
     return ProtocolTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import _threads
 from .._moments import center_and_scale
+from .._shown import counted
 from .._validation import InputError
 from .._voting import vote
 from ..datasets import Dataset
@@ -41,7 +42,7 @@ def require_rows(dataset: Dataset) -> None:
     n_test = 0 if dataset.X_test is None else len(dataset.X_test)
     if len(dataset.X) < TRAIN + VALIDATION or n_test < TEST:
         raise InputError(
-            f"--preset course takes {TRAIN + VALIDATION:,} training and {TEST:,} test rows, and {dataset.name} has "
+            f"--preset course takes {TRAIN + VALIDATION:,} training and {counted(TEST, 'test row')}, and {dataset.name} has "
             f"{len(dataset.X):,} and {n_test:,}: give CIFAR-10, or leave --preset out"
         )
 
@@ -52,7 +53,7 @@ def evaluate(dataset: Dataset, seed: int, progress: Progress) -> ProtocolTable:
     assert dataset.X_test is not None
     assert dataset.y_test is not None
     rows = []
-    with progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
+    with progress.step(f"k-NN: {counted(KNN_TRAIN, 'training row')}, {counted(FOLDS, 'fold')}"):
         rows += judge_neighbors(dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST],
                                 dataset.y_test[:KNN_TEST])
     for name in LOSSES:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .._files import replacing
+from .._shown import counted
 from .._validation import InputError
 from ..datasets._arrays import _NPZ_KEYS, _as_rows
 from ..datasets._folder import is_split, natural_key
@@ -157,7 +158,7 @@ def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress)
     mode, size, _ = checked_recipe(recipe)
     rows, refused = [], []
     seen: Counter[Facts] = Counter()
-    with progress.step(f"reading {len(paths):,} images") as report:
+    with progress.step(f"reading {counted(len(paths), 'image')}") as report:
         for done, path in enumerate(paths):
             try:
                 row, facts = prepare(path, recipe)
@@ -169,7 +170,7 @@ def read_images(paths: list[Path], metadata: dict[str, Any], progress: Progress)
             report(done + 1, len(paths))
     if refused:  # in the words of the loader of folders
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        count = f"{len(refused)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
+        count = f"{len(refused)} of {counted(len(paths), 'image')} cannot be read: " if len(paths) > 1 else ""
         raise InputError(f"{count}{'; '.join(refused[:3])}{more}; repair or remove them")
     if note := told(seen, size, grey=mode == "L"):
         progress.note(note)
@@ -196,7 +197,7 @@ def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Row
     test = held_out(metadata.get("split"), part.X)
     if test is None:
         return part
-    progress.line(f"{part.source} is what this model was trained and judged on: of its {len(part.X):,} rows, the "
+    progress.line(f"{part.source} is what this model was trained and judged on: of its {counted(len(part.X), 'row')}, the "
                   f"{len(test):,} of the test set are predicted")
     return replace(part, names=[part.names[row] for row in test], X=part.X[test])
 
@@ -209,7 +210,8 @@ def check_width(model: Any, part: Rows) -> None:
     X = part.X
     if X.ndim != 2 or X.shape[1] != model.n_features_in_:
         wide = X.shape[1] if X.ndim == 2 else X.shape
-        raise InputError(f"{part.source} has {wide} features a row; the model was trained on {model.n_features_in_:,}: "
+        raise InputError(f"{part.source} has {counted(wide, 'feature')} a row; the model was trained on "
+                         f"{model.n_features_in_:,}: "
                          "give rows prepared as its training rows were")
 
 
@@ -219,7 +221,7 @@ def name_rows(model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Pro
     measure = "probability" if hasattr(model, "predict_proba") else "score"
     labels: list[str] = []
     values = []
-    with progress.step(f"predicting {len(X):,} rows") as report:
+    with progress.step(f"predicting {counted(len(X), 'row')}") as report:
         for start in range(0, len(X), ROWS_AT_ONCE):
             piece = X[start : start + ROWS_AT_ONCE]
             all_values = model.predict_proba(piece) if measure == "probability" else class_scores(model, piece)

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastcls.display import _style
 
+from .._shown import counted
 from ._checks import MODELS
 from ._lecture import lecture
 from ._linear import GRADIENT_TOLERANCE
@@ -94,15 +95,15 @@ def facts(outcome: Outcome) -> str:
     """One line on the data."""
     results, shape = outcome.results, outcome.dataset.image_shape
     own = {"own": "the data's own", "split": "set aside, stratified by class"}[results["test_set"]]
-    parts = [f"{results['n_train']:,} training rows", f"{results['n_test']:,} test rows ({own})"]
+    parts = [f"{counted(results['n_train'], 'training row')}", f"{counted(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
         parts.append(f"part of the data: at most {results['limit']:,} rows of each (--limit)")
     if shape is None:
-        parts.append(f"{results['n_features']:,} features")
+        parts.append(f"{counted(results['n_features'], 'feature')}")
     else:
         colours = {1: "grey", 3: "colour"}.get(shape[2], f"{shape[2]} channels")
         parts.append(f"images of {shape[0]} × {shape[1]} pixels, {colours}")
-    parts.append(f"{results['n_classes']:,} classes")
+    parts.append(f"{counted(results['n_classes'], 'class')}")
     parts.append(f"seed {results['seed']}")
     return " · ".join(parts)
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._shown import shown
+from .._shown import counted, shown
 from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
@@ -114,7 +114,7 @@ def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
     if options.folds == "loo":
         return "loo"
     if options.folds is not None:
-        return check_folds(options.folds, y, "--folds")
+        return check_folds(options.folds, y, options.folds_option)
     return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y)
 
 
@@ -128,8 +128,9 @@ def test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
 def announce_data(dataset: Dataset, progress: Progress) -> None:
     """Say what the data is."""
     shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
-    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {len(test_part(dataset)[1]):,} test rows, "
-                  f"{dataset.X.shape[1]:,} features ({shape}, {dataset.X.dtype}), {len(dataset.class_names):,} classes")
+    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {counted(len(test_part(dataset)[1]), 'test row')}, "
+                  f"{counted(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
+                  f"{counted(len(dataset.class_names), 'class')}")
 
 
 def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
@@ -149,7 +150,8 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
     folds = folds_of(options, y)
     if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
-        progress.note(f"k-NN: {folds} folds in place of {DEFAULT_FOLDS}: no class has more than {folds} training rows")
+        progress.note(f"k-NN: {counted(folds, 'fold')} in place of {DEFAULT_FOLDS}: no class has more than "
+                      f"{counted(folds, 'training row')}")
     how = "leave-one-out" if folds == "loo" else f"{folds}-fold cross-validation"
     with progress.step(f"k-NN: {how} of k ({', '.join(options.metrics)})") as report:
         selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=folds,
@@ -178,7 +180,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
 def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
     """The best of 1,000 random W."""
     begun = time.perf_counter()
-    with progress.step(f"random search: {_linear.TRIES:,} tries") as report:
+    with progress.step(f"random search: {counted(_linear.TRIES, 'try', 'tries')}") as report:
         model, found = _linear.search_randomly(X, y, seed=options.seed, report=report)
     entry = {"tries": _linear.TRIES, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - begun}
     return Trained(model, entry, {"found": found})
@@ -225,7 +227,7 @@ def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress) ->
     """Each model's verdict; the only call of `TestSet.judge`."""
     verdicts = {}
     for name, one in trained.items():
-        with progress.step(f"{MODELS[name]}: judged on {len(test):,} test rows"):
+        with progress.step(f"{MODELS[name]}: judged on {counted(len(test), 'test row')}"):
             verdicts[name] = test.judge(name, one.model)
     return verdicts
 

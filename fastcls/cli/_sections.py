@@ -12,6 +12,7 @@ import numpy as np
 from fastcls import display
 from fastcls.display import _style
 
+from .._shown import counted
 from ._checks import MODELS
 from ._figures import draw, png
 from ._outcome import Outcome
@@ -46,7 +47,8 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
     alone = selection.n_left_out
-    folds = f"{selection.fold_accuracy[metric].shape[1]} folds" if alone is None else f"{alone:,} rows, each left out once"
+    n_folds = selection.fold_accuracy[metric].shape[1]
+    folds = counted(n_folds, "fold") if alone is None else f"{counted(alone, 'row')}, each left out once"
     deviation = "standard deviation over the folds" if alone is None else "standard error"
     spread = std[where] / (alone or 1) ** 0.5
     tried = len(ks) * len(selection.metrics)
@@ -203,7 +205,8 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     data = outcome.dataset
     truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
     wrong = int(np.count_nonzero(truth != said))
-    counted = f"{wrong:,} of {len(truth):,} test rows wrong" if wrong else f"all {len(truth):,} test rows right"
+    of_all = counted(len(truth), "test row")
+    count = f"{wrong:,} of {of_all} wrong" if wrong else f"all {of_all} right"
     with_images = data.image_shape is not None
     table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
     figure = None
@@ -217,7 +220,7 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
             "wide": len(data.class_names) > display.MOST_NUMBERED,
             "caption": "Rows are true classes. The diagonal is right; everything beside it is an error.",
         }
-    return {"name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images}
+    return {"name": MODELS[name], "count": count, "figure": figure, "pairs": table, "with_images": with_images}
 
 
 def worst_pairs(truth: np.ndarray, said: np.ndarray) -> list[tuple[int, int, int]]:

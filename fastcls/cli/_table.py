@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from fastcls.display._style import shorten
 
+from .._shown import counted
 from ._checks import MODELS, as_word
 from ._text import markup, printable
 from ._words import listed, metric_name
@@ -43,7 +44,7 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
 
     console = Console(file=stream, highlight=False)
-    title = f"{markup(results['dataset'])}: {results['n_train']:,} training, {results['n_test']:,} test rows"
+    title = f"{markup(results['dataset'])}: {results['n_train']:,} training, {counted(results['n_test'], 'test row')}"
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
                   padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
@@ -102,7 +103,7 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
 
     protocol = results["protocol"]
     title = (f"{markup(results['dataset'])} by the protocol of {protocol['preset']}: {results['n_train']:,} training, "
-             f"{results['n_test']:,} test rows")
+             f"{counted(results['n_test'], 'test row')}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for column in protocol["columns"]:
         words = column in ("model", "setting", "metric")

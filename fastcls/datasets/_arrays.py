@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._containers import read_array
-from fastcls._shown import shown, shown_list
+from fastcls._shown import counted, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._common import existing_path, log, name_of, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
@@ -51,14 +51,14 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     InputError
         If it is another number of arrays, or they do not fit each other.
     """
-    if isinstance(arrays, np.ndarray):
+    if not isinstance(arrays, (tuple, list)):
         if labels is None:
-            raise InputError(f"got an array of shape {arrays.shape} without labels; give (X, y), or labels=")
+            raise InputError(f"got an array of shape {np.shape(arrays)} without labels; give (X, y), or labels=")
         arrays = (arrays, _given_labels(labels))
     elif labels is not None:
-        raise InputError(f"got labels beside {len(arrays)} arrays; give (X, y), or X and labels=")
+        raise InputError(f"got labels beside {counted(len(arrays), 'array')}; give (X, y), or X and labels=")
     if len(arrays) not in (2, 4):
-        raise InputError(f"got {len(arrays)} arrays; wanted (X, y) or (X, y, X_test, y_test)")
+        raise InputError(f"got {counted(len(arrays), 'array')}; wanted (X, y) or (X, y, X_test, y_test)")
     X, y, *test = arrays
     if test:
         test = [read_array(test[0], "X_test"), test[1]]

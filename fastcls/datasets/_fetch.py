@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastcls._shown import reason, shown, shown_list
+from fastcls._shown import meant, reason, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
@@ -108,7 +108,9 @@ def fetch(
     """
     if not isinstance(name, str) or name not in ORIGINS:
         told = shown(name) if isinstance(name, str) else f"a {type(name).__name__}"
-        raise InputError(f"got {told} to fetch; wanted one of {shown_list(ORIGINS)}")
+        close = meant(name, ORIGINS)
+        hint = f"did you mean {close!r}? It is" if close else "wanted"
+        raise InputError(f"got {told} to fetch; {hint} one of {shown_list(ORIGINS)}")
     if mirror is not None and not (isinstance(mirror, str) and mirror.startswith(("http://", "https://"))):
         raise InputError("got a mirror that is no address; wanted one that starts with https:// or http://")
     origin = ORIGINS[name]

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcls._shown import as_text, shown, shown_list
+from fastcls._shown import as_text, counted, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._cache import ImageCache
 from fastcls.datasets._common import entries, existing_path, log, name_of
@@ -247,7 +247,8 @@ def _decode_all(
     if refused:
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         raise InputError(
-            f"{len(refused)} of {len(files)} images cannot be read: {'; '.join(refused[:3])}{more}; repair or remove them"
+            f"{len(refused)} of {counted(len(files), 'image')} cannot be read: {'; '.join(refused[:3])}{more}; repair "
+            "or remove them"
         )
     pixels = _to_rows(pictures, image_size)
     h, w, c = pixels.shape[1:]
@@ -300,7 +301,8 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.nd
     try:
         X = np.empty((len(pictures), *shape), dtype=np.uint8)
     except MemoryError:
-        raise InputError(f"{len(pictures)} images of {h}x{w} do not fit into memory; give a smaller image_size") from None
+        raise InputError(f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory; give a smaller "
+                         "image_size") from None
     for i, picture in enumerate(pictures):
         if picture is not None:
             fitted = fit_image(picture, (h, w))

@@ -16,7 +16,7 @@ from typing import IO, cast
 
 import numpy as np
 
-from fastcls._shown import reason, shown
+from fastcls._shown import counted, reason, shown
 from fastcls._validation import InputError
 from fastcls.datasets._common import existing_path, file_size, name_of
 from fastcls.datasets._dataset import Dataset
@@ -96,7 +96,7 @@ def _load_part(folder: Path, part: str) -> tuple[np.ndarray, np.ndarray, tuple[i
     pixels, codes = read_idx(images, 3), read_idx(labels, 1)
     if len(pixels) != len(codes):
         raise InputError(
-            f"{shown(images)} has {len(pixels):,} images and {shown(labels)} has {len(codes):,} labels; "
+            f"{shown(images)} has {counted(len(pixels), 'image')} and {shown(labels)} has {counted(len(codes), 'label')}; "
             "wanted as many labels as images"
         )
     if codes.max() > 9:

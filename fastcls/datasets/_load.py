@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from fastcls._shown import shown
+from fastcls._shown import meant, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
@@ -98,13 +96,16 @@ def load(
     """
     options = {"labels": labels, "image_size": image_size, "cache": cache}
     given = {key: value for key, value in options.items() if value is not None}
-    if isinstance(path_or_name, np.ndarray | tuple | list):
+    if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__"):
         _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
         return load_arrays(path_or_name, labels=labels)
     if isinstance(path_or_name, str) and path_or_name in NAMES:
         _refuse_options(path_or_name, given, ())
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
+    if not isinstance(path_or_name, (str, os.PathLike)):
+        keys = f" with the keys {shown_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
+        raise InputError(f"got a {type(path_or_name).__name__}{keys}; wanted a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
     for name, layout in LAYOUTS.items():
         if layout.recognise(path):
@@ -124,6 +125,9 @@ def refuse_unfetched(name: Any) -> None:
     if isinstance(name, str) and name in ORIGINS and not os.path.lexists(name):
         raise InputError(f"there is no file or folder {shown(name)} here; in Python, fastcls.datasets.fetch({name!r}) "
                          "downloads its official files and loads them")
+    close = meant(name, [*NAMES, *ORIGINS])
+    if close is not None and not os.path.lexists(name):
+        raise InputError(f"there is no file or folder {shown(name)} here; did you mean the data set {close!r}?")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:

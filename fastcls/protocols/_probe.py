@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from .._protocol_table import ProtocolTable
+from .._shown import counted
 from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
 from .._validation_linear import check_two_classes
 from .._validation_protocols import check_pair, check_same_features, check_shards, check_test, check_validation
@@ -103,7 +104,7 @@ def linear_probe(
         print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
     rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
-    title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {len(truth):,} test rows, "
+    title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
              f"top1 {right / len(truth):.4f} at C = {cost:.4g}")
     settings = {"name": chosen.name, "source": chosen.source, "max_iter": chosen.max_iter, "tol": chosen.tol, "seed": seed,
                 "C": float(cost), "iterations": int(model.n_iter_)}
@@ -131,7 +132,8 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     mixed = np.random.default_rng(seed).permutation(len(codes))
     n = max(1, int(len(codes) * chosen.validation_size))
     if n >= len(codes):
-        raise InputError(f"train has {len(codes)} rows, of which none is left to train on; give more, or validation rows")
+        raise InputError(f"train has {counted(len(codes), 'row')}, of which none is left to train on; give more, or "
+                         "validation rows")
     return np.sort(mixed[n:]), np.sort(mixed[:n])
 
 
