@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import _brute, _threads
+from . import _matrix, _threads
 from ._safetensors import Arrays, Saved, expect
 from ._validation import check_labels, check_magnitude, check_present, check_rows, remember_features
 from ._validation_linear import check_switch
@@ -116,7 +116,7 @@ class NearestClassMean(SaveMixin, ClassifierMixin, BaseEstimator):
         S = np.empty((len(rows), len(self.classes_)))
         for start in range(0, len(rows), _BLOCK_ROWS):
             some = slice(start, start + _BLOCK_ROWS)
-            S[some] = _brute.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
+            S[some] = _matrix.all_pairs(self.means_, self._prepared(rows[some], self.center_), "l2", n_threads=n_threads)
         return S
 
     def predict(self, X: Any) -> np.ndarray:

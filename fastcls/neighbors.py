@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from . import _brute, _search, _threads
+from . import _matrix, _search, _threads
 from ._neighbors import Neighbors
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
@@ -400,4 +400,4 @@ def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None
     InputError
     """
     queries, rows, name = _checked_pair(Q, X, metric)
-    return METRICS[name].finish(_brute.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))
+    return METRICS[name].finish(_matrix.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))

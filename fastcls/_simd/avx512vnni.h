@@ -171,6 +171,7 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #define ANY(m) (m)
 #define PICK_V(m, a, b) _mm512_mask_blend_pd(m, b, a)
 #define PICK_N(m, a, b) _mm512_mask_blend_epi64(m, b, a)
+#include "eight.h"
 #include "narrow.h"
 
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */

@@ -18,7 +18,8 @@
 
 static int always_runs(void) { return 1; }
 
-static const fastcls_isa isa_scalar = {"scalar", always_runs, {{0}}, select_scalar, narrow_scalar, FASTCLS_ALL_PAIRS(scalar)};
+static const fastcls_isa isa_scalar = {"scalar", always_runs, {{0}}, select_scalar, narrow_scalar,
+                                       FASTCLS_ALL_PAIRS(scalar), 0};
 
 #if defined(__x86_64__) && defined(__GNUC__)
 static int runs_avx2(void) {
@@ -42,9 +43,10 @@ static const fastcls_isa isa_avx2 = {
      {dot_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0}},
     select_avx2,
     narrow_avx2,
-    FASTCLS_ALL_PAIRS(avx2)};
+    FASTCLS_ALL_PAIRS(avx2),
+    eight_avx2};
 static const fastcls_isa isa_avxvnni = {
-    "avxvnni", runs_avxvnni, {{0}, {dot_u8_avxvnni, FASTCLS_BYTE, 4, 3, 32, 0, 0x80}, {0}, {0}}, 0, 0, {{0}}};
+    "avxvnni", runs_avxvnni, {{0}, {dot_u8_avxvnni, FASTCLS_BYTE, 4, 3, 32, 0, 0x80}, {0}, {0}}, 0, 0, {{0}}, 0};
 static const fastcls_isa isa_avx512vnni = {
     "avx512vnni",
     runs_avx512vnni,
@@ -54,7 +56,8 @@ static const fastcls_isa isa_avx512vnni = {
      {dot_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0}},
     select_avx512vnni,
     narrow_avx512vnni,
-    FASTCLS_ALL_PAIRS(avx512vnni)};
+    FASTCLS_ALL_PAIRS(avx512vnni),
+    eight_avx512vnni};
 static const fastcls_isa *const fastcls_isas[] = {&isa_scalar, &isa_avx2, &isa_avxvnni, &isa_avx512vnni};
 
 #elif defined(__aarch64__) && defined(__GNUC__)
@@ -76,7 +79,8 @@ static const fastcls_isa isa_neon = {
      {dot_f32_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0}},
     0,
     0,
-    FASTCLS_ALL_PAIRS(neon)};
+    FASTCLS_ALL_PAIRS(neon),
+    0};
 static const fastcls_isa isa_neon_dotprod = {"neon_dotprod",
                                              runs_neon_dotprod,
                                              {{l1_u8_neon_dotprod, FASTCLS_BYTE, 4, 6, 16, 0, 0},
@@ -85,7 +89,8 @@ static const fastcls_isa isa_neon_dotprod = {"neon_dotprod",
                                               {0}},
                                              0,
                                              0,
-                                             {{0}}};
+                                             {{0}},
+                                             0};
 static const fastcls_isa *const fastcls_isas[] = {&isa_scalar, &isa_neon, &isa_neon_dotprod};
 
 #else
@@ -112,6 +117,8 @@ static void fastcls_use(int last) {
             fastcls_active.select = isa->select;
         if (isa->narrow)
             fastcls_active.narrow = isa->narrow;
+        if (isa->eight)
+            fastcls_active.eight = isa->eight;
         for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)
             for (int type = 0; type < FASTCLS_N_TYPES; type++)
                 if (isa->pairs[sum][type])
