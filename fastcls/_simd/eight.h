@@ -4,7 +4,7 @@
    Feature i is added to accumulator i mod 8, which is a lane of the *reference*, and the accumulators are folded as
    everywhere. Eight of them are eight chains of additions that do not wait for each other, and no pair is reduced across the
    lanes of a register: the sum of one pair alone (float_pairs.h) is one chain. Where registers are 32 (eight queries fill
-   one), two rows share what is loaded of the queries. */
+   one), three rows share what is loaded of the queries, which come from the second cache. */
 #if defined(__GNUC__)
 #define ALWAYS static inline __attribute__((always_inline))
 #else
@@ -20,19 +20,21 @@ ALWAYS VALUES EIGHT(eight_term)(VALUES query, VALUES value, int sum) {
     return sum == FASTCLS_L1 ? ABS_V(difference) : MUL_V(difference, difference);
 }
 
-#define START(i) VALUES a_##i = SET_V(0.0), b_##i = SET_V(0.0);
+#define START(i) VALUES a_##i = SET_V(0.0), b_##i = SET_V(0.0), c_##i = SET_V(0.0);
 #define ADD(i)                                                                                                           \
     if (all || i < rest) {                                                                                               \
         const VALUES query = LOAD_V(queries + 8 * (feature + i));                                                        \
         a_##i = ADD_V(a_##i, EIGHT(eight_term)(query, SET_V(row[feature + i]), sum));                                    \
-        if (two)                                                                                                         \
+        if (three) {                                                                                                     \
             b_##i = ADD_V(b_##i, EIGHT(eight_term)(query, SET_V(row[d + feature + i]), sum));                            \
+            c_##i = ADD_V(c_##i, EIGHT(eight_term)(query, SET_V(row[2 * d + feature + i]), sum));                        \
+        }                                                                                                                \
     }
 #define FOLD(x)                                                                                                          \
     ADD_V(ADD_V(ADD_V(x##_0, x##_4), ADD_V(x##_2, x##_6)), ADD_V(ADD_V(x##_1, x##_5), ADD_V(x##_3, x##_7)))
 
-/* One row, or two, with the queries of one register. */
-ALWAYS void EIGHT(eight_rows)(const double *queries, const double *row, ptrdiff_t d, int sum, int two, double *sums_out) {
+/* One row, or three, with the queries of one register. */
+ALWAYS void EIGHT(eight_rows)(const double *queries, const double *row, ptrdiff_t d, int sum, int three, double *sums_out) {
     EACH_LANE(START)
     ptrdiff_t feature = 0;
     {
@@ -47,8 +49,10 @@ ALWAYS void EIGHT(eight_rows)(const double *queries, const double *row, ptrdiff_
         EACH_LANE(ADD)
     }
     STORE_V(sums_out, FOLD(a));
-    if (two)
+    if (three) {
         STORE_V(sums_out + 8, FOLD(b));
+        STORE_V(sums_out + 16, FOLD(c));
+    }
 }
 
 ALWAYS void EIGHT(eight_of)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
@@ -56,7 +60,7 @@ ALWAYS void EIGHT(eight_of)(const double *queries, const double *rows, ptrdiff_t
     for (int part = 0; part < 8; part += WIDTH) {
         ptrdiff_t row = 0;
         if (WIDTH == 8)
-            for (; row + 2 <= n_rows; row += 2)
+            for (; row + 3 <= n_rows; row += 3)
                 EIGHT(eight_rows)(queries + part, rows + row * d, d, sum, 1, sums_out + 8 * row + part);
         for (; row < n_rows; row++)
             EIGHT(eight_rows)(queries + part, rows + row * d, d, sum, 0, sums_out + 8 * row + part);

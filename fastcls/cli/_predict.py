@@ -209,9 +209,8 @@ def check_width(model: Any, part: Rows) -> None:
     """Refuse rows of another width than the model's."""
     X = part.X
     if X.ndim != 2 or X.shape[1] != model.n_features_in_:
-        wide = X.shape[1] if X.ndim == 2 else X.shape
-        raise InputError(f"{part.source} has {counted(wide, 'feature')} a row; the model was trained on "
-                         f"{model.n_features_in_:,}: "
+        wide = counted(X.shape[1], "feature") if X.ndim == 2 else f"shape {X.shape[1:]}"
+        raise InputError(f"{part.source} has {wide} a row; the model was trained on {model.n_features_in_:,}: "
                          "give rows prepared as its training rows were")
 
 
