@@ -20,6 +20,7 @@ _LEAST_QUERIES = 8  # below, packing a row, or widening it, costs more than one 
 _LEAST_FEATURES_EIGHT = 16  # below, writing S costs more than computing it
 _QUERIES_PER_JOB = 240  # rows are packed or widened once for so many queries
 _QUERY_BYTES = 3 << 20  # that packed or widened queries may take of a thread
+_PIXELS_AT_ONCE = 1 << 18  # values: other floats are told from pixels by the first of them
 
 Fill = Callable[[slice, slice], None]
 
@@ -28,6 +29,11 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
     metric = METRICS[metric_name]
     n_threads = _threads.worth(n_threads, Q.size * len(rows))
+    if len(Q) >= _LEAST_QUERIES and "f" in (Q.dtype.kind, rows.dtype.kind):
+        pixels = _pixels(Q)
+        of_rows = None if pixels is None else _pixels(rows)
+        if pixels is not None and of_rows is not None:
+            Q, rows = pixels, of_rows
     arithmetic = _arithmetic(Q.dtype, rows.dtype)
     norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
     S = np.empty((len(Q), len(rows)))
@@ -45,6 +51,26 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
             pairs = int(np.clip(pace.took(done, time.perf_counter() - begun), pairs / 4, pairs * 4)) + 1
             row = some.stop
     return S
+
+
+def _pixels(rows: np.ndarray) -> np.ndarray | None:
+    """The same values as uint8, if all are whole numbers from 0 to 255, as pixels kept as floats are.
+
+    The reference arithmetic on them is exact, whatever the order of its sums, and so is that on integers: the bits of S are
+    the same. A negative zero is left out, which has not the bits of a zero.
+    """
+    if rows.dtype == np.uint8:
+        return rows
+    found = np.empty(rows.shape, dtype=np.uint8)
+    step = max(1, _PIXELS_AT_ONCE // rows.shape[1])
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        if block.min() < 0 or block.max() > 255 or np.signbit(block).any():
+            return None
+        found[start : start + step] = block
+        if not np.array_equal(found[start : start + step], block):
+            return None
+    return found
 
 
 def _jobs(n_queries: int, step: int, query_bytes: int, n_threads: int) -> tuple[int, int]:

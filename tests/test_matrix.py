@@ -66,3 +66,18 @@ def test_the_fast_ways_are_taken(monkeypatch):
     if _kernels.panel_shape(_kernels.PANELS["dot_bytes"]) is not None:
         for metric in METRICS:
             pairwise_distances(rows_of(rng, 20, 40, "uint8"), rows_of(rng, 30, 40, "uint8"), metric)
+
+
+@pytest.mark.parametrize("dtypes", [("float32",) * 2, ("float64", "float16"), ("uint8", "float32"), ("int8", "float64")])
+def test_pixels_that_are_kept_as_floats_have_the_bits_of_the_reference(dtypes):
+    rng = np.random.default_rng(0)
+    Q, X = (rng.integers(0, 128, (n, 60)).astype(dtype) for n, dtype in zip((9, 20), dtypes, strict=True))
+    X[3], X[4] = 0, Q[4]
+    assert _matrix._pixels(X).dtype == np.uint8
+    for change in (None, 0.5, -1.0, 256.0, -0.0):
+        if change is not None:
+            X[-1, -1] = change
+            assert _matrix._pixels(X) is None
+        for metric in METRICS:
+            wanted = reference.order_values(Q, X, metric)
+            assert _matrix.all_pairs(X, Q, metric, n_threads=1).tobytes() == wanted.tobytes(), (change, metric)
