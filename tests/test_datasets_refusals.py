@@ -75,7 +75,7 @@ LOAD_CASES: dict[str, Case] = {
     "escape in the path": (lambda d: datasets.load(d / "\x1b[31mred\n"), r"\x1b[31mred\n"),
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
     "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
-    "path of another type": (lambda d: datasets.load(7), "type int"),  # type: ignore[arg-type]
+    "path of another type": (lambda d: datasets.load(7), "got int; wanted a path"),  # type: ignore[arg-type]
     "empty class folders": (
         lambda d: datasets.load([(d / name).mkdir() for name in "ab"] and d),
         "has 2 folders without anything in them; put images into them",
@@ -310,7 +310,7 @@ NPZ_CASES = {
         "rows of shape (2,) and X_test of (3,)",
     ),
     "label count": ({"X": X, "y": [0, 1]}, "2 labels in y for 3 rows"),
-    "test label count": ({"X": X, "y": y, "X_test": X, "y_test": [0]}, "1 labels in y_test"),
+    "test label count": ({"X": X, "y": y, "X_test": X, "y_test": [0]}, "1 label in y_test"),
     "one-hot labels": ({"X": X, "y": np.eye(3)}, "argmax"),
     "fractional labels": ({"X": X, "y": [0, 1, 1.5]}, "1.5 at row 2"),
     "NaN label": ({"X": X, "y": [0, np.nan, 1]}, "nan at row 1"),

@@ -105,7 +105,7 @@ def load(
     refuse_unfetched(path_or_name)
     if not isinstance(path_or_name, (str, os.PathLike)):
         keys = f" with the keys {shown_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
-        raise InputError(f"got a {type(path_or_name).__name__}{keys}; wanted a path, the name 'digits' or arrays (X, y)")
+        raise InputError(f"got {type(path_or_name).__name__}{keys}; wanted a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
     for name, layout in LAYOUTS.items():
         if layout.recognise(path):
