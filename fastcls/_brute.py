@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from . import _bounds, _kernels, _threads
+from . import _bounds, _kernels
 from ._pace import Pace
 from ._rows import Norms, Rows, as_bytes, norms_for
 from ._run import RunReport
-from .metrics import METRICS, Metric
+from .metrics import Metric
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
@@ -232,25 +232,3 @@ class Search:
             norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
         )  # fmt: skip
         self._refined += passed if terms.refine else 0
-
-
-def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:
-    """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
-    metric = METRICS[metric_name]
-    n_threads = _threads.worth(n_threads, Q.size * len(rows))
-    arithmetic = _arithmetic(Q.dtype, rows.dtype)
-    tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
-    norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
-    S = np.empty((len(Q), len(rows)))
-    block = tile.queries * n_threads
-    step = max(1, _FIRST_PIECE * n_threads // (block * rows.shape[1]))  # rows, so that Ctrl-C is heard
-    for first in range(0, len(Q), block):
-        part = slice(first, first + block)
-        for row in range(0, len(rows), step):
-            some = slice(row, row + step)
-            _kernels.distance_matrix(
-                as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
-                _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
-                norms.of_chunk(0, some), S[part, some], tile.queries, tile.rows, tile.scratch, n_threads,
-            )  # fmt: skip
-    return S

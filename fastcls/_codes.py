@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import scipy.linalg
 
 from . import _encode, _kernels
 
@@ -100,6 +101,23 @@ def sample_of(rows: np.ndarray) -> np.ndarray:
     """Evenly spaced rows as float64: at least 640, and of narrow rows three for each feature: eight left as many pairs."""
     n = SAMPLE if rows.shape[1] > _NARROW else max(SAMPLE, 3 * rows.shape[1])
     return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
+
+
+def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:
+    """The `n` eigenvectors of largest eigenvalue of a symmetric matrix, as columns, the largest last.
+
+    LAPACK's search for some of them returns too few where eigenvalues are equal to rounding (rows that differ in one
+    feature each, copies): then all are computed, which cannot lose any.
+    """
+    size = len(products)
+    n = min(n, size)
+    try:
+        _, vectors = scipy.linalg.eigh(products, subset_by_index=[size - n, size - 1], check_finite=False)
+    except scipy.linalg.LinAlgError:
+        vectors = np.empty((size, 0))
+    if vectors.shape[1] < n or not np.isfinite(vectors).all():
+        _, vectors = scipy.linalg.eigh(products, driver="evd", check_finite=False)
+    return vectors[:, -n:]
 
 
 def padded(width: int, kind: str) -> int:

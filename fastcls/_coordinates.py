@@ -7,10 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
 
 from . import _encode, _kernels, _threads
-from ._codes import EPS, NARROW_SHARE, SHARE, WIDEST, Codes, Level, blocks, bytes_of, padded, sample_of, storage_of
+from ._codes import (
+    EPS,
+    NARROW_SHARE,
+    SHARE,
+    WIDEST,
+    Codes,
+    Level,
+    blocks,
+    bytes_of,
+    leading_eigenvectors,
+    padded,
+    sample_of,
+    storage_of,
+)
 
 _STEP_ROWS = 160  # sampled rows that a step is chosen on
 _FINE = 16  # steps of a fine code in one of a coarse
@@ -218,12 +230,9 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
     learned = (_unit(learned) if unit_rows else learned * data_scale).astype(np.float32)
     n, most = len(learned), max(counts)
     if rows.shape[1] <= n:  # the directions from the features' products
-        d = rows.shape[1]
-        _, V = scipy.linalg.eigh(learned.T @ learned, subset_by_index=[d - most, d - 1], check_finite=False)
-        axes = np.ascontiguousarray(V.T[::-1], dtype=np.float32)
+        axes = np.ascontiguousarray(leading_eigenvectors(learned.T @ learned, most).T[::-1], dtype=np.float32)
     else:  # from the rows'
-        _, U = scipy.linalg.eigh(learned @ learned.T, subset_by_index=[n - most, n - 1], check_finite=False)
-        axes = U.T[::-1].astype(np.float32) @ learned
+        axes = leading_eigenvectors(learned @ learned.T, most).T[::-1].astype(np.float32) @ learned
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     if not (lengths > 0).all() or not np.isfinite(axes).all():
         return None

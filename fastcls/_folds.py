@@ -113,7 +113,8 @@ def make_folds(
         if of_group is not None:
             splitter = StratifiedGroupKFold
             if n_folds > of_group.max() + 1:
-                raise InputError(f"{name}={n_folds}, but there are only {of_group.max() + 1} groups; ask for at most that")
+                raise InputError(f"{name}={n_folds}, but there are only {counted(of_group.max() + 1, 'group')}; "
+                                 "ask for at most that")
         cv = splitter(n_folds, shuffle=True, random_state=seed)
     check_splitter(cv, name)
     with warnings.catch_warnings():

@@ -7,10 +7,21 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg
 
 from . import _encode, _threads
-from ._codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, bytes_of, padded, sample_of, storage_of
+from ._codes import (
+    EPS,
+    SAMPLE,
+    WIDEST,
+    Codes,
+    Level,
+    blocks,
+    bytes_of,
+    leading_eigenvectors,
+    padded,
+    sample_of,
+    storage_of,
+)
 
 GROUP_COARSE, GROUP_FINE = 16, 4  # features a sum
 
@@ -115,15 +126,13 @@ def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     d = sample.shape[1]
     centered = (sample - sample.mean(axis=0)).astype(np.float32)
-    n = len(centered)
-    dims = min(48, n)
-    _, U = scipy.linalg.eigh(centered @ centered.T, subset_by_index=[n - dims, n - 1], check_finite=False)
+    U = leading_eigenvectors(centered @ centered.T, 48)
     points = centered.T @ U.astype(np.float32)
     flipped = points @ points.mean(axis=0) < 0  # features that run against the others join them with a minus
     points[flipped] *= -1
     n_groups = _smooth(-(-d // GROUP_COARSE))
     n_places = n_groups * GROUP_COARSE  # more than there are features, if they do not divide: the rest stay empty
-    points = np.vstack([points, np.zeros((n_places - d, dims), dtype=np.float32)])
+    points = np.vstack([points, np.zeros((n_places - d, points.shape[1]), dtype=np.float32)])
     at = np.arange(n_places)[None, :]
     for ways in (*_factors(n_groups), 2, 2):
         here = points[at]  # (parts, features, dims)

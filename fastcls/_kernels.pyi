@@ -107,6 +107,41 @@ def distance_matrix(
     scratch: _Floats,
     n_threads: int,
 ) -> None: ...
+def matrix_panels(
+    Q: _Bytes,
+    X: _Bytes,
+    storage: int,
+    panel: int,
+    block_features: int,
+    scale: float,
+    query_terms: _Floats,
+    row_terms: _Floats,
+    query_norms: _Floats,
+    zero_queries: _Bytes,
+    row_norms: _Floats,
+    S_out: _Floats,
+    queries_per_job: int,
+    n_row_jobs: int,
+    scratch: _Bytes,
+    n_threads: int,
+) -> None: ...
+def has_eight() -> bool: ...
+def eight_scratch(n_queries: int, n_features: int) -> int: ...
+def matrix_eight(
+    Q: _Bytes,
+    Q_storage: int,
+    X: _Bytes,
+    X_storage: int,
+    sum: int,
+    query_norms: _Floats,
+    zero_queries: _Bytes,
+    row_norms: _Floats,
+    S_out: _Floats,
+    queries_per_job: int,
+    n_row_jobs: int,
+    scratch: _Floats,
+    n_threads: int,
+) -> None: ...
 def sums_to_point(X: _Bytes, storage: int, sum: int, point: _Bytes, sums_out: _Floats, n_threads: int) -> None: ...
 def squared_norms(
     X: _Bytes, storage: int, arithmetic: int, norms_out: _Floats, scratch: _Floats, n_threads: int

@@ -14,6 +14,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
 from fastcls._direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
+from fastcls._matrix cimport EIGHT_ROWS, Matrix, matrix_eight_block, matrix_panels_block
 from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, search_narrow_block, widen_fn
 from fastcls._panels cimport Heaps, PanelScratch, PanelSearch, lay_out, search_panels_block
 from fastcls._shapes cimport check_search
@@ -343,6 +344,76 @@ def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
         distance_block(&pairs, first, min(queries_per_tile, n_queries - first),
                        tile_of(queries_per_tile, rows_per_tile, pairs.n_features, &scratch[threadid(), 0]),
                        &S_out[0, 0], row_stride)
+
+
+cdef Matrix matrix_of(double[:, :] S_out) noexcept nogil:
+    cdef Matrix matrix
+    matrix.S = &S_out[0, 0]
+    matrix.stride = S_out.strides[0] // <Py_ssize_t> sizeof(double)
+    return matrix
+
+
+def matrix_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int panel, Py_ssize_t block_features,
+                  double scale, const double[::1] query_terms, const double[::1] row_terms,
+                  const double[::1] query_norms, const uint8_t[::1] zero_queries, const double[::1] row_norms,
+                  double[:, :] S_out, Py_ssize_t queries_per_job, Py_ssize_t n_row_jobs, uint8_t[:, ::1] scratch,
+                  int n_threads):
+    """S of every query and row of bytes, by packed panels, into S_out (n_queries, n_rows); parameters as in search_panels.
+
+    S, or the dot product that a cosine is made of, is sum x scale + query_term + row_term; the rows are cut in n_row_jobs.
+    """
+    cdef PanelSearch search
+    cdef Matrix matrix = matrix_of(S_out)
+    cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
+    cdef Py_ssize_t n_query_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    search.queries = &Q[0, 0]
+    search.rows = &X[0, 0]
+    search.row_bytes = search.n_features = X.shape[1]
+    search.block_features = block_features
+    search.type = storage
+    search.panel = search_kernels().panels[panel]
+    search.query_flip = search.panel.query_flip if storage == FASTCLS_U8 else search.panel.query_flip ^ 0x80
+    search.row_flip = search.panel.row_flip if storage == FASTCLS_U8 else search.panel.row_flip ^ 0x80
+    search.scale = scale
+    search.query_terms = &query_terms[0]
+    search.row_terms = &row_terms[0]
+    search.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
+    search.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
+    search.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
+    for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_threads):
+        matrix_panels_block(
+            &search, &matrix, job // n_row_jobs * queries_per_job,
+            min(queries_per_job, n_queries - job // n_row_jobs * queries_per_job),
+            n_rows * (job % n_row_jobs) // n_row_jobs,
+            n_rows * (job % n_row_jobs + 1) // n_row_jobs - n_rows * (job % n_row_jobs) // n_row_jobs,
+            &scratch[threadid(), 0])
+
+
+def has_eight():
+    """Whether the instruction set in use has a kernel of eight queries side by side."""
+    return search_kernels().eight != NULL
+
+
+def eight_scratch(Py_ssize_t n_queries, Py_ssize_t n_features):
+    """Doubles of scratch that one thread needs for jobs of so many queries."""
+    return ((n_queries + 7) // 8 * 8 + EIGHT_ROWS) * n_features + 8 * EIGHT_ROWS
+
+
+def matrix_eight(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
+                 const double[::1] query_norms, const uint8_t[::1] zero_queries, const double[::1] row_norms,
+                 double[:, :] S_out, Py_ssize_t queries_per_job, Py_ssize_t n_row_jobs, double[:, ::1] scratch,
+                 int n_threads):
+    """S of every query and row in float64, eight queries side by side; parameters as in search_direct and matrix_panels."""
+    cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, FASTCLS_F64, query_norms, zero_queries, row_norms)
+    cdef Matrix matrix = matrix_of(S_out)
+    cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
+    cdef Py_ssize_t n_query_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_threads):
+        matrix_eight_block(
+            &pairs, search_kernels().eight, sum, &matrix, job // n_row_jobs * queries_per_job,
+            min(queries_per_job, n_queries - job // n_row_jobs * queries_per_job),
+            n_rows * (job % n_row_jobs) // n_row_jobs, n_rows * (job % n_row_jobs + 1) // n_row_jobs,
+            &scratch[threadid(), 0])
 
 
 def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[::1] norms_out,

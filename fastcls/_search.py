@@ -174,9 +174,8 @@ def search(
             check_found(S[room], k)
             if take is not None:
                 take(part, n_queries, S[room], indices[room])
-    notes = (*rows.notes, *(() if queries is None else queries.notes), *_threads.notes())
-    if algorithm != "brute" and filtered is None:
-        notes = (*notes, *_why_brute(rows, metric_name))
+    why = _why_brute(rows, metric_name) if algorithm != "brute" and filtered is None else ()
+    notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *_threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [run.report() for run in runs]
     report = SearchReport(
@@ -200,7 +199,7 @@ def search(
         scratch_bytes=max(part.scratch_bytes for part in parts),
         filter_bytes=parts[0].filter_bytes,
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
-        notes=notes,
+        notes=tuple(notes),
     )
     return (S, indices, report) if take is None else (S[:0], indices[:0], report)
 

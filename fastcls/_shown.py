@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Iterable
 
@@ -31,3 +32,23 @@ def reason(error: BaseException) -> str:
     """Return why a system call or a decoder failed, in one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return shown(text or type(error).__name__)[1:-1]
+
+
+def counted(n: int, thing: str, plural: str | None = None) -> str:
+    """Return a number with its noun, which is in the singular for one: '1 class', '2 classes', '1,000 rows'."""
+    if plural is None:
+        plural = thing + ("es" if thing.endswith(("s", "x", "ch", "sh")) else "s")
+    return f"{n:,} {thing if n == 1 else plural}"
+
+
+def meant(given: object, names: Iterable[str]) -> str | None:
+    """Return the one of `names` that a misspelt one most likely means: other capitals or dashes, a letter or two off."""
+    if not isinstance(given, str) or not 2 <= len(given) <= 40:
+        return None
+    plain = {_plain(name): name for name in names}
+    close = difflib.get_close_matches(_plain(given), plain, n=1, cutoff=0.7)
+    return plain[close[0]] if close else None
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())

@@ -10,26 +10,24 @@ from __future__ import annotations
 import logging
 import numbers
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.sparse
 from sklearn.utils import check_array
 from sklearn.utils import check_random_state as random_state_of
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import column_or_1d, validate_data
+from sklearn.utils.validation import validate_data
+
+from ._containers import STORED_TYPES, read_labels, read_rows, warn_look_alikes
+from ._errors import InputError
+from ._shown import counted, meant
 
 logger = logging.getLogger("fastcls")
 
-STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _STORED = frozenset(map(np.dtype, STORED_TYPES))
 _FINITE_BLOCK_BYTES = 1 << 22
-
-
-class InputError(ValueError):
-    """Input that cannot be used as it came. The message is one line that says what came, what was wanted, what to do."""
 
 
 @dataclass(frozen=True)
@@ -50,12 +48,13 @@ class CheckedRows:
     notes: tuple[str, ...]
 
 
-def one_of(name: str, value: Any, good: Iterable[str]) -> Any:
-    """`value`, if it is one of `good`; otherwise an error that lists them."""
+def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any:
+    """`value`, if it is one of `good`; otherwise an error that lists them, and `also` what is no name."""
     names = list(good)
     if not isinstance(value, str) or value not in names:
-        meant = f"did you mean {value.lower()!r}? It is" if isinstance(value, str) and value.lower() in names else "choose"
-        raise InputError(f"{name}={value!r} is unknown; {meant} one of: {', '.join(names)}")
+        close = meant(value, names)
+        hint = f"did you mean {close!r}? It is" if close else "choose"
+        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}")
     return value
 
 
@@ -113,50 +112,6 @@ def refuse_missing(values: np.ndarray, name: str) -> None:
         row = int(bad.argmax())
         raise InputError(f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their "
                          "rows out")
-
-
-def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
-    if scipy.sparse.issparse(X):
-        raise InputError(
-            f"{name} is a sparse matrix; fastcls reads dense rows: pass {name}.toarray(), or use scikit-learn's "
-            "estimators, which take sparse data"
-        )
-    if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
-        raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
-    refuse_masked(X, name)
-
-
-def _as_array(X: Any, name: str) -> Any:
-    """An array of numbers, of two dimensions; data frames are left to scikit-learn's reading of them."""
-    if not hasattr(X, "iloc"):
-        try:
-            X = np.asanyarray(X)
-        except ValueError:
-            raise InputError(f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one") from None
-    shape, dtype = X.shape, getattr(X, "dtype", None)
-    if len(shape) != 2:
-        how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
-        raise InputError(
-            f"{name} has {len(shape)} dimension{'s' * (len(shape) != 1)}, shape {shape}; wanted a 2D array (n_rows, "
-            f"n_features): Reshape your data with {how}"
-        )
-    if dtype is not None and dtype.kind == "c":
-        raise InputError(f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features")
-    if dtype is not None and (dtype.kind not in "biufO" or (dtype.kind == "f" and dtype.itemsize > 8)):
-        raise InputError(f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))")
-    return X
-
-
-def _note_conversion(X: Any, name: str) -> tuple[str, ...]:
-    """Integers of other widths (and booleans) become float64, said in one line; above 2^53 that would not be exact."""
-    dtype = getattr(X, "dtype", None)
-    if not isinstance(dtype, np.dtype) or dtype.kind not in "iub" or dtype.name in STORED_TYPES:
-        return ()
-    if dtype.itemsize == 8 and X.size and max(int(X.max()), -int(X.min())) > 2**53:
-        raise InputError(f"{name} has {dtype} values above 2^53, which float64 cannot hold exactly; scale them down first")
-    note = f"{name}: {dtype} converted to float64 (uint8 and int8 are kept as they are)"
-    logger.info(note)
-    return (note,)
 
 
 def _largest_magnitude(block: np.ndarray) -> float:
@@ -229,15 +184,15 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     if not copy and _is_plain(X, estimator, reset):
         check_finite(X, name)
         return CheckedRows(X, 0, ())
-    _refuse_what_no_kernel_reads(X, name)
-    array = _as_array(X, name)
+    array, notes = read_rows(X, name)
     if estimator is not None:
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    notes = _note_conversion(array, name)
+        validate_data(estimator, X if hasattr(X, "columns") else array, reset=reset, skip_check_array=True)
     rows = check_array(
         array, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, input_name=name,
         estimator=estimator,
     )  # fmt: skip
+    for note in notes:
+        logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
     shared = isinstance(X, np.ndarray) and np.may_share_memory(rows, X)
     if shared and copy:
@@ -246,11 +201,16 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     return CheckedRows(rows, 0 if shared else rows.nbytes, notes)
 
 
+def _named(X: Any) -> Any:
+    """What scikit-learn reads number and names of features from."""
+    return X if hasattr(X, "shape") or isinstance(X, (list, tuple)) else read_rows(X, "X")[0]
+
+
 def remember_features(estimator: Any, X: Any) -> None:
     """Let an estimator remember the number and the names of the features it was fitted on, and forget an earlier model's."""
     if hasattr(estimator, "metadata_"):  # how images were prepared, and names of classes, for what was loaded
         del estimator.metadata_
-    validate_data(estimator, X, reset=True, skip_check_array=True)
+    validate_data(estimator, _named(X), reset=True, skip_check_array=True)
 
 
 def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -> None:
@@ -266,13 +226,14 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
             f"X is {rows.dtype}, but the rows that {name} has are {dtype}; convert it first (X.astype({dtype.name!r}), if "
             "that loses nothing), or fit all rows anew in one type"
         )
-    validate_data(estimator, X, reset=False, skip_check_array=True)
+    validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 
 
 def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
     """Refuse queries of another number of features than the rows."""
     if queries.shape[1] != rows.shape[1]:
-        raise InputError(f"Q has {queries.shape[1]} features and X has {rows.shape[1]}; give both the same features")
+        raise InputError(f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]}; give both the same "
+                         "features")
 
 
 def check_present(y: Any) -> None:
@@ -285,12 +246,11 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
     check_present(y)
     refuse_masked(y, name)
-    y = column_or_1d(y, warn=True)
-    refuse_missing(y, name)
+    y = read_labels(y, name)
     check_characters(y, name)
     if len(y) != n_rows:
         raise InputError(
-            f"{name} has {len(y)} labels for {n_rows} rows of X; inconsistent numbers of samples: "
+            f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
             "pass one label a row"
         )
     if y.dtype.kind == "f":
@@ -305,6 +265,7 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
         raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
     except ValueError as error:  # scikit-learn's word on what is no class
         raise InputError(f"{name} holds no classes: {error}") from None
+    warn_look_alikes(classes.tolist(), name, stacklevel=4)
     return classes, codes.astype(np.int64).reshape(-1)
 
 
@@ -391,13 +352,15 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
         what = f"ask for at most {n_visible}" if n_visible else "fit more rows"
-        raise InputError(f"{name}={k}, but there are only {n_visible} training rows{others}; {what}")
+        raise InputError(f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}")
     return k
 
 
 def listed(given: Any) -> list[Any]:
     """Several values, or one as a list of one: a word is one value, and so is what cannot be iterated over."""
-    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable) or getattr(given, "ndim", None) == 0:
+    if getattr(given, "ndim", None) == 0 and hasattr(given, "item"):
+        return [given.item()]
+    if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
         return [given]
     return list(given)
 
@@ -415,12 +378,15 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
 def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     """The number of folds, if every fold can have a row of some class."""
     n_folds = int(check_number(name, folds, minimum=2, whole=True))
-    largest = int(np.bincount(codes).max())
-    if n_folds > len(codes):
-        raise InputError(f"{name}={n_folds}, but there are only {len(codes)} rows; ask for at most {len(codes)} folds")
-    if n_folds > largest:
-        raise InputError(f"{name}={n_folds}, but no class has more than {largest} rows; ask for at most {largest} folds")
-    return n_folds
+    largest = int(np.bincount(codes).max(initial=0))
+    if n_folds <= largest:
+        return n_folds
+    rows = counted(len(codes), "row")
+    why = f"there are only {rows}" if n_folds > len(codes) else f"no class has more than {counted(largest, 'row')}"
+    if largest < 2:
+        raise InputError(f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
+                         "possible; give two rows or more of some class")
+    raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}")
 
 
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
@@ -485,8 +451,27 @@ def check_n_jobs(n_jobs: Any) -> None:
 
 
 def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 0) -> None:
-    """Refuse float64 rows so large that a sum of this metric could overflow."""
+    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm is lost."""
     from .metrics import METRICS
 
     if rows.dtype == np.float64:
         check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]), first)
+        if METRICS[metric_name].needs_norms:
+            _check_norms(rows, name, metric_name, first)
+
+
+_LEAST_FOR_NORM = 1e-154  # smaller values have squares below float64's normal numbers
+
+
+def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> None:
+    """Refuse rows, not of zeros, whose squares underflow: they would be taken for rows of zeros, without a direction."""
+    step = max(1, _FINITE_BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+        small = (largest > 0) & (largest < _LEAST_FOR_NORM)
+        if small.any():
+            row = int(small.argmax())
+            raise InputError(f"{name} has no value above {largest[row]:.3g} in row {first + start + row}, and its "
+                             f"square underflows, so that metric={metric_name!r} would take it for a row of zeros: scale "
+                             "the data up first")

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._shown import counted
 from ._validation import STORED_TYPES, InputError, check_number
 
 
@@ -45,7 +46,8 @@ def check_n_shards(n_shards: Any, n_rows: int) -> int:
     """How many parts the rows are cut into: none may be empty."""
     n_shards = int(check_number("n_shards", n_shards, minimum=1, whole=True))
     if n_shards > n_rows:
-        raise InputError(f"n_shards={n_shards}, but there are only {n_rows} rows; ask for at most {n_rows} shards")
+        raise InputError(f"n_shards={n_shards}, but there are only {counted(n_rows, 'row')}; ask for at most "
+                         f"{counted(n_rows, 'shard')}")
     return n_shards
 
 
@@ -93,7 +95,8 @@ def check_not_private(mode: str, name: str) -> None:
 def check_alike(first: Any, other: Any, name: str, first_name: str) -> None:
     """Parts of one set of rows have one type and one width."""
     if other.n_features != first.n_features:
-        raise InputError(f"{name} has {other.n_features} features, {first_name} has {first.n_features}; give parts of one "
+        raise InputError(f"{name} has {counted(other.n_features, 'feature')}, {first_name} has {first.n_features}; "
+                         "give parts of one "
                          "width")  # fmt: skip
     if other.dtype != first.dtype:
         raise InputError(f"{name} is {other.dtype} and {first_name} is {first.dtype}; convert the parts to one type first")
@@ -103,7 +106,8 @@ def check_labels_alike(parts: list[np.ndarray], name: str) -> None:
     """Refuse labels that NumPy would join to what none of them was: numbers become text, truth values numbers."""
     for i, part in enumerate(parts):
         if part.ndim != 1:
-            raise InputError(f"{name}[{i}] has {part.ndim} dimensions, shape {part.shape}; wanted one label a row")
+            raise InputError(f"{name}[{i}] has {counted(part.ndim, 'dimension')}, shape {part.shape}; wanted one "
+                             "label a row")
         if len({"i" if kind == "u" else kind for kind in (parts[0].dtype.kind, part.dtype.kind)}) > 1:
             raise InputError(f"{name}[{i}] is {part.dtype} and {name}[0] is {parts[0].dtype}; save labels of one kind")
 

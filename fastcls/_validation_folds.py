@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_ks, check_number, listed, one_of, refuse_masked, refuse_missing
+from ._containers import read_labels
+from ._validation import InputError, check_ks, check_number, listed, one_of, refuse_masked
 from ._voting import WEIGHTS
 
 Split = tuple[np.ndarray, np.ndarray]
@@ -55,12 +56,12 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     if groups is None:
         return None
     refuse_masked(groups, "groups")
-    given = np.asarray(groups)
-    if given.shape != (n_rows,):
-        raise InputError(f"groups has shape {given.shape}; wanted {(n_rows,)}: give one group a row")
-    refuse_missing(given, "groups")
+    if np.shape(groups) != (n_rows,):
+        raise InputError(f"groups has shape {np.shape(groups)}; wanted {(n_rows,)}: give one group a row")
+    given = read_labels(groups, "groups")
     if given.dtype.kind == "f" and np.isnan(given).any():
-        raise InputError(f"groups has NaN at row {int(np.isnan(given).argmax())}; give every row a group")
+        raise InputError(f"groups contains NaN, first at row {int(np.isnan(given).argmax())}: NaN is no group; give every "
+                         "row one, or leave such rows out")
     try:
         names, numbers = np.unique(given, return_inverse=True)
     except TypeError:

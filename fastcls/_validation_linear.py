@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ._shown import counted
 from ._validation import InputError, check_number, one_of, refuse_masked
 
 
@@ -46,7 +47,8 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
     y = np.asarray(y)
     if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
         raise InputError(
-            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the {n_samples} rows"
+            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the "
+            f"{counted(n_samples, 'row')}"
         )
     if len(y) and y.min() < 0:
         raise InputError(f"y holds the code {y.min()}: codes of classes are 0, 1, 2, ...")
@@ -54,7 +56,8 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
         n_classes = int(y.max()) + 1 if len(y) else 1
     n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
     if len(y) and y.max() >= n_classes:
-        raise InputError(f"y holds codes {y.min()} to {y.max()}: with {n_classes} classes use 0 to {n_classes - 1}")
+        raise InputError(f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to "
+                         f"{n_classes - 1}")
     return np.ascontiguousarray(y, dtype=np.int64), n_classes
 
 
@@ -62,8 +65,8 @@ def check_penalty(name: Any, max_norm: Any) -> str | None:
     """The name of a penalty, or None; and whether a largest norm came with the one that needs it."""
     from .penalties import PENALTIES
 
-    if name is not None and (not isinstance(name, str) or name not in PENALTIES):
-        raise InputError(f"penalty={name!r} is unknown; choose one of: {', '.join(PENALTIES)}, or None")
+    if name is not None:
+        one_of("penalty", name, PENALTIES, also=", or None")
     if max_norm is not None:
         check_number("max_norm", max_norm, minimum=0, strict=True)
     elif name == "max_norm":
@@ -243,7 +246,8 @@ def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_
         raise InputError(f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
                          f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model")
     if had_features != n_features:
-        raise InputError(f"warm_start=True, but the model has {had_features} features and X has {n_features}; give rows "
+        raise InputError(f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
+                         f"{n_features}; give rows "
                          "of the same features, or fit a new model")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ._shown import counted
 from ._validation import CheckedRows, InputError, check_labels, check_magnitude, check_number, check_rows, listed
 from ._validation_folds import without_large_ks
 
@@ -35,24 +36,27 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
         rows = checked.rows
         check_magnitude(rows, name, metric)
         if first is not None and rows.shape[1] != first.shape[1]:
-            raise InputError(f"{name} has {rows.shape[1]} features, train[0] has {first.shape[1]}; give parts of one width")
+            raise InputError(f"{name} has {counted(rows.shape[1], 'feature')}, train[0] has {first.shape[1]}; give "
+                             "parts of one width")
         if first is not None and rows.dtype != first.dtype:
             raise InputError(f"{name} is {rows.dtype} and train[0] is {first.dtype}; convert the parts to one type first")
         first, came = rows if first is None else first, came + len(rows)
         if came > n_rows:
-            raise InputError(f"y has {n_rows} labels, but train has {came} rows or more; pass one label a row")
+            raise InputError(f"y has {counted(n_rows, 'label')}, but train has {counted(came, 'row')} or more; pass "
+                             "one label a row")
         yield checked
     if first is None:
         raise InputError("train has no part; give at least one array of rows")
     if came < n_rows:
-        raise InputError(f"y has {n_rows} labels, but train has {came} rows; pass one label a row")
+        raise InputError(f"y has {counted(n_rows, 'label')}, but train has {counted(came, 'row')}; pass one label a row")
 
 
 def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows that come in parts are counted when they come."""
     has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
     if not are_parts(train) and has_length and len(train) != np.size(y):
-        raise InputError(f"y has {np.size(y)} labels, but train has {len(train)} rows; pass one label a row")
+        raise InputError(f"y has {counted(np.size(y), 'label')}, but train has {counted(len(train), 'row')}; pass one "
+                         "label a row")
     return check_labels(y, np.size(y))
 
 
@@ -75,14 +79,16 @@ def check_test(
 def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") -> None:
     """Refuse test rows of another width than the training rows."""
     if rows.shape[1] != test.shape[1]:
-        raise InputError(f"{name} has {test.shape[1]} features and train has {rows.shape[1]}; give both the same features")
+        raise InputError(f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]}; give both "
+                         "the same features")
 
 
 def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.ndarray:
     """Of a preset's numbers of neighbours those that there are rows for, int64; the others are left out, with a warning."""
     if wanted[0] > n_rows:
         raise InputError(
-            f"preset={preset!r} asks for {wanted[0]} neighbours, but there are only {n_rows} training rows; give more, or "
+            f"preset={preset!r} asks for {counted(wanted[0], 'neighbour')}, but there are only "
+            f"{counted(n_rows, 'training row')}; give more, or "
             "choose another preset"
         )
     return without_large_ks(wanted, n_rows, "there are only {} training rows", stacklevel=4)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from . import _brute, _threads
+from . import _matrix, _threads
 from ._classifier import Classifier
 from ._fitted import of_one_fit, publish
 from ._images import names_images, takes_images
@@ -121,7 +121,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         for start in range(0, len(rows), _BLOCK_ROWS):
             some = slice(start, start + _BLOCK_ROWS)
             Q = self._prepared(rows[some], self.center_, normalize)
-            S[some] = _brute.all_pairs(self.means_, Q, "l2", n_threads=n_threads)
+            S[some] = _matrix.all_pairs(self.means_, Q, "l2", n_threads=n_threads)
         return S
 
     @of_one_fit

@@ -21,6 +21,7 @@ from ._grid_ends import warn_at_end
 from ._judging import judge
 from ._protocol_table import ProtocolTable
 from ._search import Progress, Rows
+from ._shown import counted
 from ._validation import (
     check_algorithm,
     check_labels,
@@ -155,7 +156,7 @@ def evaluate_k(
     settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
     if weights == "softmax":
         settings["temperature"] = temperature
-    title = f"k-NN: {len(codes):,} training, {len(truth):,} test rows"
+    title = f"k-NN: {len(codes):,} training, {counted(len(truth), 'test row')}"
     return ProtocolTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from . import _brute, _search, _threads
+from . import _matrix, _search, _threads
 from ._classifier import Classifier
 from ._fitted import frozen, of_one_fit
 from ._images import names_images, takes_images
@@ -408,4 +408,4 @@ def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None
     InputError
     """
     queries, rows, name = _checked_pair(Q, X, metric)
-    return METRICS[name].finish(_brute.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))
+    return METRICS[name].finish(_matrix.all_pairs(rows.rows, queries.rows, name, n_threads=_threads.effective(n_jobs)))

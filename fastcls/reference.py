@@ -6,6 +6,8 @@ half (losses, gradients, the lecture's loops over W) stands in ``_reference_line
 Arithmetic
     uint8 against uint8, int8 against int8: exact integers. Everything else: float64, each operation rounded, feature ``i``
     added in lane ``i mod 8``, the lanes folded as ``((0+4)+(2+6)) + ((1+5)+(3+7))``.
+    Squares below float64's range are 0: float64 rows closer than about 1e-162 are at squared distance 0. That is their S,
+    and they are ordered by index. Under cosine, rows whose own squares are lost are refused.
 Order
     Neighbours are ordered by ``(S, training index)``, S before any square root.
 """

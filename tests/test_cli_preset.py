@@ -101,7 +101,7 @@ def test_plain_array_takes_its_labels_from_a_file_and_command_gives_the_run_agai
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["--preset", "dimo"], "unknown preset dimo: choose from dino, dinov2"),
+    (["--preset", "dimo"], "unknown preset dimo: did you mean dino? Or choose from dino, dinov2"),
     (["--preset", "dino", "--ks", "3"], "--preset dino decides --ks itself"),
     (["--preset", "moco", "--metrics", "l1"], "--preset moco decides --metrics itself"),
     (["--preset", "uni", "--models", "knn"], "--preset uni decides --models itself"),

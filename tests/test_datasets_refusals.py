@@ -76,7 +76,7 @@ LOAD_CASES: dict[str, Case] = {
     "escape in the path": (lambda d: datasets.load(d / "\x1b[31mred\n"), r"\x1b[31mred\n"),
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
     "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
-    "path of another type": (lambda d: datasets.load(7), "type int"),  # type: ignore[arg-type]
+    "path of another type": (lambda d: datasets.load(7), "got int; wanted a path"),  # type: ignore[arg-type]
     "empty class folders": (
         lambda d: datasets.load([(d / name).mkdir() for name in "ab"] and d),
         "has 2 folders without anything in them; put images into them",
@@ -347,7 +347,7 @@ NPZ_CASES = {
         "rows of shape (2,) and X_test of (3,)",
     ),
     "label count": ({"X": X, "y": [0, 1]}, "2 labels in y for 3 rows"),
-    "test label count": ({"X": X, "y": y, "X_test": X, "y_test": [0]}, "1 labels in y_test"),
+    "test label count": ({"X": X, "y": y, "X_test": X, "y_test": [0]}, "1 label in y_test"),
     "one-hot labels": ({"X": X, "y": np.eye(3)}, "argmax"),
     "fractional labels": ({"X": X, "y": [0, 1, 1.5]}, "1.5 at row 2"),
     "NaN label": ({"X": X, "y": [0, np.nan, 1]}, "nan at row 1"),
@@ -476,8 +476,8 @@ MEMORY_CASES: dict[str, Case] = {
     "one array": (lambda d: datasets.load(X), "without labels"),
     "labels twice": (lambda d: datasets.load((X, y), labels=y), "got labels beside 2 arrays"),
     "three arrays": (lambda d: datasets.load((X, y, X)), "got 3 arrays"),
-    "no array": (lambda d: datasets.load(([[1]], [0])), "of type list"),
-    "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "Python objects"),
+    "no array": (lambda d: datasets.load((iter([[1]]), [0])), "X is a list_iterator"),
+    "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "X holds a dict at row 0, column 0"),
     "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X has shape (3,)"),
     "too few labels": (lambda d: datasets.load((X, y[:2])), "2 labels in y for 3 rows"),
     "image size": (lambda d: datasets.load((X, y), image_size=3), "got image_size"),

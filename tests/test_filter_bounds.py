@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastcls import _brute, _coordinates, _levels
+from fastcls import _coordinates, _levels, _matrix
 from fastcls._rows import Rows
 from fastcls._validation import STORED_TYPES
 
@@ -224,7 +224,7 @@ def test_S_is_as_near_to_the_distance_as_its_margin_says(case):
     X, Q, metric = case
     some, d = np.concatenate([X[::16], Q]), X.shape[1]
     with np.errstate(all="ignore"):
-        S = _brute.all_pairs(some, Q, metric, n_threads=1)
+        S = _matrix.all_pairs(some, Q, metric, n_threads=1)
     roundings = 0 if metric != "cosine" and X.dtype.kind != "f" else Fraction(d, 8) + 8
     for i, of_query in enumerate(distances(Q, some, metric)):
         for j, distance in enumerate(of_query):
@@ -290,7 +290,7 @@ def test_no_pair_within_reach_is_dropped(case, k, n_threads, with_groups):
     """Rows in the order from far to near, in chunks, so that each must get past the reach that the last ones left."""
     X, Q, metric = case
     with np.errstate(all="ignore"):
-        order = np.argsort(-_brute.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")
+        order = np.argsort(-_matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")
     chunks = cases.chunks_of(X[order], (70, 71, 150))
     levels = cases.every_level(X, metric)
     groups = {"query_groups": np.arange(len(Q)) % 3, "row_groups": np.arange(len(X)) % 3} if with_groups else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcls import _brute, _cascade, _group_sums, _search, metrics, simd
+from fastcls import _cascade, _group_sums, _matrix, _search, metrics, simd
 from fastcls._rows import Rows
 from fastcls._validation import STORED_TYPES
 
@@ -221,7 +221,7 @@ def test_lists_that_overflow_are_gone_through(metric, monkeypatch):
     rng = np.random.default_rng(12)
     X = rng.normal(size=(6000, 40))
     Q = rng.normal(size=(7, 40))
-    order = np.argsort(_brute.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")[::-1]
+    order = np.argsort(_matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")[::-1]
     X = np.ascontiguousarray(X[order])
     for room, look in ((2048, 1024), (256, 64)):
         monkeypatch.setattr(_cascade, "_LIST_ROOM", room)
@@ -239,5 +239,5 @@ def test_the_cases_are_what_they_are_called():
         assert rows.shape == (200, 70), name
         assert np.isfinite(rows).all(), name
     ties = cases.stored(cases.HOSTILE["ties"](rng, N_ROWS, 64), "uint8")
-    S = np.sort(_brute.all_pairs(ties, ties[:50], "l2", n_threads=1), axis=1)
+    S = np.sort(_matrix.all_pairs(ties, ties[:50], "l2", n_threads=1), axis=1)
     assert (S[:, 8] == S[:, 9]).mean() > 0.5

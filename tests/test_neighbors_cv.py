@@ -304,7 +304,7 @@ REFUSED = {
     "one group": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1] * 90), "groups holds one group only"),
     "few groups": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.arange(90) % 3), "there are only 3 groups"),
     "groups of no order": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.array([1, "a"] * 45, dtype=object)),
-                           "groups mixes values that have no common order"),
+                           "groups mixes labels that have no common order"),
     "rules that are none": (lambda X, y: KNeighborsClassifierCV(KS, weights=None).fit(X, y), "weights=None is unknown"),
     "metrics that are none": (lambda X, y: KNeighborsClassifierCV(KS, metrics=5).fit(X, y), "metric=5 is unknown; choose"),
     "ks that are none": (lambda X, y: KNeighborsClassifierCV("few").fit(X, y), "ks='few'; wanted a whole number"),

@@ -43,7 +43,7 @@ CASES = {
     "images": (fit(X.reshape(2, 4, 3), Y[:2]), r"3 dimensions, shape \(2, 4, 3\).*Reshape your data"),
     "no rows": (fit(X[:0], Y[:0]), r"0 sample\(s\)"),
     "no features": (fit(X[:, :0]), r"0 feature\(s\)"),
-    "words": (fit(np.array([["a", "b"]] * 8)), r"<U1; wanted numbers"),
+    "words": (fit(np.array([["a", "b"]] * 8)), r"X is text of type <U1; wanted numbers"),
     "huge integers": (fit(np.full((8, 3), 2**60)), r"int64 values above 2\^53"),
     "too few labels": (fit(labels=Y[:7]), r"7 labels for 8 rows"),
     "no labels": (fit(labels=None), r"y is None"),

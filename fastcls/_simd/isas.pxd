@@ -14,6 +14,8 @@ cdef extern from "search/contract.h" nogil:
                                                    Py_ssize_t n_features, int sum, const int64_t *query_groups,
                                                    const int64_t *row_groups, int64_t first_index, Py_ssize_t k,
                                                    double *S, int64_t *index)
+    ctypedef void (*eight_fn "fastcls_eight_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
+                                                 Py_ssize_t n_features, int sum, double *sums_out)
     ctypedef struct Panel "fastcls_panel":
         tile_fn tile
         int element
@@ -27,6 +29,7 @@ cdef extern from "search/contract.h" nogil:
         select_fn select
         narrow_fn narrow
         pair_fn pairs[3][5]
+        eight_fn eight
 
 cdef extern from "filter/contract.h" nogil:
     ctypedef struct List "fastcls_list":

@@ -92,6 +92,8 @@ static void take_search(fastcls_search *active, const fastcls_search *isa) {
         active->select = isa->select;
     if (isa->narrow)
         active->narrow = isa->narrow;
+    if (isa->eight)
+        active->eight = isa->eight;
     for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)
         for (int type = 0; type < FASTCLS_N_TYPES; type++)
             if (isa->pairs[sum][type])

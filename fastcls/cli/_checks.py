@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .._shown import shown
+from .._shown import meant, shown
 from .._validation import InputError
 from ..metrics import ALIASES, METRICS
 from ..model_selection import DEFAULT_KS, DEFAULT_METRICS
@@ -40,6 +40,7 @@ class RunOptions:
     metrics: tuple[str, ...] = DEFAULT_METRICS
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
     folds: int | Literal["loo"] | None = None  # None: 5, or as many as the data can give
+    folds_option: str = "--folds"  # the one that was typed
     limit: int | None = None
     seed: int = 0
     labels: Path | None = None
@@ -95,8 +96,8 @@ def parse_options(
         preset = PRESET_ALIASES.get(preset, preset)
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(
-        data=data, preset=preset, out=out, folds=judged, limit=limit, seed=seed, labels=labels, image_size=image_size,
-        force=force, strict=strict,
+        data=data, preset=preset, out=out, folds=judged, folds_option="--folds" if cv is None else "--cv", limit=limit,
+        seed=seed, labels=labels, image_size=image_size, force=force, strict=strict,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),
@@ -106,11 +107,16 @@ def parse_options(
 def check_preset(preset: str, decided: Mapping[str, Any], limit: int | None) -> None:
     """Refuse an unknown preset, and options that a preset decides."""
     if preset not in PRESETS:
-        raise InputError(f"unknown preset {preset}: choose from {', '.join(PRESETS)}")
+        raise InputError(f"unknown preset {preset}: {_did_you_mean(preset, PRESETS)}choose from {', '.join(PRESETS)}")
     if given := [name for name, value in decided.items() if value is not None]:
         raise InputError(f"--preset {preset} decides {given[0]} itself: leave one of them out")
     if preset == "course" and limit is not None:
         raise InputError("--preset course decides --limit itself: leave one of them out")
+
+
+def _did_you_mean(typed: str, names: Iterable[str]) -> str:
+    close = meant(typed, names)
+    return f"did you mean {close}? Or " if close else ""
 
 
 def parse_cv(cv: str | None, folds: int | None) -> int | Literal["loo"] | None:
@@ -156,7 +162,8 @@ def parse_names(
     bad = [part for part, name in zip(_parts(text), typed, strict=True) if name not in known]
     if bad or not typed:
         came = bad[0] if bad else repr(text)
-        raise InputError(f"unknown {what} {came}: choose from {', '.join(known)}")
+        hint = _did_you_mean(bad[0], [*known, *aliases]) if bad else ""
+        raise InputError(f"unknown {what} {came}: {hint}choose from {', '.join(known)}")
     if what == "model":
         return tuple(name for name in known if name in typed)
     return tuple(dict.fromkeys(typed))

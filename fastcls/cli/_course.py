@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import _threads
 from .._moments import center_and_scale
+from .._shown import counted
 from .._validation import InputError
 from .._voting import vote
 from ..datasets import Dataset
@@ -42,7 +43,7 @@ def require_rows(dataset: Dataset) -> None:
     n_test = 0 if dataset.X_test is None else len(dataset.X_test)
     if len(dataset.X) < TRAIN + VALIDATION or n_test < TEST:
         raise InputError(
-            f"--preset course takes {TRAIN + VALIDATION:,} training and {TEST:,} test rows, and {dataset.name} has "
+            f"--preset course takes {TRAIN + VALIDATION:,} training and {counted(TEST, 'test row')}, and {dataset.name} has "
             f"{len(dataset.X):,} and {n_test:,}: give CIFAR-10, or leave --preset out"
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from .._files import replacing
 from .._images import class_names
-from .._shown import shown
+from .._shown import counted, shown
 from .._validation import InputError
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, measure_of, name_rows
@@ -85,6 +85,6 @@ def check_width(model: Any, part: Rows) -> None:
     """Refuse rows of another width than the model's."""
     X = part.X
     if X.ndim != 2 or X.shape[1] != model.n_features_in_:
-        wide = X.shape[1] if X.ndim == 2 else X.shape
-        raise InputError(f"{part.source} has {wide} features a row; the model was trained on {model.n_features_in_:,}: "
+        wide = counted(X.shape[1], "feature") if X.ndim == 2 else f"shape {X.shape[1:]}"
+        raise InputError(f"{part.source} has {wide} a row; the model was trained on {model.n_features_in_:,}: "
                          "give rows prepared as its training rows were")

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fastcls._shown import counted
+
 from ..datasets import Dataset
-from ._words import count
 
 #: values looked at together, so that a memory map is read piece by piece
 _VALUES_AT_ONCE = 1 << 22
@@ -71,7 +72,7 @@ def repeats_note(dataset: Dataset, repeats: dict[str, int]) -> str | None:
     if not n:
         return None
     assert dataset.y_test is not None
-    said = f"{n:,} of {count(len(dataset.y_test), 'test row')} {'equals' if n == 1 else 'equal'} a training row"
+    said = f"{n:,} of {counted(len(dataset.y_test), 'test row')} {'equals' if n == 1 else 'equal'} a training row"
     if other:
         said += f", and {other:,} of these {'equals' if other == 1 else 'equal'} one of another class"
     return f"{said}: on them accuracy shows memory, not what new rows will give"

@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from fastcls._shown import counted
 from fastcls.display import _style
 
 from .._files import write_text
@@ -22,7 +23,7 @@ from ._linear import GRADIENT_TOLERANCE
 from ._outcome import Outcome
 from ._sections import choices, errors, figures
 from ._table import best_model, leading, setting, tied_with_best, told_apart
-from ._words import count, listed, percent, seconds
+from ._words import listed, percent, seconds
 
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
@@ -97,15 +98,15 @@ def facts(outcome: Outcome) -> str:
         own = "set aside, stratified by class" if results.get("stratified", True) else "set aside at random, not stratified"
         if results.get("stratified") and any("too few rows to" in note for note in outcome.notes):
             own = "set aside, of each class its share"  # the note is about validation rows: no claim for these
-    parts = [count(results["n_train"], "training row"), f"{count(results['n_test'], 'test row')} ({own})"]
+    parts = [counted(results["n_train"], "training row"), f"{counted(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
-        parts.append(f"part of the data: at most {count(results['limit'], 'row')} of each (--limit)")
+        parts.append(f"part of the data: at most {counted(results['limit'], 'row')} of each (--limit)")
     if shape is None:
-        parts.append(count(results["n_features"], "feature"))
+        parts.append(counted(results["n_features"], "feature"))
     else:
         colours = {1: "grey", 3: "colour"}.get(shape[2], f"{shape[2]} channels")
         parts.append(f"images of {shape[0]} × {shape[1]} pixels, {colours}")
-    parts.append(count(results["n_classes"], "class"))
+    parts.append(counted(results["n_classes"], "class"))
     parts.append(f"seed {results['seed']}")
     return " · ".join(parts)
 
@@ -124,8 +125,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     else:
         of = f"{told_apart(results)} Fewest errors: "
     sentence = (
-        f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {count(results['n_test'], 'test row')} right "
-        f"(95 % interval {interval(entry)}; {count(entry['test_errors'], 'error')})."
+        f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {counted(results['n_test'], 'test row')} right "
+        f"(95 % interval {interval(entry)}; {counted(entry['test_errors'], 'error')})."
     )
     said = []
     majority = results.get("baseline")

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from .._files import write_text
-from .._shown import shown, shown_list
+from .._shown import counted, shown, shown_list
 from .._validation import InputError, check_folds, check_ks
 from ..datasets import Dataset
 from ..model_selection import cross_validate_k
@@ -34,7 +34,6 @@ from ._repeats import count_repeats, repeats_note
 from ._split import Division
 from ._table import best_model
 from ._text import about
-from ._words import count
 
 #: a run estimated longer than this is told of --limit
 LONG_SECONDS = 600
@@ -137,7 +136,7 @@ def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
     if options.folds == "loo":
         return "loo"
     if options.folds is not None:
-        return check_folds(options.folds, y, "--folds")
+        return check_folds(options.folds, y, options.folds_option)
     return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y)
 
 
@@ -152,16 +151,16 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     """Say what the data is, and what the division into training and test rows lacks."""
     shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
     y_test = test_part(dataset)[1]
-    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {count(len(y_test), 'test row')}, "
-                  f"{count(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
-                  f"{count(len(dataset.class_names), 'class')}")
+    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {counted(len(y_test), 'test row')}, "
+                  f"{counted(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
+                  f"{counted(len(dataset.class_names), 'class')}")
     names = np.array(dataset.class_names, dtype=object)
     in_training, in_test = (np.bincount(codes, minlength=len(names)) for codes in (dataset.y, y_test))
     for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
         if lacking.any():
-            note = f"{lacking.sum():,} of {count(len(names), 'class')} have no {part} rows: {shown_list(names[lacking])}"
+            note = f"{lacking.sum():,} of {counted(len(names), 'class')} have no {part} rows: {shown_list(names[lacking])}"
             if part == "training" and (lost := int(in_test[lacking].sum())):
-                note += f"; no model can name them, so {count(lost, 'test row')} of theirs will be wrong"
+                note += f"; no model can name them, so {counted(lost, 'test row')} of theirs will be wrong"
             progress.note(note)
 
 
@@ -194,7 +193,8 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
     folds = folds_of(options, y)
     if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
-        progress.note(f"k-NN: {folds} folds in place of {DEFAULT_FOLDS}: no class has more than {folds} training rows")
+        progress.note(f"k-NN: {counted(folds, 'fold')} in place of {DEFAULT_FOLDS}: no class has more than "
+                      f"{counted(folds, 'training row')}")
     how = "leave-one-out" if folds == "loo" else f"{folds}-fold cross-validation"
     with progress.step(f"k-NN: {how} of k ({', '.join(options.metrics)})") as report:
         selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=folds,
@@ -286,7 +286,7 @@ def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress, fa
               verdicts: dict[str, Verdict]) -> None:
     """Put each model's verdict into `verdicts`; the only call of `TestSet.judge`."""
     for name, one in trained.items():
-        title = f"{MODELS[name]}: evaluated on {count(len(test), 'test row')}"
+        title = f"{MODELS[name]}: evaluated on {counted(len(test), 'test row')}"
         with failures.kept(f"evaluating {MODELS[name]}", name), progress.step(title):
             verdicts[name] = test.judge(name, one.model)
 

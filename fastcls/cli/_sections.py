@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcls import display
+from fastcls._shown import counted
 from fastcls.display import _style
 from fastcls.metrics import label as metric_name
 
@@ -17,7 +18,7 @@ from ._checks import MODELS
 from ._figures import draw, png
 from ._outcome import Outcome
 from ._table import best_model
-from ._words import count, percent, seconds
+from ._words import percent, seconds
 
 SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
@@ -50,7 +51,7 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     where = int(np.flatnonzero(ks == k)[0])
     alone = selection.n_left_out
     n_folds = selection.fold_accuracy[metric].shape[1]
-    folds = f"{n_folds} folds" if alone is None else f"{count(alone, 'row')}, each left out once"
+    folds = f"{n_folds} folds" if alone is None else f"{counted(alone, 'row')}, each left out once"
     deviation = "standard deviation over the folds" if alone is None else "standard error"
     spread = std[where] / (alone or 1) ** 0.5
     tried = len(ks) * len(selection.metrics)
@@ -120,7 +121,7 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None)
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    rows_held = count(n_rows, "held-out training row") if n_rows else "held-out training rows"
+    rows_held = counted(n_rows, "held-out training row") if n_rows else "held-out training rows"
     sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on {rows_held}"
     if chosen is not None:
         right = percent(chosen["validation_accuracy"])
@@ -220,8 +221,8 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     data = outcome.dataset
     truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
     wrong = int(np.count_nonzero(truth != said))
-    rows = count(len(truth), "test row")
-    counted = f"{wrong:,} of {rows} wrong" if wrong else f"all {rows} right"
+    rows = counted(len(truth), "test row")
+    errors = f"{wrong:,} of {rows} wrong" if wrong else f"all {rows} right"
     with_images = data.image_shape is not None
     table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
     drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
@@ -230,9 +231,9 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     shown = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
     more = wrong - len(shown)
     return {
-        "name": MODELS[name], "count": counted, "figure": figure, "pairs": table, "with_images": with_images,
+        "name": MODELS[name], "count": errors, "figure": figure, "pairs": table, "with_images": with_images,
         "rows": shown, "row_name": "file" if listed and "path" in listed[0] else "test row",
-        "more": f"{count(more, 'more wrong row')} in predictions.csv" if more else "",
+        "more": f"{counted(more, 'more wrong row')} in predictions.csv" if more else "",
     }  # fmt: skip
 
 

@@ -6,13 +6,14 @@ import shlex
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastcls._shown import counted
 from fastcls.display._style import shorten
 from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word
 from ._judge import best_is_known, not_told_apart
 from ._text import markup, printable
-from ._words import count, listed
+from ._words import listed
 
 
 def best_model(results: dict[str, Any]) -> str:
@@ -40,7 +41,7 @@ def leading(results: dict[str, Any]) -> list[str]:
 
 def told_apart(results: dict[str, Any]) -> str:
     """A sentence on the models that these test rows do not tell apart; empty if the best is told apart from all."""
-    models, rows = results["models"], count(results["n_test"], "test row")
+    models, rows = results["models"], counted(results["n_test"], "test row")
     if len(models) < 2:
         return ""
     if not results.get("comparisons"):
@@ -69,7 +70,7 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
 
     console = _console(stream)
     title = (f"{markup(results['dataset'], stream)}: {results['n_train']:,} training, "
-             f"{count(results['n_test'], 'test row')}")
+             f"{counted(results['n_test'], 'test row')}")
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
                   padding=(0, 1, 0, 0))
     table.add_column("model", no_wrap=True)
@@ -140,7 +141,7 @@ def _best_line(results: dict[str, Any]) -> str:
         return f"Model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
     if not best_is_known(results):
         names = listed([MODELS[name] for name in models]) if len(models) == 2 else f"the {len(models)} models"
-        return f"Best model: none, {names} cannot be told apart on {count(results['n_test'], 'test row')}"
+        return f"Best model: none, {names} cannot be told apart on {counted(results['n_test'], 'test row')}"
     if near:
         return f"Best model: {MODELS[best]} (not told apart from {listed([MODELS[name] for name in near])}), {accuracy}"
     return f"Best model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
@@ -153,7 +154,7 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
 
     protocol = results["protocol"]
     title = (f"{markup(results['dataset'], stream)} by the protocol of {protocol['preset']}: {results['n_train']:,} "
-             f"training, {count(results['n_test'], 'test row')}")
+             f"training, {counted(results['n_test'], 'test row')}")
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for column in protocol["columns"]:
         words = column in ("model", "setting", "metric")

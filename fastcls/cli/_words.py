@@ -22,10 +22,3 @@ def seconds(value: float | None) -> str:
 def listed(names: list[str]) -> str:
     """``a``, ``a and b``, ``a, b and c``."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-
-
-def count(n: int, noun: str, plural: str | None = None) -> str:
-    """``1 class``, ``1,200 classes``."""
-    if n == 1:
-        return f"1 {noun}"
-    return f"{n:,} {plural or noun + ('es' if noun.endswith('s') else 's')}"

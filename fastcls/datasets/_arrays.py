@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._shown import shown, shown_list
+from fastcls._containers import read_array
+from fastcls._shown import counted, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
@@ -52,21 +53,18 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     InputError
         If it is another number of arrays, or they do not fit each other.
     """
-    if isinstance(arrays, np.ndarray):
+    if not isinstance(arrays, (tuple, list)):
         if labels is None:
-            raise InputError(f"got an array of shape {arrays.shape} without labels; give (X, y), or labels=")
+            raise InputError(f"got an array of shape {np.shape(arrays)} without labels; give (X, y), or labels=")
         arrays = (arrays, _given_labels(labels))
     elif labels is not None:
-        raise InputError(f"got labels beside {len(arrays)} arrays; give (X, y), or X and labels=")
+        raise InputError(f"got labels beside {counted(len(arrays), 'array')}; give (X, y), or X and labels=")
     if len(arrays) not in (2, 4):
-        raise InputError(f"got {len(arrays)} arrays; wanted (X, y) or (X, y, X_test, y_test)")
+        raise InputError(f"got {counted(len(arrays), 'array')}; wanted (X, y) or (X, y, X_test, y_test)")
     X, y, *test = arrays
-    for what, rows in zip(("X", "X_test"), (X, *test[:1]), strict=False):
-        if not isinstance(rows, np.ndarray):
-            raise InputError(f"got {what} of type {type(rows).__name__}; wanted a NumPy array: numpy.asarray makes one")
-        if rows.dtype.hasobject:
-            raise InputError(f"{what} holds Python objects; wanted a plain array of numbers: save it with a numeric dtype")
-    return _assemble(X, y, *test, name=name)
+    if test:
+        test = [read_array(test[0], "X_test"), test[1]]
+    return _assemble(read_array(X, "X"), y, *test, name=name)
 
 
 def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "arrays") -> tuple[str, str, str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._shown import shown, shown_list
+from fastcls._shown import counted, shown, shown_list
 from fastcls._validation import InputError, refuse_masked
 from fastcls.datasets._common import note
 
@@ -89,17 +89,17 @@ class Dataset:
             object.__setattr__(self, key, value)  # the way a frozen dataclass settles its own fields
 
     def __repr__(self) -> str:
-        parts = [f"{len(self.X):,} training rows"]
+        parts = [f"{counted(len(self.X), 'training row')}"]
         if self.X_test is not None:
-            parts.append(f"{len(self.X_test):,} test rows")
+            parts.append(f"{counted(len(self.X_test), 'test row')}")
         if self.image_shape is None:
-            parts.append(f"{self.X.shape[1]:,} features")
+            parts.append(f"{counted(self.X.shape[1], 'feature')}")
         else:
             h, w, c = self.image_shape
             parts.append(f"images of {h}x{w}x{c}")
         place = ", memory-mapped" if isinstance(self.X, np.memmap) else ""
         parts.append(f"{self.X.dtype}{place}")
-        parts.append(f"{len(self.class_names)} classes: {shown_list(self.class_names)}")
+        parts.append(f"{counted(len(self.class_names), 'class')}: {shown_list(self.class_names)}")
         return f"Dataset({shown(self.name)}: {'; '.join(parts)})"
 
 
@@ -132,7 +132,7 @@ def _checked_codes(y: object, n_rows: int, n_classes: int, what: str) -> np.ndar
     if not isinstance(y, np.ndarray) or y.ndim != 1 or y.dtype.kind not in "iu":
         raise InputError(f"got {what} of {_kind(y)}; wanted a one-dimensional array of integer class codes")
     if len(y) != n_rows:
-        raise InputError(f"got {len(y):,} labels in {what} for {n_rows:,} rows; wanted one label a row")
+        raise InputError(f"got {counted(len(y), 'label')} in {what} for {counted(n_rows, 'row')}; wanted one label a row")
     lowest, highest = int(y.min()), int(y.max())
     if lowest < 0 or highest >= n_classes:
         wrong = lowest if lowest < 0 else highest
@@ -143,7 +143,7 @@ def _checked_codes(y: object, n_rows: int, n_classes: int, what: str) -> np.ndar
 def _check_alike(X: np.ndarray, X_test: np.ndarray) -> None:
     if X.shape[1] != X_test.shape[1]:
         raise InputError(
-            f"got {X.shape[1]:,} features in X and {X_test.shape[1]:,} in X_test; wanted the same number in both"
+            f"got {counted(X.shape[1], 'feature')} in X and {X_test.shape[1]:,} in X_test; wanted the same number in both"
         )
     if X.dtype != X_test.dtype:
         raise InputError(f"got dtype {X.dtype} in X and {X_test.dtype} in X_test; wanted the same dtype in both")

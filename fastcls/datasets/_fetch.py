@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastcls._shown import reason, shown, shown_list
+from fastcls._shown import meant, reason, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
@@ -24,7 +24,6 @@ from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import Progress
 from fastcls.datasets._idx import load_mnist
-from fastcls.datasets._unknown import did_you_mean
 
 _TIMEOUT = 30  # seconds without a byte
 _PIECE = 1 << 14  # bytes; of a transfer that breaks off, less than that is lost
@@ -109,8 +108,8 @@ def fetch(
     """
     if not isinstance(name, str) or name not in ORIGINS:
         told = shown(name) if isinstance(name, str) else f"a {type(name).__name__}"
-        meant = did_you_mean(name, ORIGINS)
-        hint = f"did you mean {meant!r}? It is" if meant else "wanted"
+        close = meant(name, ORIGINS)
+        hint = f"did you mean {close!r}? It is" if close else "wanted"
         raise InputError(f"got {told} to fetch; {hint} one of {shown_list(ORIGINS)}")
     if mirror is not None and not (isinstance(mirror, str) and mirror.startswith(("http://", "https://"))):
         raise InputError("got a mirror that is no address; wanted one that starts with https:// or http://")

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 
 from fastcls import _threads
-from fastcls._shown import as_text, shown, shown_list
+from fastcls._shown import as_text, counted, shown, shown_list
 from fastcls._validation import InputError, one_of
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, name_of, note, noting
@@ -245,7 +245,8 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.nd
     try:
         X = np.empty((len(pictures), *shape), dtype=np.uint8)
     except MemoryError:
-        raise InputError(f"{len(pictures)} images of {h}x{w} do not fit into memory; give a smaller image_size") from None
+        raise InputError(f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory; give a smaller "
+                         "image_size") from None
     for i, picture in enumerate(pictures):
         if picture is not None:
             fitted = fit_image(picture, (h, w))

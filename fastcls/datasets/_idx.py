@@ -18,7 +18,7 @@ from typing import IO, cast
 import numpy as np
 
 from fastcls import _memory
-from fastcls._shown import reason, shown
+from fastcls._shown import counted, reason, shown
 from fastcls._validation import InputError
 from fastcls.datasets._common import entries, existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
@@ -143,7 +143,7 @@ def _load_part(
     n_images, n_labels = idx_shape(images, 3)[0], idx_shape(labels, 1)[0]
     if n_images != n_labels:  # said by their first bytes, before anything is unpacked
         raise InputError(
-            f"{shown(images)} has {n_images:,} images and {shown(labels)} has {n_labels:,} labels; "
+            f"{shown(images)} has {counted(n_images, 'image')} and {shown(labels)} has {counted(n_labels, 'label')}; "
             "wanted as many labels as images"
         )
     pixels, codes = read_idx(images, 3), read_idx(labels, 1)

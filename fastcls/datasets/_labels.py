@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._containers import read_labels
 from fastcls._shown import shown, shown_list
-from fastcls._validation import InputError, check_characters, refuse_masked, refuse_missing
+from fastcls._validation import InputError, check_characters, refuse_masked
 from fastcls.datasets._common import looks_of, note, note_look_alikes
 
 
@@ -24,12 +25,9 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
         For anything else: other shapes (one-hot rows), floats that are not whole, dates, objects.
     """
     refuse_masked(y, what)
-    y = np.asarray(y)
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.ndim != 1 or len(y) == 0:
-        hint = "; if they are one-hot rows, take argmax(axis=1)" if y.ndim == 2 else ""
-        raise InputError(f"{what} has shape {y.shape}; wanted one label a row, in one dimension{hint}")
+    y = read_labels(y, what, decode=True)
+    if len(y) == 0:
+        raise InputError(f"{what} is empty; wanted one label a row")
     if y.dtype.kind in "iu":
         return _within_int64(y, what)
     if y.dtype.kind == "b":
@@ -41,14 +39,9 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
             row = int(np.argmax(wrong))
             raise InputError(f"{what} has {y[row]} at row {row}; wanted whole numbers or strings as class labels")
         return y.astype(np.int64)
-    if y.dtype.kind == "S":
-        return np.array([label.decode("utf-8", "backslashreplace") for label in y.tolist()])
     if y.dtype.kind == "U":
         check_characters(y, what)
-        return np.asarray(y)
-    refuse_missing(y, what)
-    if y.dtype.kind == "O" and all(isinstance(label, str) for label in y):
-        return np.array([str(label) for label in y])
+        return y
     raise InputError(f"{what} has dtype {shown(y.dtype)}; wanted whole numbers or strings as class labels")
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from fastcls._shown import shown
+from fastcls._shown import meant, shown, shown_list
 from fastcls._validation import InputError
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
@@ -20,7 +18,7 @@ from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import OnError, Progress, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._listing import is_image_folder
-from fastcls.datasets._unknown import LISTED, did_you_mean, why_unknown
+from fastcls.datasets._unknown import LISTED, why_unknown
 from fastcls.datasets._zarr import is_zarr, load_zarr
 
 
@@ -103,13 +101,16 @@ def load(
     """
     options = {"labels": labels, "image_size": image_size, "cache": cache}
     given = {key: value for key, value in options.items() if value is not None}
-    if isinstance(path_or_name, np.ndarray | tuple | list):
+    if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__"):
         _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
         return load_arrays(path_or_name, labels=labels)
     if isinstance(path_or_name, str) and path_or_name in NAMES:
         _refuse_options(path_or_name, given, ())
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
+    if not isinstance(path_or_name, (str, os.PathLike)):
+        keys = f" with the keys {shown_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
+        raise InputError(f"got {type(path_or_name).__name__}{keys}; wanted a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
     name = layout_of(path)
     if name is None:
@@ -134,14 +135,14 @@ def refuse_unfetched(name: Any) -> None:
     """A published data set is named, or nearly, but there is no such path: say what was meant, or how its files come."""
     if not isinstance(name, str) or name in NAMES or os.path.lexists(name):
         return
-    meant = name if name in ORIGINS else did_you_mean(name, [*NAMES, *ORIGINS])
-    if meant is None:
+    close = name if name in ORIGINS else meant(name, [*NAMES, *ORIGINS])
+    if close is None:
         return
     there = f"there is no file or folder {shown(name)} here"
-    if meant in NAMES:
-        raise InputError(f"{there}; did you mean {meant!r}?")
-    way = f"fastcls.datasets.fetch({meant!r}) downloads its official files and loads them"
-    raise InputError(f"{there}; in Python, {way}" if meant == name else f"{there}; did you mean {meant!r}? In Python, {way}")
+    if close in NAMES:
+        raise InputError(f"{there}; did you mean {close!r}?")
+    way = f"fastcls.datasets.fetch({close!r}) downloads its official files and loads them"
+    raise InputError(f"{there}; in Python, {way}" if close == name else f"{there}; did you mean {close!r}? In Python, {way}")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:

@@ -147,7 +147,8 @@ def _read_header(file: IO[bytes], what: str) -> _Header:
         raise InputError(f"{what} is not a sound .npy array: {reason(error)}; write it again with numpy.save") from None
     if dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
         held = "Python objects (a pickle)" if dtype.hasobject else f"records of dtype {shown(dtype)}"
-        raise InputError(f"{what} holds {held}; wanted a plain array of numbers: save it with a numeric dtype")
+        how = "numbers saved with a numeric dtype, or labels as text (y.astype(str))"
+        raise InputError(f"{what} holds {held}; wanted a plain array: {how}")
     if any(size <= 0 for size in shape) or dtype.itemsize == 0:
         raise InputError(f"{what} is empty: shape {shape}; wanted at least one value")
     return _Header(shape, fortran_order, dtype, len(head) + len(length) + len(text))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._hold_out import hold_out
-from fastcls._shown import shown
+from fastcls._shown import counted, shown
 from fastcls._validation import InputError
 from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
@@ -53,7 +53,8 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
     The numbers of rows are as asked for in every case.
     """
     if dataset.X_test is not None:
-        raise InputError(f"the data has its own test set of {len(dataset.X_test):,} rows; use that, or build one without")
+        raise InputError(f"the data has its own test set of {counted(len(dataset.X_test), 'row')}; use that, or build "
+                         "one without")
     train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed, "test")
     return replace(dataset, X=dataset.X[train], y=dataset.y[train], X_test=dataset.X[test], y_test=dataset.y[test],
                    files=_of(dataset.files, train), files_test=_of(dataset.files, test))
@@ -108,7 +109,8 @@ def train_validation_test_split(
     n_validation = _n_rows(validation_size, len(labels), "validation_size")
     if n_test + n_validation >= len(labels):
         raise InputError(
-            f"got {n_validation} validation and {n_test} test rows of {len(labels)}; wanted at least one row to train on"
+            f"got {n_validation} validation and {counted(n_test, 'test row')} of {len(labels)}; wanted at least one "
+            "row to train on"
         )
     rest, test = _split(labels, n_test, seed, "test")
     train, validation = _split(labels[rest], n_validation, seed, "validation")
@@ -143,7 +145,7 @@ def group_split(
 
     labels, members = plain_labels(y, "y"), plain_labels(groups, "groups")
     if len(labels) != len(members):
-        raise InputError(f"got {len(members):,} groups for {len(labels):,} labels; wanted one group a row")
+        raise InputError(f"got {counted(len(members), 'group')} for {counted(len(labels), 'label')}; wanted one group a row")
     if isinstance(n_parts, bool) or not isinstance(n_parts, (int, np.integer)) or n_parts < 2:
         raise InputError(f"got n_parts {shown(n_parts)}; wanted a whole number of at least 2")
     _check_seed(seed)
@@ -151,7 +153,8 @@ def group_split(
     n_groups = len(np.unique(members))
     if n_groups < n_parts or counts.max() < n_parts:
         raise InputError(
-            f"got {n_groups} groups, and at most {counts.max()} rows a class, for {n_parts} parts; wanted at least as many "
+            f"got {counted(n_groups, 'group')}, and at most {counted(counts.max(), 'row')} a class, for {n_parts} "
+            "parts; wanted at least as many "
             "of both: give a smaller n_parts"
         )
     splitter = StratifiedGroupKFold(int(n_parts), shuffle=True, random_state=int(seed))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 
 from fastcls._shown import shown, shown_list
@@ -77,20 +75,6 @@ def _model_in(path: Path) -> str | None:
     except Exception:  # no safetensors file at all
         return None
     return str(header.get("class")) if header.get("format") == "fastcls" else None
-
-
-def did_you_mean(name: object, known: Iterable[str]) -> str | None:
-    """The known name that a slip most likely meant: in capitals, with other dashes, or a letter or two off."""
-    if not isinstance(name, str) or not 3 <= len(name) <= 40:
-        return None
-    plain = {_plain(one): one for one in known}
-    if _plain(name) in plain:
-        return plain[_plain(name)]
-    return next((plain[near] for near in get_close_matches(_plain(name), plain, 1, 0.75)), None)
-
-
-def _plain(name: str) -> str:
-    return "".join(char for char in name.casefold() if char.isalnum())
 
 
 def _of_folder(path: Path) -> str:

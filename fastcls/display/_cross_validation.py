@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._shown import counted
 from fastcls._validation import InputError, one_of, refuse_masked
 from fastcls._validation_displays import as_line, as_table, check_can, check_mapping
 from fastcls.display import _style
@@ -65,7 +66,8 @@ class CrossValidationDisplay(Drawn):
                               for metric, values in given.items()}  # fmt: skip
         for metric, values in self.fold_accuracy.items():
             if len(values) != len(self.ks):
-                raise InputError(f"fold_accuracy[{metric!r}] has {len(values)} rows for {len(self.ks)} ks; give one row a k")
+                raise InputError(f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; "
+                                 "give one row a k")
         if best_metric is not None:
             one_of("best_metric", best_metric, self.fold_accuracy)
         if best_k is not None and best_k not in self.ks:
@@ -146,10 +148,10 @@ class CrossValidationDisplay(Drawn):
         ax.set_xlabel("k (neighbours that vote)", fontsize=_style.TEXT)
         ax.set_ylabel(f"accuracy on the held-out {'fold' if self.n_left_out is None else 'row'} (%)", fontsize=_style.TEXT)
         if self.n_left_out is None:
-            title = f"Cross-validation over {next(iter(self.fold_accuracy.values())).shape[1]} folds"
+            title = f"Cross-validation over {counted(next(iter(self.fold_accuracy.values())).shape[1], 'fold')}"
             marks = "line: mean; bar: ± 1 std; small: one fold"
         else:
-            title = f"{self.n_left_out:,} rows, each left out once"
+            title = f"{counted(self.n_left_out, 'row')}, each left out once"
             marks = "line: share that is right; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
             title += f": k = {self.best_k} under {_shown(self.best_metric)}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcls._folds import make_folds
+from fastcls._shown import counted
 from fastcls._validation import InputError, check_labels, check_number
 from fastcls._validation_displays import as_line
 from fastcls.display import _style
@@ -103,7 +104,7 @@ class FoldsDisplay(Drawn):
             for turn in range(self._rounds):
                 self._write(1.19, turn, f"{100 * self.accuracy[turn]:.1f}\u00a0%", ha="right")
         some = "" if self._rounds == n_folds else f", {self._rounds} of them shown"
-        title = f"{n_folds} folds{some}: each is the validation set once"
+        title = f"{counted(n_folds, 'fold')}{some}: each is the validation set once"
         self.ax_.set_title(title, fontsize=_style.TITLE)
         return self
 
@@ -128,7 +129,7 @@ class FoldsDisplay(Drawn):
         if self.accuracy is not None:
             self._write(1.19, -0.75, "accuracy", ha="right")
         sizes = f"{self.sizes.min():,}" if np.ptp(self.sizes) == 0 else f"{self.sizes.min():,} to {self.sizes.max():,}"
-        note = f"{self.sizes.sum():,} training rows, {sizes} a fold"
+        note = f"{counted(self.sizes.sum(), 'training row')}, {sizes} a fold"
         if n_folds > MOST_NAMED:
             note += "; dark: held out"
         self.ax_.set_xlabel(note, fontsize=_style.SMALL)

@@ -19,6 +19,7 @@ from unicodedata import category, east_asian_width
 
 import numpy as np
 
+from fastcls._shown import counted
 from fastcls._validation import InputError, refuse_masked
 from fastcls._validation_displays import check_named_codes
 
@@ -256,7 +257,7 @@ def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None 
         raise InputError(f"image_shape is {shape}; only (height, width, 1) and (height, width, 3) can be drawn")
     if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
         wanted = shape[0] * shape[1] * shape[2]
-        raise InputError(f"image_shape {shape} needs rows of {wanted} features, and these have {n_features}")
+        raise InputError(f"image_shape {shape} needs rows of {counted(wanted, 'feature')}, and these have {n_features}")
     return shape  # type: ignore[return-value]
 
 

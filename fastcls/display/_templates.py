@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._shown import counted
 from fastcls._validation import InputError, check_finite, check_number
 from fastcls._validation_displays import as_table, check_can, check_names
 from fastcls.display import _style
@@ -131,7 +132,7 @@ class TemplatesDisplay(Drawn):
                 self._draw_template(ax, i, _style.fit(names[i], 72 * size * 0.98, _style.SMALL))
             else:
                 ax.set_axis_off()
-        some = "" if n_shown == self.n_classes else f" (first {n_shown} of {self.n_classes} classes)"
+        some = "" if n_shown == self.n_classes else f" (first {n_shown} of {counted(self.n_classes, 'class')})"
         self.figure_.suptitle(f"One template a class{some}", fontsize=_style.TITLE)
         if channels == 1:
             self._draw_bar()

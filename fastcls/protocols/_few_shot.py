@@ -10,7 +10,8 @@ from .. import _threads
 from .._judging import judge
 from .._protocol_table import ProtocolTable
 from .._rows import Rows
-from .._validation import CheckedRows, check_number, one_of
+from .._shown import counted
+from .._validation import CheckedRows, InputError, check_number, one_of
 from .._validation_protocols import check_counts, check_pair, check_same_features, check_shards, check_test
 from ..class_mean import NearestClassMean
 from ._knn import draw
@@ -18,6 +19,7 @@ from ._presets import KNN_PRESETS
 from ._shards import Progress, gather, nearest_at_hand
 
 FEW_SHOT_PRESETS = ("uni", "dinov2")
+_MOST_TRIES = 100_000  # the row numbers of all tries are drawn first
 
 
 def few_shot(
@@ -53,7 +55,8 @@ def few_shot(
     """
     one_of("preset", preset, FEW_SHOT_PRESETS)
     counts = check_counts("n_per_class", n_per_class)
-    check_number("n_tries", n_tries, minimum=1, whole=True)
+    if check_number("n_tries", n_tries, minimum=1, whole=True) > _MOST_TRIES:
+        raise InputError(f"n_tries={n_tries}; wanted at most {_MOST_TRIES:,}: means settle after some hundreds")
     check_number("seed", seed, minimum=0, whole=True)
     classes, codes = check_pair(train, y)
     metric = "l2" if preset == "uni" else "cosine"
@@ -79,7 +82,8 @@ def few_shot(
             lines.append((n, *([] if k is None else [k]), *means, float(scores[:, 0].std())))
     columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
     what = "nearest class mean" if preset == "uni" else "k-NN"
-    title = f"{what} after the protocol of {preset}: a few rows a class, {n_tries} tries, {len(truth):,} test rows"
+    title = (f"{what} after the protocol of {preset}: a few rows a class, {counted(n_tries, 'try', 'tries')}, "
+             f"{counted(len(truth), 'test row')}")  # fmt: skip
     by_means = {"metric": metric, "centered": True}
     by_votes = {"metric": metric, "weights": KNN_PRESETS["dinov2"].weights, "temperature": KNN_PRESETS["dinov2"].temperature}
     settings = {"name": preset, **(by_means if preset == "uni" else by_votes), "n_per_class": list(counts),

@@ -10,6 +10,7 @@ from .. import _threads
 from .._judging import judge
 from .._protocol_table import ProtocolTable
 from .._rows import Rows
+from .._shown import counted
 from .._validation import CheckedRows, check_number, one_of
 from .._validation_protocols import are_parts, check_pair, check_preset_ks, check_same_features, check_shards, check_test
 from ._presets import KNN_PRESETS, KNNPreset
@@ -143,4 +144,4 @@ def settings_of(chosen: KNNPreset) -> dict[str, Any]:
 
 
 def _title(chosen: KNNPreset, n_rows: int, n_queries: int) -> str:
-    return f"k-NN by the protocol of {chosen.name}: {n_rows:,} training, {n_queries:,} test rows"
+    return f"k-NN by the protocol of {chosen.name}: {n_rows:,} training, {counted(n_queries, 'test row')}"

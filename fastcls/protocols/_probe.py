@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .._grid_ends import advice_at_end
 from .._protocol_table import ProtocolTable
+from .._shown import counted
 from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
 from .._validation_linear import check_two_classes
 from .._validation_protocols import check_pair, check_same_features, check_shards, check_test, check_validation
@@ -106,7 +107,7 @@ def linear_probe(
         print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
     rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
-    title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {len(truth):,} test rows, "
+    title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
              f"top1 {right / len(truth):.4f} at C = {cost:.4g}")
     settings = {"name": chosen.name, "source": chosen.source, "max_iter": chosen.max_iter, "tol": chosen.tol, "seed": seed,
                 "C": float(cost), "iterations": int(model.n_iter_)}

@@ -171,6 +171,7 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #define ANY(m) (m)
 #define PICK_V(m, a, b) _mm512_mask_blend_pd(m, b, a)
 #define PICK_N(m, a, b) _mm512_mask_blend_epi64(m, b, a)
+#include "eight.h"
 #include "narrow.h"
 
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
@@ -230,7 +231,8 @@ static const fastcls_search search_avx512vnni = {
      {dot_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0}},
     select_avx512vnni,
     narrow_avx512vnni,
-    FASTCLS_ALL_PAIRS(avx512vnni)};
+    FASTCLS_ALL_PAIRS(avx512vnni),
+    eight_avx512vnni};
 
 FASTCLS_TARGET_END
 #endif

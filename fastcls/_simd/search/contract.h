@@ -42,12 +42,18 @@ typedef void (*fastcls_narrow_fn)(const double *queries, const double *rows, ptr
                                   const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
                                   double *S, int64_t *index);
 
+/* Sums of eight queries of float64, [n_features][8], with n_rows rows, [n_rows][n_features], in the reference arithmetic:
+   sums_out [n_rows][8]. Where the hole is not filled, pairs are computed one after the other. */
+typedef void (*fastcls_eight_fn)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t n_features, int sum,
+                                 double *sums_out);
+
 /* The search kernels of one instruction set. A hole (NULL) is filled from the next best. */
 typedef struct {
     fastcls_panel panels[FASTCLS_N_PANELS];
     fastcls_select_fn select;
     fastcls_narrow_fn narrow;
     fastcls_pair_fn pairs[FASTCLS_N_SUMS][FASTCLS_N_TYPES];
+    fastcls_eight_fn eight;
 } fastcls_search;
 
 #define FASTCLS_PAIRS(SUM, ISA)                                                                                          \

@@ -200,6 +200,7 @@ static const fastcls_search search_neon = {
      {dot_f32_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0}},
     0,
     0,
-    FASTCLS_ALL_PAIRS(neon)};
+    FASTCLS_ALL_PAIRS(neon),
+    0};
 
 #endif

@@ -49,7 +49,8 @@ static const fastcls_search search_neon_dotprod = {
     {{l1_u8_neon_dotprod, FASTCLS_BYTE, 4, 6, 16, 0, 0}, {dot_u8_neon_dotprod, FASTCLS_BYTE, 4, 6, 16, 0, 0}, {0}, {0}},
     0,
     0,
-    {{0}}};
+    {{0}},
+    0};
 
 FASTCLS_TARGET_END
 #endif

@@ -146,6 +146,6 @@ static inline double cosine_from_dot(double D, double A, double B, const void *x
     return S < 0.0 ? 0.0 : S > 2.0 ? 2.0 : S;
 }
 
-static const fastcls_search search_scalar = {{{0}}, select_scalar, narrow_scalar, FASTCLS_ALL_PAIRS(scalar)};
+static const fastcls_search search_scalar = {{{0}}, select_scalar, narrow_scalar, FASTCLS_ALL_PAIRS(scalar), 0};
 
 #endif

@@ -1,0 +1,83 @@
+"""The matrix of all distances has the bits of the reference, by whatever kernel it is computed."""
+
+import numpy as np
+import pytest
+
+from fastcls import _kernels, _matrix, pairwise_distances, reference, simd
+from fastcls._validation import STORED_TYPES
+from fastcls.metrics import METRICS
+
+
+@pytest.fixture
+def restored_isa():
+    before = simd.active()
+    yield
+    simd.use(before)
+
+
+def rows_of(rng, n, d, dtype):
+    low, high = (0, 255) if np.dtype(dtype).kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    rows = rng.integers(low, high + 1, (n, d)).astype(dtype)
+    if np.dtype(dtype).kind == "f":
+        rows = (rows * rng.standard_normal(rows.shape)).astype(dtype)
+    rows[0] = 0
+    return rows
+
+
+@pytest.mark.usefixtures("restored_isa")
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("dtypes", [*((name, name) for name in STORED_TYPES), ("uint8", "float32"), ("float64", "float16"),
+                                    ("int8", "uint8")])  # fmt: skip
+@pytest.mark.parametrize("isa", simd.available())
+def test_every_kernel_has_the_bits_of_the_reference(isa, dtypes, metric):
+    simd.use(isa)
+    rng = np.random.default_rng(0)
+    for d in (1, 7, 16, 23, 64, 257):
+        for n_queries, n_rows in ((1, 3), (7, 9), (8, 1), (9, 70), (30, 131)):
+            Q, X = rows_of(rng, n_queries, d, dtypes[0]), rows_of(rng, n_rows, d, dtypes[1])
+            if dtypes[0] == dtypes[1]:
+                X[n_rows // 2] = Q[n_queries // 2]  # bitwise equal rows are at 0
+            wanted = reference.order_values(Q, X, metric)
+            for n_threads in (1, 2):
+                found = _matrix.all_pairs(X, Q, metric, n_threads=n_threads)
+                assert found.tobytes() == wanted.tobytes(), (d, n_queries, n_rows, n_threads)
+
+
+def test_bytes_wider_than_a_block_of_packed_features():
+    rng = np.random.default_rng(0)
+    for dtype in ("uint8", "int8"):
+        Q, X = rows_of(rng, 9, 140_000, dtype), rows_of(rng, 5, 140_000, dtype)
+        Q[1], X[1] = np.iinfo(dtype).min, np.iinfo(dtype).max
+        for metric in METRICS:
+            wanted = reference.order_values(Q, X, metric)
+            assert _matrix.all_pairs(X, Q, metric, n_threads=2).tobytes() == wanted.tobytes()
+
+
+def test_the_fast_ways_are_taken(monkeypatch):
+    def never(*given):
+        raise AssertionError("one pair after the other")
+
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(_kernels, "distance_matrix", never)
+    if _kernels.has_eight():
+        for dtype in ("float16", "float32", "float64"):
+            pairwise_distances(rows_of(rng, 20, 40, dtype), rows_of(rng, 30, 40, dtype), "l2")
+        pairwise_distances(rows_of(rng, 20, 40, "uint8"), rows_of(rng, 30, 40, "float32"), "l1")
+    if _kernels.panel_shape(_kernels.PANELS["dot_bytes"]) is not None:
+        for metric in METRICS:
+            pairwise_distances(rows_of(rng, 20, 40, "uint8"), rows_of(rng, 30, 40, "uint8"), metric)
+
+
+@pytest.mark.parametrize("dtypes", [("float32",) * 2, ("float64", "float16"), ("uint8", "float32"), ("int8", "float64")])
+def test_pixels_that_are_kept_as_floats_have_the_bits_of_the_reference(dtypes):
+    rng = np.random.default_rng(0)
+    Q, X = (rng.integers(0, 128, (n, 60)).astype(dtype) for n, dtype in zip((9, 20), dtypes, strict=True))
+    X[3], X[4] = 0, Q[4]
+    assert _matrix._pixels(X).dtype == np.uint8
+    for change in (None, 0.5, -1.0, 256.0, -0.0):
+        if change is not None:
+            X[-1, -1] = change
+            assert _matrix._pixels(X) is None
+        for metric in METRICS:
+            wanted = reference.order_values(Q, X, metric)
+            assert _matrix.all_pairs(X, Q, metric, n_threads=1).tobytes() == wanted.tobytes(), (change, metric)

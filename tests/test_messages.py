@@ -1,0 +1,176 @@
+"""What a wrong call is told: what it most likely meant, in right words for any number, and what to do."""
+
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+import fastcls
+from fastcls import datasets, losses, metrics, penalties, protocols
+from fastcls._shown import counted, meant
+from fastcls._validation import InputError
+from fastcls._validation_folds import check_groups
+from fastcls.cli._checks import MODELS, PRESETS, parse_options
+from fastcls.model_selection import cross_validate_k
+
+X = np.random.default_rng(0).normal(size=(12, 4))
+Y = np.arange(12) % 3
+TYPED = {"ks": None, "metrics": None, "models": None, "folds": None, "limit": None, "seed": 0, "out": None, "labels": None,
+         "image_size": None, "force": False}  # fmt: skip
+CLASSIFIERS = ("KNeighborsClassifier", "KNeighborsClassifierCV", "NearestClassMean", "MulticlassSVM", "SoftmaxClassifier",
+               "MulticlassSVMCV", "SoftmaxClassifierCV")  # fmt: skip
+
+
+def refusal(call):
+    with pytest.raises(InputError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def slips(name):
+    """The name as it may be mistyped: a letter too few or too many, in capitals."""
+    return [name[:-1], name + "s", name.upper()] if len(name) > 4 else [name.upper()]
+
+
+@pytest.mark.parametrize(("good", "call"), [
+    *[(name, lambda name: fastcls.KNeighborsClassifier(metric=name).fit(X, Y)) for name in (*metrics.METRICS, "manhattan")],
+    *[(name, lambda name: fastcls.KNeighborsClassifier(weights=name).fit(X, Y)) for name in ("uniform", "softmax")],
+    *[(name, lambda name: fastcls.KNeighborsClassifier(tie_break=name).fit(X, Y)) for name in ("smallest", "nearest")],
+    *[(name, lambda name: fastcls.NearestNeighbors(algorithm=name).fit(X)) for name in ("auto", "brute", "filter")],
+    *[(name, lambda name: fastcls.LinearProblem(X, Y, loss=name)) for name in losses.LOSSES],
+    *[(name, lambda name: fastcls.SoftmaxClassifier(penalty=name).fit(X, Y)) for name in penalties.PENALTIES],
+    *[(name, lambda name: fastcls.SoftmaxClassifier(solver=name).fit(X, Y)) for name in ("sgd", "lbfgs", "random_search")],
+    *[(name, lambda name: fastcls.SoftmaxClassifier(schedule=name).fit(X, Y)) for name in ("cosine", "constant", "step")],
+    *[(name, lambda name: fastcls.MulticlassSVM(loss=name).fit(X, Y)) for name in ("squared_hinge", "one_vs_all")],
+    *[(name, lambda name: protocols.knn_eval(X, Y, X, Y, preset=name)) for name in ("dino", "moco")],
+    *[(name, lambda name: protocols.few_shot(X, Y, X, Y, n_per_class=1, n_tries=1, preset=name)) for name in ("dinov2",)],
+    *[(name, lambda name: datasets.load(name)) for name in ("digits", "mnist", "cifar10")],
+    *[(name, lambda name: datasets.fetch(name)) for name in ("mnist", "fashion_mnist")],
+    *[(name, lambda name: parse_options("digits", **{**TYPED, "models": f"{name}z"})) for name in MODELS],
+    *[(name, lambda name: parse_options("digits", **{**TYPED, "preset": f"{name}z"})) for name in PRESETS],
+    *[(name, lambda name: parse_options("digits", **{**TYPED, "metrics": f"{name}x"})) for name in ("cosine", "euclidean")],
+])  # fmt: skip
+def test_unknown_names_are_answered_by_the_nearest_known_one(good, call):
+    for slip in slips(good):
+        said = refusal(lambda slip=slip: call(slip))
+        assert re.search(rf"did you mean [a-z ]*'?{good}'?\?", said), said
+
+
+def test_what_resembles_nothing_is_answered_by_the_list():
+    assert "choose one of: l1, l2" in refusal(lambda: fastcls.KNeighborsClassifier(metric="chebyshev").fit(X, Y))
+    assert meant(None, ["a"]) is None
+
+
+@pytest.mark.parametrize(("thing", "one", "two"), [
+    ("row", "1 row", "2 rows"), ("class", "1 class", "2 classes"), ("test row", "1 test row", "2 test rows"),
+])  # fmt: skip
+def test_numbers_have_their_nouns(thing, one, two):
+    assert (counted(1, thing), counted(2, thing), counted(0, thing)) == (one, two, "0" + two[1:])
+    assert counted(1, "try", "tries") == "1 try"
+    assert counted(1234, "query", "queries") == "1,234 queries"
+
+
+def test_no_sentence_of_the_library_has_a_plural_of_one():
+    one = datasets.load((X, ["a"] * 12))
+    assert "1 class:" in repr(one)
+    calls = [
+        lambda: fastcls.KNeighborsClassifier().fit(X[:1], Y), lambda: fastcls.KNeighborsClassifier().fit(X, Y[:1]),
+        lambda: fastcls.KNeighborsClassifier(2).fit(X[:1], Y[:1]).predict(X), lambda: fastcls.knn(X[:, :1], X, 1),
+        lambda: fastcls.NearestNeighbors().fit(X[0]), lambda: cross_validate_k(X[:2], [0, 1], folds=2),
+        lambda: cross_validate_k(X[:3], [0, 1, 1], folds=3), lambda: protocols.knn_eval(X[:1], Y, X, Y),
+    ]  # fmt: skip
+    for call in calls:
+        assert not re.search(r"\b1 (?!\w+ous)\w+s\b", refusal(call)), refusal(call)
+
+
+@pytest.mark.parametrize("cv", [2, 5, 5000])
+def test_folds_that_cannot_be_are_never_answered_by_one_fold(cv):
+    for labels, most in (([0, 1, 2], None), ([0, 0, 1], 2), ([0, 0, 0], 3)):
+        if most is not None and cv <= most:
+            continue
+        for name, call in {
+            "folds": lambda labels=labels: cross_validate_k(X[:3], labels, folds=cv),
+            "cv": lambda labels=labels: fastcls.KNeighborsClassifierCV(cv=cv).fit(X[:3], labels),
+            "cv=": lambda labels=labels: fastcls.SoftmaxClassifierCV(cv=cv).fit(X[:3], labels),
+            "cv ": lambda labels=labels: fastcls.MulticlassSVMCV(cv=cv).fit(X[:3], labels),
+        }.items():
+            if most == 3 and name in ("cv=", "cv "):
+                continue  # one class only: that comes first
+            said = refusal(call)
+            assert f"{name.strip(' =')}={cv}, but" in said
+            assert ("give two rows or more of some class" if most is None else f"at most {most} folds") in said
+
+
+def test_the_option_that_was_typed_is_the_one_that_is_named(tmp_path, monkeypatch):
+    from fastcls.cli import _run
+
+    for option, typed in (("--cv", {"cv": "5000"}), ("--folds", {"folds": 5000})):
+        options = parse_options("digits", **{**TYPED, **typed})
+        assert refusal(lambda options=options: _run.folds_of(options, Y)).startswith(f"{option}=5000, but there are only 12")
+
+
+def test_groups_that_are_missing_are_no_group():
+    groups = np.arange(12.0)
+    groups[4] = np.nan
+    assert "groups contains NaN, first at row 4" in refusal(lambda: check_groups(groups, 12))
+    assert "at row 4" in refusal(lambda: check_groups([None if i == 4 else "a" for i in range(12)], 12))
+    for kind in (fastcls.KNeighborsClassifierCV, fastcls.SoftmaxClassifierCV):
+        assert "groups contains NaN" in refusal(lambda kind=kind: kind(cv=2).fit(X, Y, groups=groups))
+
+
+NO_ROWS = {
+    "a path": ("train.npy", "load it first"),
+    "a path of pathlib": (pathlib.Path("train.npy"), "np.load"),
+    "a dict": ({"train": X}, "such as X['train']"),
+    "None": (None, "X is None"),
+    "a data set": (datasets.load((X, Y)), "pass its X"),
+    "an iterator": (iter(X), "make it a list"),
+    "paths": (["a.png", "b.png"], "is text"),
+    "dates": (np.zeros((3, 2), "M8[s]"), "datetime64"),
+    "records": (np.zeros(3, [("a", "f4")]), "structured"),
+    "words among numbers": (np.array([[1, "a"]] * 3, object), "text among its objects"),
+    "an object": (object(), "is a object"),
+    "one dimension": (X[0], "Reshape"),
+    "images": (X.reshape(3, 4, 4), "Reshape"),
+    "numbers of 128 bits": (X.astype(np.longdouble), "at most 64 bits"),
+}
+
+
+@pytest.mark.parametrize("case", NO_ROWS)
+@pytest.mark.parametrize("name", [*CLASSIFIERS, "NearestNeighbors"])
+def test_what_is_no_table_of_numbers_is_told_what_to_do(name, case):
+    given, words = NO_ROWS[case]
+    model = getattr(fastcls, name)()
+    assert words in refusal(lambda: model.fit(given) if name == "NearestNeighbors" else model.fit(given, Y))
+
+
+NO_LABELS = {
+    "bytes": (np.array([b"a", b"b", b"c"])[Y], "decode them first"),
+    "bytes in objects": ([b"a"] * 12, "decode them first"),
+    "one row": (Y[None], "y.ravel()"),
+    "one-hot": (np.eye(3)[Y], "argmax"),
+    "a path": ("labels.npy", "load the labels first"),
+    "a dict": ({0: 1}, "is a dict"),
+    "missing": ([None, *["a"] * 11], "no label at row 0"),
+    "numbers and words": ([1, "a"] * 6, "mixes labels"),
+    "masked": (np.ma.masked_equal(Y, 1), "masked entries"),
+    "dates": (np.zeros(12, "M8[s]"), "datetime64"),
+}
+
+
+@pytest.mark.parametrize("case", NO_LABELS)
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_what_is_no_list_of_labels_is_told_what_to_do(name, case):
+    given, words = NO_LABELS[case]
+    assert words in refusal(lambda: getattr(fastcls, name)().fit(X, given))
+
+
+@pytest.mark.parametrize(("option", "value"), [
+    ("n_per_class", "5"), ("n_per_class", 1.5), ("n_per_class", True), ("n_per_class", {3: 1}), ("n_per_class", None),
+    ("n_tries", 0), ("n_tries", "3"), ("n_tries", 10**9), ("n_tries", 2.0), ("seed", None), ("seed", -1), ("seed", 2**64),
+])  # fmt: skip
+def test_numbers_of_few_shot(option, value):
+    given = {"n_per_class": 2, "n_tries": 2, option: value}
+    assert refusal(lambda: protocols.few_shot(X, Y, X, Y, **given)).startswith(option)
