@@ -109,13 +109,13 @@ def make_folds(
     if (isinstance(cv, str) and cv == "loo") or (isinstance(cv, LeaveOneGroupOut) and of_group is not None):
         return Folds(n_rows, of_row=of_group)
     if isinstance(cv, (int, np.integer, float)):
-        n_folds, splitter = check_folds(cv, codes, name), StratifiedKFold
-        if of_group is not None:
-            splitter = StratifiedGroupKFold
-            if n_folds > of_group.max() + 1:
-                raise InputError(f"{name}={n_folds}, but there are only {counted(of_group.max() + 1, 'group')}; "
-                                 "ask for at most that")
-        cv = splitter(n_folds, shuffle=True, random_state=seed)
+        n_folds = check_folds(cv, codes, name)
+        if of_group is None:
+            cv = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        elif n_folds > of_group.max() + 1:
+            raise InputError(f"{name}={n_folds}, but there are only {counted(of_group.max() + 1, 'group')}; ask for at most that")
+        else:
+            cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     check_splitter(cv, name)
     with warnings.catch_warnings():
         # a class with fewer rows than folds is missing from some folds: the accuracy is still that of refitting

@@ -374,8 +374,8 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         weights = with_class_weight(given, self.class_weight, self.classes_, codes, named=self.class_weight)
         # A model without a bias has none to differentiate by, but its intercept may be that of the centring.
         space = {"center": getattr(self, "center_", None), "scale": getattr(self, "scale_", 1.0)}
-        given = _ALPHA if isinstance(self.alpha, str) else self.alpha  # of a model made by hand from weights
-        space |= {"alpha": getattr(self, "alpha_", given), "l1_ratio": getattr(self, "l1_ratio_", self.l1_ratio)}
+        alpha = _ALPHA if isinstance(self.alpha, str) else self.alpha  # of a model made by hand from weights
+        space |= {"alpha": getattr(self, "alpha_", alpha), "l1_ratio": getattr(self, "l1_ratio_", self.l1_ratio)}
         problem = self._problem(rows, codes, len(self.classes_), weights, **space)
         value, gradient = problem.value_and_gradient(problem.from_raw(self.coef_, self.intercept_))
         d = problem.n_features
