@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
 
+from . import _shown
 from ._validation import InputError, check_folds
 from ._validation_folds import Split, check_groups, check_splits, check_splitter
 
@@ -113,7 +114,8 @@ def make_folds(
         if of_group is None:
             cv = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         elif n_folds > of_group.max() + 1:
-            raise InputError(f"{name}={n_folds}, but there are only {counted(of_group.max() + 1, 'group')}; ask for at most that")
+            raise InputError(f"{name}={n_folds}, but there are only {_shown.counted(of_group.max() + 1, 'group')}; "
+                             "ask for at most that")
         else:
             cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     check_splitter(cv, name)
