@@ -123,18 +123,16 @@ class FoldVotes:
         return self._right / (self.folds.n_counted if self.folds.alone else self.folds.held_out())
 
     def _by_groups(self, of_row: np.ndarray, progress: Progress | None) -> None:
-        def take(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
-            queries = np.arange(part.start, part.stop)
-            self._judge(queries, of_row[part], S, indices)
-
-        self._search(None, int(self.ks[-1]), of_row, of_row, take, progress)
+        for part, S, indices in self._search(None, int(self.ks[-1]), of_row, of_row, progress):
+            self._judge(np.arange(part.start, part.stop), of_row[part], S, indices)
 
     def _by_striking_out(self, progress: Progress | None) -> None:
         folds, k, hidden = self.folds, int(self.ks[-1]), (~self.weights.visible).astype(np.int64)
         trains = None if folds.of_row is not None else [folds.training_rows(fold) for fold in range(folds.n_folds)]
         short: list[tuple[np.ndarray, np.ndarray]] = []  # (queries, fold of each)
 
-        def take(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
+        groups = np.ones(folds.n_rows, dtype=np.int64)
+        for part, S, indices in self._search(None, self._with_spare(k), groups, hidden, progress):
             if trains is None:
                 assert folds.of_row is not None
                 queries = np.arange(part.start, part.stop)
@@ -143,15 +141,13 @@ class FoldVotes:
                     queries, S, indices = queries[some], S[some], indices[some]
                 stays = folds.of_row[indices] != folds.of_row[queries][:, None]
                 short.append(self._strike_out(queries, folds.of_row[queries], S, indices, stays))
-                return
+                continue
             for fold, (_, test) in enumerate(folds.splits):
                 first, last = np.searchsorted(test, [part.start, part.stop])
                 some = test[first:last] - part.start
                 stays = trains[fold][indices[some]]
                 of_fold = np.full(len(some), fold, dtype=np.int64)
                 short.append(self._strike_out(test[first:last], of_fold, S[some], indices[some], stays))
-
-        self._search(None, self._with_spare(k), np.ones(folds.n_rows, dtype=np.int64), hidden, take, progress)
         queries, of_fold = (np.concatenate(parts) for parts in zip(*short, strict=True))
         for fold in np.unique(of_fold):
             self._search_anew(queries[of_fold == fold], int(fold), k)
@@ -178,20 +174,18 @@ class FoldVotes:
         """Judge these queries by a search of their own, among the rows that their fold trains on."""
         trains = self.folds.training_rows(fold) & self.weights.visible
 
-        def take(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
+        Q = Rows([np.ascontiguousarray(self.rows.chunks[0][queries])])
+        for part, S, indices in self._search(Q, k, np.ones(len(queries), dtype=np.int64), (~trains).astype(np.int64)):
             some = queries[part]
             self._judge(some, np.full(len(some), fold, dtype=np.int64), S, indices)
 
-        Q = Rows([np.ascontiguousarray(self.rows.chunks[0][queries])])
-        self._search(Q, k, np.ones(len(queries), dtype=np.int64), (~trains).astype(np.int64), take)
-
     def _search(
-        self, queries: Rows | None, k: int, query_groups: np.ndarray, row_groups: np.ndarray, take: _search.Take,
+        self, queries: Rows | None, k: int, query_groups: np.ndarray, row_groups: np.ndarray,
         progress: Progress | None = None,
-    ) -> None:
-        _search.search(
+    ) -> _search.Parts:  # fmt: skip
+        return _search.search_parts(
             self.rows, queries, k, self._metric, n_threads=self.n_threads, algorithm=self.algorithm,
-            query_groups=query_groups, row_groups=row_groups, take=take, progress=progress,
+            query_groups=query_groups, row_groups=row_groups, progress=progress,
         )  # fmt: skip
 
     def _judge(self, queries: np.ndarray, folds: np.ndarray, S: np.ndarray, indices: np.ndarray) -> None:

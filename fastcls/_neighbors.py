@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from ._fitted import live, of_one_fit, publish
 from ._images import takes_images
 from ._rows import Rows
 from ._safetensors import Arrays, Saved, expect
-from ._search import Take
+from ._search import Part, Parts
 from ._search_report import SearchReport
 from ._shown import shown
 from ._validation import (
@@ -56,6 +56,17 @@ def _without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.nd
     out[:, -1] |= ~out.any(axis=1)
     shape = (len(S), S.shape[1] - 1)
     return S[~out].reshape(shape), indices[~out].reshape(shape)
+
+
+def _others(parts: Parts) -> Parts:
+    """The same parts, every query without itself."""
+    while True:
+        try:
+            part, S, indices = next(parts)
+        except StopIteration as end:
+            report: SearchReport = end.value
+            return report
+        yield part, *_without_self(part.start, S, indices)
 
 
 class Neighbors(SaveMixin, BaseEstimator):
@@ -109,46 +120,46 @@ class Neighbors(SaveMixin, BaseEstimator):
             _fitted_params=self._params_of_fit(), **fitted,
         )  # fmt: skip
 
-    def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(S, indices) of the k nearest, or handed to `take`; X=None is leave-one-out, excluding by index."""
+    def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
+        n_queries, parts = self._found(X, k)
+        all_S, all_indices = np.empty((0, 0)), np.empty((0, 0), dtype=np.int64)
+        for part, S, indices in parts:
+            if not len(all_S):
+                shape = (n_queries, S.shape[1])
+                all_S, all_indices = np.empty(shape), np.empty(shape, dtype=np.int64)
+            all_S[part], all_indices[part] = S, indices
+        return all_S, all_indices
+
+    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Part]]:
+        """How many queries there are, and the neighbours of one block of them after the other."""
         check_is_fitted(self, "n_samples_fit_")
         self._check_bytes()
         k = self.n_neighbors if k is None else k
-        checked = None
+        queries = None
         if X is not None:
             checked = check_rows(X, "X", estimator=self)
             check_magnitude(checked.rows, "X", self.effective_metric_)
+            queries = Rows.of(checked)
         hidden = None if self._row_weights is None or self._row_weights.all() else self._row_weights == 0
         n_visible = self.n_samples_fit_ - (0 if hidden is None else int(hidden.sum()))
         k = check_n_neighbors(k, n_visible - (X is None), excluded=X is None)
-        S, indices, report = self._search(None if checked is None else Rows.of(checked), k, hidden, take)
-        _last_reports.by_estimator[live(self)] = report
-        return S, indices
+        return self.n_samples_fit_ if queries is None else queries.n_rows, self._search(queries, k, hidden)
 
-    def _search(
-        self, queries: Rows | None, k: int, hidden: np.ndarray | None, take: Take | None
-    ) -> tuple[np.ndarray, np.ndarray, SearchReport]:
+    def _search(self, queries: Rows | None, k: int, hidden: np.ndarray | None) -> Iterator[Part]:
         """The search without the hidden rows; where no queries are given, of the rows, each without itself."""
-        n_rows = self._rows.n_rows
-        query_groups = row_groups = np.arange(n_rows, dtype=np.int64) if queries is None else None
-        # a row has one group: where some are hidden, that says so; then k + 1 are found, and the row itself is left out
-        left_out = hidden is not None and queries is None
+        n_queries = self._rows.n_rows if queries is None else queries.n_rows
+        query_groups = row_groups = np.arange(n_queries, dtype=np.int64) if queries is None else None
+        # A row has one group, which is needed to hide some: then k + 1 neighbours are found, and the row itself is dropped.
+        drops_self = hidden is not None and queries is None
         if hidden is not None:
-            query_groups = np.ones(n_rows if queries is None else queries.n_rows, dtype=np.int64)
-            row_groups = hidden.astype(np.int64)
-
-        def take_others(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
-            assert take is not None
-            take(part, n_queries, *_without_self(part.start, S, indices))
-
-        S, indices, report = _search.search(
-            self._rows, queries, k + left_out, self.effective_metric_, n_threads=_threads.effective(self.n_jobs),
+            query_groups, row_groups = np.ones(n_queries, dtype=np.int64), hidden.astype(np.int64)
+        parts = _search.search_parts(
+            self._rows, queries, k + drops_self, self.effective_metric_, n_threads=_threads.effective(self.n_jobs),
             algorithm=check_algorithm(self.algorithm, warn=False), query_groups=query_groups, row_groups=row_groups,
-            take=take_others if left_out and take is not None else take,
         )  # fmt: skip
-        if left_out and take is None:
-            S, indices = _without_self(0, S, indices)
-        return S, indices, report
+        report = yield from _others(parts) if drops_self else parts
+        _last_reports.by_estimator[live(self)] = report
 
     @of_one_fit
     @takes_images

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from ._validation import check_found
 from .metrics import METRICS
 
 Progress = Callable[[int, int], None]
-Take = Callable[[slice, int, np.ndarray, np.ndarray], None]
+Part = tuple[slice, np.ndarray, np.ndarray]  # of the queries; S and indices of their neighbours
+Parts = Generator[Part, None, SearchReport]
 
 _TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
 _QUERIES_WORTH_LEARNING = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
@@ -114,9 +115,53 @@ def search(
     query_groups: np.ndarray | None = None,
     row_groups: np.ndarray | None = None,
     progress: Progress | None = None,
-    take: Take | None = None,
 ) -> tuple[np.ndarray, np.ndarray, SearchReport]:
     """The k nearest training rows of every query, by the order (S, training index). Input is trusted.
+
+    Parameters
+    ----------
+    rows, queries, k, metric_name, n_threads, algorithm, query_groups, row_groups, progress
+        As of `search_parts`.
+
+    Returns
+    -------
+    S : ndarray of shape (n_queries, k), float64
+    indices : ndarray of shape (n_queries, k), int64
+    report : SearchReport
+    """
+    n_queries = (rows if queries is None else queries).n_rows
+    S, indices = np.empty((n_queries, k)), np.empty((n_queries, k), dtype=np.int64)
+    parts = search_parts(
+        rows, queries, k, metric_name, n_threads=n_threads, algorithm=algorithm, query_groups=query_groups,
+        row_groups=row_groups, progress=progress, out=(S, indices),
+    )  # fmt: skip
+    return S, indices, finished(parts)
+
+
+def finished(parts: Parts) -> SearchReport:
+    """The report of a search, once all its parts have come."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            report: SearchReport = end.value
+            return report
+
+
+def search_parts(
+    rows: Rows,
+    queries: Rows | None,
+    k: int,
+    metric_name: str,
+    *,
+    n_threads: int,
+    algorithm: str = "auto",
+    query_groups: np.ndarray | None = None,
+    row_groups: np.ndarray | None = None,
+    progress: Progress | None = None,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Parts:
+    """The same search, one block of queries after the other: ``for part, S, indices in search_parts(...)``.
 
     Parameters
     ----------
@@ -129,16 +174,22 @@ def search(
     query_groups, row_groups : ndarray of shape (n_queries,), (n_rows,), int64, optional
         A query never sees a row of its own group.
     progress : callable, optional
-        ``progress(pairs_done, pairs_total)`` after every piece.
-    take : callable, optional
-        ``take(part, n_queries, S, indices)`` of one part of the queries after the other, whose neighbours then need not be
-        kept: both arrays are used again for the next part, and none are returned.
+        ``progress(pairs_done, pairs_total)`` after every chunk of work.
+    out : tuple of ndarray, optional
+        S and indices of all queries; then each chunk of queries is one part.
+
+    Yields
+    ------
+    part : slice
+        Of the queries.
+    S : ndarray of shape (n_queries_of_part, k), float64
+    indices : ndarray of that shape, int64
+        Without `out`, both arrays are used again for the next part.
 
     Returns
     -------
-    S : ndarray of shape (n_queries, k), float64
-    indices : ndarray of shape (n_queries, k), int64
-    report : SearchReport
+    SearchReport
+        The generator's value: ``report = yield from search_parts(...)``.
     """
     started = time.perf_counter()
     of_queries = rows if queries is None else queries
@@ -150,8 +201,9 @@ def search(
         return _brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
 
     runs = [filtered or brute_force()]
-    step = n_queries if take is None else _step(runs[0], k, n_threads)
-    S, indices = np.empty((min(step, n_queries), k)), np.empty((min(step, n_queries), k), dtype=np.int64)
+    step = n_queries if out is not None else _step(runs[0], k, n_threads)
+    size = min(step, n_queries)
+    S, indices = out or (np.empty((size, k)), np.empty((size, k), dtype=np.int64))
     total, done = n_queries * rows.n_rows, 0
 
     def advance(pairs: int) -> None:
@@ -164,7 +216,7 @@ def search(
         for first in range(0, len(chunk), step):
             Q = chunk[first : first + step]
             part = slice(start + first, start + first + len(Q))
-            room = part if take is None else slice(0, len(Q))
+            room = slice(0, len(Q)) if out is None else part
             of_part = _NO_GROUPS if query_groups is None else query_groups[part]
             of_rows = _NO_GROUPS if row_groups is None else row_groups
             n_done = runs[-1].run(Q, (of_part, of_rows), advance, S[room], indices[room])
@@ -172,13 +224,12 @@ def search(
                 runs.append(brute_force())
                 runs[-1].run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
             check_found(S[room], k)
-            if take is not None:
-                take(part, n_queries, S[room], indices[room])
+            yield part, S[room], indices[room]
     why = _why_brute(rows, metric_name) if algorithm != "brute" and filtered is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *_threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [run.report() for run in runs]
-    report = SearchReport(
+    return SearchReport(
         path=" then ".join(part.path for part in parts),
         kernel=parts[-1].kernel,
         metric=metric_name,
@@ -201,7 +252,6 @@ def search(
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=tuple(notes),
     )
-    return (S, indices, report) if take is None else (S[:0], indices[:0], report)
 
 
 def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:

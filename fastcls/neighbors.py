@@ -281,13 +281,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
         self._check_vote_options()
         check_is_fitted(self, "n_samples_fit_")
         n_classes, metric, n_threads = len(self.classes_), self.effective_metric_, _threads.effective(self.n_jobs)
-        winners, tied, totals = np.empty(0, np.int64), np.empty(0, bool), np.empty((0, n_classes))
-
-        def take(part: slice, n_queries: int, S: np.ndarray, indices: np.ndarray) -> None:
-            nonlocal winners, tied, totals
-            if part.start == 0:
-                winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
-                totals = np.empty((n_queries if with_totals else 0, n_classes))
+        n_queries, parts = self._found(X, None)
+        winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
+        totals = np.empty((n_queries if with_totals else 0, n_classes))
+        for part, S, indices in parts:
             weights = None
             if self.weights != "uniform":
                 weights = weights_of(METRICS[metric].finish(S), self.weights, self.temperature, metric)
@@ -301,8 +298,6 @@ class KNeighborsClassifier(Classifier, Neighbors):
             winners[part], tied[part] = won[:, 0], were_tied[:, 0]
             if with_totals:
                 totals[part] = of_classes
-
-        self._find(X, None, take)
         return winners, tied, totals
 
     @of_one_fit

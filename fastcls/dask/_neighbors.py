@@ -16,7 +16,7 @@ from .. import neighbors
 from .._fitted import live, publish
 from .._neighbors import _last_reports, _without_self
 from .._row_weights import check_labelled_rows, counted_rows
-from .._search import Take
+from .._search import Part
 from .._validation import (
     check_algorithm,
     check_magnitude,
@@ -128,48 +128,37 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
             live(self)._crew = crew
         return crew
 
-    def _find(self, X: Any, k: int | None, take: Take | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """(S, indices) of the k nearest, or handed to `take`, block by block of the queries."""
+    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Part]]:
         check_is_fitted(self, "n_samples_fit_")
-        begun = time.perf_counter()
         check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
         n_hidden = 0 if self._hidden is None else int(self._hidden.sum())
         k = check_n_neighbors(
             self.n_neighbors if k is None else k, self.n_samples_fit_ - n_hidden - (X is None), excluded=X is None
         )
         crew = self._crew_now()
-        left_out = X is None and self._hidden is not None  # a row has one group: one more is found, and itself left out
-        blocks = self._own_blocks(crew, k + left_out) if X is None else self._blocks(crew, X, k)
+        drops_self = X is None and self._hidden is not None  # as in _neighbors.py
+        blocks = self._own_blocks(crew, k + drops_self) if X is None else self._blocks(crew, X, k)
         n_queries = next(blocks)
-        n_kept = n_queries if take is None else 0
-        S, indices = np.empty((n_kept, k)), np.empty((n_kept, k), dtype=np.int64)
-        reports: list[Any] = []
-        done = 0
+        return n_queries, self._parts(blocks, n_queries, drops_self)
 
-        def finish(part: slice, under_way: Round) -> None:
-            nonlocal done
-            ((found_S, found, told),) = under_way.results()
-            if left_out:
-                found_S, found = _without_self(part.start, found_S, found)
+    def _parts(self, blocks: Iterator[Any], n_queries: int, drops_self: bool) -> Iterator[Part]:
+        """Neighbours of one block of queries after the other, while the next ones are searched for."""
+        begun, done = time.perf_counter(), 0
+        reports: list[Any] = []
+        waiting: deque[tuple[slice, Round]] = deque(itertools.islice(blocks, _BLOCKS_AT_ONCE))
+        while waiting:
+            part, under_way = waiting.popleft()
+            ((S, indices, told),) = under_way.results()
+            waiting.extend(itertools.islice(blocks, 1))
+            if drops_self:
+                S, indices = _without_self(part.start, S, indices)
             reports.extend(told)
-            if take is None:
-                S[part], indices[part] = found_S, found
-            else:
-                take(part, n_queries, np.require(found_S, requirements=("C", "W")), np.ascontiguousarray(found))
+            yield part, np.require(S, requirements=("C", "W")), np.ascontiguousarray(indices)
             done += part.stop - part.start
             if self.verbose:
                 _print_bar(done, n_queries, time.perf_counter() - begun)
-
-        waiting: deque[tuple[slice, Round]] = deque()
-        for part, under_way in blocks:
-            waiting.append((part, under_way))
-            if len(waiting) == _BLOCKS_AT_ONCE:
-                finish(*waiting.popleft())
-        for left in waiting:
-            finish(*left)
         pairs = n_queries * self.n_samples_fit_
         _last_reports.by_estimator[live(self)] = one_report(tuple(reports), time.perf_counter() - begun, pairs, n_queries)
-        return S, indices
 
     def _blocks(self, crew: Crew, X: Any, k: int) -> Iterator[Any]:
         """How many queries there are; then the searches of one block after the other, each begun when it is asked for."""
