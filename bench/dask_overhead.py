@@ -19,8 +19,9 @@ import numpy as np
 
 import fastcls
 import fastcls.dask
-from fastcls import _threads, simd
-from fastcls._files import write_text
+from fastcls import simd
+from fastcls._runtime import threads
+from fastcls._storage.atomic import write_text
 
 from . import data
 from .measure import machine
@@ -85,7 +86,7 @@ def run(arguments: list[str] | None = None) -> dict:
     train, queries = data.rows(asked.data)
     assert queries is not None, f"{asked.data} has no queries of its own"
     X, Q = mapped(train[: asked.rows], f"dask-{asked.data}"), np.ascontiguousarray(queries[: asked.queries])
-    n_threads = _threads.effective(None)
+    n_threads = threads.effective(None)
     clients = clusters(asked.workers, n_threads)
     try:
         seconds = measure(X, Q, asked.k, asked.metric, clients, n_threads, asked.rounds)

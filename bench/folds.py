@@ -21,8 +21,9 @@ import sklearn
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.neighbors import KNeighborsClassifier as TheirClassifier
 
-from fastcls import KNeighborsClassifierCV, NearestNeighbors, _threads, datasets, simd
-from fastcls._files import write_text
+from fastcls import KNeighborsClassifierCV, NearestNeighbors, datasets, simd
+from fastcls._runtime import threads
+from fastcls._storage.atomic import write_text
 
 from .measure import machine
 
@@ -43,7 +44,7 @@ def ours(X, y, metric: str, cv) -> KNeighborsClassifierCV:
 
 
 def their_grid(X, y, metric: str) -> GridSearchCV:
-    model = TheirClassifier(algorithm="brute", metric=THEIR_METRICS[metric], n_jobs=_threads.effective(None))
+    model = TheirClassifier(algorithm="brute", metric=THEIR_METRICS[metric], n_jobs=threads.effective(None))
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     return GridSearchCV(model, {"n_neighbors": list(KS)}, cv=folds).fit(X, y)
 
@@ -89,7 +90,7 @@ def main() -> None:
     data = datasets.load(asked.folder)
     here = {
         "date": datetime.date.today().isoformat(), "machine": machine(), "isa": simd.active(),
-        "threads": _threads.effective(None), "scikit-learn": sklearn.__version__, "rows": list(data.X.shape), "ks": KS,
+        "threads": threads.effective(None), "scikit-learn": sklearn.__version__, "rows": list(data.X.shape), "ks": KS,
     }  # fmt: skip
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for metric in asked.metrics.split(","):

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from fastcls import LinearProblem, datasets, optim, simd
-from fastcls._files import write_text
-from fastcls.linear import center_and_scale
+from fastcls._gradient.scaling import center_and_scale
+from fastcls._storage.atomic import write_text
 
 from .measure import machine
 

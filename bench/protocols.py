@@ -17,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fastcls import _threads, simd
-from fastcls._files import write_text
+from fastcls import simd
+from fastcls._runtime import threads
+from fastcls._storage.atomic import write_text
 from fastcls.protocols import knn_eval
 
 from .measure import machine
@@ -52,7 +53,7 @@ def main() -> None:
     test, train = order[: asked.queries], order[asked.queries :]
     wide = X.astype(np.float32)
     wide /= np.linalg.norm(wide, axis=1, keepdims=True)
-    n_threads = _threads.effective(None)
+    n_threads = threads.effective(None)
     with tempfile.TemporaryDirectory() as folder:
         for name, rows in (("X", wide[train]), ("Q", wide[test]), ("y", y[train]), ("truth", y[test])):
             np.save(Path(folder, f"{name}.npy"), rows)

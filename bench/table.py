@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from fastcls._files import write_text
+from fastcls._storage.atomic import write_text
 
 from .child import DISTURBED
 from .data import NotHereError

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
+from fastcls._gradient.problem import LinearProblem
 from fastcls.datasets import load_digits
-from fastcls.model_selection import cross_validate_k
-from fastcls.problem import LinearProblem
+from fastcls.model_selection._cross_validate import cross_validate_k
 
 #: the lecture's table: scores of three images (rows) for CIFAR-10's classes, and their true classes
 SCORES = [

@@ -1,32 +1,35 @@
 """fastcls: exact k-nearest-neighbour and linear image classifiers that work on the bytes you have.
 
-Two families live here. *Neighbours* (``neighbors.py``): the answer of brute force, to the last bit, in the order
-(distance, training index), whatever made it fast. *Linear classifiers* (``linear.py``): scores ``W x + b``, a loss of the
-scores, a penalty of ``W``, minimised by minibatch gradient descent whose compiled gradient is checked against the
-numerical one.
+Two families of classifiers. *Neighbours* (``neighbors/``): the answer of brute force, to the last bit, in the order
+(distance, training index), whatever made it fast. *Linear classifiers* (``linear/``): scores ``W x + b``, a loss of the
+scores, a penalty of ``W``, minimised by minibatch gradient descent whose compiled gradient is checked against the numerical
+one.
 
-What the answers *are* is written in plain NumPy in ``reference.py``; what computes them is compiled, in ``_kernels.pyx``,
-``_linear.pyx`` and ``_simd/``. Between them ``_search.py`` plans a search and ``problem.py`` states the function being
-minimised. Everything else brings data in (``datasets/``), keeps models (``persistence.py``), spreads the work (``dask/``) or
-shows it (``display/``, ``cli/``).
+Two engines do the work, ``_search/`` and ``_gradient/``. What their answers *are* is written in plain NumPy in
+``reference/``; what computes them is compiled, in ``_kernels.pyx``, ``_loops/`` and ``_simd/``. Everything else brings data
+in (``datasets/``), chooses settings (``model_selection/``, ``protocols/``), keeps models (``persistence.py``), spreads the
+work (``dask/``) or shows it (``display/``, ``cli/``).
 
 ::
 
-    datasets.load ──> X, y ──> KNeighborsClassifier ──> _search ──> _kernels.search_* ──> _simd tiles, _topk heaps
-                         └───> SoftmaxClassifier ──> LinearProblem ──> _linear.loss_gradient ──> _losses
+    datasets.load ──> X, y ──> KNeighborsClassifier ──> _search.plan ──> _kernels.search_* ──> _simd tiles, _loops heaps
+                         └───> SoftmaxClassifier ──> _gradient.problem ──> _gradient.loops ──> _gradient.losses
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
-ARCHITECTURE.md tells the way of one search and one gradient, and where to add a metric, a loss or a layout.
+ARCHITECTURE.md follows one search and one gradient through the packages and says where to add a metric, a loss or a layout.
+The other files here: ``gradcheck.py``, ``onnx.py`` (export), ``simd.py`` (instruction sets), the registries ``metrics.py``,
+``losses.py`` and ``penalties.py``, ``_config.py`` (`show_config`), ``_version.py``, ``__main__.py`` (``python -m fastcls``),
+and the packages ``_runtime/`` (threads, memory), ``_storage/`` (files), ``_scoring/`` (votes, accuracy, tables),
+``_sampling/`` (held-out rows), ``_validation/`` (checks of input), ``optim/`` (solvers) and ``demo/``.
 """
 
+import ast as _ast
 import os as _os
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path as _Path
 
-from . import _openmp
-
-__version__ = "0.1.0"
+from ._version import __version__  # noqa: F401
 
 if _find_spec("fastcls._kernels") is None:
     raise ImportError(
@@ -34,94 +37,32 @@ if _find_spec("fastcls._kernels") is None:
         "run Python from another folder"
     )
 
-_openmp.load()
+_import_module("fastcls._runtime.openmp").load()
 if _os.environ.get("FASTCLS_ISA"):
     _import_module("fastcls.simd")  # takes it, or refuses a name that cannot be used
 
-if TYPE_CHECKING:
-    from . import (
-        dask,
-        datasets,
-        demo,
-        display,
-        gradcheck,
-        losses,
-        metrics,
-        model_selection,
-        onnx,
-        optim,
-        penalties,
-        protocols,
-        reference,
-        simd,
-    )
-    from ._config import show_config
-    from .class_mean import NearestClassMean
-    from .linear import MulticlassSVM, SoftmaxClassifier
-    from .linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
-    from .model_selection import evaluate_k
-    from .neighbors import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
-    from .neighbors_cv import KNeighborsClassifierCV
-    from .persistence import load
-    from .problem import LinearProblem
 
-__all__ = [
-    "KNeighborsClassifier",
-    "KNeighborsClassifierCV",
-    "LinearProblem",
-    "MulticlassSVM",
-    "MulticlassSVMCV",
-    "NearestClassMean",
-    "NearestNeighbors",
-    "SoftmaxClassifier",
-    "SoftmaxClassifierCV",
-    "__version__",
-    "dask",
-    "datasets",
-    "demo",
-    "display",
-    "evaluate_k",
-    "gradcheck",
-    "knn",
-    "load",
-    "losses",
-    "metrics",
-    "model_selection",
-    "onnx",
-    "optim",
-    "pairwise_distances",
-    "penalties",
-    "protocols",
-    "reference",
-    "show_config",
-    "simd",
-]
+def _public_names() -> dict[str, str]:
+    """Public name -> the module that has it, or that it is, as ``__init__.pyi`` lists them."""
+    stub = _Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
+    return {
+        name.name: node.module or name.name
+        for node in _ast.parse(stub).body if isinstance(node, _ast.ImportFrom)
+        for name in node.names
+    }  # fmt: skip
 
-# Loaded when first asked for: scikit-learn and SciPy take a second, in which `fastcls --help` is done, and in which a
-# command must already answer Ctrl-C in one line.
-_FROM = {
-    "KNeighborsClassifier": "neighbors",
-    "KNeighborsClassifierCV": "neighbors_cv",
-    "LinearProblem": "problem",
-    "MulticlassSVM": "linear",
-    "MulticlassSVMCV": "linear_cv",
-    "NearestClassMean": "class_mean",
-    "NearestNeighbors": "neighbors",
-    "SoftmaxClassifier": "linear",
-    "SoftmaxClassifierCV": "linear_cv",
-    "evaluate_k": "model_selection",
-    "knn": "neighbors",
-    "load": "persistence",
-    "pairwise_distances": "neighbors",
-    "show_config": "_config",
-}
+
+# Imported on first use: scikit-learn and SciPy take a second, in which `fastcls --help` is done, and in which a command must
+# already answer Ctrl-C in one line.
+_MODULES = _public_names()
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
+    if name not in _MODULES:
         raise AttributeError(f"module 'fastcls' has no attribute {name!r}")
-    module = _import_module(f"fastcls.{_FROM.get(name, name)}")
-    found = getattr(module, name) if name in _FROM else module
+    module = _import_module(f"fastcls.{_MODULES[name]}")
+    found = module if _MODULES[name] == name else getattr(module, name)
     globals()[name] = found
     return found
 

@@ -8,7 +8,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_info
 
-from . import _kernels, _threads, simd
+from fastcls._runtime import threads
+from fastcls._version import __version__
+
+from . import _kernels, simd
 
 
 def config() -> dict[str, Any]:
@@ -16,8 +19,8 @@ def config() -> dict[str, Any]:
     packages = ("fastcls", "numpy", "scipy", "scikit-learn", "safetensors")
     return {
         "openmp": _kernels.HAS_OPENMP,
-        "threads": _threads.effective(None),
-        "thread_notes": list(_threads.notes()),
+        "threads": threads.effective(None),
+        "thread_notes": list(threads.notes()),
         "isa": simd.active(),
         "isas_available": simd.available(),
         "isas_built": simd.built(),
@@ -44,9 +47,7 @@ def _version(name: str) -> str:
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
-        import fastcls
-
-        return fastcls.__version__ if name == "fastcls" else "not installed"
+        return __version__ if name == "fastcls" else "not installed"
 
 
 def show_config() -> None:

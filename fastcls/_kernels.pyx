@@ -13,14 +13,14 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
-from fastcls._direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
-from fastcls._matrix cimport EIGHT_ROWS, Matrix, matrix_eight_block, matrix_panels_block
-from fastcls._narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, search_narrow_block, widen_fn
-from fastcls._panels cimport Heaps, PanelScratch, PanelSearch, lay_out, search_panels_block
-from fastcls._shapes cimport check_search
+from fastcls._loops.direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
+from fastcls._loops.matrix cimport EIGHT_ROWS, Matrix, matrix_eight_block, matrix_panels_block
+from fastcls._loops.narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, search_narrow_block, widen_fn
+from fastcls._loops.panels cimport Heaps, PanelScratch, PanelSearch, lay_out, search_panels_block
+from fastcls._loops.shapes cimport check_search
 from fastcls._simd.isas cimport Panel, pair_fn, search_kernels
-from fastcls._topk cimport offer, sort_heap
-from fastcls._votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, are_classes, vote_counted, vote_weighted
+from fastcls._loops.topk cimport offer, sort_heap
+from fastcls._loops.votes cimport COUNTED_CLASSES, COUNTED_NEIGHBORS, are_classes, vote_counted, vote_weighted
 
 cdef extern from "contract.h" nogil:
     enum:

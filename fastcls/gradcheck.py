@@ -17,9 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import CheckedRows, InputError, check_number, check_random_state, one_of, refuse_masked
-from ._validation_linear import check_weights
-from .problem import LinearProblem
+from fastcls._gradient.problem import LinearProblem
+from fastcls._validation.base import check_number, check_random_state, one_of, refuse_masked
+from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_weights
+from fastcls._validation.rows import CheckedRows
 
 # A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss
 # bends (as step^2) and a hinge meets more kinks.

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from ._validation import InputError, check_number, one_of
-from ._validation_linear import check_scores, check_switch
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_scores, check_switch
 
 LossesAndSlopes = tuple[np.ndarray, np.ndarray]
 

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+
+from fastcls._validation.base import listed, one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.rows import check_finite
 
 from . import reference
 
@@ -161,3 +165,53 @@ def label(name: str) -> str:
 
 
 ALIASES: dict[str, str] = {alias: metric.name for metric in METRICS.values() for alias in metric.aliases}
+
+
+_BLOCK_BYTES = 1 << 22  # of rows looked at at once
+_METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls; leave it out"
+
+
+def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
+    """The registered name of a metric; `minkowski` with p 1 or 2 is l1 or l2."""
+    if metric_params:
+        raise InputError(_METRIC_PARAMS.format(metric_params))
+    if isinstance(metric, str) and metric == "minkowski":
+        if not isinstance(p, (int, float, np.integer, np.floating)) or p not in (1, 2):
+            raise InputError(f"p={p!r}: of the Minkowski metrics fastcls has p=1 (l1) and p=2 (l2)")
+        return "l1" if p == 1 else "l2"
+    known = ALIASES.get(metric, metric) if isinstance(metric, str) else metric
+    found = one_of("metric", known, [*METRICS, *ALIASES, "minkowski"])
+    if p not in (None, 2) and (found, p) != ("l1", 1):  # scikit-learn's default is minkowski, and p=1 there another metric
+        raise InputError(f"p={p!r} with metric={metric!r}: p is of metric='minkowski' alone; for p=1 give metric='l1'")
+    return found
+
+
+def check_metrics(metrics: Any) -> tuple[str, ...]:
+    """Registered names of one metric or several, each once."""
+    names = tuple(dict.fromkeys(check_metric(metric) for metric in listed(metrics)))
+    if not names:
+        raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
+    return names
+
+
+def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 0) -> None:
+    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm is lost."""
+    if rows.dtype == np.float64:
+        check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]), first)
+        if METRICS[metric_name].needs_norms:
+            _check_norms(rows, name, metric_name, first)
+
+
+_LEAST_FOR_NORM = 1e-154  # smaller values have squares below float64's normal numbers
+def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> None:
+    """Refuse rows, not of zeros, whose squares underflow: they would be taken for rows of zeros, without a direction."""
+    step = max(1, _BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        largest = np.maximum(block.max(axis=1), -block.min(axis=1))
+        small = (largest > 0) & (largest < _LEAST_FOR_NORM)
+        if small.any():
+            row = int(small.argmax())
+            raise InputError(f"{name} has no value above {largest[row]:.3g} in row {first + start + row}, and its "
+                             f"square underflows, so that metric={metric_name!r} would take it for a row of zeros: scale "
+                             "the data up first")

@@ -20,12 +20,13 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from . import __version__
-from ._files import replacing
-from ._fitted import frozen
-from ._validation import InputError, one_of
-from .linear import MulticlassSVM, SoftmaxClassifier
-from .persistence import _plain
+from fastcls._runtime.fitted_state import frozen
+from fastcls._storage.atomic import replacing
+from fastcls._storage.header import plain
+from fastcls._validation.base import one_of
+from fastcls._validation.errors import InputError
+from fastcls._version import __version__
+from fastcls.linear import MulticlassSVM, SoftmaxClassifier
 
 __all__ = ["export", "to_onnx"]
 
@@ -175,5 +176,5 @@ def _properties(model: Any, metadata: Any) -> dict[str, str]:
     taken = sorted(set(metadata) & set(known), key=str)
     if taken:
         raise InputError(f"metadata has the key {taken[0]!r}, which the file has for itself; call it by another name")
-    values = known | _plain(metadata, "metadata")
+    values = known | plain(metadata, "metadata")
     return {key: json.dumps(value, allow_nan=False) for key, value in values.items()}

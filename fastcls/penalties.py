@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,14 @@ PENALTIES: dict[str, Penalty] = {
         ),
     )
 }
+
+
+def check_penalty(name: Any, max_norm: Any) -> str | None:
+    """The name of a penalty, or None; and whether a largest norm came with the one that needs it."""
+    if name is not None:
+        one_of("penalty", name, PENALTIES, also=", or None")
+    if max_norm is not None:
+        check_number("max_norm", max_norm, minimum=0, strict=True)
+    elif name == "max_norm":
+        raise InputError("penalty='max_norm' needs the largest norm of a class's weights: give max_norm=3.0, for example")
+    return name

@@ -6,9 +6,12 @@
 from __future__ import annotations
 
 import os
+from typing import Any
+
+from fastcls._validation.base import one_of
+from fastcls._validation.errors import InputError
 
 from ._simd import isas
-from ._validation import check_isa
 
 __all__ = ["active", "available", "built", "use"]
 
@@ -44,8 +47,17 @@ def use(name: str) -> None:
     _use("isa", name)
 
 
+def _checked(name: str, isa: Any, available: list[str], built: list[str]) -> str:
+    """The name of an instruction set that can run here; `auto` means the best of them."""
+    if isinstance(isa, str) and isa in built and isa not in available:
+        good = ", ".join([*available, "auto"])
+        raise InputError(f"{name}={isa!r} was built, but this processor cannot run it; choose one of: {good}")
+    one_of(name, isa, [*available, "auto"])
+    return available[-1] if isa == "auto" else isa
+
+
 def _use(what: str, name: str) -> None:
-    isas.use(built().index(check_isa(what, name, available(), built())))
+    isas.use(built().index(_checked(what, name, available(), built())))
 
 
 if os.environ.get("FASTCLS_ISA"):

@@ -16,8 +16,8 @@ Image = pytest.importorskip("PIL.Image", reason="the command line needs the extr
 from typer.testing import CliRunner  # noqa: E402
 
 import fastcls  # noqa: E402
-from fastcls.cli import _report  # noqa: E402
 from fastcls.cli._app import app  # noqa: E402
+from fastcls.cli.report import _page  # noqa: E402
 
 QUICK = ["--limit", "200", "--ks", "1,3", "--models", "knn"]
 
@@ -31,7 +31,7 @@ def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     page = '<meta name="generator" content="fastcls">'
-    monkeypatch.setattr(_report, "write_report", lambda outcome, path: path.write_text(page))
+    monkeypatch.setattr(_page, "write_report", lambda outcome, path: path.write_text(page))
     return tmp_path
 
 

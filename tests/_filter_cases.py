@@ -2,8 +2,12 @@
 
 import numpy as np
 
-from fastcls import _cascade, _codes, _coordinates, _group_sums, _search, _threads, metrics
-from fastcls._rows import Rows
+from fastcls import metrics
+from fastcls._runtime import threads
+from fastcls._search import plan
+from fastcls._search.filter import codes, levels_l1, levels_l2
+from fastcls._search.filter import filter as filtering
+from fastcls._search.rows import Rows
 
 METRICS = [name for name, metric in metrics.METRICS.items() if name != "sqeuclidean"]  # whose S is that of l2
 N_ROWS = 2100
@@ -144,27 +148,27 @@ def chunks_of(X, cuts=CUTS):
 
 def every_level(rows, metric):
     """All levels that these rows can have, also those that are learned only of wider ones, coarse to fine."""
-    with _threads.one_blas_thread():
+    with threads.one_blas_thread():
         if metric == "l1":
-            return _group_sums.l1_levels(rows)
+            return levels_l1.l1_levels(rows)
         unit, d, is_float = metric == "cosine", rows.shape[1], rows.dtype.kind == "f"
         counts = [n for n in ((31,) if is_float else (31, 63)) if n <= min(d // 2, len(rows))]
-        found = _coordinates._projections(rows, _codes.sample_of(rows), counts, unit) if counts else []
+        found = levels_l2._projections(rows, codes.sample_of(rows), counts, unit) if counts else []
         if is_float:
-            return found + _coordinates._features(rows, _codes.sample_of(rows), unit)
+            return found + levels_l2._features(rows, codes.sample_of(rows), unit)
         return found + [level.finer() for level in found[-1:]]
 
 
 def with_levels(chunks, metric, levels):
     """Rows that are filtered by these levels."""
     rows = Rows(list(chunks))
-    rows.filters[metric] = _cascade.Filter(metrics.METRICS[metric], list(levels))
+    rows.filters[metric] = filtering.Filter(metrics.METRICS[metric], list(levels))
     return rows
 
 
 def search(rows, Q, k, metric, algorithm, n_threads=1, **groups):
     queries = None if Q is None else Rows([Q])
-    return _search.search(rows, queries, k, metric, n_threads=n_threads, algorithm=algorithm, **groups)
+    return plan.search(rows, queries, k, metric, n_threads=n_threads, algorithm=algorithm, **groups)
 
 
 def assert_same_as_brute(rows, Q, ks, metric, wanted=None, n_threads=1, **groups):

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 import fastcls
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 ROWS, FEATURES = 4000, 512  # 2 MB: a save takes some ms, most of them on the way to the disk
 

@@ -5,8 +5,9 @@ import pytest
 import safetensors.numpy
 
 import fastcls
-from fastcls import _safetensors, persistence
-from fastcls._validation import InputError
+from fastcls import persistence
+from fastcls._storage import safetensors as files
+from fastcls._validation.errors import InputError
 
 
 def rows(dtype="uint8", n=40, d=6, seed=0):
@@ -37,12 +38,12 @@ def saved(tmp_path, name="KNeighborsClassifier", **options):
 
 def rewritten(path, header=None, arrays=None):
     """The file again with parts of its header or arrays replaced (None removes one), as if it had been written so."""
-    old_header = _safetensors.read_header(path, "a model")
+    old_header = files.read_header(path, "a model")
     old = dict(safetensors.numpy.load_file(path))
     new_header = {key: text for key, text in {**old_header, **(header or {})}.items()
                   if text is not None and key not in ("digests", "checksum")}  # fmt: skip
     new = {key: array for key, array in {**old, **(arrays or {})}.items() if array is not None}
-    _safetensors.write(path, new, new_header)
+    files.write(path, new, new_header)
     return path
 
 

@@ -19,8 +19,9 @@ import numpy as np
 
 import fastcls
 import fastcls.onnx
-from fastcls import _safetensors, persistence
-from fastcls._validation import InputError
+from fastcls import persistence
+from fastcls._storage import safetensors
+from fastcls._validation.errors import InputError
 from fastcls.optim import DivergenceError
 
 ALLOWED = (InputError, OSError, MemoryError)
@@ -31,7 +32,7 @@ _NUMBERS = (
 )  # fmt: skip
 _OTHERS = (None, True, False, "", "a", "l1", "cosine", "brute", "filter", "<U1", "<U16384", "|O", "x" * 300, "\ud800", "\0",
            [], [0], [[]], {}, {"a": 1}, [None] * 5)  # fmt: skip
-_DTYPES = tuple(np.dtype(name) for name in _safetensors._DTYPES.values())
+_DTYPES = tuple(np.dtype(name) for name in safetensors._DTYPES.values())
 _PARTS = ("params", "classes", "features", "values", "metadata")
 
 
@@ -70,8 +71,8 @@ def valid_files(folder):
             model.fit(X, y) if weights is None else model.fit(X, y, weights)
         path = folder / f"valid-{number}"
         model.save(path)
-        header = _safetensors.read_header(path, "a model")
-        arrays = {key: np.array(array) for key, array in _safetensors.Arrays(path, header).items()}
+        header = safetensors.read_header(path, "a model")
+        arrays = {key: np.array(array) for key, array in safetensors.Arrays(path, header).items()}
         kept = {key: text for key, text in header.items() if key not in ("digests", "checksum")}
         params = {key: value for key, value in json.loads(kept["params"]).items() if key != "n_jobs"}  # has tests of its own
         found.append(({**kept, "params": json.dumps(params)}, arrays))
@@ -174,7 +175,7 @@ def write_mutated(rng, valid, path):
             part = _PARTS[rng.integers(len(_PARTS))]
             header[part] = ["", "[" * 5000, "null", "NaN", header[part][:-1], header["params"]][rng.integers(6)]
             changes.append(f"{part} as text")
-    _safetensors.write(path, arrays, header)
+    safetensors.write(path, arrays, header)
     if rng.random() < 0.1:
         changes.append(_other_description(rng, path))
     return header["class"] + ": " + "; ".join(changes)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 Case = tuple[Callable[[Path], object], str]
 

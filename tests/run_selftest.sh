@@ -6,8 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 CC=${CC:-cc}
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
-block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_bounds.py)
-flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in _bounds.py}")
+block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_search/bounds.py)
+flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in bounds.py}")
 
 "$CC" "${flags[@]}" -O3 tests/kernels_selftest.c -o "$room/plain" -lm &
 "$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels_selftest.c \

@@ -10,9 +10,9 @@ for tool in "$CC" "$QEMU"; do
 done
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
-block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_bounds.py)
+block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_search/bounds.py)
 flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -O3 -ffp-contract=off -static -Ifastcls/_simd
-  "-DBLOCK_BYTES=${block_bytes:?not found in _bounds.py}")
+  "-DBLOCK_BYTES=${block_bytes:?not found in bounds.py}")
 "$CC" "${flags[@]}" tests/kernels_selftest.c -o "$room/selftest" -lm
 "$CC" "${flags[@]}" tests/cascade_selftest.c -o "$room/cascade" -lm
 

@@ -17,9 +17,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import python
 
-from fastcls import KNeighborsClassifier, _memory, datasets
-from fastcls._files import read_small
-from fastcls._validation import InputError
+from fastcls import KNeighborsClassifier, datasets
+from fastcls._runtime import memory
+from fastcls._storage.atomic import read_small
+from fastcls._validation.errors import InputError
 from fastcls.cli._folder import OutputFolder, own_files
 
 MB = 1 << 20
@@ -29,7 +30,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason="no pipes in the file syst
 LOAD = """
 import resource, sys
 from fastcls import datasets
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 (size,) = [int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmSize:")]
 resource.setrlimit(resource.RLIMIT_AS, (size + (160 << 20),) * 2)
 for path in sys.argv[1:]:
@@ -92,7 +93,7 @@ def test_a_packing_that_numpy_does_not_write_is_refused(method, tmp_path):
 
 def test_what_there_is_no_memory_for_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", X=np.zeros((40, MB), np.uint8), y=np.arange(40) % 2)
-    monkeypatch.setattr(_memory, "available", lambda: 100.0 * MB)
+    monkeypatch.setattr(memory, "available", lambda: 100.0 * MB)
     with pytest.raises(InputError, match="does not fit into memory"):
         datasets.load(tmp_path / "a.npz")
 

@@ -13,7 +13,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_search_is_reference, hostile_rows, random_rows
 
-from fastcls import _bounds, _kernels, metrics, reference, simd
+from fastcls import _kernels, metrics, reference, simd
+from fastcls._search import bounds as _bounds
 
 METRICS = list(metrics.METRICS)
 FLOATS = ["float16", "float32", "float64"]

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 import fastcls
-from fastcls import _kernels, _voting, evaluate_k, knn, reference
-from fastcls._validation import InputError
-from fastcls.model_selection import cross_validate_k
+from fastcls import _kernels, evaluate_k, knn, reference
+from fastcls._scoring import votes as _voting
+from fastcls._validation.errors import InputError
+from fastcls.model_selection._cross_validate import cross_validate_k
 from fastcls.protocols import knn_eval
 
 KINDS = [("float16", "l1"), ("float32", "l2"), ("float64", "cosine"), ("float32", "l1"), ("float16", "cosine")]
@@ -100,17 +101,17 @@ def test_growing_with_rows_of_nan_behind_stays_in_bounds(way):
 
 def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatch):
     """One search serves all folds: rows that are spoiled behind the check, as by another thread."""
-    from fastcls import _search
+    from fastcls._search import plan
 
     rng = np.random.default_rng(1)
     y = np.arange(400) % 4
-    search = _search.search
+    search = plan.search
 
     def spoiled(rows, *args, **options):
         rows.chunks[0][:] = np.nan
         return search(rows, *args, **options)
 
-    monkeypatch.setattr(_search, "search", spoiled)
+    monkeypatch.setattr(plan, "search", spoiled)
     for ask in (
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv=4).fit(X, y),
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv="loo").fit(X, y),

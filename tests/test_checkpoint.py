@@ -17,9 +17,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _rows import python
 
 import fastcls
-from fastcls import MulticlassSVM, SoftmaxClassifier, _files, optim
-from fastcls._safetensors import read_header, write
-from fastcls._validation import InputError
+from fastcls import MulticlassSVM, SoftmaxClassifier, optim
+from fastcls._storage import atomic
+from fastcls._storage.safetensors import read_header, write
+from fastcls._validation.errors import InputError
 from fastcls.optim import _checkpoint, _descent, _random
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -233,7 +234,7 @@ def test_a_byte_that_changed_is_noticed(tmp_path):
 
 def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
     """In every piece of them, and by itself: there is neither center nor scale that would follow it."""
-    monkeypatch.setattr(_files, "_PIECE_BYTES", 64)
+    monkeypatch.setattr(atomic, "_PIECE_BYTES", 64)
     X, y = rows()
     plain = {"center": False, "scale": False, "learning_rate": 1e-6}
     model("sgd", tmp_path / "state", **plain).fit(X, y)
@@ -334,7 +335,7 @@ def test_a_state_that_finds_no_room_on_the_disk_is_told_in_one_line(tmp_path):
 import resource, sys
 sys.path[:0] = [sys.argv[1]]
 import test_checkpoint as here
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 resource.setrlimit(resource.RLIMIT_FSIZE, (8000, 8000))
 try:
     here.model("lbfgs", sys.argv[2]).fit(*here.rows())

@@ -13,11 +13,12 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _command import QUICK, Image, cli, fresh, here, listing, python, refused, write_embeddings, write_images
 
 from fastcls import KNeighborsClassifier
-from fastcls.cli import _run, _sections, _table
+from fastcls.cli import _run, _table
 from fastcls.cli._checks import RunOptions, parse_options
 from fastcls.cli._outcome import Outcome
+from fastcls.cli.report import _sections
 from fastcls.losses import LOSSES
-from fastcls.model_selection import cross_validate_k
+from fastcls.model_selection._cross_validate import cross_validate_k
 
 __all__ = ["here"]  # the fixture that every test here is under
 

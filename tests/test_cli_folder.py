@@ -199,7 +199,7 @@ def test_interrupt_in_any_step_leaves_the_old_state(step, here, monkeypatch):
     earlier_result("out")
     before = listing(here)
     if step == "report":  # the models are already in the temporary folder
-        monkeypatch.setattr("fastcls.cli._report.write_report", fail_with(KeyboardInterrupt()))
+        monkeypatch.setattr("fastcls.cli.report._page.write_report", fail_with(KeyboardInterrupt()))
     else:
         monkeypatch.setattr(_run, step, fail_with(KeyboardInterrupt()))
     result = cli("run", "digits", *QUICK, "--out", "out", "--force")

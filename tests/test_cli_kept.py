@@ -13,12 +13,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _command import Image, cli, fail_with, fresh, here, listing, refused, write_embeddings, write_images
 
 from fastcls import load
-from fastcls.cli import _estimate, _judge, _linear, _repeats, _report, _run, _sections
+from fastcls.cli import _estimate, _judge, _linear, _repeats, _run
 from fastcls.cli._checks import MODELS
+from fastcls.cli.report import _page, _sections
 
 __all__ = ["here"]  # the fixture that every test here is under
 
-WRITE = _report.write_report  # the real one: the fixture replaces it
+WRITE = _page.write_report  # the real one: the fixture replaces it
 
 
 @pytest.fixture
@@ -33,13 +34,13 @@ def quick(monkeypatch):
 @pytest.fixture
 def drawn(monkeypatch):
     """The report is written in full, its drawings are words."""
-    monkeypatch.setattr(_report, "write_report", WRITE)
+    monkeypatch.setattr(_page, "write_report", WRITE)
     for module in ("_sections", "_lecture"):
         monkeypatch.setattr(f"fastcls.cli.{module}.draw", lambda plot, description: description)
     monkeypatch.setattr(_sections, "_templates_figure", stub)
     for name in ("_penalty", "_loss", "_curse", "_challenges"):
-        monkeypatch.setattr(f"fastcls.cli._lecture.{name}", stub)
-    monkeypatch.setattr("fastcls.cli._lecture._same_distance", lambda outcome: [])
+        monkeypatch.setattr(f"fastcls.cli.report._lecture.{name}", stub)
+    monkeypatch.setattr("fastcls.cli.report._lecture._same_distance", lambda outcome: [])
 
 
 def stub(*_):
@@ -311,7 +312,7 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     monkeypatch.chdir(here)
     assert cli(*words).exit_code == 0
     monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
-    monkeypatch.setattr(_report, "write_report", lambda outcome, path: path.write_text(""))
+    monkeypatch.setattr(_page, "write_report", lambda outcome, path: path.write_text(""))
     again = cli("run", "digits", "--limit", "60", "--ks", "1", "--models", "knn", "--out", "out", "--force")
     assert again.exit_code == 0, again.stderr  # a part of a result is known as ours
 

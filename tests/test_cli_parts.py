@@ -145,7 +145,7 @@ def test_defaults_are_left_out_of_the_command():
 
 
 def test_ks_may_be_runs():
-    from fastcls._validation import InputError
+    from fastcls._validation.errors import InputError
     from fastcls.cli._checks import parse_ks
 
     assert parse_ks("1-5, 9,20-21,3") == (1, 2, 3, 4, 5, 9, 20, 21)
@@ -184,7 +184,7 @@ def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
         drawn.append(plot())
         now[0] += 0.1
 
-    monkeypatch.setattr("fastcls.cli._figures.draw", draw)
+    monkeypatch.setattr("fastcls.cli.report._figures.draw", draw)
     monkeypatch.setattr(_estimate.time, "perf_counter", lambda: now[0])
     every = _estimate.report_seconds(_checks.MODELS, with_images=True)
     assert every == pytest.approx(5.9)

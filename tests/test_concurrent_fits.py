@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import fastcls
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 ESTIMATORS = {
     "KNeighborsClassifier brute": lambda: fastcls.KNeighborsClassifier(3, algorithm="brute", n_jobs=1),

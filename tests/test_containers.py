@@ -8,7 +8,8 @@ import pytest
 
 import fastcls
 from fastcls import LinearProblem, datasets, knn, pairwise_distances
-from fastcls._validation import InputError, check_rows
+from fastcls._validation.errors import InputError
+from fastcls._validation.rows import check_rows
 
 pandas = pytest.importorskip("pandas")
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastcls
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("distributed", reason="distributed is not installed")
@@ -18,7 +18,7 @@ from _rows import assert_same_bytes
 from distributed import Client
 
 import fastcls.dask as over
-from fastcls.dask import _inputs, _neighbors
+from fastcls.dask import _neighbors, _sources
 
 
 def large(dtype=np.float32, n_rows=20_000, n_features=40):
@@ -66,7 +66,7 @@ def test_what_a_message_brought_is_read_where_numbers_may_lie(client):
     assert client.gather([client.submit(chunks_are_aligned, shard) for shard in shards]) == [True, True]
     message = np.frombuffer(b"-" + X[:3].tobytes(), dtype=np.uint8)[1:].view(np.float64)
     assert not message.flags.aligned
-    assert _inputs.aligned(message).flags.aligned
+    assert _sources.aligned(message).flags.aligned
 
 
 def test_any_table_of_numbers_is_taken(client):
@@ -116,7 +116,7 @@ def test_rows_that_changed_meanwhile_are_not_sent_to_another_worker(client):
 def test_many_rows_are_noted_with_what_would_cost_less(client, monkeypatch, caplog):
     X, y = large()
     client.wait_for_workers(1)
-    monkeypatch.setattr(_inputs, "NOTED_BYTES", X.nbytes)
+    monkeypatch.setattr(_sources, "NOTED_BYTES", X.nbytes)
     with caplog.at_level(logging.INFO, "fastcls"):
         over.KNeighborsClassifier(client=client).fit(X, y)
         assert "sent to the workers" not in caplog.text

@@ -12,8 +12,9 @@ import pytest
 from sklearn.base import clone
 
 import fastcls
-from fastcls import _threads, datasets
-from fastcls._validation import InputError
+from fastcls import datasets
+from fastcls._runtime import threads as _threads
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("distributed", reason="distributed is not installed")
@@ -25,7 +26,7 @@ from dask import delayed
 from distributed import Client, LocalCluster
 
 import fastcls.dask as over
-from fastcls.dask import _crew, _neighbors
+from fastcls.dask import _neighbors, _workers
 
 
 def assert_same_answers(model, local, Q):
@@ -140,14 +141,14 @@ def test_worker_killed_in_the_middle_of_a_search_changes_nothing(kind, client, t
         rows = client.persist(da.concatenate(loaded))
     model = over.KNeighborsClassifier(9, metric="l1", client=client, n_shards=3).fit(rows, y)
     victim, finished = model._crew.homes[0], itertools.count()
-    results = _crew.Round.results
+    results = _workers.Round.results
 
     def kill_after_two_blocks(self):
         if next(finished) == 2:
             kill(client, victim)
         return results(self)
 
-    monkeypatch.setattr(_crew.Round, "results", kill_after_two_blocks)
+    monkeypatch.setattr(_workers.Round, "results", kill_after_two_blocks)
     with caplog.at_level(logging.WARNING, "fastcls"):
         assert_same_bytes(model.kneighbors(Q), local.kneighbors(Q))
     assert "a worker was lost" in caplog.text
@@ -179,7 +180,7 @@ def test_model_goes_on_where_another_cluster_is_current(tmp_path, client):
 
 
 def test_cluster_that_goes_away_in_the_middle_is_an_error(monkeypatch):
-    monkeypatch.setattr(_crew, "_WORKER_SECONDS", 1.0)
+    monkeypatch.setattr(_workers, "_WORKER_SECONDS", 1.0)
     X, y, Q = tied()
     with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as threads:
         model = over.KNeighborsClassifier(client=threads).fit(X, y)
@@ -191,8 +192,8 @@ def test_cluster_that_goes_away_in_the_middle_is_an_error(monkeypatch):
 
 
 def test_work_that_is_lost_each_time_ends_in_an_error(client, monkeypatch):
-    monkeypatch.setattr(_crew, "_ATTEMPTS", 3)
-    crew = _crew.Crew(client, 1, lambda crew, i, home: (crew.submit_at(home, int), None))
+    monkeypatch.setattr(_workers, "_ATTEMPTS", 3)
+    crew = _workers.Crew(client, 1, lambda crew, i, home: (crew.submit_at(home, int), None))
     tried = []
 
     def lost():
@@ -211,13 +212,13 @@ def test_shard_whose_new_home_is_lost_too_is_opened_at_the_next(client):
     def opening(crew, i, home):
         opened.append(home)
         if len(opened) == 2:
-            raise _crew._LostError
+            raise _workers._LostError
         return crew.submit_at(home, int), None
 
-    crew = _crew.Crew(client, 1, opening)
+    crew = _workers.Crew(client, 1, opening)
     crew.place()
     crew.homes[0] = "tcp://127.0.0.1:1"  # as if its home were gone, and the shard not told so yet
-    with pytest.raises(_crew._LostError):
+    with pytest.raises(_workers._LostError):
         crew.place()
     crew.place()
     assert opened == [worker] * 3

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastcls
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("distributed", reason="distributed is not installed")
@@ -20,7 +20,7 @@ from dask import delayed
 from distributed import Client, LocalCluster
 
 import fastcls.dask as over
-from fastcls.dask import _inputs
+from fastcls.dask import _sources
 
 
 def refused(what, X, y, client, **options):
@@ -68,7 +68,7 @@ def test_errors_of_workers_name_the_row_and_the_place(client, tmp_path, monkeypa
     floats[417, 3] = np.nan
     refused("X contains NaN, first at row 417, column 3", as_file(tmp_path, floats), y, client)
     mapped = as_file(tmp_path, X, "moved")
-    piece = _inputs.source_of(mapped, client).pieces[0]
+    piece = _sources.source_of(mapped, client).pieces[0]
     os.rename(tmp_path / "moved.npy", tmp_path / "elsewhere.npy")
     with pytest.raises(InputError, match=r"the worker tcp://.* cannot open '.*moved.npy'"):
         client.submit(piece.open, "the worker tcp://here", pure=False).result()

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastcls
 from fastcls import optim, simd
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("distributed", reason="distributed is not installed")
@@ -28,7 +28,7 @@ from _cluster import LARGEST, as_file, kill, tied
 from _rows import assert_same_bytes, command_and_environment
 
 import fastcls.dask as over
-from fastcls.dask import _merge, _problem, _work
+from fastcls.dask import _merge, _problem, _tasks
 
 TRAININGS = {
     "softmax lbfgs": (over.SoftmaxClassifier, {"solver": "lbfgs", "max_iter": 12, "alpha": 1e-3}),
@@ -132,7 +132,7 @@ def test_worker_that_dies_while_it_is_asked_what_it_computes_with_changes_nothin
             return simd.active()
         os.kill(os.getpid(), signal.SIGKILL)
 
-    monkeypatch.setattr(_work, "active_isa", first_dies)
+    monkeypatch.setattr(_tasks, "active_isa", first_dies)
     assert_same_bytes(weights_of(fitted("softmax lbfgs", client, X, y)), wanted)
     assert (tmp_path / "died").exists()
     client.wait_for_workers(2, timeout=90)

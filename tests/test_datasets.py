@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _layouts import COLOUR_WRITERS, DIGITS, GREY_WRITERS, Sample, check_same, write_cifar, write_mnist, write_npy_folder
 
 from fastcls import datasets
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets._cifar import CLASS_NAMES
 from fastcls.datasets._load import LAYOUTS, NAMES
 

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _refused import check_refused
 
 from fastcls import KNeighborsClassifier, datasets
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets import Dataset
 from fastcls.datasets._pickles import read_pickle
 

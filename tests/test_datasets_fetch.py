@@ -19,7 +19,7 @@ import pytest
 pytest.importorskip("pooch", reason="fetching needs the extra 'fetch' (pooch)")
 
 from fastcls import datasets
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets import _fetch
 from fastcls.datasets._cache import cache_folder
 

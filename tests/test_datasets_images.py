@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _layouts import Sample, check_same, write_images
 
 from fastcls import datasets
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets import _folder
 from fastcls.datasets._cache import _fact
 from fastcls.datasets._cifar import CLASS_NAMES
@@ -77,7 +77,7 @@ def test_results_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.Mo
     save(tmp_path / "a" / "0.png", np.zeros((32, 32), np.uint8))
     results = []
     for n_threads, piece in ((1, 32), (4, 1), (3, 2)):
-        monkeypatch.setattr("fastcls._threads.processors", lambda n=n_threads: n)
+        monkeypatch.setattr("fastcls._runtime.threads.processors", lambda n=n_threads: n)
         monkeypatch.setattr("fastcls.datasets._folder._PIECE", piece)
         results.append(datasets.load_image_folder(tmp_path).X)
     for other in results[1:]:

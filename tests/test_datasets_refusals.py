@@ -23,7 +23,7 @@ from _refused import Case, cases, check_refused
 
 import fastcls
 from fastcls import datasets
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets import Dataset
 
 # ---------------------------------------------------------------- Dataset

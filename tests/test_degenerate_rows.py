@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from fastcls import NearestNeighbors, _codes, knn
-from fastcls._validation import STORED_TYPES
+from fastcls import NearestNeighbors, knn
+from fastcls._search.filter import codes
+from fastcls._validation.containers import STORED_TYPES
 from fastcls.metrics import METRICS
 
 
@@ -97,8 +98,8 @@ def test_eigenvectors_that_lapack_leaves_out_are_computed_after_all(monkeypatch)
         return (values[4:], vectors[:, 4:]) if subset_by_index else (values, vectors)
 
     monkeypatch.setattr(scipy.linalg, "eigh", some_lost)
-    vectors = _codes.leading_eigenvectors(products, 48)
+    vectors = codes.leading_eigenvectors(products, 48)
     assert vectors.shape == (60, 48)
     np.testing.assert_allclose(vectors.T @ vectors, np.eye(48), atol=1e-10)
     np.testing.assert_allclose(np.abs(vectors[:, -1]), 60**-0.5)  # the largest last
-    assert _codes.leading_eigenvectors(products, 99).shape == (60, 60)
+    assert codes.leading_eigenvectors(products, 99).shape == (60, 60)

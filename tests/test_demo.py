@@ -16,7 +16,7 @@ import pytest
 
 import fastcls.demo
 from fastcls import KNeighborsClassifier, LinearProblem
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.demo import _knn_regions as regions
 from fastcls.demo import _text
 from fastcls.demo._knn_state import PRESETS, WEIGHTS, KnnController, KnnState

@@ -340,7 +340,7 @@ def test_a_wrong_state_in_the_address_is_told_and_not_repeated(opened):
 
 
 def test_a_snapshot_opens_from_a_file_and_asks_for_nothing(chromium, tmp_path):
-    from fastcls.demo._export import export
+    from fastcls.demo.export import export
 
     export(KnnState.of_text("k=2&classes=2&points=-100,0,0;100,0,1&metric=both"), tmp_path / "page.html")
     page = chromium.new_page()

@@ -18,9 +18,9 @@ import matplotlib.image
 from matplotlib.figure import Figure
 
 from fastcls import display
-from fastcls._validation import InputError
-from fastcls.display import _style
-from fastcls.model_selection import cross_validate_k
+from fastcls._validation.errors import InputError
+from fastcls.display import style
+from fastcls.model_selection._cross_validate import cross_validate_k
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import digits, make_selection, random_data
@@ -129,9 +129,9 @@ def test_any_class_name_can_be_drawn(hostile: str) -> None:
     (2.0, 2.0, ("2", "2")), (np.inf, 1.0, ("inf", "1")), (1.0, 0.0, ("1.000", "0.000")),
 ])
 def test_two_losses_are_written_so_that_their_difference_is_seen(first: float, last: float, shown: tuple[str, str]) -> None:
-    from fastcls.display import _style
+    from fastcls.display import style
 
-    assert _style.apart(first, last) == shown
+    assert style.apart(first, last) == shown
 
 
 def test_a_loss_that_hardly_moves_has_an_axis_without_an_offset() -> None:
@@ -201,19 +201,19 @@ def test_distances_and_indices_must_fit_the_queries() -> None:
 
 def test_shrinking_averages_whole_blocks_and_leaves_small_images_alone() -> None:
     image = np.arange(4 * 6).reshape(4, 6, 1)
-    np.testing.assert_array_equal(_style.shrink(image, 6), image)
-    np.testing.assert_array_equal(_style.shrink(image, 3)[0, :, 0], [3.5, 5.5, 7.5])
+    np.testing.assert_array_equal(style.shrink(image, 6), image)
+    np.testing.assert_array_equal(style.shrink(image, 3)[0, :, 0], [3.5, 5.5, 7.5])
     for shape in ((1000, 3, 1), (3, 1000, 3), (129, 129, 1)):
-        small = _style.shrink(np.ones(shape))
+        small = style.shrink(np.ones(shape))
         assert max(small.shape[:2]) <= 128
         assert np.all(small == 1)
 
 
 def test_dark_bytes_are_stretched_and_ordinary_bytes_are_not() -> None:
-    assert _style.grey_range(np.array([0, 16], np.uint8)) == (0, 16)
-    assert _style.grey_range(np.array([40, 200], np.uint8)) == (0, 255)
-    assert _style.grey_range(np.array([-0.5, 2.0])) == (-0.5, 2.0)
-    assert _style.grey_range(np.array([3.0, 3.0])) == (3.0, 4.0)  # one value: no division by zero
+    assert style.grey_range(np.array([0, 16], np.uint8)) == (0, 16)
+    assert style.grey_range(np.array([40, 200], np.uint8)) == (0, 255)
+    assert style.grey_range(np.array([-0.5, 2.0])) == (-0.5, 2.0)
+    assert style.grey_range(np.array([3.0, 3.0])) == (3.0, 4.0)  # one value: no division by zero
 
 
 # templates ----------------------------------------------------------------------------------------------------------

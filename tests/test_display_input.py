@@ -14,8 +14,8 @@ import pytest
 pytest.importorskip("matplotlib", reason="displays draw with matplotlib (the extra 'run')")
 
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
-from fastcls._validation import InputError
-from fastcls.problem import LinearProblem
+from fastcls._gradient.problem import LinearProblem
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import digits

@@ -14,7 +14,7 @@ pytest.importorskip("matplotlib", reason="displays draw with matplotlib (the ext
 from matplotlib.text import Text
 
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
-from fastcls.display import _style
+from fastcls.display import style
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import digits, random_data
@@ -48,7 +48,7 @@ def outside(figure: Any) -> list[str]:
 
 
 def test_the_probe_sees_texts_that_meet_and_that_are_cut() -> None:
-    figure, ax = _style.axes_for(None, 2.0)
+    figure, ax = style.axes_for(None, 2.0)
     ax.set_axis_off()
     ax.text(0.5, 0.5, "one")
     assert collisions(figure) == []
@@ -152,13 +152,13 @@ def test_a_rare_confusion_is_seen_and_none_leaves_the_ground_as_it_is() -> None:
 
 
 def test_shortened_names_stay_different() -> None:
-    assert _style.distinct(["truck", "automobile"], 12) == ["truck", "automobile"]
-    assert _style.distinct(["n02099712-Labrador", "n02099712-Lakeland"], 12) == ["n02099…rador", "n02099…eland"]
+    assert style.distinct(["truck", "automobile"], 12) == ["truck", "automobile"]
+    assert style.distinct(["n02099712-Labrador", "n02099712-Lakeland"], 12) == ["n02099…rador", "n02099…eland"]
     alike = [f"n0209{c}-a_very_long_name-{c}-and_its_end_of_breed" for c in range(12)]
-    short = _style.distinct(alike, 12)
+    short = style.distinct(alike, 12)
     assert len(set(short)) == 12
     assert max(map(len, short)) <= 12
-    assert _style.distinct(["same", "same"], 3) == ["sa…", "sa…"]  # of one name there is one short form
+    assert style.distinct(["same", "same"], 3) == ["sa…", "sa…"]  # of one name there is one short form
 
 
 @pytest.mark.parametrize("text", [*LONG, "iiiiiiii", "WWWW", "Mixed-case_Name 12.5 ✓ ▲"])
@@ -169,9 +169,9 @@ def test_widths_of_names_are_guessed_from_above(text: str) -> None:
     if not text.isascii() and "✓" not in text:
         pytest.skip("matplotlib's own font has no glyphs for this script")
     width = TextPath((0, 0), text, prop=FontProperties(size=10)).get_extents().width
-    assert 0.9 * width < 10 * _style.em(text) < 1.5 * width
+    assert 0.9 * width < 10 * style.em(text) < 1.5 * width
     for room in (20, 40, 80):
-        assert _style.em(_style.fit(text, room, 10)) <= max(room / 10, 1.0)
+        assert style.em(style.fit(text, room, 10)) <= max(room / 10, 1.0)
 
 
 @pytest.mark.parametrize("make", ["regions", "challenges", "templates"])
@@ -245,11 +245,11 @@ def test_the_picture_of_folds_has_their_widths_colours_and_accuracies(n_folds: i
     from matplotlib.colors import to_rgb
 
     rounds = min(n_folds, 10)
-    boxes = [patch for patch in shown.ax_.patches if to_rgb(patch.get_facecolor()) != to_rgb(_style.GREEN)]
+    boxes = [patch for patch in shown.ax_.patches if to_rgb(patch.get_facecolor()) != to_rgb(style.GREEN)]
     assert len(boxes) == rounds * n_folds
     for turn in range(rounds):
         line = boxes[turn * n_folds : (turn + 1) * n_folds]
-        red = [to_rgb(box.get_facecolor()) == to_rgb(_style.VERMILLION) for box in line]
+        red = [to_rgb(box.get_facecolor()) == to_rgb(style.VERMILLION) for box in line]
         assert red == [fold == turn for fold in range(n_folds)]
         middles = np.array([box.get_x() + box.get_width() / 2 for box in line])
         assert (np.diff(middles) > 0).all()
@@ -258,7 +258,7 @@ def test_the_picture_of_folds_has_their_widths_colours_and_accuracies(n_folds: i
     assert len(shown.ax_.patches) - len(boxes) == ("n_test" in more)
     if "n_test" in more:
         right = max(box.get_x() + box.get_width() for box in boxes)
-        (apart,) = [patch for patch in shown.ax_.patches if to_rgb(patch.get_facecolor()) == to_rgb(_style.GREEN)]
+        (apart,) = [patch for patch in shown.ax_.patches if to_rgb(patch.get_facecolor()) == to_rgb(style.GREEN)]
         assert apart.get_x() > right + 0.01
     written = " ".join(text for text, _ in texts(shown.figure_))
     assert ("80.0" in written) is ("accuracy" in more)

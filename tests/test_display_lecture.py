@@ -14,10 +14,10 @@ pytest.importorskip("matplotlib", reason="displays draw with matplotlib (the ext
 from matplotlib.figure import Figure
 
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
-from fastcls._validation import InputError
-from fastcls.cli import _lecture
+from fastcls._gradient.problem import LinearProblem
+from fastcls._validation.errors import InputError
+from fastcls.cli.report import _lecture
 from fastcls.display import _challenges, _decision_region, _regions
-from fastcls.problem import LinearProblem
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import digits

@@ -20,8 +20,8 @@ import matplotlib as mpl
 from matplotlib.text import Text
 
 from fastcls import display
-from fastcls.cli._figures import THEME, draw
-from fastcls.display import _style
+from fastcls.cli.report._figures import THEME, draw
+from fastcls.display import style
 from fastcls.display._regions import Regions
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -154,14 +154,14 @@ def test_names_that_cannot_be_drawn_are_replaced_and_stay_apart(name: str) -> No
     for figure in figures(name, BROKEN):
         written = svg_texts(figure)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e\ud800-\udfff]", "".join(written))
-    short = _style.distinct(BROKEN)
+    short = style.distinct(BROKEN)
     assert len(set(short)) == len(BROKEN)
     assert all(shown.strip() for shown in short)
 
 
 def test_a_shortened_name_keeps_the_accents_of_its_letters() -> None:
-    assert _style.shorten("e\u0301" * 9, 6) == "e\u0301e\u0301…"
-    assert _style.em("e\u0301") == _style.em("e")
+    assert style.shorten("e\u0301" * 9, 6) == "e\u0301e\u0301…"
+    assert style.em("e\u0301") == style.em("e")
 
 
 def test_a_notebook_shows_names_that_no_font_here_has_even_where_warnings_are_errors() -> None:
@@ -181,12 +181,12 @@ def test_the_page_s_drawings_change_tags_and_no_names(name: str) -> None:
 
 
 def test_the_report_shows_every_name_and_obeys_none() -> None:
-    from fastcls.cli import _report
+    from fastcls.cli.report import _page
 
     names = [*PAIRED[:10], *MARKS, *SCRIPTS[:4], *BROKEN[5:13]]
     data = random_data(len(names), n=12 * len(names))
     data.class_names = tuple(names)
-    page = _report.render_report(make_outcome(data, ("knn",), error_rate=0.9))
+    page = _page.render_report(make_outcome(data, ("knn",), error_rate=0.9))
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202e\ud800-\udfff]", page)
     assert "<b>&amp;" not in page
     page.encode("utf-8")
@@ -203,7 +203,7 @@ import sys, warnings
 warnings.simplefilter("error")
 import numpy as np
 from fastcls import display
-from fastcls.cli._figures import draw
+from fastcls.cli.report._figures import draw
 confused = lambda: display.plot_confusion([0, 1], [0, 1], class_names=["a", "b"])
 draw(confused, "a drawing")
 for shown in (display.LossHistoryDisplay([2.0, 1.0]), display.FoldsDisplay.from_labels(np.arange(20) % 2, cv=2)):

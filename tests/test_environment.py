@@ -14,9 +14,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastcls
 from fastcls import display
+from fastcls._gradient.problem import LinearProblem
 from fastcls.gradcheck import check_gradient
 from fastcls.losses import LOSSES, loss_and_gradient
-from fastcls.problem import LinearProblem
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _command import write_images

@@ -15,8 +15,8 @@ from _rows import python_process
 
 import fastcls
 from fastcls import onnx, persistence
-from fastcls._files import replacing, write_text
-from fastcls._validation import InputError
+from fastcls._storage.atomic import replacing, write_text
+from fastcls._validation.errors import InputError
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="no pipes in the file system here")
 ROOT = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root makes a device node")
@@ -156,7 +156,7 @@ def test_an_open_file_is_written_into(tmp_path):
     with open(tmp_path / "out", "w+b") as file:
         write_text("text", Path(f"/dev/fd/{file.fileno()}"), "the report")
         assert file.read() == b"text"
-    code = "from fastcls._files import write_text; write_text('told', '/dev/stdout', 'the report')"
+    code = "from fastcls._storage.atomic import write_text; write_text('told', '/dev/stdout', 'the report')"
     assert python_process(code).stdout == "told"
 
 

@@ -6,8 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcls import NearestNeighbors, _cascade, _coordinates, _group_sums, _levels, _search, metrics, simd
-from fastcls._rows import Rows
+from fastcls import NearestNeighbors, metrics, simd
+from fastcls._search import plan
+from fastcls._search.filter import filter as filtering
+from fastcls._search.filter import levels as _levels
+from fastcls._search.filter import levels_l1, levels_l2
+from fastcls._search.rows import Rows
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes
@@ -75,7 +79,7 @@ HOSTILE = {
 def _both(X, Q, k, metric, n_threads=2, **groups):
     rows = [Rows([X[: N // 2].copy(), X[N // 2 :].copy()]) for _ in range(2)]
     found = [
-        _search.search(r, Rows([Q]), k, metric, n_threads=n_threads, algorithm=algorithm, **groups)
+        plan.search(r, Rows([Q]), k, metric, n_threads=n_threads, algorithm=algorithm, **groups)
         for r, algorithm in zip(rows, ("brute", "filter"), strict=True)
     ]
     return found
@@ -174,7 +178,7 @@ def test_auto_filters_where_it_pays_and_says_so():
 def test_a_few_queries_of_rows_never_fitted_learn_nothing():
     X = _stored(_low_rank(np.random.default_rng(12), 300), "uint8").repeat(2, axis=0)
     for n_queries, paths in ((5, {"brute"}), (len(X), {"filter", "filter then brute"})):
-        _, _, report = _search.search(Rows([X]), Rows([X[:n_queries]]), 3, "l2", n_threads=2)
+        _, _, report = plan.search(Rows([X]), Rows([X[:n_queries]]), 3, "l2", n_threads=2)
         assert report.path in paths
 
 
@@ -194,7 +198,7 @@ def test_no_bound_exceeds_the_distance(dtype, metric):
     """The gap of two codes, less both errors, is at most the distance in code units (a relative 1e-12 for this test's own
     arithmetic); and it is not far below for low-rank rows, or it would bound nothing."""
     X = _stored(_low_rank(np.random.default_rng(7), 300 if dtype.startswith("float") else 2600), dtype)[:1000].copy()
-    levels = _group_sums.l1_levels(X) if metric == "l1" else _coordinates.l2_levels(X, metric == "cosine")
+    levels = levels_l1.l1_levels(X) if metric == "l1" else levels_l2.l2_levels(X, metric == "cosine")
     assert len(levels) == {True: 1 + (metric != "l1"), False: 2 + (metric != "l1")}[dtype.startswith("float")]
     for level, codes in zip(levels, _levels.encode(levels, X, 2), strict=True):
         stored = np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
@@ -215,14 +219,14 @@ def test_a_certified_norm_is_not_below_the_norm():
     orthonormal = np.linalg.qr(rng.standard_normal((200, 40)))[0].T
     for A in (rng.standard_normal((40, 200)), orthonormal, np.rint(orthonormal * 127), np.tile(orthonormal[:1], (9, 1)),
               np.ones((3, 50)), np.eye(5)):  # fmt: skip
-        s = _coordinates.certified_norm(np.asarray(A, dtype=float))
+        s = levels_l2.certified_norm(np.asarray(A, dtype=float))
         norm = np.linalg.norm(np.asarray(A, dtype=np.float64), 2)
         assert norm * (1 - 1e-14) <= s <= norm * 1.01
 
 
 def test_coarse_groups_alone_are_encoded_as_beside_the_fine_ones():
     X = np.random.default_rng(9).integers(0, 256, (100, 784), dtype=np.uint8)
-    coarse, fine = _group_sums.l1_levels(X)
+    coarse, fine = levels_l1.l1_levels(X)
     both = _levels.encode([coarse, fine], X, 2)
     for level, codes in zip((coarse, fine), both, strict=True):
         alone = _levels.encode([level], X, 2)[0]
@@ -249,7 +253,7 @@ def test_float16_costs_brute_force_what_float32_does(metric):
     """Its tile holds both as singles: counted by their bytes, a filter of float16 rows is given up too early."""
     rows = np.ones((3, 40), np.float32)
     of = metrics.METRICS[metric]
-    assert _cascade.brute_cost(rows.astype(np.float16), of) == _cascade.brute_cost(rows, of)
+    assert filtering.brute_cost(rows.astype(np.float16), of) == filtering.brute_cost(rows, of)
 
 
 def in_clusters(n_queries=1200):
@@ -266,10 +270,10 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
     model = NearestNeighbors(5).fit(X)
     brute = NearestNeighbors(5, algorithm="brute").fit(X)
     first = model._rows.filters["l2"]
-    monkeypatch.setattr(_cascade, "_SECONDS", 0.0)  # nothing pays
+    monkeypatch.setattr(filtering, "_SECONDS", 0.0)  # nothing pays
     model.kneighbors(Q, 40)
     assert model._rows.filters["l2"] is first
-    monkeypatch.setattr(_cascade, "_SECONDS", 1.0)  # everything does
+    monkeypatch.setattr(filtering, "_SECONDS", 1.0)  # everything does
     for k, few in ((40, False), (5, False), (40, True)):
         now = model._rows.filters["l2"]
         asked = Q[:100] if few else Q
@@ -292,9 +296,9 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
 def test_a_few_unlucky_queries_do_not_end_filtering(monkeypatch, times, least, most):
     X, Q = in_clusters()
     model = NearestNeighbors(40, n_jobs=1).fit(X)
-    brute = _cascade.brute_cost(model._rows, model._rows.filters["l2"].metric)
-    monkeypatch.setattr(_cascade, "_FIRST_PIECE", 4 * len(X) * 160)
-    monkeypatch.setattr(_cascade.Search, "_cost", lambda self: times * brute)
+    brute = filtering.brute_cost(model._rows, model._rows.filters["l2"].metric)
+    monkeypatch.setattr(filtering, "_FIRST_PIECE", 4 * len(X) * 160)
+    monkeypatch.setattr(filtering.Search, "_cost", lambda self: times * brute)
     model.kneighbors(Q)
     filtered = model.search_report_.levels[0].pairs_in // len(X)
     assert least <= filtered <= most

@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fastcls import _coordinates, _levels, _matrix
-from fastcls._rows import Rows
-from fastcls._validation import STORED_TYPES
+from fastcls._search import matrix as _matrix
+from fastcls._search.filter import levels as _levels
+from fastcls._search.filter import levels_l2
+from fastcls._search.rows import Rows
+from fastcls._validation.containers import STORED_TYPES
 
 sys.path.insert(0, str(Path(__file__).parent))
 import _filter_cases as cases
@@ -279,7 +281,7 @@ def test_a_certified_norm_is_certain_and_near(seed, m, d, kind):
         A = np.tile(A[:1], (m, 1))
     if not A.any():
         return
-    s = _coordinates.certified_norm(A)
+    s = levels_l2.certified_norm(A)
     assert s_bounds_norm(A, s)
     assert not s_bounds_norm(A, s * (1 - 1e-6))
 

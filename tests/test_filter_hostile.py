@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fastcls import _cascade, _group_sums, _matrix, _search, metrics, simd
-from fastcls._rows import Rows
-from fastcls._validation import STORED_TYPES
+from fastcls import metrics, simd
+from fastcls._search import matrix, plan
+from fastcls._search.filter import filter as filtering
+from fastcls._search.filter import levels_l1
+from fastcls._search.rows import Rows
+from fastcls._validation.containers import STORED_TYPES
 
 sys.path.insert(0, str(Path(__file__).parent))
 import _filter_cases as cases
@@ -199,16 +202,16 @@ def test_auto_is_brute_force(dtype, metric):
         X = cases.stored(data, dtype)
         Q, rows = cases.queries_for(rng, X, 80), Rows([X])
         wanted = cases.search(rows, Q, 9, metric, "brute")
-        _search.prepare(rows, metric, 9, 2, "auto")  # as a fit does
+        plan.prepare(rows, metric, 9, 2, "auto")  # as a fit does
         assert_same_bytes(cases.search(rows, Q, 9, metric, "auto", 2)[:2], wanted[:2])
 
 
 def test_giving_up_half_way_changes_nothing(monkeypatch):
     rng = np.random.default_rng(11)
     X = rng.integers(0, 256, size=(4200, 300), dtype=np.uint8)
-    monkeypatch.setattr(_cascade, "brute_cost", lambda *_: 0.0)
-    monkeypatch.setattr(_cascade, "_FIRST_PIECE", 1)
-    rows = cases.with_levels([X], "l1", _group_sums.l1_levels(X))
+    monkeypatch.setattr(filtering, "brute_cost", lambda *_: 0.0)
+    monkeypatch.setattr(filtering, "_FIRST_PIECE", 1)
+    rows = cases.with_levels([X], "l1", levels_l1.l1_levels(X))
     Q = cases.queries_for(rng, X, 80)
     S, indices, report = cases.search(rows, Q, 9, "l1", "auto")
     assert report.path == "filter then brute"
@@ -221,12 +224,12 @@ def test_lists_that_overflow_are_gone_through(metric, monkeypatch):
     rng = np.random.default_rng(12)
     X = rng.normal(size=(6000, 40))
     Q = rng.normal(size=(7, 40))
-    order = np.argsort(_matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")[::-1]
+    order = np.argsort(matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")[::-1]
     X = np.ascontiguousarray(X[order])
     for room, look in ((2048, 1024), (256, 64)):
-        monkeypatch.setattr(_cascade, "_LIST_ROOM", room)
-        monkeypatch.setattr(_cascade, "_LEAST_LOOK", look)
-        monkeypatch.setattr(_cascade, "_MOST_LOOK", look)
+        monkeypatch.setattr(filtering, "_LIST_ROOM", room)
+        monkeypatch.setattr(filtering, "_LEAST_LOOK", look)
+        monkeypatch.setattr(filtering, "_MOST_LOOK", look)
         for k in (1, 20):
             assert_same_as_brute(Rows([X]), Q, (k,), metric)
 
@@ -239,5 +242,5 @@ def test_the_cases_are_what_they_are_called():
         assert rows.shape == (200, 70), name
         assert np.isfinite(rows).all(), name
     ties = cases.stored(cases.HOSTILE["ties"](rng, N_ROWS, 64), "uint8")
-    S = np.sort(_matrix.all_pairs(ties, ties[:50], "l2", n_threads=1), axis=1)
+    S = np.sort(matrix.all_pairs(ties, ties[:50], "l2", n_threads=1), axis=1)
     assert (S[:, 8] == S[:, 9]).mean() > 0.5

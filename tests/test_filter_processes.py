@@ -151,14 +151,15 @@ def test_a_fit_that_ctrl_c_ends_leaves_the_estimator_as_it_was(before):
 
 def test_a_fit_that_fails_in_its_midst_leaves_the_estimator_as_it_was(monkeypatch):
     """The same without a clock: whatever ends the learning, at each of its steps."""
-    from fastcls import _cascade, _levels
+    from fastcls._search.filter import filter as filtering
+    from fastcls._search.filter import levels
 
     rng = np.random.default_rng(1)
     X, small = (cases.stored(cases.low_rank(rng, 5000, d), "float32") for d in (96, 64))
     y = np.arange(5000) % 4
     model = KNeighborsClassifier(3, algorithm="filter").fit(small, y % 3)
     wanted = model.predict_proba(small[:30])
-    for module, step in ((_levels, "learned"), (_levels, "encode"), (_cascade, "in_panels")):
+    for module, step in ((levels, "learned"), (levels, "encode"), (filtering, "in_panels")):
 
         def stop(*_, **__):
             raise KeyboardInterrupt

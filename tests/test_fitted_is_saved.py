@@ -8,7 +8,7 @@ import pytest
 from sklearn.base import clone
 
 import fastcls
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.integers(0, 9, (60, 4)).astype(np.uint8), np.arange(60) % 3

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _gradients import HalfPenalty, NotDividedByN, RightClassCounted, WrappedBytes, WrongSign
 
 from fastcls import LinearProblem
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.gradcheck import check_arithmetic, check_gradient, numerical_gradient, relative_errors
 from fastcls.losses import LOSSES
 from fastcls.penalties import PENALTIES

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _gradients import HalfPenalty, NotDividedByN, WrongSign
 
 from fastcls import LinearProblem
-from fastcls._moments import center_and_scale
+from fastcls._gradient.scaling import center_and_scale
 from fastcls.cli._linear import GRADIENT_TOLERANCE, GradientMismatch, check_on_sample, require_correct
 from fastcls.gradcheck import check_arithmetic, check_gradient
 from fastcls.losses import LOSSES

@@ -13,9 +13,13 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, hostile_rows, random_rows
 
 import fastcls
-from fastcls import KNeighborsClassifier, NearestNeighbors, _cascade, _rows, _search, _tree
-from fastcls._rows import Rows
-from fastcls._validation import STORED_TYPES, InputError
+from fastcls import KNeighborsClassifier, NearestNeighbors
+from fastcls._search import plan, tree
+from fastcls._search import rows as _rows
+from fastcls._search.filter import filter as filtering
+from fastcls._search.rows import Rows
+from fastcls._validation.containers import STORED_TYPES
+from fastcls._validation.errors import InputError
 from fastcls.metrics import METRICS
 
 ALGORITHMS = ("brute", "auto", "filter")
@@ -220,9 +224,9 @@ def test_a_thousand_small_parts_cost_about_what_one_does(monkeypatch):
     rng = np.random.default_rng(6)
     X, y = blobs(rng, 15_000, 256, "uint8")
     encoded = []
-    encode = _cascade._levels.encode
+    encode = filtering._levels.encode
     model = KNeighborsClassifier(5, n_jobs=1).partial_fit(X[:5000], y[:5000], classes=np.arange(5))
-    monkeypatch.setattr(_cascade._levels, "encode", lambda *a, **k: encoded.append(len(a[1])) or encode(*a, **k))
+    monkeypatch.setattr(filtering._levels, "encode", lambda *a, **k: encoded.append(len(a[1])) or encode(*a, **k))
     for first in range(5000, 15_000, 10):
         model.partial_fit(X[first : first + 10], y[first : first + 10])
     assert len(model._rows.chunks) < 16
@@ -236,7 +240,7 @@ def test_a_thousand_small_parts_cost_about_what_one_does(monkeypatch):
 def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_were_none(monkeypatch):
     rng = np.random.default_rng(7)
     X, y = blobs(rng, 24_000, 256, "uint8")
-    learned, learn, brute_cost = [], _cascade.Filter.learn.__func__, _cascade.brute_cost
+    learned, learn, brute_cost = [], filtering.Filter.learn.__func__, filtering.brute_cost
 
     def sizes_learned_at(model):
         learned.clear()
@@ -245,18 +249,18 @@ def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_w
             model.partial_fit(X[first : first + 1000], y[first : first + 1000], classes=np.arange(5))
             sizes += [first + 1000] * (len(learned) > len(sizes))
             if first >= 9000:
-                monkeypatch.setattr(_cascade, "brute_cost", brute_cost)
+                monkeypatch.setattr(filtering, "brute_cost", brute_cost)
         return sizes
 
     def counted(cls, *args, **options):
         learned.append(len(args[0]))
         return learn(cls, *args, **options)
 
-    monkeypatch.setattr(_cascade.Filter, "learn", classmethod(counted))
+    monkeypatch.setattr(filtering.Filter, "learn", classmethod(counted))
     model = KNeighborsClassifier(5, n_jobs=1)
     assert sizes_learned_at(model) == [5000]
     late = KNeighborsClassifier(5, n_jobs=1)
-    monkeypatch.setattr(_cascade, "brute_cost", lambda *args: 0.0)  # up to 10,000 rows brute force seems to be free
+    monkeypatch.setattr(filtering, "brute_cost", lambda *args: 0.0)  # up to 10,000 rows brute force seems to be free
     assert sizes_learned_at(late) == [5000, 10_000, 20_000]
     wanted = NearestNeighbors(5, algorithm="brute").fit(X).kneighbors(X[:300])
     for one in (model, late):
@@ -267,10 +271,10 @@ def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_w
 def test_a_sample_is_of_all_chunks():
     for sizes in ([5, 100_000], [30_000, 30_000, 30_000], [1, 1, 1], [7000, 1, 7000]):
         chunks = [np.full((n, 3), number, np.uint8) for number, n in enumerate(sizes)]
-        sample = _search._sample(Rows(chunks))
+        sample = plan._sample(Rows(chunks))
         share = np.bincount(sample[:, 0], minlength=len(sizes)) / len(sample)
         assert np.allclose(share, np.array(sizes) / sum(sizes), atol=1e-3)
-        assert min(sum(sizes), _search._LEAST_SAMPLE) <= len(sample) <= 2 * _search._LEAST_SAMPLE + len(sizes)
+        assert min(sum(sizes), plan._LEAST_SAMPLE) <= len(sample) <= 2 * plan._LEAST_SAMPLE + len(sizes)
 
 
 @pytest.mark.parametrize("metric", list(METRICS))
@@ -378,7 +382,7 @@ def test_an_interrupted_fit_leaves_the_estimator_as_it_was(way, monkeypatch):
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(_search, "prepare", interrupt)
+    monkeypatch.setattr(plan, "prepare", interrupt)
     wider = np.zeros((4, 5)) if way == "fit" else X
     with pytest.raises(KeyboardInterrupt):
         getattr(model, way)(wider, y)
@@ -442,4 +446,4 @@ def test_a_copied_model_grows_alone():
     assert_same_bytes(answers(model, X[:9]), answers(KNeighborsClassifier(3).fit(X[:250], y[:250]), X[:9]))
     rows = np.r_[0:200, 250:300]
     assert_same_bytes(answers(other, X[:9]), answers(KNeighborsClassifier(3).fit(X[rows], y[rows]), X[:9]))
-    assert _tree.LEAST_ROWS > 300, "no tree was looked for"
+    assert tree.LEAST_ROWS > 300, "no tree was looked for"

@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, python, python_process, random_rows
 
 from fastcls import NearestNeighbors, knn, metrics, reference, simd
-from fastcls._validation import STORED_TYPES
+from fastcls._validation.containers import STORED_TYPES
 
 METRICS = list(metrics.METRICS)
 FLOATS = [name for name in STORED_TYPES if name.startswith("float")]

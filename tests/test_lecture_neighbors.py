@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastcls import KNeighborsClassifier, datasets, pairwise_distances, reference
-from fastcls._judging import right_answers
+from fastcls._scoring.accuracy import right_answers
 
 TEST_IMAGE = np.array([[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]], dtype=np.uint8)
 TRAINING_IMAGE = np.array([[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]], dtype=np.uint8)

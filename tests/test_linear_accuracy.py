@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from fastcls import MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV, datasets
-from fastcls.linear_cv import ALPHAS
+from fastcls.model_selection._linear_cv import ALPHAS
 
 CLASSES = [(SoftmaxClassifier, SoftmaxClassifierCV), (MulticlassSVM, MulticlassSVMCV)]
 FINE = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 1))

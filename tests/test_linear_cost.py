@@ -12,7 +12,7 @@ from sklearn.svm import LinearSVC
 
 import fastcls
 from fastcls import MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.protocols import PROBE_PRESETS, linear_probe
 
 LBFGS = {"solver": "lbfgs", "tol": 1e-8, "max_iter": 5000, "random_state": 0}

@@ -18,7 +18,7 @@ from fastcls import (
     gradcheck,
     optim,
 )
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 
 def data(n=200, d=12, seed=0):

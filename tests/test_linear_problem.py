@@ -5,8 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from fastcls import LinearProblem, optim, penalties, problem, reference, simd
-from fastcls._validation import InputError
+from fastcls import LinearProblem, optim, penalties, reference, simd
+from fastcls._gradient import problem
+from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
 
 DTYPES = ("uint8", "int8", "float16", "float32", "float64")

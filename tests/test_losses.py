@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fastcls import LinearProblem, losses, reference
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES, loss_and_gradient
 
 CASES = [

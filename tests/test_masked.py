@@ -6,7 +6,7 @@ import pytest
 
 import fastcls
 from fastcls import display, gradcheck, losses, optim, protocols
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets import Dataset, group_split, train_validation_split
 
 X, Y = np.random.default_rng(0).random((12, 3)), np.arange(12) % 3

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from fastcls import _kernels, _matrix, pairwise_distances, reference, simd
-from fastcls._validation import STORED_TYPES
+from fastcls import _kernels, pairwise_distances, reference, simd
+from fastcls._search import matrix
+from fastcls._validation.containers import STORED_TYPES
 from fastcls.metrics import METRICS
 
 
@@ -39,7 +40,7 @@ def test_every_kernel_has_the_bits_of_the_reference(isa, dtypes, metric):
                 X[n_rows // 2] = Q[n_queries // 2]  # bitwise equal rows are at 0
             wanted = reference.order_values(Q, X, metric)
             for n_threads in (1, 2):
-                found = _matrix.all_pairs(X, Q, metric, n_threads=n_threads)
+                found = matrix.all_pairs(X, Q, metric, n_threads=n_threads)
                 assert found.tobytes() == wanted.tobytes(), (d, n_queries, n_rows, n_threads)
 
 
@@ -50,7 +51,7 @@ def test_bytes_wider_than_a_block_of_packed_features():
         Q[1], X[1] = np.iinfo(dtype).min, np.iinfo(dtype).max
         for metric in METRICS:
             wanted = reference.order_values(Q, X, metric)
-            assert _matrix.all_pairs(X, Q, metric, n_threads=2).tobytes() == wanted.tobytes()
+            assert matrix.all_pairs(X, Q, metric, n_threads=2).tobytes() == wanted.tobytes()
 
 
 def test_the_fast_ways_are_taken(monkeypatch):
@@ -73,11 +74,11 @@ def test_pixels_that_are_kept_as_floats_have_the_bits_of_the_reference(dtypes):
     rng = np.random.default_rng(0)
     Q, X = (rng.integers(0, 128, (n, 60)).astype(dtype) for n, dtype in zip((9, 20), dtypes, strict=True))
     X[3], X[4] = 0, Q[4]
-    assert _matrix._pixels(X).dtype == np.uint8
+    assert matrix._pixels(X).dtype == np.uint8
     for change in (None, 0.5, -1.0, 256.0, -0.0):
         if change is not None:
             X[-1, -1] = change
-            assert _matrix._pixels(X) is None
+            assert matrix._pixels(X) is None
         for metric in METRICS:
             wanted = reference.order_values(Q, X, metric)
-            assert _matrix.all_pairs(X, Q, metric, n_threads=1).tobytes() == wanted.tobytes(), (change, metric)
+            assert matrix.all_pairs(X, Q, metric, n_threads=1).tobytes() == wanted.tobytes(), (change, metric)

@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import python
 
-from fastcls._validation import STORED_TYPES
+from fastcls._validation.containers import STORED_TYPES
 
 LIMIT = 64e6
 

@@ -8,11 +8,11 @@ import pytest
 
 import fastcls
 from fastcls import datasets, losses, metrics, penalties, protocols
-from fastcls._shown import counted, meant
-from fastcls._validation import InputError
-from fastcls._validation_folds import check_groups
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, meant
 from fastcls.cli._checks import MODELS, PRESETS, parse_options
-from fastcls.model_selection import cross_validate_k
+from fastcls.model_selection._cross_validate import cross_validate_k
+from fastcls.model_selection._validation import check_groups
 
 X = np.random.default_rng(0).normal(size=(12, 4))
 Y = np.arange(12) % 3

@@ -7,6 +7,7 @@ import pytest
 
 from fastcls import KNeighborsClassifier, knn, reference
 from fastcls.metrics import METRICS, Metric
+from fastcls.reference import _neighbors
 
 SUMS = {metric.sum: metric for metric in METRICS.values()}
 
@@ -18,8 +19,8 @@ def new_metric(request, monkeypatch):
     of = SUMS[of_sum]
     metric = replace(of, name="twice", finish=lambda S: 2.0 * S, bounds=of.bounds if bounded else None, aliases=())
     monkeypatch.setitem(METRICS, "twice", metric)
-    monkeypatch.setitem(reference._ORDER_VALUES, "twice", of.reference)
-    monkeypatch.setitem(reference._DISTANCES, "twice", lambda S: 2.0 * S)
+    monkeypatch.setitem(_neighbors._ORDER_VALUES, "twice", of.reference)
+    monkeypatch.setitem(_neighbors._DISTANCES, "twice", lambda S: 2.0 * S)
     return metric
 
 

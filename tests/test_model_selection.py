@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fastcls import KNeighborsClassifier
-from fastcls._folds import make_folds
-from fastcls.model_selection import KSelection, cross_validate_k
+from fastcls.model_selection._cross_validate import KSelection, cross_validate_k
+from fastcls.model_selection._folds import make_folds
 
 
 @pytest.mark.parametrize("weights", ["uniform", "distance", "softmax"])

@@ -9,7 +9,7 @@ import pytest
 
 import fastcls
 from fastcls import persistence
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _models import fitted, refusal, rewritten, rows, saved
@@ -50,8 +50,8 @@ def test_rows_that_are_no_numbers_are_refused_before_the_first_search(tmp_path, 
 def test_weights_and_means_that_are_no_numbers_are_refused(tmp_path, name, array):
     for value in (np.nan, np.inf):
         path = saved(tmp_path, name)
-        header = fastcls._safetensors.read_header(path, "a model")
-        bad = np.array(fastcls._safetensors.Arrays(path, header)[array])
+        header = fastcls._storage.safetensors.read_header(path, "a model")
+        bad = np.array(fastcls._storage.safetensors.Arrays(path, header)[array])
         bad.reshape(-1)[1] = value
         assert array in refusal(rewritten(path, arrays={array: bad}))
 
@@ -59,7 +59,7 @@ def test_weights_and_means_that_are_no_numbers_are_refused(tmp_path, name, array
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
 def test_a_scale_that_cannot_be_divided_by_is_refused(tmp_path, scale):
     path = saved(tmp_path, "SoftmaxClassifier")
-    values = json.loads(fastcls._safetensors.read_header(path, "a model")["values"])
+    values = json.loads(fastcls._storage.safetensors.read_header(path, "a model")["values"])
     assert "scale" in refusal(rewritten(path, {"values": json.dumps({**values, "scale": scale})}))
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from fastcls import KNeighborsClassifier, _brute, _search, _threads, reference, simd
-from fastcls._validation import STORED_TYPES
+from fastcls import KNeighborsClassifier, reference, simd
+from fastcls._runtime import threads
+from fastcls._search import brute, plan
+from fastcls._validation.containers import STORED_TYPES
 
 WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15]
 
@@ -23,7 +25,7 @@ def rows_of(rng, n, width, dtype):
 
 
 def search(X_chunks, Q, k, metric, **options):
-    S, indices, report = _search.search(_search.Rows(X_chunks), _search.Rows([Q]), k, metric, n_threads=2, **options)
+    S, indices, report = plan.search(plan.Rows(X_chunks), plan.Rows([Q]), k, metric, n_threads=2, **options)
     return reference.distances(S, metric), indices, report
 
 
@@ -55,11 +57,11 @@ def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeyp
     chunks = [X[:1000], X[1000:1001], X[1001:]]
     whole = search([X], Q, 11, metric)
     assert_is_reference(whole, Q, X, 11, metric)
-    monkeypatch.setattr(_threads, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
     shared = search([X], Q, 11, metric)
     assert_is_reference(shared, Q, X, 11, metric)
     groups = rng.integers(3, size=n_queries), rng.integers(3, size=3000)
-    monkeypatch.setattr(_brute, "_FIRST_PIECE", 500 * n_queries)
+    monkeypatch.setattr(brute, "_FIRST_PIECE", 500 * n_queries)
     cut = search(chunks, Q, 11, metric)
     assert cut[2].pieces > 3
     assert_is_reference(cut, Q, X, 11, metric)
@@ -77,7 +79,7 @@ def test_parts_handed_on_are_the_whole():
     def take(part, n_queries, S, indices):
         parts.append((part, n_queries, S.copy(), indices.copy()))
 
-    S, indices, report = _search.search(_search.Rows([X]), _search.Rows([Q]), 7, "l2", n_threads=2, take=take)
+    S, indices, report = plan.search(plan.Rows([X]), plan.Rows([Q]), 7, "l2", n_threads=2, take=take)
     assert (S.shape, indices.shape, report.n_queries) == ((0, 7), (0, 7), 70_000)
     assert len(parts) > 3
     assert [part.start for part, *_ in parts] == [0, *(part.stop for part, *_ in parts[:-1])]

@@ -13,8 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastcls
 from fastcls import KNeighborsClassifier, NearestNeighbors, _config, metrics, reference
-from fastcls._search_report import SearchReport
-from fastcls._validation import InputError
+from fastcls._search.report import SearchReport
+from fastcls._validation.errors import InputError
 
 
 @pytest.fixture
@@ -198,7 +198,7 @@ def test_threads_follow_threadpoolctl(digits):
 
 
 def test_threads_follow_the_environment(monkeypatch):
-    from fastcls import _threads
+    from fastcls._runtime import threads as _threads
 
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert _threads.effective(None) == (3 if _config.config()["openmp"] else 1)

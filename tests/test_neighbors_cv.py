@@ -19,8 +19,9 @@ from sklearn.model_selection import (
 )
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, _fold_votes, evaluate_k, reference
-from fastcls._validation import InputError
+from fastcls import KNeighborsClassifier, KNeighborsClassifierCV, evaluate_k, reference
+from fastcls._validation.errors import InputError
+from fastcls.model_selection import _fold_votes
 
 KS = (1, 2, 3, 4, 7)
 METRICS = ("l1", "l2", "cosine")

@@ -15,7 +15,7 @@ from fastcls import (
     SoftmaxClassifierCV,
 )
 from fastcls.losses import LOSSES
-from fastcls.model_selection import cross_validate_k
+from fastcls.model_selection._cross_validate import cross_validate_k
 from fastcls.protocols import linear_probe
 
 X, Y = load_digits(return_X_y=True)

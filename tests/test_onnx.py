@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import fastcls
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _labels import LABELS

@@ -9,7 +9,7 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 from fastcls import LinearProblem, optim
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
 from fastcls.optim import LBFGS, SCHEDULES, SGD, GradientDescent, RandomLocalSearch, RandomSearch
 from fastcls.penalties import PENALTIES

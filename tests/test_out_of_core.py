@@ -19,8 +19,11 @@ import _out_of_core as work
 from _filter_cases import stored
 from _rows import command_and_environment
 
-from fastcls import KNeighborsClassifier, NearestNeighbors, _cascade, _memory, _search
-from fastcls._rows import Rows
+from fastcls import KNeighborsClassifier, NearestNeighbors
+from fastcls._runtime import memory
+from fastcls._search import plan
+from fastcls._search.filter import filter as filtering
+from fastcls._search.rows import Rows
 
 LIMIT = 320 << 20  # 170 MB of it is Python with NumPy, SciPy and scikit-learn
 
@@ -126,9 +129,9 @@ SYSTEMS = {
 def test_nearest_limit_counts(tmp_path, monkeypatch, name):
     files, wanted = SYSTEMS[name]
     lay_out(tmp_path, files)
-    monkeypatch.setattr(_memory, "_PROC", tmp_path / "proc")
-    monkeypatch.setattr(_memory, "_GROUPS", tmp_path / "groups")
-    assert _memory.available() == wanted
+    monkeypatch.setattr(memory, "_PROC", tmp_path / "proc")
+    monkeypatch.setattr(memory, "_GROUPS", tmp_path / "groups")
+    assert memory.available() == wanted
 
 
 @linux
@@ -165,7 +168,7 @@ def test_filter_without_room_is_left_out_and_said(monkeypatch, metric):
     wanted = with_filter.kneighbors(Q)
     assert with_filter.search_report_.path.startswith("filter")
     assert with_filter.search_report_.notes == ()
-    monkeypatch.setattr(_memory, "room", lambda: 1000.0)
+    monkeypatch.setattr(memory, "room", lambda: 1000.0)
     model = NearestNeighbors(metric=metric).fit(X)
     found = model.kneighbors(Q)
     assert [part.tobytes() for part in found] == [part.tobytes() for part in wanted]
@@ -182,9 +185,9 @@ def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
     X = near(8000)
     whole = NearestNeighbors(metric="l1").fit(X)
     wanted = whole.kneighbors(X[:50])[1]
-    needed = _cascade.bytes_beside(whole._rows.filters["l1"].levels) * len(X)
+    needed = filtering.bytes_beside(whole._rows.filters["l1"].levels) * len(X)
     for room, taken in ((needed, "the same"), (needed - 1, "less")):
-        monkeypatch.setattr(_memory, "room", lambda room=room: float(room))
+        monkeypatch.setattr(memory, "room", lambda room=room: float(room))
         model = NearestNeighbors(metric="l1").fit(X)
         assert model.kneighbors(X[:50])[1].tobytes() == wanted.tobytes()
         report = model.search_report_
@@ -196,7 +199,7 @@ def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
 def test_growth_without_room_drops_the_filter_and_says_so(monkeypatch):
     X, y, Q = near(12_000), np.arange(12_000) % 3, near(1500, seed=1)[:50]
     model = KNeighborsClassifier(metric="l2").fit(X[:8000], y[:8000])
-    monkeypatch.setattr(_memory, "has_room", lambda n_bytes: False)
+    monkeypatch.setattr(memory, "has_room", lambda n_bytes: False)
     model.partial_fit(X[8000:], y[8000:])
     assert model.kneighbors(Q)[1].tobytes() == KNeighborsClassifier(algorithm="brute").fit(X, y).kneighbors(Q)[1].tobytes()
     assert model.search_report_.path == "brute"
@@ -208,7 +211,7 @@ def test_tree_without_room_is_left_out_and_said(monkeypatch):
     with_tree = NearestNeighbors().fit(X)
     wanted = with_tree.kneighbors(X[:99])
     assert with_tree.search_report_.path == "tree"
-    monkeypatch.setattr(_memory, "has_room", lambda n_bytes: False)
+    monkeypatch.setattr(memory, "has_room", lambda n_bytes: False)
     model = NearestNeighbors().fit(X)
     assert [part.tobytes() for part in model.kneighbors(X[:99])] == [part.tobytes() for part in wanted]
     assert model.search_report_.path == "brute"
@@ -219,7 +222,7 @@ def test_tree_without_room_is_left_out_and_said(monkeypatch):
 
 
 def test_filter_that_is_asked_for_by_name_is_made(monkeypatch):
-    monkeypatch.setattr(_memory, "room", lambda: 0.0)
+    monkeypatch.setattr(memory, "room", lambda: 0.0)
     rows = Rows([near()])
-    assert _search.prepare(rows, "l2", 5, 1, "filter") is not None
+    assert plan.prepare(rows, "l2", 5, 1, "filter") is not None
     assert rows.left_out == {}

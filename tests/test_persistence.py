@@ -15,8 +15,9 @@ import safetensors.numpy
 from sklearn.exceptions import NotFittedError
 
 import fastcls
-from fastcls import _safetensors, persistence
-from fastcls._validation import InputError
+from fastcls import persistence
+from fastcls._storage import safetensors as files
+from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _labels import LABELS
@@ -65,7 +66,7 @@ def test_labels_keep_their_values_and_dtype(tmp_path, name, kind):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_training_rows_keep_their_dtype_and_stay_on_disk(tmp_path, dtype):
     X = rows(dtype, n=20_000, d=64)
-    assert X.nbytes >= _safetensors.MAPPED_FROM_BYTES
+    assert X.nbytes >= files.MAPPED_FROM_BYTES
     path = saved(tmp_path, X=X)
     (kept,) = fastcls.load(path)._rows.chunks
     assert isinstance(kept, np.memmap)
@@ -195,7 +196,7 @@ def _stop(*args, **options):
 
 @pytest.mark.parametrize(
     ("where", "stop"),
-    [("fastcls.persistence.write", _half_a_file), ("os.fsync", _stop), ("os.replace", _stop)],
+    [("fastcls._storage.saving.write", _half_a_file), ("os.fsync", _stop), ("os.replace", _stop)],
     ids=["while writing", "before it is on disk", "before it has its name"],
 )
 def test_interrupted_write_leaves_the_old_file_whole_and_nothing_else(tmp_path, monkeypatch, where, stop):
@@ -244,7 +245,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 def test_header_and_arrays_are_of_one_file(tmp_path, monkeypatch):
     path = saved(tmp_path)
     other = fitted("KNeighborsClassifier", X=rows(seed=5))
-    header = _safetensors.read_header(path, "a model")
+    header = files.read_header(path, "a model")
     with monkeypatch.context() as patched:
         patched.setattr(persistence, "read_header", lambda *args: (header, other.save(path))[0])
         assert "another program replaced it while it was read" in refusal(path)
@@ -254,7 +255,7 @@ def test_header_and_arrays_are_of_one_file(tmp_path, monkeypatch):
 def test_where_a_training_kept_its_state_stays_on_its_machine(tmp_path, name):
     fitted(name, checkpoint=tmp_path / "state", resume=True, random_state=0).save(tmp_path / "m")
     assert b"state" not in (tmp_path / "m").read_bytes().replace(b"random_state", b"")
-    header = _safetensors.read_header(tmp_path / "m", "a model")
+    header = files.read_header(tmp_path / "m", "a model")
     params = json.dumps({**json.loads(header["params"]), "checkpoint": "/somewhere", "resume": True})
     for path in (tmp_path / "m", rewritten(tmp_path / "m", {"params": params})):
         again = fastcls.load(path)

@@ -147,7 +147,7 @@ def test_rows_of_another_scale_get_one_warning(model, folder, factor, warned):
 
 def test_a_run_saves_all_that_is_needed(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("fastcls.cli._report.write_report", lambda outcome, path: path.write_text(""))
+    monkeypatch.setattr("fastcls.cli.report._page.write_report", lambda outcome, path: path.write_text(""))
     assert cli("run", folder, "--ks", "1", "--models", "knn", "--out", "out").exit_code == 0
     model = fastcls.load("out/models/knn.safetensors")
     path = folder / "ship" / "3.jpg"

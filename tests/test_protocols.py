@@ -14,7 +14,8 @@ from _embeddings import embeddings, halves
 
 import fastcls
 from fastcls import NearestClassMean
-from fastcls._validation import InputError
+from fastcls._search import merge
+from fastcls._validation.errors import InputError
 from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
 from fastcls.protocols._knn import draw
 
@@ -143,9 +144,8 @@ def test_parts_give_what_the_whole_gives(preset, dtype, tmp_path):
 
 
 def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
-    from fastcls._rows import Rows
-    from fastcls._validation import check_rows
-    from fastcls.protocols import _shards
+    from fastcls._search.rows import Rows
+    from fastcls._validation.rows import check_rows
 
     rng = np.random.default_rng(0)
     X, Q = rng.integers(3, size=(300, 4)).astype(np.uint8), rng.integers(3, size=(40, 4)).astype(np.uint8)
@@ -153,7 +153,7 @@ def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
         distances, indices = fastcls.knn(Q, X, 50, metric)
         for cuts in ([10], [1, 2, 100], [299]):
             parts = [check_rows(part) for part in np.split(X, cuts)]
-            for find in (_shards.nearest, _shards.nearest_at_hand):
+            for find in (merge.nearest, merge.nearest_at_hand):
                 S, found = find(parts, Rows([Q]), 50, metric, 2)
                 np.testing.assert_array_equal(found, indices)
                 np.testing.assert_array_equal(np.sqrt(S) if metric == "l2" else S, distances)
@@ -161,7 +161,7 @@ def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
 
 @pytest.mark.parametrize("cuts", [[1], [1023, 1024, 1025], [700, 1500, 2047], list(range(10, 3000, 10))])
 def test_centred_rows_of_parts_are_those_of_the_whole_byte_for_byte(cuts):
-    from fastcls._validation import check_rows
+    from fastcls._validation.rows import check_rows
     from fastcls.protocols import _shards
 
     X, _ = embeddings(n=3000)

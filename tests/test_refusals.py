@@ -8,8 +8,9 @@ import scipy.sparse
 
 import fastcls
 from fastcls import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
-from fastcls._validation import InputError, check_rows
-from fastcls.model_selection import cross_validate_k
+from fastcls._validation.errors import InputError
+from fastcls._validation.rows import check_rows
+from fastcls.model_selection._cross_validate import cross_validate_k
 
 X = np.arange(24, dtype=np.float64).reshape(8, 3)
 BYTES = X.astype(np.uint8)

@@ -20,9 +20,9 @@ pytest.importorskip("jinja2", reason="the report needs jinja2 (the extra 'run')"
 pytest.importorskip("PIL", reason="the report needs pillow (the extra 'run')")
 
 from fastcls.cli._folder import _OUR_REPORT
-from fastcls.cli._report import POLICY, render_report, write_report
 from fastcls.cli._results import wilson_interval
-from fastcls.cli._sections import worst_pairs
+from fastcls.cli.report._page import POLICY, render_report, write_report
+from fastcls.cli.report._sections import worst_pairs
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import MODELS, compare, digits, make_outcome, random_data
@@ -42,8 +42,8 @@ KINDS = {
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """For tests of words: figures are not drawn, which takes most of the time."""
-    monkeypatch.setattr("fastcls.cli._sections.draw", lambda plot, description: "")
-    monkeypatch.setattr("fastcls.cli._report.lecture", lambda outcome: [])
+    monkeypatch.setattr("fastcls.cli.report._sections.draw", lambda plot, description: "")
+    monkeypatch.setattr("fastcls.cli.report._page.lecture", lambda outcome: [])
 
 
 @cache
@@ -440,7 +440,7 @@ def test_light_and_dark_pages_differ_and_neither_is_blank(tmp_path: Path) -> Non
 
 
 def test_the_lectures_figures_are_drawn_from_the_runs_data_without_a_test_label() -> None:
-    from fastcls.cli._lecture import lecture
+    from fastcls.cli.report._lecture import lecture
 
     outcome = make_outcome(digits())
     names = [item["name"] for item in lecture(outcome)]

@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("matplotlib", reason="the report needs matplotlib (the extra 'run')")
 pytest.importorskip("jinja2", reason="the report needs jinja2 (the extra 'run')")
 
-from fastcls.cli._report import render_report
+from fastcls.cli.report._page import render_report
 
 sys.path.insert(0, str(Path(__file__).parent))
 from _outcomes import digits, make_outcome

@@ -10,9 +10,9 @@ from sklearn.utils.class_weight import compute_class_weight
 
 import fastcls
 from fastcls import LinearProblem, optim
-from fastcls._hold_out import hold_out
-from fastcls._row_weights import with_class_weight
-from fastcls._validation import InputError
+from fastcls._sampling.hold_out import hold_out
+from fastcls._validation.errors import InputError
+from fastcls._validation.row_weights import with_class_weight
 from fastcls.datasets import train_validation_split
 from fastcls.protocols._presets import PROBE_PRESETS
 from fastcls.protocols._probe import _set_aside

@@ -12,8 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _models import answers, refusal, rewritten, rows
 
 import fastcls
-from fastcls import _safetensors
-from fastcls._validation import InputError
+from fastcls._storage import safetensors
+from fastcls._validation.errors import InputError
 
 
 def beside(folder, n=20_000, dtype="uint8", parts=1):
@@ -113,7 +113,7 @@ def test_a_model_that_names_no_file_of_its_folder_is_refused(tmp_path, changes, 
     path = tmp_path / "inner" / "m"
     model.save(path, rows="beside")
     (tmp_path / "rows-0.npy").write_bytes((tmp_path / "inner" / "rows-0.npy").read_bytes())
-    values = json.loads(_safetensors.read_header(path, "a model")["values"])
+    values = json.loads(safetensors.read_header(path, "a model")["values"])
     values["X"]["files"][0] |= changes
     assert why in refusal(rewritten(path, {"values": json.dumps(values)}))
 
@@ -124,7 +124,7 @@ def test_a_model_that_names_no_file_of_its_folder_is_refused(tmp_path, changes, 
 def test_rows_beside_that_are_told_wrongly_are_refused(tmp_path, rows_of):
     model, _, X = beside(tmp_path)
     model.save(tmp_path / "m", rows="beside")
-    values = json.loads(_safetensors.read_header(tmp_path / "m", "a model")["values"])
+    values = json.loads(safetensors.read_header(tmp_path / "m", "a model")["values"])
     values["X"] = values["X"] | rows_of if rows_of else {}
     rewritten(tmp_path / "m", {"values": json.dumps(values)})
     if "digest" in rows_of:

@@ -6,7 +6,7 @@ from sklearn.exceptions import NotFittedError
 
 import fastcls
 from fastcls import persistence
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 SEARCHES = {
     "KNeighborsClassifierCV": lambda: fastcls.KNeighborsClassifierCV([1, 3, 5], cv=3),

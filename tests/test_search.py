@@ -9,8 +9,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
 
-from fastcls import _brute, _kernels, _matrix, _pace, _search, _threads, knn, metrics, pairwise_distances, reference
-from fastcls._validation import STORED_TYPES, InputError
+from fastcls import _kernels, knn, metrics, pairwise_distances, reference
+from fastcls._runtime import pacing, threads
+from fastcls._search import brute, matrix, plan
+from fastcls._validation.containers import STORED_TYPES
+from fastcls._validation.errors import InputError
 
 METRICS = list(metrics.METRICS)
 # tails of 8 lanes, of 16-byte and 64-byte registers, of tiles; then digits, MNIST and CIFAR-10 widths
@@ -159,7 +162,7 @@ def test_hostile_floats_equal_reference(metric, dtype):
 
 def test_cosine_of_equal_and_zero_rows():
     X = np.array([[0.1, 0.2, 0.7], [0.0, 0.0, 0.0], [-0.1, -0.2, -0.7], [1e-200, 0.0, 0.0]])
-    assert _matrix.all_pairs(X, X, "cosine", n_threads=1).tolist() == [
+    assert matrix.all_pairs(X, X, "cosine", n_threads=1).tolist() == [
         [0.0, 1.0, 2.0, 1.0],
         [1.0, 1.0, 1.0, 1.0],
         [2.0, 1.0, 0.0, 1.0],
@@ -182,16 +185,16 @@ PIECES = {"packed": (130, 700, 31, 5), "by pairs": (170, 300, 9, 60), "packed, r
 @pytest.fixture
 def smallest_pieces(monkeypatch):
     """Every search is worth two threads, and is cut as small as can be."""
-    monkeypatch.setattr(_brute, "_FIRST_PIECE", 1)
-    monkeypatch.setattr(_pace, "PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
-    monkeypatch.setattr(_brute, "_QUERIES_PER_JOB", 12)
-    monkeypatch.setattr(_brute, "_QUERIES_PER_TILE", 12)
-    monkeypatch.setattr(_threads, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(brute, "_FIRST_PIECE", 1)
+    monkeypatch.setattr(pacing, "PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
+    monkeypatch.setattr(brute, "_QUERIES_PER_JOB", 12)
+    monkeypatch.setattr(brute, "_QUERIES_PER_TILE", 12)
+    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
 
 
 def cut(rows, *at):
     """Chunks of rows: copies, so that no chunk is followed in memory by the next."""
-    return _search.Rows([part.copy() for part in np.split(rows, at)])
+    return plan.Rows([part.copy() for part in np.split(rows, at)])
 
 
 @pytest.mark.parametrize("grouped", [False, True])
@@ -209,7 +212,7 @@ def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtyp
     groups = rng.integers(0, 3, size=n_queries), rng.integers(0, 3, size=n_rows)
     groups = groups if grouped else (None, None)
     calls = []
-    S, indices, report = _search.search(
+    S, indices, report = plan.search(
         cut(X, n_rows // 3, n_rows // 3 + 1, n_rows // 2), cut(Q, n_queries // 4, n_queries // 2), k, metric, n_threads=2,
         query_groups=groups[0], row_groups=groups[1], progress=lambda done, total: calls.append((done, total)),
     )  # fmt: skip
@@ -228,7 +231,7 @@ def test_leave_one_out_over_chunks_equals_reference(smallest_pieces, dtype, metr
     X = random_rows(rng, 260, 18, dtype)
     X[100:130], X[200] = X[130:160], 0
     own = np.arange(260)
-    S, indices, _ = _search.search(cut(X, 90, 91, 150), None, 6, metric, n_threads=2, query_groups=own, row_groups=own)
+    S, indices, _ = plan.search(cut(X, 90, 91, 150), None, 6, metric, n_threads=2, query_groups=own, row_groups=own)
     assert_same_bytes((reference.distances(S, metric), indices), reference.kneighbors(X, X, 6, metric, own, own))
     assert (indices != own[:, None]).all()
 
@@ -238,8 +241,8 @@ def test_a_group_never_sees_itself(metric):
     rng = np.random.default_rng(10)
     X = random_rows(rng, 90, 4, "uint8", 0, 3)
     groups = rng.integers(0, 4, size=90)
-    S, indices, _ = _search.search(
-        _search.Rows([X]), None, 12, metric, n_threads=2, query_groups=groups, row_groups=groups
+    S, indices, _ = plan.search(
+        plan.Rows([X]), None, 12, metric, n_threads=2, query_groups=groups, row_groups=groups
     )
     wanted = reference.kneighbors(X, X, 12, metric, groups, groups)
     assert_same_bytes((reference.distances(S, metric), indices), wanted)
@@ -247,8 +250,8 @@ def test_a_group_never_sees_itself(metric):
 
 
 def test_a_search_that_others_slow_down_is_not_cut_ever_smaller():
-    pace = _pace.Pace()
-    assert pace.took(100, 0.1) == pytest.approx(1000 * _pace.PIECE_SECONDS)
-    assert pace.took(100, 10.0) == pytest.approx(1000 * _pace.PIECE_SECONDS)  # slower: the rate is the best there was
-    assert pace.took(400, 0.1) == pytest.approx(4000 * _pace.PIECE_SECONDS)
+    pace = pacing.Pace()
+    assert pace.took(100, 0.1) == pytest.approx(1000 * pacing.PIECE_SECONDS)
+    assert pace.took(100, 10.0) == pytest.approx(1000 * pacing.PIECE_SECONDS)  # slower: the rate is the best there was
+    assert pace.took(400, 0.1) == pytest.approx(4000 * pacing.PIECE_SECONDS)
     assert pace.pieces == 3

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastcls import KNeighborsClassifier
-from fastcls._search_report import LevelReport, SearchReport
+from fastcls._search.report import LevelReport, SearchReport
 
 REPORT = SearchReport(
     path="filter", kernel="codes", metric="l2", arithmetic="integer", isa="avx2", threads=2, n_queries=1000, n_rows=50_000,

@@ -9,7 +9,7 @@ import pytest
 
 import fastcls
 from fastcls import simd
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 
 @pytest.fixture(autouse=True)

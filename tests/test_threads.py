@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from _rows import python
 
 import fastcls
-from fastcls import _kernels, _threads, persistence
+from fastcls import _kernels, persistence
+from fastcls._runtime import threads as _threads
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 PARALLEL = pytest.mark.skipif(not _kernels.HAS_OPENMP, reason="built without OpenMP")

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent))
 from _rows import assert_same_bytes, hostile_rows, random_rows
 
-from fastcls import NearestNeighbors, _pace, _search, _threads, _tree, knn, reference, simd
-from fastcls._search import Rows
-from fastcls._validation import STORED_TYPES
+from fastcls import NearestNeighbors, knn, reference, simd
+from fastcls._runtime import pacing, threads
+from fastcls._search import plan
+from fastcls._search import tree as _tree
+from fastcls._search.rows import Rows
+from fastcls._validation.containers import STORED_TYPES
 from fastcls.metrics import METRICS
 
 SERVED = [name for name, metric in METRICS.items() if metric.sum_is_s]
@@ -24,14 +27,14 @@ WIDTHS = range(1, _tree.MOST_FEATURES + 1)
 @pytest.fixture(autouse=True)
 def trees_of_few_rows(monkeypatch):
     monkeypatch.setattr(_tree, "LEAST_ROWS", 1)
-    monkeypatch.setattr(_threads, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
     monkeypatch.setattr(_tree, "_QUERIES_WORTH_A_THREAD", 1)
 
 
 def search(chunks, Q, k, metric, algorithm="filter", n_threads=2, **options):
     queries = None if Q is None else Rows([np.ascontiguousarray(Q)])
     options |= {"algorithm": algorithm, "n_threads": n_threads}
-    S, indices, report = _search.search(Rows(chunks), queries, k, metric, **options)
+    S, indices, report = plan.search(Rows(chunks), queries, k, metric, **options)
     assert report.path == ("brute" if algorithm == "brute" else "tree")
     return S, indices, report
 
@@ -140,7 +143,7 @@ def test_n_threads_and_piece_agnosticism(metric, monkeypatch):
         *got, report = search([X], Q, 11, metric, n_threads=n_threads)
         assert report.threads == n_threads
         assert_same_bytes(got, wanted)
-    monkeypatch.setattr(_pace, "PIECE_SECONDS", 0.0)  # one query at a time after the first piece
+    monkeypatch.setattr(pacing, "PIECE_SECONDS", 0.0)  # one query at a time after the first piece
     monkeypatch.setattr(_tree, "_SUBTREE_ROWS", 200)
     monkeypatch.setattr(_tree, "_SUBTREES_A_PIECE", 1)
     *got, cut = search([X], Q, 11, metric)
@@ -156,10 +159,10 @@ def test_chunks_and_their_growth_change_nothing(metric):
     wanted = search([X], Q, 25, metric, algorithm="brute")[:2]
     assert_same_bytes(search([X[:900], X[900:901], X[901:]], Q, 25, metric)[:2], wanted)
     rows = Rows([X[:900]])
-    _search.prepare(rows, metric, 25, 2, "filter")
+    plan.prepare(rows, metric, 25, 2, "filter")
     (first,) = rows.filters["tree"].chunks
     rows.chunks += [X[900:1500], X[1500:]]
-    S, indices, report = _search.search(rows, Rows([Q[:20], Q[20:]]), 25, metric, algorithm="filter", n_threads=2)
+    S, indices, report = plan.search(rows, Rows([Q[:20], Q[20:]]), 25, metric, algorithm="filter", n_threads=2)
     assert_same_bytes((S, indices), wanted)
     assert rows.filters["tree"].chunks[0] is first, "what is there is not made anew"
     assert report.filter_bytes == rows.filters["tree"].nbytes
@@ -201,7 +204,7 @@ def test_boxes_hold_their_rows_and_leaves_share_them_out():
         n_nodes = 1 << (node.bit_length() - 1)
         first, end = 1000 * (node - n_nodes) // n_nodes, 1000 * (node + 1 - n_nodes) // n_nodes
         rows = tree.order[first:end]
-        assert end - first <= _tree._tree_loops.MOST_ROWS_OF_LEAF or node < n_leaves
+        assert end - first <= _tree.tree_loops.MOST_ROWS_OF_LEAF or node < n_leaves
         assert tree.lowest[node] == rows.min()
         assert_same_bytes(tree.boxes[node], np.stack([X[rows].min(axis=0), X[rows].max(axis=0)]).astype(np.float64))
 
@@ -264,8 +267,8 @@ def test_an_interrupted_search_leaves_the_tree_whole():
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        _search.search(rows, Rows([Q]), 3, "l2", n_threads=2, algorithm="filter", progress=interrupt)
-    S, indices, _ = _search.search(rows, Rows([Q]), 3, "l2", n_threads=2, algorithm="filter")
+        plan.search(rows, Rows([Q]), 3, "l2", n_threads=2, algorithm="filter", progress=interrupt)
+    S, indices, _ = plan.search(rows, Rows([Q]), 3, "l2", n_threads=2, algorithm="filter")
     assert_same_bytes((S, indices), search([X], Q, 3, "l2", algorithm="brute")[:2])
 
 
@@ -288,7 +291,7 @@ def test_pairs_before_and_after_giving_up_are_counted_once():
     rng = np.random.default_rng(16)
     X, Q = random_rows(rng, 10_000, 15, "float32"), random_rows(rng, 300, 15, "float32")
     calls = []
-    report = _search.search(
+    report = plan.search(
         Rows([X]), Rows([Q]), 10, "l2", n_threads=2, progress=lambda done, total: calls.append(done)
     )[2]
     assert report.path == "tree then brute"
@@ -302,7 +305,7 @@ def test_planner_takes_the_tree_only_where_it_may_pay(monkeypatch):
     many, few = rng.normal(size=(20_000, 3)), rng.normal(size=(2000, 3))
 
     def path(X, Q, metric="l2", algorithm="auto"):
-        return _search.search(Rows([X]), Rows([Q]), 5, metric, n_threads=2, algorithm=algorithm)[2].path
+        return plan.search(Rows([X]), Rows([Q]), 5, metric, n_threads=2, algorithm=algorithm)[2].path
 
     assert path(many, many[:3000]) == "tree"
     assert path(many, many[:3]) == "brute", "the tree would take longer to make"

@@ -7,8 +7,8 @@ import pytest
 
 import fastcls
 from fastcls import KNeighborsClassifier, reference
-from fastcls._validation import InputError
-from fastcls._voting import vote, weights_of
+from fastcls._scoring.votes import vote, weights_of
+from fastcls._validation.errors import InputError
 
 RULES = ["uniform", "distance", "softmax", lambda d: 1.0 / (1.0 + d)]
 

@@ -7,8 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from fastcls import KNeighborsClassifier, _memory, datasets
-from fastcls._validation import InputError
+from fastcls import KNeighborsClassifier, datasets
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
 from fastcls.protocols import knn_eval
 
 zarr = pytest.importorskip("zarr", reason="zarr is not installed")
@@ -218,10 +219,10 @@ def test_metadata_damaged_anywhere_is_refused_or_harmless(tmp_path, form):
 @FORMATS
 def test_array_larger_than_memory_is_refused_before_it_is_read_and_comes_in_parts(tmp_path, form, monkeypatch):
     path = group(tmp_path, form, X=IMAGES, y=LABELS)
-    monkeypatch.setattr(_memory, "has_room", lambda n_bytes: n_bytes < IMAGES.nbytes)
+    monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < IMAGES.nbytes)
     assert "zarr_parts" in refusal(lambda: datasets.load(path))
     assert sum(map(len, datasets.zarr_parts(path / "X", part_bytes=1))) == 90
-    monkeypatch.setattr(_memory, "has_room", lambda n_bytes: n_bytes < 1000)
+    monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < 1000)
     assert "write smaller ones" in refusal(lambda: datasets.zarr_parts(path / "X"))
 
 

@@ -2,19 +2,19 @@
 
 ::
 
-    _app            parsing, one-line errors
+    _app            the commands and their options, one-line errors; __main__   python -m fastcls.cli
       _run          the main job, one plain function a step        _predict, _gradcheck, _demo     the other commands
-        _checks     what may be asked for                           _data       the user's data, read and checked
-        _estimate   how long it will take
-                                                                    _inputs, _answers   the rows of predict, what it says
-        _folder     nothing half-written                            _progress   what is said on stderr
-        _split      which rows are for judging                      _text       names from data made safe to show
-        _linear     random search, gradient check, sweep            _words      numbers and lists in sentences
-        _judge      the test set, asked once
-        _failures   a step that fails, in one line                  _predictions   predictions.csv, and the wrong rows
-        _repeats    test rows that equal a training row             _csv        cells that are no formulas
+      _preset       run --preset: published protocols              _course     the assignment of the course
+        _checks     which options are possible                     _data       the user's data, read and checked
+        _estimate   how long it will take                          _inputs, _answers   rows and answers of predict
+        _folder     the result folder, never half-written          _progress   progress and notes on stderr
+        _split      training, validation and test rows             _text       names from data made safe to show
+        _linear     random search, gradient check, sweep           _words      numbers and lists in sentences
+        _judge      the test set, evaluated once                   _repeats    test rows that equal a training row
+        _failures   a step that fails, in one line                 _predictions   predictions.csv, and the wrong rows
         _streams    stdout and stderr that are closed, broken, or of another encoding
-        _results    results.json      _table     the screen      _outcome, _report, _sections, _figures     report.html
+        _results    results.json      _table     the screen        _csv        cells that are no formulas
+        _outcome    everything that the report draws               report/     report.html
 """
 
 from __future__ import annotations

@@ -256,6 +256,6 @@ def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = 
 @one_line_errors
 def info() -> None:
     """Show how fastcls was built and what it runs on."""
-    import fastcls
+    from fastcls._config import show_config
 
-    fastcls.show_config()
+    show_config()

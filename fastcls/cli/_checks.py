@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from .._shown import meant, shown
-from .._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import meant, shown
+from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
+
 from ..metrics import ALIASES, METRICS
-from ..model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 #: linear probes that --preset names; what they are called in `fastcls.protocols`
 PROBES = {"clip-probe": "clip", "dinov2-probe": "dinov2", "uni-probe": "uni"}

@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from .. import _threads
-from .._moments import center_and_scale
-from .._shown import counted
-from .._validation import InputError
-from .._voting import vote
+from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._gradient.scaling import center_and_scale
+from fastcls._runtime import threads
+from fastcls._scoring.votes import vote
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
+from fastcls.neighbors import knn
+from fastcls.optim import Descent
+
 from ..datasets import Dataset
-from ..neighbors import knn
-from ..optim._descent import Descent
-from ..problem import LinearProblem, linear_scores
 from ..protocols import ProtocolTable
 from ._failures import Failures
 from ._linear import LOSSES
@@ -74,7 +75,7 @@ def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) 
     """The code that each query gets for every k, (n_queries, n_ks): one search, ties to the smallest code."""
     _, indices = knn(Q, X, max(ks))
     winners, _, _ = vote(y[indices], None, np.array(ks), int(y.max()) + 1, tie_break="smallest",
-                         n_threads=_threads.effective(None))
+                         n_threads=threads.effective(None))
     return winners
 
 
@@ -139,5 +140,5 @@ def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: i
 
 def share_right(X: np.ndarray, y: np.ndarray, model: tuple[np.ndarray, np.ndarray]) -> float:
     """Share of rows whose class has the highest score."""
-    scores = linear_scores(X, *model, _threads.effective(None))
+    scores = linear_scores(X, *model, threads.effective(None))
     return float(np.mean(scores.argmax(axis=1) == y))

@@ -7,22 +7,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fastcls._validation.errors import InputError
+from fastcls._validation.rows import check_finite
+from fastcls.datasets import (
+    LISTED,
+    NAMES,
+    NPZ_KEYS,
+    Dataset,
+    OnError,
+    existing_path,
+    layout_of,
+    list_images,
+    load_listed,
+    npz_keys,
+    refuse_unfetched,
+)
+from fastcls.metrics import check_magnitude
+
 from .. import datasets
-from .._validation import InputError, check_finite, check_magnitude
-from ..datasets import Dataset, _unknown
-from ..datasets._arrays import _NPZ_KEYS
-from ..datasets._common import existing_path
-from ..datasets._folder import OnError, load_listed
-from ..datasets._listing import list_images
-from ..datasets._load import NAMES, layout_of, refuse_unfetched
-from ..datasets._npy import npz_keys
 from ._checks import RunOptions
 from ._progress import Report
 from ._split import Division, divide, divide_images
 
 #: how the library's refusals name an argument, and how the command line does
 _SAID = {
-    _unknown.LISTED: "fastcls run --help lists what is read",
+    LISTED: "fastcls run --help lists what is read",
     "give labels=, a path or an array": "give them with --labels FILE",
     "got labels ": "got --labels ",
     "got image_size ": "got --image-size ",
@@ -89,5 +98,5 @@ def _names_of_arrays(data: str) -> tuple[str, str]:
         return path.name, "X_test"
     if path.suffix.lower() == ".npz" and path.is_file():
         there = npz_keys(path)
-        return next(((X, X_test) for X, _, X_test, _ in _NPZ_KEYS if X in there), ("X", "X_test"))
+        return next(((X, X_test) for X, _, X_test, _ in NPZ_KEYS if X in there), ("X", "X_test"))
     return "X", "X_test"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastcls._files import is_special
-from fastcls._validation import InputError
+from fastcls._storage.atomic import is_special
+from fastcls._validation.errors import InputError
 from fastcls.demo import require_bokeh
 
 from ._streams import say
@@ -16,14 +16,14 @@ from ._text import printable
 def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:
     """Serve a demo until Ctrl-C; or write its snapshot to `export`."""
     require_bokeh()
-    from fastcls.demo._serve import read_state, serve
+    from fastcls.demo.serve import read_state, serve
 
     if export is None:
         serve(name, state, port, browser)
         return
     if os.path.lexists(export) and not is_special(export) and not force:
         raise InputError(f"{export} exists: name another file, or replace it with --force")
-    from fastcls.demo._export import export as write
+    from fastcls.demo.export import export as write
 
     write(read_state(name, state), export)
     say(f"fastcls: the snapshot is in {printable(export)}")

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from fastcls.linear import SoftmaxClassifier
+from fastcls.neighbors import NearestNeighbors
+
 from ..datasets import Dataset
-from ..linear import SoftmaxClassifier
-from ..neighbors import NearestNeighbors
 from ..optim import random_search
 from . import _linear
 from ._checks import RunOptions
@@ -80,7 +81,7 @@ def seconds_of(work: Callable[[int], Any], n_units: int, largest: int | None = N
 def report_seconds(models: Iterable[str], *, with_images: bool) -> float:
     """One small figure of the report, drawn and timed, and how many of it all others cost; the data hardly matters."""
     from .. import display
-    from ._figures import draw
+    from .report._figures import draw
 
     folds = display.FoldsDisplay.from_labels(np.arange(100) % 2, cv=5, seed=0, n_test=20)
     draw(folds.plot, "")  # the first pays for what later ones find ready

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .._validation import InputError
+from fastcls._validation.errors import InputError
+
 from ._progress import Progress
 from ._text import one_line
 

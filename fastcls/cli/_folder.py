@@ -19,11 +19,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from .._files import read_small
-from .._shown import reason
-from .._shown import shown as quoted
-from .._validation import InputError
-from ..datasets._load import NAMES
+from fastcls._storage.atomic import read_small
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason
+from fastcls._validation.messages import shown as quoted
+from fastcls.datasets import NAMES
+
 from ._checks import MODELS
 from ._text import printable
 

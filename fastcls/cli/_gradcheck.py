@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .._validation import one_of
+from fastcls._validation.base import one_of
+
 from ..losses import LOSSES
 from . import _data
 from ._linear import GRADIENT_TOLERANCE, check_on_sample

@@ -15,14 +15,28 @@ from typing import Any
 
 import numpy as np
 
-from .._images import scale_note
-from .._shown import as_text, shown
-from .._validation import InputError
-from ..datasets._arrays import _NPZ_KEYS, _as_rows, load_npy
-from ..datasets._image import Facts, checked_recipe, prepare, told
-from ..datasets._labels import plain_labels, settle_rows
-from ..datasets._listing import images_below, is_image_folder, is_image_name, parts_of
-from ..datasets._npy import npz_keys, read_npy, read_npz
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import as_text, shown
+from fastcls.datasets import (
+    NPZ_KEYS,
+    Facts,
+    as_rows,
+    checked_recipe,
+    images_below,
+    is_image_folder,
+    is_image_name,
+    load_npy,
+    npz_keys,
+    parts_of,
+    plain_labels,
+    prepare,
+    read_npy,
+    read_npz,
+    scale_note,
+    settle_rows,
+    told,
+)
+
 from ._data import load as load_data
 from ._data import require_data
 from ._progress import Progress
@@ -190,7 +204,7 @@ def _read_rows(data: str, progress: Progress) -> tuple[np.ndarray, list[str | No
 def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
     """The test rows of an .npz if it has any, else its rows; and their classes, if it has labels."""
     there = npz_keys(path)
-    wanted = [pair for names in _NPZ_KEYS for pair in ((names[2], names[3]), (names[0], names[1]))]
+    wanted = [pair for names in NPZ_KEYS for pair in ((names[2], names[3]), (names[0], names[1]))]
     found = [pair for pair in wanted if pair[0] in there] or ([(there[0], "")] if len(there) == 1 else [])
     if not found:
         raise InputError(f"{str(path)!r} has the arrays {', '.join(there) or 'none'}; wanted X_test or X")
@@ -213,7 +227,7 @@ def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | No
 
 
 def _as_plain_rows(X: np.ndarray) -> np.ndarray:
-    rows, _ = _as_rows(X, "X")
+    rows, _ = as_rows(X, "X")
     return settle_rows({"X": rows})["X"]
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ..neighbors import KNeighborsClassifier
+from fastcls.neighbors import KNeighborsClassifier
+
 from ._results import wilson_interval
 
 #: probabilities or scores held at once

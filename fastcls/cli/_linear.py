@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .._moments import center_and_scale
+from fastcls._gradient.problem import LinearProblem
+from fastcls._gradient.scaling import center_and_scale
+from fastcls.linear import MulticlassSVM, SoftmaxClassifier
+from fastcls.model_selection import MulticlassSVMCV, SoftmaxClassifierCV
+
 from ..datasets import train_validation_split
 from ..gradcheck import check_arithmetic, check_gradient
-from ..linear import MulticlassSVM, SoftmaxClassifier
-from ..linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
 from ..optim import random_search
-from ..problem import LinearProblem
 from ._progress import Report
 
 #: alphas tried on the validation rows

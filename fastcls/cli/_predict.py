@@ -10,10 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from .._files import replacing
-from .._images import class_names
-from .._shown import counted, shown
-from .._validation import InputError
+from fastcls._storage.atomic import replacing
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, shown
+from fastcls.datasets import class_names
+
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, measure_of, name_rows
 from ._inputs import Rows, check_scale, joined, read_parts, unseen_rows

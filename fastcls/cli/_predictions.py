@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from .._files import write_text
+from fastcls._storage.atomic import write_text
+
 from ..datasets import Dataset
 from ._csv import as_csv
 from ._judge import Verdict

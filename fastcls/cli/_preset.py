@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from fastcls._storage.atomic import write_text
+
 from .. import protocols
-from .._files import write_text
 from ..datasets import Dataset
 from ..protocols import ProtocolTable
 from . import _course, _results

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from fastcls._shown import counted
+from fastcls._validation.messages import counted
 
 from ..datasets import Dataset
 

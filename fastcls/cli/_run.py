@@ -15,12 +15,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .._files import write_text
-from .._shown import counted, shown, shown_list
-from .._validation import InputError, check_folds, check_ks
+from fastcls._storage.atomic import write_text
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, shown, shown_list
+from fastcls._validation.neighbors import check_folds, check_ks
+from fastcls.model_selection import cross_validate_k
+from fastcls.neighbors import KNeighborsClassifier
+
 from ..datasets import Dataset
-from ..model_selection import cross_validate_k
-from ..neighbors import KNeighborsClassifier
 from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
 from ._estimate import estimate_seconds
@@ -425,7 +427,7 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
 
 def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progress: Progress, failures: Failures) -> None:
     """The models, the report and results.json, into ``room``; what cannot be written does not keep the rest from it."""
-    from ._report import write_report
+    from .report._page import write_report
 
     (room / "models").mkdir()
     for name, one in trained.items():

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._validation.errors import InputError
+from fastcls.datasets import Listing, Part, can_stratify, relative_names
+
 from .. import datasets
-from .._validation import InputError
 from ..datasets import Dataset
-from ..datasets._listing import Listing, Part, relative_names
-from ..datasets._split import _can_stratify
 
 #: the part of the rows that is set aside for judging, where the data has no test set of its own
 TEST_SIZE = 0.2
@@ -62,8 +62,8 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, 
     assert parts.X_test is not None
     test = parts.X_test[:, 0].astype(np.int64)
     assert whole.y_test is not None
-    stratified = ((own or can_stratify(dataset.y, len(whole.y_test))) and can_stratify(whole.y, len(whole.y) - len(parts.y))
-                  and can_stratify(whole.y_test, len(whole.y_test) - len(test)))
+    stratified = ((own or kept_shares(dataset.y, len(whole.y_test))) and kept_shares(whole.y, len(whole.y) - len(parts.y))
+                  and kept_shares(whole.y_test, len(whole.y_test) - len(test)))
     if own and parts is whole:
         return dataset, Division(None, stratified, test)
     train = parts.X[:, 0].astype(np.int64)
@@ -85,10 +85,10 @@ def _numbers(X: np.ndarray) -> np.ndarray:
     return np.arange(len(X), dtype=np.float64)[:, None]
 
 
-def can_stratify(before: np.ndarray, n_left: int) -> bool:
+def kept_shares(before: np.ndarray, n_left: int) -> bool:
     """Whether the classes kept their shares when `n_left` rows were taken out; those of a single row stayed in."""
     counts = np.unique(before, return_counts=True)[1]
-    return n_left == 0 or _can_stratify(counts[counts > 1], n_left)
+    return n_left == 0 or can_stratify(counts[counts > 1], n_left)
 
 
 def fingerprint(X: np.ndarray) -> str:

@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any, TextIO
 
-from fastcls._shown import counted
-from fastcls.display._style import shorten
+from fastcls._validation.messages import counted
+from fastcls.display.style import shorten
 from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TextIO
 
-from .._shown import shown
+from fastcls._validation.messages import shown
 
 #: Unicode's categories of what is shown as an escape: controls, formats, surrogates, line and paragraph separators
 _ESCAPED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))

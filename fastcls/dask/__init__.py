@@ -7,16 +7,17 @@ to plan for size.
 
 ::
 
-    _neighbors   _linear ── _problem      what users call; the sums of a training
-         └─────────┴───────────┴── _crew      shards at home on workers, rounds of questions to all of them
-                                     _work      what runs on workers: shards opened, searched, summed over
-      _estimator   client never copied          _merge     results of shards made one       _inputs   rows described
+    _neighbors   _linear ── _problem      the estimators; the sums of a training
+         └─────────┴───────────┴── _workers   shards and their owners; round trips to all of them
+                                     _tasks     what runs on workers: shards opened, searched, summed over
+      _estimator   client never copied          _merge     results of shards made one
+      _validation  checks of client and shards  _sources   rows described, or sent
 """
 
 from __future__ import annotations
 
-from ._crew import ClusterError
 from ._linear import MulticlassSVM, SoftmaxClassifier
 from ._neighbors import KNeighborsClassifier
+from ._workers import ClusterError
 
 __all__ = ["ClusterError", "KNeighborsClassifier", "MulticlassSVM", "SoftmaxClassifier"]

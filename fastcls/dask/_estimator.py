@@ -8,9 +8,10 @@ from typing import Any
 
 from sklearn.base import clone
 
-from .._validation import InputError
-from .._validation_dask import check_client
-from ._inputs import is_described, labels_of
+from fastcls._validation.errors import InputError
+
+from ._sources import is_described, labels_of
+from ._validation import check_client
 
 
 def takes_also(init: Any, base: type) -> Any:

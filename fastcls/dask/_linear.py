@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from .. import linear
-from .._linear_classifier import LinearClassifier
-from .._validation import CheckedRows
-from .._validation_dask import check_client, check_n_shards, check_solver_of_shards
-from . import _work
+from fastcls import linear
+from fastcls._validation.rows import CheckedRows
+from fastcls.linear import LinearClassifier
+
+from . import _tasks
 from ._estimator import OverCluster, takes_also
-from ._inputs import is_described, labels_of, sent_source_of, source_of
 from ._problem import ShardedProblem, SharedRows
+from ._sources import is_described, labels_of, sent_source_of, source_of
+from ._validation import check_client, check_n_shards, check_solver_of_shards
 
 _N_SHARDS = 16
 
@@ -90,7 +91,7 @@ class _Linear(OverCluster, LinearClassifier):
                     some = weights[part]
                     scaled[part] = some * (len(some) / some.sum())
         loss, options = self._loss_and_options()
-        labels = _work.Labels(codes.astype(small), scaled, parts)
+        labels = _tasks.Labels(codes.astype(small), scaled, parts)
         return SharedRows(self._client, source, n_shards, labels, held_out, loss, options, n_classes, self.n_jobs)
 
     def _space(self, X: Any, weights: np.ndarray, train: np.ndarray | None) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class _Linear(OverCluster, LinearClassifier):
     def _mean_square(self, X: Any, weights: np.ndarray, rows: np.ndarray | None, center: np.ndarray) -> float:
         if not isinstance(X, SharedRows):
             return super()._mean_square(X, weights, rows, center)
-        squares, weight = X.sums(_work.moments, center)
+        squares, weight = X.sums(_tasks.moments, center)
         return float(squares / weight)
 
     def _problem(self, X: Any, codes: np.ndarray, n_classes: int, weights: np.ndarray, **options: Any) -> Any:

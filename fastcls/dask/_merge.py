@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from .._search_report import SearchReport
-from ..protocols._shards import merged
+from fastcls._search.merge import merged
+from fastcls._search.report import SearchReport
 
 Nearest = tuple[np.ndarray, np.ndarray, tuple[SearchReport, ...]]
 #: (level, number) -> sums; node i of level l adds up the shards from i 2^l to (i + 1) 2^l - 1

@@ -12,24 +12,22 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from .. import neighbors
-from .._fitted import live, publish
-from .._neighbors import _last_reports, _without_self
-from .._row_weights import check_labelled_rows, counted_rows
-from .._search import Part
-from .._validation import (
-    check_algorithm,
-    check_magnitude,
-    check_n_neighbors,
-    check_number,
-    check_rows,
-)
-from .._validation_dask import check_client, check_n_shards
-from . import _work
-from ._crew import Crew, Round
+from fastcls import neighbors
+from fastcls._runtime.fitted_state import live, publish
+from fastcls._search.plan import Part
+from fastcls._validation.base import check_number
+from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
+from fastcls._validation.row_weights import check_labelled_rows, counted_rows
+from fastcls._validation.rows import check_rows
+from fastcls.metrics import check_magnitude
+from fastcls.neighbors import last_reports, without_self
+
+from . import _tasks
 from ._estimator import OverCluster, refuse_saving, takes_also
-from ._inputs import SENT_BYTES, Source, apart, is_described, labels_of, sent_source_of, source_of
 from ._merge import nearest_of, one_report
+from ._sources import SENT_BYTES, Source, apart, is_described, labels_of, sent_source_of, source_of
+from ._validation import check_client, check_n_shards
+from ._workers import Crew, Round
 
 _BLOCK_BYTES = 1 << 23  # of a block of queries, and of its neighbours: sent to each worker once, and merged
 _BLOCKS_AT_ONCE = 2  # the next is on its way while one is searched
@@ -107,7 +105,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         asked = self._asked(metric)
         hidden = None if counted_rows(found.weights) is None else found.weights == 0
         crew = _crew_of(client, source, n_shards, hidden, asked)
-        shards = crew.ask(lambda: [crew.submit(i, _work.describe) for i in range(n_shards)]).results()
+        shards = crew.ask(lambda: [crew.submit(i, _tasks.describe) for i in range(n_shards)]).results()
         publish(
             self, source, _fitted_params=self._params_of_fit(), _source=source, _hidden=hidden, _asked_at_fit=asked,
             _crew=crew, shards_=shards, n_samples_fit_=source.n_rows, effective_metric_=metric,
@@ -115,10 +113,10 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         )  # fmt: skip
         return self
 
-    def _asked(self, metric: str) -> _work.Asked:
-        from .. import __version__
+    def _asked(self, metric: str) -> _tasks.Asked:
+        from fastcls._version import __version__
 
-        return _work.Asked(__version__, metric, self.n_neighbors, check_algorithm(self.algorithm, warn=False), self.n_jobs)
+        return _tasks.Asked(__version__, metric, self.n_neighbors, check_algorithm(self.algorithm, warn=False), self.n_jobs)
 
     def _crew_now(self) -> Crew:
         """The workers with the shards; another cluster's, opened anew, where that of the fit is gone."""
@@ -151,14 +149,14 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
             ((S, indices, told),) = under_way.results()
             waiting.extend(itertools.islice(blocks, 1))
             if drops_self:
-                S, indices = _without_self(part.start, S, indices)
+                S, indices = without_self(part.start, S, indices)
             reports.extend(told)
             yield part, np.require(S, requirements=("C", "W")), np.ascontiguousarray(indices)
             done += part.stop - part.start
             if self.verbose:
                 _print_bar(done, n_queries, time.perf_counter() - begun)
         pairs = n_queries * self.n_samples_fit_
-        _last_reports.by_estimator[live(self)] = one_report(tuple(reports), time.perf_counter() - begun, pairs, n_queries)
+        last_reports.by_estimator[live(self)] = one_report(tuple(reports), time.perf_counter() - begun, pairs, n_queries)
 
     def _blocks(self, crew: Crew, X: Any, k: int) -> Iterator[Any]:
         """How many queries there are; then the searches of one block after the other, each begun when it is asked for."""
@@ -184,13 +182,13 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
             for first in range(start, stop, step):
                 end = min(first + step, stop)
-                queries = partial(crew.submit, i, _work.rows_of, first, end)
+                queries = partial(crew.submit, i, _tasks.rows_of, first, end)
                 yield slice(first, end), self._search_of(crew, queries, k, first if self._hidden is None else None)
 
     def _search_of(self, crew: Crew, queries: Callable[[], Any], k: int, own: int | None) -> Round:
         def submit() -> list[Any]:
             sent = queries()
-            found = [crew.submit(i, _work.search, sent, k, self.n_jobs, own) for i in range(crew.n_shards)]
+            found = [crew.submit(i, _tasks.search, sent, k, self.n_jobs, own) for i in range(crew.n_shards)]
             return [crew.merged(found, partial(nearest_of, k=k))]
 
         return crew.ask(submit)
@@ -215,7 +213,7 @@ def _queries_of(n_features: int, dtype: np.dtype, k: int) -> int:
 takes_also(KNeighborsClassifier.__init__, neighbors.KNeighborsClassifier)
 
 
-def _crew_of(client: Any, source: Source, n_shards: int, hidden: np.ndarray | None, asked: _work.Asked) -> Crew:
+def _crew_of(client: Any, source: Source, n_shards: int, hidden: np.ndarray | None, asked: _tasks.Asked) -> Crew:
     bounds = source.bounds(n_shards)
     runs = [source.run(start, stop) for start, stop in itertools.pairwise(bounds)]
 
@@ -223,6 +221,6 @@ def _crew_of(client: Any, source: Source, n_shards: int, hidden: np.ndarray | No
         bare, blocks = apart(runs[i], partial(crew.send, home))
         mask = None if hidden is None else hidden[bounds[i] : bounds[i + 1]]
         sent = mask if mask is None or mask.nbytes <= _SMALL_MASK else crew.send(home, mask)
-        return crew.submit_at(home, _work.open_to_search, bare, blocks, bounds[i], sent, asked), (sent, blocks)
+        return crew.submit_at(home, _tasks.open_to_search, bare, blocks, bounds[i], sent, asked), (sent, blocks)
 
     return Crew(client, n_shards, opening, source.near(runs, client))

@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._gradient.problem import LinearProblem, padded
+from fastcls._storage.safetensors import expect
+from fastcls._validation.errors import InputError
+from fastcls._validation.rows import CheckedRows
+from fastcls.optim import State, divergence
+
 from .. import simd
-from .._safetensors import expect
-from .._validation import CheckedRows, InputError
-from ..optim._checkpoint import State
-from ..optim._descent import divergence
-from ..problem import LinearProblem, padded
-from . import _work
-from ._crew import Crew
-from ._inputs import Source, apart
+from . import _tasks
 from ._merge import Nodes, nodes_of, whole
+from ._sources import Source, apart
+from ._workers import Crew
 
 _IN_TASKS = 1 << 16  # bytes that may stand in every task of a round; more is scattered
 _MERGED_HERE = 1 << 22  # bytes of all workers' sums that the client adds itself: a merge on workers takes some 10 ms more
@@ -39,28 +40,28 @@ class SharedRows:
     """
 
     def __init__(
-        self, client: Any, source: Source, n_shards: int, labels: _work.Labels, held_out: np.ndarray | None, loss: str,
+        self, client: Any, source: Source, n_shards: int, labels: _tasks.Labels, held_out: np.ndarray | None, loss: str,
         options: dict[str, Any], n_classes: int, n_jobs: int | None,
     ) -> None:  # fmt: skip
-        from .. import __version__
+        from fastcls._version import __version__
 
         self.source = source
         self.labels = labels
         self.held_out = held_out
         self.bounds = np.array(source.bounds(n_shards))
         runs = [source.run(start, stop) for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
-        isas = sorted(set(client.run(_work.active_isa, on_error="ignore").values()))  # a worker may die of anything just now
+        isas = sorted(set(client.run(_tasks.active_isa, on_error="ignore").values()))  # a worker may die now
         if len(isas) > 1:
             raise InputError(f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
                              "worker adds what; set FASTCLS_ISA for all of them to one that all have")  # fmt: skip
         self.isa = isas[0] if isas else simd.active()
-        trained = _work.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
+        trained = _tasks.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
 
         def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
             bare, blocks = apart(runs[i], partial(crew.send, home))
             own = crew.send(home, labels.run(self.bounds[i], self.bounds[i + 1]))
             start = int(self.bounds[i])
-            return crew.submit_at(home, _work.open_to_train, bare, blocks, start, own, trained), (own, blocks)
+            return crew.submit_at(home, _tasks.open_to_train, bare, blocks, start, own, trained), (own, blocks)
 
         self.crew = Crew(client, n_shards, opening, source.near(runs, client))
 
@@ -114,7 +115,7 @@ class SharedRows:
         crew, of_shards = self.crew, self.split(numbers)
 
         def submit() -> list[Any]:
-            return [crew.submit(i, _work.take_rows, local) for i, local in of_shards.items() if len(local)]
+            return [crew.submit(i, _tasks.take_rows, local) for i, local in of_shards.items() if len(local)]
 
         found = np.concatenate(crew.ask(submit).results())
         out, of = np.empty_like(found), np.searchsorted(self.bounds[1:], numbers, side="right")
@@ -123,15 +124,15 @@ class SharedRows:
 
     def center_and_scale(self, center: bool, scale: bool) -> tuple[np.ndarray, float]:
         """As `_moments.center_and_scale`, over the rows to train on."""
-        from .._moments import spread_of
+        from fastcls._gradient.scaling import spread_of
 
         mean, total = np.zeros(self.shape[1]), None
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if center:
-                sums, weight = self.sums(_work.moments, None)
+                sums, weight = self.sums(_tasks.moments, None)
                 mean = sums / weight
             if scale:
-                squares, weight = self.sums(_work.moments, mean)
+                squares, weight = self.sums(_tasks.moments, mean)
                 total = float(squares / weight)
         return mean, spread_of(mean, total, self.dtype)
 
@@ -160,7 +161,7 @@ class ShardedProblem(LinearProblem):
         self.part = 1 if rows is not None and rows is shared.held_out else 0
         self._set_space(fit_intercept, False, center, scale)
         wide = shared.dtype == np.float64 or self._is_far_out()
-        wide = wide or (shared.dtype == np.float32 and float(shared.sums(_work.count_large)[0]) > 0)
+        wide = wide or (shared.dtype == np.float32 and float(shared.sums(_tasks.count_large)[0]) > 0)
         self.arithmetic = "float64" if wide else "float32"
         self._sample: tuple[np.ndarray, LinearProblem] | None = None
 
@@ -176,7 +177,7 @@ class ShardedProblem(LinearProblem):
 
     def _digest_of_rows(self) -> list[str]:
         crew = self.shared.crew
-        return crew.ask(lambda: [crew.submit(i, _work.digest_of) for i in range(crew.n_shards)]).results()
+        return crew.ask(lambda: [crew.submit(i, _tasks.digest_of) for i in range(crew.n_shards)]).results()
 
     def _evaluate(
         self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
@@ -184,9 +185,9 @@ class ShardedProblem(LinearProblem):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if want_losses:
             raise ValueError("losses of single rows stay on the workers; ask a LinearProblem over those rows")
-        call = _work.Call(weights, b, n_models, want_gradient, loss_code, self.part)
+        call = _tasks.Call(weights, b, n_models, want_gradient, loss_code, self.part)
         some = None if rows is None else self.shared.split(self.row_numbers(rows)[0])
-        totals, gradient, b_gradient = self.shared.sums(_work.evaluate, call, rows=some)
+        totals, gradient, b_gradient = self.shared.sums(_tasks.evaluate, call, rows=some)
         room = np.zeros((len(gradient), padded(self.n_features)))
         room[:, : self.n_features] = gradient
         return totals, np.empty((0, n_models)), room, b_gradient

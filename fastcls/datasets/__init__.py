@@ -12,7 +12,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
         _cifar.py    CIFAR-10 and CIFAR-100: binary, python version, the official .tar.gz
         _folder.py   images by class: <class>/<file>, or train/<class>/.. and test/<class>/..
         _arrays.py   .npz, .npy with labels beside it, a folder of X.npy and y.npy
-        _zarr.py     a zarr group of X and y, or an array; zarr_parts gives its rows in parts
+        _zarr.py     (_zarr_chunks.py: its chunks) a zarr group of X and y, or an array; zarr_parts gives its rows in parts
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
@@ -20,7 +20,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
                      where they cannot be; group_split: no group on both sides
 
     _fetch.py    the official files from the network, checksums verified: the only code that ever needs it
-    _hard.py     the lecture's hard cases, made from a seed: parity, ring, three modes
+    _synthetic.py  the lecture's hard cases, made from a seed: parity, ring, three modes
 
     _archive.py  a .tar.gz in memory, in one pass, bytes capped; paths and links refused
     _pickles.py  arrays out of a pickle, of which nothing is ever run
@@ -29,6 +29,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
     _cache.py    decoded images of a folder, kept as .npy
     _image.py    one picture -> one row; training images and new ones go the same way (prepare_image)
     _prepare.py  new images of any kind, one or many, to rows (prepare_images); models from fastcls run take them in predict
+    _for_models.py  loaded models take images in place of rows, and name their classes
     _npy.py      the header of an .npy is read, and held against the bytes there are, before NumPy allocates
     _labels.py   labels of any kind -> codes and class names
     _unknown.py  what to do with a path of no known layout, and with a name that is a slip of another
@@ -41,13 +42,26 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import fetch, fetch_cifar10, fetch_cifar100, fetch_fashion_mnist, fetch_mnist
 from fastcls.datasets._folder import load_image_folder
-from fastcls.datasets._hard import parity, ring, three_modes
 from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
 from fastcls.datasets._prepare import prepare_images
 from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
 from fastcls.datasets._zarr import load_zarr, zarr_parts
+
+# For other packages of fastcls:
+from ._arrays import NPZ_KEYS, as_rows
+from ._common import existing_path
+from ._folder import OnError, load_listed
+from ._for_models import class_names, names_images, scale_note, takes_images
+from ._image import Facts, checked_recipe, prepare, told
+from ._labels import plain_labels, settle_rows
+from ._listing import Listing, Part, images_below, is_image_folder, is_image_name, list_images, parts_of, relative_names
+from ._load import NAMES, layout_of, refuse_unfetched
+from ._npy import npz_keys, read_npy, read_npz
+from ._split import can_stratify
+from ._synthetic import parity, ring, three_modes
+from ._unknown import LISTED
 
 __all__ = [
     "Dataset",

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
-from fastcls._shown import reason, shown
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason, shown
 from fastcls.datasets._common import file_size
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")

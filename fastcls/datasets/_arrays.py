@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._containers import read_array
-from fastcls._shown import counted, shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation.containers import read_array
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, shown, shown_list
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
@@ -21,7 +21,7 @@ from fastcls.datasets._labels import encode_labels, settle_rows
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 
 # Names of (X, y, X_test, y_test) in the .npz files that people have; the first row whose X is there is taken.
-_NPZ_KEYS = (
+NPZ_KEYS = (
     ("X", "y", "X_test", "y_test"),
     ("X_train", "y_train", "X_test", "y_test"),
     ("x_train", "y_train", "x_test", "y_test"),
@@ -69,9 +69,9 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
 
 def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "arrays") -> tuple[str, str, str, str]:
     """What X, y, X_test and y_test are called among the arrays of a file; the last two may be missing, but not one alone."""
-    names = next((row for row in _NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
+    names = next((row for row in NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
     if names is None:
-        wanted = " or ".join(f"{X}, {y}" for X, y, *_ in _NPZ_KEYS)
+        wanted = " or ".join(f"{X}, {y}" for X, y, *_ in NPZ_KEYS)
         raise InputError(f"{shown(file)} has the {kind} {shown_list(there) or 'none'}; wanted {wanted}")
     _, _, X_test, y_test = names
     if (X_test in there) != (y_test in there):
@@ -222,7 +222,7 @@ def _assemble(
         raise InputError(f"X has rows of shape {X.shape[1:]} and X_test of {X_test.shape[1:]}; wanted the same in both")
     shape = None
     for what, rows in arrays.items():
-        arrays[what], shape = _as_rows(rows, what)
+        arrays[what], shape = as_rows(rows, what)
     if image_shape is not None:
         shape = _stated_shape(image_shape, arrays["X"].shape[1])
     codes, test_codes, names = encode_labels(y, y_test, class_names)
@@ -240,7 +240,7 @@ def _assemble(
     )
 
 
-def _as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] | None]:
+def as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] | None]:
     """Return (n, d) rows in (h, w, c) order, and the image shape where the array has one."""
     if X.ndim < 2 or X.size == 0:
         raise InputError(f"{what} has shape {X.shape}; wanted rows (n, d) or images (n, h, w[, c]), at least one")

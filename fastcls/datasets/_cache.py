@@ -24,8 +24,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcls._shown import shown
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
 from fastcls.datasets._common import log
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._npy import read_npy
@@ -108,7 +108,7 @@ class ImageCache:
             return
         if NO_MEMORY in decoded.refused.values():  # another time there may be enough
             return
-        from fastcls._files import replacing  # late: it uses this package's names
+        from fastcls._storage.atomic import replacing  # late: it uses this package's names
 
         try:
             try:

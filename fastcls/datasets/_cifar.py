@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcls._shown import as_text, shown
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import as_text, shown
 from fastcls.datasets._archive import first_names, is_archive, read_archive
 from fastcls.datasets._common import entries, existing_path, file_size, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset

@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
-from fastcls._shown import as_text, reason, shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import as_text, reason, shown, shown_list
 
 if TYPE_CHECKING:
     from fastcls.datasets._dataset import Dataset

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._shown import counted, shown, shown_list
-from fastcls._validation import InputError, refuse_masked
+from fastcls._validation.base import refuse_masked
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, shown, shown_list
 from fastcls.datasets._common import note
 
 KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fastcls._shown import meant, reason, shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import meant, reason, shown, shown_list
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._common import log

@@ -11,9 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from fastcls import _threads
-from fastcls._shown import as_text, counted, shown, shown_list
-from fastcls._validation import InputError, one_of
+from fastcls._runtime import threads
+from fastcls._validation.base import one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import as_text, counted, shown, shown_list
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
@@ -182,7 +183,7 @@ def _decode_all(
     done = 0
     with quiet_pillow():
         pieces = [files[i : i + _PIECE] for i in range(0, len(files), _PIECE)]
-        for decoded in _threads.in_pool(reader.read, pieces, min(_MOST_THREADS, _threads.processors())):
+        for decoded in threads.in_pool(reader.read, pieces, min(_MOST_THREADS, threads.processors())):
             for picture in decoded:
                 if isinstance(picture, str):
                     refused[done] = picture

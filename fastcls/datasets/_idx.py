@@ -17,9 +17,9 @@ from typing import IO, cast
 
 import numpy as np
 
-from fastcls import _memory
-from fastcls._shown import counted, reason, shown
-from fastcls._validation import InputError
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, reason, shown
 from fastcls.datasets._common import entries, existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
@@ -218,7 +218,7 @@ def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
 
 
 def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
-    if not _memory.has_room(expected):
+    if not memory.has_room(expected):
         raise InputError(
             f"{shown(path)} expands to {expected:,} bytes, more than there is memory for; unpack it with gunzip: the file "
             "is memory-mapped then"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 
-from fastcls._shown import reason, shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason, shown, shown_list
 from fastcls.datasets._common import existing_path
 
 if TYPE_CHECKING:

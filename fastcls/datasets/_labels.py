@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._containers import read_labels
-from fastcls._shown import shown, shown_list
-from fastcls._validation import InputError, check_characters, refuse_masked
+from fastcls._validation.base import check_characters, refuse_masked
+from fastcls._validation.containers import read_labels
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown, shown_list
 from fastcls.datasets._common import looks_of, note, note_look_alikes
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastcls._shown import as_text, shown, shown_list
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import as_text, shown, shown_list
 from fastcls.datasets._common import entries, looks_of, note, note_look_alikes
 from fastcls.datasets._image import SUFFIXES
 

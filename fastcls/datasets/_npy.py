@@ -15,9 +15,9 @@ from typing import IO, NamedTuple
 
 import numpy as np
 
-from fastcls import _memory
-from fastcls._shown import reason, shown
-from fastcls._validation import InputError
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason, shown
 from fastcls.datasets._common import file_size
 
 _HEADER_READERS = {
@@ -90,7 +90,7 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
                         raise InputError(
                             f"got {counts[1]:,} labels in {labels} for {counts[0]:,} rows; wanted one label a row"
                         )
-            if not _memory.has_room(sum(header.n_bytes for header in headers.values())):
+            if not memory.has_room(sum(header.n_bytes for header in headers.values())):
                 raise MemoryError
             for key in keys:
                 with archive.open(f"{key}.npy") as file:

@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastcls._shown import shown
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
 
 _VIEWED_FROM = 1 << 16  # bytes; shorter strings are copied, longer ones are views of the file
 _SMALL_INTS = re.compile(rb"(?:K.)+", re.DOTALL)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fastcls import _threads
-from fastcls._shown import shown
-from fastcls._validation import InputError
+from fastcls._runtime import threads
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
 
 PIXELS, CHANNELS = 32 * 32, 3
 _PIECE = 200  # images, 0.6 MB
@@ -66,5 +66,5 @@ def _split(records: np.ndarray, rows: np.ndarray, heads: np.ndarray) -> None:
 
 
 def _in_shares(share: Callable[[int], None], n: int) -> None:
-    for _ in _threads.in_pool(share, range(0, n, _SHARE), min(4, _threads.processors())):
+    for _ in threads.in_pool(share, range(0, n, _SHARE), min(4, threads.processors())):
         pass

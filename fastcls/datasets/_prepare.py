@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets._common import note
 from fastcls.datasets._image import ImageLike, checked_recipe, prepare
 

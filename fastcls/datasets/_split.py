@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._hold_out import hold_out
-from fastcls._shown import counted, shown
-from fastcls._validation import InputError
+from fastcls._sampling.hold_out import hold_out
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, shown
 from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import plain_labels
@@ -201,14 +201,14 @@ def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.nda
     _check_seed(seed)
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     everyone = np.arange(len(y))
-    if _can_stratify(counts, n_second):
+    if can_stratify(counts, n_second):
         first, chosen = _stratified(everyone, codes, n_second, int(seed))
         if len(np.unique(codes[first])) == len(counts):
             return first, chosen
         log.warning("some classes would have no row left beside the %s rows: each keeps one", second)
         return hold_out(codes, n_second, np.random.RandomState(int(seed)), f"{second}_size={n_second}")
     single = counts[codes] == 1
-    if _can_stratify(counts[counts > 1], n_second):
+    if can_stratify(counts[counts > 1], n_second):
         log.warning("%d classes with a single row stay out of the %s rows", int(single.sum()), second)
         rest = everyone[~single]
         first, chosen = _stratified(rest, codes[rest], n_second, int(seed))
@@ -221,7 +221,7 @@ def _check_seed(seed: object) -> None:
         raise InputError(f"got seed {shown(seed)}; wanted a whole number from 0 to 2^32 - 1")
 
 
-def _can_stratify(counts: np.ndarray, n_second: int) -> bool:
+def can_stratify(counts: np.ndarray, n_second: int) -> bool:
     """Tell whether StratifiedShuffleSplit can: two rows a class, and a row a class on each side."""
     return len(counts) > 0 and counts.min() >= 2 and min(n_second, counts.sum() - n_second) >= len(counts)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastcls._shown import shown, shown_list
+from fastcls._validation.messages import shown, shown_list
 from fastcls.datasets._common import entries
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_image_folder, is_system

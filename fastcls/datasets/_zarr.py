@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from fastcls import _memory
-from fastcls._shown import reason, shown
-from fastcls._validation import InputError
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason, shown
 from fastcls.datasets._arrays import _assemble, _given_labels, _names_among
 from fastcls.datasets._common import existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
@@ -227,7 +227,7 @@ def _open(folder: Path) -> Any:
         raise _damaged(folder, reason(error)) from None
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{shown(folder)} is empty: shape {array.shape}; wanted at least one row")
-    if not _memory.has_room(math.prod(array.chunks) * array.dtype.itemsize):
+    if not memory.has_room(math.prod(array.chunks) * array.dtype.itemsize):
         raise InputError(f"{shown(folder)} has chunks of {array.chunks}, more than there is memory for; write smaller ones")
     if n_stored != n_chunks:  # zarr would make them up of its fill value
         raise InputError(f"{shown(folder)} has {n_stored:,} of its {n_chunks:,} chunks; copy or write it whole")
@@ -236,7 +236,7 @@ def _open(folder: Path) -> Any:
 
 def _read(folder: Path) -> np.ndarray:
     array = _open(folder)
-    if not _memory.has_room(array.nbytes):
+    if not memory.has_room(array.nbytes):
         raise InputError(
             f"{shown(folder)} takes {array.nbytes:,} bytes, more than there is memory for; read it in parts with "
             "fastcls.datasets.zarr_parts, or keep it as .npy, which is memory-mapped"

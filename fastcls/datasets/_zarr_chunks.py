@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from fastcls._shown import reason, shown
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason, shown
 
 _PIECE = 1 << 20
 _HEADS = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")

@@ -2,9 +2,10 @@
 
 ::
 
-    _serve          a server for this machine only; `Shown` in a notebook        _export   a snapshot, one page
+    serve           a server for this machine only; `Shown` in a notebook        export    a snapshot, one page
       _knn_view, _linear_view      thin pages       _page   what both pages share
         _knn_state, _linear_state  state, changes and all that is computed: plain Python, tested without a browser
+          _moved                   points moved by hand, by their number
           _knn_regions             the class of every pixel       _latest   only the newest drag       _text   `--state`
 """
 
@@ -13,10 +14,10 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 
 if TYPE_CHECKING:
-    from ._serve import Shown
+    from .serve import Shown
 
 __all__ = ["knn", "linear"]
 
@@ -48,7 +49,7 @@ def knn(state: str | None = None, *, height: int = 1050) -> Shown:
         Without Bokeh, or for a text that is no state.
     """
     require_bokeh()
-    from ._serve import Shown
+    from .serve import Shown
 
     return Shown("knn", state, height)
 
@@ -56,6 +57,6 @@ def knn(state: str | None = None, *, height: int = 1050) -> Shown:
 def linear(state: str | None = None, *, height: int = 1150) -> Shown:
     """Show the linear classifier's demo in a notebook's cell: parameters and result as for `knn`."""
     require_bokeh()
-    from ._serve import Shown
+    from .serve import Shown
 
     return Shown("linear", state, height)

@@ -13,8 +13,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from fastcls import _kernels, _threads
-from fastcls._voting import vote, weights_of
+from fastcls import _kernels
+from fastcls._runtime import threads
+from fastcls._scoring.votes import vote, weights_of
 from fastcls.metrics import METRICS
 
 #: the plane is the square [-HALF, HALF]^2, in hundredths
@@ -53,7 +54,7 @@ def nearest(Q: np.ndarray, X: np.ndarray, metric: str, k: int, *, own: bool = Fa
     """
     S, index = room or (np.empty((len(Q), k)), np.empty((len(Q), k), dtype=np.int64))
     S, index = S[None, : len(Q)], index[None, : len(Q)]
-    n_threads = _threads.worth(_threads.effective(None), len(Q) * len(X) * 2)
+    n_threads = threads.worth(threads.effective(None), len(Q) * len(X) * 2)
     groups = np.arange(len(X), dtype=np.int64) if own else _NOBODY
     scratch = np.empty((n_threads, _kernels.narrow_scratch(_QUERIES_PER_JOB, 2, k)))
     _kernels.search_narrow(
@@ -69,7 +70,7 @@ def votes(S: np.ndarray, index: np.ndarray, codes: np.ndarray, n_classes: int, m
     distances = None if weights == "uniform" else METRICS[metric].finish(S) / 100
     return vote(
         index, None if distances is None else weights_of(distances, cast(Any, weights), TEMPERATURE, metric), ks, n_classes,
-        tie_break="smallest", n_threads=_threads.effective(None), codes=codes, with_totals=with_totals,
+        tie_break="smallest", n_threads=threads.effective(None), codes=codes, with_totals=with_totals,
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
 from fastcls.datasets import parity, ring, three_modes
 
 from . import _text

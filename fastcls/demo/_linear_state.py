@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from fastcls import _threads
-from fastcls.problem import LinearProblem, linear_scores
+from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._runtime import threads
 
 from . import _text
 from ._knn_regions import HALF, PIXELS, pixel_centres, with_moved
@@ -143,7 +143,7 @@ class LinearController:
     def picture(self) -> np.ndarray:
         """The class of the highest score at every pixel, `classes` where it is shared: uint8 (PIXELS, PIXELS)."""
         W = self.state.W
-        scores = linear_scores(_places(), np.ascontiguousarray(W[:, :2]), W[:, 2], _threads.effective(None))
+        scores = linear_scores(_places(), np.ascontiguousarray(W[:, :2]), W[:, 2], threads.effective(None))
         best = scores.max(axis=1)
         shared = (scores == best[:, None]).sum(axis=1) > 1
         return np.where(shared, len(W), scores.argmax(axis=1)).astype(np.uint8).reshape(PIXELS, PIXELS)

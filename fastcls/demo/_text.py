@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._shown import shown
-from fastcls._validation import InputError
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
 
 _LONGEST = 20_000
 

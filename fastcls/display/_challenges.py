@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, check_number
-from fastcls._validation_displays import as_labels, as_line, as_table, check_can, check_mapping
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
+
+from . import style
+from ._validation import as_labels, as_line, as_table, check_can, check_mapping
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -133,7 +135,7 @@ class ChallengesDisplay(Drawn):
         for model in models.values():
             check_can(model, "predict")
         rows = np.ascontiguousarray(as_table(X, "X"))
-        shape = _style.check_image_shape(image_shape, rows.shape[1])
+        shape = style.check_image_shape(image_shape, rows.shape[1])
         steps = as_line(strengths, "strengths")
         for strength in steps.tolist():
             check_number("strengths", strength, minimum=0)
@@ -141,7 +143,7 @@ class ChallengesDisplay(Drawn):
             raise InputError(f"X is {rows.dtype}; challenges alter images of bytes: give uint8")
         labels = np.zeros(len(rows)) if y is None else as_labels(y, len(rows))
         truth = {name: e.predict(rows) if y is None else labels for name, e in models.items()}
-        white = _style.grey_range(rows)[1]
+        white = style.grey_range(rows)[1]
         images = rows.reshape(-1, *shape).astype(np.float64)
         examples, accuracy, distance = {}, {}, {}
         for name, alter in CHALLENGES.items():
@@ -161,36 +163,36 @@ class ChallengesDisplay(Drawn):
 
     def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
         """Draw into ``figure``, or into a new one."""
-        self.figure_ = _style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
+        self.figure_ = style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
         grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
         axes = []
         spread = "class spread" if self.labelled else "image spread"
-        low, high = _style.grey_range(np.stack(list(self.examples.values())))
+        low, high = style.grey_range(np.stack(list(self.examples.values())))
         for row, name in enumerate(self.examples):
             strip, lines = self.figure_.add_subplot(grid[row, 0]), self.figure_.add_subplot(grid[row, 1])
             axes.append((strip, lines))
-            tiles = [_style.to_rgb(image, low, high) for image in self.examples[name]]
+            tiles = [style.to_rgb(image, low, high) for image in self.examples[name]]
             gap = np.full((tiles[0].shape[0], max(1, tiles[0].shape[1] // 10), 3), 255, np.uint8)
             joined = np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], axis=1)
             strip.imshow(joined, interpolation="none")
-            _style.bare(strip)
-            title = f"{_style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
-            strip.set_title(title, fontsize=_style.SMALL, **_style.LITERAL)
+            style.bare(strip)
+            title = f"{style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
+            strip.set_title(title, fontsize=style.SMALL, **style.LITERAL)
             share = self.distance[name][-1] / self.spread if self.spread else 0.0
-            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=_style.TINY)
-            names, drawn = _style.distinct(list(self.accuracy[name])), []
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=style.TINY)
+            names, drawn = style.distinct(list(self.accuracy[name])), []
             for i, values in enumerate(self.accuracy[name].values()):
-                colour, marker, line = _style.series(i)
+                colour, marker, line = style.series(i)
                 drawn += lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
                                     label=names[i])  # fmt: skip
             lines.set(ylim=(0, 103), xticks=self.strengths, yticks=(0, 50, 100))
-            lines.tick_params(labelsize=_style.TINY)
+            lines.tick_params(labelsize=style.TINY)
             lines.grid(True, lw=0.5, alpha=0.6)
-            lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=_style.SMALL)
-        axes[-1][1].set_xlabel("strength", fontsize=_style.SMALL)
-        beside = _style.columns_of(names, 72 * 0.95 * _style.WIDTH, most=4)
-        _style.legend(self.figure_, drawn, names, loc="outside lower center", ncols=beside)
-        self.figure_.suptitle("The same things, seen otherwise", fontsize=_style.TITLE)
+            lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=style.SMALL)
+        axes[-1][1].set_xlabel("strength", fontsize=style.SMALL)
+        beside = style.columns_of(names, 72 * 0.95 * style.WIDTH, most=4)
+        style.legend(self.figure_, drawn, names, loc="outside lower center", ncols=beside)
+        self.figure_.suptitle("The same things, seen otherwise", fontsize=style.TITLE)
         self.axes_ = np.array(axes, dtype=object)
         return self
 

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, refuse_masked
-from fastcls.display import _style
+from fastcls._validation.base import refuse_masked
+from fastcls._validation.errors import InputError
+
+from . import style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +49,7 @@ def plot_confusion(
     InputError
         For labels that are no codes, or not one prediction a row.
     """
-    _style.import_matplotlib()
+    style.import_matplotlib()
     from matplotlib import rcParams
     from matplotlib.colors import LinearSegmentedColormap, PowerNorm, to_rgba
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
@@ -65,11 +67,11 @@ def plot_confusion(
     counts = confusion_matrix(truth, said, labels=np.arange(n))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     width = _width(n)
-    _, ax = _style.axes_for(ax, height=width * 0.98, width=width)
+    _, ax = style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= MOST_NUMBERED
     # from clear to blue: the ground, light or dark, is that of the page; what is not 0 is seen on both
-    steps = [(share, to_rgba(_style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
+    steps = [(share, to_rgba(style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
     shades = LinearSegmentedColormap.from_list("shares", steps)
     image: dict[str, Any] = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
     # what its own `plot` would set; that one asks pyplot, and so for the backend of windows
@@ -80,32 +82,32 @@ def plot_confusion(
         for (i, j), share in np.ndenumerate(shares):
             colour = "white" if share > FULL else rcParams["text.color"]
             number = f"{counts[i, j]}" if counts[i, j] else ""
-            display.text_[i, j] = ax.text(j, i, number, ha="center", va="center", fontsize=_style.SMALL, color=colour)
+            display.text_[i, j] = ax.text(j, i, number, ha="center", va="center", fontsize=style.SMALL, color=colour)
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
         if bar.solids is not None:
             bar.solids.set_rasterized(True)  # or seams show between its clear steps
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
-        bar.ax.tick_params(labelsize=_style.SMALL, length=2)
+        bar.ax.tick_params(labelsize=style.SMALL, length=2)
     _name_axes(ax, class_names)
-    ax.set_title(_style.shorten(title, 60) or "Which classes are taken for which", fontsize=_style.TITLE, **_style.LITERAL)
-    ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=_style.TEXT)
-    ax.set_ylabel("true class", fontsize=_style.TEXT)
+    ax.set_title(style.shorten(title, 60) or "Which classes are taken for which", fontsize=style.TITLE, **style.LITERAL)
+    ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=style.TEXT)
+    ax.set_ylabel("true class", fontsize=style.TEXT)
     return display
 
 
 def _width(n: int) -> float:
     """Inches that leave every cell room for its number, or every row room for its name."""
-    return max(_style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
+    return max(style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
 
 
 def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
     step = -(-len(class_names) // MOST_NAMED)
     ticks = list(range(0, len(class_names), step))
-    size = _style.SMALL if len(class_names) <= MOST_NUMBERED else _style.TINY
-    short = _style.distinct(class_names, 16)
+    size = style.SMALL if len(class_names) <= MOST_NUMBERED else style.TINY
+    short = style.distinct(class_names, 16)
     names = [short[i] for i in ticks]
     upright = len(class_names) > 10 or max(len(name) for name in names) > 3
-    ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, **_style.LITERAL)
-    ax.set_yticks(ticks, labels=names, fontsize=size, **_style.LITERAL)
+    ax.set_xticks(ticks, labels=names, rotation=90 if upright else 0, fontsize=size, **style.LITERAL)
+    ax.set_yticks(ticks, labels=names, fontsize=size, **style.LITERAL)
     ax.tick_params(length=2, pad=1.5)

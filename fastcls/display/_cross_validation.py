@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._shown import counted
-from fastcls._validation import InputError, one_of, refuse_masked
-from fastcls._validation_displays import as_line, as_table, check_can, check_mapping
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import one_of, refuse_masked
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
 from fastcls.metrics import label as metric_label
+
+from . import style
+from ._validation import as_line, as_table, check_can, check_mapping
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +104,7 @@ class CrossValidationDisplay(Drawn):
 
     def plot(self, ax: Axes | None = None) -> CrossValidationDisplay:
         """Draw into ``ax``, or into a new figure."""
-        self.figure_, self.ax_ = _style.axes_for(ax, height=3.4)
+        self.figure_, self.ax_ = style.axes_for(ax, height=3.4)
         logarithmic = self.ks.max() > LOG_FROM
         entries = {}
         for i, metric in enumerate(self.fold_accuracy):
@@ -113,7 +115,7 @@ class CrossValidationDisplay(Drawn):
         return self
 
     def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> Any:
-        colour, marker, line = _style.SERIES[i % len(_style.SERIES)]
+        colour, marker, line = style.SERIES[i % len(style.SERIES)]
         # a small step aside, or one metric's points would cover the other's
         step = i - (len(self.fold_accuracy) - 1) / 2
         x = self.ks * 1.015**step if logarithmic else self.ks + 0.12 * step
@@ -128,7 +130,7 @@ class CrossValidationDisplay(Drawn):
     def _draw_choice(self, metric: str, k: int) -> Any:
         where = int(np.flatnonzero(self.ks == k)[0])
         names = list(self.fold_accuracy)
-        colour, marker, _ = _style.SERIES[names.index(metric) % len(_style.SERIES)]
+        colour, marker, _ = style.SERIES[names.index(metric) % len(style.SERIES)]
         height = 100 * self.mean[metric][where]
         self.ax_.axvline(k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
         return self.ax_.plot([k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6)[0]
@@ -143,10 +145,10 @@ class CrossValidationDisplay(Drawn):
         few = len(self.ks) <= 8 or (not logarithmic and len(self.ks) <= 20 and self.ks.max() <= 20)
         ticks = [int(k) for k in self.ks] if few else [k for k in ROUND_KS if self.ks.min() <= k <= self.ks.max()]
         ax.set_xticks(ticks, labels=[str(k) for k in ticks])
-        ax.tick_params(labelsize=_style.SMALL)
+        ax.tick_params(labelsize=style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_xlabel("k (neighbours that vote)", fontsize=_style.TEXT)
-        ax.set_ylabel(f"accuracy on the held-out {'fold' if self.n_left_out is None else 'row'} (%)", fontsize=_style.TEXT)
+        ax.set_xlabel("k (neighbours that vote)", fontsize=style.TEXT)
+        ax.set_ylabel(f"accuracy on the held-out {'fold' if self.n_left_out is None else 'row'} (%)", fontsize=style.TEXT)
         if self.n_left_out is None:
             title = f"Cross-validation over {counted(next(iter(self.fold_accuracy.values())).shape[1], 'fold')}"
             marks = "line: mean; bar: ± 1 std; small: one fold"
@@ -155,13 +157,13 @@ class CrossValidationDisplay(Drawn):
             marks = "line: share that is right; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
             title += f": k = {self.best_k} under {_shown(self.best_metric)}"
-        ax.set_title(title, fontsize=_style.TITLE, **_style.LITERAL)
-        legend = _style.legend(
-            ax, list(entries.values()), list(entries), title=marks, title_fontsize=_style.TINY, ncols=3, loc="upper center",
+        ax.set_title(title, fontsize=style.TITLE, **style.LITERAL)
+        legend = style.legend(
+            ax, list(entries.values()), list(entries), title=marks, title_fontsize=style.TINY, ncols=3, loc="upper center",
             bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
         )  # fmt: skip
         legend.set_in_layout(True)
 
 
 def _shown(metric: str) -> str:
-    return _style.shorten(metric_label(metric), 20)
+    return style.shorten(metric_label(metric), 20)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import check_number
-from fastcls._validation_displays import as_line, as_table
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import check_number
 from fastcls.neighbors import pairwise_distances
+
+from . import style
+from ._validation import as_line, as_table
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,29 +86,29 @@ class CurseDisplay(Drawn):
 
     def plot(self, figure: Figure | SubFigure | None = None) -> CurseDisplay:
         """Draw into ``figure``, or into a new one."""
-        self.figure_ = _style.figure_for(figure, 4.4)
+        self.figure_ = style.figure_for(figure, 4.4)
         grid = self.figure_.add_gridspec(2, 3, height_ratios=(1, 1.7))
         panels = [self.figure_.add_subplot(grid[0, d]) for d in range(3)]
         below = self.figure_.add_subplot(grid[1, :])
         self.axes_ = np.array([*panels, below], dtype=object)
         for d, ax in enumerate(panels, start=1):
             self._draw_points(ax, d)
-        below.plot(self.dimensions, 100 * self.nearest, "o-", color=_style.BLUE, lw=1.5, ms=4, label="random points")
+        below.plot(self.dimensions, 100 * self.nearest, "o-", color=style.BLUE, lw=1.5, ms=4, label="random points")
         if self.own is not None:
             label = f"this data: {100 * self.own[1]:.0f} %"
-            below.plot([self.own[0]], [100 * self.own[1]], "^", color=_style.VERMILLION, ms=9, label=label)
-            below.legend(fontsize=_style.SMALL, framealpha=0.0)
+            below.plot([self.own[0]], [100 * self.own[1]], "^", color=style.VERMILLION, ms=9, label=label)
+            below.legend(fontsize=style.SMALL, framealpha=0.0)
         below.set_xscale("log", base=2)
         ticks = [d for d in (1, 2, 4, 16, 64, 256, 1024, 3072) if self.dimensions.min() <= d <= self.dimensions.max()]
         below.set_xticks(ticks, labels=[str(d) for d in ticks])
         below.minorticks_off()
         below.set_ylim(0, 100)
-        below.tick_params(labelsize=_style.SMALL)
+        below.tick_params(labelsize=style.SMALL)
         below.grid(True, lw=0.5, alpha=0.6)
-        below.set_xlabel("dimensions", fontsize=_style.TEXT)
-        below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=_style.TEXT)
-        below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=_style.SMALL)
-        self.figure_.suptitle("To cover a cube takes ever more points", fontsize=_style.TITLE)
+        below.set_xlabel("dimensions", fontsize=style.TEXT)
+        below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=style.TEXT)
+        below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=style.SMALL)
+        self.figure_.suptitle("To cover a cube takes ever more points", fontsize=style.TITLE)
         return self
 
     def _draw_points(self, ax: Any, d: int) -> None:
@@ -115,10 +116,10 @@ class CurseDisplay(Drawn):
         depth = corners[:, 2] if d == 3 else np.zeros(len(corners))
         across, up = corners[:, 0] + 0.33 * depth, (corners[:, 1] if d > 1 else 0) + 0.25 * depth
         # the farther, the fainter: seen on any ground
-        ax.scatter(across, up, s=9, color=_style.BLUE, alpha=1 - 0.13 * depth, lw=0)
+        ax.scatter(across, up, s=9, color=style.BLUE, alpha=1 - 0.13 * depth, lw=0)
         ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
-        _style.bare(ax)
-        ax.set_title(f"{d}-D: {len(corners)} points", fontsize=_style.SMALL)
+        style.bare(ax)
+        ax.set_title(f"{d}-D: {len(corners)} points", fontsize=style.SMALL)
 
 
 def _nearest_share(Q: NDArray[Any], X: NDArray[Any]) -> float:

@@ -6,19 +6,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, check_number
-from fastcls._validation_displays import as_labels, as_table, check_can
-from fastcls.display import _style
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
 from fastcls.display._regions import TIED, Regions, around, cells, decision_regions
-from fastcls.display._style import Drawn
 from fastcls.metrics import label as metric_label
+
+from . import style
+from ._validation import as_labels, as_table, check_can
+from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
 MARKERS = "o^sDvP*X"
-COLOURS = (_style.BLUE, _style.VERMILLION, _style.GREEN, _style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
+COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
 PALE = (0.55, 0.75, 0.35)  # share of white in a region's colour, so that its points stand out; by turns of the colours
 BALLS = {"l1": [(1, 0), (0, 1), (-1, 0), (0, -1)], "l2": [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 65)]}
 
@@ -91,7 +93,7 @@ class DecisionRegionDisplay(Drawn):
 
     def image(self) -> NDArray[np.float64]:
         """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first: white where classes tie."""
-        _style.import_matplotlib()
+        style.import_matplotlib()
         from matplotlib.colors import to_rgb
 
         n = len(self.regions.classes)
@@ -102,10 +104,10 @@ class DecisionRegionDisplay(Drawn):
 
     def plot(self, ax: Axes | None = None) -> DecisionRegionDisplay:
         """Draw into ``ax``, or into a new figure."""
-        self.figure_, ax = _style.axes_for(ax, height=4.4)
+        self.figure_, ax = style.axes_for(ax, height=4.4)
         self.ax_ = ax
         ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")
-        names = _style.distinct(self.regions.classes.tolist())
+        names = style.distinct(self.regions.classes.tolist())
         drawn = []
         for c, name in enumerate(self.regions.classes):
             mine = self.points[self.labels == name]
@@ -115,12 +117,12 @@ class DecisionRegionDisplay(Drawn):
             self._draw_ball(BALLS[self.metric])
         tied = float((self.regions.codes == TIED).mean())
         white = f" (white: tied, {100 * tied:.0f} %)" if tied else ""
-        ax.set_title(_style.shorten(self.title, 40) + white, fontsize=_style.TITLE, **_style.LITERAL)
-        ax.set_xlabel("first feature", fontsize=_style.TEXT)
-        ax.set_ylabel("second feature", fontsize=_style.TEXT)
-        ax.tick_params(labelsize=_style.SMALL)
-        beside = _style.columns_of(names, 72 * 0.9 * _style.WIDTH)
-        _style.legend(ax, drawn, names, ncols=beside, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+        ax.set_title(style.shorten(self.title, 40) + white, fontsize=style.TITLE, **style.LITERAL)
+        ax.set_xlabel("first feature", fontsize=style.TEXT)
+        ax.set_ylabel("second feature", fontsize=style.TEXT)
+        ax.tick_params(labelsize=style.SMALL)
+        beside = style.columns_of(names, 72 * 0.9 * style.WIDTH)
+        style.legend(ax, drawn, names, ncols=beside, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         return self
 
     def _draw_ball(self, corners: list[tuple[float, float]]) -> None:

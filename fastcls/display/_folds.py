@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._folds import make_folds
-from fastcls._shown import counted
-from fastcls._validation import InputError, check_labels, check_number
-from fastcls._validation_displays import as_line
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
+from fastcls._validation.labels import check_labels
+from fastcls._validation.messages import counted
+from fastcls.model_selection import make_folds
+
+from . import style
+from ._validation import as_line
+from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,10 +91,10 @@ class FoldsDisplay(Drawn):
         """Draw into ``ax``, or into a new figure."""
         n_folds = len(self.sizes)
         self._rounds = min(n_folds, MOST_ROUNDS)
-        self.figure_, self.ax_ = _style.axes_for(ax, height=0.85 + 0.27 * self._rounds)
+        self.figure_, self.ax_ = style.axes_for(ax, height=0.85 + 0.27 * self._rounds)
         right = 1.0 if self.accuracy is None else 1.2
         self.ax_.set(xlim=(-0.005, right), ylim=(self._rounds - 0.4, -1.1))
-        _style.bare(self.ax_)
+        style.bare(self.ax_)
         self._edges = np.concatenate([[0], np.cumsum(self.sizes)]) / self.sizes.sum()
         self._edges *= 1.0 if self.n_test is None else 1.0 - TEST - GAP
         for turn in range(self._rounds):
@@ -105,12 +108,12 @@ class FoldsDisplay(Drawn):
                 self._write(1.19, turn, f"{100 * self.accuracy[turn]:.1f}\u00a0%", ha="right")
         some = "" if self._rounds == n_folds else f", {self._rounds} of them shown"
         title = f"{counted(n_folds, 'fold')}{some}: each is the validation set once"
-        self.ax_.set_title(title, fontsize=_style.TITLE)
+        self.ax_.set_title(title, fontsize=style.TITLE)
         return self
 
     def _draw_part(self, turn: int, fold: int) -> None:
         held_out = self.roles[turn, fold] == "validation"
-        self._box(turn, self._edges[fold], self._edges[fold + 1], _style.VERMILLION if held_out else _style.BLUE,
+        self._box(turn, self._edges[fold], self._edges[fold + 1], style.VERMILLION if held_out else style.BLUE,
                   0.55 if held_out else 0.2)  # fmt: skip
         if len(self.sizes) <= MOST_NAMED:
             middle = (self._edges[fold] + self._edges[fold + 1]) / 2
@@ -132,12 +135,12 @@ class FoldsDisplay(Drawn):
         note = f"{counted(self.sizes.sum(), 'training row')}, {sizes} a fold"
         if n_folds > MOST_NAMED:
             note += "; dark: held out"
-        self.ax_.set_xlabel(note, fontsize=_style.SMALL)
+        self.ax_.set_xlabel(note, fontsize=style.SMALL)
 
     def _draw_test(self, n_test: int) -> None:
         from matplotlib.patches import Rectangle
 
-        self.ax_.add_patch(Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=_style.GREEN, alpha=0.25,
+        self.ax_.add_patch(Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=style.GREEN, alpha=0.25,
                                      ec="none", lw=0))  # fmt: skip
         self._write(1 - TEST / 2, -0.75, "test")
         self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,}\nrows, kept\nfor the end")
@@ -150,4 +153,4 @@ class FoldsDisplay(Drawn):
                                      ec="none", lw=0))  # fmt: skip
 
     def _write(self, x: float, y: float, text: str, weight: str = "normal", ha: str = "center") -> None:
-        self.ax_.text(x, y, text, ha=ha, va="center", fontsize=_style.TINY, fontweight=weight)
+        self.ax_.text(x, y, text, ha=ha, va="center", fontsize=style.TINY, fontweight=weight)

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, refuse_masked
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import refuse_masked
+from fastcls._validation.errors import InputError
+
+from . import style
+from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,13 +70,13 @@ class LossHistoryDisplay(Drawn):
 
     def plot(self, ax: Axes | None = None) -> LossHistoryDisplay:
         """Draw into ``ax``, or into a new figure."""
-        self.figure_, ax = _style.axes_for(ax, height=2.6)
+        self.figure_, ax = style.axes_for(ax, height=2.6)
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         self.ax_ = ax
         steps = np.arange(1, self.loss.size + 1)
         ax.plot(
-            steps, self.loss, color=_style.BLUE, lw=1.6, drawstyle="steps-post" if self.log_steps else "default",
+            steps, self.loss, color=style.BLUE, lw=1.6, drawstyle="steps-post" if self.log_steps else "default",
             marker="o" if self.loss.size <= 40 else None, ms=3,
         )  # fmt: skip
         if self.log_steps:
@@ -84,18 +86,18 @@ class LossHistoryDisplay(Drawn):
             ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.margins(y=0.14)
         ax.ticklabel_format(axis="y", useOffset=False)
-        first, last = _style.apart(self.loss[0], self.loss[-1])
+        first, last = style.apart(self.loss[0], self.loss[-1])
         self._write_value(0, first, "left")
         if self.loss.size > 1:
             self._write_value(self.loss.size - 1, last, "right")
-        ax.tick_params(labelsize=_style.SMALL)
+        ax.tick_params(labelsize=style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
-        step, quantity = _style.shorten(self.step, 30), _style.shorten(self.quantity, 40)
-        ax.set_xlabel(step, fontsize=_style.TEXT, **_style.LITERAL)
-        ax.set_ylabel(quantity, fontsize=_style.TEXT, **_style.LITERAL)
+        step, quantity = style.shorten(self.step, 30), style.shorten(self.quantity, 40)
+        ax.set_xlabel(step, fontsize=style.TEXT, **style.LITERAL)
+        ax.set_ylabel(quantity, fontsize=style.TEXT, **style.LITERAL)
         title = f"{quantity} by {step}"
         ax.set_title(
-            f"{_style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=_style.TITLE, **_style.LITERAL
+            f"{style.shorten(self.name, 40)}: {title}" if self.name else title, fontsize=style.TITLE, **style.LITERAL
         )
         return self
 
@@ -103,5 +105,5 @@ class LossHistoryDisplay(Drawn):
         above = i == 0 or not self.log_steps  # the last step of a staircase comes from above
         self.ax_.annotate(
             text, (i + 1, self.loss[i]), xytext=(0, 5 if above else -5), ha=side,
-            va="bottom" if above else "top", textcoords="offset points", fontsize=_style.SMALL,
+            va="bottom" if above else "top", textcoords="offset points", fontsize=style.SMALL,
         )  # fmt: skip

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, check_number, refuse_masked
-from fastcls._validation_displays import check_can
-from fastcls._validation_linear import check_weights
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import check_number, refuse_masked
+from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_weights
+
+from . import style
+from ._validation import check_can
+from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-    from fastcls.problem import LinearProblem
+    from fastcls._gradient.problem import LinearProblem
 
 
 class LossSliceDisplay(Drawn):
@@ -89,39 +91,39 @@ class LossSliceDisplay(Drawn):
 
     def plot(self, ax: Axes | None = None) -> LossSliceDisplay:
         """Draw into ``ax``, or into a new figure."""
-        self.figure_, self.ax_ = _style.axes_for(ax, height=3.0 if self.loss.ndim == 1 else 3.6)
+        self.figure_, self.ax_ = style.axes_for(ax, height=3.0 if self.loss.ndim == 1 else 3.6)
         self._draw_line() if self.loss.ndim == 1 else self._draw_plane()
-        self.ax_.tick_params(labelsize=_style.SMALL)
-        self.ax_.set_xlabel("step along the first direction, from W", fontsize=_style.TEXT)
+        self.ax_.tick_params(labelsize=style.SMALL)
+        self.ax_.set_xlabel("step along the first direction, from W", fontsize=style.TEXT)
         return self
 
     def _draw_line(self) -> None:
         ax = self.ax_
-        ax.plot(self.steps, self.loss, color=_style.BLUE, lw=1.7, label="loss")
+        ax.plot(self.steps, self.loss, color=style.BLUE, lw=1.7, label="loss")
         room = np.ptp(self.loss) or 1.0
         ax.set_ylim(self.loss.min() - 0.1 * room, self.loss.max() + 0.1 * room)
         tangent = self.value + self.slopes[0] * self.steps
-        ax.plot(self.steps, tangent, "--", color=_style.VERMILLION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
-        ax.plot([0], [self.value], "o", color=_style.BLUE, ms=6, label=f"W: {_style.number(self.value)}")
+        ax.plot(self.steps, tangent, "--", color=style.VERMILLION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
+        ax.plot([0], [self.value], "o", color=style.BLUE, ms=6, label=f"W: {style.number(self.value)}")
         ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_ylabel(_style.shorten(self.quantity, 40), fontsize=_style.TEXT, **_style.LITERAL)
-        ax.set_title("The loss along a line through W", fontsize=_style.TITLE)
-        ax.legend(fontsize=_style.SMALL, framealpha=0.0)
+        ax.set_ylabel(style.shorten(self.quantity, 40), fontsize=style.TEXT, **style.LITERAL)
+        ax.set_title("The loss along a line through W", fontsize=style.TITLE)
+        ax.legend(fontsize=style.SMALL, framealpha=0.0)
 
     def _draw_plane(self) -> None:
         ax = self.ax_
         drawn = ax.contourf(self.steps, self.steps, self.loss, levels=14, cmap="cividis")
         bar = self.figure_.colorbar(drawn, ax=ax)
-        bar.set_label(_style.shorten(self.quantity, 40), fontsize=_style.SMALL, **_style.LITERAL)
-        bar.ax.tick_params(labelsize=_style.SMALL)
-        ax.plot([0], [0], "o", color="white", mec="black", ms=6, label=f"W: {_style.number(self.value)}")
+        bar.set_label(style.shorten(self.quantity, 40), fontsize=style.SMALL, **style.LITERAL)
+        bar.ax.tick_params(labelsize=style.SMALL)
+        ax.plot([0], [0], "o", color="white", mec="black", ms=6, label=f"W: {style.number(self.value)}")
         row, column = np.unravel_index(self.loss.argmin(), self.loss.shape)
-        lowest = f"lowest: {_style.number(self.loss.min())}"
+        lowest = f"lowest: {style.number(self.loss.min())}"
         ax.plot(self.steps[column], self.steps[row], "*", color="white", mec="black", ms=10, label=lowest)
         along, up = self.slopes
         length = 0.35 * self.steps[-1] / (np.hypot(along, up) or 1.0)
         ax.annotate("", (-length * along, -length * up), (0, 0),
                     arrowprops={"arrowstyle": "->", "color": "white", "lw": 1.6})  # fmt: skip
-        ax.set_ylabel("step along the second direction", fontsize=_style.TEXT)
-        ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=_style.TITLE)
-        ax.legend(fontsize=_style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+        ax.set_ylabel("step along the second direction", fontsize=style.TEXT)
+        ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=style.TITLE)
+        ax.legend(fontsize=style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation_displays import as_labels, as_table, check_can, check_places
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from . import style
+from ._validation import as_labels, as_table, check_can, check_places
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,7 @@ class NeighborsDisplay(Drawn):
         """
         rows = as_table(X, "X")
         check_can(estimator, "kneighbors")
-        _style.check_image_shape(image_shape, rows.shape[1])
+        style.check_image_shape(image_shape, rows.shape[1])
         distances, indices = estimator.kneighbors(rows, n_neighbors=n_neighbors)
         return cls.from_neighbors(
             rows,
@@ -140,8 +140,8 @@ class NeighborsDisplay(Drawn):
             If the rows are not images, or if distances, indices and labels do not fit them.
         """
         rows, trained = as_table(X, "X"), as_table(X_train, "X_train")
-        shape = _style.check_image_shape(image_shape, rows.shape[1])
-        _style.check_image_shape(image_shape, trained.shape[1])
+        shape = style.check_image_shape(image_shape, rows.shape[1])
+        style.check_image_shape(image_shape, trained.shape[1])
         labels = as_labels(y_train, len(trained), "y_train", "rows of X_train")
         found = check_places(indices, distances, len(rows), len(trained))
         truth = None if y is None else as_labels(y, len(rows))
@@ -151,10 +151,10 @@ class NeighborsDisplay(Drawn):
             rows.reshape(-1, *shape),
             near.reshape(*found.shape, *shape),
             np.asarray(distances),
-            _style.label_names(labels[found], class_names),
-            query_names=None if truth is None else _style.label_names(truth, class_names),
+            style.label_names(labels[found], class_names),
+            query_names=None if truth is None else style.label_names(truth, class_names),
             same_class=None if truth is None else labels[found] == truth[:, None],
-            predicted_names=None if said is None else _style.label_names(said, class_names),
+            predicted_names=None if said is None else style.label_names(said, class_names),
         )
 
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
@@ -162,28 +162,28 @@ class NeighborsDisplay(Drawn):
         n_queries, n_neighbors = self.distances.shape
         # the query's column is wider: the gap says that what follows is something else
         columns, wider = max(n_neighbors, 3), 1.3
-        width = _style.WIDTH * max(1.0, (columns + wider) / (BESIDE + wider))
+        width = style.WIDTH * max(1.0, (columns + wider) / (BESIDE + wider))
         size = 0.92 * width / (columns + wider)
         self._type = self._type_for(72 * size)
-        letters = int(LINES * 72 * size / (self._type * _style.LETTER)) - 2
-        self._short = dict(zip(self._names(), _style.distinct(self._names(), letters), strict=True))
+        letters = int(LINES * 72 * size / (self._type * style.LETTER)) - 2
+        self._short = dict(zip(self._names(), style.distinct(self._names(), letters), strict=True))
         under = [self._under_neighbors(q, 72 * size) for q in range(n_queries)]
         below_query = [self._under_query(q, 72 * wider * size) for q in range(n_queries)]
         lines = sum(max(text.count("\n") + 1 for text in (*row, told)) for row, told in zip(under, below_query, strict=True))
         image = size * self.query_images.shape[1] / self.query_images.shape[2]
         height = n_queries * (image + 0.14) + lines * 1.2 * self._type / 72 + 0.2
-        self.figure_ = _style.figure_for(figure, height, width)
+        self.figure_ = style.figure_for(figure, height, width)
         ratios = [wider] + [1] * n_neighbors
         self.axes_ = self.figure_.subplots(n_queries, n_neighbors + 1, squeeze=False, width_ratios=ratios)
-        low, high = _style.grey_range(np.concatenate([self.query_images.ravel(), self.neighbor_images.ravel()]))
+        low, high = style.grey_range(np.concatenate([self.query_images.ravel(), self.neighbor_images.ravel()]))
         for q in range(n_queries):
             self._draw_query(self.axes_[q, 0], q, low, high, below_query[q])
             for j in range(n_neighbors):
                 self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high, under[q][j])
-        self.axes_[0, 0].set_title("test image", fontsize=_style.SMALL, fontweight="bold", loc="left")
+        self.axes_[0, 0].set_title("test image", fontsize=style.SMALL, fontweight="bold", loc="left")
         title = self.axes_[0, 1].annotate(
             "nearest training images, nearest first →", (0, 1), xytext=(0, 6), textcoords="offset points",
-            xycoords="axes fraction", fontsize=_style.SMALL, fontweight="bold",
+            xycoords="axes fraction", fontsize=style.SMALL, fontweight="bold",
         )  # fmt: skip
         title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
@@ -194,20 +194,20 @@ class NeighborsDisplay(Drawn):
 
     def _type_for(self, room: float) -> float:
         """The larger type, if every name has room in it."""
-        widest = max(_style.em(_style.shorten(name, 200)) for name in self._names())
-        return _style.SMALL if widest <= room / _style.SMALL else _style.TINY
+        widest = max(style.em(style.shorten(name, 200)) for name in self._names())
+        return style.SMALL if widest <= room / style.SMALL else style.TINY
 
     def _under_neighbors(self, q: int, room: float) -> list[str]:
         """Class, then sign and distance, of each neighbour; distances stand at one height."""
-        names = [_style.wrap(self._short[str(name)], room, self._type, LINES) for name in self.neighbor_names[q]]
+        names = [style.wrap(self._short[str(name)], room, self._type, LINES) for name in self.neighbor_names[q]]
         lines = max(name.count("\n") for name in names)
         told = []
         for j, name in enumerate(names):
             mark = ""
             if self.same_class is not None:
-                mark = f"{_style.RIGHT if self.same_class[q, j] else _style.WRONG} "
+                mark = f"{style.RIGHT if self.same_class[q, j] else style.WRONG} "
             gap = "\n" * (1 + lines - name.count("\n"))
-            told.append(f"{name}{gap}{mark}{_style.number(self.distances[q, j])}")
+            told.append(f"{name}{gap}{mark}{style.number(self.distances[q, j])}")
         return told
 
     def _under_query(self, q: int, room: float) -> str:
@@ -218,22 +218,22 @@ class NeighborsDisplay(Drawn):
         if self.predicted_names is not None:
             mark = ""
             if self.query_names is not None:
-                mark = _style.RIGHT if self.predicted_names[q] == self.query_names[q] else _style.WRONG
+                mark = style.RIGHT if self.predicted_names[q] == self.query_names[q] else style.WRONG
             told.append(f"{mark} vote {self._short[str(self.predicted_names[q])]}".strip())
-        return "\n".join(_style.wrap(text, room, self._type, LINES) for text in told)
+        return "\n".join(style.wrap(text, room, self._type, LINES) for text in told)
 
     def _draw_query(self, ax: Axes, q: int, low: float, high: float, text: str) -> None:
-        ax.imshow(_style.to_rgb(self.query_images[q], low, high), interpolation="none")
+        ax.imshow(style.to_rgb(self.query_images[q], low, high), interpolation="none")
         ax.set_anchor("W")
-        _style.bare(ax)
-        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **_style.LITERAL, loc="left")
+        style.bare(ax)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **style.LITERAL, loc="left")
 
     def _draw_neighbor(self, ax: Axes, q: int, j: int, low: float, high: float, text: str) -> None:
-        ax.imshow(_style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
+        ax.imshow(style.to_rgb(self.neighbor_images[q, j], low, high), interpolation="none")
         if self.same_class is None:
-            _style.bare(ax)
+            style.bare(ax)
         elif self.same_class[q, j]:
-            _style.bare(ax, _style.BLUE, width=1.6)
+            style.bare(ax, style.BLUE, width=1.6)
         else:
-            _style.bare(ax, _style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
-        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **_style.LITERAL)
+            style.bare(ax, style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
+        ax.set_xlabel(text, fontsize=self._type, labelpad=2, **style.LITERAL)

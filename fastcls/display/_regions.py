@@ -8,11 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastcls import _threads
-from fastcls._validation import InputError, check_finite, check_labels, check_n_neighbors, check_number
-from fastcls._validation_displays import as_table, check_extent
-from fastcls._voting import Weights, vote, weights_of
+from fastcls._runtime import threads
+from fastcls._scoring.votes import Weights, vote, weights_of
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
+from fastcls._validation.labels import check_labels
+from fastcls._validation.neighbors import check_n_neighbors
+from fastcls._validation.rows import check_finite
 from fastcls.neighbors import knn
+
+from ._validation import as_table, check_extent
 
 TIED = -1  # in place of a class, where several have equally many votes: the lecture's white
 
@@ -96,6 +101,6 @@ def decision_regions(
     distances, indices = knn(cells(extent, size), rows, k, metric, n_jobs=n_jobs)
     given = None if weights == "uniform" else weights_of(distances, weights, temperature, metric)
     winners, tied, _ = vote(
-        indices, given, np.array([k]), len(classes), tie_break="smallest", n_threads=_threads.effective(n_jobs), codes=codes
+        indices, given, np.array([k]), len(classes), tie_break="smallest", n_threads=threads.effective(n_jobs), codes=codes
     )
     return Regions(np.where(tied, TIED, winners)[:, 0].reshape(size, size), classes, extent)

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError
-from fastcls._validation_displays import as_line, check_alphas
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.errors import InputError
 from fastcls.linear import SoftmaxClassifier
+
+from . import style
+from ._validation import as_line, check_alphas
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,25 +107,25 @@ class RegularizationDisplay(Drawn):
 
     def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
         """Draw into ``ax``, or into a new figure."""
-        self.figure_, ax = _style.axes_for(ax, height=3.2)
+        self.figure_, ax = style.axes_for(ax, height=3.2)
         self.ax_ = ax
         x = self._places()
         for values, name, (colour, marker, line) in (
-            (self.train, "training rows", _style.SERIES[0]), (self.new, "held-out rows", _style.SERIES[1]),
+            (self.train, "training rows", style.SERIES[0]), (self.new, "held-out rows", style.SERIES[1]),
         ):  # fmt: skip
             if values is None:
                 continue
             ax.plot(x, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name)
         chosen = self.alphas[self.best]
-        ax.plot([x[self.best]], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=_style.VERMILLION, mew=1.6,
+        ax.plot([x[self.best]], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=style.VERMILLION, mew=1.6,
                 label=f"chosen: alpha = {chosen:g}")  # fmt: skip
         self._draw_strengths(x)
-        ax.tick_params(labelsize=_style.SMALL)
+        ax.tick_params(labelsize=style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
-        ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=_style.TEXT)
-        ax.set_ylabel("accuracy (%)", fontsize=_style.TEXT)
-        ax.set_title("What a stronger penalty does", fontsize=_style.TITLE)
-        ax.legend(fontsize=_style.SMALL, framealpha=0.0)
+        ax.set_xlabel("alpha, strength of the penalty (left: fits all, right: simple)", fontsize=style.TEXT)
+        ax.set_ylabel("accuracy (%)", fontsize=style.TEXT)
+        ax.set_title("What a stronger penalty does", fontsize=style.TITLE)
+        ax.legend(fontsize=style.SMALL, framealpha=0.0)
         return self
 
     def _places(self) -> NDArray[np.float64]:
@@ -147,7 +148,7 @@ class RegularizationDisplay(Drawn):
         decades = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
         usual, zero = LogFormatterMathtext(), float(x.min())
         usual.set_axis(axis)
-        self.ax_.axvline(zero, lw=0.8, ls=(0, (1, 2)), color=_style.PURPLE, zorder=0)
+        self.ax_.axvline(zero, lw=0.8, ls=(0, (1, 2)), color=style.PURPLE, zorder=0)
         axis.set_major_locator(FixedLocator([zero, *decades[:: max(1, len(decades) // 7)]]))
         axis.set_minor_locator(NullLocator())
         axis.set_major_formatter(FuncFormatter(lambda value, at: "0" if value == zero else usual(value, at)))

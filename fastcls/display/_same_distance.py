@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import InputError, refuse_masked
-from fastcls._validation_displays import check_shift
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import refuse_masked
+from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
+
+from . import style
+from ._validation import check_shift
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,11 +124,11 @@ class SameDistanceDisplay(Drawn):
         """
         refuse_masked(image, "image")
         row = np.asarray(image)
-        shape = _style.check_image_shape(image_shape, row.size)
+        shape = style.check_image_shape(image_shape, row.size)
         if row.dtype != np.uint8:
             raise InputError(f"the image is {row.dtype}; equal distances are built from whole numbers: give uint8")
         original, shift = row.reshape(shape), check_shift(shift, shape[1])
-        limit = int(_style.grey_range(original)[1])
+        limit = int(style.grey_range(original)[1])
         moved = shifted(original, shift)
         distance = int(((moved.astype(np.int64) - original) ** 2).sum())
         box, tint = boxed(original, distance, limit), tinted(original, distance, limit)
@@ -141,13 +143,13 @@ class SameDistanceDisplay(Drawn):
 
     def plot(self, figure: Figure | SubFigure | None = None) -> SameDistanceDisplay:
         """Draw into ``figure``, or into a new one."""
-        self.figure_ = _style.figure_for(figure, 2.0)
+        self.figure_ = style.figure_for(figure, 2.0)
         self.axes_ = self.figure_.subplots(1, 4, squeeze=False)
-        low, high = _style.grey_range(self.images)
+        low, high = style.grey_range(self.images)
         for i, ax in enumerate(self.axes_[0]):
-            ax.imshow(_style.to_rgb(self.images[i], low, high), interpolation="none")
-            _style.bare(ax)
-            ax.set_title(_style.shorten(self.names[i], 16), fontsize=_style.SMALL, pad=3, **_style.LITERAL)
-            ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=_style.SMALL)
-        self.figure_.suptitle("Three changes, one squared distance S", fontsize=_style.TITLE)
+            ax.imshow(style.to_rgb(self.images[i], low, high), interpolation="none")
+            style.bare(ax)
+            ax.set_title(style.shorten(self.names[i], 16), fontsize=style.SMALL, pad=3, **style.LITERAL)
+            ax.set_xlabel(f"S = {self.squared_distance if i else 0:,}", fontsize=style.SMALL)
+        self.figure_.suptitle("Three changes, one squared distance S", fontsize=style.TITLE)
         return self

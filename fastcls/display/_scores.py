@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation import check_finite
-from fastcls._validation_displays import as_labels, as_table, check_can, check_names, codes_of
-from fastcls._validation_linear import check_codes
-from fastcls.display import _style
-from fastcls.display._style import Drawn
-from fastcls.problem import LinearProblem
+from fastcls._gradient.problem import LinearProblem
+from fastcls._validation.linear import check_codes
+from fastcls._validation.rows import check_finite
+
+from . import style
+from ._validation import as_labels, as_table, check_can, check_names, codes_of
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,17 +115,17 @@ class ScoresDisplay(Drawn):
         self._beside = -(-n_samples // n_blocks)
         self._lines = 1 + n_classes + len(self.losses)
         height = n_blocks * self._lines + 0.6 * (n_blocks - 1)
-        self.figure_, self.ax_ = _style.axes_for(ax, height=0.55 + LINE * height)
-        self._names, self._type = (NAMES, _style.TEXT) if self._beside < MOST_BESIDE else (FEWER, _style.SMALL)
-        self._unit = (0.95 * _style.WIDTH - self._names) / self._beside  # inches a sample
+        self.figure_, self.ax_ = style.axes_for(ax, height=0.55 + LINE * height)
+        self._names, self._type = (NAMES, style.TEXT) if self._beside < MOST_BESIDE else (FEWER, style.SMALL)
+        self._unit = (0.95 * style.WIDTH - self._names) / self._beside  # inches a sample
         self.ax_.set(xlim=(-self._names / self._unit, self._beside), ylim=(height - 0.4, -0.6))
-        _style.bare(self.ax_)
+        style.bare(self.ax_)
         for block in range(n_blocks):
             self._draw_block(block)
-        means = ", ".join(f"{_style.shorten(name, 20)} {np.mean(values):.3f}" for name, values in self.losses.items())
+        means = ", ".join(f"{style.shorten(name, 20)} {np.mean(values):.3f}" for name, values in self.losses.items())
         losses = f"mean loss: {means}" if means else ""
-        self.ax_.set_title("\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=_style.TEXT,
-                           **_style.LITERAL)
+        self.ax_.set_title("\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=style.TEXT,
+                           **style.LITERAL)
         return self
 
     def _draw_block(self, block: int) -> None:
@@ -133,27 +134,27 @@ class ScoresDisplay(Drawn):
         here = range(first, min(first + self._beside, len(self.scores)))
         for i in here:
             self._write(i - first, top, self.sample_names[i], weight="bold")
-        letters = int(72 * (self._names - 0.04) / (self._type * 1.12 * _style.LETTER))
-        for c, name in enumerate(_style.distinct(self.class_names, letters)):
+        letters = int(72 * (self._names - 0.04) / (self._type * 1.12 * style.LETTER))
+        for c, name in enumerate(style.distinct(self.class_names, letters)):
             self._write(-1, top + 1 + c, name, weight="bold")
             for i in here:
                 self._draw_score(i, c, i - first, top + 1 + c)
         for at, (name, values) in enumerate(self.losses.items()):
             line = top + 1 + n_classes + at
             named = f"{name} loss" if len(name) < 10 else str(name)
-            self._write(-1, line, named, weight="bold", colour=_style.VERMILLION)
+            self._write(-1, line, named, weight="bold", colour=style.VERMILLION)
             for i in here:
-                self._write(i - first, line, f"{values[i]:.3f}", colour=_style.VERMILLION)
+                self._write(i - first, line, f"{values[i]:.3f}", colour=style.VERMILLION)
         if self.losses:
-            self.ax_.axhline(top + n_classes + 0.5, lw=0.8, color=_style.VERMILLION)
+            self.ax_.axhline(top + n_classes + 0.5, lw=0.8, color=style.VERMILLION)
 
     def _write(self, column: int, line: float, text: str, weight: str = "normal", colour: str | None = None) -> None:
         given: dict[str, Any] = {} if colour is None else {"color": colour}
         room = 72 * (0.95 * self._unit if column >= 0 else self._names - 0.04)
         x = column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit
         self.ax_.text(
-            x, line, _style.fit(text, room, self._type, weight),
-            ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, **_style.LITERAL,
+            x, line, style.fit(text, room, self._type, weight),
+            ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, **style.LITERAL,
             **given,
         )  # fmt: skip
 
@@ -165,4 +166,4 @@ class ScoresDisplay(Drawn):
         top = " ▲" if self.scores[i].argmax() == c else ""
         self._write(column, line, score + top, weight="bold" if right else "normal")
         if right:
-            self.ax_.add_patch(Rectangle((column, line - 0.44), 0.92, 0.88, fc="none", ec=_style.BLUE, lw=1.3))
+            self.ax_.add_patch(Rectangle((column, line - 0.44), 0.92, 0.88, fc="none", ec=style.BLUE, lw=1.3))

@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._shown import counted
-from fastcls._validation import InputError, check_finite, check_number
-from fastcls._validation_displays import as_table, check_can, check_names
-from fastcls.display import _style
-from fastcls.display._style import Drawn
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
+from fastcls._validation.rows import check_finite
+
+from . import style
+from ._validation import as_table, check_can, check_names
+from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +88,7 @@ class TemplatesDisplay(Drawn):
         weights = np.atleast_2d(weights)
         if len(weights) == 1 and len(estimator.classes_) == 2:  # scikit-learn keeps one row for two classes
             weights = np.vstack([-weights, weights])
-        names = _style.label_names(estimator.classes_, class_names).tolist()
+        names = style.label_names(estimator.classes_, class_names).tolist()
         return cls.from_weights(weights, image_shape=image_shape, class_names=names, max_classes=max_classes)
 
     @classmethod
@@ -107,11 +110,11 @@ class TemplatesDisplay(Drawn):
         weights = as_table(W, "W").astype(np.float64)
         check_finite(weights, "W")
         check_number("max_classes", max_classes, minimum=1, whole=True)
-        shape = _style.check_image_shape(image_shape)
+        shape = style.check_image_shape(image_shape)
         n_features = shape[0] * shape[1] * shape[2]
         if weights.shape[1] == n_features + 1:
             weights = weights[:, :-1]
-        _style.check_image_shape(shape, weights.shape[1])
+        style.check_image_shape(shape, weights.shape[1])
         names = check_names([str(c) for c in range(len(weights))] if class_names is None else class_names, len(weights))
         scale = float(np.quantile(np.abs(weights), 0.99))  # of all classes, shown or not
         shown = weights[:max_classes].reshape(-1, *shape)
@@ -122,38 +125,38 @@ class TemplatesDisplay(Drawn):
         n_shown, height, width, channels = self.templates.shape
         columns = min(COLUMNS, n_shown)
         rows = -(-n_shown // columns)
-        size = 0.93 * _style.WIDTH / max(columns, 3)
+        size = 0.93 * style.WIDTH / max(columns, 3)
         below = 0.65 if channels == 1 else 0.25
-        self.figure_ = _style.figure_for(figure, rows * (size * height / width + 0.25) + 0.2 + below)
+        self.figure_ = style.figure_for(figure, rows * (size * height / width + 0.25) + 0.2 + below)
         self.axes_ = self.figure_.subplots(rows, columns, squeeze=False)
-        names = _style.distinct(self.names)
+        names = style.distinct(self.names)
         for i, ax in enumerate(self.axes_.ravel()):
             if i < n_shown:
-                self._draw_template(ax, i, _style.fit(names[i], 72 * size * 0.98, _style.SMALL))
+                self._draw_template(ax, i, style.fit(names[i], 72 * size * 0.98, style.SMALL))
             else:
                 ax.set_axis_off()
         some = "" if n_shown == self.n_classes else f" (first {n_shown} of {counted(self.n_classes, 'class')})"
-        self.figure_.suptitle(f"One template a class{some}", fontsize=_style.TITLE)
+        self.figure_.suptitle(f"One template a class{some}", fontsize=style.TITLE)
         if channels == 1:
             self._draw_bar()
         else:
-            self.figure_.supxlabel("brighter raises the score, darker lowers it, mid-grey is 0", fontsize=_style.SMALL)
+            self.figure_.supxlabel("brighter raises the score, darker lowers it, mid-grey is 0", fontsize=style.SMALL)
         return self
 
     def _draw_template(self, ax: Axes, i: int, name: str) -> None:
         limit = self.scale or 1.0
-        image = _style.shrink(self.templates[i])
+        image = style.shrink(self.templates[i])
         if image.shape[2] == 1:
             ax.imshow(image[:, :, 0], cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="none")
         else:
-            ax.imshow(_style.to_rgb(image, -limit, limit), interpolation="none")
-        _style.bare(ax)
-        ax.set_title(name, fontsize=_style.SMALL, pad=2, **_style.LITERAL)
+            ax.imshow(style.to_rgb(image, -limit, limit), interpolation="none")
+        style.bare(ax)
+        ax.set_title(name, fontsize=style.SMALL, pad=2, **style.LITERAL)
 
     def _draw_bar(self) -> None:
         image = self.axes_[0, 0].images[0]
         bar = self.figure_.colorbar(image, ax=self.axes_, location="bottom", shrink=0.7, aspect=30, pad=0.03, extend="both")
         bar.set_ticks([-self.scale, 0, self.scale] if self.scale else [0])
         bar.ax.set_xticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
-        bar.ax.tick_params(labelsize=_style.SMALL)
-        bar.set_label("weight of a pixel: red raises the score, blue lowers it", fontsize=_style.SMALL)
+        bar.ax.tick_params(labelsize=style.SMALL)
+        bar.set_label("weight of a pixel: red raises the score, blue lowers it", fontsize=style.SMALL)

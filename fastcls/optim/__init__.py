@@ -1,4 +1,4 @@
-"""Ways to find a W with a small loss; all minimise a :class:`~fastcls.problem.LinearProblem`.
+"""Ways to find a W with a small loss; all minimise a :class:`~fastcls._gradient.problem.LinearProblem`.
 
 ======================  ====================================================================================
 `SGD`                   minibatches, momentum or Nesterov, a schedule of the step   (``_descent.py``)
@@ -9,14 +9,16 @@
 ======================  ====================================================================================
 
 Each has ``minimize(problem, W, validation=None)`` and answers with an `OptimResult`; each takes a `Checkpoint`, from which
-a training that was broken off goes on to the same bits (``_checkpoint.py``). ``SOLVERS`` says which losses and
-penalties each can do.
+a training that was broken off goes on to the same bits (``_checkpoint.py``). ``SOLVERS`` (``_solvers.py``) says which
+losses and penalties each can do; ``_schedules.py`` has the learning-rate schedules, ``_monitor.py`` callbacks, tolerance
+and results.
 """
 
-from ._checkpoint import Checkpoint
-from ._common import DivergenceError, OptimResult, Progress, curvature
-from ._descent import SGD, GradientDescent, descend_many
+# For other packages of fastcls:
+from ._checkpoint import Checkpoint, State
+from ._descent import SGD, Descent, GradientDescent, descend_many, divergence
 from ._lbfgs import LBFGS
+from ._monitor import DivergenceError, OptimResult, Progress, curvature
 from ._random import RandomLocalSearch, RandomSearch, SearchResult, random_search
 from ._schedules import SCHEDULES
 from ._solvers import SOLVERS, check_solver

@@ -17,13 +17,15 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._gradient.problem import LinearProblem
+from fastcls._storage.atomic import digest, replacing
+from fastcls._storage.safetensors import Arrays, read_header, write
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_checkpoint_file, check_switch
+from fastcls._validation.messages import reason, shown
+
 from .. import simd
-from .._files import digest, replacing
-from .._safetensors import Arrays, read_header, write
-from .._shown import reason, shown
-from .._validation import InputError, check_number
-from .._validation_linear import check_checkpoint_file, check_switch
-from ..problem import LinearProblem
 
 FORMAT, VERSION = "fastcls checkpoint", "2"
 
@@ -73,7 +75,7 @@ class Checkpoint:
         InputError
             For a file that is damaged, of another training, or there without `resume`.
         """
-        from .. import __version__
+        from fastcls._version import __version__
 
         # Sums of another instruction set are rounded otherwise: a training would go on, to other bits.
         made_here = {"fastcls": __version__, "instruction set": simd.active()}

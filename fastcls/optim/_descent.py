@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import _descent, _kernels, _linear
-from .._safetensors import expect
-from .._validation import check_number, check_random_state, one_of
-from .._validation_linear import check_callbacks, check_fraction, check_switch, check_weights
-from ..problem import LinearProblem, as_bytes
+from fastcls import _kernels
+from fastcls._gradient import descent_loops, loops
+from fastcls._gradient.problem import LinearProblem, as_bytes
+from fastcls._storage.safetensors import expect
+from fastcls._validation.base import check_number, check_random_state, one_of
+from fastcls._validation.linear import check_callbacks, check_fraction, check_switch, check_weights
+
 from ._checkpoint import (
     Checkpoint,
     State,
@@ -23,7 +25,7 @@ from ._checkpoint import (
     set_random_state,
     through_interrupts,
 )
-from ._common import DivergenceError, OptimResult, Watch, auto_rate
+from ._monitor import DivergenceError, OptimResult, Watch, auto_rate
 from ._schedules import SCHEDULES
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
@@ -67,7 +69,7 @@ class Descent:
         self.penalties = np.ascontiguousarray([l2, l1, norms])
         one_tile = largest_batch <= problem.tile_rows(self.n_models)
         self.gradient = np.zeros((0 if one_tile else columns, stride))
-        self.parts = np.zeros(columns * (stride // _linear.STRIP_FEATURES + 1) * 3)
+        self.parts = np.zeros(columns * (stride // loops.STRIP_FEATURES + 1) * 3)
         self.room = problem.scratch(self.n_models)
         self.alive = np.ones(self.n_models, dtype=bool)
         self.steps = 0
@@ -77,9 +79,9 @@ class Descent:
         problem = self.problem
         values = np.zeros((len(bounds) - 1, self.n_models))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            done = _descent.descend(
+            done = descent_loops.descend(
                 as_bytes(problem.X), _kernels.TYPES[problem.X.dtype.name], order, bounds, problem.y, problem.weights,
-                as_bytes(self.weights), as_bytes(self.trail), _linear.REALS[problem.arithmetic], self.biases, self.features,
+                as_bytes(self.weights), as_bytes(self.trail), loops.REALS[problem.arithmetic], self.biases, self.features,
                 self.n_models, problem.loss.code, problem.options, rates, self.penalties, self.momentum, self.nesterov,
                 problem.fit_intercept, problem.penalize_intercept, self.gradient, self.parts, values, self.room,
                 problem.n_threads,

@@ -11,13 +11,15 @@ import numpy as np
 import scipy.optimize
 from threadpoolctl import threadpool_limits
 
-from .._safetensors import expect
-from .._shown import shown
-from .._validation import InputError, check_number
-from .._validation_linear import check_callbacks, check_weights
-from ..problem import LinearProblem
+from fastcls._gradient.problem import LinearProblem
+from fastcls._storage.safetensors import expect
+from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_callbacks, check_weights
+from fastcls._validation.messages import shown
+
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._common import DivergenceError, OptimResult, Watch
+from ._monitor import DivergenceError, OptimResult, Watch
 
 logger = logging.getLogger("fastcls")
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .._safetensors import expect
-from .._validation import check_number, check_random_state
-from .._validation_linear import check_callbacks, check_weights
-from ..problem import LinearProblem
+from fastcls._gradient.problem import LinearProblem
+from fastcls._storage.safetensors import expect
+from fastcls._validation.base import check_number, check_random_state
+from fastcls._validation.linear import check_callbacks, check_weights
+
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._common import DivergenceError, OptimResult, Watch
+from ._monitor import DivergenceError, OptimResult, Watch
 
 # Weights that are tried in one pass over the data: 16 MB of float32, or one W where a single one is larger.
 _VALUES_PER_PASS = 1 << 22

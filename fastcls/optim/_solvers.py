@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .._validation import InputError, one_of
+from fastcls._validation.base import one_of
+from fastcls._validation.errors import InputError
+
 from ..losses import LOSSES
 from ..penalties import PENALTIES
 

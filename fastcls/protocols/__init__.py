@@ -2,11 +2,15 @@
 
 Which constants belong to whom is in the docstrings of `knn_eval`, `linear_probe` and `few_shot`, and in `KNN_PRESETS` and
 `PROBE_PRESETS`. Only facts were taken from the projects named there, no code.
+
+``_presets.py`` has the constants, ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_shards.py`` rows
+that come in parts, ``_validation.py`` the checks.
 """
 
 from __future__ import annotations
 
-from .._protocol_table import ProtocolTable
+from fastcls._scoring.table import ProtocolTable
+
 from ._few_shot import few_shot
 from ._knn import knn_eval
 from ._presets import KNN_PRESETS, PROBE_PRESETS

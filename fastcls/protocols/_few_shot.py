@@ -6,17 +6,22 @@ from typing import Any
 
 import numpy as np
 
-from .. import _threads
-from .._judging import judge
-from .._protocol_table import ProtocolTable
-from .._rows import Rows
-from .._shown import counted
-from .._validation import CheckedRows, InputError, check_number, one_of
-from .._validation_protocols import check_counts, check_pair, check_same_features, check_shards, check_test
-from ..class_mean import NearestClassMean
+from fastcls._runtime import threads
+from fastcls._scoring.accuracy import judge
+from fastcls._scoring.table import ProtocolTable
+from fastcls._search.merge import Progress, nearest_at_hand
+from fastcls._search.rows import Rows
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
+from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls.model_selection import check_test
+from fastcls.neighbors import NearestClassMean
+
 from ._knn import draw
 from ._presets import KNN_PRESETS
-from ._shards import Progress, gather, nearest_at_hand
+from ._shards import gather
+from ._validation import check_counts, check_pair, check_shards
 
 FEW_SHOT_PRESETS = ("uni", "dinov2")
 _MOST_TRIES = 100_000  # the row numbers of all tries are drawn first
@@ -101,7 +106,7 @@ def _by_neighbors(
     part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n: int, n_classes: int, n_jobs: int | None
 ) -> list[Any]:
     """[(k, top1, top5)] of every k that there is."""
-    preset, n_threads = KNN_PRESETS["dinov2"], _threads.effective(n_jobs)
+    preset, n_threads = KNN_PRESETS["dinov2"], threads.effective(n_jobs)
     ks = np.array(sorted({k for k in (*preset.ks, n) if k <= min(n, len(part))} or {len(part)}), dtype=np.int64)
     S, indices = nearest_at_hand([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)
     top1, top5 = judge(

@@ -6,15 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from .. import _threads
-from .._judging import judge
-from .._protocol_table import ProtocolTable
-from .._rows import Rows
-from .._shown import counted
-from .._validation import CheckedRows, check_number, one_of
-from .._validation_protocols import are_parts, check_pair, check_preset_ks, check_same_features, check_shards, check_test
+from fastcls._runtime import threads
+from fastcls._scoring.accuracy import judge
+from fastcls._scoring.table import ProtocolTable
+from fastcls._search.merge import Progress, nearest, nearest_at_hand
+from fastcls._search.rows import Rows
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.messages import counted
+from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls.model_selection import check_test
+
 from ._presets import KNN_PRESETS, KNNPreset
-from ._shards import Progress, centered, gather, mean_of, nearest, nearest_at_hand
+from ._shards import centered, gather, mean_of
+from ._validation import are_parts, check_pair, check_preset_ks, check_shards
 
 
 def knn_eval(
@@ -71,7 +75,7 @@ def knn_eval(
     check_number("seed", seed, minimum=0, whole=True)
     classes, codes = check_pair(train, y)
     checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
-    n_threads = _threads.effective(n_jobs)
+    n_threads = threads.effective(n_jobs)
     if chosen.n_draws is not None:
         return _by_draws(chosen, train, codes, len(classes), checked, truth, seed, n_threads, progress)
     ks = check_preset_ks(chosen.ks, len(codes), chosen.name)

@@ -10,16 +10,20 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from .._grid_ends import advice_at_end
-from .._protocol_table import ProtocolTable
-from .._shown import counted
-from .._validation import CheckedRows, InputError, check_labels, check_number, one_of
-from .._validation_linear import check_two_classes
-from .._validation_protocols import check_pair, check_same_features, check_shards, check_test, check_validation
+from fastcls._scoring.table import ProtocolTable
+from fastcls._search.merge import Progress
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.labels import check_labels
+from fastcls._validation.linear import check_two_classes
+from fastcls._validation.messages import counted
+from fastcls._validation.rows import CheckedRows, check_same_features
+from fastcls.linear import SoftmaxClassifier
+from fastcls.model_selection import advice_at_end, check_test
+
 from ..datasets import train_validation_split
-from ..linear import SoftmaxClassifier
 from ._presets import PROBE_PRESETS, ProbePreset
-from ._shards import Progress
+from ._validation import check_pair, check_shards, check_validation
 
 
 def linear_probe(

@@ -1,60 +1,16 @@
-"""Training rows in parts: searched, gathered and centred so that no answer can depend on where one part ends."""
+"""Training rows in parts: gathered and centred so that no answer can depend on where one part ends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import reduce
 
 import numpy as np
 
-from .. import _search
-from .._rows import Rows
-from .._validation import CheckedRows
-from .._validation_protocols import check_same_features
+from fastcls._validation.rows import CheckedRows
 
 Progress = Callable[[int, int], None]
 
 _BLOCK_ROWS = 1024  # of a mean: 8 MB in float64 at 1,024 features
-
-
-def nearest(
-    parts: Iterable[CheckedRows], queries: Rows, k: int, metric: str, n_threads: int, progress: Progress | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """(S, indices) of the k nearest of all parts, each part searched when it comes and then let go.
-
-    S of a pair is a function of the pair alone, and rows of later parts have larger indices: of what is kept and what comes,
-    a stable sort by S is the order (S, index) of one search over all rows.
-    """
-    S, indices = np.empty((queries.n_rows, 0)), np.empty((queries.n_rows, 0), dtype=np.int64)
-    start = 0
-    for part in parts:
-        check_same_features(part.rows, queries.chunks[0])
-        rows = Rows.of(part)
-        more_S, more, _ = _search.search(
-            rows, queries, min(k, rows.n_rows), metric, n_threads=n_threads, progress=progress
-        )
-        S, indices = merged(S, indices, more_S, more + start, k) if start else (more_S, more)
-        start += rows.n_rows
-    return S, indices
-
-
-def nearest_at_hand(
-    parts: list[CheckedRows], queries: Rows, k: int, metric: str, n_threads: int, progress: Progress | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """The same for parts that are all there: one search over them, none copied that is 4 MB or more."""
-    check_same_features(parts[0].rows, queries.chunks[0])
-    rows = reduce(Rows.grown, [Rows.of(part) for part in parts])
-    S, indices, _ = _search.search(rows, queries, k, metric, n_threads=n_threads, progress=progress)
-    return S, indices
-
-
-def merged(
-    S: np.ndarray, indices: np.ndarray, more_S: np.ndarray, more: np.ndarray, k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest of two sets of neighbours in order, the second of which has the larger indices."""
-    S, indices = np.concatenate([S, more_S], axis=1), np.concatenate([indices, more], axis=1)
-    order = np.argsort(S, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(S, order, axis=1), np.take_along_axis(indices, order, axis=1)
 
 
 def gather(parts: Iterable[CheckedRows], wanted: np.ndarray) -> np.ndarray:

@@ -1,0 +1,380 @@
+"""Typed parallel loops of the linear classifiers: scores, fused loss and gradient, and descent.
+
+Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
+here: losses come from ``_losses.pxd``, sums over features and rows from ``_simd/`` through its table.
+
+Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type; they are widened in
+registers, nothing of them is copied. A *column* is one class of one model, so many models over the same rows are more
+columns. Weights are float32 or float64 (`real`), a column each, padded with zeros to `stride` features.
+
+A tile of rows is passed over twice while it is in the cache: rows to losses and slopes, then slopes and rows to the
+gradient. Each pass is parallel over results, never over what is added up: a score is one dot product by one thread, an entry
+of the gradient belongs to one thread, which adds the tile's rows in their order and the tiles, of a fixed size, in theirs,
+in float64. So the bytes do not depend on the number of threads, and there are no partial gradients to keep (for 10,000
+classes each would be as large as W).
+"""
+
+from cython.parallel cimport prange
+
+from libc.math cimport NAN
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from fastcls._gradient.losses cimport loss_function
+from fastcls._simd.isas cimport LinearKernels, linear_kernels, squares_fn
+
+cdef extern from "linear/contract.h" nogil:
+    enum:
+        FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_MOST_ROWS, FASTCLS_ROWS_AHEAD
+    void add_strip_f32 "fastcls_add_strip_f32"(double *total, const float *sums)
+    void add_strip_f64 "fastcls_add_strip_f64"(double *total, const double *sums)
+
+cdef extern from "search/scalar.h" nogil:
+    const Py_ssize_t fastcls_type_bytes[5]
+
+cdef enum:
+    TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
+    LEAST_TILE_ROWS = 16
+    TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
+    ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
+    GROUP_WEIGHTS = 24 << 10    # bytes of a group's weights that stay in the first cache
+    FEW_WEIGHTS = 1 << 18       # of all weights that stay in the second one beside rows that come from memory
+    MANY_WEIGHTS = 1 << 20      # bytes of weights that no longer stay in it from task to task
+    FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
+    GROUPS_PER_TASK = 32        # of columns, in the gradient
+    SERIAL_WORK = 200000        # multiply-adds, 5 us: below, waking threads costs more than it saves
+
+REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
+STRIP_FEATURES = STRIP
+
+
+cdef Py_ssize_t rounded(Py_ssize_t n) noexcept nogil:
+    """Bytes, up to a whole number of cache lines."""
+    return (n + 63) // 64 * 64
+
+
+cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nogil:
+    """Tile size and scratch of a job; without scratch only its size."""
+    cdef Py_ssize_t rows = TILE_BYTES // max(job.row_bytes, 12 * job.n_columns), at = 0
+    rows = max(<Py_ssize_t> LEAST_TILE_ROWS, min(<Py_ssize_t> TILE_ROWS, rows)) // 4 * 4
+    job.tile_rows = rows
+    job.rows = <const void **> (scratch + at)
+    at += rounded((rows + FASTCLS_MOST_ROWS) * sizeof(void *))
+    job.rest = <const void **> (scratch + at)
+    at += rounded(rows * sizeof(void *))
+    job.rest_values = scratch + at
+    at += rounded(rows * STRIP * job.item_bytes)
+    job.S = <double *> (scratch + at)
+    at += rounded((rows + FASTCLS_MOST_ROWS) * job.n_columns * sizeof(double))
+    job.G = scratch + at
+    at += rounded(rows * job.n_columns * job.real_bytes + 64)
+    job.losses = <double *> (scratch + at)
+    at += rounded(rows * job.n_models * sizeof(double))
+    size_out[0] = at + 64
+
+
+cdef descend_fn descend_function(int real) noexcept nogil:
+    return linear_kernels().descend[real]
+
+
+cdef Job job_of(const uint8_t[:, ::1] X, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns,
+                Py_ssize_t stride, int n_threads) noexcept nogil:
+    cdef Job job
+    cdef const LinearKernels *kernels = linear_kernels()
+    job.start = &X[0, 0]
+    job.row_bytes = X.shape[1]
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.n_features = job.row_bytes // job.item_bytes
+    job.index = NULL
+    job.first = 0
+    job.y = NULL
+    job.weights = NULL
+    job.loss = NULL
+    job.options = NULL
+    job.n_models = n_models
+    job.n_columns = n_columns
+    job.n_classes = n_columns // n_models
+    job.stride = stride
+    job.W = NULL
+    job.b = NULL
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    job.n_groups = (n_columns + kernels.columns - 1) // kernels.columns
+    job.score_rows = kernels.score_rows
+    job.n_threads = n_threads
+    job.scores = kernels.scores[storage][real]
+    job.gradient = kernels.gradient[storage][real]
+    return job
+
+
+cdef uint8_t *aligned(uint8_t[::1] scratch) noexcept nogil:
+    return &scratch[0] + (64 - <size_t> &scratch[0] % 64) % 64
+
+
+cdef inline Py_ssize_t row_number(Job *job, Py_ssize_t i) noexcept nogil:
+    return job.index[i] if job.index != NULL else job.first + i
+
+
+cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Pointers to rows first..end of the tile that begins at row `start` of the call."""
+    cdef Py_ssize_t whole = job.n_features // STRIP * STRIP, i
+    cdef size_t left = <size_t> ((job.n_features - whole) * job.item_bytes)
+    cdef size_t room = <size_t> (STRIP * job.item_bytes)
+    cdef uint8_t *rest
+    for i in range(first, end):
+        job.rows[i] = job.start + row_number(job, start + i) * job.row_bytes
+        if left:
+            rest = job.rest_values + i * room
+            memcpy(rest, <const uint8_t *> job.rows[i] + whole * job.item_bytes, left)
+            memset(rest + left, 0, room - left)
+            job.rest[i] = rest
+
+
+cdef void ask_ahead(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows, Py_ssize_t i,
+                    const void **ahead) noexcept nogil:
+    """Rows i, i + 1, ... of the tile; behind the end of the task, first..end, those that this thread will likely do next."""
+    cdef Py_ssize_t a, row
+    for a in range(FASTCLS_ROWS_AHEAD):
+        row = i + a if i + a < end else i + a + (job.n_threads - 1) * (end - first)
+        ahead[a] = job.start + row_number(job, start + (row if row < n_rows else first)) * job.row_bytes
+
+
+cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
+    """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits.
+
+    A group of columns is read once for all rows of the task where it stays in the first cache, or where all together do not
+    stay in the second. Otherwise every few rows go through all groups, and these come from memory while the rows before are
+    computed; each call asks for a part of them.
+    """
+    cdef const void *rows[FASTCLS_MOST_ROWS]
+    cdef const void *ahead[FASTCLS_ROWS_AHEAD]
+    cdef Py_ssize_t K = job.n_columns, f = 0, n_features, i, group, from_column, to_column, r, at, block, stop, next_row
+    cdef bint row_after_row
+    row_after_row = (K // job.n_groups * min(<Py_ssize_t> FEATURE_BLOCK, job.stride) * job.real_bytes > GROUP_WEIGHTS
+                     and K * job.stride * job.real_bytes <= FEW_WEIGHTS)
+    block = job.score_rows if row_after_row else end - first
+    for i in range(first, end):
+        memcpy(job.S + i * K, job.b, <size_t> K * sizeof(double))
+    while f < job.n_features:
+        n_features = min(<Py_ssize_t> FEATURE_BLOCK, job.n_features - f)
+        at = first
+        while at < end:
+            stop = min(at + block, end)
+            for group in range(job.n_groups):
+                from_column = K * group // job.n_groups
+                to_column = K * (group + 1) // job.n_groups
+                i = at
+                while i < stop:
+                    for r in range(job.score_rows):
+                        rows[r] = <const uint8_t *> job.rows[min(i + r, stop - 1)] + f * job.item_bytes
+                    next_row = FASTCLS_ROWS_AHEAD * group
+                    if next_row < job.score_rows:
+                        next_row += job.score_rows
+                    else:
+                        next_row = 0
+                    ask_ahead(job, start, first, end, n_rows, i + next_row, ahead)
+                    for r in range(FASTCLS_ROWS_AHEAD):
+                        ahead[r] = <const uint8_t *> ahead[r] + f * job.item_bytes
+                    job.scores(rows, ahead, n_features, job.W + (from_column * job.stride + f) * job.real_bytes, job.stride,
+                               <int> (to_column - from_column), job.S + i * K + from_column, K)
+                    i += job.score_rows
+            at = stop
+        f += n_features
+
+
+cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
+    cdef Py_ssize_t K = job.n_columns, i, m, k, row
+    cdef double *slopes
+    cdef double weight
+    find_rows(job, start, first, end)
+    score_rows(job, start, first, end, n_rows)
+    if job.loss == NULL:
+        return
+    for i in range(first, end):
+        row = row_number(job, start + i)
+        slopes = job.S + i * K
+        if <uint64_t> job.y[row] >= <uint64_t> job.n_classes:  # no class: no loss, which every solver stops at
+            for m in range(job.n_models):
+                job.losses[i * job.n_models + m] = NAN
+            continue
+        for m in range(job.n_models):
+            job.losses[i * job.n_models + m] = job.loss(slopes + m * job.n_classes, job.n_classes, job.y[row], job.options)
+        if job.weights != NULL:
+            weight = job.weights[row]
+            for k in range(K):
+                slopes[k] *= weight
+        if job.real_bytes == 4:
+            for k in range(K):
+                (<float *> job.G)[i * K + k] = <float> slopes[k]
+        else:
+            memcpy(<double *> job.G + i * K, slopes, <size_t> K * sizeof(double))
+
+
+cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
+    cdef Py_ssize_t rows = max(<Py_ssize_t> 4, min(<Py_ssize_t> ROWS_PER_TASK, job.tile_rows // 32 * 4)), task
+    if job.n_columns * job.stride * job.real_bytes > MANY_WEIGHTS:
+        # Each task reads all weights: as few tasks as there are threads. A row's scores are the same in any of them.
+        rows = max(rows, min(4 * <Py_ssize_t> ROWS_PER_TASK, (n_rows // job.n_threads + 3) // 4 * 4))
+    for task in prange((n_rows + rows - 1) // rows, schedule="dynamic", num_threads=job.n_threads,
+                       use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
+        rows_to_losses(job, start, task * rows, min(task * rows + rows, n_rows), n_rows)
+
+
+cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
+                     void *sums_out) noexcept nogil:
+    """Sums over the tile's rows of slope x row, for some columns and one strip of features: (columns, STRIP) of `real`."""
+    cdef bint is_whole = (strip + 1) * STRIP <= job.n_features
+    job.gradient(job.rows if is_whole else job.rest, n_rows, strip * STRIP if is_whole else 0,
+                 job.G + from_column * job.real_bytes, job.n_columns, <int> (to_column - from_column), sums_out)
+
+
+cdef void add_bias_slopes(Job *job, Py_ssize_t n_rows, double *out) noexcept nogil:
+    cdef Py_ssize_t i, k
+    for i in range(n_rows):
+        for k in range(job.n_columns):
+            out[k] += job.S[i * job.n_columns + k]
+
+
+cdef void add_strip(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t group, double *gradient) noexcept nogil:
+    """Add the tile's rows to one strip of a group of columns of the gradient, (n_columns, stride)."""
+    cdef double sums[6 * 64]
+    cdef Py_ssize_t from_column = job.n_columns * group // job.n_groups, k
+    cdef Py_ssize_t to_column = job.n_columns * (group + 1) // job.n_groups
+    cdef double *total
+    strip_sums(job, n_rows, strip, from_column, to_column, sums)
+    for k in range(to_column - from_column):
+        total = gradient + (from_column + k) * job.stride + strip * STRIP
+        if job.real_bytes == 4:
+            add_strip_f32(total, <float *> sums + k * STRIP)
+        else:
+            add_strip_f64(total, sums + k * STRIP)
+
+
+cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept nogil:
+    cdef Py_ssize_t n_strips = job.stride // STRIP, n_chunks, task, group, chunk
+    n_chunks = (job.n_groups + GROUPS_PER_TASK - 1) // GROUPS_PER_TASK
+    for task in prange(n_strips * n_chunks, schedule="dynamic", num_threads=job.n_threads,
+                       use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
+        chunk = task // n_strips
+        for group in range(job.n_groups * chunk // n_chunks, job.n_groups * (chunk + 1) // n_chunks):
+            add_strip(job, n_rows, task % n_strips, group, gradient)
+
+
+def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
+    """Bytes of scratch that a call needs, whatever its number of rows: a few MB."""
+    cdef Job job
+    cdef Py_ssize_t size
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    lay_out(&job, NULL, &size)
+    return size
+
+
+def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W, int real, const double[::1] b,
+                  double[:, ::1] scores_out, uint8_t[::1] scratch, int n_threads):
+    """Scores W x + b of every row, into scores_out (n_rows, n_columns).
+
+    W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. A row's scores depend on that row
+    only, bit for bit.
+    """
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size
+    cdef Job job = job_of(X, storage, real, 1, W.shape[0], W.shape[1] // real_bytes, n_threads)
+    lay_out(&job, aligned(scratch), &size)
+    job.W = &W[0, 0]
+    job.b = &b[0]
+    with nogil:
+        while start < X.shape[0]:
+            n_rows = min(job.tile_rows, X.shape[0] - start)
+            tile_to_losses(&job, start, n_rows)
+            memcpy(&scores_out[start, 0], job.S, <size_t> (n_rows * job.n_columns) * sizeof(double))
+            start += n_rows
+
+
+def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index, Py_ssize_t first, Py_ssize_t n,
+                  const int64_t[::1] y, const double[::1] weights, const uint8_t[:, ::1] W, int real,
+                  const double[::1] b, Py_ssize_t n_models, int loss, const double[::1] options,
+                  double[:, ::1] losses_out, double[::1] totals_out, double[:, ::1] gradient_out,
+                  double[::1] b_gradient_out, uint8_t[::1] scratch, int n_threads):
+    """Losses of some rows under one model or many, and the sum of their gradients *added* to what the outputs hold.
+
+    Because tiles of a fixed size are added in their order, calls on runs of rows of whole tiles give the bytes of one call.
+
+    Parameters
+    ----------
+    X : rows as bytes, with the number of their storage type
+    index : row numbers, or of length 0 for the n rows first, first + 1, ...
+    y : (n_rows of X,) class codes
+    weights : (n_rows of X,), or of length 0: all 1
+    W, b : (n_models * n_classes, stride) of `real` as bytes, (n_models * n_classes,)
+    loss, options : number and options as in the registry of losses
+    losses_out : (n, n_models) without the weights, or no rows
+    totals_out : (n_models,) weighted sums of the losses, added
+    gradient_out, b_gradient_out : (n_models * n_classes, stride), and without features; no rows means losses only
+    scratch : scratch_size bytes
+    """
+    cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size, i, m
+    cdef Job job = job_of(X, storage, real, n_models, W.shape[0], W.shape[1] // real_bytes, n_threads)
+    cdef double weight
+    lay_out(&job, aligned(scratch), &size)
+    job.W = &W[0, 0]
+    job.b = &b[0]
+    job.index = &index[0] if index.shape[0] > 0 else NULL
+    job.first = first
+    job.y = &y[0]
+    job.weights = &weights[0] if weights.shape[0] > 0 else NULL
+    job.loss = loss_function(loss)
+    job.options = &options[0] if options.shape[0] > 0 else NULL
+    with nogil:
+        while start < n:
+            n_rows = min(job.tile_rows, n - start)
+            tile_to_losses(&job, start, n_rows)
+            if losses_out.shape[0] > 0:
+                memcpy(&losses_out[start, 0], job.losses, <size_t> (n_rows * n_models) * sizeof(double))
+            for i in range(n_rows):
+                weight = job.weights[row_number(&job, start + i)] if job.weights != NULL else 1.0
+                for m in range(n_models):
+                    totals_out[m] += weight * job.losses[i * n_models + m]
+            if gradient_out.shape[0] > 0:
+                add_gradient(&job, n_rows, &gradient_out[0, 0])
+                add_bias_slopes(&job, n_rows, &b_gradient_out[0])
+            start += n_rows
+
+
+def tile_rows_of(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
+    """Rows of a tile: a function of the shapes only."""
+    cdef Job job
+    cdef Py_ssize_t size
+    job.item_bytes = fastcls_type_bytes[storage]
+    job.row_bytes = n_features * job.item_bytes
+    job.n_columns = n_columns
+    job.n_models = n_models
+    job.real_bytes = 4 if real == FASTCLS_SINGLES else 8
+    lay_out(&job, NULL, &size)
+    return job.tile_rows
+
+
+def column_sums(const uint8_t[:, ::1] X, int storage, const double[::1] weights, double[:, ::1] sums_out,
+                uint8_t[::1] scratch, int n_threads):
+    """Weighted sum of every feature over all rows, added to sums_out (1, stride); weights (n_rows,) or of length 0."""
+    cdef Job job = job_of(X, storage, FASTCLS_DOUBLES, 1, 1, sums_out.shape[1], n_threads)
+    cdef Py_ssize_t start = 0, n_rows, size, i
+    lay_out(&job, aligned(scratch), &size)
+    with nogil:
+        while start < X.shape[0]:
+            n_rows = min(job.tile_rows, X.shape[0] - start)
+            find_rows(&job, start, 0, n_rows)
+            for i in range(n_rows):
+                (<double *> job.G)[i] = weights[start + i] if weights.shape[0] > 0 else 1.0
+            add_gradient(&job, n_rows, &sums_out[0, 0])
+            start += n_rows
+
+
+def squared_distances(const uint8_t[:, ::1] X, int storage, const double[::1] center, double[::1] squares_out,
+                      int n_threads):
+    """Squared distance of every row to the center (stride,), padded with zeros."""
+    cdef squares_fn squares = linear_kernels().squares[storage]
+    cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
+    for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        squares_out[i] = squares(&X[i, 0], n_features, &center[0])

@@ -1,0 +1,397 @@
+"""The function that training minimises: L(W) = mean_i L_i(W x_i) + alpha R(W), its value and its gradient.
+
+Data is held by reference and never copied to float. Centring and scaling, z = (x - center) / scale, are folded into the
+weights before the compiled loop runs, and folded out of the gradient after it:
+
+    W z + b = (W / scale) x + (b - (W / scale) center)        dL/dW = (dL/dW_raw - dL/db_raw center^T) / scale
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime import threads
+from fastcls._storage.atomic import digest
+from fastcls._validation import linear as checks
+from fastcls._validation.base import one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.row_weights import counted_rows
+from fastcls._validation.rows import CheckedRows, check_rows
+from fastcls.losses import find_loss
+from fastcls.penalties import PENALTIES, check_penalty, project
+
+from . import loops
+
+# Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
+_WORK_PER_CALL = 4_000_000_000
+# Where the center lies further out than this many scales, float32 would lose too many digits of x - center.
+_FAR_CENTER = 100.0
+# Above this, products of float32 could overflow.
+_LARGEST_SINGLE = 1e18
+
+
+def padded(n_features: int) -> int:
+    """Features of the weights that the compiled loops read: a whole number of strips."""
+    return -(-n_features // loops.STRIP_FEATURES) * loops.STRIP_FEATURES
+
+
+def as_bytes(X: np.ndarray) -> np.ndarray:
+    """C-contiguous rows as the compiled loops take them."""
+    return np.asarray(X).view(np.uint8)
+
+
+def has_large(X: np.ndarray) -> bool:
+    """Whether products of these rows could overflow float32."""
+    return X.dtype == np.float32 and max(float(X.max(initial=0)), -float(X.min(initial=0))) > _LARGEST_SINGLE
+
+
+def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
+    """Scores W x + b of every row in float64, (n_rows, n_classes); a row's scores depend on that row only, bit for bit.
+
+    X must be C-contiguous and of a type that the compiled core stores.
+    """
+    n_classes, n_features = W.shape
+    if X.shape[1] != n_features or b.shape != (n_classes,):  # the compiled loop would read past the weights
+        raise ValueError(f"rows of {X.shape[1]} features, weights of {W.shape}, intercepts of {b.shape}")
+    weights = np.zeros((n_classes, padded(n_features)))
+    weights[:, :n_features] = W
+    data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], loops.REALS["float64"]
+    scores = np.empty((len(X), n_classes))
+    scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes), dtype=np.uint8)
+    step = max(1, _WORK_PER_CALL // W.size)
+    n_threads = threads.worth(n_threads, len(X) * W.size)
+    for start in range(0, len(X), step):
+        part = slice(start, start + step)
+        loops.linear_scores(
+            data[part], storage, as_bytes(weights), real, np.ascontiguousarray(b, dtype=np.float64), scores[part], scratch,
+            n_threads,
+        )
+    return scores
+
+
+def _private(numbers: np.ndarray) -> np.ndarray:
+    made = numbers.copy()
+    made.flags.writeable = False
+    return made
+
+
+class LinearProblem:
+    """Loss, penalty and data as one function of W.
+
+    Parameters
+    ----------
+    X : array (n_samples, n_features)
+        uint8, int8, float16, float32 or float64; referenced, not copied, if C-contiguous.
+    y : array (n_samples,) of integer class codes
+    loss : str
+        A name of ``fastcls.losses.LOSSES``.
+    penalty : str or None
+        A name of ``fastcls.penalties.PENALTIES``.
+    alpha : float
+        Strength of the penalty; L2 is alpha * sum W^2, with no 1/2.
+    fit_intercept : bool
+        W has one more column, the bias (the bias trick: a feature that is always 1).
+    n_classes : int, optional
+        Default: the largest code + 1.
+    center : array (n_features,), optional
+        Subtracted from every row.
+    scale : float or array (n_features,), optional
+        Divides every centred row.
+    l1_ratio : float
+        Of the elastic net.
+    max_norm : float, optional
+        Bound on the Euclidean norm of every class's weights, kept by solvers that project. With any penalty.
+    sample_weight : array (n_samples,), optional
+        L = sum_i w_i L_i / sum_i w_i. Rows of weight 0 keep their numbers; the optimisers leave them out (`counted`).
+    rows : array of row numbers, optional
+        The problem is over these rows of X only, which are read where they lie; y and sample_weight are still given for
+        all of X.
+    penalize_intercept : bool
+        True, as on the lecture's slides: the penalty acts on all of W, the bias column with it. The estimators use False.
+    arithmetic : {"float32", "float64"}, optional
+        Of the gradient's sums over features, and over the rows of a tile; tiles are added in float64, and values without a
+        gradient are all float64. By default float64 for float64 data, for float32 data with values above 1e18, and where
+        the center lies more than 100 scales away from 0; otherwise float32.
+    n_jobs : int, optional
+        Threads; the result is the same bytes for any number.
+    **options
+        The loss's own, such as ``margin``, ``include_correct``, ``class_reduction``.
+
+    Attributes
+    ----------
+    n_samples, n_features, n_classes : int
+    shape : tuple
+        Of W: (n_classes, n_features), one more column with ``fit_intercept``.
+    arithmetic : str
+
+    Examples
+    --------
+    >>> problem = LinearProblem(np.eye(3), np.arange(3), loss="hinge")
+    >>> problem.value(np.zeros((3, 3)))
+    2.0
+    """
+
+    def __init__(
+        self, X, y, loss: str = "softmax", penalty: str | None = "l2", alpha: float = 0.0, fit_intercept: bool = False,
+        *, n_classes: int | None = None, center=None, scale=None, l1_ratio: float = 0.5, max_norm: float | None = None,
+        sample_weight=None, rows=None, penalize_intercept: bool = True, arithmetic: str | None = None,
+        n_jobs: int | None = None, **options: Any,
+    ):
+        self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
+        # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
+        self.X = X.rows if isinstance(X, CheckedRows) else check_rows(X).rows
+        self.n_features = self.X.shape[1]
+        self.y, self.n_classes = checks.check_codes(y, len(self.X), n_classes)
+        self.rows = None if rows is None else checks.check_row_numbers(rows, len(self.X))
+        # They index memory in the compiled loops: copies that nobody changes.
+        self.y = _private(self.y)
+        self.rows = None if self.rows is None else _private(self.rows)
+        weights = checks.check_sample_weight(sample_weight, len(self.X))
+        self.n_samples = len(self.X) if self.rows is None else len(self.rows)
+        self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)
+        if len(self.weights):
+            checks.check_sample_weight(self.weights, len(self.X))
+            # rows may hold a row more than once, and then it counts so often
+            self.weights = self.weights * (self.n_samples / self.weights[slice(None) if rows is None else self.rows].sum())
+        self._set_space(fit_intercept, penalize_intercept, center, scale)
+        if arithmetic is not None:
+            one_of("arithmetic", arithmetic, loops.REALS)
+            if self.X.dtype == np.float64 and arithmetic == "float32":
+                arithmetic = "float64"  # there is no kernel that rounds the data
+        self.arithmetic = arithmetic or self._choose_arithmetic()
+        self.n_threads = threads.effective(n_jobs)
+
+    def counted(self) -> LinearProblem:
+        """The same function over its rows of weight above 0, so that minibatches hold no others; itself, if all have one."""
+        weights = self.weights if self.rows is None or not len(self.weights) else self.weights[self.rows]
+        mask = counted_rows(weights)
+        if mask is None:
+            return self
+        made = copy.copy(self)
+        made.rows = np.flatnonzero(mask) if self.rows is None else self.rows[mask]
+        made.n_samples = len(made.rows)
+        made.weights = self.weights * (made.n_samples / self.weights[made.rows].sum())
+        return made
+
+    def identity(self) -> dict[str, Any]:
+        """What makes this the problem it is, in plain values; arrays by their digests. All of X is read."""
+        arrays = {"y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
+        return {
+            "X": self._digest_of_rows(), **{name: digest(array) for name, array in arrays.items()},
+            "rows": None if self.rows is None else digest(self.rows), "n_classes": self.n_classes,
+            "loss": self.loss.name, **self.loss_options, "penalty": self.penalty, "l1": self.l1, "l2": self.l2,
+            "max_norm": repr(self.max_norm), "fit_intercept": self.fit_intercept,
+            "penalize_intercept": self.penalize_intercept, "arithmetic": self.arithmetic,
+        }
+
+    def _digest_of_rows(self) -> str | list[str]:
+        return digest(self.X)
+
+    def _set_terms(
+        self, loss: str, options: dict[str, Any], penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None
+    ) -> None:
+        """Loss and penalty."""
+        self.loss = find_loss(loss)
+        self.penalty = check_penalty(penalty, max_norm)
+        self.alpha = checks.check_alpha(alpha)
+        self.max_norm = math.inf if max_norm is None else float(max_norm)
+        self.l1_ratio = checks.check_l1_ratio(l1_ratio)
+        l1, l2 = PENALTIES[self.penalty].parts(self.l1_ratio) if self.penalty else (0.0, 0.0)
+        self.l1, self.l2 = self.alpha * l1, self.alpha * l2
+        self.loss_options = self.loss.check_options(options)
+        self.options = self.loss.option_numbers(options)
+
+    def _set_space(self, fit_intercept: bool, penalize_intercept: bool, center: Any, scale: Any) -> None:
+        """The space that W is in; `n_features` and `n_classes` are known."""
+        self.fit_intercept = bool(fit_intercept)
+        self.penalize_intercept = bool(penalize_intercept)
+        self.shape = (self.n_classes, self.n_features + self.fit_intercept)
+        self.center = checks.check_per_feature("center", center, 0.0, self.n_features)
+        self.scale = checks.check_per_feature("scale", scale, 1.0, self.n_features)
+
+    def _choose_arithmetic(self) -> str:
+        if self.X.dtype == np.float64 or self._is_far_out() or has_large(self.X):
+            return "float64"
+        return "float32"
+
+    def _is_far_out(self) -> bool:
+        """Whether singles would lose too many digits of rows less their center."""
+        return bool(np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)))
+
+    def to_raw(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights and bias that give the same scores on rows as they came: (n_classes, n_features), (n_classes,)."""
+        W = checks.check_weights(W, self.shape, self.fit_intercept)
+        raw = np.divide(W[:, : self.n_features], self.scale, order="C")
+        b = W[:, -1] if self.fit_intercept else np.zeros(self.n_classes)
+        # Not a BLAS product, whose rounding may follow the number of threads.
+        return raw, b - (raw * self.center).sum(axis=1)
+
+    def from_raw(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
+        """The W of this problem that gives these scores on rows as they came: the inverse of `to_raw`."""
+        W = np.empty(self.shape)
+        W[:, : self.n_features] = coef * self.scale
+        if self.fit_intercept:
+            W[:, -1] = intercept + (coef * self.center).sum(axis=1)
+        return W
+
+    def packed(self, Ws: list[np.ndarray], arithmetic: str | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of several models as the compiled loops read them, one under the other, and their biases."""
+        C = self.n_classes
+        weights = np.zeros((len(Ws) * C, padded(self.n_features)), dtype=arithmetic or self.arithmetic)
+        biases = np.empty(len(Ws) * C)
+        for at, W in enumerate(Ws):
+            weights[at * C : (at + 1) * C, : self.n_features], biases[at * C : (at + 1) * C] = self.to_raw(W)
+        return weights, biases
+
+    def scratch(self, n_models: int, arithmetic: str | None = None) -> np.ndarray:
+        """Room for a tile of rows: a few MB."""
+        storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[arithmetic or self.arithmetic]
+        size = loops.scratch_size(self.n_features, storage, real, n_models, n_models * self.n_classes)
+        return np.empty(size, dtype=np.uint8)
+
+    def tile_rows(self, n_models: int) -> int:
+        """Rows of a tile."""
+        storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[self.arithmetic]
+        return loops.tile_rows_of(self.n_features, storage, real, n_models, n_models * self.n_classes)
+
+    def row_numbers(self, rows) -> tuple[np.ndarray, int]:
+        """Numbers of rows of X (of length 0 for all of X), and how many."""
+        if rows is None:
+            return (np.zeros(0, dtype=np.int64) if self.rows is None else self.rows), self.n_samples
+        index = checks.check_row_numbers(rows, self.n_samples)
+        return (index if self.rows is None else self.rows[index]), len(index)
+
+    def _pieces(self, n: int, n_columns: int) -> Iterator[slice]:
+        """Runs of whole tiles, each about 50 ms of work."""
+        step = max(1, _WORK_PER_CALL // (2 * n_columns * self.n_features)) // 256 * 256 or 256
+        return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+    def _evaluate(
+        self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
+        want_gradient: bool = False, loss_code: int | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Weighted sums of losses (n_models,), losses (n, n_models), and sums of gradients by raw weights and biases."""
+        index, n = self.row_numbers(rows)
+        losses = np.empty((n if want_losses else 0, n_models))
+        totals = np.zeros(n_models)
+        gradient = np.zeros(weights.shape if want_gradient else (0, weights.shape[1]))
+        b_gradient = np.zeros(len(weights))
+        scratch = self.scratch(n_models, weights.dtype.name)
+        code = self.loss.code if loss_code is None else loss_code
+        n_threads = threads.worth(self.n_threads, n * weights.size)
+        for piece in self._pieces(n, len(weights)):
+            loops.loss_gradient(
+                as_bytes(self.X), _kernels.TYPES[self.X.dtype.name], index[piece], piece.start, piece.stop - piece.start,
+                self.y, self.weights, as_bytes(weights), loops.REALS[weights.dtype.name], b, n_models, code, self.options,
+                losses[piece], totals, gradient, b_gradient, scratch, n_threads,
+            )
+        return totals, losses, gradient, b_gradient
+
+    def _weight_of(self, rows) -> float:
+        """Sum of the weights of some rows."""
+        if not len(self.weights) or rows is None:
+            return float(self.n_samples if rows is None else self.row_numbers(rows)[1])
+        total = float(self.weights[self.row_numbers(rows)[0]].sum())
+        if total == 0.0:
+            raise InputError("rows holds only rows of weight 0, which have no mean: give at least one of weight")
+        return total
+
+    def _penalized(self, W: np.ndarray) -> np.ndarray:
+        return W if self.penalize_intercept else W[:, : self.n_features]
+
+    def projected(self, W: np.ndarray) -> np.ndarray:
+        """W with every class's penalised weights scaled down to `max_norm` where they are longer."""
+        if not math.isfinite(self.max_norm):
+            return W
+        W = W.copy()
+        self._penalized(W)[...] = project(self._penalized(W), self.max_norm)
+        return W
+
+    def penalty_value(self, W: np.ndarray) -> float:
+        """alpha * R(W)."""
+        inner = self._penalized(checks.check_weights(W, self.shape, self.fit_intercept))
+        with np.errstate(under="ignore"):  # a user may have had it raise
+            value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
+            return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
+
+    def per_sample(self, W) -> np.ndarray:
+        """The loss of every row, float64 (n_samples,), without penalty and weights, in float64 arithmetic."""
+        return self._evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
+
+    def value(self, W) -> float:
+        """L(W): the mean loss over all rows, plus the penalty, in float64 arithmetic."""
+        totals = self._evaluate(*self.packed([W], "float64"), None)[0]
+        return float(totals[0]) / self._weight_of(None) + self.penalty_value(W)
+
+    def values(self, Ws: list[np.ndarray]) -> np.ndarray:
+        """L of several W in one pass over the data, (n_models,), in the problem's own arithmetic."""
+        totals = self._evaluate(*self.packed(Ws), None, n_models=len(Ws))[0]
+        return totals / self._weight_of(None) + np.array([self.penalty_value(W) for W in Ws])
+
+    def value_and_gradient(self, W, rows=None) -> tuple[float, np.ndarray]:
+        """L(W) and its gradient, over all rows or some, in the problem's own arithmetic.
+
+        Parameters
+        ----------
+        W : array of ``shape``
+        rows : slice or array of row numbers, optional
+            A minibatch: the mean is over these rows. Rows are read where they lie.
+
+        Returns
+        -------
+        value : float
+        gradient : float64 array like W
+
+        Raises
+        ------
+        InputError
+            For a W of another shape, or row numbers outside the data.
+        """
+        W = checks.check_weights(W, self.shape, self.fit_intercept)
+        value, gradient = self.mean_and_gradient(W, rows, self._weight_of(rows))
+        if self.l1:
+            self._penalized(gradient)[...] += self.l1 * np.sign(self._penalized(W))
+        return value + self.penalty_value(W), gradient
+
+    def mean_and_gradient(self, W: np.ndarray, rows, count: float) -> tuple[float, np.ndarray]:
+        """Sum of the losses of all rows or some over `count`; its gradient, with that of the L2 penalty, if there is one."""
+        totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
+        gradient = np.empty(self.shape)
+        inner = gradient[:, : self.n_features]
+        with np.errstate(under="ignore"):
+            np.subtract(raw_gradient[:, : self.n_features], b_gradient[:, None] * self.center, out=inner)
+            inner /= self.scale * count
+            if self.fit_intercept:
+                gradient[:, -1] = b_gradient / count
+            if self.l2:
+                self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
+        return float(totals[0]) / count, gradient
+
+    def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
+        """The mean over some rows of z (z . v), z being centred, scaled, and with its 1 for the bias; v like a row of W."""
+        V = np.zeros(self.shape)
+        V[0] = v
+        _, _, raw, b = self._evaluate(*self.packed([V], "float64"), rows, want_gradient=True, loss_code=-1)
+        moved = np.empty(self.shape[1])
+        count = self._weight_of(rows)
+        moved[: self.n_features] = (raw[0, : self.n_features] - b[0] * self.center) / (self.scale * count)
+        if self.fit_intercept:
+            moved[-1] = b[0] / count
+        return moved
+
+    def scores(self, W) -> np.ndarray:
+        """Scores of every row, float64 (n_samples, n_classes)."""
+        scores = linear_scores(self.X, *self.to_raw(W), self.n_threads)
+        return scores if self.rows is None else scores[self.rows]
+
+
+def _mask(rows, n: int) -> np.ndarray:
+    mask = np.zeros(n, dtype=bool)
+    mask[rows] = True
+    return mask

@@ -1,0 +1,229 @@
+"""How many threads a call may use, and whether they can be made."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import logging
+import os
+import re
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TypeVar
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+from fastcls import _kernels
+from fastcls._validation.base import check_n_jobs
+from fastcls._validation.messages import shown
+
+from . import openmp
+
+logger = logging.getLogger("fastcls")
+
+_OPENMP_AT_IMPORT = _kernels.openmp_limit()
+_MOST_PER_PROCESSOR = 4  # more threads than that only cost memory; libgomp ends the process where it gets none
+_forked = False
+
+
+class _OfThread(threading.local):
+    """What belongs to the calling thread: OpenMP keeps a team of threads for each one that calls."""
+
+    notes: tuple[str, ...] = ()  # of the last `effective` or `of_worker`
+    asked = 1  # the largest team that was tried
+    made = 1  # how many threads of it can be alive
+
+
+_own = _OfThread()
+
+
+def _remember_fork() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_remember_fork)
+
+
+def notes() -> tuple[str, ...]:
+    """What a search report should say of the threads: how the last number asked for in this thread was answered.
+
+    libgomp's threads do not survive a fork, and a parallel region in the child would wait for them for ever
+    (scikit-learn#19272); so a process forked after fastcls was imported, or after its parent had used the same library
+    (`_openmp`), runs on one thread, and says so.
+    """
+    if _forked:
+        return ("one thread: this process was forked after fastcls was imported",)
+    if openmp.threads_lost:
+        return ("one thread: this process was forked from one that had used the same OpenMP library",)
+    return _own.notes
+
+
+@functools.lru_cache(maxsize=64)
+def _log_once(note: str) -> None:
+    logger.warning("%s", note)
+
+
+def _is_serial() -> bool:
+    return not _kernels.HAS_OPENMP or _forked or openmp.threads_lost
+
+
+def processors() -> int:
+    """Logical processors this process may use (affinity, cgroup and LOKY_MAX_CPU_COUNT respected)."""
+    return _cores(physical=False)
+
+
+def _cores(physical: bool) -> int:
+    """Cores this process may use. Asked of the system again only when the affinity changes: it takes 0.1 ms."""
+    allowed = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    return _count_cores(physical, allowed, os.environ.get("LOKY_MAX_CPU_COUNT"))
+
+
+@functools.lru_cache(maxsize=16)
+def _count_cores(physical: bool, allowed: frozenset[int] | None, limit: str | None) -> int:
+    with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore", UserWarning)  # joblib prints a traceback where it cannot ask for the physical cores
+        if limit is None or _is_whole(limit):
+            return int(joblib.cpu_count(only_physical_cores=physical))
+        del os.environ["LOKY_MAX_CPU_COUNT"]
+        try:
+            return int(joblib.cpu_count(only_physical_cores=physical))
+        finally:
+            os.environ["LOKY_MAX_CPU_COUNT"] = limit
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _of_environment() -> tuple[int | None, list[str]]:
+    """The number that OMP_NUM_THREADS asks for, if any; and what is to be said of the environment."""
+    told = []
+    limit = os.environ.get("LOKY_MAX_CPU_COUNT")
+    if limit is not None and not _is_whole(limit):
+        told.append(f"LOKY_MAX_CPU_COUNT={shown(limit)} is no number of processors and was ignored")
+    text = os.environ.get("OMP_NUM_THREADS", "")
+    first = text.split(",")[0].strip()
+    if not re.fullmatch(r"[0-9]+", first) or not first.strip("0"):
+        if first:
+            told.append(f"OMP_NUM_THREADS={shown(text)} is no number of threads and was ignored")
+        return None, told
+    return int(first) if len(first) < 19 else sys.maxsize, told
+
+
+def effective(n_jobs: int | None) -> int:
+    """Threads to use for `n_jobs`.
+
+    None: OMP_NUM_THREADS if set, else all usable physical cores (affinity and cgroup respected). Positive: that many.
+    Negative: all cores but ``-1 - n_jobs``. Always at most the limit that threadpoolctl has set, if it has set one, at most
+    four times the usable processors, and no more than can be made; `notes` says where a number was changed.
+    """
+    check_n_jobs(n_jobs)
+    _own.notes = ()
+    if _is_serial():
+        return 1
+    asked, told = _of_environment()
+    wanted = (asked or _cores(physical=True)) if n_jobs is None else _of_number(int(n_jobs))
+    limit = _kernels.openmp_limit()
+    # OpenMP cannot say whether its number is a default or a limit. It is taken as a limit where somebody lowered it since
+    # import, and where it is 1: then the environment or a pool of processes asks for one thread each.
+    if limit == 1 or limit < _OPENMP_AT_IMPORT:
+        wanted = min(wanted, limit)
+    return _possible(wanted, told)
+
+
+def of_worker(n_jobs: int | None, n_given: int) -> int:
+    """Threads to use for `n_jobs` in a worker of a cluster that was given `n_given` by whoever started it.
+
+    OMP_NUM_THREADS and OpenMP's own number say nothing there: Dask's nanny sets them to 1 for every worker.
+    """
+    check_n_jobs(n_jobs)
+    _own.notes = ()
+    if _is_serial():
+        return 1
+    return _possible(max(1, n_given) if n_jobs is None else _of_number(int(n_jobs)), [])
+
+
+def _of_number(n_jobs: int) -> int:
+    return n_jobs if n_jobs > 0 else max(1, _cores(physical=False) + 1 + n_jobs)
+
+
+def _possible(wanted: int, told: list[str]) -> int:
+    """At most four threads a processor, and no more than the system lets this process make."""
+    most = _MOST_PER_PROCESSOR * processors()
+    n_threads = min(wanted, most)
+    if n_threads < wanted:
+        number = f"{wanted:,}" if wanted < sys.maxsize else f"{sys.maxsize:,} or more"
+        told.append(f"{number} threads requested, {most} used: at most four times the {processors()} usable processors")
+    if n_threads > _own.asked:  # a larger team than this thread has had
+        made = 1 + int(_kernels.threads_that_start(n_threads - 1, _stack_bytes()))
+        # Where a limit is near, half is left: for other threads of this process, and for the memory that a search takes.
+        _own.made = made if made == n_threads else (made + 1) // 2
+        _own.asked = n_threads
+        _kernels.start_team(min(n_threads, _own.made))
+    if n_threads > _own.made:
+        told.append(
+            f"{n_threads} threads requested, {_own.made} used: the system could not start so many (see ulimit -u, ulimit -v "
+            "and the limits of the control group)"
+        )
+    _own.notes = tuple(told)
+    for note in told:
+        _log_once(note)
+    return min(n_threads, _own.made)
+
+
+_UNITS = {"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+def _stack_bytes() -> int:
+    """The stack that OpenMP gives each of its threads, if the environment sets one; 0: the system's default."""
+    text = os.environ.get("OMP_STACKSIZE") or os.environ.get("GOMP_STACKSIZE") or ""
+    found = re.fullmatch(r"\s*([0-9]{1,12})\s*([BKMG]?)\s*", text.upper())
+    return min(int(found[1]) * _UNITS[found[2]], sys.maxsize) if found else 0
+
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+def in_pool(work: Callable[[_Item], _Result], items: Iterable[_Item], n_threads: int) -> Iterator[_Result]:
+    """``map(work, items)`` on as many Python threads as can be made of so many; on this one where that is none or one."""
+    n_threads = min(n_threads, int(_kernels.threads_that_start(n_threads, 0))) if n_threads > 1 else 1
+    if n_threads < 2:
+        yield from map(work, items)
+        return
+    with ThreadPoolExecutor(n_threads) as pool:
+        yield from pool.map(work, items)
+
+
+@functools.cache
+def _pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_blas_thread() -> AbstractContextManager[object]:
+    """A context in which the BLAS uses one thread.
+
+    Its own threads go on spinning for a while after each call and take the cores from ours, which do the same: many small
+    calls, one after the other, then take ten times as long (scikit-learn#34764).
+    """
+    return _pools().limit(limits=1, user_api="blas")
+
+
+_WORTH_A_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs
+
+
+def worth(n_threads: int, operations: int) -> int:
+    """Threads that `operations` simple steps are worth, at most `n_threads`."""
+    return min(n_threads, 1 + operations // _WORTH_A_THREAD)

@@ -1,0 +1,1 @@
+"""Rows set apart: ``hold_out.py``, by class, and never the last row of one."""

@@ -1,0 +1,98 @@
+"""From neighbours and the true classes to right answers, for every k of one search."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from fastcls.metrics import METRICS
+
+from .votes import Weights, vote, weights_of
+
+_VOTED_AT_ONCE = 1 << 21  # totals, (n_queries, n_classes) of them: 16 MB
+
+
+def judge(
+    S: np.ndarray, indices: np.ndarray, codes: np.ndarray, truth: np.ndarray, ks: np.ndarray, n_classes: int, metric: str,
+    n_threads: int, *, weights: Weights = "uniform", temperature: float | None = None, tie_break: str = "smallest",
+    topk: Sequence[int] = (1, 5),
+) -> list[np.ndarray]:
+    """How many queries have their class among the first n, for every n of `topk`: int64 arrays (n_ks,).
+
+    Parameters
+    ----------
+    S, indices : ndarray of shape (n_queries, k_max)
+    codes : ndarray
+        Classes of the training rows.
+    truth, ks, topk : as of `right_answers`
+    """
+    found = np.zeros((len(topk), len(ks)), dtype=np.int64)
+    step = max(1, _VOTED_AT_ONCE // max(n_classes, S.shape[1]))
+    for first in range(0, len(truth), step):
+        some = slice(first, first + step)
+        shares = weights_of(METRICS[metric].finish(S[some].copy()), weights, temperature or 1.0, metric)
+        found += right_answers(
+            codes[indices[some]], shares, truth[some], ks, n_classes, topk=topk, tie_break=tie_break, n_threads=n_threads
+        ).sum(axis=2)
+    return list(found)
+
+
+def right_answers(
+    labels: np.ndarray, weights: np.ndarray | None, truth: np.ndarray, ks: np.ndarray, n_classes: int, *,
+    topk: Sequence[int], tie_break: str, n_threads: int,
+) -> np.ndarray:
+    """Whether the right class is among the first n that the first k neighbours name: bool (len(topk), n_ks, n_queries).
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_queries, k_max), int64, nearest first
+        Class codes.
+    weights : ndarray of that shape, float64, or None: every weight is 1
+    truth : ndarray of shape (n_queries,), int64
+        Classes of the queries; -1 is never right.
+    ks : ndarray of int64, ascending
+    topk : sequence of int
+        1 is the vote's answer. For more, a class counts only if a neighbour voted for it; of equal totals the smaller code
+        comes first, or with tie_break="nearest" the class with the nearer member.
+    """
+    found = np.empty((len(topk), len(ks), len(truth)), dtype=bool)
+    winners, _, _ = vote(labels, weights, ks, n_classes, tie_break=tie_break, n_threads=n_threads)
+    found[:] = (winners == truth[:, None]).T
+    if max(topk) == 1:
+        return found
+    step = max(1, _VOTED_AT_ONCE // n_classes)
+    for first in range(0, len(truth), step):
+        some = slice(first, first + step)
+        of_some, weights_of_some = np.ascontiguousarray(labels[some]), None if weights is None else weights[some]
+        places = _first_places(of_some, n_classes) if tie_break == "nearest" else np.arange(n_classes)[None]
+        for at in range(len(ks)):
+            totals = vote(of_some, weights_of_some, ks[at : at + 1], n_classes, tie_break=tie_break, n_threads=n_threads,
+                          with_totals=True)[2]  # fmt: skip
+            before = _named_before(totals, truth[some], places)
+            for of_n, n in zip(found, topk, strict=True):
+                if n > 1:
+                    of_n[at, some] |= before < n
+    return found
+
+
+def _first_places(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Where each class comes first among the neighbours, (n_queries, n_classes): their number where it does not."""
+    n_queries, k = labels.shape
+    places = np.full((n_queries, n_classes), k, dtype=np.int64)
+    for place in range(k - 1, -1, -1):
+        places[np.arange(n_queries), labels[:, place]] = place
+    return places
+
+
+def _named_before(totals: np.ndarray, truth: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """How many classes come before the right one, of equal totals those of a smaller place; very many, if it has no vote.
+
+    `places` is (n_queries, n_classes), or (1, n_classes) for all queries.
+    """
+    queries, known = np.arange(len(truth)), np.maximum(truth, 0)
+    own = totals[queries, known][:, None]
+    own_place = np.broadcast_to(places, totals.shape)[queries, known][:, None]
+    before = totals > own
+    before |= (totals == own) & (places < own_place)
+    return np.where((truth >= 0) & (own[:, 0] > 0), before.sum(axis=1), np.iinfo(np.int64).max)

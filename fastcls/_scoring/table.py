@@ -1,0 +1,86 @@
+"""What a protocol found, as a small table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastcls._validation.base import one_of
+
+#: setting -> its name in the heading, which a column of that name makes unnecessary
+_TOLD = {
+    "metric": "metric", "metrics": "metric", "weights": "weights", "temperature": "temperature", "tie_break": "tie_break",
+    "centered": "centred", "per_class": "rows per class", "n_draws": "draws", "max_iter": "max_iter", "tol": "tol",
+    "seed": "seed",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ProtocolTable:
+    """One row a setting; ``print`` shows it, ``to_pandas()`` makes a data frame of it.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of str
+        Accuracies (``top1``, ``top5``, ``validation``) are shares between 0 and 1.
+    rows : tuple of tuple
+    settings : dict
+        The preset's constants and what else decided the answer.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    settings: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """The rows as dicts."""
+        return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
+
+    def __getitem__(self, column: str) -> list[Any]:
+        """One column."""
+        place = self.columns.index(one_of("column", column, self.columns))
+        return [row[place] for row in self.rows]
+
+    def to_pandas(self) -> Any:
+        """The table as a ``pandas.DataFrame``, title and settings in its ``attrs``; pandas must be installed."""
+        import pandas
+
+        frame = pandas.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
+        frame.attrs = {"title": self.title, **self.settings}
+        return frame
+
+    def __str__(self) -> str:
+        cells = [self.columns, *(tuple(_shown(value) for value in row) for row in self.rows)]
+        widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]
+        lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
+        return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])
+
+    __repr__ = __str__
+
+    def _heading(self) -> list[str]:
+        """The settings that decided the answer, in one line; none, where none is known. Then what to note of them."""
+        told = {words: self.settings[name] for name, words in _TOLD.items() if name in self.settings}
+        words = [_in_words(name, value) for name, value in told.items() if name not in self.columns and value is not False]
+        notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
+        return [*([", ".join(words)] if words else []), *notes]
+
+
+def _in_words(name: str, value: Any) -> str:
+    if value is True:
+        return name
+    values = value if isinstance(value, list) else [value]
+    return f"{name} {' '.join(getattr(one, '__name__', str(one)) for one in values)}"
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}" if 1e-3 <= abs(value) < 1e3 or value == 0 else f"{value:.4g}"
+    return str(value)

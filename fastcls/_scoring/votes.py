@@ -1,0 +1,86 @@
+"""From neighbours to a label: the weight of each vote, and the majority. The definitions are in ``reference.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime import threads
+from fastcls._validation.neighbors import check_vote_weights, check_votes
+from fastcls.metrics import METRICS
+
+__all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
+
+WEIGHTS = ("uniform", "distance", "softmax")
+_APART = 16  # doubles: two cache lines, so that no thread's counts share one with another's
+_NO_CODES, _NO_WEIGHTS = np.empty(0, dtype=np.int64), np.empty((0, 0))
+Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
+
+
+def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric: str) -> np.ndarray:
+    """The weight of every neighbour's vote, float64 of the distances' shape.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_queries, k), float64, nearest first
+    rule : {"uniform", "distance", "softmax"} or callable
+    temperature : float
+    metric : str
+    """
+    if callable(rule):
+        return check_vote_weights(rule(distances), distances.shape)
+    if rule == "uniform":
+        return np.ones_like(distances)
+    if rule == "distance":
+        with np.errstate(divide="ignore", over="ignore", under="ignore"):
+            inverse = 1.0 / distances
+        infinite = np.isinf(inverse)
+        alone = infinite[:, :1]  # the nearest comes first: if any weight is infinite, its is
+        return np.where(alone, infinite.astype(np.float64), inverse)
+    similarity = METRICS[metric].similarity(distances)
+    with np.errstate(under="ignore"):  # a user may have had it raise; so in all that follows
+        return np.exp((similarity - similarity[:, :1]) / temperature)
+
+
+def vote(
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    ks: np.ndarray,
+    n_classes: int,
+    *,
+    tie_break: str,
+    n_threads: int,
+    with_totals: bool = False,
+    codes: np.ndarray = _NO_CODES,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted majority among the first k neighbours for every k of `ks` (ascending). Input is trusted.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_queries, k_max), int64, nearest first
+        Class codes; or, where `codes` are given, places in these.
+    weights : ndarray of the shape of labels, float64, or None: every weight is 1
+    ks : ndarray of shape (n_ks,)
+
+    Returns
+    -------
+    winners : ndarray of shape (n_queries, n_ks), int64
+    tied : ndarray of shape (n_queries, n_ks), bool
+    totals : ndarray of shape (n_queries, n_classes), float64, for the last k; no rows unless `with_totals`
+    """
+    n_queries = len(labels)
+    steps = n_queries * (labels.shape[1] + len(ks) * n_classes)
+    n_threads = threads.worth(n_threads, 16 * steps)  # a vote waits for the one before: far slower than a feature
+    winners = np.empty((n_queries, len(ks)), dtype=np.int64)
+    tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
+    totals = np.empty((n_queries if with_totals else 0, n_classes))
+    n_bad = _kernels.vote(
+        labels, codes, _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64),
+        tie_break == "nearest", winners, tied, totals, n_classes,
+        np.empty((n_threads, n_classes + _APART)), n_threads,
+    )  # fmt: skip
+    check_votes(n_bad, n_classes)
+    return winners, tied.view(bool), totals

@@ -1,0 +1,236 @@
+"""Brute force: every pair, by one of three kernels, in tiles and pieces chosen for speed alone.
+
+Nothing here can change an answer (see ARCHITECTURE.md, 'One search').
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime.pacing import Pace
+from fastcls.metrics import Metric
+
+from . import bounds as _bounds
+from .rows import Norms, Rows, as_bytes, norms_for
+from .run import RunReport
+
+_Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
+
+_QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
+_FIRST_PIECE = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
+_TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
+_LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
+_LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic
+_BOUND_GAIN = 8  # training rows for each neighbour asked, for a bound to discard enough
+_MOST_FEATURES_NARROW = 15  # above, packed singles and a bound are faster
+_MOST_FEATURES_NARROW_BYTES = 4
+_MOST_NEIGHBORS_NARROW = 64  # kept in order, each new one moves half of them
+_LEAST_QUERIES_NARROW = 4  # half of those that are taken side by side
+_QUERIES_PER_JOB_NARROW = 512
+_MOST_QUERIES_A_PART = 1 << 18  # their norms and terms take 64 bytes each
+_FEW_QUERIES_PANELS = 48  # a thread: below, the threads share out the rows
+_FEW_QUERIES_DIRECT = 8
+_ROWS_WORTH_SHARING = 1024
+_PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
+_QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
+
+
+def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
+    """The type a pair function reads: the rows' own where both have the same, else float64, widened a tile at a time."""
+    return Q_dtype.name if Q_dtype == X_dtype else "float64"
+
+
+def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
+    """Rows of bytes that begin at multiples of 64: a register's load across two cache lines costs two."""
+    width = -(-n_bytes // 64) * 64
+    room = np.empty(n_rows * width + 63, dtype=np.uint8)
+    start = -room.ctypes.data % 64
+    return room[start : start + n_rows * width].reshape(n_rows, width)
+
+
+@dataclass(frozen=True)
+class _Tile:
+    """The direct kernel's tile, and scratch for it: a few MB a thread, however wide the rows."""
+
+    queries: int
+    rows: int
+    scratch: np.ndarray
+
+    @classmethod
+    def of(cls, n_features: int, arithmetic: str, dtypes: tuple[np.dtype, ...], n_threads: int) -> _Tile:
+        widened = any(dtype.name != arithmetic for dtype in dtypes)
+        fit = max(1, _TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize))
+        queries = min(_QUERIES_PER_TILE, max(1, 16 * fit)) if widened else _QUERIES_PER_TILE
+        rows = int(np.clip(fit, 1 if widened else 4, 256))
+        size = _kernels.scratch_size(n_features if widened else 0, queries, rows)
+        return cls(queries, rows, np.empty((n_threads, size)))
+
+
+class Search:
+    """One search under way: what is the same for every piece of it.
+
+    Three kernels do the work. *Panels* pack queries and rows and compute many pairs at a time; *narrow* takes eight queries
+    side by side, for rows of few features; *direct* takes one pair after the other, for few queries, mixed types, or a k so
+    large that bounds discard nothing.
+    """
+
+    def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
+        self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
+        self.arithmetic = _arithmetic(dtype, rows.dtype)
+        self.pace = Pace()
+        self._next = max(1, _FIRST_PIECE * n_threads // rows.n_features)  # pairs of the next piece
+        self._refined = self._n_queries = 0
+        self.narrow = self._is_narrow(dtype, n_queries)
+        self.panel = None if self.narrow else self._choose_panel(dtype, n_queries)
+        few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
+        self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _ROWS_WORTH_SHARING
+        if self.narrow:
+            self._lay_out_narrow(n_queries)
+        elif self.panel is None:
+            self._lay_out_direct(dtype)
+        else:
+            self._lay_out_panels(n_queries)
+
+    @property
+    def kernel(self) -> str:
+        return "narrow" if self.narrow else "direct" if self.panel is None else "panels"
+
+    def _is_narrow(self, dtype: np.dtype, n_queries: int) -> bool:
+        bytes_only = self.arithmetic in ("uint8", "int8")
+        most = _MOST_FEATURES_NARROW_BYTES if bytes_only else _MOST_FEATURES_NARROW
+        few_enough = self.rows.n_features <= most and self.k <= _MOST_NEIGHBORS_NARROW
+        return few_enough and n_queries >= _LEAST_QUERIES_NARROW and self.metric.sum_is_s
+
+    def _choose_panel(self, dtype: np.dtype, n_queries: int) -> int | None:
+        rows = self.rows
+        if self.metric.bounds is None or dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
+            return None
+        if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.k * _BOUND_GAIN > rows.n_rows):
+            return None
+        self.panel_name = _bounds.panel_of(self.metric.bounds, dtype)
+        panel = _kernels.PANELS[self.panel_name]
+        return panel if _kernels.panel_shape(panel) is not None else None
+
+    def _lay_out_direct(self, dtype: np.dtype) -> None:
+        tile = _Tile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
+        self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
+
+    def _lay_out_narrow(self, n_queries: int) -> None:
+        wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
+        self.per_job, self.per_tile = -(-min(wanted, _QUERIES_PER_JOB_NARROW) // 8) * 8, 1
+        size = _kernels.narrow_scratch(self.per_job, self.rows.n_features, self.k)
+        self.scratch = np.empty((self.n_threads, -(-size // 8) * 8))
+
+    def _lay_out_panels(self, n_queries: int) -> None:
+        assert self.panel is not None
+        shape = _kernels.panel_shape(self.panel)
+        assert shape is not None
+        queries, self.per_tile, step = shape
+        n_features, bytes_each = self.rows.n_features, 4 if self.rows.dtype.kind == "f" else 1
+        self.block_features = max(step, min(-(-n_features // step) * step, _bounds.BLOCK_BYTES // bytes_each))
+        packed = max(1, _PACKED_QUERY_BYTES // (n_features * bytes_each))
+        wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
+        self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
+        size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
+        self.scratch = _aligned_rows(self.n_threads, size)
+
+    def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
+            S_out: np.ndarray, indices_out: np.ndarray) -> int:  # fmt: skip
+        """Neighbours of a block of queries, in parts that keep every thread busy; returns of how many."""
+        first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
+        while first < len(Q):
+            wanted = min(self._next // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
+            part = slice(first, min(len(Q), first + max(block, wanted)))
+            n_parts = self.n_threads if self.by_rows else 1
+            shape = (n_parts, part.stop - part.start, self.k)
+            S = np.empty(shape) if self.by_rows else S_out[part][None]
+            indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[part][None]
+            if not self.narrow or self.by_rows:
+                _kernels.start_heaps(S, indices)
+            self._run_part(Q[part], (groups[0][part], groups[1]), advance, S, indices)
+            if self.by_rows:
+                _kernels.merge_heaps(S, indices)
+                S_out[part], indices_out[part] = S[0], indices[0]
+            first = part.stop
+        if not self.narrow or self.by_rows:
+            _kernels.sort_heaps(S_out, indices_out, self.n_threads)
+        self._n_queries += len(Q)
+        return len(Q)
+
+    def report(self) -> RunReport:
+        pairs = self._n_queries * self.rows.n_rows
+        tile = (self.per_job, self.per_tile)
+        return RunReport(
+            "brute", self.kernel, pairs, pairs, tile, self.pace.pieces, self.scratch.nbytes, refined=self._refined
+        )
+
+    def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
+                  S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
+        """Every chunk of rows for these queries, in pieces between which Ctrl-C is heard."""
+        norms = norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
+        all_terms = self._terms(Q)
+        for number, start, chunk in self.rows.with_starts():
+            row = 0
+            while row < len(chunk):
+                begun = time.perf_counter()
+                some = slice(row, row + max(self.per_tile * self.n_threads, self._next // len(Q)))
+                of_rows = groups[1][start + some.start : start + some.stop]
+                heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
+                if self.narrow:
+                    ends = (start + row == 0, start + min(some.stop, len(chunk)) == self.rows.n_rows)
+                    self._narrow(Q, chunk[some], ends, heaps)
+                elif all_terms is None:
+                    self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
+                else:
+                    self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
+                pairs = len(Q) * len(chunk[some])
+                wanted = self.pace.took(pairs, time.perf_counter() - begun)
+                self._next = int(np.clip(wanted, self._next / 4, self._next * 4)) + 1
+                advance(pairs)
+                row = some.stop
+
+    def _terms(self, Q: np.ndarray) -> list[_bounds.Terms] | None:
+        """The bounds' numbers for these queries and every chunk, or None where the direct kernel must serve."""
+        bounds = self.metric.bounds
+        if self.panel is None or bounds is None:
+            return None
+        statistics = self.rows.statistics(bounds, self.n_threads)
+        of_queries = _bounds.statistics(Q, statistics[0].center, self.n_threads)
+        largest = max(chunk.largest_norm(bounds) for chunk in statistics)
+        found = [_bounds.terms(bounds, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
+        if any(terms is None for terms in found):
+            self.panel = None  # singles cannot hold these values: from here on, one pair at a time
+            self._lay_out_direct(Q.dtype)
+            return None
+        return [terms for terms in found if terms is not None]
+
+    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
+        _kernels.search_direct(
+            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
+            _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
+            norms.queries, norms.zero_queries, row_norms, *heaps, self.per_job, self.per_tile, self.scratch, self.n_threads,
+        )  # fmt: skip
+
+    def _narrow(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
+        """`ends`: whether these are the first of all rows, and the last."""
+        start, finish = (end and not self.by_rows for end in ends)
+        _kernels.search_narrow(
+            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
+            _kernels.SUMS[self.metric.sum], *heaps, start, finish, self.per_job, self.scratch, self.n_threads,
+        )  # fmt: skip
+
+    def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: Norms,
+                row_norms: np.ndarray, heaps: _Heaps) -> None:  # fmt: skip
+        assert self.panel is not None
+        passed = _kernels.search_panels(
+            as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
+            terms.refine, self.block_features, terms.center, terms.data_scale, terms.scale, terms.query_terms,
+            terms.alphas, terms.betas, terms.row_terms[some], terms.row_factors[some], norms.queries,
+            norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
+        )  # fmt: skip
+        self._refined += passed if terms.refine else 0

@@ -1,0 +1,142 @@
+"""Codes of rows: bytes whose differences bound the rows' distance from below, with certainty.
+
+A *level* maps rows to codes. Its map never lengthens a distance: signed sums of disjoint groups of features under L1
+(`_group_sums.py`), an orthogonal projection (and what it leaves) under L2, or the features themselves (`_coordinates.py`).
+Coordinates are then rounded to bytes, and each row keeps the exact size of what its rounding took. docs/filter.md proves the
+bounds; what stands in these files is only which maps to choose, and no choice can make a bound false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import scipy.linalg
+
+from fastcls import _kernels
+
+from . import encode_loops
+
+EPS = 2.0**-52
+_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of wide ones so few that a thread's copy takes 8 MB
+SHARE, NARROW_SHARE = 0.35, 0.6  # of the rows' bytes that codes may take; of int8 and float16, whose bytes are fewer
+WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
+SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
+_NARROW = 800  # features up to which a basis is learned from their products, and from more rows
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Codes of some rows under one level.
+
+    Attributes
+    ----------
+    codes : ndarray of uint8
+        (n_rows, width); of the first level's training rows (n_panels, width x rows of a panel).
+    starts : ndarray of int32
+        L2 only. Of training rows what their keys start from; of queries their squared norms.
+    errors : ndarray of float32, shape (n_rows,)
+        What rounding took from each row, rounded up, in code units. Infinite where nothing is certain.
+    panel_errors : ndarray of float32, shape (n_panels,)
+        The largest of each panel.
+    """
+
+    codes: np.ndarray
+    starts: np.ndarray
+    errors: np.ndarray
+    panel_errors: np.ndarray
+
+    @property
+    def nbytes(self) -> int:
+        return self.codes.nbytes + self.starts.nbytes + self.errors.nbytes + self.panel_errors.nbytes
+
+
+class Level(Protocol):
+    """A map from rows to codes.
+
+    Attributes
+    ----------
+    kind : {"l1", "l2"}
+    width : int
+        Bytes of a code.
+    per_unit : float
+        Code units of one unit of distance, not less than it is.
+    bound : str
+        What the codes stand for, in a few words.
+    fine : bool
+        Whether codes are 16-bit numbers.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def width(self) -> int: ...
+
+    @property
+    def per_unit(self) -> float: ...
+
+    @property
+    def bound(self) -> str: ...
+
+    @property
+    def fine(self) -> bool: ...
+
+
+def bytes_of(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows).view(np.uint8)
+
+
+def storage_of(rows: np.ndarray) -> int:
+    return _kernels.TYPES[rows.dtype.name]
+
+
+def blocks(n: int, d: int) -> Iterator[slice]:
+    step = min(_BLOCK, max(64, _BLOCK_VALUES // d))
+    for first in range(0, n, step):
+        yield slice(first, min(n, first + step))
+
+
+def sample_of(rows: np.ndarray) -> np.ndarray:
+    """Evenly spaced rows as float64: at least 640, and of narrow rows three for each feature: eight left as many pairs."""
+    n = SAMPLE if rows.shape[1] > _NARROW else max(SAMPLE, 3 * rows.shape[1])
+    return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
+
+
+def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:
+    """The `n` eigenvectors of largest eigenvalue of a symmetric matrix, as columns, the largest last.
+
+    LAPACK's search for some of them returns too few where eigenvalues are equal to rounding (rows that differ in one
+    feature each, copies): then all are computed, which cannot lose any.
+    """
+    size = len(products)
+    n = min(n, size)
+    try:
+        _, vectors = scipy.linalg.eigh(products, subset_by_index=[size - n, size - 1], check_finite=False)
+    except scipy.linalg.LinAlgError:
+        vectors = np.empty((size, 0))
+    if vectors.shape[1] < n or not np.isfinite(vectors).all():
+        _, vectors = scipy.linalg.eigh(products, driver="evd", check_finite=False)
+    return vectors[:, -n:]
+
+
+def padded(width: int, kind: str) -> int:
+    step = encode_loops.STEP_BYTES[kind]
+    return -(-width // step) * step
+
+
+def in_panels(codes: Codes, kind: str, n_threads: int) -> Codes:
+    """The same codes as the screen reads them."""
+    panel_rows = encode_loops.PANEL_ROWS[kind]
+    n, width = codes.codes.shape
+    n_panels = -(-n // panel_rows)
+    panels = np.empty((n_panels, panel_rows * width), dtype=np.uint8)
+    encode_loops.to_panels(codes.codes, encode_loops.STEP_BYTES[kind], panel_rows, panels, n_threads)
+    starts = np.zeros(n_panels * panel_rows, dtype=np.int32)
+    starts[: len(codes.starts)] = codes.starts
+    panel_errors = np.maximum.reduceat(codes.errors, np.arange(0, n, panel_rows))
+    errors = np.full(n_panels * panel_rows, -np.inf, dtype=np.float32)  # of a row that is none: its bound is infinite
+    errors[:n] = codes.errors
+    return Codes(panels, starts, errors, panel_errors)

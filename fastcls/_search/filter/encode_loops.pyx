@@ -1,0 +1,358 @@
+"""Typed parallel loops that make codes: rows to coordinates, coordinates to codes with their exact errors, codes to panels.
+
+Unchecked, like _kernels.pyx. What a level is, and why a difference of codes bounds a distance, is in _codes.py and
+docs/filter.md; _filter.pyx reads what is made here.
+"""
+
+from cython.parallel cimport prange, threadid
+
+from libc.math cimport fabs, sqrt
+from libc.stdint cimport int8_t, int16_t, int32_t, uint8_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from fastcls._loops.rounding cimport up
+from fastcls._simd.isas cimport filter_kernels
+
+cdef extern from "contract.h" nogil:
+    enum:
+        FASTCLS_I8
+    ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
+
+cdef extern from "filter/contract.h" nogil:
+    enum:
+        FASTCLS_PANEL_L1
+        FASTCLS_PANEL_L2
+        FASTCLS_PROJECT_BLOCK
+
+cdef extern from "search/scalar.h" nogil:
+    widen_fn fastcls_widen[5]
+    Py_ssize_t fastcls_type_bytes[5]
+
+PANEL_ROWS = {"l1": FASTCLS_PANEL_L1, "l2": FASTCLS_PANEL_L2}
+STEP_BYTES = {"l1": 8, "l2": 4}
+
+
+# ------------------------------------------------------------------------------------------------- coordinates of rows
+
+cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t first, int flip, const uint8_t *columns,
+                      Py_ssize_t n_panels, Py_ssize_t panel_bytes, double *Z_out) noexcept nogil:
+    """Exact dot products of six byte rows with all columns, into Z_out (6, n_panels x 64); of int8 rows those of x + 128."""
+    cdef const uint8_t *x[6]
+    cdef double sums[384]
+    cdef Py_ssize_t panel, i, start, here
+    for panel in range(n_panels):
+        memset(sums, 0, sizeof(sums))
+        start = 0
+        while start < d:
+            here = min(<Py_ssize_t> FASTCLS_PROJECT_BLOCK, d - start)
+            for i in range(6):
+                x[i] = X + min(first + i, n - 1) * d + start
+            filter_kernels().project(x, flip, here, columns + panel * panel_bytes + start * 64, sums)
+            start += here
+        for i in range(6):
+            memcpy(Z_out + (i * n_panels + panel) * 64, sums + i * 64, 64 * sizeof(double))
+
+
+def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
+    """Dot products of byte rows with signed byte columns, exact, into Z_out (n_rows rounded up to six, n_columns).
+
+    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h; for int8 rows: products of x + 128.
+    """
+    cdef Py_ssize_t n = X.shape[0], d = X.shape[1], group
+    cdef int flip = 0x80 if storage == FASTCLS_I8 else 0
+    for group in prange((n + 5) // 6, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=8):
+        project_six(&X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1],
+                    &Z_out[group * 6, 0])
+
+
+def group_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
+               double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
+    """Signed sums of groups of features: group g holds the features order[g x size ...], -1 for none.
+
+    magnitudes_out : (n_rows,), the sum of |x|; scratch : (n_threads, n_features)
+    """
+    cdef Py_ssize_t n = X.shape[0], i
+    cdef Py_ssize_t d = X.shape[1] // fastcls_type_bytes[storage]
+    for i in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+        sums_of_row(&X[i, 0], storage, d, &order[0], order.shape[0], &signs[0], &Z_out[i, 0], Z_out.shape[1],
+                    &magnitudes_out[i], &scratch[threadid(), 0])
+
+
+cdef void sums_of_row(const uint8_t *x, int storage, Py_ssize_t d, const int32_t *order, Py_ssize_t n_order,
+                      const double *signs, double *z_out, Py_ssize_t n_groups, double *magnitude_out,
+                      double *wide) noexcept nogil:
+    cdef Py_ssize_t size = n_order // n_groups, g, j
+    cdef double total, magnitude = 0.0
+    fastcls_widen[storage](x, d, wide)
+    for j in range(d):
+        magnitude += fabs(wide[j])
+    magnitude_out[0] = magnitude
+    for g in range(n_groups):
+        total = 0.0
+        for j in range(g * size, (g + 1) * size):
+            if order[j] >= 0:
+                total += signs[j] * wide[order[j]]
+        z_out[g] = total
+
+
+# ------------------------------------------------------------------------------------------------- from coordinates to codes
+
+def encode_l1(const double[:, ::1] Z, const double[::1] offsets, double step, const double[::1] z_errors,
+              uint8_t[:, ::1] codes_out, float[::1] errors_out, int n_threads):
+    """Codes round((z - offset) / step) in 0..255 and the sum of what rounding and clipping took, in code units."""
+    cdef Py_ssize_t i
+    for i in prange(Z.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        encode_l1_row(&Z[i, 0], Z.shape[1], &offsets[0], step, z_errors[i], &codes_out[i, 0], codes_out.shape[1],
+                      &errors_out[i])
+
+
+cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, double step, double z_error,
+                        uint8_t *codes_out, Py_ssize_t width, float *error_out) noexcept nogil:
+    cdef Py_ssize_t j
+    cdef double inverse = 1.0 / step, v, t, error = 0.0
+    cdef int32_t c
+    for j in range(m):
+        v = (z[j] - offsets[j]) * inverse
+        t = v + 0.5
+        t = t if t > 0.0 else 0.0
+        t = t if t < 255.5 else 255.0
+        c = <int32_t> t
+        codes_out[j] = <uint8_t> c
+        error += fabs(v - c)
+    for j in range(m, width):
+        codes_out[j] = 0
+    error_out[0] = up(error + z_error * inverse)
+
+
+def encode_byte_groups(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
+                       const uint8_t[::1] keeps, uint8_t[:, ::1] coarse_out, float[::1] coarse_errors_out,
+                       uint8_t[:, ::1] fine_out, float[::1] fine_errors_out, int32_t[:, ::1] scratch, int n_threads):
+    """encode_l1 of sums of groups of 16 and of 4 byte features, in whole numbers.
+
+    A group's sum is that of (x XOR mask) AND keep, and its code that by its size, rounded. The mask makes x - least of a
+    feature that is added, most - x of one that is subtracted; keep is 0 where there is none.
+
+    scratch : (n_threads, twice the fine groups)
+    """
+    cdef Py_ssize_t i
+    for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        byte_groups_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], order.shape[0] // 16, &coarse_out[i, 0],
+                           coarse_out.shape[1], &coarse_errors_out[i], &fine_out[i, 0], fine_out.shape[1],
+                           &fine_errors_out[i], &scratch[threadid(), 0])
+
+
+cdef void byte_groups_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps,
+                             Py_ssize_t n_groups, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
+                             uint8_t *fine_out, Py_ssize_t fine_width, float *fine_error_out,
+                             int32_t *scratch) noexcept nogil:
+    """Simple loops over all features or groups, which the compiler makes vectors of; only the first one is not."""
+    cdef uint32_t *fours = <uint32_t *> scratch      # four features each, and then the sum of a fine group
+    cdef uint8_t *ordered = <uint8_t *> scratch
+    cdef int32_t *sums = scratch + 4 * n_groups
+    cdef Py_ssize_t j, n_fine = 4 * n_groups
+    cdef uint32_t pairs
+    cdef int32_t c, coarse_error = 0, fine_error = 0  # at most 2 a fine group, 8 a coarse one: below 2^31 by far
+    for j in range(4 * n_fine):
+        ordered[j] = x[order[j]]
+    for j in range(4 * n_fine):
+        ordered[j] = (ordered[j] ^ masks[j]) & keeps[j]
+    for j in range(n_fine):
+        pairs = (fours[j] & 0xFF00FF) + ((fours[j] >> 8) & 0xFF00FF)
+        sums[j] = (pairs + (pairs >> 16)) & 0xFFFF
+    for j in range(n_fine):
+        c = (sums[j] + 2) >> 2
+        fine_out[j] = <uint8_t> c
+        fine_error += max(sums[j] - 4 * c, 4 * c - sums[j])
+    for j in range(n_groups):
+        sums[j] = sums[4 * j] + sums[4 * j + 1] + sums[4 * j + 2] + sums[4 * j + 3]
+    for j in range(n_groups):
+        c = (sums[j] + 8) >> 4
+        coarse_out[j] = <uint8_t> c
+        coarse_error += max(sums[j] - 16 * c, 16 * c - sums[j])
+    memset(coarse_out + n_groups, 0, coarse_width - n_groups)
+    memset(fine_out + n_fine, 0, fine_width - n_fine)
+    coarse_error_out[0] = up(<double> coarse_error / 16.0)
+    fine_error_out[0] = up(<double> fine_error / 4.0)
+
+
+cdef inline int32_t signed_code(double v, double most) noexcept nogil:
+    """v rounded, within +-most."""
+    v = v if v > -most else -most
+    v = v if v < most else most
+    return <int32_t> (v + (most + 0.5)) - <int32_t> most
+
+
+cdef struct L2Codes:
+    # One level of codes: where its coordinates stand, how they are rounded, and where the results go.
+    Py_ssize_t first                # coordinate
+    Py_ssize_t n
+    double s                        # not below the norm of the map that made them
+    double step
+    double residual_offset          # NaN: no residual norm is kept, the coordinates are all there is
+    double most                     # 127, or 2,032 for fine codes
+    const double *offsets
+    uint8_t *codes
+    Py_ssize_t width
+    int32_t *starts
+    float *errors
+
+
+cdef void encode_l2_row(const L2Codes *level, Py_ssize_t row, const double *z, double scale, double square, double off,
+                        double z_error, bint queries) noexcept nogil:
+    """The codes of one row, its residual norm as one more, and the norm of what rounding took.
+
+    z, scale : its coordinates are scale x z
+    square, off : |x - center|^2, and how wrong it and |z|^2 may be, relative to it
+    """
+    cdef uint8_t *out = level.codes + row * level.width
+    cdef int8_t *codes = <int8_t *> out
+    cdef int16_t *fine = <int16_t *> out
+    cdef bint is_fine = level.most > 127.0
+    cdef Py_ssize_t j, n = level.n
+    cdef double inverse = 1.0 / level.step, v, used = 0.0, whole, wrong, low, high, error = 0.0
+    cdef int32_t c, norm = 0, total = 0
+    z += level.first
+    for j in range(n):
+        v = (z[j] * scale - level.offsets[j]) * inverse
+        c = signed_code(v, level.most)
+        if is_fine:
+            fine[j] = <int16_t> c
+        else:
+            codes[j] = <int8_t> c
+            norm += c * c
+            total += c
+        error += (v - c) * (v - c)
+        used += z[j] * z[j]
+    if level.residual_offset == level.residual_offset:
+        used *= scale * scale
+        whole = level.s * level.s * square * scale * scale
+        wrong = 1e-30 + off * whole + 2.0 * sqrt(used) * z_error + z_error * z_error
+        low = (sqrt(max(0.0, whole - used - wrong)) - level.residual_offset) * inverse
+        high = (sqrt(max(0.0, whole - used + wrong)) - level.residual_offset) * inverse
+        c = signed_code(0.5 * (low + high), level.most)
+        if is_fine:
+            fine[n] = <int16_t> c
+        else:
+            codes[n] = <int8_t> c
+            norm += c * c
+            total += c
+        v = max(fabs(low - c), fabs(high - c))
+        error += v * v
+        n += 1
+    memset(out + n * (2 if is_fine else 1), 0, level.width - n * (2 if is_fine else 1))
+    level.errors[row] = up(sqrt(error) + z_error * inverse)
+    if is_fine:
+        return
+    if queries:
+        level.starts[row] = norm
+        for j in range(level.width):
+            out[j] ^= 0x80
+    else:
+        level.starts[row] = -(norm >> 1) - 128 * total
+
+
+cdef L2Codes l2_codes_of(tuple level, tuple outs):
+    """(first, n, s, step, residual_offset, most, offsets) and (codes, starts, errors)."""
+    cdef L2Codes out
+    cdef const double[::1] offsets
+    cdef uint8_t[:, ::1] codes
+    cdef int32_t[::1] starts
+    cdef float[::1] errors
+    out.first, out.n, out.s, out.step, out.residual_offset, out.most, offsets = level
+    codes, starts, errors = outs
+    out.offsets = &offsets[0]
+    out.codes = &codes[0, 0]
+    out.width = codes.shape[1]
+    out.starts = &starts[0]
+    out.errors = &errors[0]
+    return out
+
+
+cdef struct Encoding:
+    L2Codes levels[4]
+    int n_levels
+    const double *squares           # |x - center|^2 of every row
+    bint unit_rows                  # coordinates are divided by the rows' norms
+    double z_error                  # of a row's coordinates, for each unit of its norm
+    double off                      # of |x - center|^2 and |z|^2, relative
+    bint queries
+
+
+cdef void encode_levels(const Encoding *encoding, Py_ssize_t row, const double *z) noexcept nogil:
+    cdef double square = encoding.squares[row], length = sqrt(square), scale = 1.0, z_error
+    cdef int number
+    if encoding.unit_rows:
+        scale = 1.0 / length
+    z_error = encoding.z_error * length * scale + 1e-30 * max(scale, 1.0)
+    for number in range(encoding.n_levels):
+        encode_l2_row(&encoding.levels[number], row, z, scale, square, encoding.off, z_error, encoding.queries)
+
+
+def encode_l2(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, const double[::1] shifts,
+              const double[:, ::1] Z, const double[::1] squares, bint unit_rows, double z_error, double off, bint queries,
+              list levels, list outs, double[:, ::1] scratch, int n_threads):
+    """Codes of rows at some levels whose coordinates stand side by side, from one projection.
+
+    Parameters
+    ----------
+    X, storage, columns, shifts : byte rows and the columns to project them on, less `shifts`; or, with no columns and no
+        shifts, rows whose features themselves are the coordinates; read only if `Z` has no rows
+    Z : (n_rows, n_coordinates)
+    squares : (n_rows,), |x - center|^2
+    unit_rows, z_error, off, queries : see Encoding
+    levels, outs : see l2_codes_of
+    scratch : (n_threads, 6 x n_coordinates, or n_features)
+    """
+    cdef Encoding encoding
+    cdef Py_ssize_t n = squares.shape[0], group, d = X.shape[1] // fastcls_type_bytes[storage]
+    cdef int number, flip = 0x80 if storage == FASTCLS_I8 else 0
+    encoding.n_levels = len(levels)
+    for number in range(len(levels)):
+        encoding.levels[number] = l2_codes_of(levels[number], outs[number])
+    encoding.squares = &squares[0]
+    encoding.unit_rows = unit_rows
+    encoding.z_error = z_error
+    encoding.off = off
+    encoding.queries = queries
+    if Z.shape[0] > 0:
+        for group in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+            encode_levels(&encoding, group, &Z[group, 0])
+    elif columns.shape[0] > 0:
+        for group in prange((n + 5) // 6, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=4):
+            encode_six(&encoding, &X[0, 0], n, d, group * 6, flip, &columns[0, 0], columns.shape[0], columns.shape[1],
+                       &shifts[0], &scratch[threadid(), 0])
+    else:
+        for group in prange(n, nogil=True, schedule="static", num_threads=n_threads):
+            fastcls_widen[storage](&X[group, 0], d, &scratch[threadid(), 0])
+            encode_levels(&encoding, group, &scratch[threadid(), 0])
+
+
+cdef void encode_six(const Encoding *encoding, const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t first, int flip,
+                     const uint8_t *columns, Py_ssize_t n_panels, Py_ssize_t panel_bytes, const double *shifts,
+                     double *Z) noexcept nogil:
+    cdef Py_ssize_t i, j, m = n_panels * 64
+    project_six(X, n, d, first, flip, columns, n_panels, panel_bytes, Z)
+    for i in range(min(<Py_ssize_t> 6, n - first)):
+        for j in range(m):
+            Z[i * m + j] -= shifts[j]
+        encode_levels(encoding, first + i, Z + i * m)
+
+
+def to_panels(const uint8_t[:, ::1] codes, int step_bytes, Py_ssize_t panel_rows, uint8_t[:, ::1] panels_out,
+              int n_threads):
+    """Codes (n_rows, width) to panels (n_panels, steps x panel_rows x step_bytes); rows behind the last are zeros."""
+    cdef Py_ssize_t panel, n = codes.shape[0], width = codes.shape[1]
+    for panel in prange(panels_out.shape[0], nogil=True, schedule="static", num_threads=n_threads):
+        panel_of(&codes[0, 0], n, width, panel * panel_rows, step_bytes, panel_rows, &panels_out[panel, 0])
+
+
+cdef void panel_of(const uint8_t *codes, Py_ssize_t n, Py_ssize_t width, Py_ssize_t first, int step_bytes,
+                   Py_ssize_t panel_rows, uint8_t *out) noexcept nogil:
+    cdef Py_ssize_t row, step, n_steps = width // step_bytes
+    for row in range(panel_rows):
+        for step in range(n_steps):
+            if first + row < n:
+                memcpy(out + (step * panel_rows + row) * step_bytes, codes + (first + row) * width + step * step_bytes,
+                       step_bytes)
+            else:
+                memset(out + (step * panel_rows + row) * step_bytes, 0, step_bytes)

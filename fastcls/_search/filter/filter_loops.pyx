@@ -1,0 +1,447 @@
+"""Typed parallel loops of filter and refine: the screen over all codes, and the refinement of what passes.
+
+Unchecked, like _kernels.pyx. A *level* holds a code for every row: the difference of two codes bounds the rows' distance
+from below, with certainty (docs/filter.md). The coarsest level is laid out in panels and screened whole; the finer ones are
+looked at only for rows that passed all before; S, by the pair functions of ``_simd/``, only for what passed the last.
+
+Everything of a query is in *code units*: its gap to a row (sum of absolute differences, or root of squared ones), less both
+rows' rounding errors, is the bound; the *reach* is what its k-th best S so far allows the bound to be.
+"""
+
+from cython.parallel cimport prange, threadid
+
+from libc.math cimport INFINITY, sqrt
+from libc.stdint cimport INT32_MAX, INT32_MIN, int32_t, int64_t, uint8_t
+from libc.string cimport memcpy
+
+from fastcls._loops.panels cimport Heaps, cosine_from_dot
+from fastcls._loops.rounding cimport up
+from fastcls._loops.shapes cimport check_level, check_search
+from fastcls._simd.isas cimport FilterKernels, List, filter_kernels, pair_fn, screen_fn, search_kernels
+from fastcls._loops.topk cimport is_before, offer, sift_down
+
+cdef extern from "filter/contract.h" nogil:
+    enum:
+        FASTCLS_SCREEN_QUERIES
+        FASTCLS_PANEL_L1
+        FASTCLS_PANEL_L2
+        FASTCLS_GAP_SUM
+        FASTCLS_GAP_SQUARE
+        FASTCLS_GAP_DOT
+
+cdef extern from "search/scalar.h" nogil:
+    Py_ssize_t fastcls_type_bytes[5]
+    void prefetch "__builtin_prefetch"(const void *address)
+
+
+cdef struct Level:
+    const uint8_t *codes            # of every row; of the first level, panels
+    Py_ssize_t width
+    const int32_t *starts           # L2
+    const float *errors             # of every row, code units
+    const float *panel_errors       # the first level's: the largest of each panel
+    const uint8_t *query_codes
+    const int32_t *query_norms      # L2
+    const float *query_errors
+    double per_unit                 # code units of one unit of distance
+    bint fine                       # 16-bit codes
+
+
+cdef struct Cascade:
+    Level levels[4]
+    int n_levels
+    bint l1
+    bint cosine
+    double slack                    # added to 2 S: what rounding may have taken from a cosine
+    double margin                   # 1 + the relative error of S
+    FilterKernels kernels
+    const uint8_t *queries
+    const uint8_t *rows
+    Py_ssize_t row_bytes
+    Py_ssize_t n_features
+    Py_ssize_t n_rows
+    pair_fn pair
+    const double *query_norms       # cosine: squared norms
+    const double *row_norms
+    const uint8_t *zero_queries
+    Py_ssize_t n_picks              # entries of lowest bound that a look refines, to lower the reach
+    Py_ssize_t look_every           # rows new in a list, before it is looked at
+    Py_ssize_t list_room            # entries of a list
+
+
+cdef struct Room:
+    # A thread's scratch for one block of queries.
+    uint8_t *queries                # packed
+    List *lists
+    float *bounds                   # beside every list
+    Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known
+    Py_ssize_t *look_at             # of each list: how long it may grow before it is looked at
+    double *reach                   # of each query at the first level, its own error included
+    double *pick_bounds             # a heap of the lowest bounds of a list, and where they stand in it
+    int64_t *picks
+    List picked                     # these entries
+    float *picked_bounds
+    int64_t *counts                 # of this thread: in, and then out of every level; S computed
+
+
+cdef enum:
+    COMPUTED = 4                    # where of a thread's counts the S computed are
+
+
+cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
+    return (n_bytes + 63) // 64 * 64
+
+
+cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py_ssize_t list_room,
+                        uint8_t *base, Room *room_out) noexcept nogil:
+    """Where each part of a thread's scratch lies; returns how many bytes they take. The base is aligned here."""
+    cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
+    cdef Py_ssize_t room = list_room + 128
+    room_out.queries = base + at
+    at += aligned(n * width)
+    room_out.lists = <List *> (base + at)
+    at += aligned(n * sizeof(List))
+    room_out.n_bounded = <Py_ssize_t *> (base + at)
+    at += aligned(n * sizeof(Py_ssize_t))
+    room_out.look_at = <Py_ssize_t *> (base + at)
+    at += aligned(n * sizeof(Py_ssize_t))
+    room_out.reach = <double *> (base + at)
+    at += aligned(n * sizeof(double))
+    room_out.pick_bounds = <double *> (base + at)
+    at += aligned(n_picks * sizeof(double))
+    room_out.picks = <int64_t *> (base + at)
+    at += aligned(n_picks * sizeof(int64_t))
+    room_out.picked.keys = <int32_t *> (base + at)
+    at += aligned(n_picks * sizeof(int32_t))
+    room_out.picked.rows = <int32_t *> (base + at)
+    at += aligned(n_picks * sizeof(int32_t))
+    room_out.picked_bounds = <float *> (base + at)
+    at += aligned(n_picks * sizeof(float))
+    room_out.bounds = <float *> (base + at)
+    at += n * room * sizeof(float)
+    if base != NULL:
+        for i in range(n):
+            room_out.lists[i].keys = <int32_t *> (base + at) + i * room
+            room_out.lists[i].rows = <int32_t *> (base + at) + (n + i) * room
+    at += 2 * n * room * sizeof(int32_t)
+    return at + 64
+
+
+def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py_ssize_t list_room):
+    """Bytes of scratch that one thread needs for a block of queries."""
+    cdef Room unused
+    return lay_out(n_queries, width, n_picks, list_room, NULL, &unused)
+
+
+cdef inline double reach_of(const Cascade *cascade, const Level *level, double S) noexcept nogil:
+    """What a bound may be, in code units, if the row's S is to be at most S."""
+    cdef double distance
+    S = S * cascade.margin + 1e-300  # what underflow may have taken
+    distance = S if cascade.l1 else sqrt(2.0 * S + cascade.slack if cascade.cosine else S)
+    return distance * level.per_unit * (1.0 + 2.0 ** -20)
+
+
+cdef inline double exact(const Cascade *cascade, Py_ssize_t query, Py_ssize_t row) noexcept nogil:
+    """S of one pair in the reference arithmetic."""
+    cdef const uint8_t *x = cascade.queries + query * cascade.row_bytes
+    cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
+    cdef double total = cascade.pair(x, y, cascade.n_features)
+    if not cascade.cosine:
+        return total
+    return cosine_from_dot(total, cascade.query_norms[query], cascade.row_norms[row], x, y, cascade.row_bytes,
+                           cascade.zero_queries[query])
+
+
+cdef void drop_beyond(const Cascade *cascade, List *found, float *bounds, Py_ssize_t first, double reach) noexcept nogil:
+    """Of the entries from `first` on keep what the reach allows; NaN stays."""
+    found.n = cascade.kernels.drop(found.rows, bounds, first, found.n, up(reach))
+
+
+cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, List *found,
+                     float *bounds, Py_ssize_t first, double reach) noexcept nogil:
+    """Bounds of the entries from `first` on, from their keys; keep what the reach and the groups allow."""
+    cdef const Level *level = &cascade.levels[number]
+    cdef int gap = FASTCLS_GAP_SUM if cascade.l1 else FASTCLS_GAP_SQUARE if level.fine else FASTCLS_GAP_DOT
+    cdef int32_t norm = level.query_norms[query] if gap == FASTCLS_GAP_DOT else 0
+    cdef Py_ssize_t i, n = first
+    found.n = cascade.kernels.bound(gap, found.keys, found.rows, bounds, first, found.n, norm, level.query_errors[query],
+                                    level.errors, up(reach))
+    if heaps.row_groups == NULL:
+        return
+    for i in range(first, found.n):
+        found.rows[n] = found.rows[i]
+        bounds[n] = bounds[i]
+        n += heaps.query_groups[query] != heaps.row_groups[found.rows[i]]
+    found.n = n
+
+
+cdef inline void ask_for(const Cascade *cascade, Py_ssize_t row) noexcept nogil:
+    cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
+    cdef Py_ssize_t i
+    for i in range(0, min(cascade.row_bytes, <Py_ssize_t> 4096), 64):
+        prefetch(y + i)
+
+
+cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                 Room *room) noexcept nogil:
+    """Take a list that the first level has left through the finer ones, and to S; the list ends empty."""
+    cdef double *S = heaps.S + query * heaps.k
+    cdef const Level *level
+    cdef int number
+    for number in range(1, cascade.n_levels):
+        room.counts[number] += found.n
+        if found.n == 0:
+            return
+        level = &cascade.levels[number]
+        if cascade.l1:
+            cascade.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
+                                  found.rows, found.n, found.keys)
+        elif level.fine:
+            cascade.kernels.at_fine(level.query_codes + query * level.width, level.codes, level.width, found.rows,
+                                    found.n, found.keys)
+        else:
+            cascade.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
+                                  found.rows, found.n, found.keys)
+        bound_list(cascade, number, heaps, query, found, bounds, 0, reach_of(cascade, level, S[0]))
+    best_first(cascade, heaps, query, found, bounds, room)
+
+
+cdef inline bint offer_new(double *S, int64_t *index, Py_ssize_t k, double S_new, int64_t index_new) noexcept nogil:
+    """As offer; tells whether the neighbour was kept."""
+    if not is_before(S_new, index_new, S[0], index[0]):
+        return False
+    sift_down(S, index, k, S_new, index_new)
+    return True
+
+
+cdef inline void sink(float *bounds, int32_t *rows, Py_ssize_t n, Py_ssize_t here) noexcept nogil:
+    """Let the entry at `here` sink to where it belongs in a heap of the lowest bound first."""
+    cdef float bound = bounds[here]
+    cdef int32_t row = rows[here]
+    cdef Py_ssize_t child
+    while True:
+        child = 2 * here + 1
+        if child >= n:
+            break
+        if child + 1 < n and bounds[child + 1] < bounds[child]:
+            child += 1
+        if not bounds[child] < bound:
+            break
+        bounds[here] = bounds[child]
+        rows[here] = rows[child]
+        here = child
+    bounds[here] = bound
+    rows[here] = row
+
+
+cdef void best_first(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                     Room *room) noexcept nogil:
+    """Compute S of what the last level has left, lowest bound first, until the lowest is beyond the reach."""
+    cdef const Level *level = &cascade.levels[cascade.n_levels - 1]
+    cdef double *S = heaps.S + query * heaps.k
+    cdef int64_t *index = heaps.index + query * heaps.k
+    cdef Py_ssize_t i, n = found.n
+    cdef double reach = reach_of(cascade, level, S[0])
+    for i in range(n):
+        if not bounds[i] == bounds[i]:  # unknown is nearest: a heap needs numbers
+            bounds[i] = -INFINITY
+    for i in range(n // 2 - 1, -1, -1):
+        sink(bounds, found.rows, n, i)
+    while n > 0 and bounds[0] <= reach:
+        i = found.rows[0]
+        n -= 1
+        bounds[0] = bounds[n]
+        found.rows[0] = found.rows[n]
+        sink(bounds, found.rows, n, 0)
+        if n > 0:
+            ask_for(cascade, found.rows[0])
+        room.counts[COMPUTED] += 1
+        if offer_new(S, index, heaps.k, exact(cascade, query, i), heaps.row_start + i):
+            reach = reach_of(cascade, level, S[0])
+    found.n = 0
+
+
+cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                  Py_ssize_t first, Room *room) noexcept nogil:
+    """Refine those of lowest bound among the entries from `first` on, which lowers the reach; drop what is beyond it."""
+    cdef const Level *level = &cascade.levels[0]
+    cdef const double *S = heaps.S + query * heaps.k
+    cdef Py_ssize_t i, at, n_picks = min(cascade.n_picks, found.n - first)
+    cdef double reach = reach_of(cascade, level, S[0]), last = reach
+    for i in range(n_picks):
+        room.pick_bounds[i] = INFINITY
+        room.picks[i] = found.n
+    for i in range(first, found.n):
+        if bounds[i] < last:
+            offer(room.pick_bounds, room.picks, n_picks, bounds[i], i)
+            last = min(reach, room.pick_bounds[0])
+    room.picked.n = 0
+    for i in range(n_picks):
+        at = room.picks[i]
+        if at < found.n:
+            room.picked.rows[room.picked.n] = found.rows[at]
+            room.picked_bounds[room.picked.n] = bounds[at]
+            room.picked.n += 1
+            bounds[at] = INFINITY
+    refine(cascade, heaps, query, &room.picked, room.picked_bounds, room)
+    drop_beyond(cascade, found, bounds, first, reach_of(cascade, level, S[0]))
+
+
+cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
+    """The first level's limit of a key for one query and one panel: see _simd/filter/contract.h."""
+    cdef double t = (reach + panel_error) * (1.0 + 2.0 ** -20)
+    if cascade.l1:
+        return <int32_t> t + 1 if t < 1e9 else INT32_MAX
+    if not t < 40000.0:
+        return INT32_MIN
+    return <int32_t> ((cascade.levels[0].query_norms[query] - t * t) * 0.5) - 2
+
+
+cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Room *room) noexcept nogil:
+    """Look at what is new in a list: bound it, lower the reach, drop. A list that is full is gone through as a whole."""
+    cdef const Level *level = &cascade.levels[0]
+    cdef const double *S = heaps.S + query * heaps.k
+    cdef List *found = &room.lists[own]
+    cdef float *bounds = room.bounds + own * (cascade.list_room + 128)
+    cdef Py_ssize_t first = room.n_bounded[own]
+    while found.n > first and found.rows[found.n - 1] >= cascade.n_rows:
+        found.n -= 1  # rows that are none, behind the last of a panel: the newest of a list come in ascending order
+    room.counts[0] += found.n - first
+    bound_list(cascade, 0, heaps, query, found, bounds, first, reach_of(cascade, level, S[0]))
+    tighten(cascade, heaps, query, found, bounds, first, room)
+    if found.n + cascade.look_every > cascade.list_room:
+        drop_beyond(cascade, found, bounds, 0, reach_of(cascade, level, S[0]))
+        if found.n > cascade.list_room // 2:
+            refine(cascade, heaps, query, found, bounds, room)
+    room.n_bounded[own] = found.n
+    room.look_at[own] = found.n + cascade.look_every
+    room.reach[own] = reach_of(cascade, level, S[0]) + level.query_errors[query]
+
+
+cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
+                       Py_ssize_t first_panel, Py_ssize_t end_panel, uint8_t *base, int64_t *counts) noexcept nogil:
+    """Offer the rows of some panels to queries first .. first + n_queries."""
+    cdef Room room
+    cdef const Level *level = &cascade.levels[0]
+    cdef bint single = n_queries == 1
+    cdef int per_group = 1 if single else FASTCLS_SCREEN_QUERIES, step_bytes = 8 if cascade.l1 else 4
+    cdef Py_ssize_t panel_rows = FASTCLS_PANEL_L1 if cascade.l1 else FASTCLS_PANEL_L2
+    cdef Py_ssize_t n_groups = (n_queries + per_group - 1) // per_group, n_steps = level.width // step_bytes
+    cdef Py_ssize_t panel_bytes = level.width * panel_rows, panel, group, i, step, own, n_here
+    cdef int32_t limits[6]
+    cdef screen_fn screen
+    lay_out(n_queries, level.width, cascade.n_picks, cascade.list_room, base, &room)
+    room.counts = counts
+    if cascade.l1:
+        screen = cascade.kernels.screen_l1_one if single else cascade.kernels.screen_l1
+    else:
+        screen = cascade.kernels.screen_l2_one if single else cascade.kernels.screen_l2
+    for own in range(n_groups * per_group):
+        group = own // per_group
+        i = first + min(own, n_queries - 1)
+        for step in range(n_steps):
+            memcpy(room.queries + ((group * n_steps + step) * per_group + own % per_group) * step_bytes,
+                   level.query_codes + i * level.width + step * step_bytes, step_bytes)
+        room.lists[own].n = 0
+        room.n_bounded[own] = 0
+        room.look_at[own] = cascade.look_every
+        room.reach[own] = reach_of(cascade, level, (heaps.S + i * heaps.k)[0]) + level.query_errors[i]
+    for panel in range(first_panel, end_panel):
+        for group in range(n_groups):
+            n_here = min(<Py_ssize_t> per_group, n_queries - group * per_group)
+            for i in range(n_here):
+                own = group * per_group + i
+                if room.lists[own].n >= room.look_at[own]:
+                    look(cascade, heaps, first + own, own, &room)
+                limits[i] = limit_of(cascade, room.reach[own], level.panel_errors[panel], first + own)
+            for i in range(n_here, per_group):
+                limits[i] = INT32_MIN if cascade.l1 else INT32_MAX
+            screen(room.queries + group * per_group * level.width, level.codes + panel * panel_bytes, n_steps,
+                   level.starts + panel * panel_rows, limits, <int32_t> (panel * panel_rows),
+                   room.lists + group * per_group)
+    for own in range(n_queries):
+        look(cascade, heaps, first + own, own, &room)
+        drop_beyond(cascade, &room.lists[own], room.bounds + own * (cascade.list_room + 128), 0,
+                    reach_of(cascade, level, (heaps.S + (first + own) * heaps.k)[0]))
+        refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
+
+
+def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
+           bint l1, bint cosine, double slack, double margin, const double[::1] query_norms,
+           const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
+           const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
+           int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_picks,
+           Py_ssize_t look_every, Py_ssize_t list_room, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
+    """Offer to the heap of every query the rows of one chunk that its codes cannot rule out.
+
+    Parameters as in _kernels.search_direct, and
+    levels : tuples (codes, width, starts, errors, panel_errors, per_unit, fine), coarse to fine; the first in panels
+    query_levels : tuples (codes, norms, errors) of the queries
+    slack, margin : see Cascade
+    scratch : (n_threads, scratch_bytes(...))
+    counts_out : (n_threads, 5), added to: pairs that passed the first level's screen, that came to each finer level, and
+        at last those whose S was computed
+    """
+    check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
+                 heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
+                 heap_S_out.shape[0], scratch.shape[0], n_threads)
+    cdef Cascade cascade
+    cdef Heaps heaps, own
+    cdef const uint8_t[:, ::1] codes, query_codes
+    cdef const int32_t[::1] starts, norms
+    cdef const float[::1] errors, panel_errors, query_errors
+    cdef Py_ssize_t n_queries = Q.shape[0], job, n_panels, n_jobs
+    cdef bint by_rows = heap_S_out.shape[0] > 1
+    cdef Py_ssize_t n_parts = heap_S_out.shape[0]
+    cdef int number
+    if not 1 <= len(levels) <= 4 or len(query_levels) != len(levels):
+        raise ValueError(f"{len(levels)} levels of rows and {len(query_levels)} of queries; wanted 1 to 4 of both")
+    cascade.n_levels = len(levels)
+    for number in range(len(levels)):
+        codes, width, starts, errors, panel_errors, per_unit, cascade.levels[number].fine = levels[number]
+        query_codes, norms, query_errors = query_levels[number]
+        check_level(number, codes, width, errors, panel_errors, query_codes, norms, query_errors, X.shape[0], Q.shape[0],
+                    FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2, l1)
+        cascade.levels[number].codes = &codes[0, 0]
+        cascade.levels[number].width = width
+        cascade.levels[number].starts = &starts[0]
+        cascade.levels[number].errors = &errors[0]
+        cascade.levels[number].panel_errors = &panel_errors[0]
+        cascade.levels[number].query_codes = &query_codes[0, 0]
+        cascade.levels[number].query_norms = &norms[0]
+        cascade.levels[number].query_errors = &query_errors[0]
+        cascade.levels[number].per_unit = per_unit
+    n_panels = levels[0][0].shape[0]
+    cascade.l1 = l1
+    cascade.cosine = cosine
+    cascade.slack = slack
+    cascade.margin = margin
+    cascade.kernels = filter_kernels()[0]
+    cascade.queries = &Q[0, 0]
+    cascade.rows = &X[0, 0]
+    cascade.row_bytes = X.shape[1]
+    cascade.n_features = X.shape[1] // fastcls_type_bytes[storage]
+    cascade.n_rows = X.shape[0]
+    cascade.pair = search_kernels().pairs[sum][storage]
+    cascade.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
+    cascade.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
+    cascade.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
+    cascade.n_picks = n_picks
+    cascade.look_every = look_every
+    cascade.list_room = list_room
+    heaps.S = &heap_S_out[0, 0, 0]
+    heaps.index = &heap_index_out[0, 0, 0]
+    heaps.k = heap_S_out.shape[2]
+    heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
+    heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
+    heaps.row_start = row_start
+    n_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    for job in prange(n_jobs * n_parts, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
+        own = heaps
+        if by_rows:
+            own.S = heaps.S + (job % n_parts) * n_queries * heaps.k
+            own.index = heaps.index + (job % n_parts) * n_queries * heaps.k
+        search_block(&cascade, &own, job // n_parts * queries_per_job,
+                     min(queries_per_job, n_queries - job // n_parts * queries_per_job),
+                     n_panels * (job % n_parts) // n_parts, n_panels * (job % n_parts + 1) // n_parts,
+                     &scratch[threadid(), 0], &counts_out[threadid(), 0])

@@ -1,0 +1,321 @@
+"""Levels under L2 and cosine: coordinates in an orthogonal basis and what they leave, or the features themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime import threads
+
+from . import encode_loops
+from .codes import (
+    EPS,
+    NARROW_SHARE,
+    SHARE,
+    WIDEST,
+    Codes,
+    Level,
+    blocks,
+    bytes_of,
+    leading_eigenvectors,
+    padded,
+    sample_of,
+    storage_of,
+)
+
+_STEP_ROWS = 160  # sampled rows that a step is chosen on
+_FINE = 16  # steps of a fine code in one of a coarse
+_PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
+_TERMS = 24.0  # bytes of a row's errors and starts at three levels
+_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the room for codes allows
+_FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
+_WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
+
+def certified_norm(A: np.ndarray) -> float:
+    """A number not below the spectral norm of A, and above it by little.
+
+    s^2 I - A A^T is shown to be positive semidefinite: a Cholesky factorisation in floating point that runs to its end on
+    a matrix proves that its least eigenvalue is above -c trace, c = (n + 1) u / (1 - 2 (n + 1) u) (Rump, Verification of
+    positive definiteness, BIT 46, 2006). The roundings of A A^T itself are taken off too.
+    """
+    m, d = A.shape
+    gram = A @ A.T
+    trace = float(np.trace(gram))
+    rounding = 2.0 * (d + m + 4) * EPS * trace  # of every entry, by Cauchy-Schwarz, in the Frobenius norm
+    square = float(np.linalg.eigvalsh(gram)[-1])
+    grow = 1e-9
+    while True:
+        candidate = square * (1.0 + grow) + 2.0 * rounding
+        B = candidate * np.eye(m) - gram
+        shift = rounding + 4.0 * (m + 2) * EPS * (float(np.trace(B)) + candidate)
+        try:
+            np.linalg.cholesky(B - shift * np.eye(m))
+        except np.linalg.LinAlgError:
+            grow *= 4.0
+            continue
+        return float(np.sqrt(candidate) * (1.0 + 4.0 * EPS))
+
+
+def _step(deviations: np.ndarray) -> float:
+    """The step that costs least: a small one clips the far coordinates, a large one rounds the near ones."""
+    best, best_cost = 0.0, np.inf
+    deviations = deviations[:: max(1, len(deviations) // _STEP_ROWS)]
+    sizes = np.abs(deviations)
+    for share in (1.0, 0.9999, 0.999, 0.99):
+        step = float(np.quantile(sizes, share)) / 127.0
+        if step <= 0.0:
+            continue
+        codes = np.clip(np.rint(deviations / step), -127, 127)
+        cost = float(np.sqrt(((deviations - codes * step) ** 2).sum(axis=1)).mean())
+        if cost < best_cost:
+            best, best_cost = step, cost
+    return best
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What coordinates are made of: z = A (x - center), or the features themselves.
+
+    Of bytes A is made of bytes too, and every z is exact. Of floats the products are taken in singles, whose rounding is
+    bounded for any order of summation. `unit_rows` divides a row by its norm first: distances are then chords, and twice
+    a cosine is the square of one.
+    """
+
+    A: np.ndarray  # (n_coordinates, n_features): integers of bytes, else singles; no rows for the features themselves
+    columns: np.ndarray  # A packed for the integer kernel
+    center: np.ndarray
+    data_scale: float  # a power of two that rows of floats are multiplied by
+    unit_rows: bool
+    shifts: np.ndarray  # of bytes, what is taken off each column's product
+    frobenius: float  # norm of A
+
+    @classmethod
+    def of(cls, A: np.ndarray, dtype: np.dtype, center: np.ndarray, data_scale: float, unit_rows: bool) -> Basis:
+        """The basis with what follows from A."""
+        if dtype.kind == "f" or not len(A):
+            columns, shifts = np.empty((0, 0), dtype=np.uint8), np.empty(0)
+        else:
+            columns = _packed(A)
+            shifts = np.zeros(64 * len(columns))
+            shifts[: len(A)] = A @ (center + 128.0 if dtype == np.int8 else center)  # int8 rows are read as x + 128
+        return cls(A, columns, center, data_scale, unit_rows, shifts, float(np.linalg.norm(A.astype(np.float64))))
+
+    def encode(self, levels: list[Coordinates], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
+        """Codes of rows at levels that all have this basis."""
+        n, d = rows.shape
+        out = [level.empty(n) for level in levels]
+        is_float = rows.dtype.kind == "f"
+        n_threads = threads.worth(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
+        center, shifts = self.center.astype(rows.dtype), self.shifts
+        z_error, off = 16.0 * (d + self.frobenius) * EPS, (d / 4.0 + len(self.A) + 32.0) * EPS
+        if is_float and len(self.A):
+            gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
+            z_error = gamma * self.frobenius * (1.0 + 2.0**-20) + off
+        wide_enough = max(d, 6 * len(shifts))
+
+        def encode_block(block: slice, n_threads: int) -> None:
+            some = rows[block]
+            squares = np.empty(len(some))
+            _kernels.sums_to_point(
+                bytes_of(some), storage_of(some), _kernels.SUMS["sql2"], bytes_of(center), squares, n_threads
+            )
+            with np.errstate(over="ignore", under="ignore"):  # infinite squares keep their rows
+                squares *= self.data_scale**2
+            if self.unit_rows:  # squares that have lost bits say nothing of a direction: like rows of zeros
+                squares[squares < 2.0**-900 * max(1.0, self.data_scale**2)] = 0.0
+            Z = np.empty((0, 1))
+            if is_float and len(self.A):
+                with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+                    wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
+                    Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
+            encode_loops.encode_l2(
+                bytes_of(some), storage_of(some), self.columns, shifts, Z, squares, self.unit_rows, z_error, off, queries,
+                [level.parameters for level in levels],
+                [(codes.codes[block], codes.starts[block], codes.errors[block]) for codes in out],
+                np.empty((n_threads, wide_enough)), n_threads,
+            )  # fmt: skip
+
+        if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
+            with threads.one_blas_thread():
+                list(threads.in_pool(lambda block: encode_block(block, 1), blocks(n, d), n_threads))
+        else:
+            for block in blocks(n, d):
+                encode_block(block, n_threads)
+        for codes in out:
+            codes.errors[~np.isfinite(codes.errors)] = np.inf
+        return out
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """L2: some coordinates of a basis, and the norm of what they leave of a row as one more.
+
+    With s not below the norm of A, |A (x - y)|^2 + (r_x - r_y)^2 <= s^2 |x - y|^2 for r_x^2 = s^2 |x - c|^2 - |A (x - c)|^2.
+    """
+
+    basis: Basis
+    first: int
+    offsets: np.ndarray
+    s: float
+    step: float
+    residual_offset: float  # NaN where the coordinates are all there is
+    fine: bool = False
+    kind: str = "l2"
+
+    @property
+    def n(self) -> int:
+        """Coordinates, the residual norm included."""
+        return len(self.offsets) + (not np.isnan(self.residual_offset))
+
+    @property
+    def width(self) -> int:
+        return -(-2 * self.n // 64) * 64 if self.fine else padded(self.n, "l2")
+
+    @property
+    def per_unit(self) -> float:
+        one = 1.0 if self.basis.unit_rows else self.basis.data_scale
+        return self.s * one / self.step * (1.0 + 4.0 * EPS)
+
+    @property
+    def bound(self) -> str:
+        if np.isnan(self.residual_offset):
+            return "rounded features"
+        return f"{self.n - 1} coordinates and the residual norm{', fine' if self.fine else ''}"
+
+    @property
+    def parameters(self) -> tuple[object, ...]:
+        """As the compiled encoder takes them."""
+        most = float(_FINE * 127) if self.fine else 127.0
+        return (self.first, len(self.offsets), self.s, self.step, self.residual_offset, most, self.offsets)
+
+    def empty(self, n: int) -> Codes:
+        """Room for the codes of n rows."""
+        return Codes(np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.int32),
+                     np.empty(n, dtype=np.float32), np.zeros(1, dtype=np.float32))  # fmt: skip
+
+    def finer(self) -> Coordinates:
+        """The same coordinates rounded to a sixteenth of the step."""
+        return replace(self, step=self.step / _FINE, fine=True)
+
+
+def _packed(A: np.ndarray) -> np.ndarray:
+    """Integer rows of A as the columns of _simd/filter/contract.h: (n_panels, steps x 64 x 4), zeros behind the last."""
+    m, d = A.shape
+    n_panels, n_steps = -(-m // 64), -(-d // 4)
+    wide = np.zeros((n_panels * 64, n_steps * 4), dtype=np.int8)
+    wide[:m, :d] = A
+    panels = wide.reshape(n_panels, 64, n_steps, 4).transpose(0, 2, 1, 3)
+    return np.ascontiguousarray(panels).reshape(n_panels, -1).view(np.uint8)
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1.0)
+
+
+def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> Basis | None:
+    """For each count, that many directions of most variance, mixed by a random rotation; one after the other in A.
+
+    Mixed, because every coordinate is rounded with the same step: unmixed, the first would make it coarse for all.
+    """
+    is_float = rows.dtype.kind == "f"
+    center = np.zeros(rows.shape[1]) if unit_rows else sample.mean(axis=0).astype(rows.dtype if is_float else np.float64)
+    center = center.astype(np.float64) if is_float else np.rint(center)
+    learned = sample - center
+    largest = float(np.sqrt((learned**2).sum(axis=1).max()))
+    if not 1e-140 < largest < 1e140:
+        return None
+    data_scale = 2.0 ** -round(math.log2(largest)) if is_float else 1.0
+    learned = (_unit(learned) if unit_rows else learned * data_scale).astype(np.float32)
+    n, most = len(learned), max(counts)
+    if rows.shape[1] <= n:  # the directions from the features' products
+        axes = np.ascontiguousarray(leading_eigenvectors(learned.T @ learned, most).T[::-1], dtype=np.float32)
+    else:  # from the rows'
+        axes = leading_eigenvectors(learned @ learned.T, most).T[::-1].astype(np.float32) @ learned
+    lengths = np.linalg.norm(axes, axis=1, keepdims=True)
+    if not (lengths > 0).all() or not np.isfinite(axes).all():
+        return None
+    axes /= lengths
+    parts = []
+    for count in counts:
+        rotation, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((count, count)))
+        mixed = rotation.astype(np.float32) @ axes[:count]
+        parts.append(mixed if is_float else np.rint(mixed * (127.0 / np.abs(mixed).max())))
+    A = np.concatenate(parts)
+    return Basis.of(A if is_float else A.astype(np.float64), rows.dtype, center, data_scale, unit_rows)
+
+
+def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> list[Coordinates]:
+    """Levels of so many coordinates each, their steps chosen on the sample."""
+    basis = _learned_basis(rows, sample, counts, unit_rows)
+    if basis is None:
+        return []
+    learned = (_unit(sample) if unit_rows else sample - basis.center) * (1.0 if unit_rows else basis.data_scale)
+    found, first = [], 0
+    for count in counts:
+        A = basis.A[first : first + count].astype(np.float64)
+        s = certified_norm(A)
+        Z = learned @ A.T
+        left = np.sqrt(np.maximum(s * s * (learned**2).sum(axis=1) - (Z**2).sum(axis=1), 0.0))
+        offsets = Z.mean(axis=0)
+        step = _step(np.column_stack([Z - offsets, left - left.mean()]))
+        if step > 0.0:
+            found.append(Coordinates(basis, first, offsets, s, step, float(left.mean())))
+        first += count
+    return found
+
+
+def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Coordinates]:
+    """The features themselves, rounded: for floats, where a projection of few coordinates may leave too much."""
+    if unit_rows:
+        sample = _unit(sample)
+    offsets = sample.mean(axis=0)
+    step = _step(sample - offsets)
+    if not 1e-290 < step < 1e290 or padded(rows.shape[1], "l2") > WIDEST:
+        return []
+    d = rows.shape[1]
+    basis = Basis.of(np.empty((0, d)), rows.dtype, np.zeros(d), 1.0, unit_rows)
+    # |x - center| bounds what rounding takes from x - offset: here the center is zero, and offsets count with it
+    return [Coordinates(basis, 0, offsets, 1.0, step, math.nan)]
+
+
+def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
+    """Levels for L2 (and, of rows divided by their norms, for cosine), coarse to fine."""
+    sample, d = sample_of(rows), rows.shape[1]
+    is_float = rows.dtype.kind == "f"
+    row_bytes = d * rows.dtype.itemsize
+    room = (SHARE if rows.dtype in (np.uint8, np.float32, np.float64) else NARROW_SHARE) * row_bytes - _TERMS
+    if is_float:
+        room -= padded(d, "l2")
+    counts: list[int] = []
+    for widths in (_FLOAT_WIDTHS,) if is_float else _BYTE_WIDTHS:
+        fitting = [width for width in widths if width <= min(room, d // 2, len(sample))]
+        if fitting:
+            counts.append(fitting[0] - 1)
+            room -= fitting[0]
+    found: list[Level] = []
+    if counts and d <= _WIDEST_PROJECTED:
+        projections = _projections(rows, sample, counts, unit_rows)
+        found += projections
+        if not is_float and projections and projections[-1].finer().width <= room:
+            found.append(projections[-1].finer())
+    if is_float:
+        found += _features(rows, sample, unit_rows)
+    return found
+
+
+def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool) -> list[Codes]:
+    """The rows' codes at every level; levels of one basis share its projection."""
+    coordinates = [level for level in levels if isinstance(level, Coordinates)]
+    done: dict[int, Codes] = {}
+    for basis in {id(level.basis): level.basis for level in coordinates}.values():
+        numbers = [i for i, level in enumerate(coordinates) if level.basis is basis]
+        for i, codes in zip(
+            numbers, basis.encode([coordinates[i] for i in numbers], rows, n_threads, queries), strict=True
+        ):
+            done[i] = codes
+    return [done[i] for i in range(len(levels))]

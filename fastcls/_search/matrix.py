@@ -1,0 +1,150 @@
+"""The matrix of all distances: bytes by the integer tiles, other pairs eight queries side by side, or one pair at a time.
+
+Every way gives the bits of the reference arithmetic; they differ in speed alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime import threads
+from fastcls._runtime.pacing import Pace
+from fastcls.metrics import METRICS, Metric
+
+from . import bounds
+from .brute import _FIRST_PIECE, _aligned_rows, _arithmetic, _Tile
+from .rows import Norms, Rows, as_bytes, norms_for
+
+_LEAST_QUERIES = 8  # below, packing a row, or widening it, costs more than one pass over it
+_LEAST_FEATURES_EIGHT = 16  # below, writing S costs more than computing it
+_QUERIES_PER_JOB = 240  # rows are packed or widened once for so many queries
+_QUERY_BYTES = 3 << 20  # that packed or widened queries may take of a thread
+_PIXELS_AT_ONCE = 1 << 18  # values: other floats are told from pixels by the first of them
+
+Fill = Callable[[slice, slice], None]
+
+
+def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:
+    """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
+    metric = METRICS[metric_name]
+    n_threads = threads.worth(n_threads, Q.size * len(rows))
+    if len(Q) >= _LEAST_QUERIES and "f" in (Q.dtype.kind, rows.dtype.kind):
+        pixels = _pixels(Q)
+        of_rows = None if pixels is None else _pixels(rows)
+        if pixels is not None and of_rows is not None:
+            Q, rows = pixels, of_rows
+    arithmetic = _arithmetic(Q.dtype, rows.dtype)
+    norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
+    S = np.empty((len(Q), len(rows)))
+    way = _by_panels if arithmetic in ("uint8", "int8") else _by_eight
+    found = way(rows, Q, metric, norms, S, n_threads) if len(Q) >= _LEAST_QUERIES else None
+    block, fill = found or _by_pairs(rows, Q, metric, norms, S, n_threads)
+    pace, pairs = Pace(), max(1, _FIRST_PIECE * n_threads // rows.shape[1])
+    for first in range(0, len(Q), block):  # in pieces, so that Ctrl-C is heard
+        part, row = slice(first, min(len(Q), first + block)), 0
+        while row < len(rows):
+            some = slice(row, min(len(rows), row + max(64 * n_threads, pairs // (part.stop - first))))
+            begun = time.perf_counter()
+            fill(part, some)
+            done = (part.stop - first) * (some.stop - row)
+            pairs = int(np.clip(pace.took(done, time.perf_counter() - begun), pairs / 4, pairs * 4)) + 1
+            row = some.stop
+    return S
+
+
+def _pixels(rows: np.ndarray) -> np.ndarray | None:
+    """The same values as uint8, if all are whole numbers from 0 to 255, as pixels kept as floats are.
+
+    The reference arithmetic on them is exact, whatever the order of its sums, and so is that on integers: the bits of S are
+    the same. A negative zero is left out, which has not the bits of a zero.
+    """
+    if rows.dtype == np.uint8:
+        return rows
+    found = np.empty(rows.shape, dtype=np.uint8)
+    step = max(1, _PIXELS_AT_ONCE // rows.shape[1])
+    for start in range(0, len(rows), step):
+        block = rows[start : start + step]
+        if block.min() < 0 or block.max() > 255 or np.signbit(block).any():
+            return None
+        found[start : start + step] = block
+        if not np.array_equal(found[start : start + step], block):
+            return None
+    return found
+
+
+def _jobs(n_queries: int, step: int, query_bytes: int, n_threads: int) -> tuple[int, int]:
+    """(queries of one job, jobs that the rows are cut in), so that every thread has work."""
+    wanted = -(-n_queries // n_threads) if n_queries >= 4 * step * n_threads else n_queries
+    per_job = -(-max(1, min(wanted, _QUERIES_PER_JOB, _QUERY_BYTES // query_bytes)) // step) * step
+    return per_job, n_threads if wanted == n_queries and n_threads > 1 else 1
+
+
+def _by_panels(
+    rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
+) -> tuple[int, Fill] | None:
+    """Bytes: sums of packed panels are exact, and so is what they become."""
+    name = bounds.panel_of(metric.sum, rows.dtype)
+    panel, d = _kernels.PANELS[name], rows.shape[1]
+    shape = _kernels.panel_shape(panel)
+    if shape is None:
+        return None
+    queries, _, step = shape
+    zero = np.zeros(d, dtype=rows.dtype)
+    of_queries, of_rows = (bounds.statistics(part, zero, n_threads) for part in (Q, rows))
+    terms = bounds.terms(metric.name, name, rows.dtype, of_queries, of_rows, 0.0)
+    assert terms is not None
+    sign = -1.0 if metric.needs_norms else 1.0  # a cosine's key is minus the dot product
+    scale, query_terms, row_terms = sign * terms.scale, sign * terms.query_terms, sign * terms.row_terms
+    block_features = max(step, min(-(-d // step) * step, bounds.BLOCK_BYTES))
+    per_job, row_jobs = _jobs(len(Q), queries, d, n_threads)
+    scratch = _aligned_rows(n_threads, _kernels.panel_scratch(panel, d, block_features, per_job))
+
+    def fill(part: slice, some: slice) -> None:
+        _kernels.matrix_panels(
+            as_bytes(Q[part]), as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name], panel, block_features, scale,
+            query_terms[part], row_terms[some], norms.queries[part], norms.zero_queries[part], norms.of_chunk(0, some),
+            S[part, some], per_job, row_jobs, scratch, n_threads,
+        )  # fmt: skip
+
+    return per_job * (1 if row_jobs > 1 else n_threads), fill
+
+
+def _by_eight(
+    rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
+) -> tuple[int, Fill] | None:
+    """Floats, and what is widened to them."""
+    d = rows.shape[1]
+    if not _kernels.has_eight() or d < _LEAST_FEATURES_EIGHT or (metric.needs_norms and Q.dtype != rows.dtype):
+        return None  # whether rows are the same is asked of the bytes of one type
+    per_job, row_jobs = _jobs(len(Q), 8, 8 * d, n_threads)
+    scratch = np.empty((n_threads, _kernels.eight_scratch(per_job, d)))
+
+    def fill(part: slice, some: slice) -> None:
+        _kernels.matrix_eight(
+            as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
+            _kernels.SUMS[metric.sum], norms.queries[part], norms.zero_queries[part], norms.of_chunk(0, some),
+            S[part, some], per_job, row_jobs, scratch, n_threads,
+        )  # fmt: skip
+
+    return per_job * (1 if row_jobs > 1 else n_threads), fill
+
+
+def _by_pairs(
+    rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
+) -> tuple[int, Fill]:
+    """One pair at a time."""
+    arithmetic = _arithmetic(Q.dtype, rows.dtype)
+    tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
+
+    def fill(part: slice, some: slice) -> None:
+        _kernels.distance_matrix(
+            as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
+            _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
+            norms.of_chunk(0, some), S[part, some], tile.queries, tile.rows, tile.scratch, n_threads,
+        )  # fmt: skip
+
+    return tile.queries * n_threads, fill

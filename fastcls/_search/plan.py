@@ -1,0 +1,287 @@
+"""Plans a search: through a filter, a tree, by brute force, or first one and then the other; runs it, and reports.
+
+Everything here is about speed and memory; none of it can change an answer (see ARCHITECTURE.md, 'One search').
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Generator
+
+import numpy as np
+
+from fastcls import simd
+from fastcls._runtime import memory, threads
+from fastcls._validation.neighbors import check_found
+from fastcls.metrics import METRICS
+
+from . import brute, tree
+from .filter import filter as filtering
+from .report import SearchReport
+from .rows import Rows
+from .run import Run
+
+Progress = Callable[[int, int], None]
+Part = tuple[slice, np.ndarray, np.ndarray]  # of the queries; S and indices of their neighbours
+Parts = Generator[Part, None, SearchReport]
+
+_TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
+_QUERIES_WORTH_LEARNING = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
+_LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
+_PROBED_AT_ONCE = 7  # so few that brute force packs no rows for them and sums none up: 20 ms instead of 110 on CIFAR-10
+_NO_GROUPS = np.empty(0, dtype=np.int64)
+
+
+def prepare(
+    rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, n_queries: int | None = None
+) -> filtering.Filter | tree.Tree | None:
+    """The filter or tree of these rows for this metric, learned once, extended by new chunks; None for brute force.
+
+    Levels stay as they were learned, however unlike the new rows are: learned anew from twice the rows and more, searches
+    took from 0.7 to 4 times as long (MNIST and CIFAR-10 class by class, noise behind MNIST, embeddings), and the new codes
+    0.2 s. Only where there are none, because brute force would have cost less, the question is put again.
+
+    Work of a fit (`n_queries` None: many will come). A search whose rows were not fitted (`knn`) does it too, if it has
+    queries enough to be worth it.
+    """
+    forced = algorithm == "filter"
+    if algorithm == "brute":
+        return None
+    if tree.serves(rows, METRICS[metric_name]):
+        return tree.prepare(rows, METRICS[metric_name], k, n_threads, n_queries, forced=forced)
+    if METRICS[metric_name].bounds is None or not (forced or filtering.may_pay(rows, METRICS[metric_name], k)):
+        return None
+    kept = rows.filters.get(metric_name)
+    outgrown = n_queries is None and rows.has_outgrown(metric_name)
+    worth_it = n_queries is None or n_queries >= _QUERIES_WORTH_LEARNING
+    if kept is None and (forced or outgrown or (metric_name not in rows.filters and worth_it)):
+        sample = _sample(rows)
+        probe = _probe(rows, sample, metric_name, k, n_threads)
+        rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
+        try:
+            with np.errstate(under="ignore"):  # a user may have had it raise
+                kept = filtering.Filter.learn(
+                    sample, METRICS[metric_name], probe, k, n_threads, forced=forced, room=_room(rows, forced)
+                )
+            rows.left_out.pop(metric_name, None)
+        except filtering.NoRoomError as error:
+            rows.left_out[metric_name] = f"brute force, as a filter's {error}"
+    if kept is not None and n_queries is not None and worth_it and not kept.suits(k):
+        sample = _sample(rows)
+        kept = kept.chosen_for(k, n_queries * rows.n_rows, sample, lambda: _probe(rows, sample, metric_name, k, n_threads),
+                               n_threads, _room(rows, forced))  # fmt: skip
+    if kept is not None and len(kept.chunks) < len(rows.chunks):
+        new = rows.chunks[len(kept.chunks) :]
+        needed = filtering.bytes_beside(kept.levels)
+        if forced or memory.has_room(needed * sum(map(len, new))):
+            kept = kept.extended(new, n_threads)
+        else:
+            rows.left_out[metric_name] = f"brute force, as the codes of {sum(map(len, new)):,} more rows find no memory"
+            kept = None
+        rows.filters[metric_name] = kept
+    return kept
+
+
+def _room(rows: Rows, forced: bool) -> float:
+    """Bytes a row that codes may take; who asks for a filter by name gets one, whatever it takes."""
+    return math.inf if forced else memory.room() / rows.n_rows
+
+
+def _sample(rows: Rows) -> np.ndarray:
+    """Rows to learn from: the only chunk; of several, evenly spaced rows, enough for every sample taken of them."""
+    if len(rows.chunks) == 1:
+        return rows.chunks[0]
+    step = max(1, rows.n_rows // max(_LEAST_SAMPLE, 8 * min(rows.n_features, _LEAST_SAMPLE // 2)))
+    return np.concatenate([chunk[-start % step :: step] for _, start, chunk in rows.with_starts()])
+
+
+def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: int) -> filtering.Probe:
+    """Some rows of the sample, and the S of the k-th neighbour of each beside itself."""
+    Q = np.ascontiguousarray(sample[:: max(1, len(sample) // filtering.PROBE_QUERIES)][: filtering.PROBE_QUERIES])
+    k = min(k + 1, rows.n_rows)
+    S = np.empty(len(Q))
+    for first in range(0, len(Q), _PROBED_AT_ONCE):
+        some = slice(first, first + _PROBED_AT_ONCE)
+        found, _, _ = search(rows, Rows([Q[some]]), k, metric_name, n_threads=n_threads, algorithm="brute")
+        S[some] = found[:, -1]
+    return filtering.Probe(Q, S)
+
+
+def search(
+    rows: Rows,
+    queries: Rows | None,
+    k: int,
+    metric_name: str,
+    *,
+    n_threads: int,
+    algorithm: str = "auto",
+    query_groups: np.ndarray | None = None,
+    row_groups: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, np.ndarray, SearchReport]:
+    """The k nearest training rows of every query, by the order (S, training index). Input is trusted.
+
+    Parameters
+    ----------
+    rows, queries, k, metric_name, n_threads, algorithm, query_groups, row_groups, progress
+        As of `search_parts`.
+
+    Returns
+    -------
+    S : ndarray of shape (n_queries, k), float64
+    indices : ndarray of shape (n_queries, k), int64
+    report : SearchReport
+    """
+    n_queries = (rows if queries is None else queries).n_rows
+    S, indices = np.empty((n_queries, k)), np.empty((n_queries, k), dtype=np.int64)
+    parts = search_parts(
+        rows, queries, k, metric_name, n_threads=n_threads, algorithm=algorithm, query_groups=query_groups,
+        row_groups=row_groups, progress=progress, out=(S, indices),
+    )  # fmt: skip
+    return S, indices, finished(parts)
+
+
+def finished(parts: Parts) -> SearchReport:
+    """The report of a search, once all its parts have come."""
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            report: SearchReport = end.value
+            return report
+
+
+def search_parts(
+    rows: Rows,
+    queries: Rows | None,
+    k: int,
+    metric_name: str,
+    *,
+    n_threads: int,
+    algorithm: str = "auto",
+    query_groups: np.ndarray | None = None,
+    row_groups: np.ndarray | None = None,
+    progress: Progress | None = None,
+    out: tuple[np.ndarray, np.ndarray] | None = None,
+) -> Parts:
+    """The same search, one block of queries after the other: ``for part, S, indices in search_parts(...)``.
+
+    Parameters
+    ----------
+    rows : Rows
+    queries : Rows, or None for the training rows themselves
+    k : int
+        At most the number of rows that every query may see.
+    algorithm : {"auto", "brute", "filter"}
+        Never changes the answer.
+    query_groups, row_groups : ndarray of shape (n_queries,), (n_rows,), int64, optional
+        A query never sees a row of its own group.
+    progress : callable, optional
+        ``progress(pairs_done, pairs_total)`` after every chunk of work.
+    out : tuple of ndarray, optional
+        S and indices of all queries; then each chunk of queries is one part.
+
+    Yields
+    ------
+    part : slice
+        Of the queries.
+    S : ndarray of shape (n_queries_of_part, k), float64
+    indices : ndarray of that shape, int64
+        Without `out`, both arrays are used again for the next part.
+
+    Returns
+    -------
+    SearchReport
+        The generator's value: ``report = yield from search_parts(...)``.
+    """
+    started = time.perf_counter()
+    of_queries = rows if queries is None else queries
+    n_queries = of_queries.n_rows
+    n_threads = threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
+    filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
+
+    def brute_force() -> Run:
+        return brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+
+    runs = [filtered or brute_force()]
+    step = n_queries if out is not None else _step(runs[0], k, n_threads)
+    size = min(step, n_queries)
+    S, indices = out or (np.empty((size, k)), np.empty((size, k), dtype=np.int64))
+    total, done = n_queries * rows.n_rows, 0
+
+    def advance(pairs: int) -> None:
+        nonlocal done
+        done += pairs
+        if progress is not None:
+            progress(done, total)
+
+    for _, start, chunk in of_queries.with_starts():
+        for first in range(0, len(chunk), step):
+            Q = chunk[first : first + step]
+            part = slice(start + first, start + first + len(Q))
+            room = slice(0, len(Q)) if out is None else part
+            of_part = _NO_GROUPS if query_groups is None else query_groups[part]
+            of_rows = _NO_GROUPS if row_groups is None else row_groups
+            n_done = runs[-1].run(Q, (of_part, of_rows), advance, S[room], indices[room])
+            if n_done < len(Q):
+                runs.append(brute_force())
+                runs[-1].run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
+            check_found(S[room], k)
+            yield part, S[room], indices[room]
+    why = _why_brute(rows, metric_name) if algorithm != "brute" and filtered is None else ()
+    notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *threads.notes()))
+    whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
+    parts = [run.report() for run in runs]
+    return SearchReport(
+        path=" then ".join(part.path for part in parts),
+        kernel=parts[-1].kernel,
+        metric=metric_name,
+        arithmetic="integer" if whole_numbers else "float64",
+        isa=simd.active(),
+        threads=n_threads,
+        n_queries=n_queries,
+        n_rows=rows.n_rows,
+        n_features=rows.n_features,
+        k=k,
+        pairs=total,
+        levels=parts[0].levels,
+        computed=sum(part.computed for part in parts),
+        refined=sum(part.refined for part in parts),
+        tile=parts[-1].tile,
+        pieces=sum(part.pieces for part in parts),
+        seconds=time.perf_counter() - started,
+        scratch_bytes=max(part.scratch_bytes for part in parts),
+        filter_bytes=parts[0].filter_bytes,
+        copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
+        notes=tuple(notes),
+    )
+
+
+def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:
+    """Why nothing was filtered, where the size of the data is not the reason."""
+    if METRICS[metric_name].bounds is None:
+        return (f"brute force, as no bounds are proven for metric {metric_name!r}",)
+    return (rows.left_out[metric_name],) if metric_name in rows.left_out else ()
+
+
+def _step(run: Run, k: int, n_threads: int) -> int:
+    """Queries whose neighbours take little memory, but which keep every thread busy."""
+    wanted = max(1, min(_TAKEN_QUERIES, _TAKEN_BYTES // (16 * k)))
+    whole = run.per_job * (1 if run.by_rows else n_threads)
+    return wanted // whole * whole if wanted > whole else wanted
+
+
+def _filtered(
+    rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str
+) -> Run | None:
+    """A filtered search, or None for brute force."""
+    if queries.dtype != rows.dtype and not tree.serves(rows, METRICS[metric_name]):
+        return None
+    forced = algorithm == "filter"
+    found = prepare(rows, metric_name, k, n_threads, algorithm, queries.n_rows)
+    if isinstance(found, tree.Tree):
+        return tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
+    if found is None or not (forced or filtering.may_pay(rows, METRICS[metric_name], k)):
+        return None
+    return filtering.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)

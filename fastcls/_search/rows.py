@@ -1,0 +1,158 @@
+"""Rows as a search sees them: a list of chunks, referenced and never copied, and what is computed of them once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._validation.rows import CheckedRows
+from fastcls.metrics import Metric
+
+from . import bounds as _bounds
+
+_NO_NORMS = np.empty(0, dtype=np.float64)
+_NO_FLAGS = np.empty(0, dtype=np.uint8)
+_WHOLE_BYTES = 1 << 22  # a chunk of so many is never copied. Each costs one query 16 us, of 60 us (5,300 rows of MNIST)
+
+
+def as_bytes(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows).view(np.uint8)
+
+
+@dataclass
+class Rows:
+    """Rows as a list of chunks, referenced and never copied here.
+
+    Attributes
+    ----------
+    chunks : list of ndarray of shape (n_rows_of_chunk, n_features)
+        C-contiguous, all of one dtype; memory maps stay on disk.
+    copied_bytes : int
+        Bytes that validation had to copy to make them so.
+    notes : tuple of str
+    filters : dict
+        Of every metric searched: what `_search.prepare` has made of these rows. Not pickled.
+    learned_rows : dict
+        Of every filter: how many rows there were when it was decided on.
+    left_out : dict
+        Of every metric for which memory has no room for codes or a tree: a note that says so. Not pickled.
+    """
+
+    chunks: list[np.ndarray]
+    copied_bytes: int = 0
+    notes: tuple[str, ...] = ()
+    filters: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    learned_rows: dict[str, int] = field(default_factory=dict, repr=False, compare=False)
+    left_out: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _norms: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
+    _statistics: dict[bool, list[_bounds.Statistics]] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, checked: CheckedRows) -> Rows:
+        """One chunk, as validation left it."""
+        return cls([checked.rows], checked.copied_bytes, checked.notes)
+
+    def grown(self, more: Rows) -> Rows:
+        """These rows and more behind them, with all that is known of chunks that stay; a search under way has the old ones.
+
+        Chunks of 4 MB are only ever referenced. Smaller ones are joined, as a binary counter carries: the last with those
+        before it, while the one before is less than twice as large. So of n bytes that came in equal parts of b there are
+        at most n / 4 MB + log2(4 MB / b) + 1 chunks, and each row was copied (and encoded anew) at most log2(4 MB / b) + 1
+        times.
+        """
+        chunks = [*self.chunks, *more.chunks]
+        first, size = len(chunks) - 1, chunks[-1].nbytes
+        while first > 0 and size < _WHOLE_BYTES and chunks[first - 1].nbytes < min(_WHOLE_BYTES, 2 * size):
+            first -= 1
+            size += chunks[first].nbytes
+        copied_bytes = self.copied_bytes + more.copied_bytes
+        if first < len(chunks) - 1:
+            chunks[first:] = [np.asarray(np.concatenate(chunks[first:]))]
+            copied_bytes += size
+        notes = tuple(dict.fromkeys((*self.notes, *more.notes)))
+        # copies: searches in other threads add to these
+        filters = {name: made and replace(made, chunks=made.chunks[:first]) for name, made in dict(self.filters).items()}
+        norms = {name: of_chunks[:first] for name, of_chunks in dict(self._norms).items()}
+        statistics = {name: of_chunks[:first] for name, of_chunks in dict(self._statistics).items()}
+        known = (filters, dict(self.learned_rows), dict(self.left_out), norms, statistics)
+        return Rows(chunks, copied_bytes, notes, *known)
+
+    def has_outgrown(self, name: str) -> bool:
+        """Whether there are twice as many rows as when this filter was decided on."""
+        return self.n_rows >= 2 * self.learned_rows.get(name, self.n_rows)
+
+    def with_starts(self) -> Iterator[tuple[int, int, np.ndarray]]:
+        """(number, index of its first row, rows) of every chunk."""
+        start = 0
+        for number, chunk in enumerate(self.chunks):
+            yield number, start, chunk
+            start += len(chunk)
+
+    @property
+    def n_rows(self) -> int:
+        return sum(len(chunk) for chunk in self.chunks)
+
+    @property
+    def n_features(self) -> int:
+        return self.chunks[0].shape[1]
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.chunks[0].dtype
+
+    def norms(self, arithmetic: str, n_threads: int) -> list[np.ndarray]:
+        """Squared norms of every chunk's rows; computed once per arithmetic, 8 bytes a row."""
+        known = self._norms.get(arithmetic, [])
+        if len(known) < len(self.chunks):
+            new = [squared_norms(chunk, arithmetic, n_threads) for chunk in self.chunks[len(known) :]]
+            self._norms[arithmetic] = known = [*known, *new]
+        return known
+
+    def statistics(self, bounds: str, n_threads: int) -> list[_bounds.Statistics]:
+        """What the bounds need of every chunk; computed once, 16 to 24 bytes a row."""
+        about_zero = bounds == "cosine"
+        known = self._statistics.get(about_zero, [])
+        if len(known) < len(self.chunks):
+            center = known[0].center if known else _bounds.choose_center(self.chunks[0], bounds)
+            new = [_bounds.statistics(chunk, center, n_threads) for chunk in self.chunks[len(known) :]]
+            self._statistics[about_zero] = known = [*known, *new]
+        return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        empty: dict[str, Any] = {name: {} for name in ("filters", "learned_rows", "left_out", "_norms", "_statistics")}
+        return {**self.__dict__, **empty, "chunks": [np.asarray(chunk) for chunk in self.chunks]}  # no memmap: see SaveMixin
+
+
+def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:
+    out = np.empty(len(rows))
+    storage, wanted = _kernels.TYPES[rows.dtype.name], _kernels.TYPES[arithmetic]
+    scratch = np.empty((n_threads, 0 if rows.dtype.name == arithmetic else rows.shape[1]))
+    _kernels.squared_norms(as_bytes(rows), storage, wanted, out, scratch, n_threads)
+    return out
+
+
+def is_zero(rows: np.ndarray) -> np.ndarray:
+    return np.logical_not(rows.any(axis=1)).astype(np.uint8)
+
+
+@dataclass
+class Norms:
+    """What turns dot products into cosines; empty for every other metric."""
+
+    queries: np.ndarray = field(default_factory=lambda: _NO_NORMS)
+    zero_queries: np.ndarray = field(default_factory=lambda: _NO_FLAGS)
+    chunks: list[np.ndarray] | None = None
+
+    def of_chunk(self, number: int, rows: slice) -> np.ndarray:
+        return _NO_NORMS if self.chunks is None else self.chunks[number][rows]
+
+
+def norms_for(metric: Metric, Q: np.ndarray, rows: Rows, arithmetic: str, n_threads: int) -> Norms:
+    if not metric.needs_norms:
+        return Norms()
+    chunks = rows.norms(arithmetic, n_threads)
+    return Norms(squared_norms(Q, arithmetic, n_threads), is_zero(Q), chunks)

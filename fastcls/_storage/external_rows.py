@@ -1,0 +1,119 @@
+"""Rows that lie in files: where a memory map's rows are in theirs, and what a model says of training rows beside it.
+
+A model's file may come from a stranger. It can name regular files in its own folder and nothing else: no path, no link.
+Their sizes are compared when they are opened, their bytes (`_files.digest`) before the first search.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason, shown
+
+
+class RowsFileError(InputError):
+    """The file of rows that a model names is not there as it was."""
+
+
+def map_under(X: Any) -> np.memmap | None:
+    """The memory map of a named file that an array's numbers lie in, if they lie in one."""
+    while isinstance(X, np.ndarray):
+        if isinstance(X, np.memmap) and X._mmap is not None and X.filename is not None:  # type: ignore[attr-defined]
+            return X
+        X = X.base
+    return None
+
+
+def offset_in_file(X: np.ndarray, mapped: np.memmap) -> int:
+    """Where in the file the first row of an array lies that `map_under` found in this map.
+
+    A view has the offset of the map it was taken from: where its own first row lies, its address tells.
+    """
+    whole = mapped._mmap  # type: ignore[attr-defined]
+    begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
+    return int(begin + X.ctypes.data - np.frombuffer(whole, dtype=np.uint8).ctypes.data)
+
+
+def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]]:
+    """Name, size, offset and shape of the file of every chunk.
+
+    Raises
+    ------
+    InputError
+        For rows that are not the memory map of a file in this folder.
+    """
+    found = []
+    for chunk in chunks:
+        mapped = map_under(chunk)
+        if mapped is None:
+            raise InputError(
+                f"rows='beside' is for rows that are memory maps of files in the model's folder, and {len(chunk):,} rows of "
+                "this model are held in memory: fit it on numpy.load(file, mmap_mode='r'), or save it with rows='inside'"
+            )
+        path = Path(os.path.realpath(str(mapped.filename)))
+        if path.parent != folder:
+            raise InputError(
+                f"rows='beside' is for files in the folder of the model, and {shown(path)} is not in {shown(folder)}: save "
+                "the model there, or with rows='inside'"
+            )
+        offset = offset_in_file(chunk, mapped)
+        found.append({"name": path.name, "bytes": path.stat().st_size, "offset": offset, "shape": list(chunk.shape)})
+    return found
+
+
+def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
+    """The chunks as read-only memory maps.
+
+    Raises
+    ------
+    RowsFileError
+        For a file that is missing, no regular one, or of another size than when the model was saved.
+    ValueError
+        For a description that is none, or that names a file elsewhere.
+    """
+    if not isinstance(files, list) or not files:
+        raise ValueError("it names no file of rows")
+    return [_opened(entry, dtype, folder) for entry in files]
+
+
+def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
+    name, size, offset, shape = entry["name"], entry["bytes"], entry["offset"], tuple(entry["shape"])
+    if not all(type(number) is int and number >= 0 for number in (size, offset, *shape)) or len(shape) != 2 or 0 in shape:
+        raise ValueError("it says no sizes of its rows' file")
+    if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\0" in name:
+        raise ValueError(f"it names {shown(name)} as the file of its rows; wanted the plain name of a file beside it")
+    if offset + shape[0] * shape[1] * dtype.itemsize > size:
+        raise ValueError(f"its rows do not fit into {shown(name)}")
+    path = folder / name
+    try:
+        regular = stat.S_ISREG(path.lstat().st_mode)
+        if not regular:
+            raise RowsFileError(
+                f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file"
+            )
+        # a link that came since is not followed, a pipe not waited for
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
+            there = os.fstat(file.fileno()).st_size
+            if there != size:
+                raise RowsFileError(
+                    f"the file of a model's rows, {shown(path)}, has {there:,} bytes; it had {size:,} when the model was "
+                    "saved: put that file there, or save the model again"
+                )
+            rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
+    except OSError as error:
+        raise RowsFileError(
+            f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
+            "the model, which was saved with rows='beside'"
+        ) from None
+    if not rows.flags.aligned:
+        raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")
+    return rows

@@ -1,0 +1,152 @@
+"""The header of a model file: what a model is, in the types of JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from fastcls._validation.base import check_characters
+from fastcls._validation.errors import InputError
+from fastcls._version import __version__
+
+FORMAT, VERSION = "fastcls", "2"
+
+#: Parameters that no file holds and none is taken from: the training machine's threads, where fit writes.
+OF_THE_MACHINE = ("checkpoint", "resume", "n_jobs")
+
+_LABEL_ITEM_BYTES = 1 << 16
+#: Bytes of all classes in memory, and how many of them a byte of their text may mean: strings of "<U100" take 400 each.
+_LABEL_BYTES, _LABEL_BYTES_OF_TEXT = 1 << 26, 64
+#: kind of a dtype -> Python types its labels have in the header
+_LABEL_TYPES: dict[str, Any] = {
+    "b": bool, "i": int, "u": int, "f": (int, float), "U": str, "O": (str, bool, int, float),
+}  # fmt: skip
+
+
+#: Dicts whose keys are no strings, as JSON: their pairs under this key.
+_PAIRS = "dict of pairs"
+
+
+def plain(value: Any, where: str) -> Any:
+    """`value` in the types of JSON, or an error that says where the one stands that has none."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [plain(item, f"{where}[{place}]") for place, item in enumerate(value)]
+    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
+        return {str(key): plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    if callable(value):
+        what = "a callable"
+    elif isinstance(value, Mapping):
+        what = "a dict whose keys are no strings"
+    else:
+        what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+    raise InputError(
+        f"{where} is {what}, which a model file cannot hold (it is never a pickle); wanted finite numbers, strings, "
+        "True, False, None, or lists and dicts of these: give such a value before saving"
+    )
+
+
+def plain_param(value: Any, where: str) -> Any:
+    """The same of a parameter, which may be a dict with any plain keys: class weights by label."""
+    if isinstance(value, Mapping) and not (all(isinstance(key, str) for key in value) and _PAIRS not in value):
+        if any(isinstance(key, (tuple, Mapping)) for key in value):
+            raise InputError(f"{where} has keys that a model file cannot hold; wanted numbers, strings, True or False")
+        pairs = [[plain(key, f"a key of {where}"), plain(item, f"{where}[{key!r}]")] for key, item in value.items()]
+        return {_PAIRS: pairs}
+    return plain(value, where)
+
+
+def param_from(stored: Any) -> Any:
+    """What `plain_param` made plain."""
+    if isinstance(stored, dict) and set(stored) == {_PAIRS}:
+        return dict(stored[_PAIRS])
+    return stored
+
+
+def encoded_classes(classes: Any) -> dict[str, Any] | None:
+    if classes is None:
+        return None
+    check_characters(classes, "classes_")
+    kind, values = classes.dtype.kind, classes.tolist()
+    if kind not in _LABEL_TYPES or not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
+        raise InputError(
+            f"classes_ has dtype {classes.dtype} with labels a model file cannot hold; wanted numbers or strings: fit "
+            "with y.astype(str)"
+        )
+    stored = {"dtype": classes.dtype.newbyteorder("<").str, "values": plain(values, "classes_")}
+    if _is_too_wide(classes.dtype, stored):
+        raise InputError(
+            f"classes_ has dtype {classes.dtype}, far wider than its {len(classes)} labels need, and load refuses such a "
+            "file; fit with labels of a narrower type, such as np.array(y.tolist())"
+        )
+    return stored
+
+
+def _is_too_wide(dtype: np.dtype[Any], stored: dict[str, Any]) -> bool:
+    """Whether classes would take more memory than a file of this size can mean."""
+    size = dtype.itemsize * len(stored["values"])
+    return dtype.itemsize > _LABEL_ITEM_BYTES or (
+        size > _LABEL_BYTES and size > _LABEL_BYTES_OF_TEXT * len(json.dumps(stored["values"]))
+    )
+
+
+def decoded_classes(stored: Any) -> np.ndarray | None:
+    if stored is None:
+        return None
+    dtype, values = np.dtype(stored["dtype"]), stored["values"]
+    kind = dtype.kind
+    if kind not in _LABEL_TYPES or not isinstance(values, list) or not values:
+        raise ValueError("classes of no known type")
+    if _is_too_wide(dtype, stored):
+        raise ValueError(f"{len(values)} classes of {dtype} take more memory than a file of this size can mean")
+    if not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
+        raise ValueError("classes of another type than the file says")
+    restored = np.array(values, dtype=dtype.newbyteorder("="))
+    if restored.tolist() != values:  # cut short, or out of the type's range
+        raise ValueError("classes do not fit their type")
+    if not (restored[:-1] < restored[1:]).all():  # as fit leaves them; predictions are looked up by bisection
+        raise ValueError("classes that are not in ascending order, each once")
+    return restored
+
+
+def header_of(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
+    try:
+        return _described(model, metadata, values)
+    except RecursionError:
+        raise InputError("metadata is nested too deeply for a model file; give lists and dicts of a few levels") from None
+
+
+def _described(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
+    given = {name: value for name, value in model.get_params(deep=False).items() if name not in OF_THE_MACHINE}
+    given |= {name: value for name, value in model._fitted_params.items() if name in given}
+    params = {
+        name: plain_param(os.fspath(value) if isinstance(value, os.PathLike) else value, f"the parameter {name}")
+        for name, value in given.items()
+    }
+    names = getattr(model, "feature_names_in_", None)
+    if metadata is not None and not isinstance(metadata, Mapping):
+        raise InputError(f"metadata is a {type(metadata).__name__}; wanted a dict of JSON-able values")
+    parts = {
+        "params": params,
+        "classes": encoded_classes(getattr(model, "classes_", None)),
+        "features": {"n": int(model.n_features_in_), "names": None if names is None else [str(name) for name in names]},
+        "values": plain(values, "the fitted state"),
+        "metadata": plain(metadata or {}, "metadata"),
+    }
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "class": type(model).__name__,
+        "fastcls_version": __version__,
+        **{name: json.dumps(part, allow_nan=False) for name, part in parts.items()},
+    }

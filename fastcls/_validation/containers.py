@@ -1,0 +1,368 @@
+"""Rows and labels out of whatever they came in: arrays, lists, data frames, tensors.
+
+The same values give the same array, the same refusal and the same note of a conversion, whatever the container.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+from sklearn.utils.validation import column_or_1d
+
+from .errors import InputError, InputTypeError
+from .messages import counted, reason, shown, shown_list
+
+STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
+_MOST_EXACT = 2**53  # float64 holds every whole number up to here
+
+
+def read_rows(X: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Rows of one of the stored types, of two dimensions, in native byte order, and notes of what was converted.
+
+    uint8, int8, float16, float32 and float64 stay as they are; other integers and booleans become float64, as do Python
+    objects that are numbers.
+
+    Raises
+    ------
+    InputError
+        For what is no table of numbers, and for whole numbers beyond 2^53, which float64 may not hold.
+    """
+    _refuse_what_no_kernel_reads(X, name)
+    columns = _columns_of(X)
+    if columns is not None:
+        return _of_columns(X, columns, name)
+    given = _array_of(X, name)
+    _refuse_what_is_no_table(given, name)
+    if isinstance(X, (list, tuple)) and given.dtype == np.float64 and given.size:
+        _refuse_lost_digits(X, given, name)
+    rows = _as_stored(given, name)
+    return rows, _note(name, {given.dtype.newbyteorder("=").name}, rows.dtype)
+
+
+def read_array(X: Any, name: str) -> np.ndarray:
+    """An array of numbers of any shape, such as images in memory; nothing but Python objects is converted.
+
+    Raises
+    ------
+    InputError
+    """
+    _refuse_what_no_kernel_reads(X, name)
+    columns = _columns_of(X)
+    if columns is not None:
+        return _of_columns(X, columns, name)[0]
+    array = _array_of(X, name)
+    if array.dtype.kind == "O" and array.ndim > 1:
+        return _of_objects(array.reshape(len(array), -1), name).reshape(array.shape)
+    if array.dtype.kind in "OUST":
+        _refuse_what_is_no_table(array, name)
+    return array.astype(np.float32) if _is_extension_float(array.dtype) else array
+
+
+def _note(name: str, came: set[str], dtype: np.dtype) -> tuple[str, ...]:
+    """One sentence on types that were converted; of a list's Python numbers the type is NumPy's choice."""
+    if came <= {dtype.name}:
+        return ()
+    kept = " (uint8 and int8 are kept as they are)" if dtype == np.float64 else ""
+    return (f"{name}: {' and '.join(sorted(came))} converted to {dtype.name}{kept}",)
+
+
+def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
+    wanted = "wanted rows of numbers, (n_rows, n_features)"
+    if scipy.sparse.issparse(X):
+        raise InputError(
+            f"{name} is a sparse matrix; fastcls reads dense rows: pass {name}.toarray(), or use scikit-learn's "
+            "estimators, which take sparse data"
+        )
+    if isinstance(X, (str, bytes, os.PathLike)):
+        path = X if isinstance(X, bytes) else os.fspath(X)
+        raise InputError(f"{name} is the text {shown(path)}; {wanted}: if it is a path, load it first, with "
+                         "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)")
+    if isinstance(X, Mapping):
+        example = f", such as {name}[{shown(next(iter(X)))}]" if len(X) else ""
+        raise InputError(f"{name} is a {type(X).__name__} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of "
+                         f"its arrays{example}")
+    if X is None:
+        raise InputError(f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)")
+    if hasattr(X, "class_names") and hasattr(X, "X"):
+        raise InputError(f"{name} is a {type(X).__name__}; {wanted}: pass its X, and its y as the labels")
+    if isinstance(X, (Iterator, set, frozenset)):
+        raise InputError(f"{name} is a {type(X).__name__}, whose items have no place; {wanted}: make it a list or an array")
+    if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
+        raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
+
+
+def _array_of(X: Any, name: str) -> np.ndarray:
+    """What NumPy makes of it; nothing is converted yet."""
+    try:
+        if not hasattr(X, "__array__") and hasattr(X, "__dlpack__"):
+            if X.__dlpack_device__()[0] != 1:
+                raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first")
+            return np.from_dlpack(X)
+        found = X if type(X) is np.memmap else np.asarray(X)  # a map's file may be asked for
+    except InputError:
+        raise
+    except ValueError as error:
+        if isinstance(X, (list, tuple)):
+            raise InputError(
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length"
+            ) from None
+        raise InputError(f"{name} is a {type(X).__name__} that NumPy cannot read ({reason(error)})") from None
+    except Exception as error:  # whatever a foreign __array__ raises: bfloat16, gradients, closed files
+        how = f"{name}.detach().float().numpy()" if hasattr(X, "detach") else f"np.asarray({name}, dtype=np.float32)"
+        raise InputError(f"{name} is a {type(X).__name__} that NumPy cannot read ({reason(error)}): convert it first, for "
+                         f"example with {how}") from None
+    if found.dtype == object and found.ndim < 2 and isinstance(X, (list, tuple)) and hasattr(X[0], "__dlpack__"):
+        try:
+            return np.stack([_array_of(row, name) for row in X])
+        except ValueError:
+            raise InputError(
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length"
+            ) from None
+    return found
+
+
+def _refuse_what_is_no_table(array: np.ndarray, name: str) -> None:
+    shape, dtype = array.shape, array.dtype
+    if dtype.kind in "UST":
+        raise InputError(f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) makes them of written "
+                         "numbers, fastcls.datasets.load of paths to pictures or arrays")
+    if array.ndim == 0 and dtype.kind == "O":
+        raise InputError(f"{name} is a {type(array.item()).__name__}; wanted rows of numbers, (n_rows, n_features)")
+    if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
+        raise InputError(f"{name} is an array of {counted(len(array), 'separate array')}; wanted one of two dimensions: "
+                         f"np.stack({name}) makes it, where all have one length")
+    if dtype.names is not None:
+        raise InputError(f"{name} is a structured array with the fields {shown_list(dtype.names)}; wanted plain numbers: "
+                         "numpy.lib.recfunctions.structured_to_unstructured makes them")
+    if len(shape) != 2:
+        how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
+        raise InputError(
+            f"{name} has {counted(len(shape), 'dimension')}, shape {shape}; wanted a 2D array (n_rows, "
+            f"n_features): Reshape your data with {how}"
+        )
+
+
+def _refuse_type(dtype: Any, name: str) -> None:
+    if dtype.kind == "c":
+        raise InputError(f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features")
+    if dtype.kind in "mM":
+        raise InputError(f"{name} is {dtype}; wanted numbers: say what of the dates is a feature, and make numbers of it")
+    raise InputError(f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))")
+
+
+def _is_extension_float(dtype: np.dtype) -> bool:
+    """bfloat16 and the other small number types that packages add to NumPy (ml_dtypes); float32 holds each exactly."""
+    return dtype.kind in "Vfiu" and dtype.names is None and dtype.type.__module__.split(".")[0] == "ml_dtypes"
+
+
+def _as_stored(array: np.ndarray, name: str) -> np.ndarray:
+    """One of the stored types, with the same values."""
+    dtype = array.dtype
+    if dtype.name in STORED_TYPES:
+        return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
+    if _is_extension_float(dtype) and "complex" not in dtype.name:
+        return array.astype(np.float32)
+    if dtype.kind in "iu":
+        if array.size and max(int(array.max()), -int(array.min())) > _MOST_EXACT:
+            _refuse_large(dtype.newbyteorder("=").name, name)
+    elif dtype.kind == "O":
+        return _of_objects(array, name)
+    elif dtype.kind != "b":
+        _refuse_type(dtype, name)
+    return array.astype(np.float64)
+
+
+def _refuse_large(what: str, name: str) -> None:
+    raise InputError(f"{name} has {what} values above 2^53, which float64 cannot hold exactly; scale them down first")
+
+
+def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
+    """Python objects as float64, if all of them are numbers."""
+    kinds = set(map(type, array.ravel().tolist()))
+    if any(issubclass(kind, (str, bytes)) for kind in kinds):
+        raise InputError(f"{name} holds text among its objects ({shown(_first_text(array))} first); wanted numbers: convert "
+                         "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)")
+    if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
+        _refuse_type(np.dtype(complex), name)
+    if any(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
+        whole = [value for value in array.ravel().tolist() if isinstance(value, (int, np.integer))]
+        if max(max(whole), -min(whole)) > _MOST_EXACT:
+            _refuse_large("int", name)
+    if any(kind.__name__ in ("NAType", "NaTType") for kind in kinds):
+        array = np.where(np.vectorize(_is_missing, otypes=[bool])(array), np.nan, array)
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
+        raise InputTypeError(
+            f"{name} holds a {type(array[row, column]).__name__} at row {row}, column {column}: a value of this argument "
+            "must be a number, no string and no other object; make every value a number"
+        ) from None
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+    return True
+
+
+def _first_text(array: np.ndarray) -> Any:
+    return next((value for value in array.ravel().tolist() if isinstance(value, (str, bytes))), None)
+
+
+def _refuse_lost_digits(X: Any, array: np.ndarray, name: str) -> None:
+    """A list that mixes whole numbers and fractions is float64 to NumPy, which says nothing of whole numbers it rounds."""
+    if np.abs(array[np.isfinite(array)]).max(initial=0.0) >= _MOST_EXACT:
+        for value in np.array([list(row) for row in X], dtype=object).ravel().tolist():
+            if isinstance(value, (int, np.integer)) and abs(int(value)) > _MOST_EXACT:
+                _refuse_large("int", name)
+
+
+def _columns_of(X: Any) -> list[Any] | None:
+    """The columns of a data frame (pandas, polars, pyarrow), or None for anything else."""
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        return [X.iloc[:, place] for place in range(X.shape[1])]
+    for method in ("iter_columns", "itercolumns"):
+        if hasattr(X, method) and hasattr(X, "shape"):
+            return list(getattr(X, method)())
+    return None
+
+
+def _of_columns(X: Any, columns: list[Any], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Rows out of the columns of a data frame, whose types may differ."""
+    dtypes = {column.dtype for column in columns if isinstance(getattr(column, "dtype", None), np.dtype)}
+    if len(dtypes) == 1 and hasattr(X, "iloc") and all(column.dtype in dtypes for column in columns):
+        arrays = [np.asarray(X)]  # one block: no copy
+    else:
+        arrays = [_column(column, name) for column in columns]
+    came = {array.dtype.newbyteorder("=").name for array in arrays}
+    stored = [_as_stored(array if array.ndim == 2 else array[:, None], name) for array in arrays]
+    if len(stored) == 1:
+        return stored[0].reshape(len(X), -1), _note(name, came, stored[0].dtype)
+    if not stored:
+        return np.empty((len(X), 0)), ()
+    common = np.result_type(*stored)
+    dtype = common if common.name in STORED_TYPES else np.dtype(np.float64)
+    rows = np.empty((len(stored[0]), len(stored)), dtype)
+    for place, column in enumerate(stored):
+        rows[:, place] = column[:, 0]
+    return rows, _note(name, came, dtype)
+
+
+def _column(column: Any, name: str) -> np.ndarray:
+    """One column as an array; missing values of nullable types become NaN, which is refused by its place."""
+    dtype = getattr(column, "dtype", None)
+    if hasattr(dtype, "subtype") and hasattr(column, "sparse"):
+        raise InputError(f"{name} has sparse columns; fastcls reads dense rows: pass {name}.sparse.to_dense()")
+    if type(dtype).__name__ == "CategoricalDtype":
+        column = np.asarray(column)
+    plain = getattr(dtype, "numpy_dtype", None)  # of pandas' nullable types
+    if isinstance(plain, np.dtype) and plain.kind in "biuf":
+        missing = np.asarray(column.isna(), dtype=bool)
+        if not missing.any():
+            return np.asarray(column.to_numpy(dtype=plain))
+        _as_stored(np.asarray(column[~missing].to_numpy(dtype=plain))[:, None], name)  # the rest may be refused too
+        return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+    try:
+        return np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
+    except Exception as error:
+        raise InputError(f"{name} has a column that NumPy cannot read ({reason(error)}); convert it to numbers") from None
+
+
+def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
+    """One label a row, in one dimension: numbers or text; objects become the numbers or the text that they are.
+
+    `decode` reads bytes as UTF-8, as data formats mean them.
+
+    Raises
+    ------
+    InputError
+    """
+    if isinstance(y, (str, bytes, os.PathLike)):
+        raise InputError(f"{name} is the text {shown(y)}; wanted one label a row: load the labels first, with "
+                         "np.load(path) or fastcls.datasets.load(path).y")
+    if isinstance(y, (Mapping, Iterator, set, frozenset)):
+        raise InputError(f"{name} is a {type(y).__name__}; wanted one label a row: pass an array or a list")
+    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
+        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
+    y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn makes floats of nullable whole numbers
+    shape = y_array.shape
+    if len(shape) == 2 and shape[1] != 1:
+        how = f"{name}.ravel() makes it one label a row" if shape[0] == 1 else f"{name}.argmax(axis=1), if rows are one-hot"
+        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}: {how}")
+    if len(shape) not in (1, 2):
+        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}")
+    y_array = column_or_1d(y_array, warn=not decode)
+    if decode and (y_array.dtype.kind == "S" or {type(label) for label in y_array.tolist()} == {bytes}):
+        return np.array([label.decode("utf-8", "backslashreplace") for label in y_array.tolist()])
+    return _plain_labels(y_array, y, name)
+
+
+def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
+    """Labels without Python objects, so far as they have one type."""
+    y = np.asarray(y)
+    if y.dtype.kind == "S":
+        raise InputError(f"{name} holds bytes, such as {y.tolist()[:1]}, and labels are text or "
+                         f"numbers: decode them first (np.char.decode({name}, 'utf-8'))")
+    if _is_extension_float(y.dtype):
+        return y.astype(np.float32)
+    if y.dtype.kind in "mMc":
+        raise InputError(f"{name} has dtype {y.dtype}; wanted whole numbers or strings as class labels")
+    if not y.dtype.isnative:
+        y = y.astype(y.dtype.newbyteorder("="))
+    if y.dtype.kind == "U" and isinstance(given, (list, tuple)):
+        _refuse_mixed(list(given), name)  # NumPy makes text of the numbers beside text
+    if y.dtype.kind not in "OT":
+        return y
+    values = y.tolist()
+    missing = [place for place, value in enumerate(values) if _is_missing(value)]
+    if missing:
+        more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""
+        raise InputError(f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}; fill such values "
+                         "first, or leave their rows out")
+    if any(isinstance(value, bytes) for value in values):
+        raise InputError(f"{name} holds bytes among its labels; labels are text or numbers: decode them first")
+    _refuse_mixed(values, name)
+    kinds = set(map(type, values))
+    if all(issubclass(kind, str) for kind in kinds):
+        return np.array([str(value) for value in values]) if values else y
+    if all(issubclass(kind, (bool, int, float, np.number, np.bool_)) for kind in kinds):
+        numbers = np.array(values)
+        return numbers if numbers.dtype != object else y
+    return y
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
+
+
+def _refuse_mixed(values: Sequence[Any], name: str) -> None:
+    kinds = {type(value) for value in values}
+    if len({issubclass(kind, str) for kind in kinds}) > 1:
+        found = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(f"{name} mixes labels that have no common order ({found}); make them all of one type")
+
+
+def warn_look_alikes(names: Iterable[Any], what: str, stacklevel: int = 3) -> None:
+    """Say which names look the same and are not: one writes an accent as part of the letter, the other behind it."""
+    looks: dict[str, str] = {}
+    for text in names:
+        if not isinstance(text, str) or text.isascii():
+            continue
+        other = looks.setdefault(unicodedata.normalize("NFC", text), text)
+        if other != text:
+            warnings.warn(
+                f"{what} has two classes that look alike, {other!a} and {text!a}: the same text in the Unicode forms "
+                "NFC and NFD; if they are one class, bring all names to one form with unicodedata.normalize('NFC', name)",
+                UserWarning, stacklevel=stacklevel,
+            )  # fmt: skip

@@ -1,0 +1,80 @@
+"""Checks of labels: one a row, no missing ones, classes that are known."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+from sklearn.utils.multiclass import check_classification_targets
+
+from .base import check_characters, refuse_masked
+from .containers import read_labels, warn_look_alikes
+from .errors import InputError
+from .messages import counted
+
+logger = logging.getLogger("fastcls")
+
+
+def check_present(y: Any) -> None:
+    """Refuse labels that were not given, in words that scikit-learn's users know."""
+    if y is None:
+        raise InputError("y is None: this estimator requires y to be passed, but the target y is None; pass labels")
+
+
+def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
+    """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
+    check_present(y)
+    refuse_masked(y, name)
+    y = read_labels(y, name)
+    check_characters(y, name)
+    if len(y) != n_rows:
+        raise InputError(
+            f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
+            "pass one label a row"
+        )
+    if y.dtype.kind == "f":
+        bad = ~np.isfinite(y)
+        if bad.any():
+            raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes")
+    try:
+        check_classification_targets(y)
+        classes, codes = np.unique(y, return_inverse=True)
+    except TypeError:
+        kinds = ", ".join(sorted({type(value).__name__ for value in y}))
+        raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
+    except ValueError as error:  # scikit-learn's word on what is no class
+        raise InputError(f"{name} holds no classes: {error}") from None
+    warn_look_alikes(classes.tolist(), name, stacklevel=4)
+    return classes, codes.astype(np.int64).reshape(-1)
+
+
+def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """All classes of a partial_fit, sorted, and the place among them of every label of its y.
+
+    Parameters
+    ----------
+    classes : array-like or None
+        As the caller named them; in a first call None means the labels.
+    labels : ndarray
+        The different labels of this call.
+    known : ndarray or None
+        The classes of the calls before; None in the first.
+    """
+    if classes is not None:
+        named, _ = check_labels(classes, np.size(classes), "classes")
+        if known is not None and named.tolist() != known.tolist():
+            raise InputError(
+                f"classes={named[:10].tolist()} are not those of the first call, {known[:10].tolist()}; leave them out, or "
+                "fit anew"
+            )
+        known = named if known is None else known
+    known = labels if known is None else known
+    place = {label: number for number, label in enumerate(known.tolist())}
+    strange = [label for label in labels.tolist() if label not in place]
+    if strange:
+        raise InputError(
+            f"y holds the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}; name all classes in "
+            "the first call of partial_fit, or fit all rows anew"
+        )
+    return known, np.array([place[label] for label in labels.tolist()], dtype=np.int64)

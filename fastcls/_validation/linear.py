@@ -1,0 +1,285 @@
+"""The checks of user input that only the linear classifiers need; what all share is in `_validation.py`."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from .base import check_number, one_of, refuse_masked
+from .errors import InputError
+from .messages import counted
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """A bool; nothing else, so that a typing slip is not taken for yes."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name}={value!r}; wanted True or False")
+    return bool(value)
+
+
+def _floats(name: str, given: Any) -> np.ndarray:
+    """Real numbers as float64."""
+    refuse_masked(given, name)
+    found = np.asarray(given)
+    try:
+        if found.dtype.kind == "c":
+            raise TypeError("they are complex")
+        return found.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{name} holds values of type {found.dtype} ({why}); wanted real numbers") from None
+
+
+def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
+    scores = _floats("scores", scores)
+    if scores.ndim != 2 or scores.shape[1] < 1:
+        raise InputError(f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)")
+    return scores, check_codes(y, len(scores), scores.shape[1])[0]
+
+
+def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarray, int]:
+    """Class codes as int64 (n_samples,), and the number of classes: by default the largest code + 1."""
+    refuse_masked(y, "y")
+    y = np.asarray(y)
+    if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
+        raise InputError(
+            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the "
+            f"{counted(n_samples, 'row')}"
+        )
+    if len(y) and y.min() < 0:
+        raise InputError(f"y holds the code {y.min()}: codes of classes are 0, 1, 2, ...")
+    if n_classes is None:
+        n_classes = int(y.max()) + 1 if len(y) else 1
+    n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
+    if len(y) and y.max() >= n_classes:
+        raise InputError(f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to "
+                         f"{n_classes - 1}")
+    return np.ascontiguousarray(y, dtype=np.int64), n_classes
+
+
+LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
+
+
+def check_alpha(alpha: Any) -> float:
+    """A strength that leaves the loss something to say."""
+    if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
+        raise InputError(f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
+                         f"{LARGEST_ALPHA:g}, and usually below 1")
+    return float(alpha)
+
+
+def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
+    """Either alpha or C says how strong the penalty is."""
+    if isinstance(alpha, str):
+        if alpha != "auto":
+            raise InputError(f"alpha={alpha!r}; wanted 'auto' or a number of at least 0")
+    else:
+        check_alpha(alpha)
+    if C is None:
+        return
+    if not isinstance(alpha, str):
+        raise InputError(f"alpha={alpha!r} and C={C!r} both say how strong the penalty is; leave one of them out")
+    check_number("C", C, minimum=0, strict=True)
+    if penalty in (None, "max_norm"):
+        raise InputError(f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
+                         "l2, l1 or elasticnet")
+
+
+def check_strength_of_cost(C: float, alpha: float) -> None:
+    """A C that leaves the loss something to say."""
+    if not alpha <= LARGEST_ALPHA:
+        raise InputError(f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C")
+
+
+def check_l1_ratio(ratio: Any) -> float:
+    """A number from 0 to 1."""
+    if check_number("l1_ratio", ratio, minimum=0) > 1:
+        raise InputError(f"l1_ratio={ratio!r}; wanted a number from 0 (all L2) to 1 (all L1)")
+    return float(ratio)
+
+
+def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
+    """A number from 0 (or above it) to below 1."""
+    if check_number(name, value, minimum=0, strict=strict) >= 1:
+        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1")
+    return float(value)
+
+
+def check_per_feature(name: str, given: Any, default: float, n_features: int) -> np.ndarray:
+    """One finite number, or one a feature."""
+    values = _floats(name, default if given is None else given)
+    if values.shape not in ((), (n_features,)) or not np.all(np.isfinite(values)):
+        raise InputError(f"{name} has shape {values.shape}: give one finite number, or {n_features} of them")
+    if name == "scale" and np.any(values == 0):
+        raise InputError("scale holds a 0: every scale divides, so give numbers other than 0")
+    return values
+
+
+def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
+    """W as float64, of the shape that a problem needs."""
+    W = _floats("W", W)
+    if W.shape != shape:
+        bias = " (the last column is the bias)" if has_bias else ""
+        raise InputError(f"W has shape {W.shape}: this problem needs {shape}{bias}")
+    return W
+
+
+def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
+    """Row numbers as int64, at least one, none of them outside the data; a slice becomes the numbers it stands for."""
+    refuse_masked(rows, "rows")
+    index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
+    if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
+        raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")
+    if index.min() < 0 or index.max() >= n_rows:
+        raise InputError(f"rows holds {index.min()} to {index.max()}: there are rows 0 to {n_rows - 1}")
+    return index.astype(np.int64, copy=False)
+
+
+_NONE = np.zeros(0)
+_LEAST_WEIGHT = 1e-290  # below it the number of rows (up to 1e18) over the sum of their weights may be infinite
+
+
+def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False) -> np.ndarray:
+    """One finite weight of at least 0 a row, as float64; no array: none was given. All may be 0 only if `may_be_zero`."""
+    if weights is None:
+        return np.zeros(0)
+    values = _floats("sample_weight", weights)
+    if values.ndim == 0:
+        values = np.full(n_rows, float(values))
+    if values.shape != (n_rows,):
+        raise InputError(f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight a row")
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        raise InputError(f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at "
+                         "least 0")
+    if n_rows and not values.any():
+        if may_be_zero:
+            return values
+        raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
+    with np.errstate(over="ignore", under="ignore"):
+        total = float(values.sum())
+    if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
+        raise InputError(f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "
+                         "count: give weights around 1")
+    return values
+
+
+def check_class_weight(
+    class_weight: Any, classes: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray = _NONE, *,
+    named: Iterable[Any] = (),
+) -> np.ndarray | None:
+    """A weight for every class: None for None, by the balance of their rows for "balanced", or as a dict says.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_rows,), or of length 0: 1 each
+    named : iterable of labels
+        Those that a dict may name beside `classes`. A label of weight 0 may always be named: its rows do not count.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str):
+        one_of("class_weight", class_weight, ("balanced",))
+        return balanced(np.bincount(codes, sample_weight if len(sample_weight) else None, minlength=len(classes)))
+    if not isinstance(class_weight, Mapping):
+        raise InputError(f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight")
+    labels = classes.tolist()
+    values = _floats("class_weight", [class_weight.get(label, 1.0) for label in [*labels, *class_weight]])
+    if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
+        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
+    known = {*labels, *named}
+    unknown = [
+        label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known
+    ]
+    if unknown:
+        raise InputError(f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among "
+                         f"{labels[:10]}")
+    return values[: len(labels)]
+
+
+def balanced(counts: np.ndarray) -> np.ndarray:
+    """n / (n_classes * count) of every class, from its rows or their weights, as scikit-learn counts.
+
+    Classes are those that have rows; the others have a weight of 1, which nothing is multiplied by.
+    """
+    present = counts > 0
+    return np.divide(counts.sum(), present.sum() * counts, out=np.ones(counts.shape), where=present)
+
+
+def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
+    """Labels that a model was made for."""
+    strange = np.setdiff1d(labels, known)
+    if len(strange):
+        raise InputError(f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; "
+                         f"{advice}")
+
+
+def check_two_classes(classes: np.ndarray) -> None:
+    """A linear classifier tells classes apart."""
+    if len(classes) < 2:
+        raise InputError(
+            f"y holds one class only, {classes[:1].tolist()[0]!r}: a linear classifier "
+            "tells classes apart, so give rows of at least two"
+        )
+
+
+def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_features: int) -> None:
+    """A fit can go on only from weights of the same classes and features."""
+    if not np.array_equal(had, classes):
+        raise InputError(f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
+                         f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model")
+    if had_features != n_features:
+        raise InputError(f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
+                         f"{n_features}; give rows "
+                         "of the same features, or fit a new model")
+
+
+def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
+    """None, one callable or several, as a tuple."""
+    if callbacks is None:
+        return ()
+    if not callable(callbacks) and not isinstance(callbacks, (list, tuple)):
+        raise InputError(f"callbacks={callbacks!r}; wanted a function of one argument, the progress, or a list of them")
+    found = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for one in found:
+        if not callable(one):
+            raise InputError(f"callbacks holds {one!r}; wanted functions of one argument, the progress")
+    return found
+
+
+def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
+    """A path or None; what was drawn before a training was broken off must be drawn again."""
+    check_switch("resume", resume)
+    if path is None:
+        if resume:
+            raise InputError("resume=True, but there is no checkpoint to go on from: give checkpoint=PATH too")
+        return
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(f"checkpoint is a {type(path).__name__}; wanted the path of a file")
+    if not os.path.basename(path) or "\0" in os.fspath(path):
+        raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file")
+    if not isinstance(random_state, numbers.Integral):
+        raise InputError(f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
+                         "before; give random_state a number")
+    check_checkpoint_file(path, resume)
+
+
+def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
+    """A file that is there is gone on from, or left alone; nothing else is opened: a pipe would be waited for."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise InputError(f"the checkpoint {os.fspath(path)!r} is no file, but a folder or a device; name another")
+    if not resume and os.path.lexists(path):
+        raise InputError(f"the checkpoint {os.fspath(path)!r} exists: go on from it with resume=True, or name another file")
+
+
+def check_finite_scores(scores: np.ndarray) -> None:
+    """Scores overflow where rows are far beyond those of training."""
+    if not np.isfinite(scores).all():
+        row = int(np.argmin(np.isfinite(scores).all(axis=1)))
+        raise InputError(f"the scores of row {row} of X overflow float64: its values are far beyond those of training; "
+                         "scale them down first")

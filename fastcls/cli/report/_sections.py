@@ -1,0 +1,277 @@
+"""The parts of the report that are drawn: how choices were made, what models see, which errors they make.
+
+Each function takes an `Outcome` and returns what ``report.html.j2`` lays out; a model that was not run is not in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fastcls import display
+from fastcls._validation.messages import counted
+from fastcls.cli._checks import MODELS
+from fastcls.cli._outcome import Outcome
+from fastcls.cli._table import best_model
+from fastcls.cli._words import percent, seconds
+from fastcls.display import style
+from fastcls.metrics import label as metric_name
+
+from ._figures import draw, png
+
+SHOWN_NEIGHBORS = 5
+SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
+SHOWN_WRONG = 20
+#: what is shown of a sweep, and as what
+SWEEP_COLUMNS = {
+    "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss",
+}  # fmt: skip
+
+
+def choices(outcome: Outcome) -> list[dict[str, Any]]:
+    """How k, alpha and the random W were chosen: one block a model."""
+    models = outcome.results["models"]
+    found = []
+    if outcome.selection is not None and "knn" in models:
+        found += outcome.drawn("how k was chosen", _choice_of_k, outcome)
+    if outcome.random_search_best is not None and "random_search" in models:
+        found += outcome.drawn("how W was chosen", _choice_of_w, outcome)
+    for name, sweep in outcome.sweeps.items():
+        if name in models and sweep:
+            found += outcome.drawn(f"how alpha of {MODELS[name]} was chosen", _choice_of_alpha, name, sweep,
+                                   models[name].get("validation_rows"))
+    return found
+
+
+def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
+    selection: Any = outcome.selection
+    metric, k = selection.best_metric, int(selection.best_k)
+    ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
+    where = int(np.flatnonzero(ks == k)[0])
+    alone = selection.n_left_out
+    n_folds = selection.fold_accuracy[metric].shape[1]
+    folds = f"{n_folds} folds" if alone is None else f"{counted(alone, 'row')}, each left out once"
+    deviation = "standard deviation over the folds" if alone is None else "standard error"
+    spread = std[where] / (alone or 1) ** 0.5
+    tried = len(ks) * len(selection.metrics)
+    if tried == 1:
+        sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds}."
+    else:
+        equal = sum(int((selection.mean(name) == mean[where]).sum()) for name in selection.metrics) - 1
+        sentence = (
+            f"k\u00a0=\u00a0{k} under {metric_name(metric)}: of {tried} pairs of k and metric, none has a higher mean "
+            f"accuracy over {folds} than its {percent(mean[where])} ({deviation} {percent(spread)})."
+        )
+        if equal:
+            others = "One other equals" if equal == 1 else f"{equal} others equal"
+            sentence += f" {others} it; of equals the first metric and the smallest k are taken."
+        elif len(ks) > 1:
+            near = int((mean >= mean[where] - spread).sum()) - 1  # without the chosen one
+            come = "comes" if near == 1 else "come"
+            sentence += (f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
+                         f"within that {deviation.split(' over')[0].split()[-1]}.")
+    if len(ks) == 1:
+        return {"name": MODELS["knn"], "sentence": sentence, "figures": [], "rows": [], "columns": []}
+    figures = outcome.drawn("accuracy against k", _k_figure, selection)
+    if not alone:
+        figures += outcome.drawn("the folds", _folds_figure, outcome, selection.fold_accuracy[metric][where])
+    return {"name": MODELS["knn"], "sentence": sentence, "figures": figures, "rows": [], "columns": []}
+
+
+def _k_figure(selection: Any) -> dict[str, Any]:
+    return {
+        "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
+        "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them."
+        if selection.n_left_out is None else
+        "Every training row is named by its neighbours among the others; bars: one standard error.",
+    }
+
+
+def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
+    results = outcome.results
+    folds = display.FoldsDisplay.from_labels(
+        outcome.dataset.y, cv=len(accuracy), seed=results["seed"], n_test=results["n_test"], accuracy=accuracy
+    )
+    return {
+        "svg": draw(folds.plot, "which rows train and which are held out in each round"),
+        "caption": "One line a round: the neighbours of the fold that is held out are searched in all other folds. At the "
+        "right, the accuracy there with the chosen k; the test rows take no part.",
+    }
+
+
+def _choice_of_w(outcome: Outcome) -> dict[str, Any]:
+    best, entry = outcome.random_search_best, outcome.results["models"]["random_search"]
+    assert best is not None
+    first, last = style.apart(float(best[0]), float(entry["best_loss"]))
+    sentence = (
+        f"{entry['tries']:,} random W were tried and the one of smallest loss on the training rows was kept: "
+        f"{last}, after {first} at the first try."
+    )
+    figures = outcome.drawn("the loss of random search", _w_figure, best)
+    return {"name": MODELS["random_search"], "sentence": sentence, "rows": [], "columns": [], "figures": figures}
+
+
+def _w_figure(best: np.ndarray) -> dict[str, Any]:
+    svg = draw(lambda: display.LossHistoryDisplay.from_best_values(best).plot(), "best loss so far of random search")
+    return {"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}
+
+
+def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
+    columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
+    rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
+    chosen = next((row for row in sweep if row.get("chosen")), None)
+    rows_held = counted(n_rows, "held-out training row") if n_rows else "held-out training rows"
+    sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on {rows_held}"
+    if chosen is not None:
+        right = percent(chosen["validation_accuracy"])
+        equal = sum(row["validation_accuracy"] == chosen["validation_accuracy"] for row in sweep)
+        sentence += f"; none was right more often than alpha\u00a0=\u00a0{chosen['alpha']:g}, {right}"
+        if equal > 1:
+            sentence += f", and of the {equal} that were right as often "
+            least = sum((row["validation_accuracy"], row["validation_loss"])
+                        == (chosen["validation_accuracy"], chosen["validation_loss"]) for row in sweep)
+            sentence += ("it has the smallest loss there" if least == 1 else
+                         f"{least} have the same smallest loss there, of which the strongest penalty is taken")
+    headings = [SWEEP_COLUMNS[key] for key in columns]
+    return {"name": MODELS[name], "sentence": sentence + ".", "figures": [], "rows": rows, "columns": headings}
+
+
+def _sweep_cell(key: str, value: Any) -> str:
+    if key.endswith("accuracy"):
+        return percent(value)
+    if key.endswith("seconds"):
+        return seconds(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def figures(outcome: Outcome) -> list[dict[str, Any]]:
+    """Neighbours, templates and losses, as far as there are any."""
+    found = []
+    if outcome.dataset.image_shape is not None:
+        if outcome.neighbors is not None and "knn" in outcome.models:
+            found += outcome.drawn("nearest training images", _neighbors_figure, outcome)
+        for name in MODELS:
+            if name in outcome.models and name != "knn":
+                found += outcome.drawn(f"templates of {MODELS[name]}", _templates_figure, outcome, name)
+    for name in ("svm", "softmax"):
+        if getattr(outcome.models.get(name), "loss_history_", None) is not None:
+            found += outcome.drawn(f"the loss of {MODELS[name]}", _loss_figure, outcome, name)
+    return found
+
+
+def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
+    data = outcome.dataset
+    assert outcome.neighbors is not None
+    assert data.X_test is not None
+    assert data.y_test is not None
+    queries, distances, indices = (np.asarray(part) for part in outcome.neighbors)
+    shown = display.NeighborsDisplay.from_neighbors(
+        data.X_test[queries], distances[:, :SHOWN_NEIGHBORS], indices[:, :SHOWN_NEIGHBORS], y=data.y_test[queries],
+        X_train=data.X, y_train=data.y, image_shape=data.image_shape, class_names=data.class_names,
+        y_pred=outcome.predictions["knn"][queries] if "knn" in outcome.predictions else None,
+    )  # fmt: skip
+    entry = outcome.results["models"].get("knn", {})
+    metric = f" under {metric_name(entry['metric'])}" if "metric" in entry else ""
+    voters = f" The vote is that of k = {entry['k']}." if "k" in entry else ""
+    return {
+        "name": f"{MODELS['knn']}: nearest training images",
+        "svg": draw(shown.plot, "test images and their nearest training images"),
+        "caption": f"Class and distance{metric} of each neighbour; ✓ and a solid frame: the test image's own class, "
+        f"✗ and a dashed frame: another.{voters}",
+    }
+
+
+def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
+    data, model = outcome.dataset, outcome.models[name]
+    if hasattr(model, "coef_"):
+        shown = display.TemplatesDisplay.from_estimator(model, image_shape=data.image_shape, class_names=data.class_names)
+    else:
+        names = [data.class_names[code] for code in np.unique(data.y)]
+        shown = display.TemplatesDisplay.from_weights(model.W, image_shape=data.image_shape, class_names=names)
+    caption = "The weights of each class, one per pixel, on one scale for all classes."
+    if name == "random_search":
+        caption += " They were drawn at random: the best of many draws is still noise."
+    return {
+        "name": f"{MODELS[name]}: templates",
+        "svg": draw(shown.plot, f"templates of {MODELS[name]}"),
+        "caption": caption,
+    }
+
+
+def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
+    shown = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
+    return {
+        "name": f"{MODELS[name]}: loss while learning",
+        "svg": draw(shown.plot, f"loss of {MODELS[name]} in each epoch"),
+        "caption": "Loss plus penalty, averaged over the minibatches of each pass, each before its own step: a little "
+        "behind the model at the end of that pass.",
+    }
+
+
+def errors(outcome: Outcome) -> list[dict[str, Any]]:
+    """Confusions of each model, the best model first."""
+    results = outcome.results
+    present = [name for name in results["models"] if name in outcome.predictions]
+    present.sort(key=lambda name: (name != best_model(results), results["models"][name]["test_errors"]))
+    return [item for name in present for item in outcome.drawn(f"errors of {MODELS[name]}", _errors_of, outcome, name)]
+
+
+def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
+    data = outcome.dataset
+    truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
+    wrong = int(np.count_nonzero(truth != said))
+    rows = counted(len(truth), "test row")
+    errors = f"{wrong:,} of {rows} wrong" if wrong else f"all {rows} right"
+    with_images = data.image_shape is not None
+    table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
+    drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
+    figure = drawn[0] if drawn else None
+    listed = outcome.results.get("wrong", {}).get(name, [])
+    shown = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
+    more = wrong - len(shown)
+    return {
+        "name": MODELS[name], "count": errors, "figure": figure, "pairs": table, "with_images": with_images,
+        "rows": shown, "row_name": "file" if listed and "path" in listed[0] else "test row",
+        "more": f"{counted(more, 'more wrong row')} in predictions.csv" if more else "",
+    }  # fmt: skip
+
+
+def _confusion_figure(data: Any, name: str, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
+    title = f"{MODELS[name]}: which classes are taken for which"
+    return {
+        "svg": draw(
+            lambda: display.plot_confusion(truth, said, class_names=data.class_names, title=title),
+            f"confusion matrix of {MODELS[name]}",
+        ),
+        "wide": len(data.class_names) > display.MOST_NUMBERED,
+        "caption": "Rows are true classes. The diagonal is right; everything off it is an error.",
+    }
+
+
+def worst_pairs(truth: np.ndarray, said: np.ndarray) -> list[tuple[int, int, int]]:
+    """The most frequent (true class, predicted class, count), most frequent first, then by class."""
+    wrong = truth != said
+    found, counts = np.unique(np.column_stack([truth[wrong], said[wrong]]), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:SHOWN_PAIRS]
+    return [(int(found[i, 0]), int(found[i, 1]), int(counts[i])) for i in order]
+
+
+def _pair(
+    outcome: Outcome, truth: np.ndarray, said: np.ndarray, true: int, predicted: int, count: int, *, with_images: bool
+) -> dict[str, Any]:
+    data = outcome.dataset
+    sources: list[str] = []
+    if with_images:
+        assert data.X_test is not None
+        rows = np.flatnonzero((truth == true) & (said == predicted))[:SHOWN_EXAMPLES]
+        images = np.asarray(data.X_test[rows]).reshape(-1, *data.image_shape)  # type: ignore[misc]
+        low, high = style.grey_range(images)
+        sources = [png(image, low, high) for image in images]
+    return {
+        "true": data.class_names[true],
+        "predicted": data.class_names[predicted],
+        "count": f"{count:,}",
+        "share": percent(count / np.count_nonzero(truth == true), 1),
+        "images": sources,
+    }

@@ -1,0 +1,91 @@
+"""Models that know how their training images were prepared take new images, too, and name their classes.
+
+`fastcls.load` hands back what was saved with a model as ``metadata_``; ``fastcls run`` saves the recipe from a picture to a
+row, the names of the classes and the largest training value. Rows of the model's own width are never taken for images.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numpy as np
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: rows by which the scale of an array is known
+_SCALE_ROWS = 256
+
+#: so many times larger or smaller values are another scale
+_SCALE_RATIO = 8
+
+
+def takes_images(method: F) -> F:
+    """Let a method whose first argument is rows take images in their place."""
+    return _with_images(method, named=False)
+
+
+def names_images(method: F) -> F:
+    """The same for `predict`, whose answer for images is the classes' names."""
+    return _with_images(method, named=True)
+
+
+def _with_images(method: F, *, named: bool) -> F:
+    @functools.wraps(method)
+    def wrapped(self: Any, *args: Any, **options: Any) -> Any:
+        metadata = getattr(self, "metadata_", None)
+        X = args[0] if args else options.get("X")
+        if not metadata or X is None:
+            return method(self, *args, **options)
+        n_features = self.n_features_in_
+        is_rows = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == n_features and X.dtype.kind in "biuf"
+        rows = None
+        if is_rows:
+            if text := scale_note(X, metadata, "X"):
+                warnings.warn(text, UserWarning, stacklevel=2)
+        else:
+            from ._prepare import images_or_nothing  # late: few programs give images
+
+            rows = images_or_nothing(X, metadata.get("preprocessing"), n_features)
+        if rows is None:
+            return method(self, *args, **options)
+        found = method(self, rows, *args[1:], **{name: value for name, value in options.items() if name != "X"})
+        return np.array(class_names(self, metadata))[np.searchsorted(self.classes_, found)] if named else found
+
+    return wrapped  # type: ignore[return-value]
+
+
+def class_names(model: Any, metadata: dict[str, Any]) -> list[str]:
+    """The name of each of ``model.classes_``: the data set's, or the label itself where the model knows no names."""
+    known = metadata.get("class_names")
+    if not known:
+        return [str(label) for label in model.classes_]
+    codes = np.asarray(model.classes_)
+    if codes.dtype.kind not in "iu" or codes.min() < 0 or codes.max() >= len(known):
+        return [str(label) for label in model.classes_]
+    return [str(known[code]) for code in codes]
+
+
+def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None:
+    """One line if the values of rows are of quite another size than those that the model was trained on."""
+    trained = _largest_trained(metadata)
+    if not trained or not len(X):
+        return None
+    rows = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), _SCALE_ROWS)).astype(np.int64))]
+    given = max(abs(float(rows.min())), abs(float(rows.max())))
+    if not given or not np.isfinite(given) or 1 / _SCALE_RATIO < given / trained < _SCALE_RATIO:
+        return None
+    return (f"the values of {what} reach {given:.4g}, those of the model's training rows {trained:.4g}: if their scales "
+            "differ, bring the rows to that of the training rows")
+
+
+def _largest_trained(metadata: dict[str, Any]) -> float | None:
+    """The largest absolute value among the training rows, as far as it is known."""
+    known = metadata.get("largest_value")
+    if isinstance(known, (int, float)) and not isinstance(known, bool) and np.isfinite(known):
+        return float(known)
+    recipe = metadata.get("preprocessing")
+    white = recipe.get("white") if isinstance(recipe, dict) else None
+    return float(white) if type(white) is int else None

@@ -1,0 +1,210 @@
+"""A Bokeh server for this machine only: in the foreground for the command line, in a thread for notebooks."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import signal
+import socket
+import sys
+import threading
+import webbrowser
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from bokeh.application import Application
+from bokeh.application.handlers.function import FunctionHandler
+from bokeh.document import Document
+from bokeh.server.callbacks import PeriodicCallback
+from bokeh.server.server import Server
+from bokeh.settings import settings
+from tornado.httputil import HTTPServerRequest
+from tornado.routing import Matcher, Rule
+from tornado.web import RequestHandler
+
+from fastcls._validation.errors import InputError
+
+from ._knn_state import KnnState
+from ._knn_view import KnnView
+from ._linear_state import LinearState
+from ._linear_view import LinearView
+
+ADDRESS = "127.0.0.1"
+_LAST_WORDS = 0.05  # s, for what Bokeh still had to tell open pages; cut off, it would complain
+_DEMOS: dict[str, tuple[Any, Any]] = {"knn": (KnnState, KnnView), "linear": (LinearState, LinearView)}
+
+
+def read_state(demo: str, text: str | None) -> Any:
+    """The state of a text, or the demo's first one."""
+    kind = _DEMOS[demo][0]
+    return kind.of_text(text) if text else kind()
+
+
+def _page(demo: str, state: Any) -> Callable[[Document], None]:
+    kind, view = _DEMOS[demo]
+
+    def make(doc: Document) -> None:
+        context = doc.session_context
+        asked = context.request.arguments.get("state", []) if context is not None else []
+        shown, notes = state, []
+        if asked:
+            try:
+                shown = kind.of_text(asked[0].decode("utf-8", "replace"))
+            except InputError:  # what came is in the address bar; none of it is repeated in the page
+                notes = ["The state in this page's address is not one; this is the first state instead."]
+        view(doc, shown, notes)
+
+    return make
+
+
+class _FromElsewhere(Matcher):
+    """Requests that a browser sends for another name than this machine's own.
+
+    A page of another site can have its name lead to 127.0.0.1 once it is loaded (DNS rebinding), and its scripts would then
+    read this server as their own site's. The browser still says the name.
+    """
+
+    def __init__(self) -> None:
+        by_user = settings.allowed_ws_origin() or []  # BOKEH_ALLOW_WS_ORIGIN, for a proxy; Bokeh takes it for web sockets
+        self._names = {ADDRESS, "localhost", *(_name_of(f"//{origin}") for origin in by_user)}
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        named = [f"//{host}" for host in request.headers.get_list("Host")] + request.headers.get_list("Origin")
+        is_ours = "*" in self._names or all(_name_of(name) in self._names for name in named)
+        return None if is_ours else {}
+
+
+def _name_of(address: str) -> str | None:
+    try:
+        return urlsplit(address).hostname
+    except ValueError:
+        return None
+
+
+class _Refused(RequestHandler):
+    """One line, whatever was asked for."""
+
+    def prepare(self) -> None:
+        self.set_status(403)
+        self.set_header("Content-Type", "text/plain; charset=utf-8")
+        self.finish(f"The demo answers only to http://{ADDRESS} and http://localhost.\n")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((ADDRESS, 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
+    """A server that listens on this machine's own address and answers its own pages only."""
+    for name in ("bokeh", "tornado"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.CRITICAL)  # a refused page is no error of ours
+    application = Application(FunctionHandler(_page(demo, state)))
+    port = port or _free_port()  # Bokeh would let pages of any port of this machine in, were it told 0
+    try:
+        origins = [f"{ADDRESS}:{port}", f"localhost:{port}"]
+        server = Server({"/": application}, port=port, address=ADDRESS, allow_websocket_origin=origins)
+        server._tornado.default_router.rules.insert(0, Rule(_FromElsewhere(), _Refused))  # before every route of Bokeh's
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise InputError(f"port {port} is taken: choose another with --port, or --port 0 for any that is free") from None
+        raise InputError(f"cannot listen on port {port}: {error.strerror or error}; choose another with --port") from None
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+async def _come_to_rest(server: Server) -> None:
+    """Let what is under way to the pages arrive, and start nothing new."""
+    for session in server.get_sessions("/"):
+        for callback in session.document.session_callbacks:
+            if isinstance(callback, PeriodicCallback):
+                session.document.remove_periodic_callback(callback)
+    await asyncio.sleep(4 * _LAST_WORDS)
+
+
+def url_of(server: Server, text: str | None = None) -> str:
+    """Where the page is."""
+    return f"http://{ADDRESS}:{server.port}/" + (f"?state={quote(text, safe='=,;')}" if text else "")
+
+
+def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
+    """Show a demo until Ctrl-C (or SIGTERM)."""
+    state = read_state(demo, text)
+
+    async def run() -> None:
+        with _server(demo, state, port) as server:
+            server.start()
+            ended = asyncio.Event()
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run hears Ctrl-C
+                    loop.add_signal_handler(number, ended.set)
+            print(f"fastcls: the demo is at {url_of(server)} (Ctrl-C ends it)", flush=True)
+            if browser:  # in a thread: a browser of the terminal keeps `open` until it ends, and the page must be served
+                threading.Thread(target=webbrowser.open, args=(url_of(server),), daemon=True).start()
+            await ended.wait()
+            await _come_to_rest(server)
+        await asyncio.sleep(_LAST_WORDS)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(run())
+    print("fastcls: the demo has ended", file=sys.stderr)
+
+
+class Shown:
+    """A running demo: shows itself in a notebook's cell; ``stop`` ends it, as does the end of Python.
+
+    Attributes
+    ----------
+    url : str
+    """
+
+    def __init__(self, demo: str, text: str | None, height: int) -> None:
+        state = read_state(demo, text)
+        self.height = height
+        self._ready = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(demo, state), daemon=True, name=f"fastcls demo {demo}")
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self, demo: str, state: Any) -> None:
+        async def run() -> None:
+            self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+            with _server(demo, state, 0) as server:
+                server.start()
+                self.url = url_of(server)
+                self._ready.set()
+                await self._ended.wait()
+                await _come_to_rest(server)
+            await asyncio.sleep(_LAST_WORDS)
+
+        try:
+            asyncio.run(run())
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._ready.set()
+
+    def stop(self) -> None:
+        """End the demo."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(10)
+
+    def __repr__(self) -> str:
+        return f"<fastcls demo at {self.url}>"
+
+    def _repr_html_(self) -> str:
+        look = f'width="100%" height="{self.height}" style="border: 0" title="fastcls demo"'
+        return f'<iframe src="{self.url}" {look}></iframe>'

@@ -1,0 +1,134 @@
+"""The checks of user input that only the displays need; what all share is in `_validation.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcls._validation.base import check_number, refuse_masked, refuse_missing
+from fastcls._validation.errors import InputError
+from fastcls._validation.rows import check_finite
+
+
+def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
+    """Numbers of two dimensions, at least one of each; of a memory map nothing is read."""
+    refuse_masked(values, name)
+    try:
+        table = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name} has rows of different lengths; wanted (n_rows, {columns}), all rows of one") from None
+    if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "biuf":
+        raise InputError(f"{name} has shape {table.shape} and type {table.dtype}; wanted numbers (n_rows, {columns}), at "
+                         "least one row")
+    return table
+
+
+def as_line(values: Any, name: str, n: int | None = None) -> np.ndarray:
+    """Finite numbers in one line, at least one; exactly n, where that is given."""
+    refuse_masked(values, name)
+    try:
+        line = np.asarray(values)
+    except ValueError:
+        raise InputError(f"{name} is not one line of numbers; give a flat list") from None
+    if line.ndim != 1 or not len(line) or line.dtype.kind not in "biuf" or (n is not None and len(line) != n):
+        wanted = "at least one number" if n is None else f"{n} numbers, one each"
+        raise InputError(f"{name} has shape {line.shape} and type {line.dtype}; wanted {wanted} in one line")
+    check_finite(line[:, None], name)
+    return line
+
+
+def as_labels(labels: Any, n: int, name: str = "y", of: str = "rows of X") -> np.ndarray:
+    """One label each."""
+    refuse_masked(labels, name)
+    found = np.asarray(labels)
+    if found.shape != (n,):
+        raise InputError(f"{name} has shape {found.shape} for {n} {of}; give one label each")
+    refuse_missing(found, name)
+    return found
+
+
+def check_named_codes(codes: np.ndarray, class_names: Sequence[Any]) -> np.ndarray:
+    """Codes as places in `class_names`, int64."""
+    n = len(class_names)
+    if codes.dtype.kind not in "iub":
+        raise InputError(f"labels are {codes.dtype} and class_names has {n} names; names stand for codes: give whole "
+                         f"numbers from 0 to {n - 1}, or leave class_names out")
+    if codes.size and not 0 <= codes.min() <= codes.max() < n:
+        raise InputError(f"labels are {codes.min()} to {codes.max()} and class_names has {n} names; give a name for every "
+                         f"code from 0, or codes from 0 to {n - 1}")
+    return codes.astype(np.int64)
+
+
+def check_names(names: Any, n: int, name: str = "class_names") -> list[str]:
+    """n names."""
+    found = [names] if isinstance(names, (str, bytes)) or not hasattr(names, "__len__") else list(names)
+    if len(found) != n or isinstance(names, (str, bytes)):
+        raise InputError(f"{name} holds {len(found)} name{'s' * (len(found) != 1)} and {n} are needed; give a list of {n}")
+    return [str(one) for one in found]
+
+
+def codes_of(labels: Any, classes: Any, n: int) -> np.ndarray:
+    """The place of each label among an estimator's classes, int64 (n,)."""
+    found, known = as_labels(labels, n), np.asarray(classes)
+    place = {label: at for at, label in enumerate(known.tolist())}
+    strange = [label for label in found.tolist() if label not in place]
+    if strange:
+        raise InputError(f"y holds the label {strange[0]!r}, which the estimator does not know; its classes are "
+                         f"{known[:10].tolist()}")
+    return np.array([place[label] for label in found.tolist()], dtype=np.int64)
+
+
+def check_places(indices: Any, distances: Any, n_queries: int, n_rows: int) -> np.ndarray:
+    """Numbers of training rows that there are, as many as distances."""
+    refuse_masked(indices, "indices")
+    refuse_masked(distances, "distances")
+    found, shape = np.asarray(indices), np.shape(distances)
+    fits = found.ndim == 2 and 0 not in found.shape and found.shape == shape and len(found) == n_queries
+    if not fits or found.dtype.kind not in "iu":
+        raise InputError(f"distances {shape} and indices {found.shape} ({found.dtype}) must both have the shape "
+                         f"({n_queries}, n_neighbors) for {n_queries} query rows, and indices must be whole numbers")
+    if found.min() < 0 or found.max() >= n_rows:
+        raise InputError(f"indices holds {found.min()} to {found.max()} and X_train has the rows 0 to {n_rows - 1}; give "
+                         "the rows that were searched")
+    return found
+
+
+def check_can(estimator: Any, *wanted: str) -> None:
+    """A fitted estimator that has all of this."""
+    for name in wanted:
+        if not hasattr(estimator, name):
+            raise InputError(f"{type(estimator).__name__} has no {name}; wanted is a fitted estimator that has it")
+
+
+def check_alphas(alphas: Any) -> np.ndarray:
+    """Strengths of a penalty, at least 0, as float64."""
+    values = as_line(alphas, "alphas").astype(np.float64)
+    if values.min() < 0:
+        raise InputError(f"alphas holds {values.min():g}; strengths of a penalty are 0 or above")
+    return values
+
+
+def check_mapping(given: Any, name: str, what: str) -> dict[str, Any]:
+    """A mapping with something in it."""
+    if not isinstance(given, Mapping) or not given:
+        empty = " without entries" if isinstance(given, Mapping) else ""
+        raise InputError(f"{name} is {type(given).__name__}{empty}; wanted a dict of {what}, at least one")
+    return dict(given)
+
+
+def check_shift(shift: Any, width: int) -> int:
+    """Pixels from 1 to below the image's width."""
+    by = int(check_number("shift", shift, minimum=1, whole=True))
+    if by >= width:
+        raise InputError(f"shift={by}, but the image is {width} pixels wide; shift by fewer")
+    return by
+
+
+def check_extent(extent: Any) -> tuple[float, float, float, float]:
+    """The edges of a rectangle that has an area."""
+    edges = tuple(float(edge) for edge in as_line(extent, "extent", 4))
+    if not (edges[1] > edges[0] and edges[3] > edges[2]):
+        raise InputError(f"extent is {edges}; wanted is (left, right, bottom, top) with left < right and bottom < top")
+    return edges  # type: ignore[return-value]

@@ -1,0 +1,29 @@
+"""Choosing k, metric and penalty.
+
+``_cross_validate.py`` has `cross_validate_k` and `evaluate_k`; ``_neighbors_cv.py`` is `KNeighborsClassifierCV`,
+``_linear_cv.py`` are `SoftmaxClassifierCV` and `MulticlassSVMCV`. ``_folds.py`` makes folds, ``_fold_votes.py`` counts every
+fold's votes from one search, ``_grid_ends.py`` warns where the best value is the end of its grid, ``_validation.py`` checks
+splitters and groups.
+"""
+
+from ._cross_validate import DEFAULT_KS, DEFAULT_METRICS, KSelection, cross_validate_k, evaluate_k
+from ._folds import make_folds
+from ._grid_ends import advice_at_end
+from ._linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
+from ._neighbors_cv import KNeighborsClassifierCV
+from ._validation import check_test, without_large_ks
+
+__all__ = [
+    "DEFAULT_KS",
+    "DEFAULT_METRICS",
+    "KNeighborsClassifierCV",
+    "KSelection",
+    "MulticlassSVMCV",
+    "SoftmaxClassifierCV",
+    "advice_at_end",
+    "check_test",
+    "cross_validate_k",
+    "evaluate_k",
+    "make_folds",
+    "without_large_ks",
+]

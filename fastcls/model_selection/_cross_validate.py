@@ -1,0 +1,225 @@
+"""Choosing k and the metric: every k and every fold from one search a metric.
+
+Cross-validation needs, for every row, its nearest neighbours among the rows of the *other* folds; leave-one-out among all
+others. One search finds the k_max neighbours of every row, and each smaller k is a prefix of them. How folds come out of one
+search is told in ``_fold_votes.py``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastcls._runtime import threads
+from fastcls._scoring.accuracy import judge
+from fastcls._scoring.table import ProtocolTable
+from fastcls._scoring.votes import WEIGHTS, Weights
+from fastcls._search import plan
+from fastcls._search.plan import Progress, Rows
+from fastcls._validation.base import check_number, one_of  # fmt: skip
+from fastcls._validation.labels import check_labels  # fmt: skip
+from fastcls._validation.messages import counted
+from fastcls._validation.neighbors import check_algorithm  # fmt: skip
+from fastcls._validation.rows import (
+    check_rows,  # fmt: skip
+    check_same_features,
+)
+from fastcls.metrics import check_magnitude, check_metric, check_metrics  # fmt: skip
+
+from ._fold_votes import FoldVotes, VoteWeights
+from ._folds import make_folds
+from ._grid_ends import warn_at_end
+from ._validation import TRAINING_ROWS, check_test, check_topk, usable_ks
+
+__all__ = ["DEFAULT_KS", "DEFAULT_METRICS", "KSelection", "cross_validate_k", "evaluate_k"]
+
+DEFAULT_KS = (*range(1, 21), 25, 30, 50, 100)
+DEFAULT_METRICS = ("l1", "l2")
+
+
+@dataclass(frozen=True)
+class KSelection:
+    """Accuracy of every k, metric and fold, and the choice that follows.
+
+    Attributes
+    ----------
+    ks : tuple of int
+        Ascending.
+    metrics : tuple of str
+    fold_accuracy : dict of str to ndarray of shape (n_ks, n_folds)
+        Leave-one-out: one column, the accuracy over all rows.
+    seconds : dict of str to float
+        What the search and the votes of each metric took.
+    n_left_out : int or None
+        Rows, where each was left out once; None for folds.
+    """
+
+    ks: tuple[int, ...]
+    metrics: tuple[str, ...]
+    fold_accuracy: dict[str, np.ndarray] = field(repr=False)
+    seconds: dict[str, float] = field(default_factory=dict)
+    n_left_out: int | None = None
+
+    def mean(self, metric: str) -> np.ndarray:
+        """Mean accuracy over folds for every k: (n_ks,)."""
+        return self.fold_accuracy[metric].mean(axis=1)
+
+    def std(self, metric: str) -> np.ndarray:
+        """Standard deviation over folds for every k: (n_ks,). Of rows left out: each is right (1) or wrong (0)."""
+        if self.n_left_out is not None:
+            return spread_of_shares(self.mean(metric))
+        return self.fold_accuracy[metric].std(axis=1)
+
+    @property
+    def best_metric(self) -> str:
+        """The metric with the highest mean accuracy; of equals the first."""
+        return max(self.metrics, key=lambda metric: float(self.mean(metric).max()))
+
+    @property
+    def best_index(self) -> int:
+        """Where the best k stands in `ks`; of equals the smallest k."""
+        return int(np.argmax(self.mean(self.best_metric)))
+
+    @property
+    def best_k(self) -> int:
+        return self.ks[self.best_index]
+
+
+def spread_of_shares(shares: np.ndarray) -> np.ndarray:
+    """Standard deviation of answers of which this share is right: each counts 1 or 0."""
+    spread: np.ndarray = np.sqrt(shares * (1.0 - shares))
+    return spread
+
+
+def evaluate_k(
+    train: Any, y: Any, test: Any, y_test: Any, ks: Iterable[int] | None = None, *, metric: str = "l2",
+    weights: Weights = "uniform", temperature: float = 0.07, tie_break: str = "smallest", topk: Sequence[int] = (1, 5),
+    algorithm: str = "auto", n_jobs: int | None = None, progress: Progress | None = None,
+) -> ProtocolTable:
+    """Accuracy on test rows for every k, from one search.
+
+    Parameters
+    ----------
+    train, y : array-like of shape (n_rows, n_features), (n_rows,)
+    test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
+        A label that y does not have counts as an error.
+    ks : iterable of int, optional
+        None: 1 to 20, 25, 30, 50 and 100. Those above the number of training rows are left out, with a warning.
+    metric, weights, temperature, tie_break, algorithm
+        As of `KNeighborsClassifier`.
+    topk : sequence of int, default=(1, 5)
+        1 is the accuracy of the vote. For more, a row is right if its class got a vote and is among the n classes with the
+        highest totals; of equal totals the class that sorts first comes first, with tie_break="nearest" that with the nearer
+        member.
+    progress : callable, optional
+        ``progress(done, total)`` in pairs of rows.
+
+    Returns
+    -------
+    ProtocolTable
+        A row for each k: ``k``, ``top1``, ``top5`` ... as shares; ``print`` shows it, ``to_pandas()`` makes a data frame.
+
+    Raises
+    ------
+    InputError
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> evaluate_k(X[:1400], y[:1400], X[1400:], y[1400:], [1, 3], topk=[1])["k"]
+    [1, 3]
+    """
+    name = check_metric(metric)
+    if not callable(weights):
+        one_of("weights", weights, WEIGHTS)
+    one_of("tie_break", tie_break, ["smallest", "nearest"])
+    check_number("temperature", temperature, minimum=0, strict=True)
+    firsts = check_topk(topk)
+    checked = check_rows(train, "train")
+    check_magnitude(checked.rows, "train", name)
+    classes, codes = check_labels(y, len(checked.rows))
+    queries, truth = check_test(test, y_test, classes, name)
+    check_same_features(checked.rows, queries.rows)
+    usable = usable_ks(DEFAULT_KS if ks is None else ks, len(codes), TRAINING_ROWS)
+    n_threads = threads.effective(n_jobs)
+    S, indices, _ = plan.search(Rows.of(checked), Rows.of(queries), int(usable[-1]), name, n_threads=n_threads,
+                                   algorithm=check_algorithm(algorithm), progress=progress)  # fmt: skip
+    right = judge(S, indices, codes, truth, usable, len(classes), name, n_threads, weights=weights, temperature=temperature,
+                  tie_break=tie_break, topk=firsts)  # fmt: skip
+    rows = tuple((int(k), *(float(of_n[at]) / len(truth) for of_n in right)) for at, k in enumerate(usable))
+    settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
+    if weights == "softmax":
+        settings["temperature"] = temperature
+    title = f"k-NN: {len(codes):,} training, {counted(len(truth), 'test row')}"
+    return ProtocolTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
+
+
+def cross_validate_k(
+    X: Any,
+    y: Any,
+    *,
+    ks: Iterable[int] = DEFAULT_KS,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    folds: int | str = 5,
+    seed: int = 0,
+    weights: Weights = "uniform",
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> KSelection:
+    """Cross-validated accuracy of every k under every metric, from one search a metric.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, n_features)
+    y : array-like of shape (n_rows,)
+    ks : iterable of int
+        Those above the smallest training fold are left out, with a warning.
+    metrics : sequence of str
+    folds : int or "loo", default=5
+        Stratified, shuffled with `seed`; "loo" leaves out each row once.
+    weights : {"uniform", "distance", "softmax"}
+    progress : callable, optional
+        ``progress(done, total)`` in pairs of rows, over all metrics.
+
+    Returns
+    -------
+    KSelection
+
+    Raises
+    ------
+    InputError
+    """
+    names = check_metrics(metrics)
+    one_of("weights", weights, WEIGHTS)
+    checked = check_rows(X, "X")
+    for name in names:
+        check_magnitude(checked.rows, "X", name)
+    classes, codes = check_labels(y, len(checked.rows))
+    made = make_folds(folds, codes, codes, seed=seed, name="folds")
+    smallest = len(codes) - int(made.held_out().max())
+    usable = usable_ks(ks, smallest)
+    everyone = VoteWeights(made, codes, len(classes))
+    votes = FoldVotes(Rows.of(checked), made, codes, len(classes), usable, everyone, [weights], 0.07, "smallest", (1,),
+                      threads.effective(n_jobs))  # fmt: skip
+    accuracy, seconds = {}, {}
+    for number, name in enumerate(names):
+        started = time.perf_counter()
+        accuracy[name] = votes.accuracy(name, _step_of(progress, number, len(names)))[0, 0]
+        seconds[name] = time.perf_counter() - started
+    n_left_out = len(codes) if made.alone else None
+    found = KSelection(tuple(int(k) for k in usable), names, accuracy, seconds, n_left_out)
+    best = float(found.mean(found.best_metric)[found.best_index])
+    warn_at_end("k", found.best_k, found.ks, best, least=1, most=smallest)
+    return found
+
+
+def _step_of(progress: Progress | None, step: int, n_steps: int) -> Progress | None:
+    """Progress of one of several equal steps, told as progress of the whole."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(step * total + done, n_steps * total)

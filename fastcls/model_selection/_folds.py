@@ -1,0 +1,171 @@
+"""Which rows every fold trains on and which it holds out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
+
+from fastcls._validation import messages
+from fastcls._validation.errors import InputError
+from fastcls._validation.neighbors import check_folds
+
+from ._validation import Split, check_groups, check_splits, check_splitter
+
+__all__ = ["Folds", "make_folds"]
+
+
+@dataclass(frozen=True)
+class Folds:
+    """The splits of a cross-validation.
+
+    Attributes
+    ----------
+    n_rows : int
+    of_row : ndarray of shape (n_rows,), int64, or None
+        The fold of every row, where each row is held out once and a fold trains on all rows that it does not hold out.
+    splits : tuple of (train, test)
+        Row numbers, ascending; empty where `of_row` says all.
+    alone : bool
+        Every row is a fold of its own.
+    counted : ndarray of shape (n_rows,), bool, or None
+        Rows of weight above 0; the others are in no fold, and their `of_row` means nothing. None: all rows.
+    """
+
+    n_rows: int
+    of_row: np.ndarray | None = None
+    splits: tuple[Split, ...] = ()
+    alone: bool = False
+    counted: np.ndarray | None = None
+
+    @property
+    def n_counted(self) -> int:
+        """Rows that are in folds."""
+        return self.n_rows if self.counted is None else int(np.count_nonzero(self.counted))
+
+    @property
+    def n_folds(self) -> int:
+        if self.of_row is None:
+            return len(self.splits)
+        return self.n_counted if self.alone else int(self.of_row.max()) + 1
+
+    def held_out(self) -> np.ndarray:
+        """How many rows each fold holds out: int64 (n_folds,)."""
+        if self.of_row is not None:
+            return np.bincount(self.of_row if self.counted is None else self.of_row[self.counted])
+        return np.array([len(test) for _, test in self.splits])
+
+    def trained_on(self, rows: np.ndarray) -> np.ndarray:
+        """How many of some rows, bool (n_rows,), every fold trains on: int64 (n_folds,)."""
+        if self.of_row is None:
+            return np.array([np.count_nonzero(rows[train]) for train, _ in self.splits])
+        return np.count_nonzero(rows) - np.bincount(self.of_row[rows], minlength=self.n_folds)
+
+    def training_rows(self, fold: int) -> np.ndarray:
+        """Whether each row trains in this fold: bool (n_rows,)."""
+        if self.of_row is not None:
+            return (self.of_row != fold) & (True if self.counted is None else self.counted)
+        trains = np.zeros(self.n_rows, dtype=bool)
+        trains[self.splits[fold][0]] = True
+        return trains
+
+    def split(self, fold: int) -> Split:
+        """(train, test): row numbers of this fold, ascending."""
+        if self.of_row is None:
+            return self.splits[fold]
+        held = (self.of_row == fold) & (True if self.counted is None else self.counted)
+        return np.flatnonzero(self.training_rows(fold)), np.flatnonzero(held)
+
+
+def make_folds(
+    cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, seed: Any = 0, name: str = "cv", *,
+    counted: np.ndarray | None = None,
+) -> Folds:
+    """Folds as they were asked for.
+
+    Parameters
+    ----------
+    cv : int, "loo", splitter or iterable of (train, test)
+        A number: stratified, shuffled with `seed`, groups kept whole. "loo": each row is left out once; with groups each
+        group.
+    y, codes : ndarray of shape (n_rows,)
+        Labels, and their codes.
+    groups : array-like of shape (n_rows,), optional
+    seed : int, RandomState or None
+    name : str
+        What the user calls `cv`.
+    counted : ndarray of shape (n_rows,), bool, optional
+        Rows that have a weight: folds are those of these rows alone. Pairs of row numbers mean rows of X all the same.
+    """
+    if counted is not None:
+        return _of_counted(cv, y, codes, groups, seed, name, counted)
+    n_rows, of_group = len(codes), check_groups(groups, len(codes))
+    if isinstance(cv, str) and cv == "loo" and of_group is None:
+        cv = LeaveOneOut()
+    if isinstance(cv, LeaveOneOut):
+        if n_rows < 2:
+            raise InputError(f"{name}={cv!r}, but there is one row only; give at least two")
+        return Folds(n_rows, of_row=np.arange(n_rows, dtype=np.int64), alone=True)
+    if (isinstance(cv, str) and cv == "loo") or (isinstance(cv, LeaveOneGroupOut) and of_group is not None):
+        return Folds(n_rows, of_row=of_group)
+    if isinstance(cv, (int, np.integer, float)):
+        n_folds = check_folds(cv, codes, name)
+        if of_group is None:
+            cv = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+        elif n_folds > of_group.max() + 1:
+            raise InputError(f"{name}={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; "
+                             "ask for at most that")
+        else:
+            cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    check_splitter(cv, name)
+    with warnings.catch_warnings():
+        # a class with fewer rows than folds is missing from some folds: the accuracy is still that of refitting
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        try:
+            splits = check_splits(cv.split(np.zeros((n_rows, 1)), y, groups) if hasattr(cv, "split") else cv, n_rows)
+        except InputError:
+            raise
+        except ValueError as error:
+            raise InputError(f"{name} cannot split these rows: {error}") from None
+    return Folds(n_rows, *_as_partition(splits, n_rows))
+
+
+def _of_counted(
+    cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, seed: Any, name: str, counted: np.ndarray
+) -> Folds:
+    """The folds of the rows that count, numbered as all rows are."""
+    n_rows, numbers = len(codes), np.flatnonzero(counted)
+    if isinstance(cv, PredefinedSplit):  # it names rows of X, whatever rows it is given
+        cv = cv.split()
+    if not isinstance(cv, (str, bytes, int, np.integer, float)) and not hasattr(cv, "split"):
+        pairs = [tuple(part[counted[part]] for part in pair) for pair in check_splits(check_splitter(cv, name), n_rows)]
+        for number, pair in enumerate(pairs):
+            for part, rows in zip(("train", "test"), pair, strict=True):
+                if not len(rows):
+                    raise InputError(f"split {number} of {name} has no {part} rows of weight above 0; give it some")
+        return Folds(n_rows, *_as_partition(tuple((train, test) for train, test in pairs), n_rows), counted=counted)
+    check_groups(groups, n_rows)
+    some = None if groups is None else np.asarray(groups)[counted]
+    made = make_folds(cv, y[counted], codes[counted], some, seed, name)
+    if made.of_row is None:
+        splits = tuple((numbers[train], numbers[test]) for train, test in made.splits)
+        return Folds(n_rows, splits=splits, counted=counted)
+    of_row = np.zeros(n_rows, dtype=np.int64)
+    of_row[counted] = made.of_row
+    if made.alone:
+        of_row = np.arange(n_rows, dtype=np.int64)
+    return Folds(n_rows, of_row=of_row, alone=made.alone, counted=counted)
+
+
+def _as_partition(splits: tuple[Split, ...], n_rows: int) -> tuple[np.ndarray | None, tuple[Split, ...]]:
+    """The fold of every row, if the splits are a partition; otherwise the splits."""
+    of_row = np.full(n_rows, -1, dtype=np.int64)
+    for fold, (train, test) in enumerate(splits):
+        if len(train) + len(test) != n_rows or (of_row[test] >= 0).any():
+            return None, splits
+        of_row[test] = fold
+    apart = (of_row >= 0).all() and all((of_row[train] != fold).all() for fold, (train, _) in enumerate(splits))
+    return (of_row, ()) if apart else (None, splits)

@@ -1,0 +1,359 @@
+"""Sweeps of the linear classifiers: every setting of a fold is trained in one pass over the rows, as more columns."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from fastcls import optim
+from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
+from fastcls._scoring.classifier import Classifier
+from fastcls._storage.saving import SaveBestMixin
+from fastcls._validation import linear as checks
+from fastcls._validation.base import check_number, check_random_state, listed
+from fastcls._validation.errors import InputError
+from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
+from fastcls._validation.rows import check_rows, remember_features
+from fastcls.linear import MulticlassSVM, SoftmaxClassifier
+from fastcls.penalties import PENALTIES
+
+from ._folds import make_folds
+from ._grid_ends import warn_at_end
+from ._validation import check_trainable_cv
+
+__all__ = ["MulticlassSVMCV", "SoftmaxClassifierCV"]
+
+ALPHAS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+_BLOCK_BYTES = 1 << 24
+
+
+def _grid(name: str, given: Any) -> list[Any]:
+    values = listed(given)
+    if not values:
+        raise InputError(f"{name} is empty; give at least one value")
+    for value in values:
+        if not (name == "learning_rates" and isinstance(value, str) and value == "auto"):
+            check_number(name, value, minimum=0, strict=name != "alphas")
+    return list(dict.fromkeys(values))
+
+
+def _strengths(alphas: Any, Cs: Any) -> tuple[str, list[Any]]:
+    """The parameter that says how strong the penalty is, and its values to try."""
+    if Cs is None:
+        return "alpha", _grid("alphas", ALPHAS if alphas is None else alphas)
+    if alphas is not None:
+        raise InputError("alphas and Cs both say how strong the penalty is; leave one of them out")
+    return "C", _grid("Cs", Cs)
+
+
+class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
+    """What both sweeps share: everything but the classifier that is swept."""
+
+    def __init__(
+        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, penalty="l2", l1_ratio=0.5, max_norm=None,
+        solver="sgd", batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None,
+        init_scale=1e-4, center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+    ):
+        self.alphas = alphas
+        self.learning_rates = learning_rates
+        self.cv = cv
+        self.Cs = Cs
+        self.penalty = penalty
+        self.l1_ratio = l1_ratio
+        self.max_norm = max_norm
+        self.solver = solver
+        self.batch_size = batch_size
+        self.schedule = schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.max_iter = max_iter
+        self.tol = tol
+        self.init_scale = init_scale
+        self.center = center
+        self.scale = scale
+        self.fit_intercept = fit_intercept
+        self.random_state = random_state
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+
+    def _estimator(self, **params: Any) -> Any:
+        """The classifier that is swept, with this object's parameters and some of its own."""
+        raise NotImplementedError
+
+    def _shared(self, kind: type) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.get_params(deep=False) if name in kind().get_params()}
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None):
+        """Cross-validate every setting, and train the best on all rows.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+        y : array-like (n_samples,)
+        sample_weight : array-like (n_samples,), optional
+            For training. Rows of weight 0 are in no fold; all others count the same when settings are judged.
+        groups : array-like (n_samples,), optional
+            Rows of one group are held out together by a numeric `cv` or "loo"; a splitter is given them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        InputError
+        """
+        (strength, values), rates = _strengths(self.alphas, self.Cs), _grid("learning_rates", self.learning_rates)
+        for value in values:
+            self._estimator(**{strength: value})._check_options()
+        base = self._estimator(**{strength: values[0]})
+        if self.solver not in ("sgd", "lbfgs"):
+            raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
+        rows = check_rows(X, "X")
+        labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
+        checks.check_two_classes(labelled.classes)
+        folds = self._folds(labelled, groups)
+        settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
+        scores, losses = [], []
+        n_unfinished = 0
+        for train, test in folds:
+            codes, n_classes, weights = self._of_fold(labelled, train)
+            space = base._space(rows.rows, weights, train)
+            problem = base._problem(rows, np.maximum(codes, 0), n_classes, weights, rows=train, **space)
+            of_settings = [
+                self._estimator(**setting)._strength(rows.rows, n_classes, weights, train, space) for setting in settings
+            ]
+            Ws, unfinished = self._train(base, problem, settings, of_settings)
+            n_unfinished += unfinished
+            of_fold = [_judge(problem, W, test, codes) for W in Ws]
+            scores.append([score for score, _ in of_fold])
+            losses.append([value for _, value in of_fold])
+        if n_unfinished:
+            warnings.warn(
+                f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
+                "iterations with a gradient above tol: raise max_iter or tol", ConvergenceWarning, stacklevel=2,
+            )  # fmt: skip
+        made = frozen(self)
+        made._choose(settings, np.array(scores), np.array(losses))
+        for name in (strength, "learning_rate"):
+            of_others = [one[name] for one in settings]
+            warn_at_end(f"{name} of {type(base).__name__}", made.best_params_[name], of_others, made.best_score_)
+        best = self._estimator(**made.best_params_)
+        begun = time.perf_counter()
+        best.fit(rows.rows, labelled.y, sample_weight)
+        made.refit_time_ = time.perf_counter() - begun
+        remember_features(best, X)
+        made.best_estimator_ = best
+        made.classes_, made.n_splits_ = labelled.classes, len(folds)
+        made.coef_, made.intercept_ = best.coef_, best.intercept_
+        made.loss_history_, made.n_iter_ = best.loss_history_, best.n_iter_
+        publish(self, X, **fitted_attributes(made))
+        return self
+
+    def _folds(self, labelled: LabelledRows, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Row numbers (train, test) of every fold, without the rows that do not count."""
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
+        cv = check_trainable_cv(self.cv, groups, len(labelled.codes))
+        made = make_folds(cv, labelled.y, labelled.codes, groups, seed, counted=labelled.counted)
+        return [made.split(fold) for fold in range(made.n_folds)]
+
+    def _of_fold(self, labelled: LabelledRows, train: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
+        """Codes among the classes that a fold trains on, -1 for the others; how many classes, and the weights of all rows.
+
+        A fold that has one class only trains with all of them, or it could not tell any apart.
+        """
+        codes, n_classes, given = labelled.codes, len(labelled.classes), labelled.given
+        present = np.bincount(codes[train], minlength=n_classes) > 0
+        if 1 < present.sum() < n_classes:
+            codes, n_classes = np.where(present, np.cumsum(present) - 1, -1)[codes], int(present.sum())
+        if isinstance(self.class_weight, str):  # the balance of the rows that this fold trains on
+            weights = np.zeros(len(codes))
+            of_fold = given[train] if len(given) else given
+            weights[train] = with_class_weight(of_fold, self.class_weight, np.arange(n_classes), codes[train])
+            return codes, n_classes, weights
+        return codes, n_classes, labelled.weights
+
+    def _train(
+        self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]], of_settings: list[dict[str, float]]
+    ) -> tuple[list[np.ndarray], int]:
+        """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met.
+
+        `problem` has no penalty of its own; `of_settings` are alpha and l1_ratio of each setting.
+        """
+        random_state = check_random_state(self.random_state)
+        start = base._start(problem, random_state)
+        strengths = []
+        for one in of_settings:
+            l1, l2 = PENALTIES[base.penalty].parts(one["l1_ratio"]) if base.penalty else (0.0, 0.0)
+            strengths.append((one["alpha"] * l1, one["alpha"] * l2, problem.max_norm))
+        if self.solver == "lbfgs":
+            return self._path(base, problem, start, strengths)
+        bend = optim.curvature(problem, base.batch_size, random_state)
+        rates = [
+            1.0 / max(bend + 2.0 * l2, 1e-300) if setting["learning_rate"] == "auto" else setting["learning_rate"]
+            for setting, (_, l2, _) in zip(settings, strengths, strict=True)
+        ]
+        Ws, _ = optim.descend_many(
+            problem, [start] * len(settings), strengths, rates, max_iter=base._epochs(problem.n_samples),
+            batch_size=base.batch_size, schedule=base.schedule, momentum=base.momentum, nesterov=base.nesterov,
+            random_state=random_state,
+        )
+        return Ws, 0
+
+    def _path(
+        self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list
+    ) -> tuple[list[np.ndarray], int]:
+        """L-BFGS from the strongest penalty to the weakest, each from where the last ended."""
+        Ws: list[np.ndarray] = [start] * len(strengths)
+        W, unfinished = start, 0
+        for at in sorted(range(len(strengths)), key=lambda at: -strengths[at][1]):
+            problem.l2 = strengths[at][1]
+            tol = 1e-4 if base.tol is None else base.tol
+            found = optim.LBFGS(base._epochs(problem.n_samples), tol).minimize(problem, W)
+            Ws[at] = W = found.W
+            unfinished += found.converged is False
+        problem.l2 = 0.0
+        return Ws, unfinished
+
+    def _choose(self, settings: list[dict[str, Any]], scores: np.ndarray, losses: np.ndarray) -> None:
+        """cv_results_ and the best setting: of equal accuracies the one with the smaller loss."""
+        mean, mean_loss = scores.mean(axis=0), losses.mean(axis=0)
+        strength = next(iter(settings[0]))
+        order = np.lexsort((mean_loss, -mean))
+        ranks = np.empty(len(settings), dtype=np.int32)
+        ranks[order] = np.arange(1, len(settings) + 1)
+        self.best_index_ = int(order[0])
+        self.best_params_ = settings[self.best_index_]
+        self.best_score_ = float(mean[self.best_index_])
+        self.cv_results_ = {
+            "params": settings,
+            f"param_{strength}": np.array([setting[strength] for setting in settings]),
+            "param_learning_rate": np.array([setting["learning_rate"] for setting in settings], dtype=object),
+            "mean_test_score": mean,
+            "std_test_score": scores.std(axis=0),
+            "mean_test_loss": mean_loss,
+            "rank_test_score": ranks,
+            **{f"split{at}_test_score": of_fold for at, of_fold in enumerate(scores)},
+        }
+
+    def _best(self) -> Any:
+        check_is_fitted(self, "best_estimator_")
+        return self.best_estimator_
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Scores of the best setting's model."""
+        return self._best().decision_function(X)
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Labels by the best setting's model."""
+        return self._best().predict(X)
+
+
+def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
+    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0).
+
+    A row whose code is -1, of a class that the model has not seen, is an error, and the mean loss is that of the others.
+    """
+    coef, intercept = problem.to_raw(W)
+    step = max(1, _BLOCK_BYTES // (problem.X.shape[1] * problem.X.itemsize))
+    right, total, n_known = 0, 0.0, int(np.count_nonzero(codes[test] >= 0))
+    for start in range(0, len(test), step):
+        rows = test[start : start + step]
+        rows = rows[codes[rows] >= 0]
+        scores = linear_scores(problem.X[rows], coef, intercept, problem.n_threads)
+        right += int((scores.argmax(axis=1) == codes[rows]).sum())
+        total += float(problem.loss.function(scores, codes[rows], **problem.loss_options)[0].sum())
+    return right / len(test), total / n_known if n_known and coef.any() else np.inf
+
+
+_DOC = """
+    Parameters
+    ----------
+    alphas : sequence of float, optional
+        Strengths of the penalty to try; None: 1e-6, 1e-5, ... 1.
+    learning_rates : sequence of float or "auto"
+        First steps to try, each with every alpha; sgd only.
+    cv : int, "loo", splitter or iterable of (train, test), default=5
+        As of `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`, and kept together by
+        group where `groups` are given. "loo" leaves out one group, and needs `groups`: to leave out one row is to train as
+        many times as there are rows.
+    Cs : sequence of float, optional
+        In place of `alphas`: values of the classifier's `C` to try. Each fold's `C` weighs the rows that it trains on.
+    Others
+        As for the classifier itself; class_weight="balanced" is by the rows that a fold trains on. A fold that lacks a class
+        trains without it, and counts its rows as errors. ``solver``: "sgd", all settings together in one pass over the rows
+        an epoch, or "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
+
+    Attributes
+    ----------
+    best_params_ : dict
+    best_score_ : float
+        Mean accuracy over the folds.
+    best_index_ : int
+    cv_results_ : dict
+        As of scikit-learn's searches, with ``mean_test_loss``.
+    best_estimator_ : the classifier, trained on all rows with the best setting
+    refit_time_ : float
+        Seconds that this last training took.
+    n_splits_ : int
+    classes_, coef_, intercept_, loss_history_, n_iter_ : of that
+"""
+
+
+class SoftmaxClassifierCV(LinearCV):
+    __doc__ = f"""`SoftmaxClassifier` with its penalty's strength and its step chosen by cross-validation, in one pass.
+{_DOC}
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> SoftmaxClassifierCV(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
+    True
+    """
+
+    def _estimator(self, **params: Any) -> SoftmaxClassifier:
+        return SoftmaxClassifier(**{**self._shared(SoftmaxClassifier), **params})
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities by the best setting's model."""
+        return self._best().predict_proba(X)
+
+
+class MulticlassSVMCV(LinearCV):
+    __doc__ = f"""`MulticlassSVM` with its penalty's strength and its step chosen by cross-validation, in one pass.
+{_DOC}
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> X, y = load_digits(return_X_y=True)
+    >>> MulticlassSVMCV(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
+    True
+    """
+
+    def __init__(
+        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, loss="hinge", margin=1.0, include_correct=False,
+        class_reduction="sum", penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, schedule="cosine",
+        momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
+        fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+    ):
+        super().__init__(
+            alphas, learning_rates, cv, Cs=Cs, penalty=penalty, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver,
+            batch_size=batch_size, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
+            init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, random_state=random_state,
+            class_weight=class_weight, n_jobs=n_jobs,
+        )
+        self.loss = loss
+        self.margin = margin
+        self.include_correct = include_correct
+        self.class_reduction = class_reduction
+
+    def _estimator(self, **params: Any) -> MulticlassSVM:
+        return MulticlassSVM(**{**self._shared(MulticlassSVM), **params})

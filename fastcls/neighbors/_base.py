@@ -1,0 +1,299 @@
+"""What the neighbours estimators share: the training rows, their growth, and the search over them."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from fastcls._runtime import threads
+from fastcls._runtime.fitted_state import live, of_one_fit, publish
+from fastcls._search import plan
+from fastcls._search.plan import Part, Parts
+from fastcls._search.report import SearchReport
+from fastcls._search.rows import Rows
+from fastcls._storage import external_rows
+from fastcls._storage.atomic import digest
+from fastcls._storage.safetensors import Arrays, Saved, expect
+from fastcls._storage.saving import SaveMixin, save
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.containers import STORED_TYPES
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
+from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
+from fastcls._validation.rows import check_finite, check_more_rows, check_rows
+from fastcls.datasets import takes_images
+from fastcls.metrics import METRICS, check_magnitude, check_metric
+
+
+class _LastReports(threading.local):
+    """Each thread's last search report of each estimator: outside the estimators, so that predict writes no attribute."""
+
+    def __init__(self) -> None:
+        self.by_estimator: weakref.WeakKeyDictionary[Any, SearchReport] = weakref.WeakKeyDictionary()
+
+
+last_reports = _LastReports()
+
+
+def without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of k + 1 neighbours of the rows from `first` on the k that are not the row itself; it need not be among them."""
+    out = indices == np.arange(first, first + len(indices))[:, None]
+    out[:, -1] |= ~out.any(axis=1)
+    shape = (len(S), S.shape[1] - 1)
+    return S[~out].reshape(shape), indices[~out].reshape(shape)
+
+
+def _others(parts: Parts) -> Parts:
+    """The same parts, every query without itself."""
+    while True:
+        try:
+            part, S, indices = next(parts)
+        except StopIteration as end:
+            report: SearchReport = end.value
+            return report
+        yield part, *without_self(part.start, S, indices)
+
+
+class Neighbors(SaveMixin, BaseEstimator):
+    """What the classifier and the plain search share: the training rows and the search over them."""
+
+    _read_when_used = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs", "verbose", "client",
+                       "n_shards")  # fmt: skip
+    _rows: Rows
+    _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
+    _unread: dict[str, Any] | None = None  # rows a loaded model has yet to read: their digest, its path, whether it has
+    n_samples_fit_: int
+    effective_metric_: str
+
+    @property
+    def search_report_(self) -> SearchReport | None:
+        """The calling thread's last search with this estimator: path, threads, pairs, seconds; None before."""
+        return last_reports.by_estimator.get(live(self))
+
+    def _check_options(self) -> str:
+        check_algorithm(self.algorithm)
+        check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
+        threads.effective(self.n_jobs)
+        return check_metric(self.metric, self.p, self.metric_params)
+
+    def _checked_fit(self, X: Any, copy: bool) -> tuple[Rows, str]:
+        """The rows and the metric of a fit, checked; nothing is remembered yet."""
+        metric = self._check_options()
+        checked = check_rows(X, "X", copy=copy)
+        check_magnitude(checked.rows, "X", metric)
+        return Rows.of(checked), metric
+
+    def _checked_growth(self, X: Any, copy: bool) -> tuple[Rows, str]:
+        """The same of a partial_fit: all rows, these behind those that are there."""
+        if not self.__sklearn_is_fitted__():
+            return self._checked_fit(X, copy)
+        self._check_bytes()
+        more, metric = self._checked_fit(X, copy)
+        check_more_rows(self, X, more.chunks[0], self._rows.dtype)
+        if metric != self.effective_metric_:
+            for chunk in self._rows.chunks:
+                check_magnitude(chunk, "X of an earlier call", metric)
+        return self._rows.grown(more), metric
+
+    def _remember(self, X: Any, rows: Rows, metric: str, *, more: bool = False, **fitted: Any) -> None:
+        """What a fit leaves, all at once and last: one that was refused or stopped has left the estimator as it was."""
+        n_threads = threads.effective(self.n_jobs)
+        plan.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
+        publish(
+            self, None if more and self.__sklearn_is_fitted__() else X,
+            _rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric,
+            _fitted_params=self._params_of_fit(), **fitted,
+        )  # fmt: skip
+
+    def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
+        n_queries, parts = self._found(X, k)
+        all_S, all_indices = np.empty((0, 0)), np.empty((0, 0), dtype=np.int64)
+        for part, S, indices in parts:
+            if not len(all_S):
+                shape = (n_queries, S.shape[1])
+                all_S, all_indices = np.empty(shape), np.empty(shape, dtype=np.int64)
+            all_S[part], all_indices[part] = S, indices
+        return all_S, all_indices
+
+    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Part]]:
+        """How many queries there are, and the neighbours of one block of them after the other."""
+        check_is_fitted(self, "n_samples_fit_")
+        self._check_bytes()
+        k = self.n_neighbors if k is None else k
+        queries = None
+        if X is not None:
+            checked = check_rows(X, "X", estimator=self)
+            check_magnitude(checked.rows, "X", self.effective_metric_)
+            queries = Rows.of(checked)
+        hidden = None if self._row_weights is None or self._row_weights.all() else self._row_weights == 0
+        n_visible = self.n_samples_fit_ - (0 if hidden is None else int(hidden.sum()))
+        k = check_n_neighbors(k, n_visible - (X is None), excluded=X is None)
+        return self.n_samples_fit_ if queries is None else queries.n_rows, self._search(queries, k, hidden)
+
+    def _search(self, queries: Rows | None, k: int, hidden: np.ndarray | None) -> Iterator[Part]:
+        """The search without the hidden rows; where no queries are given, of the rows, each without itself."""
+        n_queries = self._rows.n_rows if queries is None else queries.n_rows
+        query_groups = row_groups = np.arange(n_queries, dtype=np.int64) if queries is None else None
+        # A row has one group, which is needed to hide some: then k + 1 neighbours are found, and the row itself is dropped.
+        drops_self = hidden is not None and queries is None
+        if hidden is not None:
+            query_groups, row_groups = np.ones(n_queries, dtype=np.int64), hidden.astype(np.int64)
+        parts = plan.search_parts(
+            self._rows, queries, k + drops_self, self.effective_metric_, n_threads=threads.effective(self.n_jobs),
+            algorithm=check_algorithm(self.algorithm, warn=False), query_groups=query_groups, row_groups=row_groups,
+        )  # fmt: skip
+        report = yield from _others(parts) if drops_self else parts
+        last_reports.by_estimator[live(self)] = report
+
+    @of_one_fit
+    @takes_images
+    def kneighbors(
+        self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
+    ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
+        """The nearest training rows of every query, nearest first.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself (excluded by index, not by value).
+        n_neighbors : int, optional
+            By default the estimator's.
+        return_distance : bool
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors), float64
+            Only if `return_distance`.
+        indices : ndarray of shape (n_queries, n_neighbors), int64
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, of another width, or more neighbours than there are rows.
+        """
+        S, indices = self._find(X, n_neighbors)
+        if not return_distance:
+            return indices
+        return METRICS[self.effective_metric_].finish(S), indices
+
+    @of_one_fit
+    def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> csr_matrix:
+        """The nearest training rows of every query as a sparse matrix, whose rows list them nearest first.
+
+        That is the form in which scikit-learn's estimators with ``metric="precomputed"`` (the idiom of its
+        `KNeighborsTransformer`), UMAP and cleanlab take neighbours that were found elsewhere. A distance of 0 is an entry
+        like any other.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself.
+        n_neighbors : int, optional
+            By default the estimator's.
+        mode : {"connectivity", "distance"}
+            Entries of 1, or the distances.
+
+        Returns
+        -------
+        csr_matrix of shape (n_queries, n_samples_fit_), float64
+
+        Raises
+        ------
+        InputError
+        """
+        one_of("mode", mode, ["connectivity", "distance"])
+        S, indices = self._find(X, n_neighbors)
+        n_queries, k = S.shape
+        data = METRICS[self.effective_metric_].finish(S) if mode == "distance" else np.ones_like(S)
+        starts = np.arange(0, n_queries * k + 1, k)
+        return csr_matrix((data.ravel(), indices.ravel(), starts), shape=(n_queries, self.n_samples_fit_))
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "n_samples_fit_")
+
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, rows: str = "inside"
+    ) -> None:
+        """Write the fitted model to one safetensors file: whole, or not at all.
+
+        Parameters
+        ----------
+        path, metadata : as of the other estimators' `save` (`fastcls.persistence.save`)
+        rows : {"inside", "beside"}
+            The training rows are written into the file, or stay in the files in the same folder whose memory maps the model
+            was fitted on (``numpy.load(file, mmap_mode="r")``): the model then has their names, sizes and a checksum of the
+            rows, and is of use only beside them.
+
+        Raises
+        ------
+        InputError
+            If a parameter is no plain value (a callable, a RandomState), the path cannot be written, or rows that should
+            stay beside are not memory maps of files there.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
+        one_of("rows", rows, ["inside", "beside"])
+        save(self, path, metadata, beside=rows == "beside")
+
+    def _saved_state(self, folder: Path | None = None) -> tuple[Saved, dict[str, Any]]:
+        self._check_bytes()
+        chunks = self._rows.chunks
+        if folder is None:
+            return {"X": chunks}, {}
+        files = external_rows.described(chunks, folder)
+        return {}, {"X": {"dtype": self._rows.dtype.name, "digest": digest(*chunks), "files": files}}
+
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        if "X" in values:
+            there = values["X"]
+            if there["dtype"] not in STORED_TYPES:
+                raise ValueError(f"rows of {shown(there['dtype'])}")
+            folder = Path(os.path.realpath(arrays.path)).parent
+            chunks = external_rows.opened(there["files"], np.dtype(there["dtype"]), folder)
+            if len({chunk.shape[1] for chunk in chunks}) > 1:
+                raise ValueError("rows of several widths")
+            unread: str | None = str(there["digest"])
+        else:
+            whole, unread = arrays.unread("X")
+            chunks = [expect({"X": whole}, "X", (None, None), STORED_TYPES)]
+        self._rows = Rows(chunks)
+        path = os.fspath(arrays.path)
+        self._unread = None if unread is None else {"digest": unread, "path": path, "checked": False}
+        self.n_samples_fit_, self.n_features_in_ = self._rows.n_rows, self._rows.n_features
+        self.effective_metric_ = check_metric(self.metric, self.p, self.metric_params)
+        if unread is None:
+            self._check_values()
+
+    def _check_bytes(self) -> None:
+        """Before anything is made of rows that were not read when the model was loaded: they are as they were saved."""
+        if self._unread is None or self._unread["checked"]:
+            return
+        path = self._unread["path"]
+        if digest(*self._rows.chunks) != self._unread["digest"]:
+            raise InputError(f"the training rows of the model {shown(path)} are not as they were saved (their checksum is "
+                             "another); save or copy it again")
+        try:
+            self._check_values()
+        except InputError as error:
+            raise InputError(
+                f"the training rows of the model {shown(path)} cannot be used: {error}; then save it again"
+            ) from None
+        self._unread["checked"] = True  # for all who share this state
+
+    def _check_values(self) -> None:
+        """Rows of a model's file must be finite, and small enough for their metric, as those of a fit."""
+        start = 0
+        for chunk in self._rows.chunks:
+            largest = METRICS[self.effective_metric_].max_abs(chunk.shape[1]) if chunk.dtype == np.float64 else np.inf
+            check_finite(chunk, "X", largest, start)
+            start += len(chunk)

@@ -1,0 +1,401 @@
+"""Exact nearest neighbours: a classifier, a search without labels, and two functions.
+
+Distances are float64 and indices int64; neighbours are ordered by (distance before any root, training index). What the
+answer is, to the last bit, is stated in ``reference.py``; nothing here or below may change it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from fastcls._runtime import threads
+from fastcls._runtime.fitted_state import frozen, of_one_fit
+from fastcls._scoring.classifier import Classifier
+from fastcls._scoring.votes import WEIGHTS, Weights, vote, weights_of
+from fastcls._search import matrix, plan
+from fastcls._search.rows import Rows
+from fastcls._storage.safetensors import Arrays, Saved, expect
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.labels import check_present
+from fastcls._validation.linear import check_sample_weight
+from fastcls._validation.neighbors import check_n_neighbors
+from fastcls._validation.row_weights import check_labelled_rows, check_more_labelled_rows, or_ones, with_class_weight
+from fastcls._validation.rows import CheckedRows, check_rows, check_same_width
+from fastcls.datasets import names_images, takes_images
+from fastcls.metrics import METRICS, check_magnitude, check_metric
+
+from ._base import Neighbors
+
+__all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
+
+
+class NearestNeighbors(Neighbors):
+    """Exact nearest-neighbour search without labels.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+        "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
+    algorithm : {"auto", "brute", "filter"}, default="auto"
+        "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
+        faster. The answer is the same, to the last bit.
+        "ball_tree" and "kd_tree" mean "auto", with a warning.
+    p : {1, 2}, default=2
+        For metric="minkowski".
+    leaf_size, metric_params
+        Accepted for scikit-learn's sake, not used.
+    n_jobs : int, optional
+        Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
+        not depend on it, and no model file holds it.
+
+    Attributes
+    ----------
+    n_features_in_, n_samples_fit_ : int
+    effective_metric_ : str
+    search_report_ : SearchReport or None
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        metric: str = "l2",
+        algorithm: str = "auto",
+        p: int = 2,
+        leaf_size: int = 30,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.algorithm = algorithm
+        self.p = p
+        self.leaf_size = leaf_size
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any = None, *, copy: bool = False) -> NearestNeighbors:
+        """Remember the rows: by reference, unless they are strided or `copy` asks for it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
+            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
+        y : ignored
+        copy : bool
+        """
+        self._remember(X, *self._checked_fit(X, copy))
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, *, copy: bool = False) -> NearestNeighbors:
+        """Remember more rows behind those that are there: the answers are then those of a `fit` on all of them.
+
+        What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
+        with small ones before them, so that many calls of a few rows each cost a search nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
+        y : ignored
+        copy : bool
+
+        Raises
+        ------
+        InputError
+            For rows of another type or width; the estimator stays as it was.
+        """
+        now = frozen(self)
+        now._remember(X, *now._checked_growth(X, copy), more=True)
+        return self
+
+
+class KNeighborsClassifier(Classifier, Neighbors):
+    """Exact k-nearest-neighbour classifier on the bytes you have.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+        "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
+    weights : {"uniform", "distance", "softmax"} or callable, default="uniform"
+        The weight of a neighbour's vote: 1; 1/d (if any d is 0, only those vote); exp((s - s_max) / temperature) with
+        s = 1 - d for cosine and -d otherwise; or a function from distances (n_queries, k) to weights of that shape.
+    temperature : float, default=0.07
+        For weights="softmax".
+    tie_break : {"smallest", "nearest"}, default="smallest"
+        Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
+    class_weight : dict, "balanced" or None
+        What the votes of each class are multiplied by; "balanced": n_rows / (n_classes * rows of the class), where a row
+        counts as much as its sample weight. A class of weight 0 is not among the neighbours.
+    algorithm : {"auto", "brute", "filter"}, default="auto"
+        "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
+        faster. The answer is the same, to the last bit.
+        "ball_tree" and "kd_tree" mean "auto", with a warning.
+    p : {1, 2}, default=2
+        For metric="minkowski".
+    leaf_size, metric_params
+        Accepted for scikit-learn's sake, not used.
+    n_jobs : int, optional
+        Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
+        not depend on it, and no model file holds it.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+    n_features_in_, n_samples_fit_ : int
+    effective_metric_ : str
+    search_report_ : SearchReport or None
+        What the calling thread's last search did.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastcls import KNeighborsClassifier
+    >>> X = np.array([[0, 0], [0, 9], [9, 9]], dtype=np.uint8)
+    >>> KNeighborsClassifier(1, metric="l1").fit(X, ["a", "b", "b"]).predict(X[:1] + 1)
+    array(['a'], dtype='<U1')
+    """
+
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        metric: str = "l2",
+        weights: Weights = "uniform",
+        temperature: float = 0.07,
+        tie_break: str = "smallest",
+        class_weight: Any = None,
+        algorithm: str = "auto",
+        p: int = 2,
+        leaf_size: int = 30,
+        metric_params: dict[str, Any] | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
+        self.n_neighbors = n_neighbors
+        self.metric = metric
+        self.weights = weights
+        self.temperature = temperature
+        self.tie_break = tie_break
+        self.class_weight = class_weight
+        self.algorithm = algorithm
+        self.p = p
+        self.leaf_size = leaf_size
+        self.metric_params = metric_params
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, copy: bool = False) -> KNeighborsClassifier:
+        """Remember the rows and their labels: rows by reference, unless they are strided or `copy` asks for it.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
+            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
+        y : array-like of shape (n_rows,)
+            Labels: numbers or strings.
+        sample_weight : array-like of shape (n_rows,), optional
+            What the vote of each row is multiplied by. Rows of weight 0 are nobody's neighbours, and a class of such rows
+            only is not in `classes_`; the others keep their indices.
+        copy : bool
+        """
+        self._check_vote_options()
+        check_present(y)
+        rows, metric = self._checked_fit(X, copy)
+        found = check_labelled_rows(y, rows.n_rows, sample_weight, self.class_weight, keeps_classes=True)
+        self._remember(X, rows, metric, **self._labelled(found.classes, found.codes, found.given, found.weights))
+        return self
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, *, copy: bool = False
+    ) -> KNeighborsClassifier:
+        """Remember more rows and labels behind those that are there: predictions are then those of a `fit` on all of them.
+
+        What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
+        with small ones before them, so that many calls of a few rows each cost a search nothing.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
+        y : array-like of shape (n_rows,)
+        classes : array-like, optional
+            All labels that will ever come: needed in the first call unless its rows of weight above 0 have them all.
+        sample_weight : array-like of shape (n_rows,), optional
+            As for `fit`; 1 each in calls without it, and all may be 0. `class_weight` is of all rows so far.
+        copy : bool
+
+        Raises
+        ------
+        InputError
+            For rows of another type or width, or a label that is none of the classes; the estimator stays as it was.
+        """
+        self._check_vote_options()
+        check_present(y)
+        now = frozen(self)
+        rows, metric = now._checked_growth(X, copy)
+        known = getattr(now, "classes_", None)
+        n_before = 0 if known is None else now.n_samples_fit_
+        known, codes, given = check_more_labelled_rows(
+            y, rows.n_rows - n_before, sample_weight, self.class_weight, classes, known
+        )
+        if n_before:
+            before = now._sample_weight
+            if len(given) or len(before):
+                given = np.concatenate([or_ones(before, n_before), or_ones(given, len(codes))])
+            codes = np.concatenate([now._codes, codes])
+        now._remember(X, rows, metric, more=True, **self._labelled(known, codes, given, self._votes(given, known, codes)))
+        return self
+
+    def _votes(self, given: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """What the vote of every row is multiplied by: all may be 0, until rows come that count."""
+        if len(given) and not given.any():
+            return given
+        return with_class_weight(given, self.class_weight, classes, codes, named=self.class_weight)
+
+    @staticmethod
+    def _labelled(classes: np.ndarray, codes: np.ndarray, given: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
+        """What a fit leaves of labels and weights."""
+        votes = weights if len(weights) else None
+        return {"classes_": classes, "_codes": codes, "_sample_weight": given, "_row_weights": votes}
+
+    def _check_vote_options(self) -> None:
+        if not callable(self.weights):
+            one_of("weights", self.weights, WEIGHTS)
+        one_of("tie_break", self.tie_break, ["smallest", "nearest"])
+        check_number("temperature", self.temperature, minimum=0, strict=True)
+
+    def _vote(self, X: Any, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(winning codes, tied, totals) of every query."""
+        self._check_vote_options()
+        check_is_fitted(self, "n_samples_fit_")
+        n_classes, metric, n_threads = len(self.classes_), self.effective_metric_, threads.effective(self.n_jobs)
+        n_queries, parts = self._found(X, None)
+        winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
+        totals = np.empty((n_queries if with_totals else 0, n_classes))
+        for part, S, indices in parts:
+            weights = None
+            if self.weights != "uniform":
+                weights = weights_of(METRICS[metric].finish(S), self.weights, self.temperature, metric)
+            if self._row_weights is not None:
+                of_rows = self._row_weights[indices]
+                weights = of_rows if weights is None else weights * of_rows
+            won, were_tied, of_classes = vote(
+                indices, weights, np.array([indices.shape[1]]), n_classes, tie_break=self.tie_break,
+                n_threads=n_threads, with_totals=with_totals, codes=self._codes,
+            )  # fmt: skip
+            winners[part], tied[part] = won[:, 0], were_tied[:, 0]
+            if with_totals:
+                totals[part] = of_classes
+        return winners, tied, totals
+
+    @of_one_fit
+    @names_images
+    def predict(self, X: Any = None) -> np.ndarray:
+        """The label of every query by the weighted majority of its nearest training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: leave-one-out over the training rows.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+        """
+        winners, _, _ = self._vote(X)
+        return self.classes_[winners]
+
+    @of_one_fit
+    @takes_images
+    def predict_proba(self, X: Any = None) -> np.ndarray:
+        """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
+
+        Where every weight is 0 (a callable may say so), each class has the same share.
+        """
+        totals = self._vote(X, with_totals=True)[2]
+        sums = totals.sum(axis=1, keepdims=True)
+        nobody = sums == 0
+        return np.where(nobody, 1.0 / len(self.classes_), totals / np.where(nobody, 1.0, sums))
+
+    @of_one_fit
+    @takes_images
+    def predict_ties(self, X: Any = None) -> np.ndarray:
+        """Whether the vote of each query was tied: bool (n_queries,)."""
+        return self._vote(X)[1]
+
+    def _saved_state(self, folder: Path | None = None) -> tuple[Saved, dict[str, Any]]:
+        arrays, values = super()._saved_state(folder)
+        if len(self._sample_weight):
+            arrays = {**arrays, "sample_weight": self._sample_weight}
+        return {**arrays, "codes": self._codes}, values
+
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        super()._restore_state(arrays, values)
+        # in memory, not in the file: what is written into that later shall index nothing
+        self._codes = np.array(expect(arrays, "codes", (self.n_samples_fit_,), ("int64",)))
+        if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
+            raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")
+        given = expect(arrays, "sample_weight", (self.n_samples_fit_,)) if "sample_weight" in arrays else None
+        given = check_sample_weight(given, self.n_samples_fit_, may_be_zero=True)
+        votes = self._votes(given, self.classes_, self._codes)
+        self.__dict__.update(self._labelled(self.classes_, self._codes, given, votes))
+
+
+def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:
+    name = check_metric(metric)
+    queries, rows = check_rows(Q, "Q"), check_rows(X, "X")
+    check_same_width(queries.rows, rows.rows)
+    check_magnitude(queries.rows, "Q", name)
+    check_magnitude(rows.rows, "X", name)
+    return queries, rows, name
+
+
+def knn(Q: Any, X: Any, k: int, metric: str = "l2", *, n_jobs: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest rows of `X` for every row of `Q`: exactly, in the order (distance, index).
+
+    Parameters
+    ----------
+    Q : array-like of shape (n_queries, n_features)
+    X : array-like of shape (n_rows, n_features)
+    k : int
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+    n_jobs : int, optional
+
+    Returns
+    -------
+    distances : ndarray of shape (n_queries, k), float64
+    indices : ndarray of shape (n_queries, k), int64
+
+    Raises
+    ------
+    InputError
+    """
+    queries, rows, name = _checked_pair(Q, X, metric)
+    k = check_n_neighbors(k, len(rows.rows), "k")
+    S, indices, _ = plan.search(Rows.of(rows), Rows.of(queries), k, name, n_threads=threads.effective(n_jobs))
+    return METRICS[name].finish(S), indices
+
+
+def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None = None) -> np.ndarray:
+    """Distance of every row of `Q` to every row of `X`: float64 (n_queries, n_rows).
+
+    Parameters
+    ----------
+    Q : array-like of shape (n_queries, n_features)
+    X : array-like of shape (n_rows, n_features)
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
+    n_jobs : int, optional
+
+    Raises
+    ------
+    InputError
+    """
+    queries, rows, name = _checked_pair(Q, X, metric)
+    return METRICS[name].finish(matrix.all_pairs(rows.rows, queries.rows, name, n_threads=threads.effective(n_jobs)))

@@ -1,0 +1,68 @@
+"""The definitions, in plain NumPy: the oracle of the tests, and reading matter for a class.
+
+``_neighbors.py`` defines distances, their order and the votes; ``_linear.py`` losses, gradients and the lecture's own loops.
+"""
+
+from ._linear import (
+    SAMPLE_LOSSES,
+    L_i_vectorized,
+    crammer_singer,
+    crammer_singer_gradient,
+    evaluate_linear,
+    forward_difference,
+    minibatch_gradient_descent,
+    multiclass_hinge,
+    multiclass_hinge_gradient,
+    one_vs_all,
+    one_vs_all_gradient,
+    random_search,
+    softmax_cross_entropy,
+    softmax_cross_entropy_gradient,
+    softmax_probabilities,
+    squared_hinge,
+    squared_hinge_gradient,
+)
+from ._neighbors import (
+    EXACT_INTEGERS,
+    LectureNearestNeighbor,
+    cosine,
+    distances,
+    kneighbors,
+    l1,
+    lane_sum,
+    order_values,
+    squared_l2,
+    vote,
+    vote_weights,
+)
+
+__all__ = [
+    "EXACT_INTEGERS",
+    "SAMPLE_LOSSES",
+    "L_i_vectorized",
+    "LectureNearestNeighbor",
+    "cosine",
+    "crammer_singer",
+    "crammer_singer_gradient",
+    "distances",
+    "evaluate_linear",
+    "forward_difference",
+    "kneighbors",
+    "l1",
+    "lane_sum",
+    "minibatch_gradient_descent",
+    "multiclass_hinge",
+    "multiclass_hinge_gradient",
+    "one_vs_all",
+    "one_vs_all_gradient",
+    "order_values",
+    "random_search",
+    "softmax_cross_entropy",
+    "softmax_cross_entropy_gradient",
+    "softmax_probabilities",
+    "squared_hinge",
+    "squared_hinge_gradient",
+    "squared_l2",
+    "vote",
+    "vote_weights",
+]
