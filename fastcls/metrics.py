@@ -63,13 +63,18 @@ class Metric:
     aliases: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.bounds not in (None, _BOUNDS_OF_SUM[self.sum]):
+        if self.bounds not in (None, self.family):
             raise ValueError(f"metric {self.name!r}: bounds {self.bounds!r} do not hold for the sum {self.sum!r}")
 
     @property
     def needs_norms(self) -> bool:
         """Whether the sum is a dot product, which the norms of both rows turn into a cosine."""
         return self.sum == "dot"
+
+    @property
+    def family(self) -> str:
+        """The bounds that are made of this metric's sum, whether or not they hold for its S."""
+        return _BOUNDS_OF_SUM[self.sum]
 
     @property
     def sum_is_s(self) -> bool:

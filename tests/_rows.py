@@ -21,7 +21,7 @@ def random_rows(rng, n_rows, n_features, dtype, low=None, high=None):
     return rng.integers(low, high, size=(n_rows, n_features), endpoint=True).astype(dtype)
 
 
-def hostile_rows(rng, n_rows, n_features, dtype):
+def hostile_rows(rng, n_rows, n_features, dtype, metric=None):
     """Name -> rows of a float type on which a search that only rounds well gives wrong or negative distances."""
     shape = (n_rows, n_features)
     tiny, large = float(np.finfo(dtype).smallest_subnormal), {"float16": 6e4, "float32": 1e18, "float64": 1e18}[dtype]
@@ -37,7 +37,7 @@ def hostile_rows(rng, n_rows, n_features, dtype):
     # so small beside one row that singles on that row's scale cannot hold them
     beside_huge = np.where(np.arange(n_rows)[:, None] == 1, large, base * (1e-4 if dtype == "float16" else 3e-22))
     mixed = base * 2.0 ** rng.integers(-12, 12, size=shape)
-    return {
+    found = {
         "offset": (base + (1e3 if dtype == "float16" else 1e6)).astype(dtype),
         "subnormal": (rng.integers(-5, 6, size=shape) * tiny).astype(dtype),
         "large": (base.clip(-1, 1) * large).astype(dtype),
@@ -52,6 +52,9 @@ def hostile_rows(rng, n_rows, n_features, dtype):
         "beside a huge row": beside_huge.astype(dtype),
         "parallel rows": (base[:1] * np.linspace(0.5, 2, n_rows)[:, None]).astype(dtype),
     }
+    if metric == "cosine" and dtype == "float64":
+        del found["subnormal"]  # refused: their squares underflow, and with them their directions
+    return found
 
 
 def assert_same_bytes(got, wanted, what=""):

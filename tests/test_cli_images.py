@@ -292,7 +292,7 @@ def test_what_is_read_is_never_written_over(out):
     np.save("rows.npy", np.load("emb.npz")["X"])
     before = Path(out).read_bytes()
     model = "fastcls-emb/models/knn.safetensors"
-    assert refused(cli("predict", model, "pets" if "pets" in out else "rows.npy", "--out", out), "would be lost")
+    assert refused(cli("predict", model, "pets" if "pets" in out else "rows.npy", "--out", out), "name another file")
     assert Path(out).read_bytes() == before
 
 

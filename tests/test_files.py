@@ -241,15 +241,15 @@ def test_a_reader_that_goes_away_is_one_clear_line(tmp_path):
 def test_downloads_and_the_cache_wait_for_no_pipe(tmp_path):
     pytest.importorskip("pooch")
     from fastcls.datasets import fetch
-    from fastcls.datasets._cache import ImageCache
+    from fastcls.datasets._cache import Decoded, ImageCache
 
     os.mkfifo(tmp_path / "train-images-idx3-ubyte.gz.part")
     with pytest.raises(InputError, match="no regular file"):
         fetch("mnist", folder=tmp_path, mirror="http://127.0.0.1:9/")
-    pixels = np.zeros((3, 4, 4, 1), np.uint8)
+    decoded = Decoded(np.zeros((3, 4, 4, 1), np.uint8), [], {})
     cache = ImageCache([], None, tmp_path)
-    cache.write(pixels, [])
+    cache.write(decoded)
     assert cache.read(3) is not None
-    cache.path.with_suffix(".txt").unlink()
-    os.mkfifo(cache.path.with_suffix(".txt"))
+    cache.path.with_suffix(".json").unlink()
+    os.mkfifo(cache.path.with_suffix(".json"))
     assert cache.read(3) is None

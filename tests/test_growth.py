@@ -93,7 +93,7 @@ def test_grown_is_fitted(dtype, metric, algorithm):
 def test_hostile_rows_in_chunks_are_as_in_one(dtype, metric, algorithm):
     rng = np.random.default_rng(1)
     for d in (5, 40):
-        for name, X in hostile_rows(rng, 150, d, dtype).items():
+        for name, X in hostile_rows(rng, 150, d, dtype, metric).items():
             model, whole = (NearestNeighbors(9, metric=metric, algorithm=algorithm, n_jobs=2) for _ in range(2))
             for part in cut(X, [40, 41, 100]):
                 model.partial_fit(part)
@@ -336,7 +336,7 @@ def refusals():
         "text for number": (lambda m: m.partial_fit(X, ["0", "1"]), "the label '0', which is not among the classes"),
         "classes": (lambda m: m.partial_fit(X, y, classes=[0, 1, 2]), r"classes=\[0, 1, 2\] are not those of the first"),
         "no labels": (lambda m: m.partial_fit(X, None), "y is None"),
-        "labels too few": (lambda m: m.partial_fit(X, [0]), "y has 1 labels for 2 rows"),
+        "labels too few": (lambda m: m.partial_fit(X, [0]), "y has 1 label for 2 rows"),
         "no rows": (lambda m: m.partial_fit(X[:0], []), "minimum of 1 is required"),
         "options": (lambda m: m.set_params(n_neighbors=0).partial_fit(X, y), "n_neighbors=0"),
         "metric": (lambda m: m.set_params(metric="far").partial_fit(X, y), "metric='far' is unknown"),

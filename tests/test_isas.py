@@ -46,7 +46,7 @@ def test_every_isa_equals_reference_at_tail_sizes(isa, metric, dtype):
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_hostile_floats_equal_reference_on_every_isa(isa, metric, dtype):
     rng = np.random.default_rng(1)
-    for name, X in hostile_rows(rng, 170, 37, dtype).items():
+    for name, X in hostile_rows(rng, 170, 37, dtype, metric).items():
         Q = X[::8]
         model = NearestNeighbors(metric=metric, algorithm="brute").fit(X)
         distances, indices = model.kneighbors(Q, 20)

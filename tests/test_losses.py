@@ -225,7 +225,7 @@ def test_registry_is_complete():
         (lambda: loss_and_gradient("hinge", [[1, 2]], [2]), "use 0 to 1"),
         (lambda: loss_and_gradient("hinge", [[1, 2]], [-1]), "holds the code -1: codes of classes are 0, 1, 2"),
         (lambda: loss_and_gradient("hinge", [[1, 2]], [0.0]), "integer class code"),
-        (lambda: loss_and_gradient("hinge", [[1, 2]], [0, 1]), "each of the 1 rows"),
+        (lambda: loss_and_gradient("hinge", [[1, 2]], [0, 1]), "each of the 1 row"),
         (lambda: loss_and_gradient("hinge", [1, 2], [0]), "n_samples, n_classes"),
     ],
 )

@@ -153,7 +153,7 @@ NO_LABELS = {
     "one-hot": (np.eye(3)[Y], "argmax"),
     "a path": ("labels.npy", "load the labels first"),
     "a dict": ({0: 1}, "is a dict"),
-    "missing": ([None, *["a"] * 11], "no label at row 0"),
+    "missing": ([None, *["a"] * 11], "missing value (None) at row 0"),
     "numbers and words": ([1, "a"] * 6, "mixes labels"),
     "masked": (np.ma.masked_equal(Y, 1), "masked entries"),
     "dates": (np.zeros(12, "M8[s]"), "datetime64"),

@@ -96,6 +96,10 @@ def test_pipeline_is_the_same_after_a_round_trip(name, way):
     assert way(model).predict(rows(seed=1)).tolist() == model.predict(rows(seed=1)).tolist()
 
 
+def held_by(model):
+    return [*vars(model).values(), *getattr(getattr(model, "_rows", None), "chunks", [])]
+
+
 @WAYS
 def test_memory_maps_become_plain_arrays(tmp_path, way):
     """Of a user's map and of models that were loaded, whatever of them is a map: the file is needed no more."""
@@ -107,9 +111,8 @@ def test_memory_maps_become_plain_arrays(tmp_path, way):
         wanted = model.predict(Q).tolist()
         model.save(tmp_path / name)
         loaded = fastcls.load(tmp_path / name)
-        assert any(isinstance(value, np.memmap) for value in vars(loaded).values())
+        assert any(isinstance(value, np.memmap) for value in held_by(loaded))
         for again in (way(model), way(loaded)):
-            held = [*vars(again).values(), *getattr(getattr(again, "_rows", None), "chunks", [])]
-            assert not any(isinstance(value, np.memmap) for value in held)
+            assert not any(isinstance(value, np.memmap) for value in held_by(again))
             assert again.predict(Q).tolist() == wanted
-        assert any(isinstance(value, np.memmap) for value in vars(loaded).values())  # the model itself still has them
+        assert any(isinstance(value, np.memmap) for value in held_by(loaded))  # the model itself still has them

@@ -87,7 +87,7 @@ def _by_panels(
     rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
 ) -> tuple[int, Fill] | None:
     """Bytes: sums of packed panels are exact, and so is what they become."""
-    name = bounds.panel_of(metric.sum, rows.dtype)
+    name = bounds.panel_of(metric.family, rows.dtype)
     panel, d = _kernels.PANELS[name], rows.shape[1]
     shape = _kernels.panel_shape(panel)
     if shape is None:
@@ -95,7 +95,7 @@ def _by_panels(
     queries, _, step = shape
     zero = np.zeros(d, dtype=rows.dtype)
     of_queries, of_rows = (bounds.statistics(part, zero, n_threads) for part in (Q, rows))
-    terms = bounds.terms(metric.name, name, rows.dtype, of_queries, of_rows, 0.0)
+    terms = bounds.terms(metric.family, name, rows.dtype, of_queries, of_rows, 0.0)
     assert terms is not None
     sign = -1.0 if metric.needs_norms else 1.0  # a cosine's key is minus the dot product
     scale, query_terms, row_terms = sign * terms.scale, sign * terms.query_terms, sign * terms.row_terms

@@ -95,7 +95,8 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         raise InputError(f"{name} is a {type(X).__name__}, whose items have no place; {wanted}: make it a list or an array")
     if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
         raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+    parts = X if isinstance(X, (list, tuple)) else [X]
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
 
 

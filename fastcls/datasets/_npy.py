@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import counted, reason, shown
 from fastcls.datasets._common import file_size
 
 _HEADER_READERS = {
@@ -88,7 +88,8 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
                     counts = [*headers[rows].shape[:1], *headers[labels].shape]
                     if len(counts) == 2:  # labels of another shape have a sentence of their own
                         raise InputError(
-                            f"got {counts[1]:,} labels in {labels} for {counts[0]:,} rows; wanted one label a row"
+                            f"got {counted(counts[1], 'label')} in {labels} for {counted(counts[0], 'row')}; "
+                            "wanted one label a row"
                         )
             if not memory.has_room(sum(header.n_bytes for header in headers.values())):
                 raise MemoryError
