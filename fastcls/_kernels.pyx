@@ -1,7 +1,7 @@
 """Typed parallel loops: distance matrices, search, votes.
 
 Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
-here: tiles of S come from ``_simd/`` through its table, the order of neighbours from ``_topk.pxd``.
+here: tiles of S come from ``_simd/`` through its table, the order of neighbours from ``topk.pxd``.
 
 Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type, so that one loop
 serves every type. Results do not depend on `n_threads`: a query's neighbours are a function of the set of (S, index) pairs,
@@ -144,7 +144,7 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
         are to become cosines
     query_groups, row_groups : of length 0, or a query skips the rows of its own group
     row_start : the training index of the chunk's first row
-    heap_S_out, heap_index_out : (n_parts, n_queries, k), heaps as in _topk.pxd; with one part the queries are shared
+    heap_S_out, heap_index_out : (n_parts, n_queries, k), heaps as in topk.pxd; with one part the queries are shared
         out among the threads, with n_threads parts the rows
     scratch : (n_threads, scratch_size(...))
     """
@@ -208,7 +208,7 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     panel, sum, refine : which tile; which pair function decides where the key is only a bound
     block_features : features packed at a time
     center, data_scale : what is taken off, and then multiplied, before a float is packed as a single
-    scale, query_terms, alphas, betas, row_terms, row_factors : from sums to keys and thresholds, see _panels.pxd
+    scale, query_terms, alphas, betas, row_terms, row_factors : from sums to keys and thresholds, see panels.pxd
     queries_per_job : queries of one block
     scratch : (n_threads, panel_scratch(...))
     """

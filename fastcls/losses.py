@@ -1,7 +1,7 @@
 """The registry of losses: for each its formula, domain, source and options, and its value and gradient in NumPy.
 
 A loss is a function of one row of scores and that row's label; the mean over rows, the penalty and the data belong to
-`problem.py`. The compiled twin of each function here is in ``_losses.pxd``; the two files are all a new loss touches.
+`problem.py`. The compiled twin of each function here is in ``losses.pxd``; the two files are all a new loss touches.
 
 The functions below take ``scores`` (n_samples, n_classes) and ``y`` (n_samples,) class codes.
 """
@@ -49,7 +49,7 @@ class Loss:
     ----------
     name : str
     code : int
-        Its number in the table of ``_losses.pxd``.
+        Its number in the table of ``losses.pxd``.
     formula, domain, source : str
     function : callable
         ``function(scores, y, **options) -> (losses (n,), d losses / d scores (n, n_classes))`` in NumPy.

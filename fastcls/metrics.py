@@ -1,6 +1,6 @@
 """The registry of metrics: name, formula, which compiled sum computes it, what follows the search.
 
-A new metric is a plain function in ``reference.py``, a pair function in ``_simd/search/scalar.h`` and a row here.
+A new metric is a plain function in ``_neighbors.py``, a pair function in ``_simd/search/scalar.h`` and a row here.
 """
 
 from __future__ import annotations

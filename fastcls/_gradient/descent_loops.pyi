@@ -1,4 +1,4 @@
-"""Types of the compiled descent; what it does is in the docstring of _descent.pyx."""
+"""Types of the compiled descent; what it does is in the docstring of descent_loops.pyx."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,6 +1,6 @@
 """Minibatch descent, compiled: many steps a call, for one model or many that share the rows.
 
-Unchecked, like `_linear.pyx`, whose passes over a tile it uses. A step is: scores, losses and slopes of the minibatch, then,
+Unchecked, like `loops.pyx`, whose passes over a tile it uses. A step is: scores, losses and slopes of the minibatch, then,
 strip of features by strip, the gradient and at once the descent of the weights, so a gradient never leaves the cache unless
 a minibatch has more rows than a tile. Every weight belongs to one thread and every sum has a fixed order: the bytes do not
 depend on the number of threads.
@@ -21,7 +21,7 @@ from fastcls._simd.isas cimport Step, descend_fn
 
 cdef enum:
     GROUPS_PER_TASK = 4
-    SERIAL_WORK = 200000        # as in _linear.pyx
+    SERIAL_WORK = 200000        # as in loops.pyx
 
 
 cdef struct Descent:

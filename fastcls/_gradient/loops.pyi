@@ -1,4 +1,4 @@
-"""Types of the linear classifiers' compiled loops; what they do is in the docstrings of _linear.pyx."""
+"""Types of the linear classifiers' compiled loops; what they do is in the docstrings of loops.pyx."""
 
 import numpy as np
 from numpy.typing import NDArray

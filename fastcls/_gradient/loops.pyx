@@ -1,7 +1,7 @@
 """Typed parallel loops of the linear classifiers: scores, fused loss and gradient, and descent.
 
 Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
-here: losses come from ``_losses.pxd``, sums over features and rows from ``_simd/`` through its table.
+here: losses come from ``losses.pxd``, sums over features and rows from ``_simd/`` through its table.
 
 Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type; they are widened in
 registers, nothing of them is copied. A *column* is one class of one model, so many models over the same rows are more

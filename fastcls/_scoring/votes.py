@@ -1,4 +1,4 @@
-"""From neighbours to a label: the weight of each vote, and the majority. The definitions are in ``reference.py``."""
+"""From neighbours to a label: the weight of each vote, and the majority. The definitions are in ``_neighbors.py``."""
 
 from __future__ import annotations
 

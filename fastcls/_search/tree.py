@@ -65,7 +65,7 @@ _BYTES_OF_ROW, _BYTES_OF_FEATURE = 20, 2
 
 @dataclass(frozen=True)
 class _OfChunk:
-    """The tree of one chunk; see _tree_loops.pyx."""
+    """The tree of one chunk; see tree_loops.pyx."""
 
     order: np.ndarray
     lowest: np.ndarray

@@ -1,4 +1,4 @@
-"""Types of the tree's compiled loops; what they do is said in _tree_loops.pyx."""
+"""Types of the tree's compiled loops; what they do is said in tree_loops.pyx."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -5,7 +5,7 @@ n_leaves = 2^depth leaves come last. Nothing is said of where a node's rows are:
 the rows order[n (i - n_nodes) / n_nodes ... n (i + 1 - n_nodes) / n_nodes], so all leaves are as large, up to one row,
 whatever the rows are. Of every node there is its box (its rows' least and greatest features) and its lowest row.
 
-Why nothing is lost is said in _tree.py.
+Why nothing is lost is said in tree.py.
 """
 
 from cython.parallel cimport prange, threadid
@@ -366,7 +366,7 @@ def search(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int 
     order, lowest, boxes : the chunk's tree
     query_groups, row_groups : of length 0, or a query skips the rows of its own group
     row_start : the training index of the chunk's first row
-    heap_S_out, heap_index_out : (n_queries, k), heaps as in _topk.pxd
+    heap_S_out, heap_index_out : (n_queries, k), heaps as in topk.pxd
     counts_out : (n_threads, 8), added to: nodes bounded, S computed; the rest keeps threads out of each other's cache lines
     """
     check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,

@@ -1,7 +1,7 @@
 """Exact nearest neighbours: a classifier, a search without labels, and two functions.
 
 Distances are float64 and indices int64; neighbours are ordered by (distance before any root, training index). What the
-answer is, to the last bit, is stated in ``reference.py``; nothing here or below may change it.
+answer is, to the last bit, is stated in ``_neighbors.py``; nothing here or below may change it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Codes of rows: bytes whose differences bound the rows' distance from below, with certainty.
 
 A *level* maps rows to codes. Its map never lengthens a distance: signed sums of disjoint groups of features under L1
-(`_group_sums.py`), an orthogonal projection (and what it leaves) under L2, or the features themselves (`_coordinates.py`).
+(`levels_l1.py`), an orthogonal projection (and what it leaves) under L2, or the features themselves (`levels_l2.py`).
 Coordinates are then rounded to bytes, and each row keeps the exact size of what its rounding took. docs/filter.md proves the
 bounds; what stands in these files is only which maps to choose, and no choice can make a bound false.
 """

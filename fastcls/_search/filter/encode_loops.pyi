@@ -1,4 +1,4 @@
-"""Types of the loops that make codes; what they do is said in _encode.pyx."""
+"""Types of the loops that make codes; what they do is said in encode_loops.pyx."""
 
 from typing import Any
 

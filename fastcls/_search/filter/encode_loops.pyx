@@ -1,7 +1,7 @@
 """Typed parallel loops that make codes: rows to coordinates, coordinates to codes with their exact errors, codes to panels.
 
-Unchecked, like _kernels.pyx. What a level is, and why a difference of codes bounds a distance, is in _codes.py and
-docs/filter.md; _filter.pyx reads what is made here.
+Unchecked, like _kernels.pyx. What a level is, and why a difference of codes bounds a distance, is in codes.py and
+docs/filter.md; filter_loops.pyx reads what is made here.
 """
 
 from cython.parallel cimport prange, threadid

@@ -1,7 +1,7 @@
 """Filter and refine: the levels of a set of rows, and a search through them.
 
 What is *chosen* here (levels, order of work, when to give up on filtering) is about speed only; that nothing within reach is
-ever dropped is the levels' doing (``_codes.py``, docs/filter.md).
+ever dropped is the levels' doing (``codes.py``, docs/filter.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Types of the filter's compiled loops; what they do is said in _filter.pyx."""
+"""Types of the filter's compiled loops; what they do is said in filter_loops.pyx."""
 
 from typing import Any
 

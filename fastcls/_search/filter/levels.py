@@ -13,7 +13,7 @@ from .codes import Codes, Level
 
 
 def learned(rows: np.ndarray, metric: Metric) -> list[Level]:
-    """Levels that suit these rows, coarse to fine; which of them a search uses is the filter's choice (`_cascade.py`)."""
+    """Levels that suit these rows, coarse to fine; which of them a search uses is the filter's choice (`filter.py`)."""
     if metric.bounds == "l1":
         return levels_l1.l1_levels(rows)
     return levels_l2.l2_levels(rows, metric.bounds == "cosine")
