@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import shutil
+import struct
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from _layouts import DIGITS, Sample, check_same, write_cifar, write_idx, write_i
 from _refused import check_refused
 
 from fastcls import datasets
+from fastcls._validation.errors import InputError
 
 
 def picture(path: Path, value: int = 9, **options: object) -> Path:
@@ -385,3 +387,25 @@ def test_where_nothing_can_be_read_it_is_refused(tmp_path: Path, on_error: str) 
     for path in root.rglob("*.png"):
         path.write_bytes(b"")
     check_refused(lambda: datasets.load(tmp_path, on_error=on_error), "4 of 4 images cannot be read")
+
+
+@pytest.mark.parametrize("names", [("data", "mask"), ("x", "x_mask"), ("public", "private"), ("cells", "cells-labels")])
+def test_folders_of_images_and_their_masks_are_no_classes(tmp_path, names):
+    for name in names:
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "0.png")
+    with pytest.raises(InputError, match="parts of a data set and no classes"):
+        datasets.load(tmp_path)
+
+
+def test_a_packed_twin_of_another_size_is_said(tmp_path):
+    def idx(n):
+        return struct.pack(">4I", 0x803, n, 2, 2) + bytes(4 * n)
+
+    (tmp_path / "train-images-idx3-ubyte").write_bytes(idx(6))
+    (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">2I", 0x801, 6) + bytes(6))
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(6)))
+    assert datasets.load(tmp_path).notes == ()
+    (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(idx(5)))
+    (note,) = datasets.load(tmp_path).notes
+    assert "left out 'train-images-idx3-ubyte.gz'" in note

@@ -253,3 +253,18 @@ def test_downloads_and_the_cache_wait_for_no_pipe(tmp_path):
     cache.path.with_suffix(".json").unlink()
     os.mkfifo(cache.path.with_suffix(".json"))
     assert cache.read(3) is None
+
+
+@pytest.mark.parametrize("name", ["m.st/", "tr.npy/", "new/", ".", "..", ""])
+def test_a_path_that_names_a_folder_replaces_no_file(tmp_path, name):
+    """A trailing slash must not lead to the file of that name."""
+    X = np.eye(6)
+    np.save(tmp_path / "tr.npy", X)
+    model = fastcls.SoftmaxClassifier(max_iter=2).fit(X, [0, 1] * 3)
+    model.save(tmp_path / "m.st")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    target = os.path.join(tmp_path, name) if name else ""
+    for write in (model.save, lambda path: onnx.export(model, path)):
+        with pytest.raises(InputError, match="folder"):
+            write(target)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -48,10 +48,12 @@ def replacing(
     Raises
     ------
     InputError
-        If `path` is a folder, a disk, a socket, an input, a pipe that no process reads, or a model that is not to be
+        If `path` is or names a folder, a disk, a socket, an input, a pipe without a reader, or a model that is not to be
         replaced; if its folder is missing, or that folder cannot be written.
     """
     cannot = f"cannot write {what} to {shown(path)}"
+    if os.path.basename(os.fspath(path)) in ("", ".", ".."):  # "x/" too: the file x must not be taken for it
+        raise InputError(f"{cannot}: that names a folder; give the name of a file")
     mode = _mode(path, cannot)
     for given in inputs:
         with suppress(OSError):

@@ -304,7 +304,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     if len(shape) not in (1, 2):
         raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}")
     y_array = column_or_1d(y_array, warn=not decode)
-    if decode and (y_array.dtype.kind == "S" or {type(label) for label in y_array.tolist()} == {bytes}):
+    if decode and (y_array.dtype.kind == "S" or (y_array.dtype.kind == "O" and set(map(type, y_array)) == {bytes})):
         return np.array([label.decode("utf-8", "backslashreplace") for label in y_array.tolist()])
     return _plain_labels(y_array, y, name)
 

@@ -69,17 +69,12 @@ def with_class_weight(
     return check_sample_weight(or_ones(given, len(codes)) * of_classes[codes], len(codes))
 
 
-def check_labelled_rows(
-    y: Any, n_rows: int, sample_weight: Any, class_weight: Any, *, keeps_classes: bool = False
-) -> LabelledRows:
-    """Labels and weights of a fit.
-
-    A class of weight 0 leaves with its rows, unless `keeps_classes`: for a vote a class without votes makes no difference.
-    """
+def check_labelled_rows(y: Any, n_rows: int, sample_weight: Any, class_weight: Any) -> LabelledRows:
+    """Labels and weights of a fit; a class of weight 0 leaves with its rows."""
     classes, codes = check_labels(y, n_rows)
     given = check_sample_weight(sample_weight, n_rows)
     weights, labels = with_class_weight(given, class_weight, classes, codes), classes[codes]
-    counted = counted_rows(given if keeps_classes else weights)
+    counted = counted_rows(weights)
     if counted is None:
         return LabelledRows(classes, labels, codes, given, weights)
     present = np.zeros(len(classes), dtype=bool)

@@ -99,7 +99,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         client = check_client(self.client)
         source = sent_source_of(X, client, SENT_BYTES)
         weight = labels_of(sample_weight, client, "sample_weight")
-        found = check_labelled_rows(labels_of(y, client), source.n_rows, weight, self.class_weight, keeps_classes=True)
+        found = check_labelled_rows(labels_of(y, client), source.n_rows, weight, self.class_weight)
         n_shards = len(client.nthreads()) if self.n_shards is None else self.n_shards
         n_shards = check_n_shards(min(n_shards, source.n_rows) if self.n_shards is None else n_shards, source.n_rows)
         asked = self._asked(metric)

@@ -56,8 +56,8 @@ def find_idx(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
                 others.append(entry.name)
     for candidates in found.values():
         candidates.sort()
-        best = candidates[0][1].name.removesuffix(".gz")
-        others += [path.name for _, path in candidates[1:] if path.name != f"{best}.gz"]
+        best = candidates[0][1]
+        others += [path.name for _, path in candidates[1:] if path.name != f"{best.name}.gz" or _head(path) != _head(best)]
     return {place: candidates[0][1] for place, candidates in found.items()}, sorted(others)
 
 
@@ -71,12 +71,17 @@ def is_mnist(path: Path) -> bool:
 
 def _is_idx(path: Path) -> bool:
     """Tell by its first bytes whether a file is IDX of images or labels, gzipped or not."""
+    return _head(path)[:4] in (b"\0\0\x08\x03", b"\0\0\x08\x01")
+
+
+def _head(path: Path) -> bytes:
+    """The magic number and the dimensions that a file begins with, gzipped or not; nothing where it cannot be read."""
     try:
         with path.open("rb") as raw:
             file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _is_packed(path) else raw
-            return file.read(4) in (b"\0\0\x08\x03", b"\0\0\x08\x01")
+            return file.read(16)
     except (OSError, EOFError, zlib.error):
-        return False
+        return b""
 
 
 def _is_packed(path: Path) -> bool:

@@ -29,7 +29,8 @@ TRAIN, TEST = ("train", "training"), ("test", "testing")
 
 # Words of folder names that say which part of a data set, or which kind of file, is inside; and words that add nothing.
 _TO_TRAIN = frozenset(("train", "training", "trainval"))
-_TO_TEST = frozenset(("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"))
+_TO_TEST = frozenset(("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout",
+                      "public", "private"))
 _IMAGES = frozenset(("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"))
 _TRUTH = frozenset((
     "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "gt",
@@ -155,14 +156,29 @@ def _folders(root: Path) -> list[os.DirEntry[str]]:
 def _roles_of(name: str) -> frozenset[str]:
     """The words by which a folder's name says which part of a data set or kind of file it holds ('test1', 'val_images');
     none if it says anything else, too."""
-    words = {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+    words = _words_of(name)
     rest = re.sub(r"[A-Za-z0-9_\-. ()]", "", name)
     known = all(word in _ROLES or word in _FILLERS or len(word) == 1 for word in words)
     return _ROLES & words if known and not rest else frozenset()
 
 
+def _words_of(name: str) -> set[str]:
+    return {word.lower() for word in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+", name)}
+
+
+def _have_truths(names: list[str]) -> bool:
+    """Whether every folder is one of images or the one of their masks or labels: 'x' and 'x_mask', 'data' and 'mask'."""
+    of_truth: dict[bool, list[frozenset[str]]] = {False: [], True: []}
+    for name in names:
+        words = _words_of(name)
+        of_truth[bool(words & _TRUTH)].append(frozenset(words - _TRUTH - _IMAGES - _FILLERS))
+    return len(names) > 1 and sorted(map(sorted, of_truth[False])) == sorted(map(sorted, of_truth[True]))
+
+
 def _parts_among(names: list[str]) -> list[str]:
     """The folders that are parts of a data set, not classes: all name one, or two of them belong together as parts do."""
+    if _have_truths(names):
+        return names
     roles = {name: found for name in names if (found := _roles_of(name))}
     words = frozenset().union(*roles.values())
     paired = (words & _TO_TRAIN and words & _TO_TEST) or (words & _IMAGES and words & _TRUTH)

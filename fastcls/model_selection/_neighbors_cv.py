@@ -131,7 +131,7 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
         checked = check_rows(X, "X")
         for name in metrics:
             check_magnitude(checked.rows, "X", name)
-        labelled = check_labelled_rows(y, len(checked.rows), sample_weight, self.class_weight, keeps_classes=True)
+        labelled = check_labelled_rows(y, len(checked.rows), sample_weight, self.class_weight)
         classes, codes = labelled.classes, labelled.codes
         if len(codes) == 1:
             raise InputError("X has one sample; cross-validation needs two or more")

@@ -208,7 +208,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         self._check_vote_options()
         check_present(y)
         rows, metric = self._checked_fit(X, copy)
-        found = check_labelled_rows(y, rows.n_rows, sample_weight, self.class_weight, keeps_classes=True)
+        found = check_labelled_rows(y, rows.n_rows, sample_weight, self.class_weight)
         self._remember(X, rows, metric, **self._labelled(found.classes, found.codes, found.given, found.weights))
         return self
 
