@@ -35,7 +35,7 @@ def quick(monkeypatch):
 def drawn(monkeypatch):
     """The report is written in full, its drawings are words."""
     monkeypatch.setattr(_page, "write_report", WRITE)
-    for module in ("_sections", "_lecture"):
+    for module in ("report._sections", "report._lecture"):
         monkeypatch.setattr(f"fastcls.cli.{module}.draw", lambda plot, description: description)
     monkeypatch.setattr(_sections, "_templates_figure", stub)
     for name in ("_penalty", "_loss", "_curse", "_challenges"):
