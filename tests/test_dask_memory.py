@@ -12,6 +12,7 @@ from fastcls._validation.errors import InputError
 
 sys.path.insert(0, str(Path(__file__).parent))
 pytest.importorskip("distributed", reason="distributed is not installed")
+import dask.array as da
 from _cluster import *  # noqa: F403 (its fixtures)
 from _cluster import as_file, kill
 from _rows import assert_same_bytes
@@ -73,6 +74,13 @@ def test_any_table_of_numbers_is_taken(client):
     X, y = large(np.float64, 2000)
     local = fastcls.KNeighborsClassifier(3).fit(X, y)
     same_answers(over.KNeighborsClassifier(3, client=client).fit(X.tolist(), y), local, X[:9])
+
+
+def test_a_dask_array_of_arrays_in_memory_is_its_blocks(client):
+    X, y = large()
+    model = over.KNeighborsClassifier(n_neighbors=3, client=client).fit(da.from_array(X, chunks=(3000, -1)), y)
+    want = fastcls.KNeighborsClassifier(n_neighbors=3).fit(X, y).predict(X[:50])
+    assert_same_bytes([model.predict(X[:50])], [want])
 
 
 def test_many_queries_in_memory_and_leaving_each_row_out(client):

@@ -51,7 +51,7 @@ def test_cluster_without_workers_is_refused(digits):
 def test_rows_that_workers_could_not_open_are_refused_in_one_line(client, tmp_path):
     X, y, _ = tied()
     large, labels = np.zeros((1000, 1000)), np.arange(1000) % 2
-    refused("holds arrays of [1-8],...,... bytes or more", da.from_array(large, chunks=500), labels, client)
+    refused("holds arrays of [1-8],...,... bytes or more", da.from_array(large, chunks=500) / 2, labels, client)
     mapped = as_file(tmp_path, np.repeat(X, 2, axis=1))
     refused("does not lie row after row", mapped[:, :5], y, client)
     refused("is int64, which workers would have to convert", as_file(tmp_path, X.astype(np.int64), "wide"), y, client)

@@ -255,6 +255,7 @@ def source_of(X: Any, client: Any, name: str = "X") -> Source:
     InputError
         For rows of a type or shape that no worker could use as they lie.
     """
+    X = _arrays_in(X)
     if _is_dask(X):
         return Source(_blocks(X, client, name))
     parts = list(X) if _is_list_of_parts(X) else [X]
@@ -323,6 +324,14 @@ def _is_file(label: Any) -> bool:
 
 def _is_dask(X: Any) -> bool:
     return hasattr(X, "__dask_graph__") and hasattr(X, "to_delayed")
+
+
+def _arrays_in(X: Any) -> Any:
+    """The blocks of rows of a dask array that holds them as arrays of this process (`da.from_array`); else X as it came."""
+    if not _is_dask(X) or getattr(X, "ndim", 0) != 2 or len(X.chunks[1]) != 1:
+        return X
+    blocks = [X.dask[X.name, i, 0] for i in range(len(X.chunks[0]))]
+    return blocks if blocks and all(isinstance(block, np.ndarray) and len(block) for block in blocks) else X
 
 
 def _is_list_of_parts(X: Any) -> bool:
