@@ -298,6 +298,7 @@ def _penalty_slope(problem: LinearProblem, W: np.ndarray, direction: np.ndarray)
     return (problem.penalty_value(ahead) - problem.penalty_value(behind)) / (2 * h), kink
 
 
+@np.errstate(under="ignore")  # a user may have had it raise
 def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
     """A bound on what rounding does to each entry of the folded gradient in float64, like W.
 

@@ -105,13 +105,13 @@ def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatc
 
     rng = np.random.default_rng(1)
     y = np.arange(400) % 4
-    search = plan.search
+    search = plan.search_parts
 
     def spoiled(rows, *args, **options):
         rows.chunks[0][:] = np.nan
         return search(rows, *args, **options)
 
-    monkeypatch.setattr(plan, "search", spoiled)
+    monkeypatch.setattr(plan, "search_parts", spoiled)
     for ask in (
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv=4).fit(X, y),
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv="loo").fit(X, y),
