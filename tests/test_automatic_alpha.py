@@ -10,11 +10,11 @@ from fastcls.linear._choice import FACTORS, _best_of, _stratified
 KINDS = [SoftmaxClassifier, MulticlassSVM]
 
 
-def gaussian(n=400, n_features=48, n_classes=5, seed=0):
+def gaussian(n=400, n_features=96, n_classes=5, seed=0):
     """Classes that overlap, far from their nearest linear fit: a strong penalty is better."""
     rng = np.random.default_rng(seed)
     y = rng.integers(n_classes, size=n)
-    X = rng.normal(size=(n_classes, n_features))[y] * 0.25 + rng.normal(size=(n, n_features))
+    X = rng.normal(size=(n_classes, n_features))[y] * 0.2 + rng.normal(size=(n, n_features))
     return (X / np.linalg.norm(X, axis=1, keepdims=True)).astype(np.float32), y
 
 

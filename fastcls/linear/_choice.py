@@ -1,9 +1,9 @@
 """alpha="auto" on small data: a few multiples of the formula's alpha, compared on held-out rows.
 
-All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins. Of those
-that are about as accurate it is the one with the smallest log loss, where each may first multiply its scores by the number that
-suits them best: a strong penalty makes scores small, which a plain loss punishes, though the order of the scores may be better.
-bench/NOTES.md has the measurements.
+All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins. Of
+those that are about as accurate it is the one with the smallest log loss, where each may first multiply its scores by the
+number that suits them best: a strong penalty makes scores small, which a plain loss punishes, though their order may be
+better. bench/NOTES.md has the measurements.
 """
 
 from __future__ import annotations
