@@ -31,6 +31,20 @@ def test_small_data_chooses_a_multiple_of_the_formula(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_overlapping_classes_gain_most_of_what_the_best_multiple_would(kind):
+    X, y = gaussian(2400)
+    train, test = slice(400), slice(400, None)
+
+    def score(alpha):
+        return kind(alpha=alpha, random_state=0).fit(X[train], y[train]).score(X[test], y[test])
+
+    of_formula, *others = (score(factor * formula(X, 400)) for factor in sorted(FACTORS, key=lambda factor: factor != 1))
+    best = max(others)
+    assert best > of_formula + 0.02
+    assert score("auto") >= of_formula + 0.5 * (best - of_formula)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("options", [
     {}, {"solver": "gd"}, {"early_stopping": True}, {"scale": False, "center": False}, {"nesterov": True}, {"max_iter": 7},
     {"class_weight": "balanced", "fit_intercept": False}, {"max_norm": 1.0},
@@ -100,7 +114,7 @@ def test_about_equal_strengths_give_the_formula_and_so_do_models_that_all_diverg
     scores = np.eye(3)[y] + np.random.default_rng(0).normal(size=(90, 3))
     assert _best_of([scores * times for times in (1.0, 9.0, 0.1, 1e-3, 2.0)], y, counted) == 1.0
     assert _best_of([None] * 5, y, counted) == 1.0
-    assert _best_of([None, None, None, scores, None], y, counted) == 32.0
+    assert _best_of([None, None, None, scores, None], y, counted) == 16.0
 
 
 def test_folds_are_stratified_and_of_equal_size():

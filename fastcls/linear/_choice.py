@@ -18,13 +18,13 @@ from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
 
 # What the formula's alpha is multiplied by; 1 is one of them.
-FACTORS = (1 / 4, 1.0, 4.0, 32.0, 256.0)
+FACTORS = (1 / 4, 1.0, 4.0, 16.0, 256.0)
 _FOLDS = 3
 # Fewer rows cannot tell two strengths apart.
 _LEAST_ROWS = 60
 # n_samples * n_classes * n_features up to which the choice takes a part of a second; fewer features count as so many, for
 # the scores of the held-out rows are kept.
-_LARGEST_WORK, _LEAST_FEATURES = 120_000_000, 64
+_LARGEST_WORK, _LEAST_FEATURES = 80_000_000, 64
 # About as accurate: within so many standard errors of the best accuracy. About as small a loss: within such a part of it.
 _NEAR, _NEAR_LOSS = 0.5, 0.01
 # Logarithms of the numbers that scores are multiplied by lie between these.

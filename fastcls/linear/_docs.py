@@ -78,10 +78,10 @@ PARAMETERS_AND_ATTRIBUTES = """
     alpha : float or "auto"
         Strength of the penalty. "auto" starts, for l2, from the `C` of 8 of rows scaled to a mean squared length of 1, which
         is n_features / (16 n_samples) where `scale` is True; a row counts as often as its weight says, and at least once.
-        On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 120 million) `fit` then
-        chooses among 1/4, 1, 4, 32 and 256 times that, by the weighted accuracy in three stratified folds of the rows that
-        are trained on; of about equal ones by a log loss, and then the nearest to 1. Larger data, the random searches and
-        ``fastcls.dask`` take 1. The choice takes about twice the time of the training; it depends on the data and
+        On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then
+        chooses among 1/4, 1, 4, 16 and 256 times that, by the weighted accuracy in three stratified folds of the rows it
+        trains on; of about equal ones by a log loss, and then the nearest to 1. Larger data, the random searches and
+        ``fastcls.dask`` take 1. The choice takes two to three times as long as the training; it depends on the data and
         `random_state`, and ``alpha=model.alpha_`` trains the same model without it.
         For the other penalties, and in a `partial_fit` without a `fit` before it, "auto" is 1e-4.
     C : float, optional
