@@ -74,9 +74,10 @@ def test_weights_have_the_same_bits_for_1_2_and_4_workers(name, client, others, 
 
 
 @pytest.mark.parametrize("name", TRAININGS)
-def test_training_is_that_of_one_process_but_for_rounding(name, client, digits):
+def test_training_is_that_of_one_process_but_for_rounding(name, client, digits, monkeypatch):
     """The same minibatches, the same steps. Float32 sums of other rows, and float64 steps, differ by some 1e-6 of a weight a
     step; kinks and a line search may double that many times over, and a wrong sum, step or penalty is off by far more."""
+    monkeypatch.setattr("fastcls.linear._choice._LARGEST_WORK", 0)  # over shards alpha="auto" is always the formula
     X, y = digits
     cls, options = TRAININGS[name]
     with warnings.catch_warnings():
@@ -262,7 +263,9 @@ def test_large_weights_are_scattered_and_not_in_a_graph(client, graph_arrays_are
 
 
 @pytest.mark.parametrize("options", [{}, {"scale": False}, {"C": 0.1}, {"C": 0.1, "early_stopping": True}], ids=str)
-def test_strength_of_the_penalty_is_that_of_one_process(options, client, digits):
+def test_strength_of_the_penalty_is_that_of_one_process(options, client, digits, monkeypatch):
+    """Of data too large for a choice on held-out rows."""
+    monkeypatch.setattr("fastcls.linear._choice._LARGEST_WORK", 0)
     X, y = digits
     weight = np.random.default_rng(0).uniform(0.0, 2.0, len(X)) * (np.arange(len(X)) % 7 > 0)
     more = {"max_iter": 1, "random_state": 0, **options}

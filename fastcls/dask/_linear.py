@@ -20,7 +20,8 @@ _N_SHARDS = 16
 
 _PARAMETERS = """
     Every other parameter is that of `fastcls.{name}`, but for `solver`, one of "sgd", "gd" and "lbfgs", and `n_jobs`, the
-    threads of each worker (None: those that Dask gave it).
+    threads of each worker (None: those that Dask gave it). ``alpha="auto"`` is the formula for every size of data: nothing
+    is chosen on held-out rows.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """The linear classifiers, `MulticlassSVM` and `SoftmaxClassifier`.
 
 ``_estimators.py`` has the two classes, ``_base.py`` what they share, ``_strength.py`` how strong the penalty is for a given
-C, ``_docs.py`` the words of their docstrings.
+C and by default, ``_choice.py`` how the default is chosen on small data, ``_docs.py`` the words of their docstrings.
 """
 
 from ._base import LinearClassifier

@@ -6,6 +6,7 @@ in a centred and scaled space; ``coef_`` and ``intercept_`` are given back in th
 
 from __future__ import annotations
 
+import copy
 import math
 import warnings
 from typing import Any
@@ -34,14 +35,21 @@ from fastcls._validation.rows import CheckedRows, check_finite, check_rows
 from fastcls.datasets import names_images, takes_images
 from fastcls.penalties import check_penalty
 
+from ._choice import best_factor, is_small
 from ._docs import advice_after
 from ._strength import automatic_alpha, effective_rows, strength_of_cost, total_weight
 
 # Epochs where max_iter is None: enough for so many steps, but within these bounds.
 _STEPS, _LEAST_EPOCHS, _MOST_EPOCHS = 1000, 20, 200
+# The models that alpha="auto" compares train for so many of these epochs: enough to see which is better.
+_PART_OF_EPOCHS = 0.25
 # alpha="auto" of penalties other than l2, and of `partial_fit`, which does not know how many rows will come.
 _ALPHA = 1e-4
 _ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
+
+
+def _epochs_of_sgd(n_samples: int, batch_size: int) -> int:
+    return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(_STEPS / math.ceil(n_samples / batch_size))))
 
 
 def _learns_by_parts(classifier: Any) -> bool:
@@ -98,8 +106,7 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         if self.solver != "sgd":
             return _ITERATIONS[self.solver]
         check_number("batch_size", self.batch_size, minimum=1, whole=True)
-        per_epoch = math.ceil(n_samples / self.batch_size)
-        return min(_MOST_EPOCHS, max(_LEAST_EPOCHS, math.ceil(_STEPS / per_epoch)))
+        return _epochs_of_sgd(n_samples, self.batch_size)
 
     def _check_options(self) -> tuple[str, dict[str, Any]]:
         loss, options = self._loss_and_options()
@@ -179,6 +186,31 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
             counted = slice(None) if rows is None else rows
             return float(np.average(squares[counted], weights=weights[counted] if len(weights) else None))
 
+    def _chooses(self, X: Any, n_classes: int, train: np.ndarray | None) -> bool:
+        """Whether alpha is chosen on held-out rows."""
+        if not isinstance(self.alpha, str) or self.C is not None or self.penalty != "l2" or self.solver.startswith("random"):
+            return False
+        return isinstance(X, np.ndarray) and is_small(len(X) if train is None else len(train), X.shape[1], n_classes)
+
+    def _factor(
+        self, X: CheckedRows, codes: np.ndarray, n_classes: int, weights: np.ndarray, train: np.ndarray | None,
+        random_state: np.random.RandomState,
+    ) -> float:
+        """What to multiply the alpha of the formula by, chosen on held-out rows."""
+        rows = np.arange(len(codes)) if train is None else train
+
+        def problem_of(some: np.ndarray) -> tuple[LinearProblem, float]:
+            space = self._space(X.rows, weights, some)
+            alpha = self._strength(X.rows, n_classes, weights, some, space)["alpha"]
+            return self._problem(X, codes, n_classes, weights, rows=some, alpha=0.0, **space), alpha
+
+        epochs = math.ceil(_epochs_of_sgd(len(rows), self.batch_size) * _PART_OF_EPOCHS)
+        if self.solver == "sgd" and self.max_iter is not None:
+            epochs = min(epochs, int(self.max_iter))
+        return best_factor(
+            codes, weights, rows, problem_of, max_iter=epochs, batch_size=int(self.batch_size), random_state=random_state
+        )
+
     # Whether C is that of a model with one vector of weights where there are two classes.
     _has_one_vector = False
 
@@ -235,6 +267,8 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         rows = self._shared(rows, classes, codes, weights, train, held_out)
         space = self._space(rows.rows, weights, train)
         space |= self._strength(rows.rows, len(classes), weights, train, space)
+        if self._chooses(rows.rows, len(classes), train):
+            space["alpha"] *= self._factor(rows, codes, len(classes), weights, train, copy.deepcopy(random_state))
         problem = self._problem(rows, codes, len(classes), weights, rows=train, **space)
         validation = None if held_out is None else self._problem(rows, codes, len(classes), weights, rows=held_out, **space)
         if validation is not None:

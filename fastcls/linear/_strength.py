@@ -1,6 +1,6 @@
 """How strong the penalty of a linear classifier is: scikit-learn's C, translated to the space that training happens in.
 
-`automatic_alpha` is a C of 8 for rows scaled to a mean squared length of 1: bench/NOTES.md has the measurements.
+`automatic_alpha` is a C of 8 for rows scaled to a mean squared length of 1; `_choice.py` tries multiples of it.
 
 C weighs the sum of the losses against a penalty of the weights of the rows as they came:
 
