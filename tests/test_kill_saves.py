@@ -17,7 +17,7 @@ import runpy, sys
 script, count, spoil = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 if spoil == "yes":  # a writer that writes into the file itself, as many do
     import contextlib, pathlib, tempfile
-    from fastcls import persistence
+    from fastcls._storage import saving
     @contextlib.contextmanager
     def writing_into(path, what, **options):
         with tempfile.TemporaryDirectory() as room:
@@ -27,7 +27,7 @@ if spoil == "yes":  # a writer that writes into the file itself, as many do
         with open(path, "wb", buffering=0) as file:
             for first in range(0, len(content), 1 << 16):
                 file.write(content[first : first + (1 << 16)])
-    persistence.replacing = writing_into
+    saving.replacing = writing_into
 runpy.run_path(script)["main"](count)
 """
 SCRIPT = Path(__file__).with_name("_kill_saves.py")

@@ -76,11 +76,12 @@ def test_parts_handed_on_are_the_whole():
     wanted = search([X], Q, 7, "l2")
     parts = []
 
-    def take(part, n_queries, S, indices):
-        parts.append((part, n_queries, S.copy(), indices.copy()))
+    def asked():
+        report = yield from plan.search_parts(plan.Rows([X]), plan.Rows([Q]), 7, "l2", n_threads=2)
+        assert report.n_queries == 70_000
 
-    S, indices, report = plan.search(plan.Rows([X]), plan.Rows([Q]), 7, "l2", n_threads=2, take=take)
-    assert (S.shape, indices.shape, report.n_queries) == ((0, 7), (0, 7), 70_000)
+    for part, S, indices in asked():
+        parts.append((part, S.copy(), indices.copy()))
     assert len(parts) > 3
     assert [part.start for part, *_ in parts] == [0, *(part.stop for part, *_ in parts[:-1])]
     assert np.array_equal(np.concatenate([indices for *_, indices in parts]), wanted[1])

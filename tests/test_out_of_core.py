@@ -140,10 +140,10 @@ def test_own_limits_count():
 
     code = """
 import resource
-from fastcls import _memory
-before = _memory.available()
+from fastcls._runtime import memory
+before = memory.available()
 resource.setrlimit(resource.RLIMIT_{0}, (1 << {1}, 1 << {1}))
-left = _memory.available()
+left = memory.available()
 assert left < 1 << {1} and left < before, (left, before)
 try:
     bytearray(int(left) + (16 << 20))

@@ -48,7 +48,9 @@ def test_package_holds_all_its_files():
 
 
 def test_version_is_stated_once():
-    assert fastcls.__version__ == PROJECT["project"]["version"]
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "fastcls._version.__version__"
+    assert "version" in PROJECT["project"]["dynamic"]
+    assert fastcls.__version__ == fastcls._version.__version__
 
 
 def test_licence_and_command_and_extras_are_declared():

@@ -310,7 +310,7 @@ def test_table_of_every_protocol_tells_in_its_heading_what_was_compared():
     table = fastcls.evaluate_k(*rows, [1], weights="softmax", temperature=0.5)
     assert heading(table) == "metric l2, weights softmax, temperature 0.5, tie_break smallest"
     assert heading(fastcls.evaluate_k(*rows, [1], weights=np.ones_like)).startswith("metric l2, weights ones_like, ")
-    with pytest.raises(InputError, match="column='top2' is unknown; choose one of: k, top1, top5"):
+    with pytest.raises(InputError, match="column='top2' is unknown; did you mean 'top5'? It is one of: k, top1, top5"):
         table["top2"]
 
 
@@ -325,10 +325,10 @@ def cut(at, **options):
 
 
 REFUSALS = {
-    "unknown preset": (lambda: call(preset="dimo"), "preset='dimo' is unknown; choose one of: dino, dinov2, moco"),
-    "unknown probe": (lambda: call(linear_probe, preset="dino"), "choose one of: clip, dinov2, uni"),
+    "unknown preset": (lambda: call(preset="dimo"), "preset='dimo' is unknown; did you mean 'dino'? It is one of: dino, dinov2, moco"),
+    "unknown probe": (lambda: call(linear_probe, preset="dino"), "did you mean 'dinov2'? It is one of: clip, dinov2, uni"),
     "unknown few": (lambda: call(few_shot, preset="x", n_per_class=1, n_tries=1), "choose one of: uni, dinov2"),
-    "no array": (lambda: call(train="rows.npy"), "train has 0 dimensions"),
+    "no array": (lambda: call(train="rows.npy"), "train is the text 'rows.npy'; wanted rows of numbers"),
     "rows and labels": (lambda: call(train=halves()[:2]), "y has 550 labels, but train has 2 rows"),
     "labels": (lambda: call(y=halves()[1][:-1]), "y has 549 labels, but train has 550 rows; pass"),
     "few labels": (lambda: call(y=halves()[1][:99], preset="moco"), "y has 99 labels, but train has 550 rows; pass"),

@@ -27,7 +27,8 @@ Y = np.arange(400) % 3
 ANSWERS = """
 import sys, resource, os
 import numpy as np, fastcls
-from fastcls import _kernels, _threads
+from fastcls import _kernels
+from fastcls._runtime import threads as _threads
 X = np.random.default_rng(0).integers(0, 256, size=(3000, 60)).astype(np.uint8)
 y = np.arange(3000) % 3
 def answers(n_jobs):
