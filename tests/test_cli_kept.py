@@ -36,7 +36,7 @@ def drawn(monkeypatch):
     """The report is written in full, its drawings are words."""
     monkeypatch.setattr(_page, "write_report", WRITE)
     for module in ("_sections", "_lecture"):
-        monkeypatch.setattr(f"fastcls.cli.{module}.draw", lambda plot, description: description)
+        monkeypatch.setattr(f"fastcls.cli.report.{module}.draw", lambda plot, description: description)
     monkeypatch.setattr(_sections, "_templates_figure", stub)
     for name in ("_penalty", "_loss", "_curse", "_challenges"):
         monkeypatch.setattr(f"fastcls.cli.report._lecture.{name}", stub)
@@ -260,7 +260,9 @@ def test_predictions_with_scores_are_those_of_predict(model, monkeypatch):
 #: what fails -> (how the step is called, the files that are missing then)
 FAILING = {
     "random search": ("_linear.search_randomly", "training random search", {"models/random_search.safetensors"}),
-    "gradient check": ("_linear.check_on_sample", "training SVM", {"models/svm.safetensors", "models/softmax.safetensors"}),
+    "a wrong gradient": ("_linear.check_on_sample", "training SVM", {"models/svm.safetensors", "models/softmax.safetensors"}),
+    "gradient check": ("_linear.check_on_sample", "gradient check of SVM", set()),
+    "its comparison": ("_linear.check_gradient", "gradient check of softmax", set()),
     "sweep": ("_linear.sweep", "training softmax", {"models/svm.safetensors", "models/softmax.safetensors"}),
     "k-NN": ("_run.cross_validate_k", "training k-NN", {"models/knn.safetensors"}),
     "one prediction": ("_linear.MulticlassSVM.predict", "evaluating SVM", set()),
@@ -287,7 +289,7 @@ FAILING = {
 @pytest.mark.parametrize("what", FAILING)
 def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     place, step, missing = FAILING[what]
-    error = {"gradient check": _linear.GradientMismatch("injected"), "saving": OSError("injected"),
+    error = {"a wrong gradient": _linear.GradientMismatch("injected"), "saving": OSError("injected"),
              "sweep": MemoryError("injected")}.get(what, IndexError("injected"))
     monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(error))
     result = cli("run", "digits", "--limit", "60", "--ks", "1,3", "--out", "out")
@@ -317,9 +319,23 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     assert again.exit_code == 0, again.stderr  # a part of a result is known as ours
 
 
+@pytest.mark.usefixtures("quick", "drawn")
+@pytest.mark.parametrize("error", [IndexError("injected"), ArithmeticError("injected"), MemoryError("injected")])
+def test_a_gradient_check_that_raises_costs_no_model(error, here, monkeypatch):
+    monkeypatch.setattr(_linear, "check_on_sample", fail_with(error))
+    result = cli("run", "digits", "--limit", "60", "--models", "svm", "--out", "out")
+    assert result.exit_code == 1, (result.stdout, result.stderr)
+    assert Path("out/models/svm.safetensors").is_file()
+    (entry,) = results_of("out")["models"].values()
+    assert entry["gradient_check_max_relative_error"] is None
+    assert entry["test_accuracy"] > 0.5
+    assert [one["step"] for one in results_of("out")["failures"]] == ["gradient check of SVM"]
+    assert "SVM: not known; the check itself failed" in Path("out/report.html").read_text()
+
+
 @pytest.mark.usefixtures("quick")
 def test_where_every_model_fails_nothing_is_left(here, monkeypatch):
-    for place in ("_linear.search_randomly", "_linear.check_on_sample", "_run.cross_validate_k"):
+    for place in ("_linear.search_randomly", "_linear.sweep", "_run.cross_validate_k"):
         monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(ArithmeticError("injected")))
     result = cli("run", "digits", "--limit", "150")
     assert result.exit_code == 1

@@ -191,7 +191,7 @@ def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
 # one function a model: training rows in, a trained model and its entry out ------------------------------------------
 
 
-def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
     folds = folds_of(options, y)
     if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
@@ -222,7 +222,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     return Trained(model, entry, {"selection": selection})
 
 
-def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:
     """The best of many random W."""
     begun = time.perf_counter()
     tries = _linear.random_tries(X.shape, len(np.unique(y)))
@@ -235,12 +235,26 @@ def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progr
     return Trained(model, entry, {"found": found})
 
 
+def check_gradient(name: str, X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress,
+                   failures: Failures) -> float | None:
+    """The largest relative error; None if the check itself failed. A gradient that is wrong stops the training."""
+    wrong = None
+    with failures.kept(f"gradient check of {MODELS[name]}", name):
+        try:
+            with progress.step(f"{MODELS[name]}: gradient check"):
+                checked = _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=options.seed)
+            return _linear.require_correct(checked, MODELS[name])
+        except _linear.GradientMismatch as mismatch:
+            wrong = mismatch
+    if wrong is not None:
+        raise wrong
+    return None
+
+
 def _train_linear(name: str) -> Callable[..., Trained]:
-    def train(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+    def train(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures) -> Trained:
         """Check the gradient, sweep alpha on validation rows, fit on all training rows."""
-        with progress.step(f"{MODELS[name]}: gradient check"):
-            checked = _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=options.seed)
-        error = _linear.require_correct(checked, MODELS[name])
+        error = check_gradient(name, X, y, options, progress, failures)
         with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha, fit with the best"):
             sweep = _linear.sweep(name, X, y, seed=options.seed)
         entry = {
@@ -271,11 +285,11 @@ def train_all(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     """Every model that can be trained. If none can, the first error is raised: there is nothing to keep."""
     if len(options.models) == 1:
         (name,) = options.models
-        return {name: TRAINERS[name](X, y, options, progress)}
+        return {name: TRAINERS[name](X, y, options, progress, failures)}
     trained = {}
     for name in options.models:
         with failures.kept(f"training {MODELS[name]}", name):
-            trained[name] = TRAINERS[name](X, y, options, progress)
+            trained[name] = TRAINERS[name](X, y, options, progress, failures)
     if not trained:
         raise failures.errors[0]
     return trained

@@ -203,8 +203,10 @@ def gradients(results: dict[str, Any]) -> list[str]:
     """One line a model whose gradient was checked."""
     lines = []
     for name, entry in results["models"].items():
-        error = entry.get("gradient_check_max_relative_error")
-        if error is not None:
+        error = entry.get("gradient_check_max_relative_error", -1)
+        if error is None:
+            lines.append(f"{MODELS[name]}: not known; the check itself failed, and the model was trained without it.")
+        elif error >= 0:
             said = "agrees" if error <= GRADIENT_TOLERANCE else "is further off than wanted"
             lines.append(
                 f"{MODELS[name]}: {said}; largest relative difference {error:.1e} in float64 away from kinks "
