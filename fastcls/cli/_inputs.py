@@ -32,6 +32,7 @@ from fastcls.datasets import (
     prepare,
     read_npy,
     read_npz,
+    refused_link,
     scale_note,
     settle_rows,
     told,
@@ -75,7 +76,9 @@ def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress
     images = [_images_at(path, metadata, progress) for path in data]
     arrays = [None if found else _read_rows(path, progress) for path, found in zip(data, images, strict=True)]
     every = [path for found in images for path, _ in found]
-    pixels, broken = read_images(every, metadata, progress, strict=strict)
+    links = [why for found, root in zip(images, data, strict=True) for path, _ in found
+             for why in (refused_link(path, Path(root)) if path != Path(root) else None,)]
+    pixels, broken = read_images(every, links, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
         raise InputError(_cannot_be_read(every, broken))
     parts, at, row = [], 0, 0
@@ -145,9 +148,12 @@ def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[
 
 
 def read_images(
-    paths: list[Path], metadata: dict[str, Any], progress: Progress, *, strict: bool
+    paths: list[Path], links: list[str | None], metadata: dict[str, Any], progress: Progress, *, strict: bool
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """Prepare each image as the model's training images were, and say what that changed; why some cannot be read."""
+    """Prepare each image as the model's training images were, and say what that changed; why some cannot be read.
+
+    ``links`` says of each path why it is not followed, or None.
+    """
     if not paths:
         return np.empty((0, 0), np.uint8), {}
     recipe = metadata.get("preprocessing") or {}
@@ -156,8 +162,10 @@ def read_images(
     broken: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
     with progress.step(f"reading {len(paths):,} images") as report:
-        for done, path in enumerate(paths):
+        for done, (path, link) in enumerate(zip(paths, links, strict=True)):
             try:
+                if link is not None:
+                    raise InputError(link)
                 row, facts = prepare(path, recipe)
             except InputError as error:
                 broken[done] = str(error).removeprefix(f"{shown(path)}: ")

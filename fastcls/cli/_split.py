@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls.datasets import Listing, Part, can_stratify, relative_names
+from fastcls.datasets import Listing, Part, can_stratify, refused_link, relative_names
 
 from .. import datasets
 from ..datasets import Dataset
@@ -115,6 +115,8 @@ def files_fingerprint(files: list[Path], root: Path) -> str:
     read = set(np.linspace(0, len(files) - 1, min(len(files), FINGERPRINT_ROWS)).astype(np.int64).tolist())
     for number, (file, name) in enumerate(zip(files, relative_names(files, root), strict=True)):
         try:
+            if refused_link(file, root):
+                raise FileNotFoundError(name)
             known = file.stat()
             whole = stat.S_ISREG(known.st_mode)
             found.update(f"{name}\0{known.st_size if whole else -1}\0".encode())

@@ -105,6 +105,14 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         raise InputError(f"cannot list the folder {shown(folder)}: {reason(error)}; give a readable folder") from None
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
 def file_size(path: Path) -> int:
     """Return the size of a file in bytes, or raise ``InputError`` if it is not a file that can be read."""
     try:

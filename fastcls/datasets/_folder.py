@@ -19,7 +19,7 @@ from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, told
-from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, relative_names
+from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
 
 Progress = Callable[[int, int], object]
 OnError = Literal["raise", "skip"]
@@ -77,8 +77,8 @@ def load_image_folder(
     ------
     InputError
         If a folder cannot be listed, its folders name parts of a data set (``train``, ``test1``, ``masks``) instead of
-        classes, a class is empty, a link leads out of the folder, images cannot be read (they are named) or have more than
-        64 million pixels, no image at all can be read, or test has a class that training has not.
+        classes, a class is empty, a folder is a link that leads out, images cannot be read (they are named; a file that is a link
+        out of the folder is one of them) or have more than 64 million pixels, no image at all can be read, or test has a class that training has not.
     """
     return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
 
@@ -96,14 +96,19 @@ def load_listed(
     one_of("on_error", on_error, ("raise", "skip"))
     root, train, test = listing
     files = listing.files
-    kept = ImageCache(files, size, cache)
-    found = kept.read(len(files))
+    links = {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
+    if links and (on_error == "raise" or len(links) == len(files)):
+        raise _unreadable(files, links)
+    read = [i for i in range(len(files)) if i not in links]  # a refused link is opened nowhere, not for the cache either
+    kept = ImageCache([files[i] for i in read], size, cache)
+    found = kept.read(len(read))
     if found is None:
-        found = _decode_all(files, size, on_error, progress)
+        found = _decode_all([files[i] for i in read], size, on_error, progress)
         kept.write(found)
     elif progress is not None:
-        progress(len(files), len(files))
+        progress(len(read), len(read))
     pixels, notes, refused = found
+    refused = dict(sorted((links | {read[i]: why for i, why in refused.items()}).items()))
     if refused and on_error == "raise":
         raise _unreadable(files, refused)
     for text in notes:

@@ -13,7 +13,7 @@ import numpy as np
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import as_text, shown, shown_list
-from fastcls.datasets._common import entries, looks_of, note, note_look_alikes
+from fastcls.datasets._common import entries, is_folder, looks_of, note, note_look_alikes
 from fastcls.datasets._image import SUFFIXES
 
 WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
@@ -93,12 +93,12 @@ def list_images(root: Path) -> Listing:
     Raises
     ------
     InputError
-        If a folder cannot be listed, its folders name parts of a data set instead of classes, a class is empty, a link
-        leads out of the folder, or test has a class that training has not.
+        If a folder cannot be listed, its folders name parts of a data set instead of classes, a class is empty, a folder
+        is a link that leads out, or test has a class that training has not.
     """
     train_root, test_root = parts_of(root)
     left_out = [] if train_root == root else [entry.name for entry in entries(root)
-                                              if is_system(entry.name) or not entry.is_dir()]  # fmt: skip
+                                              if is_system(entry.name) or not is_folder(entry)]  # fmt: skip
     train = _list_part(train_root, root, left_out)
     test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
     _note_left_out(root, left_out)
@@ -150,7 +150,7 @@ def _folder_called(root: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _folders(root: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in entries(root) if entry.is_dir() and not is_system(entry.name)]
+    return [entry for entry in entries(root) if is_folder(entry) and not is_system(entry.name)]
 
 
 def _roles_of(name: str) -> frozenset[str]:
@@ -193,14 +193,14 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     codes: list[int] = []
     loose = 0
     found = entries(folder)
-    named = [entry.name for entry in found if not is_system(entry.name) and entry.is_dir()]
+    named = [entry.name for entry in found if not is_system(entry.name) and is_folder(entry)]
     if parts := _parts_among(named):
         raise InputError(
             f"{shown(folder)} has the folders {shown_list(parts)}, which name parts of a data set and no classes; put the "
             "images of each class into a folder of its own: <class>/<file>, or train/<class>/<file>"
         )
     for entry in found:
-        if is_system(entry.name) or not entry.is_dir():
+        if is_system(entry.name) or not is_folder(entry):
             loose += is_image_name(entry.name)
             left_out.append(os.path.relpath(entry.path, root))
             continue
@@ -223,12 +223,11 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
 def _class_files(folder: Path, root: Path, left_out: list[str]) -> list[Path]:
     images = []
     for entry in entries(folder):
-        if not is_system(entry.name) and entry.is_dir():
+        if not is_system(entry.name) and is_folder(entry):
             raise InputError(f"the class folder {shown(folder)} holds a folder {shown(entry.name)}; wanted {WANTED}")
         if not is_image_name(entry.name):
             left_out.append(os.path.relpath(entry.path, root))
             continue
-        _refuse_outside(Path(entry.path), root)
         images.append(Path(entry.path))
     if not images:
         endings = " ".join(SUFFIXES)
@@ -263,7 +262,22 @@ def _count(n: int, what: str) -> str:
 
 def _refuse_outside(path: Path, root: Path) -> None:
     if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the file into the folder")
+        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the folder into it")
+
+
+def refused_link(file: Path, root: Path) -> str | None:
+    """Why a file of the folder `root` is not read although its name is that of an image; None if it is.
+
+    A link that leads out of the folder is not followed: in a folder that somebody else has packed, it could lead anywhere.
+    """
+    if not os.path.islink(file):
+        return None
+    if not os.path.exists(file):
+        return "a link to a file that is not there"
+    target, within = os.path.realpath(file), os.path.realpath(root)
+    if target.startswith(os.path.join(within, "")):
+        return None
+    return f"a link that leads out of {shown(root)}; copy the file into the folder"
 
 
 def _with_codes_of(train: Part, test: Part) -> Part:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fastcls._validation.messages import shown, shown_list
-from fastcls.datasets._common import entries
+from fastcls.datasets._common import entries, is_folder
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_image_folder, is_system
 
@@ -86,7 +86,7 @@ def _of_folder(path: Path) -> str:
     if images:
         return (f"{shown(path)} has {images:,} images but no class folders; move them into one folder a class, "
                 "<class>/<file>")
-    folders = [entry.path for entry in found if entry.is_dir()]
+    folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
         return f"{shown(path)} has {len(found)} folders without anything in them; put images into them, <class>/<file>"
     if len(folders) == 1 and is_image_folder(Path(folders[0])):
@@ -94,5 +94,5 @@ def _of_folder(path: Path) -> str:
     known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
-    names = shown_list([entry.name + "/" * entry.is_dir() for entry in found], 3)
+    names = shown_list([entry.name + "/" * is_folder(entry) for entry in found], 3)
     return f"{shown(path)} is a folder of no known layout, with {names}; {LISTED}"
