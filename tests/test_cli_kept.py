@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
         page = Path(f"out{limit}/report.html").read_text()
         random = any("too few rows" in note for note in results["notes"] if "validation rows" not in note)
         assert results["stratified"] == (not random), limit
-        said = any("too few rows to" in note for note in results["notes"])
+        said = any("too few rows to" in note or "no test rows" in note for note in results["notes"])
         assert ("stratified by class" in page) == (results["stratified"] and not said), limit
         missing = [note for note in results["notes"] if "have no training rows" in note]
         y = {row["label"] for row in rows_of(f"out{limit}")}
@@ -83,7 +84,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
 
 
 @pytest.mark.usefixtures("quick", "drawn")
-@pytest.mark.parametrize("extra", [0, 3])
+@pytest.mark.parametrize("extra", [0, 2, 3])
 def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more(extra, here):
     write_images(here / "photos", classes=[f"c{n:02}" for n in range(12)], each=1)
     for number in range(1, 1 + extra):
@@ -98,6 +99,48 @@ def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more
     results = results_of("fastcls-photos")
     assert set(results["models"]) == set(MODELS)
     assert any(note.startswith("10 of 12 classes have no test rows") for note in results["notes"])
+    assert any(note == "3 test rows in place of 4, so that a class keeps two rows to train on" for note in results["notes"]
+               ) == (extra == 2)
+    assert results["stratified"]
+    assert "stratified by class" not in Path("fastcls-photos/report.html").read_text()
+
+
+@pytest.mark.parametrize(("counts", "said"), [
+    ((1, 1), "the 2 rows of photos are all of different classes"),
+    ((1, 1, 1), "the 3 rows of photos are all of different classes"),
+    ((2, 1), "of the 3 rows of photos, two are of one class and the others of a class each"),
+    ((2, 1, 1, 1), "of the 5 rows of photos, two are of one class"),
+    ((5,), "the rows of photos are all of one class, 'c0'"), ((1,), "the rows of photos are all of one class, 'c0'"),
+])
+def test_folders_too_small_to_test_are_refused_with_what_is_true_of_them(counts, said, here):
+    write_photos(here / "photos", counts)
+    result = cli("run", "photos")
+    assert result.exit_code == 2
+    assert said in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("counts", [(2, 2), (3, 1), (2, 2, 2, 1, 1, 1, 1, 1), (3, *(1,) * 20), (60, 1, 2)])
+def test_rows_that_are_set_aside_leave_a_pair_and_stratified_is_what_is_true(counts, here):
+    write_photos(here / "photos", counts)
+    result = cli("run", "photos", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    results = results_of("fastcls-photos")
+    tested = Counter(row["label"] for row in rows_of("fastcls-photos"))
+    left = [n - tested[f"c{place}"] for place, n in enumerate(counts)]
+    assert max(left) >= 2
+    assert min(left) >= 1
+    on_both = all(tested[f"c{place}"] for place, n in enumerate(counts) if n > 1)
+    assert on_both or not results["stratified"]
+
+
+def write_photos(folder, counts):
+    """So many photos a class, c0, c1, ..."""
+    for place, n in enumerate(counts):
+        (folder / f"c{place}").mkdir(parents=True)
+        for number in range(n):
+            pixels = np.full((4, 4, 3), 10 * place + number, np.uint8)
+            Image.fromarray(pixels).save(folder / f"c{place}" / f"{number}.png")
 
 
 @pytest.mark.usefixtures("quick", "drawn")
@@ -260,7 +303,8 @@ def test_predictions_with_scores_are_those_of_predict(model, monkeypatch):
 #: what fails -> (how the step is called, the files that are missing then)
 FAILING = {
     "random search": ("_linear.search_randomly", "training random search", {"models/random_search.safetensors"}),
-    "a wrong gradient": ("_linear.check_on_sample", "training SVM", {"models/svm.safetensors", "models/softmax.safetensors"}),
+    "a wrong gradient": ("_linear.check_on_sample", "training SVM",
+                         {"models/svm.safetensors", "models/softmax.safetensors"}),
     "gradient check": ("_linear.check_on_sample", "gradient check of SVM", set()),
     "its comparison": ("_linear.check_gradient", "gradient check of softmax", set()),
     "sweep": ("_linear.sweep", "training softmax", {"models/svm.safetensors", "models/softmax.safetensors"}),

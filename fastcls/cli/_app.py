@@ -11,6 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from fastcls._validation.messages import counted
+
 from ._streams import say
 from ._text import one_line, printable
 
@@ -26,7 +28,8 @@ def refuse(message: str) -> None:
 
 def say_left_out(n: int) -> None:
     """End with the exit status that says that some images could not be read; each was said before."""
-    refuse(f"{n:,} image{'s' * (n > 1)} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove them")
+    refuse(f"{counted(n, 'image')} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove "
+           f"{'them' if n > 1 else 'it'}")
     raise typer.Exit(SOME_LEFT_OUT)
 
 

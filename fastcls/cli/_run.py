@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown, shown_list
+from fastcls._validation.messages import counted, shown_list
 from fastcls._validation.neighbors import check_folds, check_ks
 from fastcls.model_selection import cross_validate_k
 from fastcls.neighbors import KNeighborsClassifier
@@ -119,10 +119,7 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     """The data with a test set, and how it was divided. What cannot be used is refused here."""
     dataset, division = _data.load_divided(options, report)
-    if len(np.unique(dataset.y)) < 2:
-        only = shown(dataset.class_names[dataset.y[0]])
-        raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
-                         "a second class folder)")
+    _data.refuse_one_class(dataset.y, dataset.class_names, f"training rows of {options.data}")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
         raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no "
@@ -160,7 +157,9 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     in_training, in_test = (np.bincount(codes, minlength=len(names)) for codes in (dataset.y, y_test))
     for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
         if lacking.any():
-            note = f"{lacking.sum():,} of {counted(len(names), 'class')} have no {part} rows: {shown_list(names[lacking])}"
+            have = "has" if lacking.sum() == 1 else "have"
+            note = (f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: "
+                    f"{shown_list(names[lacking])}")
             if part == "training" and (lost := int(in_test[lacking].sum())):
                 note += f"; no model can name them, so {counted(lost, 'test row')} of theirs will be wrong"
             progress.note(note)

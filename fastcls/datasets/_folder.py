@@ -77,8 +77,9 @@ def load_image_folder(
     ------
     InputError
         If a folder cannot be listed, its folders name parts of a data set (``train``, ``test1``, ``masks``) instead of
-        classes, a class is empty, a folder is a link that leads out, images cannot be read (they are named; a file that is a link
-        out of the folder is one of them) or have more than 64 million pixels, no image at all can be read, or test has a class that training has not.
+        classes, a class is empty, a folder is a link that leads out, images cannot be read (they are named; a file that
+        is a link out of the folder is one of them) or have more than 64 million pixels, no image at all can be read, or
+        test has a class that training has not.
     """
     return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
 

@@ -12,6 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastcls._storage.atomic import write_text
 from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
@@ -98,6 +100,9 @@ def facts(outcome: Outcome) -> str:
         own = "set aside, stratified by class" if results.get("stratified", True) else "set aside at random, not stratified"
         if results.get("stratified") and any("too few rows to" in note for note in outcome.notes):
             own = "set aside, of each class its share"  # the note is about validation rows: no claim for these
+        y_test = outcome.dataset.y_test
+        if results.get("stratified") and y_test is not None and len(np.unique(y_test)) < results["n_classes"]:
+            own = "set aside, of each class of two rows or more its share"
     parts = [counted(results["n_train"], "training row"), f"{counted(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
         parts.append(f"part of the data: at most {counted(results['limit'], 'row')} of each (--limit)")
