@@ -453,3 +453,16 @@ def test_one_of_a_thing_is_singular(here):
     assert not re.findall(r"(?<![\d,.])1 (?:[a-z]+ )?(?:rows|classes|features|errors|images|folds|channels)\b", text)
     assert "1 test row" in text
     assert "1 feature " in text
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("models", ["knn", "knn,random_search,svm,softmax"])
+def test_no_model_is_crowned_that_is_no_better_than_the_most_frequent_class(models, here):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 4)), np.arange(60) % 2
+    np.savez("data.npz", X=X, y=y, X_test=X[:20], y_test=np.zeros(20, int))  # of the class that is always named
+    result = cli("run", "data.npz", "--ks", "1", "--models", models)
+    assert result.exit_code == 0, result.stderr
+    best = result.stdout.splitlines()[-2]
+    assert best.endswith("No model does better than always naming the most frequent class.")
+    assert models == "knn" or best.startswith("Best model: none. ")

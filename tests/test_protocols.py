@@ -199,7 +199,7 @@ def test_label_that_training_lacks_is_an_error_and_never_named():
 
 def test_ks_beyond_the_rows_are_left_out_with_a_warning():
     train, y, test, y_test = halves(n=300)
-    with pytest.warns(UserWarning, match="k = 200 left out: there are only 150 training rows"):
+    with pytest.warns(UserWarning, match="k = 200 left out: the training set has only 150 rows"):
         assert knn_eval(train, y, test, y_test)["k"] == [10, 20, 100]
 
 

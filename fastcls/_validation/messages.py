@@ -41,6 +41,12 @@ def counted(n: int, thing: str, plural: str | None = None) -> str:
     return f"{n:,} {thing if n == 1 else plural}"
 
 
+def kind(value: object) -> str:
+    """Return the type of a value with its article: 'an int', 'a list'."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
 def meant(given: object, names: Iterable[str]) -> str | None:
     """Return the one of `names` that a misspelt one most likely means: other capitals or dashes, a letter or two off."""
     if not isinstance(given, str) or not 2 <= len(given) <= 40:

@@ -49,13 +49,13 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}")
 
 
-def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
+def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}") -> list[int]:
     """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
     wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in listed(ks)})
     if not wanted:
         raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
     if wanted[0] > n_rows:
-        raise InputError(f"ks={wanted}: {of.format(n_rows)}; give a k of at most that")
+        raise InputError(f"ks={wanted}: {of.format(counted(n_rows, 'row'))}; give a k of at most that")
     return wanted
 
 
@@ -75,7 +75,8 @@ def check_votes(n_bad: int, n_classes: int) -> None:
     """Refuse votes of neighbours whose labels are no classes: they come from arrays or files that changed since."""
     if n_bad:
         raise InputError(
-            f"the neighbours of {n_bad} queries have labels beyond the {n_classes} classes: the model's labels, or the file "
+            f"the neighbours of {counted(n_bad, 'query', 'queries')} have labels beyond the "
+            f"{counted(n_classes, 'class')}: the model's labels, or the file "
             "they lie in, were changed after fit or load; fit or load the model again"
         )
 
@@ -88,6 +89,7 @@ def check_found(S: np.ndarray, k: int) -> None:
     short = ~(S[:, -1] < np.inf)
     if short.any():
         raise InputError(
-            f"a query has fewer than {k} training rows at a finite distance: rows given earlier hold NaN, infinity or too "
+            f"a query has fewer than {counted(k, 'training row')} at a finite distance: rows given earlier hold NaN, "
+            "infinity or too "
             "large values now; they are not copied, so leave them as they are, or use fit(..., copy=True)"
         )

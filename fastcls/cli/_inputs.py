@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, shown
+from fastcls._validation.messages import as_text, counted, shown
 from fastcls.datasets import (
     NPZ_KEYS,
     Facts,
@@ -124,7 +124,7 @@ def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Row
 
 def _only_the_test_set(source: str, n_rows: int, n_test: int) -> str:
     return (f"{source} is what this model was trained and judged on: of its {n_rows:,} rows, the {n_test:,} of the test set "
-            "are predicted")
+            f"{'is' if n_test == 1 else 'are'} predicted")
 
 
 # images ---------------------------------------------------------------------------------------------------------------
@@ -161,7 +161,7 @@ def read_images(
     rows: list[np.ndarray] = []
     broken: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
-    with progress.step(f"reading {len(paths):,} images") as report:
+    with progress.step(f"reading {counted(len(paths), 'image')}") as report:
         for done, (path, link) in enumerate(zip(paths, links, strict=True)):
             try:
                 if link is not None:
@@ -186,7 +186,7 @@ def _cannot_be_read(paths: list[Path], broken: dict[int, str]) -> str:
     named = [f"{shown(paths[place])}: {why}" for place, why in broken.items()]
     more = f" and {len(named) - 3} more" if len(named) > 3 else ""
     count = f"{len(named)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
-    return f"{count}{'; '.join(named[:3])}{more}; repair or remove them"
+    return f"{count}{'; '.join(named[:3])}{more}; repair or remove {'it' if len(named) == 1 else 'them'}"
 
 
 # arrays ---------------------------------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | No
         labels = plain_labels(arrays[label_key], label_key)
         names = plain_labels(arrays["class_names"], "class_names").astype(str) if "class_names" in arrays else None
         if len(labels) != len(rows):
-            raise InputError(f"{label_key} has {len(labels):,} labels for {len(rows):,} rows")
+            raise InputError(f"{label_key} has {counted(len(labels), 'label')} for {counted(len(rows), 'row')}")
     except InputError as error:  # none are needed
         progress.note(f"the labels are not used: {error}")
         return rows, None

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown
+from fastcls._validation.messages import counted, kind, shown
 from fastcls.datasets import class_names
 
 from ..persistence import load as load_model
@@ -35,7 +35,7 @@ def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json:
     with _destination(out, [str(model_path), *data]) as write:
         model = load_model(model_path)
         if not hasattr(model, "predict"):
-            raise InputError(f"{str(model_path)!r} holds a {type(model).__name__}, which names no class: give a classifier")
+            raise InputError(f"{str(model_path)!r} holds {kind(model)}, which names no class: give a classifier")
         metadata = dict(getattr(model, "metadata_", None) or {})
         progress = Progress()
         classes, measure = class_names(model, metadata), measure_of(model)

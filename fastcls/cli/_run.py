@@ -122,7 +122,7 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     _data.refuse_one_class(dataset.y, dataset.class_names, f"training rows of {options.data}")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
-        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no "
+        raise InputError(f"the {len(dataset.y):,} training rows of {options.data} are all of different classes, and no "
                          f"setting can be chosen on them: give at least two rows of a class{larger}")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)

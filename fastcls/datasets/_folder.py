@@ -98,13 +98,13 @@ def load_listed(
     root, train, test = listing
     files = listing.files
     links = {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
-    if links and (on_error == "raise" or len(links) == len(files)):
+    if len(links) == len(files):
         raise _unreadable(files, links)
     read = [i for i in range(len(files)) if i not in links]  # a refused link is opened nowhere, not for the cache either
     kept = ImageCache([files[i] for i in read], size, cache)
     found = kept.read(len(read))
     if found is None:
-        found = _decode_all([files[i] for i in read], size, on_error, progress)
+        found = _decode_all([files[i] for i in read], size, "skip" if links else on_error, progress)
         kept.write(found)
     elif progress is not None:
         progress(len(read), len(read))
@@ -148,7 +148,7 @@ def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...
     there = (readable > 0) | (listed == 0)
     if not there.all():
         lost = [name for name, is_there in zip(train.classes, there, strict=True) if not is_there]
-        note(f"left out {len(lost)} class{'es' * (len(lost) > 1)} without a readable image to train on: {shown_list(lost)}")
+        note(f"left out {counted(len(lost), 'class')} without a readable image to train on: {shown_list(lost)}")
     names = tuple(as_text(name) for name, is_there in zip(train.classes, there, strict=True) if is_there)
     return names, np.where(there, np.cumsum(there) - 1, -1)
 
@@ -157,15 +157,17 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
     if refused:
         named = "; ".join(f"{shown(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        note(f"{name_of(root)}: left out {len(refused):,} of {len(files):,} images, which cannot be read: {named}{more}")
+        note(f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')}, which cannot be read: "
+             f"{named}{more}")
     if n_without_class:
-        note(f"{name_of(root)}: left out {n_without_class:,} test images of classes that have no image to train on")
+        note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes that have no image to train on")
 
 
 def _unreadable(files: list[Path], refused: dict[int, str]) -> InputError:
     named = "; ".join(f"{shown(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-    return InputError(f"{len(refused)} of {len(files)} images cannot be read: {named}{more}; repair or remove them")
+    return InputError(f"{len(refused)} of {counted(len(files), 'image')} cannot be read: {named}{more}; repair or remove "
+                      f"{'it' if len(refused) == 1 else 'them'}")
 
 
 def _checked_size(image_size: object) -> int | None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, shown, shown_list
+from fastcls._validation.messages import as_text, counted, shown, shown_list
 from fastcls.datasets._common import entries, is_folder, looks_of, note, note_look_alikes
 from fastcls.datasets._image import SUFFIXES
 
@@ -212,7 +212,7 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     if not classes:
         if loose:
             raise InputError(
-                f"{shown(folder)} has {_count(loose, 'image')} but no class folders; move them into one folder a class, or "
+                f"{shown(folder)} has {counted(loose, 'image')} but no class folders; move them into one folder a class, or "
                 "remove the folder if they have no labels"
             )
         raise InputError(f"{shown(folder)} has no class folders; wanted {WANTED}")
@@ -244,20 +244,16 @@ def _note_left_out(root: Path, left_out: list[str]) -> None:
         return
     parts = []
     if images:
-        parts.append(f"{_count(len(images), 'image')} outside the class folders ({shown_list(images, 1)})")
+        parts.append(f"{counted(len(images), 'image')} outside the class folders ({shown_list(images, 1)})")
     if others:
         endings = Counter(os.path.splitext(name)[1].lower() or "no ending" for name in others)
         kinds = ", ".join(shown(ending, 20)[1:-1] for ending, _ in endings.most_common(4))
-        parts.append(f"{_count(len(others), 'file')} not read as images ({kinds}; for instance {shown(others[0])})")
+        parts.append(f"{counted(len(others), 'file')} not read as images ({kinds}; for instance {shown(others[0])})")
     if system:
         names = sorted({os.path.basename(name) for name in system})
-        parts.append(f"{_count(len(system), 'hidden or system file')} ({shown_list(names, 3)})")
+        parts.append(f"{counted(len(system), 'hidden or system file')} ({shown_list(names, 3)})")
     level = logging.WARNING if images or others else logging.INFO
     note(f"{shown(root)}: left out {' and '.join(parts)}", level=level)
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'s' * (n != 1)}"
 
 
 def _refuse_outside(path: Path, root: Path) -> None:
@@ -301,7 +297,7 @@ def _with_codes_of(train: Part, test: Part) -> Part:
         raise InputError(f"test/ has classes that train/ has not: {shown_list(unknown)}{hint}; add them there or remove "
                          "them")  # fmt: skip
     if absent := [name for name in train.classes if name not in same.values()]:
-        note(f"test/ has no images of {len(absent)} class{'es' * (len(absent) > 1)}: {shown_list(absent)}")
+        note(f"test/ has no images of {counted(len(absent), 'class')}: {shown_list(absent)}")
     return Part(train.classes, test.files, [code[same[test.classes[c]]] for c in test.codes])
 
 

@@ -194,7 +194,7 @@ def _n_rows(size: object, n: int, what: str) -> int:
         raise InputError(f"got {what} {shown(size)}; wanted a share between 0 and 1, or a whole number of rows")
     rows = int(size) if whole else math.ceil(size * n)  # type: ignore[call-overload,operator]
     if not 1 <= rows <= n - 1:
-        raise InputError(f"got {what} {size} for {n} row{'s' * (n != 1)}; wanted at least one row on each side")
+        raise InputError(f"got {what} {size} for {counted(n, 'row')}; wanted at least one row on each side")
     return rows
 
 

@@ -20,7 +20,7 @@ from fastcls.cli._checks import MODELS
 from fastcls.cli._judge import SIGNIFICANT_BELOW, best_is_known, not_told_apart, significant
 from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
-from fastcls.cli._table import best_model, leading, setting, tied_with_best, told_apart
+from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, setting, tied_with_best, told_apart
 from fastcls.cli._words import listed, percent, seconds
 from fastcls.display import style
 
@@ -134,9 +134,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
         f"(95 % interval {interval(entry)}; {counted(entry['test_errors'], 'error')})."
     )
     said = []
-    majority = results.get("baseline")
-    if majority and entry["test_errors"] >= majority["test_errors"]:
-        said.append("No model does better than always naming the most frequent class.")
+    if is_no_better(results):
+        said.append(NO_BETTER)
     if best_is_known(results) and (near := not_told_apart(results)):
         said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
                     "too makes differences so small (McNemar's exact test, below).")
