@@ -73,8 +73,7 @@ def _loss(outcome: Outcome, name: str) -> dict[str, Any]:
         "name": f"{MODELS[name]}: the loss along a line",
         "svg": draw(shown.plot, f"loss of {MODELS[name]} along the line from no weights to the trained ones"),
         "caption": f"Over {counted(len(rows), 'training row')}, without the penalty. At 0 stand the trained weights, at "
-                   "−1 none: "
-        "all scores are 0.",
+        "−1 none: all scores are 0.",
     }
 
 
@@ -83,8 +82,9 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": "The curse of dimensionality",
         "svg": draw(shown.plot, "points to cover a cube; nearest distance against dimensions"),
-        "caption": "Random points in many dimensions are all equally far. The lower the mark of this data lies below that "
-        "curve, the more its nearest neighbours are truly near.",
+        "caption": "Random points in many dimensions are all equally far. " + (
+            "This data has too few rows for a mark of its own." if shown.own is None else
+            "The lower the mark of this data lies below that curve, the more its nearest neighbours are truly near."),
     }
 
 
