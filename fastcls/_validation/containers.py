@@ -326,6 +326,9 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     if y.dtype.kind not in "OT":
         return y
     values = y.tolist()
+    if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
+        raise InputError(f"{name} has the label {shown(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
+                         "labels have at most 64 bits: make text of them, or number the classes from 0")
     missing = [place for place, value in enumerate(values) if _is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""

@@ -77,7 +77,7 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
     """Either alpha or C says how strong the penalty is."""
     if isinstance(alpha, str):
         if alpha != "auto":
-            raise InputError(f"alpha={alpha!r}; wanted 'auto' or a number of at least 0")
+            one_of("alpha", alpha, ["auto"], also=", or a number of at least 0")
     else:
         check_alpha(alpha)
     if C is None:

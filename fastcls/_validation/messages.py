@@ -53,7 +53,14 @@ def meant(given: object, names: Iterable[str]) -> str | None:
         return None
     plain = {_plain(name): name for name in names}
     close = difflib.get_close_matches(_plain(given), plain, n=1, cutoff=0.7)
-    return plain[close[0]] if close else None
+    swapped = [name for key, name in plain.items() if sorted(key) == sorted(_plain(given))]  # 'sdg' for 'sgd'
+    return plain[close[0]] if close else swapped[0] if len(swapped) == 1 else None
+
+
+def shortened(numbers: Iterable[int], most: int = 8) -> str:
+    """Return numbers with commas; of many the first ones and the last."""
+    texts = [str(number) for number in numbers]
+    return ", ".join(texts if len(texts) <= most else [*texts[: most - 2], "...", texts[-1]])
 
 
 def _plain(name: str) -> str:

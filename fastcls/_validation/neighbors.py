@@ -10,7 +10,7 @@ import numpy as np
 
 from .base import check_number, listed, one_of, refuse_masked
 from .errors import InputError
-from .messages import counted
+from .messages import counted, shortened
 
 logger = logging.getLogger("fastcls")
 
@@ -41,8 +41,10 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     largest = int(np.bincount(codes).max(initial=0))
     if n_folds <= largest:
         return n_folds
-    rows = counted(len(codes), "row")
-    why = f"there are only {rows}" if n_folds > len(codes) else f"no class has more than {counted(largest, 'row')}"
+    rows, of_class = counted(len(codes), "row"), counted(largest, "row")
+    why = f"no class has more than {of_class}"
+    if n_folds > len(codes):
+        why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
     if largest < 2:
         raise InputError(f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
                          "possible; give two rows or more of some class")
@@ -55,7 +57,7 @@ def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}"
     if not wanted:
         raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
     if wanted[0] > n_rows:
-        raise InputError(f"ks={wanted}: {of.format(counted(n_rows, 'row'))}; give a k of at most that")
+        raise InputError(f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most that")
     return wanted
 
 

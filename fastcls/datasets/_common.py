@@ -92,7 +92,7 @@ def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     except (OSError, ValueError) as error:
         raise InputError(f"cannot open {shown(path)}: {reason(error)}; wanted {wanted}") from None
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
-        raise InputError(f"cannot list the folder {shown(path)}: permission denied; give a readable folder")
+        raise InputError(f"cannot list the folder {shown(path)}: Permission denied; give a readable folder")
     return found
 
 

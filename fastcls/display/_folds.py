@@ -119,7 +119,8 @@ class FoldsDisplay(Drawn):
         if len(self.sizes) <= MOST_NAMED:
             middle = (self._edges[fold] + self._edges[fold + 1]) / 2
             left, right = self.ax_.get_xlim()
-            points = 72 * 0.8 * self.figure_.get_figwidth() * (self._edges[fold + 1] - self._edges[fold]) / (right - left)
+            width = 0.8 * 72 * self.figure_.bbox.width / self.figure_.dpi  # of the axes, at least, in points
+            points = width * (self._edges[fold + 1] - self._edges[fold]) / (right - left)
             words = ("validate", "val.") if held_out else ("train",)
             fit = [word for word in words if style.em(word) * style.TINY * (1.3 if held_out else 1.0) < points]
             if fit:

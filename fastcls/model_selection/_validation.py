@@ -13,7 +13,7 @@ from fastcls._validation.base import check_number, listed, one_of, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, shortened
 from fastcls._validation.neighbors import check_ks
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
@@ -33,7 +33,7 @@ def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: in
     """Of ascending numbers of neighbours those that there are rows for, int64; the others are left out, with a warning."""
     usable = [k for k in wanted if k <= n_rows]
     if len(usable) < len(wanted):
-        dropped = ", ".join(str(k) for k in wanted[len(usable) :])
+        dropped = shortened(wanted[len(usable) :])
         warnings.warn(f"k = {dropped} left out: {of.format(counted(n_rows, 'row'))}", UserWarning, stacklevel=stacklevel)
     return np.array(usable, dtype=np.int64)
 
