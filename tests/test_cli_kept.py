@@ -161,7 +161,7 @@ def test_nothing_is_called_best_on_a_handful_of_rows(n_test, models, here):
         assert "none of them can be called best" in text
     assert "Best: " not in page
     assert 'class="tag">best' not in page
-    assert result.stdout.splitlines()[-2].startswith("Best model: none, ")
+    assert result.stdout.splitlines()[-2].startswith(("Best model: none, ", "Best model: none. "))
     assert said in result.stdout.splitlines()[-2]
 
 
