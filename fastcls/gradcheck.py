@@ -21,6 +21,7 @@ from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.base import check_number, check_random_state, one_of, refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_weights
+from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
 
 # A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss
@@ -143,7 +144,8 @@ class GradientReport:
 
     def __str__(self) -> str:
         lines = [
-            f"Gradient check of {self.loss}: {self.n_checked} entries, {self.n_kinks} of them on a kink and set apart",
+            f"Gradient check of {self.loss}: {counted(self.n_checked, 'entry', 'entries')}, {self.n_kinks} of them on a "
+            "kink and set apart",
             self.verdict,
             f"{'class':>8} {'feature':>8} {'analytic':>14} {'numerical':>14} {'error':>9}",
         ]
@@ -156,7 +158,7 @@ class GradientReport:
                 f"{self.relative_errors[at]:>9.1e}{note}"
             )
         if self.n_checked > len(order):
-            lines.append(f"and {self.n_checked - len(order)} entries with smaller errors or on kinks")
+            lines.append(f"and {counted(self.n_checked - len(order), 'entry', 'entries')} with smaller errors or on kinks")
         return "\n".join(lines)
 
 

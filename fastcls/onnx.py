@@ -25,6 +25,7 @@ from fastcls._storage.atomic import replacing
 from fastcls._storage.header import plain
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import kind
 from fastcls._version import __version__
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier
 
@@ -165,7 +166,7 @@ def _labels(classes: np.ndarray) -> np.ndarray:
 def _properties(model: Any, metadata: Any) -> dict[str, str]:
     """What a reader should know beside the graph; every value is JSON."""
     if not isinstance(metadata, Mapping):
-        raise InputError(f"metadata is a {type(metadata).__name__}; wanted a dict of JSON-able values")
+        raise InputError(f"metadata is {kind(metadata)}; wanted a dict of JSON-able values")
     names = getattr(model, "feature_names_in_", None)
     known = {
         "format": "fastcls",

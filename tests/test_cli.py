@@ -314,7 +314,7 @@ def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_a
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1149 rows"),
+    (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1,149 rows"),
     (["--folds", "999"], "--folds=999, but no class has more than"),
 ])
 def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):

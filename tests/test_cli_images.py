@@ -65,6 +65,43 @@ def test_run_goes_on_without_broken_images_and_lists_them_all():
     assert "Next: " in result.stdout
 
 
+def link_some(folder):
+    """Links that are not followed, and one that is; the paths of the former."""
+    Path("secret.jpg").write_bytes(Path(folder, "cat/0.jpg").read_bytes())
+    targets = {"cat/nowhere.jpg": "gone.jpg", "dog/outside.jpg": Path("secret.jpg").resolve(),
+               "dog/upwards.jpg": "../../secret.jpg", "ship/itself.jpg": "itself.jpg"}
+    for name, target in {**targets, "ship/twin.jpg": "0.jpg"}.items():
+        Path(folder, name).symlink_to(target)
+    return sorted(str(Path(folder, name)) for name in targets)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_links_that_are_not_followed_are_left_out_by_run_and_by_predict(kept, monkeypatch):
+    if kept:
+        monkeypatch.setattr("fastcls.datasets._cache.CACHED_FROM", 1)
+    pets()
+    links = link_some("pets")
+    opened = []
+    decode = _image.decode_image
+    for place in (_folder, _image):
+        monkeypatch.setattr(place, "decode_image", lambda source: (opened.append(str(source)), decode(source))[1])
+    for again in ([], ["--force"]):
+        result = cli("run", "pets", *KNN, *again)
+        assert result.exit_code == 3, (result.stderr, result.exception)
+        results = json.loads(Path("fastcls-pets/results.json").read_text())
+        assert sorted(image["path"] for image in results["unreadable"]) == links
+        assert results["n_train"] + results["n_test"] == 19
+    monkeypatch.chdir("fastcls-pets")
+    result = cli("predict", "models/knn.safetensors", "../pets/cat", "../pets/dog", "../pets/ship")
+    assert result.exit_code == 3, result.stderr
+    found = rows_of(result)
+    assert sorted(row["path"].removeprefix("../") for row in found if row["error"]) == links
+    reasons = {row["error"].split(" '")[0] for row in found if row["error"]}
+    assert reasons == {"a link to a file that is not there", "a link that leads out of"}
+    assert not any(name.removeprefix("../") in links for name in opened)
+    assert cli("predict", "models/knn.safetensors", "../pets/dog/outside.jpg").exit_code == 0  # named by the user
+
+
 @pytest.mark.parametrize("options", [[], ["--limit", "4"], ["--preset", "dino"]])
 def test_strict_refuses_broken_images_before_any_work(options, here):
     pets()

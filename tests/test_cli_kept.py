@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -35,8 +36,8 @@ def quick(monkeypatch):
 def drawn(monkeypatch):
     """The report is written in full, its drawings are words."""
     monkeypatch.setattr(_page, "write_report", WRITE)
-    for module in ("report._sections", "report._lecture"):
-        monkeypatch.setattr(f"fastcls.cli.{module}.draw", lambda plot, description: description)
+    for module in ("_sections", "_lecture"):
+        monkeypatch.setattr(f"fastcls.cli.report.{module}.draw", lambda plot, description: description)
     monkeypatch.setattr(_sections, "_templates_figure", stub)
     for name in ("_penalty", "_loss", "_curse", "_challenges"):
         monkeypatch.setattr(f"fastcls.cli.report._lecture.{name}", stub)
@@ -74,7 +75,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
         page = Path(f"out{limit}/report.html").read_text()
         random = any("too few rows" in note for note in results["notes"] if "validation rows" not in note)
         assert results["stratified"] == (not random), limit
-        said = any("too few rows to" in note for note in results["notes"])
+        said = any("too few rows to" in note or "no test rows" in note for note in results["notes"])
         assert ("stratified by class" in page) == (results["stratified"] and not said), limit
         missing = [note for note in results["notes"] if "have no training rows" in note]
         y = {row["label"] for row in rows_of(f"out{limit}")}
@@ -83,7 +84,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
 
 
 @pytest.mark.usefixtures("quick", "drawn")
-@pytest.mark.parametrize("extra", [0, 3])
+@pytest.mark.parametrize("extra", [0, 2, 3])
 def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more(extra, here):
     write_images(here / "photos", classes=[f"c{n:02}" for n in range(12)], each=1)
     for number in range(1, 1 + extra):
@@ -98,6 +99,48 @@ def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more
     results = results_of("fastcls-photos")
     assert set(results["models"]) == set(MODELS)
     assert any(note.startswith("10 of 12 classes have no test rows") for note in results["notes"])
+    assert any(note == "3 test rows in place of 4, so that a class keeps two rows to train on" for note in results["notes"]
+               ) == (extra == 2)
+    assert results["stratified"]
+    assert "stratified by class" not in Path("fastcls-photos/report.html").read_text()
+
+
+@pytest.mark.parametrize(("counts", "said"), [
+    ((1, 1), "the 2 rows of photos are all of different classes"),
+    ((1, 1, 1), "the 3 rows of photos are all of different classes"),
+    ((2, 1), "of the 3 rows of photos, two are of one class and the others of a class each"),
+    ((2, 1, 1, 1), "of the 5 rows of photos, two are of one class"),
+    ((5,), "the rows of photos are all of one class, 'c0'"), ((1,), "the rows of photos are all of one class, 'c0'"),
+])
+def test_folders_too_small_to_test_are_refused_with_what_is_true_of_them(counts, said, here):
+    write_photos(here / "photos", counts)
+    result = cli("run", "photos")
+    assert result.exit_code == 2
+    assert said in result.stderr.splitlines()[-1]
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("counts", [(2, 2), (3, 1), (2, 2, 2, 1, 1, 1, 1, 1), (3, *(1,) * 20), (60, 1, 2)])
+def test_rows_that_are_set_aside_leave_a_pair_and_stratified_is_what_is_true(counts, here):
+    write_photos(here / "photos", counts)
+    result = cli("run", "photos", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, (result.stderr, result.exception)
+    results = results_of("fastcls-photos")
+    tested = Counter(row["label"] for row in rows_of("fastcls-photos"))
+    left = [n - tested[f"c{place}"] for place, n in enumerate(counts)]
+    assert max(left) >= 2
+    assert min(left) >= 1
+    on_both = all(tested[f"c{place}"] for place, n in enumerate(counts) if n > 1)
+    assert on_both or not results["stratified"]
+
+
+def write_photos(folder, counts):
+    """So many photos a class, c0, c1, ..."""
+    for place, n in enumerate(counts):
+        (folder / f"c{place}").mkdir(parents=True)
+        for number in range(n):
+            pixels = np.full((4, 4, 3), 10 * place + number, np.uint8)
+            Image.fromarray(pixels).save(folder / f"c{place}" / f"{number}.png")
 
 
 @pytest.mark.usefixtures("quick", "drawn")
@@ -118,8 +161,9 @@ def test_nothing_is_called_best_on_a_handful_of_rows(n_test, models, here):
         assert "none of them can be called best" in text
     assert "Best: " not in page
     assert 'class="tag">best' not in page
-    assert result.stdout.splitlines()[-2].startswith("Best model: none, ")
-    assert said in result.stdout.splitlines()[-2]
+    assert result.stdout.splitlines()[-2].startswith(("Best model: none, ", "Best model: none. "))
+    nothing_better = "always naming the most frequent class"  # one row: that is right, and no model can be better
+    assert (nothing_better if n_test == 1 else said) in result.stdout.splitlines()[-2]
 
 
 @pytest.mark.usefixtures("quick")
@@ -260,7 +304,10 @@ def test_predictions_with_scores_are_those_of_predict(model, monkeypatch):
 #: what fails -> (how the step is called, the files that are missing then)
 FAILING = {
     "random search": ("_linear.search_randomly", "training random search", {"models/random_search.safetensors"}),
-    "gradient check": ("_linear.check_on_sample", "training SVM", {"models/svm.safetensors", "models/softmax.safetensors"}),
+    "a wrong gradient": ("_linear.check_on_sample", "training SVM",
+                         {"models/svm.safetensors", "models/softmax.safetensors"}),
+    "gradient check": ("_linear.check_on_sample", "gradient check of SVM", set()),
+    "its comparison": ("_linear.check_gradient", "gradient check of softmax", set()),
     "sweep": ("_linear.sweep", "training softmax", {"models/svm.safetensors", "models/softmax.safetensors"}),
     "k-NN": ("_run.cross_validate_k", "training k-NN", {"models/knn.safetensors"}),
     "one prediction": ("_linear.MulticlassSVM.predict", "evaluating SVM", set()),
@@ -287,7 +334,7 @@ FAILING = {
 @pytest.mark.parametrize("what", FAILING)
 def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     place, step, missing = FAILING[what]
-    error = {"gradient check": _linear.GradientMismatch("injected"), "saving": OSError("injected"),
+    error = {"a wrong gradient": _linear.GradientMismatch("injected"), "saving": OSError("injected"),
              "sweep": MemoryError("injected")}.get(what, IndexError("injected"))
     monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(error))
     result = cli("run", "digits", "--limit", "60", "--ks", "1,3", "--out", "out")
@@ -317,9 +364,23 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     assert again.exit_code == 0, again.stderr  # a part of a result is known as ours
 
 
+@pytest.mark.usefixtures("quick", "drawn")
+@pytest.mark.parametrize("error", [IndexError("injected"), ArithmeticError("injected"), MemoryError("injected")])
+def test_a_gradient_check_that_raises_costs_no_model(error, here, monkeypatch):
+    monkeypatch.setattr(_linear, "check_on_sample", fail_with(error))
+    result = cli("run", "digits", "--limit", "60", "--models", "svm", "--out", "out")
+    assert result.exit_code == 1, (result.stdout, result.stderr)
+    assert Path("out/models/svm.safetensors").is_file()
+    (entry,) = results_of("out")["models"].values()
+    assert entry["gradient_check_max_relative_error"] is None
+    assert entry["test_accuracy"] > 0.5
+    assert [one["step"] for one in results_of("out")["failures"]] == ["gradient check of SVM"]
+    assert "SVM: not known; the check itself failed" in Path("out/report.html").read_text()
+
+
 @pytest.mark.usefixtures("quick")
 def test_where_every_model_fails_nothing_is_left(here, monkeypatch):
-    for place in ("_linear.search_randomly", "_linear.check_on_sample", "_run.cross_validate_k"):
+    for place in ("_linear.search_randomly", "_linear.sweep", "_run.cross_validate_k"):
         monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(ArithmeticError("injected")))
     result = cli("run", "digits", "--limit", "150")
     assert result.exit_code == 1
@@ -393,3 +454,16 @@ def test_one_of_a_thing_is_singular(here):
     assert not re.findall(r"(?<![\d,.])1 (?:[a-z]+ )?(?:rows|classes|features|errors|images|folds|channels)\b", text)
     assert "1 test row" in text
     assert "1 feature " in text
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("models", ["knn", "knn,random_search,svm,softmax"])
+def test_no_model_is_crowned_that_is_no_better_than_the_most_frequent_class(models, here):
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((60, 4)), np.arange(60) % 2
+    np.savez("data.npz", X=X, y=y, X_test=X[:20], y_test=np.zeros(20, int))  # of the class that is always named
+    result = cli("run", "data.npz", "--ks", "1", "--models", models)
+    assert result.exit_code == 0, result.stderr
+    best = result.stdout.splitlines()[-2]
+    assert best.endswith("No model does better than always naming the most frequent class.")
+    assert models == "knn" or best.startswith("Best model: none. ")

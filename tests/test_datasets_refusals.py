@@ -549,13 +549,14 @@ FOLDER_CASES: dict[str, Case] = {
     "wide grey": (_with(lambda r: Image.new("I", (4, 4), 70000).save(r / "a" / "y.tif")), "outside 0 to 65535"),
     "link to a file outside": (
         _with(lambda r: (r / "a" / "y.png").symlink_to(picture(r.parent / "secret.png"))),
-        "is a link that leads out of",
+        "a/y.png': a link that leads out of",
     ),
     "link to a class outside": (
         _with(lambda r: (r / "c").symlink_to(picture(r.parent / "out" / "secret.png").parent)),
         "is a link that leads out of",
     ),
-    "broken link": (_with(lambda r: (r / "a" / "y.png").symlink_to("nowhere.png")), "not a file"),
+    "broken link": (_with(lambda r: (r / "a" / "y.png").symlink_to("nowhere.png")), "a link to a file that is not there"),
+    "link to itself": (_with(lambda r: (r / "a" / "y.png").symlink_to("y.png")), "a link to a file that is not there"),
     "class in test only": (
         lambda d: (
             two_classes(d / "train"),

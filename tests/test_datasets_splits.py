@@ -81,7 +81,7 @@ def test_a_split_is_a_function_of_its_seed() -> None:
         ([1, 1], 0.5, "at random from all", False),
         ([2, 2, 2], 4, "at random from all", False),
         ([5, 1, 1, 1, 1, 1], 3, "classes with a single row", True),
-        ([2, 2, 1], 2, "classes with a single row", True),
+        ([2, 2, 1], 2, "1 class with a single row stays out", True),
     ],
 )
 def test_classes_too_small_to_stratify_are_split_by_the_stated_rule_and_logged(

@@ -117,7 +117,7 @@ def test_accuracies_are_the_estimators_leave_one_out(metric):
         ("k=15&points=0,0,0;10,10,1;20,0,2", "K is 15, but there are 3 points"),
         ("points=0,0,0;10,10,0&k=1", "All points are of one class"),
         ("points=5,5,0;5,5,1;5,5,2", "on top of each other"),
-        ("points=7,7,1", "K is 5, but there are 1 points"),
+        ("points=7,7,1", "K is 5, but there is 1 point"),
         ("weights=distance&points=1,1,0;1,1,1&k=2", "on top of each other"),
     ],
 )

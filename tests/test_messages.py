@@ -131,7 +131,7 @@ NO_ROWS = {
     "dates": (np.zeros((3, 2), "M8[s]"), "datetime64"),
     "records": (np.zeros(3, [("a", "f4")]), "structured"),
     "words among numbers": (np.array([[1, "a"]] * 3, object), "text among its objects"),
-    "an object": (object(), "is a object"),
+    "an object": (object(), "is an object"),
     "one dimension": (X[0], "Reshape"),
     "images": (X.reshape(3, 4, 4), "Reshape"),
     "numbers of 128 bits": (X.astype(np.longdouble), "at most 64 bits"),

@@ -37,6 +37,12 @@ def model(request, folder, tmp_path_factory):
     return fastcls.load(path)
 
 
+def written(content):
+    file = io.BytesIO()
+    file.write(content)
+    return file
+
+
 def pixels_of(path):
     return np.asarray(Image.open(path))
 
@@ -50,6 +56,9 @@ WAYS = {
     "pixels": pixels_of,
     "pixels as int64": lambda path: pixels_of(path).astype(np.int64),
     "pixels from 0 to 1": lambda path: pixels_of(path) / 255,
+    "pixels of 16 bits": lambda path: pixels_of(path).astype(np.uint16) * 257,
+    "BytesIO": lambda path: io.BytesIO(path.read_bytes()),
+    "BytesIO just written": lambda path: written(path.read_bytes()),
     "pixels with alpha": lambda path: np.dstack([pixels_of(path), np.full(pixels_of(path).shape[:2], 255, np.uint8)]),
 }
 
@@ -171,3 +180,34 @@ def test_digits_in_their_own_scale_and_as_pictures(tmp_path, monkeypatch):
     np.testing.assert_array_equal(datasets.prepare_images(pictures / 255, data.preprocessing), data.X[:9])
     large = [np.kron(image, np.ones((5, 5), np.uint8)) for image in pictures]
     assert model.predict(large).tolist() == wanted
+
+
+def test_open_files_and_arrays_of_objects_are_images(model, folder):
+    data = datasets.load(folder)
+    paths = [folder / name for name in data.files[:3]]
+    wanted = np.array(data.class_names)[model.predict(data.X[:3])]
+    files = [path.open("rb") for path in paths]
+    np.testing.assert_array_equal(model.predict(files), wanted)
+    np.testing.assert_array_equal(model.predict(files[0]), wanted[:1])  # read again from its start
+    for file in files:
+        file.close()
+    pixels = [pixels_of(path) for path in paths]
+    np.testing.assert_array_equal(model.predict(np.array(pixels, dtype=object)), wanted)
+    apart = np.empty(3, dtype=object)
+    apart[:] = pixels
+    np.testing.assert_array_equal(model.predict(apart), wanted)
+    check_refused(lambda: model.predict([]), "empty list; wanted at least one image or row")
+    with paths[0].open(encoding="latin-1") as text:
+        check_refused(lambda: model.predict(text), "open it in binary mode")
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (5, 9), (40, 30)])
+def test_one_grey_array_is_one_image_and_its_16_bits_are_those_of_a_png(shape, tmp_path):
+    rng = np.random.default_rng(0)
+    recipe = datasets.load("digits").preprocessing | {"size": [8, 8]}
+    grey = rng.integers(0, 256, shape, dtype=np.uint8)
+    np.testing.assert_array_equal(datasets.prepare_images(grey, recipe), datasets.prepare_images([grey], recipe))
+    wide = rng.integers(0, 65536, shape).astype(np.uint16)
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    np.testing.assert_array_equal(datasets.prepare_images(wide, recipe)[0],
+                                  datasets.prepare_image(tmp_path / "wide.png", recipe))

@@ -89,5 +89,5 @@ def test_warm_start_asks_for_the_same_classes_and_features():
 def test_scores_of_other_widths_never_reach_the_compiled_loop():
     from fastcls._gradient.problem import linear_scores
 
-    with pytest.raises(ValueError, match="rows of 5 features, weights of (3, 8)"):
+    with pytest.raises(ValueError, match=r"rows of 5 features, weights of \(3, 8\)"):
         linear_scores(X5, np.zeros((3, 8)), np.zeros(3), 1)

@@ -16,6 +16,7 @@ from _rows import python
 import fastcls
 from fastcls import _kernels, persistence
 from fastcls._runtime import threads as _threads
+from fastcls._storage import header
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="Linux only")
 PARALLEL = pytest.mark.skipif(not _kernels.HAS_OPENMP, reason="built without OpenMP")
@@ -115,7 +116,7 @@ def test_no_model_file_holds_a_number_of_threads(name, tmp_path):
 
 
 def test_an_older_file_with_a_number_of_threads_loads_without_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(persistence, "_OF_THE_MACHINE", ("checkpoint", "resume"))
+    monkeypatch.setattr(header, "OF_THE_MACHINE", ("checkpoint", "resume"))
     fastcls.KNeighborsClassifier(1, n_jobs=2**31 - 1).fit(X, Y).save(tmp_path / "m")
     assert b"n_jobs" in (tmp_path / "m").read_bytes()
     monkeypatch.undo()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from fastcls._validation.messages import counted
+
 
 @dataclass(frozen=True)
 class LevelReport:
@@ -90,13 +92,14 @@ class SearchReport:
     def __str__(self) -> str:
         lines = [
             f"{self.path} ({self.kernel}, {self.isa}), {self.metric}, {self.arithmetic} arithmetic",
-            f"{self.n_queries:,} queries, {self.n_rows:,} rows of {self.n_features:,} features, k = {self.k}: "
-            f"{self.seconds:.4g} s on {self.threads} thread{'s' * (self.threads != 1)}",
+            f"{counted(self.n_queries, 'query', 'queries')}, {counted(self.n_rows, 'row')} of "
+            f"{counted(self.n_features, 'feature')}, k = {self.k}: "
+            f"{self.seconds:.4g} s on {counted(self.threads, 'thread')}",
             f"of {self.pairs:,} pairs {self.computed:,} were computed{_percent(self.computed, self.pairs)}",
         ]
         for level in self.levels:
             left = f"{level.pairs_out:,} of {level.pairs_in:,} pairs left{_percent(level.pairs_out, level.pairs_in)}"
-            lines.append(f"  {level.bound}, {level.bytes:,} bytes: {left}")
+            lines.append(f"  {level.bound}, {counted(level.bytes, 'byte')}: {left}")
         lines.append(f"bytes: scratch {self.scratch_bytes:,}, filter {self.filter_bytes:,}, copied {self.copied_bytes:,}")
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 

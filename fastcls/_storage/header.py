@@ -12,6 +12,7 @@ import numpy as np
 
 from fastcls._validation.base import check_characters
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import kind
 from fastcls._version import __version__
 
 FORMAT, VERSION = "fastcls", "2"
@@ -49,7 +50,7 @@ def plain(value: Any, where: str) -> Any:
     elif isinstance(value, Mapping):
         what = "a dict whose keys are no strings"
     else:
-        what = repr(value) if isinstance(value, float) else f"a {type(value).__name__}"
+        what = repr(value) if isinstance(value, float) else kind(value)
     raise InputError(
         f"{where} is {what}, which a model file cannot hold (it is never a pickle); wanted finite numbers, strings, "
         "True, False, None, or lists and dicts of these: give such a value before saving"
@@ -135,7 +136,7 @@ def _described(model: Any, metadata: Mapping[str, Any] | None, values: dict[str,
     }
     names = getattr(model, "feature_names_in_", None)
     if metadata is not None and not isinstance(metadata, Mapping):
-        raise InputError(f"metadata is a {type(metadata).__name__}; wanted a dict of JSON-able values")
+        raise InputError(f"metadata is {kind(metadata)}; wanted a dict of JSON-able values")
     parts = {
         "params": params,
         "classes": encoded_classes(getattr(model, "classes_", None)),

@@ -16,7 +16,7 @@ import scipy.sparse
 from sklearn.utils.validation import column_or_1d
 
 from .errors import InputError, InputTypeError
-from .messages import counted, reason, shown, shown_list
+from .messages import counted, kind, reason, shown, shown_list
 
 STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _MOST_EXACT = 2**53  # float64 holds every whole number up to here
@@ -85,14 +85,14 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
                          "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)")
     if isinstance(X, Mapping):
         example = f", such as {name}[{shown(next(iter(X)))}]" if len(X) else ""
-        raise InputError(f"{name} is a {type(X).__name__} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of "
+        raise InputError(f"{name} is {kind(X)} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of "
                          f"its arrays{example}")
     if X is None:
         raise InputError(f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)")
     if hasattr(X, "class_names") and hasattr(X, "X"):
-        raise InputError(f"{name} is a {type(X).__name__}; {wanted}: pass its X, and its y as the labels")
+        raise InputError(f"{name} is {kind(X)}; {wanted}: pass its X, and its y as the labels")
     if isinstance(X, (Iterator, set, frozenset)):
-        raise InputError(f"{name} is a {type(X).__name__}, whose items have no place; {wanted}: make it a list or an array")
+        raise InputError(f"{name} is {kind(X)}, whose items have no place; {wanted}: make it a list or an array")
     if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
         raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
     parts = X if isinstance(X, (list, tuple)) else [X]
@@ -115,10 +115,10 @@ def _array_of(X: Any, name: str) -> np.ndarray:
             raise InputError(
                 f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length"
             ) from None
-        raise InputError(f"{name} is a {type(X).__name__} that NumPy cannot read ({reason(error)})") from None
+        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})") from None
     except Exception as error:  # whatever a foreign __array__ raises: bfloat16, gradients, closed files
         how = f"{name}.detach().float().numpy()" if hasattr(X, "detach") else f"np.asarray({name}, dtype=np.float32)"
-        raise InputError(f"{name} is a {type(X).__name__} that NumPy cannot read ({reason(error)}): convert it first, for "
+        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for "
                          f"example with {how}") from None
     if found.dtype == object and found.ndim < 2 and isinstance(X, (list, tuple)) and hasattr(X[0], "__dlpack__"):
         try:
@@ -136,7 +136,7 @@ def _refuse_what_is_no_table(array: np.ndarray, name: str) -> None:
         raise InputError(f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) makes them of written "
                          "numbers, fastcls.datasets.load of paths to pictures or arrays")
     if array.ndim == 0 and dtype.kind == "O":
-        raise InputError(f"{name} is a {type(array.item()).__name__}; wanted rows of numbers, (n_rows, n_features)")
+        raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)")
     if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
         raise InputError(f"{name} is an array of {counted(len(array), 'separate array')}; wanted one of two dimensions: "
                          f"np.stack({name}) makes it, where all have one length")
@@ -204,7 +204,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
         raise InputTypeError(
-            f"{name} holds a {type(array[row, column]).__name__} at row {row}, column {column}: a value of this argument "
+            f"{name} holds {kind(array[row, column])} at row {row}, column {column}: a value of this argument "
             "must be a number, no string and no other object; make every value a number"
         ) from None
 
@@ -293,7 +293,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
         raise InputError(f"{name} is the text {shown(y)}; wanted one label a row: load the labels first, with "
                          "np.load(path) or fastcls.datasets.load(path).y")
     if isinstance(y, (Mapping, Iterator, set, frozenset)):
-        raise InputError(f"{name} is a {type(y).__name__}; wanted one label a row: pass an array or a list")
+        raise InputError(f"{name} is {kind(y)}; wanted one label a row: pass an array or a list")
     if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
         raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn makes floats of nullable whole numbers
@@ -326,6 +326,9 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     if y.dtype.kind not in "OT":
         return y
     values = y.tolist()
+    if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
+        raise InputError(f"{name} has the label {shown(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
+                         "labels have at most 64 bits: make text of them, or number the classes from 0")
     missing = [place for place, value in enumerate(values) if _is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""

@@ -11,7 +11,7 @@ import numpy as np
 
 from .base import check_number, one_of, refuse_masked
 from .errors import InputError
-from .messages import counted
+from .messages import counted, kind
 
 
 def check_switch(name: str, value: Any) -> bool:
@@ -77,7 +77,7 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
     """Either alpha or C says how strong the penalty is."""
     if isinstance(alpha, str):
         if alpha != "auto":
-            raise InputError(f"alpha={alpha!r}; wanted 'auto' or a number of at least 0")
+            one_of("alpha", alpha, ["auto"], also=", or a number of at least 0")
     else:
         check_alpha(alpha)
     if C is None:
@@ -260,7 +260,7 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
             raise InputError("resume=True, but there is no checkpoint to go on from: give checkpoint=PATH too")
         return
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"checkpoint is a {type(path).__name__}; wanted the path of a file")
+        raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file")
     if not os.path.basename(path) or "\0" in os.fspath(path):
         raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file")
     if not isinstance(random_state, numbers.Integral):

@@ -41,13 +41,26 @@ def counted(n: int, thing: str, plural: str | None = None) -> str:
     return f"{n:,} {thing if n == 1 else plural}"
 
 
+def kind(value: object) -> str:
+    """Return the type of a value with its article: 'an int', 'a list'."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
 def meant(given: object, names: Iterable[str]) -> str | None:
     """Return the one of `names` that a misspelt one most likely means: other capitals or dashes, a letter or two off."""
     if not isinstance(given, str) or not 2 <= len(given) <= 40:
         return None
     plain = {_plain(name): name for name in names}
     close = difflib.get_close_matches(_plain(given), plain, n=1, cutoff=0.7)
-    return plain[close[0]] if close else None
+    swapped = [name for key, name in plain.items() if sorted(key) == sorted(_plain(given))]  # 'sdg' for 'sgd'
+    return plain[close[0]] if close else swapped[0] if len(swapped) == 1 else None
+
+
+def shortened(numbers: Iterable[int], most: int = 8) -> str:
+    """Return numbers with commas; of many the first ones and the last."""
+    texts = [str(number) for number in numbers]
+    return ", ".join(texts if len(texts) <= most else [*texts[: most - 2], "...", texts[-1]])
 
 
 def _plain(name: str) -> str:

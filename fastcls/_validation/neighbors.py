@@ -10,7 +10,7 @@ import numpy as np
 
 from .base import check_number, listed, one_of, refuse_masked
 from .errors import InputError
-from .messages import counted
+from .messages import counted, shortened
 
 logger = logging.getLogger("fastcls")
 
@@ -41,21 +41,23 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     largest = int(np.bincount(codes).max(initial=0))
     if n_folds <= largest:
         return n_folds
-    rows = counted(len(codes), "row")
-    why = f"there are only {rows}" if n_folds > len(codes) else f"no class has more than {counted(largest, 'row')}"
+    rows, of_class = counted(len(codes), "row"), counted(largest, "row")
+    why = f"no class has more than {of_class}"
+    if n_folds > len(codes):
+        why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
     if largest < 2:
         raise InputError(f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
                          "possible; give two rows or more of some class")
     raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}")
 
 
-def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {} rows") -> list[int]:
+def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}") -> list[int]:
     """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
     wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in listed(ks)})
     if not wanted:
         raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
     if wanted[0] > n_rows:
-        raise InputError(f"ks={wanted}: {of.format(n_rows)}; give a k of at most that")
+        raise InputError(f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most that")
     return wanted
 
 
@@ -75,7 +77,8 @@ def check_votes(n_bad: int, n_classes: int) -> None:
     """Refuse votes of neighbours whose labels are no classes: they come from arrays or files that changed since."""
     if n_bad:
         raise InputError(
-            f"the neighbours of {n_bad} queries have labels beyond the {n_classes} classes: the model's labels, or the file "
+            f"the neighbours of {counted(n_bad, 'query', 'queries')} have labels beyond the "
+            f"{counted(n_classes, 'class')}: the model's labels, or the file "
             "they lie in, were changed after fit or load; fit or load the model again"
         )
 
@@ -88,6 +91,7 @@ def check_found(S: np.ndarray, k: int) -> None:
     short = ~(S[:, -1] < np.inf)
     if short.any():
         raise InputError(
-            f"a query has fewer than {k} training rows at a finite distance: rows given earlier hold NaN, infinity or too "
+            f"a query has fewer than {counted(k, 'training row')} at a finite distance: rows given earlier hold NaN, "
+            "infinity or too "
             "large values now; they are not copied, so leave them as they are, or use fit(..., copy=True)"
         )

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._validation.messages import counted
+
 from ._csv import as_csv as write_csv
 from ._inputs import Rows
 from ._progress import Progress
@@ -57,7 +59,7 @@ def name_rows(model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Pro
     """The best classes of every row, with the probability (models that have one) or score (the rest) of each."""
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     kept = []
-    with progress.step(f"predicting {len(X):,} rows") as report:
+    with progress.step(f"predicting {counted(len(X), 'row')}") as report:
         for start in range(0, len(X), ROWS_AT_ONCE):
             piece = X[start : start + ROWS_AT_ONCE]
             values = model.predict_proba(piece) if measure_of(model) == "probability" else class_scores(model, piece)
@@ -116,7 +118,7 @@ def accuracy_line(found: list[Answer], classes: list[str]) -> str | None:
     if not known or strange == len(known):
         return None
     right = sum(answer.labels[0] == answer.true for answer in known)
-    line = f"accuracy: {100 * right / len(known):.2f} % ({right:,} of {len(known):,} rows with a label)"
+    line = f"accuracy: {100 * right / len(known):.2f} % ({right:,} of {counted(len(known), 'row')} with a label)"
     return line if not strange else f"{line}; {strange:,} are of classes that the model does not know, and count as wrong"
 
 

@@ -11,6 +11,9 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
+
 from ._streams import say
 from ._text import one_line, printable
 
@@ -26,8 +29,16 @@ def refuse(message: str) -> None:
 
 def say_left_out(n: int) -> None:
     """End with the exit status that says that some images could not be read; each was said before."""
-    refuse(f"{n:,} image{'s' * (n > 1)} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove them")
+    refuse(f"{counted(n, 'image')} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove "
+           f"{'them' if n > 1 else 'it'}")
     raise typer.Exit(SOME_LEFT_OUT)
+
+
+def place_of(out: str | None) -> Path | None:
+    """What --out names; an empty name would be the current folder, which nobody means by it."""
+    if out == "":
+        raise InputError("--out is empty: name a place, or leave --out away")
+    return None if out is None else Path(out)
 
 
 def _usage_of(error: Exception) -> str:
@@ -121,7 +132,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
 @one_line_errors
 def run(
     data: Data,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Where to write (default: fastcls-<name>).")] = None,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="Where to write (default: fastcls-<name>).")] = None,
     ks: Ks = None,
     metrics: Annotated[str | None, typer.Option(metavar="l1,l2", help="Metrics of k-NN.")] = None,
     models: Models = None,
@@ -144,8 +155,9 @@ def run(
     """Train k-NN, an SVM and a softmax classifier on DATA, judge each once, write a report."""
     from ._checks import parse_options
 
-    options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, cv=cv, limit=limit, seed=seed, out=out,
-                            labels=labels, image_size=image_size, force=force, preset=preset, strict=strict)
+    options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, cv=cv, limit=limit, seed=seed,
+                            out=place_of(out), labels=labels, image_size=image_size, force=force, preset=preset,
+                            strict=strict)
     from ._progress import Progress
     from ._results import as_json as to_json
     from ._run import run as run_all
@@ -178,7 +190,7 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
     data: Annotated[list[str], typer.Argument(metavar="DATA", help="Images, folders of images, .npy or .npz files, or "
                                               "data sets as for run (their test rows are predicted), in any number.")],
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
+    out: Annotated[str | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
                                               "name is replaced.")] = None,
     top: Annotated[int, typer.Option(metavar="K", help="The K best classes of each row.")] = 1,
     every: Annotated[bool, typer.Option("--all", help="The probability (SVM: score) of every class, too.")] = False,
@@ -193,7 +205,7 @@ def predict(
     """
     from ._predict import predict as predict_all
 
-    if n_broken := predict_all(model, data, out=out, as_json=as_json, top=top, every=every, strict=strict):
+    if n_broken := predict_all(model, data, out=place_of(out), as_json=as_json, top=top, every=every, strict=strict):
         say_left_out(n_broken)
 
 

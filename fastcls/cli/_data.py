@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
 from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
     LISTED,
@@ -27,7 +30,7 @@ from fastcls.metrics import check_magnitude
 from .. import datasets
 from ._checks import RunOptions
 from ._progress import Report
-from ._split import Division, divide, divide_images
+from ._split import Division, divide, divide_images, spare_rows
 
 #: how the library's refusals name an argument, and how the command line does
 _SAID = {
@@ -64,10 +67,36 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
         if layout_of(root) == "images":
             on_error: OnError = "raise" if options.strict else "skip"
             with _in_words_of_the_command():
-                return divide_images(list_images(root), lambda listing: load_listed(
-                    listing, options.image_size, None, on_error, report), seed=options.seed, limit=options.limit)
+                found = list_images(root)
+                if found.test is None:
+                    refuse_undividable(np.array(found.train.codes), found.train.classes, options)
+                return divide_images(found, lambda listing: load_listed(
+                    listing, options.image_size, None, on_error, report), seed=options.seed, limit=options.limit,
+                    keep_pair=options.preset is None)
     whole = load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
-    return divide(whole, seed=options.seed, limit=options.limit)
+    if whole.X_test is None:
+        refuse_undividable(whole.y, whole.class_names, options)
+    return divide(whole, seed=options.seed, limit=options.limit, keep_pair=options.preset is None)
+
+
+def refuse_undividable(y: np.ndarray, class_names: Sequence[str], options: RunOptions) -> None:
+    """Refuse data without a test set of its own that leaves nothing to train on when test rows are set aside."""
+    refuse_one_class(y, class_names, f"rows of {options.data}")
+    if options.preset is not None or (spare := spare_rows(y)) > 1:
+        return
+    if spare == 0:
+        raise InputError(f"the {len(y):,} rows of {options.data} are all of different classes, and no setting can be chosen "
+                         "on them: give at least two rows of each class")
+    raise InputError(f"of the {len(y):,} rows of {options.data}, two are of one class and the others of a class each: if "
+                     "one is set aside to test, no class has two to choose a setting on; give at least two rows of each "
+                     "class")
+
+
+def refuse_one_class(y: np.ndarray, class_names: Sequence[str], what: str) -> None:
+    """Refuse rows that are all of one class."""
+    if len(np.unique(y)) < 2:
+        raise InputError(f"the {what} are all of one class, {shown(class_names[y[0]])}: add rows of another (images: a "
+                         "second class folder)")
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, shown
+from fastcls._validation.messages import as_text, counted, shown
 from fastcls.datasets import (
     NPZ_KEYS,
     Facts,
@@ -32,6 +32,7 @@ from fastcls.datasets import (
     prepare,
     read_npy,
     read_npz,
+    refused_link,
     scale_note,
     settle_rows,
     told,
@@ -75,7 +76,9 @@ def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress
     images = [_images_at(path, metadata, progress) for path in data]
     arrays = [None if found else _read_rows(path, progress) for path, found in zip(data, images, strict=True)]
     every = [path for found in images for path, _ in found]
-    pixels, broken = read_images(every, metadata, progress, strict=strict)
+    links = [why for found, root in zip(images, data, strict=True) for path, _ in found
+             for why in (refused_link(path, Path(root)) if path != Path(root) else None,)]
+    pixels, broken = read_images(every, links, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
         raise InputError(_cannot_be_read(every, broken))
     parts, at, row = [], 0, 0
@@ -121,7 +124,7 @@ def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Row
 
 def _only_the_test_set(source: str, n_rows: int, n_test: int) -> str:
     return (f"{source} is what this model was trained and judged on: of its {n_rows:,} rows, the {n_test:,} of the test set "
-            "are predicted")
+            f"{'is' if n_test == 1 else 'are'} predicted")
 
 
 # images ---------------------------------------------------------------------------------------------------------------
@@ -145,9 +148,12 @@ def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[
 
 
 def read_images(
-    paths: list[Path], metadata: dict[str, Any], progress: Progress, *, strict: bool
+    paths: list[Path], links: list[str | None], metadata: dict[str, Any], progress: Progress, *, strict: bool
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """Prepare each image as the model's training images were, and say what that changed; why some cannot be read."""
+    """Prepare each image as the model's training images were, and say what that changed; why some cannot be read.
+
+    ``links`` says of each path why it is not followed, or None.
+    """
     if not paths:
         return np.empty((0, 0), np.uint8), {}
     recipe = metadata.get("preprocessing") or {}
@@ -155,9 +161,11 @@ def read_images(
     rows: list[np.ndarray] = []
     broken: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
-    with progress.step(f"reading {len(paths):,} images") as report:
-        for done, path in enumerate(paths):
+    with progress.step(f"reading {counted(len(paths), 'image')}") as report:
+        for done, (path, link) in enumerate(zip(paths, links, strict=True)):
             try:
+                if link is not None:
+                    raise InputError(link)
                 row, facts = prepare(path, recipe)
             except InputError as error:
                 broken[done] = str(error).removeprefix(f"{shown(path)}: ")
@@ -178,7 +186,7 @@ def _cannot_be_read(paths: list[Path], broken: dict[int, str]) -> str:
     named = [f"{shown(paths[place])}: {why}" for place, why in broken.items()]
     more = f" and {len(named) - 3} more" if len(named) > 3 else ""
     count = f"{len(named)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
-    return f"{count}{'; '.join(named[:3])}{more}; repair or remove them"
+    return f"{count}{'; '.join(named[:3])}{more}; repair or remove {'it' if len(named) == 1 else 'them'}"
 
 
 # arrays ---------------------------------------------------------------------------------------------------------------
@@ -217,7 +225,7 @@ def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | No
         labels = plain_labels(arrays[label_key], label_key)
         names = plain_labels(arrays["class_names"], "class_names").astype(str) if "class_names" in arrays else None
         if len(labels) != len(rows):
-            raise InputError(f"{label_key} has {len(labels):,} labels for {len(rows):,} rows")
+            raise InputError(f"{label_key} has {counted(len(labels), 'label')} for {counted(len(rows), 'row')}")
     except InputError as error:  # none are needed
         progress.note(f"the labels are not used: {error}")
         return rows, None

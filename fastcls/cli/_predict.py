@@ -12,7 +12,7 @@ from typing import Any
 
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown
+from fastcls._validation.messages import counted, kind, shown, shown_list
 from fastcls.datasets import class_names
 
 from ..persistence import load as load_model
@@ -33,9 +33,10 @@ def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json:
     if top < 1:
         raise InputError(f"--top {top}: wanted at least 1 class a row")
     with _destination(out, [str(model_path), *data]) as write:
+        _refuse_folder(model_path)
         model = load_model(model_path)
         if not hasattr(model, "predict"):
-            raise InputError(f"{str(model_path)!r} holds a {type(model).__name__}, which names no class: give a classifier")
+            raise InputError(f"{str(model_path)!r} holds {kind(model)}, which names no class: give a classifier")
         metadata = dict(getattr(model, "metadata_", None) or {})
         progress = Progress()
         classes, measure = class_names(model, metadata), measure_of(model)
@@ -58,6 +59,14 @@ def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json:
     if line := accuracy_line(found, classes):
         progress.line(line)
     return len(broken)
+
+
+def _refuse_folder(path: Path) -> None:
+    """Name the models in a folder, such as that of a run, where a model is wanted."""
+    if path.is_dir():
+        found = sorted(file for place in (path, path / "models") for file in place.glob("*.safetensors"))
+        inside = f"name one of the models in it: {shown_list(found)}" if found else "and holds no model (*.safetensors)"
+        raise InputError(f"{shown(path)} is a folder{'; ' if found else ', '}{inside}")
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown, shown_list
+from fastcls._validation.messages import counted, shown_list
 from fastcls._validation.neighbors import check_folds, check_ks
 from fastcls.model_selection import cross_validate_k
 from fastcls.neighbors import KNeighborsClassifier
@@ -119,13 +119,10 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     """The data with a test set, and how it was divided. What cannot be used is refused here."""
     dataset, division = _data.load_divided(options, report)
-    if len(np.unique(dataset.y)) < 2:
-        only = shown(dataset.class_names[dataset.y[0]])
-        raise InputError(f"the training rows of {options.data} are all of one class, {only}: add rows of another (images: "
-                         "a second class folder)")
+    _data.refuse_one_class(dataset.y, dataset.class_names, f"training rows of {options.data}")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
-        raise InputError(f"the {len(dataset.y)} training rows of {options.data} are all of different classes, and no "
+        raise InputError(f"the {len(dataset.y):,} training rows of {options.data} are all of different classes, and no "
                          f"setting can be chosen on them: give at least two rows of a class{larger}")
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
@@ -160,7 +157,9 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     in_training, in_test = (np.bincount(codes, minlength=len(names)) for codes in (dataset.y, y_test))
     for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
         if lacking.any():
-            note = f"{lacking.sum():,} of {counted(len(names), 'class')} have no {part} rows: {shown_list(names[lacking])}"
+            have = "has" if lacking.sum() == 1 else "have"
+            note = (f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: "
+                    f"{shown_list(names[lacking])}")
             if part == "training" and (lost := int(in_test[lacking].sum())):
                 note += f"; no model can name them, so {counted(lost, 'test row')} of theirs will be wrong"
             progress.note(note)
@@ -191,7 +190,7 @@ def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
 # one function a model: training rows in, a trained model and its entry out ------------------------------------------
 
 
-def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
     folds = folds_of(options, y)
     if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
@@ -222,7 +221,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     return Trained(model, entry, {"selection": selection})
 
 
-def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:
     """The best of many random W."""
     begun = time.perf_counter()
     tries = _linear.random_tries(X.shape, len(np.unique(y)))
@@ -235,12 +234,26 @@ def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progr
     return Trained(model, entry, {"found": found})
 
 
+def check_gradient(name: str, X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress,
+                   failures: Failures) -> float | None:
+    """The largest relative error; None if the check itself failed. A gradient that is wrong stops the training."""
+    wrong = None
+    with failures.kept(f"gradient check of {MODELS[name]}", name):
+        try:
+            with progress.step(f"{MODELS[name]}: gradient check"):
+                checked = _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=options.seed)
+            return _linear.require_correct(checked, MODELS[name])
+        except _linear.GradientMismatch as mismatch:
+            wrong = mismatch
+    if wrong is not None:
+        raise wrong
+    return None
+
+
 def _train_linear(name: str) -> Callable[..., Trained]:
-    def train(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress) -> Trained:
+    def train(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures) -> Trained:
         """Check the gradient, sweep alpha on validation rows, fit on all training rows."""
-        with progress.step(f"{MODELS[name]}: gradient check"):
-            checked = _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=options.seed)
-        error = _linear.require_correct(checked, MODELS[name])
+        error = check_gradient(name, X, y, options, progress, failures)
         with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha, fit with the best"):
             sweep = _linear.sweep(name, X, y, seed=options.seed)
         entry = {
@@ -271,11 +284,11 @@ def train_all(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     """Every model that can be trained. If none can, the first error is raised: there is nothing to keep."""
     if len(options.models) == 1:
         (name,) = options.models
-        return {name: TRAINERS[name](X, y, options, progress)}
+        return {name: TRAINERS[name](X, y, options, progress, failures)}
     trained = {}
     for name in options.models:
         with failures.kept(f"training {MODELS[name]}", name):
-            trained[name] = TRAINERS[name](X, y, options, progress)
+            trained[name] = TRAINERS[name](X, y, options, progress, failures)
     if not trained:
         raise failures.errors[0]
     return trained

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import math
 import stat
 import zlib
 from collections.abc import Callable
@@ -13,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls.datasets import Listing, Part, can_stratify, relative_names
+from fastcls._validation.messages import counted
+from fastcls.datasets import Listing, Part, can_stratify, refused_link, relative_names
 
 from .. import datasets
 from ..datasets import Dataset
@@ -37,7 +40,7 @@ class Division:
     split : dict or None
         Which rows of the data became the test set, as JSON-able values for `held_out`; None if it has its own.
     stratified : bool
-        Whether every class has its share of each part (classes of a single row stay in training).
+        Whether every class has its share of each part, and each of two rows or more has rows in both.
     test_rows : ndarray of int64, shape (n_test,)
         Number of each test row, from 0: in the data, or in the data's own test set.
     repeats : dict
@@ -50,13 +53,16 @@ class Division:
     repeats: dict[str, int] = field(default_factory=dict)
 
 
-def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, Division]:
-    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit``."""
+def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = True) -> tuple[Dataset, Division]:
+    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit``.
+
+    With ``keep_pair`` so few rows are set aside that a class keeps two to train on, where `spare_rows` are two or more.
+    """
     own = dataset.X_test is not None
     X_test = dataset.X_test if dataset.X_test is not None else dataset.X
     # each row's number in place of its features
     numbers = replace(dataset, X=_numbers(dataset.X), X_test=_numbers(X_test) if own else None, image_shape=None)
-    whole = numbers if own else datasets.train_test_split(numbers, test_size=TEST_SIZE, seed=seed)
+    whole = numbers if own else datasets.train_test_split(numbers, test_size=test_size(dataset.y, keep_pair), seed=seed)
     parts = whole if limit is None else datasets.limit(whole, limit, seed=seed)
     assert whole.X_test is not None
     assert parts.X_test is not None
@@ -64,6 +70,9 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, 
     assert whole.y_test is not None
     stratified = ((own or kept_shares(dataset.y, len(whole.y_test))) and kept_shares(whole.y, len(whole.y) - len(parts.y))
                   and kept_shares(whole.y_test, len(whole.y_test) - len(test)))
+    parts_before = (whole.y, whole.y_test) if own else (dataset.y, dataset.y)
+    assert parts.y_test is not None
+    stratified = stratified and all(map(has_all_classes, (parts.y, parts.y_test), parts_before))
     if own and parts is whole:
         return dataset, Division(None, stratified, test)
     train = parts.X[:, 0].astype(np.int64)
@@ -83,6 +92,27 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None) -> tuple[Dataset, 
 
 def _numbers(X: np.ndarray) -> np.ndarray:
     return np.arange(len(X), dtype=np.float64)[:, None]
+
+
+def spare_rows(y: np.ndarray) -> int:
+    """Rows that can be set aside and leave each class one."""
+    return len(y) - len(np.unique(y))
+
+
+def test_size(y: np.ndarray, keep_pair: bool) -> float | int:
+    """The share of the test rows, or their number where that share would take all rows but one of each class."""
+    wanted, most = math.ceil(TEST_SIZE * len(y)), spare_rows(y) - 1
+    if not keep_pair or not 1 <= most < wanted:
+        return TEST_SIZE
+    logging.getLogger("fastcls").warning("%s in place of %d, so that a class keeps two rows to train on",
+                                         counted(most, "test row"), wanted)
+    return most
+
+
+def has_all_classes(part: np.ndarray, before: np.ndarray) -> bool:
+    """Whether every class of two rows or more ``before`` has one in a part."""
+    classes, counts = np.unique(before, return_counts=True)
+    return bool(np.isin(classes[counts > 1], part).all())
 
 
 def kept_shares(before: np.ndarray, n_left: int) -> bool:
@@ -115,6 +145,8 @@ def files_fingerprint(files: list[Path], root: Path) -> str:
     read = set(np.linspace(0, len(files) - 1, min(len(files), FINGERPRINT_ROWS)).astype(np.int64).tolist())
     for number, (file, name) in enumerate(zip(files, relative_names(files, root), strict=True)):
         try:
+            if refused_link(file, root):
+                raise FileNotFoundError(name)
             known = file.stat()
             whole = stat.S_ISREG(known.st_mode)
             found.update(f"{name}\0{known.st_size if whole else -1}\0".encode())
@@ -143,7 +175,7 @@ def _row_numbers(split: dict[str, Any], n_rows: int) -> list[int] | None:
 
 
 def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed: int,
-                  limit: int | None) -> tuple[Dataset, Division]:
+                  limit: int | None, keep_pair: bool = True) -> tuple[Dataset, Division]:
     """As `divide`, for a folder of images: the rows are chosen by the files alone, so only those that are kept are decoded.
 
     ``load`` decodes the images of a listing. Without ``limit`` it gets all, in their own order, so that what it keeps of
@@ -155,7 +187,7 @@ def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed:
     n = len(files)
     every = Dataset(numbers[:n], np.array(codes), None if test is None else numbers[n:],
                     None if test is None else np.array(test.codes), class_names=names)
-    parts, division = divide(every, seed=seed, limit=limit)
+    parts, division = divide(every, seed=seed, limit=limit, keep_pair=keep_pair)
     if division.split is not None:
         split = {key: value for key, value in division.split.items() if key != "fingerprint"}
         division = replace(division, split={**split, "files": files_fingerprint(files, root)})
@@ -172,8 +204,12 @@ def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed:
     if dataset.unreadable:
         readable = {*(dataset.files or ()), *(dataset.files_test or ())}
         chosen = relative_names([listing.files[row] for row in rows[1]], root)
-        division = replace(division, test_rows=np.array([row for row, name in zip(division.test_rows, chosen, strict=True)
-                                                         if name in readable], dtype=np.int64))
+        kept = [row for row, name in zip(division.test_rows, chosen, strict=True) if name in readable]
+        assert dataset.y_test is not None
+        every_y = np.concatenate([dataset.y, dataset.y_test])
+        stratified = division.stratified and (test is not None or all(
+            has_all_classes(part, every_y) for part in (dataset.y, dataset.y_test)))
+        division = replace(division, stratified=stratified, test_rows=np.array(kept, dtype=np.int64))
     return dataset, division
 
 

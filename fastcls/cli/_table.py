@@ -54,6 +54,16 @@ def told_apart(results: dict[str, Any]) -> str:
     return f"{named} cannot be told apart on {rows} (McNemar's exact test){few}."
 
 
+#: said where always naming the most frequent class makes as few errors as the best model
+NO_BETTER = "No model does better than always naming the most frequent class."
+
+
+def is_no_better(results: dict[str, Any]) -> bool:
+    """Whether always naming the most frequent class makes as few errors as the best model."""
+    majority = results.get("baseline")
+    return majority is not None and bool(results["models"][best_model(results)]["test_errors"] >= majority["test_errors"])
+
+
 def setting(entry: dict[str, Any]) -> str:
     """What was chosen for a model: ``L1, k = 3`` or ``alpha = 0.001``."""
     if "k" in entry:
@@ -77,7 +87,7 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
     table.add_column("chosen")
     for heading in ("valid. %", "test %", "95 % interval", "errors", "predict"):
         table.add_column(heading, justify="right", no_wrap=True)
-    best = leading(results)
+    best = [] if not results["models"] or is_no_better(results) else leading(results)
     for name, entry in results["models"].items():
         table.add_row(
             MODELS[name], setting(entry).replace(" = ", " "), _validation(entry), *_judged(entry),
@@ -137,8 +147,11 @@ def _best_line(results: dict[str, Any]) -> str:
         return "Best model: none, no model was evaluated"
     best = best_model(results)
     near, accuracy = not_told_apart(results), f"test accuracy {100 * models[best]['test_accuracy']:.2f} %"
+    no_better = is_no_better(results)
     if len(models) == 1:
-        return f"Model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
+        return f"Model: {MODELS[best]} ({setting(models[best])}), {accuracy}" + (f". {NO_BETTER}" if no_better else "")
+    if no_better:
+        return f"Best model: none. {NO_BETTER}"
     if not best_is_known(results):
         names = listed([MODELS[name] for name in models]) if len(models) == 2 else f"the {len(models)} models"
         return f"Best model: none, {names} cannot be told apart on {counted(results['n_test'], 'test row')}"

@@ -16,6 +16,7 @@ from fastcls import neighbors
 from fastcls._runtime.fitted_state import live, publish
 from fastcls._search.plan import Part
 from fastcls._validation.base import check_number
+from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
 from fastcls._validation.row_weights import check_labelled_rows, counted_rows
 from fastcls._validation.rows import check_rows
@@ -202,7 +203,7 @@ def _print_bar(done: int, n_queries: int, seconds: float) -> None:
     """One line, written anew each time; it stays when all is done."""
     filled = "#" * (30 * done // n_queries)
     ended = "\n" if done == n_queries else ""
-    print(f"\r[{filled:<30}] {done:,} of {n_queries:,} queries, {seconds:.1f} s", end=ended, flush=True)
+    print(f"\r[{filled:<30}] {done:,} of {counted(n_queries, 'query', 'queries')}, {seconds:.1f} s", end=ended, flush=True)
 
 
 def _queries_of(n_features: int, dtype: np.dtype, k: int) -> int:

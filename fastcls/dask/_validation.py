@@ -10,7 +10,7 @@ import numpy as np
 from fastcls._validation.base import check_number
 from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, kind
 
 
 def require_dask() -> None:
@@ -33,7 +33,7 @@ def check_client(client: Any) -> Any:
                 "distributed.Client(), or Client('address of the scheduler')), or pass client="
             ) from None
     if not isinstance(client, Client):
-        raise InputError(f"client is a {type(client).__name__}; wanted a distributed.Client, or None for the current one")
+        raise InputError(f"client is {kind(client)}; wanted a distributed.Client, or None for the current one")
     if client.asynchronous:
         raise InputError("client is asynchronous; wanted one made with asynchronous=False, whose results can be waited for")
     if client.status != "running":
@@ -56,7 +56,7 @@ def check_n_shards(n_shards: Any, n_rows: int) -> int:
 def check_described(dtype: np.dtype, ndim: int, shape: Any, name: str) -> None:
     """Refuse rows that workers could not read as they lie: they are opened there, and nothing is converted."""
     if ndim != 2:
-        raise InputError(f"{name} has {ndim} dimension{'s' * (ndim != 1)}, shape {tuple(shape)}; wanted rows of numbers, "
+        raise InputError(f"{name} has {counted(ndim, 'dimension')}, shape {tuple(shape)}; wanted rows of numbers, "
                          "(n_rows, n_features): reshape before saving")  # fmt: skip
     if dtype.name not in STORED_TYPES or not dtype.isnative:
         raise InputError(f"{name} is {dtype.str if not dtype.isnative else dtype}, which workers would have to convert; "

@@ -56,7 +56,17 @@ from ._folder import OnError, load_listed
 from ._for_models import class_names, names_images, scale_note, takes_images
 from ._image import Facts, checked_recipe, prepare, told
 from ._labels import plain_labels, settle_rows
-from ._listing import Listing, Part, images_below, is_image_folder, is_image_name, list_images, parts_of, relative_names
+from ._listing import (
+    Listing,
+    Part,
+    images_below,
+    is_image_folder,
+    is_image_name,
+    list_images,
+    parts_of,
+    refused_link,
+    relative_names,
+)
 from ._load import NAMES, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy, read_npz
 from ._split import can_stratify

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, shown
+from fastcls._validation.messages import as_text, counted, shown
 from fastcls.datasets._archive import first_names, is_archive, read_archive
 from fastcls.datasets._common import entries, existing_path, file_size, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
@@ -225,7 +225,8 @@ class _Source:
         size = len(self.members[name]) if self.members else file_size(self.place / name)
         if size == 0 or size % width:
             raise InputError(
-                f"{shown(self.place / name)} has {size:,} bytes, not a positive multiple of {width:,}; wanted whole "
+                f"{shown(self.place / name)} has {counted(size, 'byte')}, not a positive multiple of {width:,}; wanted "
+                "whole "
                 "records of labels and 3,072 pixels: the file is truncated or of another format"
             )
         if self.members:
@@ -243,8 +244,9 @@ class _Source:
         for key in self.version.heads:
             labels = batch.get(key)
             if not isinstance(labels, list) or len(labels) != len(data):
-                got = f"{len(labels):,} labels" if isinstance(labels, list) else "no list"
-                raise InputError(f"{shown(where)}: {key} has {got} for {len(data):,} images; wanted one label an image")
+                got = counted(len(labels), "label") if isinstance(labels, list) else "no list"
+                raise InputError(f"{shown(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label an "
+                                 "image")
             if not all(type(label) is int for label in labels):
                 raise InputError(f"{shown(where)}: {key} holds something else than whole numbers; wanted class labels")
             columns.append(np.array(labels, dtype=np.int64))
@@ -255,7 +257,7 @@ class _Source:
             return self.members[name]
         size = file_size(self.place / name)
         if size > _MOST_FILE:
-            raise InputError(f"{shown(self.place / name)} has {size:,} bytes; wanted at most {_MOST_FILE:,}")
+            raise InputError(f"{shown(self.place / name)} has {counted(size, 'byte')}; wanted at most {_MOST_FILE:,}")
         return (self.place / name).read_bytes()
 
     def class_names(self, column: int) -> tuple[str, ...]:
@@ -274,5 +276,5 @@ class _Source:
         else:
             names = text_lines(where)
         if len(names) != n_classes or not all(isinstance(name, str) and name.strip() for name in names):
-            raise InputError(f"{shown(where)} has {len(names)} lines; wanted {n_classes} class names, none empty")
+            raise InputError(f"{shown(where)} has {counted(len(names), 'line')}; wanted {n_classes} class names, none empty")
         return tuple(name.strip() for name in names)

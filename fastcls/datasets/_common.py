@@ -92,7 +92,7 @@ def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     except (OSError, ValueError) as error:
         raise InputError(f"cannot open {shown(path)}: {reason(error)}; wanted {wanted}") from None
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
-        raise InputError(f"cannot list the folder {shown(path)}: permission denied; give a readable folder")
+        raise InputError(f"cannot list the folder {shown(path)}: Permission denied; give a readable folder")
     return found
 
 
@@ -103,6 +103,14 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise InputError(f"cannot list the folder {shown(folder)}: {reason(error)}; give a readable folder") from None
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a folder, or a link to one."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def file_size(path: Path) -> int:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import meant, reason, shown, shown_list
+from fastcls._validation.messages import kind, meant, reason, shown, shown_list
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._common import log
@@ -107,7 +107,7 @@ def fetch(
         one is deleted.
     """
     if not isinstance(name, str) or name not in ORIGINS:
-        told = shown(name) if isinstance(name, str) else f"a {type(name).__name__}"
+        told = shown(name) if isinstance(name, str) else kind(name)
         close = meant(name, ORIGINS)
         hint = f"did you mean {close!r}? It is" if close else "wanted"
         raise InputError(f"got {told} to fetch; {hint} one of {shown_list(ORIGINS)}")

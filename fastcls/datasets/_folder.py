@@ -19,7 +19,7 @@ from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, told
-from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, relative_names
+from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
 
 Progress = Callable[[int, int], object]
 OnError = Literal["raise", "skip"]
@@ -77,8 +77,9 @@ def load_image_folder(
     ------
     InputError
         If a folder cannot be listed, its folders name parts of a data set (``train``, ``test1``, ``masks``) instead of
-        classes, a class is empty, a link leads out of the folder, images cannot be read (they are named) or have more than
-        64 million pixels, no image at all can be read, or test has a class that training has not.
+        classes, a class is empty, a folder is a link that leads out, images cannot be read (they are named; a file that
+        is a link out of the folder is one of them) or have more than 64 million pixels, no image at all can be read, or
+        test has a class that training has not.
     """
     return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
 
@@ -96,14 +97,19 @@ def load_listed(
     one_of("on_error", on_error, ("raise", "skip"))
     root, train, test = listing
     files = listing.files
-    kept = ImageCache(files, size, cache)
-    found = kept.read(len(files))
+    links = {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
+    if len(links) == len(files):
+        raise _unreadable(files, links)
+    read = [i for i in range(len(files)) if i not in links]  # a refused link is opened nowhere, not for the cache either
+    kept = ImageCache([files[i] for i in read], size, cache)
+    found = kept.read(len(read))
     if found is None:
-        found = _decode_all(files, size, on_error, progress)
+        found = _decode_all([files[i] for i in read], size, "skip" if links else on_error, progress)
         kept.write(found)
     elif progress is not None:
-        progress(len(files), len(files))
+        progress(len(read), len(read))
     pixels, notes, refused = found
+    refused = dict(sorted((links | {read[i]: why for i, why in refused.items()}).items()))
     if refused and on_error == "raise":
         raise _unreadable(files, refused)
     for text in notes:
@@ -142,7 +148,7 @@ def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...
     there = (readable > 0) | (listed == 0)
     if not there.all():
         lost = [name for name, is_there in zip(train.classes, there, strict=True) if not is_there]
-        note(f"left out {len(lost)} class{'es' * (len(lost) > 1)} without a readable image to train on: {shown_list(lost)}")
+        note(f"left out {counted(len(lost), 'class')} without a readable image to train on: {shown_list(lost)}")
     names = tuple(as_text(name) for name, is_there in zip(train.classes, there, strict=True) if is_there)
     return names, np.where(there, np.cumsum(there) - 1, -1)
 
@@ -151,15 +157,17 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
     if refused:
         named = "; ".join(f"{shown(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        note(f"{name_of(root)}: left out {len(refused):,} of {len(files):,} images, which cannot be read: {named}{more}")
+        note(f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')}, which cannot be read: "
+             f"{named}{more}")
     if n_without_class:
-        note(f"{name_of(root)}: left out {n_without_class:,} test images of classes that have no image to train on")
+        note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes that have no image to train on")
 
 
 def _unreadable(files: list[Path], refused: dict[int, str]) -> InputError:
     named = "; ".join(f"{shown(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-    return InputError(f"{len(refused)} of {len(files)} images cannot be read: {named}{more}; repair or remove them")
+    return InputError(f"{len(refused)} of {counted(len(files), 'image')} cannot be read: {named}{more}; repair or remove "
+                      f"{'it' if len(refused) == 1 else 'them'}")
 
 
 def _checked_size(image_size: object) -> int | None:

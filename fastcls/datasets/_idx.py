@@ -210,12 +210,13 @@ def _damaged(path: Path, error: BaseException) -> InputError:
 def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
     head = file.read(4 + 4 * n_dims)
     if len(head) < 4 + 4 * n_dims:
-        raise InputError(f"{shown(path)} is truncated: {len(head)} bytes; wanted an IDX header of {4 + 4 * n_dims}")
+        raise InputError(f"{shown(path)} is truncated: {counted(len(head), 'byte')}; wanted an IDX header of "
+                         f"{4 + 4 * n_dims}")
     magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
     if magic != 0x0800 + n_dims:
         raise InputError(
             f"{shown(path)} starts with 0x{magic:08x}; wanted 0x{0x0800 + n_dims:08x}, "
-            f"an IDX file of bytes with {n_dims} dimension{'s' * (n_dims > 1)}"
+            f"an IDX file of bytes with {counted(n_dims, 'dimension')}"
         )
     if min(shape) == 0:
         raise InputError(f"{shown(path)} is empty: dimensions {tuple(shape)}; wanted at least one in each")
@@ -243,5 +244,5 @@ def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
 
 def _refuse_size(path: Path, shape: tuple[int, ...] | None, got: int, expected: int) -> None:
     of = f" of {'x'.join(map(str, shape))}" if shape else ""
-    what = f"truncated: {got:,} bytes" if got < expected else f"too long: at least {got:,} bytes"
+    what = f"truncated: {counted(got, 'byte')}" if got < expected else f"too long: at least {counted(got, 'byte')}"
     raise InputError(f"{shown(path)} is {what} of data; its header{of} wants exactly {expected:,}: download it again")

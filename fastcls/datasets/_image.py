@@ -24,8 +24,8 @@ from fastcls.datasets._common import existing_path
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-#: what is read as one image: a file's path, its bytes, an opened image, pixels
-ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | PillowImage | np.ndarray"
+#: what is read as one image: a file's path, its bytes, an open file, an opened image, pixels
+ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | PillowImage | np.ndarray"
 
 MAX_PIXELS = 64_000_000
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
@@ -104,9 +104,11 @@ def prepare_image(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray
 
     Parameters
     ----------
-    image : path, bytes, PIL image or ndarray
-        A picture file (JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM) or its bytes; an opened image; or pixels
-        (h, w), (h, w, 1), (h, w, 3) or (h, w, 4), of any size: whole numbers 0 to 255, floats from 0 to 1, or booleans.
+    image : path, bytes, binary file, PIL image or ndarray
+        A picture file (JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM) or its bytes; a file opened in
+        binary mode, or a ``BytesIO`` (read from its start); an opened image; or pixels (h, w), (h, w, 1), (h, w, 3) or
+        (h, w, 4), of any size: whole numbers 0 to 255, uint16 up to 65535 (if any is above 255), floats from 0 to 1, or
+        booleans.
     preprocessing : dict
         ``Dataset.preprocessing`` of the training data, as stored in ``results.json`` and in saved models.
 
@@ -188,6 +190,8 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
     try:
         if isinstance(source, Image.Image):
             return _decoded(source.copy(), None)
+        if hasattr(source, "read"):
+            source = _content_of(source)
         if isinstance(source, np.ndarray):
             return _decoded(Image.fromarray(as_pixels(source)), None)
         if isinstance(source, (bytes, bytearray, memoryview)):
@@ -207,6 +211,15 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
         raise
     except Exception as error:  # a decoder meets damaged bytes with any exception there is
         raise InputError(f"{_named(source)}: {reason(error)}") from None
+
+
+def _content_of(file: Any) -> bytes:
+    if file.seekable():
+        file.seek(0)
+    content = file.read()
+    if not isinstance(content, bytes):
+        raise InputError("a file that was opened as text; open it in binary mode, 'rb'")
+    return content
 
 
 def _named(source: ImageLike) -> str:
@@ -243,6 +256,8 @@ def as_pixels(values: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(values)
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
+    if values.dtype == np.uint16 and values.max() > 255:  # as the recipe has it for 16-bit pictures
+        return ((values.astype(np.uint32) * 2 + 257) // 514).astype(np.uint8)
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
         raise InputError("wanted finite numbers: pixels from 0 to 255, or floats from 0 to 1")
     low, high = values.min(), values.max()

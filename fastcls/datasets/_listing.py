@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, shown, shown_list
-from fastcls.datasets._common import entries, looks_of, note, note_look_alikes
+from fastcls._validation.messages import as_text, counted, shown, shown_list
+from fastcls.datasets._common import entries, is_folder, looks_of, note, note_look_alikes
 from fastcls.datasets._image import SUFFIXES
 
 WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
@@ -93,12 +93,12 @@ def list_images(root: Path) -> Listing:
     Raises
     ------
     InputError
-        If a folder cannot be listed, its folders name parts of a data set instead of classes, a class is empty, a link
-        leads out of the folder, or test has a class that training has not.
+        If a folder cannot be listed, its folders name parts of a data set instead of classes, a class is empty, a folder
+        is a link that leads out, or test has a class that training has not.
     """
     train_root, test_root = parts_of(root)
     left_out = [] if train_root == root else [entry.name for entry in entries(root)
-                                              if is_system(entry.name) or not entry.is_dir()]  # fmt: skip
+                                              if is_system(entry.name) or not is_folder(entry)]  # fmt: skip
     train = _list_part(train_root, root, left_out)
     test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
     _note_left_out(root, left_out)
@@ -150,7 +150,7 @@ def _folder_called(root: Path, names: tuple[str, ...]) -> Path | None:
 
 
 def _folders(root: Path) -> list[os.DirEntry[str]]:
-    return [entry for entry in entries(root) if entry.is_dir() and not is_system(entry.name)]
+    return [entry for entry in entries(root) if is_folder(entry) and not is_system(entry.name)]
 
 
 def _roles_of(name: str) -> frozenset[str]:
@@ -193,14 +193,14 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     codes: list[int] = []
     loose = 0
     found = entries(folder)
-    named = [entry.name for entry in found if not is_system(entry.name) and entry.is_dir()]
+    named = [entry.name for entry in found if not is_system(entry.name) and is_folder(entry)]
     if parts := _parts_among(named):
         raise InputError(
             f"{shown(folder)} has the folders {shown_list(parts)}, which name parts of a data set and no classes; put the "
             "images of each class into a folder of its own: <class>/<file>, or train/<class>/<file>"
         )
     for entry in found:
-        if is_system(entry.name) or not entry.is_dir():
+        if is_system(entry.name) or not is_folder(entry):
             loose += is_image_name(entry.name)
             left_out.append(os.path.relpath(entry.path, root))
             continue
@@ -212,7 +212,7 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     if not classes:
         if loose:
             raise InputError(
-                f"{shown(folder)} has {_count(loose, 'image')} but no class folders; move them into one folder a class, or "
+                f"{shown(folder)} has {counted(loose, 'image')} but no class folders; move them into one folder a class, or "
                 "remove the folder if they have no labels"
             )
         raise InputError(f"{shown(folder)} has no class folders; wanted {WANTED}")
@@ -223,12 +223,11 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
 def _class_files(folder: Path, root: Path, left_out: list[str]) -> list[Path]:
     images = []
     for entry in entries(folder):
-        if not is_system(entry.name) and entry.is_dir():
+        if not is_system(entry.name) and is_folder(entry):
             raise InputError(f"the class folder {shown(folder)} holds a folder {shown(entry.name)}; wanted {WANTED}")
         if not is_image_name(entry.name):
             left_out.append(os.path.relpath(entry.path, root))
             continue
-        _refuse_outside(Path(entry.path), root)
         images.append(Path(entry.path))
     if not images:
         endings = " ".join(SUFFIXES)
@@ -245,25 +244,36 @@ def _note_left_out(root: Path, left_out: list[str]) -> None:
         return
     parts = []
     if images:
-        parts.append(f"{_count(len(images), 'image')} outside the class folders ({shown_list(images, 1)})")
+        parts.append(f"{counted(len(images), 'image')} outside the class folders ({shown_list(images, 1)})")
     if others:
         endings = Counter(os.path.splitext(name)[1].lower() or "no ending" for name in others)
         kinds = ", ".join(shown(ending, 20)[1:-1] for ending, _ in endings.most_common(4))
-        parts.append(f"{_count(len(others), 'file')} not read as images ({kinds}; for instance {shown(others[0])})")
+        parts.append(f"{counted(len(others), 'file')} not read as images ({kinds}; for instance {shown(others[0])})")
     if system:
         names = sorted({os.path.basename(name) for name in system})
-        parts.append(f"{_count(len(system), 'hidden or system file')} ({shown_list(names, 3)})")
+        parts.append(f"{counted(len(system), 'hidden or system file')} ({shown_list(names, 3)})")
     level = logging.WARNING if images or others else logging.INFO
     note(f"{shown(root)}: left out {' and '.join(parts)}", level=level)
 
 
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}{'s' * (n != 1)}"
-
-
 def _refuse_outside(path: Path, root: Path) -> None:
     if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the file into the folder")
+        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the folder into it")
+
+
+def refused_link(file: Path, root: Path) -> str | None:
+    """Why a file of the folder `root` is not read although its name is that of an image; None if it is.
+
+    A link that leads out of the folder is not followed: in a folder that somebody else has packed, it could lead anywhere.
+    """
+    if not os.path.islink(file):
+        return None
+    if not os.path.exists(file):
+        return "a link to a file that is not there"
+    target, within = os.path.realpath(file), os.path.realpath(root)
+    if target.startswith(os.path.join(within, "")):
+        return None
+    return f"a link that leads out of {shown(root)}; copy the file into the folder"
 
 
 def _with_codes_of(train: Part, test: Part) -> Part:
@@ -287,7 +297,7 @@ def _with_codes_of(train: Part, test: Part) -> Part:
         raise InputError(f"test/ has classes that train/ has not: {shown_list(unknown)}{hint}; add them there or remove "
                          "them")  # fmt: skip
     if absent := [name for name in train.classes if name not in same.values()]:
-        note(f"test/ has no images of {len(absent)} class{'es' * (len(absent) > 1)}: {shown_list(absent)}")
+        note(f"test/ has no images of {counted(len(absent), 'class')}: {shown_list(absent)}")
     return Part(train.classes, test.files, [code[same[test.classes[c]]] for c in test.codes])
 
 

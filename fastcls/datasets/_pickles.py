@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import kind, shown
 
 _VIEWED_FROM = 1 << 16  # bytes; shorter strings are copied, longer ones are views of the file
 _SMALL_INTS = re.compile(rb"(?:K.)+", re.DOTALL)
@@ -87,7 +87,7 @@ def read_pickle(content: bytes | memoryview, path: Path | str) -> dict[str, Any]
     except (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise InputError(f"{shown(path)} is a damaged or truncated pickle; nothing of it was run: get it again") from None
     if not isinstance(found, dict):
-        raise InputError(f"{shown(path)} is a pickle of a {type(found).__name__.lstrip('_')}; wanted a dictionary")
+        raise InputError(f"{shown(path)} is a pickle of {kind(found)}; wanted a dictionary")
     return {key.decode("latin-1") if isinstance(key, bytes) else key: _settled(value) for key, value in found.items()}
 
 
@@ -245,7 +245,7 @@ class _Machine:
             _checked(dtype, _Bytes)
             target.value = _array(_checked(shape, tuple), bool(fortran), content)
         elif not isinstance(target, _Bytes):  # a dtype of single bytes has no byte order to be told
-            raise _RefusedError(f"is a pickle that sets the state of a {type(target).__name__}, and only arrays are read")
+            raise _RefusedError(f"is a pickle that sets the state of {kind(target)}, and only arrays are read")
 
 
 def _array(shape: tuple[Any, ...], fortran: bool, content: Any) -> np.ndarray:

@@ -19,8 +19,9 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
     Parameters
     ----------
     images : image, or sequence of images
-        Each a path, the bytes of a picture file, a PIL image, or pixels as ``prepare_image`` takes them. An array
-        (n, h, w) or (n, h, w, c) is n images; (h, w, c) with 1, 3 or 4 channels is one.
+        Each a path, the bytes of a picture file, such a file opened in binary mode, a PIL image, or pixels as
+        ``prepare_image`` takes them. An array (n, h, w) or (n, h, w, c) is n images; (h, w) or (h, w, c) with 1, 3 or 4
+        channels is one.
     preprocessing : dict
         ``Dataset.preprocessing`` of the training data, as stored in ``results.json`` and in saved models.
 
@@ -36,8 +37,11 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
     """
     mode, (h, w), _ = checked_recipe(preprocessing)
     found = images_in(images, preprocessing)
+    if found is None and isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype.kind in "biuf":
+        found = [images]  # no rows are meant here: one grey image
     if found is None:
-        raise InputError(f"got {type(images).__name__} as images; wanted paths, bytes, PIL images, or arrays of pixels "
+        empty = "no image" if isinstance(images, (list, tuple)) and not images else type(images).__name__
+        raise InputError(f"got {empty} as images; wanted paths, bytes, PIL images, or arrays of pixels "
                          "(height, width, channels)")  # fmt: skip
     rows = np.empty((len(found), h * w * (1 if mode == "L" else 3)), dtype=np.uint8)
     refused = []
@@ -71,6 +75,8 @@ def images_in(X: Any, preprocessing: dict[str, Any]) -> list[ImageLike] | None:
         return _images_of_array(X, preprocessing)
     if isinstance(X, np.ndarray) or hasattr(X, "to_numpy"):  # paths in an array or a pandas Series
         X = np.asarray(X, dtype=object)
+        if X.ndim > 2 and (numbers := np.array(X.tolist())).dtype.kind in "biuf":  # images of one size, kept as objects
+            return _images_of_array(numbers, preprocessing)
         X = X.tolist() if X.ndim == 1 else None
     if not isinstance(X, (list, tuple)) or not X:
         return None
@@ -86,6 +92,8 @@ def images_in(X: Any, preprocessing: dict[str, Any]) -> list[ImageLike] | None:
 
 def _is_image(item: Any) -> bool:
     if isinstance(item, (str, os.PathLike, bytes, bytearray, memoryview)):
+        return True
+    if callable(getattr(item, "read", None)) and callable(getattr(item, "seekable", None)):
         return True
     return type(item).__module__.startswith("PIL.") and hasattr(item, "getexif")
 
@@ -125,6 +133,8 @@ def images_or_nothing(X: Any, preprocessing: Any, n_features: int) -> np.ndarray
     """The rows of the images that `X` is, for a model of `n_features` that knows its recipe; None if `X` is rows."""
     if not isinstance(preprocessing, dict) or preprocessing.get("kind") != "image":
         return None
+    if isinstance(X, (list, tuple)) and not X:
+        raise InputError("got an empty list; wanted at least one image or row")
     mode, (h, w), _ = checked_recipe(preprocessing)
     if h * w * (1 if mode == "L" else 3) != n_features:
         return None

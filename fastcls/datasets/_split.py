@@ -162,7 +162,9 @@ def group_split(
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         folds = list(splitter.split(np.zeros(len(codes)), codes, members))
     if counts.min() < n_parts:
-        log.warning("%d classes have fewer rows than there are parts: their shares differ", int((counts < n_parts).sum()))
+        few = int((counts < n_parts).sum())
+        log.warning("%s %s fewer rows than there are parts: %s", counted(few, "class"), "has" if few == 1 else "have",
+                    "its share differs" if few == 1 else "their shares differ")
     train, test = next((fold for fold in folds if len(fold[0]) and len(fold[1])), folds[0])
     if not len(train) or not len(test):
         raise InputError("one group has all the rows that could be tested; wanted groups of a smaller size")
@@ -192,7 +194,7 @@ def _n_rows(size: object, n: int, what: str) -> int:
         raise InputError(f"got {what} {shown(size)}; wanted a share between 0 and 1, or a whole number of rows")
     rows = int(size) if whole else math.ceil(size * n)  # type: ignore[call-overload,operator]
     if not 1 <= rows <= n - 1:
-        raise InputError(f"got {what} {size} for {n} row{'s' * (n != 1)}; wanted at least one row on each side")
+        raise InputError(f"got {what} {size} for {counted(n, 'row')}; wanted at least one row on each side")
     return rows
 
 
@@ -209,9 +211,13 @@ def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.nda
         return hold_out(codes, n_second, np.random.RandomState(int(seed)), f"{second}_size={n_second}")
     single = counts[codes] == 1
     if can_stratify(counts[counts > 1], n_second):
-        log.warning("%d classes with a single row stay out of the %s rows", int(single.sum()), second)
+        stay = "stays" if single.sum() == 1 else "stay"
+        where = "among the rows that are kept" if second == "left-out" else f"out of the {second} rows"
+        log.warning("%s with a single row %s %s", counted(int(single.sum()), "class"), stay, where)
         rest = everyone[~single]
         first, chosen = _stratified(rest, codes[rest], n_second, int(seed))
+        if len(np.unique(codes[first])) < (counts > 1).sum():
+            return hold_out(codes, n_second, np.random.RandomState(int(seed)), f"{second}_size={n_second}")
         return np.sort(np.concatenate([first, everyone[single]])), chosen
     return _reserved(codes, n_second, np.random.default_rng(int(seed)), second)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastcls._validation.messages import shown, shown_list
-from fastcls.datasets._common import entries
+from fastcls._validation.messages import counted, shown, shown_list
+from fastcls.datasets._common import entries, is_folder
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_image_folder, is_system
 
@@ -84,15 +84,16 @@ def _of_folder(path: Path) -> str:
     endings = [os.path.splitext(entry.name)[1].lower() for entry in found]
     images = sum(ending in SUFFIXES for ending in endings)
     if images:
-        return (f"{shown(path)} has {images:,} images but no class folders; move them into one folder a class, "
+        return (f"{shown(path)} has {counted(images, 'image')} but no class folders; move "
+                f"{'it' if images == 1 else 'them'} into one folder a class, "
                 "<class>/<file>")
-    folders = [entry.path for entry in found if entry.is_dir()]
+    folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
-        return f"{shown(path)} has {len(found)} folders without anything in them; put images into them, <class>/<file>"
+        return f"{shown(path)} has {counted(len(found), 'folder')} without anything inside; put images there, <class>/<file>"
     if len(folders) == 1 and is_image_folder(Path(folders[0])):
         return f"{shown(path)} holds the images in {shown(os.path.basename(folders[0]))}; give the path of that folder"
     known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
-    names = shown_list([entry.name + "/" * entry.is_dir() for entry in found], 3)
+    names = shown_list([entry.name + "/" * is_folder(entry) for entry in found], 3)
     return f"{shown(path)} is a folder of no known layout, with {names}; {LISTED}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
 from fastcls.datasets import parity, ring, three_modes
 
 from . import _text
@@ -218,7 +219,7 @@ class KnnController:
         state, n = self.state, len(self.state.points)
         notes = []
         if state.k > n:
-            notes.append(f"K is {state.k}, but there are {n} points: all of them vote.")
+            notes.append(f"K is {state.k}, but there {'is' if n == 1 else 'are'} {counted(n, 'point')}: all of them vote.")
         if len(np.unique(state.codes)) == 1:
             notes.append("All points are of one class, so it wins everywhere.")
         if len(np.unique(state.points, axis=0)) < n:

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime import threads
+from fastcls._validation.messages import counted
 
 from . import _text
 from ._knn_regions import HALF, PIXELS, pixel_centres, with_moved
@@ -71,7 +72,8 @@ class LinearState:
         if "W" in given:
             numbers = given["W"].split(",")
             if len(numbers) != 3 * classes:
-                raise _text.InputError(f"got {len(numbers)} numbers of W in the state; wanted {3 * classes}: w1, w2 and b "
+                raise _text.InputError(f"got {counted(len(numbers), 'number')} of W in the state; wanted {3 * classes}: "
+                                       "w1, w2 and b "
                                        "of every class, with , between them")  # fmt: skip
             W = np.array([_text.real("W", number, -_LARGEST, _LARGEST) for number in numbers]).reshape(classes, 3)
         return cls(

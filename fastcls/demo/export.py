@@ -10,6 +10,7 @@ from bokeh.models import ColumnDataSource, HoverTool
 from bokeh.resources import INLINE
 
 from fastcls._storage.atomic import replacing
+from fastcls._validation.messages import counted
 
 from . import _text
 from ._knn_state import KnnController, KnnState
@@ -29,7 +30,8 @@ def export(state: KnnState, path: str | Path) -> None:
             shown = [("class", "@name"), ("x", "@x{0.00}"), ("y", "@y{0.00}")]
             plane.figure.add_tools(HoverTool(renderers=[plane.above], tooltips=shown))
             planes.append(plane.figure)
-        told = [f"K = {state.k}, votes: {state.weights}, {state.classes} classes, {len(state.points)} points. White: a tie."]
+        told = [f"K = {state.k}, votes: {state.weights}, {counted(state.classes, 'class')}, "
+                f"{counted(len(state.points), 'point')}. White: a tie."]
         for metric in state.metrics:
             ks, shares = controller.accuracies(metric)
             named = ", ".join(f"K = {k}: {100 * share:.0f} %" for k, share in zip(ks, shares, strict=True))

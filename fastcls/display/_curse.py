@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastcls._validation.base import check_number
+from fastcls._validation.messages import counted
 from fastcls.neighbors import pairwise_distances
 
 from . import style
@@ -119,7 +120,7 @@ class CurseDisplay(Drawn):
         ax.scatter(across, up, s=9, color=style.BLUE, alpha=1 - 0.13 * depth, lw=0)
         ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
         style.bare(ax)
-        ax.set_title(f"{d}-D: {len(corners)} points", fontsize=style.SMALL)
+        ax.set_title(f"{d}-D: {counted(len(corners), 'point')}", fontsize=style.SMALL)
 
 
 def _nearest_share(Q: NDArray[Any], X: NDArray[Any]) -> float:

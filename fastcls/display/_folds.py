@@ -92,6 +92,7 @@ class FoldsDisplay(Drawn):
         n_folds = len(self.sizes)
         self._rounds = min(n_folds, MOST_ROUNDS)
         self.figure_, self.ax_ = style.axes_for(ax, height=0.85 + 0.27 * self._rounds)
+        self._some_unnamed = False
         right = 1.0 if self.accuracy is None else 1.2
         self.ax_.set(xlim=(-0.005, right), ylim=(self._rounds - 0.4, -1.1))
         style.bare(self.ax_)
@@ -117,10 +118,14 @@ class FoldsDisplay(Drawn):
                   0.55 if held_out else 0.2)  # fmt: skip
         if len(self.sizes) <= MOST_NAMED:
             middle = (self._edges[fold] + self._edges[fold + 1]) / 2
-            if held_out:
-                self._write(middle, turn, "validate", weight="bold")
-            else:
-                self._write(middle, turn, "train")
+            left, right = self.ax_.get_xlim()
+            width = 0.8 * 72 * self.figure_.bbox.width / self.figure_.dpi  # of the axes, at least, in points
+            points = width * (self._edges[fold + 1] - self._edges[fold]) / (right - left)
+            words = ("validate", "val.") if held_out else ("train",)
+            fit = [word for word in words if style.em(word) * style.TINY * (1.3 if held_out else 1.0) < points]
+            if fit:
+                self._write(middle, turn, fit[0], weight="bold" if held_out else "normal")
+            self._some_unnamed |= fit[:1] != ["validate"] and held_out
 
     def _draw_heads(self) -> None:
         n_folds = len(self.sizes)
@@ -133,7 +138,7 @@ class FoldsDisplay(Drawn):
             self._write(1.19, -0.75, "accuracy", ha="right")
         sizes = f"{self.sizes.min():,}" if np.ptp(self.sizes) == 0 else f"{self.sizes.min():,} to {self.sizes.max():,}"
         note = f"{counted(self.sizes.sum(), 'training row')}, {sizes} a fold"
-        if n_folds > MOST_NAMED:
+        if n_folds > MOST_NAMED or self._some_unnamed:
             note += "; dark: held out"
         self.ax_.set_xlabel(note, fontsize=style.SMALL)
 

@@ -115,10 +115,11 @@ class RegularizationDisplay(Drawn):
         ):  # fmt: skip
             if values is None:
                 continue
-            ax.plot(x, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name)
+            ax.plot(x, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name, clip_on=False)
         chosen = self.alphas[self.best]
         ax.plot([x[self.best]], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=style.VERMILLION, mew=1.6,
-                label=f"chosen: alpha = {chosen:g}")  # fmt: skip
+                label=f"chosen: alpha = {chosen:g}", clip_on=False)  # fmt: skip
+        style.keep_percent(ax)
         self._draw_strengths(x)
         ax.tick_params(labelsize=style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)

@@ -9,6 +9,7 @@ import numpy as np
 
 from fastcls._validation.base import check_number, refuse_masked, refuse_missing
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
 from fastcls._validation.rows import check_finite
 
 
@@ -33,7 +34,7 @@ def as_line(values: Any, name: str, n: int | None = None) -> np.ndarray:
     except ValueError:
         raise InputError(f"{name} is not one line of numbers; give a flat list") from None
     if line.ndim != 1 or not len(line) or line.dtype.kind not in "biuf" or (n is not None and len(line) != n):
-        wanted = "at least one number" if n is None else f"{n} numbers, one each"
+        wanted = "at least one number" if n is None else counted(n, "number") + ", one each"
         raise InputError(f"{name} has shape {line.shape} and type {line.dtype}; wanted {wanted} in one line")
     check_finite(line[:, None], name)
     return line
@@ -53,10 +54,12 @@ def check_named_codes(codes: np.ndarray, class_names: Sequence[Any]) -> np.ndarr
     """Codes as places in `class_names`, int64."""
     n = len(class_names)
     if codes.dtype.kind not in "iub":
-        raise InputError(f"labels are {codes.dtype} and class_names has {n} names; names stand for codes: give whole "
+        raise InputError(f"labels are {codes.dtype} and class_names has {counted(n, 'name')}; names stand for codes: give "
+                         "whole "
                          f"numbers from 0 to {n - 1}, or leave class_names out")
     if codes.size and not 0 <= codes.min() <= codes.max() < n:
-        raise InputError(f"labels are {codes.min()} to {codes.max()} and class_names has {n} names; give a name for every "
+        raise InputError(f"labels are {codes.min()} to {codes.max()} and class_names has {counted(n, 'name')}; give a "
+                         "name for every "
                          f"code from 0, or codes from 0 to {n - 1}")
     return codes.astype(np.int64)
 
@@ -65,7 +68,7 @@ def check_names(names: Any, n: int, name: str = "class_names") -> list[str]:
     """n names."""
     found = [names] if isinstance(names, (str, bytes)) or not hasattr(names, "__len__") else list(names)
     if len(found) != n or isinstance(names, (str, bytes)):
-        raise InputError(f"{name} holds {len(found)} name{'s' * (len(found) != 1)} and {n} are needed; give a list of {n}")
+        raise InputError(f"{name} holds {counted(len(found), 'name')} and {n} are needed; give a list of {n}")
     return [str(one) for one in found]
 
 

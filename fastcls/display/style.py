@@ -128,6 +128,14 @@ def clean(text: object) -> str:
     )
 
 
+def keep_percent(ax: Axes) -> None:
+    """Let the vertical axis of accuracies end at 0 and at 100 %; values beyond, which are none, stay to be seen."""
+    drawn = [y for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=np.float64).tolist() if np.isfinite(y)]
+    low, high = ax.get_ylim()
+    if drawn and min(drawn) >= 0 and max(drawn) <= 100:
+        ax.set_ylim(max(low, 0), min(high, 100))
+
+
 def shorten(name: object, length: int = 12) -> str:
     """The name on one line, at most ``length`` characters long; an ellipsis says that it was longer."""
     text = " ".join(clean(name).split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
+from fastcls._validation.messages import counted
 from fastcls.optim import OptimResult, curvature
 
 # A training whose loss changed by less than this part of itself did not move,
@@ -28,7 +29,7 @@ def advice_after(
         return _of_random_search(result, at_zero)
     if solver in ("sgd", "gd") and _never_moved(problem, start, result):
         return (
-            f"the loss hardly fell in {result.n_iter} epochs, and longer steps lower it: the steps of "
+            f"the loss hardly fell in {counted(result.n_iter, 'epoch')}, and longer steps lower it: the steps of "
             f'learning_rate={result.learning_rate:.3g} are too short; use a larger one ("auto" finds one), or another solver'
         )
     if result.converged is not False or result.stopped_by != "max_iter":
@@ -36,10 +37,11 @@ def advice_after(
     if solver == "lbfgs":
         return (
             f"no entry of the gradient should be above tol={1e-4 if tol is None else tol:g}, but L-BFGS stopped after "
-            f"{result.n_iter} iterations: raise max_iter or tol"
+            f"{counted(result.n_iter, 'iteration')}: raise max_iter or tol"
         )
     return (
-        f"the loss still falls by more than tol={tol:g} of itself after {result.n_iter} epochs: raise max_iter or tol, or "
+        f"the loss still falls by more than tol={tol:g} of itself after {counted(result.n_iter, 'epoch')}: raise max_iter "
+        "or tol, or "
         "leave tol=None to train for max_iter epochs"
     )
 
@@ -48,7 +50,8 @@ def _of_random_search(result: OptimResult, at_zero: float) -> str | None:
     if result.loss_history and result.loss_history[-1] < at_zero * (1.0 - 1e-6):
         return None
     return (
-        f"none of {result.n_iter} tries has a loss below that of all-zero weights, {at_zero:.4g}: choose another "
+        f"none of {counted(result.n_iter, 'try', 'tries')} has a loss below that of all-zero weights, {at_zero:.4g}: "
+        "choose another "
         "init_scale, or raise max_iter"
     )
 

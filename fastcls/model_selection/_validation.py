@@ -13,6 +13,7 @@ from fastcls._validation.base import check_number, listed, one_of, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
+from fastcls._validation.messages import counted, shortened
 from fastcls._validation.neighbors import check_ks
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
@@ -20,7 +21,7 @@ from fastcls.metrics import check_magnitude
 Split = tuple[np.ndarray, np.ndarray]
 
 
-SMALLEST_FOLD, TRAINING_ROWS = "the smallest training fold has {} rows", "there are {} training rows"
+SMALLEST_FOLD, TRAINING_ROWS = "the smallest training fold has {}", "the training set has {}"
 
 
 def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3) -> np.ndarray:
@@ -32,8 +33,8 @@ def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: in
     """Of ascending numbers of neighbours those that there are rows for, int64; the others are left out, with a warning."""
     usable = [k for k in wanted if k <= n_rows]
     if len(usable) < len(wanted):
-        dropped = ", ".join(str(k) for k in wanted[len(usable) :])
-        warnings.warn(f"k = {dropped} left out: {of.format(n_rows)}", UserWarning, stacklevel=stacklevel)
+        dropped = shortened(wanted[len(usable) :])
+        warnings.warn(f"k = {dropped} left out: {of.format(counted(n_rows, 'row'))}", UserWarning, stacklevel=stacklevel)
     return np.array(usable, dtype=np.int64)
 
 

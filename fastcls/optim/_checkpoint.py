@@ -23,7 +23,7 @@ from fastcls._storage.safetensors import Arrays, read_header, write
 from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_checkpoint_file, check_switch
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import kind, reason, shown
 
 from .. import simd
 
@@ -175,7 +175,7 @@ def through_interrupts(checkpoint: Checkpoint | None) -> AbstractContextManager[
 def checked(checkpoint: Any) -> Checkpoint | None:
     """A `Checkpoint` or None."""
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        raise InputError(f"checkpoint is a {type(checkpoint).__name__}; an optimiser takes fastcls.optim.Checkpoint(path)")
+        raise InputError(f"checkpoint is {kind(checkpoint)}; an optimiser takes fastcls.optim.Checkpoint(path)")
     return checkpoint
 
 

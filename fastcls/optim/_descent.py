@@ -277,7 +277,9 @@ class SGD:
     ):
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.batch_size = int(check_number("batch_size", batch_size, minimum=1, whole=True))
-        if not isinstance(learning_rate, str) or learning_rate != "auto":
+        if isinstance(learning_rate, str):
+            one_of("learning_rate", learning_rate, ["auto"], also=", or a number above 0")
+        else:
             check_number("learning_rate", learning_rate, minimum=0, strict=True)
         self.learning_rate = learning_rate
         self.tol = tol if tol is None else check_number("tol", tol, minimum=0)

@@ -12,6 +12,7 @@ from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
 from fastcls._validation.base import check_number, check_random_state
 from fastcls._validation.linear import check_callbacks, check_weights
+from fastcls._validation.messages import counted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
 from ._monitor import DivergenceError, OptimResult, Watch
@@ -133,7 +134,8 @@ class RandomSearch:
             if is_over:
                 break
         if not math.isfinite(best):
-            raise DivergenceError(f"no loss of {len(values)} tries is finite with weights of deviation {self.scale:g}: take "
+            raise DivergenceError(f"no loss of {counted(len(values), 'try', 'tries')} is finite with weights of deviation "
+                                  f"{self.scale:g}: take "
                                   "a smaller one (init_scale), and centre and scale the data")
         return SearchResult(
             best_W, history, len(values), val_history=watch.val_losses, stopped_by=watch.stopped_by,

@@ -141,13 +141,15 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     mixed = np.random.default_rng(seed).permutation(len(codes))
     n = max(1, int(len(codes) * chosen.validation_size))
     if n >= len(codes):
-        raise InputError(f"train has {len(codes)} rows, of which none is left to train on; give more, or validation rows")
+        raise InputError(f"train has {counted(len(codes), 'row')}, of which none is left to train on; give more, or "
+                         "validation rows")
     kept, held = mixed[n:], mixed[:n]
     lost, first = np.unique(codes[held], return_index=True)
     first = first[~np.isin(lost, codes[kept])]  # a class without a row to train on gets one back
     kept, held = np.append(kept, held[first]), np.delete(held, first)
     if not len(held):
-        raise InputError(f"train has {len(codes)} rows, too few to choose C by some of them; give more, or validation rows")
+        raise InputError(f"train has {counted(len(codes), 'row')}, too few to choose C by some of them; give more, or "
+                         "validation rows")
     return np.sort(kept), np.sort(held)
 
 

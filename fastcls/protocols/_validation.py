@@ -72,7 +72,7 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
             f"{counted(n_rows, 'training row')}; give more, or "
             "choose another preset"
         )
-    return without_large_ks(wanted, n_rows, "there are only {} training rows", stacklevel=4)
+    return without_large_ks(wanted, n_rows, "the training set has only {}", stacklevel=4)
 
 
 def check_counts(name: str, given: Any) -> tuple[int, ...]:

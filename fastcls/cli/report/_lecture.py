@@ -12,6 +12,7 @@ import numpy as np
 from fastcls import display
 from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
 from fastcls.cli._linear import LOSSES
 from fastcls.cli._outcome import Outcome
@@ -71,8 +72,8 @@ def _loss(outcome: Outcome, name: str) -> dict[str, Any]:
     return {
         "name": f"{MODELS[name]}: the loss along a line",
         "svg": draw(shown.plot, f"loss of {MODELS[name]} along the line from no weights to the trained ones"),
-        "caption": f"Over {len(rows):,} training rows, without the penalty. At 0 stand the trained weights, at −1 none: "
-        "all scores are 0.",
+        "caption": f"Over {counted(len(rows), 'training row')}, without the penalty. At 0 stand the trained weights, at "
+        "−1 none: all scores are 0.",
     }
 
 
@@ -81,8 +82,9 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": "The curse of dimensionality",
         "svg": draw(shown.plot, "points to cover a cube; nearest distance against dimensions"),
-        "caption": "Random points in many dimensions are all equally far. The lower the mark of this data lies below that "
-        "curve, the more its nearest neighbours are truly near.",
+        "caption": "Random points in many dimensions are all equally far. " + (
+            "This data has too few rows for a mark of its own." if shown.own is None else
+            "The lower the mark of this data lies below that curve, the more its nearest neighbours are truly near."),
     }
 
 
@@ -95,7 +97,8 @@ def _challenges(outcome: Outcome, models: dict[str, Any]) -> dict[str, Any]:
         "name": "Challenges: the same thing, seen otherwise",
         "svg": draw(shown.plot, "how often models keep their answer when images are altered"),
         "caption": "How often a model says of an altered test image what it says of the unaltered one ("
-        f"{len(data.X_test[:n])} images; their labels are not asked). Image spread: the mean distance of two of them.",
+        f"{counted(len(data.X_test[:n]), 'image')}; their labels are not asked). Image spread: the mean distance of two "
+        "of them.",
     }
 
 

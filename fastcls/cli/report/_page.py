@@ -12,13 +12,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastcls._storage.atomic import write_text
 from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
 from fastcls.cli._judge import SIGNIFICANT_BELOW, best_is_known, not_told_apart, significant
 from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
-from fastcls.cli._table import best_model, leading, setting, tied_with_best, told_apart
+from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, setting, tied_with_best, told_apart
 from fastcls.cli._words import listed, percent, seconds
 from fastcls.display import style
 
@@ -98,6 +100,9 @@ def facts(outcome: Outcome) -> str:
         own = "set aside, stratified by class" if results.get("stratified", True) else "set aside at random, not stratified"
         if results.get("stratified") and any("too few rows to" in note for note in outcome.notes):
             own = "set aside, of each class its share"  # the note is about validation rows: no claim for these
+        y_test = outcome.dataset.y_test
+        if results.get("stratified") and y_test is not None and len(np.unique(y_test)) < results["n_classes"]:
+            own = "set aside, of each class of two rows or more its share"
     parts = [counted(results["n_train"], "training row"), f"{counted(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
         parts.append(f"part of the data: at most {counted(results['limit'], 'row')} of each (--limit)")
@@ -129,9 +134,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
         f"(95 % interval {interval(entry)}; {counted(entry['test_errors'], 'error')})."
     )
     said = []
-    majority = results.get("baseline")
-    if majority and entry["test_errors"] >= majority["test_errors"]:
-        said.append("No model does better than always naming the most frequent class.")
+    if is_no_better(results):
+        said.append(NO_BETTER)
     if best_is_known(results) and (near := not_told_apart(results)):
         said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
                     "too makes differences so small (McNemar's exact test, below).")
@@ -203,8 +207,10 @@ def gradients(results: dict[str, Any]) -> list[str]:
     """One line a model whose gradient was checked."""
     lines = []
     for name, entry in results["models"].items():
-        error = entry.get("gradient_check_max_relative_error")
-        if error is not None:
+        error = entry.get("gradient_check_max_relative_error", -1)
+        if error is None:
+            lines.append(f"{MODELS[name]}: not known; the check itself failed, and the model was trained without it.")
+        elif error >= 0:
             said = "agrees" if error <= GRADIENT_TOLERANCE else "is further off than wanted"
             lines.append(
                 f"{MODELS[name]}: {said}; largest relative difference {error:.1e} in float64 away from kinks "

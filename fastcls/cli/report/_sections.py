@@ -23,6 +23,7 @@ from ._figures import draw, png
 SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
 SHOWN_WRONG = 20
+LONGEST_NAME = 32  # characters of a class name in a table
 #: what is shown of a sweep, and as what
 SWEEP_COLUMNS = {
     "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss",
@@ -228,7 +229,8 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
     figure = drawn[0] if drawn else None
     listed = outcome.results.get("wrong", {}).get(name, [])
-    shown = [[str(next(iter(row.values()))), row["true"], row["predicted"]] for row in listed[:SHOWN_WRONG]]
+    shown = [[str(next(iter(row.values()))), *(style.shorten(row[key], LONGEST_NAME) for key in ("true", "predicted"))]
+             for row in listed[:SHOWN_WRONG]]
     more = wrong - len(shown)
     return {
         "name": MODELS[name], "count": errors, "figure": figure, "pairs": table, "with_images": with_images,
@@ -269,8 +271,8 @@ def _pair(
         low, high = style.grey_range(images)
         sources = [png(image, low, high) for image in images]
     return {
-        "true": data.class_names[true],
-        "predicted": data.class_names[predicted],
+        "true": style.shorten(data.class_names[true], LONGEST_NAME),
+        "predicted": style.shorten(data.class_names[predicted], LONGEST_NAME),
         "count": f"{count:,}",
         "share": percent(count / np.count_nonzero(truth == true), 1),
         "images": sources,
