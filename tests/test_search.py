@@ -14,6 +14,7 @@ from fastcls._runtime import pacing, threads
 from fastcls._search import brute, matrix, plan
 from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
+from fastcls._validation.rows import check_rows
 
 METRICS = list(metrics.METRICS)
 # tails of 8 lanes, of 16-byte and 64-byte registers, of tiles; then digits, MNIST and CIFAR-10 widths
@@ -138,6 +139,8 @@ def test_memory_layout_agnosticism(metric, dtype, tmp_path):
         "swapped bytes": X.astype(X.dtype.newbyteorder(">")),
         "unaligned": unaligned,
     }
+    assert unaligned.dtype.itemsize == 1 or not unaligned.flags.aligned
+    assert check_rows(unaligned).rows.flags.aligned
     for name, layout in layouts.items():
         np.testing.assert_array_equal(layout, X, err_msg=name)
         assert_same_bytes(knn(Q, layout, 5, metric), wanted)

@@ -76,7 +76,9 @@ def _is_plain(X: Any, estimator: Any, reset: bool) -> bool:
 
     What the general way asks of it takes 0.2 ms, as long as one query's search.
     """
-    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in _STORED or not X.flags.c_contiguous:
+    if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in _STORED:
+        return False
+    if not (X.flags.c_contiguous and X.flags.aligned):
         return False
     if estimator is None:
         return True
@@ -85,12 +87,12 @@ def _is_plain(X: Any, estimator: Any, reset: bool) -> bool:
 
 
 def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = False, copy: bool = False) -> CheckedRows:
-    """Rows that the kernels can read: 2-D, dense, of a stored type, finite, C-contiguous.
+    """Rows that the kernels can read: 2-D, dense, of a stored type, finite, C-contiguous, aligned.
 
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features)
-        uint8, int8, float16, float32 and float64 are kept, and referenced where C-contiguous; other integer types and
+        uint8, int8, float16, float32 and float64 are kept, and referenced where C-contiguous and aligned; other integer types and
         what is no number yet become float64.
     name : str
         What to call it in a message.
@@ -117,6 +119,8 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     for note in notes:
         logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
+    if not rows.flags.aligned:  # a float may not begin at an odd byte: C leaves undefined what reads it there
+        rows = np.array(rows)
     shared = isinstance(X, np.ndarray) and np.may_share_memory(rows, X)
     if shared and copy:
         rows, shared = rows.copy(), False

@@ -85,7 +85,7 @@ class FilePiece:
                              "sees them under the same path, or pass a dask array")  from None  # fmt: skip
         if self._check_of(rows) != self.check:
             raise InputError(f"{place} has other rows in {shown(self.path)} than were passed; put the same file there")
-        return rows
+        return aligned(rows)
 
     @staticmethod
     def _check_of(rows: np.ndarray) -> int:
