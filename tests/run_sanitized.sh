@@ -31,5 +31,5 @@ preload="$(${CC:-gcc} -print-file-name=libasan.so) $(${CC:-gcc} -print-file-name
 export ASAN_OPTIONS="detect_leaks=0:allocator_may_return_null=1:max_allocation_size_mb=2048:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:${UBSAN_OPTIONS:-}"
 export PYTHONMALLOC=malloc PYTHONPATH="$folder"
-LD_PRELOAD="$preload" python -m pytest -q -p no:cacheprovider "$@"
+LD_PRELOAD="$preload" python -m pytest -q --capture=sys -p no:cacheprovider "$@"  # a report must not end in a buffer
 LD_PRELOAD="$preload" python tests/_mutated_models.py "$count"
