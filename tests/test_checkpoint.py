@@ -383,7 +383,7 @@ def test_a_file_that_is_there_is_left_alone(tmp_path):
 def test_a_refused_fit_leaves_no_file_and_no_model(tmp_path):
     X, y = rows()
     for changes, why in [
-        ({"random_state": None}, "give random_state a number"), ({"checkpoint": 7}, "checkpoint is a int"),
+        ({"random_state": None}, "give random_state a number"), ({"checkpoint": 7}, "checkpoint is an int"),
         ({"checkpoint": None, "resume": True}, "give checkpoint=PATH too"), ({"resume": "yes"}, "resume"),
         ({"checkpoint_seconds": -1}, "checkpoint_seconds"),
         ({"checkpoint": tmp_path / "none" / "state"}, "none"),

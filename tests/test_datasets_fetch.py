@@ -201,7 +201,7 @@ def test_the_cache_folder_is_the_stated_one(server: Server, tmp_path: Path, monk
 
 def test_what_cannot_be_fetched_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     check_refused(lambda: datasets.fetch("imagenet"), "wanted one of 'mnist', 'fashion_mnist', 'cifar10', 'cifar100'")
-    check_refused(lambda: datasets.fetch(3), "got a int")
+    check_refused(lambda: datasets.fetch(3), "got an int")
     check_refused(lambda: datasets.fetch("mnist", mirror="file:///etc"), "no address")
     check_refused(lambda: datasets.fetch("mnist", mirror=5), "no address")  # type: ignore[arg-type]
     monkeypatch.setitem(sys.modules, "pooch", None)

@@ -79,7 +79,7 @@ LOAD_CASES: dict[str, Case] = {
     "path of another type": (lambda d: datasets.load(7), "got int; wanted a path"),  # type: ignore[arg-type]
     "empty class folders": (
         lambda d: datasets.load([(d / name).mkdir() for name in "ab"] and d),
-        "has 2 folders without anything in them; put images into them",
+        "has 2 folders without anything inside; put images there",
     ),
     "empty folder": (lambda d: datasets.load(d), "is an empty folder; put images into it by class, <class>/<file>"),
     "hidden files": (lambda d: datasets.load(_touch(d / "a" / ".DS_Store").parent), "is an empty folder"),
@@ -160,7 +160,7 @@ def test_answers_to_an_unknown_path_are_short_and_say_where_every_layout_is_list
 
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # so that it also fails for root
-    check_refused(lambda: datasets.load(tmp_path), "permission denied")
+    check_refused(lambda: datasets.load(tmp_path), "Permission denied")
 
 
 def test_a_class_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

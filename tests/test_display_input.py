@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "neighbors: queries' labels too few": (lambda: near(y=[1]), "y has shape (1,)"),
     "neighbors: votes too few": (lambda: near(y_pred=[1]), "y_pred has shape (1,)"),
     "neighbors: other width": (lambda: near(X_train=X[:, :9]), "64 features, and these have 9"),
-    "neighbors: names too few": (lambda: near(class_names=["zero"]), "class_names has 1 names"),
+    "neighbors: names too few": (lambda: near(class_names=["zero"]), "class_names has 1 name;"),
     "neighbors: names of words": (lambda: near(y_train=Y.astype(str), class_names=["a"]), "names stand for codes"),
     "neighbors: shape is a number": (lambda: near(image_shape=8), "three whole numbers"),
     "neighbors: shape of words": (lambda: near(image_shape="abc"), "three whole numbers"),

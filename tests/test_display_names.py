@@ -216,6 +216,6 @@ assert "matplotlib.pyplot" not in sys.modules
 
     env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     env |= {"MPLBACKEND": backend, "PYTHONPATH": str(root)}
-    words = [sys.executable, "-c", code, str(tmp_path / "figure.png")]
+    words = [sys.executable, "-P", "-c", code, str(tmp_path / "figure.png")]
     done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

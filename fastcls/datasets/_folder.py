@@ -105,7 +105,8 @@ def load_listed(
     found = kept.read(len(read))
     if found is None:
         found = _decode_all([files[i] for i in read], size, "skip" if links else on_error, progress)
-        kept.write(found)
+        if not links or on_error == "skip":
+            kept.write(found)
     elif progress is not None:
         progress(len(read), len(read))
     pixels, notes, refused = found
