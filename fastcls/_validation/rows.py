@@ -92,8 +92,8 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features)
-        uint8, int8, float16, float32 and float64 are kept, and referenced where C-contiguous and aligned; other integer types and
-        what is no number yet become float64.
+        uint8, int8, float16, float32 and float64 are kept, and referenced where C-contiguous and aligned; other
+        integer types and what is no number yet become float64.
     name : str
         What to call it in a message.
     estimator : estimator, optional
