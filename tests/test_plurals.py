@@ -20,6 +20,7 @@ def test_a_type_has_its_article(value, named):
 
 def test_counted_knows_one():
     assert [counted(n, "class") for n in (0, 1, 2, 1000)] == ["0 classes", "1 class", "2 classes", "1,000 classes"]
+    assert [counted(2, word) for word in ("epoch", "batch", "box", "row")] == ["2 epochs", "2 batches", "2 boxes", "2 rows"]
     assert counted(1, "query", "queries") == "1 query"
 
 

@@ -60,7 +60,7 @@ def test_each_classifier_has_its_block_of_about_ten_lines():
 def test_quick_start_has_the_two_commands_first():
     start = TEXT.index("\n## Quick start\n")
     blocks = re.findall(r"^```\w*\n(.*?)^```$", TEXT[start:], re.MULTILINE | re.DOTALL)
-    assert blocks[:2] == ['pip install ".[run]"\nfastcls run digits\n', 'pip install ".[run,test]"\npytest\n']
+    assert blocks[:2] == ['pip install ".[run]"\nfastcls run digits\n', 'pip install ".[run,test]"\npytest -n 2\n']
 
 
 def test_every_command_shown_exists():

@@ -37,7 +37,8 @@ def reason(error: BaseException) -> str:
 def counted(n: int, thing: str, plural: str | None = None) -> str:
     """Return a number with its noun, which is in the singular for one: '1 class', '2 classes', '1,000 rows'."""
     if plural is None:
-        plural = thing + ("es" if thing.endswith(("s", "x", "ch", "sh")) else "s")
+        hissing = thing.endswith(("s", "x", "ch", "sh")) and not thing.endswith("epoch")
+        plural = thing + ("es" if hissing else "s")
     return f"{n:,} {thing if n == 1 else plural}"
 
 
