@@ -145,7 +145,8 @@ X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
     ({"C": 0.0}, "C=0.0; wanted"), ({"C": -1}, "C=-1; wanted"), ({"C": "auto"}, "C='auto'; wanted"),
     ({"C": float("nan")}, "C=nan; wanted"), ({"C": float("inf")}, "C=inf; wanted"), ({"C": True}, "C=True; wanted"),
     ({"C": 1e-300}, "C=1e-300: a penalty so strong"), ({"C": 5e-324}, "C=5e-324: a penalty so strong"),
-    ({"alpha": "automatic"}, "alpha='automatic' is unknown; choose one of: auto, or a number"), ({"alpha": None}, "alpha=None; wanted"),
+    ({"alpha": "automatic"}, "alpha='automatic' is unknown; choose one of: auto, or a number"),
+    ({"alpha": None}, "alpha=None; wanted"),
 ])  # fmt: skip
 def test_C_that_cannot_be_used_is_refused(cls, options, message):
     with warnings.catch_warnings():
