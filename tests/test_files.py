@@ -81,10 +81,10 @@ def test_a_pipe_is_written_into_and_stays(write, tmp_path):
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     plain = tmp_path / "plain"
     write(plain)
-    whole = plain.read_bytes()
-    assert got[0][-16:] == whole[-16:]
-    assert abs(len(got[0]) - len(whole)) < 1000, "the numbers that a page gives its parts differ"
-    assert len(whole) > 0
+    size = plain.stat().st_size
+    is_page = plain.read_bytes()[:9] == b"<!DOCTYPE"  # the numbers that a page gives its parts differ in length
+    assert abs(len(got[0]) - size) <= (1000 if is_page else 0)
+    assert size > 0
     assert {entry.name for entry in tmp_path.iterdir()} <= {"pipe", "plain", "of_predict"}
 
 
