@@ -33,7 +33,6 @@ _BLOCK_VALUES = 1 << 23  # centred rows at once: 64 MB
 _UNIT = 2.0**-53  # half a unit in the last place: the relative error of one operation
 
 
-
 def numerical_gradient(
     f: Callable[[np.ndarray], float], W: np.ndarray, h: float | None = None, method: str = "central"
 ) -> np.ndarray:

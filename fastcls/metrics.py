@@ -208,6 +208,8 @@ def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 
 
 
 _LEAST_FOR_NORM = 1e-154  # smaller values have squares below float64's normal numbers
+
+
 def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> None:
     """Refuse rows, not of zeros, whose squares underflow: they would be taken for rows of zeros, without a direction."""
     step = max(1, _BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))

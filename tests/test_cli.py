@@ -33,6 +33,7 @@ TOP_FIELDS = {"schema", "dataset", "n_train", "n_test", "n_features", "n_classes
 
 # a whole run ---------------------------------------------------------------------------------------
 
+
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """One run of every model on a part of digits, in a process of its own: (process, folder it ran in)."""

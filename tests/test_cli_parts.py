@@ -19,7 +19,6 @@ from fastcls.cli import _checks, _estimate, _judge, _linear, _progress, _results
 __all__ = ["here"]  # the fixture that every test here is under
 
 
-
 def test_judge_counts_and_warns_at_the_second_look():
     class Zero:
         classes_ = np.array([0, 1])
@@ -140,8 +139,6 @@ def test_defaults_are_left_out_of_the_command():
     assert _checks.RunOptions("digits").command == "fastcls run digits"
     assert _checks.RunOptions("-d ata", ks=(1, 3)).command == "fastcls run './-d ata' --ks 1,3"
     assert _checks.RunOptions("pets", image_size=64).command == "fastcls run pets --image-size 64"
-
-
 
 
 def test_ks_may_be_runs():

@@ -270,8 +270,6 @@ def test_names_from_data_are_escaped_wherever_they_are_shown():
     assert "\x1b" not in cli("predict", "out/models/knn.safetensors", "p\x1b[31m[bold]q").stdout
 
 
-
-
 def photo(kind, path):
     """A picture as cameras and editors write them: larger than the training images, and not plainly RGB."""
     rng = np.random.default_rng(5)

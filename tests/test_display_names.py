@@ -213,7 +213,6 @@ assert "matplotlib.pyplot" not in sys.modules
 """
     root = Path(display.__file__).parents[2]
 
-
     env = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
     env |= {"MPLBACKEND": backend, "PYTHONPATH": str(root)}
     words = [sys.executable, "-P", "-c", code, str(tmp_path / "figure.png")]

@@ -109,7 +109,6 @@ def test_chunk_size_agnosticism(loss, monkeypatch):
     assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
 
 
-
 def test_scores_of_a_row_depend_on_that_row_only():
     made = big_problem("softmax", 2)
     W, b = made.to_raw(np.random.default_rng(2).normal(size=(12, 801)))

@@ -18,6 +18,8 @@ from .errors import InputError
 from .messages import meant
 
 logger = logging.getLogger("fastcls")
+
+
 def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any:
     """`value`, if it is one of `good`; otherwise an error that lists them, and `also` what is no name."""
     names = list(good)
@@ -76,6 +78,8 @@ def refuse_missing(values: np.ndarray, name: str) -> None:
 
 
 _LAST_CHARACTER = 0x10FFFF
+
+
 def check_characters(labels: np.ndarray, name: str) -> None:
     """Refuse strings of NumPy's with numbers that are no characters: Python cannot make strings of them."""
     if labels.dtype.kind != "U" or not labels.size or not labels.itemsize:

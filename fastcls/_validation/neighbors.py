@@ -16,6 +16,8 @@ logger = logging.getLogger("fastcls")
 
 
 _TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses its way by itself, and its search is exact on any of them"
+
+
 def check_algorithm(algorithm: Any, *, warn: bool = True) -> str:
     """`auto`, `brute` or `filter`; the names of scikit-learn's trees mean `auto`, with one warning."""
     if isinstance(algorithm, str) and algorithm in ("ball_tree", "kd_tree"):

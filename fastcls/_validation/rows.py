@@ -19,6 +19,8 @@ logger = logging.getLogger("fastcls")
 
 _STORED = frozenset(map(np.dtype, STORED_TYPES))
 _FINITE_BLOCK_BYTES = 1 << 22
+
+
 @dataclass(frozen=True)
 class CheckedRows:
     """Rows that the kernels can read, and what it took to make them so.
@@ -26,7 +28,7 @@ class CheckedRows:
     Attributes
     ----------
     rows : ndarray of shape (n_rows, n_features)
-        C-contiguous uint8, int8, float16, float32 or float64; the user's own memory where that already was so.
+        C-contiguous, aligned uint8, int8, float16, float32 or float64; the user's own memory where that already was so.
     copied_bytes : int
         Bytes copied to make it so; 0 where nothing was.
     notes : tuple of str

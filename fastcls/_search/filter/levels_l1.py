@@ -15,6 +15,7 @@ from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, bytes_of, leading_
 
 GROUP_COARSE, GROUP_FINE = 16, 4  # features a sum
 
+
 @dataclass(frozen=True)
 class GroupSums:
     """L1: signed sums of groups of features. |sum over a group of s (x - y)| never exceeds the group's sum of |x - y|."""

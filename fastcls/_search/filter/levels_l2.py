@@ -35,6 +35,7 @@ _BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the fi
 _FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
 _WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
 
+
 def certified_norm(A: np.ndarray) -> float:
     """A number not below the spectral norm of A, and above it by little.
 
