@@ -50,7 +50,7 @@ def test_package_holds_all_its_files():
 def test_version_is_stated_once():
     assert PROJECT["tool"]["setuptools"]["dynamic"]["version"]["attr"] == "fastcls._version.__version__"
     assert "version" in PROJECT["project"]["dynamic"]
-    quoted = re.compile(f"""["']{re.escape(fastcls.__version__)}["']""")
+    quoted = re.compile(rf"""version\w* *= *["']{re.escape(fastcls.__version__)}["']""")
     files = [ROOT / "pyproject.toml", ROOT / "setup.py", *(ROOT / "fastcls").rglob("*.py")]
     stated = [path.name for path in files if quoted.search(path.read_text(encoding="utf-8"))]
     assert stated == ["_version.py"]
