@@ -1,0 +1,452 @@
+"""The command line: what a run leaves behind, and what it refuses."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _command import QUICK, Image, cli, fresh, here, listing, python, refused, write_embeddings, write_images
+
+from fastcls import KNeighborsClassifier
+from fastcls.cli import _run, _table
+from fastcls.cli._checks import RunOptions, parse_options
+from fastcls.cli._outcome import Outcome
+from fastcls.cli.report import _sections
+from fastcls.losses import LOSSES
+from fastcls.model_selection._cross_validate import cross_validate_k
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+KNN_FIELDS = {"metric", "k", "cv_accuracy_mean", "cv_accuracy_std", "test_accuracy", "test_errors",
+              "test_accuracy_interval", "candidates", "fit_seconds", "predict_seconds"}
+LINEAR_FIELDS = {"alpha", "validation_accuracy", "test_accuracy", "test_errors", "test_accuracy_interval", "candidates",
+                 "fit_seconds", "predict_seconds", "gradient_check_max_relative_error", "validation_rows"}
+RANDOM_FIELDS = {"tries", "best_loss", "test_accuracy", "test_errors", "test_accuracy_interval"}
+FIELDS = {"knn": KNN_FIELDS, "svm": LINEAR_FIELDS, "softmax": LINEAR_FIELDS, "random_search": RANDOM_FIELDS}
+TOP_FIELDS = {"schema", "dataset", "n_train", "n_test", "n_features", "n_classes", "seed", "command", "versions",
+              "environment", "test_evaluations", "models"}
+
+# a whole run ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """One run of every model on a part of digits, in a process of its own: (process, folder it ran in)."""
+    place = tmp_path_factory.mktemp("whole")
+    done = fresh("run", "digits", "--limit", "300", "--ks", "1,3,5", cwd=place)
+    assert done.returncode == 0, done.stderr
+    return done, place
+
+
+def test_run_leaves_exactly_report_results_and_models(whole):
+    _, place = whole
+    assert listing(place) == [
+        "fastcls-digits", "fastcls-digits/models",
+        *(f"fastcls-digits/models/{name}.safetensors" for name in sorted(FIELDS)),
+        "fastcls-digits/predictions.csv", "fastcls-digits/report.html", "fastcls-digits/results.json",
+    ]
+
+
+def test_results_follow_schema_1(whole):
+    _, place = whole
+    results = json.loads((place / "fastcls-digits" / "results.json").read_text())
+    assert set(results) >= TOP_FIELDS
+    assert results["schema"] == 1
+    assert (results["dataset"], results["n_features"], results["n_classes"]) == ("digits", 64, 10)
+    assert results["n_train"] <= 300
+    assert set(results["models"]) == set(FIELDS)
+    for name, entry in results["models"].items():
+        assert set(entry) >= FIELDS[name], name
+        assert type(entry["test_errors"]) is int
+        assert entry["test_accuracy"] == pytest.approx(1 - entry["test_errors"] / results["n_test"])
+        low, high = entry["test_accuracy_interval"]
+        assert 0 <= low <= entry["test_accuracy"] <= high <= 1
+    for name in ("svm", "softmax"):
+        entry = results["models"][name]
+        assert 0 <= entry["gradient_check_max_relative_error"] < 1e-5
+        assert entry["alpha"] in [candidate["alpha"] for candidate in entry["candidates"]]
+        assert entry["validation_accuracy"] == max(c["validation_accuracy"] for c in entry["candidates"])
+    assert {(c["metric"], c["k"]) for c in results["models"]["knn"]["candidates"]} == {
+        (metric, k) for metric in ("l1", "l2") for k in (1, 3, 5)}
+
+
+def test_every_model_is_judged_once(whole):
+    _, place = whole
+    results = json.loads((place / "fastcls-digits" / "results.json").read_text())
+    assert results["test_evaluations"] == len(FIELDS)
+    assert [entry["test_evaluations"] for entry in results["models"].values()] == [1] * len(FIELDS)
+
+
+def test_trained_models_are_better_than_random_search(whole):
+    _, place = whole
+    models = json.loads((place / "fastcls-digits" / "results.json").read_text())["models"]
+    for name in ("knn", "svm", "softmax"):
+        assert models[name]["test_accuracy"] > 0.8, name
+        assert models[name]["test_accuracy"] > models["random_search"]["test_accuracy"]
+
+
+def test_run_ends_with_three_lines_and_the_last_one_works(whole):
+    done, place = whole
+    report, best, following = done.stdout.rstrip("\n").splitlines()[-3:]
+    assert report == "Report: fastcls-digits/report.html"
+    assert re.fullmatch(r"Best model: .+, test accuracy \d+\.\d\d %", best)
+    words = shlex.split(following.removeprefix("Next: "))
+    assert words[:2] == ["fastcls", "predict"]
+    predicted = fresh(*words[1:], cwd=place)
+    assert predicted.returncode == 0, predicted.stderr
+    lines = predicted.stdout.splitlines()
+    assert re.fullmatch("path,label,(probability|score)", lines[0])
+    assert len(lines) == 1 + 300  # the test rows, and none of those the model was trained on
+
+
+def test_screen_fits_80_columns(whole):
+    done, _ = whole
+    assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_progress_goes_to_stderr_and_says_how_long(whole):
+    done, _ = whole
+    assert re.search(r"^this will take about \d", done.stderr, re.MULTILINE)
+    assert "about" not in done.stdout
+
+
+def test_json_is_alone_on_stdout():
+    result = cli("run", "digits", *QUICK, "--json")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout) == json.loads(Path("fastcls-digits/results.json").read_text())
+    assert "Report: " in result.stderr
+
+
+@pytest.mark.parametrize("model", sorted(FIELDS))
+def test_each_model_can_be_asked_for_alone(model):
+    result = cli("run", "digits", "--limit", "150", "--ks", "1", "--metrics", "l2", "--models", model, "--out", "out")
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("out/results.json").read_text())
+    assert list(results["models"]) == [model]
+    assert results["test_evaluations"] == 1
+    words = shlex.split(result.stdout.splitlines()[-1].removeprefix("Next: "))
+    assert cli(*words[1:]).exit_code == 0
+
+
+def test_single_candidate_is_still_cross_validated():
+    assert cli("run", "digits", "--limit", "150", "--ks", "1", "--metrics", "l1", "--models", "knn").exit_code == 0
+    entry = json.loads(Path("fastcls-digits/results.json").read_text())["models"]["knn"]
+    assert 0.5 < entry["cv_accuracy_mean"] <= 1
+    assert len(entry["candidates"]) == 1
+    assert (entry["metric"], entry["k"]) == ("l1", 1)
+
+
+def test_leaving_one_out_is_what_the_estimator_says_of_its_own_rows():
+    words = ("digits", "--limit", "150", "--ks", "1,3", "--metrics", "l1", "--models", "knn", "--cv", "loo")
+    result = cli("run", *words)
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-digits/results.json").read_text())
+    assert "--cv loo" in results["command"]
+    entry = results["models"]["knn"]
+    assert entry["folds"] == "loo"
+    data, _ = _run.load_data(RunOptions("digits", limit=150), lambda done, total: None)
+    for row in entry["candidates"]:
+        model = KNeighborsClassifier(row["k"], metric="l1").fit(data.X, data.y)
+        assert row["cv_accuracy_mean"] == (model.predict(None) == data.y).mean()
+    selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), folds="loo")
+    outcome = Outcome({}, data, selection=selection)
+    sentence = _sections._choice_of_k(outcome)["sentence"]
+    assert f"over {len(data.y)} rows, each left out once" in sentence
+    assert "standard error" in sentence
+
+
+@pytest.mark.parametrize(("cv", "asked", "folds"), [(None, None, None), ("4", None, 4), (None, 3, 3), ("LOO", None, "loo")])
+def test_cv_and_folds_are_one_option(cv, asked, folds):
+    options = parse_options("digits", ks=None, metrics=None, models=None, folds=asked, cv=cv, limit=None, seed=0,
+                            out=None, labels=None, image_size=None, force=False)  # fmt: skip
+    assert options.folds == folds
+
+
+def test_same_seed_same_figures():
+    figures = []
+    for out in ("one", "two"):
+        assert cli("run", "digits", "--limit", "200", "--ks", "1,3", "--seed", "7", "--out", out).exit_code == 0
+        models = json.loads(Path(out, "results.json").read_text())["models"]
+        figures.append({name: (entry["test_errors"], entry.get("validation_accuracy"), entry.get("best_loss"))
+                        for name, entry in models.items()})
+    assert figures[0] == figures[1]
+
+
+def test_command_in_results_gives_the_run_again():
+    write_embeddings("my data.npz")
+    assert cli("run", "my data.npz", "--ks", "1,3", "--models", "softmax,knn", "--seed", "3").exit_code == 0
+    first = json.loads(Path("fastcls-my-data/results.json").read_text())
+    words = shlex.split(first["command"])
+    assert cli(*words[1:], "--out", "again").exit_code == 0
+    again = json.loads(Path("again/results.json").read_text())
+    assert list(first["models"]) == ["knn", "softmax"] == list(again["models"])
+    assert [m["test_errors"] for m in first["models"].values()] == [m["test_errors"] for m in again["models"].values()]
+
+
+def test_random_search_is_never_called_best_of_equals():
+    models = {name: {"test_errors": 3} for name in ("random_search", "softmax")}
+    assert _table.best_model({"models": models}) == "softmax"
+    models["random_search"]["test_errors"] = 2
+    assert _table.best_model({"models": models}) == "random_search"
+
+
+def test_baseline_and_comparisons_are_those_of_the_predictions(monkeypatch):
+    seen = {}
+
+    def keep(outcome, *_):
+        seen["outcome"] = outcome
+
+    monkeypatch.setattr(_run, "write_all", keep)
+    assert cli("run", "digits", "--limit", "150", "--ks", "1", "--seed", "2").exit_code == 0
+    outcome = seen["outcome"]
+    results, truth = outcome.results, outcome.dataset.y_test
+    code = int(np.argmax(np.bincount(outcome.dataset.y)))
+    assert results["baseline"]["class_name"] == str(code)
+    assert results["baseline"]["test_errors"] == np.count_nonzero(truth != code)
+    right = {name: said == truth for name, said in outcome.predictions.items()}
+    best = _table.best_model(results)
+    assert [pair["other"] for pair in results["comparisons"]] == [name for name in right if name != best]
+    for pair in results["comparisons"]:
+        assert pair["model"] == best
+        other = right[pair["other"]]
+        assert pair["only_model_right"] == (right[best] & ~other).sum()
+        assert pair["only_other_right"] == (other & ~right[best]).sum()
+        assert pair["only_model_right"] >= pair["only_other_right"]
+
+
+def test_limit_takes_a_stratified_part():
+    assert cli("run", "digits", "--limit", "100", "--ks", "1", "--models", "knn").exit_code == 0
+    results = json.loads(Path("fastcls-digits/results.json").read_text())
+    assert (results["n_train"], results["n_test"]) == (100, 100)
+
+
+@pytest.mark.parametrize(("size", "width", "said"), [([], 32 * 32, True), (["--image-size", "20"], 20 * 20, False)])
+def test_fitted_images_are_told_of_unless_their_size_was_asked_for(size, width, said):
+    write_images(Path("pets"), each=6)
+    result = cli("run", "pets", "--ks", "1", "--models", "knn", *size)
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-pets/results.json").read_text())
+    assert results["n_features"] == 3 * width
+    told = [note for note in results["notes"] if "scaled" in note]
+    assert len(told) == said
+    if said:
+        assert re.fullmatch(r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
+                            r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size", told[0])
+    one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model
+    assert one.exit_code == 0, one.stderr
+
+
+@pytest.mark.parametrize(("bits", "told"), [(8, False), (16, True)])
+def test_images_of_one_size_stay_as_they_are_and_lost_bits_are_told_of(bits, told):
+    for name, value in (("a", 9), ("b", 200)):
+        Path("deep", name).mkdir(parents=True)
+        for number in range(7):
+            pixels = np.full((7, 5), value, dtype=f"uint{bits}")
+            pixels[number] = 255
+            Image.fromarray(pixels).save(f"deep/{name}/{number}.png")
+    assert cli("run", "deep", "--ks", "1", "--models", "knn").exit_code == 0
+    results = json.loads(Path("fastcls-deep/results.json").read_text())
+    assert results["image_shape"] == [7, 5, 1]
+    assert ("deep: of 14 images, 14 were reduced from 16 bits a channel to 8" in results["notes"]) is told
+    assert not any("scaled" in note for note in results["notes"])
+
+
+# refusals ------------------------------------------------------------------------------------------
+
+REFUSALS = {
+    "unknown model": (["run", "digits", "--models", "knn,tree"], ["tree", "knn, random_search, svm, softmax"]),
+    "no model": (["run", "digits", "--models", ","], ["knn, random_search, svm, softmax"]),
+    "unknown metric": (["run", "digits", "--metrics", "l3"], ["l3", "l1, l2, sqeuclidean, cosine"]),
+    "k of 0": (["run", "digits", "--ks", "0,1"], ["--ks '0,1'", "from 1"]),
+    "k not a number": (["run", "digits", "--ks", "1,many"], ["--ks '1,many'", "whole numbers"]),
+    "one fold": (["run", "digits", "--folds", "1"], ["--folds 1", "at least 2"]),
+    "cv and folds": (["run", "digits", "--folds", "5", "--cv", "loo"], ["--cv loo and --folds 5", "one of them"]),
+    "cv of one": (["run", "digits", "--cv", "1"], ["--cv '1'", "loo", "from 2"]),
+    "cv unknown": (["run", "digits", "--cv", "lpo"], ["--cv 'lpo'", "wanted loo"]),
+    "cv of a preset": (["run", "digits", "--preset", "dino", "--cv", "loo"], ["decides --cv itself"]),
+    "folds not a number": (["run", "digits", "--folds", "x"], ["--folds", "(see: fastcls run --help)"]),
+    "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
+    "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),
+    "no such labels": (["run", "digits", "--labels", "no.npy"], ["no.npy"]),
+    "no such data": (["run", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "no such data to predict": (["predict", "no.safetensors", "no-such-thing"], ["no.safetensors"]),
+    "no such data to check": (["gradcheck", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["got --image-size for data"]),
+    "missing argument": (["run"], ["DATA"]),
+    "unknown option": (["run", "digits", "--fast"], ["--fast"]),
+    "unknown command": (["walk"], ["walk"]),
+    "predict without a model": (["predict", "no.safetensors", "digits"], ["no.safetensors"]),
+    "gradcheck of an unknown loss": (["gradcheck", "digits", "--loss", "huber"], ["huber", "hinge", "softmax"]),
+}
+
+
+@pytest.mark.parametrize("what", sorted(REFUSALS))
+def test_refusal_is_one_line_and_leaves_nothing(what, here):
+    words, fragments = REFUSALS[what]
+    result = cli(*words)
+    assert refused(result, *fragments)
+    assert listing(here) == []
+
+
+def test_refusal_in_a_real_process_has_no_traceback(here):
+    done = fresh("run", "no-such-thing", cwd=here)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_are_refused():
+    write_embeddings("few.npz", n=12, classes=4)
+    refusal = cli("run", "few.npz", "--folds", "5")
+    assert refusal.exit_code == 2
+    assert "--folds=5, but no class has more than 3 rows" in refusal.stderr.splitlines()[-1]
+    result = cli("run", "few.npz", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-few/results.json").read_text())
+    assert results["models"]["knn"]["folds"] == 3
+    assert "k-NN: 3 folds in place of 5: no class has more than 3 training rows" in results["notes"]
+    assert "--folds" not in results["command"]
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1,149 rows"),
+    (["--folds", "999"], "--folds=999, but no class has more than"),
+])
+def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):
+    assert refused(cli("run", "digits", *words), said)
+    assert listing(here) == []
+
+
+@pytest.mark.parametrize("keys", [("X", "y"), ("x_train", "y_train"), None])
+@pytest.mark.parametrize("words", [["run"], ["gradcheck"]])
+def test_bad_number_is_named_as_in_the_users_file(keys, words, here):
+    X = np.ones((60, 5), dtype=np.float32)
+    X[3, 2] = np.nan
+    file = "bad.npy" if keys is None else "bad.npz"
+    if keys is None:
+        np.save(file, X)
+        np.save("bad_labels.npy", np.arange(60) % 3)
+    else:
+        np.savez(file, **dict(zip(keys, (X, np.arange(60) % 3), strict=True)))
+    result = cli(*words, file)
+    assert result.exit_code == 2, result.stdout
+    named = file if keys is None else keys[0]
+    assert result.stderr.splitlines()[-1].startswith(f"fastcls: {named} contains NaN, first at row 3, column 2")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_unusable_rows_are_refused_before_any_training(bad, here, monkeypatch):
+    X = np.ones((40, 3), dtype=np.float32)
+    X[7, 2] = bad
+    np.savez("bad.npz", X=X, y=np.arange(40) % 2)
+    monkeypatch.setattr(_run, "TRAINERS", {})  # a KeyError if training begins
+    result = cli("run", "bad.npz")
+    assert result.exit_code == 2, result.exception
+    assert "Traceback" not in result.stderr
+    assert listing(here) == ["bad.npz"]
+
+
+def test_unusable_test_rows_are_refused_before_any_training(here, monkeypatch):
+    X = np.ones((40, 3), dtype=np.float32)
+    X_test = X[:4].copy()
+    X_test[1, 1] = np.nan
+    np.savez("bad.npz", X=X, y=np.arange(40) % 2, X_test=X_test, y_test=np.arange(4) % 2)
+    monkeypatch.setattr(_run, "TRAINERS", {})
+    result = cli("run", "bad.npz")
+    assert result.exit_code == 2, result.exception
+    assert "NaN" in result.stderr
+    assert listing(here) == ["bad.npz"]
+
+
+def test_one_class_is_refused(here):
+    np.savez("one.npz", X=np.ones((20, 3), dtype=np.float32), y=np.zeros(20, dtype=int))
+    result = cli("run", "one.npz")
+    assert result.exit_code == 2
+    assert "class" in result.stderr.splitlines()[-1]
+    assert listing(here) == ["one.npz"]
+
+
+def test_missing_labels_are_asked_for_by_the_option(here):
+    np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
+    assert refused(cli("run", "rows.npy"), "give them with --labels FILE")
+
+
+# other commands ------------------------------------------------------------------------------------
+
+
+def test_missing_extra_is_one_line(here):
+    code = ("import sys, importlib.util as u; find = u.find_spec\n"
+            "u.find_spec = lambda name, *a: None if name == 'typer' else find(name, *a)\n"
+            "from fastcls.cli import main; main()")
+    done = python("-c", code, cwd=here)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.splitlines() == [
+        'fastcls: the command line needs the package typer: install with: pip install "fastcls[run]"']
+
+
+def test_gradcheck_prints_a_table_and_agrees():
+    for loss in ("hinge", "softmax"):
+        result = cli("gradcheck", "digits", "--loss", loss)
+        assert result.exit_code == 0, result.stderr
+        assert f"{loss}: the gradients agree" in result.stdout
+
+
+def test_help_of_gradcheck_names_every_loss():
+    shown = " ".join(cli("gradcheck", "--help").stdout.split())
+    assert [loss for loss in LOSSES if loss not in shown] == []
+
+
+def test_info_says_how_it_was_built():
+    result = cli("info")
+    assert result.exit_code == 0, result.stderr
+    assert "OpenMP" in result.stdout
+
+
+def test_help_names_every_command():
+    result = cli("--help")
+    assert result.exit_code == 0
+    for command in ("run", "predict", "gradcheck", "info"):
+        assert command in result.stdout
+
+
+def test_a_path_of_thousands_of_letters_is_one_short_line(here):
+    long = "x" * 5000
+    for words in (["run", long], ["run", "digits", "--out", long], ["run", "digits", "--labels", long], ["gradcheck", long],
+                  ["predict", long, "digits"], ["predict", "m.safetensors", "digits", "--out", long]):
+        result = cli(*words)
+        assert refused(result, "xxx...'")
+        assert len(result.stderr) < 400
+    assert listing(here) == []
+
+
+def test_numbers_of_many_digits_are_refused_in_one_line():
+    assert refused(cli("run", "digits", "--ks", "1" + "0" * 30), "ks is 2^99 or beyond")
+    assert refused(cli("run", "digits", "--folds", "1" + "0" * 30), "--folds is 2^99 or beyond")
+
+
+def test_data_of_no_known_layout_is_answered_in_the_command_line_s_words():
+    Path("notes.doc").write_text("")
+    assert refused(cli("run", "notes.doc"), "'notes.doc' is a file of no known layout; fastcls run --help lists")
+    listed = " ".join(cli("run", "--help").stdout.split())
+    assert all(word in listed for word in ("<class>/<file>", "MNIST's", "CIFAR-100's", ".npz", ".npy", "zarr"))
+
+
+def test_a_folder_of_one_class_is_told_what_to_add():
+    write_images(Path("pets"), classes=("cat",))
+    result = cli("run", "pets")
+    assert result.exit_code == 2
+    assert "all of one class, 'cat': add rows of another (images: a second class folder)" in result.stderr.splitlines()[-1]
+
+
+def test_integers_of_other_widths_are_told_of_by_run_and_predict():
+    write_embeddings("emb.npz")
+    arrays = np.load("emb.npz")
+    np.savez("whole.npz", X=(100 * arrays["X"]).astype(np.int64), y=arrays["y"])
+    for words in (["run", "whole.npz", "--ks", "1", "--models", "softmax"],
+                  ["predict", "fastcls-whole/models/softmax.safetensors", "whole.npz"]):
+        result = cli(*words)
+        assert result.stderr.count("note: X: int64 converted to float64; no value changes\n") == 1, result.stderr

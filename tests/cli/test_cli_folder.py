@@ -1,0 +1,306 @@
+"""The output folder of a run: whole or not there, and nothing of anybody else is ever deleted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from _command import QUICK, cli, fail_with, here, listing, python, refused, write_embeddings
+
+import fastcls
+from fastcls.cli import _folder, _linear, _run
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+#: the results.json of an earlier run, as far as it is looked at
+OLD = json.dumps({"schema": 1, "command": "fastcls run digits", "models": {"knn": {}}, "old": True})
+REPORT = '<meta name="generator" content="fastcls">'
+
+
+def earlier_result(folder):
+    """What a run of k-NN alone has left."""
+    folder = Path(folder)
+    (folder / "models").mkdir(parents=True)
+    for name, text in (("results.json", OLD), ("report.html", REPORT), ("models/knn.safetensors", "weights")):
+        (folder / name).write_text(text)
+    return folder
+
+
+def no_work(*_, **__):
+    raise AssertionError("work began before the refusal")
+
+
+@pytest.mark.parametrize("inside", [[], ["notes.txt"], ["results.json"]])
+def test_existing_folder_is_refused_before_any_work(inside, monkeypatch):
+    Path("out").mkdir()
+    for name in inside:
+        Path("out", name).write_text('{"schema": 1}')
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out"), "out exists", "--force")
+    assert listing("out") == inside
+
+
+def test_force_replaces_an_earlier_result():
+    assert cli("run", "digits", *QUICK, "--seed", "1").exit_code == 0
+    Path("fastcls-digits/report.html").write_text(REPORT + "old")
+    assert cli("run", "digits", *QUICK, "--seed", "2").exit_code == 2
+    assert Path("fastcls-digits/report.html").read_text() == REPORT + "old"
+    result = cli("run", "digits", *QUICK, "--seed", "2", "--force")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(Path("fastcls-digits/results.json").read_text())["seed"] == 2
+    assert listing(".")[0] == "fastcls-digits"
+    assert len(list(Path(".").iterdir())) == 1
+
+
+@pytest.mark.parametrize("content", [
+    None, "{}", "[1]", "not json", '{"schema": 1}', '{"schema": 1, "command": "x", "models": {}}',
+])
+def test_force_never_replaces_what_is_not_ours(content, monkeypatch):
+    Path("out").mkdir()
+    Path("out/thesis.txt").write_text("years of work")
+    if content is not None:
+        Path("out/results.json").write_text(content)
+    before = listing("out")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds", before[0])
+    assert Path("out/thesis.txt").read_text() == "years of work"
+    assert listing("out") == before
+
+
+#: what somebody may have put into a result's folder, also under names that a run might have used
+SOMEBODYS = ["mynotes.txt", "models/notes.txt", "more/deep.txt", "models/mine.safetensors", "models/svm.safetensors",
+             "models/knn/deep.txt", "empty/"]
+
+
+@pytest.mark.parametrize("name", SOMEBODYS)
+def test_force_never_deletes_a_file_of_somebody_else(name, monkeypatch):
+    out = earlier_result("out")
+    if name == "models/knn/deep.txt":
+        (out / "models/knn.safetensors").unlink()
+    (out / name).parent.mkdir(exist_ok=True)
+    if name.endswith("/"):
+        (out / name).mkdir()
+    else:
+        (out / name).write_text("mine")
+    before = listing("out")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds")
+    assert listing("out") == before
+
+
+def test_force_never_deletes_a_report_that_a_run_has_not_written(monkeypatch):
+    earlier_result("out")
+    Path("out/report.html").write_text("<html>my own report</html>")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds report.html")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links as POSIX has them")
+@pytest.mark.parametrize("name", ["models", "models/knn.safetensors", "report.html", "results.json"])
+def test_force_follows_no_link_inside_the_folder(name, monkeypatch):
+    out = earlier_result("out")
+    (out / name).rename("elsewhere")
+    (out / name).symlink_to(Path("elsewhere").resolve())
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds")
+    assert Path("elsewhere").exists()
+
+
+@pytest.mark.parametrize("name", ["mynotes.txt", "models/mine.safetensors"])
+def test_what_comes_into_the_folder_during_the_run_is_kept(name, monkeypatch):
+    earlier_result("out")
+    judge = _run.judge_all
+
+    def interfere(*arguments):
+        Path("out", name).write_text("mine")
+        return judge(*arguments)
+
+    monkeypatch.setattr(_run, "judge_all", interfere)
+    result = cli("run", "digits", *QUICK, "--out", "out", "--force")
+    assert result.exit_code == 0, result.stderr
+    assert "old" not in json.loads(Path("out/results.json").read_text())
+    (kept,) = [path for path in Path(".").iterdir() if path.name != "out"]
+    assert (kept / name).read_text() == "mine"
+    assert listing(kept) == sorted({name, name.split("/")[0]})  # the old result itself is gone
+    assert str(kept) in result.stderr
+
+
+def test_folder_that_comes_during_a_run_without_force_is_not_replaced(monkeypatch):
+    judge = _run.judge_all
+
+    def interfere(*arguments):
+        earlier_result("out")
+        return judge(*arguments)
+
+    monkeypatch.setattr(_run, "judge_all", interfere)
+    result = cli("run", "digits", *QUICK, "--out", "out")
+    assert result.exit_code == 0, result.stderr
+    assert Path("out/results.json").read_text() == OLD
+    (new,) = [path for path in Path(".").iterdir() if path.name != "out"]
+    assert json.loads((new / "results.json").read_text())["n_train"] == 200
+    assert f"Report: {new}/report.html" in result.stdout
+    assert str(new) in result.stderr
+
+
+def test_force_never_replaces_the_folder_the_data_is_in(monkeypatch):
+    earlier_result("out")
+    write_embeddings("out/emb.npz")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "out/emb.npz", "--out", "out", "--force"), "data is inside")
+    assert Path("out/emb.npz").exists()
+
+
+def test_file_in_the_place_of_the_folder_is_refused(monkeypatch):
+    Path("out").write_text("a file")
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "not a folder")
+    assert Path("out").read_text() == "a file"
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
+def test_read_only_folder_is_refused_before_any_work(monkeypatch):
+    Path("locked").mkdir(mode=0o500)
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", "locked/out"), "cannot write")
+
+
+@pytest.mark.parametrize("parent", ["a/b", "file"])
+def test_missing_parents_are_refused_before_any_work_as_by_every_other_writer(parent, here, monkeypatch):
+    Path("file").write_text("")
+    before = listing(here)
+    monkeypatch.setattr(_run, "load_data", no_work)
+    assert refused(cli("run", "digits", "--out", f"{parent}/out"), f"'{parent}/out'", "no such folder", "create it first")
+    assert refused(cli("predict", "m.safetensors", "digits", "--out", f"{parent}/x.csv"), "no such folder; create it first")
+    assert listing(here) == before
+
+
+STEPS = ["load_data", "announce", "judge_all", "collect", "make_outcome", "write_all"]
+
+
+@pytest.mark.parametrize("step", ["load_data", "announce", "train_all", "write_all"])
+@pytest.mark.parametrize("standing", [False, True])
+def test_error_in_any_step_leaves_the_old_state(step, standing, here, monkeypatch):
+    if standing:
+        earlier_result("out")
+    before = listing(here)
+    monkeypatch.setattr(_run, step, fail_with(RuntimeError("injected")))
+    result = cli("run", "digits", *QUICK, "--out", "out", "--force")
+    assert isinstance(result.exception, RuntimeError)  # a fault of ours keeps its traceback
+    assert listing(here) == before
+
+
+@pytest.mark.parametrize("step", [*STEPS, "report"])
+def test_interrupt_in_any_step_leaves_the_old_state(step, here, monkeypatch):
+    earlier_result("out")
+    before = listing(here)
+    if step == "report":  # the models are already in the temporary folder
+        monkeypatch.setattr("fastcls.cli.report._page.write_report", fail_with(KeyboardInterrupt()))
+    else:
+        monkeypatch.setattr(_run, step, fail_with(KeyboardInterrupt()))
+    result = cli("run", "digits", *QUICK, "--out", "out", "--force")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "fastcls: interrupted; nothing was written"
+    assert listing(here) == before
+    assert Path("out/results.json").read_text() == OLD
+
+
+@pytest.mark.parametrize("moment", ["before", "between", "after"])
+def test_interrupt_while_folders_are_swapped_waits_until_they_are(moment, here, monkeypatch):
+    """Half of the swap is no state: Ctrl-C in the middle of it ends the run after it, and the line says what is true."""
+    earlier_result("out")
+    rename, calls = os.rename, []
+
+    def interrupted(source, target):
+        calls.append(source)
+        if (moment == "before" and len(calls) == 1) or (moment == "between" and len(calls) == 2):
+            signal.raise_signal(signal.SIGINT)
+        rename(source, target)
+        if moment == "after" and len(calls) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(_folder.os, "rename", interrupted)
+    result = cli("run", "digits", *QUICK, "--out", "out", "--force")
+    assert result.exit_code == 130
+    assert result.stderr.splitlines()[-1] == "fastcls: interrupted; the results are in out"
+    assert json.loads(Path("out/results.json").read_text())["n_train"] == 200
+    assert [path.name for path in here.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_in_a_real_run_leaves_nothing(number, status, here):
+    root = str(Path(fastcls.__file__).parents[1])
+    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))
+    running = subprocess.Popen([sys.executable, "-m", "fastcls.cli", "run", "digits"], cwd=here, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})
+    assert running.stderr is not None
+    while not (line := running.stderr.readline()).startswith("this will take"):
+        assert line, "the run ended before its estimate"
+    assert any(name.endswith(".partial") for name in os.listdir(here))
+    running.send_signal(number)
+    out, err = running.communicate(timeout=60)
+    assert running.returncode == status, err
+    assert out == ""
+    assert "Traceback" not in err
+    assert listing(here) == []
+
+
+@pytest.mark.parametrize("module", ["typer", "rich", "numpy", "sklearn"])
+def test_ctrl_c_while_modules_are_imported_is_one_line(module, here):
+    code = f"""
+import sys
+import fastcls.cli
+slow = {{"typer", "rich", "numpy", "sklearn"}} & set(sys.modules)
+assert not slow, f"{{slow}} are imported before Ctrl-C is heard"
+
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupt())
+sys.argv[1:] = ["run", "digits"]
+fastcls.cli.main()
+"""
+    result = python("-c", code, cwd=here)
+    assert (result.returncode, result.stdout) == (130, ""), result.stderr
+    assert result.stderr.splitlines()[0].startswith("fastcls: interrupted"), result.stderr
+    assert "Traceback" not in result.stderr
+    assert listing(here) == []
+
+
+def test_failing_rename_puts_the_old_folder_back(here, monkeypatch):
+    earlier_result("out")
+    before = listing(here)
+    rename = os.rename
+
+    def failing(source, target):
+        if str(source).endswith(".partial"):
+            raise OSError("injected")
+        rename(source, target)
+
+    monkeypatch.setattr(_folder.os, "rename", failing)
+    folder = _folder.OutputFolder(Path("out"), force=True)
+
+    def replace():
+        with folder as room:
+            (room / "results.json").write_text("new")
+            folder.publish()
+
+    with pytest.raises(OSError, match="injected"):
+        replace()
+    assert listing(here) == before
+    assert Path("out/results.json").read_text() == OLD
+
+
+def test_failed_gradient_check_of_the_only_model_stops_the_run_with_one_line(here, monkeypatch):
+    class Report:
+        max_relative_error = 3e-3
+
+    monkeypatch.setattr(_linear, "check_gradient", lambda *_, **__: Report())
+    result = cli("run", "digits", "--limit", "150", "--models", "softmax")
+    assert result.exit_code == 1
+    assert "gradient check of softmax failed: relative error 3.0e-03" in result.stderr.splitlines()[-1]
+    assert listing(here) == []

@@ -1,0 +1,247 @@
+"""``fastcls run --preset``: published protocols and the course's assignment, as a table and in results.json."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _command import cli, fail_with, here, listing, refused, write_embeddings
+
+from fastcls import LinearProblem, datasets, protocols
+from fastcls.cli import _checks, _course, _split
+from fastcls.cli._progress import Progress
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+
+def test_presets_are_those_of_the_library_and_help_names_all():
+    assert tuple(protocols.KNN_PRESETS) == _checks.KNN_PROTOCOLS
+    assert set(_checks.PROBES.values()) == set(protocols.PROBE_PRESETS)
+    shown = "".join(cli("run", "--help").stdout.split())  # lines may be broken within a name
+    assert all(name in shown for name in _checks.PRESETS)
+
+
+@pytest.mark.parametrize("name", [*protocols.KNN_PRESETS, *protocols.PROBE_PRESETS])
+def test_every_python_name_is_taken_and_one_that_both_kinds_have_means_k_nn(name):
+    options = _checks.parse_options("digits", ks=None, metrics=None, models=None, folds=None, limit=None, seed=0, out=None,
+                                    labels=None, image_size=None, force=False, preset=name)  # fmt: skip
+    if name in protocols.KNN_PRESETS:
+        assert options.preset == name
+    else:
+        assert _checks.PROBES[options.preset] == name
+    assert f"--preset {options.preset}" in options.command
+
+
+def test_a_failing_part_of_the_course_costs_no_other_part_its_rows(here, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, (70, 12), dtype=np.uint8), np.arange(70) % 2
+    np.savez("small.npz", X=X[:60], y=y[:60], X_test=X[60:], y_test=y[60:])
+    sizes = {"KNN_TRAIN": 40, "KNN_TEST": 10, "TRAIN": 50, "VALIDATION": 10, "TEST": 10, "KS": (1, 5, 10)}
+    for name, value in sizes.items():
+        monkeypatch.setattr(_course, name, value)
+    monkeypatch.setattr(_course, "judge_linear", fail_with(ZeroDivisionError("injected")))
+    result = cli("run", "small.npz", "--preset", "course")
+    assert result.exit_code == 1, (result.stderr, result.exception)
+    results = json.loads(Path("fastcls-small/results.json").read_text())
+    assert {row["model"] for row in results["protocol"]["rows"]} == {"k-NN"}
+    assert [one["step"] for one in results["failures"]] == ["training SVM", "training softmax"]
+    assert "failed: training SVM: ZeroDivisionError: injected" in result.stderr
+    monkeypatch.setattr(_course, "judge_neighbors", fail_with(ZeroDivisionError("injected")))
+    with pytest.raises(ZeroDivisionError):
+        _course.evaluate(datasets.load("small.npz"), 0, Progress())
+
+
+@pytest.mark.parametrize("preset", [name for name in _checks.PRESETS if name != "course"])
+def test_protocol_is_a_table_and_stands_in_results(preset, here):
+    write_embeddings("emb.npz", n=400, width=4)
+    result = cli("run", "emb.npz", "--preset", preset, "--seed", "3")
+    assert result.exit_code == 0, result.stderr
+    assert listing("fastcls-emb") == ["results.json"]
+    results = json.loads(Path("fastcls-emb/results.json").read_text())
+    assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (1, {}, 320, 80)
+    data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
+    call = protocols.linear_probe if preset in _checks.PROBES else protocols.knn_eval
+    name = _checks.PROBES.get(preset, preset)
+    table = call(data.X, data.y, data.X_test, data.y_test, preset=name, seed=3)
+    assert results["protocol"]["rows"] == list(table)
+    assert results["protocol"]["settings"] == table.settings
+    asked = 20 if preset == "mteb" else sum(row["top1"] is not None for row in table)  # 10 draws under 2 metrics
+    assert results["test_evaluations"] == asked
+    lines = result.stdout.splitlines()
+    assert lines[0] == f"emb by the protocol of {preset}: 320 training, 80 test rows"
+    assert lines[-2:] == ["Results: fastcls-emb/results.json", f"Protocol: {table.settings['source']}"]
+    for row in table:
+        if row["top1"] is not None:
+            assert f"{100 * row['top1']:.2f}" in result.stdout
+    assert max(map(len, lines[1:-1])) <= 80
+    assert ("no longer judged on unseen data" in result.stderr) == (preset in ("dino", "dinov2"))
+
+
+def test_plain_array_takes_its_labels_from_a_file_and_command_gives_the_run_again(here):
+    write_embeddings("emb.npz", n=300)
+    arrays = np.load("emb.npz")
+    np.save("features.npy", arrays["X"].astype(np.float16))
+    np.save("other.npy", np.array(["a", "b", "c"])[arrays["y"]])
+    words = ["features.npy", "--labels", "other.npy", "--preset", "solo-learn"]
+    result = cli("run", *words, "--json")
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(result.stdout)
+    assert results["class_names"] == ["a", "b", "c"]
+    assert results["command"] == "fastcls run features.npy --preset solo-learn --labels other.npy"
+    again = cli(*results["command"].split()[1:], "--out", "again", "--json")
+    assert json.loads(again.stdout)["protocol"]["rows"] == results["protocol"]["rows"]
+    replaced = cli("run", *words, "--force")  # a result of a protocol is ours to replace
+    assert replaced.exit_code == 0, replaced.stderr
+    assert cli("run", *words).exit_code == 2
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--preset", "dimo"], "unknown preset dimo: did you mean dino? Or choose from dino, dinov2"),
+    (["--preset", "dino", "--ks", "3"], "--preset dino decides --ks itself"),
+    (["--preset", "moco", "--metrics", "l1"], "--preset moco decides --metrics itself"),
+    (["--preset", "uni", "--models", "knn"], "--preset uni decides --models itself"),
+    (["--preset", "mteb", "--folds", "3"], "--preset mteb decides --folds itself"),
+    (["--preset", "course", "--limit", "10"], "--preset course decides --limit itself"),
+    (["--preset", "moco"], "asks for 200 neighbours, but there are only 72 training rows"),
+    (["--preset", "course"], "--preset course takes 50,000 training and 1,000 test rows, and emb has 72 and 18"),
+])  # fmt: skip
+def test_what_a_preset_cannot_do_is_refused_in_one_line(words, said, here):
+    write_embeddings("emb.npz")
+    result = cli("run", "emb.npz", *words)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("fastcls: ")
+    assert said in result.stderr.splitlines()[-1]
+    assert listing(here) == ["emb.npz"]
+    if "itself" in said or "unknown" in said:
+        assert refused(result, said)
+
+
+# the course's assignment -------------------------------------------------------------------------------------------------
+
+
+def lecture_sgd(X, y, loss, rate, reg, start, batches):
+    """The assignment's loop: W (n_features + 1, n_classes), rows centred, a last feature of 1; no vector trick."""
+    rows = np.hstack([X - X.mean(axis=0), np.ones((len(X), 1))])
+    W = start.T.copy()
+    for some in batches:
+        scores, at = rows[some] @ W, np.arange(len(some))
+        if loss == "softmax":
+            slopes = np.exp(scores - scores.max(axis=1, keepdims=True))
+            slopes /= slopes.sum(axis=1, keepdims=True)
+            slopes[at, y[some]] -= 1
+        else:
+            slopes = (scores - scores[at, y[some]][:, None] + 1 > 0).astype(float)
+            slopes[at, y[some]] = 0
+            slopes[at, y[some]] = -slopes.sum(axis=1)
+        W -= rate * (rows[some].T @ slopes / len(some) + 2 * reg * W)
+    return W.T
+
+
+@pytest.mark.parametrize("name", _course.LOSSES)
+def test_descent_of_the_course_is_the_assignments_loop(name, monkeypatch):
+    rng = np.random.default_rng(0)
+    X, y = rng.integers(0, 256, size=(600, 20)).astype(np.uint8), rng.integers(3, size=600)
+    monkeypatch.setattr(_course, "ITERATIONS", 45)
+    monkeypatch.setattr(_course, "BATCH", 20)
+    settings = [(1e-6, 2.5e4), (5e-6, 1e3), (1e5, 5e4)]
+    mean = X.mean(axis=0)
+    problem = LinearProblem(X, y, _course.LOSSES[name], None, 0.0, True, n_classes=3, center=mean, arithmetic="float64")
+    reported = []
+    found = _course.descend(problem, settings, 7, lambda done, total: reported.append((done, total)))
+    assert reported[-1] == (45, 45)
+    again = np.random.default_rng(7)
+    start = again.standard_normal((3, 21)) * _course.INIT_SCALE
+    batches = again.integers(600, size=45 * 20).reshape(45, 20)
+    assert len(np.unique(batches)) < batches.size  # drawn with replacement
+    for (rate, reg), W in zip(settings[:2], found, strict=False):
+        wanted = lecture_sgd(X.astype(float), y, name, rate, reg, start, batches)
+        np.testing.assert_allclose(W, wanted, rtol=1e-7, atol=1e-12)
+    assert not found[2].any()  # it diverged
+
+
+def oracle_counts(train, y, test, truth, ks):
+    """Correct answers for every k, from all distances in whole numbers."""
+    squares = [np.square(rows.astype(np.int64)).sum(axis=1) for rows in (train, test)]
+    products = test.astype(np.float64) @ train.astype(np.float64).T  # exact: far below 2^53
+    order = np.argsort(squares[1][:, None] + squares[0] - 2 * products.astype(np.int64), axis=1, kind="stable")
+    votes = {k: np.array([np.bincount(y[row[:k]]).argmax() for row in order]) for k in ks}
+    return {k: int(np.count_nonzero(named == truth)) for k, named in votes.items()}
+
+
+def images_like_cifar(n=50_000, n_test=1_000, width=12):
+    rng = np.random.default_rng(0)
+    y, y_test = rng.integers(10, size=n), rng.integers(10, size=n_test)
+    middle = rng.integers(80, 170, size=(10, width))
+    rows = [np.clip(rng.normal(middle[codes], 45), 0, 255).astype(np.uint8) for codes in (y, y_test)]
+    return rows[0], y, rows[1], y_test
+
+
+def test_course_takes_the_assignments_rows_and_judges_as_plain_numpy(here):
+    X, y, X_test, y_test = images_like_cifar()
+    np.savez("images.npz", X=X, y=y, X_test=X_test, y_test=y_test)
+    result = cli("run", "images.npz", "--preset", "course", "--json")
+    assert result.exit_code == 0, result.stderr
+    rows = json.loads(result.stdout)["protocol"]["rows"]
+    neighbors = {int(row["setting"].split()[-1]): row for row in rows if row["model"] == "k-NN"}
+    assert {1, 5, 10} <= set(neighbors)
+    wanted = oracle_counts(X[:5000], y[:5000], X_test[:500], y_test[:500], neighbors)
+    assert {k: 500 - row["errors"] for k, row in neighbors.items()} == wanted
+    held = np.arange(1000)
+    first = oracle_counts(X[1000:5000], y[1000:5000], X[held], y[held], [1])[1] / 1000
+    assert abs(neighbors[1]["validation"] - first) < 0.05  # the other four folds are alike
+    assert [(row["model"], row["n_test"]) for row in rows[-2:]] == [("SVM", 1000), ("softmax", 1000)]
+    assert all(row["top1"] > 0.3 and row["validation"] > 0.3 for row in rows[-2:])
+
+
+def test_rows_of_the_course_are_the_assignments(monkeypatch):
+    X, y, X_test, y_test = images_like_cifar(n=60_000, n_test=2_000, width=2)
+    data = datasets.Dataset(name="made", X=X, y=y, X_test=X_test, y_test=y_test, class_names=tuple("0123456789"))
+    seen = {}
+
+    def keep(problem, settings, seed, report):
+        seen["X"], seen["center"], seen["settings"] = problem.X, problem.center, settings
+        return [np.zeros(problem.shape)] * len(settings)
+
+    judge_neighbors, share_right, judged = _course.judge_neighbors, _course.share_right, []
+    monkeypatch.setattr(_course, "descend", keep)
+    monkeypatch.setattr(_course, "judge_neighbors", lambda *rows: seen.update(knn=rows) or judge_neighbors(*rows))
+    monkeypatch.setattr(_course, "share_right", lambda X, y, model: judged.append((X, y)) or share_right(X, y, model))
+    row = _course.judge_linear("softmax", data, 0, print)
+    assert seen["settings"] == [(1e-7, 2.5e4), (1e-7, 5e4), (5e-7, 2.5e4), (5e-7, 5e4)]
+    np.testing.assert_array_equal(seen["X"], X[:49_000])
+    np.testing.assert_allclose(seen["center"], X[:49_000].mean(axis=0))
+    for rows, codes in judged[:4]:
+        np.testing.assert_array_equal(rows, X[49_000:50_000])
+        np.testing.assert_array_equal(codes, y[49_000:50_000])
+    np.testing.assert_array_equal(judged[4][0], X_test[:1000])
+    assert row[4] == np.count_nonzero(y_test[:1000] != 0)  # all scores are 0: class 0
+    _course.evaluate(data, 0, Progress(io.StringIO()))
+    for got, wanted in zip(seen["knn"], (X[:5000], y[:5000], X_test[:500], y_test[:500]), strict=True):
+        np.testing.assert_array_equal(got, wanted)
+    assert (_course.ITERATIONS, _course.BATCH, _course.RATES["svm"]) == (1500, 200, (1e-7, 5e-5))
+
+
+def test_folds_of_the_course_are_rows_as_they_lie():
+    X, y, *_ = images_like_cifar(n=300, n_test=1)
+    found = _course.cross_validated(X, y)
+    folds = np.array_split(np.arange(300), 5)
+    accuracies = []
+    for held in folds:
+        kept = np.setdiff1d(np.arange(300), held)
+        counts = oracle_counts(X[kept], y[kept], X[held], y[held], _course.KS)
+        accuracies.append([counts[k] / len(held) for k in _course.KS])
+    np.testing.assert_allclose(found, np.mean(accuracies, axis=0), rtol=1e-12)
+
+
+def test_course_on_cifar10_counts_as_published(shared_data):
+    """137, 139 and 141 of 500 for k = 1, 5, 10 are the assignment's; the JPEG copy is held against plain NumPy alone."""
+    if "FASTCLS_CIFAR10" not in os.environ:
+        pytest.skip("FASTCLS_CIFAR10 is not set to CIFAR-10's folder")
+    data = datasets.load(os.environ["FASTCLS_CIFAR10"])
+    X, y, Q, truth = data.X[:5000], data.y[:5000], data.X_test[:500], data.y_test[:500]
+    found = (_course.votes_for(X, y, Q, _course.SHOWN_KS) == truth[:, None]).sum(axis=0).tolist()
+    assert found == list(oracle_counts(X, y, Q, truth, _course.SHOWN_KS).values())
+    if data.X[0, :3].tolist() == [59, 62, 63]:  # the first pixel of the original
+        assert found == [137, 139, 141]

@@ -1,0 +1,88 @@
+"""Slips that a message knows: of words, of paths, of options."""
+
+
+import numpy as np
+import pytest
+from _command import cli, here
+
+from fastcls import KNeighborsClassifier, MulticlassSVM, datasets
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import meant, shortened
+from fastcls._validation.neighbors import check_ks
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+X, Y = np.eye(4), [0, 1, 0, 1]
+
+
+def refusal(*words):
+    result = cli(*words)
+    assert result.exit_code == 2, result.stderr
+    return result.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"learning_rate": "Auto"}, "did you mean 'auto'"), ({"alpha": "AUTO"}, "did you mean 'auto'"),
+    ({"solver": "sdg"}, "did you mean 'sgd'"), ({"learning_rate": "fast"}, "auto, or a number above 0"),
+])
+def test_misspelt_words_of_parameters_name_the_word(options, said):
+    with pytest.raises(InputError, match=said):
+        MulticlassSVM(**options).fit(X, Y)
+
+
+def test_swapped_letters_are_known_and_others_are_not():
+    assert meant("sdg", ["sgd", "gd"]) == "sgd"
+    assert meant("xyz", ["sgd", "gd"]) is None
+
+
+@pytest.mark.parametrize("label", [2**70, -(2**63) - 1])
+def test_labels_beyond_64_bits_are_refused_in_words_of_their_own(label):
+    for use in (lambda: KNeighborsClassifier(1).fit(X, [label, 0, 1, 2]), lambda: datasets.load((X, [label, 0, 1, 2]))):
+        with pytest.raises(InputError, match="at row 0; whole numbers as labels have at most 64 bits"):
+            use()
+
+
+def test_long_lists_of_numbers_are_shortened():
+    assert shortened(range(1, 5)) == "1, 2, 3, 4"
+    assert shortened(range(1, 100)) == "1, 2, 3, 4, 5, 6, ..., 99"
+    with pytest.raises(InputError, match=r"ks=\[50, .*\.\.\., 99\]: the smallest training fold has 1 row;"):
+        check_ks(range(50, 100), 1)
+
+
+def test_misspelt_paths_name_the_one_beside(here):
+    (here / "pets").mkdir()
+    np.savez("rows.npz", X=X, y=Y)
+    assert "did you mean 'pets/'?" in refusal("run", "pet")
+    assert "did you mean 'rows.npz'?" in refusal("run", "row.npz")
+    with pytest.raises(InputError, match=r"did you mean 'rows\.npz'"):
+        datasets.load("rows.npx")
+
+
+def test_a_folder_in_place_of_a_model_names_its_models(here):
+    (here / "fastcls-pets" / "models").mkdir(parents=True)
+    assert "holds no model" in refusal("predict", "fastcls-pets", "photo.jpg")
+    KNeighborsClassifier(1).fit(X, Y).save("fastcls-pets/models/knn.safetensors")
+    assert "'fastcls-pets/models/knn.safetensors'" in refusal("predict", "fastcls-pets", "photo.jpg")
+
+
+def test_an_empty_place_is_no_place(here):
+    np.savez("rows.npz", X=X, y=Y)
+    for command in (("run", "rows.npz"), ("predict", "m.safetensors", "rows.npz")):
+        result = cli(*command, "--out", "")
+        assert result.exit_code == 2
+        assert "--out is empty" in result.stderr
+
+
+def test_too_many_folds_say_what_limits_them(here):
+    said = refusal("run", "digits", "--folds", "1000", "--limit", "60")
+    assert "--folds=1000, but there are only 60 rows, and no class has more than" in said
+
+
+def test_run_gives_no_advice_that_it_has_no_option_for(here, monkeypatch):
+    rng = np.random.default_rng(0)
+    noisy = rng.standard_normal((300, 40))
+    np.savez("noisy.npz", X=noisy, y=(noisy[:, 0] + 2 * rng.standard_normal(300) > 0).astype(int))
+    result = cli("run", "noisy.npz", "--models", "softmax")
+    assert result.exit_code == 0
+    assert "alpha 1 " in result.stdout  # the largest of those tried
+    assert "try some" not in result.stderr

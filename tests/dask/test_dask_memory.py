@@ -1,0 +1,138 @@
+"""Arrays in the client's memory over a cluster: sent straight to the workers, with the answers of one process."""
+
+import logging
+
+import numpy as np
+import pytest
+
+import fastcls
+from fastcls._validation.errors import InputError
+
+pytest.importorskip("distributed", reason="distributed is not installed")
+import dask.array as da
+from _cluster import *  # noqa: F403 (its fixtures)
+from _cluster import as_file, kill
+from _rows import assert_same_bytes
+from distributed import Client
+
+import fastcls.dask as over
+from fastcls.dask import _neighbors, _sources
+
+
+def large(dtype=np.float32, n_rows=20_000, n_features=40):
+    """3 MB of float32, and labels; many rows are equal, so that ties go through all shards."""
+    rng = np.random.default_rng(0)
+    few = (40 * rng.normal(size=(n_rows // 4, n_features))).astype(dtype)
+    return few[rng.permutation(np.arange(n_rows) % len(few))], rng.integers(0, 5, n_rows)
+
+
+@pytest.fixture(autouse=True)
+def pieces_of_a_megabyte_and_nothing_through_the_scheduler(client, monkeypatch):
+    """Several pieces a shard; and no array that the scheduler would pass on."""
+    monkeypatch.setattr(_neighbors, "SENT_BYTES", 1 << 20)
+    scheduler = client.cluster.scheduler
+
+    async def refuse(*args, **options):
+        raise AssertionError("an array was sent to the scheduler")
+
+    monkeypatch.setitem(scheduler.handlers, "scatter", refuse)
+
+
+def same_answers(model, local, Q):
+    assert_same_bytes([*model.kneighbors(Q), model.predict_proba(Q)], [*local.kneighbors(Q), local.predict_proba(Q)])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float16, np.float32, np.float64, np.int64])
+def test_neighbors_of_arrays_in_memory_are_those_of_one_process(client, dtype):
+    X, y = large(dtype)
+    Q = X[:50] if dtype == np.uint8 else X[:50] + X.dtype.type(1)
+    local = fastcls.KNeighborsClassifier(5, metric="l1").fit(X, y)
+    for given in (X, np.asfortranarray(X), [X[:3001], X[3001:]]):
+        model = over.KNeighborsClassifier(5, metric="l1", client=client, n_shards=3).fit(given, y)
+        same_answers(model, local, Q)
+    assert sum(shard["n_rows"] for shard in model.shards_) == len(X)
+
+
+def test_what_a_message_brought_is_read_where_numbers_may_lie(client):
+    X, y = large(np.float64)
+    model = over.KNeighborsClassifier(client=client).fit(X, y)
+    shards = model._crew_now().shards
+
+    def chunks_are_aligned(shard):
+        return all(chunk.flags.aligned for chunk in shard.rows.chunks)
+
+    assert client.gather([client.submit(chunks_are_aligned, shard) for shard in shards]) == [True, True]
+    message = np.frombuffer(b"-" + X[:3].tobytes(), dtype=np.uint8)[1:].view(np.float64)
+    assert not message.flags.aligned
+    assert _sources.aligned(message).flags.aligned
+
+
+def test_any_table_of_numbers_is_taken(client):
+    X, y = large(np.float64, 2000)
+    local = fastcls.KNeighborsClassifier(3).fit(X, y)
+    same_answers(over.KNeighborsClassifier(3, client=client).fit(X.tolist(), y), local, X[:9])
+
+
+def test_a_dask_array_of_arrays_in_memory_is_its_blocks(client):
+    X, y = large()
+    model = over.KNeighborsClassifier(n_neighbors=3, client=client).fit(da.from_array(X, chunks=(3000, -1)), y)
+    want = fastcls.KNeighborsClassifier(n_neighbors=3).fit(X, y).predict(X[:50])
+    assert_same_bytes([model.predict(X[:50])], [want])
+
+
+def test_many_queries_in_memory_and_leaving_each_row_out(client):
+    X, y = large(np.float32, 9000)
+    local = fastcls.KNeighborsClassifier(3).fit(X, y)
+    model = over.KNeighborsClassifier(3, client=client).fit(X, y)
+    same_answers(model, local, X + np.float32(0.5))
+    assert_same_bytes(model.kneighbors([X[:4000], X[4000:]]), local.kneighbors(X))
+    assert_same_bytes([model.predict()], [local.predict()])
+
+
+def test_weights_trained_on_an_array_are_those_of_its_file(client, tmp_path):
+    X, y = large()
+    for kind in (over.SoftmaxClassifier, over.MulticlassSVM):
+        options = {"client": client, "n_shards": 4, "max_iter": 3, "batch_size": 5000, "random_state": 0}
+        here = kind(**options).fit(X, y)
+        there = kind(**options).fit(as_file(tmp_path, X), y)
+        assert_same_bytes([here.coef_, here.intercept_], [there.coef_, there.intercept_])
+        assert_same_bytes([here.decision_function([X, X])], [there.decision_function(np.concatenate([X, X]))])
+
+
+def test_rows_lost_with_a_worker_are_sent_again(client):
+    X, y = large()
+    local = fastcls.KNeighborsClassifier(5).fit(X, y)
+    model = over.KNeighborsClassifier(5, client=client).fit(X, y)
+    kill(client, model.shards_[0]["worker"])
+    same_answers(model, local, X[:99] + np.float32(1))
+
+
+def test_rows_that_changed_meanwhile_are_not_sent_to_another_worker(client):
+    X, y = large()
+    client.wait_for_workers(2)
+    model = over.KNeighborsClassifier(5, client=client).fit(X, y)
+    Q = X[:5].copy()
+    X[:] += 1
+    kill(client, model.shards_[0]["worker"])
+    with pytest.raises(InputError, match="X was changed after fit, and a worker needs its rows again"):
+        model.predict(Q)
+
+
+def test_many_rows_are_noted_with_what_would_cost_less(client, monkeypatch, caplog):
+    X, y = large()
+    client.wait_for_workers(1)
+    monkeypatch.setattr(_sources, "NOTED_BYTES", X.nbytes)
+    with caplog.at_level(logging.INFO, "fastcls"):
+        over.KNeighborsClassifier(client=client).fit(X, y)
+        assert "sent to the workers" not in caplog.text
+        over.KNeighborsClassifier(client=client).fit(np.concatenate([X, X[:1]]), np.append(y, 0))
+    assert "X: 0.0 GB in this process's memory are sent to the workers; rows saved where" in caplog.text
+
+
+def test_a_client_that_may_not_reach_the_workers_refuses(client):
+    X, y = large()
+    with Client(client.cluster, set_as_default=False, direct_to_workers=False) as apart:
+        for kind in (over.KNeighborsClassifier, over.SoftmaxClassifier):
+            with pytest.raises(InputError, match="with direct_to_workers=False all above 524,288 would pass"):
+                kind(client=apart).fit(X, y)
+        over.KNeighborsClassifier(client=apart).fit(X[:500], y[:500])  # few rows travel inside tasks

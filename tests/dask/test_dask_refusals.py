@@ -1,0 +1,160 @@
+"""What fastcls.dask refuses: one line before any work."""
+
+import os
+
+import numpy as np
+import pytest
+
+import fastcls
+from fastcls._validation.errors import InputError
+
+pytest.importorskip("distributed", reason="distributed is not installed")
+import dask.array as da
+from _cluster import *  # noqa: F403 (its fixtures)
+from _cluster import as_file, tied
+from _rows import assert_same_bytes, python
+from dask import delayed
+from distributed import Client, LocalCluster
+
+import fastcls.dask as over
+from fastcls.dask import _sources
+
+
+def refused(what, X, y, client, **options):
+    with pytest.raises(InputError, match=what) as caught:
+        over.KNeighborsClassifier(client=client, **options).fit(X, y)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=what):
+        over.SoftmaxClassifier(client=client, **options).fit(X, y)
+
+
+def test_without_a_cluster_one_line_says_so(digits):
+    refused("no Dask cluster is there: client=None, and no client is current", *digits, None)
+    refused("client is a str; wanted a distributed.Client", *digits, "tcp://127.0.0.1:8786")
+
+
+def test_current_client_is_taken(client):
+    X, y, Q = tied()
+    with client.as_current():
+        model = over.KNeighborsClassifier().fit(X, y)
+        assert_same_bytes([model.predict(Q)], [fastcls.KNeighborsClassifier().fit(X, y).predict(Q)])
+
+
+def test_cluster_without_workers_is_refused(digits):
+    with LocalCluster(n_workers=0, dashboard_address=":0") as cluster, Client(cluster, set_as_default=False) as empty:
+        refused("the Dask cluster has no worker", *digits, empty)
+
+
+def test_rows_that_workers_could_not_open_are_refused_in_one_line(client, tmp_path):
+    X, y, _ = tied()
+    large, labels = np.zeros((1000, 1000)), np.arange(1000) % 2
+    refused("holds arrays of [1-8],...,... bytes or more", da.from_array(large, chunks=500) / 2, labels, client)
+    mapped = as_file(tmp_path, np.repeat(X, 2, axis=1))
+    refused("does not lie row after row", mapped[:, :5], y, client)
+    refused("is int64, which workers would have to convert", as_file(tmp_path, X.astype(np.int64), "wide"), y, client)
+    refused("copy-on-write", np.load(as_file(tmp_path, X, "own").filename, mmap_mode="c"), y, client)
+    refused("cannot (open|read)|not a file", [tmp_path / "none.npy"], y, client)
+    refused(r"X\[1\] has 12 features, X\[0\].* has 6|X\[1\] has 12 features", [X[:300], mapped[:300]], y, client)
+    refused("n_shards=601, but there are only 600 rows", X, y, client, n_shards=601)
+    refused("y has 5 labels for 600 rows", X, y[:5], client)
+
+
+def test_errors_of_workers_name_the_row_and_the_place(client, tmp_path, monkeypatch):
+    X, y, _ = tied()
+    floats = X.astype(np.float32)
+    floats[417, 3] = np.nan
+    refused("X contains NaN, first at row 417, column 3", as_file(tmp_path, floats), y, client)
+    mapped = as_file(tmp_path, X, "moved")
+    piece = _sources.source_of(mapped, client).pieces[0]
+    os.rename(tmp_path / "moved.npy", tmp_path / "elsewhere.npy")
+    with pytest.raises(InputError, match=r"the worker tcp://.* cannot open '.*moved.npy'"):
+        client.submit(piece.open, "the worker tcp://here", pure=False).result()
+    np.save(tmp_path / "moved.npy", X[::-1])
+    with pytest.raises(InputError, match="has other rows in"):
+        piece.open()
+
+
+def test_map_whose_path_names_other_rows_by_now_is_refused(client, tmp_path):
+    X, y, _ = tied()
+    mapped = as_file(tmp_path, X)
+    os.rename(tmp_path / "X.npy", tmp_path / "elsewhere.npy")
+    refused("cannot open '.*X.npy': No such file", mapped, y, client)
+    refused("cannot open '.*X.npy': No such file", [mapped[:300], mapped[300:]], y, client)
+    as_file(tmp_path, X[::-1])
+    refused("has other rows in '.*X.npy' than", mapped, y, client)
+    as_file(tmp_path, X[:5])
+    refused("finds '.*X.npy' shorter than", mapped, y, client)
+
+
+def test_rows_saved_column_by_column_are_refused_as_that(client, tmp_path):
+    X, y, _ = tied()
+    as_file(tmp_path, np.asfortranarray(X))
+    refused("X .*X.npy.* does not lie row after row in its file .*Fortran order", tmp_path / "X.npy", y, client)
+    refused("X does not lie row after row in its file", as_file(tmp_path, X, "other")[::2], y[::2], client)
+
+
+@pytest.mark.parametrize("n_rows", [90, 110])
+def test_blocks_that_are_longer_or_shorter_than_their_array_says_are_refused(n_rows, client):
+    _, y, _ = tied()
+    lying = [da.from_delayed(delayed(np.ones)((n, 6), dtype=np.uint8), (100, 6), dtype=np.uint8) for n in (100, n_rows)]
+    refused(rf"a block of the dask array is uint8 of shape \({n_rows}, 6\)", da.concatenate(lying), y[:200], client)
+
+
+def test_labels_of_files_are_of_one_kind(client, tmp_path):
+    X, y, _ = tied()
+    given = {"numbers": y[:300], "names": y[300:].astype(str), "columns": y[300:, None], "more": y[300:].astype(np.int8)}
+    paths = {name: tmp_path / f"{name}.npy" for name in given}
+    for name, labels in given.items():
+        np.save(paths[name], labels)
+    refused(r"y\[1\] is <U\d+ and y\[0\] is int64; save labels of one kind", X, [paths["numbers"], paths["names"]], client)
+    refused(r"y\[1\] has 2 dimensions, shape \(300, 1\)", X, [paths["numbers"], paths["columns"]], client)
+    model = over.KNeighborsClassifier(client=client).fit(X, [paths["numbers"], paths["more"]])
+    assert model._codes.tolist() == y.tolist()
+
+
+def test_labels_that_would_pass_through_the_scheduler_are_refused(client):
+    X, y, _ = tied()
+    y = da.from_array(np.repeat(y, 1000), chunks=50_000)[::1000]
+    refused("the graph of the dask array y holds arrays of", X, y, client)
+    model = over.KNeighborsClassifier(client=client).fit(X, tied()[1])
+    with pytest.raises(InputError, match="the graph of the dask array y holds arrays of"):
+        model.score(X, y)
+
+
+def test_rows_of_later_pieces_have_their_own_numbers(client, tmp_path):
+    X, y, _ = tied()
+    X, y = X.astype(np.float32), y % 2
+    wrong = X.copy()
+    wrong[417, 3] = np.nan
+    parts = [as_file(tmp_path, wrong[a:b], f"part{a}") for a, b in ((0, 200), (200, 600))]
+    for kind, options in ((over.KNeighborsClassifier, {}), (over.SoftmaxClassifier, {"solver": "lbfgs", "tol": 1.0})):
+        model = kind(client=client, **options).fit(X, y)
+        with pytest.raises(InputError, match="first at row 417, column 3"):
+            model.predict(parts)
+
+
+def test_solvers_that_shards_cannot_do_are_refused(client, digits):
+    with pytest.raises(InputError, match="solver='random_search' over a cluster; choose one of: sgd, gd, lbfgs"):
+        over.SoftmaxClassifier(solver="random_search", client=client).fit(*digits)
+
+
+def test_what_is_not_there_over_a_cluster_says_so(client, digits, tmp_path):
+    model = over.KNeighborsClassifier(client=client).fit(*digits)
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(InputError, match=r"fastcls.dask.KNeighborsClassifier cannot be saved"):
+        model.save(tmp_path / "model")
+
+
+def test_without_distributed_one_line_says_what_to_install():
+    code = """
+import sys
+sys.modules["distributed"] = sys.modules["dask"] = None
+import fastcls.dask
+for name in fastcls.dask.__all__[1:]:
+    try:
+        getattr(fastcls.dask, name)().fit([[1, 2], [3, 4]], [0, 1])
+    except ValueError as error:
+        print(error)
+"""
+    line = 'fastcls.dask needs the package distributed: install with: pip install "fastcls[dask]"\n'
+    assert python(code) == 3 * line

@@ -1,0 +1,120 @@
+"""The benchmark: its engines answer the same question, its rows are named once, and one command measures and merges."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fastcls import reference
+
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one beside bench
+bench = pytest.importorskip("bench", reason="the folder bench is not beside tests")
+from bench import data, limits, measure, rivals, table, work  # noqa: E402
+
+
+@pytest.mark.parametrize("name", rivals.NAMES)
+@pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
+@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_engines_give_the_distances_of_the_definition(name, metric, dtype, alone):
+    try:
+        kind = rivals.engine(name)
+    except ImportError:
+        pytest.skip(f"{name} is not installed")
+    if not kind.supported(metric, dtype, 20, alone):
+        pytest.skip(f"{name} has no {metric} of {dtype}")
+    rng = np.random.default_rng(0)
+    X, Q = (rng.integers(1, 99, size=(n, 20)).astype(dtype) for n in (300, 70))
+    engine = kind(metric, 2, "brute")
+    engine.prepare(X)
+    distances, indices = engine.search(None if alone else Q, 5)
+    own = np.arange(len(X)) if alone else None
+    wanted, _ = reference.kneighbors(X if alone else Q, X, 5, metric, own, own)
+    assert indices.shape == wanted.shape
+    np.testing.assert_allclose(distances, wanted, rtol=1e-4, atol=1e-5)  # rivals compute in float32
+    if alone:
+        assert (indices != own[:, None]).all()
+
+
+def test_a_rows_own_index_goes_wherever_it_stands():
+    distances, indices = np.arange(9.0).reshape(3, 3), np.array([[5, 0, 6], [1, 7, 8], [3, 4, 5]])
+    kept = rivals._base.without_self(distances, indices)  # the third row's own is not among its duplicates: the last goes
+    assert [part.tolist() for part in kept] == [[[0, 2], [4, 5], [6, 7]], [[5, 6], [7, 8], [3, 4]]]
+
+
+@pytest.mark.parametrize("name", work.TABLES)
+def test_rows_have_names_of_their_own_and_data_that_is_known(name):
+    _, rows = work.TABLES[name]
+    assert len({row.name for row in rows}) == len(rows)
+    for row in rows:
+        assert set(row.data.split()) <= set(data.DATA)
+        assert hasattr(measure.Bench, f"_{row.kind}")
+
+
+def tiny(monkeypatch, tmp_path, rows):
+    monkeypatch.setitem(work.TABLES, "brute", ("brute", rows))
+    monkeypatch.setattr(measure, "PART_SECONDS", 0.5)
+    monkeypatch.setattr(measure, "FULL_SECONDS", 0.5)
+    return lambda only: table.run("brute", only, 1, False, tmp_path)
+
+
+def test_one_command_measures_and_merges(monkeypatch, tmp_path):
+    rows = [
+        work.Work("first", "rivals", "grid_2d", "l2", 7, 1e-9),
+        work.Work("second", "seconds", "grid_2d", "l2", 7, 1e-9),
+        work.Work("third", "isa", "grid_2d", "l1", 7, None, "scalar"),
+    ]
+    run = tiny(monkeypatch, tmp_path, rows)
+    lines = run(["second"]).splitlines()
+    assert sum(line.startswith("| second |") for line in lines) == 1
+    assert not any(line.startswith("| first |") for line in lines)
+    text = run(["first", "third"])
+    named = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ")]
+    assert named == ["row", "first", "second", "third"]
+    stored = json.loads((tmp_path / "brute.json").read_text())
+    first = stored["first"]
+    assert first["met"] is True
+    assert first["value"] == first["others"][first["other"]]["seconds"] / first["ours"]["seconds"]
+    assert "scikit-learn" in text
+    assert (tmp_path / "brute.md").read_text() == text
+    of_rivals = json.loads((tmp_path / "rivals.json").read_text())
+    assert of_rivals.keys() == {f"{name} grid_2d l2 k=7 threads=1" for name in first["others"]}
+
+
+@pytest.mark.parametrize("shares", [[0.0], [0.2, 0.0], [0.0, 0.0], [0.2, 0.1]])
+def test_what_others_disturbed_is_measured_once_more_and_gets_no_verdict(monkeypatch, tmp_path, shares):
+    left = list(shares)
+
+    def measured(spec):
+        share = left.pop(0)
+        return {"seconds": 1.0 + share, "disturbed": share, "queries": 9, "of": 9, "version": "", "report": {}}
+
+    monkeypatch.setattr(measure, "measure", measured)
+    rows = [work.Work("first", "seconds", "grid_2d", "l2", 7, 1e-9)]
+    line = tiny(monkeypatch, tmp_path, rows)([]).splitlines()[-6]
+    assert line.startswith("| first |")
+    assert len(left) == (1 if shares == [0.0, 0.0] else 0)
+    final = min(shares[:2]) if shares[0] else 0.0
+    assert json.loads((tmp_path / "brute.json").read_text())["first"]["ours"]["disturbed"] == final
+    assert ("(disturbed: 10%)" in line) == (final > 0)
+    assert ("**no**" in line) == (final == 0)
+
+
+def test_a_row_that_does_not_exist_is_answered_with_those_that_do(monkeypatch, tmp_path):
+    run = tiny(monkeypatch, tmp_path, [work.Work("first", "seconds", "grid_2d", "l2", 7)])
+    with pytest.raises(SystemExit, match="no row secnod in brute; there are: first"):
+        run(["secnod"])
+
+
+@pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler on this machine")
+def test_limits_of_the_machine_are_measured(monkeypatch, tmp_path):
+    monkeypatch.setenv("FASTCLS_BENCH_CACHE", str(tmp_path))
+    found = limits.limits(1, 0.05)
+    if not found:
+        pytest.skip("limits are known for x86-64 only")
+    assert found["read"] > 0.1
+    for name in ("sad_panel", "dot_registers"):
+        assert found[name] is None or found[name] > 1

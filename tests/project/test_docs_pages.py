@@ -1,0 +1,47 @@
+"""Pages of docs/ tell the truth: their blocks run one after the other, in an empty folder, and print what they say."""
+
+import contextlib
+import importlib.util
+import io
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("models.md", "evaluation.md")}
+
+
+def needs(code):
+    """The optional packages that a block imports."""
+    return [name for name in ("skops", "onnxruntime", "zarr") if re.search(rf"^import {name}\b", code, re.MULTILINE)]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shared, missing = {"__name__": "__main__"}, set()
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL)
+    assert len(blocks) >= 5
+    for code in blocks:
+        absent = [name for name in needs(code) if importlib.util.find_spec(name) is None]
+        missing.update(absent)
+        if absent:
+            continue
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, f"docs/{page}", "exec"), shared)
+        promised = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+        assert promised
+        assert printed.getvalue().splitlines() == promised
+    if missing:
+        pytest.skip(f"{' and '.join(sorted(missing))} is not installed: the other blocks of docs/{page} ran")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_file_and_command_named_is_there(page):
+    for name in re.findall(r"`python ([^\s`]+)", PAGES[page]):
+        path = Path(*name.split(".")).with_suffix(".py") if name == "-m" else Path(name)
+        assert name == "-m" or (ROOT / path).is_file(), name
+    for module in re.findall(r"`python -m ([\w.]+)", PAGES[page]):
+        assert (ROOT / Path(*module.split("."))).with_suffix(".py").is_file(), module

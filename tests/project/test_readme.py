@@ -1,0 +1,99 @@
+"""The README tells the truth: its Python runs and prints what it says; its commands, keys and links exist."""
+
+import contextlib
+import io
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+PYTHON = [code for language, code in FENCED if language == "python"]
+
+
+def title(code):
+    names = ("knn_eval", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "KNeighbors")
+    return next(name for name in names if name in code)
+
+
+def promised_output(code):
+    """What the block says it prints: the comments after its print calls."""
+    return re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+
+
+@pytest.fixture
+def own_data(tmp_path, monkeypatch):
+    """A folder with the reader's own embeddings and labels, two classes that lie apart."""
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 100)
+    np.save("embeddings.npy", (rng.normal(size=(100, 16)) + 4 * labels[:, None]).astype(np.float16))
+    np.save("labels.npy", labels)
+
+
+@pytest.mark.parametrize("code", PYTHON, ids=title)
+def test_python_blocks_run_and_print_what_they_say(code, own_data):
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, "README.md", "exec"), {"__name__": "__main__"})
+    promised = promised_output(code)
+    if promised:
+        assert printed.getvalue().splitlines() == promised
+    else:
+        assert float(printed.getvalue().split()[-1]) > 0.9
+
+
+def test_each_classifier_has_its_block_of_about_ten_lines():
+    titles = ["KNeighbors", "KNeighbors", "MulticlassSVM", "SoftmaxClassifier", "embeddings", "knn_eval"]
+    assert sorted(map(title, PYTHON)) == titles
+    lengths = {title(code): len([line for line in code.splitlines() if line]) for code in PYTHON}
+    assert lengths.pop("embeddings") == 5
+    assert all(length <= 10 for length in lengths.values()), lengths
+
+
+def test_quick_start_has_the_two_commands_first():
+    start = TEXT.index("\n## Quick start\n")
+    blocks = re.findall(r"^```\w*\n(.*?)^```$", TEXT[start:], re.MULTILINE | re.DOTALL)
+    assert blocks[:2] == ['pip install ".[run]"\nfastcls run digits\n', 'pip install ".[run,test]"\npytest -n 2\n']
+
+
+def test_every_command_shown_exists():
+    pytest.importorskip("typer", reason="the command line needs the extra 'run'")
+    from fastcls.cli._app import app
+
+    known = {command.callback.__name__ for command in app.registered_commands}
+    known |= {group.name for group in app.registered_groups}
+    shown = set(re.findall(r"^fastcls (\w+)", "".join(code for language, code in FENCED if language == "sh"), re.MULTILINE))
+    assert {"run", "predict"} <= shown <= known
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "ARCHITECTURE.md"])
+def test_every_link_to_a_file_leads_to_one(document):
+    links = re.findall(r"\]\((?!https?://)([^)#]+)\)", (ROOT / document).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_file_of_the_map_exists():
+    """The table of files in ARCHITECTURE.md and its floors name what is there."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:\w+/)*\w+\.(?:pyx|pxd|py|h)\b", text))
+    assert {"_kernels.pyx", "persistence.py", "datasets/_load.py"} <= named
+    there = {name for name in named if (ROOT / name).is_file() or any((ROOT / "fastcls").rglob(name))}
+    assert sorted(named - there) == []
+
+
+def test_every_key_of_results_json_is_explained(tmp_path):
+    pytest.importorskip("typer", reason="the command line needs the extra 'run'")
+    command = [sys.executable, "-m", "fastcls.cli", "run", "digits", "--limit", "200", "--ks", "1", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    keys = set(results) | set(results["models"]) | {key for entry in results["models"].values() for key in entry}
+    keys |= set(results["baseline"]) | {key for pair in results["comparisons"] for key in pair} - {"model", "other"}
+    assert sorted(key for key in keys if f"`{key}`" not in TEXT) == []

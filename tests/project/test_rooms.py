@@ -1,0 +1,110 @@
+"""The layout holds: packages import downwards only, private files stay private, and every file is in its package's map."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parents[2] / "fastcls"
+
+# Packages and modules of the root, lowest first; each imports only from the lines above its own. ARCHITECTURE.md draws them.
+LAYERS = (
+    ("_simd",),
+    ("_loops",),
+    ("_kernels", "_version"),
+    ("_validation", "reference"),
+    ("_runtime",),
+    ("_sampling", "_storage", "losses", "metrics", "penalties", "simd"),
+    ("_gradient", "_scoring", "_search", "datasets"),
+    ("gradcheck", "neighbors", "optim"),
+    ("demo", "linear"),
+    ("_config", "dask", "model_selection", "onnx", "persistence"),
+    ("display", "protocols"),
+    ("cli",),
+    ("__main__",),
+)
+LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
+SOURCES = sorted(path for kind in ("*.py", "*.pyx", "*.pxd") for path in PACKAGE.rglob(kind))
+
+pytestmark = pytest.mark.skipif(not (PACKAGE / "_kernels.pyx").exists(), reason="the sources are not here")
+
+
+def room_of(path):
+    """The package or module of the root that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].split(".")[0]
+
+
+def imports_of(path):
+    """(line, dotted name below fastcls) of everything that a file imports from the package, late imports included."""
+    text = path.read_text(encoding="utf-8")
+    here = [*path.relative_to(PACKAGE).parts[:-1]]
+    if path.suffix == ".py":
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Import):
+                for name in node.names:
+                    if name.name.split(".")[0] == "fastcls":
+                        yield node.lineno, name.name[len("fastcls.") :]
+            elif isinstance(node, ast.ImportFrom):
+                if node.level:
+                    base = here[: len(here) - node.level + 1] + (node.module or "").split(".")
+                elif node.module and node.module.split(".")[0] == "fastcls":
+                    base = node.module.split(".")[1:]
+                else:
+                    continue
+                for name in node.names:
+                    yield node.lineno, ".".join([part for part in base if part] + [name.name])
+    else:
+        for number, line in enumerate(re.sub(r"\([^)]*\)", lambda m: m[0].replace("\n", " "), text).splitlines(), 1):
+            found = re.match(r"\s*from fastcls((?:\.\w+)*) c?import (.*)", line)
+            if found:
+                for name in re.findall(r"\w+", found[2]) or [""]:
+                    yield number, f"{found[1]}.{name}".lstrip(".")
+
+
+def test_every_package_has_its_layer():
+    rooms = {room_of(path) for path in SOURCES} - {"__init__"}
+    assert rooms == set(LAYER_OF) & rooms
+    assert not set(LAYER_OF) - rooms
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_downwards(path):
+    """`fastcls/__init__.py` alone may import from everywhere: it lists the public names."""
+    mine = room_of(path)
+    if mine == "__init__":
+        return
+    for line, name in imports_of(path):
+        other = name.split(".")[0]
+        assert other in LAYER_OF, f"line {line}: {name!r} is imported from fastcls/__init__.py, which nothing may import"
+        if other != mine:
+            assert LAYER_OF[other] < LAYER_OF[mine], f"line {line}: {mine} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nobody_imports_the_private_files_of_a_public_package(path):
+    mine = room_of(path)
+    for line, name in imports_of(path):
+        parts = name.split(".")
+        if mine not in (parts[0], "__init__") and not parts[0].startswith("_"):
+            private = [part for part in parts[1:] if part.startswith("_")]
+            assert not private, f"line {line}: {mine} imports {name}; take it from fastcls.{parts[0]}"
+
+
+FOLDERS = sorted({path.parent for path in SOURCES})
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_file_is_in_the_map_of_its_package(folder):
+    """The docstring of `__init__.py` names each file and folder, by its name or stem, and none that has gone."""
+    said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
+    words = set(re.findall(r"\w+(?:\.\w+)?/?", said))
+    files = [path for path in folder.iterdir() if path.suffix in (".py", ".pyx", ".pxd", ".h") and path.stem != "__init__"]
+    folders = [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    missing = [path.name for path in files if not {path.name, path.stem, f"{path.stem}.pyx"} & words]
+    missing += [path.name for path in folders if f"{path.name}/" not in words]
+    assert not missing, f"not in the map: {sorted(missing)}"
+    everywhere = {name for path in PACKAGE.rglob("*") for name in (path.name, path.stem)}
+    named = {word for word in words if re.fullmatch(r"\w+\.(py|pyx|pxd|h)|_[a-z]\w*/?", word)}
+    gone = {word for word in named if word.rstrip("/") not in everywhere}
+    assert not gone, f"in the map, and not there: {sorted(gone)}"
