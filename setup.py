@@ -72,8 +72,15 @@ setup(
             Extension(".".join(path.with_suffix("").parts), [str(path)], include_dirs=["fastcls/_simd"], depends=HEADERS)
             for path in sorted(Path("fastcls").rglob("*.pyx"))
         ],
-        compiler_directives={"language_level": 3, "boundscheck": False, "wraparound": False, "cdivision": True,
-                             "initializedcheck": False, "binding": True, "embedsignature": True},
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "binding": True,
+            "embedsignature": True,
+        },
     ),
     cmdclass={"build_ext": BuildExt},
 )

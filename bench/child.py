@@ -173,8 +173,14 @@ def _latency(spec: Spec, engine, X, Q) -> dict[str, Any]:
         if i >= 20 and time.perf_counter() > until:
             break
     times = times[3:]
-    return {"seconds": statistics.median(times), "rounds": len(times), "queries": 1, "of": 1,
-            "disturbed": round(foreign.share(), 3), "report": _report(engine)}  # fmt: skip
+    return {
+        "seconds": statistics.median(times),
+        "rounds": len(times),
+        "queries": 1,
+        "of": 1,
+        "disturbed": round(foreign.share(), 3),
+        "report": _report(engine),
+    }
 
 
 def _predict(spec: Spec, engine, X, Q) -> dict[str, Any]:
@@ -189,8 +195,14 @@ def _predict(spec: Spec, engine, X, Q) -> dict[str, Any]:
         begun = time.perf_counter()
         model.predict(Q)
         times.append(time.perf_counter() - begun)
-    return {"seconds": statistics.median(times), "rounds": len(times), "queries": len(Q), "of": len(Q),
-            "disturbed": round(foreign.share(), 3), "report": model.search_report_.as_dict()}  # fmt: skip
+    return {
+        "seconds": statistics.median(times),
+        "rounds": len(times),
+        "queries": len(Q),
+        "of": len(Q),
+        "disturbed": round(foreign.share(), 3),
+        "report": model.search_report_.as_dict(),
+    }
 
 
 def _resident(field: str) -> int:
@@ -212,8 +224,12 @@ def _memory(spec: Spec, engine, X, Q) -> dict[str, Any]:
     engine.prepare(X)
     distances, indices = engine.search(some, spec.k)
     peak = _resident("VmHWM")
-    return {"bytes": peak - before - distances.nbytes - indices.nbytes, "queries": len(some), "of": len(Q),
-            "report": _report(engine)}  # fmt: skip
+    return {
+        "bytes": peak - before - distances.nbytes - indices.nbytes,
+        "queries": len(some),
+        "of": len(Q),
+        "report": _report(engine),
+    }
 
 
 def main() -> None:

@@ -42,10 +42,17 @@ def clusters(workers: list[int], n_threads: int):
     from distributed import Client, LocalCluster
 
     return {
-        n: Client(LocalCluster(n_workers=n, threads_per_worker=max(1, n_threads // n), processes=True, memory_limit=0,
-                               dashboard_address=":0"))
+        n: Client(
+            LocalCluster(
+                n_workers=n,
+                threads_per_worker=max(1, n_threads // n),
+                processes=True,
+                memory_limit=0,
+                dashboard_address=":0",
+            )
+        )
         for n in workers
-    }  # fmt: skip
+    }
 
 
 def measure(X, Q, k: int, metric: str, clients: dict, n_threads: int, rounds: int) -> dict[str, dict[str, list[float]]]:
@@ -96,12 +103,20 @@ def run(arguments: list[str] | None = None) -> dict:
             client.close()
     alone = statistics.median(seconds["no Dask"]["search"])
     figures = {
-        "date": datetime.date.today().isoformat(), "machine": machine(), "isa": simd.active(), "threads": n_threads,
-        "data": asked.data, "metric": asked.metric, "k": asked.k, "n_train": len(X), "n_queries": len(Q),
-        "n_features": X.shape[1], "seconds": seconds,
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "isa": simd.active(),
+        "threads": n_threads,
+        "data": asked.data,
+        "metric": asked.metric,
+        "k": asked.k,
+        "n_train": len(X),
+        "n_queries": len(Q),
+        "n_features": X.shape[1],
+        "seconds": seconds,
         "overhead": {name: statistics.median(of["search"]) / alone - 1 for name, of in seconds.items() if name != "no Dask"},
         "target": TARGET,
-    }  # fmt: skip
+    }
     print(f"{asked.data} {asked.metric}, k = {asked.k}: {len(Q):,} queries among {len(X):,} rows, {n_threads} threads")
     for name, of in seconds.items():
         search = statistics.median(of["search"])

@@ -60,8 +60,15 @@ class Plan:
         """Title and table as the page has them."""
         size = f"{self.n_rows * self.row_bytes / 1e9:.2f} GB"
         title = f"{self.n_rows:,} x {self.n_features} {self.dtype}, {size}, k = {self.k}, {self.block:,} queries a block:"
-        columns = ("workers", "rows + codes, each", "block, to each", "block, in all", "merged, on the way up",
-                   "search of a block", "its traffic")  # fmt: skip
+        columns = (
+            "workers",
+            "rows + codes, each",
+            "block, to each",
+            "block, in all",
+            "merged, on the way up",
+            "search of a block",
+            "its traffic",
+        )
         return [title, "", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *(self.line(n) for n in WORKERS)]
 
 

@@ -71,14 +71,15 @@ def measured(X, y, metric: str, rounds: int) -> dict:
     ]
     median = {name: statistics.median(found) for name, found in taken.items()}
     return {
-        "seconds": taken, "GridSearchCV on a tenth": theirs,
+        "seconds": taken,
+        "GridSearchCV on a tenth": theirs,
         "largest difference of accuracies": float(np.abs(np.subtract(*mean_scores)).max()),
         "ratios": {
             "five folds / one search": [median["five folds"] / median["search"], 1.3],
             "leave one out / one search": [median["leave one out"] / median["search"], 1.1],
             "GridSearchCV, scaled / five folds": [theirs * THEIR_SHARE**2 / median["five folds"], 100.0],
         },
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -89,9 +90,14 @@ def main() -> None:
     asked = parser.parse_args()
     data = datasets.load(asked.folder)
     here = {
-        "date": datetime.date.today().isoformat(), "machine": machine(), "isa": simd.active(),
-        "threads": threads.effective(None), "scikit-learn": sklearn.__version__, "rows": list(data.X.shape), "ks": KS,
-    }  # fmt: skip
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "isa": simd.active(),
+        "threads": threads.effective(None),
+        "scikit-learn": sklearn.__version__,
+        "rows": list(data.X.shape),
+        "ks": KS,
+    }
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
     for metric in asked.metrics.split(","):
         found = measured(data.X, data.y, metric, asked.rounds)

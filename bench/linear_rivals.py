@@ -77,8 +77,9 @@ def sklearn_epoch(X, y, loss):
 
     times = []
     for _ in range(3):
-        model = SGDClassifier(loss="log_loss" if loss == "softmax" else "hinge", alpha=2 * ALPHA, max_iter=1, tol=None,
-                              n_jobs=2)
+        model = SGDClassifier(
+            loss="log_loss" if loss == "softmax" else "hinge", alpha=2 * ALPHA, max_iter=1, tol=None, n_jobs=2
+        )
         begun = time.perf_counter()
         model.fit(X, y)
         times.append(time.perf_counter() - begun)

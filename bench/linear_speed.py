@@ -60,8 +60,15 @@ def our_sweep(X, y, center, scale):
     times = []
     for _ in range(3):
         begun = time.perf_counter()
-        optim.descend_many(problem, [np.zeros(problem.shape)] * 32, [(0.0, 1e-4, np.inf)] * 32, [3e-4] * 32, max_iter=1,
-                           batch_size=256, random_state=0)
+        optim.descend_many(
+            problem,
+            [np.zeros(problem.shape)] * 32,
+            [(0.0, 1e-4, np.inf)] * 32,
+            [3e-4] * 32,
+            max_iter=1,
+            batch_size=256,
+            random_state=0,
+        )
         times.append(time.perf_counter() - begun)
     return median(times)
 
@@ -87,6 +94,7 @@ def our_search(X, y):
 
 def our_optimum(X, y, center, rival_W):
     """Seconds to the rival's gradient norm, iterations, and both objectives."""
+
     def problem():
         return LinearProblem(X, y, "softmax", "l2", 1e-5, True, center=center, scale=1.0, penalize_intercept=False)
 
@@ -101,8 +109,13 @@ def our_optimum(X, y, center, rival_W):
         result = solver.minimize(made, np.zeros(made.shape))
         times.append(time.perf_counter() - begun)
     reached = float(np.linalg.norm(exact.value_and_gradient(result.W)[1]))
-    return min(times), {"iterations": result.n_iter, "gradient_norm": reached, "rival_gradient_norm": wanted,
-                        "objective": exact.value(result.W), "rival_objective": float(value)}
+    return min(times), {
+        "iterations": result.n_iter,
+        "gradient_norm": reached,
+        "rival_gradient_norm": wanted,
+        "objective": exact.value(result.W),
+        "rival_objective": float(value),
+    }
 
 
 # In a process of its own: the most memory that a fit takes above what the process had, its rows among it (Linux).
@@ -205,9 +218,14 @@ class Bench:
 def markdown(measured):
     """The table of what was measured."""
     machines = sorted({f"{row['machine']['processor']}, {row['machine']['cpus']} cpus" for row in measured.values()})
-    lines = ["# `python -m bench.linear_speed`", "", f"{' and '.join(machines)}. Two threads, a row in one run, medians; "
-             "shares are of NumPy's sgemm.",
-             "", "| work | ours | against | value | target | met | date |", "|" + "---|" * 7]
+    lines = [
+        "# `python -m bench.linear_speed`",
+        "",
+        f"{' and '.join(machines)}. Two threads, a row in one run, medians; shares are of NumPy's sgemm.",
+        "",
+        "| work | ours | against | value | target | met | date |",
+        "|" + "---|" * 7,
+    ]
     for name, (title, targets) in ROWS.items():
         row = measured.get(name)
         if name == "memory" and row:
@@ -217,8 +235,11 @@ def markdown(measured):
         for against, target in targets.items() if row else ():
             theirs = row["rivals"].get(against)
             value = theirs / row["ours"] if theirs else row["more"][against]
-            shown = [f"{against} {theirs * 1e3:.0f} ms", f"{value:.1f} x", f"{target} x"] if theirs else [
-                f"sgemm {row['more']['sgemm_gflops']:.0f} GFLOP/s", f"{value:.0%}", f"{target:.0%}"]
+            shown = (
+                [f"{against} {theirs * 1e3:.0f} ms", f"{value:.1f} x", f"{target} x"]
+                if theirs
+                else [f"sgemm {row['more']['sgemm_gflops']:.0f} GFLOP/s", f"{value:.0%}", f"{target:.0%}"]
+            )
             met = "yes" if value >= target else "**no**"
             lines.append("| " + " | ".join([title, f"{row['ours'] * 1e3:.1f} ms", *shown, met, row["date"]]) + " |")
     return "\n".join([*lines, ""])
@@ -238,8 +259,14 @@ def main():
         bench = Bench(options, room)
         for name in options.only:
             ours, rivals, more = getattr(bench, name)()
-            measured[name] = {"ours": ours, "rivals": rivals, "more": more, "date": datetime.date.today().isoformat(),
-                              "machine": machine(), "isa": simd.active()}
+            measured[name] = {
+                "ours": ours,
+                "rivals": rivals,
+                "more": more,
+                "date": datetime.date.today().isoformat(),
+                "machine": machine(),
+                "isa": simd.active(),
+            }
             print(name, json.dumps(measured[name]), file=sys.stderr, flush=True)
             write_text(json.dumps(measured, indent=1) + "\n", file, "the figures")
     text = markdown(measured)

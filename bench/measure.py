@@ -30,8 +30,12 @@ def machine() -> dict[str, Any]:
         told = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
         found = {key.strip(): value.strip() for key, value in told.items()}
         model = f"{found.get('model name', model)}, family {found.get('cpu family')} model {found.get('model')}"
-    return {"processor": model, "cpus": os.cpu_count(), "system": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version()}  # fmt: skip
+    return {
+        "processor": model,
+        "cpus": os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
 
 
 class Bench:
@@ -62,8 +66,16 @@ class Bench:
         share = self._disturbed(work, figures)
         if share > DISTURBED:
             self.say(f"{work.name}: disturbed, others took {share:.0%} of the processors")
-        return {"work": asdict(work), "algorithm": self.algorithm, "threads": self.n_threads, "met": met, "disturbed": share,
-                "date": datetime.date.today().isoformat(), "machine": machine(), **figures}  # fmt: skip
+        return {
+            "work": asdict(work),
+            "algorithm": self.algorithm,
+            "threads": self.n_threads,
+            "met": met,
+            "disturbed": share,
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            **figures,
+        }
 
     def _spec(self, work: Work, engine: str = "ours", **changes) -> Spec:
         spec = Spec(work.data, engine, work.metric, work.k, self.algorithm, work.queries, FULL_SECONDS, self.n_threads)

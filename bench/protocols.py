@@ -69,16 +69,31 @@ def main() -> None:
     theirs = {way: [*before[way]["seconds"], *after[way]["seconds"]] for way in ("published", "once")}
     fastest = float(np.median(stored))
     figures = {
-        "date": datetime.date.today().isoformat(), "machine": machine(), "isa": simd.active(), "threads": n_threads,
-        "torch": before["torch"], "n_train": len(train), "n_queries": len(test), "n_features": X.shape[1],
-        "seconds": {"fastcls float16": stored, "fastcls float32": single, "torch, a search for every k": theirs["published"],
-                    "torch, one search": theirs["once"]},
-        "times as fast": {"a search for every k": min(theirs["published"]) / fastest,
-                          "one search": min(theirs["once"]) / fastest, "target": TARGET},
-        "percent": {"fastcls float16": [[100 * row["top1"], 100 * row["top5"]] for row in table],
-                    "fastcls float32": [[100 * row["top1"], 100 * row["top5"]] for row in same],
-                    "torch": list(before["published"]["percent"].values())},
-    }  # fmt: skip
+        "date": datetime.date.today().isoformat(),
+        "machine": machine(),
+        "isa": simd.active(),
+        "threads": n_threads,
+        "torch": before["torch"],
+        "n_train": len(train),
+        "n_queries": len(test),
+        "n_features": X.shape[1],
+        "seconds": {
+            "fastcls float16": stored,
+            "fastcls float32": single,
+            "torch, a search for every k": theirs["published"],
+            "torch, one search": theirs["once"],
+        },
+        "times as fast": {
+            "a search for every k": min(theirs["published"]) / fastest,
+            "one search": min(theirs["once"]) / fastest,
+            "target": TARGET,
+        },
+        "percent": {
+            "fastcls float16": [[100 * row["top1"], 100 * row["top5"]] for row in table],
+            "fastcls float32": [[100 * row["top1"], 100 * row["top5"]] for row in same],
+            "torch": list(before["published"]["percent"].values()),
+        },
+    }
     write_text(json.dumps(figures, indent=1) + "\n", RESULTS, "the figures")
     print(json.dumps(figures, indent=1))
 

@@ -56,8 +56,12 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as room, browser() as chromium:
         made = Path(room) / "fastcls-digits"
-        subprocess.run([sys.executable, "-m", "fastcls.cli", "run", "digits", "--out", str(made)], check=True, cwd=room,
-                       env={**os.environ, "PYTHONPATH": str(FOLDER.parents[1])})  # fmt: skip
+        subprocess.run(
+            [sys.executable, "-m", "fastcls.cli", "run", "digits", "--out", str(made)],
+            check=True,
+            cwd=room,
+            env={**os.environ, "PYTHONPATH": str(FOLDER.parents[1])},
+        )
         for name, wanted in PICTURES.items():
             keep(shoot(chromium, made / "report.html", *wanted), FOLDER / f"{name}.png")
 

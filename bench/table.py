@@ -35,10 +35,15 @@ def _amount(kind: str, value: float) -> str:
 
 
 def _title(work: dict[str, Any]) -> str:
-    words = {"own": "against our brute force", "latency": "one query at a time, against our brute force",
-             "bandwidth": "one query, share of memory bandwidth", "limit": "share of the machine's limit",
-             "isa": f"{work['against']} against the best", "memory": "extra peak memory",
-             "doubling": "growth as the rows double"}  # fmt: skip
+    words = {
+        "own": "against our brute force",
+        "latency": "one query at a time, against our brute force",
+        "bandwidth": "one query, share of memory bandwidth",
+        "limit": "share of the machine's limit",
+        "isa": f"{work['against']} against the best",
+        "memory": "extra peak memory",
+        "doubling": "growth as the rows double",
+    }
     what = f"{work['data'].split()[0]} {work['metric']} k={work['k']}"
     return f"{what}, {words[work['kind']]}" if work["kind"] in words else what
 
@@ -62,16 +67,23 @@ def markdown(name: str, rows: list[dict[str, Any]]) -> str:
         lines.append(", ".join(f"{key} {value}" for key, value in facts))
     algorithm, threads = rows[0]["algorithm"], rows[0]["threads"]
     how = f'fastcls with `algorithm="{algorithm}"`, every engine on {threads} threads; fit included; medians.'
-    lines += ["", how, "",
-              "| row | work | ours | against | value | target | met | date |", "|" + "---|" * 8]  # fmt: skip
+    lines += ["", how, "", "| row | work | ours | against | value | target | met | date |", "|" + "---|" * 8]
     for row in rows:
         work, kind = row["work"], row["work"]["kind"]
         target = "" if work["target"] is None else _amount(kind, work["target"])
         met = {None: "", True: "yes", False: "**no**"}[row["met"]]
         if row.get("disturbed", 0) > DISTURBED:  # no verdict from such a row
             met = f"(disturbed: {row['disturbed']:.0%})"
-        cells = [work["name"], _title(work), brief(row["ours"]), _other(row), _amount(kind, row["value"]), target, met,
-                 row["date"]]  # fmt: skip
+        cells = [
+            work["name"],
+            _title(work),
+            brief(row["ours"]),
+            _other(row),
+            _amount(kind, row["value"]),
+            target,
+            met,
+            row["date"],
+        ]
         lines.append("| " + " | ".join(cells) + " |")
     lines += ["", "Rivals, slower ones on a part of the queries and scaled:", ""]
     for row in rows:
@@ -124,8 +136,11 @@ def main() -> None:
     parser.add_argument("name", choices=TABLES)
     parser.add_argument("--only", action="append", default=[], metavar="ROW", help="this row; may be given again")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
-    parser.add_argument("--keep-rivals", action="store_true",
-                        help="take rivals' figures from bench/results/rivals.json where they are, undisturbed")  # fmt: skip
+    parser.add_argument(
+        "--keep-rivals",
+        action="store_true",
+        help="take rivals' figures from bench/results/rivals.json where they are, undisturbed",
+    )
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     print(run(arguments.name, arguments.only, arguments.threads, arguments.keep_rivals, arguments.results))

@@ -15,14 +15,18 @@ from bench.work import TABLES
 pytest.importorskip("pytest_benchmark")
 QUERIES = int(os.environ.get("FASTCLS_BENCH_QUERIES", "1000"))
 THREADS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-CASES = [(table, algorithm, work, name)
-         for table, (algorithm, works) in TABLES.items()
-         for work in works if work.kind in ("rivals", "own")
-         for name in rivals.NAMES]  # fmt: skip
+CASES = [
+    (table, algorithm, work, name)
+    for table, (algorithm, works) in TABLES.items()
+    for work in works
+    if work.kind in ("rivals", "own")
+    for name in rivals.NAMES
+]
 
 
-@pytest.mark.parametrize(("table", "algorithm", "work", "name"), CASES,
-                         ids=[f"{table}-{work.name}-{name}" for table, _, work, name in CASES])  # fmt: skip
+@pytest.mark.parametrize(
+    ("table", "algorithm", "work", "name"), CASES, ids=[f"{table}-{work.name}-{name}" for table, _, work, name in CASES]
+)
 def test_speed(benchmark, table, algorithm, work, name):
     if "OPENBLAS_CORETYPE" in os.environ:
         pytest.fail("OPENBLAS_CORETYPE is set, which slows the rivals' BLAS: unset it")

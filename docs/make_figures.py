@@ -61,10 +61,10 @@ def figures() -> dict[str, Any]:
     train, new = noisy_curve(24, 3), noisy_curve(4000, 2)
     return {
         "neighbors": display.NeighborsDisplay.from_estimator(
-            knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names).plot(),
+            knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names
+        ).plot(),
         "cross-validation": display.CrossValidationDisplay.from_selection(selection).plot(),
-        "folds": display.FoldsDisplay.from_labels(
-            y, cv=5, n_test=len(y_test), accuracy=by_fold).plot(),
+        "folds": display.FoldsDisplay.from_labels(y, cv=5, n_test=len(y_test), accuracy=by_fold).plot(),
         "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot(),
         "regions-l2": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l2").plot(),
         "templates": display.TemplatesDisplay.from_estimator(softmax, image_shape=shape, class_names=names).plot(),
@@ -72,15 +72,18 @@ def figures() -> dict[str, Any]:
         "loss-line": display.LossSliceDisplay.from_problem(problem, W, span=4.0).plot(),
         "loss-plane": display.LossSliceDisplay.from_problem(problem, W, down, across, span=8.0, n=25).plot(),
         "scores": display.ScoresDisplay.from_predictions(
-            TRUE, SCORES, class_names=CIFAR10, sample_names=("a cat", "a car", "a frog")).plot(),
+            TRUE, SCORES, class_names=CIFAR10, sample_names=("a cat", "a car", "a frog")
+        ).plot(),
         "curse": display.CurseDisplay.from_uniform().plot(),
         "same-distance": display.SameDistanceDisplay.from_image(X[0], image_shape=shape).plot(),
         "challenges": display.ChallengesDisplay.from_estimators(
-            {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape).plot(),
+            {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape
+        ).plot(),
         "regularization": display.RegularizationDisplay.from_data(
-            *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)).plot(),
+            *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+        ).plot(),
         "confusion": display.plot_confusion(y_test, knn.predict(X_test), class_names=names),
-    }  # fmt: skip
+    }
 
 
 def main(folder: Path) -> None:

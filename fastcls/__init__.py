@@ -47,9 +47,10 @@ def _public_names() -> dict[str, str]:
     stub = _Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
     return {
         name.name: node.module or name.name
-        for node in _ast.parse(stub).body if isinstance(node, _ast.ImportFrom)
+        for node in _ast.parse(stub).body
+        if isinstance(node, _ast.ImportFrom)
         for name in node.names
-    }  # fmt: skip
+    }
 
 
 # Imported on first use: scikit-learn and SciPy take a second, in which `fastcls --help` is done, and in which a command must

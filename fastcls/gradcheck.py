@@ -125,8 +125,10 @@ class GradientReport:
         if self.n_not_finite:
             at = int(np.argmin(self._is_finite))
             where = ", first at class {}, feature {}".format(*self.coordinates[at]) if len(self.coordinates) else ""
-            return (f"{self.n_not_finite} of {self.n_checked} entries are NaN or infinite (analytic {self.analytic[at]:g}, "
-                    f"numerical {self.numerical[at]:g}{where})")
+            return (
+                f"{self.n_not_finite} of {self.n_checked} entries are NaN or infinite (analytic {self.analytic[at]:g}, "
+                f"numerical {self.numerical[at]:g}{where})"
+            )
         if self.n_kinks == self.n_checked:
             return f"all {self.n_checked} entries lie on a kink of the loss, so nothing was compared: take another W"
         return f"largest relative error away from kinks {self.max_relative_error:.1e}"
@@ -162,7 +164,11 @@ class GradientReport:
 
 
 def check_gradient(
-    problem: LinearProblem, W: np.ndarray, direction: np.ndarray | None = None, *, n_coordinates: int | None = None,
+    problem: LinearProblem,
+    W: np.ndarray,
+    direction: np.ndarray | None = None,
+    *,
+    n_coordinates: int | None = None,
     random_state=0,
 ) -> GradientReport:
     """Compare the problem's analytic gradient at W with central differences of its value.
@@ -248,8 +254,15 @@ def _slopes(problem: LinearProblem, W: np.ndarray, ways: Any) -> tuple[np.ndarra
     slopes, kinks = np.zeros(len(ways)), np.zeros(len(ways), dtype=bool)
     for numbers, Z in _centred(problem):
         twin = LinearProblem(
-            CheckedRows(Z, 0, ()), problem.y[numbers], problem.loss.name, None, 0.0, problem.fit_intercept,
-            n_classes=problem.n_classes, arithmetic="float64", **problem.loss_options,
+            CheckedRows(Z, 0, ()),
+            problem.y[numbers],
+            problem.loss.name,
+            None,
+            0.0,
+            problem.fit_intercept,
+            n_classes=problem.n_classes,
+            arithmetic="float64",
+            **problem.loss_options,
         )
         twin.n_threads = problem.n_threads
         weights, here = problem.weights[numbers] if len(problem.weights) else 1.0, twin.per_sample(W)

@@ -161,9 +161,7 @@ def _crammer_singer(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> L
     return np.where(counts, largest, 0.0), slopes
 
 
-def _one_vs_all(
-    scores: np.ndarray, y: np.ndarray, margin: float = 1.0, class_reduction: str = "sum"
-) -> LossesAndSlopes:
+def _one_vs_all(scores: np.ndarray, y: np.ndarray, margin: float = 1.0, class_reduction: str = "sum") -> LossesAndSlopes:
     signs = np.ones(scores.shape)
     signs[np.arange(len(y)), y] = -1.0
     excess = margin + signs * scores
@@ -209,8 +207,9 @@ LOSSES: dict[str, Loss] = {
             ),
             # Each hinge rounded off over a width of `margin` bends by 1/margin; together they are 1/margin times the
             # Laplacian of a star with n_classes nodes, whose largest eigenvalue is n_classes.
-            curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": n_classes
-            / (margin * _terms(n_classes, include_correct, class_reduction)),
+            curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": (
+                n_classes / (margin * _terms(n_classes, include_correct, class_reduction))
+            ),
             options=_HINGE_OPTIONS,
             piece_degree=1,
         ),
@@ -236,9 +235,9 @@ LOSSES: dict[str, Loss] = {
                 n_classes, margin * margin, include_correct, class_reduction
             ),
             # Each square bends by 2: twice the Laplacian of a star.
-            curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": 2.0
-            * n_classes
-            / _terms(n_classes, include_correct, class_reduction),
+            curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": (
+                2.0 * n_classes / _terms(n_classes, include_correct, class_reduction)
+            ),
             options=_HINGE_OPTIONS,
             piece_degree=2,
         ),
@@ -263,10 +262,12 @@ LOSSES: dict[str, Loss] = {
             domain="margin > 0; any finite scores",
             source="n_classes binary hinges; Rifkin and Klautau, In defense of one-vs-all classification, 2004",
             function=_one_vs_all,
-            at_zero=lambda n_classes, margin=1.0, class_reduction="sum": margin
-            * (1 if class_reduction == "mean" else n_classes),
-            curvature=lambda n_classes, margin=1.0, class_reduction="sum": 1.0
-            / (margin * (n_classes if class_reduction == "mean" else 1)),
+            at_zero=lambda n_classes, margin=1.0, class_reduction="sum": (
+                margin * (1 if class_reduction == "mean" else n_classes)
+            ),
+            curvature=lambda n_classes, margin=1.0, class_reduction="sum": (
+                1.0 / (margin * (n_classes if class_reduction == "mean" else 1))
+            ),
             options=MappingProxyType({"margin": _MARGIN, "class_reduction": _CLASS_REDUCTION}),
             piece_degree=1,
         ),

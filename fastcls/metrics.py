@@ -219,6 +219,8 @@ def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> N
         small = (largest > 0) & (largest < _LEAST_FOR_NORM)
         if small.any():
             row = int(small.argmax())
-            raise InputError(f"{name} has no value above {largest[row]:.3g} in row {first + start + row}, and its "
-                             f"square underflows, so that metric={metric_name!r} would take it for a row of zeros: scale "
-                             "the data up first")
+            raise InputError(
+                f"{name} has no value above {largest[row]:.3g} in row {first + start + row}, and its "
+                f"square underflows, so that metric={metric_name!r} would take it for a row of zeros: scale "
+                "the data up first"
+            )

@@ -112,13 +112,19 @@ def to_onnx(model: Any, *, dtype: str = "float32", metadata: Mapping[str, Any] |
         nodes.append(node("Softmax", ["all_scores"], ["probabilities"], axis=1))
         outputs.append(value("probabilities", double, ["n_samples", n_classes]))
     graph = helper.make_graph(
-        nodes, type(model).__name__, [value("X", type_of(np.dtype(dtype)), ["n_samples", n_features])], outputs,
+        nodes,
+        type(model).__name__,
+        [value("X", type_of(np.dtype(dtype)), ["n_samples", n_features])],
+        outputs,
         [numpy_helper.from_array(array, name) for name, array in constants.items()],
-    )  # fmt: skip
+    )
     made = helper.make_model(
-        graph, producer_name="fastcls", producer_version=__version__, ir_version=_IR_VERSION,
+        graph,
+        producer_name="fastcls",
+        producer_version=__version__,
+        ir_version=_IR_VERSION,
         opset_imports=[helper.make_opsetid("", _OPSET)],
-    )  # fmt: skip
+    )
     helper.set_model_props(made, properties)
     checker.check_model(made, full_check=True)
     return made

@@ -23,8 +23,10 @@ AT_HAND = {
     "aarch64-linux-gnu-gcc": lambda: shutil.which("aarch64-linux-gnu-gcc") is not None,
     "qemu-aarch64": lambda: shutil.which("qemu-aarch64") is not None,
     "playwright": lambda: importlib.util.find_spec("playwright") is not None,
-    **{name: lambda name=name: importlib.util.find_spec(name) is not None
-       for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr")},
+    **{
+        name: lambda name=name: importlib.util.find_spec(name) is not None
+        for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr")
+    },
 }
 
 

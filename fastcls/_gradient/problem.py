@@ -69,7 +69,13 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     for start in range(0, len(X), step):
         part = slice(start, start + step)
         loops.linear_scores(
-            data[part], storage, as_bytes(weights), real, np.ascontiguousarray(b, dtype=np.float64), scores[part], scratch,
+            data[part],
+            storage,
+            as_bytes(weights),
+            real,
+            np.ascontiguousarray(b, dtype=np.float64),
+            scores[part],
+            scratch,
             n_threads,
         )
     return scores
@@ -138,10 +144,25 @@ class LinearProblem:
     """
 
     def __init__(
-        self, X, y, loss: str = "softmax", penalty: str | None = "l2", alpha: float = 0.0, fit_intercept: bool = False,
-        *, n_classes: int | None = None, center=None, scale=None, l1_ratio: float = 0.5, max_norm: float | None = None,
-        sample_weight=None, rows=None, penalize_intercept: bool = True, arithmetic: str | None = None,
-        n_jobs: int | None = None, **options: Any,
+        self,
+        X,
+        y,
+        loss: str = "softmax",
+        penalty: str | None = "l2",
+        alpha: float = 0.0,
+        fit_intercept: bool = False,
+        *,
+        n_classes: int | None = None,
+        center=None,
+        scale=None,
+        l1_ratio: float = 0.5,
+        max_norm: float | None = None,
+        sample_weight=None,
+        rows=None,
+        penalize_intercept: bool = True,
+        arithmetic: str | None = None,
+        n_jobs: int | None = None,
+        **options: Any,
     ):
         self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
         # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
@@ -183,11 +204,19 @@ class LinearProblem:
         """What makes this the problem it is, in plain values; arrays by their digests. All of X is read."""
         arrays = {"y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
         return {
-            "X": self._digest_of_rows(), **{name: digest(array) for name, array in arrays.items()},
-            "rows": None if self.rows is None else digest(self.rows), "n_classes": self.n_classes,
-            "loss": self.loss.name, **self.loss_options, "penalty": self.penalty, "l1": self.l1, "l2": self.l2,
-            "max_norm": repr(self.max_norm), "fit_intercept": self.fit_intercept,
-            "penalize_intercept": self.penalize_intercept, "arithmetic": self.arithmetic,
+            "X": self._digest_of_rows(),
+            **{name: digest(array) for name, array in arrays.items()},
+            "rows": None if self.rows is None else digest(self.rows),
+            "n_classes": self.n_classes,
+            "loss": self.loss.name,
+            **self.loss_options,
+            "penalty": self.penalty,
+            "l1": self.l1,
+            "l2": self.l2,
+            "max_norm": repr(self.max_norm),
+            "fit_intercept": self.fit_intercept,
+            "penalize_intercept": self.penalize_intercept,
+            "arithmetic": self.arithmetic,
         }
 
     def _digest_of_rows(self) -> str | list[str]:
@@ -273,8 +302,15 @@ class LinearProblem:
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
     def _evaluate(
-        self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
-        want_gradient: bool = False, loss_code: int | None = None,
+        self,
+        weights: np.ndarray,
+        b: np.ndarray,
+        rows,
+        *,
+        n_models: int = 1,
+        want_losses: bool = False,
+        want_gradient: bool = False,
+        loss_code: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Weighted sums of losses (n_models,), losses (n, n_models), and sums of gradients by raw weights and biases."""
         index, n = self.row_numbers(rows)
@@ -287,9 +323,25 @@ class LinearProblem:
         n_threads = threads.worth(self.n_threads, n * weights.size)
         for piece in self._pieces(n, len(weights)):
             loops.loss_gradient(
-                as_bytes(self.X), _kernels.TYPES[self.X.dtype.name], index[piece], piece.start, piece.stop - piece.start,
-                self.y, self.weights, as_bytes(weights), loops.REALS[weights.dtype.name], b, n_models, code, self.options,
-                losses[piece], totals, gradient, b_gradient, scratch, n_threads,
+                as_bytes(self.X),
+                _kernels.TYPES[self.X.dtype.name],
+                index[piece],
+                piece.start,
+                piece.stop - piece.start,
+                self.y,
+                self.weights,
+                as_bytes(weights),
+                loops.REALS[weights.dtype.name],
+                b,
+                n_models,
+                code,
+                self.options,
+                losses[piece],
+                totals,
+                gradient,
+                b_gradient,
+                scratch,
+                n_threads,
             )
         return totals, losses, gradient, b_gradient
 

@@ -14,8 +14,18 @@ _VOTED_AT_ONCE = 1 << 21  # totals, (n_queries, n_classes) of them: 16 MB
 
 
 def judge(
-    S: np.ndarray, indices: np.ndarray, codes: np.ndarray, truth: np.ndarray, ks: np.ndarray, n_classes: int, metric: str,
-    n_threads: int, *, weights: Weights = "uniform", temperature: float | None = None, tie_break: str = "smallest",
+    S: np.ndarray,
+    indices: np.ndarray,
+    codes: np.ndarray,
+    truth: np.ndarray,
+    ks: np.ndarray,
+    n_classes: int,
+    metric: str,
+    n_threads: int,
+    *,
+    weights: Weights = "uniform",
+    temperature: float | None = None,
+    tie_break: str = "smallest",
     topk: Sequence[int] = (1, 5),
 ) -> list[np.ndarray]:
     """How many queries have their class among the first n, for every n of `topk`: int64 arrays (n_ks,).
@@ -39,8 +49,15 @@ def judge(
 
 
 def right_answers(
-    labels: np.ndarray, weights: np.ndarray | None, truth: np.ndarray, ks: np.ndarray, n_classes: int, *,
-    topk: Sequence[int], tie_break: str, n_threads: int,
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    truth: np.ndarray,
+    ks: np.ndarray,
+    n_classes: int,
+    *,
+    topk: Sequence[int],
+    tie_break: str,
+    n_threads: int,
 ) -> np.ndarray:
     """Whether the right class is among the first n that the first k neighbours name: bool (len(topk), n_ks, n_queries).
 
@@ -67,8 +84,15 @@ def right_answers(
         of_some, weights_of_some = np.ascontiguousarray(labels[some]), None if weights is None else weights[some]
         places = _first_places(of_some, n_classes) if tie_break == "nearest" else np.arange(n_classes)[None]
         for at in range(len(ks)):
-            totals = vote(of_some, weights_of_some, ks[at : at + 1], n_classes, tie_break=tie_break, n_threads=n_threads,
-                          with_totals=True)[2]  # fmt: skip
+            totals = vote(
+                of_some,
+                weights_of_some,
+                ks[at : at + 1],
+                n_classes,
+                tie_break=tie_break,
+                n_threads=n_threads,
+                with_totals=True,
+            )[2]
             before = _named_before(totals, truth[some], places)
             for of_n, n in zip(found, topk, strict=True):
                 if n > 1:

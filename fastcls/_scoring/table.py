@@ -10,10 +10,18 @@ from fastcls._validation.base import one_of
 
 #: setting -> its name in the heading, which a column of that name makes unnecessary
 _TOLD = {
-    "metric": "metric", "metrics": "metric", "weights": "weights", "temperature": "temperature", "tie_break": "tie_break",
-    "centered": "centred", "per_class": "rows per class", "n_draws": "draws", "max_iter": "max_iter", "tol": "tol",
+    "metric": "metric",
+    "metrics": "metric",
+    "weights": "weights",
+    "temperature": "temperature",
+    "tie_break": "tie_break",
+    "centered": "centred",
+    "per_class": "rows per class",
+    "n_draws": "draws",
+    "max_iter": "max_iter",
+    "tol": "tol",
     "seed": "seed",
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)

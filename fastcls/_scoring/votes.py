@@ -78,9 +78,17 @@ def vote(
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))
     n_bad = _kernels.vote(
-        labels, codes, _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights), np.asarray(ks, dtype=np.int64),
-        tie_break == "nearest", winners, tied, totals, n_classes,
-        np.empty((n_threads, n_classes + _APART)), n_threads,
-    )  # fmt: skip
+        labels,
+        codes,
+        _NO_WEIGHTS if weights is None else np.ascontiguousarray(weights),
+        np.asarray(ks, dtype=np.int64),
+        tie_break == "nearest",
+        winners,
+        tied,
+        totals,
+        n_classes,
+        np.empty((n_threads, n_classes + _APART)),
+        n_threads,
+    )
     check_votes(n_bad, n_classes)
     return winners, tied.view(bool), totals

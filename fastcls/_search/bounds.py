@@ -143,14 +143,28 @@ def _ones(n: int, value: float = 1.0) -> np.ndarray:
 def _byte_terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics) -> Terms:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
     if bounds == "l1":
-        return Terms(1.0, _ones(n_queries, 0.0), _ones(n_queries), _ones(n_queries, 0.0), _ones(n_rows, 0.0),
-                     _ones(n_rows), refine=False)  # fmt: skip
+        return Terms(
+            1.0,
+            _ones(n_queries, 0.0),
+            _ones(n_queries),
+            _ones(n_queries, 0.0),
+            _ones(n_rows, 0.0),
+            _ones(n_rows),
+            refine=False,
+        )
     # packed q' = q + bq and r' = r + br have the sum q.r + br sum(q) + bq sum(r) + bq br n_features
     bq, br = _kernels.panel_biases(_kernels.PANELS[panel], _kernels.TYPES[dtype.name])
     of_queries, of_rows = br * queries.sums + bq * br * n_features, bq * rows.sums
     if bounds == "l2":  # S = q.q + r.r - 2 q.r, integers below 2^53
-        return Terms(-2.0, queries.squares + 2 * of_queries, _ones(n_queries), _ones(n_queries, 0.0),
-                     rows.squares + 2 * of_rows, _ones(n_rows), refine=False)  # fmt: skip
+        return Terms(
+            -2.0,
+            queries.squares + 2 * of_queries,
+            _ones(n_queries),
+            _ones(n_queries, 0.0),
+            rows.squares + 2 * of_rows,
+            _ones(n_rows),
+            refine=False,
+        )
     # cosine: keep if -q.r / |r| <= (S_k - 1 + slack) |q|; a zero row gives 0 x inf = NaN, which is kept
     norms = np.sqrt(queries.squares)
     with np.errstate(divide="ignore"):
@@ -178,9 +192,16 @@ def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: fl
             return None
         absolute = (1.0 + gamma) * flushed + drift
         return Terms(
-            2.0, -s * queries.signed - gamma * of_queries - absolute, _ones(n_queries, (1.0 + gamma) * s),
-            _ones(n_queries, 0.0), -s * rows.signed - gamma * of_rows - absolute, _ones(n_rows), True, center, s,
-        )  # fmt: skip
+            2.0,
+            -s * queries.signed - gamma * of_queries - absolute,
+            _ones(n_queries, (1.0 + gamma) * s),
+            _ones(n_queries, 0.0),
+            -s * rows.signed - gamma * of_rows - absolute,
+            _ones(n_rows),
+            True,
+            center,
+            s,
+        )
     q2, r2 = s * s * queries.squares, s * s * rows.squares
     if not (q2 <= _LARGEST_QUERY**2).all():
         return None
@@ -192,6 +213,13 @@ def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: fl
         q = np.where(q >= _SMALLEST_ROW, q, np.nan)
         return Terms(-1.0, _ones(n_queries, 0.0), q, (slack - 1.0) * q, _ones(n_rows, 0.0), factors, True, center, s)
     return Terms(
-        -2.0, (1.0 - gamma) * q2, _ones(n_queries, s * s), 2.0 * flushed * (1.0 + np.sqrt(q2)), (1.0 - gamma) * r2,
-        _ones(n_rows), True, center, s,
-    )  # fmt: skip
+        -2.0,
+        (1.0 - gamma) * q2,
+        _ones(n_queries, s * s),
+        2.0 * flushed * (1.0 + np.sqrt(q2)),
+        (1.0 - gamma) * r2,
+        _ones(n_rows),
+        True,
+        center,
+        s,
+    )

@@ -139,8 +139,14 @@ class Search:
         size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
         self.scratch = _aligned_rows(self.n_threads, size)
 
-    def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-            S_out: np.ndarray, indices_out: np.ndarray) -> int:  # fmt: skip
+    def run(
+        self,
+        Q: np.ndarray,
+        groups: tuple[np.ndarray, np.ndarray],
+        advance: Callable[[int], None],
+        S_out: np.ndarray,
+        indices_out: np.ndarray,
+    ) -> int:
         """Neighbours of a block of queries, in parts that keep every thread busy; returns of how many."""
         first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
@@ -169,8 +175,14 @@ class Search:
             "brute", self.kernel, pairs, pairs, tile, self.pace.pieces, self.scratch.nbytes, refined=self._refined
         )
 
-    def _run_part(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-                  S: np.ndarray, indices: np.ndarray) -> None:  # fmt: skip
+    def _run_part(
+        self,
+        Q: np.ndarray,
+        groups: tuple[np.ndarray, np.ndarray],
+        advance: Callable[[int], None],
+        S: np.ndarray,
+        indices: np.ndarray,
+    ) -> None:
         """Every chunk of rows for these queries, in pieces between which Ctrl-C is heard."""
         norms = norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
         all_terms = self._terms(Q)
@@ -211,26 +223,72 @@ class Search:
 
     def _direct(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
         _kernels.search_direct(
-            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
-            _kernels.SUMS[self.metric.sum], _kernels.TYPES[self.arithmetic],
-            norms.queries, norms.zero_queries, row_norms, *heaps, self.per_job, self.per_tile, self.scratch, self.n_threads,
-        )  # fmt: skip
+            as_bytes(Q),
+            _kernels.TYPES[Q.dtype.name],
+            as_bytes(X),
+            _kernels.TYPES[X.dtype.name],
+            _kernels.SUMS[self.metric.sum],
+            _kernels.TYPES[self.arithmetic],
+            norms.queries,
+            norms.zero_queries,
+            row_norms,
+            *heaps,
+            self.per_job,
+            self.per_tile,
+            self.scratch,
+            self.n_threads,
+        )
 
     def _narrow(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
         """`ends`: whether these are the first of all rows, and the last."""
         start, finish = (end and not self.by_rows for end in ends)
         _kernels.search_narrow(
-            as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
-            _kernels.SUMS[self.metric.sum], *heaps, start, finish, self.per_job, self.scratch, self.n_threads,
-        )  # fmt: skip
+            as_bytes(Q),
+            _kernels.TYPES[Q.dtype.name],
+            as_bytes(X),
+            _kernels.TYPES[X.dtype.name],
+            _kernels.SUMS[self.metric.sum],
+            *heaps,
+            start,
+            finish,
+            self.per_job,
+            self.scratch,
+            self.n_threads,
+        )
 
-    def _panels(self, Q: np.ndarray, X: np.ndarray, terms: _bounds.Terms, some: slice, norms: Norms,
-                row_norms: np.ndarray, heaps: _Heaps) -> None:  # fmt: skip
+    def _panels(
+        self,
+        Q: np.ndarray,
+        X: np.ndarray,
+        terms: _bounds.Terms,
+        some: slice,
+        norms: Norms,
+        row_norms: np.ndarray,
+        heaps: _Heaps,
+    ) -> None:
         assert self.panel is not None
         passed = _kernels.search_panels(
-            as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], self.panel, _kernels.SUMS[self.metric.sum],
-            terms.refine, self.block_features, terms.center, terms.data_scale, terms.scale, terms.query_terms,
-            terms.alphas, terms.betas, terms.row_terms[some], terms.row_factors[some], norms.queries,
-            norms.zero_queries, row_norms, *heaps, self.per_job, self.scratch, self.n_threads,
-        )  # fmt: skip
+            as_bytes(Q),
+            as_bytes(X),
+            _kernels.TYPES[X.dtype.name],
+            self.panel,
+            _kernels.SUMS[self.metric.sum],
+            terms.refine,
+            self.block_features,
+            terms.center,
+            terms.data_scale,
+            terms.scale,
+            terms.query_terms,
+            terms.alphas,
+            terms.betas,
+            terms.row_terms[some],
+            terms.row_factors[some],
+            norms.queries,
+            norms.zero_queries,
+            row_norms,
+            *heaps,
+            self.per_job,
+            self.scratch,
+            self.n_threads,
+        )
         self._refined += passed if terms.refine else 0

@@ -105,10 +105,23 @@ def _by_panels(
 
     def fill(part: slice, some: slice) -> None:
         _kernels.matrix_panels(
-            as_bytes(Q[part]), as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name], panel, block_features, scale,
-            query_terms[part], row_terms[some], norms.queries[part], norms.zero_queries[part], norms.of_chunk(0, some),
-            S[part, some], per_job, row_jobs, scratch, n_threads,
-        )  # fmt: skip
+            as_bytes(Q[part]),
+            as_bytes(rows[some]),
+            _kernels.TYPES[rows.dtype.name],
+            panel,
+            block_features,
+            scale,
+            query_terms[part],
+            row_terms[some],
+            norms.queries[part],
+            norms.zero_queries[part],
+            norms.of_chunk(0, some),
+            S[part, some],
+            per_job,
+            row_jobs,
+            scratch,
+            n_threads,
+        )
 
     return per_job * (1 if row_jobs > 1 else n_threads), fill
 
@@ -125,10 +138,20 @@ def _by_eight(
 
     def fill(part: slice, some: slice) -> None:
         _kernels.matrix_eight(
-            as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
-            _kernels.SUMS[metric.sum], norms.queries[part], norms.zero_queries[part], norms.of_chunk(0, some),
-            S[part, some], per_job, row_jobs, scratch, n_threads,
-        )  # fmt: skip
+            as_bytes(Q[part]),
+            _kernels.TYPES[Q.dtype.name],
+            as_bytes(rows[some]),
+            _kernels.TYPES[rows.dtype.name],
+            _kernels.SUMS[metric.sum],
+            norms.queries[part],
+            norms.zero_queries[part],
+            norms.of_chunk(0, some),
+            S[part, some],
+            per_job,
+            row_jobs,
+            scratch,
+            n_threads,
+        )
 
     return per_job * (1 if row_jobs > 1 else n_threads), fill
 
@@ -142,9 +165,20 @@ def _by_pairs(
 
     def fill(part: slice, some: slice) -> None:
         _kernels.distance_matrix(
-            as_bytes(Q[part]), _kernels.TYPES[Q.dtype.name], as_bytes(rows[some]), _kernels.TYPES[rows.dtype.name],
-            _kernels.SUMS[metric.sum], _kernels.TYPES[arithmetic], norms.queries[part], norms.zero_queries[part],
-            norms.of_chunk(0, some), S[part, some], tile.queries, tile.rows, tile.scratch, n_threads,
-        )  # fmt: skip
+            as_bytes(Q[part]),
+            _kernels.TYPES[Q.dtype.name],
+            as_bytes(rows[some]),
+            _kernels.TYPES[rows.dtype.name],
+            _kernels.SUMS[metric.sum],
+            _kernels.TYPES[arithmetic],
+            norms.queries[part],
+            norms.zero_queries[part],
+            norms.of_chunk(0, some),
+            S[part, some],
+            tile.queries,
+            tile.rows,
+            tile.scratch,
+            n_threads,
+        )
 
     return tile.queries * n_threads, fill

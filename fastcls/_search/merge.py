@@ -28,9 +28,7 @@ def nearest(
     for part in parts:
         check_same_features(part.rows, queries.chunks[0])
         rows = Rows.of(part)
-        more_S, more, _ = plan.search(
-            rows, queries, min(k, rows.n_rows), metric, n_threads=n_threads, progress=progress
-        )
+        more_S, more, _ = plan.search(rows, queries, min(k, rows.n_rows), metric, n_threads=n_threads, progress=progress)
         S, indices = merged(S, indices, more_S, more + start, k) if start else (more_S, more)
         start += rows.n_rows
     return S, indices

@@ -69,8 +69,14 @@ def prepare(
             rows.left_out[metric_name] = f"brute force, as a filter's {error}"
     if kept is not None and n_queries is not None and worth_it and not kept.suits(k):
         sample = _sample(rows)
-        kept = kept.chosen_for(k, n_queries * rows.n_rows, sample, lambda: _probe(rows, sample, metric_name, k, n_threads),
-                               n_threads, _room(rows, forced))  # fmt: skip
+        kept = kept.chosen_for(
+            k,
+            n_queries * rows.n_rows,
+            sample,
+            lambda: _probe(rows, sample, metric_name, k, n_threads),
+            n_threads,
+            _room(rows, forced),
+        )
     if kept is not None and len(kept.chunks) < len(rows.chunks):
         new = rows.chunks[len(kept.chunks) :]
         needed = filtering.bytes_beside(kept.levels)
@@ -136,9 +142,17 @@ def search(
     n_queries = (rows if queries is None else queries).n_rows
     S, indices = np.empty((n_queries, k)), np.empty((n_queries, k), dtype=np.int64)
     parts = search_parts(
-        rows, queries, k, metric_name, n_threads=n_threads, algorithm=algorithm, query_groups=query_groups,
-        row_groups=row_groups, progress=progress, out=(S, indices),
-    )  # fmt: skip
+        rows,
+        queries,
+        k,
+        metric_name,
+        n_threads=n_threads,
+        algorithm=algorithm,
+        query_groups=query_groups,
+        row_groups=row_groups,
+        progress=progress,
+        out=(S, indices),
+    )
     return S, indices, finished(parts)
 
 
@@ -272,9 +286,7 @@ def _step(run: Run, k: int, n_threads: int) -> int:
     return wanted // whole * whole if wanted > whole else wanted
 
 
-def _filtered(
-    rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str
-) -> Run | None:
+def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> Run | None:
     """A filtered search, or None for brute force."""
     if queries.dtype != rows.dtype and not tree.serves(rows, METRICS[metric_name]):
         return None

@@ -185,8 +185,14 @@ class Search:
         self.gave_up = False
         self._next = _FIRST_PIECE * n_threads
 
-    def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-            S_out: np.ndarray, indices_out: np.ndarray) -> int:  # fmt: skip
+    def run(
+        self,
+        Q: np.ndarray,
+        groups: tuple[np.ndarray, np.ndarray],
+        advance: Callable[[int], None],
+        S_out: np.ndarray,
+        indices_out: np.ndarray,
+    ) -> int:
         """Neighbours of the first queries, up to all; fewer where brute force would be faster. Returns how many."""
         first = 0
         _kernels.start_heaps(S_out[None], indices_out[None])
@@ -206,10 +212,23 @@ class Search:
         per_job = max(1, min(_QUERIES_PER_JOB, len(Q) // self.n_threads))
         for (_, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             tree_loops.search(
-                as_bytes(Q), _kernels.TYPES[Q.dtype.name], as_bytes(X), _kernels.TYPES[X.dtype.name],
-                _kernels.SUMS[self.metric.sum], of_chunk.order, of_chunk.lowest, of_chunk.boxes, groups[0],
-                groups[1][start : start + len(X)], start, S, indices, per_job, self.scratch, self.n_threads,
-            )  # fmt: skip
+                as_bytes(Q),
+                _kernels.TYPES[Q.dtype.name],
+                as_bytes(X),
+                _kernels.TYPES[X.dtype.name],
+                _kernels.SUMS[self.metric.sum],
+                of_chunk.order,
+                of_chunk.lowest,
+                of_chunk.boxes,
+                groups[0],
+                groups[1][start : start + len(X)],
+                start,
+                S,
+                indices,
+                per_job,
+                self.scratch,
+                self.n_threads,
+            )
 
     def _judge(self) -> None:
         """Give up where brute force would have been faster so far, and let the tree know."""

@@ -96,9 +96,7 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     try:
         regular = stat.S_ISREG(path.lstat().st_mode)
         if not regular:
-            raise RowsFileError(
-                f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file"
-            )
+            raise RowsFileError(f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file")
         # a link that came since is not followed, a pipe not waited for
         flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:

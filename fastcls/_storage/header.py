@@ -25,8 +25,13 @@ _LABEL_ITEM_BYTES = 1 << 16
 _LABEL_BYTES, _LABEL_BYTES_OF_TEXT = 1 << 26, 64
 #: kind of a dtype -> Python types its labels have in the header
 _LABEL_TYPES: dict[str, Any] = {
-    "b": bool, "i": int, "u": int, "f": (int, float), "U": str, "O": (str, bool, int, float),
-}  # fmt: skip
+    "b": bool,
+    "i": int,
+    "u": int,
+    "f": (int, float),
+    "U": str,
+    "O": (str, bool, int, float),
+}
 
 
 #: Dicts whose keys are no strings, as JSON: their pairs under this key.

@@ -50,8 +50,9 @@ def refuse_masked(given: Any, name: str) -> None:
     """Refuse masked entries, also in a list of arrays: what lies under a mask is no value."""
     parts = given if isinstance(given, (list, tuple)) else [given]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
-        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value)), or leave "
-                         "their rows out")
+        raise InputError(
+            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value)), or leave their rows out"
+        )
 
 
 def _is_missing(value: Any) -> bool:
@@ -73,8 +74,9 @@ def refuse_missing(values: np.ndarray, name: str) -> None:
         return
     if bad.any():
         row = int(bad.argmax())
-        raise InputError(f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their "
-                         "rows out")
+        raise InputError(
+            f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their rows out"
+        )
 
 
 _LAST_CHARACTER = 0x10FFFF

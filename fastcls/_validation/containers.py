@@ -81,12 +81,15 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         )
     if isinstance(X, (str, bytes, os.PathLike)):
         path = X if isinstance(X, bytes) else os.fspath(X)
-        raise InputError(f"{name} is the text {shown(path)}; {wanted}: if it is a path, load it first, with "
-                         "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)")
+        raise InputError(
+            f"{name} is the text {shown(path)}; {wanted}: if it is a path, load it first, with "
+            "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)"
+        )
     if isinstance(X, Mapping):
         example = f", such as {name}[{shown(next(iter(X)))}]" if len(X) else ""
-        raise InputError(f"{name} is {kind(X)} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of "
-                         f"its arrays{example}")
+        raise InputError(
+            f"{name} is {kind(X)} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of its arrays{example}"
+        )
     if X is None:
         raise InputError(f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)")
     if hasattr(X, "class_names") and hasattr(X, "X"):
@@ -118,8 +121,9 @@ def _array_of(X: Any, name: str) -> np.ndarray:
         raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})") from None
     except Exception as error:  # whatever a foreign __array__ raises: bfloat16, gradients, closed files
         how = f"{name}.detach().float().numpy()" if hasattr(X, "detach") else f"np.asarray({name}, dtype=np.float32)"
-        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for "
-                         f"example with {how}") from None
+        raise InputError(
+            f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}"
+        ) from None
     if found.dtype == object and found.ndim < 2 and isinstance(X, (list, tuple)) and hasattr(X[0], "__dlpack__"):
         try:
             return np.stack([_array_of(row, name) for row in X])
@@ -133,16 +137,22 @@ def _array_of(X: Any, name: str) -> np.ndarray:
 def _refuse_what_is_no_table(array: np.ndarray, name: str) -> None:
     shape, dtype = array.shape, array.dtype
     if dtype.kind in "UST":
-        raise InputError(f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) makes them of written "
-                         "numbers, fastcls.datasets.load of paths to pictures or arrays")
+        raise InputError(
+            f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) makes them of written "
+            "numbers, fastcls.datasets.load of paths to pictures or arrays"
+        )
     if array.ndim == 0 and dtype.kind == "O":
         raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)")
     if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
-        raise InputError(f"{name} is an array of {counted(len(array), 'separate array')}; wanted one of two dimensions: "
-                         f"np.stack({name}) makes it, where all have one length")
+        raise InputError(
+            f"{name} is an array of {counted(len(array), 'separate array')}; wanted one of two dimensions: "
+            f"np.stack({name}) makes it, where all have one length"
+        )
     if dtype.names is not None:
-        raise InputError(f"{name} is a structured array with the fields {shown_list(dtype.names)}; wanted plain numbers: "
-                         "numpy.lib.recfunctions.structured_to_unstructured makes them")
+        raise InputError(
+            f"{name} is a structured array with the fields {shown_list(dtype.names)}; wanted plain numbers: "
+            "numpy.lib.recfunctions.structured_to_unstructured makes them"
+        )
     if len(shape) != 2:
         how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
         raise InputError(
@@ -189,8 +199,10 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     """Python objects as float64, if all of them are numbers."""
     kinds = set(map(type, array.ravel().tolist()))
     if any(issubclass(kind, (str, bytes)) for kind in kinds):
-        raise InputError(f"{name} holds text among its objects ({shown(_first_text(array))} first); wanted numbers: convert "
-                         "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)")
+        raise InputError(
+            f"{name} holds text among its objects ({shown(_first_text(array))} first); wanted numbers: convert "
+            "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)"
+        )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
         _refuse_type(np.dtype(complex), name)
     if any(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
@@ -290,8 +302,10 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     InputError
     """
     if isinstance(y, (str, bytes, os.PathLike)):
-        raise InputError(f"{name} is the text {shown(y)}; wanted one label a row: load the labels first, with "
-                         "np.load(path) or fastcls.datasets.load(path).y")
+        raise InputError(
+            f"{name} is the text {shown(y)}; wanted one label a row: load the labels first, with "
+            "np.load(path) or fastcls.datasets.load(path).y"
+        )
     if isinstance(y, (Mapping, Iterator, set, frozenset)):
         raise InputError(f"{name} is {kind(y)}; wanted one label a row: pass an array or a list")
     if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
@@ -313,8 +327,10 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     """Labels without Python objects, so far as they have one type."""
     y = np.asarray(y)
     if y.dtype.kind == "S":
-        raise InputError(f"{name} holds bytes, such as {y.tolist()[:1]}, and labels are text or "
-                         f"numbers: decode them first (np.char.decode({name}, 'utf-8'))")
+        raise InputError(
+            f"{name} holds bytes, such as {y.tolist()[:1]}, and labels are text or "
+            f"numbers: decode them first (np.char.decode({name}, 'utf-8'))"
+        )
     if _is_extension_float(y.dtype):
         return y.astype(np.float32)
     if y.dtype.kind in "mMc":
@@ -327,13 +343,17 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
         return y
     values = y.tolist()
     if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
-        raise InputError(f"{name} has the label {shown(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
-                         "labels have at most 64 bits: make text of them, or number the classes from 0")
+        raise InputError(
+            f"{name} has the label {shown(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
+            "labels have at most 64 bits: make text of them, or number the classes from 0"
+        )
     missing = [place for place, value in enumerate(values) if _is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""
-        raise InputError(f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}; fill such values "
-                         "first, or leave their rows out")
+        raise InputError(
+            f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}; fill such values "
+            "first, or leave their rows out"
+        )
     if any(isinstance(value, bytes) for value in values):
         raise InputError(f"{name} holds bytes among its labels; labels are text or numbers: decode them first")
     _refuse_mixed(values, name)
@@ -368,5 +388,6 @@ def warn_look_alikes(names: Iterable[Any], what: str, stacklevel: int = 3) -> No
             warnings.warn(
                 f"{what} has two classes that look alike, {other!a} and {text!a}: the same text in the Unicode forms "
                 "NFC and NFD; if they are one class, bring all names to one form with unicodedata.normalize('NFC', name)",
-                UserWarning, stacklevel=stacklevel,
-            )  # fmt: skip
+                UserWarning,
+                stacklevel=stacklevel,
+            )

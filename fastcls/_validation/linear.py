@@ -57,8 +57,9 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
         n_classes = int(y.max()) + 1 if len(y) else 1
     n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
     if len(y) and y.max() >= n_classes:
-        raise InputError(f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to "
-                         f"{n_classes - 1}")
+        raise InputError(
+            f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to {n_classes - 1}"
+        )
     return np.ascontiguousarray(y, dtype=np.int64), n_classes
 
 
@@ -68,8 +69,10 @@ LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each,
 def check_alpha(alpha: Any) -> float:
     """A strength that leaves the loss something to say."""
     if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
-        raise InputError(f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
-                         f"{LARGEST_ALPHA:g}, and usually below 1")
+        raise InputError(
+            f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
+            f"{LARGEST_ALPHA:g}, and usually below 1"
+        )
     return float(alpha)
 
 
@@ -86,8 +89,10 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
         raise InputError(f"alpha={alpha!r} and C={C!r} both say how strong the penalty is; leave one of them out")
     check_number("C", C, minimum=0, strict=True)
     if penalty in (None, "max_norm"):
-        raise InputError(f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
-                         "l2, l1 or elasticnet")
+        raise InputError(
+            f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
+            "l2, l1 or elasticnet"
+        )
 
 
 def check_strength_of_cost(C: float, alpha: float) -> None:
@@ -155,8 +160,9 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
         raise InputError(f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight a row")
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
-        raise InputError(f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at "
-                         "least 0")
+        raise InputError(
+            f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at least 0"
+        )
     if n_rows and not values.any():
         if may_be_zero:
             return values
@@ -164,13 +170,19 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
     with np.errstate(over="ignore", under="ignore"):
         total = float(values.sum())
     if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
-        raise InputError(f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "
-                         "count: give weights around 1")
+        raise InputError(
+            f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "
+            "count: give weights around 1"
+        )
     return values
 
 
 def check_class_weight(
-    class_weight: Any, classes: np.ndarray, codes: np.ndarray, sample_weight: np.ndarray = _NONE, *,
+    class_weight: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    sample_weight: np.ndarray = _NONE,
+    *,
     named: Iterable[Any] = (),
 ) -> np.ndarray | None:
     """A weight for every class: None for None, by the balance of their rows for "balanced", or as a dict says.
@@ -197,8 +209,9 @@ def check_class_weight(
         label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known
     ]
     if unknown:
-        raise InputError(f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among "
-                         f"{labels[:10]}")
+        raise InputError(
+            f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among {labels[:10]}"
+        )
     return values[: len(labels)]
 
 
@@ -215,8 +228,9 @@ def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> No
     """Labels that a model was made for."""
     strange = np.setdiff1d(labels, known)
     if len(strange):
-        raise InputError(f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; "
-                         f"{advice}")
+        raise InputError(
+            f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; {advice}"
+        )
 
 
 def check_two_classes(classes: np.ndarray) -> None:
@@ -231,12 +245,16 @@ def check_two_classes(classes: np.ndarray) -> None:
 def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_features: int) -> None:
     """A fit can go on only from weights of the same classes and features."""
     if not np.array_equal(had, classes):
-        raise InputError(f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
-                         f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model")
+        raise InputError(
+            f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
+            f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model"
+        )
     if had_features != n_features:
-        raise InputError(f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
-                         f"{n_features}; give rows "
-                         "of the same features, or fit a new model")
+        raise InputError(
+            f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
+            f"{n_features}; give rows "
+            "of the same features, or fit a new model"
+        )
 
 
 def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
@@ -264,8 +282,10 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
     if not os.path.basename(path) or "\0" in os.fspath(path):
         raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file")
     if not isinstance(random_state, numbers.Integral):
-        raise InputError(f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
-                         "before; give random_state a number")
+        raise InputError(
+            f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
+            "before; give random_state a number"
+        )
     check_checkpoint_file(path, resume)
 
 
@@ -281,5 +301,7 @@ def check_finite_scores(scores: np.ndarray) -> None:
     """Scores overflow where rows are far beyond those of training."""
     if not np.isfinite(scores).all():
         row = int(np.argmin(np.isfinite(scores).all(axis=1)))
-        raise InputError(f"the scores of row {row} of X overflow float64: its values are far beyond those of training; "
-                         "scale them down first")
+        raise InputError(
+            f"the scores of row {row} of X overflow float64: its values are far beyond those of training; "
+            "scale them down first"
+        )

@@ -48,8 +48,10 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     if n_folds > len(codes):
         why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
     if largest < 2:
-        raise InputError(f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
-                         "possible; give two rows or more of some class")
+        raise InputError(
+            f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
+            "possible; give two rows or more of some class"
+        )
     raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}")
 
 

@@ -115,9 +115,14 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     if estimator is not None:
         validate_data(estimator, X if hasattr(X, "columns") else array, reset=reset, skip_check_array=True)
     rows = check_array(
-        array, dtype=list(STORED_TYPES), order="C", copy=False, ensure_all_finite=False, input_name=name,
+        array,
+        dtype=list(STORED_TYPES),
+        order="C",
+        copy=False,
+        ensure_all_finite=False,
+        input_name=name,
         estimator=estimator,
-    )  # fmt: skip
+    )
     for note in notes:
         logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
@@ -161,12 +166,14 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
 def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
     """Refuse queries of another number of features than the rows."""
     if queries.shape[1] != rows.shape[1]:
-        raise InputError(f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]}; give both the same "
-                         "features")
+        raise InputError(
+            f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]}; give both the same features"
+        )
 
 
 def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") -> None:
     """Refuse test rows of another width than the training rows."""
     if rows.shape[1] != test.shape[1]:
-        raise InputError(f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]}; give both "
-                         "the same features")
+        raise InputError(
+            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]}; give both the same features"
+        )

@@ -55,8 +55,10 @@ def _require_extra() -> None:
     missing = [name for name in _NEEDED if find_spec(name) is None]
     if missing:
         what = "s" if len(missing) > 1 else ""
-        say(f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
-            'install with: pip install "fastcls[run]"')
+        say(
+            f"fastcls: the command line needs the package{what} {', '.join(missing)}: "
+            'install with: pip install "fastcls[run]"'
+        )
         raise SystemExit(2)
 
 

@@ -54,8 +54,9 @@ def measure_of(model: Any) -> str:
     return "probability" if hasattr(model, "predict_proba") else "score"
 
 
-def name_rows(model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Progress, n_top: int = 1,
-              every: bool = False) -> Named:
+def name_rows(
+    model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Progress, n_top: int = 1, every: bool = False
+) -> Named:
     """The best classes of every row, with the probability (models that have one) or score (the rest) of each."""
     parts: list[tuple[np.ndarray, np.ndarray]] = []
     kept = []
@@ -151,8 +152,9 @@ def as_records(found: list[Answer], measure: str, n_top: int, classes: list[str]
         else:
             record |= {"label": answer.labels[0], measure: answer.values[0]}
             if n_top > 1:
-                record["top"] = [{"label": label, measure: value}
-                                 for label, value in zip(answer.labels, answer.values, strict=True)]
+                record["top"] = [
+                    {"label": label, measure: value} for label, value in zip(answer.labels, answer.values, strict=True)
+                ]
             if classes is not None:
                 plural = "probabilities" if measure == "probability" else "scores"
                 record[plural] = dict(zip(classes, answer.every or [], strict=True))

@@ -29,8 +29,10 @@ def refuse(message: str) -> None:
 
 def say_left_out(n: int) -> None:
     """End with the exit status that says that some images could not be read; each was said before."""
-    refuse(f"{counted(n, 'image')} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove "
-           f"{'them' if n > 1 else 'it'}")
+    refuse(
+        f"{counted(n, 'image')} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove "
+        f"{'them' if n > 1 else 'it'}"
+    )
     raise typer.Exit(SOME_LEFT_OUT)
 
 
@@ -93,8 +95,13 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
     return wrapped
 
 
-app = typer.Typer(cls=OneLineGroup, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-                  help="Exact k-nearest-neighbour and linear image classifiers.")
+app = typer.Typer(
+    cls=OneLineGroup,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Exact k-nearest-neighbour and linear image classifiers.",
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -113,18 +120,34 @@ def root(
         raise typer.Exit
 
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="digits, or a path: a folder of images by class (<class>/<file>, "
-                                     "or train/<class>/<file> and test/<class>/<file>), of MNIST's IDX files, or of "
-                                     "CIFAR-10's or CIFAR-100's files (or their .tar.gz); an .npz of X and y, an .npy with "
-                                     "--labels, a folder of X.npy and y.npy, or a zarr group.")]
+Data = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="digits, or a path: a folder of images by class (<class>/<file>, "
+        "or train/<class>/<file> and test/<class>/<file>), of MNIST's IDX files, or of "
+        "CIFAR-10's or CIFAR-100's files (or their .tar.gz); an .npz of X and y, an .npy with "
+        "--labels, a folder of X.npy and y.npy, or a zarr group.",
+    ),
+]
 Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of the rows of an .npy or .npz, as an .npy.")]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Ks = Annotated[str | None, typer.Option(metavar="1,3,5-9", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
 Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Of knn,random_search,svm,softmax (default: all).")]
-ImageSize = Annotated[int | None, typer.Option(metavar="PIXELS", help="Height and width of a folder's images (default: "
-                                               "their common size up to 256, else 32).")]
-Strict = Annotated[bool, typer.Option("--strict", help="Refuse the data if an image of it cannot be read, before any work; "
-                                      "otherwise it is left out and listed, and the exit status is 3.")]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(
+        metavar="PIXELS", help="Height and width of a folder's images (default: their common size up to 256, else 32)."
+    ),
+]
+Strict = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="Refuse the data if an image of it cannot be read, before any work; "
+        "otherwise it is left out and listed, and the exit status is 3.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
 
 
@@ -136,18 +159,27 @@ def run(
     ks: Ks = None,
     metrics: Annotated[str | None, typer.Option(metavar="l1,l2", help="Metrics of k-NN.")] = None,
     models: Models = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, fewer where classes "
-                                              "are small).")] = None,
-    cv: Annotated[str | None, typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a "
-                                           "number of folds.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, fewer where classes are small).")
+    ] = None,
+    cv: Annotated[
+        str | None,
+        typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a number of folds."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="At most this many training and test rows.")] = None,
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,
-    preset: Annotated[str | None, typer.Option(metavar="NAME", help="Judge DATA by a published protocol instead: dino, "
-                                               "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe or "
-                                               "clip, dinov2-probe, uni-probe (linear), or course (CS231n's assignment, "
-                                               "for CIFAR-10).")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Judge DATA by a published protocol instead: dino, "
+            "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe or "
+            "clip, dinov2-probe, uni-probe (linear), or course (CS231n's assignment, "
+            "for CIFAR-10).",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -155,9 +187,22 @@ def run(
     """Train k-NN, an SVM and a softmax classifier on DATA, judge each once, write a report."""
     from ._checks import parse_options
 
-    options = parse_options(data, ks=ks, metrics=metrics, models=models, folds=folds, cv=cv, limit=limit, seed=seed,
-                            out=place_of(out), labels=labels, image_size=image_size, force=force, preset=preset,
-                            strict=strict)
+    options = parse_options(
+        data,
+        ks=ks,
+        metrics=metrics,
+        models=models,
+        folds=folds,
+        cv=cv,
+        limit=limit,
+        seed=seed,
+        out=place_of(out),
+        labels=labels,
+        image_size=image_size,
+        force=force,
+        preset=preset,
+        strict=strict,
+    )
     from ._progress import Progress
     from ._results import as_json as to_json
     from ._run import run as run_all
@@ -188,10 +233,17 @@ def run(
 @one_line_errors
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
-    data: Annotated[list[str], typer.Argument(metavar="DATA", help="Images, folders of images, .npy or .npz files, or "
-                                              "data sets as for run (their test rows are predicted), in any number.")],
-    out: Annotated[str | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that "
-                                              "name is replaced.")] = None,
+    data: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="DATA",
+            help="Images, folders of images, .npy or .npz files, or "
+            "data sets as for run (their test rows are predicted), in any number.",
+        ),
+    ],
+    out: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that name is replaced.")
+    ] = None,
     top: Annotated[int, typer.Option(metavar="K", help="The K best classes of each row.")] = 1,
     every: Annotated[bool, typer.Option("--all", help="The probability (SVM: score) of every class, too.")] = False,
     strict: Strict = False,
@@ -213,8 +265,9 @@ def predict(
 @one_line_errors
 def gradcheck(
     data: Data,
-    loss: Annotated[str, typer.Option(metavar="LOSS", help="hinge, softmax, squared_hinge, crammer_singer or "
-                                              "one_vs_all.")] = "softmax",
+    loss: Annotated[
+        str, typer.Option(metavar="LOSS", help="hinge, softmax, squared_hinge, crammer_singer or one_vs_all.")
+    ] = "softmax",
     seed: Seed = 0,
     labels: Labels = None,
 ) -> None:

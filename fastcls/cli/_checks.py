@@ -73,9 +73,21 @@ def as_word(name: str) -> str:
 
 
 def parse_options(
-    data: str, *, ks: str | None, metrics: str | None, models: str | None, folds: int | None, limit: int | None,
-    seed: int, out: Path | None, labels: Path | None, image_size: int | None, force: bool, preset: str | None = None,
-    cv: str | None = None, strict: bool = False,
+    data: str,
+    *,
+    ks: str | None,
+    metrics: str | None,
+    models: str | None,
+    folds: int | None,
+    limit: int | None,
+    seed: int,
+    out: Path | None,
+    labels: Path | None,
+    image_size: int | None,
+    force: bool,
+    preset: str | None = None,
+    cv: str | None = None,
+    strict: bool = False,
 ) -> RunOptions:
     """The options as typed, checked.
 
@@ -97,8 +109,17 @@ def parse_options(
         preset = PRESET_ALIASES.get(preset, preset)
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
     return RunOptions(
-        data=data, preset=preset, out=out, folds=judged, folds_option="--folds" if cv is None else "--cv", limit=limit,
-        seed=seed, labels=labels, image_size=image_size, force=force, strict=strict,
+        data=data,
+        preset=preset,
+        out=out,
+        folds=judged,
+        folds_option="--folds" if cv is None else "--cv",
+        limit=limit,
+        seed=seed,
+        labels=labels,
+        image_size=image_size,
+        force=force,
+        strict=strict,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),
@@ -154,9 +175,7 @@ def parse_ks(text: str) -> tuple[int, ...]:
     return ks
 
 
-def parse_names(
-    text: str, what: str, known: Mapping[str, Any], aliases: dict[str, str] | None = None
-) -> tuple[str, ...]:
+def parse_names(text: str, what: str, known: Mapping[str, Any], aliases: dict[str, str] | None = None) -> tuple[str, ...]:
     """``a,b`` as names of ``known``, each once, in the order of ``known`` for models and as typed for the rest."""
     aliases = aliases or {}
     typed = [aliases.get(part.lower(), part.lower()) for part in _parts(text)]

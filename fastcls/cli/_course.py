@@ -57,25 +57,35 @@ def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures
     assert dataset.y_test is not None
     rows: list[tuple[Any, ...]] = []
     with failures.kept("evaluating k-NN"), progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
-        rows += judge_neighbors(dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST],
-                                dataset.y_test[:KNN_TEST])
+        rows += judge_neighbors(
+            dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST], dataset.y_test[:KNN_TEST]
+        )
     for name in LOSSES:
         title = f"{SHOWN[name]}: {len(RATES[name]) * len(REGS)} settings, {ITERATIONS:,} iterations"
         with failures.kept(f"training {SHOWN[name]}"), progress.step(title) as report:
             rows.append(judge_linear(name, dataset, seed, report))
     if not rows:
         raise failures.errors[0]
-    settings = {"name": "course", "source": "Stanford CS231n, assignment1: knn.ipynb, svm.ipynb, softmax.ipynb",
-                "seed": seed, "iterations": ITERATIONS, "batch_size": BATCH, "ks": list(KS), "folds": FOLDS,
-                "rates": {name: list(rates) for name, rates in RATES.items()}, "regs": list(REGS)}
+    settings = {
+        "name": "course",
+        "source": "Stanford CS231n, assignment1: knn.ipynb, svm.ipynb, softmax.ipynb",
+        "seed": seed,
+        "iterations": ITERATIONS,
+        "batch_size": BATCH,
+        "ks": list(KS),
+        "folds": FOLDS,
+        "rates": {name: list(rates) for name, rates in RATES.items()},
+        "regs": list(REGS),
+    }
     return ProtocolTable("the course's assignment", COLUMNS, tuple(rows), settings)
 
 
 def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
     """The code that each query gets for every k, (n_queries, n_ks): one search, ties to the smallest code."""
     _, indices = knn(Q, X, max(ks))
-    winners, _, _ = vote(y[indices], None, np.array(ks), int(y.max()) + 1, tie_break="smallest",
-                         n_threads=threads.effective(None))
+    winners, _, _ = vote(
+        y[indices], None, np.array(ks), int(y.max()) + 1, tie_break="smallest", n_threads=threads.effective(None)
+    )
     return winners
 
 
@@ -96,8 +106,10 @@ def judge_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarr
     right = (votes_for(X, y, Q, tuple(shown)) == truth[:, None]).sum(axis=0)
     seconds = time.perf_counter() - begun
     n = len(Q)
-    return [("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(correct) / n, n - int(correct), n, seconds)
-            for k, correct in zip(shown, right, strict=True)]
+    return [
+        ("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(correct) / n, n - int(correct), n, seconds)
+        for k, correct in zip(shown, right, strict=True)
+    ]
 
 
 def judge_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tuple[Any, ...]:
@@ -118,8 +130,15 @@ def judge_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tupl
     best = int(np.argmax(accuracy))
     right = round(share_right(test, truth, models[best]) * len(test))
     rate, reg = settings[best]
-    return (SHOWN[name], f"rate {rate:g}, reg {reg:g}", accuracy[best], right / len(test), len(test) - right, len(test),
-            time.perf_counter() - begun)
+    return (
+        SHOWN[name],
+        f"rate {rate:g}, reg {reg:g}",
+        accuracy[best],
+        right / len(test),
+        len(test) - right,
+        len(test),
+        time.perf_counter() - begun,
+    )
 
 
 def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Report) -> list[np.ndarray]:

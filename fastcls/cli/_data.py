@@ -70,9 +70,13 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
                 found = list_images(root)
                 if found.test is None:
                     refuse_undividable(np.array(found.train.codes), found.train.classes, options)
-                return divide_images(found, lambda listing: load_listed(
-                    listing, options.image_size, None, on_error, report), seed=options.seed, limit=options.limit,
-                    keep_pair=options.preset is None)
+                return divide_images(
+                    found,
+                    lambda listing: load_listed(listing, options.image_size, None, on_error, report),
+                    seed=options.seed,
+                    limit=options.limit,
+                    keep_pair=options.preset is None,
+                )
     whole = load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
     if whole.X_test is None:
         refuse_undividable(whole.y, whole.class_names, options)
@@ -85,18 +89,24 @@ def refuse_undividable(y: np.ndarray, class_names: Sequence[str], options: RunOp
     if options.preset is not None or (spare := spare_rows(y)) > 1:
         return
     if spare == 0:
-        raise InputError(f"the {len(y):,} rows of {options.data} are all of different classes, and no setting can be chosen "
-                         "on them: give at least two rows of each class")
-    raise InputError(f"of the {len(y):,} rows of {options.data}, two are of one class and the others of a class each: if "
-                     "one is set aside to test, no class has two to choose a setting on; give at least two rows of each "
-                     "class")
+        raise InputError(
+            f"the {len(y):,} rows of {options.data} are all of different classes, and no setting can be chosen "
+            "on them: give at least two rows of each class"
+        )
+    raise InputError(
+        f"of the {len(y):,} rows of {options.data}, two are of one class and the others of a class each: if "
+        "one is set aside to test, no class has two to choose a setting on; give at least two rows of each "
+        "class"
+    )
 
 
 def refuse_one_class(y: np.ndarray, class_names: Sequence[str], what: str) -> None:
     """Refuse rows that are all of one class."""
     if len(np.unique(y)) < 2:
-        raise InputError(f"the {what} are all of one class, {shown(class_names[y[0]])}: add rows of another (images: a "
-                         "second class folder)")
+        raise InputError(
+            f"the {what} are all of one class, {shown(class_names[y[0]])}: add rows of another (images: a "
+            "second class folder)"
+        )
 
 
 @contextmanager

@@ -145,8 +145,10 @@ class OutputFolder:
     def _refuse_what_stands_there(self, force: bool, data: str | None) -> None:
         shown = self.target
         if is_inside_data(shown, data):
-            raise InputError(f"cannot write to {quoted(shown)}: it is in the folder of the data, {quoted(data)}, and "
-                             "would be read as data the next time; choose a place outside with --out")
+            raise InputError(
+                f"cannot write to {quoted(shown)}: it is in the folder of the data, {quoted(data)}, and "
+                "would be read as data the next time; choose a place outside with --out"
+            )
         if not os.path.isdir(self._place.parent):  # as for every other file that is written: a slip makes no folders
             raise InputError(f"cannot write to {quoted(shown)}: there is no such folder to put it in; create it first")
         if not os.path.lexists(self._place):
@@ -159,16 +161,19 @@ class OutputFolder:
             raise InputError(f"the data is inside {shown}, which --force would replace: choose another with --out")
         foreign = foreign_file(self._place) if any(self._place.iterdir()) else None
         if foreign is not None:
-            raise InputError(f"--force replaces only what fastcls run has written, and {shown} holds {printable(foreign)}: "
-                             "choose another folder with --out, or remove this one yourself")
+            raise InputError(
+                f"--force replaces only what fastcls run has written, and {shown} holds {printable(foreign)}: "
+                "choose another folder with --out, or remove this one yourself"
+            )
 
     def __enter__(self) -> Path:
         room = self._place.with_name(f".{self._place.name}.{secrets.token_hex(4)}.partial")
         try:
             room.mkdir()
         except OSError as error:
-            raise InputError(f"cannot write to {quoted(self.target)}: {reason(error)}; choose another place with --out"
-                             ) from None
+            raise InputError(
+                f"cannot write to {quoted(self.target)}: {reason(error)}; choose another place with --out"
+            ) from None
         self.room = room
         return room
 

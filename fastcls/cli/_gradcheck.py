@@ -18,6 +18,8 @@ def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
     report = check_on_sample(dataset.X, dataset.y, loss, seed=seed)
     print(report)
     agrees = bool(report.max_relative_error <= GRADIENT_TOLERANCE)
-    print(f"{loss}: {'the gradients agree' if agrees else 'THE GRADIENTS DIFFER'}: {report.verdict} "
-          f"(at most {GRADIENT_TOLERANCE:.0e} wanted)")
+    print(
+        f"{loss}: {'the gradients agree' if agrees else 'THE GRADIENTS DIFFER'}: {report.verdict} "
+        f"(at most {GRADIENT_TOLERANCE:.0e} wanted)"
+    )
     return agrees

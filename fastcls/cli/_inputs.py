@@ -76,8 +76,12 @@ def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress
     images = [_images_at(path, metadata, progress) for path in data]
     arrays = [None if found else _read_rows(path, progress) for path, found in zip(data, images, strict=True)]
     every = [path for found in images for path, _ in found]
-    links = [why for found, root in zip(images, data, strict=True) for path, _ in found
-             for why in (refused_link(path, Path(root)) if path != Path(root) else None,)]
+    links = [
+        why
+        for found, root in zip(images, data, strict=True)
+        for path, _ in found
+        for why in (refused_link(path, Path(root)) if path != Path(root) else None,)
+    ]
     pixels, broken = read_images(every, links, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
         raise InputError(_cannot_be_read(every, broken))
@@ -86,8 +90,16 @@ def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress
         if array is None:
             of_part = {place - at: why for place, why in broken.items() if at <= place < at + len(found)}
             n_rows = len(found) - len(of_part)
-            parts.append(Rows(source, [str(path) for path, _ in found], pixels[row : row + n_rows], True,
-                              [label for _, label in found], of_part))
+            parts.append(
+                Rows(
+                    source,
+                    [str(path) for path, _ in found],
+                    pixels[row : row + n_rows],
+                    True,
+                    [label for _, label in found],
+                    of_part,
+                )
+            )
             at, row = at + len(found), row + n_rows
         else:  # of several, each row says whose it is
             X, labels = array
@@ -108,9 +120,13 @@ def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
         for part in run:
             broken |= {before + place: why for place, why in part.broken.items()}
             before += len(part.names)
-        yield replace(run[0], names=[name for part in run for name in part.names],
-                      labels=[label for part in run for label in part.labels], broken=broken,
-                      X=np.concatenate([part.X for part in run]))
+        yield replace(
+            run[0],
+            names=[name for part in run for name in part.names],
+            labels=[label for part in run for label in part.labels],
+            broken=broken,
+            X=np.concatenate([part.X for part in run]),
+        )
 
 
 def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Rows:
@@ -123,8 +139,10 @@ def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Row
 
 
 def _only_the_test_set(source: str, n_rows: int, n_test: int) -> str:
-    return (f"{source} is what this model was trained and judged on: of its {n_rows:,} rows, the {n_test:,} of the test set "
-            f"{'is' if n_test == 1 else 'are'} predicted")
+    return (
+        f"{source} is what this model was trained and judged on: of its {n_rows:,} rows, the {n_test:,} of the test set "
+        f"{'is' if n_test == 1 else 'are'} predicted"
+    )
 
 
 # images ---------------------------------------------------------------------------------------------------------------

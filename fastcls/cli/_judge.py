@@ -71,16 +71,21 @@ class TestSet:
         """Let ``model`` predict the test rows, once; a second time for the same name is counted and warned about."""
         self.evaluations[name] += 1
         if self.evaluations[name] > 1:
-            warnings.warn(f"the test set has now judged {name} {self.evaluations[name]} times: an accuracy that was "
-                          "looked at before is no longer that of unseen data", UserWarning, stacklevel=2)
+            warnings.warn(
+                f"the test set has now judged {name} {self.evaluations[name]} times: an accuracy that was "
+                "looked at before is no longer that of unseen data",
+                UserWarning,
+                stacklevel=2,
+            )
         begun = time.perf_counter()
         predicted, scores = predict_with_scores(model, self._X)
         seconds = time.perf_counter() - begun
         right = predicted == self._y
         correct = int(np.count_nonzero(right))
         interval = wilson_interval(correct, len(self))
-        return Verdict(predicted, right, len(self) - correct, correct / len(self), interval, seconds, measure_of(model),
-                       scores)
+        return Verdict(
+            predicted, right, len(self) - correct, correct / len(self), interval, seconds, measure_of(model), scores
+        )
 
     def count(self, code: int) -> int:
         """How many test rows are of one class: what always naming it would get right. Judges no model; not counted."""

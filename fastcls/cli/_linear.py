@@ -71,15 +71,23 @@ def check_on_sample(
     sample = np.ascontiguousarray(X[rows])
     center, scale = center_and_scale(sample, center=True, scale=True)
     options: dict[str, Any] = {
-        "loss": loss, "penalty": "l2", "alpha": alpha, "fit_intercept": True, "n_classes": len(classes),
-        "center": center, "scale": scale, "penalize_intercept": False,
+        "loss": loss,
+        "penalty": "l2",
+        "alpha": alpha,
+        "fit_intercept": True,
+        "n_classes": len(classes),
+        "center": center,
+        "scale": scale,
+        "penalize_intercept": False,
     }
     problem = LinearProblem(sample, y[rows], arithmetic="float64", **options)
     W = rng.standard_normal(problem.shape) / np.sqrt(X.shape[1])
     own = check_arithmetic(LinearProblem(sample, y[rows], **options), W)
     if not own.agrees:
-        raise GradientMismatch(f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, "
-                               f"while rounding explains {own.allowed:.1e}; it was not trained")
+        raise GradientMismatch(
+            f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, "
+            f"while rounding explains {own.allowed:.1e}; it was not trained"
+        )
     n_checked = numbers_checked(len(X), X.shape[1], problem.n_classes) if n_checked is None else n_checked
     return check_gradient(problem, W, n_coordinates=n_checked, random_state=seed)
 
@@ -129,8 +137,14 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
             zip(results["param_alpha"], results["mean_test_score"], results["mean_test_loss"], strict=True)
         )
     ]
-    return Sweep(candidates, candidates[best]["alpha"], candidates[best]["validation_accuracy"], len(split[1]),
-                 found.best_estimator_, found.refit_time_)
+    return Sweep(
+        candidates,
+        candidates[best]["alpha"],
+        candidates[best]["validation_accuracy"],
+        len(split[1]),
+        found.best_estimator_,
+        found.refit_time_,
+    )
 
 
 def random_tries(shape: tuple[int, ...], n_classes: int) -> int:

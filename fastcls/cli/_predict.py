@@ -21,8 +21,16 @@ from ._inputs import Rows, check_scale, joined, read_parts, unseen_rows
 from ._progress import Progress
 
 
-def predict(model_path: Path, data: Sequence[str], *, out: Path | None, as_json: bool, top: int = 1, every: bool = False,
-            strict: bool = False) -> int:
+def predict(
+    model_path: Path,
+    data: Sequence[str],
+    *,
+    out: Path | None,
+    as_json: bool,
+    top: int = 1,
+    every: bool = False,
+    strict: bool = False,
+) -> int:
     """Print (or write to ``out``) path, label and probability or score of every image or row of ``data``, in its order.
 
     Returns
@@ -87,8 +95,9 @@ def _refuse_place_in_data(out: Path, inputs: Sequence[str]) -> None:
         return
     for folder in inputs:
         if os.path.isdir(folder) and place.is_relative_to(os.path.realpath(folder)):
-            raise InputError(f"cannot write the predictions to {shown(out)}: it is a file of the data {shown(folder)}; name "
-                             "another file")
+            raise InputError(
+                f"cannot write the predictions to {shown(out)}: it is a file of the data {shown(folder)}; name another file"
+            )
 
 
 def check_width(model: Any, part: Rows) -> None:
@@ -96,5 +105,7 @@ def check_width(model: Any, part: Rows) -> None:
     X = part.X
     if X.ndim != 2 or X.shape[1] != model.n_features_in_:
         wide = counted(X.shape[1], "feature") if X.ndim == 2 else f"shape {X.shape[1:]}"
-        raise InputError(f"{part.source} has {wide} a row; the model was trained on {model.n_features_in_:,}: "
-                         "give rows prepared as its training rows were")
+        raise InputError(
+            f"{part.source} has {wide} a row; the model was trained on {model.n_features_in_:,}: "
+            "give rows prepared as its training rows were"
+        )

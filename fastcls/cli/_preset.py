@@ -39,9 +39,12 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     results = results_head(dataset, division, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
     results["failures"] = failures.found
     results["protocol"] = {
-        "preset": options.preset, "columns": list(table.columns), "rows": list(table), "settings": table.settings,
+        "preset": options.preset,
+        "columns": list(table.columns),
+        "rows": list(table),
+        "settings": table.settings,
         "seconds": seconds,
-    }  # fmt: skip
+    }
     plain: dict[str, Any] = _results.as_plain(results)
     write_text(_results.as_json(plain), room / "results.json", "results.json")
     return plain
@@ -62,7 +65,9 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures
     X_test, y_test = test_part(dataset)
     with progress.step(f"by the protocol of {options.preset}") as report:
         if options.preset in PROBES:
-            return protocols.linear_probe(dataset.X, dataset.y, X_test, y_test, preset=PROBES[options.preset],
-                                          seed=options.seed, progress=report)
-        return protocols.knn_eval(dataset.X, dataset.y, X_test, y_test, preset=options.preset, seed=options.seed,
-                                  progress=report)
+            return protocols.linear_probe(
+                dataset.X, dataset.y, X_test, y_test, preset=PROBES[options.preset], seed=options.seed, progress=report
+            )
+        return protocols.knn_eval(
+            dataset.X, dataset.y, X_test, y_test, preset=options.preset, seed=options.seed, progress=report
+        )

@@ -96,8 +96,13 @@ class Progress:
         from rich.progress import Progress as Bars
 
         begun = time.perf_counter()
-        columns = (SpinnerColumn("line"), TextColumn("{task.description}"), BarColumn(bar_width=16),
-                   TaskProgressColumn(), TimeElapsedColumn())
+        columns = (
+            SpinnerColumn("line"),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=16),
+            TaskProgressColumn(),
+            TimeElapsedColumn(),
+        )
         bars = Bars(*columns, console=self._console, transient=True)
         task = bars.add_task(markup(title), total=None)
         late = threading.Timer(QUIET_SECONDS, bars.start)

@@ -122,8 +122,10 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     _data.refuse_one_class(dataset.y, dataset.class_names, f"training rows of {options.data}")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
-        raise InputError(f"the {len(dataset.y):,} training rows of {options.data} are all of different classes, and no "
-                         f"setting can be chosen on them: give at least two rows of a class{larger}")
+        raise InputError(
+            f"the {len(dataset.y):,} training rows of {options.data} are all of different classes, and no "
+            f"setting can be chosen on them: give at least two rows of a class{larger}"
+        )
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
@@ -150,16 +152,17 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     """Say what the data is, and what the division into training and test rows lacks."""
     shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
     y_test = test_part(dataset)[1]
-    progress.line(f"{dataset.name}: {len(dataset.X):,} training and {counted(len(y_test), 'test row')}, "
-                  f"{counted(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
-                  f"{counted(len(dataset.class_names), 'class')}")
+    progress.line(
+        f"{dataset.name}: {len(dataset.X):,} training and {counted(len(y_test), 'test row')}, "
+        f"{counted(dataset.X.shape[1], 'feature')} ({shape}, {dataset.X.dtype}), "
+        f"{counted(len(dataset.class_names), 'class')}"
+    )
     names = np.array(dataset.class_names, dtype=object)
     in_training, in_test = (np.bincount(codes, minlength=len(names)) for codes in (dataset.y, y_test))
     for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
         if lacking.any():
             have = "has" if lacking.sum() == 1 else "have"
-            note = (f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: "
-                    f"{shown_list(names[lacking])}")
+            note = f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: {shown_list(names[lacking])}"
             if part == "training" and (lost := int(in_test[lacking].sum())):
                 note += f"; no model can name them, so {counted(lost, 'test row')} of theirs will be wrong"
             progress.note(note)
@@ -194,12 +197,15 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     """Cross-validate every k under every metric, fit the best pair on all training rows."""
     folds = folds_of(options, y)
     if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
-        progress.note(f"k-NN: {counted(folds, 'fold')} in place of {DEFAULT_FOLDS}: no class has more than "
-                      f"{counted(folds, 'training row')}")
+        progress.note(
+            f"k-NN: {counted(folds, 'fold')} in place of {DEFAULT_FOLDS}: no class has more than "
+            f"{counted(folds, 'training row')}"
+        )
     how = "leave-one-out" if folds == "loo" else f"{folds}-fold cross-validation"
     with progress.step(f"k-NN: {how} of k ({', '.join(options.metrics)})") as report:
-        selection = cross_validate_k(X, y, ks=options.ks, metrics=options.metrics, folds=folds,
-                                     seed=options.seed, progress=report)
+        selection = cross_validate_k(
+            X, y, ks=options.ks, metrics=options.metrics, folds=folds, seed=options.seed, progress=report
+        )
     metric, k, best = selection.best_metric, int(selection.best_k), int(selection.best_index)
     begun = time.perf_counter()
     model = KNeighborsClassifier(n_neighbors=k, metric=metric).fit(X, y)
@@ -226,16 +232,19 @@ def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progr
     begun = time.perf_counter()
     tries = _linear.random_tries(X.shape, len(np.unique(y)))
     if tries < _linear.MOST_TRIES:
-        progress.note(f"random search: {tries:,} tries in place of the lecture's {_linear.MOST_TRIES:,}, so that they are "
-                      "at most a tenth of the run")
+        progress.note(
+            f"random search: {tries:,} tries in place of the lecture's {_linear.MOST_TRIES:,}, so that they are "
+            "at most a tenth of the run"
+        )
     with progress.step(f"random search: {tries:,} tries") as report:
         model, found = _linear.search_randomly(X, y, seed=options.seed, report=report)
     entry = {"tries": tries, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - begun}
     return Trained(model, entry, {"found": found})
 
 
-def check_gradient(name: str, X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress,
-                   failures: Failures) -> float | None:
+def check_gradient(
+    name: str, X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures
+) -> float | None:
     """The largest relative error; None if the check itself failed. A gradient that is wrong stops the training."""
     wrong = None
     with failures.kept(f"gradient check of {MODELS[name]}", name):
@@ -279,8 +288,9 @@ TRAINERS: dict[str, Callable[..., Trained]] = {
 }
 
 
-def train_all(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress,
-              failures: Failures) -> dict[str, Trained]:
+def train_all(
+    X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures
+) -> dict[str, Trained]:
     """Every model that can be trained. If none can, the first error is raised: there is nothing to keep."""
     if len(options.models) == 1:
         (name,) = options.models
@@ -297,8 +307,9 @@ def train_all(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
 # judging, collecting, writing ---------------------------------------------------------------------------------------
 
 
-def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress, failures: Failures,
-              verdicts: dict[str, Verdict]) -> None:
+def judge_all(
+    test: TestSet, trained: dict[str, Trained], progress: Progress, failures: Failures, verdicts: dict[str, Verdict]
+) -> None:
     """Put each model's verdict into `verdicts`; the only call of `TestSet.judge`."""
     for name, one in trained.items():
         title = f"{MODELS[name]}: evaluated on {counted(len(test), 'test row')}"
@@ -306,8 +317,16 @@ def judge_all(test: TestSet, trained: dict[str, Trained], progress: Progress, fa
             verdicts[name] = test.judge(name, one.model)
 
 
-def collect(dataset: Dataset, division: Division, options: RunOptions, trained: dict[str, Trained],
-            verdicts: dict[str, Verdict], test: TestSet, notes: list[str], failures: Failures) -> dict[str, Any]:
+def collect(
+    dataset: Dataset,
+    division: Division,
+    options: RunOptions,
+    trained: dict[str, Trained],
+    verdicts: dict[str, Verdict],
+    test: TestSet,
+    notes: list[str],
+    failures: Failures,
+) -> dict[str, Any]:
     """What results.json says."""
     models = {
         name: {
@@ -318,7 +337,8 @@ def collect(dataset: Dataset, division: Division, options: RunOptions, trained: 
             "test_evaluations": test.evaluations[name],
             "predict_seconds": verdicts[name].seconds,
         }
-        for name, one in trained.items() if name in verdicts
+        for name, one in trained.items()
+        if name in verdicts
     }
     results = results_head(dataset, division, options, len(test), notes, evaluations=test.evaluations.total()) | {
         "models": models,
@@ -329,16 +349,20 @@ def collect(dataset: Dataset, division: Division, options: RunOptions, trained: 
     if models:
         with failures.kept("comparing the models"):
             results["comparisons"] = comparisons(verdicts, best_model(results))
-        results |= {"fewest_errors": best_model(results), "not_told_apart": not_told_apart(results),
-                    "best": best_model(results) if best_is_known(results) else None}
+        results |= {
+            "fewest_errors": best_model(results),
+            "not_told_apart": not_told_apart(results),
+            "best": best_model(results) if best_is_known(results) else None,
+        }
     with failures.kept("listing the wrong test rows"):
         results["wrong"] = {name: wrong_rows(dataset, division, verdict) for name, verdict in verdicts.items()}
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
 
 
-def results_head(dataset: Dataset, division: Division, options: RunOptions, n_test: int, notes: list[str], *,
-                 evaluations: int) -> dict[str, Any]:
+def results_head(
+    dataset: Dataset, division: Division, options: RunOptions, n_test: int, notes: list[str], *, evaluations: int
+) -> dict[str, Any]:
     """What results.json says whatever was done with the data; no model yet."""
     return {
         "schema": _results.SCHEMA,
@@ -383,13 +407,27 @@ def comparisons(verdicts: dict[str, Verdict], best: str) -> list[dict[str, Any]]
     for name in verdicts:
         if name != best:
             only_best, only_other, p_value = mcnemar(verdicts[best].right, verdicts[name].right)
-            found.append({"model": best, "other": name, "only_model_right": only_best, "only_other_right": only_other,
-                          "p_value": p_value})
+            found.append(
+                {
+                    "model": best,
+                    "other": name,
+                    "only_model_right": only_best,
+                    "only_other_right": only_other,
+                    "p_value": p_value,
+                }
+            )
     return found
 
 
-def make_outcome(dataset: Dataset, division: Division, results: dict[str, Any], trained: dict[str, Trained],
-                 verdicts: dict[str, Verdict], notes: list[str], failures: Failures) -> Outcome:
+def make_outcome(
+    dataset: Dataset,
+    division: Division,
+    results: dict[str, Any],
+    trained: dict[str, Trained],
+    verdicts: dict[str, Verdict],
+    notes: list[str],
+    failures: Failures,
+) -> Outcome:
     """What the report draws from: the models that were evaluated."""
     trained = {name: one for name, one in trained.items() if name in verdicts}
     found = trained["random_search"].extras["found"] if "random_search" in trained else None

@@ -68,16 +68,26 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = 
     assert parts.X_test is not None
     test = parts.X_test[:, 0].astype(np.int64)
     assert whole.y_test is not None
-    stratified = ((own or kept_shares(dataset.y, len(whole.y_test))) and kept_shares(whole.y, len(whole.y) - len(parts.y))
-                  and kept_shares(whole.y_test, len(whole.y_test) - len(test)))
+    stratified = (
+        (own or kept_shares(dataset.y, len(whole.y_test)))
+        and kept_shares(whole.y, len(whole.y) - len(parts.y))
+        and kept_shares(whole.y_test, len(whole.y_test) - len(test))
+    )
     parts_before = (whole.y, whole.y_test) if own else (dataset.y, dataset.y)
     assert parts.y_test is not None
     stratified = stratified and all(map(has_all_classes, (parts.y, parts.y_test), parts_before))
     if own and parts is whole:
         return dataset, Division(None, stratified, test)
     train = parts.X[:, 0].astype(np.int64)
-    divided = replace(dataset, X=dataset.X[train], y=parts.y, X_test=X_test[test], y_test=parts.y_test,
-                      files=parts.files, files_test=parts.files_test)
+    divided = replace(
+        dataset,
+        X=dataset.X[train],
+        y=parts.y,
+        X_test=X_test[test],
+        y_test=parts.y_test,
+        files=parts.files,
+        files_test=parts.files_test,
+    )
     if own:
         return divided, Division(None, stratified, test)
     split = {
@@ -104,8 +114,9 @@ def test_size(y: np.ndarray, keep_pair: bool) -> float | int:
     wanted, most = math.ceil(TEST_SIZE * len(y)), spare_rows(y) - 1
     if not keep_pair or not 1 <= most < wanted:
         return TEST_SIZE
-    logging.getLogger("fastcls").warning("%s in place of %d, so that a class keeps two rows to train on",
-                                         counted(most, "test row"), wanted)
+    logging.getLogger("fastcls").warning(
+        "%s in place of %d, so that a class keeps two rows to train on", counted(most, "test row"), wanted
+    )
     return most
 
 
@@ -174,8 +185,9 @@ def _row_numbers(split: dict[str, Any], n_rows: int) -> list[int] | None:
     return rows
 
 
-def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed: int,
-                  limit: int | None, keep_pair: bool = True) -> tuple[Dataset, Division]:
+def divide_images(
+    listing: Listing, load: Callable[[Listing], Dataset], *, seed: int, limit: int | None, keep_pair: bool = True
+) -> tuple[Dataset, Division]:
     """As `divide`, for a folder of images: the rows are chosen by the files alone, so only those that are kept are decoded.
 
     ``load`` decodes the images of a listing. Without ``limit`` it gets all, in their own order, so that what it keeps of
@@ -185,8 +197,13 @@ def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed:
     numbers = np.arange(len(listing.files), dtype=np.float64)[:, None]
     names = tuple(str(number) for number in range(len(classes)))
     n = len(files)
-    every = Dataset(numbers[:n], np.array(codes), None if test is None else numbers[n:],
-                    None if test is None else np.array(test.codes), class_names=names)
+    every = Dataset(
+        numbers[:n],
+        np.array(codes),
+        None if test is None else numbers[n:],
+        None if test is None else np.array(test.codes),
+        class_names=names,
+    )
     parts, division = divide(every, seed=seed, limit=limit, keep_pair=keep_pair)
     if division.split is not None:
         split = {key: value for key, value in division.split.items() if key != "fingerprint"}
@@ -207,8 +224,9 @@ def divide_images(listing: Listing, load: Callable[[Listing], Dataset], *, seed:
         kept = [row for row, name in zip(division.test_rows, chosen, strict=True) if name in readable]
         assert dataset.y_test is not None
         every_y = np.concatenate([dataset.y, dataset.y_test])
-        stratified = division.stratified and (test is not None or all(
-            has_all_classes(part, every_y) for part in (dataset.y, dataset.y_test)))
+        stratified = division.stratified and (
+            test is not None or all(has_all_classes(part, every_y) for part in (dataset.y, dataset.y_test))
+        )
         division = replace(division, stratified=stratified, test_rows=np.array(kept, dtype=np.int64))
     return dataset, division
 
@@ -220,5 +238,12 @@ def _divided(dataset: Dataset, train: tuple[str, ...], test: tuple[str, ...]) ->
     first, second = ([row_of[name] for name in names if name in row_of] for names in (train, test))
     if not first or not second:
         raise InputError("the images that can be read are too few for a training and a test set: repair or add some")
-    return replace(dataset, X=dataset.X[first], y=dataset.y[first], X_test=dataset.X[second], y_test=dataset.y[second],
-                   files=tuple(dataset.files[row] for row in first), files_test=tuple(dataset.files[row] for row in second))
+    return replace(
+        dataset,
+        X=dataset.X[first],
+        y=dataset.y[first],
+        X_test=dataset.X[second],
+        y_test=dataset.y[second],
+        files=tuple(dataset.files[row] for row in first),
+        files_test=tuple(dataset.files[row] for row in second),
+    )

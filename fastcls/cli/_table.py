@@ -20,8 +20,9 @@ def best_model(results: dict[str, Any]) -> str:
     """The model with the fewest test errors (nothing is trained after this look); of equals the first of
     `MODELS`, random search last."""
     models = results["models"]
-    return min((name for name in MODELS if name in models),
-               key=lambda name: (models[name]["test_errors"], name == "random_search"))
+    return min(
+        (name for name in MODELS if name in models), key=lambda name: (models[name]["test_errors"], name == "random_search")
+    )
 
 
 def tied_with_best(results: dict[str, Any]) -> list[str]:
@@ -79,10 +80,12 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
 
     console = _console(stream)
-    title = (f"{markup(results['dataset'], stream)}: {results['n_train']:,} training, "
-             f"{counted(results['n_test'], 'test row')}")
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False,
-                  padding=(0, 1, 0, 0))
+    title = (
+        f"{markup(results['dataset'], stream)}: {results['n_train']:,} training, {counted(results['n_test'], 'test row')}"
+    )
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+    )
     table.add_column("model", no_wrap=True)
     table.add_column("chosen")
     for heading in ("valid. %", "test %", "95 % interval", "errors", "predict"):
@@ -90,8 +93,12 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
     best = [] if not results["models"] or is_no_better(results) else leading(results)
     for name, entry in results["models"].items():
         table.add_row(
-            MODELS[name], setting(entry).replace(" = ", " "), _validation(entry), *_judged(entry),
-            _seconds(entry["predict_seconds"]), style="bold" if name in best else None,
+            MODELS[name],
+            setting(entry).replace(" = ", " "),
+            _validation(entry),
+            *_judged(entry),
+            _seconds(entry["predict_seconds"]),
+            style="bold" if name in best else None,
         )
     if majority := results.get("baseline"):
         name = markup(shorten(majority["class_name"], 13), stream)
@@ -166,8 +173,10 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
 
     protocol = results["protocol"]
-    title = (f"{markup(results['dataset'], stream)} by the protocol of {protocol['preset']}: {results['n_train']:,} "
-             f"training, {counted(results['n_test'], 'test row')}")
+    title = (
+        f"{markup(results['dataset'], stream)} by the protocol of {protocol['preset']}: {results['n_train']:,} "
+        f"training, {counted(results['n_test'], 'test row')}"
+    )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for column in protocol["columns"]:
         words = column in ("model", "setting", "metric")
@@ -179,8 +188,14 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     console.print(table)
 
 
-_HEADINGS = {"top1": "test %", "top5": "among 5 %", "std": "std %", "validation": "valid. %", "n_test": "of",
-             "seconds": "took"}
+_HEADINGS = {
+    "top1": "test %",
+    "top5": "among 5 %",
+    "std": "std %",
+    "validation": "valid. %",
+    "n_test": "of",
+    "seconds": "took",
+}
 
 
 def _cell(column: str, value: Any, stream: TextIO) -> str:

@@ -52,11 +52,14 @@ class OverCluster:
     @property
     def partial_fit(self) -> Any:
         """Not over a cluster: the rows of a fit lie on the workers."""
-        raise AttributeError(f"fastcls.dask.{type(self).__name__} has no partial_fit; fit all rows anew, or use "
-                             f"fastcls.{type(self).__name__}")  # fmt: skip
+        raise AttributeError(
+            f"fastcls.dask.{type(self).__name__} has no partial_fit; fit all rows anew, or use fastcls.{type(self).__name__}"
+        )
 
 
 def refuse_saving(name: str) -> InputError:
     """A model whose rows lie where the workers see them is no file."""
-    return InputError(f"fastcls.dask.{name} cannot be saved: its rows stay in the files or arrays they were fitted from; "
-                      f"fit fastcls.{name} on them to save a model")  # fmt: skip
+    return InputError(
+        f"fastcls.dask.{name} cannot be saved: its rows stay in the files or arrays they were fitted from; "
+        f"fit fastcls.{name} on them to save a model"
+    )

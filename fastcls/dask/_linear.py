@@ -112,8 +112,14 @@ class _Linear(OverCluster, LinearClassifier):
             return super()._problem(X, codes, n_classes, weights, **options)
         loss, loss_options = self._loss_and_options()
         return ShardedProblem(
-            X, loss=loss, options=loss_options, n_classes=n_classes, penalty=self.penalty, max_norm=self.max_norm,
-            fit_intercept=self.fit_intercept, **options,
+            X,
+            loss=loss,
+            options=loss_options,
+            n_classes=n_classes,
+            penalty=self.penalty,
+            max_norm=self.max_norm,
+            fit_intercept=self.fit_intercept,
+            **options,
         )
 
     def _scores(self, X: Any) -> np.ndarray:

@@ -108,10 +108,18 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         crew = _crew_of(client, source, n_shards, hidden, asked)
         shards = crew.ask(lambda: [crew.submit(i, _tasks.describe) for i in range(n_shards)]).results()
         publish(
-            self, source, _fitted_params=self._params_of_fit(), _source=source, _hidden=hidden, _asked_at_fit=asked,
-            _crew=crew, shards_=shards, n_samples_fit_=source.n_rows, effective_metric_=metric,
+            self,
+            source,
+            _fitted_params=self._params_of_fit(),
+            _source=source,
+            _hidden=hidden,
+            _asked_at_fit=asked,
+            _crew=crew,
+            shards_=shards,
+            n_samples_fit_=source.n_rows,
+            effective_metric_=metric,
             **self._labelled(found.classes, found.codes, found.given, found.weights),
-        )  # fmt: skip
+        )
         return self
 
     def _asked(self, metric: str) -> _tasks.Asked:

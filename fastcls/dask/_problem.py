@@ -40,9 +40,17 @@ class SharedRows:
     """
 
     def __init__(
-        self, client: Any, source: Source, n_shards: int, labels: _tasks.Labels, held_out: np.ndarray | None, loss: str,
-        options: dict[str, Any], n_classes: int, n_jobs: int | None,
-    ) -> None:  # fmt: skip
+        self,
+        client: Any,
+        source: Source,
+        n_shards: int,
+        labels: _tasks.Labels,
+        held_out: np.ndarray | None,
+        loss: str,
+        options: dict[str, Any],
+        n_classes: int,
+        n_jobs: int | None,
+    ) -> None:
         from fastcls._version import __version__
 
         self.source = source
@@ -52,8 +60,10 @@ class SharedRows:
         runs = [source.run(start, stop) for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
         isas = sorted(set(client.run(_tasks.active_isa, on_error="ignore").values()))  # a worker may die now
         if len(isas) > 1:
-            raise InputError(f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
-                             "worker adds what; set FASTCLS_ISA for all of them to one that all have")  # fmt: skip
+            raise InputError(
+                f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
+                "worker adds what; set FASTCLS_ISA for all of them to one that all have"
+            )
         self.isa = isas[0] if isas else simd.active()
         trained = _tasks.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
 
@@ -147,10 +157,21 @@ class ShardedProblem(LinearProblem):
     X: Any
 
     def __init__(
-        self, shared: SharedRows, rows: np.ndarray | None, *, loss: str, options: dict[str, Any], n_classes: int,
-        penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None, fit_intercept: bool, center: Any,
+        self,
+        shared: SharedRows,
+        rows: np.ndarray | None,
+        *,
+        loss: str,
+        options: dict[str, Any],
+        n_classes: int,
+        penalty: str | None,
+        alpha: float,
+        l1_ratio: float,
+        max_norm: float | None,
+        fit_intercept: bool,
+        center: Any,
         scale: Any,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
         self.X = self.shared = shared
         self.y = shared.labels.codes
@@ -180,8 +201,15 @@ class ShardedProblem(LinearProblem):
         return crew.ask(lambda: [crew.submit(i, _tasks.digest_of) for i in range(crew.n_shards)]).results()
 
     def _evaluate(
-        self, weights: np.ndarray, b: np.ndarray, rows, *, n_models: int = 1, want_losses: bool = False,
-        want_gradient: bool = False, loss_code: int | None = None,
+        self,
+        weights: np.ndarray,
+        b: np.ndarray,
+        rows,
+        *,
+        n_models: int = 1,
+        want_losses: bool = False,
+        want_gradient: bool = False,
+        loss_code: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if want_losses:
             raise ValueError("losses of single rows stay on the workers; ask a LinearProblem over those rows")
@@ -197,11 +225,18 @@ class ShardedProblem(LinearProblem):
         numbers = self.row_numbers(rows)[0]
         if self._sample is None or not np.array_equal(self._sample[0], numbers):
             local = LinearProblem(
-                CheckedRows(self.shared[numbers], 0, ()), np.zeros(len(numbers), dtype=np.int64), self.loss.name, None,
-                n_classes=self.n_classes, fit_intercept=self.fit_intercept, center=self.center, scale=self.scale,
-                sample_weight=self.weights[numbers] if len(self.weights) else None, arithmetic=self.arithmetic,
+                CheckedRows(self.shared[numbers], 0, ()),
+                np.zeros(len(numbers), dtype=np.int64),
+                self.loss.name,
+                None,
+                n_classes=self.n_classes,
+                fit_intercept=self.fit_intercept,
+                center=self.center,
+                scale=self.scale,
+                sample_weight=self.weights[numbers] if len(self.weights) else None,
+                arithmetic=self.arithmetic,
                 **self.loss_options,
-            )  # fmt: skip
+            )
             self._sample = numbers, local
         return self._sample[1].second_moment_times(v, None)
 
@@ -216,18 +251,28 @@ class ShardedDescent:
     last_rate = float("nan")
 
     def __init__(
-        self, problem: ShardedProblem, Ws: Sequence[np.ndarray], strengths: Sequence[tuple[float, float, float]],
-        momentum: float, nesterov: bool, largest_batch: int,
-    ) -> None:  # fmt: skip
+        self,
+        problem: ShardedProblem,
+        Ws: Sequence[np.ndarray],
+        strengths: Sequence[tuple[float, float, float]],
+        momentum: float,
+        nesterov: bool,
+        largest_batch: int,
+    ) -> None:
         self.problem, self.momentum, self.nesterov = problem, float(momentum), bool(nesterov)
         self.weights = np.array(Ws[0], dtype=np.float64)
         self.trail = self.weights.copy() if nesterov else np.zeros_like(self.weights)
         self.steps = 0
 
     def run(
-        self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray, *, before: np.ndarray,
+        self,
+        order: np.ndarray,
+        bounds: np.ndarray,
+        rates: np.ndarray,
+        *,
+        before: np.ndarray,
         after: Callable[[np.ndarray], None],
-    ) -> np.ndarray:  # fmt: skip
+    ) -> np.ndarray:
         """One step a minibatch `order[bounds[i]:bounds[i + 1]]`; losses before them (n_steps, 1).
 
         `before` has those of the steps taken already; `after` is called with the losses so far between two steps.

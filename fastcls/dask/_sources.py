@@ -81,8 +81,10 @@ class FilePiece:
             shape = self.n_rows, self.n_features
             rows = np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
         except OSError as error:
-            raise InputError(f"{place} cannot open {shown(self.path)}: {reason(error)}; put the rows where every worker "
-                             "sees them under the same path, or pass a dask array")  from None  # fmt: skip
+            raise InputError(
+                f"{place} cannot open {shown(self.path)}: {reason(error)}; put the rows where every worker "
+                "sees them under the same path, or pass a dask array"
+            ) from None
         if self._check_of(rows) != self.check:
             raise InputError(f"{place} has other rows in {shown(self.path)} than were passed; put the same file there")
         return aligned(rows)
@@ -148,8 +150,10 @@ class BlockPiece:
     def open(self, place: str = "this process") -> np.ndarray:
         block = np.asarray(self.block)
         if block.shape != (self.block_rows, self.n_features) or block.dtype.name != self.dtype:
-            raise InputError(f"a block of the dask array is {block.dtype} of shape {block.shape}, where the array said "
-                             f"{self.dtype} of {self.block_rows, self.n_features}; make blocks what it says")  # fmt: skip
+            raise InputError(
+                f"a block of the dask array is {block.dtype} of shape {block.shape}, where the array said "
+                f"{self.dtype} of {self.block_rows, self.n_features}; make blocks what it says"
+            )
         return aligned(block[self.first : self.first + self.n_rows])
 
 
@@ -287,8 +291,11 @@ def sent_source_of(X: Any, client: Any, at_once: int | None = None) -> Source:
         return source
     check_reachable(is_direct(client), sum(here), SMALL_BYTES)
     if sum(here) > NOTED_BYTES:
-        logger.info("X: %.1f GB in this process's memory are sent to the workers; rows saved where the workers see them "
-                    "(np.save), passed as the .npy path, would not be", sum(here) / 1e9)  # fmt: skip
+        logger.info(
+            "X: %.1f GB in this process's memory are sent to the workers; rows saved where the workers see them "
+            "(np.save), passed as the .npy path, would not be",
+            sum(here) / 1e9,
+        )
     pieces: list[Piece] = []
     for piece in source.pieces:
         if isinstance(piece, ArrayPiece):
@@ -366,8 +373,9 @@ def _of_map(X: np.ndarray, name: str) -> FilePiece:
 
 def _blocks(X: Any, client: Any, name: str) -> list[Piece]:
     if getattr(X, "ndim", None) is None or not hasattr(X, "chunks"):
-        raise InputError(f"{name} is a dask {type(X).__name__}; wanted a dask array: pass "
-                         f"{name}.to_dask_array(lengths=True)")  # fmt: skip
+        raise InputError(
+            f"{name} is a dask {type(X).__name__}; wanted a dask array: pass {name}.to_dask_array(lengths=True)"
+        )
     if X.ndim == 2 and any(np.isnan(sizes).any() for sizes in X.chunks):
         X = X.compute_chunk_sizes()
     check_described(X.dtype, X.ndim, X.shape, name)
@@ -377,9 +385,7 @@ def _blocks(X: Any, client: Any, name: str) -> list[Piece]:
     _check_graph(X, name)
     futures = client.compute(list(blocks))
     sizes = X.chunks[0]
-    return [
-        BlockPiece(future, n, 0, n, X.shape[1], X.dtype.name) for future, n in zip(futures, sizes, strict=True) if n > 0
-    ]
+    return [BlockPiece(future, n, 0, n, X.shape[1], X.dtype.name) for future, n in zip(futures, sizes, strict=True) if n > 0]
 
 
 class _Nowhere:

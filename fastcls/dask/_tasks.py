@@ -137,9 +137,12 @@ def describe(shard: SearchShard) -> dict[str, Any]:
     """What there is to tell of a shard: plain values."""
     worker = _worker()
     return {
-        "worker": "" if worker is None else worker.address, "start": shard.start, "n_rows": shard.rows.n_rows,
-        "bytes": sum(chunk.nbytes for chunk in shard.rows.chunks), "filter_bytes": shard.filter_bytes,
-    }  # fmt: skip
+        "worker": "" if worker is None else worker.address,
+        "start": shard.start,
+        "n_rows": shard.rows.n_rows,
+        "bytes": sum(chunk.nbytes for chunk in shard.rows.chunks),
+        "filter_bytes": shard.filter_bytes,
+    }
 
 
 def rows_of(shard: SearchShard, first: int, stop: int) -> np.ndarray:
@@ -174,10 +177,19 @@ def search(shard: SearchShard, queries: np.ndarray, k: int, n_jobs: int | None, 
         k = min(k, n_rows)
     if k == 0:
         return np.empty((n_queries, 0)), np.empty((n_queries, 0), dtype=np.int64), ()
-    S, indices, report = _with_threads(n_jobs, lambda n_threads: plan.search(
-        shard.rows, Rows([aligned(queries)]), k, shard.asked.metric, n_threads=n_threads,
-        algorithm=shard.asked.algorithm, query_groups=query_groups, row_groups=row_groups,
-    ))  # fmt: skip
+    S, indices, report = _with_threads(
+        n_jobs,
+        lambda n_threads: plan.search(
+            shard.rows,
+            Rows([aligned(queries)]),
+            k,
+            shard.asked.metric,
+            n_threads=n_threads,
+            algorithm=shard.asked.algorithm,
+            query_groups=query_groups,
+            row_groups=row_groups,
+        ),
+    )
     return S, indices + shard.start, (report,)
 
 
@@ -257,22 +269,29 @@ class TrainShard:
     def _made(self, rows: np.ndarray | None) -> LinearProblem:
         trained = self.trained
         problem = LinearProblem(
-            CheckedRows(self.X, 0, ()), self.labels.codes.astype(np.int64), trained.loss, None, n_classes=trained.n_classes,
-            rows=rows, arithmetic="float64", n_jobs=1, **trained.options,
+            CheckedRows(self.X, 0, ()),
+            self.labels.codes.astype(np.int64),
+            trained.loss,
+            None,
+            n_classes=trained.n_classes,
+            rows=rows,
+            arithmetic="float64",
+            n_jobs=1,
+            **trained.options,
         )
         problem.weights = aligned(self.labels.weights)  # scaled over all shards, not over this one
         return problem
 
 
-def open_to_train(
-    pieces: list[Piece], blocks: list[Any], start: int, labels: Labels, trained: Trained
-) -> TrainShard:
+def open_to_train(pieces: list[Piece], blocks: list[Any], start: int, labels: Labels, trained: Trained) -> TrainShard:
     """Rows opened where they lie; joined (and so copied) where a shard has several pieces: a gradient walks one array."""
     place = _place(_worker())
     _check_version(trained.version, place)
     if simd.active() != trained.isa:
-        raise InputError(f"{place} computes with {simd.active()}, another with {trained.isa}, and float32 sums would "
-                         f"depend on who adds them; set FASTCLS_ISA to one that all have, for all")  # fmt: skip
+        raise InputError(
+            f"{place} computes with {simd.active()}, another with {trained.isa}, and float32 sums would "
+            f"depend on who adds them; set FASTCLS_ISA to one that all have, for all"
+        )
     opened = _checked(together(pieces, blocks), start, None)
     X = opened[0] if len(opened) == 1 else np.concatenate(opened)
     return TrainShard(pieces, blocks, start, labels, trained, X)
@@ -289,9 +308,7 @@ def count_large(shards: list[TrainShard], numbers: list[int], n_shards: int) -> 
     return add_up({(0, i): (np.array(float(has_large(shard.X))),) for shard, i in pairs}, n_shards)
 
 
-def moments(
-    shards: list[TrainShard], numbers: list[int], n_shards: int, center: np.ndarray | None
-) -> Nodes:
+def moments(shards: list[TrainShard], numbers: list[int], n_shards: int, center: np.ndarray | None) -> Nodes:
     """Weighted sums over the rows to train on: of features and weights; or, with a center, of squared distances to it."""
 
     def work(n_threads: int) -> Nodes:
@@ -350,8 +367,12 @@ def evaluate(
             gradient = np.zeros((len(call.weights) if call.want_gradient else 0, n_features))
             return np.zeros(call.n_models), gradient, np.zeros(len(call.b))
         totals, _, gradient, b_gradient = problem._evaluate(
-            aligned(call.weights), aligned(call.b), some, n_models=call.n_models,
-            want_gradient=call.want_gradient, loss_code=call.loss_code,
+            aligned(call.weights),
+            aligned(call.b),
+            some,
+            n_models=call.n_models,
+            want_gradient=call.want_gradient,
+            loss_code=call.loss_code,
         )
         return totals, np.ascontiguousarray(gradient[:, :n_features]), b_gradient
 

@@ -93,9 +93,14 @@ class Crew:
     def _scatter(self, value: Any, homes: set[str]) -> Any:
         async def scatter() -> Any:
             return await self.client.scatter(
-                [value], workers=sorted(homes), broadcast=len(homes) > 1, direct=is_direct(self.client), hash=False,
-                timeout=_TRANSFER_SECONDS, asynchronous=True,
-            )  # fmt: skip
+                [value],
+                workers=sorted(homes),
+                broadcast=len(homes) > 1,
+                direct=is_direct(self.client),
+                hash=False,
+                timeout=_TRANSFER_SECONDS,
+                asynchronous=True,
+            )
 
         return self._watched(scatter, homes)[0]
 

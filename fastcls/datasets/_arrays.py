@@ -104,8 +104,11 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     there = npz_keys(file)
     names = _X, _y, _X_test, _y_test = _names_among(there, file, labels)
     extra = [key for key in ("class_names", "image_shape") if key in there]
-    note_left_out(name_of(file), [key for key in there if key not in {*names, *extra}], ", ".join(
-        key for key in (*names, *extra) if key in there))
+    note_left_out(
+        name_of(file),
+        [key for key in there if key not in {*names, *extra}],
+        ", ".join(key for key in (*names, *extra) if key in there),
+    )
     wanted_keys = [key for key in names if key in there and not (key == _y and labels is not None)]
     arrays = read_npz(file, [*wanted_keys, *extra], [(_X, _y), (_X_test, _y_test)])
     return _assemble(
@@ -181,8 +184,11 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     if ("X_test" in there) != ("y_test" in there):
         raise InputError(f"{shown(folder)} has only one of X_test.npy and y_test.npy; wanted both or neither")
     tested = "X_test" in there
-    others = [entry.name for entry in entries(folder) if entry.name.endswith((".npy", ".npz"))
-              and entry.name.removesuffix(".npy") not in there]
+    others = [
+        entry.name
+        for entry in entries(folder)
+        if entry.name.endswith((".npy", ".npz")) and entry.name.removesuffix(".npy") not in there
+    ]
     note_left_out(name_of(folder), others, ", ".join(file.name for key, file in files.items() if key in there))
     return _assemble(
         read_npy(files["X"]),

@@ -53,16 +53,37 @@ class _Version(NamedTuple):
 _BATCHES = tuple(f"data_batch_{i}" for i in range(1, 6))
 _ASIDE = frozenset(("readme.html", "file.txt~", "coarse_label_names.txt", "fine_label_names.txt"))
 _CIFAR10 = (
-    _Version("cifar-10-batches-bin", tuple(f"{name}.bin" for name in _BATCHES), "test_batch.bin", ("labels",),
-             ("batches.meta.txt",), (10,), False),
+    _Version(
+        "cifar-10-batches-bin",
+        tuple(f"{name}.bin" for name in _BATCHES),
+        "test_batch.bin",
+        ("labels",),
+        ("batches.meta.txt",),
+        (10,),
+        False,
+    ),
     _Version("cifar-10-batches-py", _BATCHES, "test_batch", ("labels",), ("batches.meta:label_names",), (10,), True),
-)  # fmt: skip
+)
 _CIFAR100 = (
-    _Version("cifar-100-binary", ("train.bin",), "test.bin", ("coarse", "fine"),
-             ("coarse_label_names.txt", "fine_label_names.txt"), (20, 100), False),
-    _Version("cifar-100-python", ("train",), "test", ("coarse_labels", "fine_labels"),
-             ("meta:coarse_label_names", "meta:fine_label_names"), (20, 100), True),
-)  # fmt: skip
+    _Version(
+        "cifar-100-binary",
+        ("train.bin",),
+        "test.bin",
+        ("coarse", "fine"),
+        ("coarse_label_names.txt", "fine_label_names.txt"),
+        (20, 100),
+        False,
+    ),
+    _Version(
+        "cifar-100-python",
+        ("train",),
+        "test",
+        ("coarse_labels", "fine_labels"),
+        ("meta:coarse_label_names", "meta:fine_label_names"),
+        (20, 100),
+        True,
+    ),
+)
 
 
 def is_cifar10(path: Path) -> bool:
@@ -245,8 +266,9 @@ class _Source:
             labels = batch.get(key)
             if not isinstance(labels, list) or len(labels) != len(data):
                 got = counted(len(labels), "label") if isinstance(labels, list) else "no list"
-                raise InputError(f"{shown(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label an "
-                                 "image")
+                raise InputError(
+                    f"{shown(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label an image"
+                )
             if not all(type(label) is int for label in labels):
                 raise InputError(f"{shown(where)}: {key} holds something else than whole numbers; wanted class labels")
             columns.append(np.array(labels, dtype=np.int64))

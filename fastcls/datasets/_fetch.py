@@ -153,8 +153,13 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
     failures = []
     for address in addresses:
         try:
-            pooch.retrieve(address + file, known_hash=f"md5:{md5}", fname=file, path=folder,
-                           downloader=_Resuming(folder / f"{file}.part", progress))  # fmt: skip
+            pooch.retrieve(
+                address + file,
+                known_hash=f"md5:{md5}",
+                fname=file,
+                path=folder,
+                downloader=_Resuming(folder / f"{file}.part", progress),
+            )
             return
         except PermissionError as error:
             raise InputError(f"cannot write {shown(folder)}: {reason(error)}; give another folder") from None
@@ -164,8 +169,10 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
         except OSError as error:  # requests' errors are such
             failures.append(f"{address}: {reason(error)}")
         log.info("%s", failures[-1])
-    raise InputError(f"{shown(file)} could not be fetched ({'; '.join(failures)}); try again later, or get it by hand into "
-                     f"{shown(folder)}")  # fmt: skip
+    raise InputError(
+        f"{shown(file)} could not be fetched ({'; '.join(failures)}); try again later, or get it by hand into "
+        f"{shown(folder)}"
+    )
 
 
 class _Resuming:

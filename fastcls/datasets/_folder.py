@@ -158,8 +158,10 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
     if refused:
         named = "; ".join(f"{shown(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        note(f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')}, which cannot be read: "
-             f"{named}{more}")
+        note(
+            f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')}, which cannot be read: "
+            f"{named}{more}"
+        )
     if n_without_class:
         note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes that have no image to train on")
 
@@ -167,8 +169,10 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
 def _unreadable(files: list[Path], refused: dict[int, str]) -> InputError:
     named = "; ".join(f"{shown(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-    return InputError(f"{len(refused)} of {counted(len(files), 'image')} cannot be read: {named}{more}; repair or remove "
-                      f"{'it' if len(refused) == 1 else 'them'}")
+    return InputError(
+        f"{len(refused)} of {counted(len(files), 'image')} cannot be read: {named}{more}; repair or remove "
+        f"{'it' if len(refused) == 1 else 'them'}"
+    )
 
 
 def _checked_size(image_size: object) -> int | None:
@@ -181,9 +185,7 @@ def _checked_size(image_size: object) -> int | None:
     return int(image_size)
 
 
-def _decode_all(
-    files: list[Path], image_size: int | None, on_error: OnError, progress: Progress | None
-) -> Decoded:
+def _decode_all(files: list[Path], image_size: int | None, on_error: OnError, progress: Progress | None) -> Decoded:
     """Decode every file, in parallel, into (n, h, w, c) pixels in the order of `files`; and what was done to them."""
     pictures: list[np.ndarray | None] = []
     refused: dict[int, str] = {}
@@ -255,8 +257,9 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.nd
     try:
         X = np.empty((len(pictures), *shape), dtype=np.uint8)
     except MemoryError:
-        raise InputError(f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory; give a smaller "
-                         "image_size") from None
+        raise InputError(
+            f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory; give a smaller image_size"
+        ) from None
     for i, picture in enumerate(pictures):
         if picture is not None:
             fitted = fit_image(picture, (h, w))

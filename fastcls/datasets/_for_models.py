@@ -77,8 +77,10 @@ def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None
     given = max(abs(float(rows.min())), abs(float(rows.max())))
     if not given or not np.isfinite(given) or 1 / _SCALE_RATIO < given / trained < _SCALE_RATIO:
         return None
-    return (f"the values of {what} reach {given:.4g}, those of the model's training rows {trained:.4g}: if their scales "
-            "differ, bring the rows to that of the training rows")
+    return (
+        f"the values of {what} reach {given:.4g}, those of the model's training rows {trained:.4g}: if their scales "
+        "differ, bring the rows to that of the training rows"
+    )
 
 
 def _largest_trained(metadata: dict[str, Any]) -> float | None:

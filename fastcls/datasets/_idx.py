@@ -210,8 +210,9 @@ def _damaged(path: Path, error: BaseException) -> InputError:
 def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
     head = file.read(4 + 4 * n_dims)
     if len(head) < 4 + 4 * n_dims:
-        raise InputError(f"{shown(path)} is truncated: {counted(len(head), 'byte')}; wanted an IDX header of "
-                         f"{4 + 4 * n_dims}")
+        raise InputError(
+            f"{shown(path)} is truncated: {counted(len(head), 'byte')}; wanted an IDX header of {4 + 4 * n_dims}"
+        )
     magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
     if magic != 0x0800 + n_dims:
         raise InputError(

@@ -79,8 +79,10 @@ def told(seen: Counter[Facts], size: tuple[int, int], *, grey: bool, fitted: boo
         (sum(seen[facts] for facts in seen if facts.turned), "turned upright by EXIF"),
         (sum(seen[facts] for facts in seen if facts.transparent), "laid on white where transparent"),
         (sum(seen[facts] for facts in seen if facts.grey != grey), f"made {'grey from RGB' if grey else 'RGB from grey'}"),
-        *((sum(seen[facts] for facts in seen if facts.colours == colours), f"made RGB from {colours}")
-          for colours in sorted({facts.colours for facts in seen} - {""})),
+        *(
+            (sum(seen[facts] for facts in seen if facts.colours == colours), f"made RGB from {colours}")
+            for colours in sorted({facts.colours for facts in seen} - {""})
+        ),
         (sum(seen[facts] for facts in seen if facts.wide), "reduced from 16 bits a channel to 8"),
         (sum(seen[facts] for facts in seen if facts.frames), "reduced to the first of several frames"),
     ]

@@ -19,23 +19,52 @@ from fastcls.datasets._image import SUFFIXES
 WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
 
 #: folders and files that systems and tools leave behind, in small letters; those that begin with a dot are left out anyway
-_SYSTEM = frozenset((
-    "__macosx", "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "lost+found", "$recycle.bin",
-    "recycler", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__pycache__",
-))  # fmt: skip
+_SYSTEM = frozenset(
+    (
+        "__macosx",
+        "@eadir",
+        "@tmp",
+        "#recycle",
+        "#snapshot",
+        "@recycle",
+        "@recently-snapshot",
+        "lost+found",
+        "$recycle.bin",
+        "recycler",
+        "system volume information",
+        "thumbs.db",
+        "ehthumbs.db",
+        "desktop.ini",
+        "icon\r",
+        "__pycache__",
+    )
+)
 
 #: the folders of a training and of a test set, in small letters
 TRAIN, TEST = ("train", "training"), ("test", "testing")
 
 # Words of folder names that say which part of a data set, or which kind of file, is inside; and words that add nothing.
 _TO_TRAIN = frozenset(("train", "training", "trainval"))
-_TO_TEST = frozenset(("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout",
-                      "public", "private"))
+_TO_TEST = frozenset(
+    ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout", "public", "private")
+)
 _IMAGES = frozenset(("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"))
-_TRUTH = frozenset((
-    "mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations", "groundtruth", "gt",
-    "bbox", "bboxes",
-))  # fmt: skip
+_TRUTH = frozenset(
+    (
+        "mask",
+        "masks",
+        "label",
+        "labels",
+        "annotation",
+        "annotations",
+        "segmentation",
+        "segmentations",
+        "groundtruth",
+        "gt",
+        "bbox",
+        "bboxes",
+    )
+)
 _ROLES = _TO_TRAIN | _TO_TEST | _IMAGES | _TRUTH
 _FILLERS = frozenset(("set", "sets", "data", "dataset", "split", "class", "object", "jpeg", "jpg", "png", "of", "the"))
 
@@ -97,8 +126,11 @@ def list_images(root: Path) -> Listing:
         is a link that leads out, or test has a class that training has not.
     """
     train_root, test_root = parts_of(root)
-    left_out = [] if train_root == root else [entry.name for entry in entries(root)
-                                              if is_system(entry.name) or not is_folder(entry)]  # fmt: skip
+    left_out = (
+        []
+        if train_root == root
+        else [entry.name for entry in entries(root) if is_system(entry.name) or not is_folder(entry)]
+    )
     train = _list_part(train_root, root, left_out)
     test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
     _note_left_out(root, left_out)
@@ -126,8 +158,10 @@ def parts_of(root: Path) -> tuple[Path, Path | None]:
     train, test = divided
     others = [entry.name for entry in _folders(root) if entry.name not in (train.name, test.name if test else "")]
     if others and test is None:
-        raise InputError(f"{shown(root)} has {train.name}/ and {shown_list(others)} but no test/; rename the folder to be "
-                         f"judged on to 'test', or give the path of {train.name}/ alone")  # fmt: skip
+        raise InputError(
+            f"{shown(root)} has {train.name}/ and {shown_list(others)} but no test/; rename the folder to be "
+            f"judged on to 'test', or give the path of {train.name}/ alone"
+        )
     if others:
         both = f"{train.name}/ and {test.name if test else 'test'}/"
         note(f"{shown(root)}: only {both} are read; left out: {shown_list(others)}")
@@ -294,8 +328,9 @@ def _with_codes_of(train: Part, test: Part) -> Part:
         folded = {looks_of(name).casefold(): name for name in train.classes}
         near = [folded[key] for name in unknown if (key := looks_of(name).casefold()) in folded]
         hint = f" (train/ has {shown_list(near)})" if near else ""
-        raise InputError(f"test/ has classes that train/ has not: {shown_list(unknown)}{hint}; add them there or remove "
-                         "them")  # fmt: skip
+        raise InputError(
+            f"test/ has classes that train/ has not: {shown_list(unknown)}{hint}; add them there or remove them"
+        )
     if absent := [name for name in train.classes if name not in same.values()]:
         note(f"test/ has no images of {counted(len(absent), 'class')}: {shown_list(absent)}")
     return Part(train.classes, test.files, [code[same[test.classes[c]]] for c in test.codes])

@@ -41,8 +41,9 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
         found = [images]  # no rows are meant here: one grey image
     if found is None:
         empty = "no image" if isinstance(images, (list, tuple)) and not images else type(images).__name__
-        raise InputError(f"got {empty} as images; wanted paths, bytes, PIL images, or arrays of pixels "
-                         "(height, width, channels)")  # fmt: skip
+        raise InputError(
+            f"got {empty} as images; wanted paths, bytes, PIL images, or arrays of pixels (height, width, channels)"
+        )
     rows = np.empty((len(found), h * w * (1 if mode == "L" else 3)), dtype=np.uint8)
     refused = []
     for i, image in enumerate(found):
@@ -85,8 +86,10 @@ def images_in(X: Any, preprocessing: dict[str, Any]) -> list[ImageLike] | None:
         return None
     if not all(pictures):
         at = pictures.index(False)
-        raise InputError(f"got images and, at place {at}, {type(X[at]).__name__}; wanted paths, bytes, PIL images or arrays "
-                         "of pixels (height, width, channels) alone")  # fmt: skip
+        raise InputError(
+            f"got images and, at place {at}, {type(X[at]).__name__}; wanted paths, bytes, PIL images or arrays "
+            "of pixels (height, width, channels) alone"
+        )
     return list(X)
 
 

@@ -53,11 +53,19 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
     The numbers of rows are as asked for in every case.
     """
     if dataset.X_test is not None:
-        raise InputError(f"the data has its own test set of {counted(len(dataset.X_test), 'row')}; use that, or build "
-                         "one without")
+        raise InputError(
+            f"the data has its own test set of {counted(len(dataset.X_test), 'row')}; use that, or build one without"
+        )
     train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed, "test")
-    return replace(dataset, X=dataset.X[train], y=dataset.y[train], X_test=dataset.X[test], y_test=dataset.y[test],
-                   files=_of(dataset.files, train), files_test=_of(dataset.files, test))
+    return replace(
+        dataset,
+        X=dataset.X[train],
+        y=dataset.y[train],
+        X_test=dataset.X[test],
+        y_test=dataset.y[test],
+        files=_of(dataset.files, train),
+        files_test=_of(dataset.files, test),
+    )
 
 
 def _of(files: tuple[str, ...] | None, rows: np.ndarray) -> tuple[str, ...] | None:
@@ -117,9 +125,7 @@ def train_validation_test_split(
     return rest[train], rest[validation], test
 
 
-def group_split(
-    y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+def group_split(y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted row indices (training, test) such that no group has rows on both sides.
 
     Images of one patient, one camera or one scene belong together: split apart, they make a test set that is too easy.
@@ -163,8 +169,12 @@ def group_split(
         folds = list(splitter.split(np.zeros(len(codes)), codes, members))
     if counts.min() < n_parts:
         few = int((counts < n_parts).sum())
-        log.warning("%s %s fewer rows than there are parts: %s", counted(few, "class"), "has" if few == 1 else "have",
-                    "its share differs" if few == 1 else "their shares differ")
+        log.warning(
+            "%s %s fewer rows than there are parts: %s",
+            counted(few, "class"),
+            "has" if few == 1 else "have",
+            "its share differs" if few == 1 else "their shares differ",
+        )
     train, test = next((fold for fold in folds if len(fold[0]) and len(fold[1])), folds[0])
     if not len(train) or not len(test):
         raise InputError("one group has all the rows that could be tested; wanted groups of a smaller size")

@@ -25,8 +25,9 @@ _READERS = {
     **dict.fromkeys((".json", ".jsonl"), ("a table", "pandas.read_json")),
     ".safetensors": ("a file of tensors", "safetensors.numpy.load_file"),
     **dict.fromkeys((".pt", ".pth", ".ckpt"), ("a PyTorch file", "torch.load(file, weights_only=True)")),
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"),
-                    ("a pickle, which can run code", "pickle.load (only if you trust its source)")),
+    **dict.fromkeys(
+        (".pkl", ".pickle", ".joblib"), ("a pickle, which can run code", "pickle.load (only if you trust its source)")
+    ),
     **dict.fromkeys((".h5", ".hdf5", ".hdf"), ("an HDF5 file", "h5py.File")),
     ".mat": ("a MATLAB file", "scipy.io.loadmat (version 7.3: h5py.File)"),
     **dict.fromkeys((".tfrecord", ".tfrecords"), ("a TFRecord file", "tf.data.TFRecordDataset")),
@@ -34,7 +35,7 @@ _READERS = {
     ".lmdb": ("an LMDB file", "lmdb.open"),
     ".libsvm": ("a libsvm file", "sklearn.datasets.load_svmlight_file"),
     ".svmlight": ("a libsvm file", "sklearn.datasets.load_svmlight_file"),
-}  # fmt: skip
+}
 
 #: files of images that are not read, and of what is no data
 _OTHER_IMAGES = (".heic", ".heif", ".avif", ".svg", ".jp2", ".raw", ".dng", ".cr2", ".nef", ".arw", ".dcm", ".ico", ".psd")
@@ -49,8 +50,10 @@ def why_unknown(path: Path) -> str:
     if not path.is_file():
         return f"{shown(path)} is neither a file nor a folder; {LISTED}"
     if ending in SUFFIXES:
-        return (f"{shown(path)} is one image; wanted a folder of images by class, <class>/<file>. A trained model names it: "
-                "fastcls predict MODEL IMAGE")
+        return (
+            f"{shown(path)} is one image; wanted a folder of images by class, <class>/<file>. A trained model names it: "
+            "fastcls predict MODEL IMAGE"
+        )
     if ending == ".safetensors" and (model := _model_in(path)):
         return f"{shown(path)} is a saved model ({shown(model, 40)}), not data; predict with it: fastcls predict MODEL DATA"
     if ending in _READERS:
@@ -84,9 +87,11 @@ def _of_folder(path: Path) -> str:
     endings = [os.path.splitext(entry.name)[1].lower() for entry in found]
     images = sum(ending in SUFFIXES for ending in endings)
     if images:
-        return (f"{shown(path)} has {counted(images, 'image')} but no class folders; move "
-                f"{'it' if images == 1 else 'them'} into one folder a class, "
-                "<class>/<file>")
+        return (
+            f"{shown(path)} has {counted(images, 'image')} but no class folders; move "
+            f"{'it' if images == 1 else 'them'} into one folder a class, "
+            "<class>/<file>"
+        )
     folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
         return f"{shown(path)} has {counted(len(found), 'folder')} without anything inside; put images there, <class>/<file>"

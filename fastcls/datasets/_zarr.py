@@ -30,9 +30,23 @@ _MOST_TEXT = 1 << 24  # bytes of a chunk of labels
 
 #: Codecs that turn bytes into bytes or numbers, and nothing else; names of format 2, then of format 3.
 _CODECS = {
-    "blosc", "zlib", "gzip", "bz2", "lzma", "zstd", "lz4", "delta", "shuffle", "crc32", "adler32", "vlen-utf8",
-    "bytes", "transpose", "crc32c", "sharding_indexed",
-}  # fmt: skip
+    "blosc",
+    "zlib",
+    "gzip",
+    "bz2",
+    "lzma",
+    "zstd",
+    "lz4",
+    "delta",
+    "shuffle",
+    "crc32",
+    "adler32",
+    "vlen-utf8",
+    "bytes",
+    "transpose",
+    "crc32c",
+    "sharding_indexed",
+}
 
 
 def is_zarr(path: Path) -> bool:
@@ -152,9 +166,12 @@ def _told(folder: Path) -> dict[str, Any]:
     if kind not in ("array", "group"):
         raise _damaged(folder, f"node_type {shown(kind)}")
     return {
-        "format": 3 if name == "zarr.json" else 2, "node_type": kind, "dtype": dtype, "codecs": codecs,
+        "format": 3 if name == "zarr.json" else 2,
+        "node_type": kind,
+        "dtype": dtype,
+        "codecs": codecs,
         "attributes": attributes if isinstance(attributes, dict) else {},
-    }  # fmt: skip
+    }
 
 
 def _json(path: Path) -> dict[str, Any]:

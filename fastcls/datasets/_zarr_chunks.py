@@ -119,8 +119,12 @@ def _size_of_zstd(head: bytes) -> int:
 
 
 def _counted(file: IO[bytes], n_packed: int, packer: str, most: int) -> int:
-    made: Any = {"zlib": lambda: zlib.decompressobj(47), "gzip": lambda: zlib.decompressobj(47),
-                 "bz2": bz2.BZ2Decompressor, "lzma": lzma.LZMADecompressor}[packer]  # fmt: skip
+    made: Any = {
+        "zlib": lambda: zlib.decompressobj(47),
+        "gzip": lambda: zlib.decompressobj(47),
+        "bz2": bz2.BZ2Decompressor,
+        "lzma": lzma.LZMADecompressor,
+    }[packer]
     done, decoder, rest = 0, made(), b""
     while done <= most:
         packed = rest

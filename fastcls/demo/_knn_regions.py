@@ -46,8 +46,15 @@ def with_moved(points: np.ndarray, place: int, x: float, y: float) -> np.ndarray
     return points
 
 
-def nearest(Q: np.ndarray, X: np.ndarray, metric: str, k: int, *, own: bool = False,
-            room: tuple[np.ndarray, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
+def nearest(
+    Q: np.ndarray,
+    X: np.ndarray,
+    metric: str,
+    k: int,
+    *,
+    own: bool = False,
+    room: tuple[np.ndarray, np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """S and places of the k nearest of X for each of Q, nearest first: float64 and int64 (n_queries, k).
 
     `own`: query i does not see row i. `room`: arrays for at least so many answers, which are views of them then.
@@ -58,20 +65,47 @@ def nearest(Q: np.ndarray, X: np.ndarray, metric: str, k: int, *, own: bool = Fa
     groups = np.arange(len(X), dtype=np.int64) if own else _NOBODY
     scratch = np.empty((n_threads, _kernels.narrow_scratch(_QUERIES_PER_JOB, 2, k)))
     _kernels.search_narrow(
-        Q.view(np.uint8), _kernels.TYPES["float64"], X.view(np.uint8), _kernels.TYPES["float64"],
-        _kernels.SUMS[METRICS[metric].sum], groups, groups, 0, S, index, True, True, _QUERIES_PER_JOB, scratch, n_threads,
-    )  # fmt: skip
+        Q.view(np.uint8),
+        _kernels.TYPES["float64"],
+        X.view(np.uint8),
+        _kernels.TYPES["float64"],
+        _kernels.SUMS[METRICS[metric].sum],
+        groups,
+        groups,
+        0,
+        S,
+        index,
+        True,
+        True,
+        _QUERIES_PER_JOB,
+        scratch,
+        n_threads,
+    )
     return S[0], index[0]
 
 
-def votes(S: np.ndarray, index: np.ndarray, codes: np.ndarray, n_classes: int, metric: str, weights: str,
-          ks: np.ndarray, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def votes(
+    S: np.ndarray,
+    index: np.ndarray,
+    codes: np.ndarray,
+    n_classes: int,
+    metric: str,
+    weights: str,
+    ks: np.ndarray,
+    with_totals: bool = False,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Winners and whether they were tied, (n_queries, n_ks); the totals of every class for the last k, if wanted."""
     distances = None if weights == "uniform" else METRICS[metric].finish(S) / 100
     return vote(
-        index, None if distances is None else weights_of(distances, cast(Any, weights), TEMPERATURE, metric), ks, n_classes,
-        tie_break="smallest", n_threads=threads.effective(None), codes=codes, with_totals=with_totals,
-    )  # fmt: skip
+        index,
+        None if distances is None else weights_of(distances, cast(Any, weights), TEMPERATURE, metric),
+        ks,
+        n_classes,
+        tie_break="smallest",
+        n_threads=threads.effective(None),
+        codes=codes,
+        with_totals=with_totals,
+    )
 
 
 class Regions:
@@ -123,8 +157,9 @@ class Regions:
             touched |= reach >= S
         return np.flatnonzero(touched)
 
-    def _ask(self, some: slice | np.ndarray, points: np.ndarray, codes: np.ndarray, n_classes: int, k: int,
-             weights: str) -> None:
+    def _ask(
+        self, some: slice | np.ndarray, points: np.ndarray, codes: np.ndarray, n_classes: int, k: int, weights: str
+    ) -> None:
         if self._room is None or self._room[0].shape[1] != k:  # kept: new pages for 20 MB take longer than the search
             self._room = np.empty((PIXELS * PIXELS, k)), np.empty((PIXELS * PIXELS, k), dtype=np.int64)
         Q = self._pixels[some]

@@ -59,8 +59,15 @@ class KnnState:
 
     def text(self) -> str:
         """The state as `--state` takes it."""
-        return _text.join(metric=self.metric, k=self.k, classes=self.classes, weights=self.weights, preset=self.preset,
-                          seed=self.seed, points=_text.write_points(self.points, self.codes))  # fmt: skip
+        return _text.join(
+            metric=self.metric,
+            k=self.k,
+            classes=self.classes,
+            weights=self.weights,
+            preset=self.preset,
+            seed=self.seed,
+            points=_text.write_points(self.points, self.codes),
+        )
 
     @classmethod
     def of_text(cls, text: str) -> KnnState:
@@ -80,10 +87,15 @@ class KnnState:
         else:
             points, codes = _make(preset, 60, classes, seed)
         return cls(
-            metric=_text.one("metric", given.get("metric", "l2"), METRICS), k=_text.whole("k", given.get("k", "5"), *K),
-            classes=classes, weights=_text.one("weights", given.get("weights", "uniform"), WEIGHTS), preset=preset,
-            seed=seed, points=points, codes=codes,
-        )  # fmt: skip
+            metric=_text.one("metric", given.get("metric", "l2"), METRICS),
+            k=_text.whole("k", given.get("k", "5"), *K),
+            classes=classes,
+            weights=_text.one("weights", given.get("weights", "uniform"), WEIGHTS),
+            preset=preset,
+            seed=seed,
+            points=points,
+            codes=codes,
+        )
 
 
 def _make(preset: str, n: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,8 +152,9 @@ class KnnController:
             self._k_before_tie = None
         self.state = replace(self.state, **changes)  # type: ignore[arg-type]
 
-    def renew(self, *, preset: str | None = None, n: int | None = None, classes: int | None = None,
-              seed: int | None = None) -> None:
+    def renew(
+        self, *, preset: str | None = None, n: int | None = None, classes: int | None = None, seed: int | None = None
+    ) -> None:
         """Other points. A preset other than random has two classes; asking for more leads back to random points.
 
         Another number of points or of classes leaves those that were moved where they are; a preset or a seed does not.
@@ -200,8 +213,9 @@ class KnnController:
         """The vote at (x, y), in hundredths."""
         state = self.state
         S, index = nearest(np.array([[x, y]], dtype=np.float64), state.points, metric, state.voters)
-        winners, tied, totals = votes(S, index, state.codes, state.classes, metric, state.weights,
-                                      np.array([state.voters]), with_totals=True)  # fmt: skip
+        winners, tied, totals = votes(
+            S, index, state.codes, state.classes, metric, state.weights, np.array([state.voters]), with_totals=True
+        )
         return Vote((x, y), index[0], totals[0], int(winners[0, 0]), bool(tied[0, 0]))
 
     def accuracies(self, metric: str) -> tuple[np.ndarray, np.ndarray]:

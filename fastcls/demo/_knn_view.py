@@ -15,9 +15,12 @@ from ._page import Frame, Keys, Mail, Plane, flowing, point_columns, sized, slid
 
 TITLES = {"l1": "L1 (Manhattan)", "l2": "L2 (Euclidean)"}
 PRESET_LABELS = [
-    ("random", "Random clusters"), ("parity", "Hard: parity of two pixels"), ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
-    ("three_modes", "Hard: three modes"), ("tie", "Two points, all tied"),
-]  # fmt: skip
+    ("random", "Random clusters"),
+    ("parity", "Hard: parity of two pixels"),
+    ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
+    ("three_modes", "Hard: three modes"),
+    ("tie", "Two points, all tied"),
+]
 WEIGHT_LABELS = [("uniform", "all the same (uniform)"), ("distance", "1 / distance"), ("softmax", "softmax of -distance")]
 _LINES = {"l1": "#6a2c91", "l2": "#1b1b1b"}
 _NOWHERE: dict[str, Any] = {"x0": [], "y0": [], "x1": [], "y1": []}
@@ -31,9 +34,12 @@ class KnnView:
         self._opening_notes = notes
         self._quiet = False
         self._at: tuple[float, float] | None = None
-        self.frame = Frame(doc, "k nearest neighbours",
-                           "Drag any point; the regions follow. Where the vote is tied the plane is white. "
-                           "Move over the plane to see who votes.")  # fmt: skip
+        self.frame = Frame(
+            doc,
+            "k nearest neighbours",
+            "Drag any point; the regions follow. Where the vote is tied the plane is white. "
+            "Move over the plane to see who votes.",
+        )
         self.points = ColumnDataSource(point_columns(state.points, state.codes))
         self.mail = Mail(doc, self._got)
         self.planes = {metric: Plane(title, self.points, state.classes) for metric, title in TITLES.items()}
@@ -51,15 +57,27 @@ class KnnView:
     def _make_accuracies(self) -> None:
         self.curves = {metric: ColumnDataSource({"k": [], "percent": []}) for metric in TITLES}
         self.accuracy = figure(
-            title="Leave-one-out accuracy against K", tools="", toolbar_location=None, height=240,
-            sizing_mode="stretch_width", y_range=Range1d(0, 104), x_range=Range1d(0.5, K[1] + 0.5), x_axis_label="K",
+            title="Leave-one-out accuracy against K",
+            tools="",
+            toolbar_location=None,
+            height=240,
+            sizing_mode="stretch_width",
+            y_range=Range1d(0, 104),
+            x_range=Range1d(0.5, K[1] + 0.5),
+            x_axis_label="K",
             y_axis_label="right (%)",
-        )  # fmt: skip
+        )
         self.accuracy.xaxis.ticker = list(range(K[0], K[1] + 1, 2))
         for metric, source in self.curves.items():
             style = {"color": _LINES[metric], "source": source}
-            self.accuracy.line("k", "percent", line_width=2, line_dash="dashed" if metric == "l1" else "solid",
-                               legend_label=metric.upper(), **style)  # fmt: skip
+            self.accuracy.line(
+                "k",
+                "percent",
+                line_width=2,
+                line_dash="dashed" if metric == "l1" else "solid",
+                legend_label=metric.upper(),
+                **style,
+            )
             self.accuracy.scatter("k", "percent", size=6, legend_label=metric.upper(), **style)
         self.accuracy.add_layout(self.accuracy.legend[0], "right")  # inside it would cover a curve
         self.chosen_k = Span(dimension="height", line_dash="dotted", line_color="#555555", line_width=2)
@@ -102,13 +120,19 @@ class KnnView:
     def _layout(self) -> Any:
         frame = self.frame
         return stacked(
-            frame.heading, frame.notes,
+            frame.heading,
+            frame.notes,
             flowing(self.metric, self.k, self.weights, self.preset),
             flowing(self.classes, self.n, self.random, self.reset),
-            flowing(*(plane.figure for plane in self.planes.values()),
-                    stacked(self.vote, self.accuracy, self.keys.controls, basis=340)),
-            flowing(frame.copy, frame.large), frame.command, self.mail.hidden, basis=280,
-        )  # fmt: skip
+            flowing(
+                *(plane.figure for plane in self.planes.values()),
+                stacked(self.vote, self.accuracy, self.keys.controls, basis=340),
+            ),
+            flowing(frame.copy, frame.large),
+            frame.command,
+            self.mail.hidden,
+            basis=280,
+        )
 
     def _enlarge(self, large: bool) -> None:
         for plane in self.planes.values():
@@ -164,9 +188,14 @@ class KnnView:
         self._quiet = True
         try:
             self.n.start = min(POINTS[0], len(state.points))  # a state's text may hold fewer
-            for widget, value in ((self.metric, state.metric), (self.weights, state.weights), (self.k, state.k),
-                                  (self.classes, state.classes), (self.preset, state.preset),
-                                  (self.n, len(state.points))):  # fmt: skip
+            for widget, value in (
+                (self.metric, state.metric),
+                (self.weights, state.weights),
+                (self.k, state.k),
+                (self.classes, state.classes),
+                (self.preset, state.preset),
+                (self.n, len(state.points)),
+            ):
                 widget.value = value
         finally:
             self._quiet = False

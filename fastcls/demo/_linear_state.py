@@ -17,8 +17,12 @@ from ._knn_state import CLASS_NAMES, CLASSES
 from ._moved import Moved
 
 #: the four of the course's demo, as `LinearProblem` calls them -> as people do
-LOSSES = {"hinge": "Weston-Watkins hinge", "one_vs_all": "one-vs-all hinge", "crammer_singer": "Crammer-Singer hinge",
-          "softmax": "softmax cross-entropy"}  # fmt: skip
+LOSSES = {
+    "hinge": "Weston-Watkins hinge",
+    "one_vs_all": "one-vs-all hinge",
+    "crammer_singer": "Crammer-Singer hinge",
+    "softmax": "softmax cross-entropy",
+}
 ALPHA = (0.0, 1.0)
 STEP = (0.001, 10.0)
 POINTS = (1, 60)
@@ -50,8 +54,15 @@ class LinearState:
     def text(self) -> str:
         """The state as `--state` takes it."""
         weights = ",".join(repr(float(value)) for value in self.W.ravel())
-        return _text.join(loss=self.loss, alpha=repr(self.alpha), step=repr(self.step), classes=self.classes, seed=self.seed,
-                          W=weights, points=_text.write_points(self.points, self.codes))  # fmt: skip
+        return _text.join(
+            loss=self.loss,
+            alpha=repr(self.alpha),
+            step=repr(self.step),
+            classes=self.classes,
+            seed=self.seed,
+            W=weights,
+            points=_text.write_points(self.points, self.codes),
+        )
 
     @classmethod
     def of_text(cls, text: str) -> LinearState:
@@ -72,16 +83,22 @@ class LinearState:
         if "W" in given:
             numbers = given["W"].split(",")
             if len(numbers) != 3 * classes:
-                raise _text.InputError(f"got {counted(len(numbers), 'number')} of W in the state; wanted {3 * classes}: "
-                                       "w1, w2 and b "
-                                       "of every class, with , between them")  # fmt: skip
+                raise _text.InputError(
+                    f"got {counted(len(numbers), 'number')} of W in the state; wanted {3 * classes}: "
+                    "w1, w2 and b "
+                    "of every class, with , between them"
+                )
             W = np.array([_text.real("W", number, -_LARGEST, _LARGEST) for number in numbers]).reshape(classes, 3)
         return cls(
             loss=_text.one("loss", given.get("loss", "hinge"), LOSSES),
             alpha=_text.real("alpha", given.get("alpha", "0.1"), *ALPHA),
             step=_text.real("step", given.get("step", "0.1"), *STEP),
-            classes=classes, seed=seed, points=points, codes=codes, W=W,
-        )  # fmt: skip
+            classes=classes,
+            seed=seed,
+            points=points,
+            codes=codes,
+            W=W,
+        )
 
 
 def _points(n: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -131,9 +148,15 @@ class LinearController:
         """The function being minimised; the penalty is on W and not on b."""
         state = self.state
         return LinearProblem(
-            np.ascontiguousarray(state.points / 100), state.codes, loss=state.loss, penalty="l2", alpha=state.alpha,
-            fit_intercept=True, n_classes=state.classes, penalize_intercept=False,
-        )  # fmt: skip
+            np.ascontiguousarray(state.points / 100),
+            state.codes,
+            loss=state.loss,
+            penalty="l2",
+            alpha=state.alpha,
+            fit_intercept=True,
+            n_classes=state.classes,
+            penalize_intercept=False,
+        )
 
     def losses(self) -> Losses:
         """Scores, losses and gradient at W."""
@@ -157,8 +180,10 @@ class LinearController:
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             W = state.W - state.step * now.gradient
         if not np.isfinite(W).all() or np.abs(W).max() > _LARGEST:
-            self.message = (f"The step size {state.step:g} is far too high: the next weights would be beyond "
-                            f"{_LARGEST:g}, so the step was not taken. Lower it, then randomise or reset.")  # fmt: skip
+            self.message = (
+                f"The step size {state.step:g} is far too high: the next weights would be beyond "
+                f"{_LARGEST:g}, so the step was not taken. Lower it, then randomise or reset."
+            )
             return False
         self.state = replace(state, W=W)
         self.steps += 1

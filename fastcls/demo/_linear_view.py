@@ -46,10 +46,14 @@ def _table(losses: Losses, codes: np.ndarray) -> str:
     head = "".join(f"<th scope='col' style='{_CELL}'>{name}</th>" for name in names)
     lines = []
     for i, (scores, loss, code) in enumerate(zip(losses.scores, losses.each, codes, strict=True)):
-        cells = [f"<th scope='row' style='{_CELL}'>{i + 1}</th>",
-                 f"<td style='{_CELL}; color: {COLORS[code]}; font-weight: bold'>{CLASS_NAMES[code]}</td>"]  # fmt: skip
-        cells += [f"<td style='{_CELL}{'; font-weight: bold' if c == code else ''}'>{score:.2f}</td>"
-                  for c, score in enumerate(scores)]  # fmt: skip
+        cells = [
+            f"<th scope='row' style='{_CELL}'>{i + 1}</th>",
+            f"<td style='{_CELL}; color: {COLORS[code]}; font-weight: bold'>{CLASS_NAMES[code]}</td>",
+        ]
+        cells += [
+            f"<td style='{_CELL}{'; font-weight: bold' if c == code else ''}'>{score:.2f}</td>"
+            for c, score in enumerate(scores)
+        ]
         lines.append(f"<tr>{''.join(cells)}<td style='{_CELL}'>{loss:.3f}</td></tr>")
     return _SCORES.format(head=head, body="".join(lines))
 
@@ -63,9 +67,12 @@ class LinearView:
         self._opening_notes = notes
         self._quiet = False
         self._running: Any = None
-        self.frame = Frame(doc, "Linear classifier",
-                           "Drag any point, or change W and b. The line of a class is where its score is 0, and the arrow "
-                           "points to where it grows. The plane has the colour of the highest score.")  # fmt: skip
+        self.frame = Frame(
+            doc,
+            "Linear classifier",
+            "Drag any point, or change W and b. The line of a class is where its score is 0, and the arrow "
+            "points to where it grows. The plane has the colour of the highest score.",
+        )
         self.points = ColumnDataSource(point_columns(state.points, state.codes))
         self.mail = Mail(doc, self._got)
         self.plane = Plane("Highest score", self.points, state.classes, axes=True)
@@ -83,10 +90,18 @@ class LinearView:
             line = ColumnDataSource({"x": [], "y": []})
             arrow: ColumnDataSource = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
             self.plane.figure.line("x", "y", source=line, line_width=3, color=COLORS[c])
-            self.plane.figure.add_layout(Arrow(
-                end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]), source=arrow, x_start="x0",
-                y_start="y0", x_end="x1", y_end="y1", line_color=COLORS[c], line_width=3,
-            ))  # fmt: skip
+            self.plane.figure.add_layout(
+                Arrow(
+                    end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]),
+                    source=arrow,
+                    x_start="x0",
+                    y_start="y0",
+                    x_end="x1",
+                    y_end="y1",
+                    line_color=COLORS[c],
+                    line_width=3,
+                )
+            )
             self.lines.append(line)
             self.arrows.append(arrow)
 
@@ -135,10 +150,16 @@ class LinearView:
         told = words("W and b, each with its gradient in brackets:")
         right = stacked(self.sums, told, *self.weight_rows, self.table, basis=340)
         return stacked(
-            frame.heading, frame.notes, flowing(self.loss, self.alpha, self.step, self.classes),
-            flowing(self.single, self.run, self.randomise, self.zero, self.reset), flowing(left, right),
-            flowing(frame.copy, frame.large), frame.command, self.mail.hidden, basis=280,
-        )  # fmt: skip
+            frame.heading,
+            frame.notes,
+            flowing(self.loss, self.alpha, self.step, self.classes),
+            flowing(self.single, self.run, self.randomise, self.zero, self.reset),
+            flowing(left, right),
+            flowing(frame.copy, frame.large),
+            frame.command,
+            self.mail.hidden,
+            basis=280,
+        )
 
     def _changed(self, change: Any) -> None:
         if self._quiet:
@@ -194,9 +215,11 @@ class LinearView:
         self._show_lines()
         self.table.text = _table(losses, state.codes)
         sums = {
-            "data loss (mean of the points' losses)": losses.data, f"penalty, {state.alpha:.4g} × sum of W²": losses.penalty,
-            "full loss": losses.total, "steps taken": self.controller.steps,
-        }  # fmt: skip
+            "data loss (mean of the points' losses)": losses.data,
+            f"penalty, {state.alpha:.4g} × sum of W²": losses.penalty,
+            "full loss": losses.total,
+            "steps taken": self.controller.steps,
+        }
         self.sums.text = _SUMS.format("".join(_SUM.format(name, _CELL, value) for name, value in sums.items()))
         self.frame.say([*self._opening_notes, *self.controller.notes()])
         self._opening_notes = []

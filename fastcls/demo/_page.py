@@ -66,7 +66,9 @@ box.next ??= () => {
 const post = (kind, place, x, y) => { box.waiting.set(kind, [place, x, y]); box.next() }
 """
 
-_POINTER = _BOX + """
+_POINTER = (
+    _BOX
+    + """
 const whole = (v) => Math.max(-half, Math.min(half, Math.round(100 * v)))
 const x = whole(cb_obj.x), y = whole(cb_obj.y)
 const drop = () => { post("drop", box.held, 100 * points.data.x[box.held], 100 * points.data.y[box.held]); box.held = null }
@@ -94,11 +96,15 @@ switch (cb_obj.event_name) {
   case "tap": post("look", 0, x, y); break
 }
 """
+)
 
-_ANSWERED = _BOX + """
+_ANSWERED = (
+    _BOX
+    + """
 box.busy = false
 box.next()
 """
+)
 
 # Bokeh's sliders have handles for the keyboard, and its spinners buttons, without a name for those who only hear the page.
 _NAME_HANDLES = """
@@ -141,9 +147,12 @@ def colored(picture: np.ndarray, n_classes: int) -> np.ndarray:
 def point_columns(points: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
     """Columns of the points' source, in units."""
     return {
-        "x": points[:, 0] / 100, "y": points[:, 1] / 100, "color": [COLORS[c] for c in codes],
-        "marker": [MARKERS[c] for c in codes], "name": [CLASS_NAMES[c] for c in codes],
-    }  # fmt: skip
+        "x": points[:, 0] / 100,
+        "y": points[:, 1] / 100,
+        "color": [COLORS[c] for c in codes],
+        "marker": [MARKERS[c] for c in codes],
+        "name": [CLASS_NAMES[c] for c in codes],
+    }
 
 
 class Plane:
@@ -152,20 +161,38 @@ class Plane:
     def __init__(self, title: str, points: ColumnDataSource, n_classes: int, axes: bool = False) -> None:
         half = HALF / 100
         self.figure = figure(
-            title=title, name=title, tools="", toolbar_location=None, x_range=Range1d(-half, half),
-            y_range=Range1d(-half, half), sizing_mode="stretch_width", aspect_ratio=1, min_width=280, max_width=600,
-            min_border_left=36 if axes else 4, min_border_right=12 if axes else 28, min_border_top=24,
-            min_border_bottom=24 if axes else 8, styles={"flex": "1 1 320px"},
-        )  # fmt: skip
+            title=title,
+            name=title,
+            tools="",
+            toolbar_location=None,
+            x_range=Range1d(-half, half),
+            y_range=Range1d(-half, half),
+            sizing_mode="stretch_width",
+            aspect_ratio=1,
+            min_width=280,
+            max_width=600,
+            min_border_left=36 if axes else 4,
+            min_border_right=12 if axes else 28,
+            min_border_top=24,
+            min_border_bottom=24 if axes else 8,
+            styles={"flex": "1 1 320px"},
+        )
         self.figure.grid.visible = False
         # Bokeh measures the axes' labels anew in every frame, which takes longer than the picture.
         self.figure.axis.visible = axes
         self.image = ColumnDataSource({"image": [colored(np.full((2, 2), n_classes), n_classes)]})
         self.figure.image_rgba("image", x=-half, y=-half, dw=2 * half, dh=2 * half, source=self.image)
         self.above = self.figure.scatter(
-            "x", "y", marker="marker", size=11, color="color", line_color="#ffffff", line_width=1.5, source=points,
+            "x",
+            "y",
+            marker="marker",
+            size=11,
+            color="color",
+            line_color="#ffffff",
+            line_width=1.5,
+            source=points,
             level="overlay",
-        )  # fmt: skip
+        )
 
     def show(self, picture: np.ndarray, n_classes: int) -> None:
         """A new picture."""
@@ -297,16 +324,17 @@ class Frame:
         doc.template = page_template()
         self.heading = words(f"<h1 style='font-size: 1.5em; margin: 0.2em 0'>{title}</h1><p style='margin: 0'>{hint}</p>")
         self.notes = words(styles={"color": "#8a2f00", "font-weight": "bold", "min-height": "1.4em"})
-        self.command = TextInput(title="The command that shows this again", sizing_mode="stretch_width",
-                                 stylesheets=[InlineStyleSheet(css=INPUT_CSS)])  # fmt: skip
+        self.command = TextInput(
+            title="The command that shows this again",
+            sizing_mode="stretch_width",
+            stylesheets=[InlineStyleSheet(css=INPUT_CSS)],
+        )
         self.copy = Button(label="Copy as command", button_type="primary")
         self.copy.js_on_click(
             CustomJS(args={"command": self.command, "button": self.copy, "label": self.copy.label}, code=_COPY)
         )
         self.large = Toggle(label="Large type")
-        self.large.js_on_change(
-            "active", CustomJS(code="document.documentElement.classList.toggle('large', cb_obj.active)")
-        )
+        self.large.js_on_change("active", CustomJS(code="document.documentElement.classList.toggle('large', cb_obj.active)"))
         sized(self.copy, self.large)
         doc.js_on_event(DocumentReady, CustomJS(code=_NAME_HANDLES))
 

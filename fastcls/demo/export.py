@@ -30,17 +30,22 @@ def export(state: KnnState, path: str | Path) -> None:
             shown = [("class", "@name"), ("x", "@x{0.00}"), ("y", "@y{0.00}")]
             plane.figure.add_tools(HoverTool(renderers=[plane.above], tooltips=shown))
             planes.append(plane.figure)
-        told = [f"K = {state.k}, votes: {state.weights}, {counted(state.classes, 'class')}, "
-                f"{counted(len(state.points), 'point')}. White: a tie."]
+        told = [
+            f"K = {state.k}, votes: {state.weights}, {counted(state.classes, 'class')}, "
+            f"{counted(len(state.points), 'point')}. White: a tie."
+        ]
         for metric in state.metrics:
             ks, shares = controller.accuracies(metric)
             named = ", ".join(f"K = {k}: {100 * share:.0f} %" for k, share in zip(ks, shares, strict=True))
             told.append(f"Leave-one-out accuracy, {metric.upper()}: {named or 'one point has no other'}.")
         told += controller.notes()
         page = stacked(
-            words("<h1 style='font-size: 1.5em; margin: 0.2em 0'>k nearest neighbours</h1>"), flowing(*planes),
-            words("".join(f"<p>{escape(line)}</p>" for line in told) + "<p>To move the points:</p><pre style='white-space: "
-                  f"pre-wrap; word-break: break-all'>{escape(_text.command('knn', state.text()))}</pre>"), basis=280,
-        )  # fmt: skip
+            words("<h1 style='font-size: 1.5em; margin: 0.2em 0'>k nearest neighbours</h1>"),
+            flowing(*planes),
+            words(
+                "".join(f"<p>{escape(line)}</p>" for line in told) + "<p>To move the points:</p><pre style='white-space: "
+                f"pre-wrap; word-break: break-all'>{escape(_text.command('knn', state.text()))}</pre>"
+            ),
+            basis=280,
+        )
         beside.write_text(file_html(page, INLINE, "k nearest neighbours", template=page_template()), encoding="utf-8")
-

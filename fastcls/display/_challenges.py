@@ -73,9 +73,12 @@ def clutter(images: Images, strength: float, rng: np.random.Generator, white: fl
 
 #: name -> what alters the images by a strength from 0 (not at all) to 4
 CHALLENGES: dict[str, Callable[[Images, float, np.random.Generator, float], Images]] = {
-    "viewpoint": viewpoint, "illumination": illumination, "deformation": deformation, "occlusion": occlusion,
+    "viewpoint": viewpoint,
+    "illumination": illumination,
+    "deformation": deformation,
+    "occlusion": occlusion,
     "clutter": clutter,
-}  # fmt: skip
+}
 
 
 class ChallengesDisplay(Drawn):
@@ -101,9 +104,14 @@ class ChallengesDisplay(Drawn):
     axes_: NDArray[Any]
 
     def __init__(
-        self, examples: Mapping[str, NDArray[Any]], accuracy: Mapping[str, Mapping[str, NDArray[Any]]],
-        distance: Mapping[str, NDArray[Any]], spread: float, strengths: NDArray[Any], labelled: bool = True,
-    ) -> None:  # fmt: skip
+        self,
+        examples: Mapping[str, NDArray[Any]],
+        accuracy: Mapping[str, Mapping[str, NDArray[Any]]],
+        distance: Mapping[str, NDArray[Any]],
+        spread: float,
+        strengths: NDArray[Any],
+        labelled: bool = True,
+    ) -> None:
         self.examples = dict(examples)
         self.accuracy = dict(accuracy)
         self.distance = dict(distance)
@@ -183,8 +191,9 @@ class ChallengesDisplay(Drawn):
             names, drawn = style.distinct(list(self.accuracy[name])), []
             for i, values in enumerate(self.accuracy[name].values()):
                 colour, marker, line = style.series(i)
-                drawn += lines.plot(self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3,
-                                    label=names[i])  # fmt: skip
+                drawn += lines.plot(
+                    self.strengths, 100 * values, marker + line, color=colour, ms=3.5, lw=1.3, label=names[i]
+                )
             lines.set(ylim=(0, 103), xticks=self.strengths, yticks=(0, 50, 100))
             lines.tick_params(labelsize=style.TINY)
             lines.grid(True, lw=0.5, alpha=0.6)

@@ -64,12 +64,14 @@ class CrossValidationDisplay(Drawn):
     ) -> None:
         self.ks = as_line(ks, "ks")
         given = check_mapping(fold_accuracy, "fold_accuracy", "a metric's name to its accuracies (n_ks, n_folds)")
-        self.fold_accuracy = {metric: as_table(values, f"fold_accuracy[{metric!r}]", "n_folds")
-                              for metric, values in given.items()}  # fmt: skip
+        self.fold_accuracy = {
+            metric: as_table(values, f"fold_accuracy[{metric!r}]", "n_folds") for metric, values in given.items()
+        }
         for metric, values in self.fold_accuracy.items():
             if len(values) != len(self.ks):
-                raise InputError(f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; "
-                                 "give one row a k")
+                raise InputError(
+                    f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; give one row a k"
+                )
         if best_metric is not None:
             one_of("best_metric", best_metric, self.fold_accuracy)
         if best_k is not None and best_k not in self.ks:
@@ -123,9 +125,16 @@ class CrossValidationDisplay(Drawn):
         if self.n_left_out is None:
             self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
         return self.ax_.errorbar(
-            x, 100 * self.mean[metric], 100 * self.std[metric], fmt=marker + line, color=colour, ms=3.6, lw=1.4,
-            elinewidth=1.0, capsize=1.8,
-        )  # fmt: skip
+            x,
+            100 * self.mean[metric],
+            100 * self.std[metric],
+            fmt=marker + line,
+            color=colour,
+            ms=3.6,
+            lw=1.4,
+            elinewidth=1.0,
+            capsize=1.8,
+        )
 
     def _draw_choice(self, metric: str, k: int) -> Any:
         where = int(np.flatnonzero(self.ks == k)[0])
@@ -159,9 +168,16 @@ class CrossValidationDisplay(Drawn):
             title += f": k = {self.best_k} under {_shown(self.best_metric)}"
         ax.set_title(title, fontsize=style.TITLE, **style.LITERAL)
         legend = style.legend(
-            ax, list(entries.values()), list(entries), title=marks, title_fontsize=style.TINY, ncols=3, loc="upper center",
-            bbox_to_anchor=(0.5, -0.17), columnspacing=1.2,
-        )  # fmt: skip
+            ax,
+            list(entries.values()),
+            list(entries),
+            title=marks,
+            title_fontsize=style.TINY,
+            ncols=3,
+            loc="upper center",
+            bbox_to_anchor=(0.5, -0.17),
+            columnspacing=1.2,
+        )
         legend.set_in_layout(True)
 
 

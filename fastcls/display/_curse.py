@@ -56,9 +56,14 @@ class CurseDisplay(Drawn):
 
     @classmethod
     def from_uniform(
-        cls, dimensions: Sequence[int] = DIMENSIONS, *, n_points: int = 1000, n_queries: int = 50, seed: int = 0,
+        cls,
+        dimensions: Sequence[int] = DIMENSIONS,
+        *,
+        n_points: int = 1000,
+        n_queries: int = 50,
+        seed: int = 0,
         data: ArrayLike | None = None,
-    ) -> CurseDisplay:  # fmt: skip
+    ) -> CurseDisplay:
         """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too.
 
         Of few points the nearest is farther: where ``data`` has fewer rows than are wanted, no more points are drawn.
@@ -97,7 +102,7 @@ class CurseDisplay(Drawn):
         below.plot(self.dimensions, 100 * self.nearest, "o-", color=style.BLUE, lw=1.5, ms=4, label="random points")
         if self.own is not None:
             label = f"this data: {100 * self.own[1]:.0f} %"
-            below.plot([self.own[0]], [100 * self.own[1]], "^", color=style.VERMILLION, ms=9, label=label)
+            below.plot([self.own[0]], [100 * self.own[1]], "^", color=style.VERMILION, ms=9, label=label)
             below.legend(fontsize=style.SMALL, framealpha=0.0)
         below.set_xscale("log", base=2)
         ticks = [d for d in (1, 2, 4, 16, 64, 256, 1024, 3072) if self.dimensions.min() <= d <= self.dimensions.max()]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 MARKERS = "o^sDvP*X"
-COLOURS = (style.BLUE, style.VERMILLION, style.GREEN, style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
+COLOURS = (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
 PALE = (0.55, 0.75, 0.35)  # share of white in a region's colour, so that its points stand out; by turns of the colours
 BALLS = {"l1": [(1, 0), (0, 1), (-1, 0), (0, -1)], "l2": [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 65)]}
 

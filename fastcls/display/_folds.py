@@ -64,9 +64,15 @@ class FoldsDisplay(Drawn):
 
     @classmethod
     def from_labels(
-        cls, y: ArrayLike, *, cv: Any = 5, groups: ArrayLike | None = None, seed: int = 0, n_test: int | None = None,
+        cls,
+        y: ArrayLike,
+        *,
+        cv: Any = 5,
+        groups: ArrayLike | None = None,
+        seed: int = 0,
+        n_test: int | None = None,
         accuracy: ArrayLike | None = None,
-    ) -> FoldsDisplay:  # fmt: skip
+    ) -> FoldsDisplay:
         """Divide the rows of these labels as ``cross_validate_k`` and ``KNeighborsClassifierCV`` do.
 
         Parameters
@@ -83,8 +89,10 @@ class FoldsDisplay(Drawn):
         classes, codes = check_labels(y, np.size(y))
         made = make_folds(cv, classes[codes], codes, groups, seed)
         if made.of_row is None:
-            raise InputError(f"cv={cv!r} does not hold out every row once; a picture of folds needs splits that do: give a "
-                             "number of folds")  # fmt: skip
+            raise InputError(
+                f"cv={cv!r} does not hold out every row once; a picture of folds needs splits that do: give a "
+                "number of folds"
+            )
         return cls(made.held_out(), n_test=n_test, accuracy=accuracy)
 
     def plot(self, ax: Axes | None = None) -> FoldsDisplay:
@@ -114,8 +122,13 @@ class FoldsDisplay(Drawn):
 
     def _draw_part(self, turn: int, fold: int) -> None:
         held_out = self.roles[turn, fold] == "validation"
-        self._box(turn, self._edges[fold], self._edges[fold + 1], style.VERMILLION if held_out else style.BLUE,
-                  0.55 if held_out else 0.2)  # fmt: skip
+        self._box(
+            turn,
+            self._edges[fold],
+            self._edges[fold + 1],
+            style.VERMILION if held_out else style.BLUE,
+            0.55 if held_out else 0.2,
+        )
         if len(self.sizes) <= MOST_NAMED:
             middle = (self._edges[fold] + self._edges[fold + 1]) / 2
             left, right = self.ax_.get_xlim()
@@ -145,8 +158,9 @@ class FoldsDisplay(Drawn):
     def _draw_test(self, n_test: int) -> None:
         from matplotlib.patches import Rectangle
 
-        self.ax_.add_patch(Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=style.GREEN, alpha=0.25,
-                                     ec="none", lw=0))  # fmt: skip
+        self.ax_.add_patch(
+            Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=style.GREEN, alpha=0.25, ec="none", lw=0)
+        )
         self._write(1 - TEST / 2, -0.75, "test")
         self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,}\nrows, kept\nfor the end")
 
@@ -154,8 +168,9 @@ class FoldsDisplay(Drawn):
         from matplotlib.patches import Rectangle
 
         inset = min(0.004, 0.1 * (right - left))
-        self.ax_.add_patch(Rectangle((left + inset, turn - 0.42), right - left - 2 * inset, 0.84, fc=colour, alpha=alpha,
-                                     ec="none", lw=0))  # fmt: skip
+        self.ax_.add_patch(
+            Rectangle((left + inset, turn - 0.42), right - left - 2 * inset, 0.84, fc=colour, alpha=alpha, ec="none", lw=0)
+        )
 
     def _write(self, x: float, y: float, text: str, weight: str = "normal", ha: str = "center") -> None:
         self.ax_.text(x, y, text, ha=ha, va="center", fontsize=style.TINY, fontweight=weight)

@@ -76,9 +76,14 @@ class LossHistoryDisplay(Drawn):
         self.ax_ = ax
         steps = np.arange(1, self.loss.size + 1)
         ax.plot(
-            steps, self.loss, color=style.BLUE, lw=1.6, drawstyle="steps-post" if self.log_steps else "default",
-            marker="o" if self.loss.size <= 40 else None, ms=3,
-        )  # fmt: skip
+            steps,
+            self.loss,
+            color=style.BLUE,
+            lw=1.6,
+            drawstyle="steps-post" if self.log_steps else "default",
+            marker="o" if self.loss.size <= 40 else None,
+            ms=3,
+        )
         if self.log_steps:
             ax.set_xscale("log")
             ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
@@ -104,6 +109,11 @@ class LossHistoryDisplay(Drawn):
     def _write_value(self, i: int, text: str, side: str) -> None:
         above = i == 0 or not self.log_steps  # the last step of a staircase comes from above
         self.ax_.annotate(
-            text, (i + 1, self.loss[i]), xytext=(0, 5 if above else -5), ha=side,
-            va="bottom" if above else "top", textcoords="offset points", fontsize=style.SMALL,
-        )  # fmt: skip
+            text,
+            (i + 1, self.loss[i]),
+            xytext=(0, 5 if above else -5),
+            ha=side,
+            va="bottom" if above else "top",
+            textcoords="offset points",
+            fontsize=style.SMALL,
+        )

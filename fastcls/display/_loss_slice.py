@@ -103,7 +103,7 @@ class LossSliceDisplay(Drawn):
         room = np.ptp(self.loss) or 1.0
         ax.set_ylim(self.loss.min() - 0.1 * room, self.loss.max() + 0.1 * room)
         tangent = self.value + self.slopes[0] * self.steps
-        ax.plot(self.steps, tangent, "--", color=style.VERMILLION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
+        ax.plot(self.steps, tangent, "--", color=style.VERMILION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
         ax.plot([0], [self.value], "o", color=style.BLUE, ms=6, label=f"W: {style.number(self.value)}")
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_ylabel(style.shorten(self.quantity, 40), fontsize=style.TEXT, **style.LITERAL)
@@ -122,8 +122,9 @@ class LossSliceDisplay(Drawn):
         ax.plot(self.steps[column], self.steps[row], "*", color="white", mec="black", ms=10, label=lowest)
         along, up = self.slopes
         length = 0.35 * self.steps[-1] / (np.hypot(along, up) or 1.0)
-        ax.annotate("", (-length * along, -length * up), (0, 0),
-                    arrowprops={"arrowstyle": "->", "color": "white", "lw": 1.6})  # fmt: skip
+        ax.annotate(
+            "", (-length * along, -length * up), (0, 0), arrowprops={"arrowstyle": "->", "color": "white", "lw": 1.6}
+        )
         ax.set_ylabel("step along the second direction", fontsize=style.TEXT)
         ax.set_title("The loss over a plane through W; arrow: downhill", fontsize=style.TITLE)
         ax.legend(fontsize=style.SMALL, framealpha=0.0, ncols=2, loc="upper center", bbox_to_anchor=(0.5, -0.15))

@@ -182,9 +182,14 @@ class NeighborsDisplay(Drawn):
                 self._draw_neighbor(self.axes_[q, j + 1], q, j, low, high, under[q][j])
         self.axes_[0, 0].set_title("test image", fontsize=style.SMALL, fontweight="bold", loc="left")
         title = self.axes_[0, 1].annotate(
-            "nearest training images, nearest first →", (0, 1), xytext=(0, 6), textcoords="offset points",
-            xycoords="axes fraction", fontsize=style.SMALL, fontweight="bold",
-        )  # fmt: skip
+            "nearest training images, nearest first →",
+            (0, 1),
+            xytext=(0, 6),
+            textcoords="offset points",
+            xycoords="axes fraction",
+            fontsize=style.SMALL,
+            fontweight="bold",
+        )
         title.set_in_layout(False)  # wider than its column, which need not grow for it
         return self
 
@@ -235,5 +240,5 @@ class NeighborsDisplay(Drawn):
         elif self.same_class[q, j]:
             style.bare(ax, style.BLUE, width=1.6)
         else:
-            style.bare(ax, style.VERMILLION, line=(0, (2, 1.5)), width=2.2)
+            style.bare(ax, style.VERMILION, line=(0, (2, 1.5)), width=2.2)
         ax.set_xlabel(text, fontsize=self._type, labelpad=2, **style.LITERAL)

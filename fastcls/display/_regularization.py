@@ -47,9 +47,13 @@ class RegularizationDisplay(Drawn):
     ax_: Axes
 
     def __init__(
-        self, alphas: NDArray[Any], new: NDArray[Any], train: NDArray[Any] | None = None,
-        norms: NDArray[Any] | None = None, best: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        alphas: NDArray[Any],
+        new: NDArray[Any],
+        train: NDArray[Any] | None = None,
+        norms: NDArray[Any] | None = None,
+        best: int | None = None,
+    ) -> None:
         self.alphas = alphas
         self.train = train
         self.new = new
@@ -111,14 +115,24 @@ class RegularizationDisplay(Drawn):
         self.ax_ = ax
         x = self._places()
         for values, name, (colour, marker, line) in (
-            (self.train, "training rows", style.SERIES[0]), (self.new, "held-out rows", style.SERIES[1]),
-        ):  # fmt: skip
+            (self.train, "training rows", style.SERIES[0]),
+            (self.new, "held-out rows", style.SERIES[1]),
+        ):
             if values is None:
                 continue
             ax.plot(x, 100 * values, marker + line, color=colour, lw=1.5, ms=4, label=name, clip_on=False)
         chosen = self.alphas[self.best]
-        ax.plot([x[self.best]], [100 * self.new[self.best]], "o", ms=11, mfc="none", mec=style.VERMILLION, mew=1.6,
-                label=f"chosen: alpha = {chosen:g}", clip_on=False)  # fmt: skip
+        ax.plot(
+            [x[self.best]],
+            [100 * self.new[self.best]],
+            "o",
+            ms=11,
+            mfc="none",
+            mec=style.VERMILION,
+            mew=1.6,
+            label=f"chosen: alpha = {chosen:g}",
+            clip_on=False,
+        )
         style.keep_percent(ax)
         self._draw_strengths(x)
         ax.tick_params(labelsize=style.SMALL)
@@ -145,7 +159,7 @@ class RegularizationDisplay(Drawn):
         self.ax_.set_xscale("log")
         if len(positive) == len(x):
             return
-        low, high = (np.log10([positive.min(), positive.max()]) if len(positive) else (0.0, -1.0))
+        low, high = np.log10([positive.min(), positive.max()]) if len(positive) else (0.0, -1.0)
         decades = 10.0 ** np.arange(np.ceil(low - 1e-9), np.floor(high + 1e-9) + 1)
         usual, zero = LogFormatterMathtext(), float(x.min())
         usual.set_axis(axis)

@@ -47,9 +47,14 @@ class ScoresDisplay(Drawn):
     ax_: Axes
 
     def __init__(
-        self, scores: NDArray[Any], y: NDArray[Any], losses: Mapping[str, NDArray[Any]], *,
-        class_names: Sequence[str], sample_names: Sequence[str],
-    ) -> None:  # fmt: skip
+        self,
+        scores: NDArray[Any],
+        y: NDArray[Any],
+        losses: Mapping[str, NDArray[Any]],
+        *,
+        class_names: Sequence[str],
+        sample_names: Sequence[str],
+    ) -> None:
         self.scores = scores
         self.y = y
         self.losses = dict(losses)
@@ -124,8 +129,9 @@ class ScoresDisplay(Drawn):
             self._draw_block(block)
         means = ", ".join(f"{style.shorten(name, 20)} {np.mean(values):.3f}" for name, values in self.losses.items())
         losses = f"mean loss: {means}" if means else ""
-        self.ax_.set_title("\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=style.TEXT,
-                           **style.LITERAL)
+        self.ax_.set_title(
+            "\n".join(filter(None, ["Scores: true class framed, highest ▲", losses])), fontsize=style.TEXT, **style.LITERAL
+        )
         return self
 
     def _draw_block(self, block: int) -> None:
@@ -142,21 +148,27 @@ class ScoresDisplay(Drawn):
         for at, (name, values) in enumerate(self.losses.items()):
             line = top + 1 + n_classes + at
             named = f"{name} loss" if len(name) < 10 else str(name)
-            self._write(-1, line, named, weight="bold", colour=style.VERMILLION)
+            self._write(-1, line, named, weight="bold", colour=style.VERMILION)
             for i in here:
-                self._write(i - first, line, f"{values[i]:.3f}", colour=style.VERMILLION)
+                self._write(i - first, line, f"{values[i]:.3f}", colour=style.VERMILION)
         if self.losses:
-            self.ax_.axhline(top + n_classes + 0.5, lw=0.8, color=style.VERMILLION)
+            self.ax_.axhline(top + n_classes + 0.5, lw=0.8, color=style.VERMILION)
 
     def _write(self, column: int, line: float, text: str, weight: str = "normal", colour: str | None = None) -> None:
         given: dict[str, Any] = {} if colour is None else {"color": colour}
         room = 72 * (0.95 * self._unit if column >= 0 else self._names - 0.04)
         x = column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit
         self.ax_.text(
-            x, line, style.fit(text, room, self._type, weight),
-            ha="center" if column >= 0 else "left", va="center", fontsize=self._type, fontweight=weight, **style.LITERAL,
+            x,
+            line,
+            style.fit(text, room, self._type, weight),
+            ha="center" if column >= 0 else "left",
+            va="center",
+            fontsize=self._type,
+            fontweight=weight,
+            **style.LITERAL,
             **given,
-        )  # fmt: skip
+        )
 
     def _draw_score(self, i: int, c: int, column: int, line: float) -> None:
         from matplotlib.patches import Rectangle

@@ -21,8 +21,9 @@ def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
     except ValueError:
         raise InputError(f"{name} has rows of different lengths; wanted (n_rows, {columns}), all rows of one") from None
     if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "biuf":
-        raise InputError(f"{name} has shape {table.shape} and type {table.dtype}; wanted numbers (n_rows, {columns}), at "
-                         "least one row")
+        raise InputError(
+            f"{name} has shape {table.shape} and type {table.dtype}; wanted numbers (n_rows, {columns}), at least one row"
+        )
     return table
 
 
@@ -54,13 +55,17 @@ def check_named_codes(codes: np.ndarray, class_names: Sequence[Any]) -> np.ndarr
     """Codes as places in `class_names`, int64."""
     n = len(class_names)
     if codes.dtype.kind not in "iub":
-        raise InputError(f"labels are {codes.dtype} and class_names has {counted(n, 'name')}; names stand for codes: give "
-                         "whole "
-                         f"numbers from 0 to {n - 1}, or leave class_names out")
+        raise InputError(
+            f"labels are {codes.dtype} and class_names has {counted(n, 'name')}; names stand for codes: give "
+            "whole "
+            f"numbers from 0 to {n - 1}, or leave class_names out"
+        )
     if codes.size and not 0 <= codes.min() <= codes.max() < n:
-        raise InputError(f"labels are {codes.min()} to {codes.max()} and class_names has {counted(n, 'name')}; give a "
-                         "name for every "
-                         f"code from 0, or codes from 0 to {n - 1}")
+        raise InputError(
+            f"labels are {codes.min()} to {codes.max()} and class_names has {counted(n, 'name')}; give a "
+            "name for every "
+            f"code from 0, or codes from 0 to {n - 1}"
+        )
     return codes.astype(np.int64)
 
 
@@ -78,8 +83,9 @@ def codes_of(labels: Any, classes: Any, n: int) -> np.ndarray:
     place = {label: at for at, label in enumerate(known.tolist())}
     strange = [label for label in found.tolist() if label not in place]
     if strange:
-        raise InputError(f"y holds the label {strange[0]!r}, which the estimator does not know; its classes are "
-                         f"{known[:10].tolist()}")
+        raise InputError(
+            f"y holds the label {strange[0]!r}, which the estimator does not know; its classes are {known[:10].tolist()}"
+        )
     return np.array([place[label] for label in found.tolist()], dtype=np.int64)
 
 
@@ -90,11 +96,15 @@ def check_places(indices: Any, distances: Any, n_queries: int, n_rows: int) -> n
     found, shape = np.asarray(indices), np.shape(distances)
     fits = found.ndim == 2 and 0 not in found.shape and found.shape == shape and len(found) == n_queries
     if not fits or found.dtype.kind not in "iu":
-        raise InputError(f"distances {shape} and indices {found.shape} ({found.dtype}) must both have the shape "
-                         f"({n_queries}, n_neighbors) for {n_queries} query rows, and indices must be whole numbers")
+        raise InputError(
+            f"distances {shape} and indices {found.shape} ({found.dtype}) must both have the shape "
+            f"({n_queries}, n_neighbors) for {n_queries} query rows, and indices must be whole numbers"
+        )
     if found.min() < 0 or found.max() >= n_rows:
-        raise InputError(f"indices holds {found.min()} to {found.max()} and X_train has the rows 0 to {n_rows - 1}; give "
-                         "the rows that were searched")
+        raise InputError(
+            f"indices holds {found.min()} to {found.max()} and X_train has the rows 0 to {n_rows - 1}; give "
+            "the rows that were searched"
+        )
     return found
 
 

@@ -32,16 +32,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
 
-BLUE, VERMILLION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
-SERIES = ((BLUE, "o", "-"), (VERMILLION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
+BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
+SERIES = ((BLUE, "o", "-"), (VERMILION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
 RIGHT, WRONG = "✓", "✗"
 WIDTH = 4.2  # inches
 TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; on a phone a figure is drawn at 0.9 of its size
 #: widths of characters that are far from LETTER, in heights of their type (capitals: 0.69)
 _EM = {
-    **dict.fromkeys("ijl|'.,:;! ", 0.33), **dict.fromkeys("ftrI()[]-/", 0.4), **dict.fromkeys("_cksvxyz", 0.57),
-    **dict.fromkeys("DGHNOQU&✓✗▲", 0.8), **dict.fromkeys("mMwW@%…", 1.0),
-}  # fmt: skip
+    **dict.fromkeys("ijl|'.,:;! ", 0.33),
+    **dict.fromkeys("ftrI()[]-/", 0.4),
+    **dict.fromkeys("_cksvxyz", 0.57),
+    **dict.fromkeys("DGHNOQU&✓✗▲", 0.8),
+    **dict.fromkeys("mMwW@%…", 1.0),
+}
 LETTER = 0.63
 NAMELESS = "(empty)"  # instead of a name without a visible character
 #: properties of every text with a name in it: no mathematics between dollar signs, no TeX, whatever rcParams say
@@ -194,11 +197,15 @@ def distinct(names: Sequence[object], length: int = 12) -> list[str]:
     short = [shorten(name, length) for name in whole]
     for tail in (length // 2 - 1, length - 3):
         twice = _shared(own, short)
-        short = [f"{name[: length - 1 - tail]}…{name[-tail:]}" if shown in twice and len(name) > length else shown
-                 for name, shown in zip(whole, short, strict=True)]  # fmt: skip
+        short = [
+            f"{name[: length - 1 - tail]}…{name[-tail:]}" if shown in twice and len(name) > length else shown
+            for name, shown in zip(whole, short, strict=True)
+        ]
     twice = _shared(own, short)
-    return [shorten(f"{at} {name}", length) if shown in twice else shown
-            for at, (name, shown) in enumerate(zip(whole, short, strict=True))]  # fmt: skip
+    return [
+        shorten(f"{at} {name}", length) if shown in twice else shown
+        for at, (name, shown) in enumerate(zip(whole, short, strict=True))
+    ]
 
 
 def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:

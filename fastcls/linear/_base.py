@@ -62,11 +62,36 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
     """A classifier by W x + b; the two kinds say which loss."""
 
     def __init__(
-        self, *, penalty="l2", alpha="auto", C=None, l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256,
-        learning_rate="auto", schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4,
-        center=True, scale=True, fit_intercept=True, early_stopping=False, validation_fraction=0.1, warm_start=False,
-        random_state=None, class_weight=None, callbacks=None, checkpoint=None, checkpoint_seconds=30.0, resume=False,
-        verbose=0, n_jobs=None,
+        self,
+        *,
+        penalty="l2",
+        alpha="auto",
+        C=None,
+        l1_ratio=0.5,
+        max_norm=None,
+        solver="sgd",
+        batch_size=256,
+        learning_rate="auto",
+        schedule="cosine",
+        momentum=0.9,
+        nesterov=False,
+        max_iter=None,
+        tol=None,
+        init_scale=1e-4,
+        center=True,
+        scale=True,
+        fit_intercept=True,
+        early_stopping=False,
+        validation_fraction=0.1,
+        warm_start=False,
+        random_state=None,
+        class_weight=None,
+        callbacks=None,
+        checkpoint=None,
+        checkpoint_seconds=30.0,
+        resume=False,
+        verbose=0,
+        n_jobs=None,
     ):
         self.penalty = penalty
         self.alpha = alpha
@@ -134,8 +159,14 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
             kind = optim.RandomSearch if self.solver == "random_search" else optim.RandomLocalSearch
             return kind(max_iter, self.init_scale, random_state, callbacks=callbacks, checkpoint=checkpoint)
         options = {
-            "learning_rate": self.learning_rate, "tol": self.tol, "schedule": self.schedule, "momentum": self.momentum,
-            "nesterov": self.nesterov, "callbacks": callbacks, "checkpoint": checkpoint, **changes,
+            "learning_rate": self.learning_rate,
+            "tol": self.tol,
+            "schedule": self.schedule,
+            "momentum": self.momentum,
+            "nesterov": self.nesterov,
+            "callbacks": callbacks,
+            "checkpoint": checkpoint,
+            **changes,
         }
         if self.solver == "gd":
             return optim.GradientDescent(max_iter, random_state=random_state, **options)
@@ -156,8 +187,17 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         """Loss, penalty and data; `weights` may be of length 0."""
         loss, loss_options = self._loss_and_options()
         return LinearProblem(
-            X, codes, loss, self.penalty, fit_intercept=self.fit_intercept, n_classes=n_classes, max_norm=self.max_norm,
-            penalize_intercept=False, n_jobs=self.n_jobs, sample_weight=weights if len(weights) else None, **loss_options,
+            X,
+            codes,
+            loss,
+            self.penalty,
+            fit_intercept=self.fit_intercept,
+            n_classes=n_classes,
+            max_norm=self.max_norm,
+            penalize_intercept=False,
+            n_jobs=self.n_jobs,
+            sample_weight=weights if len(weights) else None,
+            **loss_options,
             **options,
         )
 
@@ -168,7 +208,11 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         alpha, ratio = self.alpha, self.l1_ratio
         if self.C is not None:
             alpha, ratio = strength_of_cost(
-                self.C, self.penalty, checks.check_l1_ratio(ratio), total_weight(weights, rows, len(X)), space["scale"],
+                self.C,
+                self.penalty,
+                checks.check_l1_ratio(ratio),
+                total_weight(weights, rows, len(X)),
+                space["scale"],
                 one_vector=n_classes == 2 and self._has_one_vector,
             )
             checks.check_strength_of_cost(self.C, alpha)
@@ -193,7 +237,12 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         return isinstance(X, np.ndarray) and is_small(len(X) if train is None else len(train), X.shape[1], n_classes)
 
     def _factor(
-        self, X: CheckedRows, codes: np.ndarray, n_classes: int, weights: np.ndarray, train: np.ndarray | None,
+        self,
+        X: CheckedRows,
+        codes: np.ndarray,
+        n_classes: int,
+        weights: np.ndarray,
+        train: np.ndarray | None,
         random_state: np.random.RandomState,
     ) -> float:
         """What to multiply the alpha of the formula by, chosen on held-out rows."""
@@ -282,7 +331,12 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         return self
 
     def _shared(
-        self, rows: CheckedRows, classes: np.ndarray, codes: np.ndarray, weights: np.ndarray, train: np.ndarray | None,
+        self,
+        rows: CheckedRows,
+        classes: np.ndarray,
+        codes: np.ndarray,
+        weights: np.ndarray,
+        train: np.ndarray | None,
         held_out: np.ndarray | None,
     ) -> CheckedRows:
         """The rows as problems are made of them; `fastcls.dask` hands them out to workers here."""
@@ -303,7 +357,11 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         return some[train], some[held_out]
 
     def _keep(
-        self, X: Any, classes: np.ndarray, problem: LinearProblem, result: optim.OptimResult,
+        self,
+        X: Any,
+        classes: np.ndarray,
+        problem: LinearProblem,
+        result: optim.OptimResult,
         before: np.ndarray | None = None,
     ) -> None:
         """What was found, as attributes, all at once: a fit that was refused leaves the estimator as it was.
@@ -315,12 +373,22 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         coef, intercept = problem.to_raw(result.W)
         history = np.array(result.loss_history) if before is None else np.append(before, result.loss_history)
         publish(
-            self, X, classes_=classes, coef_=coef, intercept_=intercept, loss_history_=history,
-            val_history_=np.array(result.val_history), n_iter_=result.n_iter if before is None else len(history),
-            learning_rate_=result.learning_rate, alpha_=problem.alpha, l1_ratio_=problem.l1_ratio,
-            center_=np.broadcast_to(problem.center, problem.n_features).copy(), scale_=float(problem.scale),
-            gradient_norm_=gradient_norm, _fitted_params=self._params_of_fit(),
-        )  # fmt: skip
+            self,
+            X,
+            classes_=classes,
+            coef_=coef,
+            intercept_=intercept,
+            loss_history_=history,
+            val_history_=np.array(result.val_history),
+            n_iter_=result.n_iter if before is None else len(history),
+            learning_rate_=result.learning_rate,
+            alpha_=problem.alpha,
+            l1_ratio_=problem.l1_ratio,
+            center_=np.broadcast_to(problem.center, problem.n_features).copy(),
+            scale_=float(problem.scale),
+            gradient_norm_=gradient_norm,
+            _fitted_params=self._params_of_fit(),
+        )
 
     @available_if(_learns_by_parts)
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
@@ -343,8 +411,10 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         if self.checkpoint is not None:
             raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
         if self.C is not None:
-            raise InputError(f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, whose number "
-                             "a part does not know; give alpha instead")
+            raise InputError(
+                f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, whose number "
+                "a part does not know; give alpha instead"
+            )
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)
         known, codes, given = check_more_labelled_rows(

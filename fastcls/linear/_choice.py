@@ -39,8 +39,13 @@ def is_small(n_rows: int, n_features: int, n_classes: int) -> bool:
 
 
 def best_factor(
-    codes: np.ndarray, weights: np.ndarray, rows: np.ndarray,
-    problem_of: Callable[[np.ndarray], tuple[LinearProblem, float]], *, max_iter: int, batch_size: int,
+    codes: np.ndarray,
+    weights: np.ndarray,
+    rows: np.ndarray,
+    problem_of: Callable[[np.ndarray], tuple[LinearProblem, float]],
+    *,
+    max_iter: int,
+    batch_size: int,
     random_state: np.random.RandomState,
 ) -> float:
     """The multiple of the formula's alpha that does best on held-out rows; of about equal ones the nearest to 1.
@@ -69,8 +74,13 @@ def best_factor(
         bend = optim.curvature(problem, batch_size, random_state)
         rates = [1.0 / max(bend + 2.0 * one, 1e-300) for one in l2]
         Ws, _ = optim.descend_many(
-            problem, [np.zeros(problem.shape)] * len(FACTORS), [(0.0, one, problem.max_norm) for one in l2], rates,
-            max_iter=max_iter, batch_size=batch_size, random_state=random_state,
+            problem,
+            [np.zeros(problem.shape)] * len(FACTORS),
+            [(0.0, one, problem.max_norm) for one in l2],
+            rates,
+            max_iter=max_iter,
+            batch_size=batch_size,
+            random_state=random_state,
         )
         if not scores:
             scores = [np.empty((len(rows), problem.n_classes)) for _ in FACTORS]

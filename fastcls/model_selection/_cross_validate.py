@@ -20,15 +20,15 @@ from fastcls._scoring.table import ProtocolTable
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
 from fastcls._search.plan import Progress, Rows
-from fastcls._validation.base import check_number, one_of  # fmt: skip
-from fastcls._validation.labels import check_labels  # fmt: skip
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
-from fastcls._validation.neighbors import check_algorithm  # fmt: skip
+from fastcls._validation.neighbors import check_algorithm
 from fastcls._validation.rows import (
-    check_rows,  # fmt: skip
+    check_rows,
     check_same_features,
 )
-from fastcls.metrics import check_magnitude, check_metric, check_metrics  # fmt: skip
+from fastcls.metrics import check_magnitude, check_metric, check_metrics
 
 from ._fold_votes import FoldVotes, VoteWeights
 from ._folds import make_folds
@@ -96,9 +96,20 @@ def spread_of_shares(shares: np.ndarray) -> np.ndarray:
 
 
 def evaluate_k(
-    train: Any, y: Any, test: Any, y_test: Any, ks: Iterable[int] | None = None, *, metric: str = "l2",
-    weights: Weights = "uniform", temperature: float = 0.07, tie_break: str = "smallest", topk: Sequence[int] = (1, 5),
-    algorithm: str = "auto", n_jobs: int | None = None, progress: Progress | None = None,
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    ks: Iterable[int] | None = None,
+    *,
+    metric: str = "l2",
+    weights: Weights = "uniform",
+    temperature: float = 0.07,
+    tie_break: str = "smallest",
+    topk: Sequence[int] = (1, 5),
+    algorithm: str = "auto",
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> ProtocolTable:
     """Accuracy on test rows for every k, from one search.
 
@@ -147,10 +158,29 @@ def evaluate_k(
     check_same_features(checked.rows, queries.rows)
     usable = usable_ks(DEFAULT_KS if ks is None else ks, len(codes), TRAINING_ROWS)
     n_threads = threads.effective(n_jobs)
-    S, indices, _ = plan.search(Rows.of(checked), Rows.of(queries), int(usable[-1]), name, n_threads=n_threads,
-                                   algorithm=check_algorithm(algorithm), progress=progress)  # fmt: skip
-    right = judge(S, indices, codes, truth, usable, len(classes), name, n_threads, weights=weights, temperature=temperature,
-                  tie_break=tie_break, topk=firsts)  # fmt: skip
+    S, indices, _ = plan.search(
+        Rows.of(checked),
+        Rows.of(queries),
+        int(usable[-1]),
+        name,
+        n_threads=n_threads,
+        algorithm=check_algorithm(algorithm),
+        progress=progress,
+    )
+    right = judge(
+        S,
+        indices,
+        codes,
+        truth,
+        usable,
+        len(classes),
+        name,
+        n_threads,
+        weights=weights,
+        temperature=temperature,
+        tie_break=tie_break,
+        topk=firsts,
+    )
     rows = tuple((int(k), *(float(of_n[at]) / len(truth) for of_n in right)) for at, k in enumerate(usable))
     settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
     if weights == "softmax":
@@ -204,8 +234,19 @@ def cross_validate_k(
     smallest = len(codes) - int(made.held_out().max())
     usable = usable_ks(ks, smallest)
     everyone = VoteWeights(made, codes, len(classes))
-    votes = FoldVotes(Rows.of(checked), made, codes, len(classes), usable, everyone, [weights], 0.07, "smallest", (1,),
-                      threads.effective(n_jobs))  # fmt: skip
+    votes = FoldVotes(
+        Rows.of(checked),
+        made,
+        codes,
+        len(classes),
+        usable,
+        everyone,
+        [weights],
+        0.07,
+        "smallest",
+        (1,),
+        threads.effective(n_jobs),
+    )
     accuracy, seconds = {}, {}
     for number, name in enumerate(names):
         started = time.perf_counter()

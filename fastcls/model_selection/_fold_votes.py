@@ -181,13 +181,24 @@ class FoldVotes:
             self._judge(some, np.full(len(some), fold, dtype=np.int64), S, indices)
 
     def _search(
-        self, queries: Rows | None, k: int, query_groups: np.ndarray, row_groups: np.ndarray,
+        self,
+        queries: Rows | None,
+        k: int,
+        query_groups: np.ndarray,
+        row_groups: np.ndarray,
         progress: Progress | None = None,
-    ) -> plan.Parts:  # fmt: skip
+    ) -> plan.Parts:
         return plan.search_parts(
-            self.rows, queries, k, self._metric, n_threads=self.n_threads, algorithm=self.algorithm,
-            query_groups=query_groups, row_groups=row_groups, progress=progress,
-        )  # fmt: skip
+            self.rows,
+            queries,
+            k,
+            self._metric,
+            n_threads=self.n_threads,
+            algorithm=self.algorithm,
+            query_groups=query_groups,
+            row_groups=row_groups,
+            progress=progress,
+        )
 
     def _judge(self, queries: np.ndarray, folds: np.ndarray, S: np.ndarray, indices: np.ndarray) -> None:
         """Count the right answers of some queries, each by the neighbours that its fold trains on."""
@@ -204,9 +215,15 @@ class FoldVotes:
             if of_rows is not None:
                 shares = of_rows if shares is None else shares * of_rows
             right = right_answers(
-                labels, shares, self.codes[queries], self.ks, self.n_classes, topk=self.topk, tie_break=self.tie_break,
+                labels,
+                shares,
+                self.codes[queries],
+                self.ks,
+                self.n_classes,
+                topk=self.topk,
+                tie_break=self.tie_break,
                 n_threads=self.n_threads,
-            )  # fmt: skip
+            )
             if self.folds.alone:
                 self._right[:, number, :, 0] += right.sum(axis=2)
             else:

@@ -81,7 +81,13 @@ class Folds:
 
 
 def make_folds(
-    cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any = None, seed: Any = 0, name: str = "cv", *,
+    cv: Any,
+    y: np.ndarray,
+    codes: np.ndarray,
+    groups: Any = None,
+    seed: Any = 0,
+    name: str = "cv",
+    *,
     counted: np.ndarray | None = None,
 ) -> Folds:
     """Folds as they were asked for.
@@ -116,8 +122,9 @@ def make_folds(
         if of_group is None:
             cv = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
         elif n_folds > of_group.max() + 1:
-            raise InputError(f"{name}={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; "
-                             "ask for at most that")
+            raise InputError(
+                f"{name}={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; ask for at most that"
+            )
         else:
             cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     check_splitter(cv, name)
@@ -133,9 +140,7 @@ def make_folds(
     return Folds(n_rows, *_as_partition(splits, n_rows))
 
 
-def _of_counted(
-    cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, seed: Any, name: str, counted: np.ndarray
-) -> Folds:
+def _of_counted(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, seed: Any, name: str, counted: np.ndarray) -> Folds:
     """The folds of the rows that count, numbered as all rows are."""
     n_rows, numbers = len(codes), np.flatnonzero(counted)
     if isinstance(cv, PredefinedSplit):  # it names rows of X, whatever rows it is given

@@ -58,9 +58,29 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
     """What both sweeps share: everything but the classifier that is swept."""
 
     def __init__(
-        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, penalty="l2", l1_ratio=0.5, max_norm=None,
-        solver="sgd", batch_size=256, schedule="cosine", momentum=0.9, nesterov=False, max_iter=None, tol=None,
-        init_scale=1e-4, center=True, scale=True, fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+        self,
+        alphas=None,
+        learning_rates=("auto",),
+        cv=5,
+        *,
+        Cs=None,
+        penalty="l2",
+        l1_ratio=0.5,
+        max_norm=None,
+        solver="sgd",
+        batch_size=256,
+        schedule="cosine",
+        momentum=0.9,
+        nesterov=False,
+        max_iter=None,
+        tol=None,
+        init_scale=1e-4,
+        center=True,
+        scale=True,
+        fit_intercept=True,
+        random_state=None,
+        class_weight=None,
+        n_jobs=None,
     ):
         self.alphas = alphas
         self.learning_rates = learning_rates
@@ -139,8 +159,10 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
         if n_unfinished:
             warnings.warn(
                 f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
-                "iterations with a gradient above tol: raise max_iter or tol", ConvergenceWarning, stacklevel=2,
-            )  # fmt: skip
+                "iterations with a gradient above tol: raise max_iter or tol",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         made = frozen(self)
         made._choose(settings, np.array(scores), np.array(losses))
         for name in (strength, "learning_rate"):
@@ -202,15 +224,20 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
             for setting, (_, l2, _) in zip(settings, strengths, strict=True)
         ]
         Ws, _ = optim.descend_many(
-            problem, [start] * len(settings), strengths, rates, max_iter=base._epochs(problem.n_samples),
-            batch_size=base.batch_size, schedule=base.schedule, momentum=base.momentum, nesterov=base.nesterov,
+            problem,
+            [start] * len(settings),
+            strengths,
+            rates,
+            max_iter=base._epochs(problem.n_samples),
+            batch_size=base.batch_size,
+            schedule=base.schedule,
+            momentum=base.momentum,
+            nesterov=base.nesterov,
             random_state=random_state,
         )
         return Ws, 0
 
-    def _path(
-        self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list
-    ) -> tuple[list[np.ndarray], int]:
+    def _path(self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list) -> tuple[list[np.ndarray], int]:
         """L-BFGS from the strongest penalty to the weakest, each from where the last ended."""
         Ws: list[np.ndarray] = [start] * len(strengths)
         W, unfinished = start, 0
@@ -339,16 +366,56 @@ class MulticlassSVMCV(LinearCV):
     """
 
     def __init__(
-        self, alphas=None, learning_rates=("auto",), cv=5, *, Cs=None, loss="hinge", margin=1.0, include_correct=False,
-        class_reduction="sum", penalty="l2", l1_ratio=0.5, max_norm=None, solver="sgd", batch_size=256, schedule="cosine",
-        momentum=0.9, nesterov=False, max_iter=None, tol=None, init_scale=1e-4, center=True, scale=True,
-        fit_intercept=True, random_state=None, class_weight=None, n_jobs=None,
+        self,
+        alphas=None,
+        learning_rates=("auto",),
+        cv=5,
+        *,
+        Cs=None,
+        loss="hinge",
+        margin=1.0,
+        include_correct=False,
+        class_reduction="sum",
+        penalty="l2",
+        l1_ratio=0.5,
+        max_norm=None,
+        solver="sgd",
+        batch_size=256,
+        schedule="cosine",
+        momentum=0.9,
+        nesterov=False,
+        max_iter=None,
+        tol=None,
+        init_scale=1e-4,
+        center=True,
+        scale=True,
+        fit_intercept=True,
+        random_state=None,
+        class_weight=None,
+        n_jobs=None,
     ):
         super().__init__(
-            alphas, learning_rates, cv, Cs=Cs, penalty=penalty, l1_ratio=l1_ratio, max_norm=max_norm, solver=solver,
-            batch_size=batch_size, schedule=schedule, momentum=momentum, nesterov=nesterov, max_iter=max_iter, tol=tol,
-            init_scale=init_scale, center=center, scale=scale, fit_intercept=fit_intercept, random_state=random_state,
-            class_weight=class_weight, n_jobs=n_jobs,
+            alphas,
+            learning_rates,
+            cv,
+            Cs=Cs,
+            penalty=penalty,
+            l1_ratio=l1_ratio,
+            max_norm=max_norm,
+            solver=solver,
+            batch_size=batch_size,
+            schedule=schedule,
+            momentum=momentum,
+            nesterov=nesterov,
+            max_iter=max_iter,
+            tol=tol,
+            init_scale=init_scale,
+            center=center,
+            scale=scale,
+            fit_intercept=fit_intercept,
+            random_state=random_state,
+            class_weight=class_weight,
+            n_jobs=n_jobs,
         )
         self.loss = loss
         self.margin = margin

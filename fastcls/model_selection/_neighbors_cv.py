@@ -14,13 +14,13 @@ from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
 from fastcls._scoring.classifier import Classifier
 from fastcls._search.rows import Rows
 from fastcls._storage.saving import SaveBestMixin
-from fastcls._validation.base import check_number, one_of  # fmt: skip
-from fastcls._validation.errors import InputError  # fmt: skip
-from fastcls._validation.labels import check_present  # fmt: skip
-from fastcls._validation.neighbors import check_algorithm  # fmt: skip
+from fastcls._validation.base import check_number, one_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.labels import check_present
+from fastcls._validation.neighbors import check_algorithm
 from fastcls._validation.row_weights import check_labelled_rows
-from fastcls._validation.rows import check_rows, remember_features  # fmt: skip
-from fastcls.metrics import check_magnitude, check_metrics  # fmt: skip
+from fastcls._validation.rows import check_rows, remember_features
+from fastcls.metrics import check_magnitude, check_metrics
 from fastcls.neighbors import KNeighborsClassifier
 
 from ._cross_validate import DEFAULT_KS, spread_of_shares
@@ -87,8 +87,18 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
     """
 
     def __init__(
-        self, ks=None, metrics=("l1", "l2"), cv=5, *, weights="uniform", temperature=0.07, tie_break="smallest",
-        class_weight=None, algorithm="auto", random_state=0, n_jobs=None,
+        self,
+        ks=None,
+        metrics=("l1", "l2"),
+        cv=5,
+        *,
+        weights="uniform",
+        temperature=0.07,
+        tie_break="smallest",
+        class_weight=None,
+        algorithm="auto",
+        random_state=0,
+        n_jobs=None,
     ):
         self.ks = ks
         self.metrics = metrics
@@ -139,8 +149,20 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
         weights = VoteWeights(folds, codes, len(classes), labelled, self.class_weight)
         smallest = int(folds.trained_on(weights.visible).min())
         ks = usable_ks(DEFAULT_KS if self.ks is None else self.ks, smallest)
-        votes = FoldVotes(Rows.of(checked), folds, codes, len(classes), ks, weights, rules, self.temperature, self.tie_break,
-                          _TOPK, n_threads, algorithm)  # fmt: skip
+        votes = FoldVotes(
+            Rows.of(checked),
+            folds,
+            codes,
+            len(classes),
+            ks,
+            weights,
+            rules,
+            self.temperature,
+            self.tie_break,
+            _TOPK,
+            n_threads,
+            algorithm,
+        )
         accuracy, seconds = [], {}
         for name in metrics:
             begun = time.perf_counter()
@@ -155,9 +177,13 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
         made._choose(params, folds, *of_settings)
         warn_at_end("k", made.best_params_["n_neighbors"], ks.tolist(), made.best_score_, least=1, most=smallest)
         best = KNeighborsClassifier(
-            temperature=self.temperature, tie_break=self.tie_break, class_weight=self.class_weight,
-            algorithm=self.algorithm, n_jobs=self.n_jobs, **made.best_params_,
-        )  # fmt: skip
+            temperature=self.temperature,
+            tie_break=self.tie_break,
+            class_weight=self.class_weight,
+            algorithm=self.algorithm,
+            n_jobs=self.n_jobs,
+            **made.best_params_,
+        )
         begun = time.perf_counter()
         made.best_estimator_ = best.fit(checked.rows, labelled.y, sample_weight)
         made.refit_time_ = time.perf_counter() - begun
@@ -175,9 +201,10 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
         self.best_score_ = float(mean[self.best_index_])
         least = self.best_score_ - std[self.best_index_] / np.sqrt(max(1, folds.n_folds - 1))
         self.one_standard_error_params_ = [
-            setting for setting, of_setting in zip(params, mean, strict=True)
+            setting
+            for setting, of_setting in zip(params, mean, strict=True)
             if of_setting >= least and all(setting[name] == self.best_params_[name] for name in ("metric", "weights"))
-        ][-1]  # fmt: skip
+        ][-1]
         self.cv_results_ = {
             "params": params,
             "param_metric": np.array([setting["metric"] for setting in params], dtype=object),

@@ -66,8 +66,10 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
         raise InputError(f"groups has shape {np.shape(groups)}; wanted {(n_rows,)}: give one group a row")
     given = read_labels(groups, "groups")
     if given.dtype.kind == "f" and np.isnan(given).any():
-        raise InputError(f"groups contains NaN, first at row {int(np.isnan(given).argmax())}: NaN is no group; give every "
-                         "row one, or leave such rows out")
+        raise InputError(
+            f"groups contains NaN, first at row {int(np.isnan(given).argmax())}: NaN is no group; give every "
+            "row one, or leave such rows out"
+        )
     try:
         names, numbers = np.unique(given, return_inverse=True)
     except TypeError:
@@ -97,8 +99,10 @@ def check_splits(given: Iterable[Any], n_rows: int) -> tuple[Split, ...]:
     for number, pair in enumerate(given):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
             raise InputError(f"split {number} of cv is no pair (train, test); give pairs of row numbers")
-        parts = [_row_numbers(part, n_rows, f"{name} of split {number}") for name, part in zip(("train", "test"), pair,
-                                                                                              strict=True)]  # fmt: skip
+        parts = [
+            _row_numbers(part, n_rows, f"{name} of split {number}")
+            for name, part in zip(("train", "test"), pair, strict=True)
+        ]
         found.append((parts[0], parts[1]))
     if not found:
         raise InputError("cv gives no split at all; give at least one pair (train, test)")

@@ -66,8 +66,17 @@ def _others(parts: Parts) -> Parts:
 class Neighbors(SaveMixin, BaseEstimator):
     """What the classifier and the plain search share: the training rows and the search over them."""
 
-    _read_when_used = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs", "verbose", "client",
-                       "n_shards")  # fmt: skip
+    _read_when_used = (
+        "n_neighbors",
+        "weights",
+        "temperature",
+        "tie_break",
+        "algorithm",
+        "n_jobs",
+        "verbose",
+        "client",
+        "n_shards",
+    )
     _rows: Rows
     _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
     _unread: dict[str, Any] | None = None  # rows a loaded model has yet to read: their digest, its path, whether it has
@@ -109,10 +118,15 @@ class Neighbors(SaveMixin, BaseEstimator):
         n_threads = threads.effective(self.n_jobs)
         plan.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
         publish(
-            self, None if more and self.__sklearn_is_fitted__() else X,
-            _rows=rows, _unread=None, n_samples_fit_=rows.n_rows, effective_metric_=metric,
-            _fitted_params=self._params_of_fit(), **fitted,
-        )  # fmt: skip
+            self,
+            None if more and self.__sklearn_is_fitted__() else X,
+            _rows=rows,
+            _unread=None,
+            n_samples_fit_=rows.n_rows,
+            effective_metric_=metric,
+            _fitted_params=self._params_of_fit(),
+            **fitted,
+        )
 
     def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
         """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
@@ -149,9 +163,15 @@ class Neighbors(SaveMixin, BaseEstimator):
         if hidden is not None:
             query_groups, row_groups = np.ones(n_queries, dtype=np.int64), hidden.astype(np.int64)
         parts = plan.search_parts(
-            self._rows, queries, k + drops_self, self.effective_metric_, n_threads=threads.effective(self.n_jobs),
-            algorithm=check_algorithm(self.algorithm, warn=False), query_groups=query_groups, row_groups=row_groups,
-        )  # fmt: skip
+            self._rows,
+            queries,
+            k + drops_self,
+            self.effective_metric_,
+            n_threads=threads.effective(self.n_jobs),
+            algorithm=check_algorithm(self.algorithm, warn=False),
+            query_groups=query_groups,
+            row_groups=row_groups,
+        )
         report = yield from _others(parts) if drops_self else parts
         last_reports.by_estimator[live(self)] = report
 
@@ -221,9 +241,7 @@ class Neighbors(SaveMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_samples_fit_")
 
-    def save(
-        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, rows: str = "inside"
-    ) -> None:
+    def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, rows: str = "inside") -> None:
         """Write the fitted model to one safetensors file: whole, or not at all.
 
         Parameters
@@ -280,8 +298,10 @@ class Neighbors(SaveMixin, BaseEstimator):
             return
         path = self._unread["path"]
         if digest(*self._rows.chunks) != self._unread["digest"]:
-            raise InputError(f"the training rows of the model {shown(path)} are not as they were saved (their checksum is "
-                             "another); save or copy it again")
+            raise InputError(
+                f"the training rows of the model {shown(path)} are not as they were saved (their checksum is "
+                "another); save or copy it again"
+            )
         try:
             self._check_values()
         except InputError as error:

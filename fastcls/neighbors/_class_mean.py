@@ -94,9 +94,13 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
             present, starts = np.unique(codes[some][order], return_index=True)
             sums[present] += np.add.reduceat(self._prepared(rows[some], center, self.normalize)[order], starts, axis=0)
         publish(
-            self, rows if X is None else X, classes_=classes, center_=center, means_=sums / np.bincount(codes)[:, None],
+            self,
+            rows if X is None else X,
+            classes_=classes,
+            center_=center,
+            means_=sums / np.bincount(codes)[:, None],
             _fitted_params=self._params_of_fit(),
-        )  # fmt: skip
+        )
         return self
 
     def _check_options(self) -> None:

@@ -287,9 +287,15 @@ class KNeighborsClassifier(Classifier, Neighbors):
                 of_rows = self._row_weights[indices]
                 weights = of_rows if weights is None else weights * of_rows
             won, were_tied, of_classes = vote(
-                indices, weights, np.array([indices.shape[1]]), n_classes, tie_break=self.tie_break,
-                n_threads=n_threads, with_totals=with_totals, codes=self._codes,
-            )  # fmt: skip
+                indices,
+                weights,
+                np.array([indices.shape[1]]),
+                n_classes,
+                tie_break=self.tie_break,
+                n_threads=n_threads,
+                with_totals=with_totals,
+                codes=self._codes,
+            )
             winners[part], tied[part] = won[:, 0], were_tied[:, 0]
             if with_totals:
                 totals[part] = of_classes

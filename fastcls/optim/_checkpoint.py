@@ -94,8 +94,10 @@ class Checkpoint:
             was, value = made_with.get(what), self._identity.get(what)
             if was != value:
                 how = f"had another {what}" if what in _DIGESTS else f"had {what}={shown(was, 60)}, not {shown(value, 60)}"
-                raise InputError(f"the checkpoint {shown(self.path)} is of a training that {how}; repeat that training with "
-                                 "what it had, or name another file")
+                raise InputError(
+                    f"the checkpoint {shown(self.path)} is of a training that {how}; repeat that training with "
+                    "what it had, or name another file"
+                )
         return arrays, values
 
     @contextmanager
@@ -151,13 +153,16 @@ class Checkpoint:
 
 
 def identity(
-    problem: LinearProblem, W: np.ndarray | None, validation: LinearProblem | None,
+    problem: LinearProblem,
+    W: np.ndarray | None,
+    validation: LinearProblem | None,
     random_state: np.random.RandomState | None,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What makes a training the one it is, besides its solver's parameters; W: where it starts, if anywhere."""
     return {
         "random_state": None if random_state is None else _digest(of_random_state(random_state)),
-        **problem.identity(), "start": None if W is None else digest(W),
+        **problem.identity(),
+        "start": None if W is None else digest(W),
         "validation": None if validation is None else _digest(validation.identity()),
     }
 

@@ -45,8 +45,13 @@ class Descent:
     """
 
     def __init__(
-        self, problem: LinearProblem, Ws: Sequence[np.ndarray], strengths: Sequence[tuple[float, float, float]],
-        momentum: float, nesterov: bool, largest_batch: int,
+        self,
+        problem: LinearProblem,
+        Ws: Sequence[np.ndarray],
+        strengths: Sequence[tuple[float, float, float]],
+        momentum: float,
+        nesterov: bool,
+        largest_batch: int,
     ):
         self.problem = problem
         self.momentum = float(momentum)
@@ -80,16 +85,41 @@ class Descent:
         values = np.zeros((len(bounds) - 1, self.n_models))
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             done = descent_loops.descend(
-                as_bytes(problem.X), _kernels.TYPES[problem.X.dtype.name], order, bounds, problem.y, problem.weights,
-                as_bytes(self.weights), as_bytes(self.trail), loops.REALS[problem.arithmetic], self.biases, self.features,
-                self.n_models, problem.loss.code, problem.options, rates, self.penalties, self.momentum, self.nesterov,
-                problem.fit_intercept, problem.penalize_intercept, self.gradient, self.parts, values, self.room,
+                as_bytes(problem.X),
+                _kernels.TYPES[problem.X.dtype.name],
+                order,
+                bounds,
+                problem.y,
+                problem.weights,
+                as_bytes(self.weights),
+                as_bytes(self.trail),
+                loops.REALS[problem.arithmetic],
+                self.biases,
+                self.features,
+                self.n_models,
+                problem.loss.code,
+                problem.options,
+                rates,
+                self.penalties,
+                self.momentum,
+                self.nesterov,
+                problem.fit_intercept,
+                problem.penalize_intercept,
+                self.gradient,
+                self.parts,
+                values,
+                self.room,
                 problem.n_threads,
             )
         return done, values
 
     def run(
-        self, order: np.ndarray, bounds: np.ndarray, rates: np.ndarray, *, before: np.ndarray | None = None,
+        self,
+        order: np.ndarray,
+        bounds: np.ndarray,
+        rates: np.ndarray,
+        *,
+        before: np.ndarray | None = None,
         after: Callable[[np.ndarray], None] | None = None,
     ) -> np.ndarray:
         """One step a minibatch `order[bounds[i]:bounds[i + 1]]` of row numbers of X; losses before them (n_steps, n_models).
@@ -202,9 +232,17 @@ def _strengths(problem: LinearProblem) -> tuple[float, float, float]:
 
 
 def descend_many(
-    problem: LinearProblem, Ws: Sequence[np.ndarray], strengths: Sequence[tuple[float, float, float]],
-    rates: Sequence[float], *, max_iter: int, batch_size: int, schedule: str = "cosine", momentum: float = 0.9,
-    nesterov: bool = False, random_state: Any = None,
+    problem: LinearProblem,
+    Ws: Sequence[np.ndarray],
+    strengths: Sequence[tuple[float, float, float]],
+    rates: Sequence[float],
+    *,
+    max_iter: int,
+    batch_size: int,
+    schedule: str = "cosine",
+    momentum: float = 0.9,
+    nesterov: bool = False,
+    random_state: Any = None,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Several models trained together, as more columns of one pass over the rows.
 
@@ -235,9 +273,7 @@ def descend_many(
 
 def _factors(schedule: str, epoch: int, max_iter: int, n_batches: int) -> np.ndarray:
     factor = SCHEDULES[schedule]
-    return np.array([
-        factor((epoch + at / n_batches) / max_iter, epoch + at / n_batches) for at in range(n_batches)
-    ])
+    return np.array([factor((epoch + at / n_batches) / max_iter, epoch + at / n_batches) for at in range(n_batches)])
 
 
 class SGD:
@@ -271,8 +307,17 @@ class SGD:
     _shuffles = True
 
     def __init__(
-        self, max_iter: int = 20, batch_size: int = 256, learning_rate: float | str = "auto", tol: float | None = None,
-        random_state=None, *, schedule: str = "cosine", momentum: float = 0.9, nesterov: bool = False, callbacks=None,
+        self,
+        max_iter: int = 20,
+        batch_size: int = 256,
+        learning_rate: float | str = "auto",
+        tol: float | None = None,
+        random_state=None,
+        *,
+        schedule: str = "cosine",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        callbacks=None,
         checkpoint: Checkpoint | None = None,
     ):
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
@@ -364,7 +409,8 @@ class SGD:
     ) -> dict[str, Any]:
         names = ("max_iter", "batch_size", "learning_rate", "tol", "schedule", "momentum", "nesterov")
         return {
-            "solver": type(self).__name__, **{name: getattr(self, name) for name in names},
+            "solver": type(self).__name__,
+            **{name: getattr(self, name) for name in names},
             **identity(problem, W, validation, random_state),
         }
 
@@ -375,11 +421,27 @@ class GradientDescent(SGD):
     _shuffles = False
 
     def __init__(
-        self, max_iter: int = 300, learning_rate: float | str = "auto", tol: float | None = None, random_state=None,
-        *, schedule: str = "constant", momentum: float = 0.9, nesterov: bool = False, callbacks=None,
+        self,
+        max_iter: int = 300,
+        learning_rate: float | str = "auto",
+        tol: float | None = None,
+        random_state=None,
+        *,
+        schedule: str = "constant",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        callbacks=None,
         checkpoint: Checkpoint | None = None,
     ):
         super().__init__(
-            max_iter, 1, learning_rate, tol, random_state, schedule=schedule, momentum=momentum, nesterov=nesterov,
-            callbacks=callbacks, checkpoint=checkpoint,
+            max_iter,
+            1,
+            learning_rate,
+            tol,
+            random_state,
+            schedule=schedule,
+            momentum=momentum,
+            nesterov=nesterov,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
         )

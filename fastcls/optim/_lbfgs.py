@@ -57,8 +57,10 @@ class _Log:
         question = np.frombuffer(hashlib.blake2b(W.tobytes(), digest_size=16).digest(), dtype=np.uint8)
         if self.at < len(self.values):
             if not np.array_equal(question, self.asked[self.at]):
-                raise InputError(f"the checkpoint {shown(self.checkpoint.path)} was written on a machine whose arithmetic "
-                                 "differs; go on there, or delete it to start anew")
+                raise InputError(
+                    f"the checkpoint {shown(self.checkpoint.path)} was written on a machine whose arithmetic "
+                    "differs; go on there, or delete it to start anew"
+                )
         else:
             value, gradient = problem.value_and_gradient(W)
             self.values.append(value)
@@ -117,13 +119,23 @@ class LBFGS:
             When the loss is no longer finite.
         """
         if not problem.loss.is_differentiable or problem.l1 or math.isfinite(problem.max_norm):
-            raise InputError(f"L-BFGS cannot do loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
-                             "loss without kinks, and l2 or no penalty; use SGD or GradientDescent")
+            raise InputError(
+                f"L-BFGS cannot do loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
+                "loss without kinks, and l2 or no penalty; use SGD or GradientDescent"
+            )
         problem, W = problem.counted(), check_weights(W, problem.shape, problem.fit_intercept)
         log = _Log(self.checkpoint)
         if self.checkpoint is not None:
-            log.begin({"solver": "LBFGS", "scipy": scipy.__version__, "max_iter": self.max_iter, "tol": self.tol,
-                       **identity(problem, W, validation, None)}, problem.shape)  # fmt: skip
+            log.begin(
+                {
+                    "solver": "LBFGS",
+                    "scipy": scipy.__version__,
+                    "max_iter": self.max_iter,
+                    "tol": self.tol,
+                    **identity(problem, W, validation, None),
+                },
+                problem.shape,
+            )
         watch = Watch(self.max_iter, None, self.callbacks, validation)
         kept = problem.arithmetic
         # SciPy's own few products on one thread: BLAS threads that spin between them would take ours' cores, which made
@@ -168,8 +180,10 @@ class LBFGS:
         def value_and_gradient(flat: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = log.value_and_gradient(problem, flat.reshape(problem.shape))
             if not math.isfinite(value):
-                raise DivergenceError(f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
-                                      "the data, or scale it down")
+                raise DivergenceError(
+                    f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
+                    "the data, or scale it down"
+                )
             slope = gradient.ravel()
             if by_differences:  # trapezoid rule: of third order in the step, exact where L is quadratic
                 value = 0.5 * float((slope_at_W + slope) @ (flat - W.ravel()))
@@ -186,7 +200,11 @@ class LBFGS:
         left = self.max_iter - len(watch.losses)
         try:
             return scipy.optimize.minimize(
-                value_and_gradient, W.ravel(), jac=True, method="L-BFGS-B", callback=note,
+                value_and_gradient,
+                W.ravel(),
+                jac=True,
+                method="L-BFGS-B",
+                callback=note,
                 options={"maxiter": max(1, left), "gtol": self.tol, "ftol": 0.0, "maxls": 50},
             )
         except _Stop:

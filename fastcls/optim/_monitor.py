@@ -142,8 +142,13 @@ class Watch:
     def result(self, W: np.ndarray, learning_rate: float | None) -> OptimResult:
         """What it came to; with validation rows the W that was best on them."""
         return OptimResult(
-            W if self.best_W is None else self.best_W, self.losses, len(self.losses), learning_rate,
-            None if self.tol is None else self.stopped_by == "tol", self.val_losses, self.stopped_by,
+            W if self.best_W is None else self.best_W,
+            self.losses,
+            len(self.losses),
+            learning_rate,
+            None if self.tol is None else self.stopped_by == "tol",
+            self.val_losses,
+            self.stopped_by,
         )
 
 

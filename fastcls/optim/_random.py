@@ -65,7 +65,12 @@ class RandomSearch:
     """
 
     def __init__(
-        self, max_iter: int = 1000, scale: float = 1e-4, random_state=None, *, callbacks=None,
+        self,
+        max_iter: int = 1000,
+        scale: float = 1e-4,
+        random_state=None,
+        *,
+        callbacks=None,
         checkpoint: Checkpoint | None = None,
     ):
         self.max_iter = int(check_number("tries", max_iter, minimum=1, whole=True))
@@ -87,10 +92,14 @@ class RandomSearch:
     def _search(self, problem, start, has_start, random_state, validation) -> SearchResult:
         saved = None
         if self.checkpoint is not None:
-            saved = self.checkpoint.begin({
-                "solver": type(self).__name__, "max_iter": self.max_iter, "init_scale": self.scale,
-                **identity(problem, start if has_start else None, validation, random_state),
-            })  # fmt: skip
+            saved = self.checkpoint.begin(
+                {
+                    "solver": type(self).__name__,
+                    "max_iter": self.max_iter,
+                    "init_scale": self.scale,
+                    **identity(problem, start if has_start else None, validation, random_state),
+                }
+            )
         # A generator of its own draws float32 four times as fast as a RandomState draws float64.
         rng = np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
         watch = Watch(self.max_iter, None, self.callbacks, validation)
@@ -102,8 +111,10 @@ class RandomSearch:
         def state() -> State:
             of_watch, watch_values = watch.state()
             return {**of_watch, "best": best_W, "values": np.array(values), "history": np.array(history)}, {
-                "best": best, "watch": watch_values, "random_state": rng.bit_generator.state,
-            }  # fmt: skip
+                "best": best,
+                "watch": watch_values,
+                "random_state": rng.bit_generator.state,
+            }
 
         if saved is not None and "values" in saved[0]:
             assert self.checkpoint is not None
@@ -134,12 +145,19 @@ class RandomSearch:
             if is_over:
                 break
         if not math.isfinite(best):
-            raise DivergenceError(f"no loss of {counted(len(values), 'try', 'tries')} is finite with weights of deviation "
-                                  f"{self.scale:g}: take "
-                                  "a smaller one (init_scale), and centre and scale the data")
+            raise DivergenceError(
+                f"no loss of {counted(len(values), 'try', 'tries')} is finite with weights of deviation "
+                f"{self.scale:g}: take "
+                "a smaller one (init_scale), and centre and scale the data"
+            )
         return SearchResult(
-            best_W, history, len(values), val_history=watch.val_losses, stopped_by=watch.stopped_by,
-            value=problem.value(best_W), values=np.array(values),
+            best_W,
+            history,
+            len(values),
+            val_history=watch.val_losses,
+            stopped_by=watch.stopped_by,
+            value=problem.value(best_W),
+            values=np.array(values),
         )
 
     def _passes(self, problem: LinearProblem) -> Iterator[tuple[int, int]]:
@@ -177,7 +195,10 @@ class RandomLocalSearch(RandomSearch):
 
 
 def random_search(
-    problem: LinearProblem, tries: int = 1000, scale: float = 1e-4, random_state=None,
+    problem: LinearProblem,
+    tries: int = 1000,
+    scale: float = 1e-4,
+    random_state=None,
     progress: Callable[[int, int], None] | None = None,
 ) -> SearchResult:
     """`RandomSearch(tries, scale, random_state).minimize(problem)`; ``progress(done, tries)`` after every pass."""

@@ -9,13 +9,13 @@ from ..losses import LOSSES
 from ..penalties import PENALTIES
 
 #: solver -> (losses, penalties) it can do; None is no penalty
-SOLVERS: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = {
-    name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("sgd", "gd")
-} | {
-    "lbfgs": (tuple(name for name, loss in LOSSES.items() if loss.is_differentiable), ("l2", None)),
-} | {
-    name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("random_search", "random_local_search")
-}
+SOLVERS: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = (
+    {name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("sgd", "gd")}
+    | {
+        "lbfgs": (tuple(name for name, loss in LOSSES.items() if loss.is_differentiable), ("l2", None)),
+    }
+    | {name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("random_search", "random_local_search")}
+)
 
 
 def check_solver(solver: str, loss: str, penalty: str | None, has_max_norm: bool) -> str:

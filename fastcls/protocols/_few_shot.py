@@ -28,8 +28,17 @@ _MOST_TRIES = 100_000  # the row numbers of all tries are drawn first
 
 
 def few_shot(
-    train: Any, y: Any, test: Any, y_test: Any, *, n_per_class: Any, n_tries: int, preset: str = "uni", seed: int = 0,
-    n_jobs: int | None = None, progress: Progress | None = None,
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    *,
+    n_per_class: Any,
+    n_tries: int,
+    preset: str = "uni",
+    seed: int = 0,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> ProtocolTable:
     """Accuracy on all test rows after training on a few rows of each class, drawn anew in every try.
 
@@ -87,12 +96,19 @@ def few_shot(
             lines.append((n, *([] if k is None else [k]), *means, float(scores[:, 0].std())))
     columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
     what = "nearest class mean" if preset == "uni" else "k-NN"
-    title = (f"{what} after the protocol of {preset}: a few rows a class, {counted(n_tries, 'try', 'tries')}, "
-             f"{counted(len(truth), 'test row')}")  # fmt: skip
+    title = (
+        f"{what} after the protocol of {preset}: a few rows a class, {counted(n_tries, 'try', 'tries')}, "
+        f"{counted(len(truth), 'test row')}"
+    )
     by_means = {"metric": metric, "centered": True}
     by_votes = {"metric": metric, "weights": KNN_PRESETS["dinov2"].weights, "temperature": KNN_PRESETS["dinov2"].temperature}
-    settings = {"name": preset, **(by_means if preset == "uni" else by_votes), "n_per_class": list(counts),
-                "n_tries": n_tries, "seed": seed}  # fmt: skip
+    settings = {
+        "name": preset,
+        **(by_means if preset == "uni" else by_votes),
+        "n_per_class": list(counts),
+        "n_tries": n_tries,
+        "seed": seed,
+    }
     return ProtocolTable(title, columns, tuple(lines), settings)
 
 

@@ -22,7 +22,14 @@ from ._validation import are_parts, check_pair, check_preset_ks, check_shards
 
 
 def knn_eval(
-    train: Any, y: Any, test: Any, y_test: Any, *, preset: str = "dino", seed: int = 0, n_jobs: int | None = None,
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    *,
+    preset: str = "dino",
+    seed: int = 0,
+    n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ProtocolTable:
     """Accuracy of k-NN on test rows, by a published protocol: one search for all its k.
@@ -103,8 +110,15 @@ def knn_eval(
 
 
 def _by_draws(
-    chosen: KNNPreset, train: Any, codes: np.ndarray, n_classes: int, test: CheckedRows, truth: np.ndarray, seed: int,
-    n_threads: int, progress: Progress | None,
+    chosen: KNNPreset,
+    train: Any,
+    codes: np.ndarray,
+    n_classes: int,
+    test: CheckedRows,
+    truth: np.ndarray,
+    seed: int,
+    n_threads: int,
+    progress: Progress | None,
 ) -> ProtocolTable:
     """A preset that trains on a few rows of each class, several times; all metrics on the same draws."""
     assert chosen.per_class is not None

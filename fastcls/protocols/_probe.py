@@ -27,8 +27,17 @@ from ._validation import check_pair, check_shards, check_validation
 
 
 def linear_probe(
-    train: Any, y: Any, test: Any, y_test: Any, *, preset: str = "clip", validation: Any = None, seed: int = 0,
-    n_jobs: int | None = None, progress: Progress | None = None, verbose: int = 0,
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    *,
+    preset: str = "clip",
+    validation: Any = None,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+    verbose: int = 0,
 ) -> ProtocolTable:
     """Accuracy of multinomial logistic regression on test rows, by a published protocol.
 
@@ -111,10 +120,19 @@ def linear_probe(
         print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
     right = int(np.count_nonzero(model.predict(checked.rows) == truth))
     rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
-    title = (f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
-             f"top1 {right / len(truth):.4f} at C = {cost:.4g}")
-    settings = {"name": chosen.name, "source": chosen.source, "max_iter": chosen.max_iter, "tol": chosen.tol, "seed": seed,
-                "C": float(cost), "iterations": int(model.n_iter_)}
+    title = (
+        f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
+        f"top1 {right / len(truth):.4f} at C = {cost:.4g}"
+    )
+    settings = {
+        "name": chosen.name,
+        "source": chosen.source,
+        "max_iter": chosen.max_iter,
+        "tol": chosen.tol,
+        "seed": seed,
+        "C": float(cost),
+        "iterations": int(model.n_iter_),
+    }
     if at_end is not None:  # the grid is the protocol's, so this is no warning
         settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
     return ProtocolTable(title, ("C", "validation", "top1"), rows, settings)
@@ -141,22 +159,31 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     mixed = np.random.default_rng(seed).permutation(len(codes))
     n = max(1, int(len(codes) * chosen.validation_size))
     if n >= len(codes):
-        raise InputError(f"train has {counted(len(codes), 'row')}, of which none is left to train on; give more, or "
-                         "validation rows")
+        raise InputError(
+            f"train has {counted(len(codes), 'row')}, of which none is left to train on; give more, or validation rows"
+        )
     kept, held = mixed[n:], mixed[:n]
     lost, first = np.unique(codes[held], return_index=True)
     first = first[~np.isin(lost, codes[kept])]  # a class without a row to train on gets one back
     kept, held = np.append(kept, held[first]), np.delete(held, first)
     if not len(held):
-        raise InputError(f"train has {counted(len(codes), 'row')}, too few to choose C by some of them; give more, or "
-                         "validation rows")
+        raise InputError(
+            f"train has {counted(len(codes), 'row')}, too few to choose C by some of them; give more, or validation rows"
+        )
     return np.sort(kept), np.sort(held)
 
 
 def _classifier(chosen: ProbePreset, cost: float, n_jobs: int | None) -> SoftmaxClassifier:
     return SoftmaxClassifier(
-        C=cost, solver="lbfgs", center=True, scale=False, max_iter=chosen.max_iter, tol=chosen.tol,
-        random_state=0, init_scale=0.0, n_jobs=n_jobs,
+        C=cost,
+        solver="lbfgs",
+        center=True,
+        scale=False,
+        max_iter=chosen.max_iter,
+        tol=chosen.tol,
+        random_state=0,
+        init_scale=0.0,
+        n_jobs=n_jobs,
     )
 
 
@@ -182,8 +209,10 @@ class _Sweep:
                 self.model.set_params(C=10.0**exponent).fit(X, codes)
             self.found[exponent] = float(np.mean(self.model.predict(self.held[0]) == self.held[1]))
             if self.verbose:
-                print(f"linear probe: {len(self.found)} of at most {n_in_all}, C = {10.0**exponent:.4g}, validation "
-                      f"{self.found[exponent]:.4f}, {self.model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
+                print(
+                    f"linear probe: {len(self.found)} of at most {n_in_all}, C = {10.0**exponent:.4g}, validation "
+                    f"{self.found[exponent]:.4f}, {self.model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
+                )
             if self.progress is not None:
                 self.progress(min(len(self.found), n_in_all), n_in_all)
         return self.found[exponent]

@@ -40,14 +40,16 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
         rows = checked.rows
         check_magnitude(rows, name, metric)
         if first is not None and rows.shape[1] != first.shape[1]:
-            raise InputError(f"{name} has {counted(rows.shape[1], 'feature')}, train[0] has {first.shape[1]}; give "
-                             "parts of one width")
+            raise InputError(
+                f"{name} has {counted(rows.shape[1], 'feature')}, train[0] has {first.shape[1]}; give parts of one width"
+            )
         if first is not None and rows.dtype != first.dtype:
             raise InputError(f"{name} is {rows.dtype} and train[0] is {first.dtype}; convert the parts to one type first")
         first, came = rows if first is None else first, came + len(rows)
         if came > n_rows:
-            raise InputError(f"y has {counted(n_rows, 'label')}, but train has {counted(came, 'row')} or more; pass "
-                             "one label a row")
+            raise InputError(
+                f"y has {counted(n_rows, 'label')}, but train has {counted(came, 'row')} or more; pass one label a row"
+            )
         yield checked
     if first is None:
         raise InputError("train has no part; give at least one array of rows")
@@ -59,8 +61,9 @@ def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows that come in parts are counted when they come."""
     has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
     if not are_parts(train) and has_length and len(train) != np.size(y):
-        raise InputError(f"y has {counted(np.size(y), 'label')}, but train has {counted(len(train), 'row')}; pass one "
-                         "label a row")
+        raise InputError(
+            f"y has {counted(np.size(y), 'label')}, but train has {counted(len(train), 'row')}; pass one label a row"
+        )
     return check_labels(y, np.size(y))
 
 

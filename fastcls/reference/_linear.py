@@ -131,8 +131,13 @@ SAMPLE_LOSSES = {
 
 
 def evaluate_linear(
-    X: np.ndarray, y: np.ndarray, W: np.ndarray, b: np.ndarray | None = None, loss: str = "softmax",
-    alpha: float = 0.0, **options: float
+    X: np.ndarray,
+    y: np.ndarray,
+    W: np.ndarray,
+    b: np.ndarray | None = None,
+    loss: str = "softmax",
+    alpha: float = 0.0,
+    **options: float,
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Full loss and gradient, row by row: L = mean L_i + alpha sum W^2 (no 1/2, as the lecture).
 
@@ -213,8 +218,13 @@ def forward_difference(f: Callable[[np.ndarray], float], W: np.ndarray, h: float
 
 
 def minibatch_gradient_descent(
-    evaluate_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray], W: np.ndarray, n_samples: int,
-    step_size: float, steps: int, batch_size: int = 256, seed: int = 0
+    evaluate_gradient: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    W: np.ndarray,
+    n_samples: int,
+    step_size: float,
+    steps: int,
+    batch_size: int = 256,
+    seed: int = 0,
 ) -> Iterator[np.ndarray]:
     """The lecture's 'vanilla minibatch gradient descent'; yields W after each step.
 

@@ -19,14 +19,46 @@ from fastcls.model_selection._cross_validate import cross_validate_k
 
 __all__ = ["here"]  # the fixture that every test here is under
 
-KNN_FIELDS = {"metric", "k", "cv_accuracy_mean", "cv_accuracy_std", "test_accuracy", "test_errors",
-              "test_accuracy_interval", "candidates", "fit_seconds", "predict_seconds"}
-LINEAR_FIELDS = {"alpha", "validation_accuracy", "test_accuracy", "test_errors", "test_accuracy_interval", "candidates",
-                 "fit_seconds", "predict_seconds", "gradient_check_max_relative_error", "validation_rows"}
+KNN_FIELDS = {
+    "metric",
+    "k",
+    "cv_accuracy_mean",
+    "cv_accuracy_std",
+    "test_accuracy",
+    "test_errors",
+    "test_accuracy_interval",
+    "candidates",
+    "fit_seconds",
+    "predict_seconds",
+}
+LINEAR_FIELDS = {
+    "alpha",
+    "validation_accuracy",
+    "test_accuracy",
+    "test_errors",
+    "test_accuracy_interval",
+    "candidates",
+    "fit_seconds",
+    "predict_seconds",
+    "gradient_check_max_relative_error",
+    "validation_rows",
+}
 RANDOM_FIELDS = {"tries", "best_loss", "test_accuracy", "test_errors", "test_accuracy_interval"}
 FIELDS = {"knn": KNN_FIELDS, "svm": LINEAR_FIELDS, "softmax": LINEAR_FIELDS, "random_search": RANDOM_FIELDS}
-TOP_FIELDS = {"schema", "dataset", "n_train", "n_test", "n_features", "n_classes", "seed", "command", "versions",
-              "environment", "test_evaluations", "models"}
+TOP_FIELDS = {
+    "schema",
+    "dataset",
+    "n_train",
+    "n_test",
+    "n_features",
+    "n_classes",
+    "seed",
+    "command",
+    "versions",
+    "environment",
+    "test_evaluations",
+    "models",
+}
 
 # a whole run ---------------------------------------------------------------------------------------
 
@@ -43,9 +75,12 @@ def whole(tmp_path_factory):
 def test_run_leaves_exactly_report_results_and_models(whole):
     _, place = whole
     assert listing(place) == [
-        "fastcls-digits", "fastcls-digits/models",
+        "fastcls-digits",
+        "fastcls-digits/models",
         *(f"fastcls-digits/models/{name}.safetensors" for name in sorted(FIELDS)),
-        "fastcls-digits/predictions.csv", "fastcls-digits/report.html", "fastcls-digits/results.json",
+        "fastcls-digits/predictions.csv",
+        "fastcls-digits/report.html",
+        "fastcls-digits/results.json",
     ]
 
 
@@ -69,7 +104,8 @@ def test_results_follow_schema_1(whole):
         assert entry["alpha"] in [candidate["alpha"] for candidate in entry["candidates"]]
         assert entry["validation_accuracy"] == max(c["validation_accuracy"] for c in entry["candidates"])
     assert {(c["metric"], c["k"]) for c in results["models"]["knn"]["candidates"]} == {
-        (metric, k) for metric in ("l1", "l2") for k in (1, 3, 5)}
+        (metric, k) for metric in ("l1", "l2") for k in (1, 3, 5)
+    }
 
 
 def test_every_model_is_judged_once(whole):
@@ -159,8 +195,20 @@ def test_leaving_one_out_is_what_the_estimator_says_of_its_own_rows():
 
 @pytest.mark.parametrize(("cv", "asked", "folds"), [(None, None, None), ("4", None, 4), (None, 3, 3), ("LOO", None, "loo")])
 def test_cv_and_folds_are_one_option(cv, asked, folds):
-    options = parse_options("digits", ks=None, metrics=None, models=None, folds=asked, cv=cv, limit=None, seed=0,
-                            out=None, labels=None, image_size=None, force=False)  # fmt: skip
+    options = parse_options(
+        "digits",
+        ks=None,
+        metrics=None,
+        models=None,
+        folds=asked,
+        cv=cv,
+        limit=None,
+        seed=0,
+        out=None,
+        labels=None,
+        image_size=None,
+        force=False,
+    )
     assert options.folds == folds
 
 
@@ -169,8 +217,12 @@ def test_same_seed_same_figures():
     for out in ("one", "two"):
         assert cli("run", "digits", "--limit", "200", "--ks", "1,3", "--seed", "7", "--out", out).exit_code == 0
         models = json.loads(Path(out, "results.json").read_text())["models"]
-        figures.append({name: (entry["test_errors"], entry.get("validation_accuracy"), entry.get("best_loss"))
-                        for name, entry in models.items()})
+        figures.append(
+            {
+                name: (entry["test_errors"], entry.get("validation_accuracy"), entry.get("best_loss"))
+                for name, entry in models.items()
+            }
+        )
     assert figures[0] == figures[1]
 
 
@@ -232,8 +284,11 @@ def test_fitted_images_are_told_of_unless_their_size_was_asked_for(size, width, 
     told = [note for note in results["notes"] if "scaled" in note]
     assert len(told) == said
     if said:
-        assert re.fullmatch(r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
-                            r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size", told[0])
+        assert re.fullmatch(
+            r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
+            r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size",
+            told[0],
+        )
     one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model
     assert one.exit_code == 0, one.stderr
 
@@ -311,10 +366,13 @@ def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_a
     assert "--folds" not in results["command"]
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1,149 rows"),
-    (["--folds", "999"], "--folds=999, but no class has more than"),
-])
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1,149 rows"),
+        (["--folds", "999"], "--folds=999, but no class has more than"),
+    ],
+)
 def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):
     assert refused(cli("run", "digits", *words), said)
     assert listing(here) == []
@@ -378,14 +436,17 @@ def test_missing_labels_are_asked_for_by_the_option(here):
 
 
 def test_missing_extra_is_one_line(here):
-    code = ("import sys, importlib.util as u; find = u.find_spec\n"
-            "u.find_spec = lambda name, *a: None if name == 'typer' else find(name, *a)\n"
-            "from fastcls.cli import main; main()")
+    code = (
+        "import sys, importlib.util as u; find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'typer' else find(name, *a)\n"
+        "from fastcls.cli import main; main()"
+    )
     done = python("-c", code, cwd=here)
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == [
-        'fastcls: the command line needs the package typer: install with: pip install "fastcls[run]"']
+        'fastcls: the command line needs the package typer: install with: pip install "fastcls[run]"'
+    ]
 
 
 def test_gradcheck_prints_a_table_and_agrees():
@@ -415,8 +476,14 @@ def test_help_names_every_command():
 
 def test_a_path_of_thousands_of_letters_is_one_short_line(here):
     long = "x" * 5000
-    for words in (["run", long], ["run", "digits", "--out", long], ["run", "digits", "--labels", long], ["gradcheck", long],
-                  ["predict", long, "digits"], ["predict", "m.safetensors", "digits", "--out", long]):
+    for words in (
+        ["run", long],
+        ["run", "digits", "--out", long],
+        ["run", "digits", "--labels", long],
+        ["gradcheck", long],
+        ["predict", long, "digits"],
+        ["predict", "m.safetensors", "digits", "--out", long],
+    ):
         result = cli(*words)
         assert refused(result, "xxx...'")
         assert len(result.stderr) < 400
@@ -446,7 +513,9 @@ def test_integers_of_other_widths_are_told_of_by_run_and_predict():
     write_embeddings("emb.npz")
     arrays = np.load("emb.npz")
     np.savez("whole.npz", X=(100 * arrays["X"]).astype(np.int64), y=arrays["y"])
-    for words in (["run", "whole.npz", "--ks", "1", "--models", "softmax"],
-                  ["predict", "fastcls-whole/models/softmax.safetensors", "whole.npz"]):
+    for words in (
+        ["run", "whole.npz", "--ks", "1", "--models", "softmax"],
+        ["predict", "fastcls-whole/models/softmax.safetensors", "whole.npz"],
+    ):
         result = cli(*words)
         assert result.stderr.count("note: X: int64 converted to float64; no value changes\n") == 1, result.stderr

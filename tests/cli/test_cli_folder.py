@@ -55,9 +55,17 @@ def test_force_replaces_an_earlier_result():
     assert len(list(Path(".").iterdir())) == 1
 
 
-@pytest.mark.parametrize("content", [
-    None, "{}", "[1]", "not json", '{"schema": 1}', '{"schema": 1, "command": "x", "models": {}}',
-])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "{}",
+        "[1]",
+        "not json",
+        '{"schema": 1}',
+        '{"schema": 1, "command": "x", "models": {}}',
+    ],
+)
 def test_force_never_replaces_what_is_not_ours(content, monkeypatch):
     Path("out").mkdir()
     Path("out/thesis.txt").write_text("years of work")
@@ -71,8 +79,15 @@ def test_force_never_replaces_what_is_not_ours(content, monkeypatch):
 
 
 #: what somebody may have put into a result's folder, also under names that a run might have used
-SOMEBODYS = ["mynotes.txt", "models/notes.txt", "more/deep.txt", "models/mine.safetensors", "models/svm.safetensors",
-             "models/knn/deep.txt", "empty/"]
+SOMEBODYS = [
+    "mynotes.txt",
+    "models/notes.txt",
+    "more/deep.txt",
+    "models/mine.safetensors",
+    "models/svm.safetensors",
+    "models/knn/deep.txt",
+    "empty/",
+]
 
 
 @pytest.mark.parametrize("name", SOMEBODYS)
@@ -233,8 +248,14 @@ def test_interrupt_while_folders_are_swapped_waits_until_they_are(moment, here, 
 def test_signal_in_a_real_run_leaves_nothing(number, status, here):
     root = str(Path(fastcls.__file__).parents[1])
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))
-    running = subprocess.Popen([sys.executable, "-m", "fastcls.cli", "run", "digits"], cwd=here, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "PYTHONPATH": path})
+    running = subprocess.Popen(
+        [sys.executable, "-m", "fastcls.cli", "run", "digits"],
+        cwd=here,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": path},
+    )
     assert running.stderr is not None
     while not (line := running.stderr.readline()).startswith("this will take"):
         assert line, "the run ended before its estimate"

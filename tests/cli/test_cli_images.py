@@ -28,8 +28,12 @@ def pets(each=6, **options):
 def break_some(folder):
     """A file of every kind that cannot be read, over the classes; their paths."""
     whole = Path(folder, "cat/0.jpg").read_bytes()
-    files = {"cat/cut.jpg": whole[: len(whole) // 2], "dog/empty.png": b"", "dog/text.jpg": b"no picture",
-             "ship/huge.ppm": b"P6 9000 9000 255\n" + bytes(99)}
+    files = {
+        "cat/cut.jpg": whole[: len(whole) // 2],
+        "dog/empty.png": b"",
+        "dog/text.jpg": b"no picture",
+        "ship/huge.ppm": b"P6 9000 9000 255\n" + bytes(99),
+    }
     for name, content in files.items():
         Path(folder, name).write_bytes(content)
     if hasattr(os, "mkfifo"):
@@ -65,8 +69,12 @@ def test_run_goes_on_without_broken_images_and_lists_them_all():
 def link_some(folder):
     """Links that are not followed, and one that is; the paths of the former."""
     Path("secret.jpg").write_bytes(Path(folder, "cat/0.jpg").read_bytes())
-    targets = {"cat/nowhere.jpg": "gone.jpg", "dog/outside.jpg": Path("secret.jpg").resolve(),
-               "dog/upwards.jpg": "../../secret.jpg", "ship/itself.jpg": "itself.jpg"}
+    targets = {
+        "cat/nowhere.jpg": "gone.jpg",
+        "dog/outside.jpg": Path("secret.jpg").resolve(),
+        "dog/upwards.jpg": "../../secret.jpg",
+        "ship/itself.jpg": "itself.jpg",
+    }
     for name, target in {**targets, "ship/twin.jpg": "0.jpg"}.items():
         Path(folder, name).symlink_to(target)
     return sorted(str(Path(folder, name)) for name in targets)
@@ -150,8 +158,9 @@ def test_predict_goes_on_without_broken_images_and_lists_them_all(as_json):
     assert {row["path"]: row["label"] for row in rows if not row.get("error")} == sound
     assert sorted(row["path"] for row in rows if row.get("error")) == sorted(broken)
     assert all(row["label"] in (None, "") for row in rows if row.get("error"))
-    assert [row["path"] for row in rows] == [str(path) for name in ("cat", "dog", "ship")
-                                             for path in datasets._listing.images_below(Path("pets", name))]
+    assert [row["path"] for row in rows] == [
+        str(path) for name in ("cat", "dog", "ship") for path in datasets._listing.images_below(Path("pets", name))
+    ]
     for path in broken:
         assert f"cannot be read: '{path}': " in result.stderr
     assert result.stderr.splitlines()[-1].startswith(f"fastcls: {len(broken)} images cannot be read")
@@ -200,8 +209,14 @@ def test_top_and_all_give_the_next_classes_and_every_probability():
         plain = rows_of(cli("predict", model, "pets/cat"))
         assert list(plain[0]) == ["path", "label", measure]
         rows = rows_of(cli("predict", model, "pets/cat", "--top", "2", "--all"))
-        assert list(rows[0]) == ["path", "label", measure, "label_2", f"{measure}_2",
-                                 *(f"{measure} of {pet}" for pet in ("cat", "dog", "ship"))]
+        assert list(rows[0]) == [
+            "path",
+            "label",
+            measure,
+            "label_2",
+            f"{measure}_2",
+            *(f"{measure} of {pet}" for pet in ("cat", "dog", "ship")),
+        ]
         records = json.loads(cli("predict", model, "pets/cat", "--top", "9", "--all", "--json").stdout)
         for row, plainly, record in zip(rows, plain, records, strict=True):
             assert (row["label"], row[measure]) == (plainly["label"], plainly[measure])
@@ -301,10 +316,21 @@ def test_no_cell_of_the_csv_is_a_formula(name):
     assert record["path"] == image  # JSON is no spreadsheet
 
 
-@pytest.mark.parametrize(("name", "is_number"), [
-    ("-1", True), ("+1", True), ("-1.5e-3", True), ("-", False), ("-1-1", False), ("+1_0", False), ("-1e", False),
-    ("-\u0661", False), ("-inf", False), ("\t-1", False),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "is_number"),
+    [
+        ("-1", True),
+        ("+1", True),
+        ("-1.5e-3", True),
+        ("-", False),
+        ("-1-1", False),
+        ("+1_0", False),
+        ("-1e", False),
+        ("-\u0661", False),
+        ("-inf", False),
+        ("\t-1", False),
+    ],
+)
 def test_classes_that_are_numbers_stay_numbers(name, is_number):
     assert cell(name).startswith("'") != is_number
     assert "\t" not in cell(name)

@@ -96,19 +96,24 @@ def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more
     results = results_of("fastcls-photos")
     assert set(results["models"]) == set(MODELS)
     assert any(note.startswith("10 of 12 classes have no test rows") for note in results["notes"])
-    assert any(note == "3 test rows in place of 4, so that a class keeps two rows to train on" for note in results["notes"]
-               ) == (extra == 2)
+    assert any(
+        note == "3 test rows in place of 4, so that a class keeps two rows to train on" for note in results["notes"]
+    ) == (extra == 2)
     assert results["stratified"]
     assert "stratified by class" not in Path("fastcls-photos/report.html").read_text()
 
 
-@pytest.mark.parametrize(("counts", "said"), [
-    ((1, 1), "the 2 rows of photos are all of different classes"),
-    ((1, 1, 1), "the 3 rows of photos are all of different classes"),
-    ((2, 1), "of the 3 rows of photos, two are of one class and the others of a class each"),
-    ((2, 1, 1, 1), "of the 5 rows of photos, two are of one class"),
-    ((5,), "the rows of photos are all of one class, 'c0'"), ((1,), "the rows of photos are all of one class, 'c0'"),
-])
+@pytest.mark.parametrize(
+    ("counts", "said"),
+    [
+        ((1, 1), "the 2 rows of photos are all of different classes"),
+        ((1, 1, 1), "the 3 rows of photos are all of different classes"),
+        ((2, 1), "of the 3 rows of photos, two are of one class and the others of a class each"),
+        ((2, 1, 1, 1), "of the 5 rows of photos, two are of one class"),
+        ((5,), "the rows of photos are all of one class, 'c0'"),
+        ((1,), "the rows of photos are all of one class, 'c0'"),
+    ],
+)
 def test_folders_too_small_to_test_are_refused_with_what_is_true_of_them(counts, said, here):
     write_photos(here / "photos", counts)
     result = cli("run", "photos")
@@ -240,6 +245,7 @@ def test_wrong_rows_are_named_by_file_and_are_those_of_the_saved_models(own_test
         assert [tuple(re.sub("^(?=[=+])", "'", cell) for cell in row) for row in named] == wrong
         model = load(f"fastcls-photos/models/{name}.safetensors")
         from fastcls.datasets import prepare_image
+
         for row in rows:
             path = row["path"].removeprefix("'")
             assert Path("photos", path).is_file()
@@ -301,8 +307,11 @@ def test_predictions_with_scores_are_those_of_predict(model, monkeypatch):
 #: what fails -> (how the step is called, the files that are missing then)
 FAILING = {
     "random search": ("_linear.search_randomly", "training random search", {"models/random_search.safetensors"}),
-    "a wrong gradient": ("_linear.check_on_sample", "training SVM",
-                         {"models/svm.safetensors", "models/softmax.safetensors"}),
+    "a wrong gradient": (
+        "_linear.check_on_sample",
+        "training SVM",
+        {"models/svm.safetensors", "models/softmax.safetensors"},
+    ),
     "gradient check": ("_linear.check_on_sample", "gradient check of SVM", set()),
     "its comparison": ("_linear.check_gradient", "gradient check of softmax", set()),
     "sweep": ("_linear.sweep", "training softmax", {"models/svm.safetensors", "models/softmax.safetensors"}),
@@ -331,8 +340,11 @@ FAILING = {
 @pytest.mark.parametrize("what", FAILING)
 def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
     place, step, missing = FAILING[what]
-    error = {"a wrong gradient": _linear.GradientMismatch("injected"), "saving": OSError("injected"),
-             "sweep": MemoryError("injected")}.get(what, IndexError("injected"))
+    error = {
+        "a wrong gradient": _linear.GradientMismatch("injected"),
+        "saving": OSError("injected"),
+        "sweep": MemoryError("injected"),
+    }.get(what, IndexError("injected"))
     monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(error))
     result = cli("run", "digits", "--limit", "60", "--ks", "1,3", "--out", "out")
     assert result.exit_code == 1, (result.stdout, result.stderr, result.exception)
@@ -348,8 +360,11 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
         return
     failures = results_of("out")["failures"]
     assert any(one["step"] == step and "injected" in one["error"] for one in failures)
-    if "models/knn.safetensors" not in missing and step not in ("evaluating the models", "collecting the results",
-                                                              "evaluating softmax"):
+    if "models/knn.safetensors" not in missing and step not in (
+        "evaluating the models",
+        "collecting the results",
+        "evaluating softmax",
+    ):
         assert results_of("out")["models"]["knn"]["test_evaluations"] == 1
     words = result.stdout.splitlines()[-1].removeprefix("Next: fastcls ").split()
     monkeypatch.undo()
@@ -427,17 +442,21 @@ def test_a_place_inside_the_data_is_refused_before_any_work(out, force, here, mo
 def test_python_m_fastcls_is_the_command(here):
     assert fresh("--version").stdout.startswith("fastcls ")
     from _command import python
+
     done = python("-m", "fastcls", "--version", cwd=here)
     assert (done.returncode, done.stdout) == (0, fresh("--version").stdout)
-    code = ("import sys, runpy\nclass No:\n    def find_spec(self, name, path=None, target=None):\n"
-            "        if name == 'typer': raise ModuleNotFoundError(name)\n"
-            "import importlib.util as u\nreal = u.find_spec\n"
-            "u.find_spec = lambda name, *more: None if name == 'typer' else real(name, *more)\n"
-            "sys.argv = ['fastcls', 'run', 'digits']\nrunpy.run_module('fastcls', run_name='__main__')")
+    code = (
+        "import sys, runpy\nclass No:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'typer': raise ModuleNotFoundError(name)\n"
+        "import importlib.util as u\nreal = u.find_spec\n"
+        "u.find_spec = lambda name, *more: None if name == 'typer' else real(name, *more)\n"
+        "sys.argv = ['fastcls', 'run', 'digits']\nrunpy.run_module('fastcls', run_name='__main__')"
+    )
     without = python("-c", code, cwd=here)
     assert without.returncode == 2
     assert without.stderr.splitlines() == [
-        'fastcls: the command line needs the package typer: install with: pip install "fastcls[run]"']
+        'fastcls: the command line needs the package typer: install with: pip install "fastcls[run]"'
+    ]
 
 
 @pytest.mark.usefixtures("quick", "drawn")

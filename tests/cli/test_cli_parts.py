@@ -56,16 +56,23 @@ def test_wilson_interval_matches_hand_computed_values():
     assert _results.wilson_interval(20, 20)[1] == 1.0
 
 
-@pytest.mark.parametrize(("raw", "shown"), [
-    ("a\x1b[31mb", "a\\x1b[31mb"), ("a\nb", "a\\nb"), ("\u202egpj", "\\u202egpj"), ("caf\u00e9", "caf\u00e9"),
-    ("\udcff", "\\udcff"),
-])
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("a\x1b[31mb", "a\\x1b[31mb"),
+        ("a\nb", "a\\nb"),
+        ("\u202egpj", "\\u202egpj"),
+        ("caf\u00e9", "caf\u00e9"),
+        ("\udcff", "\\udcff"),
+    ],
+)
 def test_names_cannot_command_the_terminal(raw, shown):
     assert _text.printable(raw) == shown
 
 
-@pytest.mark.parametrize(("seconds", "said"), [(0.2, "about 1 s"), (38.2, "about 40 s"), (119, "about 2 min"),
-                                               (9000, "about 2.5 h")])
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.2, "about 1 s"), (38.2, "about 40 s"), (119, "about 2 min"), (9000, "about 2.5 h")]
+)
 def test_durations_are_said_as_one_says_them(seconds, said):
     assert _text.about(seconds) == said
 
@@ -105,6 +112,7 @@ def test_long_step_speaks_and_short_one_does_not(stream, monkeypatch):
 def test_error_inside_a_step_ends_its_display(monkeypatch):
     monkeypatch.setattr(_progress, "QUIET_SECONDS", 0.05)
     monkeypatch.setenv("TERM", "xterm")
+
     def interrupted(stream):
         with _progress.Progress(stream).step("long"):
             time.sleep(0.1)
@@ -186,10 +194,18 @@ def test_a_report_of_fewer_figures_is_estimated_to_take_less(monkeypatch):
     assert _estimate.report_seconds(["knn"], with_images=False) == pytest.approx(1.2)
 
 
-@pytest.mark.parametrize(("shape", "n_classes"), [
-    ((1437, 64), 10), ((60_000, 784), 10), ((50_000, 3072), 10), ((53_666, 384), 58), ((300, 200_000), 2), ((10, 2), 2),
-    ((2_000_000, 128), 1000),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("shape", "n_classes"),
+    [
+        ((1437, 64), 10),
+        ((60_000, 784), 10),
+        ((50_000, 3072), 10),
+        ((53_666, 384), 58),
+        ((300, 200_000), 2),
+        ((10, 2), 2),
+        ((2_000_000, 128), 1000),
+    ],
+)
 def test_random_search_is_a_tenth_of_the_run_by_count_of_multiply_adds(shape, n_classes):
     tries = _linear.random_tries(shape, n_classes)
     assert _linear.random_tries(shape, n_classes) == tries

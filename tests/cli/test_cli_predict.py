@@ -142,10 +142,22 @@ def test_other_rows_are_all_predicted():
     assert re.fullmatch(r"accuracy: \d+\.\d\d % \(\d+ of 90 rows with a label\)\n", result.stderr), result.stderr
 
 
-@pytest.mark.parametrize("split", [
-    7, {}, {"n_rows": 90}, {"test_rows": []}, {"test_rows": "all"}, {"test_rows": [90]}, {"test_rows": [-1]},
-    {"test_rows": [True]}, {"test_rows": None}, {"n_rows": 91}, {"fingerprint": "0"},
-])
+@pytest.mark.parametrize(
+    "split",
+    [
+        7,
+        {},
+        {"n_rows": 90},
+        {"test_rows": []},
+        {"test_rows": "all"},
+        {"test_rows": [90]},
+        {"test_rows": [-1]},
+        {"test_rows": [True]},
+        {"test_rows": None},
+        {"n_rows": 91},
+        {"fingerprint": "0"},
+    ],
+)
 def test_split_of_a_strange_file_is_no_split(split):
     X = np.arange(180.0).reshape(90, 2)
     good = {"n_rows": 90, "fingerprint": _split.fingerprint(X), "test_rows": [3, 5]}
@@ -247,8 +259,12 @@ def test_refusals_of_several_paths_name_all_that_is_wrong():
     model = "fastcls-pets/models/knn.safetensors"
     for name in ("one.jpg", "pets/dog/two.jpg"):
         Path(name).write_bytes(b"not a picture")
-    assert refused(cli("predict", model, "one.jpg", "pets/cat/0.jpg", "pets/dog", "--strict"),
-                   "2 of 9 images cannot be read: ", "one.jpg", "two.jpg")
+    assert refused(
+        cli("predict", model, "one.jpg", "pets/cat/0.jpg", "pets/dog", "--strict"),
+        "2 of 9 images cannot be read: ",
+        "one.jpg",
+        "two.jpg",
+    )
     assert refused(cli("predict", model, "one.jpg", "pets/cot"), "pets/cot")  # a slip is told of before anything is read
     np.save("wide.npy", np.ones((3, 9), dtype=np.uint8))
     assert refused(cli("predict", model, "pets/cat", "wide.npy", "pets/dog/two.jpg", "--strict"), "two.jpg")
@@ -283,17 +299,26 @@ def photo(kind, path):
         image.convert({"grey": "L", "palette": "P", "cmyk": "CMYK", "plain": "RGB"}[kind]).save(path)
 
 
-@pytest.mark.parametrize(("kind", "ending"), [
-    ("plain", "jpg"), ("rotated", "JPG"), ("alpha", "png"), ("grey", "jpeg"), ("palette", "gif"), ("cmyk", "jpg"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [
+        ("plain", "jpg"),
+        ("rotated", "JPG"),
+        ("alpha", "png"),
+        ("grey", "jpeg"),
+        ("palette", "gif"),
+        ("cmyk", "jpg"),
+    ],
+)
 def test_new_image_is_prepared_as_the_training_images_were(kind, ending, monkeypatch):
     write_images(Path("pets"))
     photo(kind, f"photo.{ending}")
     photo(kind, f"pets/cat/new.{ending}")  # the same file among those that are loaded as data
     seen = []
     name_rows = _predict.name_rows
-    monkeypatch.setattr(_predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(
-        model, metadata, X, *rest))  # fmt: skip
+    monkeypatch.setattr(
+        _predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(model, metadata, X, *rest)
+    )
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     result = cli("predict", "fastcls-pets/models/knn.safetensors", f"photo.{ending}")
     assert result.exit_code == 0, result.stderr
@@ -303,18 +328,25 @@ def test_new_image_is_prepared_as_the_training_images_were(kind, ending, monkeyp
     assert result.stdout.splitlines()[1].startswith(f"photo.{ending},")
 
 
-@pytest.mark.parametrize(("kind", "ending", "said"), [
-    ("plain", "jpg", ""), ("rotated", "jpg", ", turned upright by EXIF"), ("cmyk", "jpg", ", made RGB from CMYK"),
-    ("alpha", "png", ", laid on white where transparent"), ("grey", "png", ", made RGB from grey"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "ending", "said"),
+    [
+        ("plain", "jpg", ""),
+        ("rotated", "jpg", ", turned upright by EXIF"),
+        ("cmyk", "jpg", ", made RGB from CMYK"),
+        ("alpha", "png", ", laid on white where transparent"),
+        ("grey", "png", ", made RGB from grey"),
+    ],
+)
 def test_what_preparing_does_to_an_image_is_told(kind, ending, said):
     write_images(Path("pets"))
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     photo(kind, f"photo.{ending}")
     result = cli("predict", "fastcls-pets/models/knn.safetensors", f"photo.{ending}")
     size = "90x60" if kind == "rotated" else "60x90"
-    assert result.stderr == ("note: the image was scaled and centre-cropped to 32x32 (height x width) from "
-                             f"{size} pixels{said}\n")
+    assert result.stderr == (
+        f"note: the image was scaled and centre-cropped to 32x32 (height x width) from {size} pixels{said}\n"
+    )
 
 
 def test_what_preparing_does_is_counted_over_all_paths_and_by_run():
@@ -323,8 +355,10 @@ def test_what_preparing_does_is_counted_over_all_paths_and_by_run():
         photo(kind, f"pets/cat/{kind}.png")
     Image.fromarray(np.full((32, 32, 4), 255, np.uint8)).save("pets/cat/opaque.png")  # nothing is done to it
     result = cli("run", "pets", "--ks", "1", "--models", "knn")
-    said = (r"of 41 images, 40 were scaled and centre-cropped to 32x32 \(height x width\) from 1\dx1\d to 90x90 pixels, "
-            "1 turned upright by EXIF, 1 laid on white where transparent, 1 made RGB from grey")
+    said = (
+        r"of 41 images, 40 were scaled and centre-cropped to 32x32 \(height x width\) from 1\dx1\d to 90x90 pixels, "
+        "1 turned upright by EXIF, 1 laid on white where transparent, 1 made RGB from grey"
+    )
     assert re.search(f"^note: pets: {said}; image_size sets another size$", result.stderr, re.MULTILINE), result.stderr
     result = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat", "pets/dog", "pets/ship")
     assert re.fullmatch(f"note: {said}\n", result.stderr), result.stderr
@@ -351,7 +385,8 @@ def test_image_of_a_training_row_is_that_row(kind, monkeypatch):
         for part, n in (("train", 40), ("t10k", 10)):
             images, labels = rng.integers(0, 256, (n, 28, 28), np.uint8), np.arange(n, dtype=np.uint8) % 10
             Path(data, f"{part}-images-idx3-ubyte").write_bytes(
-                b"\0\0\x08\x03" + b"".join(int(size).to_bytes(4, "big") for size in images.shape) + images.tobytes())
+                b"\0\0\x08\x03" + b"".join(int(size).to_bytes(4, "big") for size in images.shape) + images.tobytes()
+            )
             Path(data, f"{part}-labels-idx1-ubyte").write_bytes(b"\0\0\x08\x01" + n.to_bytes(4, "big") + labels.tobytes())
     loaded = datasets.load(data)
     h, w, c = loaded.image_shape
@@ -360,8 +395,9 @@ def test_image_of_a_training_row_is_that_row(kind, monkeypatch):
     Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save("row.png")
     seen = []
     name_rows = _predict.name_rows
-    monkeypatch.setattr(_predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(
-        model, metadata, X, *rest))  # fmt: skip
+    monkeypatch.setattr(
+        _predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(model, metadata, X, *rest)
+    )
     assert cli("run", data, "--ks", "1", "--models", "knn", "--out", "out").exit_code == 0
     result = cli("predict", "out/models/knn.safetensors", "row.png")
     assert result.exit_code == 0, result.stderr

@@ -25,8 +25,20 @@ def test_presets_are_those_of_the_library_and_help_names_all():
 
 @pytest.mark.parametrize("name", [*protocols.KNN_PRESETS, *protocols.PROBE_PRESETS])
 def test_every_python_name_is_taken_and_one_that_both_kinds_have_means_k_nn(name):
-    options = _checks.parse_options("digits", ks=None, metrics=None, models=None, folds=None, limit=None, seed=0, out=None,
-                                    labels=None, image_size=None, force=False, preset=name)  # fmt: skip
+    options = _checks.parse_options(
+        "digits",
+        ks=None,
+        metrics=None,
+        models=None,
+        folds=None,
+        limit=None,
+        seed=0,
+        out=None,
+        labels=None,
+        image_size=None,
+        force=False,
+        preset=name,
+    )
     if name in protocols.KNN_PRESETS:
         assert options.preset == name
     else:
@@ -97,16 +109,19 @@ def test_plain_array_takes_its_labels_from_a_file_and_command_gives_the_run_agai
     assert cli("run", *words).exit_code == 2
 
 
-@pytest.mark.parametrize(("words", "said"), [
-    (["--preset", "dimo"], "unknown preset dimo: did you mean dino? Or choose from dino, dinov2"),
-    (["--preset", "dino", "--ks", "3"], "--preset dino decides --ks itself"),
-    (["--preset", "moco", "--metrics", "l1"], "--preset moco decides --metrics itself"),
-    (["--preset", "uni", "--models", "knn"], "--preset uni decides --models itself"),
-    (["--preset", "mteb", "--folds", "3"], "--preset mteb decides --folds itself"),
-    (["--preset", "course", "--limit", "10"], "--preset course decides --limit itself"),
-    (["--preset", "moco"], "asks for 200 neighbours, but there are only 72 training rows"),
-    (["--preset", "course"], "--preset course takes 50,000 training and 1,000 test rows, and emb has 72 and 18"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--preset", "dimo"], "unknown preset dimo: did you mean dino? Or choose from dino, dinov2"),
+        (["--preset", "dino", "--ks", "3"], "--preset dino decides --ks itself"),
+        (["--preset", "moco", "--metrics", "l1"], "--preset moco decides --metrics itself"),
+        (["--preset", "uni", "--models", "knn"], "--preset uni decides --models itself"),
+        (["--preset", "mteb", "--folds", "3"], "--preset mteb decides --folds itself"),
+        (["--preset", "course", "--limit", "10"], "--preset course decides --limit itself"),
+        (["--preset", "moco"], "asks for 200 neighbours, but there are only 72 training rows"),
+        (["--preset", "course"], "--preset course takes 50,000 training and 1,000 test rows, and emb has 72 and 18"),
+    ],
+)
 def test_what_a_preset_cannot_do_is_refused_in_one_line(words, said, here):
     write_embeddings("emb.npz")
     result = cli("run", "emb.npz", *words)

@@ -28,10 +28,14 @@ def rows_of(name):
         return {
             "uint8": np.clip(40 * noise + 60, 0, 255).astype(np.uint8),
             "int8": np.clip(20 * noise, -128, 127).astype(np.int8),
-            "float16": noise.astype(np.float16), "subnormal float16": (1e-7 * noise).astype(np.float16),
-            "float32": noise.astype(np.float32), "tiny float32": (1e-36 * noise).astype(np.float32),
-            "float64": 50 * noise, "tiny float64": 1e-120 * noise, "constant": np.full((120, 20), 7.0),
-        }[name]  # fmt: skip
+            "float16": noise.astype(np.float16),
+            "subnormal float16": (1e-7 * noise).astype(np.float16),
+            "float32": noise.astype(np.float32),
+            "tiny float32": (1e-36 * noise).astype(np.float32),
+            "float64": 50 * noise,
+            "tiny float64": 1e-120 * noise,
+            "constant": np.full((120, 20), 7.0),
+        }[name]
 
 
 KINDS = ("uint8", "int8", "float16", "subnormal float16", "float32", "tiny float32", "float64", "tiny float64", "constant")
@@ -76,11 +80,12 @@ def answers_of_training(X):
 def answers_of_displays(_):
     points = np.random.default_rng(0).normal(size=(30, 2))
     shown = [
-        display.LossHistoryDisplay([2.0, 1.0]), display.FoldsDisplay.from_labels(Y, cv=3),
+        display.LossHistoryDisplay([2.0, 1.0]),
+        display.FoldsDisplay.from_labels(Y, cv=3),
         display.plot_confusion(Y, Y[::-1], class_names="abc"),
         display.RegularizationDisplay.from_sweep([0.0, 1.0], [0.5, 0.6]),
         display.DecisionRegionDisplay.from_points(points, Y[:30], size=20),
-    ]  # fmt: skip
+    ]
     return [_png(each if hasattr(each, "figure_") else each.plot()) for each in shown]
 
 
@@ -96,10 +101,14 @@ def advice_is_ours():
     warnings.filterwarnings("ignore", "the best .* of those tried")
 
 
-@pytest.mark.parametrize(("answers", "kinds"), [
-    (answers_of_searches, KINDS), (answers_of_training, [kind for kind in KINDS if "tiny float32" not in kind]),
-    (answers_of_displays, ["float64"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("answers", "kinds"),
+    [
+        (answers_of_searches, KINDS),
+        (answers_of_training, [kind for kind in KINDS if "tiny float32" not in kind]),
+        (answers_of_displays, ["float64"]),
+    ],
+)
 def test_numpy_that_raises_and_warnings_that_are_errors_change_no_answer(answers, kinds):
     for kind in kinds:
         X = rows_of(kind)
@@ -149,10 +158,19 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
     write_images(folder / "data é日", NAMES, 8)
     hostile = {
-        "MPLBACKEND": "module://matplotlib_inline.backend_inline", "PYTHONIOENCODING": "cp1252", "PYTHONWARNINGS": "error",
-        "HOME": "/nonexistent", "XDG_CACHE_HOME": "/nonexistent", "TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "20",
-        "TZ": "Mars/Phobos", "LC_ALL": "C", "PYTHONOPTIMIZE": "2", "DISPLAY": "",
-    }  # fmt: skip
+        "MPLBACKEND": "module://matplotlib_inline.backend_inline",
+        "PYTHONIOENCODING": "cp1252",
+        "PYTHONWARNINGS": "error",
+        "HOME": "/nonexistent",
+        "XDG_CACHE_HOME": "/nonexistent",
+        "TERM": "dumb",
+        "NO_COLOR": "1",
+        "COLUMNS": "20",
+        "TZ": "Mars/Phobos",
+        "LC_ALL": "C",
+        "PYTHONOPTIMIZE": "2",
+        "DISPLAY": "",
+    }
     words = ("run", "data é日", "--ks", "1,3", "--models", "knn", "--out", "out")
     done = command(*words, folder=folder, env=hostile, encoding="cp1252")
     return folder, done
@@ -166,10 +184,15 @@ def command(*words, folder, env=None, closed=(), encoding="utf-8", **options):
             os.close(descriptor)
 
     return subprocess.run(
-        [sys.executable, "-m", "fastcls.cli", *map(str, words)], capture_output=True, cwd=folder, timeout=120,
-        encoding=encoding, env={**os.environ, "PYTHONPATH": root, **(env or {})}, preexec_fn=close if closed else None,
+        [sys.executable, "-m", "fastcls.cli", *map(str, words)],
+        capture_output=True,
+        cwd=folder,
+        timeout=120,
+        encoding=encoding,
+        env={**os.environ, "PYTHONPATH": root, **(env or {})},
+        preexec_fn=close if closed else None,
         **options,
-    )  # fmt: skip
+    )
 
 
 def test_a_run_in_hostile_surroundings_ends_well_and_its_files_are_utf8(trained):
@@ -209,10 +232,14 @@ def test_closed_streams_change_no_exit_status(trained, closed):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
-@pytest.mark.parametrize(("words", "streams", "status"), [
-    (("info",), "1", 1), (("predict", "nothing.safetensors", "digits"), "12", 2),
-    (("predict", "out/models/knn.safetensors", "data é日/été", "--out", "piped.csv"), "2", 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("words", "streams", "status"),
+    [
+        (("info",), "1", 1),
+        (("predict", "nothing.safetensors", "digits"), "12", 2),
+        (("predict", "out/models/knn.safetensors", "data é日/été", "--out", "piped.csv"), "2", 0),
+    ],
+)
 def test_a_pipe_whose_reader_has_gone_ends_quietly(trained, words, streams, status):
     folder, _ = trained
     reader, writer = os.pipe()
@@ -220,8 +247,14 @@ def test_a_pipe_whose_reader_has_gone_ends_quietly(trained, words, streams, stat
     given = {"stdout" if stream == "1" else "stderr": writer for stream in streams}
     root = str(Path(fastcls.__file__).parents[1])
     given = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **given}
-    done = subprocess.run([sys.executable, "-m", "fastcls.cli", *words], cwd=folder, timeout=120, text=True,
-                          env={**os.environ, "PYTHONPATH": root}, **given)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "fastcls.cli", *words],
+        cwd=folder,
+        timeout=120,
+        text=True,
+        env={**os.environ, "PYTHONPATH": root},
+        **given,
+    )
     os.close(writer)
     assert done.returncode == status, (done.stdout, done.stderr)
     assert "Traceback" not in (done.stderr or "")
@@ -242,7 +275,13 @@ def test_a_current_folder_that_is_gone_is_named(tmp_path):
     gone = tmp_path / "gone"
     gone.mkdir()
     env = {**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1])}
-    done = subprocess.run([sys.executable, "-c", code, "run", "digits", "--limit", "40"], cwd=gone, env=env,
-                          capture_output=True, text=True, timeout=120)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", code, "run", "digits", "--limit", "40"],
+        cwd=gone,
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 2, done.stderr
     assert done.stderr.splitlines()[-1] == "fastcls: the current folder is gone: change to one that is there"

@@ -1,6 +1,5 @@
 """Slips that a message knows: of words, of paths, of options."""
 
-
 import numpy as np
 import pytest
 from _command import cli, here
@@ -21,10 +20,15 @@ def refusal(*words):
     return result.stderr.splitlines()[-1]
 
 
-@pytest.mark.parametrize(("options", "said"), [
-    ({"learning_rate": "Auto"}, "did you mean 'auto'"), ({"alpha": "AUTO"}, "did you mean 'auto'"),
-    ({"solver": "sdg"}, "did you mean 'sgd'"), ({"learning_rate": "fast"}, "auto, or a number above 0"),
-])
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"learning_rate": "Auto"}, "did you mean 'auto'"),
+        ({"alpha": "AUTO"}, "did you mean 'auto'"),
+        ({"solver": "sdg"}, "did you mean 'sgd'"),
+        ({"learning_rate": "fast"}, "auto, or a number above 0"),
+    ],
+)
 def test_misspelt_words_of_parameters_name_the_word(options, said):
     with pytest.raises(InputError, match=said):
         MulticlassSVM(**options).fit(X, Y)

@@ -12,8 +12,10 @@ from fastcls._validation.messages import counted, kind
 SOURCES = sorted(Path(fastcls.__file__).parent.rglob("*.py"))
 
 
-@pytest.mark.parametrize(("value", "named"), [(1, "an int"), ([], "a list"), (1.0, "a float"), ({}, "a dict"),
-                                              (object(), "an object"), (None, "a NoneType")])
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [(1, "an int"), ([], "a list"), (1.0, "a float"), ({}, "a dict"), (object(), "an object"), (None, "a NoneType")],
+)
 def test_a_type_has_its_article(value, named):
     assert kind(value) == named
 

@@ -140,8 +140,11 @@ def right_on(outcome: Any, **wrong: range) -> Any:
         said[list(rows)] = (said[list(rows)] + 1) % len(outcome.dataset.class_names)
         outcome.predictions[name] = said
         errors = len(rows)
-        outcome.results["models"][name] |= {"test_errors": errors, "test_accuracy": 1 - errors / n,
-                                            "test_accuracy_interval": list(wilson_interval(n - errors, n))}  # fmt: skip
+        outcome.results["models"][name] |= {
+            "test_errors": errors,
+            "test_accuracy": 1 - errors / n,
+            "test_accuracy_interval": list(wilson_interval(n - errors, n)),
+        }
     compare(outcome)
     return outcome
 
@@ -232,9 +235,13 @@ def test_images_are_shown_as_neighbors_templates_and_confusions(kind: str) -> No
     shown = section(text, "figures")
     titles = re.findall(r"<h3>(.*?)</h3>", shown)
     assert titles == [
-        "k-NN: nearest training images", "random search: templates", "SVM: templates", "softmax: templates",
-        "SVM: loss while learning", "softmax: loss while learning",
-    ]  # fmt: skip
+        "k-NN: nearest training images",
+        "random search: templates",
+        "SVM: templates",
+        "softmax: templates",
+        "SVM: loss while learning",
+        "softmax: loss while learning",
+    ]
     assert shown.count('<svg class="figure"') == len(titles)
     assert shown.count("data:image/png") >= 3 * len(digits().class_names) if kind == "grey images" else True
     assert section(text, "errors").count("<img") >= 4
@@ -268,9 +275,15 @@ def test_a_single_k_needs_no_curve() -> None:
     outcome = make_outcome(digits(), ("knn",))
     rows = np.full((1, 5), 0.9)
     outcome.selection = SimpleNamespace(
-        ks=np.array([1]), metrics=("l2",), fold_accuracy={"l2": rows}, best_metric="l2", best_k=1, n_left_out=None,
-        mean=lambda m: rows.mean(1), std=lambda m: rows.std(1),
-    )  # fmt: skip
+        ks=np.array([1]),
+        metrics=("l2",),
+        fold_accuracy={"l2": rows},
+        best_metric="l2",
+        best_k=1,
+        n_left_out=None,
+        mean=lambda m: rows.mean(1),
+        std=lambda m: rows.std(1),
+    )
     text = section(render_report(outcome), "choices")
     assert "Only k = 1 under L2 was asked for: 90.00 % over 5 folds." in words(text)
     assert "<svg" not in text
@@ -418,8 +431,13 @@ def test_light_and_dark_pages_differ_and_neither_is_blank(tmp_path: Path) -> Non
     means = []
     for scheme in (0, 1):  # Chromium's numbers for dark and light
         shot = tmp_path / f"{scheme}.png"
-        browse(tmp_path, f"--blink-settings=preferredColorScheme={scheme}", "--window-size=700,1400",
-               f"--screenshot={shot}", path.as_uri())  # fmt: skip
+        browse(
+            tmp_path,
+            f"--blink-settings=preferredColorScheme={scheme}",
+            "--window-size=700,1400",
+            f"--screenshot={shot}",
+            path.as_uri(),
+        )
         pixels = np.asarray(Image.open(shot).convert("RGB"))
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 500
         means.append(pixels.mean())

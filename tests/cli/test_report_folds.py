@@ -44,8 +44,9 @@ def test_words_in_the_boxes_of_folds_are_within_them(cv, n_test):
     assert words
     for text in words:
         found = text.get_window_extent()
-        assert any(box.x0 <= found.x0 and found.x1 <= box.x1 and box.y0 < found.y1 and found.y0 < box.y1
-                   for box in boxes), text
+        assert any(box.x0 <= found.x0 and found.x1 <= box.x1 and box.y0 < found.y1 and found.y0 < box.y1 for box in boxes), (
+            text
+        )
 
 
 @pytest.mark.parametrize("accuracy", [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.5, 1.0], [0.99, 1.0, 0.98]])

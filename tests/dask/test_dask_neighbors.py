@@ -95,12 +95,14 @@ def test_rows_come_from_files_maps_and_dask_arrays_alike(client, tmp_path):
         "paths": [tmp_path / "part0.npy", str(tmp_path / "part10.npy"), parts[2]],
         "one path": tmp_path / "X.npy",
         "a dask array": blocks,
-        "a dask array of files": da.concatenate([
-            da.from_delayed(delayed(np.load)(str(tmp_path / f"part{a}.npy")), (n, 6), dtype=X.dtype)
-            for a, n in ((0, 10), (10, 323), (333, 267))
-        ]),
+        "a dask array of files": da.concatenate(
+            [
+                da.from_delayed(delayed(np.load)(str(tmp_path / f"part{a}.npy")), (n, 6), dtype=X.dtype)
+                for a, n in ((0, 10), (10, 323), (333, 267))
+            ]
+        ),
         "few rows in memory": X,
-    }  # fmt: skip
+    }
     as_file(tmp_path, X)
     np.save(tmp_path / "y.npy", y)
     local = fastcls.KNeighborsClassifier(7).fit(X, y)
@@ -133,8 +135,10 @@ def test_worker_killed_in_the_middle_of_a_search_changes_nothing(kind, client, t
     local = fastcls.KNeighborsClassifier(9, metric="l1").fit(X, y)
     rows = as_file(tmp_path, X)
     if kind == "dask array":
-        loaded = [da.from_delayed(delayed(load_rows)(tmp_path / "X.npy", at), (1500, 40), dtype=X.dtype)
-                  for at in range(0, 6000, 1500)]  # fmt: skip
+        loaded = [
+            da.from_delayed(delayed(load_rows)(tmp_path / "X.npy", at), (1500, 40), dtype=X.dtype)
+            for at in range(0, 6000, 1500)
+        ]
         rows = client.persist(da.concatenate(loaded))
     model = over.KNeighborsClassifier(9, metric="l1", client=client, n_shards=3).fit(rows, y)
     victim, finished = model._crew.homes[0], itertools.count()

@@ -44,8 +44,11 @@ def test_examples_of_the_page_run_and_print_what_they_say(tmp_path):
     examples = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     assert len(examples) == 2
     rng = np.random.default_rng(0)
-    for name, values in (("embeddings", rng.normal(size=(100, 16))), ("queries", rng.normal(size=(20, 16))),
-                         ("labels", rng.integers(0, 3, 100))):  # fmt: skip
+    for name, values in (
+        ("embeddings", rng.normal(size=(100, 16))),
+        ("queries", rng.normal(size=(20, 16))),
+        ("labels", rng.integers(0, 3, 100)),
+    ):
         np.save(tmp_path / f"{name}.npy", values)
     for number, example in enumerate(examples):
         script = tmp_path / f"example{number}.py"

@@ -31,12 +31,19 @@ from fastcls.dask import _merge, _problem, _tasks
 
 HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 
+
 def test_norms_stay_within_their_bound_with_nesterov(client, digits):
     X, y = digits
     made = over.SoftmaxClassifier(
-        solver="gd", max_iter=10, max_norm=0.3, nesterov=True, schedule="constant", scale=False, random_state=0,
+        solver="gd",
+        max_iter=10,
+        max_norm=0.3,
+        nesterov=True,
+        schedule="constant",
+        scale=False,
+        random_state=0,
         client=client,
-    )  # fmt: skip
+    )
     norms = np.linalg.norm(made.fit(X, y).coef_, axis=1)
     assert 0.29 < norms.max() <= 0.3 * (1 + 1e-12)
 
@@ -165,9 +172,10 @@ def test_checkpoints_of_another_training_are_refused(client, digits, tmp_path):
     fitted(name, client, X, y, **kept)
     changed = as_file(tmp_path, digits[0] + (np.arange(len(X)) == 900)[:, None].astype(np.uint8), "changed")
     for rows, labels, more, what in (
-        (changed, y, {}, "had another X"), (X, y[::-1], {}, "had another y"),
+        (changed, y, {}, "had another X"),
+        (X, y[::-1], {}, "had another y"),
         (X, y, {"n_shards": 5}, "had n_shards='16', not '5'"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=what):
             fitted(name, client, rows, labels, **more, **kept)
     cls, options = TRAININGS[name]
@@ -184,9 +192,11 @@ def test_steps_that_lead_away_are_named(client, digits):
 def test_arithmetic_is_that_of_one_process_though_one_shard_holds_the_large_value(largest, wanted, client, monkeypatch):
     seen = []
     evaluate = _problem.ShardedProblem._evaluate
-    monkeypatch.setattr(_problem.ShardedProblem, "_evaluate",
-                        lambda self, weights, *args, **options: seen.append(weights.dtype.name)
-                        or evaluate(self, weights, *args, **options))  # fmt: skip
+    monkeypatch.setattr(
+        _problem.ShardedProblem,
+        "_evaluate",
+        lambda self, weights, *args, **options: seen.append(weights.dtype.name) or evaluate(self, weights, *args, **options),
+    )
     X, y, _ = tied()
     X = X.astype(np.float32)
     X[500, 2] = -largest

@@ -115,8 +115,13 @@ def test_a_chunk_that_expands_beyond_its_shape_is_refused_unread(name, tmp_path,
     X, y = np.arange(2000, dtype=np.uint8).reshape(100, 20), np.arange(100) % 3
     group = zarr.create_group(str(tmp_path / "set.zarr"), zarr_format=2)
     for key, array in (("X", X), ("y", y)):
-        made = group.create_array(key, shape=array.shape, dtype=array.dtype, chunks=(30, *array.shape[1:]),
-                                  compressors=numcodecs.get_codec({"id": codec}))  # fmt: skip
+        made = group.create_array(
+            key,
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=(30, *array.shape[1:]),
+            compressors=numcodecs.get_codec({"id": codec}),
+        )
         made[:] = array
     assert np.array_equal(datasets.load(tmp_path / "set.zarr").X, X)
     chunk = tmp_path / "set.zarr" / "X" / "1.0"
@@ -139,8 +144,14 @@ def test_a_chunk_in_a_shard_that_expands_beyond_its_shape_is_refused(tmp_path):
     X, y = np.arange(2000, dtype=np.uint8).reshape(100, 20), np.arange(100) % 3
     group = zarr.create_group(str(tmp_path / "set.zarr"))
     for key, array in (("X", X), ("y", y)):
-        made = group.create_array(key, shape=array.shape, dtype=array.dtype, chunks=(10, *array.shape[1:]),
-                                  shards=(50, *array.shape[1:]), compressors=zarr.codecs.GzipCodec())  # fmt: skip
+        made = group.create_array(
+            key,
+            shape=array.shape,
+            dtype=array.dtype,
+            chunks=(10, *array.shape[1:]),
+            shards=(50, *array.shape[1:]),
+            compressors=zarr.codecs.GzipCodec(),
+        )
         made[:] = array
     assert np.array_equal(datasets.load(tmp_path / "set.zarr").X, X)
     assert np.array_equal(np.concatenate(list(datasets.zarr_parts(tmp_path / "set.zarr" / "X", part_bytes=1))), X)

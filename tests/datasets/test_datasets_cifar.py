@@ -188,9 +188,7 @@ def test_the_layouts_of_the_shared_copy_are_identical_and_so_are_the_accuracies(
 ) -> None:
     maker = shared_data("cifar10_jpeg.tar.xz").with_name("make_cifar10.py")
     subprocess.run([sys.executable, maker, "--format", "bin,py,folder", tmp_path], check=True)
-    loaded = {
-        name: datasets.load(tmp_path / name) for name in ("cifar-10-batches-bin", "cifar-10-batches-py")
-    }
+    loaded = {name: datasets.load(tmp_path / name) for name in ("cifar-10-batches-bin", "cifar-10-batches-py")}
     loaded["cifar10-images"] = datasets.load(tmp_path / "cifar10-images", cache=tmp_path / "kept")
     loaded["kept"] = datasets.load(tmp_path / "cifar10-images", cache=tmp_path / "kept")
     assert isinstance(loaded["kept"].X, np.memmap)

@@ -214,6 +214,8 @@ def test_a_folder_that_cannot_be_written_is_refused(server: Server, tmp_path: Pa
 
 
 def test_loading_needs_no_network_and_no_pooch() -> None:
-    code = "import sys\nfrom fastcls import datasets\ndatasets.load('digits')\n" \
-           "assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"  # fmt: skip
+    code = (
+        "import sys\nfrom fastcls import datasets\ndatasets.load('digits')\n"
+        "assert not {'pooch', 'requests', 'urllib3'} & set(sys.modules)"
+    )
     subprocess.run([sys.executable, "-P", "-c", code], check=True)

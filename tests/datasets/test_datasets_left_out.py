@@ -42,11 +42,24 @@ def said(dataset: datasets.Dataset, *words: str) -> None:
 # ---------------------------------------------------------------- folders that are no classes
 
 PARTS = [
-    ("train", "test1"), ("train", "test"), ("train", "val"), ("train", "valid", "test"), ("images", "masks"),
-    ("images", "annotations"), ("Train", "Test"), ("trainA", "trainB", "testA", "testB"), ("train2017", "val2017"),
-    ("train_images", "test_images"), ("training_set", "test_set"), ("JPEGImages", "SegmentationClass"), ("images", "labels"),
-    ("imgs",), ("train", "dev"), ("train", "test", "extra"), ("images", "masks", "previews"),
-]  # fmt: skip
+    ("train", "test1"),
+    ("train", "test"),
+    ("train", "val"),
+    ("train", "valid", "test"),
+    ("images", "masks"),
+    ("images", "annotations"),
+    ("Train", "Test"),
+    ("trainA", "trainB", "testA", "testB"),
+    ("train2017", "val2017"),
+    ("train_images", "test_images"),
+    ("training_set", "test_set"),
+    ("JPEGImages", "SegmentationClass"),
+    ("images", "labels"),
+    ("imgs",),
+    ("train", "dev"),
+    ("train", "test", "extra"),
+    ("images", "masks", "previews"),
+]
 
 
 @pytest.mark.parametrize("names", PARTS, ids="+".join)
@@ -69,10 +82,23 @@ def test_annotations_without_images_do_not_hide_that_images_is_no_class(tmp_path
     check_refused(lambda: datasets.load(tmp_path), "name parts of a data set")
 
 
-@pytest.mark.parametrize("names", [
-    ("train", "bus"), ("test", "other"), ("valid", "invalid"), ("with_mask", "without_mask"), ("image", "text"), ("1", "2"),
-    ("a", "b"), ("label_0", "x"), ("<train>", "<test>"), ("train_station", "test_track"), ("photo", "mask_shop"),
-], ids="+".join)  # fmt: skip
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train", "bus"),
+        ("test", "other"),
+        ("valid", "invalid"),
+        ("with_mask", "without_mask"),
+        ("image", "text"),
+        ("1", "2"),
+        ("a", "b"),
+        ("label_0", "x"),
+        ("<train>", "<test>"),
+        ("train_station", "test_track"),
+        ("photo", "mask_shop"),
+    ],
+    ids="+".join,
+)
 def test_a_class_may_have_the_name_of_a_part_beside_others(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         picture(tmp_path / name / "1.png")
@@ -97,8 +123,17 @@ def test_unlabelled_test_images_are_refused_with_what_to_do(tmp_path: Path) -> N
 
 # ---------------------------------------------------------------- what systems leave behind
 
-SYSTEM = ["__MACOSX", "@eaDir", "lost+found", ".ipynb_checkpoints", "$RECYCLE.BIN", ".hidden", "System Volume Information",
-          "#recycle", "__pycache__"]  # fmt: skip
+SYSTEM = [
+    "__MACOSX",
+    "@eaDir",
+    "lost+found",
+    ".ipynb_checkpoints",
+    "$RECYCLE.BIN",
+    ".hidden",
+    "System Volume Information",
+    "#recycle",
+    "__pycache__",
+]
 
 
 @pytest.mark.parametrize("name", SYSTEM)
@@ -144,10 +179,16 @@ def test_what_lies_beside_train_and_test_is_said(tmp_path: Path) -> None:
 COMPOSED, PARTED = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "café")
 
 
-@pytest.mark.parametrize(("names", "words"), [
-    ((COMPOSED, PARTED), "look alike"), (("Cat", "cat"), "differ in case only"), (("a\u200bb", "ab"), "look alike"),
-    (("ﬁsh", "fish"), "look alike"), (("STRASSE", "straße"), "differ in case only"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ((COMPOSED, PARTED), "look alike"),
+        (("Cat", "cat"), "differ in case only"),
+        (("a\u200bb", "ab"), "look alike"),
+        (("ﬁsh", "fish"), "look alike"),
+        (("STRASSE", "straße"), "differ in case only"),
+    ],
+)
 def test_classes_that_look_alike_are_said_in_folders_and_arrays(tmp_path: Path, names: tuple, words: str) -> None:
     for name in (*names, "dog"):
         picture(tmp_path / name / "1.png")
@@ -184,7 +225,7 @@ NAMES = {
     "no ending": ("train-images", "train-labels", "test-images", "test-labels"),
     "no number": ("train-images-ubyte", "train-labels-ubyte", "t10k-images-ubyte", "t10k-labels-ubyte"),
     "dots": ("train-images.idx3-ubyte", "train-labels.idx1-ubyte", "test.images.idx3-ubyte", "test.labels.idx1-ubyte"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("packed", ["", ".gz", "unpacked", "packed"])
@@ -252,6 +293,7 @@ def test_other_files_beside_cifar_batches_are_said(tmp_path: Path) -> None:
 
 # ---------------------------------------------------------------- what was done to pictures
 
+
 def _exif(orientation: int) -> Image.Exif:
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -265,8 +307,17 @@ def _frames(path: Path) -> None:
 
 def _tiff_of_16_bits(path: Path) -> None:
     """A TIFF of 2 x 2 pixels, RGB of 16 bits, written by hand: Pillow writes none."""
-    entries = [(256, 3, 1, 2), (257, 3, 1, 2), (258, 3, 3, 122), (259, 3, 1, 1), (262, 3, 1, 2), (273, 4, 1, 128),
-               (277, 3, 1, 3), (278, 3, 1, 2), (279, 4, 1, 24)]  # fmt: skip
+    entries = [
+        (256, 3, 1, 2),
+        (257, 3, 1, 2),
+        (258, 3, 3, 122),
+        (259, 3, 1, 1),
+        (262, 3, 1, 2),
+        (273, 4, 1, 128),
+        (277, 3, 1, 3),
+        (278, 3, 1, 2),
+        (279, 4, 1, 24),
+    ]
     head = b"II*\0" + (8).to_bytes(4, "little") + len(entries).to_bytes(2, "little")
     for tag, kind, count, value in entries:
         head += b"".join(number.to_bytes(size, "little") for number, size in ((tag, 2), (kind, 2), (count, 4), (value, 4)))
@@ -294,7 +345,7 @@ CHANGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "ppm of 16 bits": ("ppm", lambda p: p.write_bytes(b"P6 2 2 65535\n" + bytes(24)), "reduced from 16 bits"),
     "pgm of 16 bits": ("pgm", lambda p: p.write_bytes(b"P5 2 2 65535\n" + bytes(8)), "reduced from 16 bits"),
     "colour tiff of 16 bits": ("tif", _tiff_of_16_bits, "reduced from 16 bits"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -379,8 +430,10 @@ def test_where_nothing_can_be_read_it_is_refused(tmp_path: Path, on_error: str) 
     two_classes(tmp_path / "test")
     for path in (tmp_path / "test").rglob("*.png"):
         path.write_bytes(b"")
-    check_refused(lambda: datasets.load(tmp_path, on_error=on_error), "2 of 4 images cannot be read"
-                  if on_error == "raise" else "no image of the test set")  # fmt: skip
+    check_refused(
+        lambda: datasets.load(tmp_path, on_error=on_error),
+        "2 of 4 images cannot be read" if on_error == "raise" else "no image of the test set",
+    )
     for path in root.rglob("*.png"):
         path.write_bytes(b"")
     check_refused(lambda: datasets.load(tmp_path, on_error=on_error), "4 of 4 images cannot be read")

@@ -93,10 +93,18 @@ LOAD_CASES: dict[str, Case] = {
     **{
         f"file {name}": (lambda d, name=name: datasets.load(_touch(d / name)), f"wanted arrays: read it with {reader}")
         for name, reader in (
-            ("b.csv", "pandas.read_csv"), ("b.TSV", "pandas.read_csv"), ("b.parquet", "pandas.read_parquet"),
-            ("b.safetensors", "safetensors.numpy.load_file"), ("b.pt", "torch.load"), ("b.PTH", "torch.load"),
-            ("b.pkl", "pickle.load (only if you trust"), ("b.h5", "h5py.File"), ("b.mat", "scipy.io.loadmat"),
-            ("b.tfrecord", "tf.data.TFRecordDataset"), ("b.json", "pandas.read_json"), ("b.hdf5", "h5py.File"),
+            ("b.csv", "pandas.read_csv"),
+            ("b.TSV", "pandas.read_csv"),
+            ("b.parquet", "pandas.read_parquet"),
+            ("b.safetensors", "safetensors.numpy.load_file"),
+            ("b.pt", "torch.load"),
+            ("b.PTH", "torch.load"),
+            ("b.pkl", "pickle.load (only if you trust"),
+            ("b.h5", "h5py.File"),
+            ("b.mat", "scipy.io.loadmat"),
+            ("b.tfrecord", "tf.data.TFRecordDataset"),
+            ("b.json", "pandas.read_json"),
+            ("b.hdf5", "h5py.File"),
         )
     },
     **{
@@ -104,14 +112,21 @@ LOAD_CASES: dict[str, Case] = {
         for name in ("b.heic", "b.AVIF", "b.dng")
     },
     "a folder around the images": (
-        lambda d: datasets.load(two_classes(d / "inner").parent), "holds the images in 'inner'; give the path of that",
+        lambda d: datasets.load(two_classes(d / "inner").parent),
+        "holds the images in 'inner'; give the path of that",
     ),
     "a folder of tables": (lambda d: datasets.load(_touch(d / "t" / "train.csv").parent), "read it with pandas.read_csv"),
     **{
         f"slip {name}": (lambda d, name=name: datasets.load(name), f"did you mean {meant!r}?")
         for name, meant in (
-            ("Digits", "digits"), ("digit", "digits"), ("cifar-10", "cifar10"), ("minst", "mnist"), ("MNIST", "mnist"),
-            ("CIFAR100", "cifar100"), ("fashion-mnist", "fashion_mnist"), ("FashionMNIST", "fashion_mnist"),
+            ("Digits", "digits"),
+            ("digit", "digits"),
+            ("cifar-10", "cifar10"),
+            ("minst", "mnist"),
+            ("MNIST", "mnist"),
+            ("CIFAR100", "cifar100"),
+            ("fashion-mnist", "fashion_mnist"),
+            ("FashionMNIST", "fashion_mnist"),
         )
     },
     "a slip to fetch": (lambda d: datasets.fetch("cifar-10"), "did you mean 'cifar10'?"),

@@ -152,8 +152,11 @@ def test_arrays_of_wrong_lengths_and_widths_are_refused(tmp_path, form):
 @FORMATS
 def test_array_that_is_not_whole_is_refused(tmp_path, form):
     path = write(tmp_path / "X.zarr", IMAGES, form)
-    chunk = next(entry for entry in path.rglob("*") if entry.is_file() and entry.name != _head(path, form).name
-                 and not entry.name.startswith("."))  # fmt: skip
+    chunk = next(
+        entry
+        for entry in path.rglob("*")
+        if entry.is_file() and entry.name != _head(path, form).name and not entry.name.startswith(".")
+    )
     content = chunk.read_bytes()
     chunk.write_bytes(content[: len(content) // 2])
     assert "chunks that cannot be read" in refusal(lambda: datasets.load(path, labels=LABELS))

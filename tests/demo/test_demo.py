@@ -74,8 +74,15 @@ def test_picture_after_a_move_is_that_of_a_new_start_and_asks_few_pixels(metric,
 def test_picture_follows_every_change_of_the_state():
     controller = KnnController(KnnState(k=3))
     controller.picture("l2")
-    for change in (lambda c: c.set(k=7), lambda c: c.set(weights="distance"), lambda c: c.renew(n=40), lambda c: c.another(),
-                   lambda c: c.renew(classes=5), lambda c: c.renew(preset="ring"), lambda c: c.reset()):  # fmt: skip
+    for change in (
+        lambda c: c.set(k=7),
+        lambda c: c.set(weights="distance"),
+        lambda c: c.renew(n=40),
+        lambda c: c.another(),
+        lambda c: c.renew(classes=5),
+        lambda c: c.renew(preset="ring"),
+        lambda c: c.reset(),
+    ):
         change(controller)
         np.testing.assert_array_equal(controller.picture("l2"), KnnController(controller.state).picture("l2"))
 
@@ -149,9 +156,26 @@ def test_a_command_is_one_word_of_a_shell():
     assert shlex.split(_text.command("knn", text)) == ["fastcls", "demo", "knn", "--state", text]
 
 
-BAD = ["k=0", "k=16", "k=5.5", "classes=6", "metric=l3", "weights=", "preset=x", "seed=-1", "points=1,2", "points=1,2,3",
-       "points=301,0,0", "points=nan,0,0",
-       "points=", "zzz=1", "k=1&k=2", "k", "points=" + "0,0,0;" * 201, "x" * 30_000]  # fmt: skip
+BAD = [
+    "k=0",
+    "k=16",
+    "k=5.5",
+    "classes=6",
+    "metric=l3",
+    "weights=",
+    "preset=x",
+    "seed=-1",
+    "points=1,2",
+    "points=1,2,3",
+    "points=301,0,0",
+    "points=nan,0,0",
+    "points=",
+    "zzz=1",
+    "k=1&k=2",
+    "k",
+    "points=" + "0,0,0;" * 201,
+    "x" * 30_000,
+]
 BAD_LINEAR = ["loss=x", "alpha=-1", "alpha=nan", "step=0", "W=1,2", "W=" + ",".join(["inf"] * 9), "points=0,0,7", "k=1"]
 
 
@@ -271,15 +295,25 @@ def test_linear_states_come_back_from_their_text_and_have_losses(text):
 
 def test_state_is_read_without_bokeh():
     """The controllers are plain Python."""
-    code = ("import sys, json; import fastcls.demo._knn_state, fastcls.demo._linear_state; "
-            "print(json.dumps([name for name in ('bokeh', 'tornado') if name in sys.modules]))")  # fmt: skip
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd="/",
-                          env={**os.environ, "PYTHONPATH": str(HOME)})  # fmt: skip
+    code = (
+        "import sys, json; import fastcls.demo._knn_state, fastcls.demo._linear_state; "
+        "print(json.dumps([name for name in ('bokeh', 'tornado') if name in sys.modules]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(HOME)},
+    )
     assert json.loads(done.stdout) == []
 
 
-@pytest.mark.parametrize("ask", ["fastcls.demo.knn()", "fastcls.demo.linear()",
-                                 "from fastcls.cli._demo import show; show('knn', None, 0, False, None)"])  # fmt: skip
+@pytest.mark.parametrize(
+    "ask",
+    ["fastcls.demo.knn()", "fastcls.demo.linear()", "from fastcls.cli._demo import show; show('knn', None, 0, False, None)"],
+)
 def test_without_bokeh_one_line_says_what_to_install(ask, monkeypatch):
     monkeypatch.setattr(fastcls.demo, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r'install with: pip install "fastcls\[demo\]"'):
@@ -291,8 +325,9 @@ def command(*arguments):
 
 
 def run(*arguments, cwd):
-    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=60, cwd=cwd,
-                          env={**os.environ, "PYTHONPATH": str(HOME)})  # fmt: skip
+    return subprocess.run(
+        command(*arguments), capture_output=True, text=True, timeout=60, cwd=cwd, env={**os.environ, "PYTHONPATH": str(HOME)}
+    )
 
 
 def test_a_taken_port_is_one_line(tmp_path):
@@ -315,8 +350,14 @@ def test_a_bad_state_is_one_line(tmp_path):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tmp_path):
-    server = subprocess.Popen(command("knn", "--no-browser", "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              text=True, cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(HOME)})  # fmt: skip
+    server = subprocess.Popen(
+        command("knn", "--no-browser", "--port", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(HOME)},
+    )
     try:
         url = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
         with urllib.request.urlopen(url, timeout=10) as answer:
@@ -331,8 +372,16 @@ def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tm
             assert status(url, "/", f"Host: {host}") == 200
         # what a page of another site sends whose name leads here since it was loaded, to every route
         for path in ("/", "/autoload.js", "/metadata", "/ws", "/static/js/bokeh.min.js", "/favicon.ico", "/nothing"):
-            for host in (f"evil.example:{port}", "evil.example", "localhost.evil.example", "127.0.0.1.evil.example",
-                         "[::ffff:7f00:1", "127.0.0.1@evil.example", "0.0.0.0", "10.0.0.1"):  # fmt: skip
+            for host in (
+                f"evil.example:{port}",
+                "evil.example",
+                "localhost.evil.example",
+                "127.0.0.1.evil.example",
+                "[::ffff:7f00:1",
+                "127.0.0.1@evil.example",
+                "0.0.0.0",
+                "10.0.0.1",
+            ):
                 assert status(url, path, f"Host: {host}") in (400, 403), (path, host)
             assert status(url, path, "Host: localhost", f"Origin: http://evil.example:{port}") == 403
         assert handshake(url, f"http://evil.example:{port}", token, host=f"evil.example:{port}") == 403
@@ -349,8 +398,14 @@ def test_the_page_is_served_while_the_command_that_opens_it_still_runs(tmp_path)
     keeps = tmp_path / "browser"
     keeps.write_text("#!/bin/sh\nexec sleep 8\n")
     keeps.chmod(0o755)
-    server = subprocess.Popen(command("knn", "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-                              env={**os.environ, "PYTHONPATH": str(HOME), "BROWSER": f"{keeps} %s"}, cwd=tmp_path)
+    server = subprocess.Popen(
+        command("knn", "--port", "0"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(HOME), "BROWSER": f"{keeps} %s"},
+        cwd=tmp_path,
+    )
     try:
         url = re.search(r"http://127\.0\.0\.1:\d+/", server.stdout.readline())[0]
         with urllib.request.urlopen(url, timeout=6) as answer:
@@ -385,9 +440,16 @@ def test_a_run_leaves_a_point_that_is_dragged_alone_and_locks_the_weights_it_wri
 def handshake(url, origin, token, host=None):
     """The status that a web socket of a page of this origin gets."""
     host = host or url.split("/")[2]
-    lines = ["GET /ws HTTP/1.1", f"Host: {host}", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13",
-             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", f"Sec-WebSocket-Protocol: bokeh, {token}",
-             f"Origin: {origin}"]  # fmt: skip
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: {host}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+        f"Sec-WebSocket-Protocol: bokeh, {token}",
+        f"Origin: {origin}",
+    ]
     return answered(url, lines)
 
 

@@ -359,8 +359,14 @@ def test_a_snapshot_opens_from_a_file_and_asks_for_nothing(chromium, tmp_path):
 def test_ctrl_c_ends_the_server_at_once_though_a_page_is_open(contexts, tmp_path):
     home = Path(fastcls.demo.__file__).parents[2]
     started = [sys.executable, "-m", "fastcls.cli", "demo", "linear", "--no-browser", "--port", "0"]
-    server = subprocess.Popen(started, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
-                              env={**os.environ, "PYTHONPATH": str(home)})  # fmt: skip
+    server = subprocess.Popen(
+        started,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(home)},
+    )
     try:
         demo = DemoPage(contexts[1280].new_page(), re.search(r"http://\S+", server.stdout.readline())[0])
         demo.page.get_by_role("button", name="Run").click()

@@ -120,10 +120,17 @@ def test_any_class_name_can_be_drawn(hostile: str) -> None:
             shown.figure_.savefig(StringIO(), format="svg")
 
 
-@pytest.mark.parametrize(("first", "last", "shown"), [
-    (2.9998, 2.9979, ("2.9998", "2.9979")), (9.4, 8.9, ("9.400", "8.900")), (12345.6, 345.2, ("12,346", "345")),
-    (2.0, 2.0, ("2", "2")), (np.inf, 1.0, ("inf", "1")), (1.0, 0.0, ("1.000", "0.000")),
-])
+@pytest.mark.parametrize(
+    ("first", "last", "shown"),
+    [
+        (2.9998, 2.9979, ("2.9998", "2.9979")),
+        (9.4, 8.9, ("9.400", "8.900")),
+        (12345.6, 345.2, ("12,346", "345")),
+        (2.0, 2.0, ("2", "2")),
+        (np.inf, 1.0, ("inf", "1")),
+        (1.0, 0.0, ("1.000", "0.000")),
+    ],
+)
 def test_two_losses_are_written_so_that_their_difference_is_seen(first: float, last: float, shown: tuple[str, str]) -> None:
     from fastcls.display import style
 
@@ -153,9 +160,13 @@ def test_neighbors_are_those_of_the_estimator_with_class_and_distance() -> None:
 def test_right_and_wrong_neighbors_differ_in_sign_and_line_not_only_in_colour() -> None:
     images = np.zeros((1, 2, 4, 4, 1), np.uint8)
     shown = display.NeighborsDisplay(
-        images[:, 0], images, np.array([[1.0, 2.0]]), np.array([["a", "b"]], dtype=object),
-        query_names=np.array(["a"], dtype=object), same_class=np.array([[True, False]]),
-    ).plot()  # fmt: skip
+        images[:, 0],
+        images,
+        np.array([[1.0, 2.0]]),
+        np.array([["a", "b"]], dtype=object),
+        query_names=np.array(["a"], dtype=object),
+        same_class=np.array([[True, False]]),
+    ).plot()
     right, wrong = shown.axes_[0, 1:]
     assert right.get_xlabel().startswith("a\n✓ 1")
     assert wrong.get_xlabel().startswith("b\n✗ 2")

@@ -27,8 +27,14 @@ TABLE = np.ones((2, 3))
 
 
 def near(**given: Any) -> Any:
-    wanted = {"X": Q, "distances": np.ones((3, 2)), "indices": np.zeros((3, 2), int), "X_train": X, "y_train": Y,
-              "image_shape": SHAPE} | given  # fmt: skip
+    wanted = {
+        "X": Q,
+        "distances": np.ones((3, 2)),
+        "indices": np.zeros((3, 2), int),
+        "X_train": X,
+        "y_train": Y,
+        "image_shape": SHAPE,
+    } | given
     return display.NeighborsDisplay.from_neighbors(**wanted)
 
 
@@ -50,8 +56,9 @@ def templates(W: Any, shape: Any = SHAPE, **given: Any) -> Any:
 
 
 def challenges(models: Any = None, rows: Any = Q, y: Any = None, **given: Any) -> Any:
-    return display.ChallengesDisplay.from_estimators({"knn": KNN} if models is None else models, rows, y,
-                                                     **{"image_shape": SHAPE} | given)  # fmt: skip
+    return display.ChallengesDisplay.from_estimators(
+        {"knn": KNN} if models is None else models, rows, y, **{"image_shape": SHAPE} | given
+    )
 
 
 def sweep(alphas: Any, accuracy: Any, chosen: Any = None) -> Any:
@@ -88,7 +95,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "scores: samples' names too many": (lambda: scores(sample_names=list("abc")), "sample_names holds 3 names and 2"),
     "scores: no estimator": (lambda: display.ScoresDisplay.from_estimator(object(), Q, T), "has no classes_"),
     "scores: strange label": (
-        lambda: display.ScoresDisplay.from_estimator(SoftmaxClassifier(max_iter=1).fit(X, Y), Q, [0, 1, 77]), "label 77"),
+        lambda: display.ScoresDisplay.from_estimator(SoftmaxClassifier(max_iter=1).fit(X, Y), Q, [0, 1, 77]),
+        "label 77",
+    ),
     "curves: fewer accuracies": (lambda: curves((1, 3, 5)), "2 rows for 3 ks"),
     "curves: no metric": (lambda: curves(folds={}), "without entries"),
     "curves: flat": (lambda: curves(folds={"l1": [1, 2]}), "fold_accuracy['l1'] has shape (2,)"),
@@ -106,7 +115,8 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "templates: none of them": (lambda: templates(np.ones((2, 64)), max_classes=0), "max_classes=0"),
     "templates: estimator without classes": (
         lambda: display.TemplatesDisplay.from_estimator(SimpleNamespace(coef_=np.ones((2, 64))), image_shape=SHAPE),
-        "has no classes_"),
+        "has no classes_",
+    ),
     "confusion: fewer predictions": (lambda: display.plot_confusion([0, 1], [0], class_names="ab"), "one code each"),
     "confusion: nothing": (lambda: display.plot_confusion([], [], class_names=[]), "at least one row"),
     "confusion: words": (lambda: display.plot_confusion(["a"], ["a"], class_names=["a"]), "whole numbers from 0"),
@@ -117,7 +127,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "regions: extent of three": (lambda: display.decision_regions(np.eye(2), [0, 1], extent=(0, 1, 2)), "4 numbers"),
     "regions: labels too few": (lambda: display.DecisionRegionDisplay.from_estimator(PLANE, np.eye(2), [0]), "y has shape"),
     "regions: no classifier": (
-        lambda: display.DecisionRegionDisplay.from_estimator(object(), np.eye(2), [0, 1]), "no classes_"),
+        lambda: display.DecisionRegionDisplay.from_estimator(object(), np.eye(2), [0, 1]),
+        "no classes_",
+    ),
     "slice: W of another shape": (lambda: display.LossSliceDisplay.from_problem(PROBLEM, np.ones(3)), "W has shape (3,)"),
     "slice: no span": (lambda: display.LossSliceDisplay.from_problem(PROBLEM, np.ones((3, 3)), span=0), "span=0"),
     "slice: no problem": (lambda: display.LossSliceDisplay.from_problem(object(), np.ones((3, 3))), "has no shape"),
@@ -128,7 +140,9 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "curse: flat data": (lambda: display.CurseDisplay.from_uniform((1,), data=[1, 2]), "data has shape (2,)"),
     "distances: no shift": (lambda: display.SameDistanceDisplay.from_image(X[0], image_shape=SHAPE, shift=0), "shift=0"),
     "distances: shift out of it": (
-        lambda: display.SameDistanceDisplay.from_image(X[0], image_shape=SHAPE, shift=8), "8 pixels wide"),
+        lambda: display.SameDistanceDisplay.from_image(X[0], image_shape=SHAPE, shift=8),
+        "8 pixels wide",
+    ),
     "challenges: no model": (lambda: challenges({}), "without entries"),
     "challenges: a model, not a dict": (lambda: challenges(KNN), "KNeighborsClassifier; wanted a dict"),
     "challenges: cannot predict": (lambda: challenges({"a": object()}), "no predict"),
@@ -141,8 +155,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "penalty: chosen but not tried": (lambda: sweep([0.1, 1.0], [1, 1], 0.5), "chosen=0.5 is not among the alphas"),
     "penalty: NaN": (lambda: sweep([np.nan], [1]), "NaN"),
     "penalty: fitted below 0": (
-        lambda: display.RegularizationDisplay.from_data(X, Y, X, Y, alphas=[-1.0]), "alphas holds -1"),
-}  # fmt: skip
+        lambda: display.RegularizationDisplay.from_data(X, Y, X, Y, alphas=[-1.0]),
+        "alphas holds -1",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -157,10 +173,20 @@ def test_what_cannot_be_shown_is_refused_in_one_line(name: str) -> None:
 
 def test_what_these_refusals_vary_is_accepted_as_it_is() -> None:
     """Else a refusal could be for another reason than the one that is tested."""
-    for made in (near(), near(y=T, y_pred=T, class_names=DATA.class_names), searched(), scores(), curves(),
-                 curves(best_metric="l1", best_k=3), templates(np.ones((2, 64))), challenges(strengths=[0, 1]),
-                 challenges(y=T, strengths=[0.0]), sweep([0.1, 1.0], [1, 1], 0.1),
-                 display.FoldsDisplay([5, 5], accuracy=[1.0, 0.5]), display.FoldsDisplay.from_labels(Y, cv=5),
-                 display.LossSliceDisplay.from_problem(PROBLEM, np.ones((3, 3))),
-                 display.SameDistanceDisplay.from_image(X[0], image_shape=SHAPE, shift=1)):  # fmt: skip
+    for made in (
+        near(),
+        near(y=T, y_pred=T, class_names=DATA.class_names),
+        searched(),
+        scores(),
+        curves(),
+        curves(best_metric="l1", best_k=3),
+        templates(np.ones((2, 64))),
+        challenges(strengths=[0, 1]),
+        challenges(y=T, strengths=[0.0]),
+        sweep([0.1, 1.0], [1, 1], 0.1),
+        display.FoldsDisplay([5, 5], accuracy=[1.0, 0.5]),
+        display.FoldsDisplay.from_labels(Y, cv=5),
+        display.LossSliceDisplay.from_problem(PROBLEM, np.ones((3, 3))),
+        display.SameDistanceDisplay.from_image(X[0], image_shape=SHAPE, shift=1),
+    ):
         assert made.plot().figure_ is not None

@@ -15,15 +15,28 @@ from matplotlib.text import Text
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
 from fastcls.display import style
 
-LONG = ("n02099712-Labrador_retriever", "n02099712-Labrador_mix", "West Highland white terrier", "automobile", "MMMMMMMMMM",
-        "truck", "great white shark, Carcharodon carcharias", "a", "frog", "名前の長いクラス")  # fmt: skip
+LONG = (
+    "n02099712-Labrador_retriever",
+    "n02099712-Labrador_mix",
+    "West Highland white terrier",
+    "automobile",
+    "MMMMMMMMMM",
+    "truck",
+    "great white shark, Carcharodon carcharias",
+    "a",
+    "frog",
+    "名前の長いクラス",
+)
 
 
 def texts(figure: Any) -> list[Any]:
     """Every visible text with its box, in pixels."""
     figure.draw_without_rendering()
-    return [(text.get_text(), text.get_window_extent()) for text in figure.findobj(Text)
-            if text.get_text().strip() and text.get_visible()]  # fmt: skip
+    return [
+        (text.get_text(), text.get_window_extent())
+        for text in figure.findobj(Text)
+        if text.get_text().strip() and text.get_visible()
+    ]
 
 
 def collisions(figure: Any, slack: float = 1.0) -> list[tuple[str, str]]:
@@ -58,8 +71,12 @@ def test_the_probe_sees_texts_that_meet_and_that_are_cut() -> None:
 def scores(n_samples: int, n_classes: int, names: Any = None) -> Any:
     rng = np.random.default_rng(0)
     table, y = 30 * rng.normal(size=(n_samples, n_classes)), np.arange(n_samples) % n_classes
-    return display.ScoresDisplay.from_predictions(y, table, class_names=None if names is None else names[:n_classes],
-                                                  sample_names=None if names is None else [*names, *names][:n_samples])
+    return display.ScoresDisplay.from_predictions(
+        y,
+        table,
+        class_names=None if names is None else names[:n_classes],
+        sample_names=None if names is None else [*names, *names][:n_samples],
+    )
 
 
 @pytest.mark.parametrize("names", [None, LONG])
@@ -115,9 +132,15 @@ def test_names_of_neighbors_do_not_meet(names: Any, n_neighbors: int, shape: Any
     data = random_data(10, shape)
     model = KNeighborsClassifier(3).fit(data.X, data.y)
     shown = display.NeighborsDisplay.from_estimator(
-        model, data.X_test[:3], data.y_test[:3], X_train=data.X, y_train=data.y, image_shape=shape, class_names=names,
+        model,
+        data.X_test[:3],
+        data.y_test[:3],
+        X_train=data.X,
+        y_train=data.y,
+        image_shape=shape,
+        class_names=names,
         n_neighbors=n_neighbors,
-    ).plot()  # fmt: skip
+    ).plot()
     heading = "nearest training images, nearest first →"
     assert [pair for pair in collisions(shown.figure_) if heading not in pair] == []
     if n_neighbors > 1:
@@ -245,7 +268,7 @@ def test_the_picture_of_folds_has_their_widths_colours_and_accuracies(n_folds: i
     assert len(boxes) == rounds * n_folds
     for turn in range(rounds):
         line = boxes[turn * n_folds : (turn + 1) * n_folds]
-        red = [to_rgb(box.get_facecolor()) == to_rgb(style.VERMILLION) for box in line]
+        red = [to_rgb(box.get_facecolor()) == to_rgb(style.VERMILION) for box in line]
         assert red == [fold == turn for fold in range(n_folds)]
         middles = np.array([box.get_x() + box.get_width() / 2 for box in line])
         assert (np.diff(middles) > 0).all()

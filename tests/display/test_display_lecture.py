@@ -18,11 +18,13 @@ from fastcls._validation.errors import InputError
 from fastcls.cli.report import _lecture
 from fastcls.display import _challenges, _decision_region, _regions
 
-SCORES = np.array([
-    [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
-    [-0.51, 6.04, 5.31, -4.22, -4.19, 3.58, 4.49, -4.37, -2.09, -2.93],
-    [3.42, 4.64, 2.65, 5.1, 2.64, 5.55, -4.34, -1.5, -4.79, 6.14],
-])  # fmt: skip
+SCORES = np.array(
+    [
+        [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
+        [-0.51, 6.04, 5.31, -4.22, -4.19, 3.58, 4.49, -4.37, -2.09, -2.93],
+        [3.42, 4.64, 2.65, 5.1, 2.64, 5.55, -4.34, -1.5, -4.79, 6.14],
+    ]
+)
 TRUE = [3, 1, 6]
 
 
@@ -129,10 +131,14 @@ def test_regions_of_an_estimator_are_its_predictions_and_ties() -> None:
     np.testing.assert_array_equal(by_model.regions.codes, by_points.codes)
 
 
-@pytest.mark.parametrize(("given", "said"), [
-    ({"points": [[1, 2, 3]], "y": [0]}, "plane"), ({"points": [[1, 2]], "y": [0], "k": 2}, "only 1"),
-    ({"points": [[1, 2]], "y": [0], "extent": (1, 1, 0, 1)}, "extent"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"points": [[1, 2, 3]], "y": [0]}, "plane"),
+        ({"points": [[1, 2]], "y": [0], "k": 2}, "only 1"),
+        ({"points": [[1, 2]], "y": [0], "extent": (1, 1, 0, 1)}, "extent"),
+    ],
+)
 def test_regions_refuse_what_they_cannot_show(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         display.decision_regions(**given)

@@ -29,14 +29,68 @@ ASCII = [chr(c) for c in range(33, 127)]
 #: every printable character of ASCII, alone, at both ends and in pairs as a drawing library's marks stand
 PAIRED = [f"{c}x{c}" for c in ASCII]
 DENSE = ["".join(2 * c for c in ASCII[at : at + 5]) for at in range(0, len(ASCII), 5)]
-MARKS = ["$$x$$", "$\\frac$", "a$b$c$", "\\$5 \\$6", "__all__", "_", "_x", "%d %s", "{0}", "#0072b2", "url(#x)", "<b>&amp;",
-         "&", "</svg>", ' id="a"', "font: 9px x", "[red]", "[/]", "]]>", "-->", "x^2_3", "\\", "\\n", "~", "`", "a|b",
-         "None", "0"]  # fmt: skip
-SCRIPTS = ["e\u0301te\u0301", "שלום", "مرحبا", "می\u200cخوام", "👩\u200d🔬", "☺\ufe0f", "日本語", "ﬁ", "ß", "नमस्ते",
-           "\u00a0x"]
+MARKS = [
+    "$$x$$",
+    "$\\frac$",
+    "a$b$c$",
+    "\\$5 \\$6",
+    "__all__",
+    "_",
+    "_x",
+    "%d %s",
+    "{0}",
+    "#0072b2",
+    "url(#x)",
+    "<b>&amp;",
+    "&",
+    "</svg>",
+    ' id="a"',
+    "font: 9px x",
+    "[red]",
+    "[/]",
+    "]]>",
+    "-->",
+    "x^2_3",
+    "\\",
+    "\\n",
+    "~",
+    "`",
+    "a|b",
+    "None",
+    "0",
+]
+SCRIPTS = [
+    "e\u0301te\u0301",
+    "שלום",
+    "مرحبا",
+    "می\u200cخوام",
+    "👩\u200d🔬",
+    "☺\ufe0f",
+    "日本語",
+    "ﬁ",
+    "ß",
+    "नमस्ते",
+    "\u00a0x",
+]
 #: names with something that cannot be drawn: it is replaced, and the figure is drawn
-BROKEN = ["", " ", "\t", "a\nb", "a\tb", "\x00", "\x1b[31m", "\x7f", "\u202eabc", "\ud800", "a\udcffb", "\ufffe", "\u2028",
-          "x" * 5000, "a" + "\u0301" * 500, "\u0301"]  # fmt: skip
+BROKEN = [
+    "",
+    " ",
+    "\t",
+    "a\nb",
+    "a\tb",
+    "\x00",
+    "\x1b[31m",
+    "\x7f",
+    "\u202eabc",
+    "\ud800",
+    "a\udcffb",
+    "\ufffe",
+    "\u2028",
+    "x" * 5000,
+    "a" + "\u0301" * 500,
+    "\u0301",
+]
 
 
 def texts_of(figure: Any) -> list[Text]:
@@ -63,9 +117,14 @@ def neighbors(names: list[str]) -> Any:
     n = len(names)
     images = np.zeros((1, 2, 2, 1), np.uint8)
     return display.NeighborsDisplay(
-        images, np.zeros((1, n, 2, 2, 1), np.uint8), np.ones((1, n)), np.array([names], dtype=object), query_names=names[:1],
-        same_class=np.ones((1, n), bool), predicted_names=names[-1:],
-    ).plot()  # fmt: skip
+        images,
+        np.zeros((1, n, 2, 2, 1), np.uint8),
+        np.ones((1, n)),
+        np.array([names], dtype=object),
+        query_names=names[:1],
+        same_class=np.ones((1, n), bool),
+        predicted_names=names[-1:],
+    ).plot()
 
 
 def regions(names: list[str]) -> Any:
@@ -98,10 +157,16 @@ def same_distance(names: list[str]) -> list[Any]:
 
 #: every display that draws names: one figure, or several, with all of them
 DRAWERS: dict[str, Callable[[list[str]], Any]] = {
-    "confusion": confusion, "scores": scores, "templates": templates, "neighbors": neighbors, "regions": regions,
-    "challenges": challenges, "cross-validation": cross_validation, "loss history": loss_history,
+    "confusion": confusion,
+    "scores": scores,
+    "templates": templates,
+    "neighbors": neighbors,
+    "regions": regions,
+    "challenges": challenges,
+    "cross-validation": cross_validation,
+    "loss history": loss_history,
     "same distance": same_distance,
-}  # fmt: skip
+}
 FEW = ("loss history", "same distance", "neighbors")  # a figure a name, or an image
 
 

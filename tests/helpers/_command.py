@@ -43,8 +43,14 @@ def python(*words, **options):
     """Python in a process of its own, with this fastcls."""
     root = str(Path(fastcls.__file__).parents[1])
     path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), root]))
-    return subprocess.run([sys.executable, *map(str, words)], capture_output=True, text=True, timeout=120,
-                          env={**os.environ, "PYTHONPATH": path}, **options)
+    return subprocess.run(
+        [sys.executable, *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "PYTHONPATH": path},
+        **options,
+    )
 
 
 def fresh(*words, **options):

@@ -13,7 +13,7 @@ TRAININGS = {
     "svm sgd": (over.MulticlassSVM, {"max_iter": 2, "penalty": "elasticnet", "alpha": 1e-3}),
     "svm gd": (over.MulticlassSVM, {"solver": "gd", "max_iter": 5, "max_norm": 0.05, "class_weight": "balanced"}),
     "squared hinge lbfgs": (over.MulticlassSVM, {"loss": "squared_hinge", "solver": "lbfgs", "max_iter": 8}),
-}  # fmt: skip
+}
 
 
 def fitted(name, client, X, y, **more):

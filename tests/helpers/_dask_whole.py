@@ -57,9 +57,11 @@ def compare(name, X, y, Q, metric, client):
 
 
 def main(folder, n_queries):
-    with tempfile.TemporaryDirectory() as room, LocalCluster(
-        n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0"
-    ) as cluster, Client(cluster) as client:  # fmt: skip
+    with (
+        tempfile.TemporaryDirectory() as room,
+        LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0") as cluster,
+        Client(cluster) as client,
+    ):
         for name, (load, metrics) in SETS.items():
             X, y, Q = load(folder)
             np.save(Path(room) / f"{name}.npy", X)

@@ -39,7 +39,12 @@ class WrappedBytes(LinearProblem):
     def value_and_gradient(self, W, rows=None):
         wrapped = self.X - np.uint8(100)
         twin = LinearProblem(
-            wrapped, self.y, loss=self.loss.name, alpha=self.alpha, fit_intercept=True, scale=self.scale,
+            wrapped,
+            self.y,
+            loss=self.loss.name,
+            alpha=self.alpha,
+            fit_intercept=True,
+            scale=self.scale,
             arithmetic="float64",
         )
         return self.value(W), twin.value_and_gradient(W)[1]

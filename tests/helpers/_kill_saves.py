@@ -96,8 +96,10 @@ def main(count):
             assert [entry.name for entry in Path(room).glob("*.safetensors")] == [path.name]
             made[0].save(path, metadata={"number": 0})  # a save after the kill works as ever
             assert which(path, made) == 0
-    print(f"{count} kills, {in_the_middle} in the middle of a write ({n_whole} of them behind its last byte); then the file "
-          f"was {found[0]} times the one model and {found[1]} times the other, each whole")  # fmt: skip
+    print(
+        f"{count} kills, {in_the_middle} in the middle of a write ({n_whole} of them behind its last byte); then the file "
+        f"was {found[0]} times the one model and {found[1]} times the other, each whole"
+    )
     return in_the_middle
 
 

@@ -23,11 +23,16 @@ def fitted(name, dtype="uint8", labels=None, X=None, **params):
 
 def answers(model, Q):
     """Everything an estimator can say about queries, as bytes."""
-    asked = {name: getattr(model, name)(Q) for name in ("predict", "predict_proba", "decision_function", "kneighbors")
-             if hasattr(model, name)}  # fmt: skip
+    asked = {
+        name: getattr(model, name)(Q)
+        for name in ("predict", "predict_proba", "decision_function", "kneighbors")
+        if hasattr(model, name)
+    }
     assert asked
-    return {name: [np.asarray(part).tobytes() for part in (value if isinstance(value, tuple) else (value,))]
-            for name, value in asked.items()}  # fmt: skip
+    return {
+        name: [np.asarray(part).tobytes() for part in (value if isinstance(value, tuple) else (value,))]
+        for name, value in asked.items()
+    }
 
 
 def saved(tmp_path, name="KNeighborsClassifier", **options):
@@ -40,8 +45,11 @@ def rewritten(path, header=None, arrays=None):
     """The file again with parts of its header or arrays replaced (None removes one), as if it had been written so."""
     old_header = files.read_header(path, "a model")
     old = dict(safetensors.numpy.load_file(path))
-    new_header = {key: text for key, text in {**old_header, **(header or {})}.items()
-                  if text is not None and key not in ("digests", "checksum")}  # fmt: skip
+    new_header = {
+        key: text
+        for key, text in {**old_header, **(header or {})}.items()
+        if text is not None and key not in ("digests", "checksum")
+    }
     new = {key: array for key, array in {**old, **(arrays or {})}.items() if array is not None}
     files.write(path, new, new_header)
     return path

@@ -27,11 +27,52 @@ from fastcls.optim import DivergenceError
 ALLOWED = (InputError, OSError, MemoryError)
 
 _NUMBERS = (
-    0, 1, -1, 2, 7, 255, 256, 2**31 - 1, 2**31, 2**53, 2**62, 2**63 - 1, 2**63, -(2**63), 10**30, 0.5, -0.0, 1e-320, 1e308,
-    float("nan"), float("inf"), -float("inf"),
-)  # fmt: skip
-_OTHERS = (None, True, False, "", "a", "l1", "cosine", "brute", "filter", "<U1", "<U16384", "|O", "x" * 300, "\ud800", "\0",
-           [], [0], [[]], {}, {"a": 1}, [None] * 5)  # fmt: skip
+    0,
+    1,
+    -1,
+    2,
+    7,
+    255,
+    256,
+    2**31 - 1,
+    2**31,
+    2**53,
+    2**62,
+    2**63 - 1,
+    2**63,
+    -(2**63),
+    10**30,
+    0.5,
+    -0.0,
+    1e-320,
+    1e308,
+    float("nan"),
+    float("inf"),
+    -float("inf"),
+)
+_OTHERS = (
+    None,
+    True,
+    False,
+    "",
+    "a",
+    "l1",
+    "cosine",
+    "brute",
+    "filter",
+    "<U1",
+    "<U16384",
+    "|O",
+    "x" * 300,
+    "\ud800",
+    "\0",
+    [],
+    [0],
+    [[]],
+    {},
+    {"a": 1},
+    [None] * 5,
+)
 _DTYPES = tuple(np.dtype(name) for name in safetensors._DTYPES.values())
 _PARTS = ("params", "classes", "features", "values", "metadata")
 
@@ -216,11 +257,12 @@ def use(path, rng):
     if searches and model.n_samples_fit_ < 5000:
         _ask(model, None, classes)
     acts = (
-        lambda: model.save(f"{path}.again"), lambda: pickle.loads(pickle.dumps(model)),
+        lambda: model.save(f"{path}.again"),
+        lambda: pickle.loads(pickle.dumps(model)),
         lambda: model.partial_fit(queries, classes[np.zeros(len(queries), int)]) and _ask(model, queries, model.classes_),
         lambda: model.loss_and_gradient(queries, classes[np.zeros(len(queries), int)]),
         lambda: fastcls.onnx.to_onnx(model),
-    )  # fmt: skip
+    )
     for number in rng.choice(len(acts), 2, replace=False):
         with contextlib.suppress(*ALLOWED, DivergenceError):
             try:

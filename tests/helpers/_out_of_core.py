@@ -122,9 +122,14 @@ def main(path, dtype, limit, *works):
             copy(X)
         else:
             distances, indices, report = search(X, work)
-            told[work] = {"distances": distances.tolist(), "indices": indices.tolist(), "path": report.path,
-                          "filter_bytes": report.filter_bytes, "copied_bytes": report.copied_bytes,
-                          "notes": list(report.notes)}  # fmt: skip
+            told[work] = {
+                "distances": distances.tolist(),
+                "indices": indices.tolist(),
+                "path": report.path,
+                "filter_bytes": report.filter_bytes,
+                "copied_bytes": report.copied_bytes,
+                "notes": list(report.notes),
+            }
     status = Path("/proc/self/status").read_text().splitlines()
     told["memory"] = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status if line.endswith("kB")}
     print(json.dumps(told))

@@ -45,24 +45,34 @@ def make_selection(ks: tuple[int, ...] = (*range(1, 21), 25, 30, 50, 100), folds
     trend = 0.985 - 0.0009 * np.array(ks)[:, None]
     shape = (len(ks), folds)
     return Selection(
-        np.array(ks), {m: trend - 0.006 * i + rng.normal(0, 0.004, shape) for i, m in enumerate(("l1", "l2"))},
-        best_metric="l1", best_k=ks[min(2, len(ks) - 1)],
-    )  # fmt: skip
+        np.array(ks),
+        {m: trend - 0.006 * i + rng.normal(0, 0.004, shape) for i, m in enumerate(("l1", "l2"))},
+        best_metric="l1",
+        best_k=ks[min(2, len(ks) - 1)],
+    )
 
 
 def _entry(truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
     errors = int(np.count_nonzero(truth != said))
     right = len(truth) - errors
     return {
-        "test_accuracy": right / len(truth), "test_errors": errors, "test_evaluations": 1,
+        "test_accuracy": right / len(truth),
+        "test_errors": errors,
+        "test_evaluations": 1,
         "test_accuracy_interval": list(wilson_interval(right, len(truth))),
-        "fit_seconds": 0.0123, "predict_seconds": 1.5,
-    }  # fmt: skip
+        "fit_seconds": 0.0123,
+        "predict_seconds": 1.5,
+    }
 
 
 def _linear_entry() -> dict[str, Any]:
-    return {"alpha": 1e-3, "validation_accuracy": 0.955, "gradient_check_max_relative_error": 3.1e-9, "epochs": 20,
-            "validation_rows": 200}
+    return {
+        "alpha": 1e-3,
+        "validation_accuracy": 0.955,
+        "gradient_check_max_relative_error": 3.1e-9,
+        "epochs": 20,
+        "validation_rows": 200,
+    }
 
 
 @cache
@@ -88,9 +98,14 @@ def random_data(
     X = X.astype(np.float32) if shape is None else np.clip(60 + 25 * X, 0, 255).astype(np.uint8)
     half = n // 2
     return SimpleNamespace(
-        X=X[:half], y=y[:half], X_test=X[half:], y_test=y[half:], image_shape=shape, name="random",
+        X=X[:half],
+        y=y[:half],
+        X_test=X[half:],
+        y_test=y[half:],
+        image_shape=shape,
+        name="random",
         class_names=tuple(f"class {c}" for c in range(n_classes)),
-    )  # fmt: skip
+    )
 
 
 def make_outcome(data: Any, models: tuple[str, ...] = MODELS, *, error_rate: float = 0.1, seed: int = 0) -> Outcome:
@@ -115,9 +130,14 @@ def make_outcome(data: Any, models: tuple[str, ...] = MODELS, *, error_rate: flo
             outcome.models[name] = model
             entries[name] |= _linear_entry()
             outcome.sweeps[name] = [
-                {"alpha": a, "validation_accuracy": 0.95 - abs(np.log10(a) + 3) / 50, "validation_loss": 0.2345678 + a,
-                 "chosen": a == 1e-3} for a in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-            ]  # fmt: skip
+                {
+                    "alpha": a,
+                    "validation_accuracy": 0.95 - abs(np.log10(a) + 3) / 50,
+                    "validation_loss": 0.2345678 + a,
+                    "chosen": a == 1e-3,
+                }
+                for a in (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+            ]
     if "random_search" in models:
         best = np.minimum.accumulate(9.4 - rng.exponential(0.1, 1000))
         outcome.random_search_best = best
@@ -137,12 +157,23 @@ def make_outcome(data: Any, models: tuple[str, ...] = MODELS, *, error_rate: flo
         rows = np.arange(8)
         outcome.neighbors = (rows, *knn.kneighbors(data.X_test[rows], n_neighbors=8))
     outcome.results = {
-        "schema": 1, "dataset": data.name, "n_train": len(data.X), "n_test": len(truth), "n_features": data.X.shape[1],
-        "n_classes": n_classes, "seed": 0, "command": f"fastcls run {data.name}", "versions": {"fastcls": "0.1.0"},
-        "environment": {"system": "Linux", "cpus_usable": 2, "omp_num_threads": None}, "test_evaluations": len(models),
-        "models": entries, "baseline": {**_entry(truth, np.zeros_like(truth)), "class_name": data.class_names[0]},
-        "test_set": "split", "limit": None, "notes": [],
-    }  # fmt: skip
+        "schema": 1,
+        "dataset": data.name,
+        "n_train": len(data.X),
+        "n_test": len(truth),
+        "n_features": data.X.shape[1],
+        "n_classes": n_classes,
+        "seed": 0,
+        "command": f"fastcls run {data.name}",
+        "versions": {"fastcls": "0.1.0"},
+        "environment": {"system": "Linux", "cpus_usable": 2, "omp_num_threads": None},
+        "test_evaluations": len(models),
+        "models": entries,
+        "baseline": {**_entry(truth, np.zeros_like(truth)), "class_name": data.class_names[0]},
+        "test_set": "split",
+        "limit": None,
+        "notes": [],
+    }
     compare(outcome)
     return outcome
 

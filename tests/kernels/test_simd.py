@@ -22,9 +22,12 @@ def as_before():
 def imported(isa):
     code = "import fastcls; print(fastcls.simd.active())"
     return subprocess.run(
-        [sys.executable, "-P", "-c", code], env={**os.environ, "FASTCLS_ISA": isa}, capture_output=True, text=True,
+        [sys.executable, "-P", "-c", code],
+        env={**os.environ, "FASTCLS_ISA": isa},
+        capture_output=True,
+        text=True,
         timeout=60,
-    )  # fmt: skip
+    )
 
 
 def test_every_available_set_can_be_forced_and_is_reported():

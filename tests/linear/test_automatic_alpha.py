@@ -45,10 +45,20 @@ def test_overlapping_classes_gain_most_of_what_the_best_multiple_would(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("options", [
-    {}, {"solver": "gd"}, {"early_stopping": True}, {"scale": False, "center": False}, {"nesterov": True}, {"max_iter": 7},
-    {"class_weight": "balanced", "fit_intercept": False}, {"max_norm": 1.0},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"solver": "gd"},
+        {"early_stopping": True},
+        {"scale": False, "center": False},
+        {"nesterov": True},
+        {"max_iter": 7},
+        {"class_weight": "balanced", "fit_intercept": False},
+        {"max_norm": 1.0},
+    ],
+    ids=str,
+)
 def test_the_chosen_alpha_given_by_hand_trains_the_same_bits(kind, options):
     X, y = gaussian()
     for seed in (3, np.random.RandomState(3)):

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 #: Trainings killed by SIGKILL; ``FASTCLS_KILLS=100 pytest tests/linear/test_checkpoint.py -k killed`` is the long form.
 KILLS = int(os.environ.get("FASTCLS_KILLS", "10"))
 
+
 @pytest.fixture
 def small_pieces(monkeypatch):
     """Several pieces an epoch, and several passes of a search, on data this small."""
@@ -152,9 +153,12 @@ print("end", flush=True)
 """
 
 LONG = {
-    "sgd": {"max_iter": 40}, "sgd, early stopping": {"max_iter": 60, "learning_rate": 1e-3},
-    "gd": {"max_iter": 150}, "lbfgs": {"max_iter": 100, "tol": 1e-9}, "random_search": {"max_iter": 1500},
-}  # fmt: skip
+    "sgd": {"max_iter": 40},
+    "sgd, early stopping": {"max_iter": 60, "learning_rate": 1e-3},
+    "gd": {"max_iter": 150},
+    "lbfgs": {"max_iter": 100, "tol": 1e-9},
+    "random_search": {"max_iter": 1500},
+}
 
 
 def start(name, path, changes):

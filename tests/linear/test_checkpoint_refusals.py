@@ -29,11 +29,25 @@ def test_every_parameter_that_matters_is_told_apart(tmp_path):
     model("sgd", path).fit(X, y)
     before = path.read_bytes()
     others = {
-        "alpha": 1e-2, "penalty": "l1", "batch_size": 33, "momentum": 0.8, "nesterov": True, "schedule": "constant",
-        "learning_rate": 0.1, "max_iter": 7, "tol": 0.1, "init_scale": 1e-3, "center": False, "scale": False,
-        "fit_intercept": False, "early_stopping": True, "random_state": 4, "class_weight": {"ape": 2.0}, "max_norm": 3.0,
+        "alpha": 1e-2,
+        "penalty": "l1",
+        "batch_size": 33,
+        "momentum": 0.8,
+        "nesterov": True,
+        "schedule": "constant",
+        "learning_rate": 0.1,
+        "max_iter": 7,
+        "tol": 0.1,
+        "init_scale": 1e-3,
+        "center": False,
+        "scale": False,
+        "fit_intercept": False,
+        "early_stopping": True,
+        "random_state": 4,
+        "class_weight": {"ape": 2.0},
+        "max_norm": 3.0,
         "solver": "gd",
-    }  # fmt: skip
+    }
     for name, value in others.items():
         with pytest.raises(InputError, match="is of a training that had "):
             model("sgd", path, resume=True, **{name: value}).fit(X, y)
@@ -106,9 +120,11 @@ def test_another_instruction_set_is_refused(tmp_path, name):
 def optimisers(path):
     kept = {"random_state": 0, "checkpoint": optim.Checkpoint(path, 0, resume=True)}
     return [
-        optim.SGD(3, 32, **kept), optim.GradientDescent(3, **kept), optim.RandomSearch(30, **kept),
+        optim.SGD(3, 32, **kept),
+        optim.GradientDescent(3, **kept),
+        optim.RandomSearch(30, **kept),
         optim.LBFGS(3, checkpoint=kept["checkpoint"]),
-    ]  # fmt: skip
+    ]
 
 
 def test_a_problem_and_rows_kept_apart_are_told_apart_by_all_they_are(tmp_path):
@@ -223,11 +239,13 @@ def test_a_file_that_is_there_is_left_alone(tmp_path):
 def test_a_refused_fit_leaves_no_file_and_no_model(tmp_path):
     X, y = rows()
     for changes, why in [
-        ({"random_state": None}, "give random_state a number"), ({"checkpoint": 7}, "checkpoint is an int"),
-        ({"checkpoint": None, "resume": True}, "give checkpoint=PATH too"), ({"resume": "yes"}, "resume"),
+        ({"random_state": None}, "give random_state a number"),
+        ({"checkpoint": 7}, "checkpoint is an int"),
+        ({"checkpoint": None, "resume": True}, "give checkpoint=PATH too"),
+        ({"resume": "yes"}, "resume"),
         ({"checkpoint_seconds": -1}, "checkpoint_seconds"),
         ({"checkpoint": tmp_path / "none" / "state"}, "none"),
-    ]:  # fmt: skip
+    ]:
         made = model("sgd", tmp_path / "state").set_params(**changes)
         with pytest.raises((InputError, OSError), match=why):
             made.fit(X, y)
@@ -300,11 +318,17 @@ def test_states_that_are_wrong_within_are_refused(tmp_path):
     generator = json.loads(header["values"])["random_state"]
     damage = [
         {"random_state": [generator[0], generator[1], 10**6, *generator[3:]]},  # NumPy would read beyond its keys
-        {"random_state": [generator[0], generator[1][:1], *generator[2:]]}, {"random_state": 3}, {"epoch": -5},
-        {"epoch": 99}, {"epoch": "x"}, {"watch": {}}, {"watch": {"losses": 3}},
+        {"random_state": [generator[0], generator[1][:1], *generator[2:]]},
+        {"random_state": 3},
+        {"epoch": -5},
+        {"epoch": 99},
+        {"epoch": "x"},
+        {"watch": {}},
+        {"watch": {"losses": 3}},
         {"watch": json.loads(header["values"])["watch"] | {"losses": ["a"]}},
-        {"watch": json.loads(header["values"])["watch"] | {"stopped_by": 7}}, {"descent": None},
-    ]  # fmt: skip
+        {"watch": json.loads(header["values"])["watch"] | {"stopped_by": 7}},
+        {"descent": None},
+    ]
     for changes in damage:
         values = json.dumps(json.loads(header["values"]) | changes)
         rewrite(arrays, path, {**header, "values": values})

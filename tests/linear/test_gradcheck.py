@@ -40,7 +40,10 @@ def test_right_gradients_pass(loss, penalty, dtype):
 
 
 OPTIONS = (
-    {}, {"margin": 0.5}, {"include_correct": True}, {"class_reduction": "mean"},
+    {},
+    {"margin": 0.5},
+    {"include_correct": True},
+    {"class_reduction": "mean"},
     {"include_correct": True, "class_reduction": "mean", "margin": 2.0},
 )
 

@@ -27,23 +27,39 @@ def with_column(column):
 
 
 ROWS = {
-    "a map coordinate": with_column(lambda x: 3e6 + x), "far out": with_column(lambda x: 1e9 + x),
-    "at the end of float64's digits": with_column(lambda x: 1e12 + x), "all columns far out": drawn() + 3e6,
-    "a tiny column": with_column(lambda x: 1e-12 * x), "a column near 0": with_column(lambda x: 1e-200 * x),
+    "a map coordinate": with_column(lambda x: 3e6 + x),
+    "far out": with_column(lambda x: 1e9 + x),
+    "at the end of float64's digits": with_column(lambda x: 1e12 + x),
+    "all columns far out": drawn() + 3e6,
+    "a tiny column": with_column(lambda x: 1e-12 * x),
+    "a column near 0": with_column(lambda x: 1e-200 * x),
     "a subnormal column": with_column(lambda x: 5e-324 * np.round(9 * abs(x))),
-    "a constant column": with_column(lambda x: 0 * x + 0.1), "a constant far out": with_column(lambda x: 0 * x + 3e6),
-    "mixed units": drawn() * 10.0 ** np.arange(-4, 4), "small": drawn() * 1e-12, "large": drawn() * 1e100,
-    "near together": 1 + drawn() * 1e-6, "one row far out": np.vstack([drawn(), np.full((1, D), 1e6)]),
-}  # fmt: skip
+    "a constant column": with_column(lambda x: 0 * x + 0.1),
+    "a constant far out": with_column(lambda x: 0 * x + 3e6),
+    "mixed units": drawn() * 10.0 ** np.arange(-4, 4),
+    "small": drawn() * 1e-12,
+    "large": drawn() * 1e100,
+    "near together": 1 + drawn() * 1e-6,
+    "one row far out": np.vstack([drawn(), np.full((1, D), 1e6)]),
+}
 
 
 def problem_of(X, loss, penalty, kind=LinearProblem, **options):
     center, scale = center_and_scale(X, center=True, scale=True)
     return kind(
-        X, np.random.default_rng(1).integers(0, 3, len(X)), loss=loss, penalty=penalty, alpha=1e-2, fit_intercept=True,
-        n_classes=3, center=center, scale=scale, max_norm=9.0 if penalty == "max_norm" else None, penalize_intercept=False,
+        X,
+        np.random.default_rng(1).integers(0, 3, len(X)),
+        loss=loss,
+        penalty=penalty,
+        alpha=1e-2,
+        fit_intercept=True,
+        n_classes=3,
+        center=center,
+        scale=scale,
+        max_norm=9.0 if penalty == "max_norm" else None,
+        penalize_intercept=False,
         **options,
-    )  # fmt: skip
+    )
 
 
 def weights_of(problem):

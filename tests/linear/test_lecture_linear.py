@@ -16,11 +16,13 @@ from fastcls.optim import random_search
 
 SCORES = np.array([[3.2, 5.1, -1.7], [1.3, 4.9, 2.0], [2.2, 2.5, -3.1]])
 LABELS = np.array([0, 1, 2])
-TEN_CLASS_SCORES = np.array([
-    [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
-    [-0.51, 6.04, 5.31, -4.22, -4.19, 3.58, 4.49, -4.37, -2.09, -2.93],
-    [3.42, 4.64, 2.65, 5.1, 2.64, 5.55, -4.34, -1.5, -4.79, 6.14],
-])  # fmt: skip
+TEN_CLASS_SCORES = np.array(
+    [
+        [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
+        [-0.51, 6.04, 5.31, -4.22, -4.19, 3.58, 4.49, -4.37, -2.09, -2.93],
+        [3.42, 4.64, 2.65, 5.1, 2.64, 5.55, -4.34, -1.5, -4.79, 6.14],
+    ]
+)
 TEN_CLASS_LABELS = np.array([3, 1, 6])
 PATHS = ("numpy", "plain", "compiled")
 
@@ -310,8 +312,9 @@ def test_row_22_random_search_on_cifar10(cifar10):
 def test_row_23_numerical_is_slow():
     """W of CIFAR-10 with the bias trick has 30,730 entries: so many evaluations more, against one analytic gradient."""
     rng = np.random.default_rng(7)
-    problem = LinearProblem(rng.integers(0, 256, (64, 3072), dtype=np.uint8), rng.integers(0, 10, 64), "softmax", None,
-                            fit_intercept=True)
+    problem = LinearProblem(
+        rng.integers(0, 256, (64, 3072), dtype=np.uint8), rng.integers(0, 10, 64), "softmax", None, fit_intercept=True
+    )
     W = rng.normal(size=problem.shape) * 1e-4
     assert W.size == 30_730
     begun = time.perf_counter()

@@ -29,7 +29,8 @@ CHECKED = [
     *(MulticlassSVM(loss) for loss in LOSSES if loss not in ("hinge", "softmax")),
     # Repeated rows and weights differ by rounding, and a fit by how far from the optimum it stopped: gradient / (2 alpha).
     MulticlassSVM("squared_hinge", solver="lbfgs", alpha=1e-2, tol=1e-12, max_iter=2000),
-    SoftmaxClassifier(penalty="l1", alpha=1e-3), MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True),
+    SoftmaxClassifier(penalty="l1", alpha=1e-3),
+    MulticlassSVM(penalty="max_norm", max_norm=5.0, nesterov=True),
 ]
 
 
@@ -289,8 +290,10 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=[1, 1, 1, 1, 1, np.nan]), "nan at row 5"),
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e308)), "sample_weight adds up to inf"),
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e-320)), "sample_weight adds up to 5.9"),
-        (lambda: MulticlassSVM().fit(np.arange(6, dtype=np.float32)[:, None] * np.float32(1e-40), Y6),
-         "overflow float32: scale"),
+        (
+            lambda: MulticlassSVM().fit(np.arange(6, dtype=np.float32)[:, None] * np.float32(1e-40), Y6),
+            "overflow float32: scale",
+        ),
         (lambda: SoftmaxClassifier().fit(X6 * 1e-160, Y6), r"X differs by 3\.\d+e-160 .* underflow: scale the data up"),
         (lambda: MulticlassSVM().fit(X6 * 1e-200, Y6), r"X differs by less than 1e-160 .* underflow: scale the data up"),
         (lambda: SoftmaxClassifier().partial_fit(X6, Y6).partial_fit(X6, Y6 + 1), "the label 3"),

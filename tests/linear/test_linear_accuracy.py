@@ -91,8 +91,10 @@ def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, swee
         warnings.filterwarnings("ignore", message="the best alpha", category=UserWarning)
         tuned = sweep(alphas=alphas, cv=folds, random_state=0).fit(X, y).cv_results_["mean_test_score"]
     at, best = int(tuned.argmax()), float(tuned.max())
-    print(f"{kind.__name__} on {of}: {np.mean(plain):.4f}, best {best:.4f} (alpha {alphas[at]:g}), 1e-4 "
-          f"{tuned[int(np.abs(np.log10(alphas) + 4).argmin())]:.4f}")
+    print(
+        f"{kind.__name__} on {of}: {np.mean(plain):.4f}, best {best:.4f} (alpha {alphas[at]:g}), 1e-4 "
+        f"{tuned[int(np.abs(np.log10(alphas) + 4).argmin())]:.4f}"
+    )
     n_tested = sum(len(test) for _, test in folds)
     assert np.mean(plain) >= best - max(0.005, np.sqrt(best * (1 - best) / n_tested))
     if of == "mnist" and kind is SoftmaxClassifier:

@@ -82,9 +82,15 @@ def test_C_of_crammer_and_singers_loss_is_liblinears(load):
     X, y = standardised(load)
     liblinear = LinearSVC(multi_class="crammer_singer", C=0.01, fit_intercept=False, tol=1e-8, max_iter=100_000).fit(X, y)
     ours = MulticlassSVM(
-        "crammer_singer", C=0.01, fit_intercept=False, center=False, solver="gd", schedule="cosine", max_iter=4000,
+        "crammer_singer",
+        C=0.01,
+        fit_intercept=False,
+        center=False,
+        solver="gd",
+        schedule="cosine",
+        max_iter=4000,
         random_state=0,
-    )  # fmt: skip
+    )
     scores = ours.fit(X, y).decision_function(X)
     np.testing.assert_allclose(scores, liblinear.decision_function(X), atol=0.01)
 
@@ -138,16 +144,24 @@ X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
 
 
 @pytest.mark.parametrize("cls", [SoftmaxClassifier, MulticlassSVM])
-@pytest.mark.parametrize(("options", "message"), [
-    ({"C": 1.0, "alpha": 1e-3}, "alpha=0.001 and C=1.0 both say"),
-    ({"C": 1.0, "penalty": None}, "C=1.0 with penalty=None"),
-    ({"C": 1.0, "penalty": "max_norm", "max_norm": 2.0}, "C=1.0 with penalty='max_norm'"),
-    ({"C": 0.0}, "C=0.0; wanted"), ({"C": -1}, "C=-1; wanted"), ({"C": "auto"}, "C='auto'; wanted"),
-    ({"C": float("nan")}, "C=nan; wanted"), ({"C": float("inf")}, "C=inf; wanted"), ({"C": True}, "C=True; wanted"),
-    ({"C": 1e-300}, "C=1e-300: a penalty so strong"), ({"C": 5e-324}, "C=5e-324: a penalty so strong"),
-    ({"alpha": "automatic"}, "alpha='automatic' is unknown; choose one of: auto, or a number"),
-    ({"alpha": None}, "alpha=None; wanted"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"C": 1.0, "alpha": 1e-3}, "alpha=0.001 and C=1.0 both say"),
+        ({"C": 1.0, "penalty": None}, "C=1.0 with penalty=None"),
+        ({"C": 1.0, "penalty": "max_norm", "max_norm": 2.0}, "C=1.0 with penalty='max_norm'"),
+        ({"C": 0.0}, "C=0.0; wanted"),
+        ({"C": -1}, "C=-1; wanted"),
+        ({"C": "auto"}, "C='auto'; wanted"),
+        ({"C": float("nan")}, "C=nan; wanted"),
+        ({"C": float("inf")}, "C=inf; wanted"),
+        ({"C": True}, "C=True; wanted"),
+        ({"C": 1e-300}, "C=1e-300: a penalty so strong"),
+        ({"C": 5e-324}, "C=5e-324: a penalty so strong"),
+        ({"alpha": "automatic"}, "alpha='automatic' is unknown; choose one of: auto, or a number"),
+        ({"alpha": None}, "alpha=None; wanted"),
+    ],
+)
 def test_C_that_cannot_be_used_is_refused(cls, options, message):
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -156,11 +170,15 @@ def test_C_that_cannot_be_used_is_refused(cls, options, message):
 
 
 @pytest.mark.parametrize("cls", [SoftmaxClassifierCV, MulticlassSVMCV])
-@pytest.mark.parametrize(("options", "message"), [
-    ({"Cs": [1.0], "alphas": [1e-3]}, "alphas and Cs both say"), ({"Cs": []}, "Cs is empty"),
-    ({"Cs": [0.0]}, "Cs=0.0; wanted"),
-    ({"Cs": [1.0], "penalty": None}, "C=1.0 with penalty=None"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"Cs": [1.0], "alphas": [1e-3]}, "alphas and Cs both say"),
+        ({"Cs": []}, "Cs is empty"),
+        ({"Cs": [0.0]}, "Cs=0.0; wanted"),
+        ({"Cs": [1.0], "penalty": None}, "C=1.0 with penalty=None"),
+    ],
+)
 def test_Cs_that_cannot_be_used_are_refused(cls, options, message):
     with pytest.raises(InputError, match=message):
         cls(**options).fit(X6, Y6)

@@ -33,9 +33,14 @@ def data(n=200, d=12, seed=0):
 def test_norms_stay_within_their_bound(nesterov, schedule, early_stopping):
     X, y = data()
     made = SoftmaxClassifier(
-        max_norm=0.3, nesterov=nesterov, schedule=schedule, early_stopping=early_stopping, scale=False, random_state=0,
+        max_norm=0.3,
+        nesterov=nesterov,
+        schedule=schedule,
+        early_stopping=early_stopping,
+        scale=False,
+        random_state=0,
         max_iter=20,
-    )  # fmt: skip
+    )
     norms = np.linalg.norm(made.fit(X, y).coef_, axis=1)
     assert norms.max() <= 0.3 * (1 + 1e-6)
     assert norms.max() > 0.29  # the bound binds
@@ -117,10 +122,13 @@ def test_folds_that_cannot_be_used_are_refused_in_one_line():
     for cv, why in [
         ([(np.arange(50), np.arange(0))], "test of split 0 has shape"),
         ([(np.arange(50), np.array([70]))], "test of split 0 holds 70 to 70"),
-        ([], "cv gives no split at all"), ("leave", "cv='leave'; wanted a number of folds"), (None, "cv=None; wanted"),
-        (2.5, "cv=2.5; wanted a whole number"), (61, "cv=61, but there are only 60 rows"),
+        ([], "cv gives no split at all"),
+        ("leave", "cv='leave'; wanted a number of folds"),
+        (None, "cv=None; wanted"),
+        (2.5, "cv=2.5; wanted a whole number"),
+        (61, "cv=61, but there are only 60 rows"),
         ("loo", "cv='loo' would train every setting 60 times; give a number of folds, cv=5, or groups"),
-    ]:  # fmt: skip
+    ]:
         with pytest.raises(InputError, match=why):
             SoftmaxClassifierCV(alphas=[1e-3], cv=cv, max_iter=2).fit(X, y)
     weights = np.r_[np.zeros(40), np.ones(20)]

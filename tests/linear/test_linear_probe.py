@@ -1,6 +1,5 @@
 """Linear probes: scikit-learn's logistic regression, C chosen on validation rows."""
 
-
 import numpy as np
 import pytest
 from _embeddings import halves

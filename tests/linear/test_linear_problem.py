@@ -136,9 +136,7 @@ def test_centring_and_scaling_are_folded_in(loss):
     X, y = rows_of("uint8", 50, 20), np.random.default_rng(0).integers(0, 3, 50)
     center, scale = X.mean(axis=0), np.random.default_rng(5).uniform(40, 90, 20)
     W = np.random.default_rng(1).normal(size=(3, 21))
-    folded = LinearProblem(
-        X, y, loss=loss, alpha=0.3, fit_intercept=True, center=center, scale=scale, arithmetic="float64"
-    )
+    folded = LinearProblem(X, y, loss=loss, alpha=0.3, fit_intercept=True, center=center, scale=scale, arithmetic="float64")
     direct = LinearProblem((X - center) / scale, y, loss=loss, alpha=0.3, fit_intercept=True)
     one, other = folded.value_and_gradient(W), direct.value_and_gradient(W)
     assert one[0] == pytest.approx(other[0], rel=1e-12)
@@ -221,9 +219,11 @@ def test_every_instruction_set_equals_the_plain_loop(isa, arithmetic, dtype):
     eps = 2.0**-24 if arithmetic == "float32" and dtype != "float64" else 2.0**-53
     simd.use(isa)
     try:
-        for n, d, n_classes in [(5, size, 3) for size in (1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 129, 193)] + [
-            (size, 70, 2) for size in (1, 2, 3, 4, 31, 33, 257)
-        ] + [(9, 66, size) for size in (2, 4, 5, 6, 7, 11, 13)]:
+        for n, d, n_classes in (
+            [(5, size, 3) for size in (1, 7, 8, 9, 15, 16, 17, 63, 64, 65, 127, 129, 193)]
+            + [(size, 70, 2) for size in (1, 2, 3, 4, 31, 33, 257)]
+            + [(9, 66, size) for size in (2, 4, 5, 6, 7, 11, 13)]
+        ):
             rng = np.random.default_rng([n, d, n_classes])
             X, y = rows_of(dtype, n, d, seed=d), rng.integers(0, n_classes, n)
             wide = np.abs(X.astype(float))

@@ -153,8 +153,11 @@ def test_options_add_the_right_class_and_divide_by_the_terms(name, include_corre
 def test_named_functions_are_the_registry_rows():
     scores, y = random_scores()
     for name, function in (
-        ("hinge", losses.multiclass_hinge), ("squared_hinge", losses.squared_hinge), ("one_vs_all", losses.one_vs_all),
-        ("crammer_singer", losses.crammer_singer), ("softmax", losses.softmax_cross_entropy),
+        ("hinge", losses.multiclass_hinge),
+        ("squared_hinge", losses.squared_hinge),
+        ("one_vs_all", losses.one_vs_all),
+        ("crammer_singer", losses.crammer_singer),
+        ("softmax", losses.softmax_cross_entropy),
     ):
         np.testing.assert_array_equal(function(scores, y), loss_and_gradient(name, scores, y)[0])
 

@@ -70,11 +70,17 @@ def test_random_tries_that_never_improve_are_warned_of(loss, solver, scale):
 
 
 @pytest.mark.parametrize("cls", [SoftmaxClassifierCV, MulticlassSVMCV])
-@pytest.mark.parametrize(("options", "message"), [
-    ({"alphas": [1e15, 1e-3]}, r"the best alpha of \w+, 0.001, is the smallest of those tried; a smaller one may do better"),
-    ({"Cs": [1e-9, 1e-7]}, r"the best C of \w+, 1e-07, is the largest of those tried; a larger one may do better"),
-    ({"alphas": [1e-3], "learning_rates": [1e-8, 1e-5]}, "the best learning_rate of .* is the largest of those tried"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"alphas": [1e15, 1e-3]},
+            r"the best alpha of \w+, 0.001, is the smallest of those tried; a smaller one may do better",
+        ),
+        ({"Cs": [1e-9, 1e-7]}, r"the best C of \w+, 1e-07, is the largest of those tried; a larger one may do better"),
+        ({"alphas": [1e-3], "learning_rates": [1e-8, 1e-5]}, "the best learning_rate of .* is the largest of those tried"),
+    ],
+)
 def test_a_sweep_that_ends_at_the_end_of_its_grid_is_warned_of(cls, options, message):
     with pytest.warns(UserWarning, match=message):
         cls(**options, cv=3, max_iter=5, random_state=0).fit(X, Y)
@@ -87,8 +93,10 @@ def test_an_end_of_the_grid_that_is_natural_or_alone_is_not_warned_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         SoftmaxClassifierCV([1e-3], cv=3, max_iter=5, random_state=0).fit(X, Y)
-        for best in (cross_validate_k(rows, codes, ks=[1, 2, 3], folds="loo").best_k,
-                     KNeighborsClassifierCV([1, 2, 3], cv="loo").fit(rows, codes).best_params_["n_neighbors"]):
+        for best in (
+            cross_validate_k(rows, codes, ks=[1, 2, 3], folds="loo").best_k,
+            KNeighborsClassifierCV([1, 2, 3], cv="loo").fit(rows, codes).best_params_["n_neighbors"],
+        ):
             assert best == 1
 
 

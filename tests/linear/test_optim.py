@@ -32,7 +32,15 @@ def digits():
 def problem_of(data, loss="softmax", penalty="l2", alpha=1e-3, **options):
     X, y = data
     return LinearProblem(
-        X, y, loss, penalty, alpha, True, center=X.mean(axis=0), scale=5.0, penalize_intercept=False,
+        X,
+        y,
+        loss,
+        penalty,
+        alpha,
+        True,
+        center=X.mean(axis=0),
+        scale=5.0,
+        penalize_intercept=False,
         **{"max_norm": 1.0 if penalty == "max_norm" else None, **options},
     )
 

@@ -81,10 +81,20 @@ def as_numbers(splits):
 
 
 KINDS = (
-    "number", "splitter", "pairs", "masks", "one split", "each group left out", "splitter of groups",
-    "number of folds of groups", "repeated", "random, some unused", "small first folds", "some always trained on",
+    "number",
+    "splitter",
+    "pairs",
+    "masks",
+    "one split",
+    "each group left out",
+    "splitter of groups",
+    "number of folds of groups",
+    "repeated",
+    "random, some unused",
+    "small first folds",
+    "some always trained on",
     "a row among its own neighbours",
-)  # fmt: skip
+)
 
 
 def among(counted, kind, X, y, groups):
@@ -122,8 +132,10 @@ def among_first(totals, winners, classes, truth, neighbors_y, n, tie_break):
     right = []
     for total, winner, own, near in zip(totals, winners, truth, neighbors_y, strict=True):
         order = {c: (list(near).index(c) if tie_break == "nearest" else at) for at, c in enumerate(classes) if c in near}
-        named = sorted((c for c, t in zip(classes, total, strict=True) if t > 0),
-                       key=lambda c, order=order, total=total: (-total[list(classes).index(c)], order[c]))  # fmt: skip
+        named = sorted(
+            (c for c, t in zip(classes, total, strict=True) if t > 0),
+            key=lambda c, order=order, total=total: (-total[list(classes).index(c)], order[c]),
+        )
         right.append(own == winner or own in named[:n])
     return np.array(right)
 
@@ -256,8 +268,11 @@ def test_one_standard_error_takes_the_largest_k_as_good_as_the_best(cv):
     n = model.n_splits_
     assert n == (600 if cv == "loo" else 5)
     right = round(results["mean_test_score"][best] * 600)
-    folds = np.array([results[f"split{number}_test_score"][best] for number in range(5)] if cv == 5 else
-                     [1.0] * right + [0.0] * (600 - right))  # fmt: skip
+    folds = np.array(
+        [results[f"split{number}_test_score"][best] for number in range(5)]
+        if cv == 5
+        else [1.0] * right + [0.0] * (600 - right)
+    )
     same = results["param_metric"] == model.best_params_["metric"]
     near = same & (results["mean_test_score"] >= folds.mean() - folds.std(ddof=1) / np.sqrt(n) - 1e-15)
     assert model.one_standard_error_params_["n_neighbors"] == results["param_n_neighbors"][near].max()
@@ -295,19 +310,25 @@ REFUSED = {
     "half a fold": (lambda X, y: KNeighborsClassifierCV(cv=2.5).fit(X, y), "cv=2.5; wanted a whole number"),
     "true": (lambda X, y: KNeighborsClassifierCV(cv=True).fit(X, y), "cv=True; wanted a whole number"),
     "rows beyond": (lambda X, y: KNeighborsClassifierCV(KS, cv=[([0, 1], [90])]).fit(X, y), "test of split 0 holds 90 to"),
-    "a row twice": (lambda X, y: KNeighborsClassifierCV(KS, cv=[([1, 1, 2], [0])]).fit(X, y),
-                    "train of split 0 holds row 1 twice"),
+    "a row twice": (
+        lambda X, y: KNeighborsClassifierCV(KS, cv=[([1, 1, 2], [0])]).fit(X, y),
+        "train of split 0 holds row 1 twice",
+    ),
     "nothing to test": (lambda X, y: KNeighborsClassifierCV(KS, cv=[([1, 2], [])]).fit(X, y), "test of split 0 has shape"),
     "no pair": (lambda X, y: KNeighborsClassifierCV(KS, cv=[[1, 2, 3]]).fit(X, y), "split 0 of cv is no pair"),
     "no split": (lambda X, y: KNeighborsClassifierCV(KS, cv=[]).fit(X, y), "cv gives no split at all"),
-    "too few rows": (lambda X, y: KNeighborsClassifierCV([3], cv=[([1, 2], [0])]).fit(X, y),
-                     "the smallest training fold has 2 rows"),
+    "too few rows": (
+        lambda X, y: KNeighborsClassifierCV([3], cv=[([1, 2], [0])]).fit(X, y),
+        "the smallest training fold has 2 rows",
+    ),
     "groups missing": (lambda X, y: KNeighborsClassifierCV(KS, cv=LeaveOneGroupOut()).fit(X, y), "cv cannot split these"),
     "groups short": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1, 2]), "give one group a row"),
     "one group": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1] * 90), "groups holds one group only"),
     "few groups": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.arange(90) % 3), "there are only 3 groups"),
-    "groups of no order": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.array([1, "a"] * 45, dtype=object)),
-                           "groups mixes labels that have no common order"),
+    "groups of no order": (
+        lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.array([1, "a"] * 45, dtype=object)),
+        "groups mixes labels that have no common order",
+    ),
     "rules that are none": (lambda X, y: KNeighborsClassifierCV(KS, weights=None).fit(X, y), "weights=None is unknown"),
     "metrics that are none": (lambda X, y: KNeighborsClassifierCV(KS, metrics=5).fit(X, y), "metric=5 is unknown; choose"),
     "ks that are none": (lambda X, y: KNeighborsClassifierCV("few").fit(X, y), "ks='few'; wanted a whole number"),
@@ -315,7 +336,7 @@ REFUSED = {
     "an unknown rule": (lambda X, y: KNeighborsClassifierCV(KS, weights=["uniform", "none"]).fit(X, y), "weights='none'"),
     "an unknown class": (lambda X, y: KNeighborsClassifierCV(KS, class_weight={"z": 1}).fit(X, y), "names the label 'z'"),
     "a negative weight": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, np.full(90, -1.0)), "sample_weight has -1"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -349,9 +370,16 @@ def test_evaluate_k_counts_a_label_that_training_rows_lack_as_an_error():
 
 def test_evaluate_k_refuses_in_one_line(rows):
     X, y, _, _ = rows
-    for wrong in ({"metric": "l3"}, {"ks": [0]}, {"ks": [91]}, {"topk": [0]}, {"topk": []}, {"topk": None},
-                  {"weights": "none"},
-                  {"temperature": 0}):  # fmt: skip
+    for wrong in (
+        {"metric": "l3"},
+        {"ks": [0]},
+        {"ks": [91]},
+        {"topk": [0]},
+        {"topk": []},
+        {"topk": None},
+        {"weights": "none"},
+        {"temperature": 0},
+    ):
         with pytest.raises(InputError) as refused:
             evaluate_k(X, y, X, y, **wrong)
         assert "\n" not in str(refused.value)

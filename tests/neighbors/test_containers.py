@@ -176,9 +176,12 @@ def test_whole_numbers_that_float64_cannot_hold_are_refused_everywhere(container
     array[3, 2] = 2**53 + 1
     given = {**TYPED, **OTHER}[container](array)
     calls = [
-        lambda: knn(given, VALUES, 1), lambda: knn(VALUES, given, 1), lambda: pairwise_distances(given, VALUES),
-        lambda: LinearProblem(given, Y), lambda: fastcls.NearestNeighbors().fit(VALUES).kneighbors(given, 1),
-    ]  # fmt: skip
+        lambda: knn(given, VALUES, 1),
+        lambda: knn(VALUES, given, 1),
+        lambda: pairwise_distances(given, VALUES),
+        lambda: LinearProblem(given, Y),
+        lambda: fastcls.NearestNeighbors().fit(VALUES).kneighbors(given, 1),
+    ]
     calls += [lambda name=name: getattr(fastcls, name)(**ESTIMATORS[name]).fit(given, Y) for name in ESTIMATORS]
     for call in calls:
         with pytest.raises(InputError, match=r"above 2\^53"):
@@ -239,11 +242,14 @@ def test_classes_that_look_alike_are_told():
 def test_rows_too_small_for_a_direction_are_refused():
     small = np.full((3, 5), 1e-160)
     rows = np.ones((3, 5))
-    for call in (lambda: knn(small, rows, 1, "cosine"), lambda: knn(rows, small, 1, "cosine"),
-                 lambda: pairwise_distances(rows, small, "cosine"),
-                 lambda: fastcls.KNeighborsClassifier(metric="cosine").fit(small, [0, 1, 1]),
-                 lambda: fastcls.NearestNeighbors(metric="cosine").fit(rows).kneighbors(small, 1),
-                 lambda: fastcls.KNeighborsClassifierCV([1], ("cosine",), cv=2).fit(small, [0, 0, 1])):  # fmt: skip
+    for call in (
+        lambda: knn(small, rows, 1, "cosine"),
+        lambda: knn(rows, small, 1, "cosine"),
+        lambda: pairwise_distances(rows, small, "cosine"),
+        lambda: fastcls.KNeighborsClassifier(metric="cosine").fit(small, [0, 1, 1]),
+        lambda: fastcls.NearestNeighbors(metric="cosine").fit(rows).kneighbors(small, 1),
+        lambda: fastcls.KNeighborsClassifierCV([1], ("cosine",), cv=2).fit(small, [0, 0, 1]),
+    ):
         with pytest.raises(InputError, match=r"row 0.*row of zeros: scale the data up"):
             call()
     assert pairwise_distances(np.zeros((1, 5)), rows, "cosine").tolist() == [[1, 1, 1]]

@@ -12,10 +12,14 @@ from fastcls.datasets import Dataset, group_split, train_validation_split
 X, Y = np.random.default_rng(0).random((12, 3)), np.arange(12) % 3
 MASK = np.arange(12) == 5
 CLASSIFIERS = (
-    fastcls.KNeighborsClassifier(1), fastcls.KNeighborsClassifierCV([1], cv=2), fastcls.NearestClassMean(),
-    fastcls.MulticlassSVM(max_iter=1), fastcls.SoftmaxClassifier(max_iter=1),
-    fastcls.MulticlassSVMCV([1e-3], cv=2, max_iter=1), fastcls.SoftmaxClassifierCV([1e-3], cv=2, max_iter=1),
-)  # fmt: skip
+    fastcls.KNeighborsClassifier(1),
+    fastcls.KNeighborsClassifierCV([1], cv=2),
+    fastcls.NearestClassMean(),
+    fastcls.MulticlassSVM(max_iter=1),
+    fastcls.SoftmaxClassifier(max_iter=1),
+    fastcls.MulticlassSVMCV([1e-3], cv=2, max_iter=1),
+    fastcls.SoftmaxClassifierCV([1e-3], cv=2, max_iter=1),
+)
 
 
 def masked(values):
@@ -44,7 +48,8 @@ CALLS = {
     "queries of predict": (lambda: fastcls.KNeighborsClassifier(1).fit(X, Y).predict(masked(X)), "X"),
     "groups": (lambda: fastcls.KNeighborsClassifierCV([1], cv="loo").fit(X, Y, groups=masked(Y)), "groups"),
     "rows of a split": (
-        lambda: fastcls.KNeighborsClassifierCV([1], cv=[(masked(np.arange(6)), np.arange(6, 12))]).fit(X, Y), "train",
+        lambda: fastcls.KNeighborsClassifierCV([1], cv=[(masked(np.arange(6)), np.arange(6, 12))]).fit(X, Y),
+        "train",
     ),
     "classes": (lambda: fastcls.KNeighborsClassifier(1).partial_fit(X, Y, classes=masked([0, 1, 2])), "classes"),
     "classes of a sum": (lambda: fastcls.SoftmaxClassifier().partial_fit(X, Y, classes=masked([0, 1, 2])), "classes"),
@@ -76,9 +81,10 @@ CALLS = {
     "losses of a figure": (lambda: display.LossHistoryDisplay(masked(np.ones(3))), "loss"),
     "a direction of a figure": (lambda: display.LossSliceDisplay.from_problem(problem(), W, masked(W)), "a direction"),
     "an image": (
-        lambda: display.SameDistanceDisplay.from_image(masked(np.zeros(16, np.uint8)), image_shape=(4, 4, 1)), "image",
+        lambda: display.SameDistanceDisplay.from_image(masked(np.zeros(16, np.uint8)), image_shape=(4, 4, 1)),
+        "image",
     ),
-}  # fmt: skip
+}
 
 
 def refused(call, *words):
@@ -104,10 +110,13 @@ def test_every_classifier_refuses_masked_and_missing_labels_and_weights(model):
         refused(lambda: model.fit(X, Y, masked(np.ones(12))), "sample_weight is a masked array")
         refused(lambda: model.fit(X, Y, pd.array([1.0] * 11 + [None], dtype="Float64")), "sample_weight")
     for y in (
-        pd.Series([*Y[:-1], None], dtype="Int64"), pd.Series([*"abcabcabcab", None]), [*"abcabcabcab", None],
-        pd.Series([*"abcabcabcab", pd.NA], dtype="string"), np.array([*"abcabcabcab", np.nan], dtype=object),
+        pd.Series([*Y[:-1], None], dtype="Int64"),
+        pd.Series([*"abcabcabcab", None]),
+        [*"abcabcabcab", None],
+        pd.Series([*"abcabcabcab", pd.NA], dtype="string"),
+        np.array([*"abcabcabcab", np.nan], dtype=object),
         [*Y[:-1].tolist(), float("nan")],
-    ):  # fmt: skip
+    ):
         refused(lambda y=y: model.fit(X, y), "y ", "11")
     model.fit(np.ma.array(X), np.ma.array(Y))  # a mask without masked entries hides nothing
     refused(lambda: model.score(X, masked(Y)), "y is a masked array")

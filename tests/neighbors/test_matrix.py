@@ -27,8 +27,9 @@ def rows_of(rng, n, d, dtype):
 
 @pytest.mark.usefixtures("restored_isa")
 @pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtypes", [*((name, name) for name in STORED_TYPES), ("uint8", "float32"), ("float64", "float16"),
-                                    ("int8", "uint8")])  # fmt: skip
+@pytest.mark.parametrize(
+    "dtypes", [*((name, name) for name in STORED_TYPES), ("uint8", "float32"), ("float64", "float16"), ("int8", "uint8")]
+)
 @pytest.mark.parametrize("isa", simd.available())
 def test_every_kernel_has_the_bits_of_the_reference(isa, dtypes, metric):
     simd.use(isa)

@@ -39,11 +39,13 @@ def contradicts_the_vote(estimator):
 
 @parametrize_with_checks(
     [
-        KNeighborsClassifier(), KNeighborsClassifier(1, metric="cosine", weights="distance"),
-        KNeighborsClassifier(class_weight="balanced"), NearestNeighbors(2),
+        KNeighborsClassifier(),
+        KNeighborsClassifier(1, metric="cosine", weights="distance"),
+        KNeighborsClassifier(class_weight="balanced"),
+        NearestNeighbors(2),
     ],
     expected_failed_checks=contradicts_the_vote,
-)  # fmt: skip
+)
 def test_scikit_learn_contract(estimator, check):
     check(estimator)
 
@@ -246,8 +248,9 @@ def test_graph_serves_estimators_that_take_precomputed_neighbors(digits):
     model = Theirs(5, metric="precomputed").fit(graph, y)
     apart = ours.kneighbors(Q, 6)[0]
     clear = apart[:, 4] < apart[:, 5]  # of equal distances theirs takes either
-    assert np.array_equal(model.predict(ours.kneighbors_graph(Q, mode="distance"))[clear],
-                          KNeighborsClassifier(5).fit(X, y).predict(Q)[clear])
+    assert np.array_equal(
+        model.predict(ours.kneighbors_graph(Q, mode="distance"))[clear], KNeighborsClassifier(5).fit(X, y).predict(Q)[clear]
+    )
     eps = float(np.median(graph.data))
     labels = DBSCAN(eps=eps, min_samples=4, metric="precomputed").fit_predict(graph)
     assert labels.max() > 0

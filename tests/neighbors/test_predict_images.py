@@ -29,8 +29,9 @@ def model(request, folder, tmp_path_factory):
     if "random_state" in made.get_params():
         made.set_params(random_state=0)
     path = tmp_path_factory.mktemp("model") / "m.safetensors"
-    made.fit(data.X, data.y).save(path, metadata={"preprocessing": data.preprocessing, "class_names": list(data.class_names),
-                                                  "largest_value": 255.0})  # fmt: skip
+    made.fit(data.X, data.y).save(
+        path, metadata={"preprocessing": data.preprocessing, "class_names": list(data.class_names), "largest_value": 255.0}
+    )
     return fastcls.load(path)
 
 
@@ -165,8 +166,9 @@ def test_a_run_saves_all_that_is_needed(folder, tmp_path, monkeypatch):
 def test_digits_in_their_own_scale_and_as_pictures(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = datasets.load("digits")
-    fastcls.NearestClassMean().fit(data.X, data.y).save("m.safetensors", metadata={
-        "preprocessing": data.preprocessing, "class_names": list(data.class_names)})  # fmt: skip
+    fastcls.NearestClassMean().fit(data.X, data.y).save(
+        "m.safetensors", metadata={"preprocessing": data.preprocessing, "class_names": list(data.class_names)}
+    )
     model = fastcls.load("m.safetensors")
     own = data.X[:9].reshape(9, 8, 8).astype(float)  # as scikit-learn's `images`: 0 to 16
     wanted = [data.class_names[code] for code in model.predict(data.X[:9])]
@@ -206,5 +208,6 @@ def test_one_grey_array_is_one_image_and_its_16_bits_are_those_of_a_png(shape, t
     np.testing.assert_array_equal(datasets.prepare_images(grey, recipe), datasets.prepare_images([grey], recipe))
     wide = rng.integers(0, 65536, shape).astype(np.uint16)
     Image.fromarray(wide).save(tmp_path / "wide.png")
-    np.testing.assert_array_equal(datasets.prepare_images(wide, recipe)[0],
-                                  datasets.prepare_image(tmp_path / "wide.png", recipe))
+    np.testing.assert_array_equal(
+        datasets.prepare_images(wide, recipe)[0], datasets.prepare_image(tmp_path / "wide.png", recipe)
+    )

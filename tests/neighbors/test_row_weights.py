@@ -19,15 +19,17 @@ from fastcls.protocols._probe import _set_aside
 
 QUICK = {"max_iter": 4, "batch_size": 16, "random_state": 0}
 MODELS = {
-    "k-NN": fastcls.KNeighborsClassifier(3), "k-NN by distance": fastcls.KNeighborsClassifier(3, weights="distance"),
-    "softmax": fastcls.SoftmaxClassifier(**QUICK), "svm": fastcls.MulticlassSVM(**QUICK),
+    "k-NN": fastcls.KNeighborsClassifier(3),
+    "k-NN by distance": fastcls.KNeighborsClassifier(3, weights="distance"),
+    "softmax": fastcls.SoftmaxClassifier(**QUICK),
+    "svm": fastcls.MulticlassSVM(**QUICK),
     "lbfgs": fastcls.SoftmaxClassifier(solver="lbfgs", random_state=0, max_iter=9),
     "early stopping": fastcls.SoftmaxClassifier(early_stopping=True, **QUICK),
     "k-NN folds": fastcls.KNeighborsClassifierCV([1, 3, 5], cv=3),
     "k-NN left out": fastcls.KNeighborsClassifierCV([1, 3, 5], cv="loo"),
     "softmax sweep": fastcls.SoftmaxClassifierCV([1e-3, 1e-1], cv=3, **QUICK),
     "svm sweep": fastcls.MulticlassSVMCV([1e-3, 1e-1], cv=3, **QUICK),
-}  # fmt: skip
+}
 CLASS_WEIGHTS = (None, "balanced", {0: 1.0, 1: 5.0}, {1: 0.0})
 
 

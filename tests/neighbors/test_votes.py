@@ -40,8 +40,11 @@ def test_hand_computed_weights(case):
 
 def test_hand_computed_votes():
     X, y = np.array([[1.0], [2.0], [4.0], [8.0]]), ["a", "b", "b", "c"]
-    by_hand = {"uniform": ([1 / 4, 1 / 2, 1 / 4], "b"), "distance": ([8 / 15, 6 / 15, 1 / 15], "a"),
-               "softmax": ([128 / 209, 80 / 209, 1 / 209], "a")}  # fmt: skip
+    by_hand = {
+        "uniform": ([1 / 4, 1 / 2, 1 / 4], "b"),
+        "distance": ([8 / 15, 6 / 15, 1 / 15], "a"),
+        "softmax": ([128 / 209, 80 / 209, 1 / 209], "a"),
+    }
     for rule, (shares, winner) in by_hand.items():
         model = KNeighborsClassifier(4, weights=rule, temperature=1 / math.log(2)).fit(X, y)
         np.testing.assert_allclose(model.predict_proba([[0.0]]), [shares], rtol=1e-13)
@@ -55,9 +58,7 @@ def test_vote_equals_reference(tie_break, n_classes):
     labels = rng.integers(n_classes, size=(200, 12))
     for weights in (np.ones((200, 12)), rng.random((200, 12)), rng.integers(0, 3, size=(200, 12)).astype(float)):
         ks = np.array([1, 2, 5, 12])
-        winners, tied, totals = vote(
-            labels, weights, ks, n_classes, tie_break=tie_break, n_threads=3, with_totals=True
-        )
+        winners, tied, totals = vote(labels, weights, ks, n_classes, tie_break=tie_break, n_threads=3, with_totals=True)
         for at, k in enumerate(ks):
             wanted = reference.vote(labels[:, :k], weights[:, :k], n_classes, tie_break)
             assert np.array_equal(winners[:, at], wanted[0])

@@ -19,18 +19,47 @@ READ_WHEN_USED = {"n_neighbors": 2, "weights": "distance", "temperature": 0.5, "
 #: read by no fit that can still be told, or of the machine
 NO_MATTER = ("n_jobs", "callbacks", "checkpoint", "resume", "client", "n_shards")
 OTHERS = {
-    "metric": "l1", "p": 1, "metric_params": {"a": 1}, "leaf_size": 7, "class_weight": {0: 9.0}, "center": False,
-    "scale": False, "normalize": False, "loss": "one_vs_all", "margin": 3.0, "include_correct": True,
+    "metric": "l1",
+    "p": 1,
+    "metric_params": {"a": 1},
+    "leaf_size": 7,
+    "class_weight": {0: 9.0},
+    "center": False,
+    "scale": False,
+    "normalize": False,
+    "loss": "one_vs_all",
+    "margin": 3.0,
+    "include_correct": True,
     "class_reduction": "mean",
-    "penalty": "l1", "alpha": 0.5, "C": 3.0, "l1_ratio": 0.9, "max_norm": 0.1, "solver": "gd", "batch_size": 7,
-    "learning_rate": 0.01, "schedule": "constant", "momentum": 0.1, "nesterov": True, "max_iter": 3, "tol": 1e-3,
-    "init_scale": 0.5, "fit_intercept": False, "early_stopping": True, "validation_fraction": 0.4, "warm_start": True,
-    "random_state": 5, "checkpoint_seconds": 1.0, "verbose": 0,
-}  # fmt: skip
+    "penalty": "l1",
+    "alpha": 0.5,
+    "C": 3.0,
+    "l1_ratio": 0.9,
+    "max_norm": 0.1,
+    "solver": "gd",
+    "batch_size": 7,
+    "learning_rate": 0.01,
+    "schedule": "constant",
+    "momentum": 0.1,
+    "nesterov": True,
+    "max_iter": 3,
+    "tol": 1e-3,
+    "init_scale": 0.5,
+    "fit_intercept": False,
+    "early_stopping": True,
+    "validation_fraction": 0.4,
+    "warm_start": True,
+    "random_state": 5,
+    "checkpoint_seconds": 1.0,
+    "verbose": 0,
+}
 MODELS = (
-    fastcls.NearestNeighbors(3), fastcls.KNeighborsClassifier(3), fastcls.NearestClassMean(),
-    fastcls.SoftmaxClassifier(max_iter=2, random_state=0), fastcls.MulticlassSVM(max_iter=2, random_state=0),
-)  # fmt: skip
+    fastcls.NearestNeighbors(3),
+    fastcls.KNeighborsClassifier(3),
+    fastcls.NearestClassMean(),
+    fastcls.SoftmaxClassifier(max_iter=2, random_state=0),
+    fastcls.MulticlassSVM(max_iter=2, random_state=0),
+)
 
 
 def answers(model):
@@ -125,9 +154,10 @@ def test_a_generator_that_no_file_holds_can_be_set_to_a_number_before_saving(tmp
 
 def test_searches_save_what_they_chose_whatever_is_set_afterwards(tmp_path):
     for search in (
-        fastcls.KNeighborsClassifierCV([1, 3], cv=3), fastcls.SoftmaxClassifierCV([1e-3], cv=3, max_iter=2, random_state=0),
+        fastcls.KNeighborsClassifierCV([1, 3], cv=3),
+        fastcls.SoftmaxClassifierCV([1e-3], cv=3, max_iter=2, random_state=0),
         fastcls.MulticlassSVMCV([1e-3], cv=3, max_iter=2, random_state=0),
-    ):  # fmt: skip
+    ):
         before = content(search.fit(X, Y), tmp_path / "a.safetensors")
         for name in search.get_params(deep=False):
             if name in OTHERS:
@@ -149,13 +179,18 @@ def test_onnx_holds_what_was_fitted(tmp_path):
 @pytest.mark.parametrize(
     ("y", "weights"),
     [
-        ([0, 1, 2], {0: 1.0, 1: 5.0}), ([0, 1, 2], {np.int64(0): 1.0, np.int8(2): np.float32(0.5)}),
-        ([-(2**62), 7, 2**62], {7: 3, 2**62: 2.5}), (["a", "b", "1"], {"a": 2.0, "1": 0.5}),
+        ([0, 1, 2], {0: 1.0, 1: 5.0}),
+        ([0, 1, 2], {np.int64(0): 1.0, np.int8(2): np.float32(0.5)}),
+        ([-(2**62), 7, 2**62], {7: 3, 2**62: 2.5}),
+        (["a", "b", "1"], {"a": 2.0, "1": 0.5}),
         ([False, True, True], {True: 4.0}),
-        ([1.0, 2.0, 7.0], {1.0: 2.0, 7.0: 3.0}), ([0, 1, 2], {}), (["dict of pairs", "b", "c"], {"dict of pairs": 2.0}),
-        ([0, 1, 2], "balanced"), ([0, 1, 2], None),
+        ([1.0, 2.0, 7.0], {1.0: 2.0, 7.0: 3.0}),
+        ([0, 1, 2], {}),
+        (["dict of pairs", "b", "c"], {"dict of pairs": 2.0}),
+        ([0, 1, 2], "balanced"),
+        ([0, 1, 2], None),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("kind", [fastcls.KNeighborsClassifier, fastcls.SoftmaxClassifier, fastcls.MulticlassSVM])
 def test_class_weights_come_back_with_the_labels_they_had(kind, y, weights, tmp_path):
     labels = np.array(y)[Y]

@@ -31,18 +31,25 @@ def test_rows_that_are_no_numbers_are_refused_before_the_first_search(tmp_path, 
     X = rows(dtype, n=20_000, d=70)  # left on disk when the model is loaded
     path = written(X)
     for ask in (
-        lambda m: m.predict(X[:2]), lambda m: m.kneighbors(), lambda m: m.save(tmp_path / "n"),
+        lambda m: m.predict(X[:2]),
+        lambda m: m.kneighbors(),
+        lambda m: m.save(tmp_path / "n"),
         lambda m: m.partial_fit(X[:1], [0]),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=r"training rows of the model .* row 7, column 3"):
             ask(fastcls.load(path))
 
 
 @pytest.mark.parametrize(
     ("name", "array"),
-    [("SoftmaxClassifier", "coef"), ("MulticlassSVM", "intercept"), ("SoftmaxClassifier", "center"),
-     ("NearestClassMean", "means"), ("NearestClassMean", "center")],
-)  # fmt: skip
+    [
+        ("SoftmaxClassifier", "coef"),
+        ("MulticlassSVM", "intercept"),
+        ("SoftmaxClassifier", "center"),
+        ("NearestClassMean", "means"),
+        ("NearestClassMean", "center"),
+    ],
+)
 def test_weights_and_means_that_are_no_numbers_are_refused(tmp_path, name, array):
     for value in (np.nan, np.inf):
         path = saved(tmp_path, name)
@@ -81,9 +88,11 @@ def test_strings_of_no_characters_are_refused_as_labels(order):
         if name != "NearestNeighbors":
             with pytest.raises(InputError, match="0x110000, which is no character"):
                 persistence._class_of(name)().fit(rows(n=30), bad)
-    for act in (lambda X: fastcls.KNeighborsClassifierCV([1], cv=2).fit(X, bad),
-                lambda X: fastcls.evaluate_k(X, bad, X, bad, [1]),
-                lambda X: fastcls.KNeighborsClassifier(1).fit(X, ["a", "b", "c"] * 10).partial_fit(X, bad)):  # fmt: skip
+    for act in (
+        lambda X: fastcls.KNeighborsClassifierCV([1], cv=2).fit(X, bad),
+        lambda X: fastcls.evaluate_k(X, bad, X, bad, [1]),
+        lambda X: fastcls.KNeighborsClassifier(1).fit(X, ["a", "b", "c"] * 10).partial_fit(X, bad),
+    ):
         with pytest.raises(InputError, match="which is no character"):
             act(rows(n=30))
 

@@ -109,8 +109,12 @@ def test_file_of_a_loaded_model_carries_what_the_model_carried(tmp_path, name):
     read = needs_onnx.load(path)
     properties = {entry.key: json.loads(entry.value) for entry in read.metadata_props}
     assert properties == {
-        "format": "fastcls", "class": name, "classes": model.classes_.tolist(), "features": None, **metadata,
-    }  # fmt: skip
+        "format": "fastcls",
+        "class": name,
+        "classes": model.classes_.tolist(),
+        "features": None,
+        **metadata,
+    }
     assert (read.producer_name, read.producer_version) == ("fastcls", fastcls.__version__)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["m.onnx", "m.safetensors"]
     other = fastcls.onnx.to_onnx(model, metadata={"a": np.int64(1)})
@@ -142,10 +146,13 @@ REFUSED = {
     "str": lambda X, y: "model.onnx",
 }
 TOLD = {
-    "KNeighborsClassifier": r"keep it with save\(path\)", "NearestNeighbors": r"keep it with save\(path\)",
-    "NearestClassMean": "give one of these", "Pipeline": "export its last step", "SoftmaxClassifierCV": "best_estimator_",
+    "KNeighborsClassifier": r"keep it with save\(path\)",
+    "NearestNeighbors": r"keep it with save\(path\)",
+    "NearestClassMean": "give one of these",
+    "Pipeline": "export its last step",
+    "SoftmaxClassifierCV": "best_estimator_",
     "str": "give one of these",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -184,12 +191,18 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("labels", [
-    np.array([1, 2**63], dtype=np.uint64), np.array([1, "a"], dtype=object), np.array(["a", "\ud800"]),
-    pytest.param(np.array([1, 2], dtype=np.longdouble), marks=pytest.mark.skipif(
-        np.dtype(np.longdouble).itemsize == 8, reason="long doubles are doubles here"
-    )),
-])
+@pytest.mark.parametrize(
+    "labels",
+    [
+        np.array([1, 2**63], dtype=np.uint64),
+        np.array([1, "a"], dtype=object),
+        np.array(["a", "\ud800"]),
+        pytest.param(
+            np.array([1, 2], dtype=np.longdouble),
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="long doubles are doubles here"),
+        ),
+    ],
+)
 def test_labels_onnx_has_no_type_for_are_refused(labels):
     model = fitted("SoftmaxClassifier")
     model.coef_, model.intercept_, model.classes_ = model.coef_[:2], model.intercept_[:2], labels

@@ -352,8 +352,18 @@ def test_header_that_does_not_fit_is_refused(tmp_path, name, header):
         {"codes": np.zeros(40, dtype=np.float64)},
         {"codes": np.zeros((40, 1), dtype=np.int64)},
     ],
-    ids=["no X", "no codes", "X flat", "X int32", "X empty", "codes short",
-         "code high", "code low", "codes float", "codes 2-D"],
+    ids=[
+        "no X",
+        "no codes",
+        "X flat",
+        "X int32",
+        "X empty",
+        "codes short",
+        "code high",
+        "code low",
+        "codes float",
+        "codes 2-D",
+    ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays):
     """The kernels trust their caller: a code out of range in a stranger's file must not reach them."""
@@ -381,9 +391,12 @@ def test_rows_that_changed_on_disk_are_found_before_the_first_search_and_never_s
     place = whole.index(X.tobytes()) + 777_777
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     for act in (
-        lambda model: model.predict(X[:1]), lambda model: model.kneighbors(), lambda model: model.save(tmp_path / "again"),
-        lambda model: model.partial_fit(X[:1], [0]), lambda model: pickle.loads(pickle.dumps(model)).predict(X[:1]),
-    ):  # fmt: skip
+        lambda model: model.predict(X[:1]),
+        lambda model: model.kneighbors(),
+        lambda model: model.save(tmp_path / "again"),
+        lambda model: model.partial_fit(X[:1], [0]),
+        lambda model: pickle.loads(pickle.dumps(model)).predict(X[:1]),
+    ):
         model = fastcls.load(path)
         for _ in range(2):
             with pytest.raises(InputError, match=r"training rows of the model .* are not as they were saved"):

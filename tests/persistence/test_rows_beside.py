@@ -90,16 +90,26 @@ def test_only_regular_files_are_opened(tmp_path):
 
 
 FILES = [
-    ({"name": "../rows-0.npy"}, "wanted the plain name"), ({"name": ".."}, "wanted the plain name"),
-    ({"name": "/etc/passwd"}, "wanted the plain name"), ({"name": ""}, "wanted the plain name"),
-    ({"name": "a\0b"}, "wanted the plain name"), ({"name": 7}, "wanted the plain name"),
+    ({"name": "../rows-0.npy"}, "wanted the plain name"),
+    ({"name": ".."}, "wanted the plain name"),
+    ({"name": "/etc/passwd"}, "wanted the plain name"),
+    ({"name": ""}, "wanted the plain name"),
+    ({"name": "a\0b"}, "wanted the plain name"),
+    ({"name": 7}, "wanted the plain name"),
     ({"name": None}, "wanted the plain name"),
-    ({"offset": -64}, "says no sizes"), ({"offset": True}, "says no sizes"), ({"offset": 10**30}, "do not fit"),
-    ({"offset": 129}, "do not fit"), ({"shape": [20_000, 65]}, "do not fit"), ({"shape": [0, 64]}, "says no sizes"),
-    ({"shape": [20_000]}, "says no sizes"), ({"shape": 7}, "is damaged"), ({"bytes": 10}, "do not fit"),
-    ({"bytes": "1"}, "says no sizes"), ({"shape": [19_999, 65]}, "do not fit"),
+    ({"offset": -64}, "says no sizes"),
+    ({"offset": True}, "says no sizes"),
+    ({"offset": 10**30}, "do not fit"),
+    ({"offset": 129}, "do not fit"),
+    ({"shape": [20_000, 65]}, "do not fit"),
+    ({"shape": [0, 64]}, "says no sizes"),
+    ({"shape": [20_000]}, "says no sizes"),
+    ({"shape": 7}, "is damaged"),
+    ({"bytes": 10}, "do not fit"),
+    ({"bytes": "1"}, "says no sizes"),
+    ({"shape": [19_999, 65]}, "do not fit"),
     ({"shape": [20_000, 32]}, "arrays of 32 features"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("changes", "why"), FILES, ids=lambda value: str(value)[:40])

@@ -16,10 +16,27 @@ from fastcls.model_selection._validation import check_groups
 
 X = np.random.default_rng(0).normal(size=(12, 4))
 Y = np.arange(12) % 3
-TYPED = {"ks": None, "metrics": None, "models": None, "folds": None, "limit": None, "seed": 0, "out": None, "labels": None,
-         "image_size": None, "force": False}  # fmt: skip
-CLASSIFIERS = ("KNeighborsClassifier", "KNeighborsClassifierCV", "NearestClassMean", "MulticlassSVM", "SoftmaxClassifier",
-               "MulticlassSVMCV", "SoftmaxClassifierCV")  # fmt: skip
+TYPED = {
+    "ks": None,
+    "metrics": None,
+    "models": None,
+    "folds": None,
+    "limit": None,
+    "seed": 0,
+    "out": None,
+    "labels": None,
+    "image_size": None,
+    "force": False,
+}
+CLASSIFIERS = (
+    "KNeighborsClassifier",
+    "KNeighborsClassifierCV",
+    "NearestClassMean",
+    "MulticlassSVM",
+    "SoftmaxClassifier",
+    "MulticlassSVMCV",
+    "SoftmaxClassifierCV",
+)
 
 
 def refusal(call):
@@ -34,24 +51,42 @@ def slips(name):
     return [name[:-1], name + "s", name.upper()] if len(name) > 4 else [name.upper()]
 
 
-@pytest.mark.parametrize(("good", "call"), [
-    *[(name, lambda name: fastcls.KNeighborsClassifier(metric=name).fit(X, Y)) for name in (*metrics.METRICS, "manhattan")],
-    *[(name, lambda name: fastcls.KNeighborsClassifier(weights=name).fit(X, Y)) for name in ("uniform", "softmax")],
-    *[(name, lambda name: fastcls.KNeighborsClassifier(tie_break=name).fit(X, Y)) for name in ("smallest", "nearest")],
-    *[(name, lambda name: fastcls.NearestNeighbors(algorithm=name).fit(X)) for name in ("auto", "brute", "filter")],
-    *[(name, lambda name: fastcls.LinearProblem(X, Y, loss=name)) for name in losses.LOSSES],
-    *[(name, lambda name: fastcls.SoftmaxClassifier(penalty=name).fit(X, Y)) for name in penalties.PENALTIES],
-    *[(name, lambda name: fastcls.SoftmaxClassifier(solver=name).fit(X, Y)) for name in ("sgd", "lbfgs", "random_search")],
-    *[(name, lambda name: fastcls.SoftmaxClassifier(schedule=name).fit(X, Y)) for name in ("cosine", "constant", "step")],
-    *[(name, lambda name: fastcls.MulticlassSVM(loss=name).fit(X, Y)) for name in ("squared_hinge", "one_vs_all")],
-    *[(name, lambda name: protocols.knn_eval(X, Y, X, Y, preset=name)) for name in ("dino", "moco")],
-    *[(name, lambda name: protocols.few_shot(X, Y, X, Y, n_per_class=1, n_tries=1, preset=name)) for name in ("dinov2",)],
-    *[(name, lambda name: datasets.load(name)) for name in ("digits", "mnist", "cifar10")],
-    *[(name, lambda name: datasets.fetch(name)) for name in ("mnist", "fashion_mnist")],
-    *[(name, lambda name: parse_options("digits", **{**TYPED, "models": f"{name}z"})) for name in MODELS],
-    *[(name, lambda name: parse_options("digits", **{**TYPED, "preset": f"{name}z"})) for name in PRESETS],
-    *[(name, lambda name: parse_options("digits", **{**TYPED, "metrics": f"{name}x"})) for name in ("cosine", "euclidean")],
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("good", "call"),
+    [
+        *[
+            (name, lambda name: fastcls.KNeighborsClassifier(metric=name).fit(X, Y))
+            for name in (*metrics.METRICS, "manhattan")
+        ],
+        *[(name, lambda name: fastcls.KNeighborsClassifier(weights=name).fit(X, Y)) for name in ("uniform", "softmax")],
+        *[(name, lambda name: fastcls.KNeighborsClassifier(tie_break=name).fit(X, Y)) for name in ("smallest", "nearest")],
+        *[(name, lambda name: fastcls.NearestNeighbors(algorithm=name).fit(X)) for name in ("auto", "brute", "filter")],
+        *[(name, lambda name: fastcls.LinearProblem(X, Y, loss=name)) for name in losses.LOSSES],
+        *[(name, lambda name: fastcls.SoftmaxClassifier(penalty=name).fit(X, Y)) for name in penalties.PENALTIES],
+        *[
+            (name, lambda name: fastcls.SoftmaxClassifier(solver=name).fit(X, Y))
+            for name in ("sgd", "lbfgs", "random_search")
+        ],
+        *[
+            (name, lambda name: fastcls.SoftmaxClassifier(schedule=name).fit(X, Y))
+            for name in ("cosine", "constant", "step")
+        ],
+        *[(name, lambda name: fastcls.MulticlassSVM(loss=name).fit(X, Y)) for name in ("squared_hinge", "one_vs_all")],
+        *[(name, lambda name: protocols.knn_eval(X, Y, X, Y, preset=name)) for name in ("dino", "moco")],
+        *[
+            (name, lambda name: protocols.few_shot(X, Y, X, Y, n_per_class=1, n_tries=1, preset=name))
+            for name in ("dinov2",)
+        ],
+        *[(name, lambda name: datasets.load(name)) for name in ("digits", "mnist", "cifar10")],
+        *[(name, lambda name: datasets.fetch(name)) for name in ("mnist", "fashion_mnist")],
+        *[(name, lambda name: parse_options("digits", **{**TYPED, "models": f"{name}z"})) for name in MODELS],
+        *[(name, lambda name: parse_options("digits", **{**TYPED, "preset": f"{name}z"})) for name in PRESETS],
+        *[
+            (name, lambda name: parse_options("digits", **{**TYPED, "metrics": f"{name}x"}))
+            for name in ("cosine", "euclidean")
+        ],
+    ],
+)
 def test_unknown_names_are_answered_by_the_nearest_known_one(good, call):
     for slip in slips(good):
         said = refusal(lambda slip=slip: call(slip))
@@ -63,9 +98,14 @@ def test_what_resembles_nothing_is_answered_by_the_list():
     assert meant(None, ["a"]) is None
 
 
-@pytest.mark.parametrize(("thing", "one", "two"), [
-    ("row", "1 row", "2 rows"), ("class", "1 class", "2 classes"), ("test row", "1 test row", "2 test rows"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("thing", "one", "two"),
+    [
+        ("row", "1 row", "2 rows"),
+        ("class", "1 class", "2 classes"),
+        ("test row", "1 test row", "2 test rows"),
+    ],
+)
 def test_numbers_have_their_nouns(thing, one, two):
     assert (counted(1, thing), counted(2, thing), counted(0, thing)) == (one, two, "0" + two[1:])
     assert counted(1, "try", "tries") == "1 try"
@@ -76,11 +116,15 @@ def test_no_sentence_of_the_library_has_a_plural_of_one():
     one = datasets.load((X, ["a"] * 12))
     assert "1 class:" in repr(one)
     calls = [
-        lambda: fastcls.KNeighborsClassifier().fit(X[:1], Y), lambda: fastcls.KNeighborsClassifier().fit(X, Y[:1]),
-        lambda: fastcls.KNeighborsClassifier(2).fit(X[:1], Y[:1]).predict(X), lambda: fastcls.knn(X[:, :1], X, 1),
-        lambda: fastcls.NearestNeighbors().fit(X[0]), lambda: cross_validate_k(X[:2], [0, 1], folds=2),
-        lambda: cross_validate_k(X[:3], [0, 1, 1], folds=3), lambda: protocols.knn_eval(X[:1], Y, X, Y),
-    ]  # fmt: skip
+        lambda: fastcls.KNeighborsClassifier().fit(X[:1], Y),
+        lambda: fastcls.KNeighborsClassifier().fit(X, Y[:1]),
+        lambda: fastcls.KNeighborsClassifier(2).fit(X[:1], Y[:1]).predict(X),
+        lambda: fastcls.knn(X[:, :1], X, 1),
+        lambda: fastcls.NearestNeighbors().fit(X[0]),
+        lambda: cross_validate_k(X[:2], [0, 1], folds=2),
+        lambda: cross_validate_k(X[:3], [0, 1, 1], folds=3),
+        lambda: protocols.knn_eval(X[:1], Y, X, Y),
+    ]
     for call in calls:
         assert not re.search(r"\b1 (?!\w+ous)\w+s\b", refusal(call)), refusal(call)
 
@@ -167,10 +211,23 @@ def test_what_is_no_list_of_labels_is_told_what_to_do(name, case):
     assert words in refusal(lambda: getattr(fastcls, name)().fit(X, given))
 
 
-@pytest.mark.parametrize(("option", "value"), [
-    ("n_per_class", "5"), ("n_per_class", 1.5), ("n_per_class", True), ("n_per_class", {3: 1}), ("n_per_class", None),
-    ("n_tries", 0), ("n_tries", "3"), ("n_tries", 10**9), ("n_tries", 2.0), ("seed", None), ("seed", -1), ("seed", 2**64),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("n_per_class", "5"),
+        ("n_per_class", 1.5),
+        ("n_per_class", True),
+        ("n_per_class", {3: 1}),
+        ("n_per_class", None),
+        ("n_tries", 0),
+        ("n_tries", "3"),
+        ("n_tries", 10**9),
+        ("n_tries", 2.0),
+        ("seed", None),
+        ("seed", -1),
+        ("seed", 2**64),
+    ],
+)
 def test_numbers_of_few_shot(option, value):
     given = {"n_per_class": 2, "n_tries": 2, option: value}
     assert refusal(lambda: protocols.few_shot(X, Y, X, Y, **given)).startswith(option)

@@ -131,8 +131,16 @@ def test_what_is_not_finite_is_found_in_every_float_type(dtype, value, named, la
 
 
 def test_no_error_of_python_names_a_private_class():
-    for name in ("KNeighborsClassifier", "KNeighborsClassifierCV", "MulticlassSVM", "MulticlassSVMCV", "NearestClassMean",
-                 "NearestNeighbors", "SoftmaxClassifier", "SoftmaxClassifierCV"):  # fmt: skip
+    for name in (
+        "KNeighborsClassifier",
+        "KNeighborsClassifierCV",
+        "MulticlassSVM",
+        "MulticlassSVMCV",
+        "NearestClassMean",
+        "NearestNeighbors",
+        "SoftmaxClassifier",
+        "SoftmaxClassifierCV",
+    ):
         kind = getattr(fastcls, name)
         for call in (lambda kind=kind: kind(nonsense=1), lambda kind=kind: kind().fit(X, Y, nonsense=1)):
             with pytest.raises(TypeError) as caught:

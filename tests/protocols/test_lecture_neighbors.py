@@ -50,8 +50,18 @@ def judged_settings() -> np.ndarray:
         distances, indices = KNeighborsClassifier(50, metric=metric).fit(X, y).kneighbors(Q)
         for weights in (None, 1 / np.maximum(distances, 1e-9)):
             for tie_break in ("smallest", "nearest"):
-                found.append(right_answers(y[indices].astype(np.int64), weights, truth.astype(np.int64), ks, 10, topk=(1,),
-                                           tie_break=tie_break, n_threads=1)[0])  # fmt: skip
+                found.append(
+                    right_answers(
+                        y[indices].astype(np.int64),
+                        weights,
+                        truth.astype(np.int64),
+                        ks,
+                        10,
+                        topk=(1,),
+                        tie_break=tie_break,
+                        n_threads=1,
+                    )[0]
+                )
     return np.concatenate(found)
 
 

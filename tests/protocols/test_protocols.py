@@ -85,8 +85,11 @@ def test_accuracies_are_those_of_plain_numpy(preset):
     ks, weights, temperature = CONSTANTS[preset]
     expected, open_ones = reference(
         *[part for pair in zip(prepared(preset, train, test), (y, y_test), strict=True) for part in pair],
-        ks, weights, temperature, "l2" if preset == "uni" else "cosine",
-    )  # fmt: skip
+        ks,
+        weights,
+        temperature,
+        "l2" if preset == "uni" else "cosine",
+    )
     table = knn_eval(train, y, test, y_test, preset=preset)
     assert table["k"] == list(ks)
     assert max(open_ones.values()) <= 1  # else the comparison says little
@@ -352,7 +355,7 @@ REFUSALS = {
         "y_validation holds the label 'class 9'",
     ),
     "validation type": (lambda: call(linear_probe, validation=(np.zeros((1, 12)), ["class 1"])), "validation is float64"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -80,8 +80,14 @@ def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
 def test_the_command_judges_mnist_1nn_with_309_errors(shared_data, tmp_path):
     pytest.importorskip("typer", reason="the command line needs the extra 'run'")
     words = ["run", shared_data("mnist"), "--ks", "1", "--metrics", "l2", "--models", "knn", "--json"]
-    done = subprocess.run([sys.executable, "-m", "fastcls.cli", *words], cwd=tmp_path, capture_output=True, text=True,
-                          timeout=300, env={**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1])})
+    done = subprocess.run(
+        [sys.executable, "-m", "fastcls.cli", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1])},
+    )
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)
     assert (results["n_train"], results["n_test"], results["test_set"]) == (60_000, 10_000, "own")

@@ -4,7 +4,6 @@ A model of the tiles in NumPy stands here for every tile there could be: other o
 and without, with subnormal numbers and with flushing them to zero.
 """
 
-
 import numpy as np
 import pytest
 from _rows import assert_search_is_reference, hostile_rows, random_rows
@@ -138,10 +137,17 @@ def test_no_pair_fails_where_the_bound_is_reached(metric):
         assert not any(found.values()), (name, found)
 
 
-@pytest.mark.parametrize(("metric", "constant", "share", "name"), [
-    ("l1", "_U", 0.5, "lost in turn"), ("l2", "_U", 0.5, "lost in turn"), ("cosine", "_U", 0.5, "lost in turn"),
-    ("l1", "_TINY", 0.2, "flushed"), ("l2", "_TINY", 0.2, "flushed"), ("l1", "_UNIT", 0.0, "drifting"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("metric", "constant", "share", "name"),
+    [
+        ("l1", "_U", 0.5, "lost in turn"),
+        ("l2", "_U", 0.5, "lost in turn"),
+        ("cosine", "_U", 0.5, "lost in turn"),
+        ("l1", "_TINY", 0.2, "flushed"),
+        ("l2", "_TINY", 0.2, "flushed"),
+        ("l1", "_UNIT", 0.0, "drifting"),
+    ],
+)
 def test_smaller_bounds_would_discard_neighbours(metric, constant, share, name, monkeypatch):
     """The rows above try the bounds: with any term of docs/bounds.md smaller, a pair fails the test of its own S."""
     monkeypatch.setattr(_bounds, constant, share * getattr(_bounds, constant))

@@ -121,22 +121,34 @@ def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatc
         lambda X: knn_eval(X, y, X[:50].copy(), y[:50], preset="mteb"),
         lambda X: knn_eval(iter([X[:200], X[200:]]), y, X[:50].copy(), y[:50], preset="dino"),
         lambda X: knn(X[:50].copy(), X, 3),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=SHORT):
             ask(rng.normal(size=(400, 20)))
 
 
 def test_labels_and_places_out_of_range_are_refused_by_the_vote_itself():
     for labels, codes in (
-        ([[0, 1, 2**63 - 1]], []), ([[0, -1, 1]], []), ([[0, 1, 3]], []), ([[0, 1, 2**63 - 1]], [0, 1]),
-        ([[0, -1, 1]], [0, 1]), ([[0, 1, 2]], [0, 1]), ([[0, 1, 0]], [0, 2**62]), ([[0, 1, 0]], [0, -5]),
-    ):  # fmt: skip
+        ([[0, 1, 2**63 - 1]], []),
+        ([[0, -1, 1]], []),
+        ([[0, 1, 3]], []),
+        ([[0, 1, 2**63 - 1]], [0, 1]),
+        ([[0, -1, 1]], [0, 1]),
+        ([[0, 1, 2]], [0, 1]),
+        ([[0, 1, 0]], [0, 2**62]),
+        ([[0, 1, 0]], [0, -5]),
+    ):
         for weights in (None, np.ones((1, 3))):
             with pytest.raises(InputError, match="labels beyond the 3 classes"):
                 _voting.vote(
-                    np.array(labels), weights, np.array([1, 3]), 3, tie_break="nearest", n_threads=1, with_totals=True,
+                    np.array(labels),
+                    weights,
+                    np.array([1, 3]),
+                    3,
+                    tie_break="nearest",
+                    n_threads=1,
+                    with_totals=True,
                     codes=np.array(codes, dtype=np.int64),
-                )  # fmt: skip
+                )
 
 
 def test_arrays_that_do_not_fit_each_other_stop_before_the_loops():
@@ -151,10 +163,11 @@ def test_arrays_that_do_not_fit_each_other_stop_before_the_loops():
 
     search(np.zeros((3, 8), np.uint8))
     for wrong in (
-        lambda: search(np.zeros((3, 900), np.uint8)), lambda: search(np.zeros((4, 8), np.uint8)),
+        lambda: search(np.zeros((3, 900), np.uint8)),
+        lambda: search(np.zeros((4, 8), np.uint8)),
         lambda: search(np.zeros((3, 8), np.uint8), np.zeros(3, np.int64)),
         lambda: search(np.zeros((3, 8), np.uint8), n_threads=2),
         lambda: search(np.zeros((3, 8), np.uint8), heaps=(heaps[0], np.empty((1, 3, 1), np.int64))),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ValueError, match="for"):
             wrong()

@@ -1,6 +1,5 @@
 """A filtered search gives the bytes of brute force, and no bound exceeds the distance it stands for."""
 
-
 import numpy as np
 import pytest
 from _rows import assert_same_bytes
@@ -124,8 +123,9 @@ def test_filter_sees_groups_threads_and_single_queries_as_brute_force_does(dtype
     X = _stored(_low_rank(np.random.default_rng(3), 96), dtype)
     folds = np.arange(N) % 5
     for n_threads in (1, 2, 3):
-        _assert_filter_is_brute(X, X[:50].copy(), 9, metric, n_threads=n_threads, query_groups=folds[:50].copy(),
-                                row_groups=folds)  # fmt: skip
+        _assert_filter_is_brute(
+            X, X[:50].copy(), 9, metric, n_threads=n_threads, query_groups=folds[:50].copy(), row_groups=folds
+        )
     together = _both(X, X[:5].copy(), 9, metric)[1]
     for i in range(5):
         alone = _both(X, X[i : i + 1].copy(), 9, metric)[1]
@@ -213,8 +213,14 @@ def test_no_bound_exceeds_the_distance(dtype, metric):
 def test_a_certified_norm_is_not_below_the_norm():
     rng = np.random.default_rng(8)
     orthonormal = np.linalg.qr(rng.standard_normal((200, 40)))[0].T
-    for A in (rng.standard_normal((40, 200)), orthonormal, np.rint(orthonormal * 127), np.tile(orthonormal[:1], (9, 1)),
-              np.ones((3, 50)), np.eye(5)):  # fmt: skip
+    for A in (
+        rng.standard_normal((40, 200)),
+        orthonormal,
+        np.rint(orthonormal * 127),
+        np.tile(orthonormal[:1], (9, 1)),
+        np.ones((3, 50)),
+        np.eye(5),
+    ):
         s = levels_l2.certified_norm(np.asarray(A, dtype=float))
         norm = np.linalg.norm(np.asarray(A, dtype=np.float64), 2)
         assert norm * (1 - 1e-14) <= s <= norm * 1.01

@@ -25,8 +25,19 @@ ROUNDED_DOWN = 1 - Fraction(1, 2**20)  # what a gap of codes is multiplied by be
 BITS = 160  # of a root's rational bounds
 #: powers of ten that rows of about unit scale are multiplied by
 SCALES = {"float16": (-7, -4, 0, 3), "float32": (-45, -39, -20, 0, 16, 37), "float64": (-320, -162, -150, 0, 100, 148)}
-KINDS = ("low rank", "near pairs and bright rows", "one huge coordinate", "two clusters", "parallel rows", "sparse", "ties",
-         "zero rows", "all equal", "white noise", "flat but for a pixel")  # fmt: skip
+KINDS = (
+    "low rank",
+    "near pairs and bright rows",
+    "one huge coordinate",
+    "two clusters",
+    "parallel rows",
+    "sparse",
+    "ties",
+    "zero rows",
+    "all equal",
+    "white noise",
+    "flat but for a pixel",
+)
 
 
 def whole(rows):
@@ -260,8 +271,9 @@ def s_bounds_norm(A, s):
     numbers, exponent = whole(A)
     gram = numbers @ numbers.T
     unit = Fraction(4) ** exponent
-    return is_semidefinite([[(Fraction(s) ** 2 if i == j else 0) - int(gram[i, j]) * unit for j in range(len(A))]
-                            for i in range(len(A))])  # fmt: skip
+    return is_semidefinite(
+        [[(Fraction(s) ** 2 if i == j else 0) - int(gram[i, j]) * unit for j in range(len(A))] for i in range(len(A))]
+    )
 
 
 @settings(max_examples=40, deadline=None)

@@ -53,9 +53,15 @@ def grown(model, X, y, places, **options):
 def answers(model, Q):
     """All that a search and a vote say, of these queries and of the rows themselves."""
     return (
-        *model.kneighbors(Q), *model.kneighbors(), model.predict_proba(Q), model.predict_proba(), model.predict_ties(Q),
-        model.predict(Q), model.predict(), model.classes_,
-    )  # fmt: skip
+        *model.kneighbors(Q),
+        *model.kneighbors(),
+        model.predict_proba(Q),
+        model.predict_proba(),
+        model.predict_ties(Q),
+        model.predict(Q),
+        model.predict(),
+        model.classes_,
+    )
 
 
 def assert_grown_is_fitted(X, y, Q, places, what="", k=5, **options):
@@ -77,9 +83,15 @@ def test_grown_is_fitted(dtype, metric, algorithm):
         X[100:140] = X[500:540]  # ties across parts
         for weights in WEIGHTS if algorithm == "auto" else WEIGHTS[:1]:
             assert_grown_is_fitted(
-                X, y, X[::20], [1, 200, 210, 500], f"{d} features, {weights}", metric=metric, weights=weights,
+                X,
+                y,
+                X[::20],
+                [1, 200, 210, 500],
+                f"{d} features, {weights}",
+                metric=metric,
+                weights=weights,
                 algorithm=algorithm,
-            )  # fmt: skip
+            )
 
 
 @pytest.mark.usefixtures("small_parts_stay")

@@ -46,8 +46,13 @@ def run(path, dtype, limit, *works):
     """What a process with this limit says; or the last line of what it died of."""
     command, environment = command_and_environment(
         "import runpy, sys; runpy.run_path(sys.argv[1])['main'](sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:])",
-        work.__file__, path, dtype, limit, *works, **work.THREADS,
-    )  # fmt: skip
+        work.__file__,
+        path,
+        dtype,
+        limit,
+        *works,
+        **work.THREADS,
+    )
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     return json.loads(done.stdout) if done.returncode == 0 else done.stderr.strip().splitlines()[-1]
 
@@ -103,24 +108,41 @@ SYSTEMS = {
     "machine": (MACHINE, 8000 * 1024),
     "no limit": (MACHINE | {"proc/self/cgroup": "0::/a\n", "groups/a/memory.max": "max\n"}, 8000 * 1024),
     "version 2": (
-        MACHINE | {"proc/self/cgroup": "0::/a/b\n", "groups/a/b/memory.max": "5000000\n", "groups/a/b/memory.current":
-                   "3000000\n", "groups/a/b/memory.stat": "anon 1\nactive_file 400000\ninactive_file 600000\nfile 9\n"},
+        MACHINE
+        | {
+            "proc/self/cgroup": "0::/a/b\n",
+            "groups/a/b/memory.max": "5000000\n",
+            "groups/a/b/memory.current": "3000000\n",
+            "groups/a/b/memory.stat": "anon 1\nactive_file 400000\ninactive_file 600000\nfile 9\n",
+        },
         3_000_000,
     ),
     "version 2, a parent's": (
-        MACHINE | {"proc/self/cgroup": "0::/a/b\n", "groups/a/b/memory.max": "max", "groups/a/memory.max": "70000\n",
-                   "groups/a/memory.current": "60000"}, 10_000,
+        MACHINE
+        | {
+            "proc/self/cgroup": "0::/a/b\n",
+            "groups/a/b/memory.max": "max",
+            "groups/a/memory.max": "70000\n",
+            "groups/a/memory.current": "60000",
+        },
+        10_000,
     ),
     "version 2, in a container that sees the host's path": (
-        MACHINE | {"proc/self/cgroup": "0::/docker/123\n", "groups/memory.max": "50", "groups/memory.current": "40"}, 10,
+        MACHINE | {"proc/self/cgroup": "0::/docker/123\n", "groups/memory.max": "50", "groups/memory.current": "40"},
+        10,
     ),
     "version 1": (
-        MACHINE | {"proc/self/cgroup": "9:name=systemd:/\n4:cpu,memory:/x\n0::/\n", "groups/memory/x/memory.limit_in_bytes":
-                   "900", "groups/memory/x/memory.usage_in_bytes": "800", "groups/memory/x/memory.stat":
-                   "inactive_file 1\ntotal_inactive_file 50\ntotal_active_file 7\n"}, 157,
+        MACHINE
+        | {
+            "proc/self/cgroup": "9:name=systemd:/\n4:cpu,memory:/x\n0::/\n",
+            "groups/memory/x/memory.limit_in_bytes": "900",
+            "groups/memory/x/memory.usage_in_bytes": "800",
+            "groups/memory/x/memory.stat": "inactive_file 1\ntotal_inactive_file 50\ntotal_active_file 7\n",
+        },
+        157,
     ),
     "above the limit": (MACHINE | {"proc/self/cgroup": "0::/\n", "groups/memory.max": "5", "groups/memory.current": "9"}, 0),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

@@ -1,6 +1,5 @@
 """The compiled search against the definition in fastcls.reference, byte for byte, for every metric and type."""
 
-
 import numpy as np
 import pytest
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
@@ -177,8 +176,12 @@ def test_half_floats_are_widened_exactly():
 
 
 # Enough queries to be packed, a few that are searched by pairs, and few that share out the rows among threads.
-PIECES = {"packed": (130, 700, 31, 5), "by pairs": (170, 300, 9, 60), "packed, rows shared out": (40, 1500, 18, 5),
-          "by pairs, rows shared out": (6, 1500, 20, 5)}  # fmt: skip
+PIECES = {
+    "packed": (130, 700, 31, 5),
+    "by pairs": (170, 300, 9, 60),
+    "packed, rows shared out": (40, 1500, 18, 5),
+    "by pairs, rows shared out": (6, 1500, 20, 5),
+}
 
 
 @pytest.fixture
@@ -212,9 +215,15 @@ def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtyp
     groups = groups if grouped else (None, None)
     calls = []
     S, indices, report = plan.search(
-        cut(X, n_rows // 3, n_rows // 3 + 1, n_rows // 2), cut(Q, n_queries // 4, n_queries // 2), k, metric, n_threads=2,
-        query_groups=groups[0], row_groups=groups[1], progress=lambda done, total: calls.append((done, total)),
-    )  # fmt: skip
+        cut(X, n_rows // 3, n_rows // 3 + 1, n_rows // 2),
+        cut(Q, n_queries // 4, n_queries // 2),
+        k,
+        metric,
+        n_threads=2,
+        query_groups=groups[0],
+        row_groups=groups[1],
+        progress=lambda done, total: calls.append((done, total)),
+    )
     assert_same_bytes((reference.distances(S, metric), indices), reference.kneighbors(Q, X, k, metric, *groups))
     assert report.threads == 2 or not _kernels.HAS_OPENMP
     assert report.pieces >= 12, "three chunks of queries and four of rows make twelve, and each must be cut again"
@@ -240,9 +249,7 @@ def test_a_group_never_sees_itself(metric):
     rng = np.random.default_rng(10)
     X = random_rows(rng, 90, 4, "uint8", 0, 3)
     groups = rng.integers(0, 4, size=90)
-    S, indices, _ = plan.search(
-        plan.Rows([X]), None, 12, metric, n_threads=2, query_groups=groups, row_groups=groups
-    )
+    S, indices, _ = plan.search(plan.Rows([X]), None, 12, metric, n_threads=2, query_groups=groups, row_groups=groups)
     wanted = reference.kneighbors(X, X, 12, metric, groups, groups)
     assert_same_bytes((reference.distances(S, metric), indices), wanted)
     assert (groups[indices] != groups[:, None]).all()

@@ -6,11 +6,27 @@ from fastcls import KNeighborsClassifier
 from fastcls._search.report import LevelReport, SearchReport
 
 REPORT = SearchReport(
-    path="filter", kernel="codes", metric="l2", arithmetic="integer", isa="avx2", threads=2, n_queries=1000, n_rows=50_000,
-    n_features=3072, k=7, pairs=50_000_000, levels=(LevelReport("coordinates", 256, 50_000_000, 1_000_000),),
-    computed=4_100, refined=0, tile=(4, 32), pieces=3, seconds=1.2345678, scratch_bytes=2048, filter_bytes=13_000_000,
+    path="filter",
+    kernel="codes",
+    metric="l2",
+    arithmetic="integer",
+    isa="avx2",
+    threads=2,
+    n_queries=1000,
+    n_rows=50_000,
+    n_features=3072,
+    k=7,
+    pairs=50_000_000,
+    levels=(LevelReport("coordinates", 256, 50_000_000, 1_000_000),),
+    computed=4_100,
+    refined=0,
+    tile=(4, 32),
+    pieces=3,
+    seconds=1.2345678,
+    scratch_bytes=2048,
+    filter_bytes=13_000_000,
     notes=("X: int32 converted to float64",),
-)  # fmt: skip
+)
 
 
 def test_report_prints_as_short_lines():

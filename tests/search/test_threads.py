@@ -120,7 +120,9 @@ def test_an_older_file_with_a_number_of_threads_loads_without_it(tmp_path, monke
     assert fastcls.load(tmp_path / "m").n_jobs is None
 
 
-LIMITED = ANSWERS + """
+LIMITED = (
+    ANSWERS
+    + """
 wanted, *_ = answers(1)
 what, free = sys.argv[1], int(sys.argv[2])
 if what == "threads":
@@ -135,6 +137,7 @@ _threads._MOST_PER_PROCESSOR = 40
 found, threads, notes = answers(40)
 print(found == wanted, threads, *notes)
 """
+)
 
 
 @LINUX
@@ -182,7 +185,8 @@ int region(int n) {
 """
 
 # Another package's library is used, or only loaded, in the parent; the child imports fastcls first.
-FORKED = """
+FORKED = (
+    """
 import ctypes, os, signal, sys
 when, library = sys.argv[1:3]
 other = ctypes.CDLL(library, mode=int(sys.argv[3]))
@@ -193,7 +197,9 @@ child = os.fork()
 if child == 0:
     signal.alarm(60)
     os.dup2(writer, 1)
-""" + "\n".join(f"    {line}" for line in ANSWERS.splitlines()) + """
+"""
+    + "\n".join(f"    {line}" for line in ANSWERS.splitlines())
+    + """
     several, threads, notes = answers(2)
     print(several == answers(1)[0], threads, *notes, flush=True)
     os._exit(0)
@@ -202,6 +208,7 @@ with os.fdopen(reader) as stream:
     print(stream.read())
 assert os.waitpid(child, 0)[1] == 0, "the child hangs"
 """
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """The tree over rows of few features: the bytes of brute force, whatever rows, chunks, groups and threads are."""
 
-
 import numpy as np
 import pytest
 from _rows import assert_same_bytes, hostile_rows, random_rows
@@ -287,9 +286,7 @@ def test_pairs_before_and_after_giving_up_are_counted_once():
     rng = np.random.default_rng(16)
     X, Q = random_rows(rng, 10_000, 15, "float32"), random_rows(rng, 300, 15, "float32")
     calls = []
-    report = plan.search(
-        Rows([X]), Rows([Q]), 10, "l2", n_threads=2, progress=lambda done, total: calls.append(done)
-    )[2]
+    report = plan.search(Rows([X]), Rows([Q]), 10, "l2", n_threads=2, progress=lambda done, total: calls.append(done))[2]
     assert report.path == "tree then brute"
     assert calls[-1] == report.pairs == 3_000_000
     assert report.pairs * 0.95 < report.computed < report.pairs

@@ -130,7 +130,8 @@ class Filter:
             costs = _costs(rows, metric, levels, probe, n_threads)
         dearest = brute_cost(rows, metric)
         worth_it = {
-            chosen: cost for chosen, cost in costs.items()
+            chosen: cost
+            for chosen, cost in costs.items()
             if forced or (cost < dearest and _keeps_its_share([levels[i] for i in chosen], rows))
         }
         cheapest = _cheapest(worth_it, levels, room)
@@ -161,7 +162,8 @@ class Filter:
             costs = _costs(of_rows, self.metric, self.learned, probe(), n_threads)
             mine = tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)
             kept = {
-                chosen: cost for chosen, cost in costs.items()
+                chosen: cost
+                for chosen, cost in costs.items()
                 if chosen == mine or _keeps_its_share([self.learned[i] for i in chosen], of_rows)
             }
             cheapest = _cheapest(kept, self.learned, room) or mine
@@ -335,8 +337,14 @@ class Search:
         first = _FIRST_PIECE * n_threads // (rows.n_rows * of.levels[0].width)
         self._next = max(n_threads, min(self.per_job * n_threads, first))
 
-    def run(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], advance: Callable[[int], None],
-            S_out: np.ndarray, indices_out: np.ndarray) -> int:  # fmt: skip
+    def run(
+        self,
+        Q: np.ndarray,
+        groups: tuple[np.ndarray, np.ndarray],
+        advance: Callable[[int], None],
+        S_out: np.ndarray,
+        indices_out: np.ndarray,
+    ) -> int:
         """Neighbours of the first queries, up to all; fewer where brute force would be faster. Returns how many."""
         first = 0
         while first < len(Q) and not self.gave_up:
@@ -372,16 +380,35 @@ class Search:
         margin = 1.0 if Q.dtype.kind != "f" and metric.sum_is_s else 1.0 + 2.0**-30
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             filter_loops.search(
-                as_bytes(Q), as_bytes(X), _kernels.TYPES[X.dtype.name], _kernels.SUMS[metric.sum],
-                [(c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
-                 for c, level in zip(of_chunk, levels, strict=True)],
+                as_bytes(Q),
+                as_bytes(X),
+                _kernels.TYPES[X.dtype.name],
+                _kernels.SUMS[metric.sum],
+                [
+                    (c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
+                    for c, level in zip(of_chunk, levels, strict=True)
+                ],
                 [(c.codes, c.starts, c.errors) for c in coded],
-                metric.bounds == "l1", metric.bounds == "cosine", slack, margin, norms.queries, norms.zero_queries,
-                norms.of_chunk(number, slice(0, len(X))), groups[0],
-                groups[1][start : start + len(X)], start, S, indices, per_job, self.n_picks,
-                self.look_every, self.list_room, self.scratch,
-                self._counts, self.n_threads,
-            )  # fmt: skip
+                metric.bounds == "l1",
+                metric.bounds == "cosine",
+                slack,
+                margin,
+                norms.queries,
+                norms.zero_queries,
+                norms.of_chunk(number, slice(0, len(X))),
+                groups[0],
+                groups[1][start : start + len(X)],
+                start,
+                S,
+                indices,
+                per_job,
+                self.n_picks,
+                self.look_every,
+                self.list_room,
+                self.scratch,
+                self._counts,
+                self.n_threads,
+            )
 
     def _cost(self) -> float:
         """What a pair cost so far."""
@@ -399,9 +426,16 @@ class Search:
     def report(self) -> RunReport:
         counts, tile = self.counts, (self.per_job, encode_loops.PANEL_ROWS[self.filter.levels[0].kind])
         return RunReport(
-            "filter", "codes", self.pairs, counts.computed, tile, self.pace.pieces, self.scratch.nbytes, self.filter.nbytes,
+            "filter",
+            "codes",
+            self.pairs,
+            counts.computed,
+            tile,
+            self.pace.pieces,
+            self.scratch.nbytes,
+            self.filter.nbytes,
             levels=self._level_reports(counts),
-        )  # fmt: skip
+        )
 
     def _level_reports(self, counts: Counts) -> tuple[LevelReport, ...]:
         out = [*counts.into[1:], counts.computed]

@@ -56,8 +56,13 @@ class GroupSums:
     def of_bytes(self) -> tuple[GroupSums, GroupSums, np.ndarray, np.ndarray, np.ndarray]:
         """Coarse and fine groups, and the order, masks and keeps of encode_byte_groups; made once, not for every query."""
         masks, keeps = np.where(self.signs > 0, 0, 0xFF), np.where(self.order >= 0, 0xFF, 0)
-        return (replace(self, size=GROUP_COARSE), replace(self, size=GROUP_FINE), np.maximum(self.order, 0),
-                masks.astype(np.uint8), keeps.astype(np.uint8))  # fmt: skip
+        return (
+            replace(self, size=GROUP_COARSE),
+            replace(self, size=GROUP_FINE),
+            np.maximum(self.order, 0),
+            masks.astype(np.uint8),
+            keeps.astype(np.uint8),
+        )
 
     def empty(self, n: int) -> Codes:
         """Room for the codes of n rows."""
@@ -84,8 +89,9 @@ def _encode_bytes(groups: GroupSums, rows: np.ndarray, n_threads: int) -> dict[i
         masks = masks ^ np.uint8(0x80)
     n_threads = threads.worth(n_threads, rows.size)
     scratch = np.empty((n_threads, 2 * fine.n_groups), dtype=np.int32)
-    encode_loops.encode_byte_groups(bytes_of(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes,
-                               out[1].errors, scratch, n_threads)  # fmt: skip
+    encode_loops.encode_byte_groups(
+        bytes_of(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes, out[1].errors, scratch, n_threads
+    )
     return {GROUP_COARSE: out[0], GROUP_FINE: out[1]}
 
 

@@ -134,11 +134,21 @@ class Basis:
                     wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
                     Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
             encode_loops.encode_l2(
-                bytes_of(some), storage_of(some), self.columns, shifts, Z, squares, self.unit_rows, z_error, off, queries,
+                bytes_of(some),
+                storage_of(some),
+                self.columns,
+                shifts,
+                Z,
+                squares,
+                self.unit_rows,
+                z_error,
+                off,
+                queries,
                 [level.parameters for level in levels],
                 [(codes.codes[block], codes.starts[block], codes.errors[block]) for codes in out],
-                np.empty((n_threads, wide_enough)), n_threads,
-            )  # fmt: skip
+                np.empty((n_threads, wide_enough)),
+                n_threads,
+            )
 
         if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
             with threads.one_blas_thread():
@@ -195,8 +205,12 @@ class Coordinates:
 
     def empty(self, n: int) -> Codes:
         """Room for the codes of n rows."""
-        return Codes(np.empty((n, self.width), dtype=np.uint8), np.empty(n, dtype=np.int32),
-                     np.empty(n, dtype=np.float32), np.zeros(1, dtype=np.float32))  # fmt: skip
+        return Codes(
+            np.empty((n, self.width), dtype=np.uint8),
+            np.empty(n, dtype=np.int32),
+            np.empty(n, dtype=np.float32),
+            np.zeros(1, dtype=np.float32),
+        )
 
     def finer(self) -> Coordinates:
         """The same coordinates rounded to a sixteenth of the step."""
@@ -315,8 +329,6 @@ def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries
     done: dict[int, Codes] = {}
     for basis in {id(level.basis): level.basis for level in coordinates}.values():
         numbers = [i for i, level in enumerate(coordinates) if level.basis is basis]
-        for i, codes in zip(
-            numbers, basis.encode([coordinates[i] for i in numbers], rows, n_threads, queries), strict=True
-        ):
+        for i, codes in zip(numbers, basis.encode([coordinates[i] for i in numbers], rows, n_threads, queries), strict=True):
             done[i] = codes
     return [done[i] for i in range(len(levels))]

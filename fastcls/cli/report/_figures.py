@@ -30,7 +30,7 @@ THEME = {
     INK: "var(--ink)",
     GRID: "var(--grid)",
     _style.BLUE: "var(--blue)",
-    _style.VERMILLION: "var(--vermillion)",
+    _style.VERMILION: "var(--vermillion)",
     _style.GREEN: "var(--green)",
     _style.PURPLE: "var(--purple)",
 }

@@ -48,9 +48,10 @@ def lecture(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _penalty(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
     shown = display.RegularizationDisplay.from_sweep(
-        [row["alpha"] for row in sweep], [row["validation_accuracy"] for row in sweep],
+        [row["alpha"] for row in sweep],
+        [row["validation_accuracy"] for row in sweep],
         next(row["alpha"] for row in sweep if row["chosen"]),
-    )  # fmt: skip
+    )
     return {
         "name": f"{MODELS[name]}: strength of the penalty",
         "svg": draw(shown.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
@@ -82,9 +83,12 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": "The curse of dimensionality",
         "svg": draw(shown.plot, "points to cover a cube; nearest distance against dimensions"),
-        "caption": "Random points in many dimensions are all equally far. " + (
-            "This data has too few rows for a mark of its own." if shown.own is None else
-            "The lower the mark of this data lies below that curve, the more its nearest neighbours are truly near."),
+        "caption": "Random points in many dimensions are all equally far. "
+        + (
+            "This data has too few rows for a mark of its own."
+            if shown.own is None
+            else "The lower the mark of this data lies below that curve, the more its nearest neighbours are truly near."
+        ),
     }
 
 
@@ -109,10 +113,13 @@ def _same_distance(outcome: Outcome) -> list[dict[str, Any]]:
             shown = display.SameDistanceDisplay.from_image(image, image_shape=data.image_shape)
         except InputError:  # one colour, or a shift too far for this image's box or tint: the next one
             continue
-        return [{
-            "name": "Equal distances, different changes",
-            "svg": draw(shown.plot, "an image and three altered ones at the same distance"),
-            "caption": f"All three are at the L2 distance {style.number(shown.squared_distance**0.5)} from the original: "
-            "a distance of pixels does not say what has changed.",
-        }]  # fmt: skip
+        return [
+            {
+                "name": "Equal distances, different changes",
+                "svg": draw(shown.plot, "an image and three altered ones at the same distance"),
+                "caption": "All three have the L2 distance "
+                f"{style.number(shown.squared_distance**0.5)} from the original: "
+                "a distance of pixels does not say what has changed.",
+            }
+        ]
     return []

@@ -62,8 +62,12 @@ def context(outcome: Outcome) -> dict[str, Any]:
     results = outcome.results
     name = results["dataset"] or "data"
     versions = dict(results.get("versions") or {})
-    drawn = {"choices": choices(outcome), "figures": figures(outcome), "lecture": lecture(outcome),
-             "errors": errors(outcome)}  # before the failures are read
+    drawn = {
+        "choices": choices(outcome),
+        "figures": figures(outcome),
+        "lecture": lecture(outcome),
+        "errors": errors(outcome),
+    }  # before the failures are read
     return {
         "title": f"{name}: judged classifiers",
         "facts": facts(outcome),
@@ -137,8 +141,10 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     if is_no_better(results):
         said.append(NO_BETTER)
     if best_is_known(results) and (near := not_told_apart(results)):
-        said.append(f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
-                    "too makes differences so small (McNemar's exact test, below).")
+        said.append(
+            f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
+            "too makes differences so small (McNemar's exact test, below)."
+        )
     return {"verdict": sentence, "verdict_note": " ".join(said)}
 
 
@@ -147,13 +153,15 @@ def comparisons(results: dict[str, Any]) -> list[list[str]]:
     rows = []
     for pair in results.get("comparisons", ()):
         p = pair["p_value"]
-        rows.append([
-            f"{MODELS[pair['model']]} and {MODELS[pair['other']]}",
-            f"{pair['only_model_right']:,}",
-            f"{pair['only_other_right']:,}",
-            "< 0.0001" if p < 1e-4 else f"{p:.2g}",
-            "significant" if significant(pair, results) else "not significant",
-        ])
+        rows.append(
+            [
+                f"{MODELS[pair['model']]} and {MODELS[pair['other']]}",
+                f"{pair['only_model_right']:,}",
+                f"{pair['only_other_right']:,}",
+                "< 0.0001" if p < 1e-4 else f"{p:.2g}",
+                "significant" if significant(pair, results) else "not significant",
+            ]
+        )
     return rows
 
 
@@ -187,8 +195,12 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for name, entry in results["models"].items():
         validation = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
-        cells = ["–" if validation is None else percent(validation), *_judged(entry, results["n_test"]),
-                 seconds(entry.get("fit_seconds")), seconds(entry.get("predict_seconds"))]  # fmt: skip
+        cells = [
+            "–" if validation is None else percent(validation),
+            *_judged(entry, results["n_test"]),
+            seconds(entry.get("fit_seconds")),
+            seconds(entry.get("predict_seconds")),
+        ]
         chosen = tag if name in best else ""
         rows.append({"name": MODELS[name], "setting": setting(entry), "cells": cells, "tag": chosen, "soft": False})
     if not (majority := results.get("baseline")):
@@ -230,10 +242,11 @@ def test_use(results: dict[str, Any]) -> str:
         )
     if models == 1:
         return f"The test set was asked {times}, after every choice was made."
-    return (
-        f"The test set was asked {times}: once for each of the {models} models, after every choice was made."
-        + (" Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying "
-           "on its last digit." if best_is_known(results) else "")
+    return f"The test set was asked {times}: once for each of the {models} models, after every choice was made." + (
+        " Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying "
+        "on its last digit."
+        if best_is_known(results)
+        else ""
     )
 
 

@@ -26,8 +26,10 @@ SHOWN_WRONG = 20
 LONGEST_NAME = 32  # characters of a class name in a table
 #: what is shown of a sweep, and as what
 SWEEP_COLUMNS = {
-    "alpha": "alpha", "validation_accuracy": "accuracy", "validation_loss": "loss",
-}  # fmt: skip
+    "alpha": "alpha",
+    "validation_accuracy": "accuracy",
+    "validation_loss": "loss",
+}
 
 
 def choices(outcome: Outcome) -> list[dict[str, Any]]:
@@ -40,8 +42,9 @@ def choices(outcome: Outcome) -> list[dict[str, Any]]:
         found += outcome.drawn("how W was chosen", _choice_of_w, outcome)
     for name, sweep in outcome.sweeps.items():
         if name in models and sweep:
-            found += outcome.drawn(f"how alpha of {MODELS[name]} was chosen", _choice_of_alpha, name, sweep,
-                                   models[name].get("validation_rows"))
+            found += outcome.drawn(
+                f"how alpha of {MODELS[name]} was chosen", _choice_of_alpha, name, sweep, models[name].get("validation_rows")
+            )
     return found
 
 
@@ -70,8 +73,10 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
         elif len(ks) > 1:
             near = int((mean >= mean[where] - spread).sum()) - 1  # without the chosen one
             come = "comes" if near == 1 else "come"
-            sentence += (f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
-                         f"within that {deviation.split(' over')[0].split()[-1]}.")
+            sentence += (
+                f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
+                f"within that {deviation.split(' over')[0].split()[-1]}."
+            )
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figures": [], "rows": [], "columns": []}
     figures = outcome.drawn("accuracy against k", _k_figure, selection)
@@ -84,8 +89,8 @@ def _k_figure(selection: Any) -> dict[str, Any]:
     return {
         "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
         "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them."
-        if selection.n_left_out is None else
-        "Every training row is named by its neighbours among the others; bars: one standard error.",
+        if selection.n_left_out is None
+        else "Every training row is named by its neighbours among the others; bars: one standard error.",
     }
 
 
@@ -130,10 +135,16 @@ def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None)
         sentence += f"; none was right more often than alpha\u00a0=\u00a0{chosen['alpha']:g}, {right}"
         if equal > 1:
             sentence += f", and of the {equal} that were right as often "
-            least = sum((row["validation_accuracy"], row["validation_loss"])
-                        == (chosen["validation_accuracy"], chosen["validation_loss"]) for row in sweep)
-            sentence += ("it has the smallest loss there" if least == 1 else
-                         f"{least} have the same smallest loss there, of which the strongest penalty is taken")
+            least = sum(
+                (row["validation_accuracy"], row["validation_loss"])
+                == (chosen["validation_accuracy"], chosen["validation_loss"])
+                for row in sweep
+            )
+            sentence += (
+                "it has the smallest loss there"
+                if least == 1
+                else f"{least} have the same smallest loss there, of which the strongest penalty is taken"
+            )
     headings = [SWEEP_COLUMNS[key] for key in columns]
     return {"name": MODELS[name], "sentence": sentence + ".", "figures": [], "rows": rows, "columns": headings}
 
@@ -168,10 +179,16 @@ def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
     assert data.y_test is not None
     queries, distances, indices = (np.asarray(part) for part in outcome.neighbors)
     shown = display.NeighborsDisplay.from_neighbors(
-        data.X_test[queries], distances[:, :SHOWN_NEIGHBORS], indices[:, :SHOWN_NEIGHBORS], y=data.y_test[queries],
-        X_train=data.X, y_train=data.y, image_shape=data.image_shape, class_names=data.class_names,
+        data.X_test[queries],
+        distances[:, :SHOWN_NEIGHBORS],
+        indices[:, :SHOWN_NEIGHBORS],
+        y=data.y_test[queries],
+        X_train=data.X,
+        y_train=data.y,
+        image_shape=data.image_shape,
+        class_names=data.class_names,
         y_pred=outcome.predictions["knn"][queries] if "knn" in outcome.predictions else None,
-    )  # fmt: skip
+    )
     entry = outcome.results["models"].get("knn", {})
     metric = f" under {metric_name(entry['metric'])}" if "metric" in entry else ""
     voters = f" The vote is that of k = {entry['k']}." if "k" in entry else ""
@@ -229,14 +246,21 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
     figure = drawn[0] if drawn else None
     listed = outcome.results.get("wrong", {}).get(name, [])
-    shown = [[str(next(iter(row.values()))), *(style.shorten(row[key], LONGEST_NAME) for key in ("true", "predicted"))]
-             for row in listed[:SHOWN_WRONG]]
+    shown = [
+        [str(next(iter(row.values()))), *(style.shorten(row[key], LONGEST_NAME) for key in ("true", "predicted"))]
+        for row in listed[:SHOWN_WRONG]
+    ]
     more = wrong - len(shown)
     return {
-        "name": MODELS[name], "count": errors, "figure": figure, "pairs": table, "with_images": with_images,
-        "rows": shown, "row_name": "file" if listed and "path" in listed[0] else "test row",
+        "name": MODELS[name],
+        "count": errors,
+        "figure": figure,
+        "pairs": table,
+        "with_images": with_images,
+        "rows": shown,
+        "row_name": "file" if listed and "path" in listed[0] else "test row",
         "more": f"{counted(more, 'more wrong row')} in predictions.csv" if more else "",
-    }  # fmt: skip
+    }
 
 
 def _confusion_figure(data: Any, name: str, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
