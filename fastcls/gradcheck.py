@@ -195,7 +195,9 @@ def check_gradient(
         refuse_masked(direction, "direction")
         direction = np.asarray(direction, dtype=np.float64)
         if direction.shape != W.shape or not np.any(direction):
-            raise InputError(f"direction has shape {direction.shape}: give one of shape {W.shape}, not all 0")
+            raise InputError(
+                f"direction has shape {direction.shape}: give one of shape {W.shape}, not all 0", argument="direction"
+            )
         places, ways = np.zeros((0, 2), dtype=np.int64), [direction]
         chosen = np.array([float((analytic * direction).sum())])
     else:

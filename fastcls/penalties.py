@@ -92,5 +92,8 @@ def check_penalty(name: Any, max_norm: Any) -> str | None:
     if max_norm is not None:
         check_number("max_norm", max_norm, minimum=0, strict=True)
     elif name == "max_norm":
-        raise InputError("penalty='max_norm' needs the largest norm of a class's weights: give max_norm=3.0, for example")
+        raise InputError(
+            "penalty='max_norm' needs the largest norm of a class's weights: give max_norm=3.0, for example",
+            argument="penalty",
+        )
     return name

@@ -351,7 +351,9 @@ class LinearProblem:
             return float(self.n_samples if rows is None else self.row_numbers(rows)[1])
         total = float(self.weights[self.row_numbers(rows)[0]].sum())
         if total == 0.0:
-            raise InputError("rows holds only rows of weight 0, which have no mean: give at least one of weight")
+            raise InputError(
+                "rows holds only rows of weight 0, which have no mean: give at least one of weight", argument="rows"
+            )
         return total
 
     def _penalized(self, W: np.ndarray) -> np.ndarray:

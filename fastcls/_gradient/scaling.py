@@ -82,7 +82,7 @@ def _rows_differ(X: np.ndarray, weights: np.ndarray) -> bool:
 
 def _too_alike(spread: str, why: str, dtype: np.dtype) -> InputError:
     other = ", or give float64" if dtype != np.float64 else ""
-    return InputError(f"X differs by {spread} (root mean square), and {why}: scale the data up first{other}")
+    return InputError(f"X differs by {spread} (root mean square), and {why}: scale the data up first{other}", argument="X")
 
 
 def spread_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
@@ -96,7 +96,9 @@ def spread_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         spread = 1.0 if total is None else math.sqrt(total / len(mean)) if total >= 0 else math.nan
     if not (math.isfinite(spread) and np.all(np.isfinite(mean))):
-        raise InputError("X has values so large that their squares overflow float64: scale the data down first")
+        raise InputError(
+            "X has values so large that their squares overflow float64: scale the data down first", argument="X"
+        )
     # Rounding of the mean alone is no spread: a constant feature of 0.1 would be divided by 1e-17.
     if spread <= 1e-14 * float(np.abs(mean).max(initial=0.0)):
         return 1.0

@@ -26,7 +26,7 @@ def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any
     if not isinstance(value, str) or value not in names:
         close = meant(value, names)
         hint = f"did you mean {close!r}? It is" if close else "choose"
-        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}")
+        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}", argument=name)
     return value
 
 
@@ -36,13 +36,15 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     relation = "above" if strict else "at least"
     wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise InputError(f"{name}={value!r}; wanted {wanted}")
+        raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
     if isinstance(value, int) and abs(value) >= 2**63:  # no count is so large, and NumPy knows no such integers
-        raise InputError(f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63")
+        raise InputError(
+            f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63", argument=name
+        )
     if not np.isfinite(value):
-        raise InputError(f"{name}={value!r}; wanted {wanted}")
+        raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
     if value < minimum or (strict and value == minimum):
-        raise InputError(f"{name}={value!r}; wanted {wanted}")
+        raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
     return value
 
 
@@ -51,7 +53,8 @@ def refuse_masked(given: Any, name: str) -> None:
     parts = given if isinstance(given, (list, tuple)) else [given]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise InputError(
-            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value)), or leave their rows out"
+            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value)), or leave their rows out",
+            argument=name,
         )
 
 
@@ -75,7 +78,8 @@ def refuse_missing(values: np.ndarray, name: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their rows out"
+            f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their rows out",
+            argument=name,
         )
 
 
@@ -91,7 +95,8 @@ def check_characters(labels: np.ndarray, name: str) -> None:
         row = int(np.argmax(numbers > _LAST_CHARACTER)) // (labels.itemsize // 4)
         raise InputError(
             f"{name} holds a string with number {int(numbers.max()):#x}, which is no character (0x10ffff is the last), "
-            f"first at {row}; its bytes are damaged or of another type: make the labels again"
+            f"first at {row}; its bytes are damaged or of another type: make the labels again",
+            argument=name,
         )
 
 
@@ -110,7 +115,8 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
         found: np.random.RandomState = random_state_of(random_state)
     except (TypeError, ValueError):
         raise InputError(
-            f"random_state={random_state!r}; wanted None, a whole number from 0 to 2^32 - 1, or a numpy.random.RandomState"
+            f"random_state={random_state!r}; wanted None, a whole number from 0 to 2^32 - 1, or a numpy.random.RandomState",
+            argument="random_state",
         ) from None
     return found
 
@@ -118,4 +124,6 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
 def check_n_jobs(n_jobs: Any) -> None:
     """Refuse what is no number of threads."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
-        raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
+        raise InputError(
+            f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them", argument="n_jobs"
+        )

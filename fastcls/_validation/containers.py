@@ -77,30 +77,41 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
     if scipy.sparse.issparse(X):
         raise InputError(
             f"{name} is a sparse matrix; fastcls reads dense rows: pass {name}.toarray(), or use scikit-learn's "
-            "estimators, which take sparse data"
+            "estimators, which take sparse data",
+            argument=name,
         )
     if isinstance(X, (str, bytes, os.PathLike)):
         path = X if isinstance(X, bytes) else os.fspath(X)
         raise InputError(
             f"{name} is the text {shown(path)}; {wanted}: if it is a path, load it first, with "
-            "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)"
+            "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)",
+            argument=name,
         )
     if isinstance(X, Mapping):
         example = f", such as {name}[{shown(next(iter(X)))}]" if len(X) else ""
         raise InputError(
-            f"{name} is {kind(X)} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of its arrays{example}"
+            f"{name} is {kind(X)} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of its arrays{example}",
+            argument=name,
         )
     if X is None:
-        raise InputError(f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)")
+        raise InputError(
+            f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)", argument=name
+        )
     if hasattr(X, "class_names") and hasattr(X, "X"):
-        raise InputError(f"{name} is {kind(X)}; {wanted}: pass its X, and its y as the labels")
+        raise InputError(f"{name} is {kind(X)}; {wanted}: pass its X, and its y as the labels", argument=name)
     if isinstance(X, (Iterator, set, frozenset)):
-        raise InputError(f"{name} is {kind(X)}, whose items have no place; {wanted}: make it a list or an array")
+        raise InputError(
+            f"{name} is {kind(X)}, whose items have no place; {wanted}: make it a list or an array", argument=name
+        )
     if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
-        raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())")
+        raise InputError(
+            f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())", argument=name
+        )
     parts = X if isinstance(X, (list, tuple)) else [X]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
-        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
+        raise InputError(
+            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))", argument=name
+        )
 
 
 def _array_of(X: Any, name: str) -> np.ndarray:
@@ -108,7 +119,9 @@ def _array_of(X: Any, name: str) -> np.ndarray:
     try:
         if not hasattr(X, "__array__") and hasattr(X, "__dlpack__"):
             if X.__dlpack_device__()[0] != 1:
-                raise InputError(f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first")
+                raise InputError(
+                    f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first", argument=name
+                )
             return np.from_dlpack(X)
         found = X if type(X) is np.memmap else np.asarray(X)  # a map's file may be asked for
     except InputError:
@@ -116,20 +129,21 @@ def _array_of(X: Any, name: str) -> np.ndarray:
     except ValueError as error:
         if isinstance(X, (list, tuple)):
             raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length"
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length", argument=name
             ) from None
-        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})") from None
+        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})", argument=name) from None
     except Exception as error:  # whatever a foreign __array__ raises: bfloat16, gradients, closed files
         how = f"{name}.detach().float().numpy()" if hasattr(X, "detach") else f"np.asarray({name}, dtype=np.float32)"
         raise InputError(
-            f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}"
+            f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}",
+            argument=name,
         ) from None
     if found.dtype == object and found.ndim < 2 and isinstance(X, (list, tuple)) and hasattr(X[0], "__dlpack__"):
         try:
             return np.stack([_array_of(row, name) for row in X])
         except ValueError:
             raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length"
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length", argument=name
             ) from None
     return found
 
@@ -139,34 +153,44 @@ def _refuse_what_is_no_table(array: np.ndarray, name: str) -> None:
     if dtype.kind in "UST":
         raise InputError(
             f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) makes them of written "
-            "numbers, fastcls.datasets.load of paths to pictures or arrays"
+            "numbers, fastcls.datasets.load of paths to pictures or arrays",
+            argument=name,
         )
     if array.ndim == 0 and dtype.kind == "O":
-        raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)")
+        raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)", argument=name)
     if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
         raise InputError(
             f"{name} is an array of {counted(len(array), 'separate array')}; wanted one of two dimensions: "
-            f"np.stack({name}) makes it, where all have one length"
+            f"np.stack({name}) makes it, where all have one length",
+            argument=name,
         )
     if dtype.names is not None:
         raise InputError(
             f"{name} is a structured array with the fields {shown_list(dtype.names)}; wanted plain numbers: "
-            "numpy.lib.recfunctions.structured_to_unstructured makes them"
+            "numpy.lib.recfunctions.structured_to_unstructured makes them",
+            argument=name,
         )
     if len(shape) != 2:
         how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
         raise InputError(
             f"{name} has {counted(len(shape), 'dimension')}, shape {shape}; wanted a 2D array (n_rows, "
-            f"n_features): Reshape your data with {how}"
+            f"n_features): Reshape your data with {how}",
+            argument=name,
         )
 
 
 def _refuse_type(dtype: Any, name: str) -> None:
     if dtype.kind == "c":
-        raise InputError(f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features")
+        raise InputError(
+            f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features", argument=name
+        )
     if dtype.kind in "mM":
-        raise InputError(f"{name} is {dtype}; wanted numbers: say what of the dates is a feature, and make numbers of it")
-    raise InputError(f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))")
+        raise InputError(
+            f"{name} is {dtype}; wanted numbers: say what of the dates is a feature, and make numbers of it", argument=name
+        )
+    raise InputError(
+        f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))", argument=name
+    )
 
 
 def _is_extension_float(dtype: np.dtype) -> bool:
@@ -192,7 +216,9 @@ def _as_stored(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _refuse_large(what: str, name: str) -> None:
-    raise InputError(f"{name} has {what} values above 2^53, which float64 cannot hold exactly; scale them down first")
+    raise InputError(
+        f"{name} has {what} values above 2^53, which float64 cannot hold exactly; scale them down first", argument=name
+    )
 
 
 def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
@@ -201,7 +227,8 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     if any(issubclass(kind, (str, bytes)) for kind in kinds):
         raise InputError(
             f"{name} holds text among its objects ({shown(_first_text(array))} first); wanted numbers: convert "
-            "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)"
+            "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)",
+            argument=name,
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
         _refuse_type(np.dtype(complex), name)
@@ -217,7 +244,8 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
         row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
         raise InputTypeError(
             f"{name} holds {kind(array[row, column])} at row {row}, column {column}: a value of this argument "
-            "must be a number, no string and no other object; make every value a number"
+            "must be a number, no string and no other object; make every value a number",
+            argument=name,
         ) from None
 
 
@@ -276,7 +304,9 @@ def _column(column: Any, name: str) -> np.ndarray:
     """One column as an array; missing values of nullable types become NaN, which is refused by its place."""
     dtype = getattr(column, "dtype", None)
     if hasattr(dtype, "subtype") and hasattr(column, "sparse"):
-        raise InputError(f"{name} has sparse columns; fastcls reads dense rows: pass {name}.sparse.to_dense()")
+        raise InputError(
+            f"{name} has sparse columns; fastcls reads dense rows: pass {name}.sparse.to_dense()", argument=name
+        )
     if type(dtype).__name__ == "CategoricalDtype":
         column = np.asarray(column)
     plain = getattr(dtype, "numpy_dtype", None)  # of pandas' nullable types
@@ -289,7 +319,9 @@ def _column(column: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
     except Exception as error:
-        raise InputError(f"{name} has a column that NumPy cannot read ({reason(error)}); convert it to numbers") from None
+        raise InputError(
+            f"{name} has a column that NumPy cannot read ({reason(error)}); convert it to numbers", argument=name
+        ) from None
 
 
 def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
@@ -304,19 +336,22 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     if isinstance(y, (str, bytes, os.PathLike)):
         raise InputError(
             f"{name} is the text {shown(y)}; wanted one label a row: load the labels first, with "
-            "np.load(path) or fastcls.datasets.load(path).y"
+            "np.load(path) or fastcls.datasets.load(path).y",
+            argument=name,
         )
     if isinstance(y, (Mapping, Iterator, set, frozenset)):
-        raise InputError(f"{name} is {kind(y)}; wanted one label a row: pass an array or a list")
+        raise InputError(f"{name} is {kind(y)}; wanted one label a row: pass an array or a list", argument=name)
     if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
-        raise InputError(f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))")
+        raise InputError(
+            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))", argument=name
+        )
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn makes floats of nullable whole numbers
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
         how = f"{name}.ravel() makes it one label a row" if shape[0] == 1 else f"{name}.argmax(axis=1), if rows are one-hot"
-        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}: {how}")
+        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}: {how}", argument=name)
     if len(shape) not in (1, 2):
-        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}")
+        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}", argument=name)
     y_array = column_or_1d(y_array, warn=not decode)
     if decode and (y_array.dtype.kind == "S" or (y_array.dtype.kind == "O" and set(map(type, y_array)) == {bytes})):
         return np.array([label.decode("utf-8", "backslashreplace") for label in y_array.tolist()])
@@ -329,12 +364,13 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     if y.dtype.kind == "S":
         raise InputError(
             f"{name} holds bytes, such as {y.tolist()[:1]}, and labels are text or "
-            f"numbers: decode them first (np.char.decode({name}, 'utf-8'))"
+            f"numbers: decode them first (np.char.decode({name}, 'utf-8'))",
+            argument=name,
         )
     if _is_extension_float(y.dtype):
         return y.astype(np.float32)
     if y.dtype.kind in "mMc":
-        raise InputError(f"{name} has dtype {y.dtype}; wanted whole numbers or strings as class labels")
+        raise InputError(f"{name} has dtype {y.dtype}; wanted whole numbers or strings as class labels", argument=name)
     if not y.dtype.isnative:
         y = y.astype(y.dtype.newbyteorder("="))
     if y.dtype.kind == "U" and isinstance(given, (list, tuple)):
@@ -345,17 +381,21 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
         raise InputError(
             f"{name} has the label {shown(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
-            "labels have at most 64 bits: make text of them, or number the classes from 0"
+            "labels have at most 64 bits: make text of them, or number the classes from 0",
+            argument=name,
         )
     missing = [place for place, value in enumerate(values) if _is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""
         raise InputError(
             f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}; fill such values "
-            "first, or leave their rows out"
+            "first, or leave their rows out",
+            argument=name,
         )
     if any(isinstance(value, bytes) for value in values):
-        raise InputError(f"{name} holds bytes among its labels; labels are text or numbers: decode them first")
+        raise InputError(
+            f"{name} holds bytes among its labels; labels are text or numbers: decode them first", argument=name
+        )
     _refuse_mixed(values, name)
     kinds = set(map(type, values))
     if all(issubclass(kind, str) for kind in kinds):
@@ -374,7 +414,9 @@ def _refuse_mixed(values: Sequence[Any], name: str) -> None:
     kinds = {type(value) for value in values}
     if len({issubclass(kind, str) for kind in kinds}) > 1:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise InputError(f"{name} mixes labels that have no common order ({found}); make them all of one type")
+        raise InputError(
+            f"{name} mixes labels that have no common order ({found}); make them all of one type", argument=name
+        )
 
 
 def warn_look_alikes(names: Iterable[Any], what: str, stacklevel: int = 3) -> None:

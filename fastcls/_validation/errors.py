@@ -4,8 +4,18 @@ from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Input that cannot be used as it came. The message is one line that says what came, what was wanted, what to do."""
+    """Input that cannot be used. The message is one line: what came, what was wanted, what to do.
+
+    Attributes
+    ----------
+    argument : str or None
+        Name of the argument that is refused; None if the message is not about one argument.
+    """
+
+    def __init__(self, message: str = "", *, argument: str | None = None):
+        super().__init__(message)
+        self.argument = argument
 
 
 class InputTypeError(InputError, TypeError):
-    """The same where a value is of a type that is no number: scikit-learn's users expect a TypeError of it."""
+    """A value whose type is not a number: scikit-learn's users expect a TypeError."""

@@ -19,7 +19,9 @@ logger = logging.getLogger("fastcls")
 def check_present(y: Any) -> None:
     """Refuse labels that were not given, in words that scikit-learn's users know."""
     if y is None:
-        raise InputError("y is None: this estimator requires y to be passed, but the target y is None; pass labels")
+        raise InputError(
+            "y is None: this estimator requires y to be passed, but the target y is None; pass labels", argument="y"
+        )
 
 
 def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
@@ -31,20 +33,25 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     if len(y) != n_rows:
         raise InputError(
             f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
-            "pass one label a row"
+            "pass one label a row",
+            argument=name,
         )
     if y.dtype.kind == "f":
         bad = ~np.isfinite(y)
         if bad.any():
-            raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes")
+            raise InputError(
+                f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes", argument=name
+            )
     try:
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
-        raise InputError(f"{name} mixes labels that have no common order ({kinds}); make them all of one type") from None
+        raise InputError(
+            f"{name} mixes labels that have no common order ({kinds}); make them all of one type", argument=name
+        ) from None
     except ValueError as error:  # scikit-learn's word on what is no class
-        raise InputError(f"{name} holds no classes: {error}") from None
+        raise InputError(f"{name} holds no classes: {error}", argument=name) from None
     warn_look_alikes(classes.tolist(), name, stacklevel=4)
     return classes, codes.astype(np.int64).reshape(-1)
 
@@ -66,7 +73,8 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
         if known is not None and named.tolist() != known.tolist():
             raise InputError(
                 f"classes={named[:10].tolist()} are not those of the first call, {known[:10].tolist()}; leave them out, or "
-                "fit anew"
+                "fit anew",
+                argument="classes",
             )
         known = named if known is None else known
     known = labels if known is None else known
@@ -75,6 +83,7 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
     if strange:
         raise InputError(
             f"y holds the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}; name all classes in "
-            "the first call of partial_fit, or fit all rows anew"
+            "the first call of partial_fit, or fit all rows anew",
+            argument="y",
         )
     return known, np.array([place[label] for label in labels.tolist()], dtype=np.int64)

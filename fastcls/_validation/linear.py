@@ -17,7 +17,7 @@ from .messages import counted, kind
 def check_switch(name: str, value: Any) -> bool:
     """A bool; nothing else, so that a typing slip is not taken for yes."""
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name}={value!r}; wanted True or False")
+        raise InputError(f"{name}={value!r}; wanted True or False", argument=name)
     return bool(value)
 
 
@@ -31,14 +31,16 @@ def _floats(name: str, given: Any) -> np.ndarray:
         return found.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         why = str(error).splitlines()[0]
-        raise InputError(f"{name} holds values of type {found.dtype} ({why}); wanted real numbers") from None
+        raise InputError(f"{name} holds values of type {found.dtype} ({why}); wanted real numbers", argument=name) from None
 
 
 def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
     scores = _floats("scores", scores)
     if scores.ndim != 2 or scores.shape[1] < 1:
-        raise InputError(f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)")
+        raise InputError(
+            f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)", argument="scores"
+        )
     return scores, check_codes(y, len(scores), scores.shape[1])[0]
 
 
@@ -49,16 +51,18 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
     if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
         raise InputError(
             f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the "
-            f"{counted(n_samples, 'row')}"
+            f"{counted(n_samples, 'row')}",
+            argument="y",
         )
     if len(y) and y.min() < 0:
-        raise InputError(f"y holds the code {y.min()}: codes of classes are 0, 1, 2, ...")
+        raise InputError(f"y holds the code {y.min()}: codes of classes are 0, 1, 2, ...", argument="y")
     if n_classes is None:
         n_classes = int(y.max()) + 1 if len(y) else 1
     n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
     if len(y) and y.max() >= n_classes:
         raise InputError(
-            f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to {n_classes - 1}"
+            f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to {n_classes - 1}",
+            argument="y",
         )
     return np.ascontiguousarray(y, dtype=np.int64), n_classes
 
@@ -71,7 +75,8 @@ def check_alpha(alpha: Any) -> float:
     if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
         raise InputError(
             f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
-            f"{LARGEST_ALPHA:g}, and usually below 1"
+            f"{LARGEST_ALPHA:g}, and usually below 1",
+            argument="alpha",
         )
     return float(alpha)
 
@@ -91,27 +96,30 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
     if penalty in (None, "max_norm"):
         raise InputError(
             f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
-            "l2, l1 or elasticnet"
+            "l2, l1 or elasticnet",
+            argument="C",
         )
 
 
 def check_strength_of_cost(C: float, alpha: float) -> None:
     """A C that leaves the loss something to say."""
     if not alpha <= LARGEST_ALPHA:
-        raise InputError(f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C")
+        raise InputError(
+            f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C", argument="C"
+        )
 
 
 def check_l1_ratio(ratio: Any) -> float:
     """A number from 0 to 1."""
     if check_number("l1_ratio", ratio, minimum=0) > 1:
-        raise InputError(f"l1_ratio={ratio!r}; wanted a number from 0 (all L2) to 1 (all L1)")
+        raise InputError(f"l1_ratio={ratio!r}; wanted a number from 0 (all L2) to 1 (all L1)", argument="l1_ratio")
     return float(ratio)
 
 
 def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
     """A number from 0 (or above it) to below 1."""
     if check_number(name, value, minimum=0, strict=strict) >= 1:
-        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1")
+        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1", argument=name)
     return float(value)
 
 
@@ -119,9 +127,9 @@ def check_per_feature(name: str, given: Any, default: float, n_features: int) ->
     """One finite number, or one a feature."""
     values = _floats(name, default if given is None else given)
     if values.shape not in ((), (n_features,)) or not np.all(np.isfinite(values)):
-        raise InputError(f"{name} has shape {values.shape}: give one finite number, or {n_features} of them")
+        raise InputError(f"{name} has shape {values.shape}: give one finite number, or {n_features} of them", argument=name)
     if name == "scale" and np.any(values == 0):
-        raise InputError("scale holds a 0: every scale divides, so give numbers other than 0")
+        raise InputError("scale holds a 0: every scale divides, so give numbers other than 0", argument="scale")
     return values
 
 
@@ -130,7 +138,7 @@ def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
     W = _floats("W", W)
     if W.shape != shape:
         bias = " (the last column is the bias)" if has_bias else ""
-        raise InputError(f"W has shape {W.shape}: this problem needs {shape}{bias}")
+        raise InputError(f"W has shape {W.shape}: this problem needs {shape}{bias}", argument="W")
     return W
 
 
@@ -139,9 +147,11 @@ def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     refuse_masked(rows, "rows")
     index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
     if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
-        raise InputError(f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one")
+        raise InputError(
+            f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one", argument="rows"
+        )
     if index.min() < 0 or index.max() >= n_rows:
-        raise InputError(f"rows holds {index.min()} to {index.max()}: there are rows 0 to {n_rows - 1}")
+        raise InputError(f"rows holds {index.min()} to {index.max()}: there are rows 0 to {n_rows - 1}", argument="rows")
     return index.astype(np.int64, copy=False)
 
 
@@ -157,22 +167,29 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
     if values.ndim == 0:
         values = np.full(n_rows, float(values))
     if values.shape != (n_rows,):
-        raise InputError(f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight a row")
+        raise InputError(
+            f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight a row", argument="sample_weight"
+        )
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
         raise InputError(
-            f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at least 0"
+            f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at least 0",
+            argument="sample_weight",
         )
     if n_rows and not values.any():
         if may_be_zero:
             return values
-        raise InputError("sample_weight is zero for every row: nothing is left to learn from; give some rows a weight")
+        raise InputError(
+            "sample_weight is zero for every row: nothing is left to learn from; give some rows a weight",
+            argument="sample_weight",
+        )
     with np.errstate(over="ignore", under="ignore"):
         total = float(values.sum())
     if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
         raise InputError(
             f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "
-            "count: give weights around 1"
+            "count: give weights around 1",
+            argument="sample_weight",
         )
     return values
 
@@ -199,18 +216,21 @@ def check_class_weight(
         one_of("class_weight", class_weight, ("balanced",))
         return balanced(np.bincount(codes, sample_weight if len(sample_weight) else None, minlength=len(classes)))
     if not isinstance(class_weight, Mapping):
-        raise InputError(f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight")
+        raise InputError(
+            f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight", argument="class_weight"
+        )
     labels = classes.tolist()
     values = _floats("class_weight", [class_weight.get(label, 1.0) for label in [*labels, *class_weight]])
     if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
-        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
+        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0", argument="class_weight")
     known = {*labels, *named}
     unknown = [
         label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known
     ]
     if unknown:
         raise InputError(
-            f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among {labels[:10]}"
+            f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among {labels[:10]}",
+            argument="class_weight",
         )
     return values[: len(labels)]
 
@@ -229,7 +249,8 @@ def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> No
     strange = np.setdiff1d(labels, known)
     if len(strange):
         raise InputError(
-            f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; {advice}"
+            f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; {advice}",
+            argument="y",
         )
 
 
@@ -238,7 +259,8 @@ def check_two_classes(classes: np.ndarray) -> None:
     if len(classes) < 2:
         raise InputError(
             f"y holds one class only, {classes[:1].tolist()[0]!r}: a linear classifier "
-            "tells classes apart, so give rows of at least two"
+            "tells classes apart, so give rows of at least two",
+            argument="y",
         )
 
 
@@ -247,13 +269,15 @@ def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_
     if not np.array_equal(had, classes):
         raise InputError(
             f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
-            f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model"
+            f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model",
+            argument="warm_start",
         )
     if had_features != n_features:
         raise InputError(
             f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
             f"{n_features}; give rows "
-            "of the same features, or fit a new model"
+            "of the same features, or fit a new model",
+            argument="warm_start",
         )
 
 
@@ -262,11 +286,16 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
     if callbacks is None:
         return ()
     if not callable(callbacks) and not isinstance(callbacks, (list, tuple)):
-        raise InputError(f"callbacks={callbacks!r}; wanted a function of one argument, the progress, or a list of them")
+        raise InputError(
+            f"callbacks={callbacks!r}; wanted a function of one argument, the progress, or a list of them",
+            argument="callbacks",
+        )
     found = (callbacks,) if callable(callbacks) else tuple(callbacks)
     for one in found:
         if not callable(one):
-            raise InputError(f"callbacks holds {one!r}; wanted functions of one argument, the progress")
+            raise InputError(
+                f"callbacks holds {one!r}; wanted functions of one argument, the progress", argument="callbacks"
+            )
     return found
 
 
@@ -275,16 +304,19 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
     check_switch("resume", resume)
     if path is None:
         if resume:
-            raise InputError("resume=True, but there is no checkpoint to go on from: give checkpoint=PATH too")
+            raise InputError(
+                "resume=True, but there is no checkpoint to go on from: give checkpoint=PATH too", argument="resume"
+            )
         return
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file")
+        raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file", argument="checkpoint")
     if not os.path.basename(path) or "\0" in os.fspath(path):
-        raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file")
+        raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file", argument="checkpoint")
     if not isinstance(random_state, numbers.Integral):
         raise InputError(
             f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
-            "before; give random_state a number"
+            "before; give random_state a number",
+            argument="checkpoint",
         )
     check_checkpoint_file(path, resume)
 

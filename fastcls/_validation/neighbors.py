@@ -33,7 +33,9 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
         what = f"ask for at most {n_visible}" if n_visible else "fit more rows"
-        raise InputError(f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}")
+        raise InputError(
+            f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}", argument=name
+        )
     return k
 
 
@@ -50,18 +52,21 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
     if largest < 2:
         raise InputError(
             f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
-            "possible; give two rows or more of some class"
+            "possible; give two rows or more of some class",
+            argument=name,
         )
-    raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}")
+    raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}", argument=name)
 
 
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}") -> list[int]:
     """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
     wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in listed(ks)})
     if not wanted:
-        raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]")
+        raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
     if wanted[0] > n_rows:
-        raise InputError(f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most that")
+        raise InputError(
+            f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most that", argument="ks"
+        )
     return wanted
 
 
@@ -70,10 +75,14 @@ def check_vote_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
     refuse_masked(weights, "what the function weights gave")
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != shape:
-        raise InputError(f"weights gave shape {weights.shape} for distances of shape {shape}; give one each")
+        raise InputError(
+            f"weights gave shape {weights.shape} for distances of shape {shape}; give one each", argument="weights"
+        )
     if not (np.isfinite(weights) & (weights >= 0)).all():
         bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
-        raise InputError(f"weights gave {bad:g}; wanted finite weights of at least 0 for every distance, 0 included")
+        raise InputError(
+            f"weights gave {bad:g}; wanted finite weights of at least 0 for every distance, 0 included", argument="weights"
+        )
     return weights
 
 

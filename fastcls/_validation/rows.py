@@ -64,12 +64,14 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, fir
             what = "NaN" if np.isnan(block[row, column]) else "infinity"
             raise InputError(
                 f"{name} contains {what}, first at row {first + start + row}, column {column}; wanted finite numbers: "
-                "remove or fill such values first"
+                "remove or fill such values first",
+                argument=name,
             )
         row, column = np.argwhere(np.abs(block) > max_abs)[0]
         raise InputError(
             f"{name} has {block[row, column]:g} at row {first + start + row}, column {column}; above {max_abs:.3g} the sum "
-            f"of {rows.shape[1]} terms could overflow float64: scale the data down first"
+            f"of {rows.shape[1]} terms could overflow float64: scale the data down first",
+            argument=name,
         )
 
 
@@ -153,12 +155,14 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
     if rows.shape[1] != wanted:
         raise InputError(
             f"X has {rows.shape[1]} features, but {name} is expecting {wanted} features as input, as the rows it has; give "
-            "the same features, or fit anew"
+            "the same features, or fit anew",
+            argument="X",
         )
     if rows.dtype != dtype:
         raise InputError(
             f"X is {rows.dtype}, but the rows that {name} has are {dtype}; convert it first (X.astype({dtype.name!r}), if "
-            "that loses nothing), or fit all rows anew in one type"
+            "that loses nothing), or fit all rows anew in one type",
+            argument="X",
         )
     validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 
@@ -175,5 +179,6 @@ def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") 
     """Refuse test rows of another width than the training rows."""
     if rows.shape[1] != test.shape[1]:
         raise InputError(
-            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]}; give both the same features"
+            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]}; give both the same features",
+            argument=name,
         )

@@ -55,10 +55,14 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     """
     if not isinstance(arrays, (tuple, list)):
         if labels is None:
-            raise InputError(f"got an array of shape {np.shape(arrays)} without labels; give (X, y), or labels=")
+            raise InputError(
+                f"got an array of shape {np.shape(arrays)} without labels; give (X, y), or labels=", argument="labels"
+            )
         arrays = (arrays, _given_labels(labels))
     elif labels is not None:
-        raise InputError(f"got labels beside {counted(len(arrays), 'array')}; give (X, y), or X and labels=")
+        raise InputError(
+            f"got labels beside {counted(len(arrays), 'array')}; give (X, y), or X and labels=", argument="labels"
+        )
     if len(arrays) not in (2, 4):
         raise InputError(f"got {counted(len(arrays), 'array')}; wanted (X, y) or (X, y, X_test, y_test)")
     X, y, *test = arrays
@@ -152,7 +156,8 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         if found is None:
             raise InputError(
                 f"{shown(file)} has no labels beside it (looked for {shown_list([c.name for c in candidates])}); "
-                "give labels=, a path or an array"
+                "give labels=, a path or an array",
+                argument="labels",
             )
         note(f"labels of {shown(file.name)} from {shown(found.name)}", level=logging.INFO)
         labels = found

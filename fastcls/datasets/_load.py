@@ -164,5 +164,6 @@ def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) ->
         if option not in taken:
             takers = [shown(other) for other, layout in LAYOUTS.items() if option in layout.options]
             raise InputError(
-                f"got {option} for data of layout {shown(name)}; only {', '.join(takers)} take it: leave it out"
+                f"got {option} for data of layout {shown(name)}; only {', '.join(takers)} take it: leave it out",
+                argument=option,
             )

@@ -80,7 +80,9 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     folder = existing_path(path, wanted="the folder of a zarr group or array")
     if _head(folder)["node_type"] == "array":
         if labels is None:
-            raise InputError(f"{shown(folder)} is one zarr array without labels; give labels=, or a group of X and y")
+            raise InputError(
+                f"{shown(folder)} is one zarr array without labels; give labels=, or a group of X and y", argument="labels"
+            )
         return _assemble(_read(folder), _given_labels(labels), name=name_of(folder).removesuffix(".zarr"))
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
     names = _X, _y, _X_test, _y_test = _names_among(there, folder, labels, "zarr arrays")

@@ -409,11 +409,15 @@ class LinearClassifier(SaveMixin, Classifier, BaseEstimator):
         """
         self._check_options()
         if self.checkpoint is not None:
-            raise InputError("partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls")
+            raise InputError(
+                "partial_fit keeps no checkpoint: set checkpoint=None, and save the model between two calls",
+                argument="checkpoint",
+            )
         if self.C is not None:
             raise InputError(
                 f"partial_fit with C={self.C!r}: C weighs the sum of the losses of all rows, whose number "
-                "a part does not know; give alpha instead"
+                "a part does not know; give alpha instead",
+                argument="C",
             )
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)

@@ -180,7 +180,9 @@ def through_interrupts(checkpoint: Checkpoint | None) -> AbstractContextManager[
 def checked(checkpoint: Any) -> Checkpoint | None:
     """A `Checkpoint` or None."""
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        raise InputError(f"checkpoint is {kind(checkpoint)}; an optimiser takes fastcls.optim.Checkpoint(path)")
+        raise InputError(
+            f"checkpoint is {kind(checkpoint)}; an optimiser takes fastcls.optim.Checkpoint(path)", argument="checkpoint"
+        )
     return checkpoint
 
 
