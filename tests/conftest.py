@@ -1,10 +1,11 @@
-"""What every test run says at its end: how many tests were skipped, for which reason, and whether that was right."""
+"""What holds for every test run: markers are true, and skips are counted by reason, and whether each was right."""
 
 import importlib.util
 import os
 import re
 import shutil
 import signal
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +29,54 @@ AT_HAND = {
         for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr")
     },
 }
+
+#: the markers of tests that start processes, see pyproject.toml
+MARKERS = {"cluster", "browser", "process", "emulated", "build"}
+
+#: Program whose name matches -> the marker that its test needs. Any other program needs one of the markers.
+MARKER_OF = {
+    r"qemu-": "emulated",
+    r"chrom(e|ium)|playwright|node$": "browser",
+    r"(^|-)(cc|gcc|clang|c\+\+|g\+\+)(-[\d.]+)?$": "build",
+}
+
+#: programs that libraries ask about the machine, or about its fonts
+ASKED = {"lscpu", "fc-list", "uname", "ldconfig"}
+
+_running: list[pytest.Item] = []
+
+
+def marker_missing(program, markers):
+    """The marker that a test lacks if it starts this program; None if it has it."""
+    name = os.path.basename(program)
+    if name in ASKED:
+        return None
+    wanted = next((marker for pattern, marker in MARKER_OF.items() if re.search(pattern, name)), None)
+    if wanted is None:
+        return None if markers & MARKERS else "process"
+    return None if wanted in markers else wanted
+
+
+def _watch(event, arguments):
+    """Fail a test that starts a process without the marker that says so."""
+    if event not in ("subprocess.Popen", "os.fork", "os.posix_spawn") or not _running:
+        return
+    program = "python" if event == "os.fork" else arguments[0] or arguments[1][0]
+    missing = marker_missing(os.fsdecode(program), {mark.name for mark in _running[-1].iter_markers()})
+    if missing:
+        pytest.fail(f"the test starts {os.fsdecode(program)}: mark it with pytest.mark.{missing}")
+
+
+sys.addaudithook(_watch)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    _running.append(item)
+    try:
+        return (yield)
+    finally:
+        _running.pop()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -72,6 +72,7 @@ def whole(tmp_path_factory):
     return done, place
 
 
+@pytest.mark.process
 def test_run_leaves_exactly_report_results_and_models(whole):
     _, place = whole
     assert listing(place) == [
@@ -84,6 +85,7 @@ def test_run_leaves_exactly_report_results_and_models(whole):
     ]
 
 
+@pytest.mark.process
 def test_results_follow_schema_1(whole):
     _, place = whole
     results = json.loads((place / "fastcls-digits" / "results.json").read_text())
@@ -108,6 +110,7 @@ def test_results_follow_schema_1(whole):
     }
 
 
+@pytest.mark.process
 def test_every_model_is_judged_once(whole):
     _, place = whole
     results = json.loads((place / "fastcls-digits" / "results.json").read_text())
@@ -115,6 +118,7 @@ def test_every_model_is_judged_once(whole):
     assert [entry["test_evaluations"] for entry in results["models"].values()] == [1] * len(FIELDS)
 
 
+@pytest.mark.process
 def test_trained_models_are_better_than_random_search(whole):
     _, place = whole
     models = json.loads((place / "fastcls-digits" / "results.json").read_text())["models"]
@@ -123,6 +127,7 @@ def test_trained_models_are_better_than_random_search(whole):
         assert models[name]["test_accuracy"] > models["random_search"]["test_accuracy"]
 
 
+@pytest.mark.process
 def test_run_ends_with_three_lines_and_the_last_one_works(whole):
     done, place = whole
     report, best, following = done.stdout.rstrip("\n").splitlines()[-3:]
@@ -137,11 +142,13 @@ def test_run_ends_with_three_lines_and_the_last_one_works(whole):
     assert len(lines) == 1 + 300  # the test rows, and none of those the model was trained on
 
 
+@pytest.mark.process
 def test_screen_fits_80_columns(whole):
     done, _ = whole
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+@pytest.mark.process
 def test_progress_goes_to_stderr_and_says_how_long(whole):
     done, _ = whole
     assert re.search(r"^this will take about \d", done.stderr, re.MULTILINE)
@@ -346,6 +353,7 @@ def test_refusal_is_one_line_and_leaves_nothing(what, here):
     assert listing(here) == []
 
 
+@pytest.mark.process
 def test_refusal_in_a_real_process_has_no_traceback(here):
     done = fresh("run", "no-such-thing", cwd=here)
     assert done.returncode == 2
@@ -435,6 +443,7 @@ def test_missing_labels_are_asked_for_by_the_option(here):
 # other commands ------------------------------------------------------------------------------------
 
 
+@pytest.mark.process
 def test_missing_extra_is_one_line(here):
     code = (
         "import sys, importlib.util as u; find = u.find_spec\n"

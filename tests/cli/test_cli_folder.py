@@ -244,6 +244,7 @@ def test_interrupt_while_folders_are_swapped_waits_until_they_are(moment, here, 
     assert [path.name for path in here.iterdir()] == ["out"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_signal_in_a_real_run_leaves_nothing(number, status, here):
     root = str(Path(fastcls.__file__).parents[1])
@@ -268,6 +269,7 @@ def test_signal_in_a_real_run_leaves_nothing(number, status, here):
     assert listing(here) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("module", ["typer", "rich", "numpy", "sklearn"])
 def test_ctrl_c_while_modules_are_imported_is_one_line(module, here):
     code = f"""

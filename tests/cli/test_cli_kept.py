@@ -439,6 +439,7 @@ def test_a_place_inside_the_data_is_refused_before_any_work(out, force, here, mo
     assert listing(here) == before
 
 
+@pytest.mark.process
 def test_python_m_fastcls_is_the_command(here):
     assert fresh("--version").stdout.startswith("fastcls ")
     from _command import python

@@ -195,6 +195,7 @@ def command(*words, folder, env=None, closed=(), encoding="utf-8", **options):
     )
 
 
+@pytest.mark.process
 def test_a_run_in_hostile_surroundings_ends_well_and_its_files_are_utf8(trained):
     folder, done = trained
     assert done.returncode == 0, done.stderr
@@ -208,6 +209,7 @@ def test_a_run_in_hostile_surroundings_ends_well_and_its_files_are_utf8(trained)
     assert "😀" in page
 
 
+@pytest.mark.process
 def test_predictions_are_escaped_where_the_terminal_lacks_letters(trained):
     folder, _ = trained
     words = ("predict", "out/models/knn.safetensors", folder / "data é日" / "été", folder / "data é日" / "日本語")
@@ -219,6 +221,7 @@ def test_predictions_are_escaped_where_the_terminal_lacks_letters(trained):
     assert json.loads(command(*words, "--json", folder=folder, env={"PYTHONIOENCODING": "ascii"}).stdout)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="descriptors are closed as a POSIX shell does")
 @pytest.mark.parametrize("closed", [(2,), (0, 1, 2)])
 def test_closed_streams_change_no_exit_status(trained, closed):
@@ -231,6 +234,7 @@ def test_closed_streams_change_no_exit_status(trained, closed):
     assert command("predict", "nothing.safetensors", "digits", folder=folder, closed=closed).returncode == 2
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
 @pytest.mark.parametrize(
     ("words", "streams", "status"),
@@ -270,6 +274,7 @@ def test_a_program_without_a_console_has_progress_and_silence(monkeypatch):
     assert progress.notes == ["a note"]
 
 
+@pytest.mark.process
 def test_a_current_folder_that_is_gone_is_named(tmp_path):
     code = "import os, sys; os.rmdir(os.getcwd()); import fastcls.cli; sys.argv[0] = 'fastcls'; fastcls.cli.main()"
     gone = tmp_path / "gone"

@@ -377,6 +377,7 @@ addEventListener("load", () => {
 """
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")
 @pytest.mark.parametrize("width", [500, 1280])
 @pytest.mark.parametrize("kind", ["colour images", "embeddings, 58 classes"])
@@ -399,6 +400,7 @@ def test_a_browser_shows_every_figure_and_asks_for_nothing(kind: str, width: int
     assert found["cut"] == 0 < found["tables"]  # every table is seen whole
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")
 def test_the_policy_stops_a_script_in_a_browser(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
@@ -409,6 +411,7 @@ def test_the_policy_stops_a_script_in_a_browser(tmp_path: Path) -> None:
     assert title[1] == "random: judged classifiers"
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")
 def test_what_is_closed_on_the_screen_is_open_on_paper(tmp_path: Path) -> None:
     shown = page("colour images")
@@ -422,6 +425,7 @@ def test_what_is_closed_on_the_screen_is_open_on_paper(tmp_path: Path) -> None:
     assert pages[0] == pages[1] > 1
 
 
+@pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="no chromium found to open the page in")
 def test_light_and_dark_pages_differ_and_neither_is_blank(tmp_path: Path) -> None:
     from PIL import Image

@@ -18,6 +18,8 @@ from distributed import Client
 import fastcls.dask as over
 from fastcls.dask import _neighbors, _sources
 
+pytestmark = pytest.mark.cluster
+
 
 def large(dtype=np.float32, n_rows=20_000, n_features=40):
     """3 MB of float32, and labels; many rows are equal, so that ties go through all shards."""

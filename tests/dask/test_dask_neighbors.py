@@ -25,6 +25,8 @@ from distributed import Client, LocalCluster
 import fastcls.dask as over
 from fastcls.dask import _neighbors, _workers
 
+pytestmark = pytest.mark.cluster
+
 
 def assert_same_answers(model, local, Q):
     """All that both say of some queries."""

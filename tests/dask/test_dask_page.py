@@ -17,6 +17,8 @@ pytest.importorskip("distributed", reason="distributed is not installed")
 from _cluster import *  # noqa: F403 (its fixtures)
 from _rows import assert_same_bytes
 
+pytestmark = pytest.mark.cluster
+
 # scikit-learn's searches ----------------------------------------------------------------------------
 
 

@@ -19,6 +19,8 @@ from distributed import Client, LocalCluster
 import fastcls.dask as over
 from fastcls.dask import _sources
 
+pytestmark = pytest.mark.cluster
+
 
 def refused(what, X, y, client, **options):
     with pytest.raises(InputError, match=what) as caught:

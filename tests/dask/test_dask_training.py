@@ -29,6 +29,8 @@ from _rows import assert_same_bytes, command_and_environment
 import fastcls.dask as over
 from fastcls.dask import _merge, _problem, _tasks
 
+pytestmark = pytest.mark.cluster
+
 HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 
 

@@ -59,6 +59,7 @@ def _gzipped(path, head, n_zeros):
     path.write_bytes(gzip.compress(head) + piece * (n_zeros // (16 * MB)))
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="limits of memory as on Linux")
 def test_bombs_are_refused_with_little_memory(tmp_path):
     small = (_header((3, 2)), 6)

@@ -183,6 +183,7 @@ def test_many_records_are_read_in_pieces_as_in_one(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.y, np.tile(records[:, 0], 5))
 
 
+@pytest.mark.process
 def test_the_layouts_of_the_shared_copy_are_identical_and_so_are_the_accuracies(
     shared_data: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -213,6 +213,7 @@ def test_a_folder_that_cannot_be_written_is_refused(server: Server, tmp_path: Pa
     check_refused(lambda: datasets.fetch_mnist(folder=tmp_path / "file"), "could not be fetched")
 
 
+@pytest.mark.process
 def test_loading_needs_no_network_and_no_pooch() -> None:
     code = (
         "import sys\nfrom fastcls import datasets\ndatasets.load('digits')\n"

@@ -293,6 +293,7 @@ def test_linear_states_come_back_from_their_text_and_have_losses(text):
     assert np.isfinite(LinearController(state).losses().gradient).all()
 
 
+@pytest.mark.process
 def test_state_is_read_without_bokeh():
     """The controllers are plain Python."""
     code = (
@@ -330,6 +331,7 @@ def run(*arguments, cwd):
     )
 
 
+@pytest.mark.process
 def test_a_taken_port_is_one_line(tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -341,6 +343,7 @@ def test_a_taken_port_is_one_line(tmp_path):
     assert done.stderr.splitlines() == [wanted]
 
 
+@pytest.mark.process
 def test_a_bad_state_is_one_line(tmp_path):
     done = run("linear", "--no-browser", "--state", "loss=none", cwd=tmp_path)
     assert done.returncode == 2
@@ -348,6 +351,7 @@ def test_a_bad_state_is_one_line(tmp_path):
     assert "wanted one of hinge" in done.stderr
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tmp_path):
     server = subprocess.Popen(
@@ -393,6 +397,7 @@ def test_server_listens_here_only_refuses_other_origins_and_ends_on_interrupt(tm
     assert errors.splitlines() == ["fastcls: the demo has ended"]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_the_page_is_served_while_the_command_that_opens_it_still_runs(tmp_path):
     keeps = tmp_path / "browser"
@@ -479,6 +484,7 @@ def test_a_notebook_shows_a_frame_of_this_machine_and_stop_ends_it():
         fastcls.demo.knn("k=99")
 
 
+@pytest.mark.process
 def test_export_is_one_page_that_names_no_address(tmp_path):
     done = run("knn", "--state", "metric=both&k=3", "--export", "page.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

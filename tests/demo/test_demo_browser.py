@@ -23,7 +23,10 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls u
 pytest.importorskip("bench", reason="the folder bench is not beside tests")
 from bench.browser import CHROMIUM, DemoPage, browser
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium found to open the demos in")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no chromium found to open the demos in"),
+]
 L1, L2, SCORES = "L1 (Manhattan)", "L2 (Euclidean)", "Highest score"
 
 

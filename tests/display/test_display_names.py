@@ -258,6 +258,7 @@ def test_the_report_shows_every_name_and_obeys_none() -> None:
 BACKENDS = ["module://matplotlib_inline.backend_inline", "module://no.such.backend", "nonsense", "tkagg", "qtagg"]
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_figures_need_no_backend(backend: str, tmp_path: Path) -> None:
     """Not one of a notebook's that is not here, not one of windows without a display; pyplot stays out."""

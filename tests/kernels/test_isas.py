@@ -116,12 +116,14 @@ print("all read")
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect of POSIX systems")
 @pytest.mark.parametrize("dtype", STORED_TYPES)
 def test_nothing_beyond_the_rows_is_read_on_any_isa(dtype):
     assert python(GUARDED, dtype).splitlines() == ["all read"]
 
 
+@pytest.mark.process
 @pytest.mark.skipif(sys.platform != "linux", reason="needs mprotect of POSIX systems")
 def test_guarded_pages_see_a_read_beyond_the_rows():
     done = python_process(GUARDED, "uint8", "one row beyond")

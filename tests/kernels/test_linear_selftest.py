@@ -28,6 +28,7 @@ def checked(said):
     return set(re.findall(r"^(\w+): linear, .*: [1-9]\d{3,} values as wanted$", said, re.MULTILINE))
 
 
+@pytest.mark.build
 @pytest.mark.skipif(sys.platform != "linux", reason="the C self-test needs Linux: guarded pages")
 @pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler on this machine")
 def test_every_linear_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers():
@@ -35,6 +36,7 @@ def test_every_linear_kernel_that_runs_here_equals_plain_loops_also_under_saniti
     assert checked(plain) == checked(sanitized) == LINEAR & set(simd.available())
 
 
+@pytest.mark.emulated
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="this is an aarch64 machine: its own self-test covers it")
 @pytest.mark.skipif(not shutil.which("aarch64-linux-gnu-gcc"), reason="no aarch64-linux-gnu-gcc on this machine")
 @pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="no qemu-aarch64 on this machine")

@@ -23,6 +23,7 @@ def run(script):
     return done.stdout
 
 
+@pytest.mark.build
 @pytest.mark.skipif(sys.platform != "linux", reason="the C self-test needs Linux: guarded pages, /proc/cpuinfo")
 @pytest.mark.skipif(not shutil.which(os.environ.get("CC", "cc")), reason="no C compiler on this machine")
 def test_every_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers():
@@ -35,6 +36,7 @@ def test_every_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers():
                 assert re.search(rf"^{name}: {kind}: [1-9]\d+ values as wanted$", part, re.MULTILINE), part
 
 
+@pytest.mark.build
 @pytest.mark.skipif(sys.platform != "linux", reason="the C self-test needs Linux: guarded pages, /proc/cpuinfo")
 @pytest.mark.skipif(not shutil.which("clang"), reason="no clang on this machine")
 def test_clang_compiles_every_kernel_without_a_warning(tmp_path):
@@ -50,6 +52,7 @@ def test_clang_compiles_every_kernel_without_a_warning(tmp_path):
         assert re.search(rf"^{name}: {KINDS[0]}: [1-9]\d+ values as wanted$", said, re.MULTILINE), said
 
 
+@pytest.mark.emulated
 @pytest.mark.skipif(platform.machine() == "aarch64", reason="this is an aarch64 machine: its own self-test covers it")
 @pytest.mark.skipif(not shutil.which("aarch64-linux-gnu-gcc"), reason="no aarch64-linux-gnu-gcc on this machine")
 @pytest.mark.skipif(not shutil.which("qemu-aarch64"), reason="no qemu-aarch64 on this machine")

@@ -46,11 +46,13 @@ def test_every_available_set_can_be_forced_and_is_reported():
     assert set(simd.available()) <= set(simd.built())
 
 
+@pytest.mark.process
 def test_the_environment_chooses_at_import():
     for name in simd.available():
         assert imported(name).stdout.strip() == name
 
 
+@pytest.mark.process
 def test_a_wrong_name_is_told_the_good_ones():
     with pytest.raises(InputError, match="isa='sse' is unknown; choose one of: scalar"):
         simd.use("sse")

@@ -167,6 +167,7 @@ def start(name, path, changes):
     return subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.process
 def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path, small_pieces):
     X, y = rows(n=1500)
     whole, seconds = {}, {}

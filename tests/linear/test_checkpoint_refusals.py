@@ -183,6 +183,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
         os.close(kept_open)
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
 def test_a_state_that_finds_no_room_on_the_disk_is_told_in_one_line(tmp_path):
     """The training ends, and goes on from the last state that was written."""

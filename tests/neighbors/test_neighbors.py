@@ -165,6 +165,7 @@ def _predict_in_child(model, X, answers):
     answers.put((model.predict(X), model.search_report_.notes, model.search_report_.threads))
 
 
+@pytest.mark.process
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_child_forked_after_a_parallel_search_can_search(digits):

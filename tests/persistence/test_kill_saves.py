@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from _rows import python
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")]
 
 RUN = """
 import runpy, sys

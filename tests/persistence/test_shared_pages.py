@@ -10,7 +10,10 @@ from _rows import command_and_environment
 
 import fastcls
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux's /proc/self/smaps")
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="needs Linux's /proc/self/smaps"),
+]
 
 # Loads the model and looks at every row; says so, and on being asked tells what the system knows of the file's pages.
 HOLDER = """

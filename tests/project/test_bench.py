@@ -61,6 +61,7 @@ def tiny(monkeypatch, tmp_path, rows):
     return lambda only: table.run("brute", only, 1, False, tmp_path)
 
 
+@pytest.mark.process
 def test_one_command_measures_and_merges(monkeypatch, tmp_path):
     rows = [
         work.Work("first", "rivals", "grid_2d", "l2", 7, 1e-9),
@@ -109,6 +110,7 @@ def test_a_row_that_does_not_exist_is_answered_with_those_that_do(monkeypatch, t
         run(["secnod"])
 
 
+@pytest.mark.build
 @pytest.mark.skipif(not shutil.which("cc"), reason="no C compiler on this machine")
 def test_limits_of_the_machine_are_measured(monkeypatch, tmp_path):
     monkeypatch.setenv("FASTCLS_BENCH_CACHE", str(tmp_path))

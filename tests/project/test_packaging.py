@@ -65,6 +65,7 @@ def test_licence_and_command_and_extras_are_declared():
     assert project["requires-python"] == ">=3.11"
 
 
+@pytest.mark.process
 def test_import_loads_no_optional_dependency(tmp_path):
     code = f"""
 import sys, numpy, scipy, joblib, safetensors.numpy, sklearn.model_selection  # scikit-learn 1.9 loads rich where it is
@@ -76,6 +77,7 @@ print(sorted(set({OPTIONAL!r}) & (set(sys.modules) - theirs)))
     assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
+@pytest.mark.process
 def test_core_works_where_no_optional_dependency_is_installed(tmp_path):
     code = f"""
 import sys
@@ -92,6 +94,7 @@ for kind in (fastcls.KNeighborsClassifier, fastcls.SoftmaxClassifier, fastcls.Mu
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.process
 def test_sources_without_the_compiled_core_say_so(tmp_path):
     shutil.copytree(HOME, tmp_path / "fastcls", ignore=shutil.ignore_patterns("*.so", "*.pyd", "__pycache__"))
     done = python("import fastcls", tmp_path, PYTHONPATH="")
@@ -99,6 +102,7 @@ def test_sources_without_the_compiled_core_say_so(tmp_path):
     assert re.search(r"ImportError: .*core is not compiled: install it", done.stderr.splitlines()[-1])
 
 
+@pytest.mark.process
 def test_threads_wait_briefly_awake_unless_the_user_says_otherwise(tmp_path, monkeypatch):
     """GNU's libgomp shows what it has read of the environment when it is loaded."""
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):

@@ -88,6 +88,7 @@ def test_every_file_of_the_map_exists():
     assert sorted(named - there) == []
 
 
+@pytest.mark.process
 def test_every_key_of_results_json_is_explained(tmp_path):
     pytest.importorskip("typer", reason="the command line needs the extra 'run'")
     command = [sys.executable, "-m", "fastcls.cli", "run", "digits", "--limit", "200", "--ks", "1", "--json"]

@@ -38,12 +38,14 @@ def test_mnist_accuracies_of_five_ks_under_l2_from_one_search(mnist):
     assert dict(zip(table["k"], right, strict=True)) == {1: 9691, 3: 9705, 5: 9688, 7: 9694, 9: 9659}
 
 
+@pytest.mark.process
 def test_cifar10_jpeg_copy_1nn_under_l1_is_3845(cifar10):
     model = KNeighborsClassifier(1, metric="l1").fit(cifar10.X, cifar10.y)
     assert np.count_nonzero(model.predict(cifar10.X_test) == cifar10.y_test) == 3845
     assert model.search_report_.arithmetic == "integer"
 
 
+@pytest.mark.process
 def test_cifar10_bytes_that_wrap_around_are_the_classic_mistake(cifar10):
     wrapping, right = reference.LectureNearestNeighbor(wrap=True), KNeighborsClassifier(1, metric="l1")
     some, Q = slice(0, 5000), cifar10.X_test[:200]
@@ -53,6 +55,7 @@ def test_cifar10_bytes_that_wrap_around_are_the_classic_mistake(cifar10):
     assert wrong_accuracy < right.score(Q, cifar10.y_test[:200])
 
 
+@pytest.mark.process
 def test_course_subset_of_cifar10_is_that_of_plain_numpy(cifar10):
     from fastcls.cli import _course
 
@@ -67,6 +70,7 @@ def test_course_subset_of_cifar10_is_that_of_plain_numpy(cifar10):
     assert (named == truth[:, None]).sum(axis=0).tolist() == [131, 132, 134]  # the original has 137, 139, 141
 
 
+@pytest.mark.process
 def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
     for data in (mnist, cifar10):
         for metric in ("l1", "l2", "cosine"):
@@ -77,6 +81,7 @@ def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
             assert got[1].tobytes() == wanted[1].tobytes()
 
 
+@pytest.mark.process
 def test_the_command_judges_mnist_1nn_with_309_errors(shared_data, tmp_path):
     pytest.importorskip("typer", reason="the command line needs the extra 'run'")
     words = ["run", shared_data("mnist"), "--ks", "1", "--metrics", "l2", "--models", "knn", "--json"]

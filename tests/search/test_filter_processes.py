@@ -81,6 +81,7 @@ print("the same", wanted[1:])
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
 @pytest.mark.parametrize(("metric", "dtype"), [("l1", "uint8"), ("l2", "float32")])
 def test_a_forked_child_goes_on_with_a_filter_and_learns_another(metric, dtype):
@@ -139,6 +140,7 @@ print("works")
 """
 
 
+@pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("before", ["nothing", "small"])
 def test_a_fit_that_ctrl_c_ends_leaves_the_estimator_as_it_was(before):

@@ -5,6 +5,8 @@ import multiprocessing
 import pytest
 from _rows import python
 
+pytestmark = pytest.mark.process
+
 # A fresh process, so that nothing ran on threads before; it says how many the search had, and what the child found.
 FORKED = """
 import hashlib, multiprocessing, sys

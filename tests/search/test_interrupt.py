@@ -5,6 +5,8 @@ import os
 import pytest
 from _rows import python
 
+pytestmark = pytest.mark.process
+
 # A signal comes in the midst of the search. Noise, so that nothing can be discarded early; the slowest kernels.
 SEARCH = """
 import os, signal, sys, threading, time

@@ -7,6 +7,8 @@ from _rows import python
 
 from fastcls._validation.containers import STORED_TYPES
 
+pytestmark = pytest.mark.process
+
 LIMIT = 64e6
 
 # The peak of resident memory is reset before each search; rows and queries are there before. 5,000 x 12,000 distances would

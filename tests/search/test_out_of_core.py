@@ -61,6 +61,7 @@ def run(path, dtype, limit, *works):
 WORKS = {"uint8": ("l1", "sgd"), "float16": ("l2", "lbfgs")}
 
 
+@pytest.mark.process
 @linux
 def test_search_and_training_on_a_map_four_times_the_memory(rows):
     path, dtype, n_rows = rows
@@ -154,6 +155,7 @@ def test_nearest_limit_counts(tmp_path, monkeypatch, name):
     assert memory.available() == wanted
 
 
+@pytest.mark.process
 @linux
 def test_own_limits_count():
     from _rows import python

@@ -140,6 +140,7 @@ print(found == wanted, threads, *notes)
 )
 
 
+@pytest.mark.process
 @LINUX
 @PARALLEL
 @pytest.mark.parametrize(("what", "free"), [("threads", 3), ("memory", 30)])
@@ -150,6 +151,7 @@ def test_threads_that_cannot_be_made_are_left_out_and_said(what, free):
     assert "could not start so many" in note
 
 
+@pytest.mark.process
 @LINUX
 @PARALLEL
 def test_images_are_decoded_where_no_thread_can_be_made(tmp_path):
@@ -226,6 +228,8 @@ def user_of_openmp(tmp_path_factory):
     return folder / "user.so"
 
 
+@pytest.mark.process
+@pytest.mark.build
 @LINUX
 @PARALLEL
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
@@ -236,6 +240,8 @@ def test_a_child_whose_parent_has_used_openmp_finds_the_same(user_of_openmp, mod
     assert "forked" in note
 
 
+@pytest.mark.process
+@pytest.mark.build
 @LINUX
 @PARALLEL
 def test_a_child_whose_parent_has_only_loaded_openmp_keeps_its_threads(user_of_openmp):
