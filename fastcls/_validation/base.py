@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import numbers
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.utils import check_random_state as random_state_of
@@ -109,6 +109,10 @@ def listed(given: Any) -> list[Any]:
     return list(given)
 
 
+#: what `random_state` may be
+RandomState: TypeAlias = int | np.random.RandomState | None
+
+
 def check_random_state(random_state: Any) -> np.random.RandomState:
     """The generator that a `random_state` stands for."""
     try:
@@ -119,6 +123,12 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
             argument="random_state",
         ) from None
     return found
+
+
+def seed_of(random_state: Any) -> int:
+    """An integer `random_state` itself, or a number drawn from the generator that it stands for."""
+    generator = check_random_state(random_state)
+    return int(random_state) if isinstance(random_state, numbers.Integral) else int(generator.randint(2**31 - 1))
 
 
 def check_n_jobs(n_jobs: Any) -> None:

@@ -126,7 +126,7 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
     The fifth is stratified. Few rows give equal accuracies; of these the smallest validation loss wins, and of equal
     losses the larger alpha, which comes first.
     """
-    split = train_validation_split(y, seed=seed)
+    split = train_validation_split(y, random_state=seed)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "the best alpha of .* try some")  # a run has no option for it
         found = make_sweep(name, [split], seed=seed).fit(X, y)

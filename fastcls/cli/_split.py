@@ -62,8 +62,10 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = 
     X_test = dataset.X_test if dataset.X_test is not None else dataset.X
     # each row's number in place of its features
     numbers = replace(dataset, X=_numbers(dataset.X), X_test=_numbers(X_test) if own else None, image_shape=None)
-    whole = numbers if own else datasets.train_test_split(numbers, test_size=test_size(dataset.y, keep_pair), seed=seed)
-    parts = whole if limit is None else datasets.limit(whole, limit, seed=seed)
+    whole = (
+        numbers if own else datasets.train_test_split(numbers, test_size=test_size(dataset.y, keep_pair), random_state=seed)
+    )
+    parts = whole if limit is None else datasets.limit(whole, limit, random_state=seed)
     assert whole.X_test is not None
     assert parts.X_test is not None
     test = parts.X_test[:, 0].astype(np.int64)

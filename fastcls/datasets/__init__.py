@@ -20,7 +20,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
                      where they cannot be; group_split: no group on both sides
 
     _fetch.py    the official files from the network, checksums verified: the only code that ever needs it
-    _synthetic.py  the lecture's hard cases, made from a seed: parity, ring, three modes
+    _synthetic.py  the lecture's hard cases: make_parity, make_ring, make_three_modes
 
     _archive.py  a .tar.gz in memory, in one pass, bytes capped; paths and links refused
     _pickles.py  arrays out of a pickle, of which nothing is ever run
@@ -70,7 +70,7 @@ from ._listing import (
 from ._load import NAMES, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy, read_npz
 from ._split import can_stratify
-from ._synthetic import parity, ring, three_modes
+from ._synthetic import make_parity, make_ring, make_three_modes
 from ._unknown import LISTED
 
 __all__ = [
@@ -93,11 +93,11 @@ __all__ = [
     "load_npy_folder",
     "load_npz",
     "load_zarr",
-    "parity",
+    "make_parity",
+    "make_ring",
+    "make_three_modes",
     "prepare_image",
     "prepare_images",
-    "ring",
-    "three_modes",
     "train_test_split",
     "train_validation_split",
     "train_validation_test_split",

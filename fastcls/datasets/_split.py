@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._sampling.hold_out import hold_out
+from fastcls._validation.base import RandomState, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, shown
 from fastcls.datasets._common import log
@@ -17,7 +18,7 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import plain_labels
 
 
-def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: int = 0) -> Dataset:
+def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, random_state: RandomState = None) -> Dataset:
     """Return the data set with a stratified part of its rows as the test set.
 
     Parameters
@@ -26,8 +27,8 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
         Without a test set of its own. Chosen rows are copied into memory, also from a memory map.
     test_size : float or int
         A share in (0, 1), rounded up to rows, or a number of rows.
-    seed : int
-        The same seed gives the same rows.
+    random_state : int, RandomState or None
+        An integer makes the result reproducible.
 
     Returns
     -------
@@ -56,7 +57,7 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, seed: in
         raise InputError(
             f"the data has its own test set of {counted(len(dataset.X_test), 'row')}; use that, or build one without"
         )
-    train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed, "test")
+    train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed_of(random_state), "test")
     return replace(
         dataset,
         X=dataset.X[train],
@@ -74,7 +75,7 @@ def _of(files: tuple[str, ...] | None, rows: np.ndarray) -> tuple[str, ...] | No
 
 
 def train_validation_split(
-    y: np.ndarray, *, validation_size: float | int = 0.2, seed: int = 0
+    y: np.ndarray, *, validation_size: float | int = 0.2, random_state: RandomState = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted row indices (training, validation), stratified by the labels `y`.
 
@@ -84,8 +85,8 @@ def train_validation_split(
         Whole numbers or strings.
     validation_size : float or int
         A share in (0, 1), rounded up to rows, or a number of rows.
-    seed : int
-        The same seed gives the same rows.
+    random_state : int, RandomState or None
+        An integer makes the result reproducible.
 
     Returns
     -------
@@ -96,11 +97,11 @@ def train_validation_split(
     The rule, and what happens to classes with too few rows, is that of ``train_test_split``.
     """
     labels = plain_labels(y, "y")
-    return _split(labels, _n_rows(validation_size, len(labels), "validation_size"), seed, "validation")
+    return _split(labels, _n_rows(validation_size, len(labels), "validation_size"), seed_of(random_state), "validation")
 
 
 def train_validation_test_split(
-    y: np.ndarray, *, validation_size: float | int = 0.2, test_size: float | int = 0.2, seed: int = 0
+    y: np.ndarray, *, validation_size: float | int = 0.2, test_size: float | int = 0.2, random_state: RandomState = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return sorted row indices (training, validation, test), each stratified by the labels `y`.
 
@@ -120,12 +121,15 @@ def train_validation_test_split(
             f"got {n_validation} validation and {counted(n_test, 'test row')} of {len(labels)}; wanted at least one "
             "row to train on"
         )
+    seed = seed_of(random_state)
     rest, test = _split(labels, n_test, seed, "test")
     train, validation = _split(labels[rest], n_validation, seed, "validation")
     return rest[train], rest[validation], test
 
 
-def group_split(y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def group_split(
+    y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, random_state: RandomState = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted row indices (training, test) such that no group has rows on both sides.
 
     Images of one patient, one camera or one scene belong together: split apart, they make a test set that is too easy.
@@ -138,9 +142,9 @@ def group_split(y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: in
         The group of each row; whole numbers or strings.
     n_parts : int
         The test rows are about one part in so many. Classes keep their share as far as groups allow: the rule is that of
-        scikit-learn's ``StratifiedGroupKFold``, shuffled by `seed`, of which the first fold is taken.
-    seed : int
-        The same seed gives the same rows.
+        scikit-learn's ``StratifiedGroupKFold``, shuffled by `random_state`, of which the first fold is taken.
+    random_state : int, RandomState or None
+        An integer makes the result reproducible.
 
     Raises
     ------
@@ -154,7 +158,6 @@ def group_split(y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: in
         raise InputError(f"got {counted(len(members), 'group')} for {counted(len(labels), 'label')}; wanted one group a row")
     if isinstance(n_parts, bool) or not isinstance(n_parts, (int, np.integer)) or n_parts < 2:
         raise InputError(f"got n_parts {shown(n_parts)}; wanted a whole number of at least 2")
-    _check_seed(seed)
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     n_groups = len(np.unique(members))
     if n_groups < n_parts or counts.max() < n_parts:
@@ -163,7 +166,7 @@ def group_split(y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: in
             "parts; wanted at least as many "
             "of both: give a smaller n_parts"
         )
-    splitter = StratifiedGroupKFold(int(n_parts), shuffle=True, random_state=int(seed))
+    splitter = StratifiedGroupKFold(int(n_parts), shuffle=True, random_state=seed_of(random_state))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         folds = list(splitter.split(np.zeros(len(codes)), codes, members))
@@ -181,7 +184,7 @@ def group_split(y: np.ndarray, groups: np.ndarray, *, n_parts: int = 5, seed: in
     return np.sort(train), np.sort(test)
 
 
-def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
+def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Dataset:
     """Return at most `n` training rows and at most `n` test rows, stratified; no change where there are no more.
 
     The rule is that of ``train_test_split``: the rows kept are the training side of a split. With fewer rows than
@@ -189,6 +192,7 @@ def limit(dataset: Dataset, n: int, seed: int = 0) -> Dataset:
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise InputError(f"got a limit of {shown(n)} rows; wanted a whole number of at least 1")
+    seed = seed_of(random_state)
     kept: dict[str, Any] = {}
     for X, y, files in (("X", "y", "files"), ("X_test", "y_test", "files_test")):
         codes = getattr(dataset, y)
@@ -210,31 +214,25 @@ def _n_rows(size: object, n: int, what: str) -> int:
 
 def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted indices of the two sides; `second` names the second one in the log."""
-    _check_seed(seed)
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     everyone = np.arange(len(y))
     if can_stratify(counts, n_second):
-        first, chosen = _stratified(everyone, codes, n_second, int(seed))
+        first, chosen = _stratified(everyone, codes, n_second, seed)
         if len(np.unique(codes[first])) == len(counts):
             return first, chosen
         log.warning("some classes would have no row left beside the %s rows: each keeps one", second)
-        return hold_out(codes, n_second, np.random.RandomState(int(seed)), f"{second}_size={n_second}")
+        return hold_out(codes, n_second, np.random.RandomState(seed), f"{second}_size={n_second}")
     single = counts[codes] == 1
     if can_stratify(counts[counts > 1], n_second):
         stay = "stays" if single.sum() == 1 else "stay"
         where = "among the rows that are kept" if second == "left-out" else f"out of the {second} rows"
         log.warning("%s with a single row %s %s", counted(int(single.sum()), "class"), stay, where)
         rest = everyone[~single]
-        first, chosen = _stratified(rest, codes[rest], n_second, int(seed))
+        first, chosen = _stratified(rest, codes[rest], n_second, seed)
         if len(np.unique(codes[first])) < (counts > 1).sum():
-            return hold_out(codes, n_second, np.random.RandomState(int(seed)), f"{second}_size={n_second}")
+            return hold_out(codes, n_second, np.random.RandomState(seed), f"{second}_size={n_second}")
         return np.sort(np.concatenate([first, everyone[single]])), chosen
-    return _reserved(codes, n_second, np.random.default_rng(int(seed)), second)
-
-
-def _check_seed(seed: object) -> None:
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise InputError(f"got seed {shown(seed)}; wanted a whole number from 0 to 2^32 - 1")
+    return _reserved(codes, n_second, np.random.default_rng(seed), second)
 
 
 def can_stratify(counts: np.ndarray, n_second: int) -> bool:

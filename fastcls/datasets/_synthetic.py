@@ -1,4 +1,4 @@
-"""The lecture's hard cases for a linear classifier: two classes that no hyperplane separates, made from a seed.
+"""The lecture's hard cases for a linear classifier: two classes that no hyperplane separates.
 
 They stand on the slide 'Hard cases for a linear classifier': an odd against an even number of pixels, 1 <= norm <= 2
 against everything else, three modes against everything else.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from fastcls._validation.base import RandomState, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import shown
 from fastcls.datasets._dataset import Dataset
 
 
-def parity(n: int = 1000, n_pixels: int = 4, *, seed: int = 0) -> Dataset:
+def make_parity(n: int = 1000, n_pixels: int = 4, *, random_state: RandomState = None) -> Dataset:
     """Make black and white images; the class is whether the number of white pixels is odd.
 
     Parameters
@@ -23,21 +24,21 @@ def parity(n: int = 1000, n_pixels: int = 4, *, seed: int = 0) -> Dataset:
         neighbour knows the answer; with many it knows nothing.
     n_pixels : int
         Pixels in one row.
-    seed : int
-        The same seed gives the same rows.
+    random_state : int, RandomState or None
+        An integer makes the result reproducible.
 
     Returns
     -------
     Dataset
         X uint8 of shape (n, n_pixels), values 0 and 255; classes 'even', 'odd'.
     """
-    rng = _checked(n, seed, n_pixels=n_pixels)
+    rng = _checked(n, random_state, n_pixels=n_pixels)
     white = rng.integers(0, 2, (n, n_pixels), dtype=np.uint8)
     codes = white.sum(axis=1, dtype=np.int64) % 2
     return Dataset(white * np.uint8(255), codes, class_names=("even", "odd"), image_shape=(1, n_pixels, 1), name="parity")
 
 
-def ring(n: int = 1000, *, seed: int = 0) -> Dataset:
+def make_ring(n: int = 1000, *, random_state: RandomState = None) -> Dataset:
     """Make points in the square [-3, 3]^2; the class is whether 1 <= L2 norm <= 2.
 
     Returns
@@ -45,7 +46,7 @@ def ring(n: int = 1000, *, seed: int = 0) -> Dataset:
     Dataset
         X float64 of shape (n, 2), uniform; classes 'outside', 'ring'.
     """
-    X = _checked(n, seed).uniform(-3, 3, (n, 2))
+    X = _checked(n, random_state).uniform(-3, 3, (n, 2))
     norm = np.sqrt((X**2).sum(axis=1))
     return Dataset(X, ((norm >= 1) & (norm <= 2)).astype(np.int64), class_names=("outside", "ring"), name="ring")
 
@@ -54,7 +55,7 @@ _CENTRES = np.array([[-1.5, 1.5], [1.5, 1.0], [-0.5, -1.5]])
 _RADIUS = 0.8
 
 
-def three_modes(n: int = 1000, *, seed: int = 0) -> Dataset:
+def make_three_modes(n: int = 1000, *, random_state: RandomState = None) -> Dataset:
     """Make points in the square [-3, 3]^2; the class is whether one lies in one of three discs.
 
     The discs have radius 0.8 and the centres (-1.5, 1.5), (1.5, 1), (-0.5, -1.5).
@@ -64,15 +65,13 @@ def three_modes(n: int = 1000, *, seed: int = 0) -> Dataset:
     Dataset
         X float64 of shape (n, 2), uniform; classes 'outside', 'mode'.
     """
-    X = _checked(n, seed).uniform(-3, 3, (n, 2))
+    X = _checked(n, random_state).uniform(-3, 3, (n, 2))
     inside = (((X[:, None] - _CENTRES) ** 2).sum(axis=2) <= _RADIUS**2).any(axis=1)
     return Dataset(X, inside.astype(np.int64), class_names=("outside", "mode"), name="three_modes")
 
 
-def _checked(n: object, seed: object, **sizes: object) -> np.random.Generator:
+def _checked(n: object, random_state: RandomState, **sizes: object) -> np.random.Generator:
     for what, size in {"n": n, **sizes}.items():
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
             raise InputError(f"got {what}={shown(size)}; wanted a whole number of at least 1")
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**32:
-        raise InputError(f"got seed {shown(seed)}; wanted a whole number from 0 to 2^32 - 1")
-    return np.random.default_rng(int(seed))
+    return np.random.default_rng(seed_of(random_state))

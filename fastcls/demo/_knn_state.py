@@ -8,7 +8,7 @@ import numpy as np
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
-from fastcls.datasets import parity, ring, three_modes
+from fastcls.datasets import make_parity, make_ring, make_three_modes
 
 from . import _text
 from ._knn_regions import HALF, Regions, nearest, votes, with_moved
@@ -110,10 +110,10 @@ def _make(preset: str, n: int, classes: int, seed: int) -> tuple[np.ndarray, np.
         around = 2 * np.pi * (np.arange(classes) / classes + rng.uniform())
         points = 130 * np.stack([np.cos(around), np.sin(around)], axis=1)[codes] + rng.normal(0, 70, (n, 2))
     elif preset == "parity":  # two pixels, black or white: four places, and many images in each
-        made = parity(n, 2, seed=seed)
+        made = make_parity(n, 2, random_state=seed)
         points, codes = np.where(made.X > 0, 150.0, -150.0) + rng.normal(0, 55, (n, 2)), made.y
     else:
-        made = {"ring": ring, "three_modes": three_modes}[preset](n, seed=seed)
+        made = {"ring": make_ring, "three_modes": make_three_modes}[preset](n, random_state=seed)
         points, codes = 100 * made.X, made.y
     return np.clip(np.rint(points), -HALF, HALF), codes.astype(np.int64)
 

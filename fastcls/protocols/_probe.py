@@ -155,7 +155,7 @@ def _checked_validation(validation: Any, classes: np.ndarray) -> tuple[np.ndarra
 def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the rows to train on and to choose by: stratified for "clip", at random for "dinov2" as it has it."""
     if chosen.halving:
-        return train_validation_split(codes, validation_size=chosen.validation_size, seed=seed)
+        return train_validation_split(codes, validation_size=chosen.validation_size, random_state=seed)
     mixed = np.random.default_rng(seed).permutation(len(codes))
     n = max(1, int(len(codes) * chosen.validation_size))
     if n >= len(codes):

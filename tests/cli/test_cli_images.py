@@ -140,7 +140,7 @@ def test_which_rows_are_the_test_set_does_not_depend_on_broken_images():
     assert cli("predict", "a/models/knn.safetensors", "pets").exit_code in (0, 3)
     test = {row["path"] for row in rows_of(cli("predict", "a/models/knn.safetensors", "pets"))}
     whole = datasets.load_image_folder("pets", on_error="skip")
-    numbers = datasets.train_validation_split(np.arange(30) % 3, validation_size=6, seed=0)[1]
+    numbers = datasets.train_validation_split(np.arange(30) % 3, validation_size=6, random_state=0)[1]
     files = sorted(Path("pets").rglob("*.jpg"), key=lambda path: (int(path.stem), path.parent.name))
     assert test == {str(files[number]) for number in numbers}
     assert len(whole.X) == 28
@@ -185,8 +185,8 @@ def test_limit_decodes_only_the_rows_it_keeps_and_they_are_those_of_all(own_test
     assert (results["n_train"], results["n_test"]) == (9, 9)
     whole = datasets.load("pets")
     if not own_test:
-        whole = datasets.train_test_split(whole, test_size=0.2, seed=3)
-    wanted = datasets.limit(whole, 9, seed=3)
+        whole = datasets.train_test_split(whole, test_size=0.2, random_state=3)
+    wanted = datasets.limit(whole, 9, random_state=3)
     assert {str(path.relative_to("pets")) for path in decoded[:18]} == {*wanted.files, *wanted.files_test}
     lines = Path("fastcls-pets/predictions.csv").read_text().splitlines()[1:]
     assert [line.split(",")[0] for line in lines] == list(wanted.files_test)

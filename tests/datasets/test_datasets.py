@@ -185,14 +185,14 @@ def test_arrays_in_memory_are_referenced(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("n_pixels", [1, 4, 9])
 def test_parity_is_that_of_the_white_pixels(n_pixels: int) -> None:
-    data = datasets.parity(500, n_pixels, seed=3)
+    data = datasets.make_parity(500, n_pixels, random_state=3)
     assert set(np.unique(data.X)) == {0, 255}
     assert data.y.tolist() == [sum(value == 255 for value in row) % 2 for row in data.X.tolist()]
     assert data.image_shape == (1, n_pixels, 1)
 
 
 def test_ring_and_modes_are_what_they_say() -> None:
-    ring, modes = datasets.ring(800, seed=1), datasets.three_modes(800, seed=1)
+    ring, modes = datasets.make_ring(800, random_state=1), datasets.make_three_modes(800, random_state=1)
     assert ring.y.tolist() == [int(1 <= np.hypot(*point) <= 2) for point in ring.X]
     centres = ((-1.5, 1.5), (1.5, 1.0), (-0.5, -1.5))
     inside = [any(np.hypot(a - x, b - y) <= 0.8 for x, y in centres) for a, b in modes.X]
@@ -202,15 +202,15 @@ def test_ring_and_modes_are_what_they_say() -> None:
 def test_hard_cases_are_hard_for_lines_and_not_for_neighbours() -> None:
     from fastcls import KNeighborsClassifier, SoftmaxClassifier
 
-    for make in (datasets.ring, datasets.three_modes, datasets.parity):
-        data = datasets.train_test_split(make(2000, seed=0), test_size=0.5)
+    for make in (datasets.make_ring, datasets.make_three_modes, datasets.make_parity):
+        data = datasets.train_test_split(make(2000, random_state=0), test_size=0.5, random_state=0)
         near = KNeighborsClassifier(1).fit(data.X, data.y).score(data.X_test, data.y_test)
         line = SoftmaxClassifier(random_state=0).fit(data.X.astype(np.float64), data.y)
         most = np.bincount(data.y_test).max() / len(data.y_test)
         assert near > 0.93
         assert line.score(data.X_test.astype(np.float64), data.y_test) < most + 0.05
-    again, other = datasets.ring(9, seed=5), datasets.ring(9, seed=6)
-    np.testing.assert_array_equal(again.X, datasets.ring(9, seed=5).X)
+    again, other = datasets.make_ring(9, random_state=5), datasets.make_ring(9, random_state=6)
+    np.testing.assert_array_equal(again.X, datasets.make_ring(9, random_state=5).X)
     assert not np.array_equal(again.X, other.X)
 
 

@@ -496,10 +496,10 @@ MEMORY_CASES: dict[str, Case] = {
     "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache of type int"),
     **{
         f"{name} {value!r}": (lambda d, name=name, value=value: getattr(datasets, name)(value), "at least 1")
-        for name in ("parity", "ring", "three_modes")
+        for name in ("make_parity", "make_ring", "make_three_modes")
         for value in (0, 1.5, True, "3")
     },
-    "seed": (lambda d: datasets.ring(3, seed=-1), "got seed"),
+    "random state": (lambda d: datasets.make_ring(3, random_state=-1), "random_state=-1; wanted None"),
 }
 
 

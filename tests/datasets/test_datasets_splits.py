@@ -16,14 +16,14 @@ from fastcls.datasets import Dataset
 
 def test_three_parts_are_disjoint_complete_and_stratified() -> None:
     y = np.repeat(np.arange(4), 50)
-    parts = datasets.train_validation_test_split(y, validation_size=20, test_size=0.25, seed=2)
+    parts = datasets.train_validation_test_split(y, validation_size=20, test_size=0.25, random_state=2)
     assert [len(part) for part in parts] == [130, 20, 50]
     assert sorted(np.concatenate(parts)) == list(range(200))
     for part in parts:
         counts = np.bincount(y[part], minlength=4)
         assert counts.max() - counts.min() <= 1
         assert (np.diff(part) > 0).all()
-    again = datasets.train_validation_test_split(y, validation_size=20, test_size=0.25, seed=2)
+    again = datasets.train_validation_test_split(y, validation_size=20, test_size=0.25, random_state=2)
     for part, same in zip(parts, again, strict=True):
         np.testing.assert_array_equal(part, same)
 
@@ -32,13 +32,13 @@ def test_three_parts_are_disjoint_complete_and_stratified() -> None:
 def test_no_group_is_on_both_sides(seed: int) -> None:
     rng = np.random.default_rng(seed)
     y, groups = rng.integers(0, 3, 300), rng.integers(0, 40, 300)
-    train, test = datasets.group_split(y, groups, n_parts=5, seed=seed)
+    train, test = datasets.group_split(y, groups, n_parts=5, random_state=seed)
     assert not set(groups[train]) & set(groups[test])
     assert sorted([*train, *test]) == list(range(300))
     assert 30 <= len(test) <= 90
-    named = datasets.group_split(y, np.array([f"camera {g:02d}" for g in groups]), n_parts=5, seed=seed)
+    named = datasets.group_split(y, np.array([f"camera {g:02d}" for g in groups]), n_parts=5, random_state=seed)
     np.testing.assert_array_equal(named[1], test)
-    assert not np.array_equal(test, datasets.group_split(y, groups, n_parts=5, seed=seed + 100)[1])
+    assert not np.array_equal(test, datasets.group_split(y, groups, n_parts=5, random_state=seed + 100)[1])
 
 
 def labelled(counts: list[int]) -> Dataset:
@@ -50,7 +50,7 @@ def labelled(counts: list[int]) -> Dataset:
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_split_keeps_each_class_share(seed: int) -> None:
     data = labelled([50, 100, 10])
-    split = datasets.train_test_split(data, test_size=0.2, seed=seed)
+    split = datasets.train_test_split(data, test_size=0.2, random_state=seed)
     assert split.X_test is not None
     assert split.y_test is not None
     assert np.bincount(split.y_test).tolist() == [10, 20, 2]
@@ -62,10 +62,21 @@ def test_a_split_keeps_each_class_share(seed: int) -> None:
 
 def test_a_split_is_a_function_of_its_seed() -> None:
     y = labelled([20, 20]).y
-    (a, b), (c, d), (e, _) = (datasets.train_validation_split(y, seed=seed) for seed in (3, 3, 4))
+    (a, b), (c, d), (e, _) = (datasets.train_validation_split(y, random_state=seed) for seed in (3, 3, 4))
     np.testing.assert_array_equal(a, c)
     np.testing.assert_array_equal(b, d)
     assert a.tolist() != e.tolist()
+
+
+def test_random_state_is_what_it_is_in_scikit_learn() -> None:
+    y = labelled([40, 40]).y
+    for split in (datasets.train_validation_split, lambda y, **given: datasets.group_split(y, np.arange(80) // 2, **given)):
+        state = np.random.RandomState(7)
+        first, second = (split(y, random_state=state)[1].tolist() for _ in range(2))
+        assert first != second
+        assert first == split(y, random_state=np.random.RandomState(7))[1].tolist()
+        assert len({tuple(split(y)[1]) for _ in range(3)}) > 1
+    assert not np.array_equal(datasets.make_ring(9).X, datasets.make_ring(9).X)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +98,7 @@ def test_classes_too_small_to_stratify_are_split_by_the_stated_rule_and_logged(
     y = labelled(counts).y
     for seed in range(10):
         caplog.clear()
-        train, validation = datasets.train_validation_split(y, validation_size=size, seed=seed)
+        train, validation = datasets.train_validation_split(y, validation_size=size, random_state=seed)
         assert len(validation) == (size if isinstance(size, int) else int(np.ceil(size * len(y))))
         assert sorted([*train, *validation]) == list(range(len(y)))
         assert not all_classes_kept or set(y[train]) == set(range(len(counts)))
@@ -103,7 +114,7 @@ def test_an_ordinary_split_logs_nothing(caplog: pytest.LogCaptureFixture) -> Non
 
 def test_limit_keeps_shares_on_both_sides() -> None:
     data = datasets.train_test_split(labelled([100, 50]), test_size=30)
-    small = datasets.limit(data, 15, seed=0)
+    small = datasets.limit(data, 15, random_state=0)
     assert small.y_test is not None
     assert np.bincount(small.y).tolist() == np.bincount(small.y_test).tolist() == [10, 5]
     assert len(datasets.limit(data, 60).y_test) == 30
@@ -128,8 +139,11 @@ SPLIT_CASES: dict[str, Case] = {
         "at least one row on each side",
     ),
     **{
-        f"seed {seed!r}": (lambda d, seed=seed: datasets.train_test_split(GOOD, seed=seed), "got seed")
-        for seed in (-1, 2**32, 1.5, None, True)
+        f"random_state={seed!r}": (
+            lambda d, seed=seed: datasets.train_test_split(GOOD, random_state=seed),
+            f"random_state={seed!r}; wanted None",
+        )
+        for seed in (-1, 2**32, 1.5, "a")
     },
     "three parts, none to train on": (
         lambda d: datasets.train_validation_test_split(np.arange(4) % 2, validation_size=2, test_size=2),

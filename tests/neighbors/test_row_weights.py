@@ -215,7 +215,7 @@ def test_rows_held_out_have_the_shares_of_all():
 def test_other_splits_leave_every_class_a_row_to_train_on(caplog):
     y = np.r_[np.zeros(1000), np.ones(2)].astype(int)
     for seed in range(10):
-        train, held = train_validation_split(y, validation_size=900, seed=seed)
+        train, held = train_validation_split(y, validation_size=900, random_state=seed)
         assert (len(train), len(held)) == (102, 900)
         assert 1 in y[train]
         rows, chosen_by = _set_aside(np.r_[np.zeros(50), 1].astype(int), PROBE_PRESETS["dinov2"], seed)
