@@ -52,13 +52,15 @@ from fastcls.datasets._zarr import load_zarr, zarr_parts
 # For other packages of fastcls:
 from ._arrays import NPZ_KEYS, as_rows
 from ._common import existing_path
-from ._folder import OnError, load_listed
+from ._folder import OnError, load_listed, unreadable
 from ._for_models import class_names, names_images, scale_note, takes_images
 from ._image import Facts, checked_recipe, prepare, told
 from ._labels import plain_labels, settle_rows
 from ._listing import (
+    FoundImage,
     Listing,
     Part,
+    find_images,
     images_below,
     is_image_folder,
     is_image_name,

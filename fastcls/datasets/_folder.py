@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
 from typing import Literal
@@ -99,7 +99,7 @@ def load_listed(
     files = listing.files
     links = {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
     if len(links) == len(files):
-        raise _unreadable(files, links)
+        raise unreadable(files, links)
     read = [i for i in range(len(files)) if i not in links]  # a refused link is opened nowhere, not for the cache either
     kept = ImageCache([files[i] for i in read], size, cache)
     found = kept.read(len(read))
@@ -112,7 +112,7 @@ def load_listed(
     pixels, notes, refused = found
     refused = dict(sorted((links | {read[i]: why for i, why in refused.items()}).items()))
     if refused and on_error == "raise":
-        raise _unreadable(files, refused)
+        raise unreadable(files, refused)
     for text in notes:
         note(f"{name_of(root)}: {text}")
     codes = np.concatenate([codes_of(train), codes_of(test) if test else np.empty(0, np.int64)])
@@ -166,13 +166,12 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
         note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes that have no image to train on")
 
 
-def _unreadable(files: list[Path], refused: dict[int, str]) -> InputError:
+def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
+    """The refusal of images: how many there are, which of `files` cannot be read, and why."""
     named = "; ".join(f"{shown(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-    return InputError(
-        f"{len(refused)} of {counted(len(files), 'image')} cannot be read: {named}{more}; repair or remove "
-        f"{'it' if len(refused) == 1 else 'them'}"
-    )
+    count = f"{len(refused)} of {counted(len(files), 'image')} cannot be read: "
+    return InputError(f"{count}{named}{more}; repair or remove {'it' if len(refused) == 1 else 'them'}")
 
 
 def _checked_size(image_size: object) -> int | None:
@@ -207,7 +206,7 @@ def _decode_all(files: list[Path], image_size: int | None, on_error: OnError, pr
             if progress is not None:
                 progress(done, len(files))
     if refused and (on_error == "raise" or not pictures):
-        raise _unreadable(files, refused)
+        raise unreadable(files, refused)
     pixels = _to_rows(pictures, image_size)
     h, w, c = pixels.shape[1:]
     asked = image_size is not None

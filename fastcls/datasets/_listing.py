@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import re
@@ -148,6 +149,31 @@ def images_below(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not is_system(name))
         found += [Path(place, name) for name in files if is_image_name(name)]
     return sorted(found, key=lambda path: natural_key(path.name))  # stable: of one name, the folders' order stays
+
+
+class FoundImage(NamedTuple):
+    """One image file to predict."""
+
+    path: Path
+    label: str | None  # its class, where the folder says so
+    refused: str | None  # why it is not opened: a link that leads out of the folder
+
+
+def find_images(path: Path) -> list[FoundImage]:
+    """List the images to predict at `path`: the image that it is, or all images of the folder that it is, however deep.
+
+    Of a folder with train/ and test/, the images of test/ are listed. The order is that of a data set's rows. An image has
+    a label if the folder is a data set of images by class. The list is empty if there is no image.
+    """
+    if not path.is_dir():
+        return [FoundImage(path, None, None)] if path.is_file() and is_image_name(path.name) else []
+    labelled: set[Path | None] = set()
+    with contextlib.suppress(InputError):  # a folder that is no data set has images all the same
+        labelled = set(parts_of(path)) if is_image_folder(path) else set()
+    return [
+        FoundImage(file, as_text(file.parent.name) if file.parent.parent in labelled else None, refused_link(file, path))
+        for file in images_below(path)
+    ]
 
 
 def parts_of(root: Path) -> tuple[Path, Path | None]:
