@@ -55,14 +55,14 @@ def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]
         mapped = map_under(chunk)
         if mapped is None:
             raise InputError(
-                f"rows='beside' is for rows that are memory maps of files in the model's folder, and {len(chunk):,} rows of "
-                "this model are held in memory: fit it on numpy.load(file, mmap_mode='r'), or save it with rows='inside'"
+                f"rows='external' needs memory maps of files in the model's folder, but {len(chunk):,} rows of "
+                "this model are in memory: fit on numpy.load(file, mmap_mode='r'), or save with rows='embedded'"
             )
         path = Path(os.path.realpath(str(mapped.filename)))
         if path.parent != folder:
             raise InputError(
-                f"rows='beside' is for files in the folder of the model, and {shown(path)} is not in {shown(folder)}: save "
-                "the model there, or with rows='inside'"
+                f"rows='external' needs files in the folder of the model, but {shown(path)} is not in {shown(folder)}: save "
+                "the model there, or with rows='embedded'"
             )
         offset = offset_in_file(chunk, mapped)
         found.append({"name": path.name, "bytes": path.stat().st_size, "offset": offset, "shape": list(chunk.shape)})
@@ -110,7 +110,7 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     except OSError as error:
         raise RowsFileError(
             f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
-            "the model, which was saved with rows='beside'"
+            "the model, which was saved with rows='external'"
         ) from None
     if not rows.flags.aligned:
         raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")

@@ -116,7 +116,7 @@ class SaveBestMixin:
 
 
 def save(
-    model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None, *, beside: bool = False
+    model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None, *, external: bool = False
 ) -> None:
     """Write a fitted model to one safetensors file: whole, or not at all. The same as ``model.save(path)``.
 
@@ -127,7 +127,7 @@ def save(
         The file; an older one is replaced only once the new one is complete on disk.
     metadata : dict, optional
         What shall travel with the model, as JSON knows it: `load` hands it back as ``metadata_``.
-    beside : bool
+    external : bool
         Of a k-NN model: leave its rows in their own files, see `rows` of its `save`.
     """
     if isinstance(model, SaveBestMixin):
@@ -137,7 +137,7 @@ def save(
         raise InputError(f"{type(model).__name__} cannot be saved; wanted one of fastcls's own estimators")
     model = frozen(model)
     check_is_fitted(model)
-    arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if beside else model._saved_state()
+    arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if external else model._saved_state()
     header = header_of(model, metadata, values)
     with replacing(path, "the model", inputs=_files_of_rows(model), is_model=True) as file:
         write(file, arrays, header)

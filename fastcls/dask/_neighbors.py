@@ -202,7 +202,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 
         return crew.ask(submit)
 
-    def save(self, path: Any, *, metadata: Any = None, rows: str = "inside") -> None:
+    def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded") -> None:
         """Not over a cluster: raises InputError."""
         raise refuse_saving("KNeighborsClassifier")
 

@@ -241,27 +241,29 @@ class Neighbors(SaveMixin, BaseEstimator):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_samples_fit_")
 
-    def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, rows: str = "inside") -> None:
+    def save(
+        self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None, rows: str = "embedded"
+    ) -> None:
         """Write the fitted model to one safetensors file: whole, or not at all.
 
         Parameters
         ----------
         path, metadata : as of the other estimators' `save` (`fastcls.persistence.save`)
-        rows : {"inside", "beside"}
+        rows : {"embedded", "external"}
             The training rows are written into the file, or stay in the files in the same folder whose memory maps the model
             was fitted on (``numpy.load(file, mmap_mode="r")``): the model then has their names, sizes and a checksum of the
-            rows, and is of use only beside them.
+            rows, and is of use only together with them.
 
         Raises
         ------
         InputError
             If a parameter is no plain value (a callable, a RandomState), the path cannot be written, or rows that should
-            stay beside are not memory maps of files there.
+            stay external are not memory maps of files there.
         sklearn.exceptions.NotFittedError
             Before fit.
         """
-        one_of("rows", rows, ["inside", "beside"])
-        save(self, path, metadata, beside=rows == "beside")
+        one_of("rows", rows, ["embedded", "external"])
+        save(self, path, metadata, external=rows == "external")
 
     def _saved_state(self, folder: Path | None = None) -> tuple[Saved, dict[str, Any]]:
         self._check_bytes()

@@ -193,7 +193,7 @@ def test_a_model_replaces_no_file_that_holds_its_rows(linked, tmp_path):
     out = tmp_path / ("other" if linked else "X.npy")
     if linked:
         os.link(tmp_path / "X.npy", out)
-    for rows in ("inside", "beside"):
+    for rows in ("embedded", "external"):
         with pytest.raises(InputError, match="input"):
             model.save(out, rows=rows)
     assert np.array_equal(np.load(tmp_path / "X.npy"), X)

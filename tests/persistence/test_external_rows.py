@@ -1,4 +1,4 @@
-"""A k-NN model whose training rows stay in files beside it: the same answers, and no other file is taken for one of them."""
+"""A k-NN model whose training rows stay in files next to it: the same answers, and only those files are opened."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from fastcls._storage import safetensors
 from fastcls._validation.errors import InputError
 
 
-def beside(folder, n=20_000, dtype="uint8", parts=1):
+def model_on_files(folder, n=20_000, dtype="uint8", parts=1):
     """A model on memory maps of files in the folder, and the same on arrays."""
     X, y = rows(dtype, n=n, d=64), np.arange(n) % 3
     model = fastcls.KNeighborsClassifier(3)
@@ -24,14 +24,14 @@ def beside(folder, n=20_000, dtype="uint8", parts=1):
 
 @pytest.mark.parametrize(("dtype", "parts"), [("uint8", 1), ("float32", 1), ("uint8", 3)])
 def test_rows_stay_in_their_own_files(tmp_path, dtype, parts):
-    model, right, X = beside(tmp_path, n=200_000, dtype=dtype, parts=parts)
-    model.save(tmp_path / "m", rows="beside")
+    model, right, X = model_on_files(tmp_path, n=200_000, dtype=dtype, parts=parts)
+    model.save(tmp_path / "m", rows="external")
     assert (tmp_path / "m").stat().st_size < X.nbytes / 4
     again = fastcls.load(tmp_path / "m")
     assert len(again._rows.chunks) == parts
     assert all(isinstance(chunk, np.memmap) and not chunk.flags.writeable for chunk in again._rows.chunks)
     assert answers(again, X[:20]) == answers(right, X[:20])
-    again.save(tmp_path / "again", rows="beside")  # a loaded model knows its files
+    again.save(tmp_path / "again", rows="external")  # a loaded model knows its files
     (tmp_path / "moved").mkdir()
     for name in ("m", *(f"rows-{number}.npy" for number in range(parts))):
         (tmp_path / name).rename(tmp_path / "moved" / name)
@@ -39,29 +39,29 @@ def test_rows_stay_in_their_own_files(tmp_path, dtype, parts):
 
 
 def test_part_of_a_map_can_be_referred_to(tmp_path):
-    model, _, X = beside(tmp_path)
+    model, _, X = model_on_files(tmp_path)
     part = fastcls.NearestNeighbors(3).fit(model._rows.chunks[0][5000:15_000])
-    part.save(tmp_path / "m", rows="beside")
+    part.save(tmp_path / "m", rows="external")
     assert answers(fastcls.load(tmp_path / "m"), X[:9]) == answers(fastcls.NearestNeighbors(3).fit(X[5000:15_000]), X[:9])
 
 
-def test_rows_that_cannot_stay_beside_are_refused(tmp_path):
-    model, in_memory, _ = beside(tmp_path)
+def test_rows_that_cannot_stay_external_are_refused(tmp_path):
+    model, in_memory, _ = model_on_files(tmp_path)
     before = sorted(entry.name for entry in tmp_path.iterdir())
-    with pytest.raises(InputError, match=r"rows='beside' .* 20,000 rows of this model are held in memory.*rows='inside'"):
-        in_memory.save(tmp_path / "m", rows="beside")
+    with pytest.raises(InputError, match=r"rows='external' .* 20,000 rows of this model are in memory.*rows='embedded'"):
+        in_memory.save(tmp_path / "m", rows="external")
     (tmp_path / "other").mkdir()
-    with pytest.raises(InputError, match=r"rows='beside' .*rows-0.npy' is not in .*other'"):
-        model.save(tmp_path / "other" / "m", rows="beside")
-    with pytest.raises(InputError, match="rows='linked' is unknown; choose one of: inside, beside"):
+    with pytest.raises(InputError, match=r"rows='external' .*rows-0.npy' is not in .*other'"):
+        model.save(tmp_path / "other" / "m", rows="external")
+    with pytest.raises(InputError, match="rows='linked' is unknown; choose one of: embedded, external"):
         model.save(tmp_path / "m", rows="linked")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted([*before, "other"])
 
 
 def test_files_of_rows_that_changed_are_refused(tmp_path):
-    model, _, X = beside(tmp_path)
+    model, _, X = model_on_files(tmp_path)
     path, file = tmp_path / "m", tmp_path / "rows-0.npy"
-    model.save(path, rows="beside")
+    model.save(path, rows="external")
     whole = file.read_bytes()
     del model
     file.write_bytes(whole[:-1])
@@ -75,9 +75,9 @@ def test_files_of_rows_that_changed_are_refused(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="links and pipes as POSIX has them")
 def test_only_regular_files_are_opened(tmp_path):
-    model, _, _ = beside(tmp_path)
+    model, _, _ = model_on_files(tmp_path)
     path, file = tmp_path / "m", tmp_path / "rows-0.npy"
-    model.save(path, rows="beside")
+    model.save(path, rows="external")
     file.rename(tmp_path / "elsewhere.npy")
     file.symlink_to("elsewhere.npy")
     assert "is a link, a folder or a device" in refusal(path)
@@ -115,9 +115,9 @@ FILES = [
 @pytest.mark.parametrize(("changes", "why"), FILES, ids=lambda value: str(value)[:40])
 def test_a_model_that_names_no_file_of_its_folder_is_refused(tmp_path, changes, why):
     (tmp_path / "inner").mkdir()
-    model, _, _ = beside(tmp_path / "inner")
+    model, _, _ = model_on_files(tmp_path / "inner")
     path = tmp_path / "inner" / "m"
-    model.save(path, rows="beside")
+    model.save(path, rows="external")
     (tmp_path / "rows-0.npy").write_bytes((tmp_path / "inner" / "rows-0.npy").read_bytes())
     values = json.loads(safetensors.read_header(path, "a model")["values"])
     values["X"]["files"][0] |= changes
@@ -127,9 +127,9 @@ def test_a_model_that_names_no_file_of_its_folder_is_refused(tmp_path, changes, 
 @pytest.mark.parametrize(
     "rows_of", [{}, {"dtype": "object"}, {"files": []}, {"files": "rows-0.npy"}, {"files": [7]}, {"digest": None}], ids=str
 )
-def test_rows_beside_that_are_told_wrongly_are_refused(tmp_path, rows_of):
-    model, _, X = beside(tmp_path)
-    model.save(tmp_path / "m", rows="beside")
+def test_wrong_descriptions_of_external_rows_are_refused(tmp_path, rows_of):
+    model, _, X = model_on_files(tmp_path)
+    model.save(tmp_path / "m", rows="external")
     values = json.loads(safetensors.read_header(tmp_path / "m", "a model")["values"])
     values["X"] = values["X"] | rows_of if rows_of else {}
     rewritten(tmp_path / "m", {"values": json.dumps(values)})
