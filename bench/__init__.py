@@ -1,1 +1,1 @@
-"""Speed of fastcls beside its rivals, and beside what the machine can do: ``python -m bench.table brute`` or ``filter``."""
+"""Speed of fastcls compared with its rivals and with the machine's limits: ``python -m bench.table brute`` or ``filter``."""

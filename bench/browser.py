@@ -1,4 +1,4 @@
-"""A demo's page in headless Chromium, for its bench and its tests: where things are in the plane, and pixels of it."""
+"""A demo's page in headless Chromium, for its benchmark and its tests: positions in the plane, and pixels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-#: a Chromium that is here; none is ever downloaded
+#: an installed Chromium; none is ever downloaded
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 
 # The picture's frame in the window, and the canvas that holds it.
@@ -33,7 +33,7 @@ _PIXEL = """([title, x, y]) => {
 
 
 class DemoPage:
-    """One page, opened; `errors` and `foreign` gather what must not happen."""
+    """One open page. `errors` collects its errors and warnings, `foreign` its requests to other addresses."""
 
     def __init__(self, page: Any, url: str, state: str | None = None) -> None:
         self.page, self.url = page, url
@@ -47,7 +47,7 @@ class DemoPage:
         page.wait_for_function("window.Bokeh && Bokeh.documents.length && Bokeh.documents[0].is_idle", timeout=15_000)
 
     def _note(self, message: Any) -> None:
-        if message.type in ("error", "warning") and "getImageData" not in message.text:  # the probe's own doing
+        if message.type in ("error", "warning") and "getImageData" not in message.text:  # caused by `pixel` below
             self.errors.append(message.text)
 
     def _hear(self, address: str) -> None:
@@ -55,19 +55,19 @@ class DemoPage:
             self.foreign.append(address)
 
     def at(self, title: str, x: float, y: float) -> tuple[float, float]:
-        """Where (x, y), in units, is in the window."""
+        """The position in the window of (x, y), given in units of the plane."""
         box = self.page.evaluate(_SETUP, title)
         return box["left"] + (x + 3) / 6 * box["width"], box["top"] + (3 - y) / 6 * box["height"]
 
     def pixel(self, title: str, x: float, y: float) -> str:
-        """The colour at (x, y), in units, as #rrggbb."""
+        """The colour at (x, y), given in units of the plane, as #rrggbb."""
         self.page.evaluate(_SETUP, title)
         return "#{:02x}{:02x}{:02x}".format(*self.page.evaluate(_PIXEL, [title, x, y]))
 
 
 @contextmanager
 def browser() -> Iterator[Any]:
-    """Chromium, without a window."""
+    """Headless Chromium."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -1,7 +1,7 @@
-"""One measurement in a process of its own: ``python -m bench.child '{"data": ..., "engine": ...}'`` prints a JSON object.
+"""One measurement in its own process: ``python -m bench.child '{"data": ..., "engine": ...}'`` prints a JSON object.
 
-So no engine meets another's threads, allocator or BLAS, the instruction set and the number of threads are set before any
-library is loaded, and the peak of memory is that of one search.
+So engines do not share threads, allocator or BLAS, the instruction set and the number of threads are set before any library
+is loaded, and the peak memory is that of one search.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP_QUERIES = 64
-LEAST_QUERIES = 256  # of a part that is scaled up: smaller ones say too little
-DISTURBED = 0.03  # share of the processors taken by others, from which on a round does not count if there are better ones
+LEAST_QUERIES = 256  # of a sample that is scaled up: smaller samples are not reliable
+DISTURBED = 0.03  # share of the processors used by other processes above which a round is dropped if there are better ones
 SAMPLE = 16  # queries whose distances are compared between engines
 
 
@@ -34,15 +34,15 @@ class Spec:
     algorithm : str
         Passed through to fastcls.
     queries : int or None
-        The first so many queries; None is all, 0 as many as `seconds` allow, at least 256.
+        Use only the first `queries` queries; None is all, 0 is as many as `seconds` allow, at least 256.
     seconds : float
-        Rounds are repeated (at most 7) until this has passed; one is always made. Rounds in which other processes took
-        more than 3 % of the processors are left out where there are better ones; `disturbed` tells the least share.
+        Rounds are repeated (at most 7) until this time has passed; at least one is made. Rounds in which other processes
+        used more than 3 % of the processors are dropped if there are better ones; `disturbed` is the smallest share.
     threads : int
     isa : str
-        FASTCLS_ISA; "" leaves the choice to the library.
+        Value of FASTCLS_ISA; "" leaves the choice to the library.
     what : {"search", "latency", "predict", "memory"}
-        Fit and search; one query at a time; fastcls' classifier on all queries, the fit not counted; peak memory.
+        Fit and search; one query at a time; `KNeighborsClassifier` on all queries, without the fit; peak memory.
     """
 
     data: str
@@ -58,15 +58,15 @@ class Spec:
 
 
 def measure(spec: Spec) -> dict[str, Any]:
-    """Run `spec` in a new process and return what it printed, RuntimeError with its last words if it failed."""
-    import fastcls  # here: the process of a rival does without it
+    """Run `spec` in a new process and return its figures; RuntimeError with the end of its stderr if it failed."""
+    import fastcls  # not at the top: the process of a rival does not need it
 
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "FASTCLS_ISA")}
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         environment[name] = str(spec.threads)
     if spec.isa:
         environment["FASTCLS_ISA"] = spec.isa
-    home = Path(fastcls.__file__).parents[1]  # the same fastcls as in this process, installed or beside bench
+    home = Path(fastcls.__file__).parents[1]  # the same fastcls as in this process, installed or next to bench/
     environment["PYTHONPATH"] = os.pathsep.join([str(home), str(ROOT), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-P", "-m", "bench.child", json.dumps(asdict(spec))]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -76,7 +76,7 @@ def measure(spec: Spec) -> dict[str, Any]:
 
 
 class Foreign:
-    """The share of the machine's processors that other processes took since it was made; 0 where that is not known."""
+    """Measures the share of the processors that other processes used since its creation; 0 if unknown."""
 
     def __init__(self) -> None:
         self.begun = time.perf_counter()
@@ -100,7 +100,7 @@ class Foreign:
 
 
 def _rounds(call, seconds: float) -> list[float]:
-    """The share of others in each call, until `seconds` have passed; longer, up to three times, while all were disturbed."""
+    """Shares of other processes, one per call, for `seconds`; up to three times as long while all calls are disturbed."""
     shares: list[float] = []
     begun = time.perf_counter()
     while True:
@@ -115,7 +115,7 @@ def _rounds(call, seconds: float) -> list[float]:
 
 
 def _search(spec: Spec, engine, X, Q) -> dict[str, Any]:
-    """Median seconds of fit and search together, scaled to all queries where only a part was asked."""
+    """Median seconds of fit plus search, scaled to all queries if only some of them were used."""
     n_all = len(X) if Q is None else len(Q)
     n = n_all if spec.queries is None or Q is None else spec.queries
     if n == 0:
@@ -184,7 +184,7 @@ def _latency(spec: Spec, engine, X, Q) -> dict[str, Any]:
 
 
 def _predict(spec: Spec, engine, X, Q) -> dict[str, Any]:
-    """Median seconds of fastcls' classifier, search and vote, on all queries."""
+    """Median seconds of `KNeighborsClassifier.predict`, search and vote, on all queries."""
     import fastcls
 
     model = fastcls.KNeighborsClassifier(spec.k, metric=spec.metric, algorithm=spec.algorithm, n_jobs=spec.threads)
@@ -214,12 +214,12 @@ def _resident(field: str) -> int:
 
 
 def _memory(spec: Spec, engine, X, Q) -> dict[str, Any]:
-    """Bytes that fit and search needed at their peak beyond what was there before, less the answer itself.
+    """Peak memory of fit and search in bytes, above what was in use before, without the answer itself.
 
-    Rows and queries are in memory before; libraries and threads have been warmed up on small arrays.
+    Rows and queries are already in memory; libraries and threads have been warmed up on small arrays.
     """
     some = Q[: spec.queries or len(Q)].copy()
-    Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
     before = _resident("VmRSS")
     engine.prepare(X)
     distances, indices = engine.search(some, spec.k)
@@ -233,13 +233,13 @@ def _memory(spec: Spec, engine, X, Q) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Measure what the first argument says."""
+    """Measure the `Spec` given as the first argument."""
     spec = Spec(**json.loads(sys.argv[1]))
     from bench import data, rivals
 
     kind = rivals.engine(spec.engine)
     X, Q = data.rows(spec.data)
-    if Q is not None and spec.data != "grid_2d":  # first calls load code, wake threads, and choose kernels
+    if Q is not None and spec.data != "grid_2d":  # first calls load code, start threads, and choose kernels
         warm = kind(spec.metric, spec.threads, spec.algorithm, spec.k)
         warm.prepare(X[:2000])
         warm.search(Q[:WARM_UP_QUERIES], min(spec.k, 2000))

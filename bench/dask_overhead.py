@@ -1,11 +1,12 @@
-"""What Dask costs: k-NN over workers on this machine beside one process; writes bench/results/dask.json and prints:
+"""The overhead of Dask: k-NN over workers on this machine against one process. Prints and writes bench/results/dask.json:
 
     python -m bench.dask_overhead [--workers 1 2 4] [--rounds 5] [--rows 50000] [--queries 10000] [--metric l1] [--k 7]
 
-CIFAR-10 (JPEG copy) by default, training rows as a memory map for both. As many threads in all for each: one process has
-them all, workers share them (at least one each, so more workers than cores only add work). A round is one search without
-Dask and one over each number of workers, in turns, so that a slow moment hits all; medians of the rounds, one before them
-not counted. The answers must be the same bytes. Target: with one worker, less than 15 % more seconds than without Dask.
+Data is CIFAR-10 (JPEG copy) by default; both sides read the training rows from a memory map. Both use the same total number
+of threads: one process has all of them, workers share them (at least one each, so more workers than cores only add work). A
+round is one search without Dask and one for each number of workers, alternating, so that a slow moment affects all. Figures
+are medians of the rounds after a warm-up round. The answers must be the same bytes. Target: with one worker, less than 15 %
+more time than without Dask.
 """
 
 import argparse
@@ -31,14 +32,14 @@ TARGET = 0.15
 
 
 def mapped(X: np.ndarray, name: str) -> np.ndarray:
-    """The rows as a memory map of a file in the cache folder."""
+    """The rows as a memory map, stored in the cache folder."""
     path = data.cache_folder() / f"{name}.npy"
     np.save(path, X)
     return np.load(path, mmap_mode="r")
 
 
 def clusters(workers: list[int], n_threads: int):
-    """A client of as many workers each, by their number."""
+    """Number of workers -> client of a cluster with so many workers."""
     from distributed import Client, LocalCluster
 
     return {
@@ -56,7 +57,7 @@ def clusters(workers: list[int], n_threads: int):
 
 
 def measure(X, Q, k: int, metric: str, clients: dict, n_threads: int, rounds: int) -> dict[str, dict[str, list[float]]]:
-    """Seconds of every fit and search, by way; raises if any answer differs."""
+    """Seconds of every fit and search, with and without Dask; raises an error if any answer differs."""
     y = np.arange(len(X)) % 10
     models = {"no Dask": fastcls.KNeighborsClassifier(k, metric=metric, n_jobs=n_threads)}
     models |= {f"{n} workers": fastcls.dask.KNeighborsClassifier(k, metric=metric, client=c) for n, c in clients.items()}
@@ -74,7 +75,7 @@ def measure(X, Q, k: int, metric: str, clients: dict, n_threads: int, rounds: in
                 seconds[name]["search"].append(time.perf_counter() - begun)
             wanted = wanted or found
             if any(a.tobytes() != b.tobytes() for a, b in zip(found, wanted, strict=True)):
-                raise AssertionError(f"{name} answers otherwise than no Dask")
+                raise AssertionError(f"the answers of {name} differ from those without Dask")
     return seconds
 
 
@@ -89,14 +90,14 @@ def run(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--rows", type=int)
     parser.add_argument("--queries", type=int)
     parser.add_argument("--out", type=Path, default=RESULTS)
-    asked = parser.parse_args(arguments)
-    train, queries = data.rows(asked.data)
-    assert queries is not None, f"{asked.data} has no queries of its own"
-    X, Q = mapped(train[: asked.rows], f"dask-{asked.data}"), np.ascontiguousarray(queries[: asked.queries])
+    args = parser.parse_args(arguments)
+    train, queries = data.rows(args.data)
+    assert queries is not None, f"{args.data} has no queries"
+    X, Q = mapped(train[: args.rows], f"dask-{args.data}"), np.ascontiguousarray(queries[: args.queries])
     n_threads = threads.effective(None)
-    clients = clusters(asked.workers, n_threads)
+    clients = clusters(args.workers, n_threads)
     try:
-        seconds = measure(X, Q, asked.k, asked.metric, clients, n_threads, asked.rounds)
+        seconds = measure(X, Q, args.k, args.metric, clients, n_threads, args.rounds)
     finally:
         for client in clients.values():
             client.cluster.close()
@@ -107,9 +108,9 @@ def run(arguments: list[str] | None = None) -> dict:
         "machine": machine(),
         "isa": simd.active(),
         "threads": n_threads,
-        "data": asked.data,
-        "metric": asked.metric,
-        "k": asked.k,
+        "data": args.data,
+        "metric": args.metric,
+        "k": args.k,
         "n_train": len(X),
         "n_queries": len(Q),
         "n_features": X.shape[1],
@@ -117,14 +118,14 @@ def run(arguments: list[str] | None = None) -> dict:
         "overhead": {name: statistics.median(of["search"]) / alone - 1 for name, of in seconds.items() if name != "no Dask"},
         "target": TARGET,
     }
-    print(f"{asked.data} {asked.metric}, k = {asked.k}: {len(Q):,} queries among {len(X):,} rows, {n_threads} threads")
+    print(f"{args.data} {args.metric}, k = {args.k}: {len(Q):,} queries among {len(X):,} rows, {n_threads} threads")
     for name, of in seconds.items():
         search = statistics.median(of["search"])
         verdict = ""
         if name == "1 workers":
             verdict = f", target {TARGET:.0%}: {'met' if search / alone - 1 < TARGET else 'NOT met'}"
         print(f"{name:>10}: fit {of['fit'][0]:.2f} s, search {search:.3f} s ({search / alone - 1:+.1%}{verdict})")
-    write_text(json.dumps(figures, indent=1) + "\n", asked.out, "the figures")
+    write_text(json.dumps(figures, indent=1) + "\n", args.out, "the figures")
     return figures
 
 

@@ -1,9 +1,10 @@
-"""Memory, traffic and time of k-NN over 1 to 64 workers by arithmetic; prints the tables of docs/dask.md:
+"""Estimates of memory, traffic and time of k-NN over 1 to 64 workers; prints the tables of docs/dask.md:
 
     python -m bench.dask_plan
 
-Nothing is measured here. Memory and traffic follow from shapes; time from one measured row of bench/results/filter.json, as
-pairs a second and core, scaled by the features: an extrapolation that holds for data on which the filter rules out as much.
+Nothing is measured here. Memory and traffic follow from shapes. Time is extrapolated from one measured row of
+bench/results/filter.json: pairs per second and core, scaled by the number of features. It holds for data on which the filter
+rules out the same share of pairs.
 """
 
 from dataclasses import dataclass
@@ -15,8 +16,8 @@ from fastcls.dask._neighbors import _queries_of
 # debian-l2-float16, 2026-11-26: 10,000 queries among 53,666 rows of 384 float16, k = 20, without the fit
 BASIS_SECONDS, BASIS_PAIRS, BASIS_FEATURES, BASIS_THREADS = 0.4185, 10_000 * 53_666, 384, 2
 WORKERS = (1, 4, 16, 64)
-CODES_SHARE = 0.6  # of the rows' bytes, the most that codes take for float16 and int8
-NETWORK = 1.25e9  # bytes a second: 10 gigabit Ethernet
+CODES_SHARE = 0.6  # of the size of the rows: the upper limit of codes for float16 and int8
+NETWORK = 1.25e9  # bytes per second: 10 gigabit Ethernet
 CORES = 2
 
 
@@ -38,7 +39,7 @@ class Plan:
         """Queries sent at a time."""
         return _queries_of(self.n_features, np.dtype(self.dtype), self.k)
 
-    def pairs_a_second(self) -> float:
+    def pairs_per_second(self) -> float:
         """Of one core."""
         return BASIS_PAIRS / BASIS_SECONDS / BASIS_THREADS * BASIS_FEATURES / self.n_features
 
@@ -48,7 +49,7 @@ class Plan:
         sent = self.block * self.row_bytes
         neighbours = self.block * self.k * 16
         levels = (n_workers - 1).bit_length()
-        seconds = self.block * self.n_rows / self.pairs_a_second() / (CORES * n_workers)
+        seconds = self.block * self.n_rows / self.pairs_per_second() / (CORES * n_workers)
         traffic = (levels + 1) * (sent + neighbours) / NETWORK
         return (
             f"| {n_workers} | {rows:.2f} + {rows * CODES_SHARE:.2f} GB | {sent / 1e6:.1f} MB"
@@ -57,7 +58,7 @@ class Plan:
         )
 
     def table(self) -> list[str]:
-        """Title and table as the page has them."""
+        """Title and table as in docs/dask.md."""
         size = f"{self.n_rows * self.row_bytes / 1e9:.2f} GB"
         title = f"{self.n_rows:,} x {self.n_features} {self.dtype}, {size}, k = {self.k}, {self.block:,} queries a block:"
         columns = (

@@ -1,7 +1,7 @@
-"""The data sets of the benchmark: ``rows(name)`` gives the training rows and the queries as the user would have them.
+"""The data sets of the benchmark: ``rows(name)`` returns training rows and queries as a user would have them.
 
-Real data is read where it is. CIFAR-10 is the binary layout in the folder that FASTCLS_BENCH_CIFAR10 names, or is made
-from the JPEG copy in ``../shared/data`` into the cache folder (FASTCLS_BENCH_CACHE, else ~/.cache/fastcls-bench).
+CIFAR-10 is read in its binary layout from the folder FASTCLS_BENCH_CIFAR10; without that variable, it is converted from the
+JPEG copy in ``../shared/data`` into the cache folder (FASTCLS_BENCH_CACHE, else ~/.cache/fastcls-bench).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Pair = tuple[np.ndarray, np.ndarray | None]
 
 
 class NotHereError(Exception):
-    """Data this machine lacks; the text says what to do."""
+    """Data that this machine does not have; the message says what to do."""
 
 
 def cache_folder() -> Path:
-    """Where made data and compiled programs are kept."""
+    """The folder for converted data and compiled programs."""
     folder = Path(os.environ.get("FASTCLS_BENCH_CACHE", Path.home() / ".cache" / "fastcls-bench"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -52,7 +52,7 @@ def _cifar10() -> Pair:
 
 
 def _cifar10_shuffled() -> Pair:
-    """CIFAR-10 with the pixels in one fixed random order, so that neighbours in a row are no neighbours in the image."""
+    """CIFAR-10 with the pixels in one fixed random order, so that adjacent features are not adjacent in the image."""
     order = np.random.default_rng(0).permutation(3072)
     train, test = _cifar10()
     return np.ascontiguousarray(train[:, order]), np.ascontiguousarray(test[:, order])
@@ -67,7 +67,7 @@ def _mnist_images(name: str) -> np.ndarray:
 
 
 def _mnist(copies: int = 1) -> Pair:
-    """MNIST: 60,000 x `copies` rows of 784 uint8, each copy shifted by a pixel another way; and 10,000 queries."""
+    """MNIST: 60,000 x `copies` rows of 784 uint8, each copy shifted one pixel in a different direction; 10,000 queries."""
     images = _mnist_images("train")
     shifts = [(0, 0), (0, 1), (1, 0), (0, -1), (-1, 0), (1, 1), (-1, -1), (1, -1)][:copies]
     padded = np.pad(images, ((0, 0), (1, 1), (1, 1)))
@@ -106,7 +106,7 @@ def _grid() -> Pair:
     return points, np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
-#: name -> function without arguments that gives (training rows, queries), queries None for leave-one-out
+#: name -> function that returns (training rows, queries); queries None is leave-one-out
 DATA: dict[str, Callable[[], Pair]] = {
     "cifar10": _cifar10,
     "cifar10_shuffled": _cifar10_shuffled,
@@ -126,5 +126,5 @@ DATA: dict[str, Callable[[], Pair]] = {
 
 @cache
 def rows(name: str) -> Pair:
-    """(training rows, queries) of a data set; NotHereError where this machine lacks it."""
+    """(training rows, queries) of a data set; NotHereError if this machine does not have it."""
     return DATA[name]()

@@ -1,10 +1,10 @@
-"""The k-NN demo's speed: ``python -m bench.demo``: one picture computed, and a drag from mouse move to changed pixels.
+"""Speed of the k-NN demo, ``python -m bench.demo``: time to compute a picture, and time from mouse move to changed pixels.
 
-1. *Compute.* The picture of 200 points, 5 classes, on 300 x 300 pixels: all of it ("whole"), and after a move of one point
-   by up to 0.15 units, as while dragging ("move"). Medians, ms, in this process.
-2. *Drag.* A server of its own process, headless Chromium, 200 points. A point is moved to and fro between two places; a
-   pixel away from both has another colour each time. The clock runs, in the page, from the mouse event to the end of the
-   frame in which that pixel has changed. Medians of all moves, ms; updates a second are 1000 / median.
+1. *Compute.* The picture of 200 points, 5 classes, on 300 x 300 pixels: the whole picture ("whole"), and the update after
+   one point moves by up to 0.15 units, as while dragging ("move"). Medians, ms, in this process.
+2. *Drag.* A server in its own process, headless Chromium, 200 points. A point moves back and forth between two positions; a
+   pixel away from both changes its colour each time. The page measures the time from the mouse event to the end of the frame
+   in which that pixel has changed. Medians of all moves, ms; updates per second are 1000 / median.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ _CLOCK = """([title, x, y]) => {
     if (moved != null && now !== before) { window.taken.push(performance.now() - moved); moved = null; before = now }
     requestAnimationFrame(() => after.port2.postMessage(0))
   }
-  const after = new MessageChannel()  // its task comes when everything of a frame is drawn
+  const after = new MessageChannel()  // its task runs once the frame is drawn
   after.port1.onmessage = look
   look()
 }"""
 
 
 def compute(metric: str, k: int, weights: str, rounds: int = 41) -> tuple[float, float]:
-    """(whole, move): median ms."""
+    """Median ms of (whole, move)."""
     rng = np.random.default_rng(0)
     points, codes = rng.integers(-300, 301, (200, 2)).astype(float), rng.integers(0, 5, 200)
     whole, move = [], []
@@ -66,7 +66,7 @@ def compute(metric: str, k: int, weights: str, rounds: int = 41) -> tuple[float,
 
 
 def places(state: KnnState) -> tuple[tuple[float, float], tuple[float, float], tuple[float, float]]:
-    """Two places of point 0, and a pixel that tells them apart, 0.4 units or more from both and 0.2 from all points."""
+    """Two positions of point 0, and a pixel whose colour differs between them: 0.4 units from both, 0.2 from all points."""
     controller, pictures, ends = KnnController(state), [], [(-100.0, 0.0), (100.0, 0.0)]
     for x, y in ends:
         controller.move(0, x, y)
@@ -76,11 +76,11 @@ def places(state: KnnState) -> tuple[tuple[float, float], tuple[float, float], t
     free = (pictures[0] != pictures[1]).all(axis=0)
     for px, py in (*ends, *state.points[1:]):
         free &= np.hypot(x - px / 100, y - py / 100) > (0.4 if (px, py) in ends else 0.2)
-    for shift in (-2, 2):  # not at the edge of what changes, where a pixel of the screen is two of the picture
+    for shift in (-2, 2):  # not at the edge of the changed region, where a screen pixel covers two pixels of the picture
         free &= np.roll(free, shift, axis=0) & np.roll(free, shift, axis=1)
     found = np.argwhere(free)
     if not len(found):
-        raise RuntimeError("no pixel tells the two places apart: take another state")
+        raise RuntimeError("no pixel differs between the two positions: choose another state")
     row, column = found[len(found) // 2]
     return (ends[0][0] / 100, 0.0), (ends[1][0] / 100, 0.0), (float(at[column]), float(at[row]))
 
@@ -125,7 +125,7 @@ def crowd(metric: str, k: int, weights: str) -> KnnState:
     points = np.rint(np.stack([far * np.cos(around), far * np.sin(around)], axis=1))
     codes = rng.integers(1, 5, 200)
     points[0], codes[0] = (-100, 0), 0
-    if k > 1:  # company of its own class, so that it sways the vote
+    if k > 1:  # other points of its class, so that it decides the vote
         points[1:k], codes[1:k] = np.rint(rng.normal(0, 8, (k - 1, 2)) + (0, 120)), 0
         points[k : 2 * k], codes[k : 2 * k] = np.rint(rng.normal(0, 8, (k, 2)) - (0, 120)), 1
     return KnnState(metric=metric, k=k, classes=5, weights=weights, points=points, codes=codes)
@@ -141,7 +141,7 @@ def main() -> None:
             whole, move = compute(metric, k, weights)
             print(f"                 {metric:6} {k:3}  {weights:8} {whole:7.2f} {move:6.2f}", flush=True)
     if CHROMIUM is None:
-        print("drag: no chromium here")
+        print("drag: Chromium is not installed")
         return
     print("drag, to pixels  metric   k  weights  median ms  updates/s")
     for metric, k, weights in DRAGS:

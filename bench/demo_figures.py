@@ -1,4 +1,4 @@
-"""The pictures of docs/demos.md: ``python -m bench.demo_figures``: both demos in headless Chromium, into docs/figures/."""
+"""``python -m bench.demo_figures`` writes the pictures of docs/demos.md: both demos in headless Chromium."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .browser import DemoPage, browser
 from .pictures import keep
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
-#: file: demo, state, width, whether in large type, where the pointer is (title of the plane, x, y)
+#: file -> demo, state, width, large type or not, position of the pointer (title of the plane, x, y)
 PICTURES = {
     "demo-knn": ("knn", "metric=both&k=4&classes=4", 1280, False, ("L2 (Euclidean)", 0.2, 1.6)),
     "demo-knn-large": ("knn", "metric=both&k=5", 1280, True, ("L1 (Manhattan)", 0.3, -0.2)),

@@ -1,11 +1,12 @@
-"""Cross-validation of k on all of CIFAR-10's training images; prints a table and keeps it in bench/results/folds.json:
+"""Cross-validation of k on all training images of CIFAR-10; prints a table and stores it in bench/results/folds.json:
 
     python -m bench.folds FOLDER [--rounds 3] [--metrics l1,l2]
 
-FOLDER is any layout of CIFAR-10. Ours is `KNeighborsClassifierCV`, the fit of the chosen estimator included, with five folds
-and with one row left out at a time. It is set beside one leave-one-out search at the largest k (`NearestNeighbors`, its fit
-included) and, for five folds, beside scikit-learn's `GridSearchCV` on a tenth of the rows, whose seconds count a hundred
-times: both training rows and queries are a tenth. Seconds are medians; rounds take turns, and one before is not counted.
+FOLDER is any layout of CIFAR-10. fastcls runs `KNeighborsClassifierCV`, including the fit of the chosen estimator, with
+five folds and with leave-one-out. Both are compared with one leave-one-out search at the largest k (`NearestNeighbors`, its
+fit included). Five folds are also compared with scikit-learn's `GridSearchCV` on a tenth of the rows; its seconds are
+multiplied by a hundred, because both training rows and queries are a tenth. Seconds are medians of alternating rounds after
+a warm-up round.
 """
 
 import argparse
@@ -50,7 +51,7 @@ def their_grid(X, y, metric: str) -> GridSearchCV:
 
 
 def measured(X, y, metric: str, rounds: int) -> dict:
-    """Seconds of every way, and what they come to."""
+    """Seconds of every method, and their ratios."""
     ways = {
         "search": lambda: NearestNeighbors(KS[-1], metric=metric).fit(X).kneighbors(),
         "five folds": lambda: ours(X, y, metric, 5),
@@ -87,8 +88,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--metrics", default="l1,l2")
-    asked = parser.parse_args()
-    data = datasets.load(asked.folder)
+    args = parser.parse_args()
+    data = datasets.load(args.folder)
     here = {
         "date": datetime.date.today().isoformat(),
         "machine": machine(),
@@ -99,8 +100,8 @@ def main() -> None:
         "ks": KS,
     }
     known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
-    for metric in asked.metrics.split(","):
-        found = measured(data.X, data.y, metric, asked.rounds)
+    for metric in args.metrics.split(","):
+        found = measured(data.X, data.y, metric, args.rounds)
         known[metric] = {**here, **found}
         write_text(json.dumps(known, indent=1) + "\n", RESULTS, "the figures")
         median = {name: statistics.median(taken) for name, taken in found["seconds"].items()}

@@ -1,16 +1,16 @@
-/* What this machine can do at most, on a number of threads: limits THREADS SECONDS prints a JSON object, in 10^9 a second.
+/* The limits of this machine on a number of threads: `limits THREADS SECONDS` prints a JSON object, in 10^9 per second.
 
      sad_registers   differences of bytes by vpsadbw + vpaddq, nothing loaded
-     sad_rows        the same in a tile of 4 queries x 5 rows of 3072 bytes as they lie, 80 rows in the caches
+     sad_rows        the same in a tile of 4 queries x 5 unpacked rows of 3072 bytes, 80 rows in the caches
      sad_panel       the same in a tile of 6 queries x 32 rows from a packed panel of 3072 features
-     sad_double      the same, the sums added by vaddpd: below 2^52 they are subnormal doubles, and adding those is adding
-                     the integers; it takes other pipes than vpsadbw where vpaddq takes the same
+     sad_double      the same with vaddpd: below 2^52 the sums are subnormal doubles, and adding those adds the integers;
+                     vaddpd uses other ports than vpsadbw, vpaddq the same ones
      dot_registers   products of bytes by vpdpbusd, nothing loaded
      dot_panel       the same in a tile of 6 queries x 64 rows from a packed panel of 3072 features
      read            bytes read from memory, from an array far larger than every cache
 
-   Each is the median over rounds of all threads' work in common time. A number is null where the processor lacks the
-   instructions. Accumulators have names of their own: gcc keeps an array of them in memory. */
+   Each is the median over rounds of the work of all threads in the same time. A number is null if the processor lacks the
+   instructions. Accumulators are separate variables, because gcc keeps an array of them in memory. */
 #define _GNU_SOURCE
 #include <immintrin.h>
 #include <pthread.h>
@@ -41,8 +41,7 @@ typedef double (*work_fn)(const uint8_t *queries, const uint8_t *rows, long time
 static volatile uint64_t sink;
 
 #define SAD(a, q, r) _mm512_add_epi64(a, _mm512_sad_epu8(q, r))
-/* Written out, because gcc 12 makes copies of an accumulator that more than an integer sum is taken of,
-   and stores the copies. */
+/* In assembly, because with the intrinsic gcc 12 copies such accumulators and stores the copies. */
 static inline __attribute__((always_inline, target("avx512f,avx512vnni"))) __m512i DOT(__m512i a, __m512i q, __m512i r) {
     __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(q), "v"(r));
     return a;
@@ -52,7 +51,7 @@ static inline __attribute__((always_inline, target("avx512f,avx512bw"))) __m512i
     __asm__("vpsadbw %2, %3, %1\n\tvaddpd %1, %0, %0" : "+v"(a), "=&v"(difference) : "v"(q), "v"(r));
     return a;
 }
-/* For registers alone: volatile, since equal accumulators would be made one. */
+/* For registers alone: volatile, because the compiler would merge equal accumulators. */
 #define SAD_AGAIN(a)                                                                                                   \
     { __m512i d; __asm__ volatile("vpsadbw %2, %3, %1\n\tvpaddq %1, %0, %0" : "+v"(a), "=&v"(d) : "v"(q), "v"(r)); }
 #define DOT_AGAIN(a) __asm__ volatile("vpdpbusd %1, %2, %0" : "+v"(a) : "v"(q), "v"(r));

@@ -1,4 +1,4 @@
-"""What this machine can do at most: compiles limits.c with the system's compiler and runs it."""
+"""The limits of this machine: compiles limits.c with the system's compiler and runs it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SOURCE = Path(__file__).with_name("limits.c")
 
 
 def limits(n_threads: int, seconds: float = 3.0) -> dict[str, float | None]:
-    """Rates in 10^9 a second, by the names in limits.c; empty on another processor than x86-64."""
+    """Rates in 10^9 per second, by the names in limits.c; empty on processors other than x86-64."""
     if platform.machine() not in ("x86_64", "AMD64"):
         return {}
     program = data.cache_folder() / "limits"

@@ -1,9 +1,9 @@
-"""The rivals of the linear classifiers, one function a (work, rival); run by their own Python: see bench/linear_speed.py.
+"""The rivals of the linear classifiers, one function per work and rival. They run in a separate Python, see linear_speed.py.
 
-    python linear_rivals.py WORK RIVAL X.npy y.npy     one line of JSON: seconds a unit (median), and what was reached
+    python linear_rivals.py WORK RIVAL X.npy y.npy     one line of JSON: median seconds per unit, and the result
 
-Objectives are those of fastcls: centred and scaled rows, mean loss + alpha sum W^2, the bias free. Rows come to each rival
-as it wants them, float32 and centred, before the clock starts.
+Objectives are those of fastcls: centred and scaled rows, mean loss + alpha sum W^2, the bias not penalised. Each rival gets
+its rows in its preferred form, float32 and centred, before the clock starts.
 """
 
 import json
@@ -16,7 +16,7 @@ BATCH, ALPHA, RATE = 256, 1e-4, 3e-4
 
 
 def median_of(times):
-    """The first is a warm-up."""
+    """The median without the first, a warm-up."""
     return float(np.median(times[1:]))
 
 
@@ -59,14 +59,14 @@ def torch_epoch(X, y, loss, settings=1):
     for _ in range(settings):
         model = torch.nn.Linear(X.shape[1], 10)
         optimizer = torch.optim.SGD(model.parameters(), lr=RATE, momentum=0.9, weight_decay=2 * ALPHA)
-        judge = torch.nn.CrossEntropyLoss() if loss == "softmax" else torch.nn.MultiMarginLoss()
+        criterion = torch.nn.CrossEntropyLoss() if loss == "softmax" else torch.nn.MultiMarginLoss()
         for _ in range(5):
             begun = time.perf_counter()
             order = torch.randperm(len(X))
             for start in range(0, len(X), BATCH):
                 rows = order[start : start + BATCH]
                 optimizer.zero_grad()
-                judge(model(X[rows]), y[rows]).backward()
+                criterion(model(X[rows]), y[rows]).backward()
                 optimizer.step()
             times.append(time.perf_counter() - begun)
     return {"seconds": median_of(times)}
@@ -87,7 +87,7 @@ def sklearn_epoch(X, y, loss):
 
 
 def sklearn_iteration(X, y, loss):
-    """Seconds an iteration of lbfgs: the slope between 5 and 25 iterations."""
+    """Seconds per iteration of lbfgs, from the difference between 5 and 25 iterations."""
     import warnings
 
     from sklearn.linear_model import LogisticRegression
@@ -103,7 +103,7 @@ def sklearn_iteration(X, y, loss):
 
 
 def sklearn_optimum(X, y, loss):
-    """LogisticRegression with its defaults but for C and max_iter; the gradient norm it reached."""
+    """LogisticRegression with its defaults except C and max_iter."""
     from sklearn.linear_model import LogisticRegression
 
     times = []
@@ -116,7 +116,7 @@ def sklearn_optimum(X, y, loss):
 
 
 def numpy_search(X, y, loss):
-    """One W at a time: the lecture's, in float32."""
+    """The lecture's loop, one W at a time, in float32."""
     rng, times, at = np.random.default_rng(0), [], np.arange(len(y))
     for _ in range(8):
         begun = time.perf_counter()

@@ -1,9 +1,9 @@
-"""The speed of the linear classifiers beside their rivals; writes bench/results/linear.json and .md, and prints:
+"""Speed of the linear classifiers compared with their rivals. Prints and writes bench/results/linear.json and .md:
 
     python -m bench.linear_speed CIFAR-FOLDER EMBEDDINGS.npy LABELS.npy --rivals-python VENV/bin/python [--only ROW ...]
 
-The rivals run in a Python of their own (numpy, scikit-learn, torch), each row in a process of its own, on the same rows and
-the same number of threads. Seconds are medians after a warm-up. Rows that are measured replace those of the results file.
+The rivals run in a separate Python (numpy, scikit-learn, torch), one process per row, on the same data and with the same
+number of threads. Seconds are medians after a warm-up. Measured rows replace those of the results file.
 """
 
 import argparse
@@ -29,7 +29,7 @@ FLOP_PER_EPOCH = 4 * 50_000 * 3072 * 10
 
 
 def median(times):
-    """Without the first."""
+    """The median without the first, a warm-up."""
     return float(np.median(times[1:]))
 
 
@@ -85,7 +85,7 @@ def sgemm_rate(m, n, k):
 
 
 def our_search(X, y):
-    """Seconds a W of random search."""
+    """Seconds per W of random search."""
     problem = LinearProblem(X, y, "hinge", None, 0.0, True)
     begun = time.perf_counter()
     optim.RandomSearch(300, random_state=0).minimize(problem)
@@ -108,17 +108,17 @@ def our_optimum(X, y, center, rival_W):
         solver = optim.LBFGS(2000, 0.0, callbacks=lambda progress: progress.gradient_norm <= wanted)
         result = solver.minimize(made, np.zeros(made.shape))
         times.append(time.perf_counter() - begun)
-    reached = float(np.linalg.norm(exact.value_and_gradient(result.W)[1]))
+    our_norm = float(np.linalg.norm(exact.value_and_gradient(result.W)[1]))
     return min(times), {
         "iterations": result.n_iter,
-        "gradient_norm": reached,
+        "gradient_norm": our_norm,
         "rival_gradient_norm": wanted,
         "objective": exact.value(result.W),
         "rival_objective": float(value),
     }
 
 
-# In a process of its own: the most memory that a fit takes above what the process had, its rows among it (Linux).
+# Run in a separate process: peak memory of a fit above what was in use before, rows included (Linux).
 PEAK = """
 import sys
 from fastcls import SoftmaxClassifier, datasets
@@ -126,7 +126,7 @@ def bytes_of(name):
     (line,) = [line for line in open("/proc/self/status") if line.startswith(name + ":")]
     return int(line.split()[1]) * 1024
 data = datasets.load(sys.argv[1])
-SoftmaxClassifier(max_iter=1, random_state=0).fit(data.X[:256], data.y[:256])  # what is loaded once
+SoftmaxClassifier(max_iter=1, random_state=0).fit(data.X[:256], data.y[:256])  # loads the libraries
 open("/proc/self/clear_refs", "w").write("5")
 before = bytes_of("VmRSS")
 SoftmaxClassifier(max_iter=3, random_state=0).fit(data.X, data.y)
@@ -135,7 +135,7 @@ print(bytes_of("VmHWM") - before)
 MOST_EXTRA_BYTES = 60_000_000
 
 
-# Row -> title and targets: how many times as fast as each rival, and the share of a limit.
+# Row -> title and targets: speed relative to each rival, or share of a limit.
 ROWS = {
     "softmax": ("epoch of softmax, uint8", {"torch": 8, "numpy": 6, "SGDClassifier": 25}),
     "hinge": ("epoch of hinge, uint8", {"torch": 8, "numpy": 6, "SGDClassifier": 25}),
@@ -149,18 +149,18 @@ ROWS = {
 
 
 class Bench:
-    """Measures rows; the rivals' rows are written to a folder once, in the form each rival wants."""
+    """Measures the rows. The rivals' data is written to a folder once, in the form each rival prefers."""
 
-    def __init__(self, options, room):
-        self.options, self.room = options, Path(room)
+    def __init__(self, options, folder):
+        self.options, self.folder = options, Path(folder)
         data = datasets.load(options.cifar)
         self.X, self.y = data.X, data.y.astype(np.int64)
         self.center, self.scale = center_and_scale(self.X, True, True, None, 2)
 
     def rival(self, work, name, make):
-        """Seconds, and what else was told; `make` gives the rows, (X, y), written where they are not there yet."""
+        """What the rival printed; `make` returns its data (X, y), which is written if the files do not exist yet."""
         stem = {"search": "raw", "optimum": "E"}.get(work, "X")
-        files = [self.room / f"{stem}.npy", self.room / f"{stem}_y.npy", self.room / "W.npy"]
+        files = [self.folder / f"{stem}.npy", self.folder / f"{stem}_y.npy", self.folder / "W.npy"]
         if not files[0].exists():
             for file, rows in zip(files, make(), strict=False):
                 np.save(file, rows)
@@ -168,7 +168,7 @@ class Bench:
         return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
 
     def scaled(self):
-        """Rows as the rivals train on them."""
+        """The rows in the form that the rivals train on."""
         return ((self.X - self.center) / self.scale).astype(np.float32), self.y
 
     def softmax(self, loss="softmax"):
@@ -211,12 +211,12 @@ class Bench:
         labels = np.load(self.options.labels).astype(np.int64)
         mean = center_and_scale(E, True, False, None, 2)[0]
         found = self.rival("optimum", "sklearn", lambda: ((E - mean).astype(np.float32), labels))
-        ours, more = our_optimum(E, labels, mean, np.load(self.room / "W.npy").astype(np.float64))
+        ours, more = our_optimum(E, labels, mean, np.load(self.folder / "W.npy").astype(np.float64))
         return ours, {"LogisticRegression": found["seconds"]}, {"rival_iterations": found["iterations"], **more}
 
 
 def markdown(measured):
-    """The table of what was measured."""
+    """The table of the measured rows."""
     machines = sorted({f"{row['machine']['processor']}, {row['machine']['cpus']} cpus" for row in measured.values()})
     lines = [
         "# `python -m bench.linear_speed`",
@@ -246,7 +246,7 @@ def markdown(measured):
 
 
 def main():
-    """Measure rows, merge them into the results, and print the table."""
+    """Measure rows, merge them into the results file, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("cifar", "embeddings", "labels"):
         parser.add_argument(name)
@@ -255,8 +255,8 @@ def main():
     options = parser.parse_args()
     file = RESULTS / "linear.json"
     measured = json.loads(file.read_text()) if file.is_file() else {}
-    with tempfile.TemporaryDirectory() as room:
-        bench = Bench(options, room)
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(options, folder)
         for name in options.only:
             ours, rivals, more = getattr(bench, name)()
             measured[name] = {

@@ -1,9 +1,9 @@
-"""Loading CIFAR-10 against the least that could be done with its files: ``python -m bench.loading [FOLDER]``.
+"""Loading CIFAR-10 compared with just reading its files: ``python -m bench.loading [FOLDER]``.
 
-Binary version: against reading the bytes into memory (np.fromfile of each batch, all kept). Python version: against
-``pickle.load`` of each batch, all kept. FOLDER holds cifar-10-batches-bin and cifar-10-batches-py; without it they are made
-from the JPEG copy in ``../shared/data`` into the cache folder. Files are in the system's cache; medians of `RUNS`,
-interleaved, so that a slow moment hits both.
+The binary version is compared with reading the bytes into memory (np.fromfile of each batch, all kept), the Python version
+with ``pickle.load`` of each batch, all kept. FOLDER holds cifar-10-batches-bin and cifar-10-batches-py; without it they are
+converted from the JPEG copy in ``../shared/data`` into the cache folder. Files are in the system's cache. Figures are
+medians of `RUNS` alternating runs, so that a slow moment affects both.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ NAMES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 
 
 def folders() -> tuple[Path, Path]:
-    """The folders of the binary and of the python version."""
+    """The folders of the binary and of the Python version."""
     root = Path(sys.argv[1]) if len(sys.argv) > 1 else cache_folder()
     binary, python = root / "cifar-10-batches-bin", root / "cifar-10-batches-py"
     if not ((binary / "test_batch.bin").is_file() and (python / "test_batch").is_file()):
@@ -37,17 +37,17 @@ def folders() -> tuple[Path, Path]:
 
 
 def read_bytes(folder: Path) -> list[np.ndarray]:
-    """The bytes of the binary version, each file in an array of its own."""
+    """The bytes of the binary version, one array per file."""
     return [np.fromfile(folder / f"{name}.bin", np.uint8) for name in NAMES]
 
 
 def unpickle(folder: Path) -> list[dict]:
-    """What pickle makes of the python version. These files are our own; a stranger's could run anything."""
+    """The Python version as pickle loads it. These files are our own; a stranger's pickle could run any code."""
     return [pickle.loads((folder / name).read_bytes(), encoding="bytes") for name in NAMES]
 
 
 def seconds(act: Callable[[Path], object], folder: Path) -> float:
-    """How long one call takes; what it returns is freed outside."""
+    """Seconds of one call, without freeing its result."""
     start = time.perf_counter()
     result = act(folder)
     taken = time.perf_counter() - start
@@ -56,7 +56,7 @@ def seconds(act: Callable[[Path], object], folder: Path) -> float:
 
 
 def main() -> None:
-    """Measure and print one line a version."""
+    """Measure and print one line per version."""
     binary, python = folders()
     for name, folder, floor in (("binary", binary, read_bytes), ("python", python, unpickle)):
         pairs = [(seconds(datasets.load, folder), seconds(floor, folder)) for _ in range(RUNS + 1)][1:]

@@ -1,4 +1,4 @@
-"""From a row of work.py to its figures: who is measured, on how many queries, and what the row's value is."""
+"""From a row of work.py to its figures: which engines are measured, on how many queries, and the value of the row."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from .child import DISTURBED, Foreign, Spec, measure
 from .limits import limits
 from .work import Work
 
-PART_SECONDS = 9.0  # of every rival's first measurement, on a part of the queries
-FULL_SECONDS = 20.0  # of ours and the fastest rival's, rounds and all; one round may take longer
-AGREE = 2e-3  # relative difference of k-th distances, above float32's error for 3,072 bytes, far below another metric's
+PART_SECONDS = 9.0  # for the first measurement of every rival, on some of the queries
+FULL_SECONDS = 20.0  # for all rounds of fastcls or of the fastest rival; one round may take longer
+AGREE = 2e-3  # relative difference of k-th distances: above float32's error for 3,072 bytes, far below another metric's
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on."""
+    """Processor, system and Python version."""
     model = platform.processor()
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.is_file():
-        told = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
-        found = {key.strip(): value.strip() for key, value in told.items()}
+        fields = dict(line.split(":", 1) for line in cpuinfo.read_text().split("\n\n")[0].splitlines() if ":" in line)
+        found = {key.strip(): value.strip() for key, value in fields.items()}
         model = f"{found.get('model name', model)}, family {found.get('cpu family')} model {found.get('model')}"
     return {
         "processor": model,
@@ -39,18 +39,18 @@ def machine() -> dict[str, Any]:
 
 
 class Bench:
-    """Measures rows of one table; limits of the machine are measured once.
+    """Measures rows of one table; the limits of the machine are measured once.
 
     Parameters
     ----------
     algorithm : str
         Passed to fastcls.
     n_threads : int
-        Of every engine.
+        Threads of every engine.
     known : dict
-        Rivals' figures of an earlier run by `key`; what is in it is not measured again.
+        Rivals' figures of an earlier run, by `_key`; they are not measured again.
     say : callable
-        Told of every measurement.
+        Called with one line of text per measurement.
     """
 
     def __init__(self, algorithm: str, n_threads: int, known: dict[str, Any], say) -> None:
@@ -59,13 +59,13 @@ class Bench:
         self._limits_disturbed = 0.0
 
     def row(self, work: Work) -> dict[str, Any]:
-        """The row's figures: `value`, `met` (None without a target), and all that was measured."""
+        """The figures of a row: `value`, `met` (None without a target), and all measurements."""
         figures = getattr(self, f"_{work.kind}")(work)
         value, at_most = figures["value"], work.kind in ("memory", "doubling", "seconds")
         met = None if work.target is None else bool(value <= work.target if at_most else value >= work.target)
         share = self._disturbed(work, figures)
         if share > DISTURBED:
-            self.say(f"{work.name}: disturbed, others took {share:.0%} of the processors")
+            self.say(f"{work.name}: disturbed, other processes used {share:.0%} of the processors")
         return {
             "work": asdict(work),
             "algorithm": self.algorithm,
@@ -82,13 +82,13 @@ class Bench:
         return replace(spec, **changes)
 
     def _disturbed(self, work: Work, figures: dict[str, Any]) -> float:
-        """The largest share of the processors that others took in any measurement the row's value is made of."""
+        """The largest share of the processors that other processes used in any measurement behind the row's value."""
         used = [figures["ours"], figures.get("others", {}).get(figures.get("other"), {}), *figures.get("sizes", {}).values()]
         of_limits = self._limits_disturbed if "limit" in figures else 0.0
         return 0.0 if work.kind == "memory" else max(of_limits, *(found.get("disturbed", 0.0) for found in used))
 
     def _measure(self, spec: Spec) -> dict[str, Any]:
-        """Measured again, once, if others were at work; the less disturbed counts, and says how much it was."""
+        """One measurement, repeated once if other processes disturbed it; the less disturbed one counts."""
         found = measure(spec)
         if found.get("disturbed", 0.0) > DISTURBED:
             found = min(found, measure(spec), key=lambda one: one["disturbed"])
@@ -97,7 +97,7 @@ class Bench:
         return found
 
     def _rival(self, work: Work, name: str) -> dict[str, Any]:
-        """A rival's figures, on a part of the queries if all would take long."""
+        """Figures of a rival, on some of the queries if all would take too long."""
         key = self._key(work, name)
         if key not in self.known:
             self.known[key] = self._measure(self._spec(work, name, queries=0, seconds=PART_SECONDS))
@@ -117,8 +117,8 @@ class Bench:
             if name != "ours" and rivals.engine(name).supported(work.metric, X.dtype.name, X.shape[1], Q is None):
                 others[name] = self._rival(work, name)
         if not others:
-            raise data.NotHereError("no rival is installed that can do this")
-        while True:  # the fastest is measured in full; that may show that another is the fastest
+            raise data.NotHereError("none of the installed rivals can do this")
+        while True:  # measuring the fastest in full may show that another one is faster
             fastest = min(others, key=lambda name: others[name]["seconds"])
             if others[fastest]["queries"] == others[fastest]["of"]:
                 break
@@ -126,7 +126,7 @@ class Bench:
         ours = self._measure(self._spec(work))
         for name, found in others.items():
             if not np.allclose(found["kth_distances"], ours["kth_distances"], rtol=AGREE, atol=AGREE):
-                raise AssertionError(f"{work.name}: {name} and fastcls do not measure the same distances")
+                raise AssertionError(f"{work.name}: the distances of {name} and fastcls differ")
         return {"value": others[fastest]["seconds"] / ours["seconds"], "ours": ours, "others": others, "other": fastest}
 
     def _own(self, work: Work) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Bench:
         return {"value": brute["seconds"] / ours["seconds"], "ours": ours, "others": {"ours": brute}, "other": "ours"}
 
     def _limit_of(self, names: str) -> float:
-        for _ in range(2):  # again, once, if others were at work
+        for _ in range(2):  # repeated once if other processes disturbed it
             if self._limits and self._limits_disturbed <= DISTURBED:
                 break
             foreign = Foreign()
@@ -167,7 +167,7 @@ class Bench:
         best = self._measure(self._spec(work, seconds=8.0))
         forced = self._measure(self._spec(work, seconds=8.0, isa=work.against))
         if forced["report"]["isa"] != work.against:
-            raise AssertionError(f"{work.name}: {forced['report']['isa']} was used for {work.against}")
+            raise AssertionError(f"{work.name}: {forced['report']['isa']} was used instead of {work.against}")
         return {"value": best["seconds"] / forced["seconds"], "ours": forced, "others": {"ours": best}, "other": "ours"}
 
     def _memory(self, work: Work) -> dict[str, Any]:
@@ -193,5 +193,5 @@ def brief(found: dict[str, Any]) -> str:
     if found["queries"] < found["of"]:
         words += f" (scaled from {found['queries']:,} of {found['of']:,} queries)"
     if found.get("disturbed", 0) > DISTURBED:
-        words += f" (disturbed: others took {found['disturbed']:.0%} of the processors)"
+        words += f" (disturbed: other processes used {found['disturbed']:.0%} of the processors)"
     return words

@@ -1,9 +1,9 @@
 """How long a saved model takes to load in a fresh process: ``python -m bench.model_loading [MEGABYTES]``.
 
-A k-NN model of that many MB (by default 150: 50,000 rows of 3,072 bytes) is saved into a temporary folder; then processes,
-one after the other, import fastcls and load it. Import and load are timed apart, medians of `RUNS`; the file is in the
-system's cache. Beside it, reading the file's bytes into memory, and the first search, which is what a loaded model is for:
-it has to learn its filter, and touches the rows for the first time.
+A k-NN model of that many MB (by default 150: 50,000 rows of 3,072 bytes) is saved into a temporary folder. Then processes,
+one after the other, import fastcls and load it. Import and load are timed separately, medians of `RUNS`; the file is in the
+system's cache. For comparison it also times reading the file's bytes into memory, and the first search: it learns the
+filter and reads the rows for the first time.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main(megabytes: int = 150) -> None:
         size = path.stat().st_size
     imported, loaded, searched, read = (1e3 * statistics.median(column) for column in zip(*runs, strict=True))
     print(f"{size / 1e6:.0f} MB: load {loaded:.1f} ms (reading the bytes: {read:.0f} ms)")
-    print(f"before it, the import of fastcls: {imported:.0f} ms; after it, the first query: {searched:.0f} ms")
+    print(f"import of fastcls: {imported:.0f} ms; first query: {searched:.0f} ms")
 
 
 if __name__ == "__main__":

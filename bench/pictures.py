@@ -1,4 +1,4 @@
-"""Screenshots small enough to be kept: a palette in place of true colours."""
+"""Screenshots small enough for the repository: with a palette instead of true colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ COLOURS = 128
 
 
 def keep(png: bytes, path: Path) -> None:
-    """Write a screenshot, its colours reduced to the most frequent ones."""
+    """Write a screenshot with a palette of `COLOURS` colours."""
     from PIL import Image
 
     picture = Image.open(BytesIO(png)).convert("RGB")

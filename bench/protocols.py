@@ -1,10 +1,11 @@
-"""`knn_eval` beside the published script's way in torch, in one run; writes bench/results/protocols.json and prints:
+"""`knn_eval` compared with the published method in torch, in one run. Prints and writes bench/results/protocols.json:
 
     python -m bench.protocols EMBEDDINGS.npy LABELS.npy --rivals-python VENV/bin/python [--queries 10000] [--rounds 3]
 
-Preset "dino", all four k: random rows are the queries, all others are trained on. The rival runs in a Python of its own with
-torch, before and after ours, on as many threads; its rows are float32 of length 1 before its clock starts. Ours come as the
-file has them (float16) and as the rival's. Seconds are medians, a round before them not counted.
+Preset "dino", all four k; random rows are the queries, all others the training rows. The rival runs in a separate Python
+with torch, before and after fastcls, with the same number of threads; its rows are converted to float32 of length 1 before
+its clock starts. fastcls gets the rows as stored (float16), and those of the rival. Seconds are medians after a warm-up
+round.
 """
 
 import argparse
@@ -47,10 +48,10 @@ def main() -> None:
     parser.add_argument("--rivals-python", type=Path, required=True)
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=3)
-    asked = parser.parse_args()
-    X, y = np.load(asked.embeddings), np.unique(np.load(asked.labels), return_inverse=True)[1]
+    args = parser.parse_args()
+    X, y = np.load(args.embeddings), np.unique(np.load(args.labels), return_inverse=True)[1]
     order = np.random.default_rng(0).permutation(len(X))
-    test, train = order[: asked.queries], order[asked.queries :]
+    test, train = order[: args.queries], order[args.queries :]
     wide = X.astype(np.float32)
     wide /= np.linalg.norm(wide, axis=1, keepdims=True)
     n_threads = threads.effective(None)
@@ -59,12 +60,12 @@ def main() -> None:
             np.save(Path(folder, f"{name}.npy"), rows)
 
         def rival(rounds):
-            command = [asked.rivals_python, RIVAL, folder, str(n_threads), str(rounds)]
+            command = [args.rivals_python, RIVAL, folder, str(n_threads), str(rounds)]
             return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
         before = rival(1)
-        stored, table = ours(X[train], y[train], X[test], y[test], asked.rounds)
-        single, same = ours(wide[train], y[train], wide[test], y[test], asked.rounds)
+        stored, table = ours(X[train], y[train], X[test], y[test], args.rounds)
+        single, same = ours(wide[train], y[train], wide[test], y[test], args.rounds)
         after = rival(1)
     theirs = {way: [*before[way]["seconds"], *after[way]["seconds"]] for way in ("published", "once")}
     fastest = float(np.median(stored))

@@ -1,10 +1,10 @@
-"""The k-NN evaluation as DINO's script goes about it, in torch; run by its own Python: see bench/protocols.py.
+"""The k-NN evaluation of DINO's script, in torch. It runs in a separate Python, see bench/protocols.py.
 
     python protocols_rival.py FOLDER THREADS ROUNDS     one line of JSON: seconds of each round, top-1 and top-5 in percent
 
-The way is that of facebookresearch/dino's eval_knn.py: for every k, a hundredth of the queries at a time, a matrix product
-with all training rows, the k largest, one-hot labels weighted by exp(similarity / 0.07), summed and sorted. "once" searches
-for the largest k and votes for all k from that. Rows come as float32 of length 1 before the clock starts.
+The method is that of facebookresearch/dino's eval_knn.py: for every k, a hundredth of the queries at a time, a matrix
+product with all training rows, the k largest, one-hot labels weighted by exp(similarity / 0.07), summed and sorted. "once"
+searches for the largest k and uses it for the votes of all k. Rows are float32 of length 1 before the clock starts.
 """
 
 import json
@@ -19,7 +19,7 @@ KS, TEMPERATURE, CHUNKS = (10, 20, 100, 200), 0.07, 100
 
 
 def hits(similarity, labels, truth, k, n_classes):
-    """Queries named rightly at once and among the first five."""
+    """Numbers of top-1 and top-5 hits."""
     n = len(truth)
     one_hot = torch.zeros(n * k, n_classes).scatter_(1, labels[:, :k].reshape(-1, 1), 1).view(n, k, n_classes)
     votes = (one_hot * (similarity[:, :k] / TEMPERATURE).exp().unsqueeze(2)).sum(1)
@@ -55,7 +55,7 @@ def once(X, y, Q, truth, n_classes):
 def main(folder, n_threads, rounds):
     torch.set_num_threads(n_threads)
     X, y, Q, truth = (torch.from_numpy(np.load(Path(folder, f"{name}.npy"))) for name in ("X", "y", "Q", "truth"))
-    n_classes, told = int(y.max()) + 1, {}
+    n_classes, figures = int(y.max()) + 1, {}
     with torch.no_grad():
         for way in (published, once):
             way(X, y, Q[:500], truth[:500], n_classes)
@@ -65,8 +65,8 @@ def main(folder, n_threads, rounds):
                 found = way(X, y, Q, truth, n_classes)
                 seconds.append(time.perf_counter() - begun)
             percent = {k: (100 * hit / len(Q)).tolist() for k, hit in found.items()}
-            told[way.__name__] = {"seconds": seconds, "percent": percent}
-    print(json.dumps({**told, "torch": torch.__version__}))
+            figures[way.__name__] = {"seconds": seconds, "percent": percent}
+    print(json.dumps({**figures, "torch": torch.__version__}))
 
 
 if __name__ == "__main__":

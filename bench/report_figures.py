@@ -1,6 +1,6 @@
-"""The pictures of docs/report.md: ``python -m bench.report_figures``: of `fastcls run digits`, in Chromium.
+"""``python -m bench.report_figures`` writes the pictures of docs/report.md: screenshots of `fastcls run digits` in Chromium.
 
-``python -m bench.report_figures REPORT FOLDER`` takes every section of any report instead: in both widths, light and dark.
+``python -m bench.report_figures REPORT FOLDER`` writes every section of any report instead, in two widths, light and dark.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .pictures import keep
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "figures"
 WIDTHS = (390, 1280)
-#: file: width, colour scheme, part of the page (its top, if none), how much of it in pixels
+#: file -> width, colour scheme, part of the page (None: its top), height in pixels at most
 PICTURES: dict[str, tuple[int, str, str | None, int]] = {
     "report": (1280, "light", None, 1000),
     "report-choices": (1280, "light", "#choices", 1250),
@@ -27,7 +27,7 @@ PICTURES: dict[str, tuple[int, str, str | None, int]] = {
 
 
 def shoot(chromium, report: Path, width: int, scheme: str, part: str | None, height: int | None) -> bytes:
-    """A part of the page, from its top."""
+    """A screenshot of one part of the page, starting at its top."""
     page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page.goto(report.resolve().as_uri())
     whole = page.evaluate("document.documentElement.scrollHeight")
@@ -40,7 +40,7 @@ def shoot(chromium, report: Path, width: int, scheme: str, part: str | None, hei
 
 
 def main() -> None:
-    """Pictures for the docs, or of all of a report."""
+    """Write the pictures for the docs, or those of a whole report."""
     if len(sys.argv) == 3:
         report, folder = Path(sys.argv[1]), Path(sys.argv[2])
         folder.mkdir(parents=True, exist_ok=True)
@@ -54,12 +54,12 @@ def main() -> None:
                         shot = shoot(chromium, report, width, scheme, part, 900 if part is None else None)
                         keep(shot, folder / f"{width}-{scheme}-{(part or '#top')[1:]}.png")
         return
-    with tempfile.TemporaryDirectory() as room, browser() as chromium:
-        made = Path(room) / "fastcls-digits"
+    with tempfile.TemporaryDirectory() as folder, browser() as chromium:
+        made = Path(folder) / "fastcls-digits"
         subprocess.run(
             [sys.executable, "-m", "fastcls.cli", "run", "digits", "--out", str(made)],
             check=True,
-            cwd=room,
+            cwd=folder,
             env={**os.environ, "PYTHONPATH": str(FOLDER.parents[1])},
         )
         for name, wanted in PICTURES.items():

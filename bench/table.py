@@ -1,7 +1,7 @@
-"""The speed tables: ``python -m bench.table brute`` or ``filter``; writes bench/results/<name>.json and .md, and prints.
+"""The speed tables: ``python -m bench.table brute`` or ``filter`` prints and writes bench/results/<name>.json and .md.
 
-Rows that are measured replace those of the results file; the others stay, each with its own date and versions. What rivals
-needed is in rivals.json too, for --keep-rivals.
+Measured rows replace those of the results file; the others stay, each with its own date and versions. The rivals' figures
+are also in rivals.json, for --keep-rivals.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def markdown(name: str, rows: list[dict[str, Any]]) -> str:
         work, kind = row["work"], row["work"]["kind"]
         target = "" if work["target"] is None else _amount(kind, work["target"])
         met = {None: "", True: "yes", False: "**no**"}[row["met"]]
-        if row.get("disturbed", 0) > DISTURBED:  # no verdict from such a row
+        if row.get("disturbed", 0) > DISTURBED:  # such a row decides nothing
             met = f"(disturbed: {row['disturbed']:.0%})"
         cells = [
             work["name"],
@@ -85,11 +85,11 @@ def markdown(name: str, rows: list[dict[str, Any]]) -> str:
             row["date"],
         ]
         lines.append("| " + " | ".join(cells) + " |")
-    lines += ["", "Rivals, slower ones on a part of the queries and scaled:", ""]
+    lines += ["", "Rivals (slower ones on some of the queries, scaled):", ""]
     for row in rows:
         if row["work"]["kind"] == "rivals":
-            told = "; ".join(f"{found['version']}: {brief(found)}" for found in row["others"].values())
-            lines.append(f"* {row['work']['name']}: {told}")
+            figures = "; ".join(f"{found['version']}: {brief(found)}" for found in row["others"].values())
+            lines.append(f"* {row['work']['name']}: {figures}")
     versions = sorted({row["ours"]["version"] for row in rows})
     return "\n".join([*lines, "", f"Ours: {', '.join(versions)}.", ""])
 
@@ -99,13 +99,13 @@ def _say(text: str) -> None:
 
 
 def run(name: str, only: list[str], n_threads: int, keep_rivals: bool, results: Path) -> str:
-    """Measure rows of a table, merge them into its results file, and return the table as markdown."""
+    """Measure rows of a table, merge them into its results file, and return the table as Markdown."""
     algorithm, works = TABLES[name]
     file, of_rivals = results / f"{name}.json", results / "rivals.json"
     measured, known = _stored(file), _stored(of_rivals)
     unknown = set(only) - {work.name for work in works}
     if unknown:
-        raise SystemExit(f"no row {', '.join(sorted(unknown))} in {name}; there are: {', '.join(w.name for w in works)}")
+        raise SystemExit(f"no row {', '.join(sorted(unknown))} in {name}; its rows are: {', '.join(w.name for w in works)}")
     sound = {key: found for key, found in known.items() if found.get("disturbed", 0) <= DISTURBED}
     bench = Bench(algorithm, n_threads, sound if keep_rivals else {}, _say)
     for work in works:
@@ -134,12 +134,12 @@ def main() -> None:
     """Read the command line and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench.table", description=__doc__)
     parser.add_argument("name", choices=TABLES)
-    parser.add_argument("--only", action="append", default=[], metavar="ROW", help="this row; may be given again")
+    parser.add_argument("--only", action="append", default=[], metavar="ROW", help="measure only this row; may be repeated")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument(
         "--keep-rivals",
         action="store_true",
-        help="take rivals' figures from bench/results/rivals.json where they are, undisturbed",
+        help="use the undisturbed figures of rivals in bench/results/rivals.json",
     )
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()

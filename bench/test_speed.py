@@ -1,8 +1,7 @@
-"""The rows of work.py as cases of pytest-benchmark: ``pytest bench/test_speed.py``, a group a row, an engine a case.
+"""The rows of work.py as cases of pytest-benchmark: ``pytest bench/test_speed.py``, one group per row, one case per engine.
 
-For a quick look, and for comparing two commits (--benchmark-save, --benchmark-compare). Every engine runs in this process,
-on the first FASTCLS_BENCH_QUERIES queries (1,000 if it is not set); the tables of ``bench.table`` are for the whole work, in
-a process each.
+For a quick overview, and to compare two commits (--benchmark-save, --benchmark-compare). Every engine runs in this process,
+on the first FASTCLS_BENCH_QUERIES queries (default 1,000); ``bench.table`` measures all queries, in separate processes.
 """
 
 import os

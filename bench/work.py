@@ -1,7 +1,7 @@
-"""The tables of the benchmark as data: one `Work` a row.
+"""The tables of the benchmark as data: one `Work` per row.
 
-Targets are ratios: how many times faster than the other (for kind "rivals" and "own"), or what share of it is reached (for
-"limit", "bandwidth" and "isa"); at most, for "doubling" (times), "memory" (bytes) and "seconds".
+Targets are minimum ratios: speed relative to the other (for kind "rivals" and "own"), or share of the limit (for "limit",
+"bandwidth" and "isa"). For "doubling" (a ratio), "memory" (bytes) and "seconds" they are maxima.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ class Work:
         For ``--only``; unique in its table.
     kind : {"rivals", "own", "limit", "bandwidth", "isa", "latency", "memory", "doubling", "seconds"}
         rivals: fit and search against the fastest rival. own: against fastcls with algorithm="brute".
-        limit: the rate against a rate of limits.c. bandwidth: one query's bytes against memory's. isa: FASTCLS_ISA
-        against the best. latency: one query at a time, against algorithm="brute". memory: peak beyond inputs and outputs.
-        doubling: the largest growth of time as the training rows double. seconds: the time itself.
+        limit: the rate against a rate of limits.c. bandwidth: the bytes per second of one query against memory bandwidth.
+        isa: one FASTCLS_ISA against the best. latency: one query at a time, against algorithm="brute". memory: peak memory
+        without inputs and outputs. doubling: the largest growth of time when the training rows double. seconds: the time.
     data : str
-        A name of `data.DATA`; for "doubling" several, with a blank between.
-    metric, k
+        A name of `data.DATA`; for "doubling" several, separated by spaces.
+    metric : str
+    k : int
     target : float or None
-        None: measured, nothing promised.
+        None: measured without a target.
     against : str
-        The rates of limits.c (the best of them counts), or the FASTCLS_ISA.
+        Names of rates of limits.c (the best of them counts), or the value of FASTCLS_ISA.
     queries : int or None
-        The first so many; None is all.
+        Number of queries, from the first; None is all.
     """
 
     name: str
@@ -97,5 +98,5 @@ FILTER = [
     *(Work(f"memory-{metric}", "memory", "cifar10", metric, 7, None, queries=10_000) for metric in ("l1", "l2")),
 ]
 
-#: name of the table -> (algorithm that is passed to fastcls, rows)
+#: name of the table -> (algorithm passed to fastcls, rows)
 TABLES: dict[str, tuple[str, list[Work]]] = {"brute": ("brute", BRUTE), "filter": ("auto", FILTER)}

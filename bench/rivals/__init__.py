@@ -1,6 +1,6 @@
-"""One file per rival, one signature: `ENGINES` maps a name to a class; who is not installed is not in `installed()`.
+"""One file per rival, each with a class ``Engine(Base)``. `installed()` lists those whose library is installed.
 
-A new rival is a new file here with a class ``Engine(Base)``; nothing else need change.
+To add a rival, add a file here; nothing else changes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["NAMES", "Base", "engine", "installed"]
 
 @cache
 def engine(name: str) -> type[Base]:
-    """The class of an engine; ImportError where its library is absent."""
+    """The class of an engine; ImportError if its library is not installed."""
     return importlib.import_module(f"{__name__}.{name}").Engine
 
 
 def installed() -> list[str]:
-    """Names of the engines whose library is here."""
+    """Names of the engines whose library is installed."""
     there = []
     for name in NAMES:
         try:

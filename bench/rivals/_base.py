@@ -10,8 +10,8 @@ import numpy as np
 class Base:
     """An exact k-nearest-neighbour search under one metric, with a number of threads.
 
-    Every engine gets the arrays as the user has them. A conversion that an engine needs (bytes to float32, say) is done in
-    `prepare` and `search`, and so is counted, since the user would pay for it.
+    Every engine gets the arrays as a user has them. If it needs a conversion (such as bytes to float32), `prepare` and
+    `search` do it, so that its time counts.
 
     Attributes
     ----------
@@ -20,9 +20,9 @@ class Base:
     packages : tuple of str
         Installed packages whose versions are reported.
     algorithm : str
-        For fastcls alone; a rival takes its fastest exact one.
+        For fastcls only; a rival uses its fastest exact one.
     k : int
-        Neighbours that will be asked for, told to estimators that take it when they are made.
+        Number of neighbours, for estimators that take it in their constructor.
     """
 
     title = ""
@@ -38,7 +38,7 @@ class Base:
 
     @classmethod
     def supported(cls, metric: str, dtype: str, n_features: int, alone: bool) -> bool:
-        """Whether the engine can answer exactly.
+        """Whether the engine has an exact search for this input.
 
         Parameters
         ----------
@@ -46,7 +46,7 @@ class Base:
         dtype : str
         n_features : int
         alone : bool
-            Leave-one-out: the queries are the training rows, and none may find itself.
+            Leave-one-out: the queries are the training rows, and no row is its own neighbour.
         """
         raise NotImplementedError
 
@@ -57,18 +57,18 @@ class Base:
     def search(self, Q: np.ndarray | None, k: int) -> tuple[np.ndarray, np.ndarray]:
         """(distances, indices) of the k nearest rows, both (n_queries, k); Q=None is leave-one-out.
 
-        Distances are those of the metric: the root taken for l2, one minus the cosine for cosine.
+        Distances are those of the metric: for l2 with the root, for cosine one minus the cosine.
         """
         raise NotImplementedError
 
 
 def as_float(rows: np.ndarray) -> np.ndarray:
-    """Bytes and halves as float32, which every rival is fastest on; wider floats as they are."""
+    """Bytes and float16 as float32, on which every rival is fastest; wider floats unchanged."""
     return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float32)
 
 
 def without_self(distances: np.ndarray, indices: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Of k + 1 neighbours of training rows first, first + 1, ..., the k that are not the row itself."""
+    """From k + 1 neighbours of training rows first, first + 1, ..., the k that are not the row itself."""
     own = indices == np.arange(first, first + len(indices))[:, None]
-    own[~own.any(axis=1), -1] = True  # more duplicates than k before itself: the last must go
+    own[~own.any(axis=1), -1] = True  # more than k duplicates come before the row itself: drop the last one
     return (a[~own].reshape(len(a), -1) for a in (distances, indices))

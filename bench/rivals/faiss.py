@@ -1,4 +1,4 @@
-"""faiss-cpu: flat indexes; cosine as L2 of rows brought to unit length."""
+"""faiss-cpu: flat indexes; cosine by inner products of rows scaled to unit length."""
 
 import faiss
 import numpy as np

@@ -1,8 +1,8 @@
 """numkong: its packed dot products of bytes, then NumPy's argpartition for the k nearest of each query.
 
-The library has neither an L1 matrix nor a search, and its products of singles are summed in float64, at a tenth of the speed
-of a BLAS, so it stands here for bytes under L2. Its calls hold Python's lock, so the blocks of queries are shared out among
-forked processes, one a "thread", which write into shared memory.
+The library has neither an L1 matrix nor a search, and its float32 products are summed in float64 at a tenth of the speed of
+a BLAS, so it is a rival only for bytes under L2. Its calls hold Python's lock, so the blocks of queries are divided among
+forked processes, one per "thread", which write into shared memory.
 """
 
 import mmap
@@ -13,7 +13,7 @@ import numpy as np
 
 from ._base import Base
 
-BLOCK = 64  # queries; of 16 to 256 the fastest: the block's keys stay in the third cache
+BLOCK = 64  # queries; the fastest of 16 to 256: the keys of a block stay in the third-level cache
 
 
 def _shared(shape, dtype):

@@ -1,4 +1,4 @@
-"""fastcls itself, with the signature of its rivals."""
+"""fastcls itself, with the interface of its rivals."""
 
 import fastcls
 import fastcls.simd  # reads FASTCLS_ISA

@@ -1,4 +1,4 @@
-"""scikit-learn: brute force, or its kd_tree in few dimensions, as its own algorithm="auto" would choose."""
+"""scikit-learn: brute force, or its kd_tree for few features, as its own algorithm="auto" would choose."""
 
 from sklearn.neighbors import NearestNeighbors
 

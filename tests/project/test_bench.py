@@ -106,7 +106,7 @@ def test_what_others_disturbed_is_measured_once_more_and_gets_no_verdict(monkeyp
 
 def test_a_row_that_does_not_exist_is_answered_with_those_that_do(monkeypatch, tmp_path):
     run = tiny(monkeypatch, tmp_path, [work.Work("first", "seconds", "grid_2d", "l2", 7)])
-    with pytest.raises(SystemExit, match="no row secnod in brute; there are: first"):
+    with pytest.raises(SystemExit, match="no row secnod in brute; its rows are: first"):
         run(["secnod"])
 
 
