@@ -1,4 +1,4 @@
-"""Build of the compiled core. Everything declarative is in pyproject.toml; here is only what must be found out."""
+"""Build of the compiled core. pyproject.toml has everything declarative; this file has only what depends on the compiler."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-# -ffp-contract=off: gcc fuses a*b+c by default, which rounds once instead of twice; the reference arithmetic rounds each
+# -ffp-contract=off: gcc fuses a*b+c by default, which rounds once instead of twice. The reference arithmetic rounds each
 # operation, so every object of this package is built without fusing.
 UNIX_FLAGS = ["-O3", "-ffp-contract=off"]
 MSVC_FLAGS = ["/O2", "/fp:precise"]
@@ -21,14 +21,14 @@ int main(void) { int n = 0;
 n += 1; return n == omp_get_max_threads() + 1000; }
 """
 
-# what an extension is built anew for
+# a change in one of these files rebuilds every extension
 HEADERS = [str(path) for kind in ("*.pxd", "*.h") for path in sorted(Path("fastcls").rglob(kind))]
 
 
 def openmp_flags(compiler):
-    """Compile and link flags of OpenMP, or two empty lists if a four-line program cannot be built with them.
+    """Compile and link flags for OpenMP; two empty lists if a four-line program cannot be built with it.
 
-    FASTCLS_NO_OPENMP=1 in the environment builds without it: correct, serial, and `fastcls.show_config()` says so.
+    FASTCLS_NO_OPENMP=1 in the environment builds without OpenMP: correct, serial, and `fastcls.show_config()` says so.
     """
     if os.environ.get("FASTCLS_NO_OPENMP") == "1":
         return [], []
@@ -39,23 +39,23 @@ def openmp_flags(compiler):
     else:
         candidates = [(["-fopenmp"], ["-fopenmp"])]
     for compile_flags, link_flags in candidates:
-        with tempfile.TemporaryDirectory() as room:
-            source = Path(room) / "probe.c"
+        with tempfile.TemporaryDirectory() as folder:
+            source = Path(folder) / "probe.c"
             source.write_text(OPENMP_PROBE)
             try:
-                objects = compiler.compile([str(source)], output_dir=room, extra_postargs=compile_flags)
-                compiler.link_executable(objects, str(Path(room) / "probe"), extra_postargs=link_flags)
-                subprocess.run([str(Path(room) / "probe")], check=True, timeout=60)
-            except Exception as reason:  # every compiler fails in its own way; each means "not with these flags"
+                objects = compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_flags)
+                compiler.link_executable(objects, str(Path(folder) / "probe"), extra_postargs=link_flags)
+                subprocess.run([str(Path(folder) / "probe")], check=True, timeout=60)
+            except Exception as reason:  # compilers fail in different ways; each means "not with these flags"
                 print(f"OpenMP probe with {compile_flags}: {type(reason).__name__}")
                 continue
             return compile_flags, link_flags
-    print("OpenMP was not found: fastcls is built serial")
+    print("OpenMP was not found: building fastcls without it, for one thread")
     return [], []
 
 
 class BuildExt(build_ext):
-    """build_ext with the flags that depend on the compiler found."""
+    """build_ext with flags for the compiler in use."""
 
     def build_extensions(self):
         compile_flags, link_flags = openmp_flags(self.compiler)

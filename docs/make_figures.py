@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
-from fastcls._gradient.problem import LinearProblem
+from fastcls import KNeighborsClassifier, LinearProblem, SoftmaxClassifier, display
 from fastcls.datasets import load_digits
-from fastcls.model_selection._cross_validate import cross_validate_k
+from fastcls.model_selection import cross_validate_k
 
-#: the lecture's table: scores of three images (rows) for CIFAR-10's classes, and their true classes
+#: the lecture's table: scores of three images (rows) for the classes of CIFAR-10, and their true classes
 SCORES = [
     [-3.45, -8.87, 0.09, 2.9, 4.48, 8.02, 3.78, 1.06, -0.36, -0.72],
     [-0.51, 6.04, 5.31, -4.22, -4.19, 3.58, 4.49, -4.37, -2.09, -2.93],
@@ -28,7 +27,7 @@ CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def noisy_curve(n: int, seed: int, degree: int = 20) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a line with a class each (right of 0, or wrong once in seven), as powers of their place."""
+    """Random points of a line as Legendre polynomials; the class is the sign, wrong for one point in seven."""
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, n)
     y = ((x > 0) ^ (rng.random(n) < 1 / 7)).astype(np.int64)
@@ -36,14 +35,14 @@ def noisy_curve(n: int, seed: int, degree: int = 20) -> tuple[np.ndarray, np.nda
 
 
 def plane(n: int = 60, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Three clouds that overlap."""
+    """Three overlapping clouds of points."""
     rng = np.random.default_rng(seed)
     y = np.arange(n) % 3
     return np.array([[0, 0], [2, 0.5], [0.8, 1.8]])[y] + rng.normal(0, 0.75, (n, 2)), y
 
 
 def figures() -> dict[str, Any]:
-    """Every display, computed and plotted, by the name of its file."""
+    """File name -> display, computed and plotted."""
     data = load_digits()
     X, y, X_test, y_test = data.X[:1400], data.y[:1400], data.X[1400:], data.y[1400:]
     names, shape = data.class_names, data.image_shape
@@ -96,7 +95,7 @@ def main(folder: Path) -> None:
 
 
 def keep(png: bytes, path: Path) -> None:
-    """Write a figure with a palette of 128 colours, which cannot be told from true colours here and is a third as long."""
+    """Write a figure with a palette of 128 colours: it looks like true colours, at a third of the size."""
     from PIL import Image
 
     picture = Image.open(BytesIO(png)).convert("RGB")
