@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+from _pairwise import pairwise
 
 from fastcls import NearestNeighbors, knn
 from fastcls._search.filter import codes
@@ -69,9 +70,7 @@ ROWS = {
 SHAPES = [(396, 1330), (1, 40), (3, 384), (30, 1), (400, 64)]
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize(("name", "dtype", "metric"), pairwise(list(ROWS), STORED_TYPES, list(METRICS)))
 def test_every_way_is_brute_force(name, dtype, metric):
     rng = np.random.default_rng(0)
     for n, d in SHAPES:

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 from _rows import assert_same_bytes
 
-from fastcls import NearestNeighbors, metrics, simd
+from fastcls import NearestNeighbors, metrics
 from fastcls._search import plan
 from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels as _levels
@@ -28,49 +29,6 @@ def _low_rank(rng, d):
     return rng.standard_normal((N, 8)) @ rng.standard_normal((8, d)) * 0.7 + 0.1 * rng.standard_normal((N, d))
 
 
-def _one_pixel(rng, d):
-    rows = np.tile(rng.standard_normal(d), (N, 1))
-    rows[np.arange(N), rng.integers(0, d, N)] += rng.choice([0.5, 1, 2], N)
-    return rows
-
-
-def _huge(rng, d):
-    rows = rng.standard_normal((N, d)) * 0.1
-    rows[17, 3] = 6000
-    return rows
-
-
-def _clusters(rng, d):
-    rows = rng.standard_normal((N, d)) * 0.1
-    rows[N // 2 :] += 3
-    return rows
-
-
-def _sparse(rng, d):
-    rows = np.zeros((N, d))
-    rows[rng.integers(0, N, N), rng.integers(0, d, N)] = 1
-    return rows
-
-
-def _constant_columns(rng, d):
-    rows = rng.standard_normal((N, d))
-    rows[:, d // 3 :] = 0.5
-    return rows
-
-
-HOSTILE = {
-    "low rank": _low_rank,
-    "all equal": lambda rng, d: np.tile(rng.standard_normal(d), (N, 1)),
-    "constant columns": _constant_columns,
-    "two clusters": _clusters,
-    "one huge coordinate": _huge,
-    "one pixel differs": _one_pixel,
-    "sparse, with zero rows": _sparse,
-    "ties": lambda rng, d: rng.integers(0, 2, (N, d)).astype(float),
-    "noise": lambda rng, d: rng.standard_normal((N, d)),
-}
-
-
 def _both(X, Q, k, metric, n_threads=2, **groups):
     rows = [Rows([X[: N // 2].copy(), X[N // 2 :].copy()]) for _ in range(2)]
     found = [
@@ -85,65 +43,6 @@ def _assert_filter_is_brute(X, Q, k, metric, **options):
     assert_same_bytes(filtered, indices)
     assert_same_bytes(S_filtered, S)
     return report
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("data", HOSTILE)
-def test_filter_is_brute_force_on_hostile_data(data, dtype, metric):
-    X = _stored(HOSTILE[data](np.random.default_rng(0), 96), dtype)
-    Q = np.concatenate([X[::100], X[:10]])
-    for k in (1, 9, 60):
-        _assert_filter_is_brute(X, Q, k, metric)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_filter_is_brute_force_in_every_width(dtype, metric):
-    rng = np.random.default_rng(1)
-    for d in (*range(1, 71, 3), 130, 300):
-        X = _stored(_low_rank(rng, d), dtype)
-        _assert_filter_is_brute(X, X[::300].copy(), 7, metric)
-
-
-@pytest.mark.parametrize(
-    "scaled",
-    [lambda x: 1e6 + x, lambda x: 1e150 * x, lambda x: 1e-300 * x, lambda x: 1 + np.rint(x) * 2.0**-52, lambda x: 1e18 * x],
-    ids=["offset", "1e150", "1e-300", "one ulp apart", "1e18"],
-)
-@pytest.mark.parametrize("metric", METRICS)
-def test_filter_is_brute_force_on_extreme_floats(scaled, metric):
-    X = scaled(np.random.default_rng(2).standard_normal((N, 64)))
-    _assert_filter_is_brute(X, X[::100].copy(), 9, metric)
-
-
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_filter_sees_groups_threads_and_single_queries_as_brute_force_does(dtype, metric):
-    X = _stored(_low_rank(np.random.default_rng(3), 96), dtype)
-    folds = np.arange(N) % 5
-    for n_threads in (1, 2, 3):
-        _assert_filter_is_brute(
-            X, X[:50].copy(), 9, metric, n_threads=n_threads, query_groups=folds[:50].copy(), row_groups=folds
-        )
-    together = _both(X, X[:5].copy(), 9, metric)[1]
-    for i in range(5):
-        alone = _both(X, X[i : i + 1].copy(), 9, metric)[1]
-        assert_same_bytes(alone[0][0], together[0][i])
-        assert_same_bytes(alone[1][0], together[1][i])
-
-
-@pytest.mark.parametrize("metric", METRICS)
-def test_filter_is_brute_force_on_every_instruction_set(metric):
-    before = simd.active()
-    try:
-        for name in simd.available():
-            simd.use(name)
-            for dtype in ("uint8", "float32"):
-                X = _stored(_low_rank(np.random.default_rng(4), 300), dtype)
-                _assert_filter_is_brute(X, X[::100].copy(), 9, metric)
-    finally:
-        simd.use(before)
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -193,14 +92,14 @@ def _true_distances(x, Y, metric):
 def test_no_bound_exceeds_the_distance(dtype, metric):
     """The gap of two codes, less both errors, is at most the distance in code units (a relative 1e-12 for this test's own
     arithmetic); and it is not far below for low-rank rows, or it would bound nothing."""
-    X = _stored(_low_rank(np.random.default_rng(7), 300 if dtype.startswith("float") else 2600), dtype)[:1000].copy()
+    X = _stored(_low_rank(np.random.default_rng(7), 300 if dtype.startswith("float") else 2600), dtype)[:400].copy()
     levels = levels_l1.l1_levels(X) if metric == "l1" else levels_l2.l2_levels(X, metric == "cosine")
     assert len(levels) == {True: 1 + (metric != "l1"), False: 2 + (metric != "l1")}[dtype.startswith("float")]
     for level, codes in zip(levels, _levels.encode(levels, X, 2), strict=True):
         stored = np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
         values = codes.codes.view(stored).astype(float)
         shares = []
-        for i in range(0, 200, 10):
+        for i in range(0, 200, 40):
             difference = values[i] - values
             gaps = np.abs(difference).sum(axis=1) if level.kind == "l1" else np.sqrt((difference**2).sum(axis=1))
             bounds = gaps - codes.errors[i] - codes.errors
@@ -307,9 +206,7 @@ def test_a_few_unlucky_queries_do_not_end_filtering(monkeypatch, times, least, m
     assert ("brute" in model.search_report_.path) == (filtered < len(Q))
 
 
-@pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "float64"])
-@pytest.mark.parametrize("width", [32, 33, 64, 100, 129, 200])
+@pytest.mark.parametrize(("width", "dtype", "metric"), pairwise([32, 33, 64, 100, 129, 200], DTYPES, METRICS))
 def test_codes_take_no_more_than_their_share(dtype, metric, width):
     """Rows of whole panels. Where codes would take more, none are made."""
     rng = np.random.default_rng(0)

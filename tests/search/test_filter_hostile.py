@@ -6,6 +6,7 @@ import _filter_cases as cases
 import numpy as np
 import pytest
 from _filter_cases import METRICS, N_ROWS, assert_same_as_brute
+from _pairwise import pairwise
 from _rows import assert_same_bytes
 
 from fastcls import metrics, simd
@@ -28,9 +29,7 @@ def check_all_levels(X, Q, metric, ks=KS, cuts=cases.CUTS, **options):
     assert report.path == ("filter" if levels else "brute")
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
-@pytest.mark.parametrize("name", cases.HOSTILE)
+@pytest.mark.parametrize(("name", "dtype", "metric"), pairwise(list(cases.HOSTILE), STORED_TYPES, METRICS))
 def test_hostile_data(name, dtype, metric):
     number = list(cases.HOSTILE).index(name)
     rng = np.random.default_rng(number)
@@ -38,9 +37,9 @@ def test_hostile_data(name, dtype, metric):
     check_all_levels(X, cases.queries_for(rng, X, 40), metric)
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", ["float64", "float32", "float16"])
-@pytest.mark.parametrize("name", cases.EXTREME)
+@pytest.mark.parametrize(
+    ("name", "dtype", "metric"), pairwise(list(cases.EXTREME), ["float64", "float32", "float16"], METRICS)
+)
 def test_extreme_floats(name, dtype, metric):
     number = list(cases.EXTREME).index(name)
     rng = np.random.default_rng(number)
@@ -54,7 +53,7 @@ def test_extreme_floats(name, dtype, metric):
 @pytest.mark.parametrize("dtype", STORED_TYPES)
 def test_every_width(dtype, metric):
     rng = np.random.default_rng(1)
-    for d in range(1, 71):
+    for d in (*range(1, 37), 47, 48, 49, 63, 64, 65, 70):
         X = cases.stored(cases.low_rank(rng, 700, d), dtype)
         assert_same_as_brute(Rows(cases.chunks_of(X, (300, 301))), cases.queries_for(rng, X, 12), (9,), metric)
 

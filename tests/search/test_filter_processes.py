@@ -1,14 +1,15 @@
 """A filter that two threads learn at once, that a forked process goes on with, or whose learning was interrupted."""
 
 import multiprocessing
-import os
 import pickle
+import sys
 import threading
 
 import _filter_cases as cases
 import numpy as np
 import pytest
 from _rows import assert_same_bytes, python
+from sklearn.exceptions import NotFittedError
 
 from fastcls import KNeighborsClassifier, NearestNeighbors
 
@@ -90,65 +91,56 @@ def test_a_forked_child_goes_on_with_a_filter_and_learns_another(metric, dtype):
     assert python(FORKED, metric, dtype) == f"the same ('filter', {2 if _kernels.HAS_OPENMP else 1})\n"
 
 
-# Signals come ever later, from the midst of the fit's checks to its end; the first argument says what was fitted before.
-INTERRUPTED = """
-import os, signal, sys, threading, time
-import numpy as np
-from sklearn.exceptions import NotFittedError
-from fastcls import KNeighborsClassifier
+def interrupted_after(n, call):
+    """Ctrl-C when the n-th function has begun or ended within a call; whether the call ended before, and how many had."""
+    seen = 0
 
-before, metric, algorithm = sys.argv[1:]
-rng = np.random.default_rng(0)
-X = (20 * rng.normal(size=(40_000, 6)) @ rng.normal(size=(6, 256))).clip(-100, 100).astype("float32")
-y, small = np.arange(len(X)) % 7, X[:3000, :100].copy()
-Q, small_Q = X[::2000].copy(), small[::100].copy()
-brute = KNeighborsClassifier(3, metric=metric, algorithm="brute")
-wanted, wanted_small = brute.fit(X, y).predict_proba(Q), brute.fit(small, y[:3000] % 3).predict_proba(small_Q)
-started = time.perf_counter()
-KNeighborsClassifier(3, metric=metric, algorithm=algorithm).fit(X, y)
-whole = time.perf_counter() - started
-interrupted = 0
-for share in np.linspace(0.05, 1.1, 8):
-    model = KNeighborsClassifier(3, metric=metric, algorithm=algorithm)
-    if before == "small":
-        model.fit(small, y[:3000] % 3)
-    timer, fitted = threading.Timer(share * whole, os.kill, (os.getpid(), signal.SIGINT)), False
+    def count(frame, event, argument):
+        nonlocal seen
+        seen += 1
+        if seen == n:
+            raise KeyboardInterrupt
+
     try:
-        timer.start()
-        model.fit(X, y)
-        fitted = True
-        timer.join()
-        time.sleep(1)  # here the last signals arrive
+        sys.setprofile(count)
+        call()
     except KeyboardInterrupt:
-        interrupted += not fitted
-    done = getattr(model, "n_samples_fit_", 0)
-    if done == len(X):
-        assert model.predict_proba(Q).tobytes() == wanted.tobytes()
-    elif before == "small":
-        assert done == 3000
-        assert model.predict_proba(small_Q).tobytes() == wanted_small.tobytes()
-    else:
-        try:
-            model.predict(Q)
-        except NotFittedError:
-            pass
-        else:
-            sys.exit("half fitted")
-    assert model.fit(X, y).predict_proba(Q).tobytes() == wanted.tobytes()
-assert interrupted >= 3, interrupted
-print("works")
-"""
+        return False, seen
+    finally:
+        sys.setprofile(None)
+    return True, seen
 
 
-@pytest.mark.process
-@pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("before", ["nothing", "small"])
 def test_a_fit_that_ctrl_c_ends_leaves_the_estimator_as_it_was(before):
-    assert python(INTERRUPTED, before, "l2", "filter") == "works\n"
+    """At moments from the fit's first check to its end."""
+    rng = np.random.default_rng(1)
+    X, small = (cases.stored(cases.low_rank(rng, 5000, d), "float32") for d in (96, 64))
+    y = np.arange(5000) % 7
+    model = KNeighborsClassifier(3, algorithm="filter").fit(X, y)
+    wanted = model.predict_proba(X[:30])
+    wanted_small = KNeighborsClassifier(3, algorithm="filter").fit(small, y % 3).predict_proba(small[:30])
+    _, whole = interrupted_after(0, lambda: KNeighborsClassifier(3, algorithm="filter").fit(X, y))
+    ends = 0
+    for share in np.linspace(0.01, 1.01, 21):
+        model = KNeighborsClassifier(3, algorithm="filter")
+        if before == "small":
+            model.fit(small, y % 3)
+        ended, _ = interrupted_after(int(share * whole), lambda model=model: model.fit(X, y))
+        ends += ended
+        if ended or getattr(model, "n_features_in_", 0) == 96:
+            assert_same_bytes([model.predict_proba(X[:30])], [wanted])
+        elif before == "small":
+            assert_same_bytes([model.predict_proba(small[:30])], [wanted_small])
+        else:
+            with pytest.raises(NotFittedError):
+                model.predict(X[:30])
+    assert ends < 10
+    assert_same_bytes([model.fit(X, y).predict_proba(X[:30])], [wanted])
 
 
 def test_a_fit_that_fails_in_its_midst_leaves_the_estimator_as_it_was(monkeypatch):
-    """The same without a clock: whatever ends the learning, at each of its steps."""
+    """The same, whatever ends the learning, at each of its steps."""
     from fastcls._search.filter import filter as filtering
     from fastcls._search.filter import levels
 

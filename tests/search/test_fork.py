@@ -3,6 +3,7 @@
 import multiprocessing
 
 import pytest
+from _pairwise import pairwise
 from _rows import python
 
 pytestmark = pytest.mark.process
@@ -41,13 +42,13 @@ assert answer() == wanted and model.search_report_.threads == threads, "the pare
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
-@pytest.mark.parametrize("metric", ["l1", "cosine"])
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-@pytest.mark.parametrize(("n_queries", "width"), [(400, 40), (5, 200), (300, 2)])
-def test_a_child_forked_after_a_parallel_search_finds_the_same(metric, dtype, n_queries, width):
+@pytest.mark.parametrize(
+    ("metric", "dtype", "size"), pairwise(["l1", "cosine"], ["uint8", "float32"], [(400, 40), (5, 200), (300, 2)])
+)
+def test_a_child_forked_after_a_parallel_search_finds_the_same(metric, dtype, size):
     from fastcls import _kernels
 
-    threads, same, of_child, said = python(FORKED, metric, dtype, n_queries, width).split()
+    threads, same, of_child, said = python(FORKED, metric, dtype, *size).split()
     assert threads == ("2" if _kernels.HAS_OPENMP else "1"), "the search before the fork must be parallel"
     assert same == "True"
     assert of_child == "1"

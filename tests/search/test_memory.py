@@ -11,8 +11,8 @@ pytestmark = pytest.mark.process
 
 LIMIT = 64e6
 
-# The peak of resident memory is reset before each search; rows and queries are there before. 5,000 x 12,000 distances would
-# be 480 MB, the rows in float64 74 MB.
+# The peak of resident memory is reset before each search; rows and queries are there before. 2,000 x 12,000 distances would
+# be 192 MB, the rows in float64 74 MB.
 PEAKS = """
 import sys
 from pathlib import Path
@@ -25,8 +25,8 @@ def resident(field):
 
 dtype, algorithm, waste = sys.argv[1], sys.argv[2], int(sys.argv[3])
 rng = np.random.default_rng(0)
-Q, X = (rng.integers(-100, 100, size=(n, 768), dtype=np.int8).astype(dtype) for n in (5_000, 12_000))
-for metric in metrics.METRICS:
+Q, X = (rng.integers(-100, 100, size=(n, 768), dtype=np.int8).astype(dtype) for n in (2_000, 12_000))
+for metric in {of.sum: name for name, of in metrics.METRICS.items()}.values():
     NearestNeighbors(metric=metric, algorithm=algorithm).fit(X[:500]).kneighbors(Q[:100], 5)
     Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")
@@ -45,7 +45,7 @@ def peaks(dtype, algorithm, waste=0):
 @pytest.mark.parametrize("dtype", STORED_TYPES)
 def test_peak_of_a_search_stays_small(dtype):
     found = peaks(dtype, "brute")
-    assert len(found) >= 4
+    assert len(found) >= 3
     assert max(found.values()) <= LIMIT, found
 
 

@@ -1,5 +1,7 @@
 """Rows of few features, which take a path of their own: the bytes of the definition, whatever the pieces and threads."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,10 @@ def search(X_chunks, Q, k, metric, **options):
 
 
 def assert_is_reference(got, Q, X, k, metric, *groups):
-    wanted = reference.kneighbors(Q, X, k, metric, *groups)
+    assert_is(got, reference.kneighbors(Q, X, k, metric, *groups))
+
+
+def assert_is(got, wanted):
     assert got[0].tobytes() == wanted[0].tobytes()
     assert got[1].tobytes() == wanted[1].tobytes()
 
@@ -49,24 +54,29 @@ def test_every_width_equals_reference(isa, metric, dtype):
             assert_is_reference(got, Q, X, k, metric)
 
 
+@functools.cache
+def rows_in_groups(metric, n_queries):
+    """Rows, queries, groups of both, and what the definition finds: the same for every instruction set."""
+    rng = np.random.default_rng(1)
+    X, Q = rows_of(rng, 3000, 2, "float32"), rows_of(rng, n_queries, 2, "float32")
+    groups = rng.integers(3, size=n_queries), rng.integers(3, size=3000)
+    return X, Q, groups, *(reference.kneighbors(Q, X, 11, metric, *given) for given in ((), groups))
+
+
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 @pytest.mark.parametrize("n_queries", [9, 700])  # shared out by rows, and by queries
 def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeypatch):
-    rng = np.random.default_rng(1)
-    X, Q = rows_of(rng, 3000, 2, "float32"), rows_of(rng, n_queries, 2, "float32")
+    X, Q, groups, wanted, wanted_of_groups = rows_in_groups(metric, n_queries)
     chunks = [X[:1000], X[1000:1001], X[1001:]]
-    whole = search([X], Q, 11, metric)
-    assert_is_reference(whole, Q, X, 11, metric)
+    assert_is(search([X], Q, 11, metric), wanted)
     monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
-    shared = search([X], Q, 11, metric)
-    assert_is_reference(shared, Q, X, 11, metric)
-    groups = rng.integers(3, size=n_queries), rng.integers(3, size=3000)
+    assert_is(search([X], Q, 11, metric), wanted)
     monkeypatch.setattr(brute, "_FIRST_PIECE", 500 * n_queries)
     cut = search(chunks, Q, 11, metric)
     assert cut[2].pieces > 3
-    assert_is_reference(cut, Q, X, 11, metric)
+    assert_is(cut, wanted)
     grouped = search(chunks, Q, 11, metric, query_groups=groups[0], row_groups=groups[1])
-    assert_is_reference(grouped, Q, X, 11, metric, *groups)
+    assert_is(grouped, wanted_of_groups)
     assert (groups[1][grouped[1]] != groups[0][:, None]).all()
 
 

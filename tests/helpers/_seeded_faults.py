@@ -1,0 +1,127 @@
+"""Whether the tests catch faults: each of `_faults.py` is put into a temporary copy, and its tests must fail there.
+
+    python tests/helpers/_seeded_faults.py [--check] [WORD ...]
+
+With words, only faults whose file or tests contain one of them. ``--check`` only looks for each old text. The compiled
+modules must be built in place; a fault in compiled code rebuilds the modules that are made of its file, in the copy. Takes
+about ten seconds a fault, a minute for one in a header. The exit status is the number of faults that were not caught.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from _faults import FAULTS
+
+ROOT = Path(__file__).resolve().parents[2]
+COMPILED = (".pyx", ".pxd", ".h")
+ALL_MODULES = 'sorted(Path("fastcls").rglob("*.pyx"))'  # in setup.py
+
+
+def problems():
+    """What is wrong with the list: files that are gone, old texts that occur not once, new texts that change nothing."""
+    for file, old, new, tests in FAULTS:
+        path = ROOT / "fastcls" / file
+        count = path.read_text(encoding="utf-8").count(old) if path.is_file() else 0
+        if count != 1:
+            yield f"{file} has {old!r} {count} times; the list needs a text that occurs once"
+        if old == new:
+            yield f"{file}: the fault {old!r} changes nothing"
+        yield from (f"{file}: no such test file: {test}" for test in tests.split() if not (ROOT / "tests" / test).is_file())
+
+
+def modules_of(package, file):
+    """The .pyx files that are made of a file: itself, or those that include it, directly or through others."""
+    sources = {path: path.read_text(encoding="utf-8") for kind in COMPILED for path in package.rglob(f"*{kind}")}
+    found, new = set(), {package / file}
+    while new:
+        found |= new
+        names = {f".{path.stem} cimport" for path in new if path.suffix == ".pxd"}
+        names |= {text for path in new if path.suffix == ".h" for text in (f'/{path.name}"', f'"{path.name}"')}
+        new = {path for path, text in sources.items() if any(name in text for name in names)} - found
+    return sorted(path for path in found if path.suffix == ".pyx")
+
+
+def copied(folder):
+    """The project in a folder, with what was built in place."""
+    ignored = shutil.ignore_patterns(".git", "build", "*.egg-info", "__pycache__", "results")
+    shutil.copytree(ROOT, folder, ignore=ignored)
+    return folder
+
+
+def rebuilt(copy, modules):
+    """Build some modules of the copy anew; returns what they were before."""
+    before = {}
+    for module in modules:
+        (built,) = module.parent.glob(f"{module.stem}.*.so")
+        before[built] = built.read_bytes()
+        module.touch()
+    setup = copy / "setup.py"
+    text = setup.read_text(encoding="utf-8")
+    assert text.count(ALL_MODULES) == 1, f"setup.py has no {ALL_MODULES}"
+    paths = ", ".join(f"Path({str(module.relative_to(copy))!r})" for module in modules)
+    setup.write_text(text.replace(ALL_MODULES, f"[{paths}]"), encoding="utf-8")
+    command = [sys.executable, "setup.py", "build_ext", "--inplace", "--force"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
+    setup.write_text(text, encoding="utf-8")
+    shutil.rmtree(copy / "build", ignore_errors=True)
+    if done.returncode:
+        raise SystemExit(f"the fault does not compile:\n{done.stderr[-2000:]}")
+    return before
+
+
+def outcome(copy, tests):
+    """What the tests say of the copy as it stands."""
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
+    command += [f"tests/{test}" for test in tests.split()]
+    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=1200)
+    except subprocess.TimeoutExpired:
+        return "caught: the tests hang"
+    if done.returncode == 1 or done.returncode < 0:  # a signal: the process died of the fault
+        failed = re.findall(r"^(?:FAILED|ERROR) tests/(\S+)", done.stdout, re.MULTILINE)
+        return f"caught by {failed[0]}" if failed else "caught"
+    return "NOT CAUGHT" if done.returncode == 0 else f"NOT RUN (pytest says {done.returncode}): {done.stdout[-500:]}"
+
+
+def main(words):
+    """Print the outcome of each fault; the number of those that were not caught."""
+    if wrong := list(problems()):
+        print(*wrong, sep="\n")
+        return len(wrong)
+    chosen = [fault for fault in FAULTS if not words or any(word in fault[0] or word in fault[3] for word in words)]
+    missed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copied(Path(folder, "project"))
+        for file, old, new, tests in chosen:
+            path, begun, before = copy / "fastcls" / file, time.perf_counter(), {}
+            text = path.read_text(encoding="utf-8")
+            path.write_text(text.replace(old, new), encoding="utf-8")
+            try:
+                if path.suffix in COMPILED:
+                    before = rebuilt(copy, modules_of(copy / "fastcls", file))
+                said = outcome(copy, tests)
+            finally:
+                path.write_text(text, encoding="utf-8")
+                for built, content in before.items():
+                    built.unlink()
+                    built.write_bytes(content)
+            missed += not said.startswith("caught")
+            print(f"{file}: {old!r} -> {new!r}: {said} ({time.perf_counter() - begun:.0f} s)", flush=True)
+    print(f"{len(chosen) - missed} of {len(chosen)} faults caught")
+    return missed
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    if given == ["--check"]:
+        found = list(problems())
+        print(*found, f"{len(FAULTS)} faults, {len(found)} problems", sep="\n")
+        sys.exit(bool(found))
+    sys.exit(main(given))
