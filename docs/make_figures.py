@@ -55,7 +55,7 @@ def figures() -> dict[str, Any]:
     across /= np.linalg.norm(across)
     down = -problem.value_and_gradient(W)[1]
     down /= np.linalg.norm(down)
-    selection = cross_validate_k(X, y, ks=range(1, 16), metrics=("l1", "l2"), folds=5, seed=0)
+    selection = cross_validate_k(X, y, ks=range(1, 16), metrics=("l1", "l2"), cv=5, random_state=0)
     by_fold = selection.fold_accuracy[selection.best_metric][selection.best_index]
     train, new = noisy_curve(24, 3), noisy_curve(4000, 2)
     return {
@@ -63,7 +63,7 @@ def figures() -> dict[str, Any]:
             knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names
         ).plot(),
         "cross-validation": display.CrossValidationDisplay.from_selection(selection).plot(),
-        "folds": display.FoldsDisplay.from_labels(y, cv=5, n_test=len(y_test), accuracy=by_fold).plot(),
+        "folds": display.FoldsDisplay.from_labels(y, cv=5, random_state=0, n_test=len(y_test), accuracy=by_fold).plot(),
         "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot(),
         "regions-l2": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l2").plot(),
         "templates": display.TemplatesDisplay.from_estimator(softmax, image_shape=shape, class_names=names).plot(),
@@ -73,10 +73,10 @@ def figures() -> dict[str, Any]:
         "scores": display.ScoresDisplay.from_predictions(
             TRUE, SCORES, class_names=CIFAR10, sample_names=("a cat", "a car", "a frog")
         ).plot(),
-        "curse": display.CurseDisplay.from_uniform().plot(),
+        "curse": display.CurseDisplay.from_uniform(random_state=0).plot(),
         "same-distance": display.SameDistanceDisplay.from_image(X[0], image_shape=shape).plot(),
         "challenges": display.ChallengesDisplay.from_estimators(
-            {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape
+            {"3-NN": knn, "softmax": softmax}, X_test, y_test, image_shape=shape, random_state=0
         ).plot(),
         "regularization": display.RegularizationDisplay.from_data(
             *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)

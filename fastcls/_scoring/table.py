@@ -25,7 +25,7 @@ _TOLD = {
 
 
 @dataclass(frozen=True)
-class ProtocolTable:
+class ResultTable:
     """One row a setting; ``print`` shows it, ``to_pandas()`` makes a data frame of it.
 
     Attributes

@@ -39,7 +39,7 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     return k
 
 
-def check_folds(folds: Any, codes: np.ndarray, name: str = "folds") -> int:
+def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
     """The number of folds, if every fold can have a row of some class."""
     n_folds = int(check_number(name, folds, minimum=2, whole=True))
     largest = int(np.bincount(codes).max(initial=0))

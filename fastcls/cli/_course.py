@@ -23,7 +23,7 @@ from fastcls.neighbors import knn
 from fastcls.optim import Descent
 
 from ..datasets import Dataset
-from ..protocols import ProtocolTable
+from ..protocols import ResultTable
 from ._failures import Failures
 from ._linear import LOSSES
 from ._progress import Progress, Report
@@ -49,7 +49,7 @@ def require_rows(dataset: Dataset) -> None:
         )
 
 
-def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures | None = None) -> ProtocolTable:
+def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures | None = None) -> ResultTable:
     """Everything the assignment asks for, as one table; a part that fails is left out, unless all do."""
     require_rows(dataset)
     failures = Failures(progress) if failures is None else failures
@@ -77,7 +77,7 @@ def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures
         "rates": {name: list(rates) for name, rates in RATES.items()},
         "regs": list(REGS),
     }
-    return ProtocolTable("the course's assignment", COLUMNS, tuple(rows), settings)
+    return ResultTable("the course's assignment", COLUMNS, tuple(rows), settings)
 
 
 def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:

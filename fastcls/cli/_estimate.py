@@ -83,7 +83,7 @@ def report_seconds(models: Iterable[str], *, with_images: bool) -> float:
     from .. import display
     from .report._figures import draw
 
-    folds = display.FoldsDisplay.from_labels(np.arange(100) % 2, cv=5, seed=0, n_test=20)
+    folds = display.FoldsDisplay.from_labels(np.arange(100) % 2, cv=5, random_state=0, n_test=20)
     draw(folds.plot, "")  # the first pays for what later ones find ready
     begun = time.perf_counter()
     draw(folds.plot, "")

@@ -15,7 +15,7 @@ from fastcls._storage.atomic import write_text
 
 from .. import protocols
 from ..datasets import Dataset
-from ..protocols import ProtocolTable
+from ..protocols import ResultTable
 from . import _course, _results
 from ._checks import PROBES, RunOptions
 from ._failures import Failures
@@ -50,14 +50,14 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
     return plain
 
 
-def evaluations(table: ProtocolTable) -> int:
+def evaluations(table: ResultTable) -> int:
     """How often the test rows were asked: once a row of the table, or once a draw and metric of a mean over draws."""
     if "n_draws" in table.settings:
         return len(table.settings["metrics"]) * int(table.settings["n_draws"])
     return sum(row.get("top1") is not None for row in table)
 
 
-def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ProtocolTable:
+def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ResultTable:
     """The preset's table."""
     if options.preset == "course":
         return _course.evaluate(dataset, options.seed, progress, failures)
@@ -66,8 +66,14 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures
     with progress.step(f"by the protocol of {options.preset}") as report:
         if options.preset in PROBES:
             return protocols.linear_probe(
-                dataset.X, dataset.y, X_test, y_test, preset=PROBES[options.preset], seed=options.seed, progress=report
+                dataset.X,
+                dataset.y,
+                X_test,
+                y_test,
+                preset=PROBES[options.preset],
+                random_state=options.seed,
+                progress=report,
             )
         return protocols.knn_eval(
-            dataset.X, dataset.y, X_test, y_test, preset=options.preset, seed=options.seed, progress=report
+            dataset.X, dataset.y, X_test, y_test, preset=options.preset, random_state=options.seed, progress=report
         )

@@ -138,7 +138,7 @@ def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
         return "loo"
     if options.folds is not None:
         return check_folds(options.folds, y, options.folds_option)
-    return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y)
+    return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y, "folds")
 
 
 def test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
@@ -204,7 +204,7 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
     how = "leave-one-out" if folds == "loo" else f"{folds}-fold cross-validation"
     with progress.step(f"k-NN: {how} of k ({', '.join(options.metrics)})") as report:
         selection = cross_validate_k(
-            X, y, ks=options.ks, metrics=options.metrics, folds=folds, seed=options.seed, progress=report
+            X, y, ks=options.ks, metrics=options.metrics, cv=folds, random_state=options.seed, progress=report
         )
     metric, k, best = selection.best_metric, int(selection.best_k), int(selection.best_index)
     begun = time.perf_counter()

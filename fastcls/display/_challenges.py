@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation.base import check_number
+from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
 
@@ -128,7 +128,7 @@ class ChallengesDisplay(Drawn):
         *,
         image_shape: Sequence[int] | None,
         strengths: Sequence[float] = STRENGTHS,
-        seed: int = 0,
+        random_state: RandomState = None,
     ) -> ChallengesDisplay:
         """Alter the images X (n, n_features), uint8, and let fitted estimators name them.
 
@@ -139,6 +139,7 @@ class ChallengesDisplay(Drawn):
         InputError
             If the rows are not images of bytes, or there is no estimator that can name them.
         """
+        seed = seed_of(random_state)
         models = check_mapping(estimators, "estimators", "a name to a fitted estimator")
         for model in models.values():
             check_can(model, "predict")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation.base import check_number
+from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.messages import counted
 from fastcls.neighbors import pairwise_distances
 
@@ -61,7 +61,7 @@ class CurseDisplay(Drawn):
         *,
         n_points: int = 1000,
         n_queries: int = 50,
-        seed: int = 0,
+        random_state: RandomState = None,
         data: ArrayLike | None = None,
     ) -> CurseDisplay:
         """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too.
@@ -77,7 +77,7 @@ class CurseDisplay(Drawn):
             check_number(name, number, minimum=1, whole=True)
         for d in as_line(dimensions, "dimensions").tolist():
             check_number("dimensions", d, minimum=1, whole=True)
-        rng = np.random.default_rng(check_number("seed", seed, minimum=0, whole=True))
+        rng = np.random.default_rng(seed_of(random_state))
         rows = None if data is None else as_table(data, "data")
         if rows is not None and len(rows) > n_queries:
             n_points = min(n_points, len(rows) - n_queries)

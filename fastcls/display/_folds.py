@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastcls._validation.base import check_number
+from fastcls._validation.base import RandomState, check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
@@ -69,7 +69,7 @@ class FoldsDisplay(Drawn):
         *,
         cv: Any = 5,
         groups: ArrayLike | None = None,
-        seed: int = 0,
+        random_state: RandomState = None,
         n_test: int | None = None,
         accuracy: ArrayLike | None = None,
     ) -> FoldsDisplay:
@@ -78,7 +78,7 @@ class FoldsDisplay(Drawn):
         Parameters
         ----------
         y : labels of the training rows, of shape (n_rows,)
-        cv, groups, seed : as of ``KNeighborsClassifierCV``; seed is its ``random_state``
+        cv, groups, random_state : as for ``KNeighborsClassifierCV``
         n_test, accuracy : as of the class
 
         Raises
@@ -87,7 +87,7 @@ class FoldsDisplay(Drawn):
             Where the rows cannot be divided so, and for splits that do not hold out every row once.
         """
         classes, codes = check_labels(y, np.size(y))
-        made = make_folds(cv, classes[codes], codes, groups, seed)
+        made = make_folds(cv, classes[codes], codes, groups, random_state)
         if made.of_row is None:
             raise InputError(
                 f"cv={cv!r} does not hold out every row once; a picture of folds needs splits that do: give a "

@@ -16,11 +16,11 @@ import numpy as np
 
 from fastcls._runtime import threads
 from fastcls._scoring.accuracy import judge
-from fastcls._scoring.table import ProtocolTable
+from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
 from fastcls._search.plan import Progress, Rows
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import RandomState, check_number, one_of
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm
@@ -110,7 +110,7 @@ def evaluate_k(
     algorithm: str = "auto",
     n_jobs: int | None = None,
     progress: Progress | None = None,
-) -> ProtocolTable:
+) -> ResultTable:
     """Accuracy on test rows for every k, from one search.
 
     Parameters
@@ -131,7 +131,7 @@ def evaluate_k(
 
     Returns
     -------
-    ProtocolTable
+    ResultTable
         A row for each k: ``k``, ``top1``, ``top5`` ... as shares; ``print`` shows it, ``to_pandas()`` makes a data frame.
 
     Raises
@@ -186,7 +186,7 @@ def evaluate_k(
     if weights == "softmax":
         settings["temperature"] = temperature
     title = f"k-NN: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return ProtocolTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
+    return ResultTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
 
 
 def cross_validate_k(
@@ -195,8 +195,8 @@ def cross_validate_k(
     *,
     ks: Iterable[int] = DEFAULT_KS,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    folds: int | str = 5,
-    seed: int = 0,
+    cv: int | str = 5,
+    random_state: RandomState = None,
     weights: Weights = "uniform",
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -210,8 +210,10 @@ def cross_validate_k(
     ks : iterable of int
         Those above the smallest training fold are left out, with a warning.
     metrics : sequence of str
-    folds : int or "loo", default=5
-        Stratified, shuffled with `seed`; "loo" leaves out each row once.
+    cv : int or "loo", default=5
+        Number of folds, stratified and shuffled; "loo" leaves out each row once.
+    random_state : int, RandomState or None
+        Shuffles the rows before they are divided into folds.
     weights : {"uniform", "distance", "softmax"}
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows, over all metrics.
@@ -230,7 +232,7 @@ def cross_validate_k(
     for name in names:
         check_magnitude(checked.rows, "X", name)
     classes, codes = check_labels(y, len(checked.rows))
-    made = make_folds(folds, codes, codes, seed=seed, name="folds")
+    made = make_folds(cv, codes, codes, random_state=random_state)
     smallest = len(codes) - int(made.held_out().max())
     usable = usable_ks(ks, smallest)
     everyone = VoteWeights(made, codes, len(classes))

@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, PredefinedSplit, StratifiedGroupKFold, StratifiedKFold
 
 from fastcls._validation import messages
+from fastcls._validation.base import check_random_state
 from fastcls._validation.errors import InputError
 from fastcls._validation.neighbors import check_folds
 
@@ -85,8 +86,7 @@ def make_folds(
     y: np.ndarray,
     codes: np.ndarray,
     groups: Any = None,
-    seed: Any = 0,
-    name: str = "cv",
+    random_state: Any = None,
     *,
     counted: np.ndarray | None = None,
 ) -> Folds:
@@ -95,39 +95,37 @@ def make_folds(
     Parameters
     ----------
     cv : int, "loo", splitter or iterable of (train, test)
-        A number: stratified, shuffled with `seed`, groups kept whole. "loo": each row is left out once; with groups each
+        A number: stratified, shuffled, groups kept whole. "loo": each row is left out once; with groups each
         group.
     y, codes : ndarray of shape (n_rows,)
         Labels, and their codes.
     groups : array-like of shape (n_rows,), optional
-    seed : int, RandomState or None
-    name : str
-        What the user calls `cv`.
+    random_state : int, RandomState or None
     counted : ndarray of shape (n_rows,), bool, optional
         Rows that have a weight: folds are those of these rows alone. Pairs of row numbers mean rows of X all the same.
     """
     if counted is not None:
-        return _of_counted(cv, y, codes, groups, seed, name, counted)
+        return _of_counted(cv, y, codes, groups, random_state, counted)
     n_rows, of_group = len(codes), check_groups(groups, len(codes))
     if isinstance(cv, str) and cv == "loo" and of_group is None:
         cv = LeaveOneOut()
     if isinstance(cv, LeaveOneOut):
         if n_rows < 2:
-            raise InputError(f"{name}={cv!r}, but there is one row only; give at least two")
+            raise InputError(f"cv={cv!r}, but there is one row only; give at least two")
         return Folds(n_rows, of_row=np.arange(n_rows, dtype=np.int64), alone=True)
     if (isinstance(cv, str) and cv == "loo") or (isinstance(cv, LeaveOneGroupOut) and of_group is not None):
         return Folds(n_rows, of_row=of_group)
     if isinstance(cv, (int, np.integer, float)):
-        n_folds = check_folds(cv, codes, name)
+        n_folds = check_folds(cv, codes)
         if of_group is None:
-            cv = StratifiedKFold(n_folds, shuffle=True, random_state=seed)
+            cv = StratifiedKFold(n_folds, shuffle=True, random_state=check_random_state(random_state))
         elif n_folds > of_group.max() + 1:
             raise InputError(
-                f"{name}={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; ask for at most that"
+                f"cv={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; ask for at most that"
             )
         else:
-            cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
-    check_splitter(cv, name)
+            cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=check_random_state(random_state))
+    check_splitter(cv)
     with warnings.catch_warnings():
         # a class with fewer rows than folds is missing from some folds: the accuracy is still that of refitting
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
@@ -136,25 +134,25 @@ def make_folds(
         except InputError:
             raise
         except ValueError as error:
-            raise InputError(f"{name} cannot split these rows: {error}") from None
+            raise InputError(f"cv cannot split these rows: {error}") from None
     return Folds(n_rows, *_as_partition(splits, n_rows))
 
 
-def _of_counted(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, seed: Any, name: str, counted: np.ndarray) -> Folds:
+def _of_counted(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, random_state: Any, counted: np.ndarray) -> Folds:
     """The folds of the rows that count, numbered as all rows are."""
     n_rows, numbers = len(codes), np.flatnonzero(counted)
     if isinstance(cv, PredefinedSplit):  # it names rows of X, whatever rows it is given
         cv = cv.split()
     if not isinstance(cv, (str, bytes, int, np.integer, float)) and not hasattr(cv, "split"):
-        pairs = [tuple(part[counted[part]] for part in pair) for pair in check_splits(check_splitter(cv, name), n_rows)]
+        pairs = [tuple(part[counted[part]] for part in pair) for pair in check_splits(check_splitter(cv), n_rows)]
         for number, pair in enumerate(pairs):
             for part, rows in zip(("train", "test"), pair, strict=True):
                 if not len(rows):
-                    raise InputError(f"split {number} of {name} has no {part} rows of weight above 0; give it some")
+                    raise InputError(f"split {number} of cv has no {part} rows of weight above 0; give it some")
         return Folds(n_rows, *_as_partition(tuple((train, test) for train, test in pairs), n_rows), counted=counted)
     check_groups(groups, n_rows)
     some = None if groups is None else np.asarray(groups)[counted]
-    made = make_folds(cv, y[counted], codes[counted], some, seed, name)
+    made = make_folds(cv, y[counted], codes[counted], some, random_state)
     if made.of_row is None:
         splits = tuple((numbers[train], numbers[test]) for train, test in made.splits)
         return Folds(n_rows, splits=splits, counted=counted)

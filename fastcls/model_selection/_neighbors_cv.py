@@ -52,8 +52,8 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
     weights : vote rule of `KNeighborsClassifier`, or a list of them, default="uniform"
     temperature, tie_break, class_weight, algorithm, n_jobs
         As of `KNeighborsClassifier`; class_weight="balanced" is by the rows that a fold trains on and their weights.
-    random_state : int, default=0
-        Of the shuffle of a numeric `cv`.
+    random_state : int, RandomState or None
+        Shuffles the rows before a numeric `cv` divides them into folds.
 
     Attributes
     ----------
@@ -97,7 +97,7 @@ class KNeighborsClassifierCV(SaveBestMixin, Classifier, BaseEstimator):
         tie_break="smallest",
         class_weight=None,
         algorithm="auto",
-        random_state=0,
+        random_state=None,
         n_jobs=None,
     ):
         self.ks = ks

@@ -79,10 +79,10 @@ def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
     return numbers.astype(np.int64).reshape(-1)
 
 
-def check_splitter(cv: Any, name: str = "cv") -> Any:
+def check_splitter(cv: Any) -> Any:
     """What was given as `cv`, if it is a splitter or pairs of row numbers."""
     if isinstance(cv, (str, bytes)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
-        raise InputError(f"{name}={cv!r}; wanted a number of folds, 'loo', a splitter, or pairs (train, test) of rows")
+        raise InputError(f"cv={cv!r}; wanted a number of folds, 'loo', a splitter, or pairs (train, test) of rows")
     return cv
 
 

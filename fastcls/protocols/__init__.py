@@ -9,11 +9,11 @@ that come in parts, ``_validation.py`` the checks.
 
 from __future__ import annotations
 
-from fastcls._scoring.table import ProtocolTable
+from fastcls._scoring.table import ResultTable
 
 from ._few_shot import few_shot
 from ._knn import knn_eval
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import linear_probe
 
-__all__ = ["KNN_PRESETS", "PROBE_PRESETS", "ProtocolTable", "few_shot", "knn_eval", "linear_probe"]
+__all__ = ["KNN_PRESETS", "PROBE_PRESETS", "ResultTable", "few_shot", "knn_eval", "linear_probe"]

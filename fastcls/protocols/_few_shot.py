@@ -8,10 +8,10 @@ import numpy as np
 
 from fastcls._runtime import threads
 from fastcls._scoring.accuracy import judge
-from fastcls._scoring.table import ProtocolTable
+from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress, nearest_at_hand
 from fastcls._search.rows import Rows
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import RandomState, check_number, one_of, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
@@ -36,10 +36,10 @@ def few_shot(
     n_per_class: Any,
     n_tries: int,
     preset: str = "uni",
-    seed: int = 0,
+    random_state: RandomState = None,
     n_jobs: int | None = None,
     progress: Progress | None = None,
-) -> ProtocolTable:
+) -> ResultTable:
     """Accuracy on all test rows after training on a few rows of each class, drawn anew in every try.
 
     Parameters
@@ -54,13 +54,14 @@ def few_shot(
         uni/downstream/eval_patch_features/fewshot.py, eval_fewshot; its default is 1,000 tries).
         "dinov2": k-NN, cosine, votes exp(s / 0.07), with those k of 10, 20, 100, 200 that are at most n_per_class, and
         n_per_class itself (facebookresearch/dinov2, dinov2/eval/knn.py, --n-per-class-list, --n-tries).
-    seed : int
-        Try t of n rows a class draws by NumPy's generator seeded with (seed, n, t).
+    random_state : int, RandomState or None
+        Seeds the draws: try t of n rows a class uses NumPy's generator seeded with (random_state, n, t). Unless it is an
+        integer, one is drawn from it. ``settings["seed"]`` is the integer used.
     n_jobs, progress : as for `knn_eval`; progress counts tries
 
     Returns
     -------
-    ProtocolTable
+    ResultTable
         ``top1`` (and ``top5`` for "dinov2") as means over the tries; ``std`` of top1 over the tries.
 
     Raises
@@ -71,7 +72,7 @@ def few_shot(
     counts = check_counts("n_per_class", n_per_class)
     if check_number("n_tries", n_tries, minimum=1, whole=True) > _MOST_TRIES:
         raise InputError(f"n_tries={n_tries}; wanted at most {_MOST_TRIES:,}: means settle after some hundreds")
-    check_number("seed", seed, minimum=0, whole=True)
+    seed = seed_of(random_state)
     classes, codes = check_pair(train, y)
     metric = "l2" if preset == "uni" else "cosine"
     checked, truth = check_test(test, y_test, classes, metric)
@@ -109,7 +110,7 @@ def few_shot(
         "n_tries": n_tries,
         "seed": seed,
     }
-    return ProtocolTable(title, columns, tuple(lines), settings)
+    return ResultTable(title, columns, tuple(lines), settings)
 
 
 def _by_means(part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n_jobs: int | None) -> list[Any]:

@@ -8,10 +8,10 @@ import numpy as np
 
 from fastcls._runtime import threads
 from fastcls._scoring.accuracy import judge
-from fastcls._scoring.table import ProtocolTable
+from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress, nearest, nearest_at_hand
 from fastcls._search.rows import Rows
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import RandomState, one_of, seed_of
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
@@ -28,10 +28,10 @@ def knn_eval(
     y_test: Any,
     *,
     preset: str = "dino",
-    seed: int = 0,
+    random_state: RandomState = None,
     n_jobs: int | None = None,
     progress: Progress | None = None,
-) -> ProtocolTable:
+) -> ResultTable:
     """Accuracy of k-NN on test rows, by a published protocol: one search for all its k.
 
     Parameters
@@ -62,15 +62,16 @@ def knn_eval(
         headline is the mean of the better metric of each draw. VISSL takes plain dot products unless its option
         L2_NORM_FEATS is set; here rows are compared as if it were. A k above the number of training rows is left out, with a
         warning.
-    seed : int
-        Of the draws of "mteb" (the draws are not those of mteb's own random numbers).
+    random_state : int, RandomState or None
+        Seeds the draws of "mteb"; no other preset draws rows. Unless it is an integer, one is drawn from it.
+        ``settings["seed"]`` is the integer used. (mteb's own random numbers draw other rows.)
     n_jobs : int, optional
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows.
 
     Returns
     -------
-    ProtocolTable
+    ResultTable
         Rows of k (and metric): ``top1``, ``top5`` as shares. A class is among the five only if a neighbour voted for it;
         of classes with equal votes the first in sorted order comes first.
 
@@ -79,7 +80,7 @@ def knn_eval(
     InputError
     """
     chosen = KNN_PRESETS[one_of("preset", preset, KNN_PRESETS)]
-    check_number("seed", seed, minimum=0, whole=True)
+    seed = seed_of(random_state)
     classes, codes = check_pair(train, y)
     checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
     n_threads = threads.effective(n_jobs)
@@ -106,7 +107,7 @@ def knn_eval(
     rows = tuple(
         (int(k), float(one), float(five)) for k, one, five in zip(ks, top1 / len(truth), top5 / len(truth), strict=True)
     )
-    return ProtocolTable(_title(chosen, len(codes), len(truth)), ("k", "top1", "top5"), rows, settings_of(chosen))
+    return ResultTable(_title(chosen, len(codes), len(truth)), ("k", "top1", "top5"), rows, settings_of(chosen))
 
 
 def _by_draws(
@@ -119,7 +120,7 @@ def _by_draws(
     seed: int,
     n_threads: int,
     progress: Progress | None,
-) -> ProtocolTable:
+) -> ResultTable:
     """A preset that trains on a few rows of each class, several times; all metrics on the same draws."""
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
@@ -143,7 +144,7 @@ def _by_draws(
     found = [*top1, top1.max(axis=0)]
     shown = tuple((name, k, float(of.mean()), float(of.std())) for name, of in zip(names, found, strict=True))
     settings = {**settings_of(chosen), "seed": seed}
-    return ProtocolTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), shown, settings)
+    return ResultTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), shown, settings)
 
 
 def draw(codes: np.ndarray, per_class: int, rng: np.random.Generator) -> np.ndarray:

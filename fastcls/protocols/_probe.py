@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastcls._scoring.table import ProtocolTable
+from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import RandomState, one_of, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
@@ -34,11 +34,11 @@ def linear_probe(
     *,
     preset: str = "clip",
     validation: Any = None,
-    seed: int = 0,
+    random_state: RandomState = None,
     n_jobs: int | None = None,
     progress: Progress | None = None,
     verbose: int = 0,
-) -> ProtocolTable:
+) -> ResultTable:
     """Accuracy of multinomial logistic regression on test rows, by a published protocol.
 
     The function that is minimised is scikit-learn's: C times the sum of the losses and half the sum of the squared weights,
@@ -64,15 +64,16 @@ def linear_probe(
         of the weights, not the square, in the penalty, and the mean of the losses).
     validation : (rows, labels), optional
         Rows on which C is chosen, in place of training rows set aside. The last fit is on training and validation rows.
-    seed : int
-        Of the rows set aside.
+    random_state : int, RandomState or None
+        Chooses the training rows set aside as validation rows. Unless it is an integer, one is drawn from it.
+        ``settings["seed"]`` is the integer used, if rows were set aside.
     n_jobs, progress : as for `knn_eval`; progress counts trainings in which a C is tried
     verbose : int
         Above 0: one printed line a training.
 
     Returns
     -------
-    ProtocolTable
+    ResultTable
         One row a C that was tried: accuracy on the ``validation`` rows; ``top1`` on the test rows for the one chosen alone,
         after the fit on all rows. Of equally accurate C the smallest is chosen. Where it is an end of the protocol's grid,
         ``settings["note"]`` says so.
@@ -87,7 +88,7 @@ def linear_probe(
         If the last fit has not met its tolerance.
     """
     chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
-    check_number("seed", seed, minimum=0, whole=True)
+    seed = seed_of(random_state)
     classes, codes = check_pair(train, y)
     check_two_classes(classes)
     checked, truth = check_test(test, y_test, classes, "l2")
@@ -100,8 +101,10 @@ def linear_probe(
             raise InputError(f"validation is {extra[0].dtype} and train is {X.dtype}; convert one of them first")
     X_all = X if extra is None else np.concatenate([X, extra[0]])
     codes_all = codes if extra is None else np.concatenate([codes, extra[1]])
+    drawn = {}
     if chosen.exponents:
         if extra is None:
+            drawn = {"seed": seed}
             kept, held = _set_aside(codes, chosen, seed)
             sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, n_jobs, progress, verbose)
         else:
@@ -129,13 +132,13 @@ def linear_probe(
         "source": chosen.source,
         "max_iter": chosen.max_iter,
         "tol": chosen.tol,
-        "seed": seed,
+        **drawn,
         "C": float(cost),
         "iterations": int(model.n_iter_),
     }
     if at_end is not None:  # the grid is the protocol's, so this is no warning
         settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
-    return ProtocolTable(title, ("C", "validation", "top1"), rows, settings)
+    return ResultTable(title, ("C", "validation", "top1"), rows, settings)
 
 
 def _whole(parts: list[CheckedRows]) -> np.ndarray:

@@ -193,7 +193,7 @@ def test_leaving_one_out_is_what_the_estimator_says_of_its_own_rows():
     for row in entry["candidates"]:
         model = KNeighborsClassifier(row["k"], metric="l1").fit(data.X, data.y)
         assert row["cv_accuracy_mean"] == (model.predict(None) == data.y).mean()
-    selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), folds="loo")
+    selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), cv="loo")
     outcome = Outcome({}, data, selection=selection)
     sentence = _sections._choice_of_k(outcome)["sentence"]
     assert f"over {len(data.y)} rows, each left out once" in sentence

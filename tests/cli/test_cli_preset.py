@@ -76,7 +76,7 @@ def test_protocol_is_a_table_and_stands_in_results(preset, here):
     data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
     call = protocols.linear_probe if preset in _checks.PROBES else protocols.knn_eval
     name = _checks.PROBES.get(preset, preset)
-    table = call(data.X, data.y, data.X_test, data.y_test, preset=name, seed=3)
+    table = call(data.X, data.y, data.X_test, data.y_test, preset=name, random_state=3)
     assert results["protocol"]["rows"] == list(table)
     assert results["protocol"]["settings"] == table.settings
     asked = 20 if preset == "mteb" else sum(row["top1"] is not None for row in table)  # 10 draws under 2 metrics

@@ -51,7 +51,7 @@ def answers_of_searches(X):
         found.append(fastcls.pairwise_distances(X[:9], X, metric))
         found += fastcls.knn(X[:9], X, 3, metric)
     found.append(fastcls.NearestClassMean().fit(X, Y).predict(X))
-    found.append(fastcls.KNeighborsClassifierCV(ks=(1, 3)).fit(X, Y).predict(X))
+    found.append(fastcls.KNeighborsClassifierCV(ks=(1, 3), random_state=0).fit(X, Y).predict(X))
     return found
 
 
@@ -81,7 +81,7 @@ def answers_of_displays(_):
     points = np.random.default_rng(0).normal(size=(30, 2))
     shown = [
         display.LossHistoryDisplay([2.0, 1.0]),
-        display.FoldsDisplay.from_labels(Y, cv=3),
+        display.FoldsDisplay.from_labels(Y, cv=3, random_state=0),
         display.plot_confusion(Y, Y[::-1], class_names="abc"),
         display.RegularizationDisplay.from_sweep([0.0, 1.0], [0.5, 0.6]),
         display.DecisionRegionDisplay.from_points(points, Y[:30], size=20),

@@ -36,7 +36,9 @@ def test_the_folds_are_drawn_beside_the_curve_with_the_accuracy_of_each() -> Non
 @pytest.mark.parametrize("cv", [2, 5, 6])
 @pytest.mark.parametrize("n_test", [None, 10])
 def test_words_in_the_boxes_of_folds_are_within_them(cv, n_test):
-    shown = display.FoldsDisplay.from_labels(np.arange(36) % 2, cv=cv, seed=0, n_test=n_test, accuracy=np.ones(cv)).plot()
+    shown = display.FoldsDisplay.from_labels(
+        np.arange(36) % 2, cv=cv, random_state=0, n_test=n_test, accuracy=np.ones(cv)
+    ).plot()
     shown.figure_.canvas.draw()
     ax = shown.ax_
     boxes = [patch.get_window_extent() for patch in ax.patches]

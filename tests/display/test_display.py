@@ -286,7 +286,7 @@ def test_cross_validation_shows_every_fold_the_mean_the_deviation_and_the_choice
 def test_rows_left_out_have_standard_errors_and_no_points_of_folds() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(90, 2)), np.arange(90) % 3
-    selection = cross_validate_k(X, y, ks=(1, 5), metrics=("l2",), folds="loo")
+    selection = cross_validate_k(X, y, ks=(1, 5), metrics=("l2",), cv="loo")
     shown = display.CrossValidationDisplay.from_selection(selection).plot()
     assert "90 rows, each left out once" in shown.ax_.get_title()
     mean = selection.mean("l2")

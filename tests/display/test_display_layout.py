@@ -201,7 +201,9 @@ def test_legends_and_titles_with_long_names_stay_inside(make: str) -> None:
         shown = display.DecisionRegionDisplay.from_points(points, np.array(LONG)[np.arange(30) % 10], size=20).plot()
     elif make == "challenges":
         models = {name: KNeighborsClassifier(k).fit(data.X, data.y) for k, name in enumerate(LONG[:5], start=1)}
-        shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:8], image_shape=(8, 8, 1), strengths=(0, 4))
+        shown = display.ChallengesDisplay.from_estimators(
+            models, data.X_test[:8], image_shape=(8, 8, 1), strengths=(0, 4), random_state=0
+        )
         shown.plot()
     else:
         shown = display.TemplatesDisplay.from_weights(np.ones((10, 64)), image_shape=(8, 8, 1), class_names=LONG).plot()
@@ -243,7 +245,7 @@ def test_without_it_the_axis_is_as_it_was() -> None:
 
 def test_folds_hold_out_every_row_once_and_leave_the_test_set_apart() -> None:
     data = digits()
-    shown = display.FoldsDisplay.from_labels(data.y, cv=5, n_test=len(data.X_test))
+    shown = display.FoldsDisplay.from_labels(data.y, cv=5, n_test=len(data.X_test), random_state=0)
     from sklearn.model_selection import StratifiedKFold
 
     wanted = [len(test) for _, test in StratifiedKFold(5, shuffle=True, random_state=0).split(data.X, data.y)]

@@ -48,7 +48,7 @@ def challenges() -> display.ChallengesDisplay:
     data = digits()
     model = KNeighborsClassifier(3).fit(data.X, data.y)
     X, y = data.X_test[:60], data.y_test[:60]
-    return display.ChallengesDisplay.from_estimators({"knn": model}, X, y, image_shape=(8, 8, 1))
+    return display.ChallengesDisplay.from_estimators({"knn": model}, X, y, image_shape=(8, 8, 1), random_state=0)
 
 
 def regularization() -> display.RegularizationDisplay:
@@ -64,7 +64,7 @@ DISPLAYS: dict[str, tuple[Any, bool]] = {
     "plane": (lambda: slices(True), False),
     "scores": (lambda: display.ScoresDisplay.from_predictions(TRUE, SCORES), False),
     "folds": (lambda: display.FoldsDisplay([20, 20, 21], n_test=9, accuracy=[0.5, 0.6, 0.7]), False),
-    "curse": (lambda: display.CurseDisplay.from_uniform((1, 2, 64), n_points=50), True),
+    "curse": (lambda: display.CurseDisplay.from_uniform((1, 2, 64), n_points=50, random_state=0), True),
     "same distance": (lambda: display.SameDistanceDisplay.from_image(digits().X[0], image_shape=(8, 8, 1)), True),
     "challenges": (challenges, True),
     "regularization": (regularization, False),
@@ -253,7 +253,7 @@ def test_without_a_direction_a_slice_goes_downhill() -> None:
 
 
 def test_the_curse_needs_4_16_64_points_and_the_nearest_moves_away() -> None:
-    shown = display.CurseDisplay.from_uniform((1, 2, 3, 100, 3072), n_points=300, n_queries=20)
+    shown = display.CurseDisplay.from_uniform((1, 2, 3, 100, 3072), n_points=300, n_queries=20, random_state=0)
     assert shown.needed[:3] == [4, 16, 64]
     assert (np.diff(shown.nearest) > 0).all()
     assert shown.nearest[0] < 0.02
@@ -301,7 +301,9 @@ def test_without_labels_challenges_count_answers_that_stay_and_ask_no_truth() ->
     data = digits()
     model = KNeighborsClassifier(3).fit(data.X, data.y)
     X = data.X_test[:40]
-    shown = display.ChallengesDisplay.from_estimators({"knn": model}, X, image_shape=(8, 8, 1), strengths=(0, 4))
+    shown = display.ChallengesDisplay.from_estimators(
+        {"knn": model}, X, image_shape=(8, 8, 1), strengths=(0, 4), random_state=0
+    )
     assert shown.accuracy["viewpoint"]["knn"][0] == 1.0
     lit = np.rint(np.minimum(X + 0.4 * 16.0, 16)).astype(np.uint8)
     assert shown.accuracy["illumination"]["knn"][1] == (model.predict(lit) == model.predict(X)).mean()
@@ -329,7 +331,7 @@ def test_the_report_marks_the_alpha_of_the_model() -> None:
 
 def test_few_rows_are_held_against_as_few_random_points() -> None:
     rows = np.random.default_rng(5).random((150, 32))
-    shown = display.CurseDisplay.from_uniform((32,), data=rows)
+    shown = display.CurseDisplay.from_uniform((32,), data=rows, random_state=0)
     assert shown.n_points == 100
     assert "100 random points" in shown.plot().axes_[3].get_title()
     assert shown.own is not None
@@ -337,7 +339,9 @@ def test_few_rows_are_held_against_as_few_random_points() -> None:
 
 
 def test_points_of_the_cube_can_be_seen_on_white_and_on_black() -> None:
-    faces = display.CurseDisplay.from_uniform((1,), n_points=60).plot().axes_[2].collections[0].get_facecolors()
+    faces = (
+        display.CurseDisplay.from_uniform((1,), n_points=60, random_state=0).plot().axes_[2].collections[0].get_facecolors()
+    )
     for ground in (0.0, 1.0):
         seen = faces[:, 3:] * faces[:, :3] + (1 - faces[:, 3:]) * ground
         assert np.abs(seen - ground).max(axis=1).min() > 0.35
@@ -345,7 +349,7 @@ def test_points_of_the_cube_can_be_seen_on_white_and_on_black() -> None:
 
 def test_the_users_data_is_marked_in_the_curse() -> None:
     X = digits().X
-    shown = display.CurseDisplay.from_uniform((1, 2), n_points=200, data=X)
+    shown = display.CurseDisplay.from_uniform((1, 2), n_points=200, data=X, random_state=0)
     assert shown.own is not None
     assert shown.own[0] == 64
     gaps = np.linalg.norm(X[:300, None].astype(float) - X[None, :300], axis=2)
@@ -357,7 +361,9 @@ def test_the_users_data_is_marked_in_the_curse() -> None:
 def test_every_model_has_a_curve_of_its_own_in_challenges() -> None:
     data = digits()
     models = {f"{k} neighbours": KNeighborsClassifier(k).fit(data.X, data.y) for k in (1, 2, 3, 5, 7, 9)}
-    shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:8], image_shape=(8, 8, 1), strengths=(0, 1))
+    shown = display.ChallengesDisplay.from_estimators(
+        models, data.X_test[:8], image_shape=(8, 8, 1), strengths=(0, 1), random_state=0
+    )
     lines = shown.plot().axes_[0, 1].lines
     assert [line.get_label() for line in lines] == list(models)
     assert len({(line.get_color(), line.get_marker()) for line in lines}) == 6

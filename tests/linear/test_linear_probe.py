@@ -24,7 +24,7 @@ def test_probe_is_scikit_learns_logistic_regression(preset, monkeypatch):
     models = []
     fit = SoftmaxClassifier.fit
     monkeypatch.setattr(SoftmaxClassifier, "fit", lambda self, *data: models.append(fit(self, *data)) or self)
-    table = linear_probe(train, y, test, y_test, preset=preset, validation=None)
+    table = linear_probe(train, y, test, y_test, preset=preset, validation=None, random_state=0)
     C = table.settings["C"]
     theirs = LogisticRegression(C=C, max_iter=5000, tol=1e-8).fit(train.astype(np.float64), codes)
     best = objective(theirs, train, codes, C)
@@ -47,7 +47,7 @@ def test_grids_of_the_probes():
 
 def test_halving_ends_between_neighbours_that_were_tried():
     train, y, test, y_test = halves(n=500)
-    table = linear_probe(train, y, test, y_test, preset="clip")
+    table = linear_probe(train, y, test, y_test, preset="clip", random_state=0)
     tried = np.round(8 * np.log10(table["C"])).astype(int)
     best = round(8 * np.log10(table.settings["C"]))
     assert set(range(-48, 49, 16)) <= set(tried)
@@ -57,7 +57,9 @@ def test_halving_ends_between_neighbours_that_were_tried():
 
 def test_given_validation_rows_choose_and_are_trained_on_at_the_end():
     train, y, test, y_test = halves(n=500)
-    table = linear_probe(train[:200], y[:200], test, y_test, preset="clip", validation=(train[200:], y[200:]))
+    table = linear_probe(
+        train[:200], y[:200], test, y_test, preset="clip", validation=(train[200:], y[200:]), random_state=0
+    )
     C, codes = table.settings["C"], np.unique(y, return_inverse=True)[1]
     theirs = LogisticRegression(C=C, max_iter=5000, tol=1e-8).fit(train, codes)
     (top1,) = [row["top1"] for row in table if row["top1"] is not None]
@@ -70,7 +72,7 @@ def test_given_validation_rows_choose_and_are_trained_on_at_the_end():
 def test_accuracy_of_a_C_depends_on_no_other_that_was_tried():
     train, y, test, y_test = halves(n=500)
     validation, rows = (train[200:], y[200:]), (train[:200], y[:200])
-    table = linear_probe(*rows, test, y_test, preset="clip", validation=validation)
+    table = linear_probe(*rows, test, y_test, preset="clip", validation=validation, random_state=0)
     assert len(set(table["validation"])) > 3
     for line in table:
         alone = SoftmaxClassifier(
@@ -88,9 +90,9 @@ def test_fit_that_begins_at_the_minimum_ends_there():
 
 def test_verbose_tells_of_every_training(capsys):
     rows = halves(n=300)
-    table = linear_probe(*rows, preset="clip")
+    table = linear_probe(*rows, preset="clip", random_state=0)
     assert capsys.readouterr().out == ""
-    assert linear_probe(*rows, preset="clip", verbose=1).rows == table.rows
+    assert linear_probe(*rows, preset="clip", verbose=1, random_state=0).rows == table.rows
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(table) + 1
     assert lines[0].startswith("linear probe: 1 of at most 15, C = 1e-06, validation ")

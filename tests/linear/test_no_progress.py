@@ -94,7 +94,7 @@ def test_an_end_of_the_grid_that_is_natural_or_alone_is_not_warned_of():
         warnings.simplefilter("error")
         SoftmaxClassifierCV([1e-3], cv=3, max_iter=5, random_state=0).fit(X, Y)
         for best in (
-            cross_validate_k(rows, codes, ks=[1, 2, 3], folds="loo").best_k,
+            cross_validate_k(rows, codes, ks=[1, 2, 3], cv="loo").best_k,
             KNeighborsClassifierCV([1, 2, 3], cv="loo").fit(rows, codes).best_params_["n_neighbors"],
         ):
             assert best == 1
@@ -104,11 +104,14 @@ def test_the_end_of_a_grid_of_k_is_warned_of():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 2, 400)
     noisy = rng.normal(size=(400, 2)) + 0.4 * y[:, None]  # many neighbours are better than few
-    for largest in (lambda ks: cross_validate_k(noisy, y, ks=ks), lambda ks: KNeighborsClassifierCV(ks).fit(noisy, y)):
+    for largest in (
+        lambda ks: cross_validate_k(noisy, y, ks=ks, random_state=0),
+        lambda ks: KNeighborsClassifierCV(ks, random_state=0).fit(noisy, y),
+    ):
         with pytest.warns(UserWarning, match="the best k, 9, is the largest of those tried; a larger one may do better"):
             largest([1, 9])
     with pytest.warns(UserWarning, match="the best k, 3, is the smallest of those tried; a smaller one may do better"):
-        KNeighborsClassifierCV([3, 300], metrics=["l2"]).fit(X, Y)
+        KNeighborsClassifierCV([3, 300], metrics=["l2"], random_state=0).fit(X, Y)
 
 
 def test_a_probe_notes_the_end_of_its_protocols_grid():
@@ -118,7 +121,7 @@ def test_a_probe_notes_the_end_of_its_protocols_grid():
     flipped = np.where(rng.random(200) < 0.1, 1 - labels, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
-        table = linear_probe(1e-3 * rows, flipped, 1e-3 * rows, labels, preset="dinov2")
+        table = linear_probe(1e-3 * rows, flipped, 1e-3 * rows, labels, preset="dinov2", random_state=0)
     C = table.settings["C"]
     assert ("note" in table.settings) == (C in (min(table["C"]), max(table["C"])))
     if "note" in table.settings:

@@ -13,9 +13,9 @@ def test_equals_refitting_per_fold_on_data_full_of_ties(weights):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 3, size=(120, 4)).astype(np.uint8), rng.choice(["a", "b", "c"], size=120)
     ks = [1, 2, 3, 5, 10, 50]
-    found = cross_validate_k(X, y, ks=ks, metrics=("l1", "l2", "cosine"), folds=5, seed=3, weights=weights)
+    found = cross_validate_k(X, y, ks=ks, metrics=("l1", "l2", "cosine"), cv=5, random_state=3, weights=weights)
     codes = np.unique(y, return_inverse=True)[1]
-    fold = make_folds(5, codes, codes, seed=3).of_row
+    fold = make_folds(5, codes, codes, random_state=3).of_row
     for metric in found.metrics:
         for i, k in enumerate(ks):
             for f in range(5):
@@ -32,7 +32,7 @@ def test_the_spread_over_folds_is_that_of_these_folds_not_an_estimate():
 
 def test_choice_is_the_best_mean_the_smallest_k_the_first_metric():
     X, y = np.repeat(np.array([[0], [200]], dtype=np.uint8), 20, axis=0), np.repeat([0, 1], 20)
-    found = cross_validate_k(X, y, ks=[5, 3, 7], metrics=("l2", "l1"))
+    found = cross_validate_k(X, y, ks=[5, 3, 7], metrics=("l2", "l1"), random_state=0)
     assert found.ks == (3, 5, 7)
     assert (found.best_metric, found.best_k, found.best_index) == ("l2", 3, 0)
     assert found.mean("l2").tolist() == [1.0, 1.0, 1.0]
@@ -42,7 +42,7 @@ def test_choice_is_the_best_mean_the_smallest_k_the_first_metric():
 def test_large_ks_are_dropped_with_a_warning():
     X, y = np.arange(20, dtype=np.uint8).reshape(-1, 1), np.repeat([0, 1], 10)
     with pytest.warns(UserWarning, match="k = 17, 100 left out: the smallest training fold has 16 rows"):
-        found = cross_validate_k(X, y, ks=[1, 16, 17, 100])
+        found = cross_validate_k(X, y, ks=[1, 16, 17, 100], random_state=0)
     assert found.ks == (1, 16)
 
 
@@ -54,6 +54,7 @@ def test_progress_rises_to_the_total():
         np.repeat([0, 1, 2], 20),
         ks=[1],
         progress=lambda *p: seen.append(p),
+        random_state=0,
     )
     assert seen[-1] == (7200, 7200)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)

@@ -30,7 +30,7 @@ FOR_ACCURACY = "k is chosen for the highest accuracy: against a class weight of 
 
 @pytest.mark.filterwarnings("ignore:k = .* left out:UserWarning")
 @parametrize_with_checks(
-    [KNeighborsClassifierCV(), KNeighborsClassifierCV([1, 2], ["l2"], cv="loo", class_weight="balanced")],
+    [KNeighborsClassifierCV(random_state=0), KNeighborsClassifierCV([1, 2], ["l2"], cv="loo", class_weight="balanced")],
     expected_failed_checks=lambda _: {"check_class_weight_classifiers": FOR_ACCURACY},
 )
 def test_scikit_learn_contract(estimator, check):
@@ -165,7 +165,7 @@ def test_equals_a_refit_for_every_fold_on_rows_full_of_ties(kind, rows):
     X, y, groups, _ = rows
     cv, given, splits = splits_of(kind, X, y, groups)
     rules = ["uniform", "distance", "softmax", np.ones_like]
-    model = KNeighborsClassifierCV(KS, METRICS, cv=cv, weights=rules, temperature=0.5)
+    model = KNeighborsClassifierCV(KS, METRICS, cv=cv, weights=rules, temperature=0.5, random_state=0)
     assert_is_refitted(model.fit(X, y, groups=given), X, y, splits)
 
 
@@ -187,7 +187,8 @@ def test_weights_of_votes_are_those_of_a_refit(kind, weighted, class_weight, tie
         splits = [(np.flatnonzero(counted & (given != g)), np.flatnonzero(counted & (given == g))) for g in range(3)]
     else:
         cv, given, splits = among(counted, kind, X, y, groups)
-    model = KNeighborsClassifierCV((1, 3, 6), ["l1"], cv=cv, weights=["uniform", "softmax"], temperature=0.5, **options)
+    rules, seeded = ["uniform", "softmax"], {"random_state": 0, **options}
+    model = KNeighborsClassifierCV((1, 3, 6), ["l1"], cv=cv, weights=rules, temperature=0.5, **seeded)
     model.fit(X, y, weights if weighted else None, groups=given)
     assert_is_refitted(model, X, y, splits, sample_weight=weights if weighted else None, **refit)
     assert model.best_estimator_.class_weight == class_weight
@@ -218,7 +219,7 @@ def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spa
         else:
             cv, given, splits = among(counted, kind, X, y, groups)
             splits = dict(enumerate(splits))
-        KNeighborsClassifierCV([2, 5], ["l2"], cv=cv).fit(X, y, sample_weight, groups=given)
+        KNeighborsClassifierCV([2, 5], ["l2"], cv=cv, random_state=0).fit(X, y, sample_weight, groups=given)
         assert len(seen) == sum(len(test) for _, test in splits.values())
         for fold, (train, test) in splits.items():
             wanted = plain(X, y, train, X[test], 5, "l2", sample_weight=sample_weight)[0]
@@ -228,7 +229,7 @@ def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spa
 def test_leave_one_out_is_the_classifiers_own(rows):
     X, y, _, _ = rows
     for cv in ("loo", LeaveOneOut()):
-        model = KNeighborsClassifierCV(KS, METRICS, cv=cv).fit(X, y)
+        model = KNeighborsClassifierCV(KS, METRICS, cv=cv, random_state=0).fit(X, y)
         assert_is_refitted(model, X, y, list(LeaveOneOut().split(X)))
         for at, params in enumerate(model.cv_results_["params"]):
             wanted = np.mean(KNeighborsClassifier(**params).fit(X, y).predict(None) == y)
@@ -254,7 +255,7 @@ def test_chooses_as_a_grid_search_over_the_same_folds(rows):
 
 def test_of_equal_settings_the_first_metric_rule_and_the_smallest_k_are_chosen():
     X, y = np.repeat(np.array([[0], [200]], dtype=np.uint8), 20, axis=0), np.repeat([0, 1], 20)
-    model = KNeighborsClassifierCV([5, 3, 7], ("l2", "l1"), weights=["softmax", "uniform"]).fit(X, y)
+    model = KNeighborsClassifierCV([5, 3, 7], ("l2", "l1"), weights=["softmax", "uniform"], random_state=0).fit(X, y)
     assert model.best_params_ == {"metric": "l2", "weights": "softmax", "n_neighbors": 3}
     assert model.one_standard_error_params_ == {"metric": "l2", "weights": "softmax", "n_neighbors": 7}
     assert model.cv_results_["rank_test_score"].tolist() == [1] * 12
@@ -263,7 +264,7 @@ def test_of_equal_settings_the_first_metric_rule_and_the_smallest_k_are_chosen()
 @pytest.mark.parametrize("cv", [5, "loo"])
 def test_one_standard_error_takes_the_largest_k_as_good_as_the_best(cv):
     X, y = load_digits(return_X_y=True)
-    model = KNeighborsClassifierCV(range(1, 12), ("l2", "cosine"), cv=cv).fit(X[:600], y[:600])
+    model = KNeighborsClassifierCV(range(1, 12), ("l2", "cosine"), cv=cv, random_state=0).fit(X[:600], y[:600])
     results, best = model.cv_results_, model.best_index_
     n = model.n_splits_
     assert n == (600 if cv == "loo" else 5)
@@ -282,12 +283,12 @@ def test_one_standard_error_takes_the_largest_k_as_good_as_the_best(cv):
 def test_ks_that_no_fold_has_rows_for_are_left_out_with_a_warning(rows):
     X, y, _, weights = rows
     with pytest.warns(UserWarning, match="k = 46 left out: the smallest training fold has 45 rows"):
-        assert len(KNeighborsClassifierCV([1, 45, 46], ("l1",), cv=2).fit(X, y).cv_results_["params"]) == 2
+        assert len(KNeighborsClassifierCV([1, 45, 46], ("l1",), cv=2, random_state=0).fit(X, y).cv_results_["params"]) == 2
     with pytest.warns(UserWarning, match=f"k = 89 left out: the smallest training fold has {(weights > 0).sum() - 1} rows"):
         model = KNeighborsClassifierCV([1, 89], ("l1",), cv="loo").fit(X, y, weights)
     assert model.cv_results_["param_n_neighbors"].tolist() == [1]
     with pytest.warns(UserWarning, match="k = 100 left out"):
-        model = KNeighborsClassifierCV(metrics="l1").fit(X, y)
+        model = KNeighborsClassifierCV(metrics="l1", random_state=0).fit(X, y)
     assert model.cv_results_["param_n_neighbors"].tolist() == [*range(1, 21), 25, 30, 50]
 
 
@@ -296,7 +297,7 @@ def test_classes_with_fewer_rows_than_folds_are_no_reason_to_warn(rows):
     y[:2] = "d"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        model = KNeighborsClassifierCV(KS, class_weight="balanced").fit(X, y)
+        model = KNeighborsClassifierCV(KS, class_weight="balanced", random_state=0).fit(X, y)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         splits = list(StratifiedKFold(5, shuffle=True, random_state=0).split(X, y))

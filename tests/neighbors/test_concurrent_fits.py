@@ -13,7 +13,7 @@ ESTIMATORS = {
     "KNeighborsClassifier filter": lambda: fastcls.KNeighborsClassifier(3, algorithm="filter", n_jobs=1),
     "NearestNeighbors": lambda: fastcls.NearestNeighbors(3, n_jobs=1),
     "NearestClassMean": lambda: fastcls.NearestClassMean(n_jobs=1),
-    "KNeighborsClassifierCV": lambda: fastcls.KNeighborsClassifierCV([1], ["l1"], cv=2, n_jobs=1),
+    "KNeighborsClassifierCV": lambda: fastcls.KNeighborsClassifierCV([1], ["l1"], cv=2, n_jobs=1, random_state=0),
     "SoftmaxClassifier": lambda: fastcls.SoftmaxClassifier(max_iter=1, n_jobs=1),
     "MulticlassSVM": lambda: fastcls.MulticlassSVM(max_iter=1, n_jobs=1),
     "SoftmaxClassifierCV": lambda: fastcls.SoftmaxClassifierCV([1e-3, 1e-2], cv=2, max_iter=1, n_jobs=1),

@@ -25,7 +25,7 @@ MODELS = {
     "svm": fastcls.MulticlassSVM(**QUICK),
     "lbfgs": fastcls.SoftmaxClassifier(solver="lbfgs", random_state=0, max_iter=9),
     "early stopping": fastcls.SoftmaxClassifier(early_stopping=True, **QUICK),
-    "k-NN folds": fastcls.KNeighborsClassifierCV([1, 3, 5], cv=3),
+    "k-NN folds": fastcls.KNeighborsClassifierCV([1, 3, 5], cv=3, random_state=0),
     "k-NN left out": fastcls.KNeighborsClassifierCV([1, 3, 5], cv="loo"),
     "softmax sweep": fastcls.SoftmaxClassifierCV([1e-3, 1e-1], cv=3, **QUICK),
     "svm sweep": fastcls.MulticlassSVMCV([1e-3, 1e-1], cv=3, **QUICK),

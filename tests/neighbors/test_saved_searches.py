@@ -9,7 +9,7 @@ from fastcls import persistence
 from fastcls._validation.errors import InputError
 
 SEARCHES = {
-    "KNeighborsClassifierCV": lambda: fastcls.KNeighborsClassifierCV([1, 3, 5], cv=3),
+    "KNeighborsClassifierCV": lambda: fastcls.KNeighborsClassifierCV([1, 3, 5], cv=3, random_state=0),
     "SoftmaxClassifierCV": lambda: fastcls.SoftmaxClassifierCV([1e-3, 1e-1], cv=3, max_iter=5, random_state=0),
     "MulticlassSVMCV": lambda: fastcls.MulticlassSVMCV([1e-3, 1e-1], cv=3, max_iter=5, random_state=0),
 }
@@ -62,7 +62,7 @@ def test_nothing_is_written_before_fit(name, tmp_path):
 
 def test_a_search_that_chose_a_function_is_refused_in_one_line(tmp_path):
     X, y = rows()
-    search = fastcls.KNeighborsClassifierCV([1, 3], weights=np.ones_like, cv=3).fit(X, y)
+    search = fastcls.KNeighborsClassifierCV([1, 3], weights=np.ones_like, cv=3, random_state=0).fit(X, y)
     with pytest.raises(InputError, match="the parameter weights is a callable"):
         search.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

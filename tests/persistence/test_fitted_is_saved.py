@@ -154,7 +154,7 @@ def test_a_generator_that_no_file_holds_can_be_set_to_a_number_before_saving(tmp
 
 def test_searches_save_what_they_chose_whatever_is_set_afterwards(tmp_path):
     for search in (
-        fastcls.KNeighborsClassifierCV([1, 3], cv=3),
+        fastcls.KNeighborsClassifierCV([1, 3], cv=3, random_state=0),
         fastcls.SoftmaxClassifierCV([1e-3], cv=3, max_iter=2, random_state=0),
         fastcls.MulticlassSVMCV([1e-3], cv=3, max_iter=2, random_state=0),
     ):

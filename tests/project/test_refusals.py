@@ -81,13 +81,13 @@ CASES = {
     "search metric": (lambda: pairwise_distances(X, X, "hamming"), r"metric='hamming' is unknown"),
     "search NaN": (lambda: knn(bad(np.nan), X, 1), r"Q contains NaN"),
     "plain search k": (lambda: NearestNeighbors(n_neighbors=-1).fit(X), r"n_neighbors=-1; wanted"),
-    "folds": (lambda: cross_validate_k(X, Y, folds=1), r"folds=1; wanted a whole number at least 2"),
-    "folds above rows": (lambda: cross_validate_k(X, Y, folds=9), r"folds=9, but there are only 8 rows"),
-    "folds above class": (lambda: cross_validate_k(X, Y, folds=5), r"folds=5, but no class has more than 4 rows"),
-    "ks empty": (lambda: cross_validate_k(X, Y, ks=[], folds=2), r"ks is empty"),
-    "ks zero": (lambda: cross_validate_k(X, Y, ks=[0], folds=2), r"ks=0; wanted a whole number at least 1"),
-    "ks too large": (lambda: cross_validate_k(X, Y, ks=[5], folds=2), r"the smallest training fold has 4 rows"),
-    "no metrics": (lambda: cross_validate_k(X, Y, metrics=[], folds=2), r"metrics is empty; choose from: l1"),
+    "folds": (lambda: cross_validate_k(X, Y, cv=1), r"cv=1; wanted a whole number at least 2"),
+    "folds above rows": (lambda: cross_validate_k(X, Y, cv=9), r"cv=9, but there are only 8 rows"),
+    "folds above class": (lambda: cross_validate_k(X, Y, cv=5), r"cv=5, but no class has more than 4 rows"),
+    "ks empty": (lambda: cross_validate_k(X, Y, ks=[], cv=2), r"ks is empty"),
+    "ks zero": (lambda: cross_validate_k(X, Y, ks=[0], cv=2), r"ks=0; wanted a whole number at least 1"),
+    "ks too large": (lambda: cross_validate_k(X, Y, ks=[5], cv=2), r"the smallest training fold has 4 rows"),
+    "no metrics": (lambda: cross_validate_k(X, Y, metrics=[], cv=2), r"metrics is empty; choose from: l1"),
 }
 
 

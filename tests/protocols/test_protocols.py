@@ -109,7 +109,7 @@ def test_draws_of_mteb_are_those_of_plain_numpy():
             found, open_ones = reference(train[rows], y[rows], test, y_test, [3], "uniform", None, metric)
             assert open_ones == {3: 0}
             so_far.append(found[3][0] / len(test))
-    table = knn_eval(train, y, test, y_test, preset="mteb", seed=5)
+    table = knn_eval(train, y, test, y_test, preset="mteb", random_state=5)
     assert table["metric"] == ["cosine", "l2", "better"]
     better = np.maximum(scores["cosine"], scores["l2"])
     wanted = [np.mean(scores["cosine"]), np.mean(scores["l2"]), better.mean()]
@@ -252,7 +252,7 @@ def test_few_rows_a_class_are_judged_by_plain_numpy(in_parts):
     train, y, test, y_test = halves(seed=2)
     _, codes = np.unique(y, return_inverse=True)
     given = iter(np.split(train, [100, 333])) if in_parts else train
-    table = few_shot(given, y, test, y_test, n_per_class=[1, 5], n_tries=4, seed=9)
+    table = few_shot(given, y, test, y_test, n_per_class=[1, 5], n_tries=4, random_state=9)
     for n, line in zip((1, 5), table, strict=True):
         drawn = [draw(codes, n, np.random.default_rng([9, n, number])) for number in range(4)]
         scores = [np.mean(nearest_means(train[rows], y[rows], test) == y_test) for rows in drawn]
@@ -263,7 +263,7 @@ def test_few_rows_a_class_are_judged_by_plain_numpy(in_parts):
 def test_few_neighbours_take_the_ks_that_there_are_rows_for():
     train, y, test, y_test = halves(seed=2)
     _, codes = np.unique(y, return_inverse=True)
-    table = few_shot(train, y, test, y_test, n_per_class=[5, 24], n_tries=2, preset="dinov2")
+    table = few_shot(train, y, test, y_test, n_per_class=[5, 24], n_tries=2, preset="dinov2", random_state=0)
     assert list(zip(table["n_per_class"], table["k"], strict=True)) == [(5, 5), (24, 10), (24, 20), (24, 24)]
     rows = [draw(codes, 24, np.random.default_rng([0, 24, number])) for number in range(2)]
     found = [reference(train[some], y[some], test, y_test, [10, 20, 24], "softmax", 0.07, "cosine") for some in rows]
@@ -300,11 +300,11 @@ def test_table_of_every_protocol_tells_in_its_heading_what_was_compared():
         return str(table).splitlines()[1]
 
     assert heading(knn_eval(*rows, preset="uni")) == "metric l2, weights uniform, centred"
-    assert heading(knn_eval(*rows, preset="mteb")) == "weights uniform, rows per class 8, draws 10, seed 0"
-    few = {"n_per_class": 2, "n_tries": 2, "seed": 3}
+    assert heading(knn_eval(*rows, preset="mteb", random_state=0)) == "weights uniform, rows per class 8, draws 10, seed 0"
+    few = {"n_per_class": 2, "n_tries": 2, "random_state": 3}
     assert heading(few_shot(*rows, **few)) == "metric l2, centred, seed 3"
     assert heading(few_shot(*rows, preset="dinov2", **few)) == "metric cosine, weights softmax, temperature 0.07, seed 3"
-    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 0.0001, seed 0"
+    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 0.0001"  # it draws nothing
     assert heading(fastcls.evaluate_k(*rows, [1], metric="l1")) == "metric l1, weights uniform, tie_break smallest"
     table = fastcls.evaluate_k(*rows, [1], weights="softmax", temperature=0.5)
     assert heading(table) == "metric l2, weights softmax, temperature 0.5, tie_break smallest"
@@ -343,7 +343,7 @@ REFUSALS = {
     "test width, centred": (lambda: call(test=np.zeros((150, 5)), preset="uni"), "test has 5 features"),
     "other labels": (lambda: call(y_test=np.arange(150)), "no label that y has"),
     "few rows": (lambda: call(train=halves()[0][:99], y=halves()[1][:99], preset="moco"), "asks for 200 neighbours"),
-    "seed": (lambda: call(seed=-1), "seed=-1"),
+    "random_state": (lambda: call(random_state=-1), "random_state=-1"),
     "n_per_class": (lambda: call(few_shot, n_per_class=[], n_tries=2), "n_per_class is empty"),
     "n_per_class 2.5": (lambda: call(few_shot, n_per_class=2.5, n_tries=2), "n_per_class=2.5"),
     "n_per_class 0": (lambda: call(few_shot, n_per_class=0, n_tries=2), "n_per_class=0"),
@@ -395,21 +395,21 @@ def test_draws_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
         mteb.append([near[0][3][0], far[0][3][0], max(near[0][3][0], far[0][3][0])])
         n_open += max(near[1][3], far[1][3])
     assert n_open <= 10  # one query of 300 a draw, for which rows of the same text are as near as a third
-    table = knn_eval(train, y, test, y_test, preset="mteb")
+    table = knn_eval(train, y, test, y_test, preset="mteb", random_state=0)
     np.testing.assert_allclose(table["top1"], np.mean(mteb, axis=0) / 300, atol=n_open / 10 / 300 + 1e-12)
     for number in range(3):
         rows = draw(codes, 4, np.random.default_rng([0, 4, number]))
         named = nearest_means(train[rows].astype(np.float64), y[rows], test.astype(np.float64))
         few.append(np.mean(named == y_test))
     assert len(classes) == 58
-    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3)
+    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3, random_state=0)
     np.testing.assert_allclose(table["top1"], [np.mean(few)], atol=1e-12)
 
 
 def test_few_neighbours_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
     train, y, test, y_test = debian(shared_data, 300, 20_000)
     codes = np.unique(y, return_inverse=True)[1]
-    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3, preset="dinov2")
+    table = few_shot(train, y, test, y_test, n_per_class=4, n_tries=3, preset="dinov2", random_state=0)
     ks = table["k"]
     found, n_open = np.zeros((len(ks), 2)), 0
     for number in range(3):
@@ -452,7 +452,7 @@ def test_probes_of_debian_embeddings_are_those_of_plain_numpy(preset, shared_dat
     monkeypatch.setitem(PROBE_PRESETS, preset, replace(PROBE_PRESETS[preset], tol=1e-8))
     X, y, test, y_test = debian(shared_data, 3000, 6000)
     X, y, test, y_test = X[y < 9][:600], y[y < 9][:600], test[y_test < 9][:300], y_test[y_test < 9][:300]
-    table = linear_probe(X[200:], y[200:], test, y_test, preset=preset, validation=(X[:200], y[:200]))
+    table = linear_probe(X[200:], y[200:], test, y_test, preset=preset, validation=(X[:200], y[:200]), random_state=0)
     classes, codes = np.unique(y, return_inverse=True)
     rows, asked, C = X.astype(np.float64), test.astype(np.float64), table.settings["C"]
     (top1,) = [row["top1"] for row in table if row["top1"] is not None]

@@ -79,7 +79,7 @@ def _loss(outcome: Outcome, name: str) -> dict[str, Any]:
 
 
 def _curse(outcome: Outcome) -> dict[str, Any]:
-    shown = display.CurseDisplay.from_uniform(data=outcome.dataset.X)
+    shown = display.CurseDisplay.from_uniform(random_state=0, data=outcome.dataset.X)
     return {
         "name": "The curse of dimensionality",
         "svg": draw(shown.plot, "points to cover a cube; nearest distance against dimensions"),
@@ -96,7 +96,7 @@ def _challenges(outcome: Outcome, models: dict[str, Any]) -> dict[str, Any]:
     data = outcome.dataset
     assert data.X_test is not None
     n = int(np.clip(ALTERED_VALUES // data.X.shape[1], 10, ALTERED_IMAGES))
-    shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:n], image_shape=data.image_shape)
+    shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:n], image_shape=data.image_shape, random_state=0)
     return {
         "name": "Challenges: the same thing, seen otherwise",
         "svg": draw(shown.plot, "how often models keep their answer when images are altered"),

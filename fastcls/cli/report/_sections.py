@@ -97,7 +97,7 @@ def _k_figure(selection: Any) -> dict[str, Any]:
 def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
     results = outcome.results
     folds = display.FoldsDisplay.from_labels(
-        outcome.dataset.y, cv=len(accuracy), seed=results["seed"], n_test=results["n_test"], accuracy=accuracy
+        outcome.dataset.y, cv=len(accuracy), random_state=results["seed"], n_test=results["n_test"], accuracy=accuracy
     )
     return {
         "svg": draw(folds.plot, "which rows train and which are held out in each round"),
