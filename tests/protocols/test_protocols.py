@@ -136,10 +136,10 @@ def test_parts_give_what_the_whole_gives(preset, dtype, tmp_path):
     train, test = train.astype(dtype), test.astype(dtype)
     np.save(tmp_path / "rows.npy", train)
     mapped = np.load(tmp_path / "rows.npy", mmap_mode="r")
-    whole = knn_eval(train, y, test, y_test, preset=preset)
+    whole = knn_eval(train, y, test, y_test, preset=preset, random_state=0)
     for cuts in ([1], [5, 205, 206, 400], list(range(60, 540, 60))):
         for parts in (np.split(train, cuts), iter(np.split(train, cuts)), [mapped[:200], mapped[200:]]):
-            assert knn_eval(parts, y, test, y_test, preset=preset).rows == whole.rows
+            assert knn_eval(parts, y, test, y_test, preset=preset, random_state=0).rows == whole.rows
 
 
 def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
