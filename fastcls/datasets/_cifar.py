@@ -292,7 +292,7 @@ class _Source:
             return tuple(map(str, range(n_classes)))
         if key:
             given = read_pickle(self._content(file), where).get(key)
-            names = [as_text(os.fsdecode(bytes(name))) if isinstance(name, bytes) else name for name in given or []]
+            names = [_class_name(name) for name in given or []]
         elif self.members:
             names = self.members[file].decode("utf-8", "backslashreplace").rstrip().splitlines()
         else:
@@ -300,3 +300,10 @@ class _Source:
         if len(names) != n_classes or not all(isinstance(name, str) and name.strip() for name in names):
             raise InputError(f"{shown(where)} has {counted(len(names), 'line')}; wanted {n_classes} class names, none empty")
         return tuple(name.strip() for name in names)
+
+
+def _class_name(name: Any) -> Any:
+    """A name in a pickle as text that any encoding can write."""
+    if isinstance(name, bytes):
+        return as_text(os.fsdecode(name))
+    return name.encode("utf-8", "backslashreplace").decode() if isinstance(name, str) else name
