@@ -1,12 +1,12 @@
-"""The official files, from the network: the only code of fastcls that ever needs it, and only when called.
+"""Download the official files of published data sets. Only this module uses the network, and only when it is called.
 
-Every file is kept only if its checksum is the published one. A transfer that breaks off leaves ``<name>.part`` in the
-cache folder, and the next call asks the server for the rest. Archives stay archives: ``load`` reads them in memory.
+pooch downloads, repeats a transfer that breaks off, and keeps a file only if its checksum is the published one. Archives
+stay archives: ``load`` reads them in memory.
 
-Checksums (MD5, the only ones their publishers give): CIFAR from the table on https://www.cs.toronto.edu/~kriz/cifar.html ;
-Fashion-MNIST from the table in https://github.com/zalandoresearch/fashion-mnist ; MNIST from torchvision's
-``torchvision/datasets/mnist.py``, whose list of mirrors is taken too, since the original page no longer answers.
-MD5 finds damage; it is no proof against forgery, and needs to be none: the loaders trust nothing they read.
+Checksums are MD5, the only kind that the publishers give. Sources: CIFAR, the table on
+https://www.cs.toronto.edu/~kriz/cifar.html ; Fashion-MNIST, the table in https://github.com/zalandoresearch/fashion-mnist ;
+MNIST, torchvision's ``torchvision/datasets/mnist.py``, which also lists the mirrors, because the original page no longer
+answers. MD5 finds damage but not forgery. It does not have to: the loaders trust nothing they read.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import Progress
 from fastcls.datasets._idx import load_mnist
 
+_RETRIES = 2  # of one file from one address
 _TIMEOUT = 30  # seconds without a byte
-_PIECE = 1 << 14  # bytes; of a transfer that breaks off, less than that is lost
-_MOST = 512 << 20  # bytes; the largest of the files has 170 million
+_CHUNK_BYTES = 1 << 16
+_MAX_BYTES = 512 << 20  # the largest of the files has 170 million
 
 
 class _Origin(NamedTuple):
-    """Where a data set is published: base addresses in the order in which they are tried, files and their MD5."""
+    """Where a data set is published: base addresses in the order in which they are tried, and the MD5 of each file."""
 
     addresses: tuple[str, ...]
     files: dict[str, str]
@@ -82,7 +83,7 @@ def fetch(
     mirror: str | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Load a published data set, and download its official files first where they are not there yet.
+    """Load a published data set; download its official files first, unless they are in `folder`.
 
     Parameters
     ----------
@@ -93,26 +94,26 @@ def fetch(
     mirror : str, optional
         Base address of another server with the same files.
     progress : callable, optional
-        ``progress(done, total)`` in bytes, of each file in turn.
+        Called as ``progress(done, total)``, in bytes, for each file in turn. It starts again when a transfer is repeated.
 
     Returns
     -------
     Dataset
-        As ``load`` gives it for the files.
+        The result of ``load`` for the files.
 
     Raises
     ------
     InputError
-        If the name is unknown, pooch is not installed, no server gives a file, or a file is not the published one: that
-        one is deleted.
+        If the name is unknown, pooch is not installed, no server gives a file, or a file is not the published one (it is
+        deleted).
     """
     if not isinstance(name, str) or name not in ORIGINS:
-        told = shown(name) if isinstance(name, str) else kind(name)
+        given = shown(name) if isinstance(name, str) else kind(name)
         close = meant(name, ORIGINS)
-        hint = f"did you mean {close!r}? It is" if close else "wanted"
-        raise InputError(f"got {told} to fetch; {hint} one of {shown_list(ORIGINS)}")
+        hint = f"did you mean {close!r}? Choose" if close else "choose"
+        raise InputError(f"cannot fetch {given}: {hint} one of {shown_list(ORIGINS)}")
     if mirror is not None and not (isinstance(mirror, str) and mirror.startswith(("http://", "https://"))):
-        raise InputError("got a mirror that is no address; wanted one that starts with https:// or http://")
+        raise InputError("mirror is not an address: give one that starts with https:// or http://")
     origin = ORIGINS[name]
     place = cache_folder() / name if folder is None else Path(folder)
     addresses = origin.addresses if mirror is None else (mirror.rstrip("/") + "/",)
@@ -145,79 +146,49 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
     try:
         import pooch
     except ImportError:
-        raise InputError("fetching needs pooch, which is not installed; pip install 'fastcls[fetch]'") from None
-    pooch.get_logger().setLevel("WARNING")  # what is worth a word is logged here
-    for there in (folder / file, folder / f"{file}.part"):
-        if os.path.lexists(there) and not there.is_file():  # opened, a pipe would be waited for
-            raise InputError(f"{shown(there)} is no regular file; remove it, or give another folder")
+        raise InputError("downloading needs pooch, which is not installed: pip install 'fastcls[fetch]'") from None
+    pooch.get_logger().setLevel("WARNING")  # failures are logged here
+    if os.path.lexists(folder / file) and not (folder / file).is_file():  # opening a pipe would block
+        raise InputError(f"{shown(folder / file)} is not a regular file: remove it, or give another folder")
     failures = []
     for address in addresses:
+        place = pooch.create(folder, address, registry={file: f"md5:{md5}"}, retry_if_failed=_RETRIES)
         try:
-            pooch.retrieve(
-                address + file,
-                known_hash=f"md5:{md5}",
-                fname=file,
-                path=folder,
-                downloader=_Resuming(folder / f"{file}.part", progress),
-            )
+            place.fetch(file, downloader=_Downloader(progress))
             return
         except PermissionError as error:
-            raise InputError(f"cannot write {shown(folder)}: {reason(error)}; give another folder") from None
-        except ValueError as error:  # pooch's word for a wrong checksum; nothing of the file is left
-            told = str(error)
-            failures.append(f"{address}: not the published file" if "hash" in told else f"{address}: {reason(error)}")
-        except OSError as error:  # requests' errors are such
+            raise InputError(f"cannot write to {shown(folder)}: {reason(error)}; give another folder") from None
+        except ValueError as error:  # pooch's error for a wrong checksum; it has removed the file
+            wrong = "hash" in str(error)
+            failures.append(f"{address}: {'not the published file' if wrong else reason(error)}")
+        except OSError as error:  # includes the errors of requests
             failures.append(f"{address}: {reason(error)}")
         log.info("%s", failures[-1])
     raise InputError(
-        f"{shown(file)} could not be fetched ({'; '.join(failures)}); try again later, or get it by hand into "
-        f"{shown(folder)}"
+        f"cannot download {shown(file)} ({'; '.join(failures)}): try again later, or put the file into "
+        f"{shown(folder)} yourself"
     )
 
 
-class _Resuming:
-    """A downloader for pooch that goes on where the last one broke off.
+class _Downloader:
+    """A downloader for pooch that reports exact progress and stops a server that sends without end."""
 
-    The bytes so far lie in `part`; the server is asked for the rest, and where it sends all, all is taken anew. `part`
-    becomes pooch's file, whose checksum pooch takes, only when it is as long as the server said.
-    """
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress = progress
 
-    def __init__(self, part: Path, progress: Progress | None) -> None:
-        self.part, self.progress = part, progress
-
-    def __call__(self, url: str, output_file: Any, pooch: Any) -> None:
+    def __call__(self, url: str, output_file: str | os.PathLike[str], pooch: Any) -> None:
         import requests
 
-        done = self.part.stat().st_size if self.part.is_file() else 0
-        # Unpacked on the way, a .gz would be another file: 'identity' asks for the bytes as they lie on the server.
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={done}-"} if done else {})
-        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer:
-            if answer.status_code == 416 and done:  # nothing after these bytes: they are all, or of another file
-                self._finish(output_file)
-                return
+        done = 0
+        # the checksum is that of the file as the server stores it, so a .gz must not be unpacked on the way
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(url, headers=headers, stream=True, timeout=_TIMEOUT) as answer, open(output_file, "wb") as file:
             answer.raise_for_status()
-            resumed = answer.status_code == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {done}-")
-            done = done if resumed else 0
             length = answer.headers.get("Content-Length", "")
-            total = done + int(length) if length.isdigit() else None
-            done = self._take(answer, done, total)
-        if total is not None and done != total:
-            raise OSError(f"the connection ended after {done:,} of {total:,} bytes, which are kept for the next try")
-        self._finish(output_file)
-
-    def _take(self, answer: Any, done: int, total: int | None) -> int:
-        with self.part.open("r+b" if done else "wb") as file:
-            file.seek(done)
-            file.truncate()
-            for piece in answer.iter_content(_PIECE):
-                file.write(piece)
-                done += len(piece)
-                if done > min(_MOST, total or _MOST):
-                    file.truncate(0)
-                    raise OSError(f"the server sends more than {min(_MOST, total or _MOST):,} bytes")
+            for chunk in answer.iter_content(_CHUNK_BYTES):
+                done += len(chunk)
+                if done > _MAX_BYTES:
+                    raise OSError(f"the server sends more than {_MAX_BYTES:,} bytes")
+                file.write(chunk)
                 if self.progress is not None:
-                    self.progress(done, total or done)
-        return done
-
-    def _finish(self, output_file: Any) -> None:
-        os.replace(self.part, output_file)
+                    self.progress(done, int(length) if length.isdigit() else done)
