@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -96,6 +97,15 @@ def shared_data():
         return SHARED / name
 
     return path_of
+
+
+@pytest.fixture(scope="session")
+def cifar10_folder(shared_data, tmp_path_factory):
+    """CIFAR-10 (JPEG copy) as the official folders, binary and python, written once. Mark its tests `process`."""
+    maker = shared_data("cifar10_jpeg.tar.xz").with_name("make_cifar10.py")
+    folder = tmp_path_factory.mktemp("cifar10")
+    subprocess.run([sys.executable, maker, "--format", "bin,py", folder], check=True)
+    return folder
 
 
 def skip_reason(report):

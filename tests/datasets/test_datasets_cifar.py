@@ -8,8 +8,6 @@ import os
 import pickle
 import random
 import struct
-import subprocess
-import sys
 import tarfile
 import tracemalloc
 from collections.abc import Callable
@@ -19,7 +17,7 @@ import numpy as np
 import pytest
 from _refused import check_refused
 
-from fastcls import KNeighborsClassifier, datasets
+from fastcls import datasets
 from fastcls._validation.errors import InputError
 from fastcls.datasets import Dataset
 from fastcls.datasets._pickles import read_pickle
@@ -184,25 +182,28 @@ def test_many_records_are_read_in_pieces_as_in_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-def test_the_layouts_of_the_shared_copy_are_identical_and_so_are_the_accuracies(
-    shared_data: Callable[[str], Path], tmp_path: Path
+@pytest.mark.xdist_group("cifar10")
+def test_the_layouts_of_the_shared_copy_are_identical(
+    shared_data: Callable[[str], Path], cifar10_folder: Path, tmp_path: Path
 ) -> None:
-    maker = shared_data("cifar10_jpeg.tar.xz").with_name("make_cifar10.py")
-    subprocess.run([sys.executable, maker, "--format", "bin,py,folder", tmp_path], check=True)
-    loaded = {name: datasets.load(tmp_path / name) for name in ("cifar-10-batches-bin", "cifar-10-batches-py")}
-    loaded["cifar10-images"] = datasets.load(tmp_path / "cifar10-images", cache=tmp_path / "kept")
-    loaded["kept"] = datasets.load(tmp_path / "cifar10-images", cache=tmp_path / "kept")
-    assert isinstance(loaded["kept"].X, np.memmap)
-    first = loaded["cifar-10-batches-bin"]
+    """Both official versions in full; of the folder of images the first of every class, decoded and then kept."""
+    first, other = (datasets.load(cifar10_folder / name) for name in ("cifar-10-batches-bin", "cifar-10-batches-py"))
     assert first.X.shape == (50_000, 3072)
-    right = set()
-    for data in loaded.values():
+    with tarfile.open(shared_data("cifar10_jpeg.tar.xz")) as archive:
+        for member in archive:
+            number = Path(member.name).stem
+            if member.isfile() and int(number) < (200 if member.name.startswith("train") else 40):
+                path = tmp_path / "images" / member.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(archive.extractfile(member).read())
+    images, kept = (datasets.load(tmp_path / "images", cache=tmp_path / "kept") for _ in range(2))
+    assert isinstance(kept.X, np.memmap)
+    assert len(images.X) >= 1990
+    for data in (other, images, kept):
         assert data.class_names == first.class_names
         for key in ("X", "y", "X_test", "y_test"):
-            np.testing.assert_array_equal(getattr(data, key), getattr(first, key))
-        model = KNeighborsClassifier(5, metric="l1").fit(data.X[:5000], data.y[:5000])
-        right.add(model.score(data.X_test[:500], data.y_test[:500]))
-    assert len(right) == 1
+            found = getattr(data, key)
+            np.testing.assert_array_equal(found, getattr(first, key)[: len(found)])
 
 
 # ---------------------------------------------------------------- what is refused, and never run

@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +69,10 @@ def test_one_command_measures_and_merges(monkeypatch, tmp_path):
         work.Work("second", "seconds", "grid_2d", "l2", 7, 1e-9),
         work.Work("third", "isa", "grid_2d", "l1", 7, None, "scalar"),
     ]
+    whole = measure.measure
+    monkeypatch.setattr(rivals, "installed", lambda: ["ours", "sklearn"])  # each is a process, at least once
+    monkeypatch.setattr(measure, "measure", lambda spec: whole(replace(spec, seconds=0.3)))
+    monkeypatch.setattr(measure, "DISTURBED", 1.0)  # nothing is measured twice
     run = tiny(monkeypatch, tmp_path, rows)
     lines = run(["second"]).splitlines()
     assert sum(line.startswith("| second |") for line in lines) == 1

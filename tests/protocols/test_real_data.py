@@ -12,6 +12,8 @@ import pytest
 import fastcls
 from fastcls import KNeighborsClassifier, datasets, evaluate_k, reference
 
+pytestmark = pytest.mark.xdist_group("cifar10")
+
 
 @pytest.fixture(scope="module")
 def mnist(shared_data):
@@ -19,12 +21,8 @@ def mnist(shared_data):
 
 
 @pytest.fixture(scope="module")
-def cifar10(shared_data, tmp_path_factory):
-    """CIFAR-10 (JPEG copy), written in the official binary layout and read back."""
-    maker = shared_data("cifar10_jpeg.tar.xz").with_name("make_cifar10.py")
-    folder = tmp_path_factory.mktemp("cifar10")
-    subprocess.run([sys.executable, maker, "--format", "bin", folder], check=True)
-    return datasets.load(folder / "cifar-10-batches-bin")
+def cifar10(cifar10_folder):
+    return datasets.load(cifar10_folder / "cifar-10-batches-bin")
 
 
 def test_mnist_1nn_under_l2_makes_309_errors(mnist):
