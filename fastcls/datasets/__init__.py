@@ -11,8 +11,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
         _idx.py      MNIST and Fashion-MNIST as IDX files, gzipped or not
         _cifar.py    CIFAR-10 and CIFAR-100: binary, python version, the official .tar.gz
         _folder.py   images by class: <class>/<file>, or train/<class>/.. and test/<class>/..
-        _arrays.py   .npz, .npy with labels beside it, a folder of X.npy and y.npy
-        _zarr.py     (_zarr_chunks.py: its chunks) a zarr group of X and y, or an array; zarr_parts gives its rows in parts
+        _arrays.py   .npz, .npy with labels next to it, a folder of X.npy and y.npy, a zarr group of X and y
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
@@ -22,6 +21,8 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
     _fetch.py    the official files from the network, checksums verified: the only code that ever needs it
     _synthetic.py  the lecture's hard cases: make_parity, make_ring, make_three_modes
 
+    _stored.py   anything with a shape, a dtype and slices (zarr, h5py): read whole, or in parts (array_parts)
+    _zarr.py     (_zarr_chunks.py: its chunks) a zarr array in a folder is checked before zarr opens it
     _archive.py  a .tar.gz in memory, in one pass, bytes capped; paths and links refused
     _pickles.py  arrays out of a pickle, of which nothing is ever run
     _planes.py   channel planes to (h, w, c) rows, once
@@ -36,7 +37,7 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
     _common.py   paths checked; what a loader leaves out or changes is said once, and kept in Dataset.notes
 """
 
-from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz
+from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
@@ -47,7 +48,7 @@ from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
 from fastcls.datasets._prepare import prepare_images
 from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
-from fastcls.datasets._zarr import load_zarr, zarr_parts
+from fastcls.datasets._stored import array_parts
 
 # For other packages of fastcls:
 from ._arrays import NPZ_KEYS, as_rows
@@ -77,6 +78,7 @@ from ._unknown import LISTED
 
 __all__ = [
     "Dataset",
+    "array_parts",
     "fetch",
     "fetch_cifar10",
     "fetch_cifar100",
@@ -103,5 +105,4 @@ __all__ = [
     "train_test_split",
     "train_validation_split",
     "train_validation_test_split",
-    "zarr_parts",
 ]

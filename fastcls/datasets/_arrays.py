@@ -19,6 +19,8 @@ from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, settle_rows
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+from fastcls.datasets._stored import is_stored, read_whole
+from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
 # Names of (X, y, X_test, y_test) in the .npz files that people have; the first row whose X is there is taken.
 NPZ_KEYS = (
@@ -58,14 +60,16 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
             raise InputError(
                 f"got an array of shape {np.shape(arrays)} without labels; give (X, y), or labels=", argument="labels"
             )
-        arrays = (arrays, _given_labels(labels))
+        arrays = (arrays, labels if is_stored(labels) else _given_labels(labels))
     elif labels is not None:
         raise InputError(
             f"got labels beside {counted(len(arrays), 'array')}; give (X, y), or X and labels=", argument="labels"
         )
     if len(arrays) not in (2, 4):
         raise InputError(f"got {counted(len(arrays), 'array')}; wanted (X, y) or (X, y, X_test, y_test)")
-    X, y, *test = arrays
+    X, y, *test = (
+        read_whole(array, "the array") if hasattr(array, "chunks") and is_stored(array) else array for array in arrays
+    )
     if test:
         test = [read_array(test[0], "X_test"), test[1]]
     return _assemble(read_array(X, "X"), y, *test, name=name)
@@ -203,6 +207,54 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
         class_names=text_lines(folder / "classes.txt") if (folder / "classes.txt").is_file() else None,
         name=name_of(folder),
     )
+
+
+@noting
+def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+    """Load a zarr group, or a zarr array with labels, into memory; ``array_parts`` reads larger arrays.
+
+    Parameters
+    ----------
+    path : path
+        The folder of a group with the arrays ``X, y[, X_test, y_test]`` (or the other names that ``load_npz`` knows), and
+        ``class_names`` and ``image_shape`` among its attributes, if it has them; or of one array, with `labels`.
+    labels : path or array-like, optional
+        Training labels in place of the group's own.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If arrays are missing, hold objects, lack chunks, do not fit into memory or each other, or zarr is not installed.
+    """
+    folder = existing_path(path, wanted="the folder of a zarr group or array")
+    name, head = name_of(folder).removesuffix(".zarr"), read_head(folder)
+    if head.node == "array":
+        if labels is None:
+            raise InputError(
+                f"{shown(folder)} is one zarr array without labels: give labels=, or a group of X and y", argument="labels"
+            )
+        return _assemble(_zarr_values(folder), _given_labels(labels), name=name)
+    there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
+    names = _X, _y, _X_test, _y_test = _names_among(there, folder, labels, "zarr arrays")
+    note_left_out(name_of(folder), [name for name in there if name not in names], ", ".join(n for n in names if n in there))
+    arrays = {key: _zarr_values(folder / key) for key in names if key in there and not (key == _y and labels is not None)}
+    return _assemble(
+        arrays[_X],
+        arrays[_y] if labels is None else _given_labels(labels),
+        arrays.get(_X_test),
+        arrays.get(_y_test),
+        class_names=head.attributes.get("class_names"),
+        image_shape=head.attributes.get("image_shape"),
+        name=name,
+    )
+
+
+def _zarr_values(folder: Path) -> np.ndarray:
+    return read_whole(open_zarr(folder), shown(folder))
 
 
 def _beside(file: Path, what: str, ending: str) -> list[Path]:

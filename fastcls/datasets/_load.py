@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import meant, shown, shown_list
-from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz
+from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
 from fastcls.datasets._common import existing_path, noting
 from fastcls.datasets._dataset import Dataset
@@ -18,8 +18,9 @@ from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import OnError, Progress, load_image_folder
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._listing import is_image_folder
+from fastcls.datasets._stored import is_stored
 from fastcls.datasets._unknown import LISTED, why_unknown
-from fastcls.datasets._zarr import is_zarr, load_zarr
+from fastcls.datasets._zarr import is_zarr
 
 
 class Layout(NamedTuple):
@@ -101,7 +102,7 @@ def load(
     """
     options = {"labels": labels, "image_size": image_size, "cache": cache}
     given = {key: value for key, value in options.items() if value is not None}
-    if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__"):
+    if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__") or is_stored(path_or_name):
         _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
         return load_arrays(path_or_name, labels=labels)
     if isinstance(path_or_name, str) and path_or_name in NAMES:

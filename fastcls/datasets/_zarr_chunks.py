@@ -1,71 +1,75 @@
-"""Chunks of a zarr array, before they are unpacked: what each expands to is compared with what a chunk may hold.
+"""Chunks of a zarr array, before they are unpacked: what a chunk expands to is compared with what it may hold.
 
-A decoder makes as much as the packed bytes say, and zarr compares only then. Here the formats that say their size are asked
-for it (blosc, lz4, zstd); the others are unpacked piece by piece, and the pieces dropped, up to the size allowed.
+A decoder makes as many bytes as the packed bytes say, and zarr compares only then. The formats that state their size are
+read for it (blosc, lz4, zstd). The others are unpacked in small blocks, which are dropped, up to the size allowed.
 """
 
 from __future__ import annotations
 
 import bz2
+import gzip
+import io
 import lzma
 import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import reason, shown
 
-_PIECE = 1 << 20
+_BLOCK_BYTES = 1 << 20
 _HEADS = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
 _NUMBERS = re.compile(r"\d+(?:[./]\d+)*")
-#: Codecs that make fewer bytes into more.
-PACKERS = ("blosc", "zlib", "gzip", "bz2", "lzma", "zstd", "lz4")
+_STREAMS: dict[str, Callable[[Any], IO[bytes]]] = {"gzip": gzip.open, "bz2": bz2.open, "lzma": lzma.open}  # type: ignore[dict-item]
+#: codecs that expand bytes
+_PACKERS = ("blosc", "zlib", *_STREAMS, "zstd", "lz4")
+_DAMAGED = (OSError, EOFError, ArithmeticError, ValueError, IndexError, zlib.error, lzma.LZMAError, struct.error)
+
+
+class Chunks(NamedTuple):
+    """How the chunks of an array are packed, and how much one may hold."""
+
+    folder: Path
+    codecs: list[str]  # of a chunk
+    most: int  # bytes that a chunk may expand to
+    n_in_shard: int = 0  # chunks in a file, if files are shards
+    index_codecs: Sequence[str] = ()  # of the index of a shard
 
 
 def check_files(folder: Path) -> None:
-    """Refuse an array whose folder holds something that a reader would wait for."""
+    """Refuse an array whose folder holds something that would block a reader."""
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place, name)
             if not path.is_file():
-                raise InputError(f"{shown(path)} is a pipe, a device or a broken link; wanted a zarr array's files alone")
+                raise InputError(f"{shown(path)} is a pipe, a device or a broken link: remove it from the zarr array")
 
 
-def check_chunks(
-    folder: Path, codecs: list[str], first: int, stop: int, most: int, *, a_shard: int = 0, index_codecs: Sequence[str] = ()
-) -> None:
-    """Refuse chunks that expand to more than `most` bytes, in files of these numbers of the first dimension.
-
-    Parameters
-    ----------
-    codecs : list of str
-        Of a chunk.
-    a_shard : int
-        Chunks in a file, where files are shards; their index is packed by `index_codecs`.
-    """
-    packers = [codec for codec in codecs if codec in PACKERS]
+def check_chunks(chunks: Chunks, first: int, stop: int) -> None:
+    """Refuse chunks that expand to more than they may hold, in files `first` to `stop` of the first dimension."""
+    packers = [codec for codec in chunks.codecs if codec in _PACKERS]
     if len(packers) > 1:
-        raise InputError(f"{shown(folder)} is packed twice ({' and '.join(packers)}); write it again with one of them")
+        raise InputError(f"{shown(chunks.folder)} is packed twice ({' and '.join(packers)}): write it with one of them")
     if not packers:
         return
-    for path in _chunk_files(folder, first, stop):
+    for path in _files(chunks.folder, first, stop):
         try:
             with path.open("rb") as file:
-                sizes = [
-                    _expands_to(file, begin, end, packers[0], codecs[-1], most)
-                    for begin, end in (_in_shard(path, file, a_shard, index_codecs) if a_shard else [(0, _size(path))])
-                ]
-        except (OSError, EOFError, ValueError, IndexError, zlib.error, lzma.LZMAError, struct.error) as error:
-            raise InputError(f"{shown(path)} is no chunk that can be read ({reason(error)}); write it again") from None
-        if max(sizes, default=0) > most:
-            raise InputError(f"{shown(path)} expands to more than the {most:,} bytes of a chunk; write the array again")
+                ends = _in_shard(file, chunks) if chunks.n_in_shard else [(0, path.stat().st_size)]
+                sizes = [_expanded(file, begin, end, packers[0], chunks) for begin, end in ends]
+        except _DAMAGED as error:
+            raise InputError(f"{shown(path)} is a damaged chunk ({reason(error)}): write the array again") from None
+        if max(sizes, default=0) > chunks.most:
+            raise InputError(
+                f"{shown(path)} expands to more than the {chunks.most:,} bytes of a chunk: write the array again"
+            )
 
 
-def _chunk_files(folder: Path, first: int, stop: int) -> Iterator[Path]:
+def _files(folder: Path, first: int, stop: int) -> Iterator[Path]:
     for place, _, names in os.walk(folder):
         for name in names:
             path = Path(place, name)
@@ -77,32 +81,35 @@ def _chunk_files(folder: Path, first: int, stop: int) -> Iterator[Path]:
                 yield path
 
 
-def _size(path: Path) -> int:
-    return path.stat().st_size
-
-
-def _in_shard(path: Path, file: IO[bytes], n_chunks: int, index_codecs: Sequence[str]) -> list[tuple[int, int]]:
-    """Begin and end of every chunk of a shard, from the index at its end: offset and length of each, all ones for none."""
-    if list(index_codecs) not in (["bytes"], ["bytes", "crc32c"]):
+def _in_shard(file: IO[bytes], chunks: Chunks) -> list[tuple[int, int]]:
+    """Begin and end of every chunk of a shard, from the offsets and lengths at the shard's end; all ones mean no chunk."""
+    if list(chunks.index_codecs) not in (["bytes"], ["bytes", "crc32c"]):
         raise ValueError("an index that is packed")
-    tail = 4 * (len(index_codecs) - 1)
-    if _size(path) < 16 * n_chunks + tail:
+    n_tail = 16 * chunks.n_in_shard + 4 * (len(chunks.index_codecs) - 1)
+    if file.seek(0, os.SEEK_END) < n_tail:
         raise ValueError("no index of a shard")
-    file.seek(-16 * n_chunks - tail, os.SEEK_END)
-    index = struct.iter_unpack("<QQ", file.read(16 * n_chunks))
+    file.seek(-n_tail, os.SEEK_END)
+    index = struct.iter_unpack("<QQ", file.read(16 * chunks.n_in_shard))
     return [(offset, offset + length) for offset, length in index if length != 2**64 - 1]
 
 
-def _expands_to(file: IO[bytes], begin: int, end: int, packer: str, last: str, most: int) -> int:
-    """Bytes that a chunk says it expands to, or does; something above `most` if it is more."""
-    begin += 4 * (last in ("crc32", "adler32"))  # format 2 puts these before the bytes, format 3 its crc32c behind
+def _expanded(file: IO[bytes], begin: int, end: int, packer: str, chunks: Chunks) -> int:
+    """The number of bytes that a chunk states or expands to; if it is more than allowed, some number above that."""
+    begin += 4 * (chunks.codecs[-1] in ("crc32", "adler32"))  # format 2 puts checksums first, format 3 last
     file.seek(begin)
-    if packer in ("zlib", "gzip", "bz2", "lzma"):
-        return _counted(file, end - begin, packer, most)
-    head = file.read(18)
+    if packer in ("blosc", "lz4"):
+        return int(struct.unpack_from("<I", file.read(8), 4 * (packer == "blosc"))[0])
     if packer == "zstd":
-        return _size_of_zstd(head)
-    return int(struct.unpack_from("<I", head, 4 if packer == "blosc" else 0)[0])
+        return _size_of_zstd(file.read(18))
+    # packed bytes can be a little more than the unpacked ones; what is longer than that ends too early
+    packed = file.read(min(end - begin, 2 * chunks.most + _BLOCK_BYTES))
+    if packer == "zlib":
+        return len(zlib.decompressobj().decompress(packed, chunks.most + 1))
+    done = 0
+    with _STREAMS[packer](io.BytesIO(packed)) as stream:
+        while done <= chunks.most and (block := stream.read(_BLOCK_BYTES)):
+            done += len(block)
+    return done
 
 
 def _size_of_zstd(head: bytes) -> int:
@@ -114,28 +121,5 @@ def _size_of_zstd(head: bytes) -> int:
     at = 5 + (1 - single) + (0, 1, 2, 4)[descriptor & 3]
     length = (1 if single else 0, 2, 4, 8)[kind]
     if length == 0:
-        raise ValueError("a zstd frame that does not say its size")
+        raise ValueError("a zstd frame that does not state its size")
     return int.from_bytes(head[at : at + length], "little") + (256 if length == 2 else 0)
-
-
-def _counted(file: IO[bytes], n_packed: int, packer: str, most: int) -> int:
-    made: Any = {
-        "zlib": lambda: zlib.decompressobj(47),
-        "gzip": lambda: zlib.decompressobj(47),
-        "bz2": bz2.BZ2Decompressor,
-        "lzma": lzma.LZMADecompressor,
-    }[packer]
-    done, decoder, rest = 0, made(), b""
-    while done <= most:
-        packed = rest
-        if not packed and getattr(decoder, "needs_input", True):
-            packed = file.read(min(_PIECE, n_packed))
-            n_packed -= len(packed)
-            if not packed:
-                break
-        done += len(decoder.decompress(packed, _PIECE))
-        rest = getattr(decoder, "unconsumed_tail", b"")
-        if decoder.eof:  # another member may follow
-            rest = decoder.unused_data
-            decoder = made()
-    return done

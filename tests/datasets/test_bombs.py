@@ -128,14 +128,14 @@ def test_a_chunk_that_expands_beyond_its_shape_is_refused_unread(name, tmp_path,
     chunk = tmp_path / "set.zarr" / "X" / "1.0"
     assert chunk.is_file()
     chunk.write_bytes(PACKED[name]())
-    unread = zarr.Array.__getitem__
+    original = zarr.Array.__getitem__
 
     def getitem(self, rows):
         assert self.ndim == 1, "it was unpacked"
-        return unread(self, rows)
+        return original(self, rows)
 
     monkeypatch.setattr(zarr.Array, "__getitem__", getitem)
-    words = "does not say its size" if "without" in name else "expands to more"
+    words = "does not state its size" if "without" in name else "expands to more"
     with pytest.raises(InputError, match=words):
         datasets.load(tmp_path / "set.zarr")
 
@@ -155,7 +155,7 @@ def test_a_chunk_in_a_shard_that_expands_beyond_its_shape_is_refused(tmp_path):
         )
         made[:] = array
     assert np.array_equal(datasets.load(tmp_path / "set.zarr").X, X)
-    assert np.array_equal(np.concatenate(list(datasets.zarr_parts(tmp_path / "set.zarr" / "X", part_bytes=1))), X)
+    assert np.array_equal(np.concatenate(list(datasets.array_parts(tmp_path / "set.zarr" / "X", part_bytes=1))), X)
     shard = tmp_path / "set.zarr" / "X" / "c" / "1" / "0"
     content = shard.read_bytes()
     bomb = gzip.compress(bytes(4 * MB), 1)

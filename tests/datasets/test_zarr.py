@@ -1,4 +1,4 @@
-"""Zarr arrays of both formats are read as they were written; whatever else lies there is refused in one line."""
+"""Stored arrays (zarr of both formats, or anything with slices) are read as they were written; others are refused."""
 
 import json
 import shutil
@@ -88,14 +88,14 @@ def test_compressors_and_filters_of_numbers_are_read(tmp_path, form):
     if form == 3:
         path = write(tmp_path / "sharded.zarr", IMAGES, form, shards=(32, 8, 8, 3))
         np.testing.assert_array_equal(datasets.load(path, labels=LABELS).X, IMAGES.reshape(90, -1))
-        assert [len(part) for part in datasets.zarr_parts(path, part_bytes=1)] == [32, 32, 26]
+        assert [len(part) for part in datasets.array_parts(path, part_bytes=1)] == [32, 32, 26]
 
 
 @FORMATS
 def test_parts_are_all_rows_in_order_by_whole_chunks(tmp_path, form):
     path = group(tmp_path, form, X=IMAGES, y=LABELS) / "X"
     for part_bytes, sizes in ((1, [16] * 5 + [10]), (35 * 192, [32, 32, 26]), (1 << 30, [90])):
-        parts = list(datasets.zarr_parts(path, part_bytes=part_bytes))
+        parts = list(datasets.array_parts(path, part_bytes=part_bytes))
         assert [len(part) for part in parts] == sizes
         np.testing.assert_array_equal(np.concatenate(parts), IMAGES.reshape(90, -1))
 
@@ -103,13 +103,39 @@ def test_parts_are_all_rows_in_order_by_whole_chunks(tmp_path, form):
 def test_parts_serve_protocols_and_growth_as_the_whole_does(tmp_path):
     X, Q = IMAGES.reshape(90, -1), rng.integers(0, 256, (20, 192), dtype=np.uint8)
     path = write(tmp_path / "X.zarr", X)
-    table = knn_eval(datasets.zarr_parts(path, part_bytes=1), LABELS, Q, LABELS[:20], preset="solo-learn")
+    table = knn_eval(datasets.array_parts(path, part_bytes=1), LABELS, Q, LABELS[:20], preset="solo-learn")
     assert table.rows == knn_eval(X, LABELS, Q, LABELS[:20], preset="solo-learn").rows
     model, done = KNeighborsClassifier(3), 0
-    for rows in datasets.zarr_parts(path, part_bytes=1):
+    for rows in datasets.array_parts(path, part_bytes=1):
         model.partial_fit(rows, LABELS[done : done + len(rows)], classes=[0, 1, 2] if done == 0 else None)
         done += len(rows)
     assert model.kneighbors(Q)[1].tolist() == KNeighborsClassifier(3).fit(X, LABELS).kneighbors(Q)[1].tolist()
+
+
+class Sliced:
+    """An array that can only be sliced, as one of h5py."""
+
+    def __init__(self, array, chunks=(16,)):
+        self.shape, self.dtype, self.chunks, self._array = array.shape, array.dtype, chunks, array
+
+    def __getitem__(self, rows):
+        assert isinstance(rows, slice)
+        return self._array[rows]
+
+
+@pytest.mark.parametrize(("chunks", "sizes"), [((16, 8, 8, 3), [32, 32, 26]), (None, [35, 35, 20])])
+def test_anything_with_a_shape_a_dtype_and_slices_is_read(chunks, sizes, monkeypatch):
+    X, y = Sliced(IMAGES, chunks), Sliced(LABELS)
+    parts = list(datasets.array_parts(X, part_bytes=35 * 192))
+    assert [len(part) for part in parts] == sizes
+    np.testing.assert_array_equal(np.concatenate(parts), IMAGES.reshape(90, -1))
+    for found in (datasets.load((X, y)), datasets.load(X, labels=y)):
+        np.testing.assert_array_equal(found.X, IMAGES.reshape(90, -1))
+        assert (found.y.tolist(), found.image_shape) == (LABELS.tolist(), (8, 8, 3))
+    assert len(next(datasets.array_parts(IMAGES, part_bytes=1))) == 1
+    assert "source is an int" in refusal(lambda: datasets.array_parts(3))
+    monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < IMAGES.nbytes)
+    assert "array_parts" in refusal(lambda: datasets.load((X, y)))
 
 
 # hostile --------------------------------------------------------------------------------------------------------------
@@ -119,7 +145,7 @@ def _head(path, form):
     return path / ("zarr.json" if form == 3 else ".zarray")
 
 
-def _retold(path, form, **changes):
+def _rewrite(path, form, **changes):
     head = _head(path, form)
     head.write_text(json.dumps(json.loads(head.read_text()) | changes))
     return path
@@ -136,8 +162,8 @@ def test_missing_arrays_are_refused(tmp_path, form):
     shutil.rmtree(path / "X")
     assert "has the zarr arrays 'y', 'y_test'" in refusal(lambda: datasets.load(path))
     assert "give labels=" in refusal(lambda: datasets.load(path / "y"))
-    assert "is a zarr group; wanted an array" in refusal(lambda: datasets.zarr_parts(path))
-    assert "no zarr array or group" in refusal(lambda: datasets.zarr_parts(tmp_path))
+    assert "is a zarr group; give the folder of an array" in refusal(lambda: datasets.array_parts(path))
+    assert "is not a zarr array or group" in refusal(lambda: datasets.array_parts(tmp_path))
 
 
 @FORMATS
@@ -162,7 +188,7 @@ def test_array_that_is_not_whole_is_refused(tmp_path, form):
     assert "chunks that cannot be read" in refusal(lambda: datasets.load(path, labels=LABELS))
     chunk.unlink()
     assert "5 of its 6 chunks" in refusal(lambda: datasets.load(path, labels=LABELS))
-    assert "5 of its 6 chunks" in refusal(lambda: datasets.zarr_parts(path))
+    assert "5 of its 6 chunks" in refusal(lambda: datasets.array_parts(path))
 
 
 class Trap:
@@ -175,16 +201,24 @@ class Trap:
         return open, (str(self.path), "w")
 
 
+def test_a_codec_has_one_name(tmp_path):
+    path = write(tmp_path / "X.zarr", IMAGES)
+    _rewrite(path, 3, codecs=[{"id": "bytes", "name": "pickle"}])
+    assert "codec 'bytes and pickle'" in refusal(lambda: datasets.array_parts(path))
+    _rewrite(path, 3, codecs=[{"name": "sharding_indexed", "configuration": {"codecs": [{"name": "pickle"}]}}])
+    assert "codec 'pickle'" in refusal(lambda: datasets.array_parts(path))
+
+
 def test_pickle_as_a_codec_is_never_run(tmp_path):
     import pickle
 
     path = write(tmp_path / "X.zarr", IMAGES, 2)
     for place in ("compressor", "filters"):
         codec = {"id": "pickle", "protocol": 5}
-        _retold(path, 2, **{place: codec if place == "compressor" else [codec], "dtype": "|u1"})
+        _rewrite(path, 2, **{place: codec if place == "compressor" else [codec], "dtype": "|u1"})
         for chunk in path.glob("[0-9]*"):
             chunk.write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
-        assert "codec 'pickle', which is not read" in refusal(lambda: datasets.load(path, labels=LABELS))
+        assert "codec 'pickle', which may execute code" in refusal(lambda: datasets.load(path, labels=LABELS))
     # another format's innocent head beside it changes nothing
     shutil.copy(write(tmp_path / "innocent", IMAGES, 3) / "zarr.json", path)
     refusal(lambda: datasets.load(path, labels=LABELS))
@@ -195,7 +229,7 @@ def test_pickle_as_a_codec_is_never_run(tmp_path):
 def test_objects_and_what_is_no_metadata_are_refused(tmp_path, form):
     path = write(tmp_path / "X.zarr", IMAGES, form)
     load = lambda: datasets.load(path, labels=LABELS)  # noqa: E731
-    _retold(path, form, **({"data_type": "O"} if form == 3 else {"dtype": "|O"}))
+    _rewrite(path, form, **({"data_type": "O"} if form == 3 else {"dtype": "|O"}))
     assert "Python objects" in refusal(load)
     for content in (b"", b"[]", b"{", b"\xff\x00", b'{"a": ' * 100_000, b"x" * (2 << 20)):
         _head(path, form).write_bytes(content)
@@ -223,10 +257,10 @@ def test_metadata_damaged_anywhere_is_refused_or_harmless(tmp_path, form):
 def test_array_larger_than_memory_is_refused_before_it_is_read_and_comes_in_parts(tmp_path, form, monkeypatch):
     path = group(tmp_path, form, X=IMAGES, y=LABELS)
     monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < IMAGES.nbytes)
-    assert "zarr_parts" in refusal(lambda: datasets.load(path))
-    assert sum(map(len, datasets.zarr_parts(path / "X", part_bytes=1))) == 90
+    assert "array_parts" in refusal(lambda: datasets.load(path))
+    assert sum(map(len, datasets.array_parts(path / "X", part_bytes=1))) == 90
     monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < 1000)
-    assert "write smaller ones" in refusal(lambda: datasets.zarr_parts(path / "X"))
+    assert "write smaller chunks" in refusal(lambda: datasets.array_parts(path / "X"))
 
 
 def test_empty_array_is_refused(tmp_path):
