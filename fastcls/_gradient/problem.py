@@ -22,7 +22,7 @@ from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import counted_rows
-from fastcls._validation.rows import CheckedRows, check_rows
+from fastcls._validation.rows import CheckedRows, as_bytes, check_rows
 from fastcls.losses import find_loss
 from fastcls.penalties import PENALTIES, check_penalty, project
 
@@ -39,11 +39,6 @@ _LARGEST_SINGLE = 1e18
 def padded(n_features: int) -> int:
     """Features of the weights that the compiled loops read: a whole number of strips."""
     return -(-n_features // loops.STRIP_FEATURES) * loops.STRIP_FEATURES
-
-
-def as_bytes(X: np.ndarray) -> np.ndarray:
-    """C-contiguous rows as the compiled loops take them."""
-    return np.asarray(X).view(np.uint8)
 
 
 def has_large(X: np.ndarray) -> bool:

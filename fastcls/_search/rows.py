@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcls import _kernels
-from fastcls._validation.rows import CheckedRows
+from fastcls._validation.rows import CheckedRows, as_bytes
 from fastcls.metrics import Metric
 
 from . import bounds as _bounds
@@ -17,10 +17,6 @@ from . import bounds as _bounds
 _NO_NORMS = np.empty(0, dtype=np.float64)
 _NO_FLAGS = np.empty(0, dtype=np.uint8)
 _WHOLE_BYTES = 1 << 22  # a chunk of so many is never copied. Each costs one query 16 us, of 60 us (5,300 rows of MNIST)
-
-
-def as_bytes(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows).view(np.uint8)
 
 
 @dataclass

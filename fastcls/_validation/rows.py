@@ -39,6 +39,11 @@ class CheckedRows:
     notes: tuple[str, ...]
 
 
+def as_bytes(rows: np.ndarray) -> np.ndarray:
+    """C-contiguous rows as the compiled loops take them: a view of their bytes."""
+    return np.asarray(rows).view(np.uint8)
+
+
 def _largest_magnitude(block: np.ndarray) -> float:
     """The largest absolute value; infinity or NaN where there is one."""
     if block.dtype == np.float16:  # without their sign, halves are ordered as their bits are; NumPy compares them one by one

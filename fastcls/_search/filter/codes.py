@@ -85,10 +85,6 @@ class Level(Protocol):
     def fine(self) -> bool: ...
 
 
-def bytes_of(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows).view(np.uint8)
-
-
 def storage_of(rows: np.ndarray) -> int:
     return _kernels.TYPES[rows.dtype.name]
 

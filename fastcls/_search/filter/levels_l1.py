@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastcls._runtime import threads
+from fastcls._validation.rows import as_bytes
 
 from . import encode_loops
-from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, bytes_of, leading_eigenvectors, padded, sample_of, storage_of
+from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of, storage_of
 
 GROUP_COARSE, GROUP_FINE = 16, 4  # features a sum
 
@@ -49,7 +50,7 @@ class GroupSums:
         sums, magnitudes = np.empty((len(rows), self.n_groups)), np.empty(len(rows))
         scratch = np.empty((n_threads, rows.shape[1]))
         maps = self.order, self.signs
-        encode_loops.group_sums(bytes_of(rows), storage_of(rows), *maps, sums, magnitudes, scratch, n_threads)
+        encode_loops.group_sums(as_bytes(rows), storage_of(rows), *maps, sums, magnitudes, scratch, n_threads)
         return sums, magnitudes
 
     @functools.cached_property
@@ -90,7 +91,7 @@ def _encode_bytes(groups: GroupSums, rows: np.ndarray, n_threads: int) -> dict[i
     n_threads = threads.worth(n_threads, rows.size)
     scratch = np.empty((n_threads, 2 * fine.n_groups), dtype=np.int32)
     encode_loops.encode_byte_groups(
-        bytes_of(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes, out[1].errors, scratch, n_threads
+        as_bytes(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes, out[1].errors, scratch, n_threads
     )
     return {GROUP_COARSE: out[0], GROUP_FINE: out[1]}
 

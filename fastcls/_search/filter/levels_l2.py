@@ -10,6 +10,7 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
+from fastcls._validation.rows import as_bytes
 
 from . import encode_loops
 from .codes import (
@@ -20,7 +21,6 @@ from .codes import (
     Codes,
     Level,
     blocks,
-    bytes_of,
     leading_eigenvectors,
     padded,
     sample_of,
@@ -122,7 +122,7 @@ class Basis:
             some = rows[block]
             squares = np.empty(len(some))
             _kernels.sums_to_point(
-                bytes_of(some), storage_of(some), _kernels.SUMS["sql2"], bytes_of(center), squares, n_threads
+                as_bytes(some), storage_of(some), _kernels.SUMS["sql2"], as_bytes(center), squares, n_threads
             )
             with np.errstate(over="ignore", under="ignore"):  # infinite squares keep their rows
                 squares *= self.data_scale**2
@@ -134,7 +134,7 @@ class Basis:
                     wide = (np.asarray(some, dtype=np.float64) - self.center) * self.data_scale
                     Z = (wide.astype(np.float32) @ self.A.T).astype(np.float64)
             encode_loops.encode_l2(
-                bytes_of(some),
+                as_bytes(some),
                 storage_of(some),
                 self.columns,
                 shifts,
