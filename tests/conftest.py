@@ -71,6 +71,18 @@ def _watch(event, arguments):
 sys.addaudithook(_watch)
 
 
+#: Fixtures that take seconds to make, once a module or a run: with pytest-xdist their tests share one process.
+COSTLY = ("client", "others", "chromium", "whole", "trained", "cifar10_folder")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        for name in set(COSTLY) & set(getattr(item, "fixturenames", ())):
+            group = "cluster" if name in ("client", "others") else name
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item):
     _running.append(item)

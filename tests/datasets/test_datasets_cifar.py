@@ -182,7 +182,6 @@ def test_many_records_are_read_in_pieces_as_in_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.process
-@pytest.mark.xdist_group("cifar10")
 def test_the_layouts_of_the_shared_copy_are_identical(
     shared_data: Callable[[str], Path], cifar10_folder: Path, tmp_path: Path
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("matplotlib", reason="displays draw with matplotlib (the extra 'run')")
 from _outcomes import digits, random_data
+from _pairwise import pairwise
 from matplotlib.text import Text
 
 from fastcls import KNeighborsClassifier, SoftmaxClassifier, display
@@ -79,9 +80,7 @@ def scores(n_samples: int, n_classes: int, names: Any = None) -> Any:
     )
 
 
-@pytest.mark.parametrize("names", [None, LONG])
-@pytest.mark.parametrize("n_classes", [2, 10])
-@pytest.mark.parametrize("n_samples", [1, 2, 3, 4, 5, 10])
+@pytest.mark.parametrize(("n_samples", "n_classes", "names"), pairwise([1, 2, 3, 4, 5, 10], [2, 10], [None, LONG]))
 def test_tables_of_scores_of_any_size_can_be_read_at_400_pixels(n_samples: int, n_classes: int, names: Any) -> None:
     shown = scores(n_samples, n_classes, names).plot()
     assert shown.figure_.get_figwidth() * 96 <= 420
@@ -125,9 +124,10 @@ def test_two_classes_have_two_lines_with_the_losses_of_their_classifier() -> Non
     np.testing.assert_allclose(shown.losses["softmax"], -np.log(theirs.predict_proba(X[:4])[np.arange(4), y[:4]]), rtol=1e-6)
 
 
-@pytest.mark.parametrize("shape", [(8, 8, 1), (6, 9, 1), (9, 6, 1)])
-@pytest.mark.parametrize("n_neighbors", [1, 5, 10])
-@pytest.mark.parametrize("names", [LONG, tuple("0123456789")])
+@pytest.mark.parametrize(
+    ("names", "n_neighbors", "shape"),
+    pairwise([LONG, tuple("0123456789")], [1, 5, 10], [(8, 8, 1), (6, 9, 1), (9, 6, 1)]),
+)
 def test_names_of_neighbors_do_not_meet(names: Any, n_neighbors: int, shape: Any) -> None:
     data = random_data(10, shape)
     model = KNeighborsClassifier(3).fit(data.X, data.y)

@@ -12,8 +12,6 @@ import pytest
 import fastcls
 from fastcls import KNeighborsClassifier, datasets, evaluate_k, reference
 
-pytestmark = pytest.mark.xdist_group("cifar10")
-
 
 @pytest.fixture(scope="module")
 def mnist(shared_data):

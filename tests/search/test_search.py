@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, random_rows
 
 from fastcls import _kernels, knn, metrics, pairwise_distances, reference
@@ -199,10 +200,9 @@ def cut(rows, *at):
     return plan.Rows([part.copy() for part in np.split(rows, at)])
 
 
-@pytest.mark.parametrize("grouped", [False, True])
-@pytest.mark.parametrize("case", PIECES)
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("dtype", STORED_TYPES)
+@pytest.mark.parametrize(
+    ("dtype", "metric", "case", "grouped"), pairwise(STORED_TYPES, METRICS, list(PIECES), [False, True])
+)
 def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtype, metric, case, grouped):
     rng = np.random.default_rng(9)
     n_queries, n_rows, width, k = PIECES[case]
