@@ -253,7 +253,7 @@ FAULTS = [
         "target[:, :, 2 - channel] = source[:, channel]",
         "datasets/test_datasets_cifar.py",
     ),
-    ("datasets/_idx.py", "if codes.max() > 9:", "if codes.max() > 10:", "datasets/test_datasets_refusals.py"),
+    ("datasets/_idx.py", "if codes.max() > 9:", "if codes.max() > 10:", "datasets/test_array_file_refusals.py"),
     ("datasets/_split.py", "math.ceil(size * n)", "math.floor(size * n)", "datasets/test_datasets_splits.py"),
     (
         "datasets/_synthetic.py",

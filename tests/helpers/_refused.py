@@ -1,4 +1,4 @@
-"""What it is to be refused: one clear line."""
+"""A refusal is one clear line; small files that are refused."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from fastcls._validation.errors import InputError
 
@@ -23,3 +24,24 @@ def check_refused(act: Callable[[], object], words: str) -> None:
 
 def cases(table: dict[str, Case]) -> pytest.MarkDecorator:
     return pytest.mark.parametrize(("act", "words"), list(table.values()), ids=list(table))
+
+
+def touch(path: Path, content: bytes = b"") -> Path:
+    """Write a file, and the folders above it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def picture(path: Path, size: tuple[int, int] = (4, 4)) -> Path:
+    """Write an image of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, (9, 99, 199)).save(path)
+    return path
+
+
+def two_classes(root: Path) -> Path:
+    """Write a folder of two classes, 'a' and 'b', with one image each."""
+    for name in "ab":
+        picture(root / name / "x.png")
+    return root
