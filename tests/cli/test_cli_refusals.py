@@ -1,0 +1,136 @@
+"""What the command line refuses: one line, exit status 2, nothing written."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _command import cli, fresh, here, listing, refused, write_embeddings
+
+from fastcls.cli import _run
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+# refusals ------------------------------------------------------------------------------------------
+
+REFUSALS = {
+    "unknown model": (["run", "digits", "--models", "knn,tree"], ["tree", "knn, random_search, svm, softmax"]),
+    "no model": (["run", "digits", "--models", ","], ["knn, random_search, svm, softmax"]),
+    "unknown metric": (["run", "digits", "--metrics", "l3"], ["l3", "l1, l2, sqeuclidean, cosine"]),
+    "k of 0": (["run", "digits", "--ks", "0,1"], ["--ks '0,1'", "from 1"]),
+    "k not a number": (["run", "digits", "--ks", "1,many"], ["--ks '1,many'", "whole numbers"]),
+    "one fold": (["run", "digits", "--folds", "1"], ["--folds 1", "at least 2"]),
+    "cv and folds": (["run", "digits", "--folds", "5", "--cv", "loo"], ["--cv loo and --folds 5", "one of them"]),
+    "cv of one": (["run", "digits", "--cv", "1"], ["--cv '1'", "loo", "from 2"]),
+    "cv unknown": (["run", "digits", "--cv", "lpo"], ["--cv 'lpo'", "wanted loo"]),
+    "cv of a preset": (["run", "digits", "--preset", "dino", "--cv", "loo"], ["decides --cv itself"]),
+    "folds not a number": (["run", "digits", "--folds", "x"], ["--folds", "(see: fastcls run --help)"]),
+    "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
+    "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),
+    "no such labels": (["run", "digits", "--labels", "no.npy"], ["no.npy"]),
+    "no such data": (["run", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "no such data to predict": (["predict", "no.safetensors", "no-such-thing"], ["no.safetensors"]),
+    "no such data to check": (["gradcheck", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
+    "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["got --image-size for data"]),
+    "missing argument": (["run"], ["DATA"]),
+    "unknown option": (["run", "digits", "--fast"], ["--fast"]),
+    "unknown command": (["walk"], ["walk"]),
+    "predict without a model": (["predict", "no.safetensors", "digits"], ["no.safetensors"]),
+    "gradcheck of an unknown loss": (["gradcheck", "digits", "--loss", "huber"], ["huber", "hinge", "softmax"]),
+}
+
+
+@pytest.mark.parametrize("what", sorted(REFUSALS))
+def test_refusal_is_one_line_and_leaves_nothing(what, here):
+    words, fragments = REFUSALS[what]
+    result = cli(*words)
+    assert refused(result, *fragments)
+    assert listing(here) == []
+
+
+@pytest.mark.process
+def test_refusal_in_a_real_process_has_no_traceback(here):
+    done = fresh("run", "no-such-thing", cwd=here)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_are_refused():
+    write_embeddings("few.npz", n=12, classes=4)
+    refusal = cli("run", "few.npz", "--folds", "5")
+    assert refusal.exit_code == 2
+    assert "--folds=5, but no class has more than 3 rows" in refusal.stderr.splitlines()[-1]
+    result = cli("run", "few.npz", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.stderr
+    results = json.loads(Path("fastcls-few/results.json").read_text())
+    assert results["models"]["knn"]["folds"] == 3
+    assert "k-NN: 3 folds in place of 5: no class has more than 3 training rows" in results["notes"]
+    assert "--folds" not in results["command"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1,149 rows"),
+        (["--folds", "999"], "--folds=999, but no class has more than"),
+    ],
+)
+def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):
+    assert refused(cli("run", "digits", *words), said)
+    assert listing(here) == []
+
+
+@pytest.mark.parametrize("keys", [("X", "y"), ("x_train", "y_train"), None])
+@pytest.mark.parametrize("words", [["run"], ["gradcheck"]])
+def test_bad_number_is_named_as_in_the_users_file(keys, words, here):
+    X = np.ones((60, 5), dtype=np.float32)
+    X[3, 2] = np.nan
+    file = "bad.npy" if keys is None else "bad.npz"
+    if keys is None:
+        np.save(file, X)
+        np.save("bad_labels.npy", np.arange(60) % 3)
+    else:
+        np.savez(file, **dict(zip(keys, (X, np.arange(60) % 3), strict=True)))
+    result = cli(*words, file)
+    assert result.exit_code == 2, result.stdout
+    named = file if keys is None else keys[0]
+    assert result.stderr.splitlines()[-1].startswith(f"fastcls: {named} contains NaN, first at row 3, column 2")
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_unusable_rows_are_refused_before_any_training(bad, here, monkeypatch):
+    X = np.ones((40, 3), dtype=np.float32)
+    X[7, 2] = bad
+    np.savez("bad.npz", X=X, y=np.arange(40) % 2)
+    monkeypatch.setattr(_run, "TRAINERS", {})  # a KeyError if training begins
+    result = cli("run", "bad.npz")
+    assert result.exit_code == 2, result.exception
+    assert "Traceback" not in result.stderr
+    assert listing(here) == ["bad.npz"]
+
+
+def test_unusable_test_rows_are_refused_before_any_training(here, monkeypatch):
+    X = np.ones((40, 3), dtype=np.float32)
+    X_test = X[:4].copy()
+    X_test[1, 1] = np.nan
+    np.savez("bad.npz", X=X, y=np.arange(40) % 2, X_test=X_test, y_test=np.arange(4) % 2)
+    monkeypatch.setattr(_run, "TRAINERS", {})
+    result = cli("run", "bad.npz")
+    assert result.exit_code == 2, result.exception
+    assert "NaN" in result.stderr
+    assert listing(here) == ["bad.npz"]
+
+
+def test_one_class_is_refused(here):
+    np.savez("one.npz", X=np.ones((20, 3), dtype=np.float32), y=np.zeros(20, dtype=int))
+    result = cli("run", "one.npz")
+    assert result.exit_code == 2
+    assert "class" in result.stderr.splitlines()[-1]
+    assert listing(here) == ["one.npz"]
+
+
+def test_missing_labels_are_asked_for_by_the_option(here):
+    np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
+    assert refused(cli("run", "rows.npy"), "give them with --labels FILE")
