@@ -26,6 +26,7 @@ from fastcls._storage.external_rows import RowsFileError
 from fastcls._storage.header import FORMAT, OF_THE_MACHINE, VERSION, decoded_classes, param_from
 from fastcls._storage.safetensors import Arrays, read_header
 from fastcls._storage.saving import save
+from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import reason, shown
 
@@ -41,7 +42,7 @@ CLASSES = {
 }
 
 
-def load(path: str | os.PathLike[str]) -> Any:
+def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     """Read a model that `save` wrote.
 
     Arrays of a megabyte and more stay on disk, as read-only memory maps: a k-NN model loads at once, whatever its size.
@@ -76,16 +77,20 @@ def load(path: str | os.PathLike[str]) -> Any:
     >>> again.predict(X).tolist(), again.metadata_
     (['a', 'b', 'b'], {'unit': 'pixels'})
     """
+    if not isinstance(verify, bool):
+        one_of("verify", verify, ["auto"], also=", True, False")
     header = read_header(path, "a model file that save wrote")
     _check_identity(header, path)
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
-        return _restored(header["class"], parts, Arrays(path, header))
+        model = _restored(header["class"], parts, Arrays(path, header))
     except RowsFileError:  # the model itself is sound
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"the model file {shown(path)} is damaged ({found}); save or copy it again") from None
+    model._verify(verify)
+    return model
 
 
 def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> None:

@@ -13,11 +13,14 @@ import numpy as np
 
 from fastcls import simd
 from fastcls._runtime import memory, threads
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import reason
 from fastcls._validation.neighbors import check_found
 from fastcls.metrics import METRICS
 
 from . import brute, tree
 from .filter import filter as filtering
+from .filter import stored
 from .report import SearchReport
 from .rows import Rows
 from .run import Run
@@ -48,11 +51,14 @@ def prepare(
     forced = algorithm == "filter"
     if algorithm == "brute":
         return None
+    restore(rows)
     if tree.serves(rows, METRICS[metric_name]):
-        return tree.prepare(rows, METRICS[metric_name], k, n_threads, n_queries, forced=forced)
+        was_made = rows.stored.pop("tree", None) is not None
+        return tree.prepare(rows, METRICS[metric_name], k, n_threads, None if was_made else n_queries, forced=forced)
     if METRICS[metric_name].bounds is None or not (forced or filtering.may_pay(rows, METRICS[metric_name], k)):
         return None
     kept = rows.filters.get(metric_name)
+    lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # of a file that was saved without them
     outgrown = n_queries is None and rows.has_outgrown(metric_name)
     worth_it = n_queries is None or n_queries >= _QUERIES_WORTH_LEARNING
     if kept is None and (forced or outgrown or (metric_name not in rows.filters and worth_it)):
@@ -81,12 +87,36 @@ def prepare(
         new = rows.chunks[len(kept.chunks) :]
         needed = filtering.bytes_beside(kept.levels)
         if forced or memory.has_room(needed * sum(map(len, new))):
+            before = kept.seconds
             kept = kept.extended(new, n_threads)
+            if lacks_codes:
+                what = f"made the codes of {rows.n_rows:,} rows, which the model's file does not have"
+                rows.made.append((what, kept.seconds - before))
         else:
             rows.left_out[metric_name] = f"brute force, as the codes of {sum(map(len, new)):,} more rows find no memory"
             kept = None
         rows.filters[metric_name] = kept
     return kept
+
+
+def restore(rows: Rows) -> None:
+    """Restore the filters that a file or a pickle brought in plain form.
+
+    Raises
+    ------
+    InputError
+        If one is damaged.
+    """
+    for metric_name, of in list(rows.stored.items()):
+        if metric_name == "tree":
+            continue
+        try:
+            rows.filters[metric_name] = of and stored.restored(of, rows, METRICS[metric_name])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise InputError(
+                f"the stored filter of the training rows is damaged ({reason(error)}): fit the model again"
+            ) from None
+        rows.stored.pop(metric_name, None)
 
 
 def _room(rows: Rows, forced: bool) -> float:
@@ -214,6 +244,11 @@ def search_parts(
     n_queries = of_queries.n_rows
     n_threads = threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
     filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
+    made = []
+    while rows.made:
+        what, seconds = rows.made.pop()
+        made.append(f"{what}, before this search: {seconds:.3g} s")
+        started += seconds
 
     def brute_force() -> Run:
         return brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
@@ -244,7 +279,7 @@ def search_parts(
             check_found(S[room], k)
             yield part, S[room], indices[room]
     why = _why_brute(rows, metric_name) if algorithm != "brute" and filtered is None else ()
-    notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *threads.notes()))
+    notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     parts = [run.report() for run in runs]
     return SearchReport(

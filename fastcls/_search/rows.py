@@ -36,6 +36,11 @@ class Rows:
         Of every filter: how many rows there were when it was decided on.
     left_out : dict
         Of every metric for which memory has no room for codes or a tree: a note that says so. Not pickled.
+    stored : dict
+        Of filters that come from a file or a pickle: their plain form (`filter/stored.py`), until `plan.restore` restores
+        them before the first search. None says that brute force was found to be faster; of a tree there is only the name.
+    made : list
+        What was made for the next search alone, and the seconds it took: for that search's report.
     """
 
     chunks: list[np.ndarray]
@@ -46,6 +51,8 @@ class Rows:
     left_out: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _norms: dict[str, list[np.ndarray]] = field(default_factory=dict, repr=False, compare=False)
     _statistics: dict[bool, list[_bounds.Statistics]] = field(default_factory=dict, repr=False, compare=False)
+    stored: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    made: list[tuple[str, float]] = field(default_factory=list, repr=False, compare=False)
 
     @classmethod
     def of(cls, checked: CheckedRows) -> Rows:
@@ -118,9 +125,20 @@ class Rows:
             self._statistics[about_zero] = known = [*known, *new]
         return known
 
+    def stored_filters(self) -> dict[str, Any]:
+        """The plain form of all filters, see `stored`."""
+        from .filter.stored import stored  # which searches Rows
+
+        made = {
+            name: None if found is None else ({}, {}) if name == "tree" else stored(found)
+            for name, found in dict(self.filters).items()
+        }
+        return {**self.stored, **made}
+
     def __getstate__(self) -> dict[str, Any]:
-        empty: dict[str, Any] = {name: {} for name in ("filters", "learned_rows", "left_out", "_norms", "_statistics")}
-        return {**self.__dict__, **empty, "chunks": [np.asarray(chunk) for chunk in self.chunks]}  # no memmap: see SaveMixin
+        empty: dict[str, Any] = {name: {} for name in ("filters", "left_out", "_norms", "_statistics")}
+        chunks = [np.asarray(chunk) for chunk in self.chunks]  # no memmap: see SaveMixin
+        return {**self.__dict__, **empty, "chunks": chunks, "stored": self.stored_filters()}
 
 
 def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:

@@ -90,6 +90,9 @@ class SaveMixin:
         """
         raise NotImplementedError
 
+    def _verify(self, verify: str | bool) -> None:
+        """Do as ``load(verify=)`` says with large arrays that `_restore_state` has not read."""
+
 
 class SaveBestMixin:
     """`save` for a search: it writes what was chosen."""
@@ -116,7 +119,12 @@ class SaveBestMixin:
 
 
 def save(
-    model: Any, path: str | os.PathLike[str], metadata: Mapping[str, Any] | None = None, *, external: bool = False
+    model: Any,
+    path: str | os.PathLike[str],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    rows: str = "embedded",
+    codes: bool = True,
 ) -> None:
     """Write a fitted model to one safetensors file: whole, or not at all. The same as ``model.save(path)``.
 
@@ -127,8 +135,8 @@ def save(
         The file; an older one is replaced only once the new one is complete on disk.
     metadata : dict, optional
         What shall travel with the model, as JSON knows it: `load` hands it back as ``metadata_``.
-    external : bool
-        Of a k-NN model: leave its rows in their own files, see `rows` of its `save`.
+    rows, codes
+        For k-NN models, see ``KNeighborsClassifier.save``.
     """
     if isinstance(model, SaveBestMixin):
         model.save(path, metadata=metadata)
@@ -137,7 +145,11 @@ def save(
         raise InputError(f"{type(model).__name__} cannot be saved; wanted one of fastcls's own estimators")
     model = frozen(model)
     check_is_fitted(model)
-    arrays, values = model._saved_state(Path(os.path.realpath(path)).parent) if external else model._saved_state()
+    options: dict[str, Any] = {} if rows == "embedded" else {"folder": Path(os.path.realpath(path)).parent}
+    options |= {} if codes else {"codes": False}
+    if options and not hasattr(model, "_rows"):
+        raise InputError(f"{type(model).__name__} has no training rows; rows and codes are for k-NN models: omit them")
+    arrays, values = model._saved_state(**options)
     header = header_of(model, metadata, values)
     with replacing(path, "the model", inputs=_files_of_rows(model), is_model=True) as file:
         write(file, arrays, header)

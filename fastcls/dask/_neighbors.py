@@ -202,7 +202,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 
         return crew.ask(submit)
 
-    def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded") -> None:
+    def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded", codes: bool = True) -> None:
         """Not over a cluster: raises InputError."""
         raise refuse_saving("KNeighborsClassifier")
 

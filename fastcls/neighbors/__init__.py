@@ -1,7 +1,7 @@
 """The k-NN estimators.
 
-``_estimators.py`` has `KNeighborsClassifier`, `NearestNeighbors`, `knn` and `pairwise_distances`; ``_base.py`` what they
-share; ``_class_mean.py`` is `NearestClassMean`.
+``_estimators.py`` has `KNeighborsClassifier`, `NearestNeighbors`, `knn` and `pairwise_distances`; ``_base.py`` has what they
+share; ``_loaded.py`` writes, reads and checks their rows in a model's file; ``_class_mean.py`` has `NearestClassMean`.
 """
 
 from ._base import last_reports, without_self

@@ -336,8 +336,8 @@ class KNeighborsClassifier(Classifier, Neighbors):
         """Whether the vote of each query was tied: bool (n_queries,)."""
         return self._vote(X)[1]
 
-    def _saved_state(self, folder: Path | None = None) -> tuple[Saved, dict[str, Any]]:
-        arrays, values = super()._saved_state(folder)
+    def _saved_state(self, folder: Path | None = None, codes: bool = True) -> tuple[Saved, dict[str, Any]]:
+        arrays, values = super()._saved_state(folder, codes)
         if len(self._sample_weight):
             arrays = {**arrays, "sample_weight": self._sample_weight}
         return {**arrays, "codes": self._codes}, values

@@ -67,7 +67,7 @@ def test_files_of_rows_that_changed_are_refused(tmp_path):
     file.write_bytes(whole[:-1])
     assert "has 1,280,127 bytes; it had 1,280,128" in refusal(path)
     file.write_bytes(whole[:-1] + b"x")  # of the right size: found before the first search
-    with pytest.raises(InputError, match="are not as they were saved"):
+    with pytest.raises(InputError, match=r"training data in .* is corrupt \(checksum mismatch\)"):
         fastcls.load(path).predict(X[:1])
     file.unlink()
     assert "cannot be opened: No such file" in refusal(path)
@@ -134,7 +134,7 @@ def test_wrong_descriptions_of_external_rows_are_refused(tmp_path, rows_of):
     values["X"] = values["X"] | rows_of if rows_of else {}
     rewritten(tmp_path / "m", {"values": json.dumps(values)})
     if "digest" in rows_of:
-        with pytest.raises(InputError, match="are not as they were saved"):
+        with pytest.raises(InputError, match=r"training data in .* is corrupt \(checksum mismatch\)"):
             fastcls.load(tmp_path / "m").predict(X[:1])
     else:
         assert "is damaged" in refusal(tmp_path / "m")

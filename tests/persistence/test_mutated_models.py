@@ -36,7 +36,7 @@ def test_rows_that_are_no_numbers_are_refused_before_the_first_search(tmp_path, 
         lambda m: m.save(tmp_path / "n"),
         lambda m: m.partial_fit(X[:1], [0]),
     ):
-        with pytest.raises(InputError, match=r"training rows of the model .* row 7, column 3"):
+        with pytest.raises(InputError, match=r"training data in .* row 7, column 3"):
             ask(fastcls.load(path))
 
 

@@ -399,7 +399,7 @@ def test_rows_that_changed_on_disk_are_found_before_the_first_search_and_never_s
     ):
         model = fastcls.load(path)
         for _ in range(2):
-            with pytest.raises(InputError, match=r"training rows of the model .* are not as they were saved"):
+            with pytest.raises(InputError, match=r"training data in .* is corrupt \(checksum mismatch\)"):
                 act(model)
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
     path.write_bytes(whole)

@@ -9,7 +9,7 @@ bounds; what stands in these files is only which maps to choose, and no choice c
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -130,9 +130,15 @@ def in_panels(codes: Codes, kind: str, n_threads: int) -> Codes:
     n_panels = -(-n // panel_rows)
     panels = np.empty((n_panels, panel_rows * width), dtype=np.uint8)
     encode_loops.to_panels(codes.codes, encode_loops.STEP_BYTES[kind], panel_rows, panels, n_threads)
-    starts = np.zeros(n_panels * panel_rows, dtype=np.int32)
+    return padded_terms(replace(codes, codes=panels), n, kind)
+
+
+def padded_terms(codes: Codes, n: int, kind: str) -> Codes:
+    """Codes of n rows in panels, with starts and errors as long as the panels, and the largest error of each."""
+    panel_rows = encode_loops.PANEL_ROWS[kind]
+    starts = np.zeros(len(codes.codes) * panel_rows, dtype=np.int32)
     starts[: len(codes.starts)] = codes.starts
     panel_errors = np.maximum.reduceat(codes.errors, np.arange(0, n, panel_rows))
-    errors = np.full(n_panels * panel_rows, -np.inf, dtype=np.float32)  # of a row that is none: its bound is infinite
+    errors = np.full(len(starts), -np.inf, dtype=np.float32)  # of a row that is none: its bound is infinite
     errors[:n] = codes.errors
-    return Codes(panels, starts, errors, panel_errors)
+    return Codes(codes.codes, starts, errors, panel_errors)

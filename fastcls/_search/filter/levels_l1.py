@@ -188,18 +188,29 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
         step = float((spread[1] - spread[0]).max()) / 255.0
         if not 1e-290 < step < 1e290 or padded(d, "l1") > WIDEST:
             return []
-        plain = GroupSums(np.arange(d, dtype=np.int32), np.ones(d), 1, spread[0], step)
-        return [plain]
+        return [plain_level(spread[0], step)]
     sample = sample[:: max(1, len(sample) // SAMPLE)][:SAMPLE]
     near = _near_differences(sample)
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]
     found.append(_learned_order(sample))
     order, signs = max(found, key=lambda pair: _kept(pair[0], pair[1], near))
-    least = float(np.iinfo(rows.dtype).min)
+    made = byte_levels(order, signs, rows.dtype)
+    return made if made[-1].width <= WIDEST else []
+
+
+def plain_level(offsets: np.ndarray, step: float) -> Level:
+    """The features of floats themselves, rounded."""
+    d = len(offsets)
+    return GroupSums(np.arange(d, dtype=np.int32), np.ones(d), 1, offsets, step)
+
+
+def byte_levels(order: np.ndarray, signs: np.ndarray, dtype: np.dtype) -> list[Level]:
+    """The levels of byte rows whose features stand in this order, each at most once, with these signs."""
+    least = float(np.iinfo(dtype).min)
     lows = np.where(order >= 0, np.where(signs > 0, least, -(least + 255.0)), 0.0)
     fine = GroupSums(order, signs, GROUP_FINE, lows.reshape(-1, GROUP_FINE).sum(axis=1), float(GROUP_FINE))
     coarse, _ = _both([fine])
-    return [coarse, fine] if fine.width <= WIDEST else []
+    return [coarse, fine]
 
 
 def _both(levels: Sequence[Level]) -> tuple[GroupSums, GroupSums]:

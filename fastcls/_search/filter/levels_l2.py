@@ -29,11 +29,12 @@ from .codes import (
 
 _STEP_ROWS = 160  # sampled rows that a step is chosen on
 _FINE = 16  # steps of a fine code in one of a coarse
+MOST_FINE = _FINE * 127  # the largest fine code
 _PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
 _TERMS = 24.0  # bytes of a row's errors and starts at three levels
 _BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the room for codes allows
 _FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
-_WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
+WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
 
 
 def certified_norm(A: np.ndarray) -> float:
@@ -43,22 +44,37 @@ def certified_norm(A: np.ndarray) -> float:
     a matrix proves that its least eigenvalue is above -c trace, c = (n + 1) u / (1 - 2 (n + 1) u) (Rump, Verification of
     positive definiteness, BIT 46, 2006). The roundings of A A^T itself are taken off too.
     """
-    m, d = A.shape
-    gram = A @ A.T
-    trace = float(np.trace(gram))
-    rounding = 2.0 * (d + m + 4) * EPS * trace  # of every entry, by Cauchy-Schwarz, in the Frobenius norm
+    gram, rounding = _gram(A)
     square = float(np.linalg.eigvalsh(gram)[-1])
     grow = 1e-9
     while True:
         candidate = square * (1.0 + grow) + 2.0 * rounding
-        B = candidate * np.eye(m) - gram
-        shift = rounding + 4.0 * (m + 2) * EPS * (float(np.trace(B)) + candidate)
-        try:
-            np.linalg.cholesky(B - shift * np.eye(m))
-        except np.linalg.LinAlgError:
-            grow *= 4.0
-            continue
-        return float(np.sqrt(candidate) * (1.0 + 4.0 * EPS))
+        if _is_above(gram, rounding, candidate):
+            return float(np.sqrt(candidate) * (1.0 + 4.0 * EPS))
+        grow *= 4.0
+
+
+def is_above_norm(A: np.ndarray, s: float) -> bool:
+    """Whether `s` is proved to be no smaller than the spectral norm of A, as `certified_norm` proves it."""
+    return _is_above(*_gram(A.astype(np.float64)), (s * (1.0 - 8.0 * EPS)) ** 2)
+
+
+def _gram(A: np.ndarray) -> tuple[np.ndarray, float]:
+    """A A^T, and a bound on the norm of its rounding errors: of every entry by Cauchy-Schwarz, in the Frobenius norm."""
+    gram = A @ A.T
+    return gram, 2.0 * (sum(A.shape) + 4) * EPS * float(np.trace(gram))
+
+
+def _is_above(gram: np.ndarray, rounding: float, candidate: float) -> bool:
+    """Whether the factorisation proves that `candidate` is no smaller than the largest eigenvalue of A A^T."""
+    m = len(gram)
+    B = candidate * np.eye(m) - gram
+    shift = rounding + 4.0 * (m + 2) * EPS * (float(np.trace(B)) + candidate)
+    try:
+        np.linalg.cholesky(B - shift * np.eye(m))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def _step(deviations: np.ndarray) -> float:
@@ -200,7 +216,7 @@ class Coordinates:
     @property
     def parameters(self) -> tuple[object, ...]:
         """As the compiled encoder takes them."""
-        most = float(_FINE * 127) if self.fine else 127.0
+        most = float(MOST_FINE) if self.fine else 127.0
         return (self.first, len(self.offsets), self.s, self.step, self.residual_offset, most, self.offsets)
 
     def empty(self, n: int) -> Codes:
@@ -313,7 +329,7 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
             counts.append(fitting[0] - 1)
             room -= fitting[0]
     found: list[Level] = []
-    if counts and d <= _WIDEST_PROJECTED:
+    if counts and d <= WIDEST_PROJECTED:
         projections = _projections(rows, sample, counts, unit_rows)
         found += projections
         if not is_float and projections and projections[-1].finer().width <= room:

@@ -1,0 +1,334 @@
+"""A filter as plain arrays and numbers, for files and pickles, and back.
+
+What comes from a file is a stranger's: everything is checked here before a compiled loop sees it. Levels need no trust. Any
+map that passes these checks gives valid bounds, because what the proof needs is computed again or proved again: the norm of
+a projection by a Cholesky factorisation, the features of L1 segments by counting them. Codes are different. They are bounds
+only if they were made from these rows, so `check_codes` encodes a sample of rows again, and a file has a checksum of all
+codes. Any bytes are *safe* as codes; the numbers that could make a loop overflow have their ranges checked.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from fastcls._search.rows import Rows
+from fastcls.metrics import Metric
+
+from . import encode_loops
+from . import levels as _levels
+from .codes import NARROW_SHARE, SHARE, WIDEST, Codes, Level, padded_terms
+from .filter import Filter
+from .levels_l1 import GroupSums, byte_levels, plain_level
+from .levels_l2 import MOST_FINE, WIDEST_PROJECTED, Basis, Coordinates, is_above_norm
+
+#: Plain arrays (or a list of parts, one below the other) by name, and numbers as JSON knows them.
+Stored = tuple[dict[str, Any], dict[str, Any]]
+
+_MOST_LEVELS = 4  # that the compiled loops take
+_SAMPLED = 256  # rows that are encoded again
+_LARGEST_A = 2.0  # of a projection of floats, whose rows have length 1: larger numbers would void the bound on underflow
+_STEPS = (1e-290, 1e290)
+_LARGEST_SCALE = 470  # data_scale is 2 to the power of at most so much
+
+
+def stored(made: Filter) -> Stored:
+    """The plain form of a filter: all levels to choose from, which were chosen, and the codes of the chunks."""
+    learned = made.learned or made.levels
+    values: dict[str, Any] = {
+        "k": int(made.k),
+        "seconds": made.seconds,
+        "chosen": [next(i for i, one in enumerate(learned) if one is level) for level in made.levels],
+    }
+    arrays: dict[str, Any] = {}
+    store = _store_l1 if isinstance(learned[0], GroupSums) else _store_l2
+    store(learned, arrays, values)
+    if made.chunks:
+        values["panel_rows"] = encode_loops.PANEL_ROWS[made.levels[0].kind]
+        values["chunks"] = []
+    for number, level in enumerate(made.levels):
+        of_chunks = [chunk[number] for chunk in made.chunks]
+        if not of_chunks:
+            continue
+        if number == 0:
+            values["chunks"] = [int((chunk.errors > -np.inf).sum()) for chunk in of_chunks]
+        sizes = values["chunks"]
+        arrays[f"codes_{number}"] = [np.asarray(c.codes).view(np.int16 if level.fine else np.uint8) for c in of_chunks]
+        arrays[f"errors_{number}"] = [c.errors[:size] for c, size in zip(of_chunks, sizes, strict=True)]
+        if _has_starts(level):
+            arrays[f"starts_{number}"] = [c.starts[:size] for c, size in zip(of_chunks, sizes, strict=True)]
+    return arrays, values
+
+
+def without_codes(of: Stored) -> Stored:
+    """The same levels; codes are made when they are needed."""
+    arrays = {name: array for name, array in of[0].items() if name.partition("_")[0] not in ("codes", "errors", "starts")}
+    return arrays, {name: value for name, value in of[1].items() if name not in ("chunks", "panel_rows")}
+
+
+def keeps_its_share(of: Stored, rows: Rows) -> bool:
+    """Whether the codes take no more of the rows' bytes than is promised."""
+    promised = NARROW_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
+    size = sum(part.nbytes for name, parts in of[0].items() if isinstance(parts, list) for part in parts)
+    return size <= promised * rows.n_features * rows.dtype.itemsize * rows.n_rows
+
+
+def chunk_sizes(values: Mapping[str, Any], n_rows: int) -> list[int]:
+    """Rows of every chunk that codes were stored for; one chunk where there are none.
+
+    Raises
+    ------
+    ValueError
+    """
+    sizes = values.get("chunks", [n_rows])
+    if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes) or sum(sizes) != n_rows:
+        raise ValueError(f"chunks that do not add up to {n_rows} rows")
+    return sizes
+
+
+def restored(of: Stored, rows: Rows, metric: Metric) -> Filter:
+    """The filter of these rows from its plain form; without codes, where there are none.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, OverflowError
+        For anything that is not as `stored` makes it.
+    """
+    arrays, values = of
+    restore = _restored_l1 if metric.bounds == "l1" else _restored_l2
+    if metric.bounds is None:
+        raise ValueError("a filter for a metric without bounds")
+    learned = restore(arrays, values, rows, metric)
+    chosen = values["chosen"]
+    if not isinstance(chosen, list) or not chosen or not all(type(i) is int and 0 <= i < len(learned) for i in chosen):
+        raise ValueError("a choice of levels that are not there")
+    if len(set(chosen)) < len(chosen) or learned[chosen[0]].fine:
+        raise ValueError("a choice of levels that cannot be searched")
+    k, levels = _whole(values["k"], 1, 2**62), [learned[i] for i in chosen]
+    made = Filter(metric, levels, k=k, learned=learned, seconds=_number(values["seconds"], 0.0, 1e300))
+    if "chunks" in values and values["panel_rows"] == encode_loops.PANEL_ROWS[levels[0].kind]:
+        made.chunks = _restored_codes(arrays, levels, chunk_sizes(values, rows.n_rows))
+        if [len(chunk) for chunk in rows.chunks] != values["chunks"]:
+            raise ValueError("codes of other chunks than there are")
+    return made
+
+
+# L1 -------------------------------------------------------------------------------------------------------------------
+
+
+def _store_l1(levels: Sequence[Any], arrays: dict[str, Any], values: dict[str, Any]) -> None:
+    first = levels[0]
+    if first.size == 1:  # floats
+        arrays["offsets"], values["step"] = first.offsets, first.step
+    else:
+        arrays["order"], arrays["signs"] = first.order, first.signs.astype(np.int8)
+
+
+def _restored_l1(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Rows, metric: Metric) -> list[Level]:
+    d = rows.n_features
+    if rows.dtype.kind == "f":
+        level = plain_level(_array(arrays, "offsets", "float64", (d,)), _number(values["step"], *_STEPS))
+        found: list[Level] = [level]
+    else:
+        order, signs = _array(arrays, "order", "int32", (None,)), _array(arrays, "signs", "int8", (None,))
+        if len(order) % 16 or len(order) > 16 * (d + 15) or len(signs) != len(order) or not (np.abs(signs) == 1).all():
+            raise ValueError("segments of features that are none")
+        used = order[order >= 0]
+        if order.min() < -1 or order.max() >= d or len(np.unique(used)) < len(used):
+            raise ValueError("segments that share features, or name features that are not there")
+        found = byte_levels(order, signs.astype(np.float64), rows.dtype)
+    if any(level.width > WIDEST for level in found):
+        raise ValueError("codes that are too wide")
+    return found
+
+
+# L2 -------------------------------------------------------------------------------------------------------------------
+
+
+def _store_l2(levels: Sequence[Any], arrays: dict[str, Any], values: dict[str, Any]) -> None:
+    bases = list({id(level.basis): level.basis for level in levels}.values())
+    for number, basis in enumerate(bases):
+        arrays[f"center_{number}"] = basis.center
+        if len(basis.A):
+            arrays[f"A_{number}"] = basis.A if basis.A.dtype == np.float32 else basis.A.astype(np.int8)
+    values["scales"] = [basis.data_scale for basis in bases]
+    values["levels"] = [
+        {
+            "basis": next(i for i, basis in enumerate(bases) if basis is level.basis),
+            "first": level.first,
+            "n": len(level.offsets),
+            "s": level.s,
+            "step": level.step,
+            "residual_offset": None if math.isnan(level.residual_offset) else level.residual_offset,
+            "fine": level.fine,
+        }
+        for level in levels
+    ]
+    arrays["offsets"] = np.concatenate([level.offsets for level in levels])
+
+
+def _restored_l2(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Rows, metric: Metric) -> list[Level]:
+    scales, described = values["scales"], values["levels"]
+    if not isinstance(scales, list) or not isinstance(described, list) or not 1 <= len(described) <= _MOST_LEVELS:
+        raise ValueError("levels that are no list of a few")
+    bases = [_basis(arrays, number, scale, rows, metric) for number, scale in enumerate(scales[:_MOST_LEVELS])]
+    certified: set[tuple[int, int, int, float]] = set()
+    offsets, at = _array(arrays, "offsets", "float64", (None,)), 0
+    found: list[Level] = []
+    for entry in described:
+        number, n = _whole(entry["basis"], 0, len(bases) - 1), _whole(entry["n"], 1, WIDEST)
+        level = _coordinates(entry, bases[number], offsets[at : at + n], n)
+        part = (number, level.first, n, level.s)
+        if len(level.basis.A) and part not in certified and not is_above_norm(level.basis.A[level.first :][:n], level.s):
+            raise ValueError("a projection whose norm is above what is said of it")
+        certified.add(part)
+        found.append(level)
+        at += n
+    return found
+
+
+def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metric: Metric) -> Basis:
+    d, dtype, unit_rows = rows.n_features, rows.dtype, metric.bounds == "cosine"
+    is_float, projects = dtype.kind == "f", f"A_{number}" in arrays
+    center = _array(arrays, f"center_{number}", "float64", (d,))
+    scale = _number(scale, 2.0**-_LARGEST_SCALE, 2.0**_LARGEST_SCALE)
+    if math.frexp(scale)[0] != 0.5 or (scale != 1.0 and not (is_float and projects)):
+        raise ValueError("a scale that is no power of two")
+    with np.errstate(all="ignore"):
+        exact = (center.astype(dtype).astype(np.float64) == center).all()
+    if not exact or ((unit_rows or not projects) and center.any()):
+        raise ValueError(f"a center that {dtype} rows cannot have")
+    if not projects:
+        return Basis.of(np.empty((0, d)), dtype, center, 1.0, unit_rows)
+    A = _array(arrays, f"A_{number}", "float32" if is_float else "int8", (None, d))
+    if len(A) > WIDEST or d > WIDEST_PROJECTED or (np.abs(A).max() > _LARGEST_A if is_float else A.min() < -127):
+        raise ValueError("a projection with numbers beyond its type")
+    return Basis.of(A if is_float else A.astype(np.float64), dtype, center, scale, unit_rows)
+
+
+def _coordinates(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n: int) -> Coordinates:
+    projects, d = len(basis.A) > 0, len(basis.center)
+    first, s = _whole(entry["first"], 0, WIDEST), _number(entry["s"], *_STEPS)
+    residual, fine = entry["residual_offset"], entry["fine"]
+    if type(fine) is not bool or len(offsets) != n or first + n > (len(basis.A) if projects else d):
+        raise ValueError("coordinates that are not there")
+    if not projects and (first, n, s, residual) != (0, d, 1.0, None):
+        raise ValueError("rounded features that are not all features")
+    residual = math.nan if residual is None else _number(residual, -1e290, 1e290)
+    level = Coordinates(basis, first, offsets, s, _number(entry["step"], *_STEPS), residual, fine)
+    if level.width > WIDEST or not 0.0 < level.per_unit < math.inf:
+        raise ValueError("codes that are too wide, or have no unit")
+    return level
+
+
+# codes ----------------------------------------------------------------------------------------------------------------
+
+
+def _has_starts(level: Level) -> bool:
+    return level.kind == "l2" and not level.fine
+
+
+def _restored_codes(arrays: Mapping[str, Any], levels: list[Level], sizes: list[int]) -> list[list[Codes]]:
+    panel_rows = encode_loops.PANEL_ROWS[levels[0].kind]
+    chunks: list[list[Codes]] = [[] for _ in sizes]
+    panels = [-(-size // panel_rows) for size in sizes]
+    for number, level in enumerate(levels):
+        heights, width = (panels, level.width * panel_rows) if number == 0 else (sizes, level.width)
+        dtype, width = ("int16", width // 2) if level.fine else ("uint8", width)
+        codes = _parts(arrays, f"codes_{number}", dtype, heights, (width,))
+        errors = [part.copy() for part in _parts(arrays, f"errors_{number}", "float32", sizes, ())]
+        if not all((part >= 0.0).all() for part in errors):  # NaN is not; infinite is: nothing is certain of that row
+            raise ValueError("rounding errors below zero")
+        starts = [np.zeros(1, dtype=np.int32)] * len(sizes)
+        if _has_starts(level):
+            starts = [part.copy() for part in _parts(arrays, f"starts_{number}", "int32", sizes, ())]
+            most = 128 * 127 * level.width
+            if not all(-most - 127 * 127 * level.width // 2 - 1 <= part.min() and part.max() <= most for part in starts):
+                raise ValueError("codes with norms that they cannot have")
+        for chunk, c, s, e in zip(chunks, codes, starts, errors, strict=True):
+            made = Codes(c.view(np.uint8), s, e, np.zeros(1, dtype=np.float32))
+            chunk.append(padded_terms(made, len(e), level.kind) if number == 0 else made)
+    return chunks
+
+
+def _parts(arrays: Mapping[str, Any], name: str, dtype: str, heights: list[int], rest: tuple[int, ...]) -> list[np.ndarray]:
+    """An array in parts of these heights, however it was stored."""
+    given = arrays[name]
+    if not isinstance(given, list):
+        ends = np.cumsum(heights)
+        given = [_array(arrays, name, dtype, (int(ends[-1]), *rest))[e - h : e] for e, h in zip(ends, heights, strict=True)]
+    if len(given) != len(heights):
+        raise ValueError(f"array {name} in {len(given)} parts, wanted {len(heights)}")
+    return [_array({name: part}, name, dtype, (height, *rest)) for part, height in zip(given, heights, strict=True)]
+
+
+def check_codes(made: Filter, rows: Rows, n_threads: int) -> None:
+    """Compare the stored codes of a sample of the rows with codes made now, and the range of all 16-bit codes.
+
+    Raises
+    ------
+    ValueError
+        For codes of other rows.
+    """
+    for number, level in enumerate(made.levels):
+        for chunk in made.chunks if level.fine else []:
+            fine = chunk[number].codes.view(np.int16)
+            if max(-int(fine.min()), int(fine.max())) > MOST_FINE:
+                raise ValueError("16-bit codes beyond their range")
+    step = max(1, rows.n_rows // _SAMPLED)
+    for (_, start, X), chunk in zip(rows.with_starts(), made.chunks, strict=False):
+        at = np.arange(-start % step, len(X), step)
+        if not len(at):
+            continue
+        for number, (level, now) in enumerate(zip(made.levels, _levels.encode(made.levels, X[at], n_threads), strict=True)):
+            then, typed = chunk[number], _type_of(level)
+            codes = _from_panels(then.codes, level, at) if number == 0 else then.codes[at]
+            gaps = np.abs(codes.view(typed).astype(np.int32) - now.codes.view(typed))
+            # the BLAS of another machine may round a coordinate of floats to the next code
+            fits = (gaps <= (rows.dtype.kind == "f")).all() and np.allclose(then.errors[at], now.errors, rtol=1e-3)
+            if fits and _has_starts(level):
+                wide = codes.view(np.int8).astype(np.int32)
+                fits = np.array_equal(then.starts[at], -((wide**2).sum(axis=1) >> 1) - 128 * wide.sum(axis=1))
+            if not fits:
+                raise ValueError("codes that are not of these rows")
+
+
+def _type_of(level: Level) -> type[np.generic]:
+    return np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
+
+
+def _from_panels(panels: np.ndarray, level: Level, at: np.ndarray) -> np.ndarray:
+    """Codes (n_rows, width) of some rows."""
+    panel_rows, step = encode_loops.PANEL_ROWS[level.kind], encode_loops.STEP_BYTES[level.kind]
+    steps = panels.reshape(len(panels), -1, panel_rows, step)
+    return np.ascontiguousarray(steps[at // panel_rows, :, at % panel_rows]).reshape(len(at), -1)
+
+
+# checks ---------------------------------------------------------------------------------------------------------------
+
+
+def _array(arrays: Mapping[str, Any], name: str, dtype: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """The array of this name, if type and shape are as wanted (None: any length but 0) and all numbers are finite."""
+    array = arrays[name]
+    if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != len(shape):
+        raise ValueError(f"array {name} of another type")
+    if not all(size == wanted if wanted is not None else size > 0 for size, wanted in zip(array.shape, shape, strict=True)):
+        raise ValueError(f"array {name} of shape {array.shape}, wanted {shape}")
+    if array.dtype.kind == "f" and not name.startswith("errors") and not np.isfinite(array).all():
+        raise ValueError(f"array {name} with numbers that are not finite")
+    return np.ascontiguousarray(array)
+
+
+def _number(value: Any, low: float, high: float) -> float:
+    if type(value) not in (int, float) or not low <= value <= high:
+        raise ValueError("a number that is none, or too large or small")
+    return float(value)
+
+
+def _whole(value: Any, low: int, high: int) -> int:
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError("a whole number that is none, or too large or small")
+    return value

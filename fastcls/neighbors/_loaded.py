@@ -1,0 +1,201 @@
+"""The training rows of a k-NN model in a file: written, read, and checked once before their first use."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls._search import plan
+from fastcls._search.filter import stored
+from fastcls._search.rows import Rows
+from fastcls._storage import external_rows
+from fastcls._storage.atomic import digest
+from fastcls._storage.once import Once
+from fastcls._storage.safetensors import Arrays, Saved, expect
+from fastcls._validation.containers import STORED_TYPES
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import shown
+from fastcls._validation.rows import check_finite
+from fastcls.metrics import METRICS
+
+#: verify="auto" checks no more bytes than these: reading them takes seconds.
+CHECKED_BYTES = 2_000_000_000
+
+_PREFIX = "filter_"  # of the arrays of a filter
+_OF_ROWS = ("codes", "errors", "starts")  # those that have an entry for each row: they may stay on disk
+
+#: An array in parts, and the checksum that it must have; None if it was compared.
+Unread = tuple[Sequence[np.ndarray], str | None]
+
+
+def described(rows: Rows, metric: str, folder: Path | None, codes: bool) -> tuple[Saved, dict[str, Any]]:
+    """Arrays and values that hold the rows (or, with a folder, name their files in it), and the filter of this metric."""
+    if folder is None:
+        arrays: dict[str, Any] = {"X": rows.chunks}
+        values: dict[str, Any] = {}
+    else:
+        files = external_rows.described(rows.chunks, folder)
+        arrays, values = {}, {"X": {"dtype": rows.dtype.name, "digest": digest(*rows.chunks), "files": files}}
+    known = rows.stored_filters()
+    name = metric if metric in known else "tree" if "tree" in known else None
+    if name is None:
+        return arrays, values
+    kept = known[name]
+    of_filter = {"kind": "none" if kept is None else "tree" if name == "tree" else "codes", "metric": metric}
+    learned_rows = {"learned_rows": int(rows.learned_rows.get(name, rows.n_rows))}
+    if kept is None:
+        return arrays, {**values, "filter": {**of_filter, **learned_rows}}
+    if folder is not None or not codes or not stored.keeps_its_share(kept, rows):
+        kept = stored.without_codes(kept)
+    arrays |= {_PREFIX + key: array for key, array in kept[0].items()}
+    return arrays, {**values, "filter": {**of_filter, **learned_rows, **kept[1]}}
+
+
+def opened(arrays: Arrays, values: dict[str, Any], metric: str) -> LoadedRows:
+    """Rows of a file, with their filter in plain form.
+
+    Raises
+    ------
+    RowsFileError
+        For a file of external rows that is missing or has changed.
+    KeyError, TypeError, ValueError
+        For a damaged file.
+    """
+    described = values.get("filter", {"kind": "unknown"})
+    unread: list[Unread] = []
+    if "X" in values:
+        given = values["X"]
+        if given["dtype"] not in STORED_TYPES:
+            raise ValueError(f"rows of {shown(given['dtype'])}")
+        folder = Path(os.path.realpath(arrays.path)).parent
+        chunks = external_rows.opened(given["files"], np.dtype(given["dtype"]), folder)
+        if len({chunk.shape[1] for chunk in chunks}) > 1:
+            raise ValueError("rows of several widths")
+        unread.append((chunks, str(given["digest"])))
+    else:
+        whole, to_compare = arrays.unread("X")
+        whole = expect({"X": whole}, "X", (None, None), STORED_TYPES)
+        ends = np.cumsum(stored.chunk_sizes(described, len(whole)))
+        chunks = np.split(whole, ends[:-1])
+        unread.append(([whole], to_compare))
+    rows = Rows(chunks)
+    unread += _read_filter(rows, arrays, described, metric)
+    return LoadedRows(rows, metric, os.fspath(arrays.path), [(of, text) for of, text in unread if text is not None])
+
+
+def _read_filter(rows: Rows, arrays: Arrays, described: dict[str, Any], metric: str) -> list[Unread]:
+    """Give the rows the plain form of their filter; returns its arrays that were not read, with their checksums."""
+    kind = described["kind"]
+    if kind == "unknown":
+        return []
+    if kind not in ("none", "tree", "codes") or described["metric"] != metric:
+        raise ValueError("a filter of another kind or metric")
+    name, learned_rows = "tree" if kind == "tree" else metric, described["learned_rows"]
+    if type(learned_rows) is not int or not 0 < learned_rows <= rows.n_rows:
+        raise ValueError("a filter of other rows")
+    rows.learned_rows[name] = learned_rows
+    kept: dict[str, np.ndarray] = {}
+    unread: list[Unread] = []
+    for key in arrays:
+        if key.startswith(_PREFIX):
+            short = key.removeprefix(_PREFIX)
+            if short.partition("_")[0] in _OF_ROWS:
+                kept[short], text = arrays.unread(key)
+                unread.append(([kept[short]], text))
+            else:
+                kept[short] = arrays[key]
+    rows.stored[name] = None if kind == "none" else (kept, described)
+    return unread
+
+
+class LoadedRows:
+    """Rows of a model's file, of which large arrays have not been read yet.
+
+    Parameters
+    ----------
+    rows : Rows
+    metric : str
+    path : str
+        For errors.
+    unread : list
+        Arrays, in parts, and the checksum they must have.
+    """
+
+    def __init__(self, rows: Rows, metric: str, path: str, unread: list[tuple[Sequence[np.ndarray], str]]) -> None:
+        self.rows, self.metric, self.path, self.unread = rows, metric, path, unread
+        self._once, self._news = Once(), ""
+        self.skips = False  # the checksums, until the model is saved or extended
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that the check reads."""
+        return sum(part.nbytes for parts, _ in self.unread for part in parts)
+
+    def check(self, *, force: bool = False) -> tuple[str, ...]:
+        """Check the rows unless that was done; returns a note if it was done by this call.
+
+        Parameters
+        ----------
+        force : bool
+            Also where `load` was asked to skip it.
+
+        Raises
+        ------
+        InputError
+            If rows or codes are not as they were saved, or are not valid.
+        """
+        if self.rows.stored:
+            self._restore()
+        if self._news:
+            news, self._news = self._news, ""
+            return (news,)
+        if self._once.is_set or (self.skips and not force):
+            return ()
+        with self._once.unless_set() as mine:
+            if not mine:
+                return ()
+            begun = time.perf_counter()
+            self._check()
+            seconds = time.perf_counter() - begun
+        return (f"checked {self.nbytes:,} bytes of the model's file before this search, once: {seconds:.3g} s",)
+
+    def check_now(self) -> None:
+        """Check the rows; the first search tells how long it took."""
+        (note,) = self.check(force=True)
+        self._news = note.replace("before this search, once", "when it was loaded")
+
+    def _restore(self) -> None:
+        try:
+            plan.restore(self.rows)
+        except InputError as error:
+            raise InputError(f"the model file {shown(self.path)} is damaged: {error}") from None
+
+    def _check(self) -> None:
+        for parts, saved_digest in self.unread:
+            if digest(*parts) != saved_digest:
+                raise InputError(
+                    f"the training data in {shown(self.path)} is corrupt (checksum mismatch): save the model again or "
+                    "restore the file"
+                )
+        self.check_values()
+
+    def check_values(self) -> None:
+        """Refuse rows that a fit would refuse, and codes of other rows."""
+        start = 0
+        try:
+            for chunk in self.rows.chunks:
+                largest = METRICS[self.metric].max_abs(chunk.shape[1]) if chunk.dtype == np.float64 else np.inf
+                check_finite(chunk, "X", largest, start)
+                start += len(chunk)
+            for made in self.rows.filters.values():
+                if made is not None:
+                    stored.check_codes(made, self.rows, 1)
+        except ValueError as error:
+            raise InputError(
+                f"the training data in {shown(self.path)} cannot be used: {error}; then save the model again"
+            ) from None
