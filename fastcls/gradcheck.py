@@ -169,7 +169,7 @@ def check_gradient(
     direction: np.ndarray | None = None,
     *,
     n_coordinates: int | None = None,
-    random_state=0,
+    random_state=None,
 ) -> GradientReport:
     """Compare the problem's analytic gradient at W with central differences of its value.
 

@@ -115,7 +115,7 @@ def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
     classes, codes = np.unique(y, return_inverse=True)
     problem = _linear.lecture_problem(X[rows], codes[rows], n_classes=len(classes))
     tries = _linear.random_tries(X.shape, len(classes))
-    seconds = seconds_of(lambda n: random_search(problem, tries=n, scale=_linear.SCALE, random_state=0), tries)
+    seconds = seconds_of(lambda n: random_search(problem, max_iter=n, scale=_linear.SCALE, random_state=0), tries)
     return seconds * len(X) / len(rows)
 
 

@@ -181,7 +181,7 @@ def search_randomly(X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) 
     classes, codes = np.unique(y, return_inverse=True)  # a class without training rows has no weights
     problem = lecture_problem(X, codes, n_classes=len(classes))
     tries = random_tries(X.shape, len(classes))
-    found = random_search(problem, tries=tries, scale=SCALE, random_state=seed, progress=report)
+    found = random_search(problem, max_iter=tries, scale=SCALE, random_state=seed, progress=report)
     model = MulticlassSVM()
     model.classes_ = classes
     model.n_features_in_ = X.shape[1]

@@ -19,7 +19,7 @@ from ._checkpoint import Checkpoint, State
 from ._descent import SGD, Descent, GradientDescent, descend_many, divergence
 from ._lbfgs import LBFGS
 from ._monitor import DivergenceError, OptimResult, Progress, curvature
-from ._random import RandomLocalSearch, RandomSearch, SearchResult, random_search
+from ._random import RandomLocalSearch, RandomSearch, RandomSearchResult, random_search
 from ._schedules import SCHEDULES
 from ._solvers import SOLVERS, check_solver
 
@@ -35,7 +35,7 @@ __all__ = [
     "Progress",
     "RandomLocalSearch",
     "RandomSearch",
-    "SearchResult",
+    "RandomSearchResult",
     "check_solver",
     "curvature",
     "descend_many",

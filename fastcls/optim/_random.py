@@ -22,14 +22,14 @@ _VALUES_PER_PASS = 1 << 22
 
 
 @dataclass(frozen=True)
-class SearchResult(OptimResult):
+class RandomSearchResult(OptimResult):
     """What a random search came to; with, beside the fields of `OptimResult`:
 
     Attributes
     ----------
     value : float
         The loss of W, computed in float64.
-    values : float64 array (tries,)
+    values : float64 array (n_iter,)
         The loss of every try, in the problem's own arithmetic.
     """
 
@@ -38,7 +38,7 @@ class SearchResult(OptimResult):
 
     @property
     def best_values(self) -> np.ndarray:
-        """The smallest loss so far, (tries,)."""
+        """The smallest loss so far, (n_iter,)."""
         return np.array(self.loss_history)
 
 
@@ -73,7 +73,7 @@ class RandomSearch:
         callbacks=None,
         checkpoint: Checkpoint | None = None,
     ):
-        self.max_iter = int(check_number("tries", max_iter, minimum=1, whole=True))
+        self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.scale = float(check_number("scale", scale, minimum=0, strict=True))
         self.random_state = random_state
         self.callbacks = check_callbacks(callbacks)
@@ -81,7 +81,7 @@ class RandomSearch:
 
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
-    ) -> SearchResult:
+    ) -> RandomSearchResult:
         """Search; W, if given, is one more candidate, tried first."""
         random_state = check_random_state(self.random_state)
         problem = problem.counted()
@@ -89,7 +89,7 @@ class RandomSearch:
         with through_interrupts(self.checkpoint):
             return self._search(problem, start, W is not None, random_state, validation)
 
-    def _search(self, problem, start, has_start, random_state, validation) -> SearchResult:
+    def _search(self, problem, start, has_start, random_state, validation) -> RandomSearchResult:
         saved = None
         if self.checkpoint is not None:
             saved = self.checkpoint.begin(
@@ -150,7 +150,7 @@ class RandomSearch:
                 f"{self.scale:g}: take "
                 "a smaller one (init_scale), and centre and scale the data"
             )
-        return SearchResult(
+        return RandomSearchResult(
             best_W,
             history,
             len(values),
@@ -178,7 +178,7 @@ class RandomLocalSearch(RandomSearch):
 
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
-    ) -> SearchResult:
+    ) -> RandomSearchResult:
         """Search from W, or from 0."""
         problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
@@ -196,18 +196,18 @@ class RandomLocalSearch(RandomSearch):
 
 def random_search(
     problem: LinearProblem,
-    tries: int = 1000,
+    max_iter: int = 1000,
     scale: float = 1e-4,
     random_state=None,
     progress: Callable[[int, int], None] | None = None,
-) -> SearchResult:
-    """`RandomSearch(tries, scale, random_state).minimize(problem)`; ``progress(done, tries)`` after every pass."""
+) -> RandomSearchResult:
+    """`RandomSearch(max_iter, scale, random_state).minimize(problem)`; calls ``progress(done, max_iter)`` after every pass."""
     done = 0
 
     def tell(_) -> None:
         nonlocal done
-        done = min(tries, done + _per_pass(problem, 100))
+        done = min(max_iter, done + _per_pass(problem, 100))
         if progress is not None:
-            progress(done, tries)
+            progress(done, max_iter)
 
-    return RandomSearch(tries, scale, random_state, callbacks=tell).minimize(problem)
+    return RandomSearch(max_iter, scale, random_state, callbacks=tell).minimize(problem)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 __all__ = [
     "SAMPLE_LOSSES",
@@ -179,7 +180,7 @@ def L_i_vectorized(x: np.ndarray, y: int, W: np.ndarray) -> float:
 
 
 def random_search(
-    L: Callable[[np.ndarray], float], n_classes: int, n_weights: int, tries: int = 1000, seed: int = 0
+    L: Callable[[np.ndarray], float], n_classes: int, n_weights: int, max_iter: int = 1000, random_state=None
 ) -> tuple[np.ndarray, float, list[float]]:
     """The lecture's 'first very bad idea': draw W at random, keep the best.
 
@@ -192,11 +193,11 @@ def random_search(
     losses : list of float
         The loss of every attempt.
     """
-    rng = np.random.default_rng(seed)
+    rng = check_random_state(random_state)
     bestloss = float("inf")
     bestW = np.zeros((n_classes, n_weights))
     losses = []
-    for _ in range(tries):
+    for _ in range(max_iter):
         W = rng.standard_normal((n_classes, n_weights)) * 0.0001
         loss = L(W)
         losses.append(loss)
@@ -224,14 +225,14 @@ def minibatch_gradient_descent(
     step_size: float,
     steps: int,
     batch_size: int = 256,
-    seed: int = 0,
+    random_state=None,
 ) -> Iterator[np.ndarray]:
     """The lecture's 'vanilla minibatch gradient descent'; yields W after each step.
 
     `evaluate_gradient(W, rows)` is the gradient over the rows whose numbers are given.
     """
-    rng = np.random.default_rng(seed)
+    rng = check_random_state(random_state)
     for _ in range(steps):
-        rows = rng.integers(0, n_samples, batch_size)
+        rows = rng.randint(0, n_samples, batch_size)
         W = W - step_size * evaluate_gradient(W, rows)
         yield W

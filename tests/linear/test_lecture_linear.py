@@ -190,14 +190,16 @@ def test_row_22_random_search():
     problem = LinearProblem(X, y, loss="hinge", penalty=None, fit_intercept=True)
     assert problem.shape == (10, 3073)
     seen = []
-    found = random_search(problem, tries=130, random_state=0, progress=lambda done, tries: seen.append((done, tries)))
+    found = random_search(
+        problem, max_iter=130, random_state=0, progress=lambda done, max_iter: seen.append((done, max_iter))
+    )
     assert 8.5 < found.values[0] < 11
     assert found.values.std() > 0.05
     np.testing.assert_array_equal(found.best_values, np.minimum.accumulate(found.values))
     assert found.value == pytest.approx(found.best_values[-1], rel=1e-5)  # float32 scores against float64
     assert found.value == problem.value(found.W)
     assert seen[-1] == (130, 130)
-    bestW, best, history = reference.random_search(problem.value, 10, 3073, tries=20)
+    bestW, best, history = reference.random_search(problem.value, 10, 3073, max_iter=20, random_state=0)
     assert best == min(history) == problem.value(bestW)
     assert 8.5 < history[0] < 11
 
@@ -255,7 +257,7 @@ def test_row_25_vanilla_minibatch_descent_falls():
     y = rng.integers(0, 3, 400)
     problem = LinearProblem(np.eye(3)[y] + 0.1 * rng.normal(size=(400, 3)), y, loss="softmax")
     path = reference.minibatch_gradient_descent(
-        lambda W, rows: problem.value_and_gradient(W, rows)[1], np.zeros((3, 3)), 400, step_size=0.5, steps=60
+        lambda W, rows: problem.value_and_gradient(W, rows)[1], np.zeros((3, 3)), 400, 0.5, steps=60, random_state=0
     )
     *_, W = path
     assert problem.value(W) < 0.5 * np.log(3)

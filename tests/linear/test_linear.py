@@ -309,7 +309,7 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
         (lambda: SoftmaxClassifier().fit(X6, Y6[:3]), "one label a row"),
         (lambda: SoftmaxClassifier().fit(X6 * 1e200, Y6), "overflow"),
         (lambda: SoftmaxClassifier(max_iter=1).fit(X6, Y6).predict(X6[:, :1]), "features"),
-        (lambda: optim.random_search(LinearProblem(X6, Y6), tries=0), "tries=0"),
+        (lambda: optim.random_search(LinearProblem(X6, Y6), max_iter=0), "max_iter=0"),
         (lambda: optim.random_search(LinearProblem(X6, Y6), scale=0.0), "scale=0"),
     ],
 )

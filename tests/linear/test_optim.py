@@ -265,7 +265,7 @@ def test_random_search_is_the_loss_of_each_try():
     X, y = rng.integers(0, 256, (600, 30), dtype=np.uint8), rng.integers(0, 4, 600)
     for loss in LOSSES:
         problem = LinearProblem(X, y, loss=loss, alpha=0.5, fit_intercept=True, center=X.mean(axis=0), scale=50.0)
-        found = optim.random_search(problem, tries=110, scale=0.3, random_state=5)
+        found = optim.random_search(problem, max_iter=110, scale=0.3, random_state=5)
         assert found.values.shape == found.best_values.shape == (110,)
         assert len(np.unique(found.values)) == 110
         assert found.value == problem.value(found.W) == pytest.approx(found.values.min(), rel=1e-5)
@@ -304,7 +304,7 @@ def test_memory_of_a_search_does_not_grow_with_the_width():
         (lambda: SGD(nesterov=1), "nesterov=1; wanted True or False"),
         (lambda: SGD(callbacks=[0]), "callbacks holds 0"),
         (lambda: LBFGS(tol=-1.0), "tol=-1"),
-        (lambda: RandomSearch(0), "tries=0"),
+        (lambda: RandomSearch(0), "max_iter=0"),
         (lambda: RandomSearch(scale=0.0), "scale=0"),
     ],
 )
