@@ -17,7 +17,7 @@ def descend(
     y: _Integers,
     weights: _Floats,
     W: _Bytes,
-    trail: _Bytes,
+    velocity: _Bytes,
     real: int,
     biases: _Floats,
     features: _Floats,

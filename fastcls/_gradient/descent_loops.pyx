@@ -29,9 +29,9 @@ cdef struct Descent:
     descend_fn descend
     Step *steps                 # of each model
     uint8_t *W
-    uint8_t *trail
+    uint8_t *velocity
     double *b                   # in the centred, scaled space; job.b is the bias of the rows as they came
-    double *b_trail
+    double *b_velocity
     double *b_raw
     double *b_slopes
     double *b_parts             # (n_columns, 2): squares and magnitudes of a penalized bias
@@ -45,7 +45,7 @@ cdef struct Descent:
 
 cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize_t strip, Py_ssize_t group) noexcept nogil:
     """Descend one strip of a group of columns; without rows only measure it."""
-    cdef double sums[6 * 64]    # room for either arithmetic
+    cdef double sums[6 * 64]    # large enough for either arithmetic
     cdef Job *job = &at.job
     cdef Py_ssize_t K = job.n_columns, from_column = K * group // job.n_groups, to_column = K * (group + 1) // job.n_groups
     cdef Py_ssize_t n_strips = job.stride // STRIP, column, at_weight
@@ -59,7 +59,7 @@ cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize
         step.center = step.center + strip * STRIP
         step.scale = step.scale + strip * STRIP
         step.inverse_squared_scale = step.inverse_squared_scale + strip * STRIP
-        at.descend(at.W + at_weight * job.real_bytes, at.trail + at_weight * job.real_bytes,
+        at.descend(at.W + at_weight * job.real_bytes, at.velocity + at_weight * job.real_bytes,
                    (<uint8_t *> sums) + (column - from_column) * STRIP * job.real_bytes if has_sums else NULL,
                    at.gradient + at_weight if at.gradient != NULL and n_rows > 0 else NULL, per_row,
                    per_row * at.b_slopes[column], &step, at.parts + (column * n_strips + strip) * N_PARTS)
@@ -91,14 +91,14 @@ cdef void descend_bias(Descent *at, double per_row) noexcept nogil:
         down = per_row * at.b_slopes[column]
         if at.penalize_intercept:
             down += 2.0 * step.l2 * at.b[column]
-        moved = at.b[column] - step.rate * down + (0.0 if step.nesterov else step.momentum * at.b_trail[column])
+        moved = at.b[column] - step.rate * down + (0.0 if step.nesterov else step.momentum * at.b_velocity[column])
         if at.penalize_intercept:
             moved = soft(moved, step.rate * step.l1)
         if step.nesterov:
-            at.b[column] = moved + step.momentum * (moved - at.b_trail[column])
-            at.b_trail[column] = moved
+            at.b[column] = moved + step.momentum * (moved - at.b_velocity[column])
+            at.b_velocity[column] = moved
         else:
-            at.b_trail[column] = moved - at.b[column]
+            at.b_velocity[column] = moved - at.b[column]
             at.b[column] = moved
 
 
@@ -188,7 +188,7 @@ cdef void batch_losses(Descent *at, Py_ssize_t n, double *totals_out) noexcept n
 
 
 def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, const int64_t[::1] bounds,
-            const int64_t[::1] y, const double[::1] weights, uint8_t[:, ::1] W, uint8_t[:, ::1] trail, int real,
+            const int64_t[::1] y, const double[::1] weights, uint8_t[:, ::1] W, uint8_t[:, ::1] velocity, int real,
             double[:, ::1] biases, const double[:, ::1] features, Py_ssize_t n_models, int loss,
             const double[::1] options, const double[:, ::1] rates, const double[:, ::1] penalties, double momentum,
             bint nesterov, bint fit_intercept, bint penalize_intercept, double[:, ::1] gradient, double[::1] parts,
@@ -200,8 +200,8 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     Parameters
     ----------
     X, storage, y, weights, loss, options, scratch : as in `_linear.loss_gradient`; the weights are scaled to a mean of 1
-    W, trail : (n_columns, stride) of `real` as bytes, in the space of the rows as they came: changed in place
-    biases : (4, n_columns): in the centred, scaled space; its trail; that of the rows as they came; and scratch
+    W, velocity : (n_columns, stride) of `real` as bytes, in the space of the rows as they came: changed in place
+    biases : (4, n_columns): in the centred, scaled space; its velocity; that of the rows as they came; and scratch
     features : (3, stride): center, scale, 1 / scale^2; the padding has 0, 1 and 0
     rates : (n_steps, n_models)
     penalties : (3, n_models): l2, l1 and the largest norm of a column
@@ -214,7 +214,7 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     cdef double per_row
     cdef bint good = True, has_norms = False
     cdef double[::1] model_penalties = values_out[0].copy() if n_steps > 0 else rates[0].copy()
-    cdef uint8_t[::1] room = bytearray(n_models * sizeof(Step))
+    cdef uint8_t[::1] step_bytes = bytearray(n_models * sizeof(Step))
     at.job = job_of(X, storage, real, n_models, K, stride, n_threads)
     lay_out(&at.job, aligned(scratch), &size)
     at.job.y = &y[0]
@@ -223,10 +223,10 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     at.job.options = &options[0] if options.shape[0] > 0 else NULL
     at.job.W = &W[0, 0]
     at.W = &W[0, 0]
-    at.trail = &trail[0, 0]
+    at.velocity = &velocity[0, 0]
     at.descend = descend_function(real)
     at.b = &biases[0, 0]
-    at.b_trail = &biases[1, 0]
+    at.b_velocity = &biases[1, 0]
     at.b_raw = &biases[2, 0]
     at.b_slopes = &biases[3, 0]
     at.job.b = at.b_raw
@@ -236,7 +236,7 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     at.max_norms = &penalties[2, 0]
     at.fit_intercept = fit_intercept
     at.penalize_intercept = penalize_intercept
-    at.steps = <Step *> &room[0]
+    at.steps = <Step *> &step_bytes[0]
     for m in range(n_models):
         at.steps[m].momentum = momentum
         at.steps[m].nesterov = nesterov

@@ -291,7 +291,7 @@ class LinearProblem:
         index = checks.check_row_numbers(rows, self.n_samples)
         return (index if self.rows is None else self.rows[index]), len(index)
 
-    def _pieces(self, n: int, n_columns: int) -> Iterator[slice]:
+    def _chunks(self, n: int, n_columns: int) -> Iterator[slice]:
         """Runs of whole tiles, each about 50 ms of work."""
         step = max(1, _WORK_PER_CALL // (2 * n_columns * self.n_features)) // 256 * 256 or 256
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
@@ -316,13 +316,13 @@ class LinearProblem:
         scratch = self.scratch(n_models, weights.dtype.name)
         code = self.loss.code if loss_code is None else loss_code
         n_threads = threads.worth(self.n_threads, n * weights.size)
-        for piece in self._pieces(n, len(weights)):
+        for chunk in self._chunks(n, len(weights)):
             loops.loss_gradient(
                 as_bytes(self.X),
                 _kernels.TYPES[self.X.dtype.name],
-                index[piece],
-                piece.start,
-                piece.stop - piece.start,
+                index[chunk],
+                chunk.start,
+                chunk.stop - chunk.start,
                 self.y,
                 self.weights,
                 as_bytes(weights),
@@ -331,7 +331,7 @@ class LinearProblem:
                 n_models,
                 code,
                 self.options,
-                losses[piece],
+                losses[chunk],
                 totals,
                 gradient,
                 b_gradient,

@@ -326,7 +326,7 @@ def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
     if os.path.exists(path) and not os.path.isfile(path):
         raise InputError(f"the checkpoint {os.fspath(path)!r} is no file, but a folder or a device; name another")
     if not resume and os.path.lexists(path):
-        raise InputError(f"the checkpoint {os.fspath(path)!r} exists: go on from it with resume=True, or name another file")
+        raise InputError(f"the checkpoint {os.fspath(path)!r} exists: resume from it with resume=True, or name another file")
 
 
 def check_finite_scores(scores: np.ndarray) -> None:

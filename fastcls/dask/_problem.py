@@ -134,7 +134,7 @@ class SharedRows:
 
     def center_and_scale(self, center: bool, scale: bool) -> tuple[np.ndarray, float]:
         """As `_moments.center_and_scale`, over the rows to train on."""
-        from fastcls._gradient.scaling import spread_of
+        from fastcls._gradient.scaling import scale_of
 
         mean, total = np.zeros(self.shape[1]), None
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
@@ -144,7 +144,7 @@ class SharedRows:
             if scale:
                 squares, weight = self.sums(_tasks.moments, mean)
                 total = float(squares / weight)
-        return mean, spread_of(mean, total, self.dtype)
+        return mean, scale_of(mean, total, self.dtype)
 
 
 class ShardedProblem(LinearProblem):

@@ -1,7 +1,8 @@
 """The linear classifiers, `MulticlassSVM` and `SoftmaxClassifier`.
 
-``_estimators.py`` has the two classes, ``_base.py`` what they share, ``_strength.py`` how strong the penalty is for a given
-C and by default, ``_choice.py`` how the default is chosen on small data, ``_docs.py`` the words of their docstrings.
+``_estimators.py`` has the two classes. They share their training (``_base.py``), parameters (``_parameters.py``), and
+scores, labels and saved state (``_model.py``). ``_strength.py`` converts C and the default to a strength of the penalty,
+``_choice.py`` chooses the default on small data, and ``_advice.py`` warns where training failed.
 """
 
 from ._base import LinearClassifier

@@ -1,9 +1,9 @@
 """alpha="auto" on small data: a few multiples of the formula's alpha, compared on held-out rows.
 
-All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins. Of
-those that are about as accurate it is the one with the smallest log loss, where each may first multiply its scores by the
-number that suits them best: a strong penalty makes scores small, which a plain loss punishes, though their order may be
-better. bench/NOTES.md has the measurements.
+All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins. Among
+those that are about as accurate, the one with the smallest log loss wins, after the scores of each are multiplied by their
+best constant: a strong penalty makes scores small, which a plain loss would punish even where their order is better.
+bench/NOTES.md has the measurements.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ from scipy.optimize import minimize_scalar
 from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
 
-# What the formula's alpha is multiplied by; 1 is one of them.
+# Factors on the formula's alpha; 1 is among them.
 FACTORS = (1 / 4, 1.0, 4.0, 16.0, 256.0)
 _FOLDS = 3
-# Fewer rows cannot tell two strengths apart.
+# With fewer rows, two strengths cannot be distinguished.
 _LEAST_ROWS = 60
-# n_samples * n_classes * n_features up to which the choice takes a part of a second; fewer features count as so many, for
-# the scores of the held-out rows are kept.
+# n_samples * n_classes * n_features up to which the choice takes a fraction of a second. n_features counts as at least this
+# many, because the scores of the held-out rows are kept.
 _LARGEST_WORK, _LEAST_FEATURES = 80_000_000, 64
-# About as accurate: within so many standard errors of the best accuracy. About as small a loss: within such a part of it.
+# About as accurate: within this many standard errors of the best accuracy. About as small a loss: within this fraction of
+# it.
 _NEAR, _NEAR_LOSS = 0.5, 0.01
-# Logarithms of the numbers that scores are multiplied by lie between these.
+# Range of the logarithm of the constant that scores are multiplied by.
 _LOG_TIMES = (-8.0, 12.0)
 _BLOCK_BYTES = 1 << 24
 
 
 def is_small(n_rows: int, n_features: int, n_classes: int) -> bool:
-    """Whether the strength is chosen on held-out rows: there are enough of them, and not too many."""
+    """Whether alpha is chosen on held-out rows: there are enough rows, and not too many."""
     work = n_rows * n_classes * max(n_features, _LEAST_FEATURES)
     return n_rows >= max(_LEAST_ROWS, _FOLDS * n_classes) and work <= _LARGEST_WORK
 
@@ -48,18 +49,18 @@ def best_factor(
     batch_size: int,
     random_state: np.random.RandomState,
 ) -> float:
-    """The multiple of the formula's alpha that does best on held-out rows; of about equal ones the nearest to 1.
+    """The factor on the formula's alpha that does best on held-out rows; among about equal ones the nearest to 1.
 
     Parameters
     ----------
     codes : array (n_samples,)
         Class codes of all rows.
     weights : array (n_samples,) or of length 0
-        A row counts by its weight where models are compared, too.
+        Weights of the rows, also when models are compared.
     rows : array
-        Numbers of the rows that are trained on or held out.
+        Numbers of the rows that take part.
     problem_of : callable
-        Of numbers of rows: their problem without a penalty, in the space of these rows, and the formula's alpha.
+        From row numbers to their problem without a penalty, in the space of these rows, and the formula's alpha.
     max_iter : int
         Epochs.
     """
@@ -71,8 +72,8 @@ def best_factor(
         held_out = of_row == fold
         problem, alpha = problem_of(rows[~held_out])
         l2 = alpha * np.array(FACTORS)
-        bend = optim.curvature(problem, batch_size, random_state)
-        rates = [1.0 / max(bend + 2.0 * one, 1e-300) for one in l2]
+        smoothness = optim.curvature(problem, batch_size, random_state)
+        rates = [1.0 / max(smoothness + 2.0 * one, 1e-300) for one in l2]
         Ws, _ = optim.descend_many(
             problem,
             [np.zeros(problem.shape)] * len(FACTORS),
@@ -93,7 +94,7 @@ def best_factor(
 
 
 def _stratified(codes: np.ndarray, random_state: np.random.RandomState) -> np.ndarray:
-    """A fold for every row: rows are dealt out in turn, one class after the other."""
+    """A fold for every row: rows are dealt in turn, one class after the other."""
     mixed = random_state.permutation(len(codes))
     of_row = np.empty(len(codes), dtype=np.int64)
     of_row[mixed[np.argsort(codes[mixed], kind="stable")]] = np.arange(len(codes)) % _FOLDS
@@ -103,12 +104,12 @@ def _stratified(codes: np.ndarray, random_state: np.random.RandomState) -> np.nd
 def _scores(problem: LinearProblem, W: np.ndarray, rows: np.ndarray) -> np.ndarray:
     coef, intercept = problem.to_raw(W)
     step = max(1, _BLOCK_BYTES // (problem.X.shape[1] * problem.X.itemsize))
-    parts = [rows[at : at + step] for at in range(0, len(rows), step)]
-    return np.concatenate([linear_scores(problem.X[part], coef, intercept, problem.n_threads) for part in parts])
+    chunks = [rows[at : at + step] for at in range(0, len(rows), step)]
+    return np.concatenate([linear_scores(problem.X[chunk], coef, intercept, problem.n_threads) for chunk in chunks])
 
 
 def _best_of(scores: list[np.ndarray | None], y: np.ndarray, counted: np.ndarray) -> float:
-    """The factor of the best scores; None: of a model that diverged. `counted` adds up to 1."""
+    """The factor with the best scores; scores of None belong to a model that diverged. `counted` adds up to 1."""
     accuracy = [-1.0 if one is None else float(counted[one.argmax(axis=1) == y].sum()) for one in scores]
     best = max(accuracy)
     error = math.sqrt(max(best * (1.0 - best), 0.0) * float(np.square(counted).sum()))
@@ -124,7 +125,7 @@ def _best_of(scores: list[np.ndarray | None], y: np.ndarray, counted: np.ndarray
 
 
 def _log_loss(scores: np.ndarray, y: np.ndarray, counted: np.ndarray) -> float:
-    """Mean log loss of these scores, multiplied by the number that makes it smallest."""
+    """Mean log loss of these scores, times the constant that makes it smallest."""
     behind = scores - scores[np.arange(len(y)), y][:, None]
 
     def at(log_times: float) -> float:

@@ -2,37 +2,151 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fastcls._gradient.scaling import center_and_scale
+from fastcls import optim
 from fastcls._runtime.fitted_state import of_one_fit
 from fastcls._validation.base import one_of
 from fastcls.datasets import takes_images
 from fastcls.losses import LOSSES
 
 from ._base import LinearClassifier
-from ._docs import PARAMETERS_AND_ATTRIBUTES
 
-__all__ = ["MulticlassSVM", "SoftmaxClassifier", "center_and_scale"]
+__all__ = ["MulticlassSVM", "SoftmaxClassifier"]
 
 
 class MulticlassSVM(LinearClassifier):
-    __doc__ = f"""Multiclass SVM: the right class must beat every other by a margin.
+    """Multiclass SVM: the score of the right class must exceed every other by a margin.
 
     Parameters
     ----------
-    loss : {{"hinge", "squared_hinge", "crammer_singer", "one_vs_all"}}
-        "hinge" is the lecture's: sum over j != y of max(0, s_j - s_y + margin) (Weston and Watkins, 1998);
-        "squared_hinge" squares each term, "crammer_singer" takes only the largest, and "one_vs_all" is a binary hinge a
-        class. Formulas and sources: ``fastcls.losses.LOSSES``.
+    loss : {"hinge", "squared_hinge", "crammer_singer", "one_vs_all"}
+        "hinge" is the lecture's: sum over j != y of max(0, s_j - s_y + margin) (Weston and Watkins, 1998). "squared_hinge"
+        squares each term, "crammer_singer" takes the largest term only, and "one_vs_all" is a binary hinge per class.
+        Formulas and sources: ``fastcls.losses.LOSSES``.
     margin : float
+        Least difference of scores that costs nothing.
     include_correct : bool
-        Sum over j = y too, which adds the margin and changes no gradient; "hinge" and "squared_hinge" only.
-    class_reduction : {{"sum", "mean"}}
-        "mean" divides by the number of terms summed; not for "crammer_singer".
-{PARAMETERS_AND_ATTRIBUTES}
+        Include j = y in the sum, which adds the margin and does not change the gradient; "hinge" and "squared_hinge" only.
+    class_reduction : {"sum", "mean"}
+        "mean" divides by the number of terms in the sum; not for "crammer_singer".
+    penalty : {"l2", "l1", "elasticnet", "max_norm"} or None
+        Applies to the weights in the centred, scaled space, not to the bias. "l2" adds alpha * sum W^2 (no 1/2); half of
+        ``SGDClassifier``'s alpha is the same penalty if `scale` is False. "l1" adds alpha * sum |W| by a proximal step, so
+        weights become exactly 0. "elasticnet" is a mixture of both.
+    alpha : float or "auto"
+        Strength of the penalty. For l2, "auto" starts from a `C` of 8 for rows scaled to a mean squared length of 1, which
+        is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
+        On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
+        among 1/4, 1, 4, 16 and 256 times that: the most accurate in three stratified folds of the training rows; among about
+        equal ones the one with the smallest log loss, then the one nearest to 1. Larger data, the random searches and
+        ``fastcls.dask`` use 1. The choice takes two to three times as long as the training. It depends on the data and
+        `random_state`; ``alpha=model.alpha_`` trains the same model without it.
+        For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
+    C : float, optional
+        scikit-learn's C, in place of `alpha`, for any `center` and `scale`. Training minimises
+        C sum_i w_i L_i + 1/2 sum W^2 over the weights W of the unscaled rows, with row weights w_i. For l1 the second term
+        is sum |W|, for "elasticnet" l1_ratio sum |W| + (1 - l1_ratio)/2 sum W^2.
+        For softmax it is the C of ``LogisticRegression``; with two classes W is then the difference of their weights. For
+        the SVM, W has one row per class, as in ``LinearSVC(multi_class="crammer_singer")``. To train without a bias, also
+        set ``center=False``. `partial_fit` does not take C.
+    l1_ratio : float
+        Fraction of l1 in "elasticnet".
+    max_norm : float, optional
+        Largest Euclidean norm of the weights of a class, kept by projection. Works with any penalty; required by "max_norm".
+    solver : {"sgd", "gd", "lbfgs", "random_search", "random_local_search"}
+        "sgd": minibatches; each epoch visits every row once in a new random order. "gd": all rows in every step. "lbfgs":
+        SciPy's, for the softmax and squared hinge losses with l2 or no penalty. The random searches are the lecture's first
+        two ideas.
+    batch_size : int
+        Rows per minibatch.
+    learning_rate : float or "auto"
+        Of the first step. "auto" is 1 / the expected smoothness of a minibatch: the largest eigenvalue of the rows' second
+        moment, found by power iteration on at most 512 of them, times the curvature of the loss (1/2 for softmax;
+        n_classes / margin for the hinge with smoothed kinks). See ``fastcls.optim.curvature``.
+    schedule : {"cosine", "constant", "step", "inverse_scaling"}
+        How the learning rate decreases during training: see ``fastcls.optim.SCHEDULES``.
+    momentum : float
+        Momentum coefficient in [0, 1).
+    nesterov : bool
+        Use Nesterov momentum: evaluate the gradient at the look-ahead point.
+    max_iter : int or None
+        Epochs (sgd), iterations (gd, lbfgs) or random W (random searches). None: for sgd the epochs that make 1,000 steps,
+        at least 20 and at most 200; 300 for gd, 200 for lbfgs, 1,000 for the random searches.
+    tol : float or None
+        sgd, gd: stop when the loss has not fallen by the relative `tol` for five epochs, and warn if that never happens;
+        None: train for all epochs. lbfgs: stop when no entry of the gradient is larger; None is 1e-4.
+    init_scale : float
+        Standard deviation of the initial weights; for the random searches, of the draws or steps.
+    center : bool
+        Subtract the mean of every feature. Like `scale`, this is folded into the weights: the data is not copied.
+    scale : bool
+        Divide by one number for all features, the root mean square of all centred values. A scale per feature would give a
+        pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST. If one feature is thousands
+        of times larger than the others, these learn very little: scale the features first (``StandardScaler``). The
+        automatic learning rate of sgd is safe for the heaviest row: if sample weights are very uneven,
+        ``solver="lbfgs"`` learns more.
+    fit_intercept : bool
+        Whether to train a bias.
+    early_stopping : bool
+        Hold out `validation_fraction` of the rows, stop when their loss has not fallen for five epochs, and keep the weights
+        that were best on them. The rows are stratified by class; a class always keeps at least one training row.
+    validation_fraction : float
+        Fraction of the rows that early stopping holds out.
+    warm_start : bool
+        Start from the weights of the last fit.
+    random_state : int, RandomState or None
+        Determines the initial weights, the order of the rows, the held-out rows and the folds of ``alpha="auto"``.
+    class_weight : dict, "balanced" or None
+        Factors on the weights of the rows. "balanced": n_rows / (n_classes * rows of the class), where sample weights count;
+        `partial_fit` takes the rows of the call. A class of weight 0 is left out with its rows.
+    callbacks : callable or list of callables, optional
+        Called with a ``fastcls.optim.Progress`` after each epoch or iteration; one that returns True ends the training.
+    checkpoint : str or path, optional
+        File for the state of the training. An interrupted training (a crash, Ctrl-C, SIGKILL) resumes from it and ends with
+        the same bits. Needs an integer `random_state`. An existing file is refused, unless `resume` is True.
+    checkpoint_seconds : float
+        Time between two states that are written.
+    resume : bool
+        Resume from `checkpoint` if the file exists. Refused with other data, parameters or kernels (``fastcls.simd``).
+    verbose : int
+        Above 0: print one line per epoch.
+    n_jobs : int, optional
+        Threads, at most four times the usable processors. The fitted model is the same, bit for bit, for any number.
+
+    Attributes
+    ----------
+    coef_ : float64 array (n_classes, n_features)
+        Weights for the rows as they came; one row per class, also for two classes.
+    intercept_ : float64 array (n_classes,)
+        Biases for the rows as they came.
+    classes_ : array (n_classes,)
+        Labels, sorted.
+    loss_history_ : float64 array (n_iter_,)
+        The full loss: for sgd the mean over each epoch's minibatches, each before its step; for the random searches the
+        smallest so far.
+    val_history_ : float64 array
+        Mean loss on the held-out rows after each epoch; empty without early stopping.
+    n_iter_ : int
+        Epochs, iterations or random W done.
+    gradient_norm_ : float or None
+        Euclidean norm of the gradient of the full loss at the fitted weights, in the centred, scaled space, if the solver
+        computed that gradient ("lbfgs"); else None. For any model, `loss_and_gradient` computes the gradient.
+    learning_rate_ : float or None
+        Learning rate of the first step; None for solvers without one.
+    alpha_, l1_ratio_ : float
+        Penalty in the centred, scaled space; for "auto" the value that was chosen.
+    center_ : float64 array (n_features,)
+        Means of the features (zeros if `center` is False).
+    scale_ : float
+        Root mean square of the centred values (1 if `scale` is False).
+    n_features_in_ : int
+        Number of features.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -43,39 +157,39 @@ class MulticlassSVM(LinearClassifier):
 
     def __init__(
         self,
-        loss="hinge",
-        margin=1.0,
+        loss: str = "hinge",
+        margin: float = 1.0,
         *,
-        include_correct=False,
-        class_reduction="sum",
-        penalty="l2",
-        alpha="auto",
-        C=None,
-        l1_ratio=0.5,
-        max_norm=None,
-        solver="sgd",
-        batch_size=256,
-        learning_rate="auto",
-        schedule="cosine",
-        momentum=0.9,
-        nesterov=False,
-        max_iter=None,
-        tol=None,
-        init_scale=1e-4,
-        center=True,
-        scale=True,
-        fit_intercept=True,
-        early_stopping=False,
-        validation_fraction=0.1,
-        warm_start=False,
-        random_state=None,
-        class_weight=None,
-        callbacks=None,
-        checkpoint=None,
-        checkpoint_seconds=30.0,
-        resume=False,
-        verbose=0,
-        n_jobs=None,
+        include_correct: bool = False,
+        class_reduction: str = "sum",
+        penalty: str | None = "l2",
+        alpha: float | str = "auto",
+        C: float | None = None,
+        l1_ratio: float = 0.5,
+        max_norm: float | None = None,
+        solver: str = "sgd",
+        batch_size: int = 256,
+        learning_rate: float | str = "auto",
+        schedule: str = "cosine",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        init_scale: float = 1e-4,
+        center: bool = True,
+        scale: bool = True,
+        fit_intercept: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        callbacks: Callable[[optim.Progress], Any] | Sequence[Callable[[optim.Progress], Any]] | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        checkpoint_seconds: float = 30.0,
+        resume: bool = False,
+        verbose: int = 0,
+        n_jobs: int | None = None,
     ):
         self.loss = loss
         self.margin = margin
@@ -115,16 +229,129 @@ class MulticlassSVM(LinearClassifier):
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         one_of("loss", self.loss, [name for name, loss in LOSSES.items() if not loss.has_probabilities])
         given = {name: getattr(self, name) for name in ("margin", "include_correct", "class_reduction")}
-        # An option that the loss does not have must stand at its default; then it is left out.
+        # An option that the loss does not have must be at its default; then it is left out.
         own, known = LOSSES[self.loss].options, LOSSES["hinge"].options
         return self.loss, {name: value for name, value in given.items() if name in own or value != known[name].default}
 
 
 class SoftmaxClassifier(LinearClassifier):
-    __doc__ = f"""Softmax classifier, that is multinomial logistic regression: scores are log probabilities up to a constant.
+    """Softmax classifier (multinomial logistic regression): scores are log probabilities up to a constant.
 
     Parameters
-    ----------{PARAMETERS_AND_ATTRIBUTES}
+    ----------
+    penalty : {"l2", "l1", "elasticnet", "max_norm"} or None
+        Applies to the weights in the centred, scaled space, not to the bias. "l2" adds alpha * sum W^2 (no 1/2); half of
+        ``SGDClassifier``'s alpha is the same penalty if `scale` is False. "l1" adds alpha * sum |W| by a proximal step, so
+        weights become exactly 0. "elasticnet" is a mixture of both.
+    alpha : float or "auto"
+        Strength of the penalty. For l2, "auto" starts from a `C` of 8 for rows scaled to a mean squared length of 1, which
+        is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
+        On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
+        among 1/4, 1, 4, 16 and 256 times that: the most accurate in three stratified folds of the training rows; among about
+        equal ones the one with the smallest log loss, then the one nearest to 1. Larger data, the random searches and
+        ``fastcls.dask`` use 1. The choice takes two to three times as long as the training. It depends on the data and
+        `random_state`; ``alpha=model.alpha_`` trains the same model without it.
+        For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
+    C : float, optional
+        scikit-learn's C, in place of `alpha`, for any `center` and `scale`. Training minimises
+        C sum_i w_i L_i + 1/2 sum W^2 over the weights W of the unscaled rows, with row weights w_i. For l1 the second term
+        is sum |W|, for "elasticnet" l1_ratio sum |W| + (1 - l1_ratio)/2 sum W^2.
+        For softmax it is the C of ``LogisticRegression``; with two classes W is then the difference of their weights. For
+        the SVM, W has one row per class, as in ``LinearSVC(multi_class="crammer_singer")``. To train without a bias, also
+        set ``center=False``. `partial_fit` does not take C.
+    l1_ratio : float
+        Fraction of l1 in "elasticnet".
+    max_norm : float, optional
+        Largest Euclidean norm of the weights of a class, kept by projection. Works with any penalty; required by "max_norm".
+    solver : {"sgd", "gd", "lbfgs", "random_search", "random_local_search"}
+        "sgd": minibatches; each epoch visits every row once in a new random order. "gd": all rows in every step. "lbfgs":
+        SciPy's, for the softmax and squared hinge losses with l2 or no penalty. The random searches are the lecture's first
+        two ideas.
+    batch_size : int
+        Rows per minibatch.
+    learning_rate : float or "auto"
+        Of the first step. "auto" is 1 / the expected smoothness of a minibatch: the largest eigenvalue of the rows' second
+        moment, found by power iteration on at most 512 of them, times the curvature of the loss (1/2 for softmax;
+        n_classes / margin for the hinge with smoothed kinks). See ``fastcls.optim.curvature``.
+    schedule : {"cosine", "constant", "step", "inverse_scaling"}
+        How the learning rate decreases during training: see ``fastcls.optim.SCHEDULES``.
+    momentum : float
+        Momentum coefficient in [0, 1).
+    nesterov : bool
+        Use Nesterov momentum: evaluate the gradient at the look-ahead point.
+    max_iter : int or None
+        Epochs (sgd), iterations (gd, lbfgs) or random W (random searches). None: for sgd the epochs that make 1,000 steps,
+        at least 20 and at most 200; 300 for gd, 200 for lbfgs, 1,000 for the random searches.
+    tol : float or None
+        sgd, gd: stop when the loss has not fallen by the relative `tol` for five epochs, and warn if that never happens;
+        None: train for all epochs. lbfgs: stop when no entry of the gradient is larger; None is 1e-4.
+    init_scale : float
+        Standard deviation of the initial weights; for the random searches, of the draws or steps.
+    center : bool
+        Subtract the mean of every feature. Like `scale`, this is folded into the weights: the data is not copied.
+    scale : bool
+        Divide by one number for all features, the root mean square of all centred values. A scale per feature would give a
+        pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST. If one feature is thousands
+        of times larger than the others, these learn very little: scale the features first (``StandardScaler``). The
+        automatic learning rate of sgd is safe for the heaviest row: if sample weights are very uneven,
+        ``solver="lbfgs"`` learns more.
+    fit_intercept : bool
+        Whether to train a bias.
+    early_stopping : bool
+        Hold out `validation_fraction` of the rows, stop when their loss has not fallen for five epochs, and keep the weights
+        that were best on them. The rows are stratified by class; a class always keeps at least one training row.
+    validation_fraction : float
+        Fraction of the rows that early stopping holds out.
+    warm_start : bool
+        Start from the weights of the last fit.
+    random_state : int, RandomState or None
+        Determines the initial weights, the order of the rows, the held-out rows and the folds of ``alpha="auto"``.
+    class_weight : dict, "balanced" or None
+        Factors on the weights of the rows. "balanced": n_rows / (n_classes * rows of the class), where sample weights count;
+        `partial_fit` takes the rows of the call. A class of weight 0 is left out with its rows.
+    callbacks : callable or list of callables, optional
+        Called with a ``fastcls.optim.Progress`` after each epoch or iteration; one that returns True ends the training.
+    checkpoint : str or path, optional
+        File for the state of the training. An interrupted training (a crash, Ctrl-C, SIGKILL) resumes from it and ends with
+        the same bits. Needs an integer `random_state`. An existing file is refused, unless `resume` is True.
+    checkpoint_seconds : float
+        Time between two states that are written.
+    resume : bool
+        Resume from `checkpoint` if the file exists. Refused with other data, parameters or kernels (``fastcls.simd``).
+    verbose : int
+        Above 0: print one line per epoch.
+    n_jobs : int, optional
+        Threads, at most four times the usable processors. The fitted model is the same, bit for bit, for any number.
+
+    Attributes
+    ----------
+    coef_ : float64 array (n_classes, n_features)
+        Weights for the rows as they came; one row per class, also for two classes.
+    intercept_ : float64 array (n_classes,)
+        Biases for the rows as they came.
+    classes_ : array (n_classes,)
+        Labels, sorted.
+    loss_history_ : float64 array (n_iter_,)
+        The full loss: for sgd the mean over each epoch's minibatches, each before its step; for the random searches the
+        smallest so far.
+    val_history_ : float64 array
+        Mean loss on the held-out rows after each epoch; empty without early stopping.
+    n_iter_ : int
+        Epochs, iterations or random W done.
+    gradient_norm_ : float or None
+        Euclidean norm of the gradient of the full loss at the fitted weights, in the centred, scaled space, if the solver
+        computed that gradient ("lbfgs"); else None. For any model, `loss_and_gradient` computes the gradient.
+    learning_rate_ : float or None
+        Learning rate of the first step; None for solvers without one.
+    alpha_, l1_ratio_ : float
+        Penalty in the centred, scaled space; for "auto" the value that was chosen.
+    center_ : float64 array (n_features,)
+        Means of the features (zeros if `center` is False).
+    scale_ : float
+        Root mean square of the centred values (1 if `scale` is False).
+    n_features_in_ : int
+        Number of features.
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

@@ -218,9 +218,9 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
             strengths.append((one["alpha"] * l1, one["alpha"] * l2, problem.max_norm))
         if self.solver == "lbfgs":
             return self._path(base, problem, start, strengths)
-        bend = optim.curvature(problem, base.batch_size, random_state)
+        smoothness = optim.curvature(problem, base.batch_size, random_state)
         rates = [
-            1.0 / max(bend + 2.0 * l2, 1e-300) if setting["learning_rate"] == "auto" else setting["learning_rate"]
+            1.0 / max(smoothness + 2.0 * l2, 1e-300) if setting["learning_rate"] == "auto" else setting["learning_rate"]
             for setting, (_, l2, _) in zip(settings, strengths, strict=True)
         ]
         Ws, _ = optim.descend_many(

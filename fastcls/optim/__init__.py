@@ -1,17 +1,17 @@
-"""Ways to find a W with a small loss; all minimise a :class:`~fastcls._gradient.problem.LinearProblem`.
+"""Optimisers that minimise a :class:`~fastcls._gradient.problem.LinearProblem` over its weights W.
 
 ======================  ====================================================================================
-`SGD`                   minibatches, momentum or Nesterov, a schedule of the step   (``_descent.py``)
+`SGD`                   minibatches, momentum or Nesterov, learning-rate schedules  (``_descent.py``)
 `GradientDescent`       the same with all rows in every step
 `LBFGS`                 SciPy's, on the fused gradient                              (``_lbfgs.py``)
-`RandomSearch`          the lecture's first idea: the best of many random W         (``_random.py``)
-`RandomLocalSearch`     its second: random steps that are kept where they help
+`RandomSearch`          the best of many random W, the lecture's first idea         (``_random.py``)
+`RandomLocalSearch`     random steps, kept if the loss falls: its second idea
 ======================  ====================================================================================
 
-Each has ``minimize(problem, W, validation=None)`` and answers with an `OptimResult`; each takes a `Checkpoint`, from which
-a training that was broken off goes on to the same bits (``_checkpoint.py``). ``SOLVERS`` (``_solvers.py``) says which
-losses and penalties each can do; ``_schedules.py`` has the learning-rate schedules, ``_monitor.py`` callbacks, tolerance
-and results.
+Each has ``minimize(problem, W, validation=None)``, which returns an `OptimResult`. Each takes a `Checkpoint`, from which an
+interrupted training resumes and ends with the same bits (``_checkpoint.py``). ``SOLVERS`` (``_solvers.py``) lists the losses
+and penalties that each supports; ``_schedules.py`` has the learning-rate schedules, ``_monitor.py`` callbacks, tolerance and
+results.
 """
 
 # For other packages of fastcls:

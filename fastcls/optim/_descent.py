@@ -1,4 +1,4 @@
-"""Gradient descent, by minibatches or by all rows: the loop around the compiled steps."""
+"""Gradient descent on minibatches or on all rows: the loop around the compiled steps."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ._checkpoint import (
     set_random_state,
     through_interrupts,
 )
-from ._monitor import DivergenceError, OptimResult, Watch, auto_rate
+from ._monitor import DivergenceError, Monitor, OptimResult, auto_rate
 from ._schedules import SCHEDULES
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
@@ -33,14 +33,14 @@ _WORK_PER_CALL = 4_000_000_000
 
 
 class Descent:
-    """Weights of one model or several on their way down, as the compiled loop keeps them.
+    """State of the descent of one or several models, in the layout of the compiled loop.
 
     Parameters
     ----------
     problem : LinearProblem
     Ws : list of arrays of the problem's shape
     strengths : sequence of (l1, l2, max_norm)
-        Of each model's penalty.
+        Penalty of each model.
     largest_batch : int
     """
 
@@ -59,7 +59,7 @@ class Descent:
         self.n_models = len(Ws)
         self.weights, b_raw = problem.packed(list(Ws))
         columns, stride = self.weights.shape
-        self.trail = self.weights.copy() if nesterov else np.zeros_like(self.weights)
+        self.velocity = self.weights.copy() if nesterov else np.zeros_like(self.weights)
         self.biases = np.zeros((4, columns))
         if problem.fit_intercept:
             self.biases[0] = np.concatenate([np.asarray(W)[:, -1] for W in Ws])
@@ -75,7 +75,7 @@ class Descent:
         one_tile = largest_batch <= problem.tile_rows(self.n_models)
         self.gradient = np.zeros((0 if one_tile else columns, stride))
         self.parts = np.zeros(columns * (stride // loops.STRIP_FEATURES + 1) * 3)
-        self.room = problem.scratch(self.n_models)
+        self.scratch = problem.scratch(self.n_models)
         self.alive = np.ones(self.n_models, dtype=bool)
         self.steps = 0
         self._call(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones((1, self.n_models)))
@@ -92,7 +92,7 @@ class Descent:
                 problem.y,
                 problem.weights,
                 as_bytes(self.weights),
-                as_bytes(self.trail),
+                as_bytes(self.velocity),
                 loops.REALS[problem.arithmetic],
                 self.biases,
                 self.features,
@@ -108,7 +108,7 @@ class Descent:
                 self.gradient,
                 self.parts,
                 values,
-                self.room,
+                self.scratch,
                 problem.n_threads,
             )
         return done, values
@@ -122,19 +122,19 @@ class Descent:
         before: np.ndarray | None = None,
         after: Callable[[np.ndarray], None] | None = None,
     ) -> np.ndarray:
-        """One step a minibatch `order[bounds[i]:bounds[i + 1]]` of row numbers of X; losses before them (n_steps, n_models).
+        """One step per minibatch `order[bounds[i]:bounds[i + 1]]`; losses before each step, (n_steps, n_models).
 
         Parameters
         ----------
         before : array (n_steps_done, n_models), optional
-            Losses of the first minibatches, whose steps have been taken already.
+            Losses of the first minibatches, whose steps are already done.
         after : callable, optional
-            Called with the losses so far between two pieces of the work.
+            Called between two chunks of work with the losses so far.
 
         Raises
         ------
         DivergenceError
-            Where the loss of a single model is no longer finite. Of several models those that diverged have infinite
+            If the loss of a single model becomes infinite or NaN. Among several models, those that diverge get infinite
             losses from then on, and weights of 0.
         """
         problem = self.problem
@@ -153,7 +153,7 @@ class Descent:
             values[at : at + done] = np.where(self.alive, found[:done], math.inf)
             self.steps += done
             at += done
-            if not self._look_after(values[at - 1]):
+            if not self._stop_diverged(values[at - 1]):
                 rates = np.where(self.alive, rates, 0.0)
                 if self.n_models == 1:
                     raise divergence(values[at - 1, 0], self.steps - 1, float(rates.max(initial=0.0)) or self.last_rate)
@@ -162,67 +162,67 @@ class Descent:
         return values
 
     def state(self) -> State:
-        """Weights, velocity and what the next step needs of the last one."""
-        arrays = {name: getattr(self, name) for name in ("weights", "trail", "biases", "parts")}
+        """Weights, velocity, and what the next step needs from the last one."""
+        arrays = {name: getattr(self, name) for name in ("weights", "velocity", "biases", "parts")}
         return arrays, {"steps": self.steps}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        """Take back what `state` told."""
-        for name in ("weights", "trail", "biases", "parts"):
+        """Restore what `state` returned."""
+        for name in ("weights", "velocity", "biases", "parts"):
             getattr(self, name)[:] = expect(arrays, name, getattr(self, name).shape, (getattr(self, name).dtype.name,))
         self.steps = int(values["steps"])
 
     last_rate = math.nan
 
-    def _look_after(self, values: np.ndarray) -> bool:
-        """Whether all models are well; those that are not are laid to rest with weights of 0."""
+    def _stop_diverged(self, values: np.ndarray) -> bool:
+        """Whether all models are finite. Among several, the others get weights of 0 and stay there."""
         C = self.problem.n_classes
         squares = self.parts[-self.weights.shape[0] * 3 :].reshape(-1, C, 3)[:, :, 1].sum(axis=1)
         biases = self.biases[0].reshape(-1, C).sum(axis=1)
-        well = np.isfinite(squares) & np.isfinite(biases) & (np.isfinite(values) | ~self.alive)
-        if well.all():
+        is_finite = np.isfinite(squares) & np.isfinite(biases) & (np.isfinite(values) | ~self.alive)
+        if is_finite.all():
             return True
         if self.n_models > 1:
-            for m in np.flatnonzero(~well):
+            for m in np.flatnonzero(~is_finite):
                 part = slice(m * C, (m + 1) * C)
                 self.weights[part] = 0
-                self.trail[part] = 0
+                self.velocity[part] = 0
                 self.biases[:, part] = 0
                 self.alive[m] = False
             self._call(np.zeros(0, dtype=np.int64), np.zeros(1, dtype=np.int64), np.ones((1, self.n_models)))
         return False
 
     def W(self, model: int = 0) -> np.ndarray:
-        """A model's weights as they stand, in the problem's shape."""
+        """Current weights of a model, in the problem's shape."""
         problem, C = self.problem, self.problem.n_classes
         part = slice(model * C, (model + 1) * C)
-        raw = (self.trail if self.nesterov else self.weights)[part, : problem.n_features]
+        raw = (self.velocity if self.nesterov else self.weights)[part, : problem.n_features]
         W = np.empty(problem.shape)
         W[:, : problem.n_features] = raw.astype(np.float64) * problem.scale
         if problem.fit_intercept:
             W[:, -1] = self.biases[1 if self.nesterov else 0, part]
-        # What is pushed ahead was projected; where the descent stands was not.
+        # With Nesterov, the compiled loop projects the look-ahead point only.
         return problem.projected(W) if self.nesterov else W
 
 
-def _joined(descent: Descent, watch: Watch, done: np.ndarray, **others: Any) -> State:
-    """One state of the parts of a training; `done`: losses of the minibatches that an unfinished epoch has seen."""
-    (of_descent, descent_values), (of_watch, watch_values) = descent.state(), watch.state()
-    arrays = {**of_descent, **of_watch, **({"done": done} if len(done) else {})}
-    return arrays, {"descent": descent_values, "watch": watch_values, **others}
+def _joined(descent: Descent, monitor: Monitor, done: np.ndarray, **others: Any) -> State:
+    """State of a whole training. `done`: losses of the minibatches of an unfinished epoch."""
+    (of_descent, descent_values), (of_monitor, monitor_values) = descent.state(), monitor.state()
+    arrays = {**of_descent, **of_monitor, **({"done": done} if len(done) else {})}
+    return arrays, {"descent": descent_values, "monitor": monitor_values, **others}
 
 
 def divergence(loss: float, step: int, rate: float) -> DivergenceError:
-    """What to say of a descent that went up and away."""
+    """Error for a loss or weights that are not finite."""
     what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
     return DivergenceError(
-        f"{what} step {step} with learning_rate={rate:.3g}: the steps are too long for this data; use "
-        'learning_rate="auto" or a smaller one, and centre and scale the data'
+        f"{what} step {step}: learning_rate={rate:.3g} is too large for this data; use "
+        '"auto" or a smaller one, and centre and scale the data'
     )
 
 
 def _bounds(n: int, batch_size: int) -> np.ndarray:
-    """Where minibatches begin and end: as many as needed, sizes that differ by at most one row."""
+    """Bounds of the minibatches; their sizes differ by at most one row."""
     n_batches = math.ceil(n / batch_size)
     return np.array([n * at // n_batches for at in range(n_batches + 1)], dtype=np.int64)
 
@@ -244,13 +244,13 @@ def descend_many(
     nesterov: bool = False,
     random_state: Any = None,
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Several models trained together, as more columns of one pass over the rows.
+    """Train several models together, as more columns of one pass over the rows.
 
     Parameters
     ----------
     problem : LinearProblem
-        Loss and data of all; its own penalty is not used.
-    Ws, strengths, rates : sequences, one entry a model
+        Loss and data of all models; its own penalty is not used.
+    Ws, strengths, rates : sequences, one entry per model
         Starts, (l1, l2, max_norm) and first learning rates.
 
     Returns
@@ -258,7 +258,7 @@ def descend_many(
     Ws : list of arrays
         Zeros for a model that diverged.
     losses : float64 array (n_models,)
-        Of the last epoch; infinite for a model that diverged.
+        Mean loss of the last epoch; infinite for a model that diverged.
     """
     random_state, problem = check_random_state(random_state), problem.counted()
     bounds = _bounds(problem.n_samples, batch_size)
@@ -267,7 +267,7 @@ def descend_many(
     for epoch in range(max_iter):
         factors = _factors(schedule, epoch, max_iter, len(bounds) - 1)
         values = descent.run(random_state.permutation(problem.n_samples), bounds, factors[:, None] * np.asarray(rates))
-        losses = np.ascontiguousarray(values.T).mean(axis=1)  # in one order, however many models stand side by side
+        losses = np.ascontiguousarray(values.T).mean(axis=1)  # one order of summation for any number of models
     return [descent.W(m) for m in range(len(Ws))], losses
 
 
@@ -287,21 +287,21 @@ class SGD:
         Epochs.
     batch_size : int
     learning_rate : float or "auto"
-        Of the first step. "auto" is 1 over :func:`curvature`.
+        Of the first step. "auto" is 1 / :func:`curvature`.
     schedule : {"cosine", "constant", "step", "inverse_scaling"}
-        How the step shrinks as training goes on; see ``fastcls.optim.SCHEDULES``.
+        How the learning rate decreases during training; see ``fastcls.optim.SCHEDULES``.
     momentum : float
-        What part of a step is taken again with the next; 0 is plain descent.
+        Momentum coefficient in [0, 1); 0 is plain gradient descent.
     nesterov : bool
-        Take the gradient where the momentum leads to, not where the descent stands.
+        Nesterov momentum: evaluate the gradient at the look-ahead point.
     tol : float or None
-        Stop when the epoch's loss has not fallen by `tol` of itself below the best for five epochs. None: do all
-        `max_iter` epochs.
+        Stop when the loss has not fallen below the best by the relative `tol` for five epochs. None: run all `max_iter`
+        epochs.
     random_state : int, RandomState or None
     callbacks : callable or list of them, optional
         Called with a `Progress` after each epoch; True ends the training.
     checkpoint : Checkpoint, optional
-        Where the training is kept, to go on after it was broken off.
+        File for the state, from which an interrupted training resumes.
     """
 
     _shuffles = True
@@ -336,20 +336,20 @@ class SGD:
         self.checkpoint = checked(checkpoint)
 
     def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
-        """Descend from W (which is left as it is).
+        """Descend from W, which is not changed.
 
         Parameters
         ----------
         problem : LinearProblem
         W : array of the problem's shape
         validation : LinearProblem, optional
-            The same loss on rows kept apart: training stops when it has not fallen for five epochs, and the W that was best
-            on it is the result.
+            The same loss on held-out rows: training stops when it has not fallen for five epochs, and the result is the W
+            that was best on it.
 
         Raises
         ------
         DivergenceError
-            When the loss is no longer finite; names the step and the learning rate.
+            If the loss becomes infinite or NaN; the message names the step and the learning rate.
         """
         problem, W = problem.counted(), check_weights(W, problem.shape, problem.fit_intercept)
         with through_interrupts(self.checkpoint):
@@ -366,24 +366,24 @@ class SGD:
         if isinstance(rate, str):
             rate = auto_rate(problem, batch_size, random_state)
         bounds = _bounds(n, batch_size)
-        # A problem whose rows lie on other machines brings its own way to take steps.
+        # A problem whose rows are on other machines has its own descent.
         descent = getattr(problem, "descent", Descent)(
             problem, [W], [_strengths(problem)], self.momentum, self.nesterov, int(np.diff(bounds).max())
         )
         descent.last_rate = float(rate)
-        watch = Watch(self.max_iter, self.tol, self.callbacks, validation)
+        monitor = Monitor(self.max_iter, self.tol, self.callbacks, validation)
         first, drawn_by, done = 0, of_random_state(random_state), np.zeros((0, 1))
 
         def keep(epoch: int, done: np.ndarray, now: bool = False) -> None:
             if self.checkpoint is not None:
-                self.checkpoint.offer(lambda: _joined(descent, watch, done, epoch=epoch, random_state=drawn_by), now=now)
+                self.checkpoint.offer(lambda: _joined(descent, monitor, done, epoch=epoch, random_state=drawn_by), now=now)
 
         if saved is not None:
             assert self.checkpoint is not None
             arrays, values = saved
             with self.checkpoint.reading():
                 descent.restore(arrays, values["descent"])
-                watch.restore(arrays, values["watch"], problem.shape)
+                monitor.restore(arrays, values["monitor"], problem.shape)
                 first = int(values["epoch"])
                 done = expect(arrays, "done", (None, 1)) if "done" in arrays else done
                 if not (0 <= first <= self.max_iter and len(done) < len(bounds)):
@@ -391,18 +391,18 @@ class SGD:
                 set_random_state(random_state, values["random_state"])
         else:
             keep(0, done, now=True)
-        for epoch in range(first, self.max_iter if watch.stopped_by == "max_iter" else first):
+        for epoch in range(first, self.max_iter if monitor.stopped_by == "max_iter" else first):
             drawn_by = of_random_state(random_state) if self.checkpoint is not None else []
             order = random_state.permutation(n) if self._shuffles else np.arange(n)
             factors = _factors(self.schedule, epoch, self.max_iter, len(bounds) - 1)
             rates = float(rate) * factors[:, None]
             losses = descent.run(order, bounds, rates, before=done, after=partial(keep, epoch))
-            is_over, done = watch.is_over(float(losses.mean()), descent.W), done[:0]
+            is_over, done = monitor.is_over(float(losses.mean()), descent.W), done[:0]
             drawn_by = of_random_state(random_state) if self.checkpoint is not None else []
             keep(epoch + 1, done, now=is_over or epoch + 1 == self.max_iter)
             if is_over:
                 break
-        return watch.result(descent.W(), float(rate))
+        return monitor.result(descent.W(), float(rate))
 
     def _identity(
         self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None, random_state: np.random.RandomState
@@ -416,7 +416,7 @@ class SGD:
 
 
 class GradientDescent(SGD):
-    """Gradient descent with all rows in every step; parameters as for `SGD`, iterations for epochs."""
+    """Gradient descent with all rows in every step. Parameters as for `SGD`, with iterations in place of epochs."""
 
     _shuffles = False
 

@@ -1,10 +1,11 @@
-"""L-BFGS: SciPy's, on the fused gradient."""
+"""L-BFGS: SciPy's implementation on the fused gradient."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,21 +20,26 @@ from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.messages import shown
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._monitor import DivergenceError, OptimResult, Watch
+from ._monitor import DivergenceError, Monitor, OptimResult
 
 logger = logging.getLogger("fastcls")
 
 
 class _Stop(Exception):
-    pass
+    """Ends SciPy's loop."""
+
+
+def _norm(gradient: np.ndarray) -> float:
+    """Euclidean norm. The BLAS is not used: its rounding may depend on the number of threads."""
+    return math.sqrt(float(np.square(gradient).sum()))
 
 
 class _Log:
-    """What a problem has answered, in order: asked the same again, it is read, not computed."""
+    """Values and gradients in order of evaluation. A resumed training reads them instead of computing them again."""
 
     def __init__(self, checkpoint: Checkpoint | None) -> None:
         self.checkpoint = checkpoint
-        self.asked: list[np.ndarray] = []
+        self.digests: list[np.ndarray] = []
         self.values: list[float] = []
         self.gradients: list[np.ndarray] = []
         self.at = 0
@@ -47,25 +53,25 @@ class _Log:
                 n = len(arrays["values"])
                 self.values = expect(arrays, "values", (n,)).tolist()
                 self.gradients = list(expect(arrays, "gradients", (n, *shape)))
-                self.asked = list(expect(arrays, "asked", (n, 16), ("uint8",)))
+                self.digests = list(expect(arrays, "digests", (n, 16), ("uint8",)))
         elif saved is None:
             self.checkpoint.offer(lambda: ({"start": np.zeros(1)}, {}), now=True)
 
     def value_and_gradient(self, problem: LinearProblem, W: np.ndarray) -> tuple[float, np.ndarray]:
         if self.checkpoint is None:
             return problem.value_and_gradient(W)
-        question = np.frombuffer(hashlib.blake2b(W.tobytes(), digest_size=16).digest(), dtype=np.uint8)
+        asked_for = np.frombuffer(hashlib.blake2b(W.tobytes(), digest_size=16).digest(), dtype=np.uint8)
         if self.at < len(self.values):
-            if not np.array_equal(question, self.asked[self.at]):
+            if not np.array_equal(asked_for, self.digests[self.at]):
                 raise InputError(
                     f"the checkpoint {shown(self.checkpoint.path)} was written on a machine whose arithmetic "
-                    "differs; go on there, or delete it to start anew"
+                    "differs: resume on that machine, or delete the file to start from the beginning"
                 )
         else:
             value, gradient = problem.value_and_gradient(W)
             self.values.append(value)
             self.gradients.append(gradient.copy())
-            self.asked.append(question)
+            self.digests.append(asked_for)
             self.checkpoint.offer(self._state)
         self.at += 1
         return self.values[self.at - 1], self.gradients[self.at - 1].copy()
@@ -75,26 +81,26 @@ class _Log:
             self.checkpoint.offer(self._state, now=True)
 
     def _state(self) -> State:
-        arrays = {"values": np.array(self.values), "gradients": np.array(self.gradients), "asked": np.array(self.asked)}
+        arrays = {"values": np.array(self.values), "gradients": np.array(self.gradients), "digests": np.array(self.digests)}
         return arrays, {}
 
 
 class LBFGS:
-    """Limited-memory BFGS, for differentiable losses with an L2 penalty or none.
+    """Limited-memory BFGS, for differentiable losses with an L2 penalty or no penalty.
 
     Parameters
     ----------
     max_iter : int
         Iterations.
     tol : float
-        Stop where no entry of the gradient is larger. It bounds how far from the optimum the descent may end, and so how far
-        two fits may be apart that differ by rounding alone: the gradient's norm over 2 alpha.
+        Stop when no entry of the gradient is larger. It bounds the distance to the optimum, and so the distance between two
+        fits that differ by rounding only: the norm of the gradient over 2 alpha.
     callbacks : callable or list of them, optional
-        Called with a `Progress` after each iteration; True ends the training. A training that goes on from a checkpoint
-        tells of the iterations before it again.
+        Called with a `Progress` after each iteration; True ends the training. A resumed training calls them again for the
+        iterations before the checkpoint.
     checkpoint : Checkpoint, optional
-        Where the training is kept, to go on after it was broken off. SciPy does not tell its state, so every value and
-        gradient is kept, of which it is built anew: 8 bytes an entry of W an iteration, in memory and in the file.
+        File for the state, from which an interrupted training resumes. SciPy does not expose its state, so every value and
+        gradient is kept and replayed: 8 bytes per entry of W and iteration, in memory and in the file.
     """
 
     def __init__(self, max_iter: int = 200, tol: float = 1e-4, *, callbacks=None, checkpoint: Checkpoint | None = None):
@@ -102,25 +108,25 @@ class LBFGS:
         self.tol = float(check_number("tol", tol, minimum=0))
         self.callbacks = check_callbacks(callbacks)
         self.checkpoint = checked(checkpoint)
-        self._norms: dict[float, float] = {}  # of the gradients since the last iteration, by the value beside them
+        self._norms: dict[float, float] = {}  # gradient norms since the last iteration, by the value of the loss
 
     def minimize(self, problem: LinearProblem, W: np.ndarray, validation: LinearProblem | None = None) -> OptimResult:
-        """Descend from W (which is left as it is); `validation` as for `SGD`.
+        """Descend from W, which is not changed; `validation` as for `SGD`.
 
-        Where float32 arithmetic no longer tells a better W from a worse one, the descent goes on in float64; that is logged.
-        Where float64 does not either, it goes on by differences of the value, which the gradients tell to more digits: a
-        value is known to its last bit, which near the optimum leaves half of the gradient's digits unused.
+        Where float32 can no longer distinguish a better W from a worse one, the descent continues in float64, and this is
+        logged. Where float64 cannot either, it continues on differences of the value computed from the gradients, which have
+        more digits: near the optimum, rounding of the value itself hides half of the gradient's digits.
 
         Raises
         ------
         InputError
-            For a loss with kinks, or a penalty that is not L2.
+            If the loss has kinks, or the penalty is not L2.
         DivergenceError
-            When the loss is no longer finite.
+            If the loss becomes infinite or NaN.
         """
         if not problem.loss.is_differentiable or problem.l1 or math.isfinite(problem.max_norm):
             raise InputError(
-                f"L-BFGS cannot do loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
+                f"L-BFGS cannot minimise loss={problem.loss.name!r} with penalty={problem.penalty!r}: it needs a "
                 "loss without kinks, and l2 or no penalty; use SGD or GradientDescent"
             )
         problem, W = problem.counted(), check_weights(W, problem.shape, problem.fit_intercept)
@@ -136,41 +142,47 @@ class LBFGS:
                 },
                 problem.shape,
             )
-        watch = Watch(self.max_iter, None, self.callbacks, validation)
+        monitor = Monitor(self.max_iter, None, self.callbacks, validation)
         kept = problem.arithmetic
-        # SciPy's own few products on one thread: BLAS threads that spin between them would take ours' cores, which made
-        # an iteration on 63,666 x 384, 58 classes last 135 ms instead of 55.
+        # SciPy's few products run on one thread. BLAS threads that spin between them would occupy our cores: an iteration
+        # on 63,666 x 384 with 58 classes then took 135 ms instead of 55.
         limits = threadpool_limits(1, user_api="blas")
         try:
             with through_interrupts(self.checkpoint):
-                found = self._minimize(problem, W, watch, log)
+                found = self._minimize(problem, W, monitor, log)
         finally:
             problem.arithmetic = kept
             limits.restore_original_limits()
-        # Where no W is better by differences either, and the slope is small, this is the optimum.
-        slope = math.inf if watch.stopped_by != "max_iter" else float(np.abs(found.jac).max())
+        # If no W is better by differences either, and the gradient is small, this is the optimum.
+        slope = math.inf if monitor.stopped_by != "max_iter" else float(np.abs(found.jac).max())
         converged = slope <= self.tol or (self._is_stuck(found) and slope <= max(self.tol, 1e-6))
-        stopped_by = "tol" if converged else watch.stopped_by
-        result = watch.result(found.x.reshape(problem.shape), None)
-        return OptimResult(result.W, result.loss_history, result.n_iter, None, converged, result.val_history, stopped_by)
+        stopped_by = "tol" if converged else monitor.stopped_by
+        result = monitor.result(found.x.reshape(problem.shape), None)
+        has_last_gradient = monitor.stopped_by == "max_iter" and monitor.best_W is None
+        return replace(
+            result,
+            converged=converged,
+            stopped_by=stopped_by,
+            gradient_norm=_norm(found.jac) if has_last_gradient else result.gradient_norm,
+        )
 
-    def _minimize(self, problem: LinearProblem, W: np.ndarray, watch: Watch, log: _Log):
-        """SciPy's result; the problem's arithmetic is left as it came to be."""
-        found = self._descend(problem, W, watch, log)
+    def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log):
+        """SciPy's result. The arithmetic of the problem may have changed to float64."""
+        found = self._descend(problem, W, monitor, log)
         if self._is_stuck(found) and problem.arithmetic == "float32":
-            logger.info("L-BFGS: float32 is too coarse after %d iterations; going on in float64", len(watch.losses))
+            logger.info("L-BFGS: float32 is too coarse after %d iterations; continuing in float64", len(monitor.losses))
             problem.arithmetic = "float64"
-            found = self._descend(problem, found.x.reshape(problem.shape), watch, log)
+            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log)
         if self._is_stuck(found):
-            found = self._descend(problem, found.x.reshape(problem.shape), watch, log, by_differences=True)
+            found = self._descend(problem, found.x.reshape(problem.shape), monitor, log, by_differences=True)
         log.end()
         return found
 
     def _is_stuck(self, found) -> bool:
-        """Whether SciPy saw no further fall of the value, though the gradient is above `tol`."""
+        """Whether SciPy found no lower value although the gradient is above `tol`."""
         return found.status in (0, 2) and float(np.abs(found.jac).max()) > self.tol
 
-    def _descend(self, problem: LinearProblem, W: np.ndarray, watch: Watch, log: _Log, by_differences: bool = False):
+    def _descend(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log, by_differences: bool = False):
         last: list[np.ndarray] = [W]
         offset, slope_at_W = 0.0, np.zeros(0)
         if by_differences:
@@ -181,23 +193,23 @@ class LBFGS:
             value, gradient = log.value_and_gradient(problem, flat.reshape(problem.shape))
             if not math.isfinite(value):
                 raise DivergenceError(
-                    f"the loss is {value} at iteration {len(watch.losses)} of L-BFGS: centre and scale "
+                    f"the loss is {value} at iteration {len(monitor.losses)} of L-BFGS: centre and scale "
                     "the data, or scale it down"
                 )
             slope = gradient.ravel()
             if by_differences:  # trapezoid rule: of third order in the step, exact where L is quadratic
                 value = 0.5 * float((slope_at_W + slope) @ (flat - W.ravel()))
-            self._norms[value] = float(np.linalg.norm(gradient))
+            self._norms[value] = _norm(gradient)
             return value, slope
 
         def note(intermediate_result) -> None:
             last[0] = intermediate_result.x.reshape(problem.shape).copy()
             norm = self._norms.get(float(intermediate_result.fun))
             self._norms.clear()
-            if watch.is_over(offset + float(intermediate_result.fun), lambda: last[0].copy(), norm):
+            if monitor.is_over(offset + float(intermediate_result.fun), lambda: last[0].copy(), norm):
                 raise _Stop
 
-        left = self.max_iter - len(watch.losses)
+        left = self.max_iter - len(monitor.losses)
         try:
             return scipy.optimize.minimize(
                 value_and_gradient,

@@ -1,4 +1,4 @@
-"""What every optimiser shares: its result, its progress, when to stop, and how long a step may be."""
+"""What all optimisers share: results, progress, stopping rules, and the automatic learning rate."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from fastcls._storage.safetensors import expect
 
 from ._checkpoint import State
 
-_SAMPLE_ROWS = 512
+_SAMPLE_ROWS = 512  # rows from which smoothness is estimated
 _POWER_STEPS = 20
 _BLOCK_VALUES = 1 << 20
 
 
 class DivergenceError(FloatingPointError):
-    """The loss became infinite or NaN while training."""
+    """The loss became infinite or NaN during training."""
 
 
 @dataclass(frozen=True)
 class OptimResult:
-    """What an optimiser came to.
+    """Result of an optimiser.
 
     Attributes
     ----------
     W : array of the problem's shape
     loss_history : list of float
-        One an epoch (sgd: the mean over its minibatches of the full loss, each before its step), an iteration (gd, lbfgs)
-        or a try (random searches: the smallest so far).
+        One value per epoch (sgd: mean over its minibatches of the full loss, each before its step), per iteration (gd,
+        lbfgs) or per random W (random searches: the smallest so far).
     val_history : list of float
-        The mean loss on the validation rows after each of these; empty without them.
+        Mean loss on the validation rows after each epoch or iteration; empty without validation rows.
     n_iter : int
-        Epochs, iterations or tries done.
+        Epochs, iterations or random W done.
     learning_rate : float or None
-        The first step's.
+        Of the first step; None for solvers without one.
     converged : bool or None
-        Whether `tol` was met; None without a `tol`.
+        Whether `tol` was met; None without `tol`.
     stopped_by : str
         "max_iter", "tol", "early_stopping" or "callback".
+    gradient_norm : float or None
+        Euclidean norm of the gradient of the full loss at `W`, if the solver computed that gradient (L-BFGS).
     """
 
     W: np.ndarray
@@ -52,22 +54,23 @@ class OptimResult:
     converged: bool | None = None
     val_history: list[float] = field(default_factory=list)
     stopped_by: str = "max_iter"
+    gradient_norm: float | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What a callback is told after every epoch or iteration; one that returns True ends the training.
+    """Argument of a callback, after every epoch or iteration. A callback that returns True ends the training.
 
     Attributes
     ----------
     iteration, max_iter : int
-        1 after the first.
+        `iteration` is 1 after the first.
     loss : float
     val_loss : float or None
     weights : callable
-        ``weights()`` is a copy of W as it stands.
+        ``weights()`` returns a copy of the current W.
     gradient_norm : float or None
-        Euclidean norm of the full gradient, where the optimiser knows it (L-BFGS).
+        Euclidean norm of the full gradient, if the solver computed it (L-BFGS).
     """
 
     iteration: int
@@ -78,8 +81,8 @@ class Progress:
     gradient_norm: float | None = None
 
 
-class Watch:
-    """Counts iterations: history, callbacks, and whether to stop."""
+class Monitor:
+    """Records each iteration, calls the callbacks, and decides when to stop."""
 
     def __init__(self, max_iter: int, tol: float | None, callbacks, validation: LinearProblem | None, patience: int = 5):
         self.max_iter = max_iter
@@ -92,12 +95,13 @@ class Watch:
         self.best = self.best_val = math.inf
         self.waited = self.waited_val = 0
         self.best_W: np.ndarray | None = None
+        self.gradient_norm: float | None = None  # at best_W if there is one, else of the last iteration
         self.stopped_by = "max_iter"
 
     def is_over(self, loss: float, weights: Callable[[], np.ndarray], gradient_norm: float | None = None) -> bool:
-        """Note one iteration; whether it was the last."""
+        """Record one iteration; whether it was the last."""
         self.losses.append(loss)
-        val_loss = None
+        val_loss, better = None, True
         if self.validation is not None:
             W = weights()
             val_loss = float(self.validation.values([W])[0])
@@ -106,9 +110,11 @@ class Watch:
             if better:
                 self.best_val, self.best_W = val_loss, W
             self.waited_val = 0 if better else self.waited_val + 1
+        if better:
+            self.gradient_norm = gradient_norm
         progress = Progress(len(self.losses), self.max_iter, loss, val_loss, weights, gradient_norm)
-        wishes = [callback(progress) for callback in self.callbacks]
-        if any(wish is True for wish in wishes):
+        results = [callback(progress) for callback in self.callbacks]
+        if any(result is True for result in results):
             self.stopped_by = "callback"
         elif self.validation is not None and self.waited_val >= self.patience:
             self.stopped_by = "early_stopping"
@@ -117,7 +123,7 @@ class Watch:
         return self.stopped_by != "max_iter"
 
     def _has_stalled(self, loss: float) -> bool:
-        """The loss has not fallen by `tol` of itself below the best for so many iterations."""
+        """Whether the loss has not fallen below the best by the relative `tol` for `patience` iterations."""
         assert self.tol is not None
         stalled = self.best != math.inf and not loss < self.best - self.tol * abs(self.best)
         self.waited = self.waited + 1 if stalled else 0
@@ -125,22 +131,22 @@ class Watch:
         return self.waited >= self.patience
 
     def state(self) -> State:
-        """What has been noted so far, for a checkpoint."""
+        """Everything recorded so far, for a checkpoint."""
         numbers = ("losses", "val_losses", "best", "best_val", "waited", "waited_val", "stopped_by")
         return {} if self.best_W is None else {"best_W": self.best_W}, {name: getattr(self, name) for name in numbers}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any], shape: tuple[int, int]) -> None:
-        """Take back what `state` told; `shape` is W's."""
+        """Restore what `state` returned; `shape` is that of W."""
         self.best_W = expect(arrays, "best_W", shape) if "best_W" in arrays else None
         self.losses, self.val_losses = ([float(loss) for loss in values[name]] for name in ("losses", "val_losses"))
         self.best, self.best_val = float(values["best"]), float(values["best_val"])
         self.waited, self.waited_val = int(values["waited"]), int(values["waited_val"])
         if values["stopped_by"] not in ("max_iter", "tol", "early_stopping", "callback"):
-            raise ValueError("stopped by what nothing is stopped by")
+            raise ValueError(f"unknown stopped_by {values['stopped_by']!r}")
         self.stopped_by = values["stopped_by"]
 
     def result(self, W: np.ndarray, learning_rate: float | None) -> OptimResult:
-        """What it came to; with validation rows the W that was best on them."""
+        """The result; with validation rows, the W that was best on them."""
         return OptimResult(
             W if self.best_W is None else self.best_W,
             self.losses,
@@ -149,19 +155,20 @@ class Watch:
             None if self.tol is None else self.stopped_by == "tol",
             self.val_losses,
             self.stopped_by,
+            self.gradient_norm,
         )
 
 
 def curvature(problem: LinearProblem, batch_size: int, random_state: np.random.RandomState) -> float:
-    """Expected smoothness of a minibatch of the problem: no learning rate much above 1 over it is safe.
+    """Expected smoothness of a minibatch: learning rates much above its inverse are unsafe.
 
-    With L the largest eigenvalue of the mean of z z^T (z: centred, scaled rows with their 1 for the bias) times the loss's
-    own curvature, l the largest |z|^2 times the same, and a minibatch of B of the n rows, it is
+    Let L be the largest eigenvalue of the mean of z z^T (z: a centred, scaled row with a 1 for the bias) times the curvature
+    of the loss, and l the largest |z|^2 times that curvature. For a minibatch of B of the n rows, the expected smoothness is
 
         n (B - 1) / (B (n - 1)) L + (n - B) / (B (n - 1)) l        (Gower et al., SGD: General analysis ..., 2019)
 
-    plus the penalty's. L and l are taken from at most 512 rows, by twenty power iterations of the compiled loops: nothing
-    of the rows is copied but one block of 8 MB at a time.
+    plus that of the penalty. L and l are estimated from at most 512 rows, with 20 power iterations of the compiled loops,
+    which copy one block of 8 MB at a time.
     """
     n = problem.n_samples
     rows = np.sort(random_state.permutation(n)[:_SAMPLE_ROWS])
@@ -172,7 +179,7 @@ def curvature(problem: LinearProblem, batch_size: int, random_state: np.random.R
             rows = np.flatnonzero(problem.weights if problem.rows is None else problem.weights[problem.rows])[:_SAMPLE_ROWS]
     longest, v = _longest_row(problem, rows)
     largest = 0.0
-    # Start from a row: a random direction could be nearly at right angles to the largest one.
+    # Start from a row: a random direction could be nearly orthogonal to the leading eigenvector.
     v = v / (math.sqrt(longest) or 1.0)
     for _ in range(_POWER_STEPS):
         v = problem.second_moment_times(v, rows)
@@ -184,12 +191,12 @@ def curvature(problem: LinearProblem, batch_size: int, random_state: np.random.R
     B = min(batch_size, n)
     shared = n * (B - 1) / (B * (n - 1)) if n > 1 else 0.0
     alone = (n - B) / (B * (n - 1)) if n > 1 else 1.0
-    bend = problem.loss.curvature(problem.n_classes, **problem.loss_options)
-    return bend * (shared * largest + alone * longest * heaviest) + 2.0 * problem.l2
+    smoothness = problem.loss.curvature(problem.n_classes, **problem.loss_options)
+    return smoothness * (shared * largest + alone * longest * heaviest) + 2.0 * problem.l2
 
 
 def _longest_row(problem: LinearProblem, rows: np.ndarray) -> tuple[float, np.ndarray]:
-    """The largest |z|^2 of some rows, and its z."""
+    """The largest |z|^2 among some rows, and its z."""
     numbers = rows if problem.rows is None else problem.rows[rows]
     step = max(1, _BLOCK_VALUES // problem.n_features)
     longest, found = -1.0, np.zeros(problem.shape[1])
@@ -205,6 +212,6 @@ def _longest_row(problem: LinearProblem, rows: np.ndarray) -> tuple[float, np.nd
 
 
 def auto_rate(problem: LinearProblem, batch_size: int, random_state: np.random.RandomState) -> float:
-    """1 over the curvature; 1 where the rows are all 0 and any step is as good as another."""
-    bend = curvature(problem, batch_size, random_state)
-    return 1.0 / bend if bend > 0 else 1.0
+    """1 / curvature; 1 if all rows are 0, where any step gives the same W."""
+    smoothness = curvature(problem, batch_size, random_state)
+    return 1.0 / smoothness if smoothness > 0 else 1.0

@@ -15,22 +15,22 @@ from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.messages import counted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._monitor import DivergenceError, OptimResult, Watch
+from ._monitor import DivergenceError, Monitor, OptimResult
 
-# Weights that are tried in one pass over the data: 16 MB of float32, or one W where a single one is larger.
+# Weights evaluated in one pass over the data: 16 MB of float32, or one W if that is larger.
 _VALUES_PER_PASS = 1 << 22
 
 
 @dataclass(frozen=True)
 class RandomSearchResult(OptimResult):
-    """What a random search came to; with, beside the fields of `OptimResult`:
+    """Result of a random search: the fields of `OptimResult`, and two more.
 
     Attributes
     ----------
     value : float
-        The loss of W, computed in float64.
+        Loss of `W`, computed in float64.
     values : float64 array (n_iter,)
-        The loss of every try, in the problem's own arithmetic.
+        Loss of every random W, in the problem's own arithmetic.
     """
 
     value: float = math.nan
@@ -38,7 +38,7 @@ class RandomSearchResult(OptimResult):
 
     @property
     def best_values(self) -> np.ndarray:
-        """The smallest loss so far, (n_iter,)."""
+        """The smallest loss so far after each random W, (n_iter,)."""
         return np.array(self.loss_history)
 
 
@@ -49,19 +49,19 @@ def _per_pass(problem: LinearProblem, most: int) -> int:
 class RandomSearch:
     """Draw W at random, keep the one with the smallest loss over all rows: the lecture's 'first very bad idea'.
 
-    Many W are tried in one pass over the data, as more columns of one product.
+    Many W are evaluated in one pass over the data, as more columns of one product.
 
     Parameters
     ----------
     max_iter : int
-        Tries.
+        Number of random W.
     scale : float
         Standard deviation of the entries of W.
     random_state : int, RandomState or None
     callbacks : callable or list of them, optional
         Called with a `Progress` after each pass; True ends the search.
     checkpoint : Checkpoint, optional
-        Where the search is kept, to go on after it was broken off.
+        File for the state, from which an interrupted search resumes.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RandomSearch:
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
     ) -> RandomSearchResult:
-        """Search; W, if given, is one more candidate, tried first."""
+        """Search; W, if given, is one more candidate, evaluated first."""
         random_state = check_random_state(self.random_state)
         problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
@@ -100,33 +100,33 @@ class RandomSearch:
                     **identity(problem, start if has_start else None, validation, random_state),
                 }
             )
-        # A generator of its own draws float32 four times as fast as a RandomState draws float64.
+        # A Generator draws float32 four times as fast as a RandomState draws float64.
         rng = np.random.default_rng(random_state.randint(0, 2**31 - 1, size=4))
-        watch = Watch(self.max_iter, None, self.callbacks, validation)
+        monitor = Monitor(self.max_iter, None, self.callbacks, validation)
         start = problem.projected(start)
         best, best_W = (float(problem.values([start])[0]) if has_start else math.inf), start
         values: list[float] = []
         history: list[float] = []
 
         def state() -> State:
-            of_watch, watch_values = watch.state()
-            return {**of_watch, "best": best_W, "values": np.array(values), "history": np.array(history)}, {
+            of_monitor, monitor_values = monitor.state()
+            return {**of_monitor, "best": best_W, "values": np.array(values), "history": np.array(history)}, {
                 "best": best,
-                "watch": watch_values,
+                "monitor": monitor_values,
                 "random_state": rng.bit_generator.state,
             }
 
         if saved is not None and "values" in saved[0]:
             assert self.checkpoint is not None
-            arrays, told = saved
+            arrays, saved_values = saved
             with self.checkpoint.reading():
-                watch.restore(arrays, told["watch"], problem.shape)
-                best, best_W = float(told["best"]), expect(arrays, "best", problem.shape)
+                monitor.restore(arrays, saved_values["monitor"], problem.shape)
+                best, best_W = float(saved_values["best"]), expect(arrays, "best", problem.shape)
                 values, history = (expect(arrays, name, (None,)).tolist() for name in ("values", "history"))
-                rng.bit_generator.state = told["random_state"]
+                rng.bit_generator.state = saved_values["random_state"]
         elif saved is None and self.checkpoint is not None:
             self.checkpoint.offer(lambda: ({"start": start}, {}), now=True)
-        done = len(values) if watch.stopped_by == "max_iter" else self.max_iter
+        done = len(values) if monitor.stopped_by == "max_iter" else self.max_iter
         for first, n in self._passes(problem):
             if first < done:
                 continue
@@ -139,23 +139,22 @@ class RandomSearch:
             history.extend(np.minimum(np.minimum.accumulate(found), before).tolist())
             if found.min() < best:
                 best, best_W = float(found.min()), np.array(candidates[int(found.argmin())], dtype=np.float64)
-            is_over = watch.is_over(best, best_W.copy)
+            is_over = monitor.is_over(best, best_W.copy)
             if self.checkpoint is not None:
                 self.checkpoint.offer(state, now=is_over or first + n == self.max_iter)
             if is_over:
                 break
         if not math.isfinite(best):
             raise DivergenceError(
-                f"no loss of {counted(len(values), 'try', 'tries')} is finite with weights of deviation "
-                f"{self.scale:g}: take "
-                "a smaller one (init_scale), and centre and scale the data"
+                f"no loss of {counted(len(values), 'random W', 'random W')} with standard deviation {self.scale:g} is "
+                "finite: use a smaller init_scale, and centre and scale the data"
             )
         return RandomSearchResult(
             best_W,
             history,
             len(values),
-            val_history=watch.val_losses,
-            stopped_by=watch.stopped_by,
+            val_history=monitor.val_losses,
+            stopped_by=monitor.stopped_by,
             value=problem.value(best_W),
             values=np.array(values),
         )
@@ -170,10 +169,10 @@ class RandomSearch:
 
 
 class RandomLocalSearch(RandomSearch):
-    """Steps in random directions from the best W so far, kept where the loss falls: the lecture notes' second strategy.
+    """Random steps from the best W so far, kept if the loss falls: the lecture notes' second strategy.
 
-    Eight steps from the same W are tried in one pass, and the best of them is taken if it is better; each counts as a try.
-    Parameters as for `RandomSearch`; `scale` is the standard deviation of the entries of a step.
+    Eight steps from the same W are evaluated in one pass, and the best of them is kept if it lowers the loss. Parameters as
+    for `RandomSearch`: `max_iter` counts steps, and `scale` is the standard deviation of the entries of a step.
     """
 
     def minimize(
@@ -201,13 +200,13 @@ def random_search(
     random_state=None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RandomSearchResult:
-    """`RandomSearch(max_iter, scale, random_state).minimize(problem)`; calls ``progress(done, max_iter)`` after every pass."""
+    """`RandomSearch(max_iter, scale, random_state).minimize(problem)`, with ``progress(done, max_iter)`` after each pass."""
     done = 0
 
-    def tell(_) -> None:
+    def report(_) -> None:
         nonlocal done
         done = min(max_iter, done + _per_pass(problem, 100))
         if progress is not None:
             progress(done, max_iter)
 
-    return RandomSearch(max_iter, scale, random_state, callbacks=tell).minimize(problem)
+    return RandomSearch(max_iter, scale, random_state, callbacks=report).minimize(problem)

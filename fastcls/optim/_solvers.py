@@ -1,4 +1,4 @@
-"""Which solver can do which loss and penalty."""
+"""Losses and penalties that each solver supports."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastcls._validation.errors import InputError
 from ..losses import LOSSES
 from ..penalties import PENALTIES
 
-#: solver -> (losses, penalties) it can do; None is no penalty
+#: solver -> (losses, penalties) that it supports; None is no penalty
 SOLVERS: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = (
     {name: (tuple(LOSSES), (*PENALTIES, None)) for name in ("sgd", "gd")}
     | {
@@ -19,7 +19,7 @@ SOLVERS: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = (
 
 
 def check_solver(solver: str, loss: str, penalty: str | None, has_max_norm: bool) -> str:
-    """The solver, if it can do this loss and penalty; otherwise an error that names those that can."""
+    """The solver, if it supports this loss and penalty; otherwise an error that names those that do."""
     one_of("solver", solver, SOLVERS)
     wanted = "max_norm" if has_max_norm else penalty
     losses, penalties = SOLVERS[solver]
@@ -27,4 +27,4 @@ def check_solver(solver: str, loss: str, penalty: str | None, has_max_norm: bool
         return solver
     good = [name for name, (some, others) in SOLVERS.items() if loss in some and wanted in others]
     what = f"loss={loss!r}" if loss not in losses else f"penalty={wanted!r}"
-    raise InputError(f"solver={solver!r} cannot do {what}; choose one of: {', '.join(good)}", argument="solver")
+    raise InputError(f"solver={solver!r} does not support {what}; choose one of: {', '.join(good)}", argument="solver")

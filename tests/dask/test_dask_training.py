@@ -186,7 +186,7 @@ def test_checkpoints_of_another_training_are_refused(client, digits, tmp_path):
 
 
 def test_steps_that_lead_away_are_named(client, digits):
-    with pytest.raises(optim.DivergenceError, match=r"at step \d+ with learning_rate=1e\+30: the steps are too long"):
+    with pytest.raises(optim.DivergenceError, match=r"at step \d+: learning_rate=1e\+30 is too large"):
         over.MulticlassSVM(loss="squared_hinge", learning_rate=1e30, client=client, random_state=0).fit(*digits)
 
 

@@ -210,7 +210,7 @@ def test_ctrl_c_loses_nothing(tmp_path, small_pieces, name):
             interrupted.append(path.read_bytes())
             os.kill(os.getpid(), signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt, match="state is in .*: go on from it with resume=True"):
+    with pytest.raises(KeyboardInterrupt, match="the state of the training is in .*: resume with resume=True"):
         model(name, path, callbacks=press, checkpoint_seconds=1e9).fit(X, y)
     assert interrupted
     assert path.read_bytes() != interrupted[0]  # what had come since the first state was written

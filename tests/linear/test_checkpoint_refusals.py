@@ -49,7 +49,7 @@ def test_every_parameter_that_matters_is_told_apart(tmp_path):
         "solver": "gd",
     }
     for name, value in others.items():
-        with pytest.raises(InputError, match="is of a training that had "):
+        with pytest.raises(InputError, match="belongs to a training with "):
             model("sgd", path, resume=True, **{name: value}).fit(X, y)
         assert path.read_bytes() == before, name
     model("sgd", path, resume=True, verbose=0, n_jobs=1, callbacks=[]).fit(X, y)
@@ -62,11 +62,11 @@ def test_other_data_is_refused(tmp_path, name):
     model(name, path).fit(X, y)
     other = X.copy()
     other[200, 7] ^= 1
-    with pytest.raises(InputError, match="of a training that had another (X|center|scale)"):
+    with pytest.raises(InputError, match="belongs to a training with another (X|center|scale)"):
         model(name, path, resume=True).fit(other, y)
-    with pytest.raises(InputError, match="of a training that had another y"):
+    with pytest.raises(InputError, match="belongs to a training with another y"):
         model(name, path, resume=True).fit(X, np.roll(y, 1))
-    with pytest.raises(InputError, match="of a training that had another X"):
+    with pytest.raises(InputError, match="belongs to a training with another X"):
         model(name, path, resume=True).fit(X.astype("float32"), y)
 
 
@@ -82,7 +82,9 @@ def test_a_byte_that_changed_is_noticed(tmp_path):
     whole, rng = path.read_bytes(), random.Random(0)
     for place in rng.sample(range(len(whole)), 60):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << rng.randrange(8)]) + whole[place + 1 :])
-        with pytest.raises(InputError, match=r"is damaged|is not a whole safetensors|is no checkpoint|of a training that"):
+        with pytest.raises(
+            InputError, match=r"is damaged|is not a whole safetensors|is not a checkpoint|belongs to a training with"
+        ):
             model("sgd", path, resume=True).fit(X, y)
 
 
@@ -95,7 +97,7 @@ def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
     for at in [*range(0, X.size, 601), X.size - 1]:
         other = X.copy()
         other.flat[at] ^= 1
-        with pytest.raises(InputError, match="of a training that had another X"):
+        with pytest.raises(InputError, match="belongs to a training with another X"):
             model("sgd", tmp_path / "state", resume=True, **plain).fit(other, y)
 
 
@@ -110,7 +112,7 @@ def test_another_instruction_set_is_refused(tmp_path, name):
     model(name, path).fit(X, y)
     fastcls.simd.use("scalar")
     try:
-        with pytest.raises(InputError, match=f"had instruction set='{best}', not 'scalar'"):
+        with pytest.raises(InputError, match=f"with instruction set='{best}', not 'scalar'"):
             model(name, path, resume=True).fit(X, y)
     finally:
         fastcls.simd.use(best)
@@ -226,14 +228,14 @@ def test_a_file_that_is_there_is_left_alone(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
     path.write_bytes(b"mine")
-    with pytest.raises(InputError, match="exists: go on from it with resume=True, or name another file"):
+    with pytest.raises(InputError, match="exists: resume from it with resume=True, or name another file"):
         model("sgd", path).fit(X, y)
     with pytest.raises(InputError, match="is not a whole safetensors file"):
         model("sgd", path, resume=True).fit(X, y)
     assert path.read_bytes() == b"mine"
     saved = tmp_path / "model"
     model("sgd").fit(X, y).save(saved)
-    with pytest.raises(InputError, match="is no checkpoint of this fastcls"):
+    with pytest.raises(InputError, match="is not a checkpoint of this version of fastcls"):
         model("sgd", saved, resume=True).fit(X, y)
 
 
@@ -286,7 +288,7 @@ def test_damaged_states_are_refused_in_one_line(tmp_path):
             rewrite(arrays, path, changed)
             if name == "lbfgs" and (lost, value) == ("values", "[]"):
                 continue  # holds no values
-            with pytest.raises(InputError, match=r"is damaged|of a training"):
+            with pytest.raises(InputError, match=r"is damaged|belongs to a training"):
                 model(name, path, resume=True).fit(X, y)
 
 
@@ -307,7 +309,7 @@ def test_spaces_that_differ_by_one_number_are_told_apart(tmp_path):
     assert problems[0].identity() != problems[1].identity()
     small = X // 3  # its arithmetic stays float32, whatever the scale
     model("sgd", tmp_path / "state").fit(small, y)
-    with pytest.raises(InputError, match="of a training that had another scale"):
+    with pytest.raises(InputError, match="belongs to a training with another scale"):
         model("sgd", tmp_path / "state", resume=True, scale=False).fit(small, y)
 
 
@@ -324,10 +326,10 @@ def test_states_that_are_wrong_within_are_refused(tmp_path):
         {"epoch": -5},
         {"epoch": 99},
         {"epoch": "x"},
-        {"watch": {}},
-        {"watch": {"losses": 3}},
-        {"watch": json.loads(header["values"])["watch"] | {"losses": ["a"]}},
-        {"watch": json.loads(header["values"])["watch"] | {"stopped_by": 7}},
+        {"monitor": {}},
+        {"monitor": {"losses": 3}},
+        {"monitor": json.loads(header["values"])["monitor"] | {"losses": ["a"]}},
+        {"monitor": json.loads(header["values"])["monitor"] | {"stopped_by": 7}},
         {"descent": None},
     ]
     for changes in damage:

@@ -14,8 +14,8 @@ from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_de
 
 import fastcls
 from fastcls import LinearProblem, MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV, optim
+from fastcls._gradient.scaling import center_and_scale
 from fastcls._validation.errors import InputError
-from fastcls.linear._estimators import center_and_scale
 from fastcls.losses import LOSSES
 
 CLASSIFIERS = (SoftmaxClassifier, MulticlassSVM)

@@ -102,7 +102,7 @@ def test_a_sweep_says_what_did_not_converge():
 
 def test_a_search_without_a_finite_loss_is_no_model():
     X, y = data()
-    with np.errstate(all="ignore"), pytest.raises(optim.DivergenceError, match="no loss of 3 tries is finite"):
+    with np.errstate(all="ignore"), pytest.raises(optim.DivergenceError, match="no loss of 3 random W .* is finite"):
         SoftmaxClassifier(solver="random_search", init_scale=1e38, max_iter=3, random_state=0).fit(X.astype("f4"), y)
 
 
@@ -112,9 +112,31 @@ def test_the_gradient_norm_is_the_same_for_any_threads_of_the_blas():
         norms = set()
         for n in (1, 2):
             with threadpool_limits(n, user_api="blas"):
-                made = SoftmaxClassifier(max_iter=3, init_scale=1e-3, random_state=seed, n_jobs=1)
-                norms.add(made.fit(X, y).gradient_norm_)
+                made = SoftmaxClassifier(solver="lbfgs", max_iter=1, init_scale=1e-3, random_state=seed, n_jobs=1)
+                with pytest.warns(ConvergenceWarning):
+                    norms.add(made.fit(X, y).gradient_norm_)
         assert len(norms) == 1
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"max_iter": 3}, {"early_stopping": True}, {"callbacks": lambda at: at.iteration == 2}]
+)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_gradient_norm_of_lbfgs_is_that_of_the_fitted_weights(options):
+    X, y = data(n=200)
+    model = SoftmaxClassifier(solver="lbfgs", alpha=1e-2, random_state=0, **options).fit(X, y)
+    if "early_stopping" in options:  # of the training rows, which the model does not name
+        assert 0 < model.gradient_norm_ < 10
+        return
+    _, *gradients = model.loss_and_gradient(X, y)
+    wanted = np.sqrt(sum(np.square(gradient).sum() for gradient in gradients))
+    assert model.gradient_norm_ == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "gd", "random_search", "random_local_search"])
+def test_other_solvers_know_no_gradient_norm(solver):
+    X, y = data()
+    assert SoftmaxClassifier(solver=solver, max_iter=60, init_scale=1e-2, random_state=0).fit(X, y).gradient_norm_ is None
 
 
 def test_folds_that_cannot_be_used_are_refused_in_one_line():

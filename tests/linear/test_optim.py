@@ -54,7 +54,7 @@ def test_every_solver_lowers_every_loss_it_can_do(solver, loss, penalty, digits)
     problem = problem_of(digits, loss, penalty)
     losses, penalties = optim.SOLVERS[solver]
     if loss not in losses or penalty not in penalties:
-        with pytest.raises(InputError, match="L-BFGS cannot do"):
+        with pytest.raises(InputError, match="L-BFGS cannot minimise loss="):
             SOLVERS[solver]().minimize(problem, np.zeros(problem.shape))
         with pytest.raises(InputError, match="choose one of: sgd, gd, random_search"):
             optim.check_solver(solver, loss, penalty, penalty == "max_norm")

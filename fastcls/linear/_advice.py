@@ -1,0 +1,71 @@
+"""Warnings of the linear classifiers: what to change if training diverged, did not move or did not converge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fastcls._gradient.problem import LinearProblem
+from fastcls._validation.messages import counted
+from fastcls.optim import OptimResult, curvature
+
+# A training did not move if its loss changed by less than this fraction of itself,
+_MOVED = 0.01
+# and one step of these multiples of the safe length lowers it by more.
+_LONGER_STEPS = (1.0, 10.0, 100.0, 1000.0)
+
+
+def advice_after(
+    problem: LinearProblem, start: np.ndarray, result: OptimResult, solver: str, tol: float | None
+) -> str | None:
+    """What to change if training ended far above the loss of W = 0, did not move or did not meet its `tol`; else None."""
+    at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
+    # L-BFGS has no learning rate, and no history if it starts at the minimum.
+    if result.learning_rate is not None and result.loss_history[-1] > 2.0 * at_zero:
+        return (
+            f"the loss ended at {result.loss_history[-1]:.4g}, above the {at_zero:.4g} of all-zero weights: "
+            f'learning_rate={result.learning_rate:.3g} is too large; use "auto" or a smaller one'
+        )
+    if solver.startswith("random"):
+        return _of_random_search(result, at_zero)
+    if solver in ("sgd", "gd") and _never_moved(problem, start, result):
+        return (
+            f"the loss hardly fell in {counted(result.n_iter, 'epoch')}, and longer steps lower it: "
+            f'learning_rate={result.learning_rate:.3g} is too small; use "auto" or a larger one, or another solver'
+        )
+    if result.converged is not False or result.stopped_by != "max_iter":
+        return None
+    if solver == "lbfgs":
+        return (
+            f"L-BFGS stopped after {counted(result.n_iter, 'iteration')} with entries of the gradient above "
+            f"tol={1e-4 if tol is None else tol:g}: raise max_iter or tol"
+        )
+    return (
+        f"the loss still falls by more than the relative tol={tol:g} after {counted(result.n_iter, 'epoch')}: raise "
+        "max_iter or tol, or leave tol=None to train for max_iter epochs"
+    )
+
+
+def _of_random_search(result: OptimResult, at_zero: float) -> str | None:
+    if result.loss_history and result.loss_history[-1] < at_zero * (1.0 - 1e-6):
+        return None
+    return (
+        f"none of {counted(result.n_iter, 'random W', 'random W')} has a loss below the {at_zero:.4g} of all-zero weights: "
+        "choose another init_scale, or raise max_iter"
+    )
+
+
+def _never_moved(problem: LinearProblem, start: np.ndarray, result: OptimResult) -> bool:
+    """Whether the loss hardly changed although a longer step along the gradient lowers it."""
+    history = np.array(result.loss_history)
+    # Epoch means are free but noisy. Steps that are too long also move the loss, up and down.
+    if not len(history) or np.abs(history - history[0]).max() > 10 * _MOVED * history[0]:
+        return False
+    assert result.learning_rate is not None
+    begun, ended = problem.value(start), problem.value(result.W)
+    if abs(ended - begun) > _MOVED * begun:
+        return False
+    safe = max(result.learning_rate, 1.0 / max(curvature(problem, problem.n_samples, np.random.RandomState(0)), 1e-300))
+    _, slope = problem.value_and_gradient(result.W)
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = problem.values([problem.projected(result.W - times * safe * slope) for times in _LONGER_STEPS])
+    return bool(np.nanmin(np.append(values, np.inf)) < (1.0 - _MOVED) * ended)
