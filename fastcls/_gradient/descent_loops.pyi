@@ -1,4 +1,4 @@
-"""Types of the compiled descent; what it does is in the docstring of descent_loops.pyx."""
+"""Types of the compiled descent; descent_loops.pyx has the docstrings."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,9 +1,9 @@
 """Minibatch descent, compiled: many steps a call, for one model or many that share the rows.
 
-Unchecked, like `loops.pyx`, whose passes over a tile it uses. A step is: scores, losses and slopes of the minibatch, then,
-strip of features by strip, the gradient and at once the descent of the weights, so a gradient never leaves the cache unless
-a minibatch has more rows than a tile. Every weight belongs to one thread and every sum has a fixed order: the bytes do not
-depend on the number of threads.
+Unchecked, like `loops.pyx`, whose passes over a tile it uses. A step computes scores, losses and slopes of the minibatch.
+Then, for one strip of features after another, it computes the gradient and updates the weights at once, so a gradient leaves
+the cache only if a minibatch has more rows than a tile. Every weight belongs to one thread and every sum has a fixed order,
+so the bytes do not depend on the number of threads.
 """
 
 from cython.parallel cimport prange
@@ -21,7 +21,7 @@ from fastcls._simd.isas cimport Step, descend_fn
 
 cdef enum:
     GROUPS_PER_TASK = 4
-    SERIAL_WORK = 200000        # as in loops.pyx
+    SERIAL_WORK = 200000        # multiply-adds below which one thread is used, as in loops.pyx
 
 
 cdef struct Descent:
@@ -30,12 +30,12 @@ cdef struct Descent:
     Step *steps                 # of each model
     uint8_t *W
     uint8_t *velocity
-    double *b                   # in the centred, scaled space; job.b is the bias of the rows as they came
+    double *b                   # in the centred, scaled space; job.b is the bias for unscaled rows
     double *b_velocity
     double *b_raw
     double *b_slopes
     double *b_parts             # (n_columns, 2): squares and magnitudes of a penalized bias
-    double *parts               # (n_columns, n_strips, N_PARTS) of W as it stands
+    double *parts               # (n_columns, n_strips, N_PARTS) of the current W
     double *gradient            # only for minibatches of several tiles
     double *column_parts        # (n_columns, N_PARTS)
     const double *max_norms     # of each model; infinity: none
@@ -44,7 +44,7 @@ cdef struct Descent:
 
 
 cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize_t strip, Py_ssize_t group) noexcept nogil:
-    """Descend one strip of a group of columns; without rows only measure it."""
+    """Update one strip of a group of columns; without rows, only compute its sums."""
     cdef double sums[6 * 64]    # large enough for either arithmetic
     cdef Job *job = &at.job
     cdef Py_ssize_t K = job.n_columns, from_column = K * group // job.n_groups, to_column = K * (group + 1) // job.n_groups
@@ -103,7 +103,7 @@ cdef void descend_bias(Descent *at, double per_row) noexcept nogil:
 
 
 cdef void add_parts(Descent *at) noexcept nogil:
-    """Sums over the strips, in their order: center . W, squares, magnitudes; and the bias of the rows as they came."""
+    """Sums over the strips, in order: center . W, squares, magnitudes; and the bias for unscaled rows."""
     cdef Py_ssize_t n_strips = at.job.stride // STRIP, column, strip, part
     cdef double *total
     for column in range(at.job.n_columns):
@@ -139,7 +139,7 @@ cdef void scale_column(Descent *at, Py_ssize_t column, double factor) noexcept n
 
 
 cdef void project(Descent *at) noexcept nogil:
-    """Shrink every column whose norm is above its model's largest."""
+    """Scale down every column whose norm exceeds its model's max_norm."""
     cdef Py_ssize_t column
     cdef double norm, most
     for column in prange(at.job.n_columns, schedule="static", num_threads=at.job.n_threads):
@@ -150,7 +150,7 @@ cdef void project(Descent *at) noexcept nogil:
 
 
 cdef bint penalties_are_finite(Descent *at, double *penalty_out) noexcept nogil:
-    """Each model's penalty as it stands; whether all are finite, and with them all weights."""
+    """Current penalty of each model; returns whether all penalties, and so all weights, are finite."""
     cdef Py_ssize_t m, column
     cdef double squares, magnitudes
     cdef bint good = True
@@ -167,7 +167,7 @@ cdef bint penalties_are_finite(Descent *at, double *penalty_out) noexcept nogil:
 
 
 cdef void batch_losses(Descent *at, Py_ssize_t n, double *totals_out) noexcept nogil:
-    """Losses and slopes of one minibatch; the gradient too where it has several tiles."""
+    """Losses and slopes of one minibatch, and the gradient if it has several tiles."""
     cdef Job *job = &at.job
     cdef Py_ssize_t start = 0, n_rows, i, m
     cdef double weight
@@ -195,19 +195,21 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
             double[:, ::1] values_out, uint8_t[::1] scratch, int n_threads):
     """One step for every minibatch order[bounds[i]:bounds[i + 1]]; returns how many were done.
 
-    Stops early after a step that left a weight or a loss infinite or NaN. With no minibatch it only measures the weights.
+    Stops after a step that leaves a weight or a loss infinite or NaN. Without a minibatch it only computes sums of the
+    weights.
 
     Parameters
     ----------
-    X, storage, y, weights, loss, options, scratch : as in `_linear.loss_gradient`; the weights are scaled to a mean of 1
-    W, velocity : (n_columns, stride) of `real` as bytes, in the space of the rows as they came: changed in place
-    biases : (4, n_columns): in the centred, scaled space; its velocity; that of the rows as they came; and scratch
+    X, storage, y, weights, loss, options, scratch : as in `loops.loss_gradient`; the weights have a mean of 1
+    W, velocity : (n_columns, stride) of `real` as bytes, for unscaled rows; updated in place. With
+        Nesterov, W is the look-ahead point and velocity the current weights
+    biases : (4, n_columns): in the centred, scaled space; its velocity; for unscaled rows; and scratch
     features : (3, stride): center, scale, 1 / scale^2; the padding has 0, 1 and 0
     rates : (n_steps, n_models)
     penalties : (3, n_models): l2, l1 and the largest norm of a column
     gradient : (n_columns, stride) where a minibatch has more rows than a tile, else of no rows
-    parts : n_columns * (n_strips + 1) * 3 of scratch; holds the weights' measures between calls
-    values_out : (n_steps, n_models): the minibatch's loss with the penalty, before the step
+    parts : n_columns * (n_strips + 1) * 3 of scratch; keeps the sums of the weights between calls
+    values_out : (n_steps, n_models): loss of the minibatch with the penalty, before the step
     """
     cdef Py_ssize_t n_steps = bounds.shape[0] - 1, K = W.shape[0], stride = features.shape[1], size, step, m, n
     cdef Descent at

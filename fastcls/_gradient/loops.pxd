@@ -1,4 +1,4 @@
-"""What the modules of the linear classifiers share: a job (rows, weights, a tile of scratch) and the passes over a tile."""
+"""Shared by the compiled modules: a job (rows, weights, a tile of scratch) and the passes over a tile."""
 
 from libc.stdint cimport int64_t, uint8_t
 
@@ -35,7 +35,7 @@ cdef struct Job:
     # A tile of scratch
     Py_ssize_t tile_rows
     const void **rows
-    const void **rest           # rows of what is left of the features after whole strips, beside zeros
+    const void **rest           # rows of the features left after whole strips, padded with zeros
     uint8_t *rest_values
     double *S                   # scores, then slopes
     uint8_t *G                  # slopes as `real`

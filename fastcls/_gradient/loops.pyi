@@ -1,4 +1,4 @@
-"""Types of the linear classifiers' compiled loops; what they do is in the docstrings of loops.pyx."""
+"""Types of the compiled loops of the linear classifiers; loops.pyx has the docstrings."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,17 +1,17 @@
 """Typed parallel loops of the linear classifiers: scores, fused loss and gradient, and descent.
 
-Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
-here: losses come from ``losses.pxd``, sums over features and rows from ``_simd/`` through its table.
+Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and arrays for the results. Formulas are
+elsewhere: losses come from ``losses.pxd``, sums over features and rows from ``_simd/`` through its table.
 
-Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type; they are widened in
-registers, nothing of them is copied. A *column* is one class of one model, so many models over the same rows are more
-columns. Weights are float32 or float64 (`real`), a column each, padded with zeros to `stride` features.
+Rows are passed as bytes, `uint8 [n_rows, n_features * item size]`, with the number of their storage type. They are widened
+in registers and never copied. A *column* is one class of one model, so many models over the same rows are more columns.
+Weights are float32 or float64 (`real`), one row per column, padded with zeros to `stride` features.
 
-A tile of rows is passed over twice while it is in the cache: rows to losses and slopes, then slopes and rows to the
-gradient. Each pass is parallel over results, never over what is added up: a score is one dot product by one thread, an entry
-of the gradient belongs to one thread, which adds the tile's rows in their order and the tiles, of a fixed size, in theirs,
-in float64. So the bytes do not depend on the number of threads, and there are no partial gradients to keep (for 10,000
-classes each would be as large as W).
+A tile of rows is read twice while it is in the cache: first from rows to losses and slopes, then from slopes and rows to the
+gradient. Each pass is parallel over results, never over the terms of a sum: a score is one dot product by one thread, and an
+entry of the gradient belongs to one thread. That thread adds the rows of a tile in order, and the tiles, of a fixed size, in
+order and in float64. So the bytes do not depend on the number of threads, and there are no partial gradients to keep (for
+10,000 classes each would be as large as W).
 """
 
 from cython.parallel cimport prange
@@ -33,28 +33,28 @@ cdef extern from "search/scalar.h" nogil:
     const Py_ssize_t fastcls_type_bytes[5]
 
 cdef enum:
-    TILE_ROWS = 256             # at most; with 10 classes their slopes are 20 kB
+    TILE_ROWS = 256             # upper bound; with 10 classes the slopes take 20 kB
     LEAST_TILE_ROWS = 16
-    TILE_BYTES = 4 << 20        # of the rows of a tile, and again of their scores and slopes
-    ROWS_PER_TASK = 32          # rows that use a group of columns' weights while these are in the cache
-    GROUP_WEIGHTS = 24 << 10    # bytes of a group's weights that stay in the first cache
-    FEW_WEIGHTS = 1 << 18       # of all weights that stay in the second one beside rows that come from memory
-    MANY_WEIGHTS = 1 << 20      # bytes of weights that no longer stay in it from task to task
+    TILE_BYTES = 4 << 20        # for the rows of a tile, and again for their scores and slopes
+    ROWS_PER_TASK = 32          # rows that use the weights of a group of columns while these are in the cache
+    GROUP_WEIGHTS = 24 << 10    # bytes of a group's weights that stay in the first-level cache
+    FEW_WEIGHTS = 1 << 18       # bytes of all weights that stay in the second level while rows come from memory
+    MANY_WEIGHTS = 1 << 20      # bytes of weights that do not stay in the second level from task to task
     FEATURE_BLOCK = 4096        # features of a score that are summed in `real` before they are added in float64
     GROUPS_PER_TASK = 32        # of columns, in the gradient
-    SERIAL_WORK = 200000        # multiply-adds, 5 us: below, waking threads costs more than it saves
+    SERIAL_WORK = 200000        # multiply-adds (5 us), below which waking threads costs more than it saves
 
 REALS = {"float32": FASTCLS_SINGLES, "float64": FASTCLS_DOUBLES}
 STRIP_FEATURES = STRIP
 
 
 cdef Py_ssize_t rounded(Py_ssize_t n) noexcept nogil:
-    """Bytes, up to a whole number of cache lines."""
+    """Bytes, rounded up to whole cache lines."""
     return (n + 63) // 64 * 64
 
 
 cdef void lay_out(Job *job, uint8_t *scratch, Py_ssize_t *size_out) noexcept nogil:
-    """Tile size and scratch of a job; without scratch only its size."""
+    """Tile size and scratch of a job; without scratch, only the size of the scratch."""
     cdef Py_ssize_t rows = TILE_BYTES // max(job.row_bytes, 12 * job.n_columns), at = 0
     rows = max(<Py_ssize_t> LEAST_TILE_ROWS, min(<Py_ssize_t> TILE_ROWS, rows)) // 4 * 4
     job.tile_rows = rows
@@ -118,20 +118,20 @@ cdef void find_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
     """Pointers to rows first..end of the tile that begins at row `start` of the call."""
     cdef Py_ssize_t whole = job.n_features // STRIP * STRIP, i
     cdef size_t left = <size_t> ((job.n_features - whole) * job.item_bytes)
-    cdef size_t room = <size_t> (STRIP * job.item_bytes)
+    cdef size_t strip_bytes = <size_t> (STRIP * job.item_bytes)
     cdef uint8_t *rest
     for i in range(first, end):
         job.rows[i] = job.start + row_number(job, start + i) * job.row_bytes
         if left:
-            rest = job.rest_values + i * room
+            rest = job.rest_values + i * strip_bytes
             memcpy(rest, <const uint8_t *> job.rows[i] + whole * job.item_bytes, left)
-            memset(rest + left, 0, room - left)
+            memset(rest + left, 0, strip_bytes - left)
             job.rest[i] = rest
 
 
 cdef void ask_ahead(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows, Py_ssize_t i,
                     const void **ahead) noexcept nogil:
-    """Rows i, i + 1, ... of the tile; behind the end of the task, first..end, those that this thread will likely do next."""
+    """Pointers to rows i, i + 1, ... of the tile; beyond the task, first..end, to rows this thread will likely do next."""
     cdef Py_ssize_t a, row
     for a in range(FASTCLS_ROWS_AHEAD):
         row = i + a if i + a < end else i + a + (job.n_threads - 1) * (end - first)
@@ -139,11 +139,10 @@ cdef void ask_ahead(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end
 
 
 cdef void score_rows(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_t end, Py_ssize_t n_rows) noexcept nogil:
-    """Scores of rows first..end of the tile. A last group of rows is filled up with its last row, into room that waits.
+    """Scores of rows first..end of the tile. The last group of rows is padded with copies of its last row.
 
-    A group of columns is read once for all rows of the task where it stays in the first cache, or where all together do not
-    stay in the second. Otherwise every few rows go through all groups, and these come from memory while the rows before are
-    computed; each call asks for a part of them.
+    A group of columns is read once for all rows of the task if it stays in the first-level cache, or if all groups together
+    do not stay in the second level. Otherwise every few rows go through all groups; the next rows are prefetched meanwhile.
     """
     cdef const void *rows[FASTCLS_MOST_ROWS]
     cdef const void *ahead[FASTCLS_ROWS_AHEAD]
@@ -192,7 +191,7 @@ cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_
     for i in range(first, end):
         row = row_number(job, start + i)
         slopes = job.S + i * K
-        if <uint64_t> job.y[row] >= <uint64_t> job.n_classes:  # no class: no loss, which every solver stops at
+        if <uint64_t> job.y[row] >= <uint64_t> job.n_classes:  # not a class: a NaN loss, at which every solver stops
             for m in range(job.n_models):
                 job.losses[i * job.n_models + m] = NAN
             continue
@@ -212,7 +211,7 @@ cdef void rows_to_losses(Job *job, Py_ssize_t start, Py_ssize_t first, Py_ssize_
 cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept nogil:
     cdef Py_ssize_t rows = max(<Py_ssize_t> 4, min(<Py_ssize_t> ROWS_PER_TASK, job.tile_rows // 32 * 4)), task
     if job.n_columns * job.stride * job.real_bytes > MANY_WEIGHTS:
-        # Each task reads all weights: as few tasks as there are threads. A row's scores are the same in any of them.
+        # Each task reads all weights, so use only as many tasks as threads. The scores of a row do not depend on its task.
         rows = max(rows, min(4 * <Py_ssize_t> ROWS_PER_TASK, (n_rows // job.n_threads + 3) // 4 * 4))
     for task in prange((n_rows + rows - 1) // rows, schedule="dynamic", num_threads=job.n_threads,
                        use_threads_if=n_rows * job.n_features * job.n_columns > SERIAL_WORK):
@@ -221,7 +220,7 @@ cdef void tile_to_losses(Job *job, Py_ssize_t start, Py_ssize_t n_rows) noexcept
 
 cdef void strip_sums(Job *job, Py_ssize_t n_rows, Py_ssize_t strip, Py_ssize_t from_column, Py_ssize_t to_column,
                      void *sums_out) noexcept nogil:
-    """Sums over the tile's rows of slope x row, for some columns and one strip of features: (columns, STRIP) of `real`."""
+    """Sums over the rows of a tile of slope times row, for some columns and one strip: (columns, STRIP) of `real`."""
     cdef bint is_whole = (strip + 1) * STRIP <= job.n_features
     job.gradient(job.rows if is_whole else job.rest, n_rows, strip * STRIP if is_whole else 0,
                  job.G + from_column * job.real_bytes, job.n_columns, <int> (to_column - from_column), sums_out)
@@ -260,7 +259,7 @@ cdef void add_gradient(Job *job, Py_ssize_t n_rows, double *gradient) noexcept n
 
 
 def scratch_size(Py_ssize_t n_features, int storage, int real, Py_ssize_t n_models, Py_ssize_t n_columns):
-    """Bytes of scratch that a call needs, whatever its number of rows: a few MB."""
+    """Bytes of scratch that a call needs for any number of rows: a few MB."""
     cdef Job job
     cdef Py_ssize_t size
     job.item_bytes = fastcls_type_bytes[storage]
@@ -276,8 +275,8 @@ def linear_scores(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] W,
                   double[:, ::1] scores_out, uint8_t[::1] scratch, int n_threads):
     """Scores W x + b of every row, into scores_out (n_rows, n_columns).
 
-    W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. A row's scores depend on that row
-    only, bit for bit.
+    W is (n_columns, stride) of `real`, as bytes; other parameters as in loss_gradient. The scores of a row depend on that
+    row only, bit for bit.
     """
     cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size
     cdef Job job = job_of(X, storage, real, 1, W.shape[0], W.shape[1] // real_bytes, n_threads)
@@ -297,21 +296,21 @@ def loss_gradient(const uint8_t[:, ::1] X, int storage, const int64_t[::1] index
                   const double[::1] b, Py_ssize_t n_models, int loss, const double[::1] options,
                   double[:, ::1] losses_out, double[::1] totals_out, double[:, ::1] gradient_out,
                   double[::1] b_gradient_out, uint8_t[::1] scratch, int n_threads):
-    """Losses of some rows under one model or many, and the sum of their gradients *added* to what the outputs hold.
+    """Losses of some rows under one or many models, and the sum of their gradients, *added* to the outputs.
 
-    Because tiles of a fixed size are added in their order, calls on runs of rows of whole tiles give the bytes of one call.
+    Tiles of a fixed size are added in order, so several calls on runs of whole tiles give the same bytes as one call.
 
     Parameters
     ----------
     X : rows as bytes, with the number of their storage type
     index : row numbers, or of length 0 for the n rows first, first + 1, ...
     y : (n_rows of X,) class codes
-    weights : (n_rows of X,), or of length 0: all 1
+    weights : (n_rows of X,), or of length 0 for 1 each
     W, b : (n_models * n_classes, stride) of `real` as bytes, (n_models * n_classes,)
     loss, options : number and options as in the registry of losses
-    losses_out : (n, n_models) without the weights, or no rows
+    losses_out : (n, n_models), unweighted; or no rows
     totals_out : (n_models,) weighted sums of the losses, added
-    gradient_out, b_gradient_out : (n_models * n_classes, stride), and without features; no rows means losses only
+    gradient_out, b_gradient_out : (n_models * n_classes, stride) and (n_models * n_classes,); no rows means losses only
     scratch : scratch_size bytes
     """
     cdef Py_ssize_t real_bytes = 4 if real == FASTCLS_SINGLES else 8, start = 0, n_rows, size, i, m

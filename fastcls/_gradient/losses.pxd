@@ -1,4 +1,4 @@
-"""The per-sample losses, compiled: one inline function a loss, and the table that gives them out.
+"""The per-sample losses, compiled: one inline function per loss, and the table that selects them.
 
 Contract of a loss function:
     scores   n_classes doubles; on return they hold d loss / d score in their place
@@ -6,8 +6,8 @@ Contract of a loss function:
     options  the loss's options as doubles, in the order of its registry row in losses.py
     returns  the loss of the sample; NaN if a score is NaN, never a silent 0
 
-Formula, domain and source of each stand in losses.py, beside the NumPy twin that the tests hold it against. To add a loss:
-its function and its line of the table here, its twin and its registry row there, and nothing else.
+losses.py has the formula, domain and source of each loss, and its NumPy twin, which the tests compare with it. To add a
+loss, add its function and its line in the table here, and its twin and its registry row there.
 """
 
 from libc.math cimport INFINITY, exp, log1p
@@ -17,7 +17,7 @@ ctypedef double (*sample_loss)(double *scores, Py_ssize_t n_classes, Py_ssize_t 
 
 
 cdef inline double terms_of(Py_ssize_t n_classes, const double *options) noexcept nogil:
-    """What the sum over classes is divided by: 1, or with class_reduction="mean" the number of its terms."""
+    """Divisor of the sum over classes: 1, or the number of its terms with class_reduction="mean"."""
     cdef double n = n_classes if options[1] != 0.0 else n_classes - 1
     return n if options[2] != 0.0 and n > 0.0 else 1.0
 
@@ -27,7 +27,8 @@ cdef inline double hinge(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
     cdef double terms = terms_of(n_classes, options), slope = 1.0 / terms
     cdef double violated = 0.0
     cdef Py_ssize_t j
-    # Without a branch: which classes are too near is as good as random, and a processor that guesses it loses half its time.
+    # Without a branch: which classes violate the margin is nearly random, and wrong branch predictions cost half of the
+    # time.
     scores[label] = -INFINITY
     for j in range(n_classes):
         excess = scores[j] - score_of_label + margin

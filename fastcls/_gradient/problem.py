@@ -30,14 +30,14 @@ from . import loops
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
 _WORK_PER_CALL = 4_000_000_000
-# Where the center lies further out than this many scales, float32 would lose too many digits of x - center.
+# If the center is more than this many scales from 0, float32 would lose too many digits of x - center.
 _FAR_CENTER = 100.0
 # Above this, products of float32 could overflow.
 _LARGEST_SINGLE = 1e18
 
 
 def padded(n_features: int) -> int:
-    """Features of the weights that the compiled loops read: a whole number of strips."""
+    """n_features rounded up to whole strips: the width of the weights in the compiled loops."""
     return -(-n_features // loops.STRIP_FEATURES) * loops.STRIP_FEATURES
 
 
@@ -47,9 +47,9 @@ def has_large(X: np.ndarray) -> bool:
 
 
 def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -> np.ndarray:
-    """Scores W x + b of every row in float64, (n_rows, n_classes); a row's scores depend on that row only, bit for bit.
+    """Scores W x + b of every row in float64, (n_rows, n_classes); the scores of a row depend on that row only, bit for bit.
 
-    X must be C-contiguous and of a type that the compiled core stores.
+    X must be C-contiguous and of a storage type of the compiled loops.
     """
     n_classes, n_features = W.shape
     if X.shape[1] != n_features or b.shape != (n_classes,):  # the compiled loop would read past the weights
@@ -62,14 +62,14 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     step = max(1, _WORK_PER_CALL // W.size)
     n_threads = threads.worth(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
-        part = slice(start, start + step)
+        chunk = slice(start, start + step)
         loops.linear_scores(
-            data[part],
+            data[chunk],
             storage,
             as_bytes(weights),
             real,
             np.ascontiguousarray(b, dtype=np.float64),
-            scores[part],
+            scores[chunk],
             scratch,
             n_threads,
         )
@@ -97,38 +97,37 @@ class LinearProblem:
     alpha : float
         Strength of the penalty; L2 is alpha * sum W^2, with no 1/2.
     fit_intercept : bool
-        W has one more column, the bias (the bias trick: a feature that is always 1).
+        Whether W has one more column, the bias (the bias trick: a feature that is always 1).
     n_classes : int, optional
-        Default: the largest code + 1.
+        Default: largest code + 1.
     center : array (n_features,), optional
         Subtracted from every row.
     scale : float or array (n_features,), optional
         Divides every centred row.
     l1_ratio : float
-        Of the elastic net.
+        Fraction of l1 in the elastic net.
     max_norm : float, optional
-        Bound on the Euclidean norm of every class's weights, kept by solvers that project. With any penalty.
+        Upper bound on the Euclidean norm of the weights of a class, kept by solvers that project. Works with any penalty.
     sample_weight : array (n_samples,), optional
-        L = sum_i w_i L_i / sum_i w_i. Rows of weight 0 keep their numbers; the optimisers leave them out (`counted`).
+        L = sum_i w_i L_i / sum_i w_i. Rows of weight 0 keep their row numbers; optimisers leave them out (`counted`).
     rows : array of row numbers, optional
-        The problem is over these rows of X only, which are read where they lie; y and sample_weight are still given for
-        all of X.
+        Use only these rows of X, read in place; y and sample_weight are still given for all of X.
     penalize_intercept : bool
-        True, as on the lecture's slides: the penalty acts on all of W, the bias column with it. The estimators use False.
+        True, as on the lecture's slides: the penalty includes the bias column of W. The estimators use False.
     arithmetic : {"float32", "float64"}, optional
-        Of the gradient's sums over features, and over the rows of a tile; tiles are added in float64, and values without a
-        gradient are all float64. By default float64 for float64 data, for float32 data with values above 1e18, and where
-        the center lies more than 100 scales away from 0; otherwise float32.
+        Arithmetic of the gradient's sums over features and over the rows of a tile. Tiles are added in float64, and values
+        without a gradient are computed in float64. By default float64 for float64 data, for float32 data with values above
+        1e18, and if the center is more than 100 scales from 0; otherwise float32.
     n_jobs : int, optional
-        Threads; the result is the same bytes for any number.
+        Threads; the result is the same, bit for bit, for any number.
     **options
-        The loss's own, such as ``margin``, ``include_correct``, ``class_reduction``.
+        Options of the loss, such as ``margin``, ``include_correct``, ``class_reduction``.
 
     Attributes
     ----------
     n_samples, n_features, n_classes : int
     shape : tuple
-        Of W: (n_classes, n_features), one more column with ``fit_intercept``.
+        Shape of W: (n_classes, n_features), with one more column if `fit_intercept`.
     arithmetic : str
 
     Examples
@@ -160,12 +159,12 @@ class LinearProblem:
         **options: Any,
     ):
         self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
-        # Rows that were checked come as the checked kind: to look through them again would take longer than an epoch.
+        # `CheckedRows` are not checked again: that would take longer than an epoch.
         self.X = X.rows if isinstance(X, CheckedRows) else check_rows(X).rows
         self.n_features = self.X.shape[1]
         self.y, self.n_classes = checks.check_codes(y, len(self.X), n_classes)
         self.rows = None if rows is None else checks.check_row_numbers(rows, len(self.X))
-        # They index memory in the compiled loops: copies that nobody changes.
+        # The compiled loops index memory with them, so keep private read-only copies.
         self.y = _private(self.y)
         self.rows = None if self.rows is None else _private(self.rows)
         weights = checks.check_sample_weight(sample_weight, len(self.X))
@@ -173,18 +172,19 @@ class LinearProblem:
         self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)
         if len(self.weights):
             checks.check_sample_weight(self.weights, len(self.X))
-            # rows may hold a row more than once, and then it counts so often
+            # `rows` may repeat a row, which then counts several times
             self.weights = self.weights * (self.n_samples / self.weights[slice(None) if rows is None else self.rows].sum())
         self._set_space(fit_intercept, penalize_intercept, center, scale)
         if arithmetic is not None:
             one_of("arithmetic", arithmetic, loops.REALS)
             if self.X.dtype == np.float64 and arithmetic == "float32":
-                arithmetic = "float64"  # there is no kernel that rounds the data
+                arithmetic = "float64"  # no kernel rounds the data
         self.arithmetic = arithmetic or self._choose_arithmetic()
         self.n_threads = threads.effective(n_jobs)
 
     def counted(self) -> LinearProblem:
-        """The same function over its rows of weight above 0, so that minibatches hold no others; itself, if all have one."""
+        """The same function over the rows of weight above 0, so that minibatches hold only these; itself if no weight is
+        0."""
         weights = self.weights if self.rows is None or not len(self.weights) else self.weights[self.rows]
         mask = counted_rows(weights)
         if mask is None:
@@ -196,7 +196,7 @@ class LinearProblem:
         return made
 
     def identity(self) -> dict[str, Any]:
-        """What makes this the problem it is, in plain values; arrays by their digests. All of X is read."""
+        """Everything that determines the problem, in plain values; arrays by digest. Reads all of X."""
         arrays = {"y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
         return {
             "X": self._digest_of_rows(),
@@ -232,7 +232,7 @@ class LinearProblem:
         self.options = self.loss.option_numbers(options)
 
     def _set_space(self, fit_intercept: bool, penalize_intercept: bool, center: Any, scale: Any) -> None:
-        """The space that W is in; `n_features` and `n_classes` are known."""
+        """Space and shape of W; `n_features` and `n_classes` are set before."""
         self.fit_intercept = bool(fit_intercept)
         self.penalize_intercept = bool(penalize_intercept)
         self.shape = (self.n_classes, self.n_features + self.fit_intercept)
@@ -245,19 +245,19 @@ class LinearProblem:
         return "float32"
 
     def _is_far_out(self) -> bool:
-        """Whether singles would lose too many digits of rows less their center."""
+        """Whether float32 would lose too many digits of x - center."""
         return bool(np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)))
 
     def to_raw(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights and bias that give the same scores on rows as they came: (n_classes, n_features), (n_classes,)."""
+        """Weights (n_classes, n_features) and bias (n_classes,) that give the same scores on unscaled rows."""
         W = checks.check_weights(W, self.shape, self.fit_intercept)
         raw = np.divide(W[:, : self.n_features], self.scale, order="C")
         b = W[:, -1] if self.fit_intercept else np.zeros(self.n_classes)
-        # Not a BLAS product, whose rounding may follow the number of threads.
+        # No BLAS product: its rounding may depend on the number of threads.
         return raw, b - (raw * self.center).sum(axis=1)
 
     def from_raw(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
-        """The W of this problem that gives these scores on rows as they came: the inverse of `to_raw`."""
+        """The W with the same scores as these weights on unscaled rows: the inverse of `to_raw`."""
         W = np.empty(self.shape)
         W[:, : self.n_features] = coef * self.scale
         if self.fit_intercept:
@@ -265,7 +265,7 @@ class LinearProblem:
         return W
 
     def packed(self, Ws: list[np.ndarray], arithmetic: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of several models as the compiled loops read them, one under the other, and their biases."""
+        """Stacked weights of several models in the layout of the compiled loops, and their biases."""
         C = self.n_classes
         weights = np.zeros((len(Ws) * C, padded(self.n_features)), dtype=arithmetic or self.arithmetic)
         biases = np.empty(len(Ws) * C)
@@ -274,7 +274,7 @@ class LinearProblem:
         return weights, biases
 
     def scratch(self, n_models: int, arithmetic: str | None = None) -> np.ndarray:
-        """Room for a tile of rows: a few MB."""
+        """Scratch memory for a tile of rows: a few MB."""
         storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[arithmetic or self.arithmetic]
         size = loops.scratch_size(self.n_features, storage, real, n_models, n_models * self.n_classes)
         return np.empty(size, dtype=np.uint8)
@@ -285,7 +285,7 @@ class LinearProblem:
         return loops.tile_rows_of(self.n_features, storage, real, n_models, n_models * self.n_classes)
 
     def row_numbers(self, rows) -> tuple[np.ndarray, int]:
-        """Numbers of rows of X (of length 0 for all of X), and how many."""
+        """Row numbers in X (of length 0 for all of X), and their count."""
         if rows is None:
             return (np.zeros(0, dtype=np.int64) if self.rows is None else self.rows), self.n_samples
         index = checks.check_row_numbers(rows, self.n_samples)
@@ -307,7 +307,7 @@ class LinearProblem:
         want_gradient: bool = False,
         loss_code: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Weighted sums of losses (n_models,), losses (n, n_models), and sums of gradients by raw weights and biases."""
+        """Weighted loss sums (n_models,), losses (n, n_models), and gradient sums with respect to raw weights and biases."""
         index, n = self.row_numbers(rows)
         losses = np.empty((n if want_losses else 0, n_models))
         totals = np.zeros(n_models)
@@ -347,7 +347,8 @@ class LinearProblem:
         total = float(self.weights[self.row_numbers(rows)[0]].sum())
         if total == 0.0:
             raise InputError(
-                "rows holds only rows of weight 0, which have no mean: give at least one of weight", argument="rows"
+                "rows has only rows of weight 0, which have no mean: give at least one row of weight above 0",
+                argument="rows",
             )
         return total
 
@@ -355,7 +356,7 @@ class LinearProblem:
         return W if self.penalize_intercept else W[:, : self.n_features]
 
     def projected(self, W: np.ndarray) -> np.ndarray:
-        """W with every class's penalised weights scaled down to `max_norm` where they are longer."""
+        """W with the penalised weights of every class scaled down to `max_norm` if their norm is larger."""
         if not math.isfinite(self.max_norm):
             return W
         W = W.copy()
@@ -365,12 +366,12 @@ class LinearProblem:
     def penalty_value(self, W: np.ndarray) -> float:
         """alpha * R(W)."""
         inner = self._penalized(checks.check_weights(W, self.shape, self.fit_intercept))
-        with np.errstate(under="ignore"):  # a user may have had it raise
+        with np.errstate(under="ignore"):  # the caller may have set it to raise
             value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
             return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
 
     def per_sample(self, W) -> np.ndarray:
-        """The loss of every row, float64 (n_samples,), without penalty and weights, in float64 arithmetic."""
+        """Loss of every row, float64 (n_samples,), without penalty and weights, in float64 arithmetic."""
         return self._evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
 
     def value(self, W) -> float:
@@ -390,7 +391,7 @@ class LinearProblem:
         ----------
         W : array of ``shape``
         rows : slice or array of row numbers, optional
-            A minibatch: the mean is over these rows. Rows are read where they lie.
+            A minibatch: the mean is over these rows, which are read in place.
 
         Returns
         -------
@@ -400,7 +401,7 @@ class LinearProblem:
         Raises
         ------
         InputError
-            For a W of another shape, or row numbers outside the data.
+            If W has another shape, or row numbers are outside the data.
         """
         W = checks.check_weights(W, self.shape, self.fit_intercept)
         value, gradient = self.mean_and_gradient(W, rows, self._weight_of(rows))
@@ -409,7 +410,7 @@ class LinearProblem:
         return value + self.penalty_value(W), gradient
 
     def mean_and_gradient(self, W: np.ndarray, rows, count: float) -> tuple[float, np.ndarray]:
-        """Sum of the losses of all rows or some over `count`; its gradient, with that of the L2 penalty, if there is one."""
+        """Sum of the losses of all or some rows divided by `count`, and its gradient, including that of an L2 penalty."""
         totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient = np.empty(self.shape)
         inner = gradient[:, : self.n_features]
@@ -423,7 +424,7 @@ class LinearProblem:
         return float(totals[0]) / count, gradient
 
     def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
-        """The mean over some rows of z (z . v), z being centred, scaled, and with its 1 for the bias; v like a row of W."""
+        """Mean over some rows of z (z . v), for z centred, scaled and with a 1 for the bias; v like a row of W."""
         V = np.zeros(self.shape)
         V[0] = v
         _, _, raw, b = self._evaluate(*self.packed([V], "float64"), rows, want_gradient=True, loss_code=-1)

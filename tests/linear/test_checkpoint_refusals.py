@@ -254,7 +254,7 @@ def test_a_refused_fit_leaves_no_file_and_no_model(tmp_path):
             made.fit(X, y)
         assert not hasattr(made, "coef_")
     assert not list(tmp_path.iterdir())
-    with pytest.raises(InputError, match="partial_fit keeps no checkpoint"):
+    with pytest.raises(InputError, match="partial_fit writes no checkpoint"):
         model("sgd", tmp_path / "state").partial_fit(X, y)
 
 
