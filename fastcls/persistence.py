@@ -28,7 +28,7 @@ from fastcls._storage.safetensors import Arrays, read_header
 from fastcls._storage.saving import save
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 
 __all__ = ["load", "save"]
 
@@ -88,22 +88,22 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
-        raise InputError(f"the model file {shown(path)} is damaged ({found}); save or copy it again") from None
+        raise InputError(f"the model file {quoted(path)} is damaged ({found}); save or copy it again") from None
     model._verify(verify)
     return model
 
 
 def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> None:
     if header.get("format") != FORMAT:
-        raise InputError(f"{shown(path)} is a safetensors file, but no model of fastcls; give a file that save wrote")
+        raise InputError(f"{quoted(path)} is a safetensors file, but no model of fastcls; give a file that save wrote")
     if header.get("version") != VERSION:
         raise InputError(
-            f"{shown(path)} has model format version {shown(header.get('version'))}, written by fastcls "
-            f"{shown(header.get('fastcls_version'))}; this fastcls reads version {VERSION!r}: install one that fits it"
+            f"{quoted(path)} has model format version {quoted(header.get('version'))}, written by fastcls "
+            f"{quoted(header.get('fastcls_version'))}; this fastcls reads version {VERSION!r}: install one that fits it"
         )
     if header.get("class") not in CLASSES:
         raise InputError(
-            f"{shown(path)} holds a model of class {shown(header.get('class'))}; this fastcls has "
+            f"{quoted(path)} holds a model of class {quoted(header.get('class'))}; this fastcls has "
             f"{', '.join(CLASSES)}: install one that has it"
         )
 

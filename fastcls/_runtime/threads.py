@@ -21,7 +21,7 @@ from threadpoolctl import ThreadpoolController
 
 from fastcls import _kernels
 from fastcls._validation.base import check_n_jobs
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 
 from . import openmp
 
@@ -112,12 +112,12 @@ def _of_environment() -> tuple[int | None, list[str]]:
     told = []
     limit = os.environ.get("LOKY_MAX_CPU_COUNT")
     if limit is not None and not _is_whole(limit):
-        told.append(f"LOKY_MAX_CPU_COUNT={shown(limit)} is no number of processors and was ignored")
+        told.append(f"LOKY_MAX_CPU_COUNT={quoted(limit)} is no number of processors and was ignored")
     text = os.environ.get("OMP_NUM_THREADS", "")
     first = text.split(",")[0].strip()
     if not re.fullmatch(r"[0-9]+", first) or not first.strip("0"):
         if first:
-            told.append(f"OMP_NUM_THREADS={shown(text)} is no number of threads and was ignored")
+            told.append(f"OMP_NUM_THREADS={quoted(text)} is no number of threads and was ignored")
         return None, told
     return int(first) if len(first) < 19 else sys.maxsize, told
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 
 _PIECE_BYTES = 1 << 24
 
@@ -51,14 +51,14 @@ def replacing(
         If `path` is or names a folder, a disk, a socket, an input, a pipe without a reader, or a model that is not to be
         replaced; if its folder is missing, or that folder cannot be written.
     """
-    cannot = f"cannot write {what} to {shown(path)}"
+    cannot = f"cannot write {what} to {quoted(path)}"
     if os.path.basename(os.fspath(path)) in ("", ".", ".."):  # "x/" too: the file x must not be taken for it
         raise InputError(f"{cannot}: that names a folder; give the name of a file")
     mode = _mode(path, cannot)
     for given in inputs:
         with suppress(OSError):
             if os.path.samefile(path, given):
-                raise InputError(f"{cannot}: it is the same file as the input {shown(given)}; name another file")
+                raise InputError(f"{cannot}: it is the same file as the input {quoted(given)}; name another file")
     if mode is not None and stat.S_ISDIR(mode):
         raise InputError(f"{cannot}: it is a folder; give the name of a file")
     if mode is not None and (not stat.S_ISREG(mode) or _is_open_file(path)):

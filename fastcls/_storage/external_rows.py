@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 
 
 class RowsFileError(InputError):
@@ -61,7 +61,8 @@ def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]
         path = Path(os.path.realpath(str(mapped.filename)))
         if path.parent != folder:
             raise InputError(
-                f"rows='external' needs files in the folder of the model, but {shown(path)} is not in {shown(folder)}: save "
+                f"rows='external' needs files in the folder of the model, but {quoted(path)} is not "
+                f"in {quoted(folder)}: save "
                 "the model there, or with rows='embedded'"
             )
         offset = offset_in_file(chunk, mapped)
@@ -89,29 +90,31 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     if not all(type(number) is int and number >= 0 for number in (size, offset, *shape)) or len(shape) != 2 or 0 in shape:
         raise ValueError("it says no sizes of its rows' file")
     if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\0" in name:
-        raise ValueError(f"it names {shown(name)} as the file of its rows; wanted the plain name of a file beside it")
+        raise ValueError(f"it names {quoted(name)} as the file of its rows; wanted the plain name of a file beside it")
     if offset + shape[0] * shape[1] * dtype.itemsize > size:
-        raise ValueError(f"its rows do not fit into {shown(name)}")
+        raise ValueError(f"its rows do not fit into {quoted(name)}")
     path = folder / name
     try:
         regular = stat.S_ISREG(path.lstat().st_mode)
         if not regular:
-            raise RowsFileError(f"the file of a model's rows, {shown(path)}, is a link, a folder or a device; wanted a file")
+            raise RowsFileError(
+                f"the file of a model's rows, {quoted(path)}, is a link, a folder or a device; wanted a file"
+            )
         # a link that came since is not followed, a pipe not waited for
         flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
             there = os.fstat(file.fileno()).st_size
             if there != size:
                 raise RowsFileError(
-                    f"the file of a model's rows, {shown(path)}, has {there:,} bytes; it had {size:,} when the model was "
+                    f"the file of a model's rows, {quoted(path)}, has {there:,} bytes; it had {size:,} when the model was "
                     "saved: put that file there, or save the model again"
                 )
             rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
     except OSError as error:
         raise RowsFileError(
-            f"the file of a model's rows, {shown(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
+            f"the file of a model's rows, {quoted(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
             "the model, which was saved with rows='external'"
         ) from None
     if not rows.flags.aligned:
-        raise ValueError(f"its rows begin at byte {offset} of {shown(name)}, which {dtype} cannot")
+        raise ValueError(f"its rows begin at byte {offset} of {quoted(name)}, which {dtype} cannot")
     return rows

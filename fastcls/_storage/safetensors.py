@@ -19,7 +19,7 @@ import numpy as np
 import safetensors
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 
 from .atomic import digest, hashing, pieces
 
@@ -100,17 +100,17 @@ def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
     """The text part of the header; safetensors checks it against the bytes there are. `wanted` is what should be given."""
     try:
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-            raise InputError(f"{shown(path)} is a pipe or a device; give {wanted}")  # opening it might wait for ever
+            raise InputError(f"{quoted(path)} is a pipe or a device; give {wanted}")  # opening it might wait for ever
         with open(path, "rb"):  # for its reason: safetensors has one message for all of these
             pass
     except OSError as error:
-        raise InputError(f"cannot open {shown(path)}: {reason(error)}; give {wanted}") from None
+        raise InputError(f"cannot open {quoted(path)}: {reason(error)}; give {wanted}") from None
     try:
         with safetensors.safe_open(os.fspath(path), framework="np") as opened:
             return dict(opened.metadata() or {})
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise InputError(
-            f"{shown(path)} is not a whole safetensors file ({reason(error)}); it was truncated, damaged, or is "
+            f"{quoted(path)} is not a whole safetensors file ({reason(error)}); it was truncated, damaged, or is "
             f"something else: give {wanted}"
         ) from None
 

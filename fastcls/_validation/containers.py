@@ -16,7 +16,7 @@ import scipy.sparse
 from sklearn.utils.validation import column_or_1d
 
 from .errors import InputError, InputTypeError
-from .messages import counted, kind, reason, shown, shown_list
+from .messages import counted, kind, quoted, quoted_list, reason
 
 STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _MOST_EXACT = 2**53  # float64 holds every whole number up to here
@@ -83,14 +83,14 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
     if isinstance(X, (str, bytes, os.PathLike)):
         path = X if isinstance(X, bytes) else os.fspath(X)
         raise InputError(
-            f"{name} is the text {shown(path)}; {wanted}: if it is a path, load it first, with "
+            f"{name} is the text {quoted(path)}; {wanted}: if it is a path, load it first, with "
             "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)",
             argument=name,
         )
     if isinstance(X, Mapping):
-        example = f", such as {name}[{shown(next(iter(X)))}]" if len(X) else ""
+        example = f", such as {name}[{quoted(next(iter(X)))}]" if len(X) else ""
         raise InputError(
-            f"{name} is {kind(X)} with the keys {shown_list(X) or 'none'}; {wanted}: pass one of its arrays{example}",
+            f"{name} is {kind(X)} with the keys {quoted_list(X) or 'none'}; {wanted}: pass one of its arrays{example}",
             argument=name,
         )
     if X is None:
@@ -166,7 +166,7 @@ def _refuse_what_is_no_table(array: np.ndarray, name: str) -> None:
         )
     if dtype.names is not None:
         raise InputError(
-            f"{name} is a structured array with the fields {shown_list(dtype.names)}; wanted plain numbers: "
+            f"{name} is a structured array with the fields {quoted_list(dtype.names)}; wanted plain numbers: "
             "numpy.lib.recfunctions.structured_to_unstructured makes them",
             argument=name,
         )
@@ -226,7 +226,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     kinds = set(map(type, array.ravel().tolist()))
     if any(issubclass(kind, (str, bytes)) for kind in kinds):
         raise InputError(
-            f"{name} holds text among its objects ({shown(_first_text(array))} first); wanted numbers: convert "
+            f"{name} holds text among its objects ({quoted(_first_text(array))} first); wanted numbers: convert "
             "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)",
             argument=name,
         )
@@ -335,7 +335,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     """
     if isinstance(y, (str, bytes, os.PathLike)):
         raise InputError(
-            f"{name} is the text {shown(y)}; wanted one label a row: load the labels first, with "
+            f"{name} is the text {quoted(y)}; wanted one label a row: load the labels first, with "
             "np.load(path) or fastcls.datasets.load(path).y",
             argument=name,
         )
@@ -380,7 +380,7 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     values = y.tolist()
     if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
         raise InputError(
-            f"{name} has the label {shown(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
+            f"{name} has the label {quoted(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
             "labels have at most 64 bits: make text of them, or number the classes from 0",
             argument=name,
         )

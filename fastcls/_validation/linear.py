@@ -11,7 +11,7 @@ import numpy as np
 
 from .base import check_number, one_of, refuse_masked
 from .errors import InputError
-from .messages import counted, kind
+from .messages import counted, kind, quoted
 
 
 def check_switch(name: str, value: Any) -> bool:
@@ -311,7 +311,7 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file", argument="checkpoint")
     if not os.path.basename(path) or "\0" in os.fspath(path):
-        raise InputError(f"checkpoint={os.fspath(path)!r}; wanted the path of a file", argument="checkpoint")
+        raise InputError(f"checkpoint={quoted(os.fspath(path))}; wanted the path of a file", argument="checkpoint")
     if not isinstance(random_state, numbers.Integral):
         raise InputError(
             f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
@@ -324,9 +324,11 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
 def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
     """A file that is there is gone on from, or left alone; nothing else is opened: a pipe would be waited for."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"the checkpoint {os.fspath(path)!r} is no file, but a folder or a device; name another")
+        raise InputError(f"the checkpoint {quoted(os.fspath(path))} is no file, but a folder or a device; name another")
     if not resume and os.path.lexists(path):
-        raise InputError(f"the checkpoint {os.fspath(path)!r} exists: resume from it with resume=True, or name another file")
+        raise InputError(
+            f"the checkpoint {quoted(os.fspath(path))} exists: resume from it with resume=True, or name another file"
+        )
 
 
 def check_finite_scores(scores: np.ndarray) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 
 
-def shown(name: object, length: int = 160) -> str:
+def quoted(name: object, length: int = 160) -> str:
     """Return a name from the data as a quoted literal: no control character, line break or lone surrogate survives.
 
     ``repr`` escapes all that is not printable: C0 and C1 controls, bidirectional overrides, surrogates.
@@ -16,11 +16,11 @@ def shown(name: object, length: int = 160) -> str:
     return text if len(text) <= length else f"{text[:length]}...'"
 
 
-def shown_list(names: Iterable[object], most: int = 5) -> str:
+def quoted_list(names: Iterable[object], most: int = 5) -> str:
     """Return up to `most` names, quoted and escaped, and the number of those left out."""
     names = list(names)
     left_out = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(shown(name, 80) for name in names[:most]) + left_out
+    return ", ".join(quoted(name, 80) for name in names[:most]) + left_out
 
 
 def as_text(name: str) -> str:
@@ -31,7 +31,7 @@ def as_text(name: str) -> str:
 def reason(error: BaseException) -> str:
     """Return why a system call or a decoder failed, in one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return shown(text or type(error).__name__)[1:-1]
+    return quoted(text or type(error).__name__)[1:-1]
 
 
 def counted(n: int, thing: str, plural: str | None = None) -> str:

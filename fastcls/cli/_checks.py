@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import meant, shown
+from fastcls._validation.messages import meant, quoted
 from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 from ..metrics import ALIASES, METRICS
@@ -104,7 +104,7 @@ def parse_options(
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
     if labels is not None and not os.path.isfile(labels):
-        raise InputError(f"--labels: there is no file {shown(labels)}")
+        raise InputError(f"--labels: there is no file {quoted(labels)}")
     if preset is not None:
         preset = PRESET_ALIASES.get(preset, preset)
         check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)

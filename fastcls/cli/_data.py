@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
     LISTED,
@@ -104,7 +104,7 @@ def refuse_one_class(y: np.ndarray, class_names: Sequence[str], what: str) -> No
     """Refuse rows that are all of one class."""
     if len(np.unique(y)) < 2:
         raise InputError(
-            f"the {what} are all of one class, {shown(class_names[y[0]])}: add rows of another (images: a "
+            f"the {what} are all of one class, {quoted(class_names[y[0]])}: add rows of another (images: a "
             "second class folder)"
         )
 

@@ -21,8 +21,7 @@ from types import FrameType
 
 from fastcls._storage.atomic import read_small
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason
-from fastcls._validation.messages import shown as quoted
+from fastcls._validation.messages import quoted, reason
 from fastcls.datasets import NAMES
 
 from ._checks import MODELS

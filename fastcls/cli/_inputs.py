@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, shown
+from fastcls._validation.messages import as_text, counted, quoted
 from fastcls.datasets import (
     NPZ_KEYS,
     Facts,
@@ -186,7 +186,7 @@ def read_images(
                     raise InputError(link)
                 row, facts = prepare(path, recipe)
             except InputError as error:
-                broken[done] = str(error).removeprefix(f"{shown(path)}: ")
+                broken[done] = str(error).removeprefix(f"{quoted(path)}: ")
             else:
                 rows.append(row)
                 seen[facts] += 1
@@ -201,7 +201,7 @@ def read_images(
 
 def _cannot_be_read(paths: list[Path], broken: dict[int, str]) -> str:
     """In the words of the loader of folders."""
-    named = [f"{shown(paths[place])}: {why}" for place, why in broken.items()]
+    named = [f"{quoted(paths[place])}: {why}" for place, why in broken.items()]
     more = f" and {len(named) - 3} more" if len(named) > 3 else ""
     count = f"{len(named)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
     return f"{count}{'; '.join(named[:3])}{more}; repair or remove {'it' if len(named) == 1 else 'them'}"
@@ -233,7 +233,7 @@ def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | No
     wanted = [pair for names in NPZ_KEYS for pair in ((names[2], names[3]), (names[0], names[1]))]
     found = [pair for pair in wanted if pair[0] in there] or ([(there[0], "")] if len(there) == 1 else [])
     if not found:
-        raise InputError(f"{str(path)!r} has the arrays {', '.join(there) or 'none'}; wanted X_test or X")
+        raise InputError(f"{quoted(path)} has the arrays {', '.join(there) or 'none'}; wanted X_test or X")
     key, label_key = found[0]
     arrays = read_npz(path, [name for name in (key, label_key, "class_names") if name in there])
     rows = _as_plain_rows(arrays[key])

@@ -12,7 +12,7 @@ from typing import Any
 
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, kind, shown, shown_list
+from fastcls._validation.messages import counted, kind, quoted, quoted_list
 from fastcls.datasets import class_names
 
 from ..persistence import load as load_model
@@ -44,7 +44,7 @@ def predict(
         _refuse_folder(model_path)
         model = load_model(model_path)
         if not hasattr(model, "predict"):
-            raise InputError(f"{str(model_path)!r} holds {kind(model)}, which names no class: give a classifier")
+            raise InputError(f"{quoted(model_path)} holds {kind(model)}, which names no class: give a classifier")
         metadata = dict(getattr(model, "metadata_", None) or {})
         progress = Progress()
         classes, measure = class_names(model, metadata), measure_of(model)
@@ -63,7 +63,7 @@ def predict(
         write(as_records(found, *shape) if as_json else as_csv(found, *shape))
     broken = [answer for answer in found if answer.error is not None]
     for answer in broken:
-        progress.line(f"cannot be read: {shown(answer.path)}: {answer.error}")
+        progress.line(f"cannot be read: {quoted(answer.path)}: {answer.error}")
     if line := accuracy_line(found, classes):
         progress.line(line)
     return len(broken)
@@ -73,8 +73,8 @@ def _refuse_folder(path: Path) -> None:
     """Name the models in a folder, such as that of a run, where a model is wanted."""
     if path.is_dir():
         found = sorted(file for place in (path, path / "models") for file in place.glob("*.safetensors"))
-        inside = f"name one of the models in it: {shown_list(found)}" if found else "and holds no model (*.safetensors)"
-        raise InputError(f"{shown(path)} is a folder{'; ' if found else ', '}{inside}")
+        inside = f"name one of the models in it: {quoted_list(found)}" if found else "and holds no model (*.safetensors)"
+        raise InputError(f"{quoted(path)} is a folder{'; ' if found else ', '}{inside}")
 
 
 @contextmanager
@@ -96,7 +96,8 @@ def _refuse_place_in_data(out: Path, inputs: Sequence[str]) -> None:
     for folder in inputs:
         if os.path.isdir(folder) and place.is_relative_to(os.path.realpath(folder)):
             raise InputError(
-                f"cannot write the predictions to {shown(out)}: it is a file of the data {shown(folder)}; name another file"
+                f"cannot write the predictions to {quoted(out)}: it is a file of the data "
+                f"{quoted(folder)}; name another file"
             )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown_list
+from fastcls._validation.messages import counted, quoted_list
 from fastcls._validation.neighbors import check_folds, check_ks
 from fastcls.model_selection import cross_validate_k
 from fastcls.neighbors import KNeighborsClassifier
@@ -162,7 +162,9 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
         if lacking.any():
             have = "has" if lacking.sum() == 1 else "have"
-            note = f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: {shown_list(names[lacking])}"
+            note = (
+                f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: {quoted_list(names[lacking])}"
+            )
             if part == "training" and (lost := int(in_test[lacking].sum())):
                 note += f"; no model can name them, so {counted(lost, 'test row')} of theirs will be wrong"
             progress.note(note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TextIO
 
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 
 #: Unicode's categories of what is shown as an escape: controls, formats, surrogates, line and paragraph separators
 _ESCAPED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
@@ -37,7 +37,7 @@ def markup(text: object, stream: TextIO | None = None) -> str:
 def one_line(error: BaseException) -> str:
     """The message of ``error`` on one line; the name of its class where it has none."""
     if isinstance(error, OSError) and error.strerror:
-        named = f"{error.strerror}: {shown(error.filename)}" if error.filename is not None else error.strerror
+        named = f"{error.strerror}: {quoted(error.filename)}" if error.filename is not None else error.strerror
         return printable(named)
     return printable(" ".join(str(error).split())) or type(error).__name__
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from fastcls._storage.external_rows import map_under, offset_in_file
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 from fastcls._validation.rows import check_finite, check_rows
 from fastcls.datasets import read_npy
 
@@ -77,16 +77,16 @@ class FilePiece:
         """The rows, mapped; an error that names the place where the file is missing or another one."""
         try:
             if os.stat(self.path).st_size < self.offset + self.nbytes:
-                raise InputError(f"{place} finds {shown(self.path)} shorter than the rows passed; put the same file there")
+                raise InputError(f"{place} finds {quoted(self.path)} shorter than the rows passed; put the same file there")
             shape = self.n_rows, self.n_features
             rows = np.memmap(self.path, dtype=self.dtype, mode="r", offset=self.offset, shape=shape)
         except OSError as error:
             raise InputError(
-                f"{place} cannot open {shown(self.path)}: {reason(error)}; put the rows where every worker "
+                f"{place} cannot open {quoted(self.path)}: {reason(error)}; put the rows where every worker "
                 "sees them under the same path, or pass a dask array"
             ) from None
         if self._check_of(rows) != self.check:
-            raise InputError(f"{place} has other rows in {shown(self.path)} than were passed; put the same file there")
+            raise InputError(f"{place} has other rows in {quoted(self.path)} than were passed; put the same file there")
         return aligned(rows)
 
     @staticmethod
@@ -346,7 +346,7 @@ def _is_list_of_parts(X: Any) -> bool:
 
 
 def _of_path(path: Any, name: str) -> FilePiece:
-    return _of_map(read_npy(Path(path)), f"{name} ({shown(path)})")
+    return _of_map(read_npy(Path(path)), f"{name} ({quoted(path)})")
 
 
 def _of_array(X: Any, name: str) -> FilePiece | ArrayPiece:

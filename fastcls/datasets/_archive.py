@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 from fastcls.datasets._common import file_size
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")
@@ -49,7 +49,7 @@ def read_archive(path: Path, wanted: Callable[[str], bool], others: list[str] | 
                 others.append(name)
             continue
         if name in found:
-            raise InputError(f"{shown(path)} has {shown(name)} more than once; get the archive from its source again")
+            raise InputError(f"{quoted(path)} has {quoted(name)} more than once; get the archive from its source again")
         try:
             found[name] = content.read()
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
@@ -90,11 +90,13 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> None:
         what = f"of {member.size:,} bytes, more than {MOST_BYTES:,}"
     else:
         return
-    raise InputError(f"{shown(path)}: the member {shown(member.name, 80)} is {what}; get the archive from its source again")
+    raise InputError(
+        f"{quoted(path)}: the member {quoted(member.name, 80)} is {what}; get the archive from its source again"
+    )
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{shown(path)} is damaged or truncated: {reason(error)}; download it again")
+    return InputError(f"{quoted(path)} is damaged or truncated: {reason(error)}; download it again")
 
 
 class _Capped:
@@ -107,5 +109,5 @@ class _Capped:
         piece = self.stream.read(size)
         self.given += len(piece)
         if self.given > MOST_BYTES:
-            raise InputError(f"{shown(self.path)} expands to more than {MOST_BYTES:,} bytes; wanted CIFAR's own archive")
+            raise InputError(f"{quoted(self.path)} expands to more than {MOST_BYTES:,} bytes; wanted CIFAR's own archive")
         return piece

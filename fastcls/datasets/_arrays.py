@@ -13,7 +13,7 @@ import numpy as np
 
 from fastcls._validation.containers import read_array
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown, shown_list
+from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
@@ -80,10 +80,10 @@ def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "a
     names = next((row for row in NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
     if names is None:
         wanted = " or ".join(f"{X}, {y}" for X, y, *_ in NPZ_KEYS)
-        raise InputError(f"{shown(file)} has the {kind} {shown_list(there) or 'none'}; wanted {wanted}")
+        raise InputError(f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}; wanted {wanted}")
     _, _, X_test, y_test = names
     if (X_test in there) != (y_test in there):
-        raise InputError(f"{shown(file)} has only one of {X_test} and {y_test}; wanted both or neither")
+        raise InputError(f"{quoted(file)} has only one of {X_test} and {y_test}; wanted both or neither")
     return names
 
 
@@ -159,11 +159,11 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         found = next((c for c in candidates if c.is_file() and c != file), None)
         if found is None:
             raise InputError(
-                f"{shown(file)} has no labels beside it (looked for {shown_list([c.name for c in candidates])}); "
+                f"{quoted(file)} has no labels beside it (looked for {quoted_list([c.name for c in candidates])}); "
                 "give labels=, a path or an array",
                 argument="labels",
             )
-        note(f"labels of {shown(file.name)} from {shown(found.name)}", level=logging.INFO)
+        note(f"labels of {quoted(file.name)} from {quoted(found.name)}", level=logging.INFO)
         labels = found
     class_file = next((c for c in _beside(file, "classes", ".txt") if c.is_file()), None)
     return _assemble(
@@ -189,9 +189,9 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     files = {key: folder / f"{key}.npy" for key in ("X", "y", "X_test", "y_test")}
     there = {key for key, file in files.items() if file.is_file()}
     if "X" not in there or ("y" not in there and labels is None):
-        raise InputError(f"{shown(folder)} has no {'y' if 'X' in there else 'X'}.npy; wanted X.npy and y.npy")
+        raise InputError(f"{quoted(folder)} has no {'y' if 'X' in there else 'X'}.npy; wanted X.npy and y.npy")
     if ("X_test" in there) != ("y_test" in there):
-        raise InputError(f"{shown(folder)} has only one of X_test.npy and y_test.npy; wanted both or neither")
+        raise InputError(f"{quoted(folder)} has only one of X_test.npy and y_test.npy; wanted both or neither")
     tested = "X_test" in there
     others = [
         entry.name
@@ -235,7 +235,7 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     if head.node == "array":
         if labels is None:
             raise InputError(
-                f"{shown(folder)} is one zarr array without labels: give labels=, or a group of X and y", argument="labels"
+                f"{quoted(folder)} is one zarr array without labels: give labels=, or a group of X and y", argument="labels"
             )
         return _assemble(_zarr_values(folder), _given_labels(labels), name=name)
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
@@ -254,7 +254,7 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
 
 
 def _zarr_values(folder: Path) -> np.ndarray:
-    return read_whole(open_zarr(folder), shown(folder))
+    return read_whole(open_zarr(folder), quoted(folder))
 
 
 def _beside(file: Path, what: str, ending: str) -> list[Path]:

@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 from fastcls.datasets._common import log
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._npy import read_npy
@@ -94,9 +94,9 @@ class ImageCache:
             log.warning("decoded anew, since what was kept is damaged: %s", error)
             return None
         if pixels.dtype != np.uint8 or pixels.ndim != 4 or len(pixels) + len(refused) != n:
-            log.warning("decoded anew, since %s holds something else", shown(self.path))
+            log.warning("decoded anew, since %s holds something else", quoted(self.path))
             return None
-        log.info("decoded images from %s", shown(self.path))
+        log.info("decoded images from %s", quoted(self.path))
         return Decoded(pixels, notes, refused)
 
     def write(self, decoded: Decoded) -> None:
@@ -114,7 +114,7 @@ class ImageCache:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise InputError(f"cannot make the folder {shown(self.path.parent)}: {error.strerror}") from None
+                raise InputError(f"cannot make the folder {quoted(self.path.parent)}: {error.strerror}") from None
             with replacing(self.path.with_suffix(".json"), "the notes of the decoded images") as part:
                 told = {"notes": decoded.notes, "refused": list(decoded.refused.items())}
                 part.write_text(json.dumps(told), encoding="utf-8")
@@ -125,7 +125,7 @@ class ImageCache:
                 raise InputError(f"{error}; give cache=False, or another folder") from None
             log.warning("the decoded images are not kept: %s", error)
         else:
-            log.info("decoded images kept in %s; delete it at any time", shown(self.path))
+            log.info("decoded images kept in %s; delete it at any time", quoted(self.path))
 
 
 def _digest(files: list[Path], image_size: int | None) -> str:

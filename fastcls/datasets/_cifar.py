@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, shown
+from fastcls._validation.messages import as_text, counted, quoted
 from fastcls.datasets._archive import first_names, is_archive, read_archive
 from fastcls.datasets._common import entries, existing_path, file_size, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
@@ -136,7 +136,7 @@ def load_cifar100(path: str | os.PathLike[str], *, labels: str | None = None) ->
     Returns, errors: as ``load_cifar10``, with labels below 100 (below 20).
     """
     if labels not in (None, "fine", "coarse"):
-        kind = shown(labels, 40) if isinstance(labels, str) else f"of type {type(labels).__name__}"
+        kind = quoted(labels, 40) if isinstance(labels, str) else f"of type {type(labels).__name__}"
         raise InputError(f"got labels {kind} for CIFAR-100; wanted 'fine' (100 classes) or 'coarse' (20)", argument="labels")
     return _load(path, _CIFAR100, labels or "fine", any_file=False)
 
@@ -173,7 +173,7 @@ def _load(path: str | os.PathLike[str], versions: tuple[_Version, ...], kind: st
     place = existing_path(path, wanted=wanted)
     found = _recognise(place, versions, any_file=any_file)
     if found is None:
-        raise InputError(f"{shown(place)} has none of the files of {versions[0].folder}; wanted {wanted}")
+        raise InputError(f"{quoted(place)} has none of the files of {versions[0].folder}; wanted {wanted}")
     version, place = found
     known = {*version.files, *version.meta_files}
     others: list[str] = []
@@ -186,7 +186,7 @@ def _load(path: str | os.PathLike[str], versions: tuple[_Version, ...], kind: st
         there = {name for name in (*version.files, *version.meta_files) if (place / name).is_file()}
     missing = [name for name in version.files if name not in there]
     if missing:
-        raise InputError(f"{shown(place)} has no {', '.join(missing)}; wanted {wanted}")
+        raise InputError(f"{quoted(place)} has no {', '.join(missing)}; wanted {wanted}")
     others = [name for name in others if name not in _ASIDE and not is_system(name)]
     note_left_out(name_of(place), others, f"{version.train[0]} ... {version.test}")
     column = next(i for i, head in enumerate(version.heads) if head.startswith(kind))
@@ -237,7 +237,7 @@ class _Source:
             wrong = (labels < 0) | (labels >= n_classes)
             if wrong.any():
                 row = int(np.argmax(wrong))
-                where = shown(self.place / name)
+                where = quoted(self.place / name)
                 raise InputError(f"{where}: label {labels[row]} at record {row}; wanted labels 0 to {n_classes - 1}")
 
     def _records(self, name: str) -> tuple[np.ndarray | int, None]:
@@ -246,7 +246,7 @@ class _Source:
         size = len(self.members[name]) if self.members else file_size(self.place / name)
         if size == 0 or size % width:
             raise InputError(
-                f"{shown(self.place / name)} has {counted(size, 'byte')}, not a positive multiple of {width:,}; wanted "
+                f"{quoted(self.place / name)} has {counted(size, 'byte')}, not a positive multiple of {width:,}; wanted "
                 "whole "
                 "records of labels and 3,072 pixels: the file is truncated or of another format"
             )
@@ -260,17 +260,17 @@ class _Source:
         data = batch.get("data")
         if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != _WIDTH or len(data) == 0:
             got = f"of shape {data.shape}" if isinstance(data, np.ndarray) else "missing or no array"
-            raise InputError(f"{shown(where)}: data is {got}; wanted images in rows of {_WIDTH:,} bytes")
+            raise InputError(f"{quoted(where)}: data is {got}; wanted images in rows of {_WIDTH:,} bytes")
         columns = []
         for key in self.version.heads:
             labels = batch.get(key)
             if not isinstance(labels, list) or len(labels) != len(data):
                 got = counted(len(labels), "label") if isinstance(labels, list) else "no list"
                 raise InputError(
-                    f"{shown(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label an image"
+                    f"{quoted(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label an image"
                 )
             if not all(type(label) is int for label in labels):
-                raise InputError(f"{shown(where)}: {key} holds something else than whole numbers; wanted class labels")
+                raise InputError(f"{quoted(where)}: {key} holds something else than whole numbers; wanted class labels")
             columns.append(np.array(labels, dtype=np.int64))
         return data, columns
 
@@ -279,7 +279,7 @@ class _Source:
             return self.members[name]
         size = file_size(self.place / name)
         if size > _MOST_FILE:
-            raise InputError(f"{shown(self.place / name)} has {counted(size, 'byte')}; wanted at most {_MOST_FILE:,}")
+            raise InputError(f"{quoted(self.place / name)} has {counted(size, 'byte')}; wanted at most {_MOST_FILE:,}")
         return (self.place / name).read_bytes()
 
     def class_names(self, column: int) -> tuple[str, ...]:
@@ -288,7 +288,7 @@ class _Source:
         if (file not in self.members) if self.members else not where.is_file():
             if n_classes == len(CLASS_NAMES):
                 return CLASS_NAMES
-            note(f"{shown(where)} is not there: classes are named by their numbers")
+            note(f"{quoted(where)} is not there: classes are named by their numbers")
             return tuple(map(str, range(n_classes)))
         if key:
             given = read_pickle(self._content(file), where).get(key)
@@ -298,7 +298,9 @@ class _Source:
         else:
             names = text_lines(where)
         if len(names) != n_classes or not all(isinstance(name, str) and name.strip() for name in names):
-            raise InputError(f"{shown(where)} has {counted(len(names), 'line')}; wanted {n_classes} class names, none empty")
+            raise InputError(
+                f"{quoted(where)} has {counted(len(names), 'line')}; wanted {n_classes} class names, none empty"
+            )
         return tuple(name.strip() for name in names)
 
 

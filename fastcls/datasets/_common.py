@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, reason, shown, shown_list
+from fastcls._validation.messages import as_text, quoted, quoted_list, reason
 
 if TYPE_CHECKING:
     from fastcls.datasets._dataset import Dataset
@@ -62,7 +62,7 @@ def note_left_out(where: str, names: Iterable[str], read: str) -> None:
     """Say which files or members were not read, and which are."""
     names = list(names)
     if names:
-        note(f"{where}: left out {shown_list(names)}; only {read} are read")
+        note(f"{where}: left out {quoted_list(names)}; only {read} are read")
 
 
 def note_look_alikes(names: Iterable[str], where: str) -> None:
@@ -85,14 +85,14 @@ def looks_of(name: str) -> str:
 def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     """Return `path` as a ``Path`` that exists, or raise ``InputError``."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise InputError(f"got {shown(path)} of type {type(path).__name__} as a path; wanted {wanted}")
+        raise InputError(f"got {quoted(path)} of type {type(path).__name__} as a path; wanted {wanted}")
     found = Path(path)
     try:
         is_folder = stat.S_ISDIR(found.stat().st_mode)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot open {shown(path)}: {reason(error)}; wanted {wanted}") from None
+        raise InputError(f"cannot open {quoted(path)}: {reason(error)}; wanted {wanted}") from None
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
-        raise InputError(f"cannot list the folder {shown(path)}: Permission denied; give a readable folder")
+        raise InputError(f"cannot list the folder {quoted(path)}: Permission denied; give a readable folder")
     return found
 
 
@@ -102,7 +102,7 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise InputError(f"cannot list the folder {shown(folder)}: {reason(error)}; give a readable folder") from None
+        raise InputError(f"cannot list the folder {quoted(folder)}: {reason(error)}; give a readable folder") from None
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -117,17 +117,17 @@ def file_size(path: Path) -> int:
     """Return the size of a file in bytes, or raise ``InputError`` if it is not a file that can be read."""
     try:
         if not path.is_file():
-            raise InputError(f"{shown(path)} is not a file; wanted a readable file")
+            raise InputError(f"{quoted(path)} is not a file; wanted a readable file")
         with path.open("rb"):
             return path.stat().st_size
     except OSError as error:
-        raise InputError(f"cannot read {shown(path)}: {reason(error)}; give a readable file") from None
+        raise InputError(f"cannot read {quoted(path)}: {reason(error)}; give a readable file") from None
 
 
 def text_lines(path: Path) -> list[str]:
     """Return the lines of a small text file, stripped, without empty lines at its end."""
     if file_size(path) > _TEXT_BYTES:
-        raise InputError(f"{shown(path)} is larger than {_TEXT_BYTES:,} bytes; wanted one class name a line")
+        raise InputError(f"{quoted(path)} is larger than {_TEXT_BYTES:,} bytes; wanted one class name a line")
     lines = path.read_bytes().decode("utf-8", "backslashreplace").rstrip().splitlines()
     return [line.strip() for line in lines]
 

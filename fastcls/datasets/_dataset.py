@@ -13,7 +13,7 @@ import numpy as np
 
 from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown, shown_list
+from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._common import note
 
 KEPT_DTYPES = ("uint8", "int8", "float16", "float32", "float64")
@@ -100,8 +100,8 @@ class Dataset:
             parts.append(f"images of {h}x{w}x{c}")
         place = ", memory-mapped" if isinstance(self.X, np.memmap) else ""
         parts.append(f"{self.X.dtype}{place}")
-        parts.append(f"{counted(len(self.class_names), 'class')}: {shown_list(self.class_names)}")
-        return f"Dataset({shown(self.name)}: {'; '.join(parts)})"
+        parts.append(f"{counted(len(self.class_names), 'class')}: {quoted_list(self.class_names)}")
+        return f"Dataset({quoted(self.name)}: {'; '.join(parts)})"
 
 
 def checked_image_shape(shape: object, n_features: int) -> tuple[int, int, int]:
@@ -110,7 +110,7 @@ def checked_image_shape(shape: object, n_features: int) -> tuple[int, int, int]:
     try:
         h, w, c = (int(size) for size in shape if int(size) == size)  # type: ignore[attr-defined]
     except (TypeError, ValueError):
-        raise InputError(f"got image_shape {shown(shape)}; wanted {wanted}") from None
+        raise InputError(f"got image_shape {quoted(shape)}; wanted {wanted}") from None
     if min(h, w) < 1 or c not in (1, 3) or math.prod((h, w, c)) != n_features:
         raise InputError(f"got image_shape {(h, w, c)}; wanted {wanted}")
     return h, w, c
@@ -152,13 +152,13 @@ def _check_alike(X: np.ndarray, X_test: np.ndarray) -> None:
 
 def _checked_names(names: object) -> tuple[str, ...]:
     if isinstance(names, (str, bytes)) or not hasattr(names, "__iter__"):
-        raise InputError(f"got class_names {shown(names)}; wanted a sequence of strings")
+        raise InputError(f"got class_names {quoted(names)}; wanted a sequence of strings")
     settled = tuple(names)
     if not settled or not all(isinstance(name, str) for name in settled):
-        raise InputError(f"got class_names ({shown_list(settled)}); wanted at least one, all strings")
+        raise InputError(f"got class_names ({quoted_list(settled)}); wanted at least one, all strings")
     if len(set(settled)) != len(settled):
         twice = sorted({name for name in settled if settled.count(name) > 1})
-        raise InputError(f"got class names that occur more than once ({shown_list(twice)}); wanted distinct names")
+        raise InputError(f"got class names that occur more than once ({quoted_list(twice)}); wanted distinct names")
     return tuple(str(name) for name in settled)
 
 
@@ -167,7 +167,7 @@ def _checked_recipe(recipe: object) -> dict[str, Any]:
         if isinstance(recipe, Mapping):
             return json.loads(json.dumps(dict(recipe), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise InputError(f"preprocessing cannot be written as JSON: {shown(error)}") from None
+        raise InputError(f"preprocessing cannot be written as JSON: {quoted(error)}") from None
     raise InputError(f"got preprocessing of type {type(recipe).__name__}; wanted a dict of JSON-able values")
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import kind, meant, reason, shown, shown_list
+from fastcls._validation.messages import kind, meant, quoted, quoted_list, reason
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._common import log
@@ -108,10 +108,10 @@ def fetch(
         deleted).
     """
     if not isinstance(name, str) or name not in ORIGINS:
-        given = shown(name) if isinstance(name, str) else kind(name)
+        given = quoted(name) if isinstance(name, str) else kind(name)
         close = meant(name, ORIGINS)
         hint = f"did you mean {close!r}? Choose" if close else "choose"
-        raise InputError(f"cannot fetch {given}: {hint} one of {shown_list(ORIGINS)}")
+        raise InputError(f"cannot fetch {given}: {hint} one of {quoted_list(ORIGINS)}")
     if mirror is not None and not (isinstance(mirror, str) and mirror.startswith(("http://", "https://"))):
         raise InputError("mirror is not an address: give one that starts with https:// or http://")
     origin = ORIGINS[name]
@@ -149,7 +149,7 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
         raise InputError("downloading needs pooch, which is not installed: pip install 'fastcls[fetch]'") from None
     pooch.get_logger().setLevel("WARNING")  # failures are logged here
     if os.path.lexists(folder / file) and not (folder / file).is_file():  # opening a pipe would block
-        raise InputError(f"{shown(folder / file)} is not a regular file: remove it, or give another folder")
+        raise InputError(f"{quoted(folder / file)} is not a regular file: remove it, or give another folder")
     failures = []
     for address in addresses:
         place = pooch.create(folder, address, registry={file: f"md5:{md5}"}, retry_if_failed=_RETRIES)
@@ -157,7 +157,7 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
             place.fetch(file, downloader=_Downloader(progress))
             return
         except PermissionError as error:
-            raise InputError(f"cannot write to {shown(folder)}: {reason(error)}; give another folder") from None
+            raise InputError(f"cannot write to {quoted(folder)}: {reason(error)}; give another folder") from None
         except ValueError as error:  # pooch's error for a wrong checksum; it has removed the file
             wrong = "hash" in str(error)
             failures.append(f"{address}: {'not the published file' if wrong else reason(error)}")
@@ -165,8 +165,8 @@ def _fetch_file(file: str, md5: str, addresses: tuple[str, ...], folder: Path, p
             failures.append(f"{address}: {reason(error)}")
         log.info("%s", failures[-1])
     raise InputError(
-        f"cannot download {shown(file)} ({'; '.join(failures)}): try again later, or put the file into "
-        f"{shown(folder)} yourself"
+        f"cannot download {quoted(file)} ({'; '.join(failures)}): try again later, or put the file into "
+        f"{quoted(folder)} yourself"
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from fastcls._runtime import threads
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, shown, shown_list
+from fastcls._validation.messages import as_text, counted, quoted, quoted_list
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
@@ -123,7 +123,7 @@ def load_listed(
     pixels = pixels[usable[readable]] if not usable[readable].all() else pixels
     _note_refused(root, files, refused, int((readable & ~usable).sum()))
     if test is not None and not (usable & ~is_train).any():
-        raise InputError(f"no image of the test set of {shown(root)} can be read; repair them, or remove the folder")
+        raise InputError(f"no image of the test set of {quoted(root)} can be read; repair them, or remove the folder")
     y, n_train = code_of[codes[usable]], int((usable & is_train).sum())
     names = relative_names([file for file, used in zip(files, usable.tolist(), strict=True) if used], root)
     image_shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
@@ -149,14 +149,14 @@ def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...
     there = (readable > 0) | (listed == 0)
     if not there.all():
         lost = [name for name, is_there in zip(train.classes, there, strict=True) if not is_there]
-        note(f"left out {counted(len(lost), 'class')} without a readable image to train on: {shown_list(lost)}")
+        note(f"left out {counted(len(lost), 'class')} without a readable image to train on: {quoted_list(lost)}")
     names = tuple(as_text(name) for name, is_there in zip(train.classes, there, strict=True) if is_there)
     return names, np.where(there, np.cumsum(there) - 1, -1)
 
 
 def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_without_class: int) -> None:
     if refused:
-        named = "; ".join(f"{shown(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
+        named = "; ".join(f"{quoted(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         note(
             f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')}, which cannot be read: "
@@ -168,7 +168,7 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
 
 def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
     """The refusal of images: how many there are, which of `files` cannot be read, and why."""
-    named = "; ".join(f"{shown(files[i])}: {why}" for i, why in list(refused.items())[:3])
+    named = "; ".join(f"{quoted(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
     count = f"{len(refused)} of {counted(len(files), 'image')} cannot be read: "
     return InputError(f"{count}{named}{more}; repair or remove {'it' if len(refused) == 1 else 'them'}")
@@ -179,7 +179,7 @@ def _checked_size(image_size: object) -> int | None:
         return None
     if isinstance(image_size, bool) or not isinstance(image_size, (int, np.integer)):
         raise InputError(
-            f"got image_size {shown(image_size)}; wanted a whole number of pixels, or None", argument="image_size"
+            f"got image_size {quoted(image_size)}; wanted a whole number of pixels, or None", argument="image_size"
         )
     if not 1 <= image_size <= _LARGEST_SIZE:
         raise InputError(f"got image_size {image_size}; wanted 1 to {_LARGEST_SIZE} pixels", argument="image_size")
@@ -236,7 +236,7 @@ class _Reader:
         try:
             pixels, facts = decode_image(file)
         except InputError as error:
-            return str(error).removeprefix(f"{shown(file)}: ")
+            return str(error).removeprefix(f"{quoted(file)}: ")
         except MemoryError:
             return NO_MEMORY
         size = self.image_size or DEFAULT_SIZE

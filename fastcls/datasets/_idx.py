@@ -19,7 +19,7 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, reason, shown
+from fastcls._validation.messages import counted, quoted, reason
 from fastcls.datasets._common import entries, existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
@@ -122,7 +122,7 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     if ("test", "images") in files or ("test", "labels") in files:
         X_test, y_test, test_shape = _load_part(folder, files, "test")
         if test_shape != shape:
-            raise InputError(f"{shown(folder)}: training images are {shape}, test images {test_shape}; wanted one shape")
+            raise InputError(f"{quoted(folder)}: training images are {shape}, test images {test_shape}; wanted one shape")
     note_left_out(name_of(folder), others, " and ".join(sorted(path.name for path in files.values())))
     return Dataset(
         X,
@@ -144,17 +144,17 @@ def _load_part(
         there = images or labels
         start = "train" if part == "train" else "test" if there and there.name.lower().startswith("test") else "t10k"
         missing = f"{start}-images-idx3-ubyte" if images is None else f"{start}-labels-idx1-ubyte"
-        raise InputError(f"{shown(folder)} has no {missing} (or {missing}.gz); wanted {_WANTED}")
+        raise InputError(f"{quoted(folder)} has no {missing} (or {missing}.gz); wanted {_WANTED}")
     n_images, n_labels = idx_shape(images, 3)[0], idx_shape(labels, 1)[0]
     if n_images != n_labels:  # said by their first bytes, before anything is unpacked
         raise InputError(
-            f"{shown(images)} has {counted(n_images, 'image')} and {shown(labels)} has {counted(n_labels, 'label')}; "
+            f"{quoted(images)} has {counted(n_images, 'image')} and {quoted(labels)} has {counted(n_labels, 'label')}; "
             "wanted as many labels as images"
         )
     pixels, codes = read_idx(images, 3), read_idx(labels, 1)
     if codes.max() > 9:
         row = int(np.argmax(codes > 9))
-        raise InputError(f"{shown(labels)}: label {codes[row]} at row {row}; wanted labels 0 to 9")
+        raise InputError(f"{quoted(labels)}: label {codes[row]} at row {row}; wanted labels 0 to 9")
     n, h, w = pixels.shape
     return pixels.reshape(n, h * w), codes.astype(np.int64), (h, w)
 
@@ -193,7 +193,7 @@ def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
             _refuse_size(path, shape, size - offset, expected)
     elif expected > _DEFLATE_RATIO * size:
         raise InputError(
-            f"{shown(path)}: the header asks for {expected:,} bytes, more than {size:,} compressed bytes can "
+            f"{quoted(path)}: the header asks for {expected:,} bytes, more than {size:,} compressed bytes can "
             "hold; the file is truncated or its header wrong: download it again"
         )
     return shape
@@ -204,30 +204,30 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{shown(path)} is damaged or truncated: {reason(error)}; download it again")
+    return InputError(f"{quoted(path)} is damaged or truncated: {reason(error)}; download it again")
 
 
 def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
     head = file.read(4 + 4 * n_dims)
     if len(head) < 4 + 4 * n_dims:
         raise InputError(
-            f"{shown(path)} is truncated: {counted(len(head), 'byte')}; wanted an IDX header of {4 + 4 * n_dims}"
+            f"{quoted(path)} is truncated: {counted(len(head), 'byte')}; wanted an IDX header of {4 + 4 * n_dims}"
         )
     magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
     if magic != 0x0800 + n_dims:
         raise InputError(
-            f"{shown(path)} starts with 0x{magic:08x}; wanted 0x{0x0800 + n_dims:08x}, "
+            f"{quoted(path)} starts with 0x{magic:08x}; wanted 0x{0x0800 + n_dims:08x}, "
             f"an IDX file of bytes with {counted(n_dims, 'dimension')}"
         )
     if min(shape) == 0:
-        raise InputError(f"{shown(path)} is empty: dimensions {tuple(shape)}; wanted at least one in each")
+        raise InputError(f"{quoted(path)} is empty: dimensions {tuple(shape)}; wanted at least one in each")
     return tuple(shape)
 
 
 def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
     if not memory.has_room(expected):
         raise InputError(
-            f"{shown(path)} expands to {expected:,} bytes, more than there is memory for; unpack it with gunzip: the file "
+            f"{quoted(path)} expands to {expected:,} bytes, more than there is memory for; unpack it with gunzip: the file "
             "is memory-mapped then"
         )
     content = np.empty(expected, dtype=np.uint8)
@@ -246,4 +246,4 @@ def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
 def _refuse_size(path: Path, shape: tuple[int, ...] | None, got: int, expected: int) -> None:
     of = f" of {'x'.join(map(str, shape))}" if shape else ""
     what = f"truncated: {counted(got, 'byte')}" if got < expected else f"too long: at least {counted(got, 'byte')}"
-    raise InputError(f"{shown(path)} is {what} of data; its header{of} wants exactly {expected:,}: download it again")
+    raise InputError(f"{quoted(path)} is {what} of data; its header{of} wants exactly {expected:,}: download it again")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown, shown_list
+from fastcls._validation.messages import quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def checked_recipe(recipe: object) -> tuple[str, tuple[int, int], int]:
     changed = [key for key, rule in _RULES.items() if recipe.get(key) != rule]
     if changed:
         raise InputError(
-            f"the recipe's rule for {shown_list(changed)} is not what this version of fastcls does; "
+            f"the recipe's rule for {quoted_list(changed)} is not what this version of fastcls does; "
             "use the version that made it"
         )
     mode, size, white = recipe.get("mode"), recipe.get("size"), recipe.get("white")
@@ -226,7 +226,7 @@ def _content_of(file: Any) -> bytes:
 
 def _named(source: ImageLike) -> str:
     if isinstance(source, (str, os.PathLike)):
-        return shown(source)
+        return quoted(source)
     if isinstance(source, np.ndarray):
         return f"an array of shape {source.shape} and dtype {source.dtype}"
     return f"an image given as {type(source).__name__}"

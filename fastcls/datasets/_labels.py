@@ -10,7 +10,7 @@ import numpy as np
 from fastcls._validation.base import check_characters, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown, shown_list
+from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._common import looks_of, note, note_look_alikes
 
 
@@ -43,7 +43,7 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     if y.dtype.kind == "U":
         check_characters(y, what)
         return y
-    raise InputError(f"{what} has dtype {shown(y.dtype)}; wanted whole numbers or strings as class labels")
+    raise InputError(f"{what} has dtype {quoted(y.dtype)}; wanted whole numbers or strings as class labels")
 
 
 def encode_labels(
@@ -103,8 +103,8 @@ def _look_up(labels: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:
                 "characters; write both alike (unicodedata.normalize('NFC', label))"
             )
         raise InputError(
-            f"{what} has the label {shown(labels[row])} at row {row}, which is not among the classes "
-            f"({shown_list(known.tolist())}); wanted one of these"
+            f"{what} has the label {quoted(labels[row])} at row {row}, which is not among the classes "
+            f"({quoted_list(known.tolist())}); wanted one of these"
         )
     return codes
 
@@ -124,7 +124,7 @@ def settle_rows(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for what, X in arrays.items():
         kept_float = X.dtype.kind == "f" and X.dtype.itemsize <= 8
         if X.dtype.kind not in "biu" and not kept_float:
-            raise InputError(f"{what} has dtype {shown(X.dtype)}; wanted bytes, integers or float16, float32, float64")
+            raise InputError(f"{what} has dtype {quoted(X.dtype)}; wanted bytes, integers or float16, float32, float64")
     arrays = {what: X.view(np.uint8) if X.dtype == np.bool_ else X for what, X in arrays.items()}
     dtypes = {X.dtype.newbyteorder("=") for X in arrays.values()}
     if len(dtypes) == 1 and (dtypes & {np.dtype("u1"), np.dtype("i1")} or next(iter(dtypes)).kind == "f"):

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, shown, shown_list
+from fastcls._validation.messages import as_text, counted, quoted, quoted_list
 from fastcls.datasets._common import entries, is_folder, looks_of, note, note_look_alikes
 from fastcls.datasets._image import SUFFIXES
 
@@ -135,7 +135,7 @@ def list_images(root: Path) -> Listing:
     train = _list_part(train_root, root, left_out)
     test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
     _note_left_out(root, left_out)
-    note_look_alikes(train.classes, shown(root))
+    note_look_alikes(train.classes, quoted(root))
     return Listing(root, train, test)
 
 
@@ -185,12 +185,12 @@ def parts_of(root: Path) -> tuple[Path, Path | None]:
     others = [entry.name for entry in _folders(root) if entry.name not in (train.name, test.name if test else "")]
     if others and test is None:
         raise InputError(
-            f"{shown(root)} has {train.name}/ and {shown_list(others)} but no test/; rename the folder to be "
+            f"{quoted(root)} has {train.name}/ and {quoted_list(others)} but no test/; rename the folder to be "
             f"judged on to 'test', or give the path of {train.name}/ alone"
         )
     if others:
         both = f"{train.name}/ and {test.name if test else 'test'}/"
-        note(f"{shown(root)}: only {both} are read; left out: {shown_list(others)}")
+        note(f"{quoted(root)}: only {both} are read; left out: {quoted_list(others)}")
     return train, test
 
 
@@ -205,7 +205,7 @@ def _split_folders(root: Path) -> tuple[Path, Path | None] | None:
 def _folder_called(root: Path, names: tuple[str, ...]) -> Path | None:
     found = [entry.name for entry in _folders(root) if entry.name.lower() in names]
     if len(found) > 1:
-        raise InputError(f"{shown(root)} has {shown_list(found)}, which could each be the same part; keep one of them")
+        raise InputError(f"{quoted(root)} has {quoted_list(found)}, which could each be the same part; keep one of them")
     return root / found[0] if found else None
 
 
@@ -256,7 +256,7 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     named = [entry.name for entry in found if not is_system(entry.name) and is_folder(entry)]
     if parts := _parts_among(named):
         raise InputError(
-            f"{shown(folder)} has the folders {shown_list(parts)}, which name parts of a data set and no classes; put the "
+            f"{quoted(folder)} has the folders {quoted_list(parts)}, which name parts of a data set and no classes; put the "
             "images of each class into a folder of its own: <class>/<file>, or train/<class>/<file>"
         )
     for entry in found:
@@ -272,10 +272,11 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     if not classes:
         if loose:
             raise InputError(
-                f"{shown(folder)} has {counted(loose, 'image')} but no class folders; move them into one folder a class, or "
+                f"{quoted(folder)} has {counted(loose, 'image')} but no class folders; move them "
+                f"into one folder a class, or "
                 "remove the folder if they have no labels"
             )
-        raise InputError(f"{shown(folder)} has no class folders; wanted {WANTED}")
+        raise InputError(f"{quoted(folder)} has no class folders; wanted {WANTED}")
     order = sorted(range(len(files)), key=lambda i: (natural_key(files[i].name), codes[i]))
     return Part(tuple(classes), [files[i] for i in order], [codes[i] for i in order])
 
@@ -284,14 +285,14 @@ def _class_files(folder: Path, root: Path, left_out: list[str]) -> list[Path]:
     images = []
     for entry in entries(folder):
         if not is_system(entry.name) and is_folder(entry):
-            raise InputError(f"the class folder {shown(folder)} holds a folder {shown(entry.name)}; wanted {WANTED}")
+            raise InputError(f"the class folder {quoted(folder)} holds a folder {quoted(entry.name)}; wanted {WANTED}")
         if not is_image_name(entry.name):
             left_out.append(os.path.relpath(entry.path, root))
             continue
         images.append(Path(entry.path))
     if not images:
         endings = " ".join(SUFFIXES)
-        raise InputError(f"the class folder {shown(folder)} has no image; remove it, or add images ({endings})")
+        raise InputError(f"the class folder {quoted(folder)} has no image; remove it, or add images ({endings})")
     return images
 
 
@@ -304,21 +305,21 @@ def _note_left_out(root: Path, left_out: list[str]) -> None:
         return
     parts = []
     if images:
-        parts.append(f"{counted(len(images), 'image')} outside the class folders ({shown_list(images, 1)})")
+        parts.append(f"{counted(len(images), 'image')} outside the class folders ({quoted_list(images, 1)})")
     if others:
         endings = Counter(os.path.splitext(name)[1].lower() or "no ending" for name in others)
-        kinds = ", ".join(shown(ending, 20)[1:-1] for ending, _ in endings.most_common(4))
-        parts.append(f"{counted(len(others), 'file')} not read as images ({kinds}; for instance {shown(others[0])})")
+        kinds = ", ".join(quoted(ending, 20)[1:-1] for ending, _ in endings.most_common(4))
+        parts.append(f"{counted(len(others), 'file')} not read as images ({kinds}; for instance {quoted(others[0])})")
     if system:
         names = sorted({os.path.basename(name) for name in system})
-        parts.append(f"{counted(len(system), 'hidden or system file')} ({shown_list(names, 3)})")
+        parts.append(f"{counted(len(system), 'hidden or system file')} ({quoted_list(names, 3)})")
     level = logging.WARNING if images or others else logging.INFO
-    note(f"{shown(root)}: left out {' and '.join(parts)}", level=level)
+    note(f"{quoted(root)}: left out {' and '.join(parts)}", level=level)
 
 
 def _refuse_outside(path: Path, root: Path) -> None:
     if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{shown(path)} is a link that leads out of {shown(root)}; copy the folder into it")
+        raise InputError(f"{quoted(path)} is a link that leads out of {quoted(root)}; copy the folder into it")
 
 
 def refused_link(file: Path, root: Path) -> str | None:
@@ -333,7 +334,7 @@ def refused_link(file: Path, root: Path) -> str | None:
     target, within = os.path.realpath(file), os.path.realpath(root)
     if target.startswith(os.path.join(within, "")):
         return None
-    return f"a link that leads out of {shown(root)}; copy the file into the folder"
+    return f"a link that leads out of {quoted(root)}; copy the file into the folder"
 
 
 def _with_codes_of(train: Part, test: Part) -> Part:
@@ -353,12 +354,12 @@ def _with_codes_of(train: Part, test: Part) -> Part:
     if unknown := [name for name in test.classes if name not in same]:
         folded = {looks_of(name).casefold(): name for name in train.classes}
         near = [folded[key] for name in unknown if (key := looks_of(name).casefold()) in folded]
-        hint = f" (train/ has {shown_list(near)})" if near else ""
+        hint = f" (train/ has {quoted_list(near)})" if near else ""
         raise InputError(
-            f"test/ has classes that train/ has not: {shown_list(unknown)}{hint}; add them there or remove them"
+            f"test/ has classes that train/ has not: {quoted_list(unknown)}{hint}; add them there or remove them"
         )
     if absent := [name for name in train.classes if name not in same.values()]:
-        note(f"test/ has no images of {counted(len(absent), 'class')}: {shown_list(absent)}")
+        note(f"test/ has no images of {counted(len(absent), 'class')}: {quoted_list(absent)}")
     return Part(train.classes, test.files, [code[same[test.classes[c]]] for c in test.codes])
 
 

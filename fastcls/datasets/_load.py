@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import meant, shown, shown_list
+from fastcls._validation.messages import meant, quoted, quoted_list
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
 from fastcls.datasets._common import existing_path, noting
@@ -99,6 +99,19 @@ def load(
     ------
     InputError
         If the path does not exist, is of no known layout, or its data is damaged.
+
+    Notes
+    -----
+    The layouts:
+
+    - a folder of MNIST's IDX files (train-images-idx3-ubyte[.gz], ...)
+    - CIFAR-10's binary or python batches (data_batch_1[.bin], ...) or its official .tar.gz
+    - CIFAR-100's train and test files, binary or python, or its official .tar.gz
+    - a folder of X.npy and y.npy
+    - an .npz file with X and y
+    - an .npy file with its labels beside it
+    - a zarr group of X and y, or a zarr array
+    - a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)
     """
     options = {"labels": labels, "image_size": image_size, "cache": cache}
     given = {key: value for key, value in options.items() if value is not None}
@@ -110,7 +123,7 @@ def load(
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
     if not isinstance(path_or_name, (str, os.PathLike)):
-        keys = f" with the keys {shown_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
+        keys = f" with the keys {quoted_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
         raise InputError(f"got {type(path_or_name).__name__}{keys}; wanted a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
     name = layout_of(path)
@@ -128,10 +141,6 @@ def layout_of(path: Path) -> str | None:
     return next((name for name, layout in LAYOUTS.items() if layout.recognise(path)), None)
 
 
-_LIST = "".join(f"    - {layout.description}\n" for layout in LAYOUTS.values())
-load.__doc__ = f"{load.__doc__}\n    Notes\n    -----\n    The layouts:\n\n{_LIST}    "
-
-
 def refuse_unfetched(name: Any) -> None:
     """A published data set is named, or nearly, but there is no such path: say what was meant, or how its files come."""
     if not isinstance(name, str) or name in NAMES or os.path.lexists(name):
@@ -140,7 +149,7 @@ def refuse_unfetched(name: Any) -> None:
     if close is None:
         _refuse_misspelt(name)
         return
-    there = f"there is no file or folder {shown(name)} here"
+    there = f"there is no file or folder {quoted(name)} here"
     if close in NAMES:
         raise InputError(f"{there}; did you mean {close!r}?")
     way = f"fastcls.datasets.fetch({close!r}) downloads its official files and loads them"
@@ -157,14 +166,14 @@ def _refuse_misspelt(name: str) -> None:
     if (close := meant(last, there)) is not None:
         close = os.path.join(parent, close)
         kept = close + "/" * os.path.isdir(close)
-        raise InputError(f"there is no file or folder {shown(name)}; did you mean {shown(kept)}?")
+        raise InputError(f"there is no file or folder {quoted(name)}; did you mean {quoted(kept)}?")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
     for option in given:
         if option not in taken:
-            takers = [shown(other) for other, layout in LAYOUTS.items() if option in layout.options]
+            takers = [quoted(other) for other, layout in LAYOUTS.items() if option in layout.options]
             raise InputError(
-                f"got {option} for data of layout {shown(name)}; only {', '.join(takers)} take it: leave it out",
+                f"got {option} for data of layout {quoted(name)}; only {', '.join(takers)} take it: leave it out",
                 argument=option,
             )

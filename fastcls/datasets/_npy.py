@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, reason, shown
+from fastcls._validation.messages import counted, quoted, reason
 from fastcls.datasets._common import file_size
 
 _HEADER_READERS = {
@@ -51,9 +51,9 @@ def read_npy(path: Path) -> np.ndarray:
     """
     size = file_size(path)
     with path.open("rb") as file:
-        header = _read_header(file, shown(path))
+        header = _read_header(file, quoted(path))
     if size != header.offset + header.n_bytes:
-        raise InputError(_lie(shown(path), header, size - header.offset))
+        raise InputError(_lie(quoted(path), header, size - header.offset))
     return np.memmap(
         path,
         dtype=header.dtype,
@@ -99,9 +99,9 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
     except InputError:
         raise
     except MemoryError:
-        raise InputError(f"{shown(path)} does not fit into memory; save X as .npy, which is memory-mapped") from None
+        raise InputError(f"{quoted(path)} does not fit into memory; save X as .npy, which is memory-mapped") from None
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise InputError(f"{shown(path)} is damaged: {reason(error)}; write it again with numpy.savez") from None
+        raise InputError(f"{quoted(path)} is damaged: {reason(error)}; write it again with numpy.savez") from None
     return arrays
 
 
@@ -112,12 +112,12 @@ def npz_keys(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return sorted(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputError(f"{shown(path)} is not an .npz archive: {reason(error)}; write it with numpy.savez") from None
+        raise InputError(f"{quoted(path)} is not an .npz archive: {reason(error)}; write it with numpy.savez") from None
 
 
 def _header_of_member(archive: zipfile.ZipFile, key: str, path: Path) -> _Header:
     """An array's header; it, the archive's directory, and the compressed bytes must all agree."""
-    name, what = f"{key}.npy", f"{shown(path)}, array {shown(key)}"
+    name, what = f"{key}.npy", f"{quoted(path)}, array {quoted(key)}"
     if archive.namelist().count(name) != 1:
         raise InputError(f"{what} occurs more than once; write the file again with numpy.savez")
     info = archive.getinfo(name)
@@ -147,7 +147,7 @@ def _read_header(file: IO[bytes], what: str) -> _Header:
     except Exception as error:  # the header is Python text from a stranger: its parser may fail in any way
         raise InputError(f"{what} is not a sound .npy array: {reason(error)}; write it again with numpy.save") from None
     if dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
-        held = "Python objects (a pickle)" if dtype.hasobject else f"records of dtype {shown(dtype)}"
+        held = "Python objects (a pickle)" if dtype.hasobject else f"records of dtype {quoted(dtype)}"
         how = "numbers saved with a numeric dtype, or labels as text (y.astype(str))"
         raise InputError(f"{what} holds {held}; wanted a plain array: {how}")
     if any(size <= 0 for size in shape) or dtype.itemsize == 0:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import kind, shown
+from fastcls._validation.messages import kind, quoted
 
 _MAX_DIMENSIONS = 4
 _MARK = object()
@@ -83,14 +83,14 @@ def read_pickle(content: bytes, path: Path | str) -> dict[str, Any]:
             found = _Machine().run(content)
     except _RefusedError as refusal:
         raise InputError(
-            f"{shown(path)} {refusal}; nothing in it was executed: download the file again from its source"
+            f"{quoted(path)} {refusal}; nothing in it was executed: download the file again from its source"
         ) from None
     except (IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError):
         raise InputError(
-            f"{shown(path)} is a damaged or truncated pickle; nothing in it was executed: download it again"
+            f"{quoted(path)} is a damaged or truncated pickle; nothing in it was executed: download it again"
         ) from None
     if not isinstance(found, dict):
-        raise InputError(f"{shown(path)} is a pickle of {kind(found)}; wanted a dictionary: download it again")
+        raise InputError(f"{quoted(path)} is a pickle of {kind(found)}; wanted a dictionary: download it again")
     return {key.decode("latin-1") if isinstance(key, bytes) else key: _plain(value) for key, value in found.items()}
 
 
@@ -192,7 +192,7 @@ def _quoted(value: Any) -> str:
     """A value for a message. A tuple of tuples, written out, can be longer than memory, so only its type is named."""
     if isinstance(value, _Name):
         value = value.text.replace(" ", ".")
-    return shown(value, 80) if isinstance(value, str | bytes) else f"a value of type {type(value).__name__}"
+    return quoted(value, 80) if isinstance(value, str | bytes) else f"a value of type {type(value).__name__}"
 
 
 def _checked(value: Any, *kinds: type) -> Any:

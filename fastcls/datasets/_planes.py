@@ -14,7 +14,7 @@ import numpy as np
 
 from fastcls._runtime import threads
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 
 PIXELS, CHANNELS = 32 * 32, 3
 _PIECE = 200  # images, 0.6 MB
@@ -42,7 +42,7 @@ def fill_from_file(path: Path, width: int, rows: np.ndarray, heads: np.ndarray) 
             for first in range(start, stop, _PIECE):
                 records = buffer[: min(_PIECE, stop - first)]
                 if file.readinto(records.reshape(-1).data) != records.size:
-                    raise InputError(f"{shown(path)} became shorter while it was read; load it again")
+                    raise InputError(f"{quoted(path)} became shorter while it was read; load it again")
                 _split(records, rows[first : first + len(records)], heads[first : first + len(records)])
 
     _in_shares(share, len(rows))

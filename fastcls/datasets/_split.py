@@ -12,7 +12,7 @@ import numpy as np
 from fastcls._sampling.hold_out import hold_out
 from fastcls._validation.base import RandomState, seed_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, shown
+from fastcls._validation.messages import counted, quoted
 from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import plain_labels
@@ -157,7 +157,7 @@ def group_split(
     if len(labels) != len(members):
         raise InputError(f"got {counted(len(members), 'group')} for {counted(len(labels), 'label')}; wanted one group a row")
     if isinstance(n_parts, bool) or not isinstance(n_parts, (int, np.integer)) or n_parts < 2:
-        raise InputError(f"got n_parts {shown(n_parts)}; wanted a whole number of at least 2")
+        raise InputError(f"got n_parts {quoted(n_parts)}; wanted a whole number of at least 2")
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     n_groups = len(np.unique(members))
     if n_groups < n_parts or counts.max() < n_parts:
@@ -191,7 +191,7 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
     classes, rows are drawn at random, and that is logged.
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InputError(f"got a limit of {shown(n)} rows; wanted a whole number of at least 1")
+        raise InputError(f"got a limit of {quoted(n)} rows; wanted a whole number of at least 1")
     seed = seed_of(random_state)
     kept: dict[str, Any] = {}
     for X, y, files in (("X", "y", "files"), ("X_test", "y_test", "files_test")):
@@ -205,7 +205,7 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
 def _n_rows(size: object, n: int, what: str) -> int:
     whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
     if not whole and not (isinstance(size, (float, np.floating)) and 0 < size < 1):
-        raise InputError(f"got {what} {shown(size)}; wanted a share between 0 and 1, or a whole number of rows")
+        raise InputError(f"got {what} {quoted(size)}; wanted a share between 0 and 1, or a whole number of rows")
     rows = int(size) if whole else math.ceil(size * n)  # type: ignore[call-overload,operator]
     if not 1 <= rows <= n - 1:
         raise InputError(f"got {what} {size} for {counted(n, 'row')}; wanted at least one row on each side")

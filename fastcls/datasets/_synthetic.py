@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcls._validation.base import RandomState, seed_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 from fastcls.datasets._dataset import Dataset
 
 
@@ -73,5 +73,5 @@ def make_three_modes(n: int = 1000, *, random_state: RandomState = None) -> Data
 def _checked(n: object, random_state: RandomState, **sizes: object) -> np.random.Generator:
     for what, size in {"n": n, **sizes}.items():
         if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            raise InputError(f"got {what}={shown(size)}; wanted a whole number of at least 1")
+            raise InputError(f"got {what}={quoted(size)}; wanted a whole number of at least 1")
     return np.random.default_rng(seed_of(random_state))

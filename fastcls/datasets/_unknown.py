@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from fastcls._validation.messages import counted, shown, shown_list
+from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._common import entries, is_folder
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_image_folder, is_system
@@ -48,24 +48,26 @@ def why_unknown(path: Path) -> str:
         return _of_folder(path)
     ending = path.suffix.lower()
     if not path.is_file():
-        return f"{shown(path)} is neither a file nor a folder; {LISTED}"
+        return f"{quoted(path)} is neither a file nor a folder; {LISTED}"
     if ending in SUFFIXES:
         return (
-            f"{shown(path)} is one image; wanted a folder of images by class, <class>/<file>. A trained model names it: "
+            f"{quoted(path)} is one image; wanted a folder of images by class, <class>/<file>. A trained model names it: "
             "fastcls predict MODEL IMAGE"
         )
     if ending == ".safetensors" and (model := _model_in(path)):
-        return f"{shown(path)} is a saved model ({shown(model, 40)}), not data; predict with it: fastcls predict MODEL DATA"
+        return (
+            f"{quoted(path)} is a saved model ({quoted(model, 40)}), not data; predict with it: fastcls predict MODEL DATA"
+        )
     if ending in _READERS:
         what, reader = _READERS[ending]
-        return f"{shown(path)} is {what}; wanted arrays: read it with {reader}, and keep them with {_NPZ}"
+        return f"{quoted(path)} is {what}; wanted arrays: read it with {reader}, and keep them with {_NPZ}"
     if ending in _OTHER_IMAGES:
-        return f"{shown(path)} is an image of a kind that is not read; convert it to PNG or JPEG"
+        return f"{quoted(path)} is an image of a kind that is not read; convert it to PNG or JPEG"
     if ending in _MODELS:
-        return f"{shown(path)} is a model, not data; {LISTED}"
+        return f"{quoted(path)} is a model, not data; {LISTED}"
     if ending in _ARCHIVES:
-        return f"{shown(path)} is an archive; unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
-    return f"{shown(path)} is a file of no known layout; {LISTED}"
+        return f"{quoted(path)} is an archive; unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
+    return f"{quoted(path)} is a file of no known layout; {LISTED}"
 
 
 def _model_in(path: Path) -> str | None:
@@ -83,22 +85,24 @@ def _model_in(path: Path) -> str | None:
 def _of_folder(path: Path) -> str:
     found = [entry for entry in entries(path) if not is_system(entry.name)]
     if not found:
-        return f"{shown(path)} is an empty folder; put images into it by class, <class>/<file>, or give another"
+        return f"{quoted(path)} is an empty folder; put images into it by class, <class>/<file>, or give another"
     endings = [os.path.splitext(entry.name)[1].lower() for entry in found]
     images = sum(ending in SUFFIXES for ending in endings)
     if images:
         return (
-            f"{shown(path)} has {counted(images, 'image')} but no class folders; move "
+            f"{quoted(path)} has {counted(images, 'image')} but no class folders; move "
             f"{'it' if images == 1 else 'them'} into one folder a class, "
             "<class>/<file>"
         )
     folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
-        return f"{shown(path)} has {counted(len(found), 'folder')} without anything inside; put images there, <class>/<file>"
+        return (
+            f"{quoted(path)} has {counted(len(found), 'folder')} without anything inside; put images there, <class>/<file>"
+        )
     if len(folders) == 1 and is_image_folder(Path(folders[0])):
-        return f"{shown(path)} holds the images in {shown(os.path.basename(folders[0]))}; give the path of that folder"
+        return f"{quoted(path)} holds the images in {quoted(os.path.basename(folders[0]))}; give the path of that folder"
     known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
-    names = shown_list([entry.name + "/" * is_folder(entry) for entry in found], 3)
-    return f"{shown(path)} is a folder of no known layout, with {names}; {LISTED}"
+    names = quoted_list([entry.name + "/" * is_folder(entry) for entry in found], 3)
+    return f"{quoted(path)} is a folder of no known layout, with {names}; {LISTED}"

@@ -16,7 +16,7 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 from fastcls.datasets._common import file_size
 from fastcls.datasets._zarr_chunks import Chunks, check_chunks, check_files
 
@@ -58,7 +58,7 @@ def read_head(folder: Path) -> Head:
     """
     name = next((head for head in _HEADS if (folder / head).is_file()), None)
     if name is None:
-        raise InputError(f"{shown(folder)} is not a zarr array or group: it has none of {', '.join(_HEADS)}")
+        raise InputError(f"{quoted(folder)} is not a zarr array or group: it has none of {', '.join(_HEADS)}")
     found = _json(folder / name)
     if name == "zarr.json":
         head = Head(3, found.get("node_type"), str(found.get("data_type")), found.get("codecs"), found.get("attributes"))
@@ -68,7 +68,7 @@ def read_head(folder: Path) -> Head:
         attributes = _json(kept) if kept.is_file() else {}
         head = Head(2, "array" if name == ".zarray" else "group", str(found.get("dtype")), codecs, attributes)
     if head.node not in ("array", "group"):
-        raise _damaged(folder, f"node_type {shown(head.node)}")
+        raise _damaged(folder, f"node_type {quoted(head.node)}")
     try:
         _check_codecs(head.codecs or [], folder)
     except (AttributeError, TypeError, RecursionError) as error:  # JSON of another structure than it should have
@@ -78,7 +78,7 @@ def read_head(folder: Path) -> Head:
 
 def _json(path: Path) -> dict[str, Any]:
     if file_size(path) > _MAX_HEAD_BYTES:
-        raise InputError(f"{shown(path)} is larger than {_MAX_HEAD_BYTES:,} bytes: write the metadata of the array again")
+        raise InputError(f"{quoted(path)} is larger than {_MAX_HEAD_BYTES:,} bytes: write the metadata of the array again")
     try:
         head = json.loads(path.read_bytes())
     except (ValueError, RecursionError) as error:
@@ -98,7 +98,7 @@ def _check_codecs(codecs: list[Any], folder: Path) -> None:
     for codec in codecs:
         if _name(codec) not in _CODECS:
             raise InputError(
-                f"{shown(folder)} is packed with the codec {shown(_name(codec))}, which may execute code and is not read: "
+                f"{quoted(folder)} is packed with the codec {quoted(_name(codec))}, which may execute code and is not read: "
                 f"write the array again with one of {', '.join(sorted(_CODECS))}"
             )
         if isinstance(codec, dict):
@@ -122,7 +122,7 @@ def _chunks_of(folder: Path, head: Head, array: Any) -> Chunks:
             raise ValueError("the index is not at the end")
         names, index = ([_name(codec) for codec in inside[key]] for key in ("codecs", "index_codecs"))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{shown(folder)} has shards of an unknown structure ({reason(error)}): write it again") from None
+        raise InputError(f"{quoted(folder)} has shards of an unknown structure ({reason(error)}): write it again") from None
     return Chunks(folder, names, most, math.prod(array.shards) // size, index)
 
 
@@ -140,7 +140,7 @@ class _ZarrArray:
             values = np.asarray(self._array[rows])
         except Exception as error:  # a chunk that is cut short, or no longer there
             raise InputError(
-                f"{shown(self._chunks.folder)} has chunks that cannot be read ({reason(error)}): write it again"
+                f"{quoted(self._chunks.folder)} has chunks that cannot be read ({reason(error)}): write it again"
             ) from None
         return np.array([str(label) for label in values.tolist()]) if values.dtype.kind in "OT" else values
 
@@ -156,9 +156,9 @@ def open_zarr(folder: Path) -> _ZarrArray:
     """
     head = read_head(folder)
     if head.node != "array":
-        raise InputError(f"{shown(folder)} is a zarr group; give the folder of an array, such as {shown(folder / 'X')}")
+        raise InputError(f"{quoted(folder)} is a zarr group; give the folder of an array, such as {quoted(folder / 'X')}")
     if head.dtype.lstrip("|<>=").startswith("O") and "vlen-utf8" not in map(_name, head.codecs):
-        raise InputError(f"{shown(folder)} holds Python objects: write it as an array of numbers, or of strings for labels")
+        raise InputError(f"{quoted(folder)} holds Python objects: write it as an array of numbers, or of strings for labels")
     try:
         import zarr
     except ImportError:
@@ -171,13 +171,13 @@ def open_zarr(folder: Path) -> _ZarrArray:
     except Exception as error:  # metadata of unknown origin can make zarr fail in any way
         raise _damaged(folder, reason(error)) from None
     if array.ndim == 0 or array.size == 0:
-        raise InputError(f"{shown(folder)} is empty: its shape is {array.shape}; give an array with at least one row")
+        raise InputError(f"{quoted(folder)} is empty: its shape is {array.shape}; give an array with at least one row")
     if not memory.has_room(math.prod(array.chunks) * array.dtype.itemsize):
-        raise InputError(f"{shown(folder)} has chunks of {array.chunks}, more than the free memory: write smaller chunks")
+        raise InputError(f"{quoted(folder)} has chunks of {array.chunks}, more than the free memory: write smaller chunks")
     if n_stored != n_chunks:  # zarr would fill the others with its fill value
-        raise InputError(f"{shown(folder)} has {n_stored:,} of its {n_chunks:,} chunks: copy or write all of it")
+        raise InputError(f"{quoted(folder)} has {n_stored:,} of its {n_chunks:,} chunks: copy or write all of it")
     return _ZarrArray(array, _chunks_of(folder, head, array))
 
 
 def _damaged(path: Path, what: str) -> InputError:
-    return InputError(f"the zarr metadata of {shown(path)} is damaged ({what}): write it again")
+    return InputError(f"the zarr metadata of {quoted(path)} is damaged ({what}): write it again")

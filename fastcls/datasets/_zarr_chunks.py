@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason, shown
+from fastcls._validation.messages import quoted, reason
 
 _BLOCK_BYTES = 1 << 20
 _HEADS = ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
@@ -46,14 +46,14 @@ def check_files(folder: Path) -> None:
         for name in names:
             path = Path(place, name)
             if not path.is_file():
-                raise InputError(f"{shown(path)} is a pipe, a device or a broken link: remove it from the zarr array")
+                raise InputError(f"{quoted(path)} is a pipe, a device or a broken link: remove it from the zarr array")
 
 
 def check_chunks(chunks: Chunks, first: int, stop: int) -> None:
     """Refuse chunks that expand to more than they may hold, in files `first` to `stop` of the first dimension."""
     packers = [codec for codec in chunks.codecs if codec in _PACKERS]
     if len(packers) > 1:
-        raise InputError(f"{shown(chunks.folder)} is packed twice ({' and '.join(packers)}): write it with one of them")
+        raise InputError(f"{quoted(chunks.folder)} is packed twice ({' and '.join(packers)}): write it with one of them")
     if not packers:
         return
     for path in _files(chunks.folder, first, stop):
@@ -62,10 +62,10 @@ def check_chunks(chunks: Chunks, first: int, stop: int) -> None:
                 ends = _in_shard(file, chunks) if chunks.n_in_shard else [(0, path.stat().st_size)]
                 sizes = [_expanded(file, begin, end, packers[0], chunks) for begin, end in ends]
         except _DAMAGED as error:
-            raise InputError(f"{shown(path)} is a damaged chunk ({reason(error)}): write the array again") from None
+            raise InputError(f"{quoted(path)} is a damaged chunk ({reason(error)}): write the array again") from None
         if max(sizes, default=0) > chunks.most:
             raise InputError(
-                f"{shown(path)} expands to more than the {chunks.most:,} bytes of a chunk: write the array again"
+                f"{quoted(path)} expands to more than the {chunks.most:,} bytes of a chunk: write the array again"
             )
 
 

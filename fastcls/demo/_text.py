@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 
 _LONGEST = 20_000
 
@@ -27,7 +27,7 @@ def fields(text: str, names: Iterable[str]) -> dict[str, str]:
     for part in filter(None, text.split("&")):
         name, is_there, value = part.partition("=")
         if not is_there or name not in names or name in found:
-            raise InputError(f"got {shown(part, 60)} in the state; wanted name=value, each once, of: {', '.join(names)}")
+            raise InputError(f"got {quoted(part, 60)} in the state; wanted name=value, each once, of: {', '.join(names)}")
         found[name] = value
     return found
 
@@ -36,7 +36,7 @@ def one(name: str, value: str, good: Iterable[str]) -> str:
     """One of the good values."""
     good = list(good)
     if value not in good:
-        raise InputError(f"got {name}={shown(value, 60)} in the state; wanted one of {', '.join(good)}")
+        raise InputError(f"got {name}={quoted(value, 60)} in the state; wanted one of {', '.join(good)}")
     return value
 
 
@@ -47,7 +47,7 @@ def whole(name: str, value: str, least: int, most: int) -> int:
     except ValueError:
         number = least - 1
     if not least <= number <= most:
-        raise InputError(f"got {name}={shown(value, 60)} in the state; wanted a whole number from {least} to {most}")
+        raise InputError(f"got {name}={quoted(value, 60)} in the state; wanted a whole number from {least} to {most}")
     return number
 
 
@@ -58,7 +58,7 @@ def real(name: str, value: str, least: float, most: float) -> float:
     except ValueError:
         number = math.nan
     if not least <= number <= most:
-        raise InputError(f"got {name}={shown(value, 60)} in the state; wanted a number from {least:g} to {most:g}")
+        raise InputError(f"got {name}={quoted(value, 60)} in the state; wanted a number from {least:g} to {most:g}")
     return number
 
 
@@ -68,7 +68,7 @@ def read_points(value: str, n_classes: int, half: int, most: int) -> tuple[np.nd
     for part in value.split(";"):
         numbers = part.split(",")
         if len(numbers) != 3 or len(rows) == most:
-            raise InputError(f"got point {shown(part, 60)} in the state; wanted 1 to {most} of x,y,class, with ; between")
+            raise InputError(f"got point {quoted(part, 60)} in the state; wanted 1 to {most} of x,y,class, with ; between")
         x, y = (whole("x or y of a point", number, -half, half) for number in numbers[:2])
         rows.append((x, y, whole("class of a point", numbers[2], 0, n_classes - 1)))
     return np.array([row[:2] for row in rows], dtype=np.float64), np.array([row[2] for row in rows], dtype=np.int64)

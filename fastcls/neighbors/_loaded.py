@@ -19,7 +19,7 @@ from fastcls._storage.once import Once
 from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 from fastcls._validation.rows import check_finite
 from fastcls.metrics import METRICS
 
@@ -71,7 +71,7 @@ def opened(arrays: Arrays, values: dict[str, Any], metric: str) -> LoadedRows:
     if "X" in values:
         given = values["X"]
         if given["dtype"] not in STORED_TYPES:
-            raise ValueError(f"rows of {shown(given['dtype'])}")
+            raise ValueError(f"rows of {quoted(given['dtype'])}")
         folder = Path(os.path.realpath(arrays.path)).parent
         chunks = external_rows.opened(given["files"], np.dtype(given["dtype"]), folder)
         if len({chunk.shape[1] for chunk in chunks}) > 1:
@@ -173,13 +173,13 @@ class LoadedRows:
         try:
             plan.restore(self.rows)
         except InputError as error:
-            raise InputError(f"the model file {shown(self.path)} is damaged: {error}") from None
+            raise InputError(f"the model file {quoted(self.path)} is damaged: {error}") from None
 
     def _check(self) -> None:
         for parts, saved_digest in self.unread:
             if digest(*parts) != saved_digest:
                 raise InputError(
-                    f"the training data in {shown(self.path)} is corrupt (checksum mismatch): save the model again or "
+                    f"the training data in {quoted(self.path)} is corrupt (checksum mismatch): save the model again or "
                     "restore the file"
                 )
         self.check_values()
@@ -197,5 +197,5 @@ class LoadedRows:
                     stored.check_codes(made, self.rows, 1)
         except ValueError as error:
             raise InputError(
-                f"the training data in {shown(self.path)} cannot be used: {error}; then save the model again"
+                f"the training data in {quoted(self.path)} cannot be used: {error}; then save the model again"
             ) from None

@@ -23,7 +23,7 @@ from fastcls._storage.safetensors import Arrays, read_header, write
 from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_checkpoint_file, check_switch
-from fastcls._validation.messages import kind, reason, shown
+from fastcls._validation.messages import kind, quoted, reason
 
 from .. import simd
 
@@ -87,7 +87,7 @@ class Checkpoint:
         header = read_header(self.path, "a checkpoint that a training wrote")
         if header.get("format") != FORMAT or header.get("version") != VERSION:
             raise InputError(
-                f"{shown(self.path)} is not a checkpoint of this version of fastcls; give the file that a training wrote"
+                f"{quoted(self.path)} is not a checkpoint of this version of fastcls; give the file that a training wrote"
             )
         with self.reading():
             made_with, values = dict(json.loads(header["identity"])), dict(json.loads(header["values"]))
@@ -97,9 +97,9 @@ class Checkpoint:
         for what in {**made_with, **self._identity}:  # a training on a cluster has more entries
             was, value = made_with.get(what), self._identity.get(what)
             if was != value:
-                how = f"another {what}" if what in _DIGESTS else f"{what}={shown(was, 60)}, not {shown(value, 60)}"
+                how = f"another {what}" if what in _DIGESTS else f"{what}={quoted(was, 60)}, not {quoted(value, 60)}"
                 raise InputError(
-                    f"the checkpoint {shown(self.path)} belongs to a training with {how}: resume with the same data and "
+                    f"the checkpoint {quoted(self.path)} belongs to a training with {how}: resume with the same data and "
                     "parameters, or name another file"
                 )
         return arrays, values
@@ -114,7 +114,7 @@ class Checkpoint:
         except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
             found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
             raise InputError(
-                f"the checkpoint {shown(self.path)} is damaged ({found}): delete it to start from the beginning"
+                f"the checkpoint {quoted(self.path)} is damaged ({found}): delete it to start from the beginning"
             ) from None
 
     def offer(self, state: Callable[[], State], *, now: bool = False) -> None:
@@ -131,7 +131,7 @@ class Checkpoint:
     def _end_if_interrupted(self) -> None:
         if self._interrupted:
             self._interrupted = False
-            raise KeyboardInterrupt(f"the state of the training is in {shown(self.path)}: resume with resume=True")
+            raise KeyboardInterrupt(f"the state of the training is in {quoted(self.path)}: resume with resume=True")
 
     @contextmanager
     def through_interrupts(self) -> Iterator[None]:

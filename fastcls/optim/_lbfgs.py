@@ -17,7 +17,7 @@ from fastcls._storage.safetensors import expect
 from fastcls._validation.base import check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_callbacks, check_weights
-from fastcls._validation.messages import shown
+from fastcls._validation.messages import quoted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
 from ._monitor import DivergenceError, Monitor, OptimResult
@@ -64,7 +64,7 @@ class _Log:
         if self.at < len(self.values):
             if not np.array_equal(asked_for, self.digests[self.at]):
                 raise InputError(
-                    f"the checkpoint {shown(self.checkpoint.path)} was written on a machine whose arithmetic "
+                    f"the checkpoint {quoted(self.checkpoint.path)} was written on a machine whose arithmetic "
                     "differs: resume on that machine, or delete the file to start from the beginning"
                 )
         else:
