@@ -8,9 +8,10 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._validation.errors import InputError
+from fastcls._validation.rows import as_bytes
 
 from . import loops
-from .problem import as_bytes, padded
+from .problem import padded
 
 _ROWS_PER_CALL_VALUES = 1 << 27
 

@@ -1,1 +1,1 @@
-"""Rows set apart: ``hold_out.py``, by class, and never the last row of one."""
+"""Samples of rows: ``hold_out.py`` holds rows out by class, ``evenly.py`` takes evenly spaced rows."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._sampling.evenly import evenly_spaced
 from fastcls.linear import SoftmaxClassifier
 from fastcls.neighbors import NearestNeighbors
 
@@ -95,7 +96,7 @@ def knn_seconds(X: np.ndarray, n_test: int, options: RunOptions) -> float:
     """One search of all training rows among themselves a metric (it answers every k and fold), and the test rows; either
     with the search's preparation."""
     k = min(max(options.ks), len(X) - 1)
-    queries = X[np.random.default_rng(0).permutation(evenly(len(X), MOST_QUERIES))]
+    queries = X[np.random.default_rng(0).permutation(evenly_spaced(len(X), MOST_QUERIES))]
 
     def ask(search: NearestNeighbors, n: int) -> None:
         search.kneighbors(queries[:n])
@@ -111,7 +112,7 @@ def knn_seconds(X: np.ndarray, n_test: int, options: RunOptions) -> float:
 
 def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
     """Every try is one loss over all rows."""
-    rows = evenly(len(X), 4096)
+    rows = evenly_spaced(len(X), 4096)
     classes, codes = np.unique(y, return_inverse=True)
     problem = _linear.lecture_problem(X[rows], codes[rows], n_classes=len(classes))
     tries = _linear.random_tries(X.shape, len(classes))
@@ -121,7 +122,7 @@ def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
 
 def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
     """The gradient check, every alpha together on four fifths of the rows, and the last fit on all of them."""
-    rows = evenly(len(X), 2048)
+    rows = evenly_spaced(len(X), 2048)
     X_piece, y_piece = X[rows], y[rows]
     number = np.arange(len(rows))
     split = (number[number % 5 > 0], number[number % 5 == 0])
@@ -136,8 +137,3 @@ def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
 
     checked = seconds_of(check, _linear.numbers_checked(len(X), X.shape[1], len(np.unique(y))))
     return checked + seconds_of(sweep, SoftmaxClassifier()._epochs(len(X))) * len(X) / len(rows)
-
-
-def evenly(n: int, at_most: int) -> np.ndarray:
-    """Row numbers spread evenly over n: files are often sorted by class, so the first rows are not like the rest."""
-    return np.unique(np.linspace(0, n - 1, min(n, at_most)).astype(np.int64))

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._sampling.evenly import evenly_spaced
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 from fastcls.datasets import Listing, Part, can_stratify, refused_link, relative_names
@@ -139,7 +140,7 @@ def fingerprint(X: np.ndarray) -> str:
 
     It tells one person's data sets apart; it is no protection against somebody who wants two to look alike.
     """
-    rows = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), FINGERPRINT_ROWS)).astype(np.int64))]
+    rows = X[evenly_spaced(len(X), FINGERPRINT_ROWS)]
     rows = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
     return f"{zlib.crc32(rows.tobytes(), zlib.crc32(f'{rows.dtype.str} {X.shape}'.encode())):08x}"
 
@@ -155,7 +156,7 @@ def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
 def files_fingerprint(files: list[Path], root: Path) -> str:
     """Digits that folders of images have in common with their copies: names and sizes of all files, bytes of 256 of them."""
     found = hashlib.blake2b(digest_size=8)
-    read = set(np.linspace(0, len(files) - 1, min(len(files), FINGERPRINT_ROWS)).astype(np.int64).tolist())
+    read = set(evenly_spaced(len(files), FINGERPRINT_ROWS).tolist())
     for number, (file, name) in enumerate(zip(files, relative_names(files, root), strict=True)):
         try:
             if refused_link(file, root):

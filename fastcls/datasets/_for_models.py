@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from fastcls._sampling.evenly import evenly_spaced
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 #: rows by which the scale of an array is known
@@ -73,7 +75,7 @@ def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None
     trained = _largest_trained(metadata)
     if not trained or not len(X):
         return None
-    rows = X[np.unique(np.linspace(0, len(X) - 1, min(len(X), _SCALE_ROWS)).astype(np.int64))]
+    rows = X[evenly_spaced(len(X), _SCALE_ROWS)]
     given = max(abs(float(rows.min())), abs(float(rows.max())))
     if not given or not np.isfinite(given) or 1 / _SCALE_RATIO < given / trained < _SCALE_RATIO:
         return None

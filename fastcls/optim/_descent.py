@@ -11,10 +11,11 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._gradient import descent_loops, loops
-from fastcls._gradient.problem import LinearProblem, as_bytes
+from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
 from fastcls._validation.base import check_number, check_random_state, one_of
 from fastcls._validation.linear import check_callbacks, check_fraction, check_switch, check_weights
+from fastcls._validation.rows import as_bytes
 
 from ._checkpoint import (
     Checkpoint,
