@@ -22,7 +22,7 @@ def scratch_size(n_features: int, queries_per_tile: int, rows_per_tile: int) -> 
 def panel_shape(panel: int) -> tuple[int, int, int] | None: ...
 def panel_biases(panel: int, storage: int) -> tuple[int, int]: ...
 def panel_scratch(panel: int, n_features: int, block_features: int, n_queries: int) -> int: ...
-def search_direct(
+def search_pairwise(
     Q: _Bytes,
     Q_storage: int,
     X: _Bytes,
@@ -70,8 +70,8 @@ def search_panels(
     scratch: _Bytes,
     n_threads: int,
 ) -> int: ...
-def narrow_scratch(n_queries: int, n_features: int, k: int) -> int: ...
-def search_narrow(
+def low_dimensional_scratch(n_queries: int, n_features: int, k: int) -> int: ...
+def search_low_dimensional(
     Q: _Bytes,
     Q_storage: int,
     X: _Bytes,
@@ -82,8 +82,8 @@ def search_narrow(
     row_start: int,
     heap_S_out: _Floats,
     heap_index_out: _Integers,
-    start: bool,
-    finish: bool,
+    is_first: bool,
+    is_last: bool,
     queries_per_job: int,
     scratch: _Floats,
     n_threads: int,

@@ -13,9 +13,15 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
-from fastcls._loops.direct cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
+from fastcls._loops.pairwise cimport Pairs, Rows, distance_block, fetch, search_block, tile_of
 from fastcls._loops.matrix cimport EIGHT_ROWS, Matrix, matrix_eight_block, matrix_panels_block
-from fastcls._loops.narrow cimport NarrowScratch, NarrowSearch, lay_out_narrow, search_narrow_block, widen_fn
+from fastcls._loops.low_dimensional cimport (
+    LowDimensionalScratch,
+    LowDimensionalSearch,
+    lay_out_low_dimensional,
+    search_low_dimensional_block,
+    widen_fn,
+)
 from fastcls._loops.panels cimport Heaps, PanelScratch, PanelSearch, lay_out, search_panels_block
 from fastcls._loops.shapes cimport check_search
 from fastcls._simd.isas cimport Panel, pair_fn, search_kernels
@@ -122,14 +128,14 @@ cdef Heaps heaps_of(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_
     return heaps
 
 
-cdef inline Heaps of_part(Heaps heaps, Py_ssize_t part, Py_ssize_t n_queries) noexcept nogil:
-    """The heaps of one part: threads that share queries have heaps of their own, merged at the end."""
-    heaps.S += part * n_queries * heaps.k
-    heaps.index += part * n_queries * heaps.k
+cdef inline Heaps heap_set(Heaps heaps, Py_ssize_t number, Py_ssize_t n_queries) noexcept nogil:
+    """One set of heaps. Threads that share queries each have their own set; `merge_heaps` joins them."""
+    heaps.S += number * n_queries * heaps.k
+    heaps.index += number * n_queries * heaps.k
     return heaps
 
 
-def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
+def search_pairwise(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
                   int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
                   const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
                   int64_t row_start, double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out,
@@ -144,8 +150,8 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
         are to become cosines
     query_groups, row_groups : of length 0, or a query skips the rows of its own group
     row_start : the training index of the chunk's first row
-    heap_S_out, heap_index_out : (n_parts, n_queries, k), heaps as in topk.pxd; with one part the queries are shared
-        out among the threads, with n_threads parts the rows
+    heap_S_out, heap_index_out : (n_heap_sets, n_queries, k), heaps as in topk.pxd. One set: the threads share out the
+        queries. n_threads sets: they share out the rows
     scratch : (n_threads, scratch_size(...))
     """
     check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
@@ -163,7 +169,7 @@ def search_direct(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
     # an idle thread still spins at the region's end
     cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_query_jobs * n_row_jobs)
     for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
-        own = of_part(heaps, threadid() if by_rows else 0, n_queries)
+        own = heap_set(heaps, threadid() if by_rows else 0, n_queries)
         search_block(&pairs, &own, job // n_row_jobs * per_job,
                      min(per_job, n_queries - job // n_row_jobs * per_job),
                      n_rows * (job % n_row_jobs) // n_row_jobs, n_rows * (job % n_row_jobs + 1) // n_row_jobs,
@@ -204,7 +210,7 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
                   int n_threads):
     """Offer every row of one chunk to the heap of every query, by packed panels; returns the pairs that passed.
 
-    Parameters as in search_direct, and
+    Parameters as in search_pairwise, and
     panel, sum, refine : which tile; which pair function decides where the key is only a bound
     block_features : features packed at a time
     center, data_scale : what is taken off, and then multiplied, before a float is packed as a single
@@ -247,7 +253,7 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     search.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
     search.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
     for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
-        own = of_part(heaps, threadid() if by_rows else 0, n_queries)
+        own = heap_set(heaps, threadid() if by_rows else 0, n_queries)
         n_passed += search_panels_block(
             &search, &own, job // n_row_jobs * queries_per_job,
             min(queries_per_job, n_queries - job // n_row_jobs * queries_per_job),
@@ -257,28 +263,28 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     return n_passed
 
 
-def narrow_scratch(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k):
+def low_dimensional_scratch(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k):
     """Doubles of scratch that one thread needs for blocks of so many queries."""
-    cdef NarrowScratch unused
-    return lay_out_narrow(n_queries, n_features, k, NULL, &unused)
+    cdef LowDimensionalScratch unused
+    return lay_out_low_dimensional(n_queries, n_features, k, NULL, &unused)
 
 
-def search_narrow(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
+def search_low_dimensional(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
                   const int64_t[::1] query_groups, const int64_t[::1] row_groups, int64_t row_start,
-                  double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, bint start, bint finish,
+                  double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, bint is_first, bint is_last,
                   Py_ssize_t queries_per_job, double[:, ::1] scratch, int n_threads):
     """Offer every row of one chunk, of few features, to the heap of every query, by L1 or squared L2.
 
-    Parameters as in search_direct, and
-    start : the heaps are not filled yet
-    finish : leave neighbours nearest first; otherwise farthest first, which is a heap and what the next call needs
+    Parameters as in search_pairwise, and
+    is_first : the heaps are not filled yet
+    is_last : leave neighbours nearest first; otherwise farthest first, which is a heap and what the next call needs
     queries_per_job : queries of one block
-    scratch : (n_threads, narrow_scratch(...))
+    scratch : (n_threads, low_dimensional_scratch(...))
     """
     check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
                  heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
                  heap_S_out.shape[0], scratch.shape[0], n_threads)
-    cdef NarrowSearch search
+    cdef LowDimensionalSearch search
     cdef Heaps heaps = heaps_of(heap_S_out, heap_index_out, query_groups, row_groups, row_start)
     cdef Heaps own
     cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
@@ -294,12 +300,12 @@ def search_narrow(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] 
     search.widen_rows = NULL if X_storage == FASTCLS_F64 else fastcls_widen[X_storage]
     search.n_features = X.shape[1] // fastcls_type_bytes[X_storage]
     search.sum = sum
-    search.narrow = search_kernels().narrow
-    search.start = start
-    search.finish = finish
+    search.low_dimensional = search_kernels().low_dimensional
+    search.is_first = is_first
+    search.is_last = is_last
     for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
-        own = of_part(heaps, threadid() if by_rows else 0, n_queries)
-        search_narrow_block(
+        own = heap_set(heaps, threadid() if by_rows else 0, n_queries)
+        search_low_dimensional_block(
             &search, &own, job // n_row_jobs * queries_per_job,
             min(queries_per_job, n_queries - job // n_row_jobs * queries_per_job),
             n_rows * (job % n_row_jobs) // n_row_jobs,
@@ -314,13 +320,13 @@ def start_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out)
 
 
 def merge_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out):
-    """Offer the neighbours of every other part to the first part's heaps."""
-    cdef Py_ssize_t part, i, j, k = heap_S_out.shape[2]
-    for part in range(1, heap_S_out.shape[0]):
+    """Offer the neighbours of every other set of heaps to the first set."""
+    cdef Py_ssize_t number, i, j, k = heap_S_out.shape[2]
+    for number in range(1, heap_S_out.shape[0]):
         for i in range(heap_S_out.shape[1]):
             for j in range(k):
-                offer(&heap_S_out[0, i, 0], &heap_index_out[0, i, 0], k, heap_S_out[part, i, j],
-                      heap_index_out[part, i, j])
+                offer(&heap_S_out[0, i, 0], &heap_index_out[0, i, 0], k, heap_S_out[number, i, j],
+                      heap_index_out[number, i, j])
 
 
 def sort_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out, int n_threads):
@@ -335,7 +341,7 @@ def distance_matrix(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
                     int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
                     const double[::1] row_norms, double[:, :] S_out, Py_ssize_t queries_per_tile,
                     Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
-    """S of every query and row, into S_out (n_queries, n_rows), rows contiguous; parameters as in search_direct."""
+    """S of every query and row, into S_out (n_queries, n_rows), rows contiguous; parameters as in search_pairwise."""
     cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, arithmetic, query_norms, zero_queries, row_norms)
     cdef Py_ssize_t n_queries = Q.shape[0], block, first, row_stride = S_out.strides[0] // <Py_ssize_t> sizeof(double)
     cdef Py_ssize_t n_blocks = (n_queries + queries_per_tile - 1) // queries_per_tile
@@ -403,7 +409,7 @@ def matrix_eight(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X
                  const double[::1] query_norms, const uint8_t[::1] zero_queries, const double[::1] row_norms,
                  double[:, :] S_out, Py_ssize_t queries_per_job, Py_ssize_t n_row_jobs, double[:, ::1] scratch,
                  int n_threads):
-    """S of every query and row in float64, eight queries side by side; parameters as in search_direct and matrix_panels."""
+    """S of every query and row in float64, eight queries side by side; parameters as in search_pairwise and matrix_panels."""
     cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, FASTCLS_F64, query_norms, zero_queries, row_norms)
     cdef Matrix matrix = matrix_of(S_out)
     cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job

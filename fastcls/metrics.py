@@ -32,7 +32,7 @@ class Metric:
         The sum over features in ``_simd/`` that S is (for cosine: the dot product that S is made of).
     reference : callable
         ``reference(x, Y) -> S`` in plain NumPy.
-    finish : callable
+    to_distance : callable
         From S, which orders, to the distance, which is returned; S may be overwritten.
     max_abs : callable
         ``max_abs(n_features)``: with every ``|x|`` at most this, S is finite in float64.
@@ -54,7 +54,7 @@ class Metric:
     source: str
     sum: str
     reference: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    finish: Callable[[np.ndarray], np.ndarray]
+    to_distance: Callable[[np.ndarray], np.ndarray]
     max_abs: Callable[[int], float]
     bytes_bound: str
     bounds: Literal["l1", "l2", "cosine"] | None = None
@@ -77,7 +77,7 @@ class Metric:
         return _BOUNDS_OF_SUM[self.sum]
 
     @property
-    def sum_is_s(self) -> bool:
+    def sum_is_rank_distance(self) -> bool:
         """Whether S is the sum itself, and the bounds say so."""
         return self.bounds in ("l1", "l2")
 
@@ -117,7 +117,7 @@ METRICS: dict[str, Metric] = {
             source="Minkowski distance, p = 1; the lecture's L1",
             sum="l1",
             reference=reference.l1,
-            finish=_same,
+            to_distance=_same,
             max_abs=_max_abs_sum,
             bytes_bound=_BLOCKS.format("65,536 x 255"),
             bounds="l1",
@@ -130,7 +130,7 @@ METRICS: dict[str, Metric] = {
             source="Minkowski distance, p = 2; the lecture's L2",
             sum="sql2",
             reference=reference.squared_l2,
-            finish=_root,
+            to_distance=_root,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
             bounds="l2",
@@ -143,7 +143,7 @@ METRICS: dict[str, Metric] = {
             source="squared Euclidean distance",
             sum="sql2",
             reference=reference.squared_l2,
-            finish=_same,
+            to_distance=_same,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
             bounds="l2",
@@ -154,7 +154,7 @@ METRICS: dict[str, Metric] = {
             source="cosine distance; a zero row is at 1 from everything, equal rows are at 0",
             sum="dot",
             reference=reference.cosine,
-            finish=_same,
+            to_distance=_same,
             max_abs=_max_abs_square,
             bytes_bound=_BLOCKS.format("65,536 x 65,025"),
             bounds="cosine",

@@ -60,7 +60,7 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     scores = np.empty((len(X), n_classes))
     scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes), dtype=np.uint8)
     step = max(1, _WORK_PER_CALL // W.size)
-    n_threads = threads.worth(n_threads, len(X) * W.size)
+    n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
         chunk = slice(start, start + step)
         loops.linear_scores(
@@ -315,7 +315,7 @@ class LinearProblem:
         b_gradient = np.zeros(len(weights))
         scratch = self.scratch(n_models, weights.dtype.name)
         code = self.loss.code if loss_code is None else loss_code
-        n_threads = threads.worth(self.n_threads, n * weights.size)
+        n_threads = threads.limit_by_work(self.n_threads, n * weights.size)
         for chunk in self._chunks(n, len(weights)):
             loops.loss_gradient(
                 as_bytes(self.X),

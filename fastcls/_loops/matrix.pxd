@@ -2,7 +2,7 @@
 
 from libc.stdint cimport uint8_t
 
-from fastcls._loops.direct cimport Pairs, fetch
+from fastcls._loops.pairwise cimport Pairs, fetch
 from fastcls._loops.panels cimport PanelScratch, PanelSearch, cosine_from_dot, fastcls_pack, lay_out, steps_of, unit_bytes
 from fastcls._simd.isas cimport eight_fn
 

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t
 
 cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, const uint8_t[:, ::1] X, Py_ssize_t row_item,
                              const int64_t[::1] query_groups, const int64_t[::1] row_groups, Py_ssize_t n_heaps,
-                             Py_ssize_t n_indices, Py_ssize_t k, Py_ssize_t k_indices, Py_ssize_t n_parts,
+                             Py_ssize_t n_indices, Py_ssize_t k, Py_ssize_t k_indices, Py_ssize_t n_heap_sets,
                              Py_ssize_t n_scratch, int n_threads) except -1:
     """Widths of queries and rows, lengths of groups, heaps and scratch."""
     cdef Py_ssize_t n_groups = query_groups.shape[0]
@@ -17,8 +17,8 @@ cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, con
         raise ValueError(f"queries of {Q.shape[1] // query_item} features for rows of {X.shape[1] // row_item}")
     if row_groups.shape[0] and (row_groups.shape[0] < X.shape[0] or n_groups != Q.shape[0]):
         raise ValueError(f"groups of {n_groups} queries and {row_groups.shape[0]} rows for {Q.shape[0]} and {X.shape[0]}")
-    if n_heaps != Q.shape[0] or n_indices != Q.shape[0] or k < 1 or k != k_indices or n_parts not in (1, n_threads):
-        raise ValueError(f"{n_parts} x {n_heaps} heaps of {k} neighbours for {Q.shape[0]} queries and {n_threads} threads")
+    if n_heaps != Q.shape[0] or n_indices != Q.shape[0] or k < 1 or k != k_indices or n_heap_sets not in (1, n_threads):
+        raise ValueError(f"{n_heap_sets} x {n_heaps} heaps of {k} neighbours for {Q.shape[0]} queries and {n_threads} threads")
     if n_threads < 1 or n_scratch < n_threads:
         raise ValueError(f"scratch of {n_scratch} threads for {n_threads}")
     return 0

@@ -1,5 +1,5 @@
 """The order of neighbours, and the bounded heap that keeps it. The rule (S, training index) stands here;
-``_simd/search/narrow.h`` keeps sorted lists instead, of rows that come in the order of their index.
+``_simd/search/low_dimensional.h`` keeps sorted lists instead, of rows that come in the order of their index.
 
 A heap is two arrays of length k, `S` and `index`, whose first element is the worst of the k best so far. It starts full of
 (infinity, largest integer), which every real row beats.

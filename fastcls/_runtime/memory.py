@@ -18,12 +18,12 @@ _SHARE, _RESERVE = 0.75, 1 << 27
 _SMALL = 1 << 25
 
 
-def has_room(n_bytes: float) -> bool:
+def fits(n_bytes: float) -> bool:
     """Whether so many bytes can be kept beside the rows."""
-    return n_bytes <= _SMALL or n_bytes <= room()
+    return n_bytes <= _SMALL or n_bytes <= free_bytes()
 
 
-def room() -> float:
+def free_bytes() -> float:
     """Bytes that may be kept beside the rows: three quarters of what is free, less 128 MB; infinite where nobody can say."""
     return max(0.0, _SHARE * available() - _RESERVE)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 #: what a piece should take
-PIECE_SECONDS = 0.05
+CHUNK_SECONDS = 0.05
 
 
-class Pace:
+class ChunkSize:
     """Counts pieces, and learns from them how much fits into the next.
 
     By the best rate so far: a search that other processes slow down must not be cut ever smaller, for every cut costs the
@@ -14,11 +14,11 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self.pieces = 0
+        self.chunks = 0
         self._rate = 0.0
 
-    def took(self, amount: int, seconds: float) -> float:
-        """Note that a piece of this amount took so long; returns the amount of `PIECE_SECONDS`."""
-        self.pieces += 1
+    def record(self, amount: int, seconds: float) -> float:
+        """Note that a piece of this amount took so long; returns the amount of `CHUNK_SECONDS`."""
+        self.chunks += 1
         self._rate = max(self._rate, amount / max(seconds, 1e-6))
-        return self._rate * PIECE_SECONDS
+        return self._rate * CHUNK_SECONDS

@@ -109,17 +109,17 @@ def _is_whole(text: str) -> bool:
 
 def _of_environment() -> tuple[int | None, list[str]]:
     """The number that OMP_NUM_THREADS asks for, if any; and what is to be said of the environment."""
-    told = []
+    messages = []
     limit = os.environ.get("LOKY_MAX_CPU_COUNT")
     if limit is not None and not _is_whole(limit):
-        told.append(f"LOKY_MAX_CPU_COUNT={quoted(limit)} is no number of processors and was ignored")
+        messages.append(f"LOKY_MAX_CPU_COUNT={quoted(limit)} is no number of processors and was ignored")
     text = os.environ.get("OMP_NUM_THREADS", "")
     first = text.split(",")[0].strip()
     if not re.fullmatch(r"[0-9]+", first) or not first.strip("0"):
         if first:
-            told.append(f"OMP_NUM_THREADS={quoted(text)} is no number of threads and was ignored")
-        return None, told
-    return int(first) if len(first) < 19 else sys.maxsize, told
+            messages.append(f"OMP_NUM_THREADS={quoted(text)} is no number of threads and was ignored")
+        return None, messages
+    return int(first) if len(first) < 19 else sys.maxsize, messages
 
 
 def effective(n_jobs: int | None) -> int:
@@ -133,14 +133,14 @@ def effective(n_jobs: int | None) -> int:
     _own.notes = ()
     if _is_serial():
         return 1
-    asked, told = _of_environment()
+    asked, messages = _of_environment()
     wanted = (asked or _cores(physical=True)) if n_jobs is None else _of_number(int(n_jobs))
     limit = _kernels.openmp_limit()
     # OpenMP cannot say whether its number is a default or a limit. It is taken as a limit where somebody lowered it since
     # import, and where it is 1: then the environment or a pool of processes asks for one thread each.
     if limit == 1 or limit < _OPENMP_AT_IMPORT:
         wanted = min(wanted, limit)
-    return _possible(wanted, told)
+    return _possible(wanted, messages)
 
 
 def of_worker(n_jobs: int | None, n_given: int) -> int:
@@ -159,13 +159,13 @@ def _of_number(n_jobs: int) -> int:
     return n_jobs if n_jobs > 0 else max(1, _cores(physical=False) + 1 + n_jobs)
 
 
-def _possible(wanted: int, told: list[str]) -> int:
+def _possible(wanted: int, messages: list[str]) -> int:
     """At most four threads a processor, and no more than the system lets this process make."""
     most = _MOST_PER_PROCESSOR * processors()
     n_threads = min(wanted, most)
     if n_threads < wanted:
         number = f"{wanted:,}" if wanted < sys.maxsize else f"{sys.maxsize:,} or more"
-        told.append(f"{number} threads requested, {most} used: at most four times the {processors()} usable processors")
+        messages.append(f"{number} threads requested, {most} used: at most four times the {processors()} usable processors")
     if n_threads > _own.asked:  # a larger team than this thread has had
         made = 1 + int(_kernels.threads_that_start(n_threads - 1, _stack_bytes()))
         # Where a limit is near, half is left: for other threads of this process, and for the memory that a search takes.
@@ -173,12 +173,12 @@ def _possible(wanted: int, told: list[str]) -> int:
         _own.asked = n_threads
         _kernels.start_team(min(n_threads, _own.made))
     if n_threads > _own.made:
-        told.append(
+        messages.append(
             f"{n_threads} threads requested, {_own.made} used: the system could not start so many (see ulimit -u, ulimit -v "
             "and the limits of the control group)"
         )
-    _own.notes = tuple(told)
-    for note in told:
+    _own.notes = tuple(messages)
+    for note in messages:
         _log_once(note)
     return min(n_threads, _own.made)
 
@@ -221,9 +221,9 @@ def one_blas_thread() -> AbstractContextManager[object]:
     return _pools().limit(limits=1, user_api="blas")
 
 
-_WORTH_A_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs
+_OPERATIONS_PER_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs
 
 
-def worth(n_threads: int, operations: int) -> int:
+def limit_by_work(n_threads: int, operations: int) -> int:
     """Threads that `operations` simple steps are worth, at most `n_threads`."""
-    return min(n_threads, 1 + operations // _WORTH_A_THREAD)
+    return min(n_threads, 1 + operations // _OPERATIONS_PER_THREAD)

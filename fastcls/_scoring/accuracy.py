@@ -13,7 +13,7 @@ from .votes import Weights, vote, weights_of
 _VOTED_AT_ONCE = 1 << 21  # totals, (n_queries, n_classes) of them: 16 MB
 
 
-def judge(
+def count_hits(
     S: np.ndarray,
     indices: np.ndarray,
     codes: np.ndarray,
@@ -35,20 +35,20 @@ def judge(
     S, indices : ndarray of shape (n_queries, k_max)
     codes : ndarray
         Classes of the training rows.
-    truth, ks, topk : as of `right_answers`
+    truth, ks, topk : as of `hits`
     """
     found = np.zeros((len(topk), len(ks)), dtype=np.int64)
     step = max(1, _VOTED_AT_ONCE // max(n_classes, S.shape[1]))
     for first in range(0, len(truth), step):
         some = slice(first, first + step)
-        shares = weights_of(METRICS[metric].finish(S[some].copy()), weights, temperature or 1.0, metric)
-        found += right_answers(
+        shares = weights_of(METRICS[metric].to_distance(S[some].copy()), weights, temperature or 1.0, metric)
+        found += hits(
             codes[indices[some]], shares, truth[some], ks, n_classes, topk=topk, tie_break=tie_break, n_threads=n_threads
         ).sum(axis=2)
     return list(found)
 
 
-def right_answers(
+def hits(
     labels: np.ndarray,
     weights: np.ndarray | None,
     truth: np.ndarray,

@@ -73,7 +73,7 @@ def vote(
     """
     n_queries = len(labels)
     steps = n_queries * (labels.shape[1] + len(ks) * n_classes)
-    n_threads = threads.worth(n_threads, 16 * steps)  # a vote waits for the one before: far slower than a feature
+    n_threads = threads.limit_by_work(n_threads, 16 * steps)  # a vote waits for the one before: far slower than a feature
     winners = np.empty((n_queries, len(ks)), dtype=np.int64)
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fastcls import _kernels
-from fastcls._runtime.pacing import Pace
+from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import Metric
 
 from . import bounds as _bounds
@@ -22,20 +22,20 @@ from .run import RunReport
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
 _QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
-_FIRST_PIECE = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
+_FIRST_CHUNK = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
 _TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
 _LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
 _LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic
 _BOUND_GAIN = 8  # training rows for each neighbour asked, for a bound to discard enough
-_MOST_FEATURES_NARROW = 15  # above, packed singles and a bound are faster
-_MOST_FEATURES_NARROW_BYTES = 4
-_MOST_NEIGHBORS_NARROW = 64  # kept in order, each new one moves half of them
-_LEAST_QUERIES_NARROW = 4  # half of those that are taken side by side
-_QUERIES_PER_JOB_NARROW = 512
-_MOST_QUERIES_A_PART = 1 << 18  # their norms and terms take 64 bytes each
+_MOST_FEATURES_LOW = 15  # above, packed singles and a bound are faster
+_MOST_FEATURES_LOW_BYTES = 4
+_MOST_NEIGHBORS_LOW = 64  # kept in order, each new one moves half of them
+_LEAST_QUERIES_LOW = 4  # half of those that are taken side by side
+_QUERIES_PER_JOB_LOW = 512
+_MOST_QUERIES_PER_CHUNK = 1 << 18  # their norms and terms take 64 bytes each
 _FEW_QUERIES_PANELS = 48  # a thread: below, the threads share out the rows
-_FEW_QUERIES_DIRECT = 8
-_ROWS_WORTH_SHARING = 1024
+_FEW_QUERIES_PAIRWISE = 8
+_LEAST_ROWS_BY_ROWS = 1024
 _PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
 _QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
 
@@ -48,9 +48,9 @@ def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
 def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
     """Rows of bytes that begin at multiples of 64: a register's load across two cache lines costs two."""
     width = -(-n_bytes // 64) * 64
-    room = np.empty(n_rows * width + 63, dtype=np.uint8)
-    start = -room.ctypes.data % 64
-    return room[start : start + n_rows * width].reshape(n_rows, width)
+    data = np.empty(n_rows * width + 63, dtype=np.uint8)
+    start = -data.ctypes.data % 64
+    return data[start : start + n_rows * width].reshape(n_rows, width)
 
 
 @dataclass(frozen=True)
@@ -82,29 +82,29 @@ class Search:
     def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
         self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
         self.arithmetic = _arithmetic(dtype, rows.dtype)
-        self.pace = Pace()
-        self._next = max(1, _FIRST_PIECE * n_threads // rows.n_features)  # pairs of the next piece
+        self.chunk_size = ChunkSize()
+        self._next = max(1, _FIRST_CHUNK * n_threads // rows.n_features)  # pairs of the next piece
         self._refined = self._n_queries = 0
-        self.narrow = self._is_narrow(dtype, n_queries)
-        self.panel = None if self.narrow else self._choose_panel(dtype, n_queries)
-        few = _FEW_QUERIES_DIRECT if self.panel is None else _FEW_QUERIES_PANELS
-        self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _ROWS_WORTH_SHARING
-        if self.narrow:
-            self._lay_out_narrow(n_queries)
+        self.low_dimensional = self._is_low_dimensional(dtype, n_queries)
+        self.panel = None if self.low_dimensional else self._choose_panel(dtype, n_queries)
+        few = _FEW_QUERIES_PAIRWISE if self.panel is None else _FEW_QUERIES_PANELS
+        self.by_rows = n_threads > 1 and n_queries < few * n_threads and rows.n_rows >= _LEAST_ROWS_BY_ROWS
+        if self.low_dimensional:
+            self._lay_out_low_dimensional(n_queries)
         elif self.panel is None:
-            self._lay_out_direct(dtype)
+            self._lay_out_pairwise(dtype)
         else:
             self._lay_out_panels(n_queries)
 
     @property
     def kernel(self) -> str:
-        return "narrow" if self.narrow else "direct" if self.panel is None else "panels"
+        return "low_dimensional" if self.low_dimensional else "pairwise" if self.panel is None else "panels"
 
-    def _is_narrow(self, dtype: np.dtype, n_queries: int) -> bool:
+    def _is_low_dimensional(self, dtype: np.dtype, n_queries: int) -> bool:
         bytes_only = self.arithmetic in ("uint8", "int8")
-        most = _MOST_FEATURES_NARROW_BYTES if bytes_only else _MOST_FEATURES_NARROW
-        few_enough = self.rows.n_features <= most and self.k <= _MOST_NEIGHBORS_NARROW
-        return few_enough and n_queries >= _LEAST_QUERIES_NARROW and self.metric.sum_is_s
+        most = _MOST_FEATURES_LOW_BYTES if bytes_only else _MOST_FEATURES_LOW
+        few_enough = self.rows.n_features <= most and self.k <= _MOST_NEIGHBORS_LOW
+        return few_enough and n_queries >= _LEAST_QUERIES_LOW and self.metric.sum_is_rank_distance
 
     def _choose_panel(self, dtype: np.dtype, n_queries: int) -> int | None:
         rows = self.rows
@@ -116,14 +116,14 @@ class Search:
         panel = _kernels.PANELS[self.panel_name]
         return panel if _kernels.panel_shape(panel) is not None else None
 
-    def _lay_out_direct(self, dtype: np.dtype) -> None:
+    def _lay_out_pairwise(self, dtype: np.dtype) -> None:
         tile = _Tile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
         self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
 
-    def _lay_out_narrow(self, n_queries: int) -> None:
+    def _lay_out_low_dimensional(self, n_queries: int) -> None:
         wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
-        self.per_job, self.per_tile = -(-min(wanted, _QUERIES_PER_JOB_NARROW) // 8) * 8, 1
-        size = _kernels.narrow_scratch(self.per_job, self.rows.n_features, self.k)
+        self.per_job, self.per_tile = -(-min(wanted, _QUERIES_PER_JOB_LOW) // 8) * 8, 1
+        size = _kernels.low_dimensional_scratch(self.per_job, self.rows.n_features, self.k)
         self.scratch = np.empty((self.n_threads, -(-size // 8) * 8))
 
     def _lay_out_panels(self, n_queries: int) -> None:
@@ -150,20 +150,20 @@ class Search:
         """Neighbours of a block of queries, in parts that keep every thread busy; returns of how many."""
         first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
-            wanted = min(self._next // self.rows.n_rows, _MOST_QUERIES_A_PART) // block * block
-            part = slice(first, min(len(Q), first + max(block, wanted)))
-            n_parts = self.n_threads if self.by_rows else 1
-            shape = (n_parts, part.stop - part.start, self.k)
-            S = np.empty(shape) if self.by_rows else S_out[part][None]
-            indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[part][None]
-            if not self.narrow or self.by_rows:
+            wanted = min(self._next // self.rows.n_rows, _MOST_QUERIES_PER_CHUNK) // block * block
+            some = slice(first, min(len(Q), first + max(block, wanted)))
+            n_heap_sets = self.n_threads if self.by_rows else 1
+            shape = (n_heap_sets, some.stop - some.start, self.k)
+            S = np.empty(shape) if self.by_rows else S_out[some][None]
+            indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[some][None]
+            if not self.low_dimensional or self.by_rows:
                 _kernels.start_heaps(S, indices)
-            self._run_part(Q[part], (groups[0][part], groups[1]), advance, S, indices)
+            self._run_chunk(Q[some], (groups[0][some], groups[1]), advance, S, indices)
             if self.by_rows:
                 _kernels.merge_heaps(S, indices)
-                S_out[part], indices_out[part] = S[0], indices[0]
-            first = part.stop
-        if not self.narrow or self.by_rows:
+                S_out[some], indices_out[some] = S[0], indices[0]
+            first = some.stop
+        if not self.low_dimensional or self.by_rows:
             _kernels.sort_heaps(S_out, indices_out, self.n_threads)
         self._n_queries += len(Q)
         return len(Q)
@@ -172,10 +172,10 @@ class Search:
         pairs = self._n_queries * self.rows.n_rows
         tile = (self.per_job, self.per_tile)
         return RunReport(
-            "brute", self.kernel, pairs, pairs, tile, self.pace.pieces, self.scratch.nbytes, refined=self._refined
+            "brute", self.kernel, pairs, pairs, tile, self.chunk_size.chunks, self.scratch.nbytes, refined=self._refined
         )
 
-    def _run_part(
+    def _run_chunk(
         self,
         Q: np.ndarray,
         groups: tuple[np.ndarray, np.ndarray],
@@ -193,15 +193,15 @@ class Search:
                 some = slice(row, row + max(self.per_tile * self.n_threads, self._next // len(Q)))
                 of_rows = groups[1][start + some.start : start + some.stop]
                 heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
-                if self.narrow:
+                if self.low_dimensional:
                     ends = (start + row == 0, start + min(some.stop, len(chunk)) == self.rows.n_rows)
-                    self._narrow(Q, chunk[some], ends, heaps)
+                    self._low_dimensional(Q, chunk[some], ends, heaps)
                 elif all_terms is None:
-                    self._direct(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
+                    self._pairwise(Q, chunk[some], norms, norms.of_chunk(number, some), heaps)
                 else:
                     self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
                 pairs = len(Q) * len(chunk[some])
-                wanted = self.pace.took(pairs, time.perf_counter() - begun)
+                wanted = self.chunk_size.record(pairs, time.perf_counter() - begun)
                 self._next = int(np.clip(wanted, self._next / 4, self._next * 4)) + 1
                 advance(pairs)
                 row = some.stop
@@ -217,12 +217,12 @@ class Search:
         found = [_bounds.terms(bounds, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
         if any(terms is None for terms in found):
             self.panel = None  # singles cannot hold these values: from here on, one pair at a time
-            self._lay_out_direct(Q.dtype)
+            self._lay_out_pairwise(Q.dtype)
             return None
         return [terms for terms in found if terms is not None]
 
-    def _direct(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
-        _kernels.search_direct(
+    def _pairwise(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
+        _kernels.search_pairwise(
             as_bytes(Q),
             _kernels.TYPES[Q.dtype.name],
             as_bytes(X),
@@ -239,18 +239,18 @@ class Search:
             self.n_threads,
         )
 
-    def _narrow(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
+    def _low_dimensional(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
         """`ends`: whether these are the first of all rows, and the last."""
-        start, finish = (end and not self.by_rows for end in ends)
-        _kernels.search_narrow(
+        is_first, is_last = (end and not self.by_rows for end in ends)
+        _kernels.search_low_dimensional(
             as_bytes(Q),
             _kernels.TYPES[Q.dtype.name],
             as_bytes(X),
             _kernels.TYPES[X.dtype.name],
             _kernels.SUMS[self.metric.sum],
             *heaps,
-            start,
-            finish,
+            is_first,
+            is_last,
             self.per_job,
             self.scratch,
             self.n_threads,

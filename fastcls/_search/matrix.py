@@ -12,11 +12,11 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._runtime.pacing import Pace
+from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import METRICS, Metric
 
 from . import bounds
-from .brute import _FIRST_PIECE, _aligned_rows, _arithmetic, _Tile
+from .brute import _FIRST_CHUNK, _aligned_rows, _arithmetic, _Tile
 from .rows import Norms, Rows, as_bytes, norms_for
 
 _LEAST_QUERIES = 8  # below, packing a row, or widening it, costs more than one pass over it
@@ -31,7 +31,7 @@ Fill = Callable[[slice, slice], None]
 def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: int) -> np.ndarray:
     """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
     metric = METRICS[metric_name]
-    n_threads = threads.worth(n_threads, Q.size * len(rows))
+    n_threads = threads.limit_by_work(n_threads, Q.size * len(rows))
     if len(Q) >= _LEAST_QUERIES and "f" in (Q.dtype.kind, rows.dtype.kind):
         pixels = _pixels(Q)
         of_rows = None if pixels is None else _pixels(rows)
@@ -43,15 +43,15 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     way = _by_panels if arithmetic in ("uint8", "int8") else _by_eight
     found = way(rows, Q, metric, norms, S, n_threads) if len(Q) >= _LEAST_QUERIES else None
     block, fill = found or _by_pairs(rows, Q, metric, norms, S, n_threads)
-    pace, pairs = Pace(), max(1, _FIRST_PIECE * n_threads // rows.shape[1])
+    chunk_size, pairs = ChunkSize(), max(1, _FIRST_CHUNK * n_threads // rows.shape[1])
     for first in range(0, len(Q), block):  # in pieces, so that Ctrl-C is heard
-        part, row = slice(first, min(len(Q), first + block)), 0
+        queries, row = slice(first, min(len(Q), first + block)), 0
         while row < len(rows):
-            some = slice(row, min(len(rows), row + max(64 * n_threads, pairs // (part.stop - first))))
+            some = slice(row, min(len(rows), row + max(64 * n_threads, pairs // (queries.stop - first))))
             begun = time.perf_counter()
-            fill(part, some)
-            done = (part.stop - first) * (some.stop - row)
-            pairs = int(np.clip(pace.took(done, time.perf_counter() - begun), pairs / 4, pairs * 4)) + 1
+            fill(queries, some)
+            done = (queries.stop - first) * (some.stop - row)
+            pairs = int(np.clip(chunk_size.record(done, time.perf_counter() - begun), pairs / 4, pairs * 4)) + 1
             row = some.stop
     return S
 
@@ -92,31 +92,31 @@ def _by_panels(
     shape = _kernels.panel_shape(panel)
     if shape is None:
         return None
-    queries, _, step = shape
+    tile_queries, _, step = shape
     zero = np.zeros(d, dtype=rows.dtype)
-    of_queries, of_rows = (bounds.statistics(part, zero, n_threads) for part in (Q, rows))
+    of_queries, of_rows = (bounds.statistics(data, zero, n_threads) for data in (Q, rows))
     terms = bounds.terms(metric.family, name, rows.dtype, of_queries, of_rows, 0.0)
     assert terms is not None
     sign = -1.0 if metric.needs_norms else 1.0  # a cosine's key is minus the dot product
     scale, query_terms, row_terms = sign * terms.scale, sign * terms.query_terms, sign * terms.row_terms
     block_features = max(step, min(-(-d // step) * step, bounds.BLOCK_BYTES))
-    per_job, row_jobs = _jobs(len(Q), queries, d, n_threads)
+    per_job, row_jobs = _jobs(len(Q), tile_queries, d, n_threads)
     scratch = _aligned_rows(n_threads, _kernels.panel_scratch(panel, d, block_features, per_job))
 
-    def fill(part: slice, some: slice) -> None:
+    def fill(queries: slice, some: slice) -> None:
         _kernels.matrix_panels(
-            as_bytes(Q[part]),
+            as_bytes(Q[queries]),
             as_bytes(rows[some]),
             _kernels.TYPES[rows.dtype.name],
             panel,
             block_features,
             scale,
-            query_terms[part],
+            query_terms[queries],
             row_terms[some],
-            norms.queries[part],
-            norms.zero_queries[part],
+            norms.queries[queries],
+            norms.zero_queries[queries],
             norms.of_chunk(0, some),
-            S[part, some],
+            S[queries, some],
             per_job,
             row_jobs,
             scratch,
@@ -136,17 +136,17 @@ def _by_eight(
     per_job, row_jobs = _jobs(len(Q), 8, 8 * d, n_threads)
     scratch = np.empty((n_threads, _kernels.eight_scratch(per_job, d)))
 
-    def fill(part: slice, some: slice) -> None:
+    def fill(queries: slice, some: slice) -> None:
         _kernels.matrix_eight(
-            as_bytes(Q[part]),
+            as_bytes(Q[queries]),
             _kernels.TYPES[Q.dtype.name],
             as_bytes(rows[some]),
             _kernels.TYPES[rows.dtype.name],
             _kernels.SUMS[metric.sum],
-            norms.queries[part],
-            norms.zero_queries[part],
+            norms.queries[queries],
+            norms.zero_queries[queries],
             norms.of_chunk(0, some),
-            S[part, some],
+            S[queries, some],
             per_job,
             row_jobs,
             scratch,
@@ -163,18 +163,18 @@ def _by_pairs(
     arithmetic = _arithmetic(Q.dtype, rows.dtype)
     tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
 
-    def fill(part: slice, some: slice) -> None:
+    def fill(queries: slice, some: slice) -> None:
         _kernels.distance_matrix(
-            as_bytes(Q[part]),
+            as_bytes(Q[queries]),
             _kernels.TYPES[Q.dtype.name],
             as_bytes(rows[some]),
             _kernels.TYPES[rows.dtype.name],
             _kernels.SUMS[metric.sum],
             _kernels.TYPES[arithmetic],
-            norms.queries[part],
-            norms.zero_queries[part],
+            norms.queries[queries],
+            norms.zero_queries[queries],
             norms.of_chunk(0, some),
-            S[part, some],
+            S[queries, some],
             tile.queries,
             tile.rows,
             tile.scratch,

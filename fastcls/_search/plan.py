@@ -26,11 +26,11 @@ from .rows import Rows
 from .run import Run
 
 Progress = Callable[[int, int], None]
-Part = tuple[slice, np.ndarray, np.ndarray]  # of the queries; S and indices of their neighbours
-Parts = Generator[Part, None, SearchReport]
+Chunk = tuple[slice, np.ndarray, np.ndarray]  # which queries; S and indices of their neighbours
+Chunks = Generator[Chunk, None, SearchReport]
 
 _TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
-_QUERIES_WORTH_LEARNING = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
+_LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
 _LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
 _PROBED_AT_ONCE = 7  # so few that brute force packs no rows for them and sums none up: 20 ms instead of 110 on CIFAR-10
 _NO_GROUPS = np.empty(0, dtype=np.int64)
@@ -52,28 +52,34 @@ def prepare(
     if algorithm == "brute":
         return None
     restore(rows)
-    if tree.serves(rows, METRICS[metric_name]):
+    if tree.is_applicable(rows, METRICS[metric_name]):
         was_made = rows.stored.pop("tree", None) is not None
         return tree.prepare(rows, METRICS[metric_name], k, n_threads, None if was_made else n_queries, forced=forced)
-    if METRICS[metric_name].bounds is None or not (forced or filtering.may_pay(rows, METRICS[metric_name], k)):
+    if METRICS[metric_name].bounds is None or not (forced or filtering.is_profitable(rows, METRICS[metric_name], k)):
         return None
     kept = rows.filters.get(metric_name)
     lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # of a file that was saved without them
-    outgrown = n_queries is None and rows.has_outgrown(metric_name)
-    worth_it = n_queries is None or n_queries >= _QUERIES_WORTH_LEARNING
-    if kept is None and (forced or outgrown or (metric_name not in rows.filters and worth_it)):
+    relearn = n_queries is None and rows.should_relearn(metric_name)
+    enough_queries = n_queries is None or n_queries >= _LEAST_QUERIES_TO_LEARN
+    if kept is None and (forced or relearn or (metric_name not in rows.filters and enough_queries)):
         sample = _sample(rows)
         probe = _probe(rows, sample, metric_name, k, n_threads)
         rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
         try:
             with np.errstate(under="ignore"):  # a user may have had it raise
                 kept = filtering.Filter.learn(
-                    sample, METRICS[metric_name], probe, k, n_threads, forced=forced, room=_room(rows, forced)
+                    sample,
+                    METRICS[metric_name],
+                    probe,
+                    k,
+                    n_threads,
+                    forced=forced,
+                    free_bytes=_free_bytes_per_row(rows, forced),
                 )
             rows.left_out.pop(metric_name, None)
-        except filtering.NoRoomError as error:
+        except filtering.NotEnoughMemoryError as error:
             rows.left_out[metric_name] = f"brute force, as a filter's {error}"
-    if kept is not None and n_queries is not None and worth_it and not kept.suits(k):
+    if kept is not None and n_queries is not None and enough_queries and not kept.fits_k(k):
         sample = _sample(rows)
         kept = kept.chosen_for(
             k,
@@ -81,12 +87,12 @@ def prepare(
             sample,
             lambda: _probe(rows, sample, metric_name, k, n_threads),
             n_threads,
-            _room(rows, forced),
+            _free_bytes_per_row(rows, forced),
         )
     if kept is not None and len(kept.chunks) < len(rows.chunks):
         new = rows.chunks[len(kept.chunks) :]
-        needed = filtering.bytes_beside(kept.levels)
-        if forced or memory.has_room(needed * sum(map(len, new))):
+        needed = filtering.encoding_bytes(kept.levels)
+        if forced or memory.fits(needed * sum(map(len, new))):
             before = kept.seconds
             kept = kept.extended(new, n_threads)
             if lacks_codes:
@@ -119,9 +125,9 @@ def restore(rows: Rows) -> None:
         rows.stored.pop(metric_name, None)
 
 
-def _room(rows: Rows, forced: bool) -> float:
+def _free_bytes_per_row(rows: Rows, forced: bool) -> float:
     """Bytes a row that codes may take; who asks for a filter by name gets one, whatever it takes."""
-    return math.inf if forced else memory.room() / rows.n_rows
+    return math.inf if forced else memory.free_bytes() / rows.n_rows
 
 
 def _sample(rows: Rows) -> np.ndarray:
@@ -161,7 +167,7 @@ def search(
     Parameters
     ----------
     rows, queries, k, metric_name, n_threads, algorithm, query_groups, row_groups, progress
-        As of `search_parts`.
+        As of `search_chunks`.
 
     Returns
     -------
@@ -171,7 +177,7 @@ def search(
     """
     n_queries = (rows if queries is None else queries).n_rows
     S, indices = np.empty((n_queries, k)), np.empty((n_queries, k), dtype=np.int64)
-    parts = search_parts(
+    chunks = search_chunks(
         rows,
         queries,
         k,
@@ -183,20 +189,20 @@ def search(
         progress=progress,
         out=(S, indices),
     )
-    return S, indices, finished(parts)
+    return S, indices, final_report(chunks)
 
 
-def finished(parts: Parts) -> SearchReport:
+def final_report(chunks: Chunks) -> SearchReport:
     """The report of a search, once all its parts have come."""
     while True:
         try:
-            next(parts)
+            next(chunks)
         except StopIteration as end:
             report: SearchReport = end.value
             return report
 
 
-def search_parts(
+def search_chunks(
     rows: Rows,
     queries: Rows | None,
     k: int,
@@ -208,8 +214,8 @@ def search_parts(
     row_groups: np.ndarray | None = None,
     progress: Progress | None = None,
     out: tuple[np.ndarray, np.ndarray] | None = None,
-) -> Parts:
-    """The same search, one block of queries after the other: ``for part, S, indices in search_parts(...)``.
+) -> Chunks:
+    """The same search, one block of queries after the other: ``for some, S, indices in search_chunks(...)``.
 
     Parameters
     ----------
@@ -228,7 +234,7 @@ def search_parts(
 
     Yields
     ------
-    part : slice
+    some : slice
         Of the queries.
     S : ndarray of shape (n_queries_of_part, k), float64
     indices : ndarray of that shape, int64
@@ -237,12 +243,12 @@ def search_parts(
     Returns
     -------
     SearchReport
-        The generator's value: ``report = yield from search_parts(...)``.
+        The generator's value: ``report = yield from search_chunks(...)``.
     """
     started = time.perf_counter()
     of_queries = rows if queries is None else queries
     n_queries = of_queries.n_rows
-    n_threads = threads.worth(n_threads, n_queries * rows.n_rows * rows.n_features)
+    n_threads = threads.limit_by_work(n_threads, n_queries * rows.n_rows * rows.n_features)
     filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
     made = []
     while rows.made:
@@ -268,23 +274,23 @@ def search_parts(
     for _, start, chunk in of_queries.with_starts():
         for first in range(0, len(chunk), step):
             Q = chunk[first : first + step]
-            part = slice(start + first, start + first + len(Q))
-            room = slice(0, len(Q)) if out is None else part
-            of_part = _NO_GROUPS if query_groups is None else query_groups[part]
+            some = slice(start + first, start + first + len(Q))
+            place = slice(0, len(Q)) if out is None else some
+            of_some = _NO_GROUPS if query_groups is None else query_groups[some]
             of_rows = _NO_GROUPS if row_groups is None else row_groups
-            n_done = runs[-1].run(Q, (of_part, of_rows), advance, S[room], indices[room])
+            n_done = runs[-1].run(Q, (of_some, of_rows), advance, S[place], indices[place])
             if n_done < len(Q):
                 runs.append(brute_force())
-                runs[-1].run(Q[n_done:], (of_part[n_done:], of_rows), advance, S[room][n_done:], indices[room][n_done:])
-            check_found(S[room], k)
-            yield part, S[room], indices[room]
+                runs[-1].run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
+            check_found(S[place], k)
+            yield some, S[place], indices[place]
     why = _why_brute(rows, metric_name) if algorithm != "brute" and filtered is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
-    parts = [run.report() for run in runs]
+    reports = [run.report() for run in runs]
     return SearchReport(
-        path=" then ".join(part.path for part in parts),
-        kernel=parts[-1].kernel,
+        path=" then ".join(one.path for one in reports),
+        kernel=reports[-1].kernel,
         metric=metric_name,
         arithmetic="integer" if whole_numbers else "float64",
         isa=simd.active(),
@@ -294,14 +300,14 @@ def search_parts(
         n_features=rows.n_features,
         k=k,
         pairs=total,
-        levels=parts[0].levels,
-        computed=sum(part.computed for part in parts),
-        refined=sum(part.refined for part in parts),
-        tile=parts[-1].tile,
-        pieces=sum(part.pieces for part in parts),
+        levels=reports[0].levels,
+        computed=sum(one.computed for one in reports),
+        refined=sum(one.refined for one in reports),
+        tile=reports[-1].tile,
+        chunks=sum(one.chunks for one in reports),
         seconds=time.perf_counter() - started,
-        scratch_bytes=max(part.scratch_bytes for part in parts),
-        filter_bytes=parts[0].filter_bytes,
+        scratch_bytes=max(one.scratch_bytes for one in reports),
+        filter_bytes=reports[0].filter_bytes,
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=tuple(notes),
     )
@@ -323,12 +329,12 @@ def _step(run: Run, k: int, n_threads: int) -> int:
 
 def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> Run | None:
     """A filtered search, or None for brute force."""
-    if queries.dtype != rows.dtype and not tree.serves(rows, METRICS[metric_name]):
+    if queries.dtype != rows.dtype and not tree.is_applicable(rows, METRICS[metric_name]):
         return None
     forced = algorithm == "filter"
     found = prepare(rows, metric_name, k, n_threads, algorithm, queries.n_rows)
     if isinstance(found, tree.Tree):
         return tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
-    if found is None or not (forced or filtering.may_pay(rows, METRICS[metric_name], k)):
+    if found is None or not (forced or filtering.is_profitable(rows, METRICS[metric_name], k)):
         return None
     return filtering.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)

@@ -1,4 +1,4 @@
-"""What a search tells of itself."""
+"""The report of a search: which path it took, and how much work it did."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class LevelReport:
     Attributes
     ----------
     bound : str
-        What its codes stand for.
+        What the codes contain.
     bytes : int
-        Of a row's code.
+        Size of a row's code.
     pairs_in, pairs_out : int
-        Pairs that came to it, and that it could not rule out when it looked at them.
+        Pairs that entered the level, and pairs that it could not rule out.
     """
 
     bound: str
@@ -30,41 +30,41 @@ class LevelReport:
 
 @dataclass(frozen=True)
 class SearchReport:
-    """What a search did. Read it as attributes, or as a dictionary with `as_dict()`; ``print`` tells it in a few lines.
+    """What a search did. Read its attributes, or `as_dict()`; ``print`` shows a summary of a few lines.
 
     Attributes
     ----------
     path : str
-        "brute": every pair was computed. "filter": bounds ruled most of them out. "tree": boxes of rows did. "filter then
-        brute", "tree then brute": the first queries showed that too little could be ruled out.
+        "brute": every pair was computed. "filter": lower bounds ruled out most pairs. "tree": boxes of rows ruled out most
+        pairs. "filter then brute", "tree then brute": the first queries showed that brute force is faster.
     kernel : str
-        "codes": the filter's; "boxes": the tree's; "panels": packed rows, many queries at a time; "narrow": eight queries
-        side by side, for few features; "direct": one pair at a time, for few queries.
+        "codes" (filter), "boxes" (tree), or one of the brute-force kernels: "panels" (packed rows, many queries at a time),
+        "low_dimensional" (few features, eight queries at a time), "pairwise" (one pair at a time).
     metric, arithmetic, isa : str
-        The arithmetic is "integer" or "float64"; the isa names the kernels.
+        The arithmetic is "integer" or "float64"; isa is the instruction set in use.
     threads, n_queries, n_rows, n_features, k : int
     pairs : int
-        Pairs of query and training row that were decided.
+        Number of (query, training row) pairs.
     levels : tuple of LevelReport
-        The filter's levels, coarse to fine: how many pairs came to each, and how many it left.
+        The filter's levels, coarse to fine, with the pairs that entered and left each.
     computed : int
-        Pairs whose S was computed; all others were ruled out by a bound.
+        Pairs whose rank distance was computed; bounds ruled out all others.
     refined : int
-        Pairs of a brute-force search whose packed sum was only a bound, and whose S was computed anew.
+        Pairs of a brute-force search whose packed sum is only a bound, so that the rank distance was computed as well.
     tile : tuple of int
         Queries and rows of a tile.
-    pieces : int
-        Parallel regions, between which Ctrl-C is honoured.
+    chunks : int
+        Chunks of work, each one parallel region. Ctrl-C takes effect between two chunks.
     seconds : float
     scratch_bytes : int
-        Working memory of all threads, beyond inputs and outputs.
+        Working memory of all threads, without inputs and outputs.
     filter_bytes : int
-        Of the codes, or the tree, that are kept beside the training rows.
+        Size of the filter's codes or of the tree, which are kept in addition to the training rows.
     copied_bytes : int
-        Bytes of input that had to be copied because they were not C-contiguous or not of a supported type, and of small
-        parts of the training rows that partial_fit joined.
+        Bytes of input that were copied because they were not C-contiguous or not of a supported type, and bytes of small
+        blocks of training rows that partial_fit merged.
     notes : tuple of str
-        What a user should know: a conversion, a single thread after a fork.
+        What the user should know, such as a conversion, or a single thread after a fork.
     """
 
     path: str
@@ -82,7 +82,7 @@ class SearchReport:
     computed: int
     refined: int
     tile: tuple[int, int]
-    pieces: int
+    chunks: int
     seconds: float
     scratch_bytes: int
     filter_bytes: int = 0

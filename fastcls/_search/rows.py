@@ -59,7 +59,7 @@ class Rows:
         """One chunk, as validation left it."""
         return cls([checked.rows], checked.copied_bytes, checked.notes)
 
-    def grown(self, more: Rows) -> Rows:
+    def extended(self, more: Rows) -> Rows:
         """These rows and more behind them, with all that is known of chunks that stay; a search under way has the old ones.
 
         Chunks of 4 MB are only ever referenced. Smaller ones are joined, as a binary counter carries: the last with those
@@ -84,7 +84,7 @@ class Rows:
         known = (filters, dict(self.learned_rows), dict(self.left_out), norms, statistics)
         return Rows(chunks, copied_bytes, notes, *known)
 
-    def has_outgrown(self, name: str) -> bool:
+    def should_relearn(self, name: str) -> bool:
         """Whether there are twice as many rows as when this filter was decided on."""
         return self.n_rows >= 2 * self.learned_rows.get(name, self.n_rows)
 

@@ -1,4 +1,4 @@
-"""What the planner expects of a search that it runs: by brute force, through a filter, or through a tree."""
+"""The interface of the three kinds of search (brute force, filter, tree) that the planner runs."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ import numpy as np
 
 from .report import LevelReport
 
-Groups = tuple[np.ndarray, np.ndarray]  # of the queries, of the rows; empty where every query sees every row
-Advance = Callable[[int], None]  # is given the number of pairs that were decided
+Groups = tuple[np.ndarray, np.ndarray]  # of the queries and of the rows; both empty if every query sees every row
+Advance = Callable[[int], None]  # called with the number of pairs just done
 
 
 @dataclass(frozen=True)
 class RunReport:
-    """What one run did: its part of a `SearchReport`.
+    """What one run did; the planner merges these into a `SearchReport`.
 
     Attributes
     ----------
     path : {"brute", "filter", "tree"}
     kernel : str
     pairs : int
-        Pairs that this run decided.
+        Pairs that this run is responsible for.
     computed : int
-        Pairs whose S it computed.
+        Pairs whose S was computed.
     tile : tuple of int
         Queries and rows of a tile.
-    pieces : int
-        Parallel regions.
+    chunks : int
+        Chunks of work, each one parallel region.
     scratch_bytes, filter_bytes : int
     refined : int
-        Pairs whose S was computed a second time, in the reference arithmetic.
+        Pairs whose S was computed in the reference arithmetic after a packed sum had passed.
     levels : tuple of LevelReport
     """
 
@@ -41,7 +41,7 @@ class RunReport:
     pairs: int
     computed: int
     tile: tuple[int, int]
-    pieces: int
+    chunks: int
     scratch_bytes: int
     filter_bytes: int = 0
     refined: int = 0
@@ -49,12 +49,12 @@ class RunReport:
 
 
 class Run(Protocol):
-    """One search under way over some rows, for queries that come in blocks.
+    """A search over some rows, for queries that arrive in blocks.
 
     Attributes
     ----------
     by_rows : bool
-        Threads share out the rows, not the queries.
+        Whether the threads divide the rows among themselves, rather than the queries.
     per_job : int
         Queries that one thread takes at a time.
     """
@@ -63,9 +63,10 @@ class Run(Protocol):
     per_job: int
 
     def run(self, Q: np.ndarray, groups: Groups, advance: Advance, S_out: np.ndarray, indices_out: np.ndarray) -> int:
-        """Neighbours of the first queries of `Q`, in order, into `S_out` and `indices_out`; returns of how many.
+        """Write the neighbours of the first queries of `Q`, in order; return how many queries are done.
 
-        Brute force does all. Another run may stop early, where brute force would be faster, and then does no more.
+        Brute force does all queries. A filter or tree may stop early if brute force would be faster; it is not called again
+        then.
         """
         ...
 

@@ -37,7 +37,7 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import memory
-from fastcls._runtime.pacing import Pace
+from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import Metric
 
 from . import tree_loops
@@ -47,15 +47,15 @@ from .run import RunReport
 LEAST_ROWS = 10_000  # of 3 features: brute force takes 5 us for a query of k = 10, the tree 3
 MOST_FEATURES = tree_loops.MOST_FEATURES - 1  # above, boxes are of little use, and rows of packed codes are for it
 _SUBTREE_ROWS = 1 << 15  # that one thread makes by itself, in its second cache
-_SUBTREES_A_PIECE = 16  # of each thread: about 0.1 s
+_SUBTREES_PER_CHUNK = 16  # of each thread: about 0.1 s
 _QUERIES_PER_JOB = 16
-_QUERIES_WORTH_A_THREAD = 16  # take about 50 us, more than waking it does
-_FIRST_PIECE = 4  # queries of a thread, before anything is known
-_FEW_JUDGED = 64  # queries: judged by fewer, a tree must be twice as slow to be given up
+_QUERIES_PER_THREAD = 16  # take about 50 us, more than waking it does
+_FIRST_CHUNK = 4  # queries of a thread, before anything is known
+_FEW_QUERIES_SEEN = 64  # queries: judged by fewer, a tree must be twice as slow to be given up
 _KEPT_IN_ORDER = 64  # neighbours: with more, brute force takes floats one pair at a time
 
 # Nanoseconds of one thread (Zen 4, 10,000 to 500,000 rows); only what they are to each other matters.
-_COST_LOOK = 14.0  # at a row or a box
+_COST_VISIT = 14.0  # at a row or a box
 _COST_KEEP = 50.0  # of a neighbour, with all that it drove out
 _COST_MAKE = 250.0  # of a row's place in the tree
 
@@ -84,7 +84,7 @@ class _OfChunk:
         while n_nodes < n_leaves and n_rows > n_nodes * _SUBTREE_ROWS:
             tree_loops.halve_level(*what, n_nodes, n_threads)
             n_nodes *= 2
-        step = _SUBTREES_A_PIECE * n_threads
+        step = _SUBTREES_PER_CHUNK * n_threads
         for first in range(n_nodes, 2 * n_nodes, step):
             tree_loops.make_subtrees(*what, n_nodes, first, min(first + step, 2 * n_nodes), n_threads)
         tree_loops.close_top(*what, n_nodes)
@@ -110,7 +110,7 @@ class Tree:
     chunks: list[_OfChunk] = field(default_factory=list)
     given_up: dict[str, int] = field(default_factory=dict)
 
-    def pays(self, metric: Metric, k: int) -> bool:
+    def is_profitable(self, metric: Metric, k: int) -> bool:
         """Whether no search has found otherwise."""
         return k < self.given_up.get(str(metric.bounds), k + 1)
 
@@ -129,10 +129,10 @@ def brute_cost(rows: Rows, k: int) -> float:
     return 0.25 if d <= 3 else 0.6 + 0.1 * d
 
 
-def serves(rows: Rows, metric: Metric) -> bool:
+def is_applicable(rows: Rows, metric: Metric) -> bool:
     """Whether there may be a tree of these rows for this metric at all."""
     few, numbered = rows.n_features <= MOST_FEATURES, max(map(len, rows.chunks)) < 1 << 31
-    return few and numbered and metric.sum_is_s and rows.n_rows >= LEAST_ROWS
+    return few and numbered and metric.sum_is_rank_distance and rows.n_rows >= LEAST_ROWS
 
 
 def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int | None, *, forced: bool) -> Tree | None:
@@ -146,19 +146,21 @@ def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int |
         There is to be a tree, whether it pays or not.
     """
     tree = rows.filters.get("tree")
-    if tree and n_queries is None and rows.has_outgrown("tree"):  # it may pay now where it did not
+    if tree and n_queries is None and rows.should_relearn("tree"):  # it may pay now where it did not
         tree = Tree(tree.chunks)
         rows.learned_rows["tree"] = rows.n_rows
     if not forced:
         by_brute = (n_queries or 0) * brute_cost(rows, k)
-        if (tree is None and n_queries is not None and by_brute < _COST_MAKE) or (tree and not tree.pays(metric, k)):
+        if (tree is None and n_queries is not None and by_brute < _COST_MAKE) or (
+            tree and not tree.is_profitable(metric, k)
+        ):
             return None
     if tree is None:
         tree = Tree()
         rows.learned_rows["tree"] = rows.n_rows
     unmade = rows.chunks[len(tree.chunks) :]
     needed = _BYTES_OF_ROW + _BYTES_OF_FEATURE * rows.n_features
-    if not forced and not memory.has_room(needed * sum(map(len, unmade))):
+    if not forced and not memory.fits(needed * sum(map(len, unmade))):
         rows.left_out[metric.name] = f"brute force, as a tree takes {needed} bytes a row: there is no memory for it"
         return None
     rows.left_out.pop(metric.name, None)
@@ -179,11 +181,11 @@ class Search:
         self, rows: Rows, tree: Tree, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool
     ) -> None:
         self.rows, self.filter, self.metric, self.k, self.forced = rows, tree, metric, k, forced
-        self.n_threads = n_threads = max(1, min(n_threads, n_queries // _QUERIES_WORTH_A_THREAD))
+        self.n_threads = n_threads = max(1, min(n_threads, n_queries // _QUERIES_PER_THREAD))
         self.scratch = np.zeros((n_threads, 8), dtype=np.int64)  # counts; the rest of it is a few KB of each thread's stack
-        self.n_queries, self.pace = 0, Pace()
+        self.n_queries, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
-        self._next = _FIRST_PIECE * n_threads
+        self._next = _FIRST_CHUNK * n_threads
 
     def run(
         self,
@@ -197,15 +199,15 @@ class Search:
         first = 0
         _kernels.start_heaps(S_out[None], indices_out[None])
         while first < len(Q) and not self.gave_up:
-            part = slice(first, min(len(Q), first + self._next))
-            n, begun = part.stop - first, time.perf_counter()
-            self._offer_all(Q[part], (groups[0][part], groups[1]), S_out[part], indices_out[part])
-            _kernels.sort_heaps(S_out[part], indices_out[part], self.n_threads)
+            some = slice(first, min(len(Q), first + self._next))
+            n, begun = some.stop - first, time.perf_counter()
+            self._offer_all(Q[some], (groups[0][some], groups[1]), S_out[some], indices_out[some])
+            _kernels.sort_heaps(S_out[some], indices_out[some], self.n_threads)
             self.n_queries += n
             advance(n * self.rows.n_rows)
-            self._next = int(np.clip(self.pace.took(n, time.perf_counter() - begun), 1, 8 * self._next))
-            first = part.stop
-            self._judge()
+            self._next = int(np.clip(self.chunk_size.record(n, time.perf_counter() - begun), 1, 8 * self._next))
+            first = some.stop
+            self._compare_with_brute()
         return first
 
     def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
@@ -230,11 +232,11 @@ class Search:
                 self.n_threads,
             )
 
-    def _judge(self) -> None:
+    def _compare_with_brute(self) -> None:
         """Give up where brute force would have been faster so far, and let the tree know."""
         boxes, computed, *_ = self.scratch.sum(axis=0).tolist()
-        cost = (boxes + computed) * _COST_LOOK + self.n_queries * self.k * _COST_KEEP
-        brute = self.pairs * brute_cost(self.rows, self.k) * (2.0 if self.n_queries < _FEW_JUDGED else 1.0)
+        cost = (boxes + computed) * _COST_VISIT + self.n_queries * self.k * _COST_KEEP
+        brute = self.pairs * brute_cost(self.rows, self.k) * (2.0 if self.n_queries < _FEW_QUERIES_SEEN else 1.0)
         if cost > brute and not self.forced:
             self.gave_up = True
             bounds = str(self.metric.bounds)
@@ -247,5 +249,5 @@ class Search:
     def report(self) -> RunReport:
         computed, tile = int(self.scratch[:, 1].sum()), (self.per_job, tree_loops.MOST_ROWS_OF_LEAF)
         return RunReport(
-            "tree", "boxes", self.pairs, computed, tile, self.pace.pieces, self.scratch.nbytes, self.filter.nbytes
+            "tree", "boxes", self.pairs, computed, tile, self.chunk_size.chunks, self.scratch.nbytes, self.filter.nbytes
         )

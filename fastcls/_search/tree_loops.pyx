@@ -277,24 +277,24 @@ cdef struct Tree:
     const double *boxes
 
 
-cdef struct Room:
+cdef struct Scratch:
     # One query and what it meets, widened; zeros behind the last feature.
     double query[MAX_FEATURES]
     double nearest[MAX_FEATURES]
     double rows[MAX_LEAF * MAX_FEATURES]
 
 
-cdef inline double bound_of(const Tree *tree, Room *room, Py_ssize_t node) noexcept nogil:
+cdef inline double bound_of(const Tree *tree, Scratch *scratch, Py_ssize_t node) noexcept nogil:
     """S of the query and the point of a node's box that is nearest to it: no row of the node has less."""
     cdef Py_ssize_t d = tree.n_features, axis
     cdef const double *low = tree.boxes + 2 * node * d
     for axis in range(d):
-        room.nearest[axis] = min(max(room.query[axis], low[axis]), low[d + axis])
-    return tree.pair(room.query, room.nearest, tree.n_lanes)
+        scratch.nearest[axis] = min(max(scratch.query[axis], low[axis]), low[d + axis])
+    return tree.pair(scratch.query, scratch.nearest, tree.n_lanes)
 
 
 cdef inline Py_ssize_t offer_leaf(const Tree *tree, const Heaps *heaps, Py_ssize_t query, Py_ssize_t node,
-                                  Room *room) noexcept nogil:
+                                  Scratch *scratch) noexcept nogil:
     """Offer every row of a leaf; returns how many S were computed."""
     cdef double *S = heaps.S + query * heaps.k
     cdef int64_t *index = heaps.index + query * heaps.k
@@ -306,12 +306,12 @@ cdef inline Py_ssize_t offer_leaf(const Tree *tree, const Heaps *heaps, Py_ssize
     for i in range(n):
         prefetch(tree.rows + rows[i] * tree.row_bytes)
     for i in range(n):
-        tree.widen_row(tree.rows + rows[i] * tree.row_bytes, tree.n_features, room.rows + i * tree.n_lanes)
+        tree.widen_row(tree.rows + rows[i] * tree.row_bytes, tree.n_features, scratch.rows + i * tree.n_lanes)
     for i in range(n):
         if heaps.row_groups != NULL and heaps.query_groups[query] == heaps.row_groups[rows[i]]:
             n_computed -= 1
             continue
-        s = tree.pair(room.query, room.rows + i * tree.n_lanes, tree.n_lanes)
+        s = tree.pair(scratch.query, scratch.rows + i * tree.n_lanes, tree.n_lanes)
         if s <= S[0]:
             offer(S, index, heaps.k, s, heaps.row_start + rows[i])
     return n_computed
@@ -321,28 +321,28 @@ cdef void search_one(const Tree *tree, const Heaps *heaps, Py_ssize_t query, int
     """Depth first, the nearer half first; a node is left out if its lowest row would not be kept even at its bound."""
     cdef const double *S = heaps.S + query * heaps.k
     cdef const int64_t *index = heaps.index + query * heaps.k
-    cdef Room room
+    cdef Scratch scratch
     cdef Py_ssize_t later[MAX_DEPTH]
     cdef double later_bounds[MAX_DEPTH]
     cdef Py_ssize_t node, near, far, n_later = 1
     cdef double bound, near_bound, far_bound
-    memset(&room, 0, sizeof(Room))
-    tree.widen_query(tree.queries + query * tree.query_bytes, tree.n_features, room.query)
+    memset(&scratch, 0, sizeof(Scratch))
+    tree.widen_query(tree.queries + query * tree.query_bytes, tree.n_features, scratch.query)
     later[0] = 1
-    later_bounds[0] = bound_of(tree, &room, 1)
+    later_bounds[0] = bound_of(tree, &scratch, 1)
     while n_later > 0:
         n_later -= 1
         node = later[n_later]
         bound = later_bounds[n_later]
         while is_before(bound, heaps.row_start + tree.lowest[node], S[0], index[0]):
             if node >= tree.n_leaves:
-                counts[1] += offer_leaf(tree, heaps, query, node, &room)
+                counts[1] += offer_leaf(tree, heaps, query, node, &scratch)
                 break
             counts[0] += 2
             near = 2 * node
             far = near + 1
-            near_bound = bound_of(tree, &room, near)
-            far_bound = bound_of(tree, &room, far)
+            near_bound = bound_of(tree, &scratch, near)
+            far_bound = bound_of(tree, &scratch, far)
             if is_before(far_bound, tree.lowest[far], near_bound, tree.lowest[near]):
                 near, far = far, near
                 near_bound, far_bound = far_bound, near_bound

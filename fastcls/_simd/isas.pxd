@@ -10,7 +10,7 @@ cdef extern from "search/contract.h" nogil:
                                                          double query_term, const double *row_terms,
                                                          const double *row_factors, double threshold, double *keys_out,
                                                          int32_t *chosen_out)
-    ctypedef void (*narrow_fn "fastcls_narrow_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
+    ctypedef void (*low_dimensional_fn "fastcls_low_dimensional_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
                                                    Py_ssize_t n_features, int sum, const int64_t *query_groups,
                                                    const int64_t *row_groups, int64_t first_index, Py_ssize_t k,
                                                    double *S, int64_t *index)
@@ -27,7 +27,7 @@ cdef extern from "search/contract.h" nogil:
     ctypedef struct SearchKernels "fastcls_search":
         Panel panels[4]
         select_fn select
-        narrow_fn narrow
+        low_dimensional_fn low_dimensional
         pair_fn pairs[3][5]
         eight_fn eight
 
@@ -47,9 +47,9 @@ cdef extern from "filter/contract.h" nogil:
                                                      const uint8_t *columns, double *out)
     ctypedef Py_ssize_t (*bound_fn "fastcls_bound_fn")(int gap, const int32_t *keys, int32_t *rows, float *bounds,
                                                        Py_ssize_t first, Py_ssize_t n, int32_t norm, float own,
-                                                       const float *errors, float reach)
+                                                       const float *errors, float threshold)
     ctypedef Py_ssize_t (*drop_fn "fastcls_drop_fn")(int32_t *rows, float *bounds, Py_ssize_t first, Py_ssize_t n,
-                                                     float reach)
+                                                     float threshold)
     ctypedef struct FilterKernels "fastcls_filter":
         screen_fn screen_l1
         screen_fn screen_l2
@@ -79,7 +79,7 @@ cdef extern from "linear/contract.h" nogil:
         const double *center
         const double *scale
         const double *inverse_squared_scale
-    ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *trail, const void *sums, const double *totals,
+    ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *velocity, const void *sums, const double *totals,
                                                      double per_row, double bias_slope, const Step *step,
                                                      double *parts_out)
     ctypedef struct LinearKernels "fastcls_linear":

@@ -90,8 +90,8 @@ static void take_search(fastcls_search *active, const fastcls_search *isa) {
             active->panels[panel] = isa->panels[panel];
     if (isa->select)
         active->select = isa->select;
-    if (isa->narrow)
-        active->narrow = isa->narrow;
+    if (isa->low_dimensional)
+        active->low_dimensional = isa->low_dimensional;
     if (isa->eight)
         active->eight = isa->eight;
     for (int sum = 0; sum < FASTCLS_N_SUMS; sum++)

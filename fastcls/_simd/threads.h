@@ -52,11 +52,11 @@ static ptrdiff_t fastcls_threads_that_start(ptrdiff_t wanted, size_t stack) {
 
 /* Start the threads of a team that was found to be possible, so that they are there before more memory is taken. */
 static void fastcls_start_team(int n_threads) {
-    volatile int reached = 0;
+    volatile int n_started = 0;
 #pragma omp parallel num_threads(n_threads)
     {
 #pragma omp atomic
-        reached += 1;
+        n_started += 1;
     }
 }
 #else

@@ -35,7 +35,7 @@ def one_report(reports: tuple[SearchReport, ...], seconds: float, pairs: int, n_
         levels=(),
         computed=sum(report.computed for report in reports),
         refined=sum(report.refined for report in reports),
-        pieces=sum(report.pieces for report in reports),
+        chunks=sum(report.chunks for report in reports),
         seconds=seconds,
         scratch_bytes=max(report.scratch_bytes for report in reports),
         notes=tuple(notes),

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastcls import neighbors
 from fastcls._runtime.fitted_state import live, publish
-from fastcls._search.plan import Part
+from fastcls._search.plan import Chunk
 from fastcls._validation.base import check_number
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
@@ -135,7 +135,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
             live(self)._crew = crew
         return crew
 
-    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Part]]:
+    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
         check_is_fitted(self, "n_samples_fit_")
         check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
         n_hidden = 0 if self._hidden is None else int(self._hidden.sum())
@@ -148,7 +148,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         n_queries = next(blocks)
         return n_queries, self._parts(blocks, n_queries, drops_self)
 
-    def _parts(self, blocks: Iterator[Any], n_queries: int, drops_self: bool) -> Iterator[Part]:
+    def _parts(self, blocks: Iterator[Any], n_queries: int, drops_self: bool) -> Iterator[Chunk]:
         """Neighbours of one block of queries after the other, while the next ones are searched for."""
         begun, done = time.perf_counter(), 0
         reports: list[Any] = []

@@ -124,7 +124,7 @@ def open_to_search(
     """Rows opened where they lie, and what a search needs of them learned."""
     _check_version(asked.version, _place(_worker()))
     opened = _checked(together(pieces, blocks), start, asked.metric)
-    rows = reduce(Rows.grown, [Rows([part]) for part in opened])
+    rows = reduce(Rows.extended, [Rows([part]) for part in opened])
 
     def prepare(n_threads: int) -> None:
         plan.prepare(rows, asked.metric, min(asked.k, rows.n_rows), n_threads, asked.algorithm)

@@ -225,7 +225,7 @@ def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
 
 
 def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
-    if not memory.has_room(expected):
+    if not memory.fits(expected):
         raise InputError(
             f"{quoted(path)} expands to {expected:,} bytes, more than there is memory for; unpack it with gunzip: the file "
             "is memory-mapped then"

@@ -91,7 +91,7 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
                             f"got {counted(counts[1], 'label')} in {labels} for {counted(counts[0], 'row')}; "
                             "wanted one label a row"
                         )
-            if not memory.has_room(sum(header.n_bytes for header in headers.values())):
+            if not memory.fits(sum(header.n_bytes for header in headers.values())):
                 raise MemoryError
             for key in keys:
                 with archive.open(f"{key}.npy") as file:

@@ -86,7 +86,7 @@ def _is_array(source: object) -> bool:
 def read_whole(array: StoredArray, what: str) -> np.ndarray:
     """Return all values of a stored array; refuse it if there is not enough memory."""
     n_bytes = math.prod(array.shape) * array.dtype.itemsize
-    if not memory.has_room(n_bytes):
+    if not memory.fits(n_bytes):
         raise InputError(
             f"{what} takes {n_bytes:,} bytes, more than the free memory: read it in parts with "
             "fastcls.datasets.array_parts, or save it as .npy, which is memory-mapped"

@@ -172,7 +172,7 @@ def open_zarr(folder: Path) -> _ZarrArray:
         raise _damaged(folder, reason(error)) from None
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{quoted(folder)} is empty: its shape is {array.shape}; give an array with at least one row")
-    if not memory.has_room(math.prod(array.chunks) * array.dtype.itemsize):
+    if not memory.fits(math.prod(array.chunks) * array.dtype.itemsize):
         raise InputError(f"{quoted(folder)} has chunks of {array.chunks}, more than the free memory: write smaller chunks")
     if n_stored != n_chunks:  # zarr would fill the others with its fill value
         raise InputError(f"{quoted(folder)} has {n_stored:,} of its {n_chunks:,} chunks: copy or write all of it")

@@ -61,10 +61,10 @@ def nearest(
     """
     S, index = room or (np.empty((len(Q), k)), np.empty((len(Q), k), dtype=np.int64))
     S, index = S[None, : len(Q)], index[None, : len(Q)]
-    n_threads = threads.worth(threads.effective(None), len(Q) * len(X) * 2)
+    n_threads = threads.limit_by_work(threads.effective(None), len(Q) * len(X) * 2)
     groups = np.arange(len(X), dtype=np.int64) if own else _NOBODY
-    scratch = np.empty((n_threads, _kernels.narrow_scratch(_QUERIES_PER_JOB, 2, k)))
-    _kernels.search_narrow(
+    scratch = np.empty((n_threads, _kernels.low_dimensional_scratch(_QUERIES_PER_JOB, 2, k)))
+    _kernels.search_low_dimensional(
         Q.view(np.uint8),
         _kernels.TYPES["float64"],
         X.view(np.uint8),
@@ -95,7 +95,7 @@ def votes(
     with_totals: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Winners and whether they were tied, (n_queries, n_ks); the totals of every class for the last k, if wanted."""
-    distances = None if weights == "uniform" else METRICS[metric].finish(S) / 100
+    distances = None if weights == "uniform" else METRICS[metric].to_distance(S) / 100
     return vote(
         index,
         None if distances is None else weights_of(distances, cast(Any, weights), TEMPERATURE, metric),

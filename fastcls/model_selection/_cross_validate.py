@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
-from fastcls._scoring.accuracy import judge
+from fastcls._scoring.accuracy import count_hits
 from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
@@ -167,7 +167,7 @@ def evaluate_k(
         algorithm=check_algorithm(algorithm),
         progress=progress,
     )
-    right = judge(
+    right = count_hits(
         S,
         indices,
         codes,

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._scoring.accuracy import right_answers
+from fastcls._scoring.accuracy import hits
 from fastcls._scoring.votes import weights_of
 from fastcls._search import plan
 from fastcls._search.plan import Progress
@@ -96,7 +96,7 @@ class FoldVotes:
     ks : ndarray of int64, ascending
     weights : VoteWeights
     rules : list of vote rules
-    temperature, tie_break, topk : as of `right_answers`
+    temperature, tie_break, topk : as of `hits`
     """
 
     rows: Rows
@@ -187,8 +187,8 @@ class FoldVotes:
         query_groups: np.ndarray,
         row_groups: np.ndarray,
         progress: Progress | None = None,
-    ) -> plan.Parts:
-        return plan.search_parts(
+    ) -> plan.Chunks:
+        return plan.search_chunks(
             self.rows,
             queries,
             k,
@@ -205,7 +205,7 @@ class FoldVotes:
         if not len(queries):
             return
         labels, of_rows = self.codes[indices], self.weights.of(queries, folds, indices)
-        distances = METRICS[self._metric].finish(S)
+        distances = METRICS[self._metric].to_distance(S)
         order = np.argsort(folds, kind="stable")
         starts = np.flatnonzero(np.diff(folds[order], prepend=-1))
         for number, rule in enumerate(self.rules):
@@ -214,7 +214,7 @@ class FoldVotes:
                 shares = weights_of(distances, rule, self.temperature, self._metric)
             if of_rows is not None:
                 shares = of_rows if shares is None else shares * of_rows
-            right = right_answers(
+            right = hits(
                 labels,
                 shares,
                 self.codes[queries],

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import live, of_one_fit, publish
 from fastcls._search import plan
-from fastcls._search.plan import Part, Parts
+from fastcls._search.plan import Chunk, Chunks
 from fastcls._search.report import SearchReport
 from fastcls._search.rows import Rows
 from fastcls._storage.safetensors import Arrays, Saved
@@ -51,15 +51,15 @@ def without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.nda
     return S[~out].reshape(shape), indices[~out].reshape(shape)
 
 
-def _others(parts: Parts) -> Parts:
-    """The same parts, every query without itself."""
+def _others(chunks: Chunks) -> Chunks:
+    """The same chunks, every query without itself."""
     while True:
         try:
-            part, S, indices = next(parts)
+            some, S, indices = next(chunks)
         except StopIteration as end:
             report: SearchReport = end.value
             return report
-        yield part, *without_self(part.start, S, indices)
+        yield some, *without_self(some.start, S, indices)
 
 
 class Neighbors(SaveMixin, BaseEstimator):
@@ -113,7 +113,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         if metric != self.effective_metric_:
             for chunk in self._rows.chunks:
                 check_magnitude(chunk, "X of an earlier call", metric)
-        return self._rows.grown(more), metric
+        return self._rows.extended(more), metric
 
     def _remember(self, X: Any, rows: Rows, metric: str, *, more: bool = False, **fitted: Any) -> None:
         """What a fit leaves, all at once and last: one that was refused or stopped has left the estimator as it was."""
@@ -142,7 +142,7 @@ class Neighbors(SaveMixin, BaseEstimator):
             all_S[part], all_indices[part] = S, indices
         return all_S, all_indices
 
-    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Part]]:
+    def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
         """How many queries there are, and the neighbours of one block of them after the other."""
         check_is_fitted(self, "n_samples_fit_")
         k = self.n_neighbors if k is None else k
@@ -159,7 +159,7 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     def _search(
         self, queries: Rows | None, k: int, hidden: np.ndarray | None, notes: tuple[str, ...] = ()
-    ) -> Iterator[Part]:
+    ) -> Iterator[Chunk]:
         """The search without the hidden rows; where no queries are given, of the rows, each without itself."""
         n_queries = self._rows.n_rows if queries is None else queries.n_rows
         query_groups = row_groups = np.arange(n_queries, dtype=np.int64) if queries is None else None
@@ -167,7 +167,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         drops_self = hidden is not None and queries is None
         if hidden is not None:
             query_groups, row_groups = np.ones(n_queries, dtype=np.int64), hidden.astype(np.int64)
-        parts = plan.search_parts(
+        parts = plan.search_chunks(
             self._rows,
             queries,
             k + drops_self,
@@ -209,7 +209,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         S, indices = self._find(X, n_neighbors)
         if not return_distance:
             return indices
-        return METRICS[self.effective_metric_].finish(S), indices
+        return METRICS[self.effective_metric_].to_distance(S), indices
 
     @of_one_fit
     def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> csr_matrix:
@@ -239,7 +239,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         one_of("mode", mode, ["connectivity", "distance"])
         S, indices = self._find(X, n_neighbors)
         n_queries, k = S.shape
-        data = METRICS[self.effective_metric_].finish(S) if mode == "distance" else np.ones_like(S)
+        data = METRICS[self.effective_metric_].to_distance(S) if mode == "distance" else np.ones_like(S)
         starts = np.arange(0, n_queries * k + 1, k)
         return csr_matrix((data.ravel(), indices.ravel(), starts), shape=(n_queries, self.n_samples_fit_))
 

@@ -149,7 +149,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
 
         With two classes (n_queries,), as scikit-learn has it: the first class's distance less the second's.
         """
-        distances = METRICS["l2"].finish(self._distances(X))
+        distances = METRICS["l2"].to_distance(self._distances(X))
         return distances[:, 0] - distances[:, 1] if len(self.classes_) == 2 else -distances
 
     def _saved_state(self) -> tuple[Saved, dict[str, Any]]:

@@ -282,7 +282,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         for part, S, indices in parts:
             weights = None
             if self.weights != "uniform":
-                weights = weights_of(METRICS[metric].finish(S), self.weights, self.temperature, metric)
+                weights = weights_of(METRICS[metric].to_distance(S), self.weights, self.temperature, metric)
             if self._row_weights is not None:
                 of_rows = self._row_weights[indices]
                 weights = of_rows if weights is None else weights * of_rows
@@ -386,7 +386,7 @@ def knn(Q: Any, X: Any, k: int, metric: str = "l2", *, n_jobs: int | None = None
     queries, rows, name = _checked_pair(Q, X, metric)
     k = check_n_neighbors(k, len(rows.rows), "k")
     S, indices, _ = plan.search(Rows.of(rows), Rows.of(queries), k, name, n_threads=threads.effective(n_jobs))
-    return METRICS[name].finish(S), indices
+    return METRICS[name].to_distance(S), indices
 
 
 def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None = None) -> np.ndarray:
@@ -404,4 +404,4 @@ def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None
     InputError
     """
     queries, rows, name = _checked_pair(Q, X, metric)
-    return METRICS[name].finish(matrix.all_pairs(rows.rows, queries.rows, name, n_threads=threads.effective(n_jobs)))
+    return METRICS[name].to_distance(matrix.all_pairs(rows.rows, queries.rows, name, n_threads=threads.effective(n_jobs)))

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
-from fastcls._scoring.accuracy import judge
+from fastcls._scoring.accuracy import count_hits
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import Progress, nearest_at_hand
+from fastcls._search.merge import Progress, nearest_at_once
 from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, check_number, one_of, seed_of
 from fastcls._validation.errors import InputError
@@ -125,8 +125,8 @@ def _by_neighbors(
     """[(k, top1, top5)] of every k that there is."""
     preset, n_threads = KNN_PRESETS["dinov2"], threads.effective(n_jobs)
     ks = np.array(sorted({k for k in (*preset.ks, n) if k <= min(n, len(part))} or {len(part)}), dtype=np.int64)
-    S, indices = nearest_at_hand([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)
-    top1, top5 = judge(
+    S, indices = nearest_at_once([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)
+    top1, top5 = count_hits(
         S, indices, codes, truth, ks, n_classes, "cosine", n_threads, weights=preset.weights, temperature=preset.temperature
     )
     return [(int(k), one / len(truth), five / len(truth)) for k, one, five in zip(ks, top1, top5, strict=True)]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
-from fastcls._scoring.accuracy import judge
+from fastcls._scoring.accuracy import count_hits
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import Progress, nearest, nearest_at_hand
+from fastcls._search.merge import Progress, nearest, nearest_at_once
 from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, one_of, seed_of
 from fastcls._validation.messages import counted
@@ -96,12 +96,12 @@ def knn_eval(
         center = mean_of(parts)
         queries = Rows([centered([checked], center)])
         parts = [CheckedRows(centered(parts, center), 0, ())]
-        S, indices = nearest_at_hand(parts, queries, int(ks[-1]), metric, n_threads, progress)
+        S, indices = nearest_at_once(parts, queries, int(ks[-1]), metric, n_threads, progress)
     elif isinstance(train, (list, tuple)) or not are_parts(train):
-        S, indices = nearest_at_hand(list(shards), queries, int(ks[-1]), metric, n_threads, progress)
+        S, indices = nearest_at_once(list(shards), queries, int(ks[-1]), metric, n_threads, progress)
     else:
         S, indices = nearest(shards, queries, int(ks[-1]), metric, n_threads, progress)
-    top1, top5 = judge(
+    top1, top5 = count_hits(
         S, indices, codes, truth, ks, len(classes), metric, n_threads, weights=chosen.weights, temperature=chosen.temperature
     )
     rows = tuple(
@@ -133,8 +133,8 @@ def _by_draws(
     for number, drawn in enumerate(draws):
         part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
         for place, metric in enumerate(chosen.metrics):
-            S, indices = nearest_at_hand(part, queries, k, metric, n_threads)
-            (right,) = judge(
+            S, indices = nearest_at_once(part, queries, k, metric, n_threads)
+            (right,) = count_hits(
                 S, indices, codes[drawn], truth, ks, n_classes, metric, n_threads, weights=chosen.weights, topk=(1,)
             )
             top1[place, number] = right[0] / len(truth)

@@ -134,7 +134,7 @@ def test_anything_with_a_shape_a_dtype_and_slices_is_read(chunks, sizes, monkeyp
         assert (found.y.tolist(), found.image_shape) == (LABELS.tolist(), (8, 8, 3))
     assert len(next(datasets.array_parts(IMAGES, part_bytes=1))) == 1
     assert "source is an int" in refusal(lambda: datasets.array_parts(3))
-    monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < IMAGES.nbytes)
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: n_bytes < IMAGES.nbytes)
     assert "array_parts" in refusal(lambda: datasets.load((X, y)))
 
 
@@ -256,10 +256,10 @@ def test_metadata_damaged_anywhere_is_refused_or_harmless(tmp_path, form):
 @FORMATS
 def test_array_larger_than_memory_is_refused_before_it_is_read_and_comes_in_parts(tmp_path, form, monkeypatch):
     path = group(tmp_path, form, X=IMAGES, y=LABELS)
-    monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < IMAGES.nbytes)
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: n_bytes < IMAGES.nbytes)
     assert "array_parts" in refusal(lambda: datasets.load(path))
     assert sum(map(len, datasets.array_parts(path / "X", part_bytes=1))) == 90
-    monkeypatch.setattr(memory, "has_room", lambda n_bytes: n_bytes < 1000)
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: n_bytes < 1000)
     assert "write smaller chunks" in refusal(lambda: datasets.array_parts(path / "X"))
 
 

@@ -35,8 +35,8 @@ FAULTS = [
     ("_loops/topk.pxd", "S_a == S_b and index_a < index_b", "S_a == S_b and index_a > index_b", "search/test_search.py"),
     (
         "_search/tree_loops.pyx",
-        "min(max(room.query[axis], low[axis]), low[d + axis])",
-        "room.query[axis] * 0.5 + low[axis] * 0.5",
+        "min(max(scratch.query[axis], low[axis]), low[d + axis])",
+        "scratch.query[axis] * 0.5 + low[axis] * 0.5",
         "search/test_tree.py",
     ),
     (
@@ -52,7 +52,7 @@ FAULTS = [
         "search/test_search.py search/test_bounds.py",
     ),
     (
-        "_loops/direct.pxd",
+        "_loops/pairwise.pxd",
         "query_groups[first + i] ==",
         "query_groups[first] ==",
         "search/test_search.py search/test_growth.py",
@@ -66,7 +66,7 @@ FAULTS = [
     ),
     (
         "_search/filter/filter_loops.pyx",
-        "S = S * cascade.margin + 1e-300",
+        "S = S * filter.margin + 1e-300",
         "S = S * 0.99",
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
@@ -126,7 +126,12 @@ FAULTS = [
         "_mm256_srli_epi16(_mm256_unpackhi_epi8(zero, y), 8)",
         "kernels/test_isas.py",
     ),
-    ("_simd/search/narrow.h", "p < 8 - k ? 0 : p + k - 8", "p + k - 8 < 0 ? 0 : 7", "search/test_narrow.py"),
+    (
+        "_simd/search/low_dimensional.h",
+        "p < 8 - k ? 0 : p + k - 8",
+        "p + k - 8 < 0 ? 0 : 7",
+        "search/test_low_dimensional.py",
+    ),
     ("_simd/linear/descent.h", "t[f] = moved - w[f];", "t[f] = 0;", "linear/test_optim.py"),
     ("_simd/linear/descent.h", "w[f] = moved + momentum * (moved - t[f]);", "w[f] = moved;", "linear/test_optim.py"),
     # metrics, votes, scores

@@ -39,8 +39,8 @@ static room_t rooms[N_ROOMS];
 
 static const ptrdiff_t wide[] = {127, 128, 129, 255, 256, 257, 784, 3072};
 static const ptrdiff_t very_wide[] = {33025, 33026, 65536, 65537, 66052, LARGEST_ROW};
-enum { N_NARROW = 70, N_WIDE = sizeof wide / sizeof wide[0], N_VERY_WIDE = sizeof very_wide / sizeof very_wide[0] };
-static ptrdiff_t width_of(int number) { return number < N_NARROW ? number + 1 : wide[number - N_NARROW]; }
+enum { N_SMALL = 70, N_WIDE = sizeof wide / sizeof wide[0], N_VERY_WIDE = sizeof very_wide / sizeof very_wide[0] };
+static ptrdiff_t width_of(int number) { return number < N_SMALL ? number + 1 : wide[number - N_SMALL]; }
 
 static void check_pair(fastcls_pair_fn pair, int sum, int type, ptrdiff_t n, int x_kind, int y_kind) {
     const size_t bytes = (size_t)(n * fastcls_type_bytes[type]);
@@ -65,7 +65,7 @@ static int check_pairs(const fastcls_search *isa) {
             if (!pair)
                 continue;
             n_pairs++;
-            for (int number = 0; number < N_NARROW + N_WIDE; number++)
+            for (int number = 0; number < N_SMALL + N_WIDE; number++)
                 for (int kind = 0; kind < 4; kind++)
                     check_pair(pair, sum, type, width_of(number), kind, kind == 3 ? 1 : kind);
             for (int number = 0; number < N_VERY_WIDE && type < FASTCLS_F16; number++) {
@@ -172,7 +172,7 @@ static void check_tile(const fastcls_panel *panel, int number, int type, ptrdiff
 static void check_panel(const fastcls_panel *panel, int number, int type) {
     const int turns = panel->queries * panel->rows;
     const ptrdiff_t block = type < FASTCLS_F16 ? BLOCK_BYTES : BLOCK_BYTES / 4;
-    for (int number_of_width = 0; number_of_width < N_NARROW + N_WIDE; number_of_width++)
+    for (int number_of_width = 0; number_of_width < N_SMALL + N_WIDE; number_of_width++)
         for (int kind = 0; kind < 4; kind++) {
             const int turn = (number_of_width * 4 + kind) * 37;
             const ptrdiff_t n = width_of(number_of_width);
@@ -246,7 +246,7 @@ static void check_select(fastcls_select_fn select) {
 }
 
 /* Rows of few features, against a stable insertion of plain sums; every buffer ends at the page behind. */
-static void check_narrow_case(fastcls_narrow_fn narrow, int sum, ptrdiff_t d, ptrdiff_t n_rows, ptrdiff_t k, int grouped) {
+static void check_low_dimensional_case(fastcls_low_dimensional_fn low_dimensional, int sum, ptrdiff_t d, ptrdiff_t n_rows, ptrdiff_t k, int grouped) {
     double *queries = (double *)put(rooms[X_ROOM], sizeof(double) * (size_t)(8 * d), 1);
     double *rows = (double *)put(rooms[Y_ROOM], sizeof(double) * (size_t)(n_rows * d), 1);
     double *S = (double *)put(rooms[SUMS], sizeof(double) * (size_t)(8 * k), 1);
@@ -266,10 +266,10 @@ static void check_narrow_case(fastcls_narrow_fn narrow, int sum, ptrdiff_t d, pt
         index[i] = INT64_MAX;
     }
     const ptrdiff_t half = n_rows / 2; /* in two calls: the second must go on where the first ended */
-    narrow(queries, rows, half, d, sum, grouped ? query_groups : NULL, row_groups, 5, k, S, index);
-    narrow(queries, rows + half * d, n_rows - half, d, sum, grouped ? query_groups : NULL, row_groups + half, 5 + half, k, S,
+    low_dimensional(queries, rows, half, d, sum, grouped ? query_groups : NULL, row_groups, 5, k, S, index);
+    low_dimensional(queries, rows + half * d, n_rows - half, d, sum, grouped ? query_groups : NULL, row_groups + half, 5 + half, k, S,
            index);
-    at("narrow %s, %td features, %td rows, k %td, groups %d", sum_names[sum], d, n_rows, k, grouped);
+    at("low-dimensional %s, %td features, %td rows, k %td, groups %d", sum_names[sum], d, n_rows, k, grouped);
     for (int i = 0; i < 8; i++) {
         double best[MOST_ROWS], query[16];
         int64_t which[MOST_ROWS];
@@ -294,9 +294,9 @@ static void check_narrow_case(fastcls_narrow_fn narrow, int sum, ptrdiff_t d, pt
         }
     }
 }
-static void check_narrow(fastcls_narrow_fn narrow) {
+static void check_low_dimensional(fastcls_low_dimensional_fn low_dimensional) {
     for (int turn = 0; turn < 400; turn++)
-        check_narrow_case(narrow, turn % 2 ? FASTCLS_L1 : FASTCLS_SQL2, 1 + turn / 2 % 15, 1 + (turn * 7) % MOST_ROWS,
+        check_low_dimensional_case(low_dimensional, turn % 2 ? FASTCLS_L1 : FASTCLS_SQL2, 1 + turn / 2 % 15, 1 + (turn * 7) % MOST_ROWS,
                           1 + (turn * 11) % 20, turn % 3 == 0);
 }
 
@@ -313,7 +313,7 @@ static void check_table(int last) {
             same(best && fastcls_active.search.pairs[sum][type] == best, 1);
         }
     same(fastcls_active.search.select != NULL, 1);
-    same(fastcls_active.search.narrow != NULL, 1);
+    same(fastcls_active.search.low_dimensional != NULL, 1);
     /* Of the other families the whole is that of the best set that has it, whatever stands above it in the table. */
     const fastcls_filter *filter = &filter_scalar;
     const fastcls_linear *linear = &linear_scalar;
@@ -368,10 +368,10 @@ int main(int n_arguments, char **arguments) {
         const int n_pairs = check_pairs(isa), n_panels = check_panels(isa, names);
         if (isa->select)
             check_select(isa->select);
-        if (isa->narrow)
-            check_narrow(isa->narrow);
+        if (isa->low_dimensional)
+            check_low_dimensional(isa->low_dimensional);
         printf("%s: %d pair functions, %d panels%s%s%s%s: %ld values as wanted\n", isa_name, n_pairs, n_panels,
-               n_panels ? " of" : "", names, isa->select ? ", select" : "", isa->narrow ? ", narrow" : "", n_compared);
+               n_panels ? " of" : "", names, isa->select ? ", select" : "", isa->low_dimensional ? ", low-dimensional" : "", n_compared);
     }
     return 0;
 }

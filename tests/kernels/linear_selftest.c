@@ -140,7 +140,7 @@ static void check_squares(const fastcls_linear *isa, int type, ptrdiff_t n, int 
 /* One step of one strip, from the formulas in linear_descent.h's head. */
 static void check_descend(const fastcls_linear *isa, int real, int turn) {
     double center[FASTCLS_STRIP], scale[FASTCLS_STRIP], inverse[FASTCLS_STRIP], slopes[FASTCLS_STRIP], parts[FASTCLS_N_PARTS];
-    double W[FASTCLS_STRIP], trail[FASTCLS_STRIP], sums[FASTCLS_STRIP], wanted[FASTCLS_N_PARTS] = {0};
+    double W[FASTCLS_STRIP], velocity[FASTCLS_STRIP], sums[FASTCLS_STRIP], wanted[FASTCLS_N_PARTS] = {0};
     const double rate = 0.1, momentum = turn & 1 ? 0.9 : 0.0, l2 = turn & 2 ? 0.05 : 0.0, l1 = turn & 4 ? 0.5 : 0.0, B = uniform();
     const int nesterov = turn >> 3 & 1;
     for (int f = 0; f < FASTCLS_STRIP; f++) {
@@ -150,11 +150,11 @@ static void check_descend(const fastcls_linear *isa, int real, int turn) {
         set_real(sums, real, f, uniform());
         slopes[f] = get_real(sums, real, f);
         set_real(W, real, f, uniform());
-        set_real(trail, real, f, uniform());
+        set_real(velocity, real, f, uniform());
     }
     double new_w[FASTCLS_STRIP], new_t[FASTCLS_STRIP];
     for (int f = 0; f < FASTCLS_STRIP; f++) {
-        const double w = get_real(W, real, f), t = get_real(trail, real, f), width = rate * l1 / scale[f];
+        const double w = get_real(W, real, f), t = get_real(velocity, real, f), width = rate * l1 / scale[f];
         double moved = w - rate * ((0.5 * slopes[f] - B * center[f]) / (scale[f] * scale[f]) + 2 * l2 * w);
         if (!nesterov)
             moved += momentum * t;
@@ -165,9 +165,9 @@ static void check_descend(const fastcls_linear *isa, int real, int turn) {
     const fastcls_step step = {rate, momentum, l2, l1, nesterov, center, scale, inverse};
     at("descend in %s, turn %d", real_names[real], turn);
     if (turn & 16)
-        isa->descend[real](W, trail, NULL, slopes, 0.5, B, &step, parts);
+        isa->descend[real](W, velocity, NULL, slopes, 0.5, B, &step, parts);
     else
-        isa->descend[real](W, trail, sums, NULL, 0.5, B, &step, parts);
+        isa->descend[real](W, velocity, sums, NULL, 0.5, B, &step, parts);
     /* Nine roundings or fewer of numbers below 300: a slope is at most 101 / 0.25, its step a tenth of that. */
     const double bound = 9 * 300 * (real == FASTCLS_SINGLES ? 0x1p-24 : 0x1p-53);
     if (planted("descend") && turn == 5)
@@ -175,7 +175,7 @@ static void check_descend(const fastcls_linear *isa, int real, int turn) {
     for (int f = 0; f < FASTCLS_STRIP; f++) {
         const double w = get_real(W, real, f);
         within(w, new_w[f], bound);
-        within(get_real(trail, real, f), new_t[f], bound);
+        within(get_real(velocity, real, f), new_t[f], bound);
         wanted[FASTCLS_DOT_CENTER] += w * center[f];
         wanted[FASTCLS_SQUARES] += w * scale[f] * w * scale[f];
         wanted[FASTCLS_MAGNITUDES] += l1 > 0 ? fabs(w * scale[f]) : 0;

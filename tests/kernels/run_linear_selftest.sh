@@ -4,33 +4,33 @@
 # qemu-user). Faults planted on purpose must be found.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 # table.h and the oracle hold what only other self-tests use.
 flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd)
 if [ "${1:-}" = aarch64 ]; then
   CC=${AARCH64_CC:-aarch64-linux-gnu-gcc}
   run=("${QEMU_AARCH64:-qemu-aarch64}" -cpu cortex-a53)
-  "$CC" "${flags[@]}" -O3 -static tests/kernels/linear_selftest.c -o "$room/plain" -lm
+  "$CC" "${flags[@]}" -O3 -static tests/kernels/linear_selftest.c -o "$folder/plain" -lm
 else
   CC=${CC:-cc}
   run=()
-  "$CC" "${flags[@]}" -O3 tests/kernels/linear_selftest.c -o "$room/plain" -lm
+  "$CC" "${flags[@]}" -O3 tests/kernels/linear_selftest.c -o "$folder/plain" -lm
   "$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels/linear_selftest.c \
-    -o "$room/sanitized" -lm
+    -o "$folder/sanitized" -lm
 fi
 
 echo "== plain, $("$CC" --version | head -n 1)"
-"${run[@]}" "$room/plain"
+"${run[@]}" "$folder/plain"
 for fault in scores gradient squares descend read; do
-  if "${run[@]}" "$room/plain" --break "$fault" >"$room/found"; then
+  if "${run[@]}" "$folder/plain" --break "$fault" >"$folder/found"; then
     echo "a fault planted in '$fault' was not found" >&2
     exit 1
   fi
-  grep -q '^FAILED ' "$room/found"
+  grep -q '^FAILED ' "$folder/found"
 done
 echo "five planted faults found"
-if [ -e "$room/sanitized" ]; then
+if [ -e "$folder/sanitized" ]; then
   echo "== sanitizers: address, undefined"
-  "$room/sanitized"
+  "$folder/sanitized"
 fi

@@ -13,7 +13,7 @@ count=${1:-10000}
 [ $# -gt 0 ] && shift
 if [ $# -eq 0 ]; then
     set -- tests/search/test_changed_rows.py tests/search/test_filter.py tests/search/test_filter_hostile.py \
-        tests/search/test_growth.py tests/search/test_narrow.py tests/search/test_search.py tests/search/test_tree.py \
+        tests/search/test_growth.py tests/search/test_low_dimensional.py tests/search/test_search.py tests/search/test_tree.py \
         tests/neighbors/test_concurrent_fits.py tests/neighbors/test_neighbors.py tests/neighbors/test_votes.py \
         tests/model_selection/test_neighbors_cv.py tests/persistence/test_mutated_models.py \
         tests/persistence/test_persistence.py tests/linear/test_linear_problem.py

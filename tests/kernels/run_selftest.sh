@@ -1,47 +1,47 @@
 #!/usr/bin/env bash
-# Builds kernels_selftest.c and cascade_selftest.c with this machine's compiler, plainly and with the address and undefined
+# Builds kernels_selftest.c and filter_selftest.c with this machine's compiler, plainly and with the address and undefined
 # behaviour sanitizers, and runs all four. Faults planted on purpose must be found. CC chooses the compiler.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 CC=${CC:-cc}
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_search/bounds.py)
 flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in bounds.py}")
 
-"$CC" "${flags[@]}" -O3 tests/kernels/kernels_selftest.c -o "$room/plain" -lm &
+"$CC" "${flags[@]}" -O3 tests/kernels/kernels_selftest.c -o "$folder/plain" -lm &
 "$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels/kernels_selftest.c \
-  -o "$room/sanitized" -lm &
+  -o "$folder/sanitized" -lm &
 wait %1
 wait %2
-"$CC" "${flags[@]}" -O3 tests/kernels/cascade_selftest.c -o "$room/plain_cascade" -lm &
+"$CC" "${flags[@]}" -O3 tests/kernels/filter_selftest.c -o "$folder/plain_filter" -lm &
 "$CC" "${flags[@]}" -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
-  tests/kernels/cascade_selftest.c -o "$room/sanitized_cascade" -lm &
+  tests/kernels/filter_selftest.c -o "$folder/sanitized_filter" -lm &
 wait %1
 wait %2
 
 echo "== plain, $("$CC" --version | head -n 1)"
-"$room/plain"
-"$room/plain_cascade"
-for fault in plain:pair plain:panel plain:select plain:read plain_cascade:screen plain_cascade:at plain_cascade:project \
-  plain_cascade:bound plain_cascade:read; do
-  if "$room/${fault%:*}" --break "${fault#*:}" >"$room/found"; then
+"$folder/plain"
+"$folder/plain_filter"
+for fault in plain:pair plain:panel plain:select plain:read plain_filter:screen plain_filter:at plain_filter:project \
+  plain_filter:bound plain_filter:read; do
+  if "$folder/${fault%:*}" --break "${fault#*:}" >"$folder/found"; then
     echo "a fault planted in '$fault' was not found" >&2
     exit 1
   fi
-  grep -q '^FAILED ' "$room/found"
+  grep -q '^FAILED ' "$folder/found"
 done
 echo "nine planted faults found"
 
 # A processor with AVX-512 VNNI but without AVX-VNNI has the same instruction in another encoding.
 if [ "$(uname -m)" = x86_64 ] && grep -qw avx512_vnni /proc/cpuinfo && ! grep -qw avx_vnni /proc/cpuinfo; then
-  "$CC" "${flags[@]}" -O3 -S tests/kernels/kernels_selftest.c -o "$room/as.s"
-  sed -i 's/{vex}[[:space:]]\+vpdpbusd/vpdpbusd/' "$room/as.s"
-  "$CC" "$room/as.s" -o "$room/reencoded" -lm
+  "$CC" "${flags[@]}" -O3 -S tests/kernels/kernels_selftest.c -o "$folder/as.s"
+  sed -i 's/{vex}[[:space:]]\+vpdpbusd/vpdpbusd/' "$folder/as.s"
+  "$CC" "$folder/as.s" -o "$folder/reencoded" -lm
   echo "== avxvnni in AVX-512's encoding"
-  "$room/reencoded" --pretend avxvnni | grep '^avxvnni: .*as wanted'
+  "$folder/reencoded" --pretend avxvnni | grep '^avxvnni: .*as wanted'
 fi
 
 echo "== sanitizers: address, undefined"
-"$room/sanitized"
-"$room/sanitized_cascade"
+"$folder/sanitized"
+"$folder/sanitized_filter"

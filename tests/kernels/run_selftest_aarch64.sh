@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Cross-compiles kernels_selftest.c and cascade_selftest.c for aarch64 and runs them under user-mode emulation, on a
+# Cross-compiles kernels_selftest.c and filter_selftest.c for aarch64 and runs them under user-mode emulation, on a
 # processor with the dot product extension and on one without. Needs Debian's gcc-aarch64-linux-gnu and qemu-user.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
@@ -8,30 +8,30 @@ QEMU=${QEMU_AARCH64:-qemu-aarch64}
 for tool in "$CC" "$QEMU"; do
   command -v "$tool" >/dev/null || { echo "$tool is not installed (Debian: gcc-aarch64-linux-gnu, qemu-user)" >&2; exit 77; }
 done
-room=$(mktemp -d)
-trap 'rm -rf "$room"' EXIT
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
 block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_search/bounds.py)
 flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -O3 -ffp-contract=off -static -Ifastcls/_simd
   "-DBLOCK_BYTES=${block_bytes:?not found in bounds.py}")
-"$CC" "${flags[@]}" tests/kernels/kernels_selftest.c -o "$room/selftest" -lm
-"$CC" "${flags[@]}" tests/kernels/cascade_selftest.c -o "$room/cascade" -lm
+"$CC" "${flags[@]}" tests/kernels/kernels_selftest.c -o "$folder/selftest" -lm
+"$CC" "${flags[@]}" tests/kernels/filter_selftest.c -o "$folder/filter" -lm
 
 echo "== aarch64 with dot products, $("$CC" --version | head -n 1), $("$QEMU" --version | head -n 1)"
-{ "$QEMU" -cpu cortex-a53 "$room/selftest" && "$QEMU" -cpu cortex-a53 "$room/cascade"; } >"$room/without" &
-{ "$QEMU" -cpu max "$room/selftest" && "$QEMU" -cpu max "$room/cascade"; } | tee "$room/with"
-grep -q '^neon_dotprod: .*as wanted' "$room/with"
+{ "$QEMU" -cpu cortex-a53 "$folder/selftest" && "$QEMU" -cpu cortex-a53 "$folder/filter"; } >"$folder/without" &
+{ "$QEMU" -cpu max "$folder/selftest" && "$QEMU" -cpu max "$folder/filter"; } | tee "$folder/with"
+grep -q '^neon_dotprod: .*as wanted' "$folder/with"
 echo "== aarch64 without"
 without=0
 wait $! || without=$?
-cat "$room/without"
+cat "$folder/without"
 [ "$without" = 0 ]
-grep -q '^neon: .*as wanted' "$room/without"
-grep -q '^neon_dotprod: .*cannot run here' "$room/without"
-for fault in selftest:panel selftest:read cascade:screen cascade:read; do
-  if "$QEMU" -cpu max "$room/${fault%:*}" --break "${fault#*:}" >"$room/found"; then
+grep -q '^neon: .*as wanted' "$folder/without"
+grep -q '^neon_dotprod: .*cannot run here' "$folder/without"
+for fault in selftest:panel selftest:read filter:screen filter:read; do
+  if "$QEMU" -cpu max "$folder/${fault%:*}" --break "${fault#*:}" >"$folder/found"; then
     echo "a fault planted in '$fault' was not found" >&2
     exit 1
   fi
-  grep -q '^FAILED ' "$room/found"
+  grep -q '^FAILED ' "$folder/found"
 done
 echo "four planted faults found"

@@ -1,4 +1,4 @@
-"""The kernels' self-tests in C (kernels_selftest.c, cascade_selftest.c): here with sanitizers, and for aarch64."""
+"""The kernels' self-tests in C (kernels_selftest.c, filter_selftest.c): here with sanitizers, and for aarch64."""
 
 import os
 import platform
@@ -43,7 +43,7 @@ def test_clang_compiles_every_kernel_without_a_warning(tmp_path):
     (tmp_path / "threads_selftest.c").write_text('#define _GNU_SOURCE\n#include "threads.h"\nint main(void) { return 0; }\n')
     flags = ["-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function", "-ffp-contract=off", "-DBLOCK_BYTES=4096"]
     flags += ["-I", INCLUDE]
-    for source in (TESTS / "cascade_selftest.c", TESTS / "linear_selftest.c", tmp_path / "threads_selftest.c"):
+    for source in (TESTS / "filter_selftest.c", TESTS / "linear_selftest.c", tmp_path / "threads_selftest.c"):
         subprocess.run(["clang", *flags, "-c", source, "-o", tmp_path / "o"], check=True)
     test = tmp_path / "test"
     subprocess.run(["clang", *flags, "-O1", TESTS / "kernels_selftest.c", "-o", test, "-lm"], check=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fastcls import KNeighborsClassifier, datasets, pairwise_distances, reference
-from fastcls._scoring.accuracy import right_answers
+from fastcls._scoring.accuracy import hits
 
 TEST_IMAGE = np.array([[56, 32, 10, 18], [90, 23, 128, 133], [24, 26, 178, 200], [2, 0, 255, 220]], dtype=np.uint8)
 TRAINING_IMAGE = np.array([[10, 20, 24, 17], [8, 10, 89, 100], [12, 16, 178, 170], [4, 32, 233, 112]], dtype=np.uint8)
@@ -51,7 +51,7 @@ def judged_settings() -> np.ndarray:
         for weights in (None, 1 / np.maximum(distances, 1e-9)):
             for tie_break in ("smallest", "nearest"):
                 found.append(
-                    right_answers(
+                    hits(
                         y[indices].astype(np.int64),
                         weights,
                         truth.astype(np.int64),

@@ -152,7 +152,7 @@ def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
         distances, indices = fastcls.knn(Q, X, 50, metric)
         for cuts in ([10], [1, 2, 100], [299]):
             parts = [check_rows(part) for part in np.split(X, cuts)]
-            for find in (merge.nearest, merge.nearest_at_hand):
+            for find in (merge.nearest, merge.nearest_at_once):
                 S, found = find(parts, Rows([Q]), 50, metric, 2)
                 np.testing.assert_array_equal(found, indices)
                 np.testing.assert_array_equal(np.sqrt(S) if metric == "l2" else S, distances)

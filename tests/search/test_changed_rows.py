@@ -21,9 +21,9 @@ SHORT = "fewer than .* training rows at a finite distance"
 #: name -> rows and features, neighbours, queries and algorithm: so that each kernel, the filter and the tree are taken
 WAYS = {
     "panels": (1000, 24, 5, 40, "brute"),
-    "direct": (1000, 24, 5, 3, "brute"),
+    "pairwise": (1000, 24, 5, 3, "brute"),
     "direct, large k": (300, 24, 100, 40, "brute"),
-    "narrow": (1000, 4, 5, 40, "brute"),
+    "low_dimensional": (1000, 4, 5, 40, "brute"),
     "narrow, in order": (1000, 4, 20, 40, "brute"),
     "filter": (1000, 32, 5, 40, "filter"),
     "tree": (10_000, 3, 5, 40, "filter"),
@@ -105,13 +105,13 @@ def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatc
 
     rng = np.random.default_rng(1)
     y = np.arange(400) % 4
-    search = plan.search_parts
+    search = plan.search_chunks
 
     def spoiled(rows, *args, **options):
         rows.chunks[0][:] = np.nan
         return search(rows, *args, **options)
 
-    monkeypatch.setattr(plan, "search_parts", spoiled)
+    monkeypatch.setattr(plan, "search_chunks", spoiled)
     for ask in (
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv=4).fit(X, y),
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv="loo").fit(X, y),
@@ -157,7 +157,7 @@ def test_arrays_that_do_not_fit_each_other_stop_before_the_loops():
     scratch = np.empty((1, 10_000))
 
     def search(Q, groups=no_groups, heaps=heaps, n_threads=1):
-        _kernels.search_direct(
+        _kernels.search_pairwise(
             Q, 0, rows, 0, 0, 0, none, no_flags, none, groups, groups, 0, *heaps, 4, 4, scratch, n_threads
         )
 

@@ -184,7 +184,7 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
         if few:  # not worth asking
             assert after is now
         else:
-            assert after.suits(k)
+            assert after.fits_k(k)
             assert after.levels[0].width == (160 if k == 40 else first.levels[0].width)
     grown = np.concatenate([X, Q[:50]])
     model.partial_fit(Q[:50])
@@ -198,7 +198,7 @@ def test_a_few_unlucky_queries_do_not_end_filtering(monkeypatch, times, least, m
     X, Q = in_clusters()
     model = NearestNeighbors(40, n_jobs=1).fit(X)
     brute = filtering.brute_cost(model._rows, model._rows.filters["l2"].metric)
-    monkeypatch.setattr(filtering, "_FIRST_PIECE", 4 * len(X) * 160)
+    monkeypatch.setattr(filtering, "_FIRST_CHUNK", 4 * len(X) * 160)
     monkeypatch.setattr(filtering.Search, "_cost", lambda self: times * brute)
     model.kneighbors(Q)
     filtered = model.search_report_.levels[0].pairs_in // len(X)

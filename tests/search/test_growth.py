@@ -195,7 +195,7 @@ def test_only_what_is_small_is_joined(sizes, wanted, monkeypatch):
     parts = [np.full((size, 1), number, np.uint8) for number, size in enumerate(sizes)]
     rows = Rows(parts[:1])
     for part in parts[1:]:
-        rows = rows.grown(Rows([part]))
+        rows = rows.extended(Rows([part]))
     assert list(map(len, rows.chunks)) == wanted
     assert np.array_equal(np.concatenate(rows.chunks), np.concatenate(parts))
     for chunk in rows.chunks:
@@ -220,7 +220,7 @@ def test_many_small_parts_are_few_chunks_copied_seldom(n_each):
     times = np.ceil(np.log2(whole / part.chunks[0].nbytes)) + 1
     rows, n_parts = part, 3 * whole // part.chunks[0].nbytes // 4 * 4
     for number in range(1, min(n_parts, 9000)):
-        rows = rows.grown(part)
+        rows = rows.extended(part)
         assert rows.n_rows == (number + 1) * n_each
         n_bytes = rows.n_rows * d
         assert len(rows.chunks) <= n_bytes / whole + times
@@ -312,7 +312,7 @@ def test_a_tree_that_did_not_pay_is_tried_again_among_twice_the_rows():
     model.kneighbors(X[:300])
     assert model.search_report_.path == "brute", "it is remembered"
     model.partial_fit(X[12_000:])
-    assert model._rows.filters["tree"].pays(METRICS["l2"], 10)
+    assert model._rows.filters["tree"].is_profitable(METRICS["l2"], 10)
     model.kneighbors(X[:300])
     assert "tree" in model.search_report_.path
 

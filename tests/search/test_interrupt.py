@@ -38,7 +38,7 @@ def searches(case):
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("case", CASES)
 def test_no_piece_is_begun_after_the_one_that_ctrl_c_comes_in(case, monkeypatch):
-    search, done, took = searches(case), [], pacing.Pace.took
+    search, done, took = searches(case), [], pacing.ChunkSize.record
 
     def count(self, amount, seconds):
         done.append(amount)
@@ -47,7 +47,7 @@ def test_no_piece_is_begun_after_the_one_that_ctrl_c_comes_in(case, monkeypatch)
         took(self, amount, seconds)
         return 1.0  # the next piece is the smallest that there is: even so small a search has many
 
-    monkeypatch.setattr(pacing.Pace, "took", count)
+    monkeypatch.setattr(pacing.ChunkSize, "record", count)
     with pytest.raises(KeyboardInterrupt):
         search()
     assert len(done) == 3
@@ -64,7 +64,7 @@ rng = np.random.default_rng(0)
 few = [rng.integers(-100, 100, size=(512, 1024)).astype("uint8") for _ in range(2)]
 Q, X = (np.resize(part, (n, 1024)) for part, n in zip(few, (20_000, 60_000)))
 model = NearestNeighbors(metric="l1", algorithm="brute", n_jobs=2).fit(X)
-done, sent, third, took = [], [], threading.Event(), pacing.Pace.took
+done, sent, third, took = [], [], threading.Event(), pacing.ChunkSize.record
 
 def count(self, amount, seconds):
     done.append(amount)
@@ -77,7 +77,7 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     sent.append(len(done))
 
-pacing.Pace.took = count
+pacing.ChunkSize.record = count
 threading.Thread(target=interrupt).start()
 try:
     model.kneighbors(Q, 5)

@@ -17,7 +17,7 @@ def new_metric(request, monkeypatch):
     """A row over an existing sum, whose distance is twice that of the sum's own metric."""
     of_sum, bounded = request.param
     of = SUMS[of_sum]
-    metric = replace(of, name="twice", finish=lambda S: 2.0 * S, bounds=of.bounds if bounded else None, aliases=())
+    metric = replace(of, name="twice", to_distance=lambda S: 2.0 * S, bounds=of.bounds if bounded else None, aliases=())
     monkeypatch.setitem(METRICS, "twice", metric)
     monkeypatch.setitem(_neighbors._ORDER_VALUES, "twice", of.reference)
     monkeypatch.setitem(_neighbors._DISTANCES, "twice", lambda S: 2.0 * S)

@@ -192,7 +192,7 @@ def test_filter_without_room_is_left_out_and_said(monkeypatch, metric):
     wanted = with_filter.kneighbors(Q)
     assert with_filter.search_report_.path.startswith("filter")
     assert with_filter.search_report_.notes == ()
-    monkeypatch.setattr(memory, "room", lambda: 1000.0)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 1000.0)
     model = NearestNeighbors(metric=metric).fit(X)
     found = model.kneighbors(Q)
     assert [part.tobytes() for part in found] == [part.tobytes() for part in wanted]
@@ -209,9 +209,9 @@ def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
     X = near(8000)
     whole = NearestNeighbors(metric="l1").fit(X)
     wanted = whole.kneighbors(X[:50])[1]
-    needed = filtering.bytes_beside(whole._rows.filters["l1"].levels) * len(X)
-    for room, taken in ((needed, "the same"), (needed - 1, "less")):
-        monkeypatch.setattr(memory, "room", lambda room=room: float(room))
+    needed = filtering.encoding_bytes(whole._rows.filters["l1"].levels) * len(X)
+    for free, taken in ((needed, "the same"), (needed - 1, "less")):
+        monkeypatch.setattr(memory, "free_bytes", lambda free=free: float(free))
         model = NearestNeighbors(metric="l1").fit(X)
         assert model.kneighbors(X[:50])[1].tobytes() == wanted.tobytes()
         report = model.search_report_
@@ -223,7 +223,7 @@ def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
 def test_growth_without_room_drops_the_filter_and_says_so(monkeypatch):
     X, y, Q = near(12_000), np.arange(12_000) % 3, near(1500, seed=1)[:50]
     model = KNeighborsClassifier(metric="l2").fit(X[:8000], y[:8000])
-    monkeypatch.setattr(memory, "has_room", lambda n_bytes: False)
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: False)
     model.partial_fit(X[8000:], y[8000:])
     assert model.kneighbors(Q)[1].tobytes() == KNeighborsClassifier(algorithm="brute").fit(X, y).kneighbors(Q)[1].tobytes()
     assert model.search_report_.path == "brute"
@@ -235,7 +235,7 @@ def test_tree_without_room_is_left_out_and_said(monkeypatch):
     with_tree = NearestNeighbors().fit(X)
     wanted = with_tree.kneighbors(X[:99])
     assert with_tree.search_report_.path == "tree"
-    monkeypatch.setattr(memory, "has_room", lambda n_bytes: False)
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: False)
     model = NearestNeighbors().fit(X)
     assert [part.tobytes() for part in model.kneighbors(X[:99])] == [part.tobytes() for part in wanted]
     assert model.search_report_.path == "brute"
@@ -246,7 +246,7 @@ def test_tree_without_room_is_left_out_and_said(monkeypatch):
 
 
 def test_filter_that_is_asked_for_by_name_is_made(monkeypatch):
-    monkeypatch.setattr(memory, "room", lambda: 0.0)
+    monkeypatch.setattr(memory, "free_bytes", lambda: 0.0)
     rows = Rows([near()])
     assert plan.prepare(rows, "l2", 5, 1, "filter") is not None
     assert rows.left_out == {}

@@ -188,11 +188,11 @@ PIECES = {
 @pytest.fixture
 def smallest_pieces(monkeypatch):
     """Every search is worth two threads, and is cut as small as can be."""
-    monkeypatch.setattr(brute, "_FIRST_PIECE", 1)
-    monkeypatch.setattr(pacing, "PIECE_SECONDS", 1e-12)  # every piece asks the next to be smaller
+    monkeypatch.setattr(brute, "_FIRST_CHUNK", 1)
+    monkeypatch.setattr(pacing, "CHUNK_SECONDS", 1e-12)  # every piece asks the next to be smaller
     monkeypatch.setattr(brute, "_QUERIES_PER_JOB", 12)
     monkeypatch.setattr(brute, "_QUERIES_PER_TILE", 12)
-    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)
 
 
 def cut(rows, *at):
@@ -226,8 +226,8 @@ def test_search_in_many_pieces_and_chunks_equals_reference(smallest_pieces, dtyp
     )
     assert_same_bytes((reference.distances(S, metric), indices), reference.kneighbors(Q, X, k, metric, *groups))
     assert report.threads == 2 or not _kernels.HAS_OPENMP
-    assert report.pieces >= 12, "three chunks of queries and four of rows make twelve, and each must be cut again"
-    assert len(calls) == report.pieces
+    assert report.chunks >= 12, "three chunks of queries and four of rows make twelve, and each must be cut again"
+    assert len(calls) == report.chunks
     assert calls[-1] == (n_queries * n_rows, n_queries * n_rows)
     assert [done for done, _ in calls] == sorted(done for done, _ in calls)
 
@@ -256,8 +256,10 @@ def test_a_group_never_sees_itself(metric):
 
 
 def test_a_search_that_others_slow_down_is_not_cut_ever_smaller():
-    pace = pacing.Pace()
-    assert pace.took(100, 0.1) == pytest.approx(1000 * pacing.PIECE_SECONDS)
-    assert pace.took(100, 10.0) == pytest.approx(1000 * pacing.PIECE_SECONDS)  # slower: the rate is the best there was
-    assert pace.took(400, 0.1) == pytest.approx(4000 * pacing.PIECE_SECONDS)
-    assert pace.pieces == 3
+    chunk_size = pacing.ChunkSize()
+    assert chunk_size.record(100, 0.1) == pytest.approx(1000 * pacing.CHUNK_SECONDS)
+    assert chunk_size.record(100, 10.0) == pytest.approx(
+        1000 * pacing.CHUNK_SECONDS
+    )  # slower: the rate is the best there was
+    assert chunk_size.record(400, 0.1) == pytest.approx(4000 * pacing.CHUNK_SECONDS)
+    assert chunk_size.chunks == 3

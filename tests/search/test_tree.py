@@ -14,7 +14,7 @@ from fastcls._search.rows import Rows
 from fastcls._validation.containers import STORED_TYPES
 from fastcls.metrics import METRICS
 
-SERVED = [name for name, metric in METRICS.items() if metric.sum_is_s]
+SERVED = [name for name, metric in METRICS.items() if metric.sum_is_rank_distance]
 FLOATS = [name for name in STORED_TYPES if name.startswith("float")]
 WIDTHS = range(1, _tree.MOST_FEATURES + 1)
 
@@ -22,8 +22,8 @@ WIDTHS = range(1, _tree.MOST_FEATURES + 1)
 @pytest.fixture(autouse=True)
 def trees_of_few_rows(monkeypatch):
     monkeypatch.setattr(_tree, "LEAST_ROWS", 1)
-    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
-    monkeypatch.setattr(_tree, "_QUERIES_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)
+    monkeypatch.setattr(_tree, "_QUERIES_PER_THREAD", 1)
 
 
 def search(chunks, Q, k, metric, algorithm="filter", n_threads=2, **options):
@@ -138,11 +138,11 @@ def test_n_threads_and_piece_agnosticism(metric, monkeypatch):
         *got, report = search([X], Q, 11, metric, n_threads=n_threads)
         assert report.threads == n_threads
         assert_same_bytes(got, wanted)
-    monkeypatch.setattr(pacing, "PIECE_SECONDS", 0.0)  # one query at a time after the first piece
+    monkeypatch.setattr(pacing, "CHUNK_SECONDS", 0.0)  # one query at a time after the first piece
     monkeypatch.setattr(_tree, "_SUBTREE_ROWS", 200)
-    monkeypatch.setattr(_tree, "_SUBTREES_A_PIECE", 1)
+    monkeypatch.setattr(_tree, "_SUBTREES_PER_CHUNK", 1)
     *got, cut = search([X], Q, 11, metric)
-    assert cut.pieces > 100 > whole.pieces
+    assert cut.chunks > 100 > whole.chunks
     assert cut.computed == whole.computed, "the same tree, whatever it is made in"
     assert_same_bytes(got, wanted)
 
@@ -248,7 +248,7 @@ def test_progress_counts_every_pair():
     X, Q = random_rows(rng, 900, 2, "float64"), random_rows(rng, 400, 2, "float64")
     calls = []
     _, _, report = search([X], Q, 3, "l2", progress=lambda done, total: calls.append((done, total)))
-    assert len(calls) == report.pieces > 1
+    assert len(calls) == report.chunks > 1
     assert calls == sorted(calls)
     assert calls[-1] == (360_000, 360_000)
 
@@ -279,7 +279,7 @@ def test_what_does_not_pay_is_given_up_and_remembered():
         assert_same_bytes((distances, indices), (np.sqrt(wanted[0]), wanted[1]))
     assert report.computed == report.pairs
     model.set_params(metric="l1").fit(X)
-    assert model._rows.filters["tree"].pays(METRICS["l1"], 10)
+    assert model._rows.filters["tree"].is_profitable(METRICS["l1"], 10)
 
 
 def test_pairs_before_and_after_giving_up_are_counted_once():
@@ -292,7 +292,7 @@ def test_pairs_before_and_after_giving_up_are_counted_once():
     assert report.pairs * 0.95 < report.computed < report.pairs
 
 
-def test_planner_takes_the_tree_only_where_it_may_pay(monkeypatch):
+def test_planner_takes_the_tree_only_where_it_is_profitable(monkeypatch):
     monkeypatch.undo()
     rng = np.random.default_rng(17)
     many, few = rng.normal(size=(20_000, 3)), rng.normal(size=(2000, 3))

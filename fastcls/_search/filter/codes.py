@@ -21,10 +21,10 @@ from . import encode_loops
 
 EPS = 2.0**-52
 _BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of wide ones so few that a thread's copy takes 8 MB
-SHARE, NARROW_SHARE = 0.35, 0.6  # of the rows' bytes that codes may take; of int8 and float16, whose bytes are fewer
+SHARE, SMALL_TYPE_SHARE = 0.35, 0.6  # of the rows' bytes that codes may take; of int8 and float16, whose bytes are fewer
 WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
 SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
-_NARROW = 800  # features up to which a basis is learned from their products, and from more rows
+_FEW_FEATURES = 800  # features up to which a basis is learned from their products, and from more rows
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def blocks(n: int, d: int) -> Iterator[slice]:
 
 def sample_of(rows: np.ndarray) -> np.ndarray:
     """Evenly spaced rows as float64: at least 640, and of narrow rows three for each feature: eight left as many pairs."""
-    n = SAMPLE if rows.shape[1] > _NARROW else max(SAMPLE, 3 * rows.shape[1])
+    n = SAMPLE if rows.shape[1] > _FEW_FEATURES else max(SAMPLE, 3 * rows.shape[1])
     return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
 
 

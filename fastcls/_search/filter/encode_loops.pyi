@@ -12,7 +12,7 @@ __test__: dict[str, str]
 def project(
     X: NDArray[np.uint8], storage: int, columns: NDArray[np.uint8], Z_out: NDArray[np.float64], n_threads: int
 ) -> None: ...
-def group_sums(
+def segment_sums(
     X: NDArray[np.uint8],
     storage: int,
     order: NDArray[np.int32],
@@ -31,7 +31,7 @@ def encode_l1(
     errors_out: NDArray[np.float32],
     n_threads: int,
 ) -> None: ...
-def encode_byte_groups(
+def encode_byte_segments(
     X: NDArray[np.uint8],
     order: NDArray[np.int32],
     masks: NDArray[np.uint8],

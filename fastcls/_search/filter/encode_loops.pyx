@@ -65,7 +65,7 @@ def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns,
                     &Z_out[group * 6, 0])
 
 
-def group_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
+def segment_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
                double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
     """Signed sums of groups of features: group g holds the features order[g x size ...], -1 for none.
 
@@ -79,15 +79,15 @@ def group_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, c
 
 
 cdef void sums_of_row(const uint8_t *x, int storage, Py_ssize_t d, const int32_t *order, Py_ssize_t n_order,
-                      const double *signs, double *z_out, Py_ssize_t n_groups, double *magnitude_out,
+                      const double *signs, double *z_out, Py_ssize_t n_segments, double *magnitude_out,
                       double *wide) noexcept nogil:
-    cdef Py_ssize_t size = n_order // n_groups, g, j
+    cdef Py_ssize_t size = n_order // n_segments, g, j
     cdef double total, magnitude = 0.0
     fastcls_widen[storage](x, d, wide)
     for j in range(d):
         magnitude += fabs(wide[j])
     magnitude_out[0] = magnitude
-    for g in range(n_groups):
+    for g in range(n_segments):
         total = 0.0
         for j in range(g * size, (g + 1) * size):
             if order[j] >= 0:
@@ -124,7 +124,7 @@ cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, do
     error_out[0] = up(error + z_error * inverse)
 
 
-def encode_byte_groups(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
+def encode_byte_segments(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
                        const uint8_t[::1] keeps, uint8_t[:, ::1] coarse_out, float[::1] coarse_errors_out,
                        uint8_t[:, ::1] fine_out, float[::1] fine_errors_out, int32_t[:, ::1] scratch, int n_threads):
     """encode_l1 of sums of groups of 16 and of 4 byte features, in whole numbers.
@@ -136,20 +136,20 @@ def encode_byte_groups(const uint8_t[:, ::1] X, const int32_t[::1] order, const 
     """
     cdef Py_ssize_t i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
-        byte_groups_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], order.shape[0] // 16, &coarse_out[i, 0],
+        byte_segments_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], order.shape[0] // 16, &coarse_out[i, 0],
                            coarse_out.shape[1], &coarse_errors_out[i], &fine_out[i, 0], fine_out.shape[1],
                            &fine_errors_out[i], &scratch[threadid(), 0])
 
 
-cdef void byte_groups_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps,
-                             Py_ssize_t n_groups, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
+cdef void byte_segments_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps,
+                             Py_ssize_t n_segments, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
                              uint8_t *fine_out, Py_ssize_t fine_width, float *fine_error_out,
                              int32_t *scratch) noexcept nogil:
     """Simple loops over all features or groups, which the compiler makes vectors of; only the first one is not."""
     cdef uint32_t *fours = <uint32_t *> scratch      # four features each, and then the sum of a fine group
     cdef uint8_t *ordered = <uint8_t *> scratch
-    cdef int32_t *sums = scratch + 4 * n_groups
-    cdef Py_ssize_t j, n_fine = 4 * n_groups
+    cdef int32_t *sums = scratch + 4 * n_segments
+    cdef Py_ssize_t j, n_fine = 4 * n_segments
     cdef uint32_t pairs
     cdef int32_t c, coarse_error = 0, fine_error = 0  # at most 2 a fine group, 8 a coarse one: below 2^31 by far
     for j in range(4 * n_fine):
@@ -163,13 +163,13 @@ cdef void byte_groups_of_row(const uint8_t *x, const int32_t *order, const uint8
         c = (sums[j] + 2) >> 2
         fine_out[j] = <uint8_t> c
         fine_error += max(sums[j] - 4 * c, 4 * c - sums[j])
-    for j in range(n_groups):
+    for j in range(n_segments):
         sums[j] = sums[4 * j] + sums[4 * j + 1] + sums[4 * j + 2] + sums[4 * j + 3]
-    for j in range(n_groups):
+    for j in range(n_segments):
         c = (sums[j] + 8) >> 4
         coarse_out[j] = <uint8_t> c
         coarse_error += max(sums[j] - 16 * c, 16 * c - sums[j])
-    memset(coarse_out + n_groups, 0, coarse_width - n_groups)
+    memset(coarse_out + n_segments, 0, coarse_width - n_segments)
     memset(fine_out + n_fine, 0, fine_width - n_fine)
     coarse_error_out[0] = up(<double> coarse_error / 16.0)
     fine_error_out[0] = up(<double> fine_error / 4.0)

@@ -1,7 +1,7 @@
 """Filter and refine: the levels of a set of rows, and a search through them.
 
-What is *chosen* here (levels, order of work, when to give up on filtering) is about speed only; that nothing within reach is
-ever dropped is the levels' doing (``codes.py``, docs/filter.md).
+The choices here (levels, order of work, when to stop filtering) affect only speed. The bounds in ``codes.py`` guarantee
+correctness; docs/filter.md proves them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._runtime.pacing import Pace
+from fastcls._runtime.pacing import ChunkSize
 from fastcls._search.report import LevelReport
 from fastcls._search.rows import Rows, as_bytes, norms_for
 from fastcls._search.run import RunReport
@@ -25,15 +25,15 @@ from fastcls.metrics import Metric
 
 from . import encode_loops, filter_loops
 from . import levels as _levels
-from .codes import NARROW_SHARE, SHARE, Codes, Level, in_panels
+from .codes import SHARE, SMALL_TYPE_SHARE, Codes, Level, in_panels
 
 LEAST_ROWS = 4096  # below, brute force is done before levels are learned
 LEAST_FEATURES = 32
-_NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many rows are within reach
+_NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many rows are within threshold
 _QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
 _SORTED_A_THREAD = 64  # queries whose neighbours one thread puts in order before another is worth waking
-_LIST_ROOM = 2048  # rows of one query that passed the screen
-_LOOK_PER_NEIGHBOR, _LEAST_LOOK, _MOST_LOOK = 32, 256, 1024  # new rows, before a list is looked at
+_LIST_CAPACITY = 2048  # rows of one query that passed the screen
+_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows, before a list is looked at
 PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows that the levels are judged by
 _SLACK = 2.0**-50  # a feature of twice a cosine: what its dot product and norms may be off, eight times over
 
@@ -45,21 +45,21 @@ _COST_AT, _COST_AT_BYTE = 1500.0, 12.0  # of a pair that comes to a finer level
 _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _HOPELESS = 0.92  # of the usual distance
-_EARLY = 2.0  # pairs that pass the screen, for each that would if the last reach were known from the start
+_EARLY = 2.0  # pairs that pass the screen, for each that would if the last threshold were known from the start
 _DOUBT = 24.0  # queries after which twice the cost of brute force is believed: a first piece may have but four
-_FIRST_PIECE = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
+_FIRST_CHUNK = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
 _KEPT_BYTES = 1 << 19
 _BYTES_OF_ERROR_AND_START = 8
-_LEAST_ROOM = 24  # bytes a row: a code of one step of the kernels, twice, with its error and start
-_LARGEST_PART = 4096  # queries whose codes are held at a time
+_LEAST_FREE_BYTES = 24  # bytes a row: a code of one step of the kernels, twice, with its error and start
+_LARGEST_CHUNK = 4096  # queries whose codes are held at a time
 
 
-class NoRoomError(Exception):
+class NotEnoughMemoryError(Exception):
     """There is no memory to keep codes in. Made of the bytes a row that they need and that there are."""
 
     def __str__(self) -> str:
-        needed, room = self.args
-        return f"codes take {needed} bytes a row or more while they are made, and there is memory for {room:.0f}"
+        needed, free = self.args
+        return f"codes take {needed} bytes a row or more while they are made, and there is memory for {free:.0f}"
 
 
 @dataclass
@@ -71,7 +71,7 @@ class Counts:
     into : list of int
         Pairs that came to each level; the first is all of them.
     passed : int
-        Pairs that passed the screen, most of them while the reach was still wide.
+        Pairs that passed the screen, most of them while the threshold was still wide.
     computed : int
         Pairs whose S was computed in the reference arithmetic.
     """
@@ -112,39 +112,53 @@ class Filter:
 
     @classmethod
     def learn(
-        cls, rows: np.ndarray, metric: Metric, probe: Probe, k: int, n_threads: int, *, forced: bool, room: float = math.inf
+        cls,
+        rows: np.ndarray,
+        metric: Metric,
+        probe: Probe,
+        k: int,
+        n_threads: int,
+        *,
+        forced: bool,
+        free_bytes: float = math.inf,
     ) -> Filter | None:
-        """Levels learned from a sample of the rows, or None where they would leave too much to be worth their while.
+        """Levels learned from a sample of the rows, or None if no choice of levels would be faster than brute force.
 
         Raises
         ------
-        NoRoomError
-            Where there are levels that would be worth it, but the codes of all of them take more than `room` bytes a row.
+        NotEnoughMemoryError
+            If levels would be faster than brute force, but each choice of them takes more than `free_bytes` bytes per row.
         """
         if not forced and _hopeless(probe, metric):
             return None
-        if room < _LEAST_ROOM:  # learning takes some memory too
-            raise NoRoomError(_LEAST_ROOM, room)
+        if free_bytes < _LEAST_FREE_BYTES:  # learning takes some memory too
+            raise NotEnoughMemoryError(_LEAST_FREE_BYTES, free_bytes)
         with threads.one_blas_thread():
             levels = _levels.learned(rows, metric)
             costs = _costs(rows, metric, levels, probe, n_threads)
-        dearest = brute_cost(rows, metric)
-        worth_it = {
+        brute = brute_cost(rows, metric)
+        profitable = {
             chosen: cost
             for chosen, cost in costs.items()
-            if forced or (cost < dearest and _keeps_its_share([levels[i] for i in chosen], rows))
+            if forced or (cost < brute and _keeps_its_share([levels[i] for i in chosen], rows))
         }
-        cheapest = _cheapest(worth_it, levels, room)
-        if worth_it and cheapest is None:
-            raise NoRoomError(min(bytes_beside([levels[i] for i in chosen]) for chosen in worth_it), room)
+        cheapest = _cheapest(profitable, levels, free_bytes)
+        if profitable and cheapest is None:
+            raise NotEnoughMemoryError(min(encoding_bytes([levels[i] for i in chosen]) for chosen in profitable), free_bytes)
         return None if cheapest is None else cls(metric, [levels[i] for i in cheapest], k=k, learned=levels)
 
-    def suits(self, k: int) -> bool:
+    def fits_k(self, k: int) -> bool:
         """Whether the levels were chosen for about so many neighbours, or cannot be chosen anew."""
         return not self.learned or _size(k) == _size(self.k)
 
     def chosen_for(
-        self, k: int, n_pairs: int, of_rows: np.ndarray, probe: Callable[[], Probe], n_threads: int, room: float = math.inf
+        self,
+        k: int,
+        n_pairs: int,
+        of_rows: np.ndarray,
+        probe: Callable[[], Probe],
+        n_threads: int,
+        free_bytes: float = math.inf,
     ) -> Filter:
         """This filter, or one of other levels (nothing encoded yet), if these save twice the time that encoding takes.
 
@@ -154,7 +168,7 @@ class Filter:
             A sample.
         probe : callable
             Asked once for each size of k.
-        room : float
+        free_bytes : float
             Bytes a row that new codes may take while the old ones are there.
         """
         size = _size(k)
@@ -166,7 +180,7 @@ class Filter:
                 for chosen, cost in costs.items()
                 if chosen == mine or _keeps_its_share([self.learned[i] for i in chosen], of_rows)
             }
-            cheapest = _cheapest(kept, self.learned, room) or mine
+            cheapest = _cheapest(kept, self.learned, free_bytes) or mine
             self.of_other_k[size] = [self.learned[i] for i in cheapest], costs[mine] - costs[cheapest]
         levels, saved = self.of_other_k[size]
         if saved * n_pairs * _SECONDS / n_threads <= 2.0 * self.seconds:
@@ -190,7 +204,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Probe:
-    """Sampled rows as queries, and how far each must reach: the S of its k-th neighbour among all rows."""
+    """Sampled rows as queries, and how far each must threshold: the S of its k-th neighbour among all rows."""
 
     queries: np.ndarray
     S: np.ndarray
@@ -211,8 +225,8 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
     return bool(np.median(probe.S) > _HOPELESS**power * np.median(np.concatenate(sums)))
 
 
-def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, reach: np.ndarray, n_threads: int) -> list[float]:
-    """At every level, the share of pairs of the probe's queries and some rows whose bound is within reach."""
+def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.ndarray, n_threads: int) -> list[float]:
+    """At every level, the share of pairs of the probe's queries and some rows whose bound is within threshold."""
     some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
     of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
     shares = []
@@ -225,7 +239,7 @@ def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, reach: np.ndar
             squares = np.einsum("ij,ij->i", Q, Q)[:, None] + np.einsum("ij,ij->i", R, R)
             gaps = np.sqrt(np.maximum(squares - 2.0 * (Q @ R.T), 0.0))
         bounds = gaps - q.errors[:, None] - r.errors
-        shares.append(float((bounds <= reach[:, None] * level.per_unit).mean()))
+        shares.append(float((bounds <= threshold[:, None] * level.per_unit).mean()))
     return shares
 
 
@@ -239,8 +253,8 @@ def _costs(
 ) -> dict[tuple[int, ...], float]:
     """Estimated cost of a pair for every choice of up to three levels, coarse to fine, as places in the list."""
     with np.errstate(all="ignore"):
-        reach = probe.S if metric.bounds == "l1" else np.sqrt(2.0 * probe.S if metric.bounds == "cosine" else probe.S)
-        left = _left_by(levels, rows, probe, reach, n_threads) if levels else []
+        threshold = probe.S if metric.bounds == "l1" else np.sqrt(2.0 * probe.S if metric.bounds == "cosine" else probe.S)
+        left = _left_by(levels, rows, probe, threshold, n_threads) if levels else []
     costs = {}
     for chosen in itertools.chain.from_iterable(itertools.combinations(range(len(levels)), n) for n in range(1, 4)):
         if levels[chosen[0]].fine:
@@ -253,18 +267,18 @@ def _costs(
 
 def _keeps_its_share(levels: list[Level], rows: np.ndarray) -> bool:
     """Whether codes take no more of the rows' bytes than is promised; padding makes those of narrow rows dear."""
-    promised = NARROW_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
+    promised = SMALL_TYPE_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
     return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels) <= promised * _row_bytes(rows)
 
 
-def bytes_beside(levels: list[Level]) -> int:
+def encoding_bytes(levels: list[Level]) -> int:
     """What codes take for each row while they are made: those of the first level are there twice, as rows and as panels."""
     return levels[0].width + sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels)
 
 
-def _cheapest(costs: dict[tuple[int, ...], float], levels: list[Level], room: float) -> tuple[int, ...] | None:
+def _cheapest(costs: dict[tuple[int, ...], float], levels: list[Level], free_bytes: float) -> tuple[int, ...] | None:
     """The choice of least cost whose codes there is room for."""
-    fitting = {chosen: cost for chosen, cost in costs.items() if bytes_beside([levels[i] for i in chosen]) <= room}
+    fitting = {chosen: cost for chosen, cost in costs.items() if encoding_bytes([levels[i] for i in chosen]) <= free_bytes}
     return min(fitting, key=lambda chosen: fitting[chosen], default=None)
 
 
@@ -298,7 +312,7 @@ def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
     return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * _COST_BRUTE[kind]
 
 
-def may_pay(rows: Rows, metric: Metric, k: int) -> bool:
+def is_profitable(rows: Rows, metric: Metric, k: int) -> bool:
     """Whether filtering is possible and may pay: proven bounds, enough rows and features, few neighbours."""
     if metric.bounds is None:
         return False
@@ -312,10 +326,10 @@ def _scratch(n_threads: int, size: int) -> np.ndarray:
     """Working memory of a search; that of few queries is kept for the next one of this thread, its pages being there."""
     if n_threads * size > _KEPT_BYTES:
         return np.empty((n_threads, size), dtype=np.uint8)
-    if not hasattr(_kept, "room"):
-        _kept.room = np.empty(_KEPT_BYTES, dtype=np.uint8)
-    room: np.ndarray = _kept.room[: n_threads * size]
-    return room.reshape(n_threads, size)
+    if not hasattr(_kept, "scratch"):
+        _kept.scratch = np.empty(_KEPT_BYTES, dtype=np.uint8)
+    scratch: np.ndarray = _kept.scratch[: n_threads * size]
+    return scratch.reshape(n_threads, size)
 
 
 class Search:
@@ -326,15 +340,15 @@ class Search:
         self.by_rows = n_threads > 1 and n_queries < 2 * n_threads
         wanted = n_queries if self.by_rows else -(-n_queries // n_threads)
         self.per_job = max(1, min(_QUERIES_PER_JOB, wanted))
-        self.n_picks = k + 2
-        self.look_every = int(np.clip(_LOOK_PER_NEIGHBOR * k, _LEAST_LOOK, _MOST_LOOK))
-        self.list_room = max(_LIST_ROOM, 8 * k)
-        size = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_picks, self.list_room)
+        self.n_refine = k + 2
+        self.refine_every = int(np.clip(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE, _MOST_REFINE))
+        self.list_capacity = max(_LIST_CAPACITY, 8 * k)
+        size = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_refine, self.list_capacity)
         self.scratch = _scratch(n_threads, size)
         self._counts = np.zeros((n_threads, 5), dtype=np.int64)
-        self.pairs, self.pace = 0, Pace()
+        self.pairs, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
-        first = _FIRST_PIECE * n_threads // (rows.n_rows * of.levels[0].width)
+        first = _FIRST_CHUNK * n_threads // (rows.n_rows * of.levels[0].width)
         self._next = max(n_threads, min(self.per_job * n_threads, first))
 
     def run(
@@ -348,36 +362,36 @@ class Search:
         """Neighbours of the first queries, up to all; fewer where brute force would be faster. Returns how many."""
         first = 0
         while first < len(Q) and not self.gave_up:
-            part = slice(first, min(len(Q), first + self._next))
-            n = part.stop - first
+            some = slice(first, min(len(Q), first + self._next))
+            n = some.stop - first
             begun = time.perf_counter()
-            n_parts = self.n_threads if self.by_rows else 1
-            S = np.empty((n_parts, n, self.k)) if self.by_rows else S_out[part][None]
-            indices = np.empty(S.shape, dtype=np.int64) if self.by_rows else indices_out[part][None]
+            n_heap_sets = self.n_threads if self.by_rows else 1
+            S = np.empty((n_heap_sets, n, self.k)) if self.by_rows else S_out[some][None]
+            indices = np.empty(S.shape, dtype=np.int64) if self.by_rows else indices_out[some][None]
             _kernels.start_heaps(S, indices)
-            self._offer_all(Q[part], (groups[0][part], groups[1]), S, indices)
+            self._offer_all(Q[some], (groups[0][some], groups[1]), S, indices)
             if self.by_rows:
                 _kernels.merge_heaps(S, indices)
-                S_out[part], indices_out[part] = S[0], indices[0]
-            _kernels.sort_heaps(S_out[part], indices_out[part], min(self.n_threads, -(-n // _SORTED_A_THREAD)))
+                S_out[some], indices_out[some] = S[0], indices[0]
+            _kernels.sort_heaps(S_out[some], indices_out[some], min(self.n_threads, -(-n // _SORTED_A_THREAD)))
             self.pairs += n * self.rows.n_rows
             advance(n * self.rows.n_rows)
             whole = self.per_job * self.n_threads  # so that no thread waits for another's last job
-            wanted = int(min(_LARGEST_PART, self.pace.took(n, time.perf_counter() - begun)))
+            wanted = int(min(_LARGEST_CHUNK, self.chunk_size.record(n, time.perf_counter() - begun)))
             self._next = wanted // whole * whole or max(self.n_threads, wanted)
-            first = part.stop
+            first = some.stop
             doubt = 1.0 + _DOUBT * self.rows.n_rows / self.pairs
             self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.filter.metric)
         return first
 
     def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
-        """Offer every chunk's rows to the heaps (n_parts, n_queries, k) of these queries."""
+        """Offer every chunk's rows to the heaps (n_heap_sets, n_queries, k) of these queries."""
         metric, levels = self.filter.metric, self.filter.levels
         coded = _levels.encode(levels, Q, self.n_threads, queries=True)
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
         slack = (self.rows.n_features + 64) * _SLACK
         per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))
-        margin = 1.0 if Q.dtype.kind != "f" and metric.sum_is_s else 1.0 + 2.0**-30
+        margin = 1.0 if Q.dtype.kind != "f" and metric.sum_is_rank_distance else 1.0 + 2.0**-30
         for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             filter_loops.search(
                 as_bytes(Q),
@@ -402,9 +416,9 @@ class Search:
                 S,
                 indices,
                 per_job,
-                self.n_picks,
-                self.look_every,
-                self.list_room,
+                self.n_refine,
+                self.refine_every,
+                self.list_capacity,
                 self.scratch,
                 self._counts,
                 self.n_threads,
@@ -431,7 +445,7 @@ class Search:
             self.pairs,
             counts.computed,
             tile,
-            self.pace.pieces,
+            self.chunk_size.chunks,
             self.scratch.nbytes,
             self.filter.nbytes,
             levels=self._level_reports(counts),

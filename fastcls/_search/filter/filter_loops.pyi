@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 __test__: dict[str, str]
 
-def scratch_bytes(n_queries: int, width: int, n_picks: int, list_room: int) -> int: ...
+def scratch_bytes(n_queries: int, width: int, n_refine: int, list_capacity: int) -> int: ...
 def search(
     Q: NDArray[np.uint8],
     X: NDArray[np.uint8],
@@ -28,9 +28,9 @@ def search(
     heap_S_out: NDArray[np.float64],
     heap_index_out: NDArray[np.int64],
     queries_per_job: int,
-    n_picks: int,
-    look_every: int,
-    list_room: int,
+    n_refine: int,
+    refine_every: int,
+    list_capacity: int,
     scratch: NDArray[np.uint8],
     counts_out: NDArray[np.int64],
     n_threads: int,

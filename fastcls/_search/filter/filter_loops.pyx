@@ -5,7 +5,7 @@ from below, with certainty (docs/filter.md). The coarsest level is laid out in p
 looked at only for rows that passed all before; S, by the pair functions of ``_simd/``, only for what passed the last.
 
 Everything of a query is in *code units*: its gap to a row (sum of absolute differences, or root of squared ones), less both
-rows' rounding errors, is the bound; the *reach* is what its k-th best S so far allows the bound to be.
+rows' rounding errors, is the bound; the *threshold* is what its k-th best S so far allows the bound to be.
 """
 
 from cython.parallel cimport prange, threadid
@@ -47,7 +47,7 @@ cdef struct Level:
     bint fine                       # 16-bit codes
 
 
-cdef struct Cascade:
+cdef struct Filter:
     Level levels[4]
     int n_levels
     bint l1
@@ -64,23 +64,23 @@ cdef struct Cascade:
     const double *query_norms       # cosine: squared norms
     const double *row_norms
     const uint8_t *zero_queries
-    Py_ssize_t n_picks              # entries of lowest bound that a look refines, to lower the reach
-    Py_ssize_t look_every           # rows new in a list, before it is looked at
-    Py_ssize_t list_room            # entries of a list
+    Py_ssize_t n_refine              # entries of lowest bound that a look refines, to lower the threshold
+    Py_ssize_t refine_every           # rows new in a list, before it is looked at
+    Py_ssize_t list_capacity            # entries of a list
 
 
-cdef struct Room:
+cdef struct Scratch:
     # A thread's scratch for one block of queries.
     uint8_t *queries                # packed
     List *lists
     float *bounds                   # beside every list
     Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known
-    Py_ssize_t *look_at             # of each list: how long it may grow before it is looked at
-    double *reach                   # of each query at the first level, its own error included
-    double *pick_bounds             # a heap of the lowest bounds of a list, and where they stand in it
-    int64_t *picks
-    List picked                     # these entries
-    float *picked_bounds
+    Py_ssize_t *refine_at             # of each list: how long it may grow before it is looked at
+    double *thresholds                  # of each query at the first level, its own error included
+    double *lowest_bounds             # a heap of the lowest bounds of a list, and where they stand in it
+    int64_t *lowest
+    List chosen                     # these entries
+    float *chosen_bounds
     int64_t *counts                 # of this thread: in, and then out of every level; S computed
 
 
@@ -92,80 +92,80 @@ cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
     return (n_bytes + 63) // 64 * 64
 
 
-cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py_ssize_t list_room,
-                        uint8_t *base, Room *room_out) noexcept nogil:
+cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, Py_ssize_t list_capacity,
+                        uint8_t *base, Scratch *scratch_out) noexcept nogil:
     """Where each part of a thread's scratch lies; returns how many bytes they take. The base is aligned here."""
     cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
-    cdef Py_ssize_t room = list_room + 128
-    room_out.queries = base + at
+    cdef Py_ssize_t stride = list_capacity + 128
+    scratch_out.queries = base + at
     at += aligned(n * width)
-    room_out.lists = <List *> (base + at)
+    scratch_out.lists = <List *> (base + at)
     at += aligned(n * sizeof(List))
-    room_out.n_bounded = <Py_ssize_t *> (base + at)
+    scratch_out.n_bounded = <Py_ssize_t *> (base + at)
     at += aligned(n * sizeof(Py_ssize_t))
-    room_out.look_at = <Py_ssize_t *> (base + at)
+    scratch_out.refine_at = <Py_ssize_t *> (base + at)
     at += aligned(n * sizeof(Py_ssize_t))
-    room_out.reach = <double *> (base + at)
+    scratch_out.thresholds = <double *> (base + at)
     at += aligned(n * sizeof(double))
-    room_out.pick_bounds = <double *> (base + at)
-    at += aligned(n_picks * sizeof(double))
-    room_out.picks = <int64_t *> (base + at)
-    at += aligned(n_picks * sizeof(int64_t))
-    room_out.picked.keys = <int32_t *> (base + at)
-    at += aligned(n_picks * sizeof(int32_t))
-    room_out.picked.rows = <int32_t *> (base + at)
-    at += aligned(n_picks * sizeof(int32_t))
-    room_out.picked_bounds = <float *> (base + at)
-    at += aligned(n_picks * sizeof(float))
-    room_out.bounds = <float *> (base + at)
-    at += n * room * sizeof(float)
+    scratch_out.lowest_bounds = <double *> (base + at)
+    at += aligned(n_refine * sizeof(double))
+    scratch_out.lowest = <int64_t *> (base + at)
+    at += aligned(n_refine * sizeof(int64_t))
+    scratch_out.chosen.keys = <int32_t *> (base + at)
+    at += aligned(n_refine * sizeof(int32_t))
+    scratch_out.chosen.rows = <int32_t *> (base + at)
+    at += aligned(n_refine * sizeof(int32_t))
+    scratch_out.chosen_bounds = <float *> (base + at)
+    at += aligned(n_refine * sizeof(float))
+    scratch_out.bounds = <float *> (base + at)
+    at += n * stride * sizeof(float)
     if base != NULL:
         for i in range(n):
-            room_out.lists[i].keys = <int32_t *> (base + at) + i * room
-            room_out.lists[i].rows = <int32_t *> (base + at) + (n + i) * room
-    at += 2 * n * room * sizeof(int32_t)
+            scratch_out.lists[i].keys = <int32_t *> (base + at) + i * stride
+            scratch_out.lists[i].rows = <int32_t *> (base + at) + (n + i) * stride
+    at += 2 * n * stride * sizeof(int32_t)
     return at + 64
 
 
-def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_picks, Py_ssize_t list_room):
+def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, Py_ssize_t list_capacity):
     """Bytes of scratch that one thread needs for a block of queries."""
-    cdef Room unused
-    return lay_out(n_queries, width, n_picks, list_room, NULL, &unused)
+    cdef Scratch unused
+    return lay_out(n_queries, width, n_refine, list_capacity, NULL, &unused)
 
 
-cdef inline double reach_of(const Cascade *cascade, const Level *level, double S) noexcept nogil:
+cdef inline double threshold_of(const Filter *filter, const Level *level, double S) noexcept nogil:
     """What a bound may be, in code units, if the row's S is to be at most S."""
     cdef double distance
-    S = S * cascade.margin + 1e-300  # what underflow may have taken
-    distance = S if cascade.l1 else sqrt(2.0 * S + cascade.slack if cascade.cosine else S)
+    S = S * filter.margin + 1e-300  # what underflow may have taken
+    distance = S if filter.l1 else sqrt(2.0 * S + filter.slack if filter.cosine else S)
     return distance * level.per_unit * (1.0 + 2.0 ** -20)
 
 
-cdef inline double exact(const Cascade *cascade, Py_ssize_t query, Py_ssize_t row) noexcept nogil:
+cdef inline double exact(const Filter *filter, Py_ssize_t query, Py_ssize_t row) noexcept nogil:
     """S of one pair in the reference arithmetic."""
-    cdef const uint8_t *x = cascade.queries + query * cascade.row_bytes
-    cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
-    cdef double total = cascade.pair(x, y, cascade.n_features)
-    if not cascade.cosine:
+    cdef const uint8_t *x = filter.queries + query * filter.row_bytes
+    cdef const uint8_t *y = filter.rows + row * filter.row_bytes
+    cdef double total = filter.pair(x, y, filter.n_features)
+    if not filter.cosine:
         return total
-    return cosine_from_dot(total, cascade.query_norms[query], cascade.row_norms[row], x, y, cascade.row_bytes,
-                           cascade.zero_queries[query])
+    return cosine_from_dot(total, filter.query_norms[query], filter.row_norms[row], x, y, filter.row_bytes,
+                           filter.zero_queries[query])
 
 
-cdef void drop_beyond(const Cascade *cascade, List *found, float *bounds, Py_ssize_t first, double reach) noexcept nogil:
-    """Of the entries from `first` on keep what the reach allows; NaN stays."""
-    found.n = cascade.kernels.drop(found.rows, bounds, first, found.n, up(reach))
+cdef void drop_beyond(const Filter *filter, List *found, float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
+    """Of the entries from `first` on keep what the threshold allows; NaN stays."""
+    found.n = filter.kernels.drop(found.rows, bounds, first, found.n, up(threshold))
 
 
-cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_ssize_t query, List *found,
-                     float *bounds, Py_ssize_t first, double reach) noexcept nogil:
-    """Bounds of the entries from `first` on, from their keys; keep what the reach and the groups allow."""
-    cdef const Level *level = &cascade.levels[number]
-    cdef int gap = FASTCLS_GAP_SUM if cascade.l1 else FASTCLS_GAP_SQUARE if level.fine else FASTCLS_GAP_DOT
+cdef void bound_list(const Filter *filter, int number, const Heaps *heaps, Py_ssize_t query, List *found,
+                     float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
+    """Bounds of the entries from `first` on, from their keys; keep what the threshold and the groups allow."""
+    cdef const Level *level = &filter.levels[number]
+    cdef int gap = FASTCLS_GAP_SUM if filter.l1 else FASTCLS_GAP_SQUARE if level.fine else FASTCLS_GAP_DOT
     cdef int32_t norm = level.query_norms[query] if gap == FASTCLS_GAP_DOT else 0
     cdef Py_ssize_t i, n = first
-    found.n = cascade.kernels.bound(gap, found.keys, found.rows, bounds, first, found.n, norm, level.query_errors[query],
-                                    level.errors, up(reach))
+    found.n = filter.kernels.bound(gap, found.keys, found.rows, bounds, first, found.n, norm, level.query_errors[query],
+                                    level.errors, up(threshold))
     if heaps.row_groups == NULL:
         return
     for i in range(first, found.n):
@@ -175,35 +175,35 @@ cdef void bound_list(const Cascade *cascade, int number, const Heaps *heaps, Py_
     found.n = n
 
 
-cdef inline void ask_for(const Cascade *cascade, Py_ssize_t row) noexcept nogil:
-    cdef const uint8_t *y = cascade.rows + row * cascade.row_bytes
+cdef inline void ask_for(const Filter *filter, Py_ssize_t row) noexcept nogil:
+    cdef const uint8_t *y = filter.rows + row * filter.row_bytes
     cdef Py_ssize_t i
-    for i in range(0, min(cascade.row_bytes, <Py_ssize_t> 4096), 64):
+    for i in range(0, min(filter.row_bytes, <Py_ssize_t> 4096), 64):
         prefetch(y + i)
 
 
-cdef void refine(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                 Room *room) noexcept nogil:
+cdef void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                 Scratch *scratch) noexcept nogil:
     """Take a list that the first level has left through the finer ones, and to S; the list ends empty."""
     cdef double *S = heaps.S + query * heaps.k
     cdef const Level *level
     cdef int number
-    for number in range(1, cascade.n_levels):
-        room.counts[number] += found.n
+    for number in range(1, filter.n_levels):
+        scratch.counts[number] += found.n
         if found.n == 0:
             return
-        level = &cascade.levels[number]
-        if cascade.l1:
-            cascade.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
+        level = &filter.levels[number]
+        if filter.l1:
+            filter.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
                                   found.rows, found.n, found.keys)
         elif level.fine:
-            cascade.kernels.at_fine(level.query_codes + query * level.width, level.codes, level.width, found.rows,
+            filter.kernels.at_fine(level.query_codes + query * level.width, level.codes, level.width, found.rows,
                                     found.n, found.keys)
         else:
-            cascade.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
+            filter.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
                                   found.rows, found.n, found.keys)
-        bound_list(cascade, number, heaps, query, found, bounds, 0, reach_of(cascade, level, S[0]))
-    best_first(cascade, heaps, query, found, bounds, room)
+        bound_list(filter, number, heaps, query, found, bounds, 0, threshold_of(filter, level, S[0]))
+    best_first(filter, heaps, query, found, bounds, scratch)
 
 
 cdef inline bint offer_new(double *S, int64_t *index, Py_ssize_t k, double S_new, int64_t index_new) noexcept nogil:
@@ -234,150 +234,150 @@ cdef inline void sink(float *bounds, int32_t *rows, Py_ssize_t n, Py_ssize_t her
     rows[here] = row
 
 
-cdef void best_first(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                     Room *room) noexcept nogil:
-    """Compute S of what the last level has left, lowest bound first, until the lowest is beyond the reach."""
-    cdef const Level *level = &cascade.levels[cascade.n_levels - 1]
+cdef void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                     Scratch *scratch) noexcept nogil:
+    """Compute S of what the last level has left, lowest bound first, until the lowest is beyond the threshold."""
+    cdef const Level *level = &filter.levels[filter.n_levels - 1]
     cdef double *S = heaps.S + query * heaps.k
     cdef int64_t *index = heaps.index + query * heaps.k
     cdef Py_ssize_t i, n = found.n
-    cdef double reach = reach_of(cascade, level, S[0])
+    cdef double threshold = threshold_of(filter, level, S[0])
     for i in range(n):
         if not bounds[i] == bounds[i]:  # unknown is nearest: a heap needs numbers
             bounds[i] = -INFINITY
     for i in range(n // 2 - 1, -1, -1):
         sink(bounds, found.rows, n, i)
-    while n > 0 and bounds[0] <= reach:
+    while n > 0 and bounds[0] <= threshold:
         i = found.rows[0]
         n -= 1
         bounds[0] = bounds[n]
         found.rows[0] = found.rows[n]
         sink(bounds, found.rows, n, 0)
         if n > 0:
-            ask_for(cascade, found.rows[0])
-        room.counts[COMPUTED] += 1
-        if offer_new(S, index, heaps.k, exact(cascade, query, i), heaps.row_start + i):
-            reach = reach_of(cascade, level, S[0])
+            ask_for(filter, found.rows[0])
+        scratch.counts[COMPUTED] += 1
+        if offer_new(S, index, heaps.k, exact(filter, query, i), heaps.row_start + i):
+            threshold = threshold_of(filter, level, S[0])
     found.n = 0
 
 
-cdef void tighten(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                  Py_ssize_t first, Room *room) noexcept nogil:
-    """Refine those of lowest bound among the entries from `first` on, which lowers the reach; drop what is beyond it."""
-    cdef const Level *level = &cascade.levels[0]
+cdef void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                  Py_ssize_t first, Scratch *scratch) noexcept nogil:
+    """Refine those of lowest bound among the entries from `first` on, which lowers the threshold; drop what is beyond it."""
+    cdef const Level *level = &filter.levels[0]
     cdef const double *S = heaps.S + query * heaps.k
-    cdef Py_ssize_t i, at, n_picks = min(cascade.n_picks, found.n - first)
-    cdef double reach = reach_of(cascade, level, S[0]), last = reach
-    for i in range(n_picks):
-        room.pick_bounds[i] = INFINITY
-        room.picks[i] = found.n
+    cdef Py_ssize_t i, at, n_refine = min(filter.n_refine, found.n - first)
+    cdef double threshold = threshold_of(filter, level, S[0]), last = threshold
+    for i in range(n_refine):
+        scratch.lowest_bounds[i] = INFINITY
+        scratch.lowest[i] = found.n
     for i in range(first, found.n):
         if bounds[i] < last:
-            offer(room.pick_bounds, room.picks, n_picks, bounds[i], i)
-            last = min(reach, room.pick_bounds[0])
-    room.picked.n = 0
-    for i in range(n_picks):
-        at = room.picks[i]
+            offer(scratch.lowest_bounds, scratch.lowest, n_refine, bounds[i], i)
+            last = min(threshold, scratch.lowest_bounds[0])
+    scratch.chosen.n = 0
+    for i in range(n_refine):
+        at = scratch.lowest[i]
         if at < found.n:
-            room.picked.rows[room.picked.n] = found.rows[at]
-            room.picked_bounds[room.picked.n] = bounds[at]
-            room.picked.n += 1
+            scratch.chosen.rows[scratch.chosen.n] = found.rows[at]
+            scratch.chosen_bounds[scratch.chosen.n] = bounds[at]
+            scratch.chosen.n += 1
             bounds[at] = INFINITY
-    refine(cascade, heaps, query, &room.picked, room.picked_bounds, room)
-    drop_beyond(cascade, found, bounds, first, reach_of(cascade, level, S[0]))
+    refine_list(filter, heaps, query, &scratch.chosen, scratch.chosen_bounds, scratch)
+    drop_beyond(filter, found, bounds, first, threshold_of(filter, level, S[0]))
 
 
-cdef inline int32_t limit_of(const Cascade *cascade, double reach, float panel_error, Py_ssize_t query) noexcept nogil:
+cdef inline int32_t limit_of(const Filter *filter, double threshold, float panel_error, Py_ssize_t query) noexcept nogil:
     """The first level's limit of a key for one query and one panel: see _simd/filter/contract.h."""
-    cdef double t = (reach + panel_error) * (1.0 + 2.0 ** -20)
-    if cascade.l1:
+    cdef double t = (threshold + panel_error) * (1.0 + 2.0 ** -20)
+    if filter.l1:
         return <int32_t> t + 1 if t < 1e9 else INT32_MAX
     if not t < 40000.0:
         return INT32_MIN
-    return <int32_t> ((cascade.levels[0].query_norms[query] - t * t) * 0.5) - 2
+    return <int32_t> ((filter.levels[0].query_norms[query] - t * t) * 0.5) - 2
 
 
-cdef void look(const Cascade *cascade, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Room *room) noexcept nogil:
-    """Look at what is new in a list: bound it, lower the reach, drop. A list that is full is gone through as a whole."""
-    cdef const Level *level = &cascade.levels[0]
+cdef void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Scratch *scratch) noexcept nogil:
+    """Look at what is new in a list: bound it, lower the threshold, drop. A list that is full is gone through as a whole."""
+    cdef const Level *level = &filter.levels[0]
     cdef const double *S = heaps.S + query * heaps.k
-    cdef List *found = &room.lists[own]
-    cdef float *bounds = room.bounds + own * (cascade.list_room + 128)
-    cdef Py_ssize_t first = room.n_bounded[own]
-    while found.n > first and found.rows[found.n - 1] >= cascade.n_rows:
+    cdef List *found = &scratch.lists[own]
+    cdef float *bounds = scratch.bounds + own * (filter.list_capacity + 128)
+    cdef Py_ssize_t first = scratch.n_bounded[own]
+    while found.n > first and found.rows[found.n - 1] >= filter.n_rows:
         found.n -= 1  # rows that are none, behind the last of a panel: the newest of a list come in ascending order
-    room.counts[0] += found.n - first
-    bound_list(cascade, 0, heaps, query, found, bounds, first, reach_of(cascade, level, S[0]))
-    tighten(cascade, heaps, query, found, bounds, first, room)
-    if found.n + cascade.look_every > cascade.list_room:
-        drop_beyond(cascade, found, bounds, 0, reach_of(cascade, level, S[0]))
-        if found.n > cascade.list_room // 2:
-            refine(cascade, heaps, query, found, bounds, room)
-    room.n_bounded[own] = found.n
-    room.look_at[own] = found.n + cascade.look_every
-    room.reach[own] = reach_of(cascade, level, S[0]) + level.query_errors[query]
+    scratch.counts[0] += found.n - first
+    bound_list(filter, 0, heaps, query, found, bounds, first, threshold_of(filter, level, S[0]))
+    tighten(filter, heaps, query, found, bounds, first, scratch)
+    if found.n + filter.refine_every > filter.list_capacity:
+        drop_beyond(filter, found, bounds, 0, threshold_of(filter, level, S[0]))
+        if found.n > filter.list_capacity // 2:
+            refine_list(filter, heaps, query, found, bounds, scratch)
+    scratch.n_bounded[own] = found.n
+    scratch.refine_at[own] = found.n + filter.refine_every
+    scratch.thresholds[own] = threshold_of(filter, level, S[0]) + level.query_errors[query]
 
 
-cdef void search_block(const Cascade *cascade, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
+cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
                        Py_ssize_t first_panel, Py_ssize_t end_panel, uint8_t *base, int64_t *counts) noexcept nogil:
     """Offer the rows of some panels to queries first .. first + n_queries."""
-    cdef Room room
-    cdef const Level *level = &cascade.levels[0]
+    cdef Scratch scratch
+    cdef const Level *level = &filter.levels[0]
     cdef bint single = n_queries == 1
-    cdef int per_group = 1 if single else FASTCLS_SCREEN_QUERIES, step_bytes = 8 if cascade.l1 else 4
-    cdef Py_ssize_t panel_rows = FASTCLS_PANEL_L1 if cascade.l1 else FASTCLS_PANEL_L2
+    cdef int per_group = 1 if single else FASTCLS_SCREEN_QUERIES, step_bytes = 8 if filter.l1 else 4
+    cdef Py_ssize_t panel_rows = FASTCLS_PANEL_L1 if filter.l1 else FASTCLS_PANEL_L2
     cdef Py_ssize_t n_groups = (n_queries + per_group - 1) // per_group, n_steps = level.width // step_bytes
     cdef Py_ssize_t panel_bytes = level.width * panel_rows, panel, group, i, step, own, n_here
     cdef int32_t limits[6]
     cdef screen_fn screen
-    lay_out(n_queries, level.width, cascade.n_picks, cascade.list_room, base, &room)
-    room.counts = counts
-    if cascade.l1:
-        screen = cascade.kernels.screen_l1_one if single else cascade.kernels.screen_l1
+    lay_out(n_queries, level.width, filter.n_refine, filter.list_capacity, base, &scratch)
+    scratch.counts = counts
+    if filter.l1:
+        screen = filter.kernels.screen_l1_one if single else filter.kernels.screen_l1
     else:
-        screen = cascade.kernels.screen_l2_one if single else cascade.kernels.screen_l2
+        screen = filter.kernels.screen_l2_one if single else filter.kernels.screen_l2
     for own in range(n_groups * per_group):
         group = own // per_group
         i = first + min(own, n_queries - 1)
         for step in range(n_steps):
-            memcpy(room.queries + ((group * n_steps + step) * per_group + own % per_group) * step_bytes,
+            memcpy(scratch.queries + ((group * n_steps + step) * per_group + own % per_group) * step_bytes,
                    level.query_codes + i * level.width + step * step_bytes, step_bytes)
-        room.lists[own].n = 0
-        room.n_bounded[own] = 0
-        room.look_at[own] = cascade.look_every
-        room.reach[own] = reach_of(cascade, level, (heaps.S + i * heaps.k)[0]) + level.query_errors[i]
+        scratch.lists[own].n = 0
+        scratch.n_bounded[own] = 0
+        scratch.refine_at[own] = filter.refine_every
+        scratch.thresholds[own] = threshold_of(filter, level, (heaps.S + i * heaps.k)[0]) + level.query_errors[i]
     for panel in range(first_panel, end_panel):
         for group in range(n_groups):
             n_here = min(<Py_ssize_t> per_group, n_queries - group * per_group)
             for i in range(n_here):
                 own = group * per_group + i
-                if room.lists[own].n >= room.look_at[own]:
-                    look(cascade, heaps, first + own, own, &room)
-                limits[i] = limit_of(cascade, room.reach[own], level.panel_errors[panel], first + own)
+                if scratch.lists[own].n >= scratch.refine_at[own]:
+                    refine_new(filter, heaps, first + own, own, &scratch)
+                limits[i] = limit_of(filter, scratch.thresholds[own], level.panel_errors[panel], first + own)
             for i in range(n_here, per_group):
-                limits[i] = INT32_MIN if cascade.l1 else INT32_MAX
-            screen(room.queries + group * per_group * level.width, level.codes + panel * panel_bytes, n_steps,
+                limits[i] = INT32_MIN if filter.l1 else INT32_MAX
+            screen(scratch.queries + group * per_group * level.width, level.codes + panel * panel_bytes, n_steps,
                    level.starts + panel * panel_rows, limits, <int32_t> (panel * panel_rows),
-                   room.lists + group * per_group)
+                   scratch.lists + group * per_group)
     for own in range(n_queries):
-        look(cascade, heaps, first + own, own, &room)
-        drop_beyond(cascade, &room.lists[own], room.bounds + own * (cascade.list_room + 128), 0,
-                    reach_of(cascade, level, (heaps.S + (first + own) * heaps.k)[0]))
-        refine(cascade, heaps, first + own, &room.lists[own], room.bounds + own * (cascade.list_room + 128), &room)
+        refine_new(filter, heaps, first + own, own, &scratch)
+        drop_beyond(filter, &scratch.lists[own], scratch.bounds + own * (filter.list_capacity + 128), 0,
+                    threshold_of(filter, level, (heaps.S + (first + own) * heaps.k)[0]))
+        refine_list(filter, heaps, first + own, &scratch.lists[own], scratch.bounds + own * (filter.list_capacity + 128), &scratch)
 
 
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
            bint l1, bint cosine, double slack, double margin, const double[::1] query_norms,
            const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
            const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
-           int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_picks,
-           Py_ssize_t look_every, Py_ssize_t list_room, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
+           int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_refine,
+           Py_ssize_t refine_every, Py_ssize_t list_capacity, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
     """Offer to the heap of every query the rows of one chunk that its codes cannot rule out.
 
-    Parameters as in _kernels.search_direct, and
+    Parameters as in _kernels.search_pairwise, and
     levels : tuples (codes, width, starts, errors, panel_errors, per_unit, fine), coarse to fine; the first in panels
     query_levels : tuples (codes, norms, errors) of the queries
-    slack, margin : see Cascade
+    slack, margin : see Filter
     scratch : (n_threads, scratch_bytes(...))
     counts_out : (n_threads, 5), added to: pairs that passed the first level's screen, that came to each finer level, and
         at last those whose S was computed
@@ -385,50 +385,50 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
                  heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],
                  heap_S_out.shape[0], scratch.shape[0], n_threads)
-    cdef Cascade cascade
+    cdef Filter filter
     cdef Heaps heaps, own
     cdef const uint8_t[:, ::1] codes, query_codes
     cdef const int32_t[::1] starts, norms
     cdef const float[::1] errors, panel_errors, query_errors
     cdef Py_ssize_t n_queries = Q.shape[0], job, n_panels, n_jobs
     cdef bint by_rows = heap_S_out.shape[0] > 1
-    cdef Py_ssize_t n_parts = heap_S_out.shape[0]
+    cdef Py_ssize_t n_heap_sets = heap_S_out.shape[0]
     cdef int number
     if not 1 <= len(levels) <= 4 or len(query_levels) != len(levels):
         raise ValueError(f"{len(levels)} levels of rows and {len(query_levels)} of queries; wanted 1 to 4 of both")
-    cascade.n_levels = len(levels)
+    filter.n_levels = len(levels)
     for number in range(len(levels)):
-        codes, width, starts, errors, panel_errors, per_unit, cascade.levels[number].fine = levels[number]
+        codes, width, starts, errors, panel_errors, per_unit, filter.levels[number].fine = levels[number]
         query_codes, norms, query_errors = query_levels[number]
         check_level(number, codes, width, errors, panel_errors, query_codes, norms, query_errors, X.shape[0], Q.shape[0],
                     FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2, l1)
-        cascade.levels[number].codes = &codes[0, 0]
-        cascade.levels[number].width = width
-        cascade.levels[number].starts = &starts[0]
-        cascade.levels[number].errors = &errors[0]
-        cascade.levels[number].panel_errors = &panel_errors[0]
-        cascade.levels[number].query_codes = &query_codes[0, 0]
-        cascade.levels[number].query_norms = &norms[0]
-        cascade.levels[number].query_errors = &query_errors[0]
-        cascade.levels[number].per_unit = per_unit
+        filter.levels[number].codes = &codes[0, 0]
+        filter.levels[number].width = width
+        filter.levels[number].starts = &starts[0]
+        filter.levels[number].errors = &errors[0]
+        filter.levels[number].panel_errors = &panel_errors[0]
+        filter.levels[number].query_codes = &query_codes[0, 0]
+        filter.levels[number].query_norms = &norms[0]
+        filter.levels[number].query_errors = &query_errors[0]
+        filter.levels[number].per_unit = per_unit
     n_panels = levels[0][0].shape[0]
-    cascade.l1 = l1
-    cascade.cosine = cosine
-    cascade.slack = slack
-    cascade.margin = margin
-    cascade.kernels = filter_kernels()[0]
-    cascade.queries = &Q[0, 0]
-    cascade.rows = &X[0, 0]
-    cascade.row_bytes = X.shape[1]
-    cascade.n_features = X.shape[1] // fastcls_type_bytes[storage]
-    cascade.n_rows = X.shape[0]
-    cascade.pair = search_kernels().pairs[sum][storage]
-    cascade.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
-    cascade.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
-    cascade.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
-    cascade.n_picks = n_picks
-    cascade.look_every = look_every
-    cascade.list_room = list_room
+    filter.l1 = l1
+    filter.cosine = cosine
+    filter.slack = slack
+    filter.margin = margin
+    filter.kernels = filter_kernels()[0]
+    filter.queries = &Q[0, 0]
+    filter.rows = &X[0, 0]
+    filter.row_bytes = X.shape[1]
+    filter.n_features = X.shape[1] // fastcls_type_bytes[storage]
+    filter.n_rows = X.shape[0]
+    filter.pair = search_kernels().pairs[sum][storage]
+    filter.query_norms = &query_norms[0] if query_norms.shape[0] > 0 else NULL
+    filter.row_norms = &row_norms[0] if row_norms.shape[0] > 0 else NULL
+    filter.zero_queries = &zero_queries[0] if zero_queries.shape[0] > 0 else NULL
+    filter.n_refine = n_refine
+    filter.refine_every = refine_every
+    filter.list_capacity = list_capacity
     heaps.S = &heap_S_out[0, 0, 0]
     heaps.index = &heap_index_out[0, 0, 0]
     heaps.k = heap_S_out.shape[2]
@@ -436,12 +436,12 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
     heaps.row_start = row_start
     n_jobs = (n_queries + queries_per_job - 1) // queries_per_job
-    for job in prange(n_jobs * n_parts, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
+    for job in prange(n_jobs * n_heap_sets, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
         own = heaps
         if by_rows:
-            own.S = heaps.S + (job % n_parts) * n_queries * heaps.k
-            own.index = heaps.index + (job % n_parts) * n_queries * heaps.k
-        search_block(&cascade, &own, job // n_parts * queries_per_job,
-                     min(queries_per_job, n_queries - job // n_parts * queries_per_job),
-                     n_panels * (job % n_parts) // n_parts, n_panels * (job % n_parts + 1) // n_parts,
+            own.S = heaps.S + (job % n_heap_sets) * n_queries * heaps.k
+            own.index = heaps.index + (job % n_heap_sets) * n_queries * heaps.k
+        search_block(&filter, &own, job // n_heap_sets * queries_per_job,
+                     min(queries_per_job, n_queries - job // n_heap_sets * queries_per_job),
+                     n_panels * (job % n_heap_sets) // n_heap_sets, n_panels * (job % n_heap_sets + 1) // n_heap_sets,
                      &scratch[threadid(), 0], &counts_out[threadid(), 0])

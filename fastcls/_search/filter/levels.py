@@ -21,6 +21,6 @@ def learned(rows: np.ndarray, metric: Metric) -> list[Level]:
 
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool = False) -> list[Codes]:
     """The rows' codes at every level; `queries` for what is searched for, whose codes may differ from a row's."""
-    if isinstance(levels[0], levels_l1.GroupSums):
+    if isinstance(levels[0], levels_l1.SegmentSums):
         return levels_l1.encode(levels, rows, n_threads)
     return levels_l2.encode(levels, rows, n_threads, queries=queries)

@@ -1,4 +1,4 @@
-"""Levels under L1: signed sums of disjoint groups of features that vary together."""
+"""Levels under L1: signed sums of disjoint segments of features that vary together."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from fastcls._validation.rows import as_bytes
 from . import encode_loops
 from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of, storage_of
 
-GROUP_COARSE, GROUP_FINE = 16, 4  # features a sum
+SEGMENT_COARSE, SEGMENT_FINE = 16, 4  # features a sum
 
 
 @dataclass(frozen=True)
-class GroupSums:
-    """L1: signed sums of groups of features. |sum over a group of s (x - y)| never exceeds the group's sum of |x - y|."""
+class SegmentSums:
+    """L1: a signed sum over each segment of features.
 
-    order: np.ndarray  # (n_groups x size,) int32, the features of each group; -1 for none
+    |sum over a segment of s (x - y)|, with signs s, never exceeds the segment's sum of |x - y|.
+    """
+
+    order: np.ndarray  # (n_segments x size,) int32, the features of each segment; -1 for none
     signs: np.ndarray
     size: int
     offsets: np.ndarray
@@ -30,12 +33,12 @@ class GroupSums:
     fine: bool = False
 
     @property
-    def n_groups(self) -> int:
+    def n_segments(self) -> int:
         return len(self.order) // self.size
 
     @property
     def width(self) -> int:
-        return padded(self.n_groups, "l1")
+        return padded(self.n_segments, "l1")
 
     @property
     def per_unit(self) -> float:
@@ -43,23 +46,23 @@ class GroupSums:
 
     @property
     def bound(self) -> str:
-        return f"sums of {self.size} features" if self.size > 1 else "rounded features"
+        return f"segment sums of {self.size} features" if self.size > 1 else "rounded features"
 
     def sums(self, rows: np.ndarray, n_threads: int) -> tuple[np.ndarray, np.ndarray]:
-        """(sums, sum of |x|) of rows: float64 (n_rows, n_groups), (n_rows,)."""
-        sums, magnitudes = np.empty((len(rows), self.n_groups)), np.empty(len(rows))
+        """(sums, sum of |x|) of rows: float64 (n_rows, n_segments), (n_rows,)."""
+        sums, magnitudes = np.empty((len(rows), self.n_segments)), np.empty(len(rows))
         scratch = np.empty((n_threads, rows.shape[1]))
         maps = self.order, self.signs
-        encode_loops.group_sums(as_bytes(rows), storage_of(rows), *maps, sums, magnitudes, scratch, n_threads)
+        encode_loops.segment_sums(as_bytes(rows), storage_of(rows), *maps, sums, magnitudes, scratch, n_threads)
         return sums, magnitudes
 
     @functools.cached_property
-    def of_bytes(self) -> tuple[GroupSums, GroupSums, np.ndarray, np.ndarray, np.ndarray]:
-        """Coarse and fine groups, and the order, masks and keeps of encode_byte_groups; made once, not for every query."""
+    def of_bytes(self) -> tuple[SegmentSums, SegmentSums, np.ndarray, np.ndarray, np.ndarray]:
+        """Coarse and fine sums, and the order, masks and keeps of `encode_byte_segments`; computed once, not per query."""
         masks, keeps = np.where(self.signs > 0, 0, 0xFF), np.where(self.order >= 0, 0xFF, 0)
         return (
-            replace(self, size=GROUP_COARSE),
-            replace(self, size=GROUP_FINE),
+            replace(self, size=SEGMENT_COARSE),
+            replace(self, size=SEGMENT_FINE),
             np.maximum(self.order, 0),
             masks.astype(np.uint8),
             keeps.astype(np.uint8),
@@ -82,18 +85,18 @@ class GroupSums:
         return out
 
 
-def _encode_bytes(groups: GroupSums, rows: np.ndarray, n_threads: int) -> dict[int, Codes]:
-    """Codes of byte rows at both sizes of these groups; the fine groups' sums make the coarse ones'."""
-    coarse, fine, order, masks, keeps = groups.of_bytes
+def _encode_bytes(segments: SegmentSums, rows: np.ndarray, n_threads: int) -> dict[int, Codes]:
+    """Codes of byte rows at both sizes of these segments; the fine segments' sums make the coarse ones'."""
+    coarse, fine, order, masks, keeps = segments.of_bytes
     out = [coarse.empty(len(rows)), fine.empty(len(rows))]
     if rows.dtype == np.int8:
         masks = masks ^ np.uint8(0x80)
-    n_threads = threads.worth(n_threads, rows.size)
-    scratch = np.empty((n_threads, 2 * fine.n_groups), dtype=np.int32)
-    encode_loops.encode_byte_groups(
+    n_threads = threads.limit_by_work(n_threads, rows.size)
+    scratch = np.empty((n_threads, 2 * fine.n_segments), dtype=np.int32)
+    encode_loops.encode_byte_segments(
         as_bytes(rows), order, masks, keeps, out[0].codes, out[0].errors, out[1].codes, out[1].errors, scratch, n_threads
     )
-    return {GROUP_COARSE: out[0], GROUP_FINE: out[1]}
+    return {SEGMENT_COARSE: out[0], SEGMENT_FINE: out[1]}
 
 
 def _smooth(n: int) -> int:
@@ -118,10 +121,10 @@ def _factors(n: int) -> list[int]:
 
 
 def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features so that neighbours in the order vary together: (order, signs), whole groups of 16 of 4 of them.
+    """Features so that neighbours in the order vary together: (order, signs), whole segments of 16 of 4 of them.
 
     Every feature is a point: its values on the sample, reduced to 48 dimensions. All features are split into equal parts
-    along the direction in which they differ most, and the parts again, down to groups.
+    along the direction in which they differ most, and the parts again, down to segments.
     """
     d = sample.shape[1]
     centered = (sample - sample.mean(axis=0)).astype(np.float32)
@@ -129,11 +132,11 @@ def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     points = centered.T @ U.astype(np.float32)
     flipped = points @ points.mean(axis=0) < 0  # features that run against the others join them with a minus
     points[flipped] *= -1
-    n_groups = _smooth(-(-d // GROUP_COARSE))
-    n_places = n_groups * GROUP_COARSE  # more than there are features, if they do not divide: the rest stay empty
+    n_segments = _smooth(-(-d // SEGMENT_COARSE))
+    n_places = n_segments * SEGMENT_COARSE  # more than there are features, if they do not divide: the rest stay empty
     points = np.vstack([points, np.zeros((n_places - d, points.shape[1]), dtype=np.float32)])
     at = np.arange(n_places)[None, :]
-    for ways in (*_factors(n_groups), 2, 2):
+    for ways in (*_factors(n_segments), 2, 2):
         here = points[at]  # (parts, features, dims)
         here = here - here.mean(axis=1, keepdims=True)
         spread = np.einsum("pfd,pfd->pf", here, here)
@@ -174,9 +177,9 @@ def _near_differences(sample: np.ndarray) -> np.ndarray:
 
 
 def _kept(order: np.ndarray, signs: np.ndarray, differences: np.ndarray) -> float:
-    """How much of the L1 distance of these pairs is left in sums of groups, coarse and fine added."""
+    """How much of the L1 distance of these pairs is left in sums of segments, coarse and fine added."""
     wide = np.where(order >= 0, differences[:, order] * signs, 0.0)
-    coarse, fine = (np.abs(wide.reshape(len(wide), -1, n).sum(axis=2)).sum() for n in (GROUP_COARSE, GROUP_FINE))
+    coarse, fine = (np.abs(wide.reshape(len(wide), -1, n).sum(axis=2)).sum() for n in (SEGMENT_COARSE, SEGMENT_FINE))
     return float(coarse + fine) / max(float(np.abs(differences).sum()), 1e-300)
 
 
@@ -201,30 +204,30 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
 def plain_level(offsets: np.ndarray, step: float) -> Level:
     """The features of floats themselves, rounded."""
     d = len(offsets)
-    return GroupSums(np.arange(d, dtype=np.int32), np.ones(d), 1, offsets, step)
+    return SegmentSums(np.arange(d, dtype=np.int32), np.ones(d), 1, offsets, step)
 
 
 def byte_levels(order: np.ndarray, signs: np.ndarray, dtype: np.dtype) -> list[Level]:
     """The levels of byte rows whose features stand in this order, each at most once, with these signs."""
     least = float(np.iinfo(dtype).min)
     lows = np.where(order >= 0, np.where(signs > 0, least, -(least + 255.0)), 0.0)
-    fine = GroupSums(order, signs, GROUP_FINE, lows.reshape(-1, GROUP_FINE).sum(axis=1), float(GROUP_FINE))
+    fine = SegmentSums(order, signs, SEGMENT_FINE, lows.reshape(-1, SEGMENT_FINE).sum(axis=1), float(SEGMENT_FINE))
     coarse, _ = _both([fine])
     return [coarse, fine]
 
 
-def _both(levels: Sequence[Level]) -> tuple[GroupSums, GroupSums]:
-    """The coarse and the fine groups of byte rows; the fine alone make the coarse."""
+def _both(levels: Sequence[Level]) -> tuple[SegmentSums, SegmentSums]:
+    """The coarse and the fine segments of byte rows; the fine alone make the coarse."""
     fine = levels[-1]
-    assert isinstance(fine, GroupSums)
-    lows = fine.offsets.reshape(-1, GROUP_COARSE // GROUP_FINE).sum(axis=1)
-    return replace(fine, size=GROUP_COARSE, offsets=lows, step=float(GROUP_COARSE)), fine
+    assert isinstance(fine, SegmentSums)
+    lows = fine.offsets.reshape(-1, SEGMENT_COARSE // SEGMENT_FINE).sum(axis=1)
+    return replace(fine, size=SEGMENT_COARSE, offsets=lows, step=float(SEGMENT_COARSE)), fine
 
 
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int) -> list[Codes]:
     """The rows' codes at every level."""
-    groups = [level for level in levels if isinstance(level, GroupSums)]
+    segments = [level for level in levels if isinstance(level, SegmentSums)]
     if rows.dtype.kind != "f":
-        made = _encode_bytes(groups[0], rows, n_threads)
-        return [made[level.size] for level in groups]
-    return [level.encode(rows, n_threads) for level in groups]
+        made = _encode_bytes(segments[0], rows, n_threads)
+        return [made[level.size] for level in segments]
+    return [level.encode(rows, n_threads) for level in segments]

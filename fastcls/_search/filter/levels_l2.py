@@ -15,8 +15,8 @@ from fastcls._validation.rows import as_bytes
 from . import encode_loops
 from .codes import (
     EPS,
-    NARROW_SHARE,
     SHARE,
+    SMALL_TYPE_SHARE,
     WIDEST,
     Codes,
     Level,
@@ -32,7 +32,7 @@ _FINE = 16  # steps of a fine code in one of a coarse
 MOST_FINE = _FINE * 127  # the largest fine code
 _PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
 _TERMS = 24.0  # bytes of a row's errors and starts at three levels
-_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the room for codes allows
+_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the budget for codes allows
 _FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
 WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
 
@@ -121,12 +121,12 @@ class Basis:
             shifts[: len(A)] = A @ (center + 128.0 if dtype == np.int8 else center)  # int8 rows are read as x + 128
         return cls(A, columns, center, data_scale, unit_rows, shifts, float(np.linalg.norm(A.astype(np.float64))))
 
-    def encode(self, levels: list[Coordinates], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
+    def encode(self, levels: list[PcaProjection], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
         """Codes of rows at levels that all have this basis."""
         n, d = rows.shape
         out = [level.empty(n) for level in levels]
         is_float = rows.dtype.kind == "f"
-        n_threads = threads.worth(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
+        n_threads = threads.limit_by_work(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
         center, shifts = self.center.astype(rows.dtype), self.shifts
         z_error, off = 16.0 * (d + self.frobenius) * EPS, (d / 4.0 + len(self.A) + 32.0) * EPS
         if is_float and len(self.A):
@@ -178,7 +178,7 @@ class Basis:
 
 
 @dataclass(frozen=True)
-class Coordinates:
+class PcaProjection:
     """L2: some coordinates of a basis, and the norm of what they leave of a row as one more.
 
     With s not below the norm of A, |A (x - y)|^2 + (r_x - r_y)^2 <= s^2 |x - y|^2 for r_x^2 = s^2 |x - c|^2 - |A (x - c)|^2.
@@ -195,7 +195,7 @@ class Coordinates:
 
     @property
     def n(self) -> int:
-        """Coordinates, the residual norm included."""
+        """PcaProjection, the residual norm included."""
         return len(self.offsets) + (not np.isnan(self.residual_offset))
 
     @property
@@ -211,7 +211,7 @@ class Coordinates:
     def bound(self) -> str:
         if np.isnan(self.residual_offset):
             return "rounded features"
-        return f"{self.n - 1} coordinates and the residual norm{', fine' if self.fine else ''}"
+        return f"{self.n - 1} PCA projections and the residual norm{', 16 bits' if self.fine else ''}"
 
     @property
     def parameters(self) -> tuple[object, ...]:
@@ -228,7 +228,7 @@ class Coordinates:
             np.zeros(1, dtype=np.float32),
         )
 
-    def finer(self) -> Coordinates:
+    def finer(self) -> PcaProjection:
         """The same coordinates rounded to a sixteenth of the step."""
         return replace(self, step=self.step / _FINE, fine=True)
 
@@ -280,7 +280,7 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
     return Basis.of(A if is_float else A.astype(np.float64), rows.dtype, center, data_scale, unit_rows)
 
 
-def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> list[Coordinates]:
+def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> list[PcaProjection]:
     """Levels of so many coordinates each, their steps chosen on the sample."""
     basis = _learned_basis(rows, sample, counts, unit_rows)
     if basis is None:
@@ -295,12 +295,12 @@ def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_r
         offsets = Z.mean(axis=0)
         step = _step(np.column_stack([Z - offsets, left - left.mean()]))
         if step > 0.0:
-            found.append(Coordinates(basis, first, offsets, s, step, float(left.mean())))
+            found.append(PcaProjection(basis, first, offsets, s, step, float(left.mean())))
         first += count
     return found
 
 
-def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Coordinates]:
+def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[PcaProjection]:
     """The features themselves, rounded: for floats, where a projection of few coordinates may leave too much."""
     if unit_rows:
         sample = _unit(sample)
@@ -311,7 +311,7 @@ def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Coo
     d = rows.shape[1]
     basis = Basis.of(np.empty((0, d)), rows.dtype, np.zeros(d), 1.0, unit_rows)
     # |x - center| bounds what rounding takes from x - offset: here the center is zero, and offsets count with it
-    return [Coordinates(basis, 0, offsets, 1.0, step, math.nan)]
+    return [PcaProjection(basis, 0, offsets, 1.0, step, math.nan)]
 
 
 def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
@@ -319,20 +319,20 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
     row_bytes = d * rows.dtype.itemsize
-    room = (SHARE if rows.dtype in (np.uint8, np.float32, np.float64) else NARROW_SHARE) * row_bytes - _TERMS
+    budget = (SHARE if rows.dtype in (np.uint8, np.float32, np.float64) else SMALL_TYPE_SHARE) * row_bytes - _TERMS
     if is_float:
-        room -= padded(d, "l2")
+        budget -= padded(d, "l2")
     counts: list[int] = []
     for widths in (_FLOAT_WIDTHS,) if is_float else _BYTE_WIDTHS:
-        fitting = [width for width in widths if width <= min(room, d // 2, len(sample))]
+        fitting = [width for width in widths if width <= min(budget, d // 2, len(sample))]
         if fitting:
             counts.append(fitting[0] - 1)
-            room -= fitting[0]
+            budget -= fitting[0]
     found: list[Level] = []
     if counts and d <= WIDEST_PROJECTED:
         projections = _projections(rows, sample, counts, unit_rows)
         found += projections
-        if not is_float and projections and projections[-1].finer().width <= room:
+        if not is_float and projections and projections[-1].finer().width <= budget:
             found.append(projections[-1].finer())
     if is_float:
         found += _features(rows, sample, unit_rows)
@@ -341,7 +341,7 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
 
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool) -> list[Codes]:
     """The rows' codes at every level; levels of one basis share its projection."""
-    coordinates = [level for level in levels if isinstance(level, Coordinates)]
+    coordinates = [level for level in levels if isinstance(level, PcaProjection)]
     done: dict[int, Codes] = {}
     for basis in {id(level.basis): level.basis for level in coordinates}.values():
         numbers = [i for i, level in enumerate(coordinates) if level.basis is basis]

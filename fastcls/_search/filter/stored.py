@@ -20,10 +20,10 @@ from fastcls.metrics import Metric
 
 from . import encode_loops
 from . import levels as _levels
-from .codes import NARROW_SHARE, SHARE, WIDEST, Codes, Level, padded_terms
+from .codes import SHARE, SMALL_TYPE_SHARE, WIDEST, Codes, Level, padded_terms
 from .filter import Filter
-from .levels_l1 import GroupSums, byte_levels, plain_level
-from .levels_l2 import MOST_FINE, WIDEST_PROJECTED, Basis, Coordinates, is_above_norm
+from .levels_l1 import SegmentSums, byte_levels, plain_level
+from .levels_l2 import MOST_FINE, WIDEST_PROJECTED, Basis, PcaProjection, is_above_norm
 
 #: Plain arrays (or a list of parts, one below the other) by name, and numbers as JSON knows them.
 Stored = tuple[dict[str, Any], dict[str, Any]]
@@ -44,7 +44,7 @@ def stored(made: Filter) -> Stored:
         "chosen": [next(i for i, one in enumerate(learned) if one is level) for level in made.levels],
     }
     arrays: dict[str, Any] = {}
-    store = _store_l1 if isinstance(learned[0], GroupSums) else _store_l2
+    store = _store_l1 if isinstance(learned[0], SegmentSums) else _store_l2
     store(learned, arrays, values)
     if made.chunks:
         values["panel_rows"] = encode_loops.PANEL_ROWS[made.levels[0].kind]
@@ -71,7 +71,7 @@ def without_codes(of: Stored) -> Stored:
 
 def keeps_its_share(of: Stored, rows: Rows) -> bool:
     """Whether the codes take no more of the rows' bytes than is promised."""
-    promised = NARROW_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
+    promised = SMALL_TYPE_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
     size = sum(part.nbytes for name, parts in of[0].items() if isinstance(parts, list) for part in parts)
     return size <= promised * rows.n_features * rows.dtype.itemsize * rows.n_rows
 
@@ -180,7 +180,7 @@ def _restored_l2(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Row
     found: list[Level] = []
     for entry in described:
         number, n = _whole(entry["basis"], 0, len(bases) - 1), _whole(entry["n"], 1, WIDEST)
-        level = _coordinates(entry, bases[number], offsets[at : at + n], n)
+        level = _projection(entry, bases[number], offsets[at : at + n], n)
         part = (number, level.first, n, level.s)
         if len(level.basis.A) and part not in certified and not is_above_norm(level.basis.A[level.first :][:n], level.s):
             raise ValueError("a projection whose norm is above what is said of it")
@@ -209,7 +209,7 @@ def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metri
     return Basis.of(A if is_float else A.astype(np.float64), dtype, center, scale, unit_rows)
 
 
-def _coordinates(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n: int) -> Coordinates:
+def _projection(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n: int) -> PcaProjection:
     projects, d = len(basis.A) > 0, len(basis.center)
     first, s = _whole(entry["first"], 0, WIDEST), _number(entry["s"], *_STEPS)
     residual, fine = entry["residual_offset"], entry["fine"]
@@ -218,7 +218,7 @@ def _coordinates(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n:
     if not projects and (first, n, s, residual) != (0, d, 1.0, None):
         raise ValueError("rounded features that are not all features")
     residual = math.nan if residual is None else _number(residual, -1e290, 1e290)
-    level = Coordinates(basis, first, offsets, s, _number(entry["step"], *_STEPS), residual, fine)
+    level = PcaProjection(basis, first, offsets, s, _number(entry["step"], *_STEPS), residual, fine)
     if level.width > WIDEST or not 0.0 < level.per_unit < math.inf:
         raise ValueError("codes that are too wide, or have no unit")
     return level

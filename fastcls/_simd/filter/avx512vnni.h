@@ -219,10 +219,10 @@ static void project_avx512vnni(const uint8_t *const *x, int flip, ptrdiff_t n_fe
     EACH_SIX(PROJECT_STORE)
 }
 
-/* Keeps the lanes of `inside` that the reach allows, at `kept`, which is not behind the lanes' own place. */
-static inline ptrdiff_t keep_avx512(int32_t *rows, float *bounds, ptrdiff_t kept, __m512i row, __m512 bound, __m512 reach,
+/* Keeps the lanes of `inside` that the threshold allows, at `kept`, which is not behind the lanes' own place. */
+static inline ptrdiff_t keep_avx512(int32_t *rows, float *bounds, ptrdiff_t kept, __m512i row, __m512 bound, __m512 threshold,
                                     __mmask16 inside) {
-    const __mmask16 stays = _mm512_mask_cmp_ps_mask(inside, bound, reach, _CMP_NGT_UQ) &
+    const __mmask16 stays = _mm512_mask_cmp_ps_mask(inside, bound, threshold, _CMP_NGT_UQ) &
                             _mm512_cmp_ps_mask(bound, _mm512_set1_ps(INFINITY), _CMP_NEQ_UQ);
     _mm512_storeu_si512(rows + kept, _mm512_maskz_compress_epi32(stays, row));
     _mm512_storeu_ps(bounds + kept, _mm512_maskz_compress_ps(stays, bound));
@@ -230,8 +230,8 @@ static inline ptrdiff_t keep_avx512(int32_t *rows, float *bounds, ptrdiff_t kept
 }
 static inline __mmask16 inside_avx512(ptrdiff_t left) { return left >= 16 ? 0xFFFF : (__mmask16)((1u << left) - 1); }
 
-static ptrdiff_t drop_avx512vnni(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float reach) {
-    const __m512 limit = _mm512_set1_ps(reach);
+static ptrdiff_t drop_avx512vnni(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float threshold) {
+    const __m512 limit = _mm512_set1_ps(threshold);
     ptrdiff_t kept = first;
     for (ptrdiff_t i = first; i < n; i += 16)
         kept = keep_avx512(rows, bounds, kept, _mm512_loadu_si512(rows + i), _mm512_loadu_ps(bounds + i), limit,
@@ -239,8 +239,8 @@ static ptrdiff_t drop_avx512vnni(int32_t *rows, float *bounds, ptrdiff_t first, 
     return kept;
 }
 static ptrdiff_t bound_avx512vnni(int gap, const int32_t *keys, int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n,
-                                  int32_t norm, float own, const float *errors, float reach) {
-    const __m512 limit = _mm512_set1_ps(reach), shrink = _mm512_set1_ps(1.0f - 0x1p-20f), of_query = _mm512_set1_ps(own);
+                                  int32_t norm, float own, const float *errors, float threshold) {
+    const __m512 limit = _mm512_set1_ps(threshold), shrink = _mm512_set1_ps(1.0f - 0x1p-20f), of_query = _mm512_set1_ps(own);
     const __m512i norms = _mm512_set1_epi32(norm);
     ptrdiff_t kept = first;
     for (ptrdiff_t i = first; i < n; i += 16) {

@@ -42,13 +42,13 @@ typedef void (*fastcls_at_fine_fn)(const uint8_t *query, const uint8_t *codes, p
 
 /* Bounds of the entries first..n of a list from their keys, (gap (1 - 2^-20) - own) - errors[row] in singles, the gap being
    the key (FASTCLS_GAP_SUM), its root (FASTCLS_GAP_SQUARE), or root(norm - 2 key) (FASTCLS_GAP_DOT). Keeps rows and bounds of
-   those not above the reach, and not infinite; NaN stays. Returns the n that is left. Keys stay where they were.
+   those not above the threshold, and not infinite; NaN stays. Returns the n that is left. Keys stay where they were.
    Whole registers are read and written: there is room for 16 entries behind n. */
 enum { FASTCLS_GAP_SUM, FASTCLS_GAP_SQUARE, FASTCLS_GAP_DOT };
 typedef ptrdiff_t (*fastcls_bound_fn)(int gap, const int32_t *keys, int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n,
-                                      int32_t norm, float own, const float *errors, float reach);
+                                      int32_t norm, float own, const float *errors, float threshold);
 /* Keeps the same of entries whose bounds are known. */
-typedef ptrdiff_t (*fastcls_drop_fn)(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float reach);
+typedef ptrdiff_t (*fastcls_drop_fn)(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float threshold);
 
 /* Of six byte rows (XOR flip: 0x80 for int8 rows) n_features at x[i]: the dot products with 64 signed columns, packed
    [features / 4][64][4] with zeros behind the last feature, added to out[i * 64 + column]. */

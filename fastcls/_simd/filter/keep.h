@@ -4,18 +4,18 @@
 #error "ISA is not defined"
 #endif
 
-static ptrdiff_t FASTCLS_JOIN(drop, ISA)(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float reach) {
+static ptrdiff_t FASTCLS_JOIN(drop, ISA)(int32_t *rows, float *bounds, ptrdiff_t first, ptrdiff_t n, float threshold) {
     ptrdiff_t kept = first;
     for (ptrdiff_t i = first; i < n; i++) {
         const float bound = bounds[i];
         rows[kept] = rows[i];
         bounds[kept] = bound;
-        kept += !(bound > reach) && bound != INFINITY;
+        kept += !(bound > threshold) && bound != INFINITY;
     }
     return kept;
 }
 static ptrdiff_t FASTCLS_JOIN(bound, ISA)(int gap, const int32_t *keys, int32_t *rows, float *bounds, ptrdiff_t first,
-                                          ptrdiff_t n, int32_t norm, float own, const float *errors, float reach) {
+                                          ptrdiff_t n, int32_t norm, float own, const float *errors, float threshold) {
     for (ptrdiff_t i = first; i < n; i++) {
         float v = (float)keys[i];
         if (gap == FASTCLS_GAP_SQUARE)
@@ -26,6 +26,6 @@ static ptrdiff_t FASTCLS_JOIN(bound, ISA)(int gap, const int32_t *keys, int32_t 
         }
         bounds[i] = v * (1.0f - 0x1p-20f) - own - errors[rows[i]];
     }
-    return FASTCLS_JOIN(drop, ISA)(rows, bounds, first, n, reach);
+    return FASTCLS_JOIN(drop, ISA)(rows, bounds, first, n, threshold);
 }
 #undef ISA

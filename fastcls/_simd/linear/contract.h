@@ -60,7 +60,7 @@ typedef struct {
     const double *center, *scale, *inverse_squared_scale; /* of this strip; the padding has 0, 1 and 0 */
 } fastcls_step;
 enum { FASTCLS_DOT_CENTER, FASTCLS_SQUARES, FASTCLS_MAGNITUDES, FASTCLS_N_PARTS };
-typedef void (*fastcls_descend_fn)(void *W, void *trail, const void *sums, const double *totals, double per_row,
+typedef void (*fastcls_descend_fn)(void *W, void *velocity, const void *sums, const double *totals, double per_row,
                                    double bias_slope, const fastcls_step *step, double *parts_out);
 
 typedef struct {

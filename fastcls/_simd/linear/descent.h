@@ -6,15 +6,15 @@
    times `per_row`; neither: the weights are only measured), and B that of the slopes, the gradient of the loss by W is (g - B center) / scale, and a step of W by -rate times it is one of W_raw by -rate (g - B center) / scale^2. The
    penalties act on W = scale W_raw: l2 adds 2 l2 W_raw, and the proximal step of l1 is by rate l1 / scale.
 
-   `trail` is the last step (heavy ball), or the last point before it was pushed ahead (Nesterov: W is where the gradient
-   is taken, `trail` where the descent stands). Both come out right with a proximal step: at rest the step is 0.
+   `velocity` is the last step (heavy ball), or the last point before it was pushed ahead (Nesterov: W is where the gradient
+   is taken, `velocity` where the descent stands). Both come out right with a proximal step: at rest the step is 0.
 
    `parts_out` measures the new weights for the next step's bias and penalty: center . W, the sum of W^2 in the scaled space,
    and, where there is an l1, of |W|. */
 
-static void DESCEND(void *W, void *trail, const void *sums, const double *totals, double per_row, double bias_slope,
+static void DESCEND(void *W, void *velocity, const void *sums, const double *totals, double per_row, double bias_slope,
                     const fastcls_step *step, double *parts_out) {
-    REAL *restrict w = (REAL *)W, *restrict t = (REAL *)trail;
+    REAL *restrict w = (REAL *)W, *restrict t = (REAL *)velocity;
     const double *restrict center = step->center, *restrict scale = step->scale;
     const double *restrict inverse = step->inverse_squared_scale;
     const REAL rate = (REAL)step->rate, momentum = (REAL)step->momentum, shrink = (REAL)(2.0 * step->l2);

@@ -222,7 +222,7 @@ static inline f64x8_avx2 load_f64x8_avx2(const double *p) {
 #define PICK_V(m, a, b) _mm256_blendv_pd(b, a, m)
 #define PICK_N(m, a, b) _mm256_castpd_si256(_mm256_blendv_pd(_mm256_castsi256_pd(b), _mm256_castsi256_pd(a), m))
 #include "eight.h"
-#include "narrow.h"
+#include "low_dimensional.h"
 
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
 static inline __m256i flip_avx2(__m256i v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)0x80)); }
@@ -288,7 +288,7 @@ static const fastcls_search search_avx2 = {
      {max_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0},
      {dot_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0}},
     select_avx2,
-    narrow_avx2,
+    low_dimensional_avx2,
     FASTCLS_ALL_PAIRS(avx2),
     eight_avx2};
 

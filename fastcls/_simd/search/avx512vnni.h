@@ -172,7 +172,7 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #define PICK_V(m, a, b) _mm512_mask_blend_pd(m, b, a)
 #define PICK_N(m, a, b) _mm512_mask_blend_epi64(m, b, a)
 #include "eight.h"
-#include "narrow.h"
+#include "low_dimensional.h"
 
 /* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
 static inline __m512i flip_avx512(__m512i v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }
@@ -230,7 +230,7 @@ static const fastcls_search search_avx512vnni = {
      {max_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0},
      {dot_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0}},
     select_avx512vnni,
-    narrow_avx512vnni,
+    low_dimensional_avx512vnni,
     FASTCLS_ALL_PAIRS(avx512vnni),
     eight_avx512vnni};
 

@@ -38,7 +38,7 @@ typedef ptrdiff_t (*fastcls_select_fn)(const double *sums, ptrdiff_t n, double s
 /* For rows of few features: offers n_rows rows of float64, [n_rows][n_features], to eight queries, [n_features][8], by L1 or
    squared L2 in the reference arithmetic. `S` and `index`, [k][8], are each query's best, nearest first; rows come in the
    order of their index, from first_index. query_groups is NULL, or a query does not see the rows of its own group. */
-typedef void (*fastcls_narrow_fn)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t n_features, int sum,
+typedef void (*fastcls_low_dimensional_fn)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t n_features, int sum,
                                   const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
                                   double *S, int64_t *index);
 
@@ -51,7 +51,7 @@ typedef void (*fastcls_eight_fn)(const double *queries, const double *rows, ptrd
 typedef struct {
     fastcls_panel panels[FASTCLS_N_PANELS];
     fastcls_select_fn select;
-    fastcls_narrow_fn narrow;
+    fastcls_low_dimensional_fn low_dimensional;
     fastcls_pair_fn pairs[FASTCLS_N_SUMS][FASTCLS_N_TYPES];
     fastcls_eight_fn eight;
 } fastcls_search;

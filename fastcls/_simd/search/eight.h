@@ -1,5 +1,5 @@
 /* One sum of eight queries, side by side, one in each lane, with one row after the other: the reference arithmetic for all
-   pairs, where no bound saves any. Included once an instruction set, before narrow.h, with the same definitions.
+   pairs, where no bound saves any. Included once an instruction set, before low_dimensional.h, with the same definitions.
 
    Feature i is added to accumulator i mod 8, which is a lane of the *reference*, and the accumulators are folded as
    everywhere. Eight of them are eight chains of additions that do not wait for each other, and no pair is reduced across the

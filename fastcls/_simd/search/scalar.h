@@ -112,7 +112,7 @@ static ptrdiff_t select_scalar(const double *sums, ptrdiff_t n, double scale, do
 #define ANY(m) (m)
 #define PICK_V(m, a, b) ((m) ? (a) : (b))
 #define PICK_N PICK_V
-#include "narrow.h"
+#include "low_dimensional.h"
 #undef ISA
 
 /* Widening to float64; every conversion is exact. */
@@ -146,6 +146,6 @@ static inline double cosine_from_dot(double D, double A, double B, const void *x
     return S < 0.0 ? 0.0 : S > 2.0 ? 2.0 : S;
 }
 
-static const fastcls_search search_scalar = {{{0}}, select_scalar, narrow_scalar, FASTCLS_ALL_PAIRS(scalar), 0};
+static const fastcls_search search_scalar = {{{0}}, select_scalar, low_dimensional_scalar, FASTCLS_ALL_PAIRS(scalar), 0};
 
 #endif

@@ -49,8 +49,8 @@ def test_every_width_equals_reference(isa, metric, dtype):
             X, Q = rows_of(rng, n_rows, width, dtype), rows_of(rng, n_queries, width, dtype)
             X[: n_rows // 2] += rng.random((n_rows // 2, width)).astype(dtype)
             got = search([X], Q, k, metric)
-            takes_narrow = width <= 4 or dtype.startswith("float")
-            assert (got[2].kernel == "narrow") == takes_narrow
+            is_low_dimensional = width <= 4 or dtype.startswith("float")
+            assert (got[2].kernel == "low_dimensional") == is_low_dimensional
             assert_is_reference(got, Q, X, k, metric)
 
 
@@ -69,11 +69,11 @@ def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeyp
     X, Q, groups, wanted, wanted_of_groups = rows_in_groups(metric, n_queries)
     chunks = [X[:1000], X[1000:1001], X[1001:]]
     assert_is(search([X], Q, 11, metric), wanted)
-    monkeypatch.setattr(threads, "_WORTH_A_THREAD", 1)
+    monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)
     assert_is(search([X], Q, 11, metric), wanted)
-    monkeypatch.setattr(brute, "_FIRST_PIECE", 500 * n_queries)
+    monkeypatch.setattr(brute, "_FIRST_CHUNK", 500 * n_queries)
     cut = search(chunks, Q, 11, metric)
-    assert cut[2].pieces > 3
+    assert cut[2].chunks > 3
     assert_is(cut, wanted)
     grouped = search(chunks, Q, 11, metric, query_groups=groups[0], row_groups=groups[1])
     assert_is(grouped, wanted_of_groups)
@@ -87,7 +87,7 @@ def test_parts_handed_on_are_the_whole():
     parts = []
 
     def asked():
-        report = yield from plan.search_parts(plan.Rows([X]), plan.Rows([Q]), 7, "l2", n_threads=2)
+        report = yield from plan.search_chunks(plan.Rows([X]), plan.Rows([Q]), 7, "l2", n_threads=2)
         assert report.n_queries == 70_000
 
     for part, S, indices in asked():

@@ -3,7 +3,7 @@
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
 
-from fastcls._loops.narrow cimport widen_fn
+from fastcls._loops.low_dimensional cimport widen_fn
 from fastcls._loops.panels cimport Heaps, cosine_from_dot
 from fastcls._simd.isas cimport pair_fn
 from fastcls._loops.topk cimport offer

@@ -14,7 +14,7 @@
    and the order is (S, training index). S of a pair is in the reference arithmetic: feature i in lane i mod 8 of the
    *reference* (here: a register a lane), each term in an order that is the same for every pair; the lanes are folded as
    everywhere. Lanes without a feature would add +0, which changes no sum of terms that are never -0; they are left out. */
-#define NARROW(NAME) FASTCLS_JOIN(NAME, ISA)
+#define LOW_DIMENSIONAL(NAME) FASTCLS_JOIN(NAME, ISA)
 
 #if defined(__GNUC__)
 #define FOR_CONSTANTS static inline __attribute__((always_inline))
@@ -22,7 +22,7 @@
 #define FOR_CONSTANTS static inline
 #endif
 
-FOR_CONSTANTS VALUES NARROW(narrow_sum)(const double *queries, const double *row, ptrdiff_t d, int sum) {
+FOR_CONSTANTS VALUES LOW_DIMENSIONAL(low_dimensional_sum)(const double *queries, const double *row, ptrdiff_t d, int sum) {
     VALUES lane[8];
     for (int i = 0; i < 8; i++)
         lane[i] = SET_V(0.0);
@@ -43,7 +43,7 @@ FOR_CONSTANTS VALUES NARROW(narrow_sum)(const double *queries, const double *row
 }
 
 /* Put s in its place of every list in which it has one. */
-FOR_CONSTANTS void NARROW(narrow_insert)(VALUES s, NUMBERS row, ptrdiff_t k, double *S, int64_t *index) {
+FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_insert)(VALUES s, NUMBERS row, ptrdiff_t k, double *S, int64_t *index) {
     VALUES S_here = LOAD_V(S + 8 * (k - 1));
     NUMBERS index_here;
     MASK before_here = LESS(s, S_here);
@@ -64,9 +64,9 @@ FOR_CONSTANTS void NARROW(narrow_insert)(VALUES s, NUMBERS row, ptrdiff_t k, dou
 }
 
 /* The sum of one row with the queries of a register, infinite where the row is of the query's own group. */
-FOR_CONSTANTS VALUES NARROW(narrow_seen)(const double *queries, const double *row, ptrdiff_t d, int sum,
+FOR_CONSTANTS VALUES LOW_DIMENSIONAL(low_dimensional_seen)(const double *queries, const double *row, ptrdiff_t d, int sum,
                                          const int64_t *query_groups, const int64_t *row_group) {
-    const VALUES s = NARROW(narrow_sum)(queries, row, d, sum);
+    const VALUES s = LOW_DIMENSIONAL(low_dimensional_sum)(queries, row, d, sum);
     return query_groups ? PICK_V(NOT_EQUAL(LOAD_N(query_groups), SET_N(*row_group)), s, SET_V(INFINITY)) : s;
 }
 
@@ -85,13 +85,13 @@ FOR_CONSTANTS VALUES NARROW(narrow_seen)(const double *queries, const double *ro
         STORE_V(S + 8 * (p + k - 8), S_##p);                                                                             \
         STORE_N(index + 8 * (p + k - 8), index_##p);                                                                     \
     }
-FOR_CONSTANTS void NARROW(narrow_few)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
+FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_few)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
                                       const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
                                       ptrdiff_t k, double *S, int64_t *index) {
     PLACES(FETCH)
     FETCH(0, 0)
     for (ptrdiff_t row = 0; row < n_rows; row++) {
-        const VALUES s = NARROW(narrow_seen)(queries, rows + row * d, d, sum, query_groups, row_groups + row);
+        const VALUES s = LOW_DIMENSIONAL(low_dimensional_seen)(queries, rows + row * d, d, sum, query_groups, row_groups + row);
         COMPARE(7, 6)
         if (ANY(before_7)) {
             const NUMBERS here = SET_N(first_index + row);
@@ -110,28 +110,28 @@ FOR_CONSTANTS void NARROW(narrow_few)(const double *queries, const double *rows,
 #undef MOVE
 #undef KEEP
 
-FOR_CONSTANTS void NARROW(narrow_rows)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
+FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_rows)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
                                        const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
                                        ptrdiff_t k, double *S, int64_t *index) {
     for (int part = 0; part < 8; part += WIDTH) {
         const int64_t *groups = query_groups ? query_groups + part : NULL;
         if (k <= 8) {
-            NARROW(narrow_few)(queries + part, rows, n_rows, d, sum, groups, row_groups, first_index, k, S + part, index + part);
+            LOW_DIMENSIONAL(low_dimensional_few)(queries + part, rows, n_rows, d, sum, groups, row_groups, first_index, k, S + part, index + part);
             continue;
         }
         for (ptrdiff_t row = 0; row < n_rows; row++) {
-            const VALUES s = NARROW(narrow_seen)(queries + part, rows + row * d, d, sum, groups, row_groups + row);
+            const VALUES s = LOW_DIMENSIONAL(low_dimensional_seen)(queries + part, rows + row * d, d, sum, groups, row_groups + row);
             if (ANY(LESS(s, LOAD_V(S + 8 * (k - 1) + part))))
-                NARROW(narrow_insert)(s, SET_N(first_index + row), k, S + part, index + part);
+                LOW_DIMENSIONAL(low_dimensional_insert)(s, SET_N(first_index + row), k, S + part, index + part);
         }
     }
 }
 
-static void NARROW(narrow)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
+static void LOW_DIMENSIONAL(low_dimensional)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
                            const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
                            double *S, int64_t *index) {
 #define WITH(D, SUM)                                                                                                     \
-    NARROW(narrow_rows)(queries, rows, n_rows, D, SUM, query_groups, row_groups, first_index, k, S, index)
+    LOW_DIMENSIONAL(low_dimensional_rows)(queries, rows, n_rows, D, SUM, query_groups, row_groups, first_index, k, S, index)
     if (d == 2 && sum == FASTCLS_L1)
         WITH(2, FASTCLS_L1);
     else if (d == 2)
@@ -147,7 +147,7 @@ static void NARROW(narrow)(const double *queries, const double *rows, ptrdiff_t 
 #undef WITH
 }
 
-#undef NARROW
+#undef LOW_DIMENSIONAL
 #undef FOR_CONSTANTS
 #undef VALUES
 #undef NUMBERS

@@ -1,6 +1,6 @@
 /* Every kernel of filter and refine, of every instruction set that runs here, against plain loops written anew in this file.
 
-     cascade_selftest [--break screen|at|project|bound|read]
+     filter_selftest [--break screen|at|project|bound|read]
 
    As kernels_selftest.c: a line for each instruction set, 1 at the first difference; --break plants a fault that must be
    found. Buffers lie up against an unreadable page, behind them or before them. */
@@ -44,7 +44,7 @@ static int32_t plain_key(int l1, const uint8_t *query, const uint8_t *row, ptrdi
     for (ptrdiff_t i = 0; i < n; i++)
         key += l1 ? (query[i] < row[i] ? row[i] - query[i] : query[i] - row[i]) : (int64_t)query[i] * (int8_t)row[i];
     if (key > INT32_MAX || key < INT32_MIN) {
-        printf("FAILED %s: a key beyond int32\n", where); /* cascade.h says there is none */
+        printf("FAILED %s: a key beyond int32\n", where); /* contract.h says that none is */
         exit(1);
     }
     return (int32_t)key;
@@ -210,9 +210,9 @@ static void check_project(fastcls_project_fn project, ptrdiff_t n_features, int 
             same((int64_t)sums[i * 64 + column], total);
         }
 }
-/* Bounds of a list, one rounding a step as the plain definition has it, and what stays: all but those above the reach, and
+/* Bounds of a list, one rounding a step as the plain definition has it, and what stays: all but those above the threshold, and
    those at infinity. Entries before `first` must stay as they are. */
-static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first, ptrdiff_t n, float reach, float own) {
+static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first, ptrdiff_t n, float threshold, float own) {
     enum { N_ROWS = 50, ROOM_BEHIND = 16 };
     static const float strange[] = {INFINITY, -INFINITY, NAN, 0.0f, 1e30f};
     const size_t room = sizeof(int32_t) * (size_t)(n + ROOM_BEHIND);
@@ -221,7 +221,7 @@ static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first,
     int32_t wanted_rows[MOST_LISTED];
     float wanted[MOST_LISTED];
     const int32_t norm = 1000000000;
-    at("bounds of gap %d, %td to %td, reach %g, own error %g", gap, first, n, (double)reach, (double)own);
+    at("bounds of gap %d, %td to %td, threshold %g, own error %g", gap, first, n, (double)threshold, (double)own);
     for (int i = 0; i < N_ROWS; i++)
         errors[i] = next_random() % 4 ? (float)(next_random() % 1000) / 7 : strange[next_random() % 5];
     for (ptrdiff_t i = 0; i < n + ROOM_BEHIND; i++) { /* what lies behind n is no row at all */
@@ -239,7 +239,7 @@ static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first,
         v = v * (1.0f - 0x1p-20f);
         v = v - own;
         v = v - errors[rows[i]];
-        const int stays = !(v > reach) && v != INFINITY;
+        const int stays = !(v > threshold) && v != INFINITY;
         if (i < first)
             wanted_rows[i] = rows[i];
         else if (stays) {
@@ -247,7 +247,7 @@ static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first,
             wanted[n_wanted++] = v;
         }
     }
-    ptrdiff_t got = kernels->bound(gap, keys, rows, bounds, first, n, norm, own, errors, reach);
+    ptrdiff_t got = kernels->bound(gap, keys, rows, bounds, first, n, norm, own, errors, threshold);
     for (int again = 0; again < 2; again++) { /* what has stayed stays */
         if (!strcmp(fault, "bound") && got > first && bounds[got - 1] != bounds[got - 1])
             got--; /* as if a NaN were not kept */
@@ -257,12 +257,12 @@ static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first,
             if (i >= first)
                 same(memcmp(&bounds[i], &wanted[i], sizeof(float)) == 0 || (bounds[i] != bounds[i] && wanted[i] != wanted[i]), 1);
         }
-        got = kernels->drop(rows, bounds, first, got, reach);
+        got = kernels->drop(rows, bounds, first, got, threshold);
     }
     for (ptrdiff_t i = n_wanted = first; i < got; i++)
-        if (!(wanted[i] > 0.5f * reach) && wanted[i] != INFINITY)
+        if (!(wanted[i] > 0.5f * threshold) && wanted[i] != INFINITY)
             wanted_rows[n_wanted++] = wanted_rows[i];
-    got = kernels->drop(rows, bounds, first, got, 0.5f * reach);
+    got = kernels->drop(rows, bounds, first, got, 0.5f * threshold);
     same(got, n_wanted);
     for (ptrdiff_t i = 0; i < got; i++)
         same(rows[i], wanted_rows[i]);

@@ -1,4 +1,4 @@
-"""The search over rows of few features, eight queries at a time, neighbours kept in order (``_simd/search/narrow.h``).
+"""The search over rows of few features, eight queries at a time, neighbours kept in order (``_simd/search/low_dimensional.h``).
 
 Packing, bounds and heaps cost more than such a pair does. Queries and rows are widened to float64, exactly, whatever their
 type; for bytes the sums are then the integers they should be.
@@ -8,17 +8,17 @@ from libc.math cimport INFINITY
 from libc.stdint cimport INT64_MAX, int64_t, uint8_t
 
 from fastcls._loops.panels cimport Heaps
-from fastcls._simd.isas cimport narrow_fn
+from fastcls._simd.isas cimport low_dimensional_fn
 
 cdef extern from "contract.h" nogil:
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
 
 cdef enum:
     SIDE_BY_SIDE = 8        # queries of a group
-    NARROW_ROWS = 256       # widened at a time: at most 32 kB
+    WIDENED_ROWS = 256       # widened at a time: at most 32 kB
 
 
-cdef struct NarrowSearch:
+cdef struct LowDimensionalSearch:
     # Everything that is the same for every block of one call.
     const uint8_t *queries
     const uint8_t *rows
@@ -28,12 +28,12 @@ cdef struct NarrowSearch:
     widen_fn widen_rows         # NULL where the rows are float64
     Py_ssize_t n_features
     int sum
-    narrow_fn narrow
-    bint start                  # nothing is in the heaps yet
-    bint finish                 # neighbours are to be left nearest first, and not as a heap
+    low_dimensional_fn low_dimensional
+    bint is_first                  # nothing is in the heaps yet
+    bint is_last                 # neighbours are to be left nearest first, and not as a heap
 
 
-cdef struct NarrowScratch:
+cdef struct LowDimensionalScratch:
     double *queries             # [group][feature][8]
     double *S                   # [group][k][8]
     int64_t *index
@@ -41,8 +41,8 @@ cdef struct NarrowScratch:
     double *rows                # [row][feature], also room for the queries of a group
 
 
-cdef inline Py_ssize_t lay_out_narrow(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k, double *base,
-                                      NarrowScratch *scratch_out) noexcept nogil:
+cdef inline Py_ssize_t lay_out_low_dimensional(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k, double *base,
+                                      LowDimensionalScratch *scratch_out) noexcept nogil:
     """Where each part of a thread's scratch lies; returns how many doubles they take."""
     cdef Py_ssize_t width = (n_queries + SIDE_BY_SIDE - 1) // SIDE_BY_SIDE * SIDE_BY_SIDE
     scratch_out.queries = base
@@ -50,11 +50,11 @@ cdef inline Py_ssize_t lay_out_narrow(Py_ssize_t n_queries, Py_ssize_t n_feature
     scratch_out.index = <int64_t *> (scratch_out.S + width * k)
     scratch_out.groups = scratch_out.index + width * k
     scratch_out.rows = <double *> (scratch_out.groups + width)
-    return width * (n_features + 2 * k + 1) + NARROW_ROWS * n_features
+    return width * (n_features + 2 * k + 1) + WIDENED_ROWS * n_features
 
 
-cdef inline void take_in(const NarrowSearch *search, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
-                         NarrowScratch *scratch) noexcept nogil:
+cdef inline void take_in(const LowDimensionalSearch *search, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
+                         LowDimensionalScratch *scratch) noexcept nogil:
     """Queries, their groups and their neighbours so far, side by side; the last query stands in for those missing."""
     cdef Py_ssize_t d = search.n_features, k = heaps.k, i, lane, at, f, place, query
     i = 0
@@ -68,42 +68,42 @@ cdef inline void take_in(const NarrowSearch *search, const Heaps *heaps, Py_ssiz
                 scratch.queries[i * d + f * SIDE_BY_SIDE + lane] = scratch.rows[at * d + f]
             if heaps.row_groups != NULL:
                 scratch.groups[i + lane] = heaps.query_groups[query]
-            if not search.start:
+            if not search.is_first:
                 for place in range(k):
                     scratch.S[i * k + place * SIDE_BY_SIDE + lane] = heaps.S[query * k + k - 1 - place]
                     scratch.index[i * k + place * SIDE_BY_SIDE + lane] = heaps.index[query * k + k - 1 - place]
-        if search.start:
+        if search.is_first:
             for at in range(i * k, (i + SIDE_BY_SIDE) * k):
                 scratch.S[at] = INFINITY
                 scratch.index[at] = INT64_MAX
         i += SIDE_BY_SIDE
 
 
-cdef inline void hand_out(const NarrowSearch *search, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
-                          const NarrowScratch *scratch) noexcept nogil:
+cdef inline void hand_out(const LowDimensionalSearch *search, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
+                          const LowDimensionalScratch *scratch) noexcept nogil:
     """Neighbours into the heaps: nearest first where this was the last of the rows, else farthest first, which is a heap."""
     cdef Py_ssize_t k = heaps.k, i, lane, place, to
     for i in range(n_queries):
         lane = i // SIDE_BY_SIDE * SIDE_BY_SIDE * k + i % SIDE_BY_SIDE
         for place in range(k):
-            to = (first + i) * k + (place if search.finish else k - 1 - place)
+            to = (first + i) * k + (place if search.is_last else k - 1 - place)
             heaps.S[to] = scratch.S[lane + place * SIDE_BY_SIDE]
             heaps.index[to] = scratch.index[lane + place * SIDE_BY_SIDE]
 
 
-cdef inline void search_narrow_block(const NarrowSearch *search, Heaps *heaps, Py_ssize_t first_query,
+cdef inline void search_low_dimensional_block(const LowDimensionalSearch *search, Heaps *heaps, Py_ssize_t first_query,
                                      Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t n_rows,
                                      double *base) noexcept nogil:
     """Offer rows first_row.. to queries first_query.. ."""
-    cdef NarrowScratch scratch
+    cdef LowDimensionalScratch scratch
     cdef Py_ssize_t d = search.n_features, k = heaps.k, row = first_row, n, i
     cdef const double *rows
     cdef const int64_t *query_groups = NULL
     cdef const int64_t *row_groups = NULL
-    lay_out_narrow(n_queries, d, k, base, &scratch)
+    lay_out_low_dimensional(n_queries, d, k, base, &scratch)
     take_in(search, heaps, first_query, n_queries, &scratch)
     while row < first_row + n_rows:
-        n = min(<Py_ssize_t> NARROW_ROWS, first_row + n_rows - row)
+        n = min(<Py_ssize_t> WIDENED_ROWS, first_row + n_rows - row)
         if search.widen_rows == NULL:
             rows = <const double *> (search.rows + row * search.row_bytes)
         else:
@@ -114,7 +114,7 @@ cdef inline void search_narrow_block(const NarrowSearch *search, Heaps *heaps, P
             if heaps.row_groups != NULL:
                 query_groups = scratch.groups + i
                 row_groups = heaps.row_groups + row
-            search.narrow(scratch.queries + i * d, rows, n, d, search.sum, query_groups, row_groups,
+            search.low_dimensional(scratch.queries + i * d, rows, n, d, search.sum, query_groups, row_groups,
                           heaps.row_start + row, k, scratch.S + i * k, scratch.index + i * k)
             i += SIDE_BY_SIDE
         row += n
