@@ -25,6 +25,7 @@ and the packages ``_runtime/`` (threads, memory), ``_storage/`` (files), ``_scor
 
 import ast as _ast
 import os as _os
+import sys as _sys
 from importlib import import_module as _import_module
 from importlib.util import find_spec as _find_spec
 from pathlib import Path as _Path
@@ -39,7 +40,14 @@ if _find_spec("fastcls._kernels") is None:
 
 _import_module("fastcls._runtime.openmp").load()
 if _os.environ.get("FASTCLS_ISA"):
-    _import_module("fastcls.simd")  # takes it, or refuses a name that cannot be used
+    try:
+        _import_module("fastcls.simd")  # uses this instruction set, or refuses it
+    except ValueError as error:
+        # `fastcls` and `python -m fastcls` import this module before the command could catch the error
+        if _Path(_sys.argv[0]).stem != "fastcls" and _sys.orig_argv[1:3] not in (["-m", "fastcls"], ["-m", "fastcls.cli"]):
+            raise
+        print(f"fastcls: {error}", file=_sys.stderr)
+        raise SystemExit(2) from None
 
 
 def _public_names() -> dict[str, str]:

@@ -2,19 +2,20 @@
 
 ::
 
-    _app            the commands and their options, one-line errors; __main__   python -m fastcls.cli
-      _run          the main job, one plain function a step        _predict, _gradcheck, _demo     the other commands
+    _app            the commands and their options, errors in one line; __main__   python -m fastcls.cli
+      _run          fastcls run, one plain function a step         _predict, _gradcheck, _demo     the other commands
       _preset       run --preset: published protocols              _course     the assignment of the course
-        _checks     which options are possible                     _data       the user's data, read and checked
-        _estimate   how long it will take                          _inputs, _answers   rows and answers of predict
-        _folder     the result folder, never half-written          _progress   progress and notes on stderr
-        _split      training, validation and test rows             _text       names from data made safe to show
-        _linear     random search, gradient check, sweep           _words      numbers and lists in sentences
-        _judge      the test set, evaluated once                   _repeats    test rows that equal a training row
-        _failures   a step that fails, in one line                 _predictions   predictions.csv, and the wrong rows
-        _streams    stdout and stderr that are closed, broken, or of another encoding
-        _results    results.json      _table     the screen        _csv        cells that are no formulas
-        _outcome    everything that the report draws               report/     report.html
+        _checks     checks of the options                          _data       reads and checks the user's data
+        _estimate   how long a run will take                       _inputs, _answers   rows and predictions of predict
+        _folder     the results folder, complete or absent         _progress   progress and notes on stderr
+        _split      training, validation and test rows             _text       names from data, made safe to print
+        _linear     random search, gradient check, choice of alpha _words      numbers and lists in sentences
+        _test_set   the test set, evaluated once a model           _repeats    test rows that equal a training row
+        _compare    McNemar's test of two models                   _predictions   predictions.csv, wrong predictions
+        _failures   a failed step, in one line                     _csv        cells that are never formulas
+        _streams    writing to stdout and stderr in any state      _table      what a run prints at its end
+        _results    results.json                                   _outcome    everything that the report draws
+        report/     report.html
 """
 
 from __future__ import annotations
@@ -25,23 +26,23 @@ from importlib.util import find_spec
 
 from ._streams import open_streams, say, swallow
 
-#: modules of the extra, imported late; the command needs all of them, and says so before any work
+#: modules of the extra, imported late; all commands need all of them, so a missing one is reported before any work
 _NEEDED = ("typer", "rich", "matplotlib", "jinja2", "PIL")
 
 
 def main() -> None:
-    """Entry point of the ``fastcls`` command."""
+    """Run the ``fastcls`` command."""
     open_streams()
     try:
         try:
             _require_extra()
-            _end_tidily()
+            _clean_up_on_termination()
             from ._app import app
 
             app(prog_name="fastcls")
         finally:
-            sys.stdout.flush()  # here, where an error can still be answered
-    except KeyboardInterrupt:  # while modules were still being imported; the commands answer it themselves
+            sys.stdout.flush()  # here, where an error can still be reported
+    except KeyboardInterrupt:  # during the imports; the commands handle it themselves
         say("fastcls: interrupted")
         raise SystemExit(130) from None
     except OSError as error:
@@ -62,9 +63,9 @@ def _require_extra() -> None:
         raise SystemExit(2)
 
 
-def _end_tidily() -> None:
-    """Ended from outside (a time limit, a shutdown, a closed terminal): the unfinished folder goes first."""
+def _clean_up_on_termination() -> None:
+    """Exit normally on SIGTERM or SIGHUP (a time limit, a shutdown, a closed terminal), so that unfinished files go."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup has said to ignore it
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:  # nohup ignores SIGHUP on purpose
             signal.signal(number, lambda number, frame: sys.exit(128 + number))

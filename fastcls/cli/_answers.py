@@ -1,4 +1,4 @@
-"""What a model says of rows, for ``fastcls predict``: classes, how sure it is, and how they are written."""
+"""Predictions of ``fastcls predict``: classes with their probabilities or scores, and how they are written."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from ._csv import as_csv as write_csv
 from ._inputs import Rows
 from ._progress import Progress
 from ._results import as_json as to_json
+from ._test_set import class_scores
 
 #: rows predicted between two reports of progress
-ROWS_AT_ONCE = 1024
+CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True)
-class Named:
-    """Predictions.
+class Predicted:
+    """Predictions for rows.
 
     Attributes
     ----------
     columns : ndarray of int64, shape (n, n_top)
         The best classes of each row, the predicted one first.
     top : ndarray of shape (n, n_top)
-        How sure the model is of each of them.
+        Their probabilities or scores.
     every : ndarray of shape (n, n_classes), or None
-        The same for all classes.
+        Probabilities or scores of all classes.
     """
 
     columns: np.ndarray
@@ -39,7 +40,7 @@ class Named:
 
 @dataclass(frozen=True)
 class Answer:
-    """What is written of one row or image: the best classes and their values, those of every class, or an error."""
+    """The output for one row or image: its best classes and their values, the values of all classes, or an error."""
 
     path: str
     labels: list[str]
@@ -49,39 +50,32 @@ class Answer:
     true: str | None = None
 
 
-def measure_of(model: Any) -> str:
-    """What the model says it is sure by."""
-    return "probability" if hasattr(model, "predict_proba") else "score"
-
-
-def name_rows(
-    model: Any, metadata: dict[str, Any], X: np.ndarray, progress: Progress, n_top: int = 1, every: bool = False
-) -> Named:
-    """The best classes of every row, with the probability (models that have one) or score (the rest) of each."""
-    parts: list[tuple[np.ndarray, np.ndarray]] = []
+def predict_rows(model: Any, X: np.ndarray, progress: Progress, n_top: int = 1, every: bool = False) -> Predicted:
+    """Predict the best classes of every row, each with its probability, or its score if the model has none."""
+    chunks: list[tuple[np.ndarray, np.ndarray]] = []
     kept = []
     with progress.step(f"predicting {counted(len(X), 'row')}") as report:
-        for start in range(0, len(X), ROWS_AT_ONCE):
-            piece = X[start : start + ROWS_AT_ONCE]
-            values = model.predict_proba(piece) if measure_of(model) == "probability" else class_scores(model, piece)
-            columns = best_columns(model, piece, values)[:, None]
+        for start in range(0, len(X), CHUNK_ROWS):
+            chunk = X[start : start + CHUNK_ROWS]
+            values = class_scores(model, chunk)
+            columns = best_columns(model, chunk, values)[:, None]
             if n_top > 1:
                 order = np.argsort(-values, axis=1, kind="stable")
-                others = order[order != columns].reshape(len(piece), -1)
+                others = order[order != columns].reshape(len(chunk), -1)
                 columns = np.hstack([columns, others[:, : n_top - 1]])
-            parts.append((columns, np.take_along_axis(values, columns, axis=1)))
+            chunks.append((columns, np.take_along_axis(values, columns, axis=1)))
             if every:
                 kept.append(values)
-            report(start + len(piece), len(X))
-    columns, top = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return Named(columns, top, np.concatenate(kept) if every else None)
+            report(start + len(chunk), len(X))
+    columns, top = (np.concatenate(arrays) for arrays in zip(*chunks, strict=True))
+    return Predicted(columns, top, np.concatenate(kept) if every else None)
 
 
 def best_columns(model: Any, X: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The column of the class that the model predicts for each row: int64 (n,).
+    """Return the column of the class that the model predicts for each row: int64 (n,).
 
-    It is the column of the largest value; where two are equal up to rounding, the model's own rule for ties decides.
-    So a search is made twice for these rows alone.
+    It is the column of the largest value. Where two are equal up to rounding, the model's own rule for ties decides, so
+    these rows are searched a second time.
     """
     columns = values.argmax(axis=1)
     best = values.max(axis=1, keepdims=True)
@@ -91,40 +85,37 @@ def best_columns(model: Any, X: np.ndarray, values: np.ndarray) -> np.ndarray:
     return columns
 
 
-def class_scores(model: Any, X: np.ndarray) -> np.ndarray:
-    """One score a class, (n, n_classes); for two classes scikit-learn's convention has only the second one's."""
-    scores = np.asarray(model.decision_function(X))
-    return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
-
-
-def answers(part: Rows, named: Named | None, classes: list[str]) -> list[Answer]:
-    """One answer a name of `part`, in its order."""
+def answers(part: Rows, predicted: Predicted | None, classes: list[str]) -> list[Answer]:
+    """Return one answer for each name of `part`, in its order."""
     found, row = [], 0
     for place, (name, true) in enumerate(zip(part.names, part.labels, strict=True)):
         if place in part.broken:
             found.append(Answer(name, [], [], error=part.broken[place], true=true))
             continue
-        assert named is not None
-        labels = [classes[column] for column in named.columns[row]]
-        every = None if named.every is None else named.every[row].tolist()
-        found.append(Answer(name, labels, named.top[row].tolist(), every, true=true))
+        assert predicted is not None
+        labels = [classes[column] for column in predicted.columns[row]]
+        every = None if predicted.every is None else predicted.every[row].tolist()
+        found.append(Answer(name, labels, predicted.top[row].tolist(), every, true=true))
         row += 1
     return found
 
 
 def accuracy_line(found: list[Answer], classes: list[str]) -> str | None:
-    """How many of the rows whose class is known are named rightly; None if the class of none is."""
+    """Return the accuracy on the rows with a known class; None if there are none, or the model knows none of them."""
     known = [answer for answer in found if answer.true is not None and answer.error is None]
-    strange = sum(answer.true not in classes for answer in known)
-    if not known or strange == len(known):
+    n_foreign = sum(answer.true not in classes for answer in known)
+    if not known or n_foreign == len(known):
         return None
-    right = sum(answer.labels[0] == answer.true for answer in known)
-    line = f"accuracy: {100 * right / len(known):.2f} % ({right:,} of {counted(len(known), 'row')} with a label)"
-    return line if not strange else f"{line}; {strange:,} are of classes that the model does not know, and count as wrong"
+    n_hits = sum(answer.labels[0] == answer.true for answer in known)
+    line = f"accuracy: {100 * n_hits / len(known):.2f} % ({n_hits:,} of {counted(len(known), 'labelled row')})"
+    if n_foreign:
+        belong = "belongs" if n_foreign == 1 else "belong"
+        line += f"; {n_foreign:,} {belong} to classes that the model does not know, and count as errors"
+    return line
 
 
 def as_csv(found: list[Answer], measure: str, n_top: int, classes: list[str] | None) -> str:
-    """CSV with a heading; an error has a column of its own if there is any."""
+    """Return CSV with a header; there is a column of errors if there are any."""
     columns = ["path", "label", measure]
     for place in range(2, n_top + 1):
         columns += [f"label_{place}", f"{measure}_{place}"]
@@ -143,7 +134,7 @@ def as_csv(found: list[Answer], measure: str, n_top: int, classes: list[str] | N
 
 
 def as_records(found: list[Answer], measure: str, n_top: int, classes: list[str] | None) -> str:
-    """A JSON list of objects; of an image that cannot be read the label is null, and ``error`` says why."""
+    """Return a JSON list of objects; an image that cannot be read has label null and an ``error``."""
     records = []
     for answer in found:
         record: dict[str, Any] = {"path": answer.path, "label": None, measure: None}

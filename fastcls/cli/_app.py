@@ -1,4 +1,4 @@
-"""Parsing of the command line, and nothing else: each command hands over to a plain function."""
+"""The commands and their options. Each command calls a plain function of another module."""
 
 from __future__ import annotations
 
@@ -18,46 +18,46 @@ from ._streams import say
 from ._text import one_line, printable
 
 BAD_INPUT = 2
-SOME_LEFT_OUT = 3  # images that cannot be read
+SOME_UNREADABLE = 3  # images that cannot be read
 INTERRUPTED = 130
 
 
 def refuse(message: str) -> None:
-    """One line on stderr."""
+    """Print one line on stderr."""
     say(f"fastcls: {message}")
 
 
-def say_left_out(n: int) -> None:
-    """End with the exit status that says that some images could not be read; each was said before."""
+def exit_unreadable(n: int) -> None:
+    """Exit with the status for images that cannot be read; each was listed before."""
     refuse(
-        f"{counted(n, 'image')} cannot be read and {'were' if n > 1 else 'was'} left out; repair or remove "
+        f"{counted(n, 'image')} cannot be read and {'were' if n > 1 else 'was'} left out: repair or remove "
         f"{'them' if n > 1 else 'it'}"
     )
-    raise typer.Exit(SOME_LEFT_OUT)
+    raise typer.Exit(SOME_UNREADABLE)
 
 
-def place_of(out: str | None) -> Path | None:
-    """What --out names; an empty name would be the current folder, which nobody means by it."""
+def path_of(out: str | None) -> Path | None:
+    """Return the path of --out. An empty one is refused: it would mean the current folder, which is hardly intended."""
     if out == "":
-        raise InputError("--out is empty: name a place, or leave --out away")
+        raise InputError("--out is empty: give a path, or omit --out")
     return None if out is None else Path(out)
 
 
 def _usage_of(error: Exception) -> str:
-    """The command a usage error is about, as typed: ``fastcls run``."""
+    """Return the command that a usage error is about: ``fastcls run``."""
     path = getattr(getattr(error, "ctx", None), "command_path", "")
     return " ".join(["fastcls", *path.split()[1:]])
 
 
 class OneLineGroup(TyperGroup):
-    """A group whose usage errors (a missing argument, an unknown option) are one line, like every other refusal."""
+    """A group of commands whose usage errors (a missing argument, an unknown option) take one line, like all errors."""
 
     def main(self, *args: Any, **options: Any) -> Any:
         standalone = options.get("standalone_mode", True)
         try:
             status = super().main(*args, **{**options, "standalone_mode": False})
         except Exception as error:
-            # usage errors alone have this method; typer may carry its own copy of click, so no class is named
+            # only usage errors have this method; typer may bundle its own click, so there is no class to test for
             if not standalone or not hasattr(error, "format_message"):
                 raise
             refuse(f"{' '.join(error.format_message().split())} (see: {_usage_of(error)} --help)")
@@ -67,8 +67,14 @@ class OneLineGroup(TyperGroup):
         sys.exit(status if isinstance(status, int) else 0)
 
 
+def _message_of(error: Exception, options: dict[str, Any]) -> str:
+    """Return the message of an error; if it is about an argument that is an option of the command, the option first."""
+    argument = getattr(error, "argument", None)
+    return f"--{argument.replace('_', '-')}: {one_line(error)}" if argument in options else one_line(error)
+
+
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
-    """Bad input is one line and exit code 2; Ctrl-C one line and 130; a failed check or full memory one line and 1."""
+    """Report errors in one line. Exit status: 2 for bad input, 130 for Ctrl-C, 1 for a failed check or full memory."""
 
     @functools.wraps(command)
     def wrapped(*args: Any, **options: Any) -> None:
@@ -80,16 +86,16 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
         except BrokenPipeError:  # `fastcls predict ... | head`: typer ends quietly
             raise
         except MemoryError as error:
-            refuse(f"not enough memory ({one_line(error)}): take fewer rows with --limit")
+            refuse(f"not enough memory ({one_line(error)}): use fewer rows with --limit")
             raise typer.Exit(1) from None
         except ArithmeticError as error:
             refuse(one_line(error))
             raise typer.Exit(1) from None
         except FileNotFoundError as error:
-            refuse(one_line(error) if error.filename else "the current folder is gone: change to one that is there")
+            refuse(one_line(error) if error.filename else "the current folder no longer exists: change to another")
             raise typer.Exit(BAD_INPUT) from None
-        except (ValueError, OSError) as error:  # InputError is a ValueError; so are scikit-learn's refusals of data
-            refuse(one_line(error))
+        except (ValueError, OSError) as error:  # InputError is a ValueError, and so are scikit-learn's errors about data
+            refuse(_message_of(error, options))
             raise typer.Exit(BAD_INPUT) from None
 
     return wrapped
@@ -100,7 +106,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Exact k-nearest-neighbour and linear image classifiers.",
 )
 
 
@@ -109,7 +114,10 @@ def root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Show the version.")] = False,
 ) -> None:
-    """Exact k-nearest-neighbour and linear image classifiers."""
+    """Exact k-nearest-neighbour and linear image classifiers.
+
+    To start: fastcls run digits
+    """
     if version:
         from ._results import versions
 
@@ -124,49 +132,57 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits, or a path: a folder of images by class (<class>/<file>, "
-        "or train/<class>/<file> and test/<class>/<file>), of MNIST's IDX files, or of "
-        "CIFAR-10's or CIFAR-100's files (or their .tar.gz); an .npz of X and y, an .npy with "
-        "--labels, a folder of X.npy and y.npy, or a zarr group.",
+        help="digits (scikit-learn's images), or a path: a folder of images by class "
+        "(<class>/<file>, or train/<class>/<file> and test/<class>/<file>); a folder with MNIST's IDX files, or with "
+        "the files of CIFAR-10 or CIFAR-100 (or their .tar.gz); an .npz with X and y; an .npy with --labels; a folder "
+        "with X.npy and y.npy; a zarr group.",
     ),
 ]
-Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="Labels of the rows of an .npy or .npz, as an .npy.")]
-Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
-Ks = Annotated[str | None, typer.Option(metavar="1,3,5-9", help="Values of k (default: 1 to 20, 25, 30, 50, 100).")]
-Models = Annotated[str | None, typer.Option(metavar="NAMES", help="Of knn,random_search,svm,softmax (default: all).")]
+Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="File (.npy) with the labels of an .npy or .npz.")]
+Seed = Annotated[int, typer.Option(help="Seed for all random choices.")]
+Ks = Annotated[
+    str | None, typer.Option(metavar="1,3,5-9", help="Values of k to try (default: 1 to 20, 25, 30, 50 and 100).")
+]
+Models = Annotated[
+    str | None, typer.Option(metavar="NAMES", help="Models to train, from knn,random_search,svm,softmax (default: all).")
+]
 ImageSize = Annotated[
     int | None,
     typer.Option(
-        metavar="PIXELS", help="Height and width of a folder's images (default: their common size up to 256, else 32)."
+        metavar="PIXELS",
+        help="Scale the images of a folder to this height and width (default: keep a common size up to 256, else 32).",
     ),
 ]
 Strict = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="Refuse the data if an image of it cannot be read, before any work; "
-        "otherwise it is left out and listed, and the exit status is 3.",
+        help="Stop before any work if an image cannot be read. Default: leave such images out, list them, "
+        "and end with exit status 3.",
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON alone on stdout.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
 
 @app.command()
 @one_line_errors
 def run(
     data: Data,
-    out: Annotated[str | None, typer.Option(metavar="DIR", help="Where to write (default: fastcls-<name>).")] = None,
+    out: Annotated[str | None, typer.Option(metavar="DIR", help="Folder for the results (default: fastcls-<name>).")] = None,
     ks: Ks = None,
-    metrics: Annotated[str | None, typer.Option(metavar="l1,l2", help="Metrics of k-NN.")] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="NAMES", help="Metrics of k-NN to try, from l1,l2,sqeuclidean,cosine (default: l1,l2)."),
+    ] = None,
     models: Models = None,
     folds: Annotated[
-        int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, fewer where classes are small).")
+        int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, or fewer if classes are small).")
     ] = None,
     cv: Annotated[
         str | None,
-        typer.Option(metavar="loo", help="Judge k by leaving out each training row once, or by a number of folds."),
+        typer.Option(metavar="loo", help="Choose k by leave-one-out (loo), or by this number of folds."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="At most this many training and test rows.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Use at most this many training rows, and as many test rows.")] = None,
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,
@@ -174,17 +190,21 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Judge DATA by a published protocol instead: dino, "
-            "dinov2, moco, lightly, vissl, solo-learn, uni, mteb (k-NN), clip-probe or "
-            "clip, dinov2-probe, uni-probe (linear), or course (CS231n's assignment, "
-            "for CIFAR-10).",
+            help="Evaluate DATA by a published protocol instead. k-NN: dino, dinov2, moco, lightly, vissl, solo-learn, "
+            "uni, mteb. Linear probe: clip-probe (or clip), dinov2-probe, uni-probe. Assignment 1 of CS231n, for "
+            "CIFAR-10: course.",
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an earlier result.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace the results of an earlier run.")] = False,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train k-NN, an SVM and a softmax classifier on DATA, judge each once, write a report."""
+    """Train and compare classifiers on DATA, and write a report.
+
+    Trains k-NN, random search, an SVM and a softmax classifier, and evaluates each once on the test set. If DATA has no
+    test set, a fifth of its rows is held out. Writes a folder with report.html, results.json, predictions.csv and the
+    trained models.
+    """
     from ._checks import parse_options
 
     options = parse_options(
@@ -196,7 +216,7 @@ def run(
         cv=cv,
         limit=limit,
         seed=seed,
-        out=place_of(out),
+        out=path_of(out),
         labels=labels,
         image_size=image_size,
         force=force,
@@ -208,7 +228,7 @@ def run(
     from ._run import run as run_all
     from ._table import closing_lines, print_protocol, print_table, protocol_lines
 
-    show, close = (print_table, closing_lines) if preset is None else (print_protocol, protocol_lines)
+    show, last_lines = (print_table, closing_lines) if preset is None else (print_protocol, protocol_lines)
     if preset is None:
         finished = run_all(options, Progress())
     else:
@@ -219,14 +239,14 @@ def run(
         sys.stdout.write(to_json(finished.results))
     else:
         show(finished.results, sys.stdout)
-    for line in close(finished.results, finished.folder, data):
+    for line in last_lines(finished.results, finished.folder, data):
         say(line) if as_json else print(line)
     if finished.results["failures"]:
         raise typer.Exit(1)
     if unreadable := finished.results["unreadable"]:
         for image in unreadable:
             say(f"cannot be read: {printable(image['path'])}: {printable(image['error'])}")
-        say_left_out(len(unreadable))
+        exit_unreadable(len(unreadable))
 
 
 @app.command()
@@ -237,28 +257,28 @@ def predict(
         list[str],
         typer.Argument(
             metavar="DATA",
-            help="Images, folders of images, .npy or .npz files, or "
-            "data sets as for run (their test rows are predicted), in any number.",
+            help="One or more images, folders of images, .npy or .npz files, or other data that run reads (only its "
+            "test rows are predicted).",
         ),
     ],
     out: Annotated[
-        str | None, typer.Option(metavar="FILE", help="Write there instead of stdout; a file of that name is replaced.")
+        str | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout; an existing file is replaced.")
     ] = None,
-    top: Annotated[int, typer.Option(metavar="K", help="The K best classes of each row.")] = 1,
-    every: Annotated[bool, typer.Option("--all", help="The probability (SVM: score) of every class, too.")] = False,
+    top: Annotated[int, typer.Option(metavar="K", help="Write the K best classes of each row.")] = 1,
+    every: Annotated[bool, typer.Option("--all", help="Also write the probability (SVM: score) of every class.")] = False,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
-    """Name the class of images with a saved model: CSV of path, label and probability (SVM: score).
+    """Predict the classes of images or of rows with a saved model.
 
-    Where the data has labels, the accuracy is said at the end. An image that cannot be read gets an error in place of a
-    label, and the exit status is 3. A name that begins with =, +, - or @ gets an apostrophe in the CSV, so that no
-    spreadsheet takes it for a formula; JSON has it as it is.
+    Writes CSV: path, label, and probability (SVM: score). If DATA has labels, the accuracy is printed at the end. An image
+    that cannot be read gets an error instead of a label, and the exit status is 3. In CSV, a name that begins with =, +, -
+    or @ gets an apostrophe in front, so that a spreadsheet does not read it as a formula; JSON has names unchanged.
     """
     from ._predict import predict as predict_all
 
-    if n_broken := predict_all(model, data, out=place_of(out), as_json=as_json, top=top, every=every, strict=strict):
-        say_left_out(n_broken)
+    if n_unreadable := predict_all(model, data, out=path_of(out), as_json=as_json, top=top, every=every, strict=strict):
+        exit_unreadable(n_unreadable)
 
 
 @app.command()
@@ -266,12 +286,15 @@ def predict(
 def gradcheck(
     data: Data,
     loss: Annotated[
-        str, typer.Option(metavar="LOSS", help="hinge, softmax, squared_hinge, crammer_singer or one_vs_all.")
+        str, typer.Option(metavar="NAME", help="hinge, softmax, squared_hinge, crammer_singer or one_vs_all.")
     ] = "softmax",
     seed: Seed = 0,
     labels: Labels = None,
 ) -> None:
-    """Compare the compiled gradient with the numerical one, number by number, on rows of DATA."""
+    """Compare the compiled gradient of a loss with the numerical one.
+
+    Prints both for entries of the weights, on a few rows of DATA.
+    """
     from ._gradcheck import gradcheck as check
 
     if not check(data, loss, seed=seed, labels=labels):
@@ -280,14 +303,16 @@ def gradcheck(
 
 demos = typer.Typer(cls=OneLineGroup, rich_markup_mode=None)
 app.add_typer(demos, name="demo")
-State = Annotated[str | None, typer.Option(metavar="TEXT", help="Where to begin, as 'copy as command' gives it.")]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Of 127.0.0.1; 0 for any that is free.")]
-NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Print the address and open nothing.")]
+State = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="State to start from, as the page's 'Copy as command' gives it.")
+]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free port.")]
+NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")]
 
 
 @demos.callback(invoke_without_command=True)
 def demo(context: typer.Context) -> None:
-    """The lecture's interactive demos, in the browser, offline."""
+    """Open an interactive demo of the lecture in the browser."""
     if context.invoked_subcommand is None:
         print(context.get_help())
         raise typer.Exit
@@ -299,10 +324,12 @@ def demo_knn(
     state: State = None,
     port: Port = 5006,
     no_browser: NoBrowser = False,
-    export: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a snapshot page, and show nothing.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --export write over a file.")] = False,
+    export: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a snapshot to this HTML file instead of serving the demo.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Let --export replace an existing file.")] = False,
 ) -> None:
-    """k nearest neighbours: drag points, and the regions follow; ties are white."""
+    """k nearest neighbours: drag points, and the regions follow."""
     from ._demo import show
 
     show("knn", state, port, not no_browser, export, force)
@@ -311,7 +338,7 @@ def demo_knn(
 @demos.command("linear")
 @one_line_errors
 def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = False) -> None:
-    """Linear classifiers: W, b and their gradient, four losses, step by step."""
+    """Linear classifiers: scores, losses, gradient, training steps."""
     from ._demo import show
 
     show("linear", state, port, not no_browser)
@@ -320,7 +347,7 @@ def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = 
 @app.command()
 @one_line_errors
 def info() -> None:
-    """Show how fastcls was built and what it runs on."""
+    """Show the build, and the instruction set and libraries in use."""
     from fastcls._config import show_config
 
     show_config()

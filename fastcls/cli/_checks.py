@@ -1,4 +1,4 @@
-"""What may be asked of ``fastcls run``; anything else is refused in one line that lists what may, before any work."""
+"""The options of ``fastcls run``. Unusable values are refused before any work, in one line that lists usable ones."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 from ..metrics import ALIASES, METRICS
 
-#: linear probes that --preset names; what they are called in `fastcls.protocols`
+#: linear probes of --preset -> their names in `fastcls.protocols`
 PROBES = {"clip-probe": "clip", "dinov2-probe": "dinov2", "uni-probe": "uni"}
 
-#: k-NN protocols that --preset names, as in `fastcls.protocols.KNN_PRESETS`; its import would cost every command a second
+#: k-NN protocols of --preset: those of `fastcls.protocols.KNN_PRESETS`, repeated here because its import takes a second
 KNN_PROTOCOLS = ("dino", "dinov2", "moco", "lightly", "vissl", "solo-learn", "uni", "mteb")
 
-#: all that --preset takes
+#: all values of --preset
 PRESETS = (*KNN_PROTOCOLS, *PROBES, "course")
 
-#: Python's names of linear probes, as far as no k-NN protocol has the same: "dinov2" and "uni" mean k-NN
+#: names of linear probes in `fastcls.protocols` that no k-NN protocol has ("dinov2" and "uni" mean k-NN here)
 PRESET_ALIASES = {python: name for name, python in PROBES.items() if python not in KNN_PROTOCOLS}
 
-#: every model of a run, in the order in which they are trained and shown: key -> name for people
+#: the models of a run, in the order of training and display: key -> display name
 MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What ``fastcls run`` was asked to do; ``check`` has seen it."""
+    """The checked options of ``fastcls run``."""
 
     data: str
     out: Path | None = None
     ks: tuple[int, ...] = DEFAULT_KS
     metrics: tuple[str, ...] = DEFAULT_METRICS
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
-    folds: int | Literal["loo"] | None = None  # None: 5, or as many as the data can give
-    folds_option: str = "--folds"  # the one that was typed
+    folds: int | Literal["loo"] | None = None  # None: 5, or fewer if classes are small
+    folds_option: str = "--folds"  # or "--cv", if that was used
     limit: int | None = None
     seed: int = 0
     labels: Path | None = None
@@ -52,7 +52,7 @@ class RunOptions:
 
     @property
     def command(self) -> str:
-        """The command line that gives this run again, quoted for a shell; defaults are left out."""
+        """The command that repeats this run, quoted for a shell, without options at their defaults."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
         for name in ("preset", "out", "limit", "seed", "labels", "image_size"):
@@ -68,7 +68,7 @@ class RunOptions:
 
 
 def as_word(name: str) -> str:
-    """A file's name as a word of a command line: one that begins with a dash is not taken for an option."""
+    """Return a file name as a command-line argument; one that begins with a dash must not look like an option."""
     return f"./{name}" if name.startswith("-") else name
 
 
@@ -89,20 +89,20 @@ def parse_options(
     cv: str | None = None,
     strict: bool = False,
 ) -> RunOptions:
-    """The options as typed, checked.
+    """Check the options and convert them.
 
     Raises
     ------
     InputError
-        For anything that cannot be done, naming what can.
+        For an unusable value; the message lists usable ones.
     """
-    judged = parse_cv(cv, folds)
+    n_folds = parse_cv(cv, folds)
     if folds is not None and folds < 2:
         raise InputError(f"--folds {folds}: cross-validation needs at least 2 folds")
     if limit is not None and limit < 2:
-        raise InputError(f"--limit {limit}: at least 2 rows are needed")
+        raise InputError(f"--limit {limit}: a run needs at least 2 rows")
     if not 0 <= seed < 2**32:
-        raise InputError(f"--seed {seed}: must be from 0 to {2**32 - 1}")
+        raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
     if labels is not None and not os.path.isfile(labels):
         raise InputError(f"--labels: there is no file {quoted(labels)}")
     if preset is not None:
@@ -112,7 +112,7 @@ def parse_options(
         data=data,
         preset=preset,
         out=out,
-        folds=judged,
+        folds=n_folds,
         folds_option="--folds" if cv is None else "--cv",
         limit=limit,
         seed=seed,
@@ -127,13 +127,13 @@ def parse_options(
 
 
 def check_preset(preset: str, decided: Mapping[str, Any], limit: int | None) -> None:
-    """Refuse an unknown preset, and options that a preset decides."""
+    """Refuse an unknown preset, and options that the preset sets itself."""
     if preset not in PRESETS:
         raise InputError(f"unknown preset {preset}: {_did_you_mean(preset, PRESETS)}choose from {', '.join(PRESETS)}")
     if given := [name for name, value in decided.items() if value is not None]:
-        raise InputError(f"--preset {preset} decides {given[0]} itself: leave one of them out")
+        raise InputError(f"--preset {preset} sets {given[0]} itself: omit one of them")
     if preset == "course" and limit is not None:
-        raise InputError("--preset course decides --limit itself: leave one of them out")
+        raise InputError("--preset course sets --limit itself: omit one of them")
 
 
 def _did_you_mean(typed: str, names: Iterable[str]) -> str:
@@ -142,20 +142,20 @@ def _did_you_mean(typed: str, names: Iterable[str]) -> str:
 
 
 def parse_cv(cv: str | None, folds: int | None) -> int | Literal["loo"] | None:
-    """How k is judged: a number of folds, or "loo"; None if neither --cv nor --folds says."""
+    """Return the number of folds or "loo"; None if neither --cv nor --folds is given."""
     if cv is None:
         return folds
     if folds is not None:
-        raise InputError(f"--cv {cv} and --folds {folds} say the same thing: leave one of them out")
+        raise InputError(f"--cv {cv} and --folds {folds} set the same thing: omit one of them")
     if cv.strip().lower() == "loo":
         return "loo"
     if not cv.strip().isdecimal() or int(cv) < 2:
-        raise InputError(f"--cv {cv!r}: wanted loo (each row is left out once) or a number of folds from 2")
+        raise InputError(f"--cv {cv!r}: wanted loo (leave-one-out) or a number of folds, at least 2")
     return int(cv)
 
 
-def _run(part: str) -> Iterable[int]:
-    """One number, or all from one to another: 1-20."""
+def _range(part: str) -> Iterable[int]:
+    """Return one number, or the numbers of a range such as 1-20."""
     first, dash, last = part.partition("-")
     if not (dash and first):
         return (int(part),)
@@ -165,25 +165,25 @@ def _run(part: str) -> Iterable[int]:
 
 
 def parse_ks(text: str) -> tuple[int, ...]:
-    """``1,3,5`` as sorted whole numbers, each once."""
+    """Return the numbers of ``1,3,5`` or ``1-20``, sorted and unique."""
     try:
-        ks = tuple(sorted({k for part in _parts(text) for k in _run(part)}))
+        ks = tuple(sorted({k for part in _parts(text) for k in _range(part)}))
     except ValueError:
-        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5 or 1-20") from None
+        ks = ()
     if not ks or ks[0] < 1:
-        raise InputError(f"--ks {text!r}: wanted whole numbers from 1, separated by commas, such as 1,3,5 or 1-20")
+        raise InputError(f"--ks {text!r}: wanted positive integers, separated by commas, such as 1,3,5 or 1-20")
     return ks
 
 
 def parse_names(text: str, what: str, known: Mapping[str, Any], aliases: dict[str, str] | None = None) -> tuple[str, ...]:
-    """``a,b`` as names of ``known``, each once, in the order of ``known`` for models and as typed for the rest."""
+    """Return the names in ``a,b``, each once: models in the order of ``known``, all others as typed."""
     aliases = aliases or {}
     typed = [aliases.get(part.lower(), part.lower()) for part in _parts(text)]
     bad = [part for part, name in zip(_parts(text), typed, strict=True) if name not in known]
     if bad or not typed:
-        came = bad[0] if bad else repr(text)
+        given = bad[0] if bad else repr(text)
         hint = _did_you_mean(bad[0], [*known, *aliases]) if bad else ""
-        raise InputError(f"unknown {what} {came}: {hint}choose from {', '.join(known)}")
+        raise InputError(f"unknown {what} {given}: {hint}choose from {', '.join(known)}")
     if what == "model":
         return tuple(name for name in known if name in typed)
     return tuple(dict.fromkeys(typed))

@@ -1,9 +1,10 @@
-"""The preset ``course``: the subsets and settings of the course's first assignment (Stanford CS231n, assignment1).
+"""The preset ``course``: subsets and settings of the course's first assignment (Stanford CS231n, assignment1).
 
-k-NN (knn.ipynb): the first 5,000 training and 500 test images, L2, k of 1, 3, 5, 8, 10, 12, 15, 20, 50, 100 in five folds of
-rows as they lie. SVM and softmax (svm.ipynb, softmax.ipynb): 49,000 training images, the next 1,000 for validation, the
-first 1,000 test images; the mean image is subtracted, the bias is one more feature and penalised like the others, W begins
-at 0.001 times normal numbers; 1,500 iterations with 200 rows, drawn with replacement; loss + reg * sum W^2.
+k-NN (knn.ipynb): the first 5,000 training and 500 test images, L2, k of 1, 3, 5, 8, 10, 12, 15, 20, 50, 100, five folds of
+consecutive rows. SVM and softmax (svm.ipynb, softmax.ipynb): 49,000 training images, the next 1,000 for validation, the
+first 1,000 test images. The mean image is subtracted; the bias is one more feature and is penalised like the others; W
+starts at 0.001 times standard normal numbers; 1,500 iterations on batches of 200 rows, drawn with replacement; the
+objective is loss + reg * sum W^2.
 """
 
 from __future__ import annotations
@@ -40,30 +41,30 @@ COLUMNS = ("model", "setting", "validation", "top1", "errors", "n_test", "second
 
 
 def require_rows(dataset: Dataset) -> None:
-    """Refuse data without the rows that the assignment takes."""
+    """Refuse data with fewer rows than the assignment uses."""
     n_test = 0 if dataset.X_test is None else len(dataset.X_test)
     if len(dataset.X) < TRAIN + VALIDATION or n_test < TEST:
         raise InputError(
-            f"--preset course takes {TRAIN + VALIDATION:,} training and {counted(TEST, 'test row')}, and {dataset.name} has "
-            f"{len(dataset.X):,} and {n_test:,}: give CIFAR-10, or leave --preset out"
+            f"--preset course needs {TRAIN + VALIDATION:,} training rows and {counted(TEST, 'test row')}, but "
+            f"{dataset.name} has {len(dataset.X):,} and {n_test:,}: use CIFAR-10, or omit --preset"
         )
 
 
 def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures | None = None) -> ResultTable:
-    """Everything the assignment asks for, as one table; a part that fails is left out, unless all do."""
+    """Return the results of the whole assignment as a table. A part that fails is left out, unless all fail."""
     require_rows(dataset)
     failures = Failures(progress) if failures is None else failures
     assert dataset.X_test is not None
     assert dataset.y_test is not None
     rows: list[tuple[Any, ...]] = []
     with failures.kept("evaluating k-NN"), progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
-        rows += judge_neighbors(
+        rows += score_neighbors(
             dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST], dataset.y_test[:KNN_TEST]
         )
     for name in LOSSES:
         title = f"{SHOWN[name]}: {len(RATES[name]) * len(REGS)} settings, {ITERATIONS:,} iterations"
         with failures.kept(f"training {SHOWN[name]}"), progress.step(title) as report:
-            rows.append(judge_linear(name, dataset, seed, report))
+            rows.append(score_linear(name, dataset, seed, report))
     if not rows:
         raise failures.errors[0]
     settings = {
@@ -81,7 +82,7 @@ def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures
 
 
 def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) -> np.ndarray:
-    """The code that each query gets for every k, (n_queries, n_ks): one search, ties to the smallest code."""
+    """Return the code predicted for each query with every k, (n_queries, n_ks), from one search; ties to the smallest."""
     _, indices = knn(Q, X, max(ks))
     winners, _, _ = vote(
         y[indices], None, np.array(ks), int(y.max()) + 1, tie_break="smallest", n_threads=threads.effective(None)
@@ -90,7 +91,7 @@ def votes_for(X: np.ndarray, y: np.ndarray, Q: np.ndarray, ks: tuple[int, ...]) 
 
 
 def cross_validated(X: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Mean accuracy of every k over folds of rows as they lie, (n_ks,)."""
+    """Return the mean accuracy of every k over folds of consecutive rows, (n_ks,)."""
     found = []
     for held in np.array_split(np.arange(len(X)), FOLDS):
         others = np.setdiff1d(np.arange(len(X)), held)
@@ -98,23 +99,23 @@ def cross_validated(X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.mean(found, axis=0)
 
 
-def judge_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray) -> list[tuple[Any, ...]]:
-    """Rows of the table: k = 1, 5, 10, and the k that cross-validation chooses, if it is another."""
-    begun = time.perf_counter()
+def score_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarray) -> list[tuple[Any, ...]]:
+    """Return the rows of the table for k = 1, 5, 10, and the k that cross-validation chooses, if it is another."""
+    started = time.perf_counter()
     accuracy = cross_validated(X, y)
     shown = sorted({*SHOWN_KS, KS[int(np.argmax(accuracy))]})
-    right = (votes_for(X, y, Q, tuple(shown)) == truth[:, None]).sum(axis=0)
-    seconds = time.perf_counter() - begun
+    hits = (votes_for(X, y, Q, tuple(shown)) == truth[:, None]).sum(axis=0)
+    seconds = time.perf_counter() - started
     n = len(Q)
     return [
-        ("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(correct) / n, n - int(correct), n, seconds)
-        for k, correct in zip(shown, right, strict=True)
+        ("k-NN", f"L2, k = {k}", float(accuracy[KS.index(k)]), int(n_hits) / n, n - int(n_hits), n, seconds)
+        for k, n_hits in zip(shown, hits, strict=True)
     ]
 
 
-def judge_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tuple[Any, ...]:
-    """The row of the setting with the highest validation accuracy; all are trained together, on the same batches."""
-    begun = time.perf_counter()
+def score_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tuple[Any, ...]:
+    """Return the row of the setting with the best validation accuracy; all settings train together, on the same batches."""
+    started = time.perf_counter()
     n_classes = len(dataset.class_names)
     X, y = dataset.X[:TRAIN], dataset.y[:TRAIN]
     held, y_held = dataset.X[TRAIN : TRAIN + VALIDATION], dataset.y[TRAIN : TRAIN + VALIDATION]
@@ -126,38 +127,38 @@ def judge_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tupl
     problem = LinearProblem(X, y, LOSSES[name], None, 0.0, True, n_classes=n_classes, center=mean)
     trained = descend(problem, settings, seed, report)
     models = [problem.to_raw(W) for W in trained]
-    accuracy = [share_right(held, y_held, model) for model in models]
+    accuracy = [linear_accuracy(held, y_held, model) for model in models]
     best = int(np.argmax(accuracy))
-    right = round(share_right(test, truth, models[best]) * len(test))
+    n_hits = round(linear_accuracy(test, truth, models[best]) * len(test))
     rate, reg = settings[best]
     return (
         SHOWN[name],
         f"rate {rate:g}, reg {reg:g}",
         accuracy[best],
-        right / len(test),
-        len(test) - right,
+        n_hits / len(test),
+        len(test) - n_hits,
         len(test),
-        time.perf_counter() - begun,
+        time.perf_counter() - started,
     )
 
 
 def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Report) -> list[np.ndarray]:
-    """W of every (rate, reg) after the assignment's iterations; zeros where the loss became infinite."""
+    """Return W of every (rate, reg) after the assignment's iterations; zeros where the loss became infinite."""
     rng = np.random.default_rng(seed)
     start = rng.standard_normal(problem.shape) * INIT_SCALE
     order = rng.integers(problem.n_samples, size=ITERATIONS * BATCH)
     strengths = [(0.0, reg, np.inf) for _, reg in settings]
     rates = np.array([rate for rate, _ in settings])
     descent = Descent(problem, [start] * len(settings), strengths, 0.0, False, BATCH)
-    at_once = ITERATIONS // 15
-    for first in range(0, ITERATIONS, at_once):
-        bounds = BATCH * np.arange(first, first + at_once + 1, dtype=np.int64)
-        descent.run(order, bounds, np.tile(rates, (at_once, 1)))
-        report(first + at_once, ITERATIONS)
+    chunk = ITERATIONS // 15
+    for first in range(0, ITERATIONS, chunk):
+        bounds = BATCH * np.arange(first, first + chunk + 1, dtype=np.int64)
+        descent.run(order, bounds, np.tile(rates, (chunk, 1)))
+        report(first + chunk, ITERATIONS)
     return [descent.W(model) for model in range(len(settings))]
 
 
-def share_right(X: np.ndarray, y: np.ndarray, model: tuple[np.ndarray, np.ndarray]) -> float:
-    """Share of rows whose class has the highest score."""
+def linear_accuracy(X: np.ndarray, y: np.ndarray, model: tuple[np.ndarray, np.ndarray]) -> float:
+    """Return the share of rows whose class has the highest score."""
     scores = linear_scores(X, *model, threads.effective(None))
     return float(np.mean(scores.argmax(axis=1) == y))

@@ -1,4 +1,4 @@
-"""CSV that is safe to open: a name from data is neither a command to a terminal nor a formula to a spreadsheet."""
+"""CSV that is safe to open: names from data cannot be terminal escape sequences or spreadsheet formulas."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from collections.abc import Iterable, Sequence
 
 from ._text import printable
 
-#: what makes a spreadsheet take a cell for a formula, when the cell begins with it; full-width forms count too
+#: a spreadsheet may read a cell that begins with one of these as a formula; full-width forms count too
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 
 
-#: a class may be called -1 or +1; a spreadsheet makes a number of that, and no formula
+#: a class may have the name -1 or +1, which a spreadsheet reads as a number, not a formula
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 def cell(text: object) -> str:
-    """A name as a cell: control characters as escapes, and an apostrophe before what would begin a formula."""
+    """Return a name as a cell: control characters escaped, and an apostrophe before what looks like a formula."""
     shown = printable(text)
     is_formula = str(text).startswith(_FORMULA) and not _NUMBER.fullmatch(str(text))
     return f"'{shown}" if is_formula else shown
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[str | float | int]]) -> str:
-    """CSV with a heading. Texts are made safe by `cell`; numbers are written as they are, floats with six digits."""
+    """Return CSV with a header. Texts are made safe by `cell`; floats have six digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([cell(column) for column in columns])

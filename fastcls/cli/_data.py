@@ -1,9 +1,8 @@
-"""The user's data, read for a command: refusals speak of the command line's options and of the user's own file."""
+"""The user's data, read and checked for a command. Errors name the arrays of the user's file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
-    LISTED,
     NAMES,
     NPZ_KEYS,
     Dataset,
@@ -32,26 +30,17 @@ from ._checks import RunOptions
 from ._progress import Report
 from ._split import Division, divide, divide_images, spare_rows
 
-#: how the library's refusals name an argument, and how the command line does
-_SAID = {
-    LISTED: "fastcls run --help lists what is read",
-    "give labels=, a path or an array": "give them with --labels FILE",
-    "got labels ": "got --labels ",
-    "got image_size ": "got --image-size ",
-}
-
 
 def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
-    """What ``fastcls.datasets.load`` reads, every number of it finite.
+    """Load data with ``fastcls.datasets.load``, and check that all numbers are finite.
 
     Raises
     ------
     InputError
-        Before any rows are shuffled or left out: an array and a row are those of the user's file.
+        Raised before rows are shuffled or left out, so the array and the row are those of the user's file.
     """
     require_data(data)
-    with _in_words_of_the_command():
-        dataset = datasets.load(data, **options)
+    dataset = datasets.load(data, **options)
     for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
         if rows is not None:
             check_finite(rows, name)
@@ -61,22 +50,21 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
 
 
 def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
-    """The data of a run as training and test rows. Of a folder of images only those that are kept are decoded."""
+    """Load the data of a run, divided into training and test rows. Of a folder, only the images in use are decoded."""
     if options.labels is None and options.data not in NAMES and Path(options.data).is_dir():
         root = existing_path(options.data, wanted="a path to data")
         if layout_of(root) == "images":
             on_error: OnError = "raise" if options.strict else "skip"
-            with _in_words_of_the_command():
-                found = list_images(root)
-                if found.test is None:
-                    refuse_undividable(np.array(found.train.codes), found.train.classes, options)
-                return divide_images(
-                    found,
-                    lambda listing: load_listed(listing, options.image_size, None, on_error, report),
-                    seed=options.seed,
-                    limit=options.limit,
-                    keep_pair=options.preset is None,
-                )
+            found = list_images(root)
+            if found.test is None:
+                refuse_undividable(np.array(found.train.codes), found.train.classes, options)
+            return divide_images(
+                found,
+                lambda listing: load_listed(listing, options.image_size, None, on_error, report),
+                seed=options.seed,
+                limit=options.limit,
+                keep_pair=options.preset is None,
+            )
     whole = load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
     if whole.X_test is None:
         refuse_undividable(whole.y, whole.class_names, options)
@@ -84,19 +72,18 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
 
 
 def refuse_undividable(y: np.ndarray, class_names: Sequence[str], options: RunOptions) -> None:
-    """Refuse data without a test set of its own that leaves nothing to train on when test rows are set aside."""
+    """Refuse data without a test set if too few training rows would be left after holding out test rows."""
     refuse_one_class(y, class_names, f"rows of {options.data}")
     if options.preset is not None or (spare := spare_rows(y)) > 1:
         return
     if spare == 0:
         raise InputError(
-            f"the {len(y):,} rows of {options.data} are all of different classes, and no setting can be chosen "
-            "on them: give at least two rows of each class"
+            f"each of the {len(y):,} rows of {options.data} has a class of its own, so no setting can be chosen: give at "
+            "least two rows of each class"
         )
     raise InputError(
-        f"of the {len(y):,} rows of {options.data}, two are of one class and the others of a class each: if "
-        "one is set aside to test, no class has two to choose a setting on; give at least two rows of each "
-        "class"
+        f"only two of the {len(y):,} rows of {options.data} share a class: if one is held out for testing, no setting can "
+        "be chosen on the others; give at least two rows of each class"
     )
 
 
@@ -109,19 +96,8 @@ def refuse_one_class(y: np.ndarray, class_names: Sequence[str], what: str) -> No
         )
 
 
-@contextmanager
-def _in_words_of_the_command() -> Iterator[None]:
-    try:
-        yield
-    except InputError as error:
-        message = str(error)
-        for said, option in _SAID.items():
-            message = message.replace(said, option)
-        raise InputError(message) from None
-
-
 def require_data(data: str) -> None:
-    """Refuse a path at which there is nothing, such as one with a slip in it, in a few words."""
+    """Refuse a path that does not exist with a short message; it is probably misspelt."""
     if data not in NAMES:
         refuse_unfetched(data)
         try:
@@ -131,7 +107,7 @@ def require_data(data: str) -> None:
 
 
 def _names_of_arrays(data: str) -> tuple[str, str]:
-    """What the training and the test rows are called in the user's file."""
+    """Return the names of the training and the test rows in the user's file."""
     path = Path(data)
     if path.suffix.lower() == ".npy":
         return path.name, "X_test"

@@ -1,4 +1,4 @@
-"""``fastcls demo``: hands over to `fastcls.demo`."""
+"""``fastcls demo``: serve or export a demo of `fastcls.demo`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ._text import printable
 
 
 def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:
-    """Serve a demo until Ctrl-C; or write its snapshot to `export`."""
+    """Serve a demo until Ctrl-C, or write a snapshot of it to `export`."""
     require_bokeh()
     from fastcls.demo.serve import read_state, serve
 
@@ -22,8 +22,8 @@ def show(name: str, state: str | None, port: int, browser: bool, export: Path | 
         serve(name, state, port, browser)
         return
     if os.path.lexists(export) and not is_special(export) and not force:
-        raise InputError(f"{export} exists: name another file, or replace it with --force")
+        raise InputError(f"{export} exists: choose another file, or replace it with --force")
     from fastcls.demo.export import export as write
 
     write(read_state(name, state), export)
-    say(f"fastcls: the snapshot is in {printable(export)}")
+    say(f"fastcls: wrote the snapshot {printable(export)}")

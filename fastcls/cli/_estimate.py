@@ -1,8 +1,9 @@
-"""How long a run will take: small pieces of the same work, timed and scaled up.
+"""How long a run will take: small samples of the same work, timed and scaled up.
 
-Measured as processor time on one thread, estimate over truth. Digits: k-NN 0.95, random search 0.98, SVM 0.90 (with a
-constant of 1.5 s for the gradient check: 2.6). 5,000 rows of MNIST: 0.89, 1.00, SVM 0.96, softmax 0.92; all of it: SVM 1.25.
-6,000 text embeddings in 58 classes: 0.82, 1.02, SVM 0.86, softmax 0.88. Other programs beside it change either number.
+Estimate divided by the real time, both as processor time on one thread. Digits: k-NN 0.95, random search 0.98, SVM 0.90
+(2.6 with a constant of 1.5 s for the gradient check). 5,000 rows of MNIST: 0.89, 1.00, SVM 0.96, softmax 0.92; all of
+MNIST: SVM 1.25. 6,000 text embeddings in 58 classes: 0.82, 1.02, SVM 0.86, softmax 0.88. Other programs on the same
+machine change both times.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from ..optim import random_search
 from . import _linear
 from ._checks import RunOptions
 
-#: a piece is long enough to time once it takes this many seconds
+#: a sample is long enough to time once it takes this many seconds
 LONG_ENOUGH = 0.1
 
-#: training rows that are asked for their neighbours
+#: training rows used as queries
 MOST_QUERIES = 4096
 
-#: what drawing the report costs, in drawings of the figure of folds: without an image shape, and with one; "" is for every
-#: report
+#: cost of drawing the report, in units of the figure of folds: without an image shape, and with one; "" is the part that
+#: every report has
 DRAWINGS = {"": (8, 13), "knn": (4, 13), "random_search": (4, 7), "svm": (10, 13), "softmax": (10, 13)}
 
 
 def estimate_seconds(dataset: Dataset, options: RunOptions) -> float:
-    """Seconds the models asked for will take on this data, on this machine, now."""
+    """Return the seconds that the selected models will take on this data, on this machine, now."""
     X, y = dataset.X, dataset.y
     n_test = 0 if dataset.X_test is None else len(dataset.X_test)
     seconds = report_seconds(options.models, with_images=dataset.image_shape is not None)
@@ -51,67 +52,67 @@ def estimate_seconds(dataset: Dataset, options: RunOptions) -> float:
 
 
 def seconds_of(work: Callable[[int], Any], n_units: int, largest: int | None = None) -> float:
-    """Seconds that ``work(n_units)`` takes, from two shorter pieces of it.
+    """Estimate the seconds of ``work(n_units)`` from two smaller calls.
 
-    What every call costs, however short (plans, samples, a start), is not scaled up: the pieces differ fourfold, and the
-    difference of their times is what units cost. They grow until that is long enough to time, or are all.
+    The fixed cost of a call (planning, samples, start-up) is not scaled up: the calls differ fourfold in size, and the
+    difference of their times gives the cost of a unit. The sizes grow until that difference is long enough to time, or
+    the largest size is used.
 
     Parameters
     ----------
     work : callable
     n_units : int
     largest : int, optional
-        Units there are to try; `n_units` unless given.
+        The largest size to call `work` with; default `n_units`.
     """
     largest = n_units if largest is None else largest
-    work(1)  # the first call pays for what later ones find ready (threads, caches)
-    n, before = min(4, largest), 0.0
-    fewer = 0
+    work(1)  # the first call also starts threads and fills caches
+    n, n_before, seconds_before = min(4, largest), 0, 0.0
     while True:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         work(n)
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
         if n >= n_units:
             return seconds
-        if fewer and (seconds - before >= LONG_ENOUGH or n >= largest):
-            a_unit = max(0.0, seconds - before) / (n - fewer)
-            return seconds + a_unit * (n_units - n)
-        n, fewer, before = min(4 * n, largest), n, seconds
+        if n_before and (seconds - seconds_before >= LONG_ENOUGH or n >= largest):
+            seconds_per_unit = max(0.0, seconds - seconds_before) / (n - n_before)
+            return seconds + seconds_per_unit * (n_units - n)
+        n, n_before, seconds_before = min(4 * n, largest), n, seconds
 
 
 def report_seconds(models: Iterable[str], *, with_images: bool) -> float:
-    """One small figure of the report, drawn and timed, and how many of it all others cost; the data hardly matters."""
+    """Time one small figure of the report and scale it up to all of them; the data hardly matters."""
     from .. import display
     from .report._figures import draw
 
     folds = display.FoldsDisplay.from_labels(np.arange(100) % 2, cv=5, random_state=0, n_test=20)
-    draw(folds.plot, "")  # the first pays for what later ones find ready
-    begun = time.perf_counter()
+    draw(folds.plot, "")  # the first also fills caches
+    started = time.perf_counter()
     draw(folds.plot, "")
     draw(folds.plot, "")
-    return (time.perf_counter() - begun) / 2 * sum(DRAWINGS[name][with_images] for name in ("", *models))
+    return (time.perf_counter() - started) / 2 * sum(DRAWINGS[name][with_images] for name in ("", *models))
 
 
 def knn_seconds(X: np.ndarray, n_test: int, options: RunOptions) -> float:
-    """One search of all training rows among themselves a metric (it answers every k and fold), and the test rows; either
-    with the search's preparation."""
+    """Estimate one search of the training rows among themselves for each metric (which answers every k and fold), and one
+    of the test rows; both include preparing the search."""
     k = min(max(options.ks), len(X) - 1)
     queries = X[np.random.default_rng(0).permutation(evenly_spaced(len(X), MOST_QUERIES))]
 
-    def ask(search: NearestNeighbors, n: int) -> None:
+    def query(search: NearestNeighbors, n: int) -> None:
         search.kneighbors(queries[:n])
 
-    of_metric, prepared = [], []
+    search_seconds, fit_seconds = [], []
     for metric in options.metrics:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         search = NearestNeighbors(n_neighbors=k, metric=metric).fit(X)
-        prepared.append(time.perf_counter() - begun)
-        of_metric.append(seconds_of(partial(ask, search), len(X), len(queries)))
-    return sum(of_metric) + sum(prepared) + max(of_metric) * n_test / len(X) + max(prepared)
+        fit_seconds.append(time.perf_counter() - started)
+        search_seconds.append(seconds_of(partial(query, search), len(X), len(queries)))
+    return sum(search_seconds) + sum(fit_seconds) + max(search_seconds) * n_test / len(X) + max(fit_seconds)
 
 
 def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
-    """Every try is one loss over all rows."""
+    """Estimate the random search; every try is one loss over all rows."""
     rows = evenly_spaced(len(X), 4096)
     classes, codes = np.unique(y, return_inverse=True)
     problem = _linear.lecture_problem(X[rows], codes[rows], n_classes=len(classes))
@@ -121,16 +122,16 @@ def random_search_seconds(X: np.ndarray, y: np.ndarray) -> float:
 
 
 def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
-    """The gradient check, every alpha together on four fifths of the rows, and the last fit on all of them."""
+    """Estimate the gradient check, the fit of all alphas on four fifths of the rows, and the last fit on all rows."""
     rows = evenly_spaced(len(X), 2048)
-    X_piece, y_piece = X[rows], y[rows]
+    X_sample, y_sample = X[rows], y[rows]
     number = np.arange(len(rows))
     split = (number[number % 5 > 0], number[number % 5 == 0])
 
     def sweep(n_epochs: int) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # so few epochs need not end well
-            _linear.make_sweep(name, [split], seed=seed, max_iter=n_epochs).fit(X_piece, y_piece)
+            warnings.simplefilter("ignore")  # so few epochs need not converge
+            _linear.make_sweep(name, [split], seed=seed, max_iter=n_epochs).fit(X_sample, y_sample)
 
     def check(n_numbers: int) -> None:
         _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=seed, n_checked=n_numbers)

@@ -1,4 +1,4 @@
-"""Steps of a run that fail: each is one line, and what other steps have computed is kept."""
+"""Failed steps of a run: each is reported in one line, and the results of other steps are kept."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from fastcls._validation.errors import InputError
 from ._progress import Progress
 from ._text import one_line
 
-#: exceptions whose message is written for users; of any other, its class and place are said too
+#: exceptions with a message for users; for all others, the class and the line are shown too
 _EXPECTED = (InputError, ArithmeticError, OSError)
 
 
 class Failures:
-    """What failed in a run, in the order in which it happened."""
+    """The failed steps of a run, in order."""
 
     def __init__(self, progress: Progress):
         self._progress = progress
@@ -27,19 +27,19 @@ class Failures:
 
     @contextmanager
     def kept(self, step: str, model: str | None = None) -> Iterator[None]:
-        """Do a step; if it fails, say so in one line and go on. Ctrl-C is no failure and ends the run."""
+        """Run a step; if it fails, report it in one line and continue. Ctrl-C is not a failure and ends the run."""
         try:
             yield
-        except Exception as error:  # whatever it is, it must not cost what is already computed
+        except Exception as error:  # whatever it is, the results so far must not be lost
             self.errors.append(error)
             self.found.append({"step": step, **({} if model is None else {"model": model}), "error": described(error)})
             self._progress.line(f"failed: {step}: {described(error)}")
 
 
 def described(error: Exception) -> str:
-    """The error on one line."""
+    """Return the error as one line."""
     if isinstance(error, MemoryError):
-        return f"not enough memory ({one_line(error)}): take fewer rows with --limit"
+        return f"not enough memory ({one_line(error)}): use fewer rows with --limit"
     if isinstance(error, _EXPECTED) and not isinstance(error, (ZeroDivisionError, FloatingPointError)):
         return one_line(error)
     name = type(error).__name__

@@ -1,9 +1,8 @@
-"""The output folder: refused before any work, filled beside its place, moved there whole at the end.
+"""The results folder: checked before any work, filled under a temporary name, renamed when it is complete.
 
-``with OutputFolder(target, force=...) as room`` gives a temporary folder in the same directory as ``target`` (so that
-the last step is a rename, which either happens or does not). ``publish()`` moves it to its place; leaving the block in
-any other way (an error, Ctrl-C) removes it and leaves what stood there before untouched. Nothing is ever deleted that
-``fastcls run`` has not written.
+``with OutputFolder(target, force=...) as temporary`` creates a temporary folder next to ``target``, so that the last step
+is an atomic rename. ``publish()`` does that step. Leaving the block in any other way (an error, Ctrl-C) deletes the
+temporary folder and leaves ``target`` as it was. Only files that ``fastcls run`` has written are ever deleted.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from fastcls.datasets import NAMES
 from ._checks import MODELS
 from ._text import printable
 
-#: bytes: what of these names is larger was not written by a run
+#: bytes; a larger results.json or report.html was not written by a run
 _MOST_RESULTS, _MOST_REPORT = 1 << 26, 1 << 28
 
 #: how a report begins; see report.html.j2
@@ -35,20 +34,23 @@ _OUR_REPORT = b'<meta name="generator" content="fastcls">'
 
 
 def default_folder(data: str) -> Path:
-    """``fastcls-<name>`` in the current directory, where the name is the file's or folder's without its ending."""
+    """Return ``fastcls-<name>`` in the current folder, with the name of the data's file or folder, without its suffix.
+
+    If that were inside the data's folder, it is next to it instead: there, the next run would read it as a class.
+    """
     path = Path(data)
     if path.exists():  # "." and "data/.." have no name of their own
         path = path.resolve()
     name = path.stem if path.suffix in (".npz", ".npy") else path.name
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in name).strip(".-")
     folder = Path(f"fastcls-{kept or 'run'}")
-    if is_inside_data(folder, data):  # beside it: among the images, it would be read as a class the next time
+    if is_inside_data(folder, data):
         return Path(os.path.relpath(Path(data).resolve().parent / folder))
     return folder
 
 
 def is_inside_data(folder: Path, data: str | None) -> bool:
-    """Whether `folder` is, or would be, the data's folder or a place in it, by whatever names these are called."""
+    """Return whether `folder` is (or would be) the data's folder or inside it, whatever links lead there."""
     if data is None or data in NAMES or not os.path.isdir(data):
         return False
     place = folder.resolve()
@@ -56,15 +58,15 @@ def is_inside_data(folder: Path, data: str | None) -> bool:
 
 
 def own_files(folder: Path) -> set[str]:
-    """What of an earlier result of ``fastcls run`` stands in ``folder``: the names below it; empty if it holds none.
+    """Return the relative paths of the files in ``folder`` that an earlier ``fastcls run`` wrote; empty if there are none.
 
-    A result is known by its results.json. Of it are that file, the models named there, a report that says who made
-    it, and predictions with the columns of a run: another file under one of these names is somebody's own.
+    A result has a results.json of ours. Its files are that, the models that it lists, a report with our mark, and
+    predictions with the columns of a run. Any other file, even with one of these names, belongs to somebody else.
     """
     try:
         results = json.loads(read_small(folder / "results.json", _MOST_RESULTS))
         ours = type(results["schema"]) is int and str(results["command"]).startswith("fastcls run ")
-        failed = [one.get("model") for one in results.get("failures", ())]  # saved, although a later step failed
+        failed = [one.get("model") for one in results.get("failures", ())]  # may be saved: a later step failed
         models = [name for name in (*results["models"], *results.get("not_evaluated", ()), *failed) if name in MODELS]
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return set()
@@ -81,7 +83,7 @@ def own_files(folder: Path) -> set[str]:
 
 
 def foreign_file(folder: Path) -> str | None:
-    """The first thing in ``folder`` that ``fastcls run`` has not written, or None."""
+    """Return the first entry in ``folder`` that ``fastcls run`` did not write, or None."""
     own = own_files(folder)
     for entry in sorted(folder.rglob("*")):
         name = entry.relative_to(folder).as_posix()
@@ -91,15 +93,15 @@ def foreign_file(folder: Path) -> str | None:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C and a request to end wait until the block is done: it takes milliseconds, and half of it is no state."""
-    if threading.current_thread() is not threading.main_thread():  # others are never interrupted
+def _signals_deferred() -> Iterator[None]:
+    """Delay Ctrl-C and SIGTERM to the end of the block, which takes milliseconds and must not be left half done."""
+    if threading.current_thread() is not threading.main_thread():  # signals interrupt only the main thread
         yield
         return
-    came: list[int] = []
+    received: list[int] = []
 
     def remember(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+        received.append(number)
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, remember) for number in numbers}
@@ -108,111 +110,117 @@ def _undisturbed() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        if came:
-            signal.raise_signal(came[0])
+        if received:
+            signal.raise_signal(received[0])
 
 
 class OutputFolder:
-    """A folder that appears whole or not at all.
+    """A folder that appears complete, or not at all.
 
     Parameters
     ----------
     target : Path
-        Where the folder shall stand.
+        Where the folder will be.
     force : bool
-        Replace what stands there, if it is empty or an earlier result of ``fastcls run``.
+        Replace an empty folder or an earlier result of ``fastcls run`` at `target`.
     data : str, optional
-        What is read: a folder that contains it is never replaced.
+        The data that is read; a folder that contains it is never replaced.
+
+    Attributes
+    ----------
+    target : Path
+        Where the folder is; `publish` may change it.
+    published : bool
+    left_over : Path or None
+        Where other files are now that appeared in the replaced folder during the run.
 
     Raises
     ------
     InputError
-        If the folder exists (and ``force`` is not given, or it is not ours), or cannot be made: the one it stands in is
-        never made.
+        If the folder exists (and ``force`` is not given, or it has other files), or cannot be created. Its parent must
+        exist, so that a misspelt path creates no folders.
     """
 
     def __init__(self, target: Path, *, force: bool, data: str | None = None):
         self.target = Path(target)
-        self._place = self.target.resolve()  # a link stays; what it points to is replaced
-        self._refuse_what_stands_there(force, data)
-        self.room: Path | None = None
-        #: what stood in the place and was not ours to delete: it came there while the run was under way
-        self.left_over: Path | None = None
         self.published = False
+        self.left_over: Path | None = None
+        self._place = self.target.resolve()  # if it is a link, the folder it points to is replaced
+        self._temporary: Path | None = None
         self._force = force
+        self._refuse_existing(data)
 
-    def _refuse_what_stands_there(self, force: bool, data: str | None) -> None:
-        shown = self.target
-        if is_inside_data(shown, data):
+    def _refuse_existing(self, data: str | None) -> None:
+        target = self.target
+        if is_inside_data(target, data):
             raise InputError(
-                f"cannot write to {quoted(shown)}: it is in the folder of the data, {quoted(data)}, and "
-                "would be read as data the next time; choose a place outside with --out"
+                f"cannot write to {quoted(target)}: it is in the folder of the data, {quoted(data)}, and the next run would "
+                "read it as data; choose a folder outside with --out"
             )
-        if not os.path.isdir(self._place.parent):  # as for every other file that is written: a slip makes no folders
-            raise InputError(f"cannot write to {quoted(shown)}: there is no such folder to put it in; create it first")
+        if not os.path.isdir(self._place.parent):
+            raise InputError(f"cannot write to {quoted(target)}: its parent folder does not exist; create it first")
         if not os.path.lexists(self._place):
             return
         if not self._place.is_dir():
-            raise InputError(f"{shown} exists and is not a folder: choose another with --out")
-        if not force:
-            raise InputError(f"the folder {shown} exists: choose another with --out, or replace it with --force")
+            raise InputError(f"{target} exists and is not a folder: choose another with --out")
+        if not self._force:
+            raise InputError(f"the folder {target} exists: choose another with --out, or replace it with --force")
         if data is not None and Path(data).resolve().is_relative_to(self._place):
-            raise InputError(f"the data is inside {shown}, which --force would replace: choose another with --out")
+            raise InputError(f"the data is inside {target}, which --force would replace: choose another with --out")
         foreign = foreign_file(self._place) if any(self._place.iterdir()) else None
         if foreign is not None:
             raise InputError(
-                f"--force replaces only what fastcls run has written, and {shown} holds {printable(foreign)}: "
-                "choose another folder with --out, or remove this one yourself"
+                f"--force replaces only files that fastcls run wrote, but {target} contains {printable(foreign)}: choose "
+                "another folder with --out, or remove this one yourself"
             )
 
     def __enter__(self) -> Path:
-        room = self._place.with_name(f".{self._place.name}.{secrets.token_hex(4)}.partial")
+        temporary = self._place.with_name(f".{self._place.name}.{secrets.token_hex(4)}.partial")
         try:
-            room.mkdir()
+            temporary.mkdir()
         except OSError as error:
             raise InputError(
-                f"cannot write to {quoted(self.target)}: {reason(error)}; choose another place with --out"
+                f"cannot write to {quoted(self.target)}: {reason(error)}; choose another folder with --out"
             ) from None
-        self.room = room
-        return room
+        self._temporary = temporary
+        return temporary
 
     def publish(self) -> None:
-        """Move the finished folder to its place; what stood there goes only once the new one is complete.
+        """Rename the complete folder to its final name, and delete the earlier result that was there.
 
-        Where something has come there that may not be replaced, the folder gets a name of its own beside it, and
-        ``target`` says which.
+        If something that may not be replaced has appeared there meanwhile, ``target`` gets a random ending.
         """
-        assert self.room is not None, "publish() belongs inside the with block"
-        aside = self.room.with_suffix(".old")
-        with _undisturbed():
+        assert self._temporary is not None, "publish() belongs inside the with block"
+        old = self._temporary.with_suffix(".old")
+        with _signals_deferred():
             if not self._force and os.path.lexists(self._place):
                 ending = secrets.token_hex(4)
                 self.target, self._place = (path.with_name(f"{path.name}-{ending}") for path in (self.target, self._place))
             try:
                 if self._place.is_dir():
-                    os.rename(self._place, aside)
-                os.rename(self.room, self._place)
+                    os.rename(self._place, old)
+                os.rename(self._temporary, self._place)
             except BaseException:
-                if aside.exists() and not self._place.exists():
-                    os.rename(aside, self._place)
+                if old.exists() and not self._place.exists():
+                    os.rename(old, self._place)
                 raise
             self.published = True
-            if aside.exists():
-                self._remove_replaced(aside)
+            if old.exists():
+                self._remove_replaced(old)
 
-    def _remove_replaced(self, aside: Path) -> None:
-        """Delete the files of the earlier result one by one, by name, and no other."""
-        for name in own_files(aside):
-            with contextlib.suppress(OSError):  # it stays, and is told of
-                (aside / name).unlink()
-        for folder in (aside / "models", aside):
-            with contextlib.suppress(OSError):  # something else is in it, or there is none
+    def _remove_replaced(self, old: Path) -> None:
+        """Delete the files of the earlier result by name, and nothing else."""
+        for name in own_files(old):
+            with contextlib.suppress(OSError):
+                (old / name).unlink()
+        for folder in (old / "models", old):
+            with contextlib.suppress(OSError):  # it does not exist, or something else is in it
                 folder.rmdir()
-        if aside.exists():
+        if old.exists():
             self.left_over = self._place.with_name(f"{self._place.name}.{secrets.token_hex(4)}.old")
-            os.rename(aside, self.left_over)
+            os.rename(old, self.left_over)
 
     def __exit__(self, *error: object) -> None:
-        with _undisturbed():
-            if self.room is not None:  # a folder that only this run has written to
-                shutil.rmtree(self.room, ignore_errors=True)
+        with _signals_deferred():
+            if self._temporary is not None:
+                shutil.rmtree(self._temporary, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""``fastcls gradcheck``: the compiled gradient against the numerical one, on rows of the user's own data."""
+"""``fastcls gradcheck``: compare the compiled gradient with the numerical one, on rows of the user's data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ._linear import GRADIENT_TOLERANCE, check_on_sample
 
 
 def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
-    """Print the comparison; True if the two gradients agree."""
+    """Print the comparison, and return whether the two gradients agree."""
     one_of("--loss", loss, LOSSES)
     dataset = _data.load(data, labels=labels)
     report = check_on_sample(dataset.X, dataset.y, loss, seed=seed)
@@ -20,6 +20,6 @@ def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
     agrees = bool(report.max_relative_error <= GRADIENT_TOLERANCE)
     print(
         f"{loss}: {'the gradients agree' if agrees else 'THE GRADIENTS DIFFER'}: {report.verdict} "
-        f"(at most {GRADIENT_TOLERANCE:.0e} wanted)"
+        f"(at most {GRADIENT_TOLERANCE:.0e} is accepted)"
     )
     return agrees

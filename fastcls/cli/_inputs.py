@@ -1,13 +1,13 @@
-"""The rows that ``fastcls predict`` names: of images, folders of images, arrays and data sets, with their labels if known.
+"""The rows that ``fastcls predict`` predicts: images, folders of images, arrays and data sets, with labels if there are any.
 
-Of the very data a model was trained on, only the rows of its test set are given: on the others it would shine.
+Of the data that a model was trained on, only the rows of its test set are predicted; on the others its accuracy would be
+too high.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -16,26 +16,24 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, quoted
+from fastcls._validation.messages import counted, quoted
 from fastcls.datasets import (
     NPZ_KEYS,
     Facts,
+    FoundImage,
     as_rows,
     checked_recipe,
-    images_below,
-    is_image_folder,
-    is_image_name,
+    find_images,
     load_npy,
     npz_keys,
-    parts_of,
     plain_labels,
     prepare,
     read_npy,
     read_npz,
-    refused_link,
     scale_note,
     settle_rows,
     told,
+    unreadable,
 )
 
 from ._data import load as load_data
@@ -46,7 +44,7 @@ from ._split import held_out, held_out_files
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows to be named, of one path or of neighbouring ones.
+    """Rows to predict, from one path or from several in a row.
 
     Attributes
     ----------
@@ -56,9 +54,9 @@ class Rows:
     X : ndarray of shape (n_readable, n_features)
     are_images : bool
     labels : sequence of str or None
-        The true class of each name; None where there is none.
+        The true class of each name, or None.
     broken : dict
-        Place among the names -> why the image cannot be read.
+        Index among the names -> why the image cannot be read.
     """
 
     source: str
@@ -70,46 +68,33 @@ class Rows:
 
 
 def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress, *, strict: bool) -> list[Rows]:
-    """The rows of every path, in the order given. Images are read together: one message names all that cannot be read."""
+    """Read the rows of every path, in the order given. All images are read together, so one message lists the bad ones."""
     for path in data:
         require_data(path)
     images = [_images_at(path, metadata, progress) for path in data]
     arrays = [None if found else _read_rows(path, progress) for path, found in zip(data, images, strict=True)]
-    every = [path for found in images for path, _ in found]
-    links = [
-        why
-        for found, root in zip(images, data, strict=True)
-        for path, _ in found
-        for why in (refused_link(path, Path(root)) if path != Path(root) else None,)
-    ]
-    pixels, broken = read_images(every, links, metadata, progress, strict=strict)
+    every = [image for found in images for image in found]
+    pixels, broken = read_images(every, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
-        raise InputError(_cannot_be_read(every, broken))
-    parts, at, row = [], 0, 0
+        raise unreadable([image.path for image in every], broken)
+    parts, first, row = [], 0, 0
     for source, found, array in zip(data, images, arrays, strict=True):
         if array is None:
-            of_part = {place - at: why for place, why in broken.items() if at <= place < at + len(found)}
-            n_rows = len(found) - len(of_part)
-            parts.append(
-                Rows(
-                    source,
-                    [str(path) for path, _ in found],
-                    pixels[row : row + n_rows],
-                    True,
-                    [label for _, label in found],
-                    of_part,
-                )
-            )
-            at, row = at + len(found), row + n_rows
-        else:  # of several, each row says whose it is
-            X, labels = array
-            of = f"{source}:" if len(data) > 1 else ""
-            parts.append(Rows(source, [f"{of}{number}" for number in range(len(X))], X, False, labels or [None] * len(X)))
+            own = {index - first: why for index, why in broken.items() if first <= index < first + len(found)}
+            names, labels = [str(image.path) for image in found], [image.label for image in found]
+            n_rows = len(found) - len(own)
+            parts.append(Rows(source, names, pixels[row : row + n_rows], True, labels, own))
+            first, row = first + len(found), row + n_rows
+        else:  # with several paths, the name of a row begins with its path
+            X, array_labels = array
+            prefix = f"{source}:" if len(data) > 1 else ""
+            names = [f"{prefix}{number}" for number in range(len(X))]
+            parts.append(Rows(source, names, X, False, array_labels or [None] * len(X)))
     return parts
 
 
 def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
-    """Neighbouring images as one part: a thousand of them, each a path, are named by one search."""
+    """Join consecutive parts of images, so that a thousand images, each given as a path, take one search."""
     for are_images, group in groupby(parts, key=lambda part: part.are_images):
         run = list(group)
         if not are_images or len(run) == 1:
@@ -118,7 +103,7 @@ def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
         broken: dict[int, str] = {}
         before = 0
         for part in run:
-            broken |= {before + place: why for place, why in part.broken.items()}
+            broken |= {before + index: why for index, why in part.broken.items()}
             before += len(part.names)
         yield replace(
             run[0],
@@ -130,7 +115,10 @@ def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
 
 
 def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Rows:
-    """All rows; of the data that the model's own run divided, those of the test set. Folders of images are known before."""
+    """Return all rows; of the data that the model's own run divided, those of the test set.
+
+    `_images_at` does the same for folders of images.
+    """
     test = None if part.broken else held_out(metadata.get("split"), part.X)
     if test is None:
         return part
@@ -139,84 +127,75 @@ def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Row
 
 
 def _only_the_test_set(source: str, n_rows: int, n_test: int) -> str:
+    are = "is" if n_test == 1 else "are"
     return (
-        f"{source} is what this model was trained and judged on: of its {n_rows:,} rows, the {n_test:,} of the test set "
-        f"{'is' if n_test == 1 else 'are'} predicted"
+        f"{source} is the data of the model's own run: of its {n_rows:,} rows, only the {n_test:,} test rows {are} predicted"
     )
 
 
 # images ---------------------------------------------------------------------------------------------------------------
 
 
-def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[tuple[Path, str | None]]:
-    """The image that a path is, or those of the folder that it is, with their classes if the folder says so; none if it is
-    something else."""
-    path = Path(data)
-    if not path.is_dir():
-        return [(path, None)] if path.is_file() and is_image_name(path.name) else []
-    found = images_below(path)
-    test = held_out_files(metadata.get("split"), found, path)
-    if test is not None:
-        progress.line(_only_the_test_set(data, len(found), len(test)))
-        found = [found[row] for row in test]
-    labelled: set[Path | None] = set()
-    with suppress(InputError):  # a folder that is no data set has images all the same
-        labelled = set(parts_of(path)) if is_image_folder(path) else set()
-    return [(image, as_text(image.parent.name) if image.parent.parent in labelled else None) for image in found]
+def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[FoundImage]:
+    """Return the images at a path; of the folder that the model's own run divided, those of the test set."""
+    found = find_images(Path(data))
+    test = (
+        held_out_files(metadata.get("split"), [image.path for image in found], Path(data)) if Path(data).is_dir() else None
+    )
+    if test is None:
+        return found
+    progress.line(_only_the_test_set(data, len(found), len(test)))
+    return [found[row] for row in test]
 
 
 def read_images(
-    paths: list[Path], links: list[str | None], metadata: dict[str, Any], progress: Progress, *, strict: bool
+    images: Sequence[FoundImage], metadata: dict[str, Any], progress: Progress, *, strict: bool
 ) -> tuple[np.ndarray, dict[int, str]]:
-    """Prepare each image as the model's training images were, and say what that changed; why some cannot be read.
+    """Prepare images like the model's training images, and note what was changed.
 
-    ``links`` says of each path why it is not followed, or None.
+    Returns
+    -------
+    rows : ndarray of shape (n_readable, n_features)
+    broken : dict
+        Index among the images -> why it cannot be read.
     """
-    if not paths:
+    if not images:
         return np.empty((0, 0), np.uint8), {}
     recipe = metadata.get("preprocessing") or {}
     mode, size, _ = checked_recipe(recipe)
     rows: list[np.ndarray] = []
     broken: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
-    with progress.step(f"reading {counted(len(paths), 'image')}") as report:
-        for done, (path, link) in enumerate(zip(paths, links, strict=True)):
+    with progress.step(f"reading {counted(len(images), 'image')}") as report:
+        for index, image in enumerate(images):
             try:
-                if link is not None:
-                    raise InputError(link)
-                row, facts = prepare(path, recipe)
+                if image.refused is not None:
+                    raise InputError(image.refused)
+                row, facts = prepare(image.path, recipe)
             except InputError as error:
-                broken[done] = str(error).removeprefix(f"{quoted(path)}: ")
+                broken[index] = str(error).removeprefix(f"{quoted(image.path)}: ")
             else:
                 rows.append(row)
                 seen[facts] += 1
-            report(done + 1, len(paths))
+            report(index + 1, len(images))
     if strict and broken:
-        raise InputError(_cannot_be_read(paths, broken))
+        raise unreadable([image.path for image in images], broken)
     if note := told(seen, size, grey=mode == "L"):
         progress.note(note)
     n_features = size[0] * size[1] * (1 if mode == "L" else 3)
     return np.stack(rows) if rows else np.empty((0, n_features), np.uint8), broken
 
 
-def _cannot_be_read(paths: list[Path], broken: dict[int, str]) -> str:
-    """In the words of the loader of folders."""
-    named = [f"{quoted(paths[place])}: {why}" for place, why in broken.items()]
-    more = f" and {len(named) - 3} more" if len(named) > 3 else ""
-    count = f"{len(named)} of {len(paths)} images cannot be read: " if len(paths) > 1 else ""
-    return f"{count}{'; '.join(named[:3])}{more}; repair or remove {'it' if len(named) == 1 else 'them'}"
-
-
 # arrays ---------------------------------------------------------------------------------------------------------------
 
 
 def _read_rows(data: str, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
-    """Rows of an array, or of a data set's test part; and the names of their classes, if it has labels."""
+    """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels."""
     path = Path(data)
     if path.is_file() and path.suffix.lower() == ".npy":
         try:
             dataset = load_npy(path)
-        except InputError:  # no labels, or none that fit: none are needed
+        except InputError:  # labels are missing or do not fit; they are optional here
             return _as_plain_rows(read_npy(path)), None
         return dataset.X, [dataset.class_names[code] for code in dataset.y]
     if path.is_file() and path.suffix.lower() == ".npz":
@@ -228,7 +207,7 @@ def _read_rows(data: str, progress: Progress) -> tuple[np.ndarray, list[str | No
 
 
 def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
-    """The test rows of an .npz if it has any, else its rows; and their classes, if it has labels."""
+    """Return the test rows of an .npz if it has any, else its rows, and their classes, if there are labels."""
     there = npz_keys(path)
     wanted = [pair for names in NPZ_KEYS for pair in ((names[2], names[3]), (names[0], names[1]))]
     found = [pair for pair in wanted if pair[0] in there] or ([(there[0], "")] if len(there) == 1 else [])
@@ -244,8 +223,8 @@ def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | No
         names = plain_labels(arrays["class_names"], "class_names").astype(str) if "class_names" in arrays else None
         if len(labels) != len(rows):
             raise InputError(f"{label_key} has {counted(len(labels), 'label')} for {counted(len(rows), 'row')}")
-    except InputError as error:  # none are needed
-        progress.note(f"the labels are not used: {error}")
+    except InputError as error:  # labels are optional here
+        progress.note(f"ignoring the labels: {error}")
         return rows, None
     if names is not None and labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(names):
         labels = names[labels]
@@ -258,6 +237,6 @@ def _as_plain_rows(X: np.ndarray) -> np.ndarray:
 
 
 def check_scale(metadata: dict[str, Any], part: Rows, progress: Progress) -> None:
-    """Say it where the values of an array are of quite another size than those that the model was trained on."""
+    """Note if the values of an array have a very different scale from those that the model was trained on."""
     if not part.are_images and (text := scale_note(part.X, metadata, part.source)):
         progress.note(text)

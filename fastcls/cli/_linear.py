@@ -1,4 +1,4 @@
-"""The linear models of a run: random search, and SVM and softmax with their gradient check and sweep."""
+"""The linear models of a run: random search, and SVM and softmax with their gradient check and choice of alpha."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ from ._progress import Report
 #: alphas tried on the validation rows
 ALPHAS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 
-#: a larger relative error than this of the analytic gradient in float64 stops the run
+#: the largest relative error of the analytic gradient in float64 that is accepted
 GRADIENT_TOLERANCE = 1e-6
 
-#: rows of the gradient check, and multiply-adds it may take (a second or two)
+#: rows of the gradient check, and its budget of multiply-adds (a second or two)
 CHECKED_ROWS = 32
 CHECK_WORK = 4_000_000_000
 
-# The lecture's random search: its tries, the fewest of them, and multiply-adds (some 0.1 s) that need not be saved.
+# The lecture's random search: its number of tries, the minimum, and multiply-adds (about 0.1 s) that are always allowed.
 MOST_TRIES, FEWEST_TRIES, FREE_WORK = 1000, 10, 2_000_000_000
 SCALE = 1e-4
 
-#: of the models that are trained by gradients
+#: losses of the models that are trained with gradients
 LOSSES = {"svm": "hinge", "softmax": "softmax"}
 
 
 class GradientMismatch(ArithmeticError):
-    """The analytic gradient is not the numerical one: nothing trained with it can be trusted."""
+    """The analytic gradient differs from the numerical one, so a model trained with it cannot be trusted."""
 
 
 def numbers_checked(n_rows: int, n_features: int, n_classes: int) -> int:
-    """Numbers of the gradient that `check_on_sample` checks."""
-    affordable = CHECK_WORK // (2 * min(CHECKED_ROWS, n_rows) * n_features * n_classes)  # each needs two values of the loss
+    """Return how many entries of the gradient `check_on_sample` checks."""
+    affordable = CHECK_WORK // (2 * min(CHECKED_ROWS, n_rows) * n_features * n_classes)  # each needs the loss twice
     return int(min(np.clip(affordable, 64, 4096), (n_features + 1) * n_classes))
 
 
@@ -51,14 +51,14 @@ def check_on_sample(
 ) -> Any:
     """Compare the compiled gradient of ``loss`` with the numerical one on a few rows of the data.
 
-    The rows are drawn at random and read as they are stored, centred and scaled as the estimators do; the analytic
-    gradient is the float64 kernels'. The kernels that training uses are then held against these
-    (`fastcls.gradcheck.check_arithmetic`). W is drawn such that scores are of the order of one, where no loss is flat. Of a
-    large W only some numbers are checked, drawn at random.
+    The rows are drawn at random, read in their stored type, and centred and scaled as in the estimators. The analytic
+    gradient is computed by the float64 kernels, and the kernels used in training are compared with these
+    (`fastcls.gradcheck.check_arithmetic`). W is drawn so that scores are of order one, where no loss is flat. If W is
+    large, only a random sample of its entries is checked.
 
     Returns
     -------
-    The report of `fastcls.gradcheck.check_gradient`; numbers at a kink of the hinge are kept apart there.
+    The report of `fastcls.gradcheck.check_gradient`, which lists entries at a kink of the hinge separately.
 
     Raises
     ------
@@ -85,26 +85,26 @@ def check_on_sample(
     own = check_arithmetic(LinearProblem(sample, y[rows], **options), W)
     if not own.agrees:
         raise GradientMismatch(
-            f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, "
-            f"while rounding explains {own.allowed:.1e}; it was not trained"
+            f"the gradient of {loss} on {X.dtype} differs from the float64 one by {own.difference:.1e}, but rounding "
+            f"explains only {own.allowed:.1e}; the model was not trained"
         )
     n_checked = numbers_checked(len(X), X.shape[1], problem.n_classes) if n_checked is None else n_checked
     return check_gradient(problem, W, n_coordinates=n_checked, random_state=seed)
 
 
 def require_correct(report: Any, name: str) -> float:
-    """The report's maximal relative error; `GradientMismatch` if it is beyond the tolerance, or nothing was compared."""
+    """Return the maximum relative error; raise `GradientMismatch` if it is above the tolerance or nothing was compared."""
     error = float(report.max_relative_error)
     if not error <= GRADIENT_TOLERANCE:
-        beyond = f"relative error {error:.1e}, wanted at most {GRADIENT_TOLERANCE:.0e}"
-        why = beyond if np.isfinite(error) else report.verdict
-        raise GradientMismatch(f"the gradient check of {name} failed: {why}; it was not trained")
+        too_large = f"relative error {error:.1e}, at most {GRADIENT_TOLERANCE:.0e} is accepted"
+        why = too_large if np.isfinite(error) else report.verdict
+        raise GradientMismatch(f"the gradient check of {name} failed ({why}); the model was not trained")
     return error
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """Every alpha tried on the validation rows, the one chosen, and the model it gives on all training rows."""
+    """The alphas compared on the validation rows, the chosen one, and its model fitted on all training rows."""
 
     candidates: list[dict[str, Any]]
     alpha: float
@@ -115,20 +115,20 @@ class Sweep:
 
 
 def make_sweep(name: str, splits: list[tuple[np.ndarray, np.ndarray]], *, seed: int, **options: Any) -> Any:
-    """An unfitted sweep of alpha over the SVM or softmax classifier, everything else at its default."""
+    """Return an unfitted search over alpha for the SVM or softmax classifier, with defaults for everything else."""
     kind = {"svm": MulticlassSVMCV, "softmax": SoftmaxClassifierCV}[name]
     return kind(alphas=ALPHAS, cv=splits, random_state=seed, **options)
 
 
 def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
-    """Train with every alpha together on four fifths of the rows, and with the one best on the last fifth on all.
+    """Train with all alphas on four fifths of the rows, choose the best on the other fifth, and fit it on all rows.
 
-    The fifth is stratified. Few rows give equal accuracies; of these the smallest validation loss wins, and of equal
-    losses the larger alpha, which comes first.
+    The split is stratified. With few rows accuracies are often equal: ties go to the smallest validation loss, then to
+    the larger alpha, which comes first.
     """
     split = train_validation_split(y, random_state=seed)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "the best alpha of .* try some")  # a run has no option for it
+        warnings.filterwarnings("ignore", "the best alpha of .* try some")  # a run has no option for alphas
         found = make_sweep(name, [split], seed=seed).fit(X, y)
     results, best = found.cv_results_, found.best_index_
     candidates = [
@@ -148,37 +148,37 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
 
 
 def random_tries(shape: tuple[int, ...], n_classes: int) -> int:
-    """How many W a run draws at random: by the shapes alone, so that a seed gives the same run on every machine.
+    """Return the number of random W, from the shapes alone, so that a seed gives the same run on every machine.
 
-    The lecture's 1,000, unless these take more multiply-adds than a ninth of the two sweeps: then as many as take that, so
-    that they are at most a tenth of the whole. A row takes one multiply-add a weight to be scored and one for the gradient.
+    The lecture's 1,000, or fewer, so that they take at most a ninth of the multiply-adds of SVM and softmax together, and
+    a tenth of the whole run. Each row takes one multiply-add a weight for its scores and one for the gradient.
     """
     n_rows, n_features = shape
-    of_try = n_rows * (n_features + 1) * n_classes
+    work_per_try = n_rows * (n_features + 1) * n_classes
     epochs = SoftmaxClassifier()._epochs(n_rows)
-    of_sweeps = int(len(LOSSES) * 2 * epochs * (0.8 * len(ALPHAS) + 1.0) * of_try)
-    return int(np.clip(max(FREE_WORK, of_sweeps // 9) // of_try, FEWEST_TRIES, MOST_TRIES))
+    sweep_work = int(len(LOSSES) * 2 * epochs * (0.8 * len(ALPHAS) + 1.0) * work_per_try)
+    return int(np.clip(max(FREE_WORK, sweep_work // 9) // work_per_try, FEWEST_TRIES, MOST_TRIES))
 
 
 def lecture_problem(X: np.ndarray, y: np.ndarray, n_classes: int | None = None) -> LinearProblem:
-    """The slides' function of W: hinge loss of pixels from which the mean image was taken, bias trick, no penalty.
+    """Return the slides' function of W: hinge loss on pixels minus the mean image, bias trick, no penalty.
 
-    The slides print losses around 9.0 for random W on CIFAR-10; pixels as they come give 9.8 (bench/NOTES.md).
+    The slides print losses around 9.0 for random W on CIFAR-10; raw pixels give 9.8 (bench/NOTES.md).
     """
     center, _ = center_and_scale(X, center=True, scale=False)
     return LinearProblem(X, y, loss="hinge", penalty=None, alpha=0.0, fit_intercept=True, n_classes=n_classes, center=center)
 
 
 def search_randomly(X: np.ndarray, y: np.ndarray, *, seed: int, report: Report) -> tuple[Any, Any]:
-    """The lecture's first strategy: the best of many random W on centred pixels, bias trick, hinge loss.
+    """Search for the best of many random W (centred pixels, bias trick, hinge loss): the lecture's first strategy.
 
     Returns
     -------
     model : MulticlassSVM
-        Fitted by hand with the W found, so that it predicts and is saved like the others.
+        Holds the best W, so that it predicts and is saved like the other models.
     found : the result of `fastcls.optim.random_search`
     """
-    classes, codes = np.unique(y, return_inverse=True)  # a class without training rows has no weights
+    classes, codes = np.unique(y, return_inverse=True)  # classes without training rows get no weights
     problem = lecture_problem(X, codes, n_classes=len(classes))
     tries = random_tries(X.shape, len(classes))
     found = random_search(problem, max_iter=tries, scale=SCALE, random_state=seed, progress=report)

@@ -1,4 +1,4 @@
-"""All that one run found out: what ``results.json`` holds, and the objects its report draws from."""
+"""The outcome of a run: the contents of ``results.json``, and the objects that the report draws."""
 
 from __future__ import annotations
 
@@ -20,33 +20,33 @@ T = TypeVar("T")
 
 @dataclass
 class Outcome:
-    """What one run found out. A model that was not run is absent from every mapping.
+    """The outcome of a run. A model that was not run is absent from every mapping.
 
     Parameters
     ----------
     results : dict
-        What ``results.json`` holds: schema, dataset, n_train, n_test, n_features, n_classes, seed, command, versions,
+        Contents of ``results.json``: schema, dataset, n_train, n_test, n_features, n_classes, seed, command, versions,
         environment, test_evaluations, models (knn, random_search, svm, softmax), baseline, comparisons, ...
     dataset : Dataset
         With its test set.
     models : dict
         "knn", "svm", "softmax": fitted estimators; "random_search": a result with ``W``.
     predictions : dict of int arrays of shape (n_test,)
-        Class codes predicted for the test set, per model.
+        Class codes that each model predicts for the test set.
     selection : KSelection or None
         The cross-validation of k.
     sweeps : dict of lists of dict
-        Per linear model, one row a setting tried: its values, ``validation_accuracy`` and ``chosen``.
+        For each linear model, one row a setting tried: its values, ``validation_accuracy`` and ``chosen``.
     random_search_best : array of shape (n_tries,) or None
         Best loss so far after each try.
     neighbors : (query indices (m,), distances (m, k), indices (m, k)) or None
-        Test rows for the neighbours figure and their nearest training rows.
+        Test rows for the figure of neighbours, and their nearest training rows.
     split : dict or None
-        How training and test rows were divided, for ``fastcls predict``; None if the data has its own test set.
+        How the rows were divided, for ``fastcls predict``; None if the data has its own test set.
     notes : list of str
         Lines to show.
     failures : Failures or None
-        Where a figure that cannot be drawn is put down; None: its error is raised.
+        Record of figures that cannot be drawn; if None, their errors are raised.
     """
 
     results: dict[str, Any]
@@ -62,7 +62,7 @@ class Outcome:
     failures: Failures | None = None
 
     def drawn(self, what: str, build: Callable[..., T], *arguments: Any) -> list[T]:
-        """What ``build(*arguments)`` returns, as a list of one; empty if that fails, which `failures` then holds."""
+        """Return ``[build(*arguments)]``; if it fails, an empty list, and the error is in `failures`."""
         if self.failures is None:
             return [build(*arguments)]
         with self.failures.kept(f"drawing {what}"):

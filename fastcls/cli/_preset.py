@@ -1,7 +1,7 @@
-"""``fastcls run DATA --preset NAME``: the data judged by a published protocol, as a table and in results.json.
+"""``fastcls run DATA --preset NAME``: evaluation by a published protocol, as a table and in results.json.
 
-Protocols ask the test rows for every setting that they report (each k, each draw); that is how they are published, and
-``test_evaluations`` counts it.
+A protocol evaluates every setting that it reports (each k, each draw) on the test rows, as published;
+``test_evaluations`` counts these evaluations.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from . import _course, _results
 from ._checks import PROBES, RunOptions
 from ._failures import Failures
 from ._progress import Progress
-from ._run import announce_data, load_data, results_head, say_repeats, test_part
+from ._run import announce_data, announce_repeats, load_data, results_head, test_part
 
 
-def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
-    """Load, evaluate, write results.json into ``room``; returns what it says."""
+def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Load, evaluate, write results.json into ``folder``, and return its contents."""
     with progress.step("loading the data") as report:
         dataset, division = load_data(options, report)
     announce_data(dataset, progress)
-    division = replace(division, repeats=say_repeats(dataset, progress))
-    begun = time.perf_counter()
+    division = replace(division, repeats=announce_repeats(dataset, progress))
+    started = time.perf_counter()
     failures = Failures(progress)
     table = evaluate(dataset, options, progress, failures)
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
-        progress.note("the protocol reports every k on the test rows; a k chosen by them is no longer judged on unseen data")
-    judged = evaluations(table)
-    results = results_head(dataset, division, options, len(test_part(dataset)[1]), progress.notes, evaluations=judged)
+        progress.note("the protocol reports every k on the test rows: the accuracy of the best k is not that on unseen data")
+    n_test = len(test_part(dataset)[1])
+    results = results_head(dataset, division, options, n_test, progress.notes, evaluations=evaluations(table))
     results["failures"] = failures.found
     results["protocol"] = {
         "preset": options.preset,
@@ -46,24 +46,24 @@ def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
         "seconds": seconds,
     }
     plain: dict[str, Any] = _results.as_plain(results)
-    write_text(_results.as_json(plain), room / "results.json", "results.json")
+    write_text(_results.as_json(plain), folder / "results.json", "results.json")
     return plain
 
 
 def evaluations(table: ResultTable) -> int:
-    """How often the test rows were asked: once a row of the table, or once a draw and metric of a mean over draws."""
+    """Return the number of evaluations on the test rows: one a row of the table, or one a draw and metric for means."""
     if "n_draws" in table.settings:
         return len(table.settings["metrics"]) * int(table.settings["n_draws"])
     return sum(row.get("top1") is not None for row in table)
 
 
 def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ResultTable:
-    """The preset's table."""
+    """Return the table of the preset."""
     if options.preset == "course":
         return _course.evaluate(dataset, options.seed, progress, failures)
     assert options.preset is not None
     X_test, y_test = test_part(dataset)
-    with progress.step(f"by the protocol of {options.preset}") as report:
+    with progress.step(f"evaluating by the protocol {options.preset}") as report:
         if options.preset in PROBES:
             return protocols.linear_probe(
                 dataset.X,

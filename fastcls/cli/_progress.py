@@ -1,13 +1,12 @@
-"""What the command says on stderr while it works.
+"""Progress and notes on stderr.
 
-A step that is over within two seconds says nothing. A longer one has a bar on a terminal (rich). Elsewhere (a file, a
-pipe, a job's log) it is plain lines: after two seconds, then at most once in five (a long one less often). Either leaves
-one line at its end.
+A step that ends within two seconds prints nothing. A longer one shows a bar on a terminal (rich); elsewhere (a file, a
+pipe, the log of a job) it prints plain lines, after two seconds and then every five seconds, or less often if it is very
+long. Both print one line at the end.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import sys
 import threading
@@ -21,17 +20,23 @@ from typing import Any, TextIO
 from ._streams import say
 from ._text import markup, printable
 
-#: what a step reports with: report(done, total)
+#: how a step reports progress: report(done, total)
 Report = Callable[[int, int], None]
 
-#: a step that is over sooner says nothing
+#: a step that ends sooner prints nothing
 QUIET_SECONDS = 2.0
-#: at most one plain line in this time
+#: shortest time between two plain lines
 PLAIN_SECONDS = 5.0
 
 
 class Progress:
-    """Steps of a job, shown on ``stream`` (stderr unless given)."""
+    """Steps of a job, shown on ``stream`` (default: stderr).
+
+    Attributes
+    ----------
+    notes : list of str
+        What `note` has printed, for the results.
+    """
 
     def __init__(self, stream: TextIO | None = None):
         self.stream = stream or sys.stderr or StringIO()  # a program without a console has no stderr
@@ -40,34 +45,66 @@ class Progress:
         if self.stream.isatty():
             from rich.console import Console
 
-            self._console = Console(file=self.stream, highlight=False)
-            if not self._console.is_terminal or self._console.is_dumb_terminal:
-                self._console = None
+            console = Console(file=self.stream, highlight=False)
+            if console.is_terminal and not console.is_dumb_terminal:
+                self._console = console
 
     def line(self, text: str) -> None:
-        """Say one line. Everything in it is shown as it is: no markup, no control characters."""
+        """Print one line, without interpreting markup or control characters in it."""
         if self._console is None:
             say(printable(text), self.stream)
         else:
-            with suppress(OSError):  # a terminal that has gone: no reason to lose the work
+            with suppress(OSError):  # the terminal was closed; the work continues
                 self._console.print(markup(text), soft_wrap=True)
 
     def note(self, text: str) -> None:
-        """Say one line and keep it for the results: something the reader of the figures must know."""
+        """Print one line that also belongs to the results, because it affects how to read them; each line once."""
         if text not in self.notes:
             self.notes.append(text)
             self.line(f"note: {text}")
 
     @contextmanager
     def step(self, title: str) -> Iterator[Report]:
-        """A named step; yields the function to report with. Reporting is optional: time alone is shown without it."""
-        shown = self._plain_step(title) if self._console is None else self._rich_step(title)
-        with shown as report:
+        """Run a step; yield the function that reports progress. A step that does not report shows only its time."""
+        started = time.perf_counter()
+        state: dict[str, Any] = {"share": None, "shown": False}
+        over = threading.Event()
+        bar = None if self._console is None else _bar(self._console, title)
+
+        def report(done: int, total: int) -> None:
+            state["share"] = done / total if total else None
+            if bar is not None:
+                bar.update(bar.task_ids[0], completed=done, total=total)
+
+        def show() -> None:
+            wait = QUIET_SECONDS
+            while not over.wait(wait):
+                state["shown"] = True
+                if bar is not None:
+                    return bar.start()  # it refreshes itself
+                seconds = time.perf_counter() - started
+                wait = max(PLAIN_SECONDS, seconds / 10)  # few lines in the log of a long step
+                share = "" if state["share"] is None else f" {100 * state['share']:.0f} %,"
+                self.line(f"{title}:{share} {seconds:.0f} s")
+
+        # a thread, because a step that cannot report (one long fit) must show its time too
+        watcher = threading.Thread(target=show, daemon=True)
+        with suppress(RuntimeError):  # no thread can be started: the step shows nothing
+            watcher.start()
+        try:
             yield report
+        finally:
+            over.set()
+            if watcher.ident is not None:
+                watcher.join()
+            if bar is not None and state["shown"]:
+                bar.stop()
+        if state["shown"]:
+            self.line(f"{title}: done in {time.perf_counter() - started:.0f} s")
 
     @contextmanager
     def library_as_notes(self) -> Iterator[None]:
-        """What the library warns of or logs becomes notes: a reader gets a sentence, not a line of source code."""
+        """Turn the library's warnings and log lines into notes, without the line of source code of a warning."""
 
         def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
             if issubclass(category, UserWarning):
@@ -81,7 +118,7 @@ class Progress:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("default", UserWarning)
-                # scikit-learn's doubt about labels, which is none here: they are classes, however many
+                # scikit-learn suspects a regression target, but the labels are classes, however many
                 warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
                 warnings.showwarning = show
                 yield
@@ -90,68 +127,26 @@ class Progress:
             logger.setLevel(level)
             logger.propagate = propagate
 
-    @contextmanager
-    def _rich_step(self, title: str) -> Iterator[Report]:
-        from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bars
 
-        begun = time.perf_counter()
-        columns = (
-            SpinnerColumn("line"),
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=16),
-            TaskProgressColumn(),
-            TimeElapsedColumn(),
-        )
-        bars = Bars(*columns, console=self._console, transient=True)
-        task = bars.add_task(markup(title), total=None)
-        late = threading.Timer(QUIET_SECONDS, bars.start)
-        late.daemon = True
-        late.start()
-        try:
-            yield lambda done, total: bars.update(task, completed=done, total=total)
-        finally:
-            late.cancel()
-            late.join()  # it may be starting the bar just now
-            spoke = bars.live.is_started
-            if spoke:
-                bars.stop()
-        if spoke:
-            self._console.print(f"  {markup(title)} [dim]{time.perf_counter() - begun:.1f} s[/dim]", soft_wrap=True)
+def _bar(console: Any, title: str) -> Any:
+    """Return a progress bar with one task, not yet started."""
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-    @contextmanager
-    def _plain_step(self, title: str) -> Iterator[Report]:
-        begun = time.perf_counter()
-        state: dict[str, Any] = {"share": None, "spoke": False}
-        over = threading.Event()
-
-        def report(done: int, total: int) -> None:
-            state["share"] = done / total if total else None
-
-        def speak() -> None:
-            wait = QUIET_SECONDS
-            while not over.wait(wait):
-                wait = max(PLAIN_SECONDS, (time.perf_counter() - begun) / 10)  # a long step fills no log
-                state["spoke"] = True
-                share = "" if state["share"] is None else f" {100 * state['share']:.0f} %,"
-                self.line(f"{title}:{share} {time.perf_counter() - begun:.0f} s")
-
-        # a thread, not the reports themselves: a step that cannot report (one long fit) must not look dead
-        speaker = threading.Thread(target=speak, daemon=True)
-        with contextlib.suppress(RuntimeError):  # where no thread can be made the step is only silent
-            speaker.start()
-        try:
-            yield report
-        finally:
-            over.set()
-            if speaker.ident is not None:
-                speaker.join()
-        if state["spoke"]:
-            self.line(f"{title}: done in {time.perf_counter() - begun:.0f} s")
+    bar = Progress(
+        SpinnerColumn("line"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=16),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+    )
+    bar.add_task(markup(title), total=None)
+    return bar
 
 
 class _NoteHandler(logging.Handler):
-    """Hands the library's log lines to `Progress.note`."""
+    """Passes the library's log lines to `Progress.note`."""
 
     def __init__(self, progress: Progress):
         super().__init__(logging.INFO)

@@ -1,4 +1,4 @@
-"""Test rows that equal a training row: on these, accuracy measures memory."""
+"""Test rows that equal a training row: on these, accuracy measures memorisation."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from fastcls._validation.messages import counted
 
 from ..datasets import Dataset
 
-#: values looked at together, so that a memory map is read piece by piece
+#: values per chunk; a memory map is read chunk by chunk
 _VALUES_AT_ONCE = 1 << 22
 
 
 @dataclass
 class _Group:
-    """Equal test rows, and the classes of the training rows that equal them."""
+    """Test rows that equal each other, and the classes of the training rows that equal them."""
 
     members: list[int]
     classes: set[int] = field(default_factory=set)
 
 
 def count_repeats(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.ndarray) -> dict[str, int]:
-    """How many test rows equal a training row, value by value, and how many of them equal one of another class.
+    """Count the test rows that equal a training row, value by value, and those that equal one of another class.
 
-    One pass over either: rows are found by a hash of their bytes and then compared, so nothing is counted by accident.
+    One pass over each set. Rows are found by a hash of their bytes and then compared, so a collision is not counted.
 
     Returns
     -------
@@ -54,25 +54,25 @@ def count_repeats(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.n
 
 
 def _rows(X: np.ndarray) -> Iterator[bytes]:
-    """The bytes of every row; equal values have equal bytes."""
-    at_once = max(1, _VALUES_AT_ONCE // X.shape[1])
+    """Yield the bytes of each row; equal values have equal bytes."""
+    chunk_rows = max(1, _VALUES_AT_ONCE // X.shape[1])
     width = X.shape[1] * X.dtype.itemsize
-    for start in range(0, len(X), at_once):
-        piece = X[start : start + at_once]
-        if piece.dtype.kind == "f":
-            piece = piece + piece.dtype.type(0)  # -0.0 becomes 0.0
-        values = piece.tobytes()
+    for start in range(0, len(X), chunk_rows):
+        chunk = X[start : start + chunk_rows]
+        if chunk.dtype.kind == "f":
+            chunk = chunk + chunk.dtype.type(0)  # -0.0 becomes 0.0
+        values = chunk.tobytes()
         for at in range(0, len(values), width):
             yield values[at : at + width]
 
 
 def repeats_note(dataset: Dataset, repeats: dict[str, int]) -> str | None:
-    """A sentence for the reader of the accuracies; None where no test row is repeated."""
+    """Return a sentence about the effect on the accuracies; None if no test row equals a training row."""
     n, other = repeats["test_rows"], repeats["other_class"]
     if not n:
         return None
     assert dataset.y_test is not None
-    said = f"{n:,} of {counted(len(dataset.y_test), 'test row')} {'equals' if n == 1 else 'equal'} a training row"
+    note = f"{n:,} of {counted(len(dataset.y_test), 'test row')} {'equals' if n == 1 else 'equal'} a training row"
     if other:
-        said += f", and {other:,} of these {'equals' if other == 1 else 'equal'} one of another class"
-    return f"{said}: on them accuracy shows memory, not what new rows will give"
+        note += f", and {other:,} of these {'equals' if other == 1 else 'equal'} one of another class"
+    return f"{note}: on these rows, accuracy measures memorisation, not generalisation"

@@ -1,10 +1,10 @@
-"""``results.json``: what a run found, for machines. Schema 1.
+"""``results.json``: the results of a run, for programs. Schema 1.
 
 ``dataset n_train n_test n_features n_classes class_names image_shape test_set limit seed command versions environment
-test_evaluations baseline comparisons notes`` and ``models``: one entry a model that was asked for. ``test_evaluations`` is
-how often the test set was asked, all models together; each model's entry has its own count. Of ``--preset`` there are no
-models; ``protocol`` has ``preset columns rows settings seconds``. Seconds are wall-clock seconds;
-accuracies are shares between 0 and 1.
+test_evaluations baseline comparisons notes`` and ``models``: one entry a model. ``test_evaluations`` is the number of
+evaluations on the test set, all models together; each model's entry has its own count. With ``--preset`` there are no
+models; ``protocol`` has ``preset columns rows settings seconds``. Seconds are wall-clock seconds; accuracies are
+between 0 and 1.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ import numpy as np
 
 from .._config import config
 
-#: raised whenever a field changes its meaning or goes; new fields do not raise it
+#: increased when a field is removed or changes its meaning, but not for new fields
 SCHEMA = 1
 
 _DRAWING = ("matplotlib", "pillow")
 
 
 def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Interval of a share, 95 % unless ``z`` says otherwise.
+    """Return Wilson's confidence interval of a proportion, at 95 % by default.
 
-    The share p whose test at level z would not reject ``correct`` of ``total``:
-    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). Unlike
-    p +- z sqrt(p(1-p)/n) it stays inside 0..1 and is not empty at 0 or at ``total`` correct.
+    All p whose test at level z does not reject ``correct`` of ``total``:
+    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). Unlike p +- z sqrt(p(1-p)/n), the interval stays within
+    0 and 1, and is not empty for 0 or ``total`` correct.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
     """
     if not 0 <= correct <= total or total < 1:
-        raise ValueError(f"{correct} correct of {total} is not a share")
+        raise ValueError(f"{correct} correct of {total} is not a proportion")
     p = correct / total
     middle = p + z * z / (2 * total)
     half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
     scale = 1 + z * z / total
-    # 0 and total of total are exact ends; rounding would leave 1e-17 there
+    # the ends are exact for 0 and total correct; rounding would give 1e-17
     low = 0.0 if correct == 0 else (middle - half) / scale
     high = 1.0 if correct == total else (middle + half) / scale
     return low, high
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages a result depends on; a package that is not installed is left out."""
+    """Return the versions of Python and of the packages that affect a result; packages not installed are left out."""
     found: dict[str, str] = {"python": platform.python_version(), **config()["versions"]}
     for name in _DRAWING:
         with contextlib.suppress(PackageNotFoundError):
@@ -58,7 +58,7 @@ def versions() -> dict[str, str]:
 
 
 def environment() -> dict[str, Any]:
-    """The machine, as far as it can change a figure (only seconds: the answers depend on none of it). No host name."""
+    """Return what affects the times on this machine (nothing here affects the answers), without the host name."""
     built = config()
     return {
         "system": platform.system(),
@@ -72,7 +72,7 @@ def environment() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """The processor's name; ``platform.processor()`` is empty on many Linux systems."""
+    """Return the processor's name; ``platform.processor()`` is empty on many Linux systems."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
             for line in lines:
@@ -84,7 +84,7 @@ def _processor() -> str:
 
 
 def as_plain(value: Any) -> Any:
-    """``value`` in the types JSON knows; a number JSON does not know (NaN, infinity) becomes null."""
+    """Return ``value`` in JSON's types; NaN and infinity become None."""
     if isinstance(value, dict):
         return {str(key): as_plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -99,5 +99,5 @@ def as_plain(value: Any) -> Any:
 
 
 def as_json(results: Any) -> str:
-    """``results`` as the text of results.json. ASCII only: names from data cannot reach a terminal as commands."""
+    """Return ``results`` as JSON text. ASCII only, so names from data cannot send escape sequences to a terminal."""
     return json.dumps(as_plain(results), indent=2, allow_nan=False) + "\n"

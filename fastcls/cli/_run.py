@@ -1,8 +1,8 @@
-"""``fastcls run``: from a data set to judged classifiers, one plain function a step.
+"""``fastcls run``: from a data set to evaluated classifiers, one plain function a step.
 
 load -> train and test rows -> k-NN (cross-validation of k and metric), random search, SVM, softmax (gradient check,
-sweep of alpha) -> each evaluated once on the test set -> results.json, predictions.csv, report.html, models/. Only
-`TestSet.judge` sees the test labels before that. A step that fails is one line, and the results of the others are kept.
+sweep of alpha) -> each evaluated once on the test set -> results.json, predictions.csv, report.html, models/. Until then,
+only `TestSet.evaluate` uses the test labels. A failed step is reported in one line, and the other results are kept.
 """
 
 from __future__ import annotations
@@ -25,31 +25,32 @@ from fastcls.neighbors import KNeighborsClassifier
 from ..datasets import Dataset
 from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
+from ._compare import best_is_known, mcnemar, not_significantly_worse
 from ._estimate import estimate_seconds
 from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
-from ._judge import TestSet, Verdict, best_is_known, mcnemar, not_told_apart
 from ._outcome import Outcome
 from ._predictions import write_predictions, wrong_rows
 from ._progress import Progress, Report
 from ._repeats import count_repeats, repeats_note
 from ._split import Division
 from ._table import best_model
+from ._test_set import Evaluation, TestSet
 from ._text import about
 
-#: a run estimated longer than this is told of --limit
+#: a run whose estimate is longer than this suggests --limit
 LONG_SECONDS = 600
 
-#: folds, unless --folds says otherwise or classes are smaller
+#: folds without --folds, unless the classes are smaller
 DEFAULT_FOLDS = 5
 
-#: test rows in the neighbours figure, and neighbours of each
+#: test rows in the figure of neighbours, and neighbours of each
 SHOWN_QUERIES, SHOWN_NEIGHBORS = 8, 8
 
 
 @dataclass
 class Trained:
-    """One model of the run, trained and not yet judged."""
+    """One model of the run, trained and not yet evaluated."""
 
     model: Any
     entry: dict[str, Any]
@@ -68,63 +69,63 @@ Job = Callable[[RunOptions, Path, Progress], dict[str, Any]]
 
 
 def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Finished:
-    """Do the whole job (`work`, unless another is given); the folder appears at the end or not at all."""
+    """Do the whole job (default: `work`). The folder appears at the end, complete, or not at all."""
     target = options.out if options.out is not None else default_folder(options.data)
     folder = OutputFolder(target, force=options.force, data=options.data)
     if options.out is None and target.parent != Path():
-        progress.line(f"the results will be in {target}, outside the data")
+        progress.line(f"the results will be in {target}, outside the folder of the data")
     try:
-        with folder as room, progress.library_as_notes():
-            results = (job or work)(options, room, progress)
+        with folder as temporary, progress.library_as_notes():
+            results = (job or work)(options, temporary, progress)
             folder.publish()
     except KeyboardInterrupt:
         done = f"the results are in {folder.target}" if folder.published else "nothing was written"
         raise KeyboardInterrupt(f"interrupted; {done}") from None
     if folder.target != target:
-        progress.line(f"note: {target} was made by something else meanwhile; the results are in {folder.target}")
+        progress.line(f"note: {target} was created by another program during the run; the results are in {folder.target}")
     if folder.left_over is not None:
-        progress.line(f"note: {target} held files that fastcls run has not written; they are in {folder.left_over}")
+        progress.line(f"note: {target} contained files that fastcls run did not write; they are now in {folder.left_over}")
     return Finished(results, folder.target)
 
 
-def work(options: RunOptions, room: Path, progress: Progress) -> dict[str, Any]:
-    """Everything between the making of the folder and its move to its place; returns what results.json says."""
+def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any]:
+    """Load, train, evaluate and write everything into ``folder``; return the contents of results.json."""
     with progress.step("loading the data") as report:
         dataset, division = load_data(options, report)
     announce_data(dataset, progress)
-    division = replace(division, repeats=say_repeats(dataset, progress))
-    announce(dataset, options, progress)
+    division = replace(division, repeats=announce_repeats(dataset, progress))
+    announce_duration(dataset, options, progress)
     X, y = dataset.X, dataset.y
     test = TestSet(*test_part(dataset))
 
     failures = Failures(progress)
     trained = train_all(X, y, options, progress, failures)
-    verdicts: dict[str, Verdict] = {}
+    evaluations: dict[str, Evaluation] = {}
     with failures.kept("evaluating the models"):
-        judge_all(test, trained, progress, failures, verdicts)
+        evaluate_all(test, trained, progress, failures, evaluations)
     results = results_head(dataset, division, options, len(test), progress.notes, evaluations=test.evaluations.total())
     results["not_evaluated"] = {name: _results.as_plain(one.entry) for name, one in trained.items()}
     with failures.kept("collecting the results"):
-        results = collect(dataset, division, options, trained, verdicts, test, progress.notes, failures)
+        results = collect(dataset, division, options, trained, evaluations, test, progress.notes, failures)
     outcome = Outcome(results, dataset, split=division.split, notes=list(progress.notes), failures=failures)
     if results["models"]:
         with failures.kept("preparing the report"):
-            outcome = make_outcome(dataset, division, results, trained, verdicts, progress.notes, failures)
+            outcome = make_outcome(dataset, division, results, trained, evaluations, progress.notes, failures)
     with failures.kept("writing predictions.csv"):
-        write_predictions(dataset, division, verdicts, room / "predictions.csv")
-    write_all(outcome, trained, room, progress, failures)
+        write_predictions(dataset, division, evaluations, folder / "predictions.csv")
+    write_all(outcome, trained, folder, progress, failures)
     return results
 
 
 def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
-    """The data with a test set, and how it was divided. What cannot be used is refused here."""
+    """Return the data with a test set, and how it was divided. Data that cannot be used is refused here."""
     dataset, division = _data.load_divided(options, report)
     _data.refuse_one_class(dataset.y, dataset.class_names, f"training rows of {options.data}")
     if options.preset is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
         raise InputError(
-            f"the {len(dataset.y):,} training rows of {options.data} are all of different classes, and no "
-            f"setting can be chosen on them: give at least two rows of a class{larger}"
+            f"each of the {len(dataset.y):,} training rows of {options.data} has a class of its own, so no setting can be "
+            f"chosen: give at least two rows of one class{larger}"
         )
     if "knn" in options.models and options.preset is None:
         folds = folds_of(options, dataset.y)
@@ -133,7 +134,7 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
 
 
 def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
-    """What was asked for; if that was left open, 5 folds, or as many as the largest class has rows."""
+    """Return the number of folds: as given, else 5, or as many as the largest class has rows."""
     if options.folds == "loo":
         return "loo"
     if options.folds is not None:
@@ -142,14 +143,14 @@ def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
 
 
 def test_part(dataset: Dataset) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and codes of the test set that `load_data` has seen to."""
+    """Return rows and class codes of the test set, which `load_data` guarantees."""
     assert dataset.X_test is not None
     assert dataset.y_test is not None
     return dataset.X_test, dataset.y_test
 
 
 def announce_data(dataset: Dataset, progress: Progress) -> None:
-    """Say what the data is, and what the division into training and test rows lacks."""
+    """Print a line about the data, and note classes without training or test rows."""
     shape = "no image shape" if dataset.image_shape is None else "x".join(map(str, dataset.image_shape))
     y_test = test_part(dataset)[1]
     progress.line(
@@ -159,19 +160,17 @@ def announce_data(dataset: Dataset, progress: Progress) -> None:
     )
     names = np.array(dataset.class_names, dtype=object)
     in_training, in_test = (np.bincount(codes, minlength=len(names)) for codes in (dataset.y, y_test))
-    for lacking, part in ((in_training == 0, "training"), (in_test == 0, "test")):
-        if lacking.any():
-            have = "has" if lacking.sum() == 1 else "have"
-            note = (
-                f"{lacking.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: {quoted_list(names[lacking])}"
-            )
-            if part == "training" and (lost := int(in_test[lacking].sum())):
-                note += f"; no model can name them, so {counted(lost, 'test row')} of theirs will be wrong"
+    for absent, part in ((in_training == 0, "training"), (in_test == 0, "test")):
+        if absent.any():
+            have = "has" if absent.sum() == 1 else "have"
+            note = f"{absent.sum():,} of {counted(len(names), 'class')} {have} no {part} rows: {quoted_list(names[absent])}"
+            if part == "training" and (n_lost := int(in_test[absent].sum())):
+                note += f"; no model can predict them, so their {counted(n_lost, 'test row')} will be wrong"
             progress.note(note)
 
 
-def say_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
-    """Count the test rows that equal a training row, and say so where there are any."""
+def announce_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
+    """Count the test rows that equal a training row, and note them if there are any."""
     with progress.step("looking for test rows that equal a training row"):
         repeats = count_repeats(dataset.X, dataset.y, *test_part(dataset))
     if note := repeats_note(dataset, repeats):
@@ -179,28 +178,28 @@ def say_repeats(dataset: Dataset, progress: Progress) -> dict[str, int]:
     return repeats
 
 
-def announce(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
-    """Say how long the run will take."""
+def announce_duration(dataset: Dataset, options: RunOptions, progress: Progress) -> None:
+    """Print how long the run will take."""
     try:
         with progress.step("estimating the time"):
             seconds = estimate_seconds(dataset, options)
-    except Exception as error:  # the run itself may well succeed
-        progress.note(f"how long this will take is not known: {described(error)}")
+    except Exception as error:  # the run itself may still succeed
+        progress.note(f"the duration of the run could not be estimated: {described(error)}")
         return
     shorter = options.limit is None and seconds > LONG_SECONDS
-    hint = "; for a first look on part of the rows: --limit 5000" if shorter else ""
+    hint = "; for a quick first run on some of the rows, use --limit 5000" if shorter else ""
     progress.line(f"this will take {about(seconds)}{hint}")
 
 
-# one function a model: training rows in, a trained model and its entry out ------------------------------------------
+# one function a model: training rows in, a trained model and its entry in results.json out --------------------------
 
 
 def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:
-    """Cross-validate every k under every metric, fit the best pair on all training rows."""
+    """Cross-validate every k under every metric, and fit the best pair on all training rows."""
     folds = folds_of(options, y)
     if options.folds is None and folds != "loo" and folds < DEFAULT_FOLDS:
         progress.note(
-            f"k-NN: {counted(folds, 'fold')} in place of {DEFAULT_FOLDS}: no class has more than "
+            f"k-NN: {counted(folds, 'fold')} instead of {DEFAULT_FOLDS}, because no class has more than "
             f"{counted(folds, 'training row')}"
         )
     how = "leave-one-out" if folds == "loo" else f"{folds}-fold cross-validation"
@@ -209,9 +208,9 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
             X, y, ks=options.ks, metrics=options.metrics, cv=folds, random_state=options.seed, progress=report
         )
     metric, k, best = selection.best_metric, int(selection.best_k), int(selection.best_index)
-    begun = time.perf_counter()
+    started = time.perf_counter()
     model = KNeighborsClassifier(n_neighbors=k, metric=metric).fit(X, y)
-    fit_seconds = time.perf_counter() - begun
+    fit_seconds = time.perf_counter() - started
     candidates = [
         {"metric": name, "k": int(number), "cv_accuracy_mean": float(mean), "cv_accuracy_std": float(std)}
         for name in selection.metrics
@@ -230,24 +229,24 @@ def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progr
 
 
 def train_random_search(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:
-    """The best of many random W."""
-    begun = time.perf_counter()
+    """Keep the best of many random W."""
+    started = time.perf_counter()
     tries = _linear.random_tries(X.shape, len(np.unique(y)))
     if tries < _linear.MOST_TRIES:
         progress.note(
-            f"random search: {tries:,} tries in place of the lecture's {_linear.MOST_TRIES:,}, so that they are "
-            "at most a tenth of the run"
+            f"random search: {tries:,} tries instead of the lecture's {_linear.MOST_TRIES:,}, so that it takes at most a "
+            "tenth of the run"
         )
     with progress.step(f"random search: {tries:,} tries") as report:
         model, found = _linear.search_randomly(X, y, seed=options.seed, report=report)
-    entry = {"tries": tries, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - begun}
+    entry = {"tries": tries, "best_loss": float(found.value), "fit_seconds": time.perf_counter() - started}
     return Trained(model, entry, {"found": found})
 
 
 def check_gradient(
     name: str, X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures
 ) -> float | None:
-    """The largest relative error; None if the check itself failed. A gradient that is wrong stops the training."""
+    """Return the largest relative error; None if the check itself failed. A wrong gradient stops the training."""
     wrong = None
     with failures.kept(f"gradient check of {MODELS[name]}", name):
         try:
@@ -263,9 +262,9 @@ def check_gradient(
 
 def _train_linear(name: str) -> Callable[..., Trained]:
     def train(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures) -> Trained:
-        """Check the gradient, sweep alpha on validation rows, fit on all training rows."""
+        """Check the gradient, choose alpha on validation rows, and fit on all training rows."""
         error = check_gradient(name, X, y, options, progress, failures)
-        with progress.step(f"{MODELS[name]}: sweep of {len(_linear.ALPHAS)} values of alpha, fit with the best"):
+        with progress.step(f"{MODELS[name]}: trying {len(_linear.ALPHAS)} values of alpha, fitting the best"):
             sweep = _linear.sweep(name, X, y, seed=options.seed)
         entry = {
             "alpha": sweep.alpha,
@@ -293,7 +292,7 @@ TRAINERS: dict[str, Callable[..., Trained]] = {
 def train_all(
     X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, failures: Failures
 ) -> dict[str, Trained]:
-    """Every model that can be trained. If none can, the first error is raised: there is nothing to keep."""
+    """Train every model, and return those that succeed. If none does, raise the first error: there is nothing to keep."""
     if len(options.models) == 1:
         (name,) = options.models
         return {name: TRAINERS[name](X, y, options, progress, failures)}
@@ -306,17 +305,17 @@ def train_all(
     return trained
 
 
-# judging, collecting, writing ---------------------------------------------------------------------------------------
+# evaluating, collecting, writing ------------------------------------------------------------------------------------
 
 
-def judge_all(
-    test: TestSet, trained: dict[str, Trained], progress: Progress, failures: Failures, verdicts: dict[str, Verdict]
+def evaluate_all(
+    test: TestSet, trained: dict[str, Trained], progress: Progress, failures: Failures, evaluations: dict[str, Evaluation]
 ) -> None:
-    """Put each model's verdict into `verdicts`; the only call of `TestSet.judge`."""
+    """Put the evaluation of each model into `evaluations`; the only call of `TestSet.evaluate`."""
     for name, one in trained.items():
-        title = f"{MODELS[name]}: evaluated on {counted(len(test), 'test row')}"
+        title = f"{MODELS[name]}: evaluating on {counted(len(test), 'test row')}"
         with failures.kept(f"evaluating {MODELS[name]}", name), progress.step(title):
-            verdicts[name] = test.judge(name, one.model)
+            evaluations[name] = test.evaluate(name, one.model)
 
 
 def collect(
@@ -324,40 +323,40 @@ def collect(
     division: Division,
     options: RunOptions,
     trained: dict[str, Trained],
-    verdicts: dict[str, Verdict],
+    evaluations: dict[str, Evaluation],
     test: TestSet,
     notes: list[str],
     failures: Failures,
 ) -> dict[str, Any]:
-    """What results.json says."""
+    """Return the contents of results.json."""
     models = {
         name: {
             **one.entry,
-            "test_accuracy": verdicts[name].accuracy,
-            "test_errors": verdicts[name].errors,
-            "test_accuracy_interval": list(verdicts[name].interval),
+            "test_accuracy": evaluations[name].accuracy,
+            "test_errors": evaluations[name].errors,
+            "test_accuracy_interval": list(evaluations[name].interval),
             "test_evaluations": test.evaluations[name],
-            "predict_seconds": verdicts[name].seconds,
+            "predict_seconds": evaluations[name].seconds,
         }
         for name, one in trained.items()
-        if name in verdicts
+        if name in evaluations
     }
     results = results_head(dataset, division, options, len(test), notes, evaluations=test.evaluations.total()) | {
         "models": models,
-        "not_evaluated": {name: one.entry for name, one in trained.items() if name not in verdicts},
+        "not_evaluated": {name: one.entry for name, one in trained.items() if name not in evaluations},
         "baseline": baseline(dataset, test),
         "comparisons": [],
     }
     if models:
         with failures.kept("comparing the models"):
-            results["comparisons"] = comparisons(verdicts, best_model(results))
+            results["comparisons"] = comparisons(evaluations, best_model(results))
         results |= {
             "fewest_errors": best_model(results),
-            "not_told_apart": not_told_apart(results),
+            "not_told_apart": not_significantly_worse(results),
             "best": best_model(results) if best_is_known(results) else None,
         }
-    with failures.kept("listing the wrong test rows"):
-        results["wrong"] = {name: wrong_rows(dataset, division, verdict) for name, verdict in verdicts.items()}
+    with failures.kept("listing the wrong predictions"):
+        results["wrong"] = {name: wrong_rows(dataset, division, found) for name, found in evaluations.items()}
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
 
@@ -365,7 +364,7 @@ def collect(
 def results_head(
     dataset: Dataset, division: Division, options: RunOptions, n_test: int, notes: list[str], *, evaluations: int
 ) -> dict[str, Any]:
-    """What results.json says whatever was done with the data; no model yet."""
+    """Return the part of results.json that does not depend on the models."""
     return {
         "schema": _results.SCHEMA,
         "dataset": dataset.name,
@@ -392,23 +391,23 @@ def results_head(
 
 
 def baseline(dataset: Dataset, test: TestSet) -> dict[str, Any]:
-    """What a classifier is worth that always names the most frequent class of the training rows."""
+    """Return the accuracy of always predicting the majority class of the training rows."""
     code = int(np.bincount(dataset.y).argmax())
-    right = test.count(code)
+    n_hits = test.count(code)
     return {
         "class_name": dataset.class_names[code],
-        "test_accuracy": right / len(test),
-        "test_errors": len(test) - right,
-        "test_accuracy_interval": list(_results.wilson_interval(right, len(test))),
+        "test_accuracy": n_hits / len(test),
+        "test_errors": len(test) - n_hits,
+        "test_accuracy_interval": list(_results.wilson_interval(n_hits, len(test))),
     }
 
 
-def comparisons(verdicts: dict[str, Verdict], best: str) -> list[dict[str, Any]]:
-    """The best model against each other one, on the same test rows."""
+def comparisons(evaluations: dict[str, Evaluation], best: str) -> list[dict[str, Any]]:
+    """Compare the best model with each other one, on the same test rows."""
     found = []
-    for name in verdicts:
+    for name in evaluations:
         if name != best:
-            only_best, only_other, p_value = mcnemar(verdicts[best].right, verdicts[name].right)
+            only_best, only_other, p_value = mcnemar(evaluations[best].hits, evaluations[name].hits)
             found.append(
                 {
                     "model": best,
@@ -426,26 +425,26 @@ def make_outcome(
     division: Division,
     results: dict[str, Any],
     trained: dict[str, Trained],
-    verdicts: dict[str, Verdict],
+    evaluations: dict[str, Evaluation],
     notes: list[str],
     failures: Failures,
 ) -> Outcome:
-    """What the report draws from: the models that were evaluated."""
-    trained = {name: one for name, one in trained.items() if name in verdicts}
-    found = trained["random_search"].extras["found"] if "random_search" in trained else None
+    """Return the input of the report: the models that were evaluated."""
+    trained = {name: one for name, one in trained.items() if name in evaluations}
+    search = trained["random_search"].extras["found"] if "random_search" in trained else None
     knn = trained.get("knn")
     neighbors = None
     if knn is not None:
-        with failures.kept("finding the neighbours to show"):
-            neighbors = shown_neighbors(knn.model, dataset, verdicts["knn"].predicted)
+        with failures.kept("finding neighbours for the report"):
+            neighbors = shown_neighbors(knn.model, dataset, evaluations["knn"].predicted)
     return Outcome(
         results=results,
         dataset=dataset,
-        models={name: found if name == "random_search" else one.model for name, one in trained.items()},
-        predictions={name: verdict.predicted for name, verdict in verdicts.items()},
+        models={name: search if name == "random_search" else one.model for name, one in trained.items()},
+        predictions={name: found.predicted for name, found in evaluations.items()},
         selection=None if knn is None else knn.extras["selection"],
         sweeps={name: one.extras["sweep"] for name, one in trained.items() if "sweep" in one.extras},
-        random_search_best=None if found is None else np.asarray(found.best_values),
+        random_search_best=None if search is None else np.asarray(search.best_values),
         neighbors=neighbors,
         split=division.split,
         notes=list(notes),
@@ -454,7 +453,7 @@ def make_outcome(
 
 
 def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A test row of each predicted class (the first ones; labels are not asked) and its nearest training rows."""
+    """Return the first test row of each predicted class (labels are not used) and its nearest training rows."""
     first = np.sort(np.unique(predicted, return_index=True)[1])[:SHOWN_QUERIES].astype(np.int64)
     k = min(SHOWN_NEIGHBORS, len(dataset.X))
     distances, indices = model.kneighbors(np.ascontiguousarray(test_part(dataset)[0][first]), n_neighbors=k)
@@ -462,8 +461,7 @@ def shown_neighbors(model: Any, dataset: Dataset, predicted: np.ndarray) -> tupl
 
 
 def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
-    """What travels with a saved model: enough to prepare new images as these were, to name their classes, and to know
-    the rows it was evaluated on."""
+    """Return the metadata of a saved model, for `fastcls predict`: preprocessing, class names, and the test rows."""
     dataset, results = outcome.dataset, outcome.results
     return {
         "preprocessing": dict(dataset.preprocessing),
@@ -478,19 +476,19 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
     }
 
 
-def write_all(outcome: Outcome, trained: dict[str, Trained], room: Path, progress: Progress, failures: Failures) -> None:
-    """The models, the report and results.json, into ``room``; what cannot be written does not keep the rest from it."""
+def write_all(outcome: Outcome, trained: dict[str, Trained], folder: Path, progress: Progress, failures: Failures) -> None:
+    """Write the models, the report and results.json into ``folder``; if one fails, the others are still written."""
     from .report._page import write_report
 
-    (room / "models").mkdir()
+    (folder / "models").mkdir()
     for name, one in trained.items():
         with failures.kept(f"saving {MODELS[name]}", name):
-            one.model.save(room / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
+            one.model.save(folder / "models" / f"{name}.safetensors", metadata=metadata_of(outcome, name))
     with failures.kept("writing the report"), progress.step("drawing the report"):
-        write_report(outcome, room / "report.html")
+        write_report(outcome, folder / "report.html")
     outcome.results["failures"] = list(failures.found)
     with failures.kept("writing results.json"):
-        write_text(_results.as_json(outcome.results), room / "results.json", "the results")
-    if not any(path.is_file() for path in room.rglob("*")):
+        write_text(_results.as_json(outcome.results), folder / "results.json", "the results")
+    if not any(path.is_file() for path in folder.rglob("*")):
         raise failures.errors[-1]
     outcome.results["failures"] = list(failures.found)

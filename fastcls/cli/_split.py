@@ -1,4 +1,4 @@
-"""Training and test rows of a run, remembered in its models, so that ``fastcls predict`` can tell them apart again."""
+"""Training and test rows of a run. Models store the split, so that ``fastcls predict`` finds the test rows again."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from fastcls.datasets import Listing, Part, can_stratify, refused_link, relative
 from .. import datasets
 from ..datasets import Dataset
 
-#: the part of the rows that is set aside for judging, where the data has no test set of its own
+#: share of the rows held out for testing if the data has no test set
 TEST_SIZE = 0.2
 
-#: rows that the fingerprint looks at
+#: rows in the fingerprint
 FINGERPRINT_ROWS = 256
 
-#: bytes of an image that the fingerprint of a folder looks at
+#: bytes of an image in the fingerprint of a folder
 FINGERPRINT_BYTES = 1 << 16
 
 
@@ -39,13 +39,13 @@ class Division:
     Attributes
     ----------
     split : dict or None
-        Which rows of the data became the test set, as JSON-able values for `held_out`; None if it has its own.
+        The rows that form the test set, in JSON types, for `held_out`; None if the data has its own test set.
     stratified : bool
-        Whether every class has its share of each part, and each of two rows or more has rows in both.
+        Whether both parts have the classes in the same proportions, and all classes of two rows or more.
     test_rows : ndarray of int64, shape (n_test,)
-        Number of each test row, from 0: in the data, or in the data's own test set.
+        Number of each test row, from 0, in the data or in its own test set.
     repeats : dict
-        What `fastcls.cli._repeats.count_repeats` has found.
+        Result of `fastcls.cli._repeats.count_repeats`.
     """
 
     split: dict[str, Any] | None
@@ -55,13 +55,13 @@ class Division:
 
 
 def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = True) -> tuple[Dataset, Division]:
-    """The data with a test set (its own, or a fifth of its rows, stratified if possible), each part cut to ``limit``.
+    """Return the data with a test set (its own, or a stratified fifth of its rows), each part limited to ``limit`` rows.
 
-    With ``keep_pair`` so few rows are set aside that a class keeps two to train on, where `spare_rows` are two or more.
+    With ``keep_pair``, the test set is small enough that one class keeps two training rows, if `spare_rows` is at least 2.
     """
     own = dataset.X_test is not None
     X_test = dataset.X_test if dataset.X_test is not None else dataset.X
-    # each row's number in place of its features
+    # split row numbers instead of features
     numbers = replace(dataset, X=_numbers(dataset.X), X_test=_numbers(X_test) if own else None, image_shape=None)
     whole = (
         numbers if own else datasets.train_test_split(numbers, test_size=test_size(dataset.y, keep_pair), random_state=seed)
@@ -108,37 +108,37 @@ def _numbers(X: np.ndarray) -> np.ndarray:
 
 
 def spare_rows(y: np.ndarray) -> int:
-    """Rows that can be set aside and leave each class one."""
+    """Return how many rows can be held out so that each class keeps one."""
     return len(y) - len(np.unique(y))
 
 
 def test_size(y: np.ndarray, keep_pair: bool) -> float | int:
-    """The share of the test rows, or their number where that share would take all rows but one of each class."""
+    """Return the share of test rows, or their number if that share would leave only one row of each class."""
     wanted, most = math.ceil(TEST_SIZE * len(y)), spare_rows(y) - 1
     if not keep_pair or not 1 <= most < wanted:
         return TEST_SIZE
     logging.getLogger("fastcls").warning(
-        "%s in place of %d, so that a class keeps two rows to train on", counted(most, "test row"), wanted
+        "%s instead of %d, so that one class keeps two training rows", counted(most, "test row"), wanted
     )
     return most
 
 
 def has_all_classes(part: np.ndarray, before: np.ndarray) -> bool:
-    """Whether every class of two rows or more ``before`` has one in a part."""
+    """Return whether ``part`` has every class that has two rows or more in ``before``."""
     classes, counts = np.unique(before, return_counts=True)
     return bool(np.isin(classes[counts > 1], part).all())
 
 
 def kept_shares(before: np.ndarray, n_left: int) -> bool:
-    """Whether the classes kept their shares when `n_left` rows were taken out; those of a single row stayed in."""
+    """Return whether removing `n_left` rows kept the proportions of the classes; classes of one row stay in."""
     counts = np.unique(before, return_counts=True)[1]
     return n_left == 0 or can_stratify(counts[counts > 1], n_left)
 
 
 def fingerprint(X: np.ndarray) -> str:
-    """Eight hexadecimal digits that rows have in common with themselves: of their type, shape, and 256 even-spread rows.
+    """Return eight hexadecimal digits from type, shape, and 256 evenly spaced rows.
 
-    It tells one person's data sets apart; it is no protection against somebody who wants two to look alike.
+    They distinguish the data sets of one user; they are no protection against a forged data set.
     """
     rows = X[evenly_spaced(len(X), FINGERPRINT_ROWS)]
     rows = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
@@ -146,7 +146,7 @@ def fingerprint(X: np.ndarray) -> str:
 
 
 def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
-    """Row numbers of the test set if ``X`` is the data that ``split`` (from a model file) divided; else None."""
+    """Return the row numbers of the test set if ``X`` is the data of ``split`` (from a model file), else None."""
     if not isinstance(split, dict) or split.get("n_rows") != len(X) or split.get("fingerprint") != fingerprint(X):
         return None
     rows = _row_numbers(split, len(X))
@@ -154,7 +154,7 @@ def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
 
 
 def files_fingerprint(files: list[Path], root: Path) -> str:
-    """Digits that folders of images have in common with their copies: names and sizes of all files, bytes of 256 of them."""
+    """Return a digest that is equal for copies of a folder: names and sizes of all files, contents of 256 of them."""
     found = hashlib.blake2b(digest_size=8)
     read = set(evenly_spaced(len(files), FINGERPRINT_ROWS).tolist())
     for number, (file, name) in enumerate(zip(files, relative_names(files, root), strict=True)):
@@ -167,13 +167,13 @@ def files_fingerprint(files: list[Path], root: Path) -> str:
             if number in read and whole:
                 with file.open("rb") as content:
                     found.update(content.read(FINGERPRINT_BYTES))
-        except OSError:  # the decoder will say what is wrong with it
+        except OSError:  # the decoder reports what is wrong with it
             found.update(f"{name}\0unreadable\0".encode())
     return found.hexdigest()
 
 
 def held_out_files(split: Any, files: list[Path], root: Path) -> list[int] | None:
-    """Numbers of the test set's images if these are the files that ``split`` (from a model file) divided; else None."""
+    """Return the numbers of the test images if these are the files of ``split`` (from a model file), else None."""
     if not isinstance(split, dict) or split.get("n_rows") != len(files) or not isinstance(split.get("files"), str):
         return None
     if split["files"] != files_fingerprint(files, root):
@@ -191,10 +191,10 @@ def _row_numbers(split: dict[str, Any], n_rows: int) -> list[int] | None:
 def divide_images(
     listing: Listing, load: Callable[[Listing], Dataset], *, seed: int, limit: int | None, keep_pair: bool = True
 ) -> tuple[Dataset, Division]:
-    """As `divide`, for a folder of images: the rows are chosen by the files alone, so only those that are kept are decoded.
+    """Like `divide`, for a folder of images: rows are chosen by file, so that only those in use are decoded.
 
-    ``load`` decodes the images of a listing. Without ``limit`` it gets all, in their own order, so that what it keeps of
-    them serves every seed.
+    ``load`` decodes the images of a listing. Without ``limit`` it gets all images in their own order, so that its cache
+    is independent of the seed.
     """
     root, (classes, files, codes), test = listing
     numbers = np.arange(len(listing.files), dtype=np.float64)[:, None]
@@ -235,12 +235,12 @@ def divide_images(
 
 
 def _divided(dataset: Dataset, train: tuple[str, ...], test: tuple[str, ...]) -> Dataset:
-    """The rows of these files as training and test rows, as far as they could be read."""
+    """Return the rows of these files, if they could be read, as training and test rows."""
     assert dataset.files is not None
     row_of = {name: row for row, name in enumerate(dataset.files)}
     first, second = ([row_of[name] for name in names if name in row_of] for names in (train, test))
     if not first or not second:
-        raise InputError("the images that can be read are too few for a training and a test set: repair or add some")
+        raise InputError("too few images can be read for a training and a test set: repair some, or add more")
     return replace(
         dataset,
         X=dataset.X[first],

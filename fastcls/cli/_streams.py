@@ -1,4 +1,4 @@
-"""stdout and stderr as they may be found: closed, of an encoding that lacks letters, a pipe whose reader has gone."""
+"""Writing to stdout and stderr, even if one is closed, has a limited encoding, or is a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import TextIO
 
 
 def open_streams() -> None:
-    """Make stdout and stderr writable: a closed one swallows what it gets, and what its encoding lacks becomes an escape.
+    """Make stdout and stderr writable: discard output to a closed one, and escape characters that the encoding lacks.
 
-    A closed descriptor is opened first: the next file would get its number, and with it what a library says on stderr.
+    Closed descriptors are opened first. Otherwise the next file that is opened would get the descriptor of stderr, and a
+    library's messages would be written into it.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
@@ -25,7 +26,7 @@ def open_streams() -> None:
 
 
 def say(text: str, stream: TextIO | None = None) -> None:
-    """One line on stderr; nothing where nobody reads it, which changes neither the work nor the exit status."""
+    """Print one line on stderr. If it cannot be written, the work and the exit status stay the same."""
     stream = stream or sys.stderr
     try:
         print(text, file=stream, flush=True)
@@ -34,7 +35,7 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def swallow(stream: TextIO) -> None:
-    """Let the stream swallow what is left in it and all that comes, so that Python's flush at exit does not fail again."""
+    """Redirect a broken stream to the null device, so that Python's flush at exit does not fail again."""
     with suppress(OSError, ValueError):
         descriptor = os.open(os.devnull, os.O_WRONLY)
         os.dup2(descriptor, stream.fileno())

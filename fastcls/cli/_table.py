@@ -1,4 +1,4 @@
-"""What ``fastcls run`` leaves on the screen: the table and the three closing lines."""
+"""What ``fastcls run`` prints at its end: the table and the three closing lines."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ from fastcls.display.style import shorten
 from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word
-from ._judge import best_is_known, not_told_apart
+from ._compare import best_is_known, not_significantly_worse
 from ._text import markup, printable
 from ._words import listed
 
 
 def best_model(results: dict[str, Any]) -> str:
-    """The model with the fewest test errors (nothing is trained after this look); of equals the first of
-    `MODELS`, random search last."""
+    """Return the model with the fewest test errors. Ties go to the first in `MODELS`, with random search last.
+
+    This uses the test set once more, but nothing is trained afterwards.
+    """
     models = results["models"]
     return min(
         (name for name in MODELS if name in models), key=lambda name: (models[name]["test_errors"], name == "random_search")
@@ -26,47 +28,47 @@ def best_model(results: dict[str, Any]) -> str:
 
 
 def tied_with_best(results: dict[str, Any]) -> list[str]:
-    """The other models that make as few test errors as the best one."""
+    """Return the other models with as few test errors as the best one."""
     models, best = results["models"], best_model(results)
     return [name for name in models if name != best and models[name]["test_errors"] == models[best]["test_errors"]]
 
 
 def leading(results: dict[str, Any]) -> list[str]:
-    """The best model and those that cannot be told apart from it; none where no model can be called best."""
+    """Return the best model and those that do not differ significantly from it; none if no model can be called best."""
     if not results["models"]:
         return []
     if len(results["models"]) == 1:
         return list(results["models"])
-    return [best_model(results), *not_told_apart(results)] if best_is_known(results) else []
+    return [best_model(results), *not_significantly_worse(results)] if best_is_known(results) else []
 
 
-def told_apart(results: dict[str, Any]) -> str:
-    """A sentence on the models that these test rows do not tell apart; empty if the best is told apart from all."""
+def no_difference(results: dict[str, Any]) -> str:
+    """Return a sentence about models without a significant difference; empty if the best is better than all others."""
     models, rows = results["models"], counted(results["n_test"], "test row")
     if len(models) < 2:
         return ""
     if not results.get("comparisons"):
-        return "The models were not compared: none of them can be called best."
-    if not (near := not_told_apart(results)):
+        return "The models were not compared, so none of them can be called best."
+    if not (near := not_significantly_worse(results)):
         return ""
     names = listed([MODELS[name] for name in (best_model(results), *near)])
-    named = names if best_is_known(results) or len(models) == 2 else f"The {len(models)} models"
-    few = "" if best_is_known(results) else ", and none of them can be called best"
-    return f"{named} cannot be told apart on {rows} (McNemar's exact test){few}."
+    subject = names if best_is_known(results) or len(models) == 2 else f"The {len(models)} models"
+    end = "" if best_is_known(results) else ", so none of them can be called best"
+    return f"{subject} do not differ significantly on {rows} (McNemar's exact test){end}."
 
 
-#: said where always naming the most frequent class makes as few errors as the best model
-NO_BETTER = "No model does better than always naming the most frequent class."
+#: shown if predicting the majority class makes as few errors as the best model
+NO_BETTER = "No model is better than always predicting the majority class."
 
 
 def is_no_better(results: dict[str, Any]) -> bool:
-    """Whether always naming the most frequent class makes as few errors as the best model."""
+    """Return whether always predicting the majority class makes as few errors as the best model."""
     majority = results.get("baseline")
     return majority is not None and bool(results["models"][best_model(results)]["test_errors"] >= majority["test_errors"])
 
 
 def setting(entry: dict[str, Any]) -> str:
-    """What was chosen for a model: ``L1, k = 3`` or ``alpha = 0.001``."""
+    """Return the chosen setting of a model: ``L1, k = 3`` or ``alpha = 0.001``."""
     if "k" in entry:
         return f"{metric_name(entry['metric'])}, k = {entry['k']}"
     if "alpha" in entry:
@@ -75,19 +77,20 @@ def setting(entry: dict[str, Any]) -> str:
 
 
 def print_table(results: dict[str, Any], stream: TextIO) -> None:
-    """The models, one a row, in 80 columns."""
+    """Print one line a model, in 80 columns."""
     from rich import box
     from rich.table import Table
 
     console = _console(stream)
     title = (
-        f"{markup(results['dataset'], stream)}: {results['n_train']:,} training, {counted(results['n_test'], 'test row')}"
+        f"{markup(results['dataset'], stream)}: {counted(results['n_train'], 'training row')}, "
+        f"{counted(results['n_test'], 'test row')}"
     )
     table = Table(
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
     )
     table.add_column("model", no_wrap=True)
-    table.add_column("chosen")
+    table.add_column("setting")
     for heading in ("valid. %", "test %", "95 % interval", "errors", "predict"):
         table.add_column(heading, justify="right", no_wrap=True)
     best = [] if not results["models"] or is_no_better(results) else leading(results)
@@ -96,20 +99,20 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
             MODELS[name],
             setting(entry).replace(" = ", " "),
             _validation(entry),
-            *_judged(entry),
+            *_test_cells(entry),
             _seconds(entry["predict_seconds"]),
             style="bold" if name in best else None,
         )
     if majority := results.get("baseline"):
         name = markup(shorten(majority["class_name"], 13), stream)
-        table.add_row("majority", name, "-", *_judged(majority), "-", style="dim")
+        table.add_row("majority", name, "-", *_test_cells(majority), "-", style="dim")
     console.print(table)
-    if said := told_apart(results):
-        console.print(said, style="dim")
+    if sentence := no_difference(results):
+        console.print(sentence, style="dim")
 
 
 def _console(stream: TextIO) -> Any:
-    """A console of at least 80 columns: on a narrower screen lines wrap, where cells would lose their figures."""
+    """Return a console of at least 80 columns: on a narrower screen lines wrap, instead of cells losing digits."""
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
@@ -117,14 +120,14 @@ def _console(stream: TextIO) -> Any:
     return console
 
 
-def _judged(entry: dict[str, Any]) -> tuple[str, str, str]:
-    """Test accuracy, its interval and the errors."""
+def _test_cells(entry: dict[str, Any]) -> tuple[str, str, str]:
+    """Return the cells of test accuracy, interval and errors."""
     low, high = entry["test_accuracy_interval"]
     return f"{100 * entry['test_accuracy']:.2f}", f"{100 * low:.1f} to {100 * high:.1f}", f"{entry['test_errors']:,}"
 
 
 def _validation(entry: dict[str, Any]) -> str:
-    """The accuracy by which the setting was chosen, from training rows alone."""
+    """Return the validation accuracy of the chosen setting, which comes from training rows alone."""
     accuracy = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
     return "-" if accuracy is None else f"{100 * accuracy:.2f}"
 
@@ -136,7 +139,7 @@ def _seconds(seconds: float) -> str:
 
 
 def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
-    """Exactly three: the report, the best model, the next command to type (it works when pasted)."""
+    """Return three lines: the report, the best model, and the next command, which works when pasted."""
     report = folder / "report.html"
     first = f"Report: {printable(report)}" if report.exists() else f"Results (the report failed): {printable(folder)}"
     saved = [name for name in MODELS if (folder / "models" / f"{name}.safetensors").exists()]
@@ -151,9 +154,9 @@ def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]
 def _best_line(results: dict[str, Any]) -> str:
     models = results["models"]
     if not models:
-        return "Best model: none, no model was evaluated"
+        return "Best model: none (no model was evaluated)"
     best = best_model(results)
-    near, accuracy = not_told_apart(results), f"test accuracy {100 * models[best]['test_accuracy']:.2f} %"
+    near, accuracy = not_significantly_worse(results), f"test accuracy {100 * models[best]['test_accuracy']:.2f} %"
     no_better = is_no_better(results)
     if len(models) == 1:
         return f"Model: {MODELS[best]} ({setting(models[best])}), {accuracy}" + (f". {NO_BETTER}" if no_better else "")
@@ -161,26 +164,28 @@ def _best_line(results: dict[str, Any]) -> str:
         return f"Best model: none. {NO_BETTER}"
     if not best_is_known(results):
         names = listed([MODELS[name] for name in models]) if len(models) == 2 else f"the {len(models)} models"
-        return f"Best model: none, {names} cannot be told apart on {counted(results['n_test'], 'test row')}"
+        rows = counted(results["n_test"], "test row")
+        return f"Best model: none ({names} do not differ significantly on {rows})"
     if near:
-        return f"Best model: {MODELS[best]} (not told apart from {listed([MODELS[name] for name in near])}), {accuracy}"
+        others = ", ".join(MODELS[name] for name in near)
+        return f"Best model: {MODELS[best]}, {accuracy} ({others} not significantly worse)"
     return f"Best model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
 
 
 def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
-    """What a protocol found, one setting a row; accuracies in percent."""
+    """Print the table of a protocol, one line a setting; accuracies are in percent."""
     from rich import box
     from rich.table import Table
 
     protocol = results["protocol"]
     title = (
-        f"{markup(results['dataset'], stream)} by the protocol of {protocol['preset']}: {results['n_train']:,} "
-        f"training, {counted(results['n_test'], 'test row')}"
+        f"{markup(results['dataset'], stream)}, protocol {protocol['preset']}: "
+        f"{counted(results['n_train'], 'training row')}, {counted(results['n_test'], 'test row')}"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
     for column in protocol["columns"]:
-        words = column in ("model", "setting", "metric")
-        table.add_column(_HEADINGS.get(column, column), justify="left" if words else "right", no_wrap=True)
+        is_text = column in ("model", "setting", "metric")
+        table.add_column(_HEADINGS.get(column, column), justify="left" if is_text else "right", no_wrap=True)
     for row in protocol["rows"]:
         table.add_row(*(_cell(column, row[column], stream) for column in protocol["columns"]))
     console = _console(stream)
@@ -190,11 +195,11 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
 
 _HEADINGS = {
     "top1": "test %",
-    "top5": "among 5 %",
+    "top5": "top 5 %",
     "std": "std %",
     "validation": "valid. %",
     "n_test": "of",
-    "seconds": "took",
+    "seconds": "time",
 }
 
 
@@ -209,5 +214,5 @@ def _cell(column: str, value: Any, stream: TextIO) -> str:
 
 
 def protocol_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
-    """Where the results are, and whose protocol it was."""
+    """Return two lines: where the results are, and the source of the protocol."""
     return [f"Results: {printable(folder / 'results.json')}", f"Protocol: {results['protocol']['settings']['source']}"]

@@ -1,4 +1,4 @@
-"""Names that come from data (classes, files), made safe to show."""
+"""Names from data (classes, files), made safe to print."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import TextIO
 
 from fastcls._validation.messages import quoted
 
-#: Unicode's categories of what is shown as an escape: controls, formats, surrogates, line and paragraph separators
+#: Unicode categories that are escaped: controls, formats, surrogates, line and paragraph separators
 _ESCAPED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
 
 
 def printable(text: object) -> str:
-    """``text`` on one line, all that a terminal could obey written as an escape (``\\x1b``, ``\\n``, ``\\u202e``).
+    """Return ``text`` on one line, with an escape for whatever a terminal might interpret (``\\x1b``, ``\\n``, ``\\u202e``).
 
-    Covers control characters, line and paragraph separators, bidirectional overrides and the lone surrogates that stand
-    for bytes of a file name that are not UTF-8.
+    These are control characters, line and paragraph separators, bidirectional overrides, and lone surrogates (bytes of a
+    file name that are not UTF-8).
     """
     return "".join(
         char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _ESCAPED else char
@@ -24,9 +24,9 @@ def printable(text: object) -> str:
 
 
 def markup(text: object, stream: TextIO | None = None) -> str:
-    """``printable(text)`` with rich's square-bracket markup switched off.
+    """Return ``printable(text)`` with rich's square-bracket markup escaped.
 
-    What the encoding of ``stream`` lacks becomes an escape here already, so that rich knows how wide a cell of a table is.
+    Characters that the encoding of ``stream`` lacks are escaped here, so that rich knows the width of a table cell.
     """
     from rich.markup import escape
 
@@ -35,7 +35,7 @@ def markup(text: object, stream: TextIO | None = None) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """The message of ``error`` on one line; the name of its class where it has none."""
+    """Return the message of ``error`` on one line, or the name of its class if it has none."""
     if isinstance(error, OSError) and error.strerror:
         named = f"{error.strerror}: {quoted(error.filename)}" if error.filename is not None else error.strerror
         return printable(named)
@@ -43,7 +43,7 @@ def one_line(error: BaseException) -> str:
 
 
 def about(seconds: float) -> str:
-    """A duration as one would say it: ``about 40 s``, ``about 3 min``, ``about 2.5 h``."""
+    """Return a rounded duration: ``about 40 s``, ``about 3 min``, ``about 2.5 h``."""
     if seconds < 5:
         return f"about {max(1, round(seconds))} s"
     if seconds < 92:

@@ -1,15 +1,15 @@
-"""Numbers and lists as the report writes them."""
+"""Numbers and lists as text for the report."""
 
 from __future__ import annotations
 
 
 def percent(share: float, digits: int = 2) -> str:
-    """0.9861 as ``98.61 %``, with a space that does not break."""
+    """Return 0.9861 as ``98.61 %``, with a non-breaking space."""
     return f"{100 * share:.{digits}f}\u00a0%"
 
 
 def seconds(value: float | None) -> str:
-    """A duration with about three digits."""
+    """Return a duration with about three digits."""
     if value is None:
         return "–"
     if value < 0.001:
@@ -20,5 +20,5 @@ def seconds(value: float | None) -> str:
 
 
 def listed(names: list[str]) -> str:
-    """``a``, ``a and b``, ``a, b and c``."""
+    """Return ``a``, ``a and b``, or ``a, b and c``."""
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1]

@@ -10,8 +10,8 @@ from fastcls.datasets._common import entries, is_folder
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_image_folder, is_system
 
-#: where all layouts are listed; the command line says it in its own words
-LISTED = "help(fastcls.datasets.load) lists what is read"
+#: where all layouts are listed
+LISTED = "fastcls run --help and help(fastcls.datasets.load) list the layouts"
 
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _NPZ = "np.savez('data.npz', X=rows, y=labels)"

@@ -1,10 +1,10 @@
-"""The lecture's two interactive demos, in a browser, offline: `knn` and `linear`. Needs the extra ``demo`` (Bokeh).
+"""The lecture's two interactive demos, `knn` and `linear`, in a browser and offline. Needs the extra ``demo`` (Bokeh).
 
 ::
 
-    serve           a server for this machine only; `Shown` in a notebook        export    a snapshot, one page
-      _knn_view, _linear_view      thin pages       _page   what both pages share
-        _knn_state, _linear_state  state, changes and all that is computed: plain Python, tested without a browser
+    serve           a server for this machine only; `Shown` for notebooks        export    a snapshot in one page
+      _knn_view, _linear_view      the pages, with little logic       _page   what both pages share
+        _knn_state, _linear_state  states, changes and computations: plain Python, tested without a browser
           _moved                   points moved by hand, by their number
           _knn_regions             the class of every pixel       _latest   only the newest drag       _text   `--state`
 """
@@ -23,30 +23,30 @@ __all__ = ["knn", "linear"]
 
 
 def require_bokeh() -> None:
-    """One line that says what to install, if Bokeh is not here."""
+    """Refuse to continue without Bokeh, and say what to install."""
     if find_spec("bokeh") is None:
         raise InputError('the demos need the package bokeh: install with: pip install "fastcls[demo]"')
 
 
 def knn(state: str | None = None, *, height: int = 1050) -> Shown:
-    """Show the k-NN demo in a notebook's cell.
+    """Show the k-NN demo in a notebook cell.
 
     Parameters
     ----------
     state : str, optional
-        As 'copy as command' gives it behind ``--state``.
+        The text after ``--state`` in the command that the page's 'Copy as command' button gives.
     height : int
-        Of the cell's output, in pixels.
+        Height of the cell's output in pixels.
 
     Returns
     -------
     Shown
-        With `url` and `stop()`. The server is on 127.0.0.1, of the machine that runs Python.
+        With `url` and `stop()`. The server listens on 127.0.0.1 of the machine that runs Python.
 
     Raises
     ------
     InputError
-        Without Bokeh, or for a text that is no state.
+        If Bokeh is not installed, or `state` is not valid.
     """
     require_bokeh()
     from .serve import Shown
@@ -55,7 +55,7 @@ def knn(state: str | None = None, *, height: int = 1050) -> Shown:
 
 
 def linear(state: str | None = None, *, height: int = 1150) -> Shown:
-    """Show the linear classifier's demo in a notebook's cell: parameters and result as for `knn`."""
+    """Show the demo of linear classifiers in a notebook cell; parameters and result are those of `knn`."""
     require_bokeh()
     from .serve import Shown
 

@@ -1,10 +1,10 @@
-"""The class of every pixel of the plane, by the compiled search: the k-NN demo's picture.
+"""The picture of the k-NN demo: the class of every pixel of the plane, by the compiled search.
 
-Coordinates are whole hundredths of a unit, so that every squared or L1 distance is an exact number, and a tie is a tie.
+Coordinates are whole hundredths of a unit, so every L1 or squared distance is exact, and ties are exact.
 
-While a point is dragged, most of the picture stays. Let S_k be a pixel's k-th smallest S. If the point was farther than S_k
-and is farther than S_k where it is now, the pixel's k nearest are the same points as before, and so is its class. All other
-pixels are asked anew, which is exact and, among 200 points, a few hundredths of the picture.
+While a point is dragged, most of the picture stays the same. Let S_k be the k-th smallest rank distance of a pixel. If the
+point was farther away than S_k and still is, the pixel has the same k neighbours as before, and the same class. All other
+pixels are computed again: the result is exact, and with 200 points it is a few hundredths of the picture.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from fastcls.metrics import METRICS
 HALF = 300
 #: pixels along a side; their centres are the odd hundredths
 PIXELS = 300
-#: of softmax votes, exp(-d / TEMPERATURE) with d in units
+#: temperature of softmax votes, exp(-d / TEMPERATURE) with d in units
 TEMPERATURE = 0.25
 _AT = np.arange(-HALF + 1, HALF, 2 * HALF // PIXELS, dtype=np.float64)
 _NOBODY = np.empty(0, dtype=np.int64)
-_QUERIES_PER_JOB = 512
+_QUERIES_PER_TASK = 512
 
 
 def pixel_centres() -> np.ndarray:
-    """Where the pixels are, in hundredths: float64 (PIXELS * PIXELS, 2), row by row, the lowest row first."""
+    """Return the centres of the pixels in hundredths: float64 (PIXELS * PIXELS, 2), row by row, the lowest row first."""
     return np.stack(np.meshgrid(_AT, _AT), axis=-1).reshape(-1, 2)
 
 
 def with_moved(points: np.ndarray, place: int, x: float, y: float) -> np.ndarray:
-    """The points with one of them at (x, y) in hundredths, rounded, kept inside the plane.
+    """Return the points with one of them moved to (x, y), in hundredths, rounded and clipped to the plane.
 
-    As they were, if there is no such place: a page may not have heard yet that there are fewer points.
+    If `place` is not a point, return the points unchanged: the page may not know yet that there are fewer points.
     """
     if not 0 <= place < len(points) or not (np.isfinite(x) and np.isfinite(y)):
         return points
@@ -53,17 +53,17 @@ def nearest(
     k: int,
     *,
     own: bool = False,
-    room: tuple[np.ndarray, np.ndarray] | None = None,
+    buffers: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """S and places of the k nearest of X for each of Q, nearest first: float64 and int64 (n_queries, k).
+    """Return S and index of the k nearest rows of X for each row of Q, nearest first: float64 and int64 (n_queries, k).
 
-    `own`: query i does not see row i. `room`: arrays for at least so many answers, which are views of them then.
+    With `own`, query i does not see row i. The result is a view of `buffers`, if they are given.
     """
-    S, index = room or (np.empty((len(Q), k)), np.empty((len(Q), k), dtype=np.int64))
+    S, index = buffers or (np.empty((len(Q), k)), np.empty((len(Q), k), dtype=np.int64))
     S, index = S[None, : len(Q)], index[None, : len(Q)]
     n_threads = threads.limit_by_work(threads.effective(None), len(Q) * len(X) * 2)
     groups = np.arange(len(X), dtype=np.int64) if own else _NOBODY
-    scratch = np.empty((n_threads, _kernels.low_dimensional_scratch(_QUERIES_PER_JOB, 2, k)))
+    scratch = np.empty((n_threads, _kernels.low_dimensional_scratch(_QUERIES_PER_TASK, 2, k)))
     _kernels.search_low_dimensional(
         Q.view(np.uint8),
         _kernels.TYPES["float64"],
@@ -77,7 +77,7 @@ def nearest(
         index,
         True,
         True,
-        _QUERIES_PER_JOB,
+        _QUERIES_PER_TASK,
         scratch,
         n_threads,
     )
@@ -94,7 +94,7 @@ def votes(
     ks: np.ndarray,
     with_totals: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Winners and whether they were tied, (n_queries, n_ks); the totals of every class for the last k, if wanted."""
+    """Return winners and whether they are tied, (n_queries, n_ks), and with `with_totals` all totals for the last k."""
     distances = None if weights == "uniform" else METRICS[metric].to_distance(S) / 100
     return vote(
         index,
@@ -109,24 +109,24 @@ def votes(
 
 
 class Regions:
-    """The picture of one metric; what is known of the last one is kept for the next."""
+    """The picture of one metric. It keeps the last picture, to compute only what changes."""
 
     def __init__(self, metric: str) -> None:
         self.metric = metric
-        self.n_asked = 0  # pixels that the last picture asked anew
+        self.n_computed = 0  # pixels computed for the last picture
         self._pixels = pixel_centres()
         self._key: object = None
         self._points = np.empty((0, 2))
-        self._reach = np.empty(PIXELS * PIXELS)  # S_k of every pixel
+        self._threshold = np.empty(PIXELS * PIXELS)  # S_k of every pixel
         self._classes = np.empty(PIXELS * PIXELS, dtype=np.uint8)
-        self._room: tuple[np.ndarray, np.ndarray] | None = None
+        self._buffers: tuple[np.ndarray, np.ndarray] | None = None
 
     def forget(self) -> None:
-        """Compute all of the next picture."""
+        """Compute every pixel of the next picture."""
         self._key = None
 
     def picture(self, points: np.ndarray, codes: np.ndarray, n_classes: int, k: int, weights: str) -> np.ndarray:
-        """The winning class of every pixel, `n_classes` where the vote is tied: uint8 (PIXELS, PIXELS), lowest row first.
+        """Return the class of every pixel, `n_classes` for a tie: uint8 (PIXELS, PIXELS), the lowest row first.
 
         Parameters
         ----------
@@ -139,34 +139,34 @@ class Regions:
         some: slice | np.ndarray = slice(None)
         if key == self._key and len(points) == len(self._points):
             some = self._touched(points)
-        self.forget()  # an interrupted picture is no start for the next
-        self._ask(some, points, codes, n_classes, k, weights)
+        self.forget()  # after an interruption, the next picture must be computed completely
+        self._compute(some, points, codes, n_classes, k, weights)
         self._key, self._points = key, points.copy()
         return self._classes.reshape(PIXELS, PIXELS).copy()
 
     def _touched(self, points: np.ndarray) -> slice | np.ndarray:
-        """Pixels that a moved point was or is near enough to matter to; all, if many points moved."""
+        """Return the pixels whose neighbours may change, because a moved point was or is near; all, if many moved."""
         moved = np.flatnonzero((points != self._points).any(axis=1))
         if len(moved) > 2:
             return slice(None)
         touched = np.zeros((PIXELS, PIXELS), dtype=bool)
-        reach = self._reach.reshape(PIXELS, PIXELS)
+        threshold = self._threshold.reshape(PIXELS, PIXELS)
         for x, y in (*self._points[moved], *points[moved]):
             across, up = np.abs(_AT - x), np.abs(_AT - y)
             S = across + up[:, None] if self.metric == "l1" else across**2 + (up**2)[:, None]
-            touched |= reach >= S
+            touched |= threshold >= S
         return np.flatnonzero(touched)
 
-    def _ask(
+    def _compute(
         self, some: slice | np.ndarray, points: np.ndarray, codes: np.ndarray, n_classes: int, k: int, weights: str
     ) -> None:
-        if self._room is None or self._room[0].shape[1] != k:  # kept: new pages for 20 MB take longer than the search
-            self._room = np.empty((PIXELS * PIXELS, k)), np.empty((PIXELS * PIXELS, k), dtype=np.int64)
+        if self._buffers is None or self._buffers[0].shape[1] != k:  # reused: allocating 20 MB takes longer than the search
+            self._buffers = np.empty((PIXELS * PIXELS, k)), np.empty((PIXELS * PIXELS, k), dtype=np.int64)
         Q = self._pixels[some]
-        self.n_asked = len(Q)
+        self.n_computed = len(Q)
         if not len(Q):
             return
-        S, index = nearest(Q, points, self.metric, k, room=self._room)
+        S, index = nearest(Q, points, self.metric, k, buffers=self._buffers)
         winners, tied, _ = votes(S, index, codes, n_classes, self.metric, weights, np.array([k]))
-        self._reach[some] = S[:, -1]
+        self._threshold[some] = S[:, -1]
         self._classes[some] = np.where(tied[:, 0], n_classes, winners[:, 0])

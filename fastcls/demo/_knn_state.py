@@ -1,4 +1,4 @@
-"""The k-NN demo without a browser: its state, what may be done to it, and what is computed of it."""
+"""The k-NN demo without a browser: its state, the changes to it, and what is computed from it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WEIGHTS = ("uniform", "distance", "softmax")
 K = (1, 15)
 CLASSES = (2, 5)
 POINTS = (20, 200)
-#: where the points come from; all but random have two classes
+#: sources of points; all but random have two classes
 PRESETS = ("random", "parity", "ring", "three_modes", "tie")
 CLASS_NAMES = ("blue", "orange", "green", "pink", "yellow")
 _SEEDS = 2**31
@@ -27,7 +27,7 @@ _SEEDS = 2**31
 
 @dataclass(frozen=True)
 class KnnState:
-    """All that decides what the demo shows.
+    """Everything that determines what the demo shows.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class KnnState:
     codes : int64 (n,)
     metric : {"l1", "l2", "both"}
     k : int
-        As asked; at most n vote.
+        If it is more than n, all n points vote.
     """
 
     metric: str = "l2"
@@ -49,16 +49,16 @@ class KnnState:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The pictures shown."""
+        """The metrics whose pictures are shown."""
         return ("l1", "l2") if self.metric == "both" else (self.metric,)
 
     @property
     def voters(self) -> int:
-        """How many neighbours vote."""
+        """Number of neighbours that vote."""
         return min(self.k, len(self.points))
 
     def text(self) -> str:
-        """The state as `--state` takes it."""
+        """Return the state as text for `--state`."""
         return _text.join(
             metric=self.metric,
             k=self.k,
@@ -71,12 +71,12 @@ class KnnState:
 
     @classmethod
     def of_text(cls, text: str) -> KnnState:
-        """The state of a text; fields left out have their defaults.
+        """Return the state of a text; missing fields have their defaults.
 
         Raises
         ------
         InputError
-            That names the field that is wrong.
+            Names the wrong field.
         """
         given = _text.fields(text, ("metric", "k", "classes", "weights", "preset", "seed", "points"))
         preset = _text.one("preset", given.get("preset", "random"), PRESETS)
@@ -99,17 +99,17 @@ class KnnState:
 
 
 def _make(preset: str, n: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points in hundredths and their codes."""
+    """Return points in hundredths and their class codes."""
     rng = np.random.default_rng(seed)
     if preset == "tie":
-        # Two points of two classes: with K = 2 every vote is one to one; with K = 1 the tie is the line between them,
-        # which no pixel's centre lies on
+        # Two points of two classes: with K = 2 every vote is one to one. With K = 1 the tie is the line between them,
+        # and no pixel centre is on it.
         return np.array([[-100.0, 0.0], [100.0, 0.0]]), np.array([0, 1])
     if preset == "random":
         codes = np.arange(n, dtype=np.int64) % classes
         around = 2 * np.pi * (np.arange(classes) / classes + rng.uniform())
         points = 130 * np.stack([np.cos(around), np.sin(around)], axis=1)[codes] + rng.normal(0, 70, (n, 2))
-    elif preset == "parity":  # two pixels, black or white: four places, and many images in each
+    elif preset == "parity":  # two pixels, black or white: four positions, with many images at each
         made = make_parity(n, 2, random_state=seed)
         points, codes = np.where(made.X > 0, 150.0, -150.0) + rng.normal(0, 55, (n, 2)), made.y
     else:
@@ -120,24 +120,24 @@ def _make(preset: str, n: int, classes: int, seed: int) -> tuple[np.ndarray, np.
 
 @dataclass(frozen=True)
 class Vote:
-    """How a place in the plane is voted on."""
+    """The vote at one position in the plane."""
 
     at: tuple[float, float]
-    neighbors: np.ndarray  # places of the neighbours, nearest first
+    neighbors: np.ndarray  # numbers of the neighbours, nearest first
     totals: np.ndarray  # float64 (n_classes,)
     winner: int
     tied: bool
 
     def words(self) -> str:
-        """One line."""
+        """Return the vote as one line."""
         counts = ", ".join(f"{CLASS_NAMES[c]} {total:.3g}" for c, total in enumerate(self.totals) if total > 0)
-        verdict = "a tie (white)" if self.tied else CLASS_NAMES[self.winner]
-        place = f"({self.at[0] / 100:.2f}, {self.at[1] / 100:.2f})"
-        return f"{place}: votes of the {len(self.neighbors)} nearest: {counts}: {verdict}"
+        winner = "a tie (white)" if self.tied else CLASS_NAMES[self.winner]
+        at = f"({self.at[0] / 100:.2f}, {self.at[1] / 100:.2f})"
+        return f"{at}: the {len(self.neighbors)} nearest vote {counts}. Result: {winner}"
 
 
 class KnnController:
-    """The state, what changes it, and the pictures of it."""
+    """The state, its changes, and its pictures."""
 
     def __init__(self, state: KnnState | None = None) -> None:
         self.state = self._first = state or KnnState()
@@ -146,7 +146,7 @@ class KnnController:
         self._start()
 
     def set(self, **changes: object) -> None:
-        """Change metric, k or weights, which leave the points where they are."""
+        """Change metric, k or weights; the points stay."""
         self._check(**changes)
         if "k" in changes:
             self._k_before_tie = None
@@ -155,10 +155,10 @@ class KnnController:
     def renew(
         self, *, preset: str | None = None, n: int | None = None, classes: int | None = None, seed: int | None = None
     ) -> None:
-        """Other points. A preset other than random has two classes; asking for more leads back to random points.
+        """Draw new points. All presets but random have two classes; with another number of classes, points are random.
 
-        Another number of points or of classes leaves those that were moved where they are; a preset or a seed does not.
-        The preset "tie" asks for two votes, and the K before it comes back with another preset.
+        A new number of points or classes keeps the points that were moved by hand; a new preset or seed does not. The
+        preset "tie" sets K = 2, and another preset restores the earlier K.
         """
         state = self.state
         if preset is not None or seed is not None:
@@ -182,35 +182,35 @@ class KnnController:
             self.state, self._k_before_tie = replace(self.state, k=self._k_before_tie), None
 
     def another(self) -> None:
-        """Other points of the same kind."""
+        """Draw new points from the same preset."""
         self.renew(seed=(self.state.seed + 1) % _SEEDS)
 
     def reset(self) -> None:
-        """Back to the state at the start."""
+        """Return to the initial state."""
         self.state = self._first
         self._start()
 
     def _start(self) -> None:
-        """What is remembered of a state that comes as it is."""
+        """Initialise what is remembered besides the state."""
         state = self.state
         self._moved, self._k_before_tie = Moved(), None
         made = _make(state.preset, len(state.points), state.classes, state.seed)
         self._moved.compare(state.points, state.codes, made)
 
     def move(self, place: int, x: float, y: float) -> None:
-        """Put a point at (x, y) in hundredths."""
+        """Move a point to (x, y) in hundredths."""
         points = with_moved(self.state.points, place, x, y)
         if points is not self.state.points:
             self._moved.note(place, float(points[place, 0]), float(points[place, 1]), int(self.state.codes[place]))
             self.state = replace(self.state, points=points)
 
     def picture(self, metric: str) -> np.ndarray:
-        """See `Regions.picture`."""
+        """Return the picture of a metric, see `Regions.picture`."""
         state = self.state
         return self._regions[metric].picture(state.points, state.codes, state.classes, state.voters, state.weights)
 
     def vote(self, metric: str, x: float, y: float) -> Vote:
-        """The vote at (x, y), in hundredths."""
+        """Return the vote at (x, y), in hundredths."""
         state = self.state
         S, index = nearest(np.array([[x, y]], dtype=np.float64), state.points, metric, state.voters)
         winners, tied, totals = votes(
@@ -219,7 +219,7 @@ class KnnController:
         return Vote((x, y), index[0], totals[0], int(winners[0, 0]), bool(tied[0, 0]))
 
     def accuracies(self, metric: str) -> tuple[np.ndarray, np.ndarray]:
-        """Leave-one-out: every k there can be, and the share of points named rightly; a tie names the smaller class."""
+        """Return all possible k and the leave-one-out accuracy of each; a tie goes to the smaller class."""
         state = self.state
         ks = np.arange(1, min(K[1], len(state.points) - 1) + 1)
         if not len(ks):
@@ -229,17 +229,17 @@ class KnnController:
         return ks, (winners == state.codes[:, None]).mean(axis=0)
 
     def notes(self) -> list[str]:
-        """What to know of an unusual state."""
+        """Return sentences about an unusual state."""
         state, n = self.state, len(self.state.points)
         notes = []
         if state.k > n:
-            notes.append(f"K is {state.k}, but there {'is' if n == 1 else 'are'} {counted(n, 'point')}: all of them vote.")
+            notes.append(f"K is {state.k}, but there {'is' if n == 1 else 'are'} only {counted(n, 'point')}: all vote.")
         if len(np.unique(state.codes)) == 1:
-            notes.append("All points are of one class, so it wins everywhere.")
+            notes.append("All points have the same class, which wins everywhere.")
         if len(np.unique(state.points, axis=0)) < n:
-            notes.append("Some points lie on top of each other.")
+            notes.append("Some points have the same position.")
         if state.weights == "softmax":
-            notes.append("Softmax votes weigh exp(-distance / 0.25).")
+            notes.append("The weight of a softmax vote is exp(-distance / 0.25).")
         return notes
 
     @staticmethod

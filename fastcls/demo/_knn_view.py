@@ -1,4 +1,4 @@
-"""The k-NN demo's page: a thin layer over `KnnController`."""
+"""The page of the k-NN demo: a thin layer over `KnnController`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ PRESET_LABELS = [
     ("parity", "Hard: parity of two pixels"),
     ("ring", "Hard: ring, 1 ≤ norm ≤ 2"),
     ("three_modes", "Hard: three modes"),
-    ("tie", "Two points, all tied"),
+    ("tie", "Two points, a tie everywhere"),
 ]
-WEIGHT_LABELS = [("uniform", "all the same (uniform)"), ("distance", "1 / distance"), ("softmax", "softmax of -distance")]
+WEIGHT_LABELS = [("uniform", "equal (uniform)"), ("distance", "1 / distance"), ("softmax", "softmax of -distance")]
 _LINES = {"l1": "#6a2c91", "l2": "#1b1b1b"}
 _NOWHERE: dict[str, Any] = {"x0": [], "y0": [], "x1": [], "y1": []}
 
 
 class KnnView:
-    """Widgets and pictures of one session."""
+    """The widgets and pictures of one session."""
 
     def __init__(self, doc: Document, state: KnnState, notes: list[str]) -> None:
         self.controller = KnnController(state)
@@ -37,8 +37,7 @@ class KnnView:
         self.frame = Frame(
             doc,
             "k nearest neighbours",
-            "Drag any point; the regions follow. Where the vote is tied the plane is white. "
-            "Move over the plane to see who votes.",
+            "Drag a point and watch the regions change. White is a tie. Point at a position to see its vote.",
         )
         self.points = ColumnDataSource(point_columns(state.points, state.codes))
         self.mail = Mail(doc, self._got)
@@ -47,7 +46,7 @@ class KnnView:
         for metric, plane in self.planes.items():
             plane.figure.segment("x0", "y0", "x1", "y1", source=self.lines[metric], line_width=1.5, line_color="#1b1b1b")
             plane.listen(self.points, self.mail.source)
-        self.vote = words("Nobody votes yet.", styles={"min-height": "2.8em"})
+        self.vote = words("", styles={"min-height": "2.8em"})
         self.keys = Keys(self._moved, lambda place: self._refresh(look_at=place))
         self._make_accuracies()
         self._make_controls()
@@ -65,7 +64,7 @@ class KnnView:
             y_range=Range1d(0, 104),
             x_range=Range1d(0.5, K[1] + 0.5),
             x_axis_label="K",
-            y_axis_label="right (%)",
+            y_axis_label="accuracy (%)",
         )
         self.accuracy.xaxis.ticker = list(range(K[0], K[1] + 1, 2))
         for metric, source in self.curves.items():
@@ -79,17 +78,17 @@ class KnnView:
                 **style,
             )
             self.accuracy.scatter("k", "percent", size=6, legend_label=metric.upper(), **style)
-        self.accuracy.add_layout(self.accuracy.legend[0], "right")  # inside it would cover a curve
+        self.accuracy.add_layout(self.accuracy.legend[0], "right")  # inside the plot it would cover a curve
         self.chosen_k = Span(dimension="height", line_dash="dotted", line_color="#555555", line_width=2)
         self.accuracy.add_layout(self.chosen_k)
 
     def _make_controls(self) -> None:
         self.metric = Select(title="Distance", options=[("l1", "L1"), ("l2", "L2"), ("both", "L1 and L2 side by side")])
-        self.weights = Select(title="Votes weigh", options=WEIGHT_LABELS)
-        self.k = slider("K, how many vote", K, 5, 1)
+        self.weights = Select(title="Weight of a vote", options=WEIGHT_LABELS)
+        self.k = slider("K (neighbours that vote)", K, 5, 1)
         self.classes = slider("Classes", CLASSES, 3, 1)
         self.n = slider("Points", POINTS, 60, 1)
-        self.preset = Select(title="Points from", options=PRESET_LABELS)
+        self.preset = Select(title="Source of the points", options=PRESET_LABELS)
         self.random = Button(label="Random points")
         self.reset = Button(label="Reset")
         sized(self.metric, self.weights, self.k, self.classes, self.n, self.preset)
@@ -142,7 +141,7 @@ class KnnView:
         self.accuracy.title.text_font_size = self.accuracy.legend.label_text_font_size = "20px" if large else "13px"
 
     def _got(self, kind: str, place: int, x: float, y: float) -> None:
-        """A message of the page."""
+        """Handle a message from the page."""
         if kind in ("drag", "drop"):
             self.controller.move(place, x, y)
             self._at = None
@@ -165,8 +164,8 @@ class KnnView:
             self.planes[metric].show(self.controller.picture(metric), self.controller.state.classes)
 
     def _look(self) -> None:
-        """Lines to those who vote where the pointer is, and their votes."""
-        said = []
+        """Show lines from the pointer to the neighbours that vote there, and the vote as text."""
+        lines = []
         points = self.controller.state.points
         for metric, source in self.lines.items():
             if self._at is None or metric not in self.controller.state.metrics:
@@ -177,17 +176,17 @@ class KnnView:
             ends = points[vote.neighbors] / 100
             at = np.broadcast_to(np.array(self._at) / 100, ends.shape)
             source.data = {"x0": at[:, 0], "y0": at[:, 1], "x1": ends[:, 0], "y1": ends[:, 1]}
-            said.append(f"<b>{metric.upper()}</b> at {vote.words()}.")
-        text = "<br>".join(said) or "Move over the plane, or choose a point by its number, to see who votes there."
+            lines.append(f"<b>{metric.upper()}</b> at {vote.words()}.")
+        text = "<br>".join(lines) or "Point at a position, or choose a point by its number, to see its vote."
         if self.vote.text != text:
             self.vote.text = text
 
     def _refresh(self, look_at: int | None = None, draw: bool = True) -> None:
-        """Everything, after a change that was no drag."""
+        """Update the whole page, after a change other than a drag."""
         state = self.controller.state
         self._quiet = True
         try:
-            self.n.start = min(POINTS[0], len(state.points))  # a state's text may hold fewer
+            self.n.start = min(POINTS[0], len(state.points))  # a state given as text may have fewer
             for widget, value in (
                 (self.metric, state.metric),
                 (self.weights, state.weights),

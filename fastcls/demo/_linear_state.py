@@ -1,4 +1,4 @@
-"""The linear demo without a browser: points, W and b, and what the library computes of them."""
+"""The linear demo without a browser: points, W and b, and what the library computes from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ._knn_regions import HALF, PIXELS, pixel_centres, with_moved
 from ._knn_state import CLASS_NAMES, CLASSES
 from ._moved import Moved
 
-#: the four of the course's demo, as `LinearProblem` calls them -> as people do
+#: the four losses of the course's demo: name in `LinearProblem` -> display name
 LOSSES = {
     "hinge": "Weston-Watkins hinge",
     "one_vs_all": "one-vs-all hinge",
@@ -26,20 +26,20 @@ LOSSES = {
 ALPHA = (0.0, 1.0)
 STEP = (0.001, 10.0)
 POINTS = (1, 60)
-_LARGEST = 1e4  # of a weight; beyond, nothing is left to be seen
+_LARGEST = 1e4  # of a weight; beyond it, the picture shows nothing useful
 _SEEDS = 2**31
 
 
 @dataclass(frozen=True)
 class LinearState:
-    """All that decides what the demo shows.
+    """Everything that determines what the demo shows.
 
     Attributes
     ----------
     points : float64 (n, 2), whole hundredths in [-300, 300]; the features are these, divided by 100
     codes : int64 (n,)
     W : float64 (n_classes, 3)
-        The third column is b.
+        The last column is b.
     """
 
     loss: str = "hinge"
@@ -52,7 +52,7 @@ class LinearState:
     W: np.ndarray = field(default_factory=lambda: _weights(3, 0))
 
     def text(self) -> str:
-        """The state as `--state` takes it."""
+        """Return the state as text for `--state`."""
         weights = ",".join(repr(float(value)) for value in self.W.ravel())
         return _text.join(
             loss=self.loss,
@@ -66,12 +66,12 @@ class LinearState:
 
     @classmethod
     def of_text(cls, text: str) -> LinearState:
-        """The state of a text; fields left out have their defaults.
+        """Return the state of a text; missing fields have their defaults.
 
         Raises
         ------
         InputError
-            That names the field that is wrong.
+            Names the wrong field.
         """
         given = _text.fields(text, ("loss", "alpha", "step", "classes", "seed", "W", "points"))
         classes = _text.whole("classes", given.get("classes", "3"), *CLASSES)
@@ -84,9 +84,8 @@ class LinearState:
             numbers = given["W"].split(",")
             if len(numbers) != 3 * classes:
                 raise _text.InputError(
-                    f"got {counted(len(numbers), 'number')} of W in the state; wanted {3 * classes}: "
-                    "w1, w2 and b "
-                    "of every class, with , between them"
+                    f"W has {counted(len(numbers), 'number')} in the state; wanted {3 * classes}: w1, w2 and b of every "
+                    "class, separated by commas"
                 )
             W = np.array([_text.real("W", number, -_LARGEST, _LARGEST) for number in numbers]).reshape(classes, 3)
         return cls(
@@ -115,7 +114,7 @@ def _weights(classes: int, seed: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Losses:
-    """What the library says of one W."""
+    """Scores, losses and gradient of one W."""
 
     scores: np.ndarray  # (n, n_classes)
     each: np.ndarray  # (n,)
@@ -126,12 +125,12 @@ class Losses:
 
 
 @lru_cache(maxsize=1)
-def _places() -> np.ndarray:
+def _positions() -> np.ndarray:
     return np.ascontiguousarray(pixel_centres() / 100)
 
 
 class LinearController:
-    """The state, what changes it, and what is shown of it."""
+    """The state, its changes, and what is shown."""
 
     def __init__(self, state: LinearState | None = None) -> None:
         self.state = self._first = state or LinearState()
@@ -145,7 +144,7 @@ class LinearController:
         self._moved.compare(state.points, state.codes, _points(len(state.points), state.classes, state.seed))
 
     def problem(self) -> LinearProblem:
-        """The function being minimised; the penalty is on W and not on b."""
+        """Return the function to minimise; the penalty is on W, not on b."""
         state = self.state
         return LinearProblem(
             np.ascontiguousarray(state.points / 100),
@@ -159,30 +158,30 @@ class LinearController:
         )
 
     def losses(self) -> Losses:
-        """Scores, losses and gradient at W."""
+        """Return scores, losses and gradient at W."""
         problem, W = self.problem(), self.state.W
         total, gradient = problem.value_and_gradient(W)
         each = problem.per_sample(W)
         return Losses(problem.scores(W), each, float(each.mean()), problem.penalty_value(W), total, gradient)
 
     def picture(self) -> np.ndarray:
-        """The class of the highest score at every pixel, `classes` where it is shared: uint8 (PIXELS, PIXELS)."""
+        """Return the class of the highest score at every pixel, `classes` for a tie: uint8 (PIXELS, PIXELS)."""
         W = self.state.W
-        scores = linear_scores(_places(), np.ascontiguousarray(W[:, :2]), W[:, 2], threads.effective(None))
+        scores = linear_scores(_positions(), np.ascontiguousarray(W[:, :2]), W[:, 2], threads.effective(None))
         best = scores.max(axis=1)
-        shared = (scores == best[:, None]).sum(axis=1) > 1
-        return np.where(shared, len(W), scores.argmax(axis=1)).astype(np.uint8).reshape(PIXELS, PIXELS)
+        tied = (scores == best[:, None]).sum(axis=1) > 1
+        return np.where(tied, len(W), scores.argmax(axis=1)).astype(np.uint8).reshape(PIXELS, PIXELS)
 
     def take_step(self) -> bool:
-        """W - step * gradient; whether it was taken. A step into the endless is not, and `message` says so."""
+        """Take the step W - step * gradient and return True. If it diverges, set `message` and return False."""
         state = self.state
         now = self.losses()
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             W = state.W - state.step * now.gradient
         if not np.isfinite(W).all() or np.abs(W).max() > _LARGEST:
             self.message = (
-                f"The step size {state.step:g} is far too high: the next weights would be beyond "
-                f"{_LARGEST:g}, so the step was not taken. Lower it, then randomise or reset."
+                f"The step size {state.step:g} is far too large: the next weights would exceed {_LARGEST:g}, so the step "
+                "was not taken. Lower it, then randomise or reset."
             )
             return False
         self.state = replace(state, W=W)
@@ -190,7 +189,9 @@ class LinearController:
         after = self.losses().total
         self.message = ""
         if after > now.total:
-            self.message = f"The loss rose from {now.total:.4g} to {after:.4g}: step size {state.step:g} is too high here."
+            self.message = (
+                f"The loss rose from {now.total:.4g} to {after:.4g}: the step size {state.step:g} is too large here."
+            )
         return True
 
     def set(self, *, loss: str | None = None, alpha: float | None = None, step: float | None = None) -> None:
@@ -205,15 +206,15 @@ class LinearController:
         self.state, self.message = state, ""
 
     def set_weight(self, c: int, column: int, value: float) -> None:
-        """One number of W (columns 0 and 1) or b (column 2)."""
+        """Set one number of W (columns 0 and 1) or b (column 2)."""
         W = self.state.W.copy()
         if not (0 <= c < len(W) and 0 <= column < 3):
-            return  # of a page that has not heard yet that there are fewer classes
+            return  # the page does not know yet that there are fewer classes
         W[c, column] = _text.real("weight", repr(float(value)), -_LARGEST, _LARGEST)
         self.state, self.message = replace(self.state, W=W), ""
 
     def set_classes(self, classes: int) -> None:
-        """So many classes: points that were moved stay where they are, and so do the weights of classes that stay."""
+        """Set the number of classes; moved points and the weights of remaining classes stay."""
         classes = _text.whole("classes", str(classes), *CLASSES)
         state = self.state
         points, codes = self._moved.put(*_points(4 * classes, classes, state.seed), classes)
@@ -224,32 +225,33 @@ class LinearController:
         self.message, self.steps = "", 0
 
     def randomise(self) -> None:
-        """Other weights."""
+        """Draw new weights."""
         seed = (self.state.seed + 1) % _SEEDS
         self.state = replace(self.state, seed=seed, W=_weights(self.state.classes, seed))
         self.message, self.steps = "", 0
 
     def zero(self) -> None:
-        """W = 0, b = 0: every score is 0."""
+        """Set W = 0 and b = 0, so that every score is 0."""
         self.state = replace(self.state, W=np.zeros_like(self.state.W))
         self.message, self.steps = "", 0
 
     def reset(self) -> None:
-        """Back to the state at the start."""
+        """Return to the initial state."""
         self.state, self.message, self.steps = self._first, "", 0
         self._start()
 
     def move(self, place: int, x: float, y: float) -> None:
-        """Put a point at (x, y) in hundredths."""
+        """Move a point to (x, y) in hundredths."""
         points = with_moved(self.state.points, place, x, y)
         if points is not self.state.points:
             self._moved.note(place, float(points[place, 0]), float(points[place, 1]), int(self.state.codes[place]))
             self.state, self.message = replace(self.state, points=points), ""
 
     def lines(self) -> list[tuple[int, np.ndarray, np.ndarray]]:
-        """(class, two ends, arrow from and to) in units, of every line where a class's score is 0, and its rising side.
+        """Return (class, two ends, arrow from and to) in units, for the line on which the score of each class is 0.
 
-        What is seen of it: a class whose line does not cross the plane, or whose w is 0, has none.
+        The line ends at the border of the plane, and the arrow points to higher scores. A class whose line does not cross
+        the plane, or whose w is 0, is left out.
         """
         found = []
         half = HALF / 100
@@ -258,8 +260,8 @@ class LinearController:
             if norm < 1e-9:
                 continue
             up = np.array([w1, w2]) / norm
-            along, foot = np.array([-up[1], up[0]]), -b / norm * up  # foot: the line's point nearest to the middle
-            first, last = -np.inf, np.inf  # of the steps along the line that stay inside, side by side
+            along, foot = np.array([-up[1], up[0]]), -b / norm * up  # foot: the point of the line nearest to the centre
+            first, last = -np.inf, np.inf  # the part of the line inside the plane, as distances from the foot
             for at, by in zip(foot, along, strict=True):
                 if abs(by) > 1e-12:
                     enters, leaves = sorted(((-half - at) / by, (half - at) / by))
@@ -273,13 +275,13 @@ class LinearController:
         return found
 
     def notes(self) -> list[str]:
-        """What to know of an unusual state."""
+        """Return sentences about an unusual state."""
         state = self.state
         notes = [self.message] if self.message else []
         if not state.W.any():
-            notes.append("W and b are 0: every score is 0, and the plane is one tie (white).")
+            notes.append("W and b are 0, so every score is 0 and the whole plane is a tie (white).")
         if len(np.unique(state.codes)) == 1:
-            notes.append(f"All points are of one class ({CLASS_NAMES[state.codes[0]]}).")
+            notes.append(f"All points have the same class ({CLASS_NAMES[state.codes[0]]}).")
         if len(np.unique(state.points, axis=0)) < len(state.points):
-            notes.append("Some points lie on top of each other.")
+            notes.append("Some points have the same position.")
         return notes

@@ -1,4 +1,4 @@
-"""The linear demo's page: a thin layer over `LinearController`."""
+"""The page of the linear demo: a thin layer over `LinearController`."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from ._page import COLORS, INPUT_CSS, Frame, Keys, Mail, Plane, flowing, point_c
 
 _PERIOD = 80  # ms between two steps of a run
 _COLUMNS = ("w1", "w2", "b")
-_STEPS = (-3.0, 1.0)  # the slider is of log10
+_STEPS = (-3.0, 1.0)  # the slider shows log10
 _SUMS = "<table style='border-collapse: collapse; font-size: 1.1em'>{}</table>"
 _SCORES = (
     "<div tabindex='0' role='region' aria-label='Scores and losses' "
     "style='max-height: 15em; overflow: auto'><table style='border-collapse: collapse; font-size: 0.95em'>"
-    "<caption style='text-align: left'>Every class's score (the right one bold), and the loss:</caption>"
+    "<caption style='text-align: left'>Score of each class (true class in bold), and loss:</caption>"
     "<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 )
-# Bokeh lets a text be as wide as it likes: this one keeps to its column, and scrolls inside
+# without this, Bokeh's text would be wider than its column; now it scrolls inside
 _WITHIN = ":host { min-width: 0; } .bk-clearfix { display: block; width: 100%; }"
 _SUM = "<tr><th scope='row' style='text-align: left; font-weight: normal'>{}</th><td style='{}'>{:.6g}</td></tr>"
 _CELL = "padding: 1px 4px; text-align: right; border-bottom: 1px solid #ddd"
 
 
 def _table(losses: Losses, codes: np.ndarray) -> str:
-    """Scores and loss of every point; only numbers and our own words go in."""
+    """Return the table of scores and losses as HTML; it contains only numbers and fixed words."""
     n_classes = losses.scores.shape[1]
     names = ("point", "class", *CLASS_NAMES[:n_classes], "loss")
     head = "".join(f"<th scope='col' style='{_CELL}'>{name}</th>" for name in names)
@@ -59,7 +59,7 @@ def _table(losses: Losses, codes: np.ndarray) -> str:
 
 
 class LinearView:
-    """Widgets and pictures of one session."""
+    """The widgets and the picture of one session."""
 
     def __init__(self, doc: Document, state: LinearState, notes: list[str]) -> None:
         self.controller = LinearController(state)
@@ -70,8 +70,8 @@ class LinearView:
         self.frame = Frame(
             doc,
             "Linear classifier",
-            "Drag any point, or change W and b. The line of a class is where its score is 0, and the arrow "
-            "points to where it grows. The plane has the colour of the highest score.",
+            "Drag a point, or change W and b. On the line of a class its score is 0; the arrow points to higher scores. "
+            "The plane has the colour of the class with the highest score.",
         )
         self.points = ColumnDataSource(point_columns(state.points, state.codes))
         self.mail = Mail(doc, self._got)
@@ -130,7 +130,7 @@ class LinearView:
         self.weights = [[self._weight(c, at) for at in range(3)] for c in range(CLASSES[1])]
         self.weight_rows = [flowing(*row, gap=8) for row in self.weights]
         for row in self.weight_rows:
-            row.styles = {**row.styles, "align-items": "flex-end"}  # labels may take two lines
+            row.styles = {**row.styles, "align-items": "flex-end"}  # some labels take two lines
 
     def _weight(self, c: int, at: int) -> NumericInput:
         box = NumericInput(mode="float", format="0.000", value=0.0)
@@ -147,8 +147,8 @@ class LinearView:
     def _layout(self) -> Any:
         frame = self.frame
         left = stacked(flowing(self.plane.figure), self.keys.controls, basis=340)
-        told = words("W and b, each with its gradient in brackets:")
-        right = stacked(self.sums, told, *self.weight_rows, self.table, basis=340)
+        caption = words("W and b, each with its gradient in brackets:")
+        right = stacked(self.sums, caption, *self.weight_rows, self.table, basis=340)
         return stacked(
             frame.heading,
             frame.notes,
@@ -166,7 +166,7 @@ class LinearView:
             return
         try:
             change()
-        except ValueError as error:  # a number out of its span: the state stays
+        except ValueError as error:  # a number out of range: the state stays
             self._opening_notes.append(str(error).replace("<", "&lt;"))
         self._refresh()
 
@@ -177,7 +177,7 @@ class LinearView:
         if on:
             self._running = self.doc.add_periodic_callback(self._tick, _PERIOD)
         self.run.label = "Stop" if on else "Run"
-        for row in self.weights:  # a run writes them: what is typed meanwhile would be lost
+        for row in self.weights:  # a run overwrites what is typed
             for box in row:
                 box.disabled = on
 
@@ -188,11 +188,11 @@ class LinearView:
     def _tick(self) -> None:
         if not self.controller.take_step():
             self.run.active = False
-        self._refresh(points=False)  # a step moves none, and the page may be dragging one
+        self._refresh(points=False)  # a step moves no point, but the user may be dragging one
         self.frame.command.value = _text.command("linear", self.controller.state.text())
 
     def _got(self, kind: str, place: int, x: float, y: float) -> None:
-        """A message of the page."""
+        """Handle a message from the page."""
         if kind in ("drag", "drop"):
             self.controller.move(place, x, y)
             if kind == "drop":
@@ -204,7 +204,7 @@ class LinearView:
         self._refresh()
 
     def _refresh(self, points: bool = True) -> None:
-        """Everything; without the points while one is dragged, which the page has moved itself."""
+        """Update the whole page; during a drag without the points, because the page has moved that one itself."""
         state, losses = self.controller.state, self.controller.losses()
         self._show_controls(state, losses)
         if points:
@@ -215,7 +215,7 @@ class LinearView:
         self._show_lines()
         self.table.text = _table(losses, state.codes)
         sums = {
-            "data loss (mean of the points' losses)": losses.data,
+            "data loss (mean over the points)": losses.data,
             f"penalty, {state.alpha:.4g} × sum of W²": losses.penalty,
             "full loss": losses.total,
             "steps taken": self.controller.steps,

@@ -1,7 +1,7 @@
-"""What both demos' pages share: colours, the plane with its draggable points, the way of a message, the frame around it all.
+"""What both demos' pages share: colours, the plane with its draggable points, messages, and the frame of the page.
 
-A drag stays in the browser until the server is free: the page moves the point at once, and keeps only the newest place to
-send; the server answers a message with the new picture and then the message's number, and the page sends what waits.
+The page moves a dragged point at once. It sends the next position only after the server has answered, and keeps only the
+newest one meanwhile. The server answers a message with the new picture, followed by the number of the message.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from ._knn_regions import HALF
 from ._knn_state import CLASS_NAMES
 from ._latest import Latest
 
-#: points, told apart by colour and by shape; and the paler colours of their regions (Okabe and Ito's, colour-blind safe)
+#: colours and shapes of the points, and paler colours for their regions (Okabe and Ito's, safe for colour blindness)
 COLORS = ("#0072b2", "#d55e00", "#00795a", "#b0478a", "#8a7400")
 PALE = ("#a9d3ec", "#f7c29b", "#a3dfc9", "#ecc3dc", "#f2e896")
 MARKERS = ("circle", "square", "triangle", "inverted_triangle", "hex")
 TIE = "#ffffff"
-#: Bokeh's inputs have a size of their own
+#: by default, Bokeh's inputs have their own font size
 INPUT_CSS = ".bk-input { font-size: var(--bokeh-font-size); } "
 
 _TEMPLATE = """{% extends base %}{% block preamble %}
@@ -89,7 +89,7 @@ switch (cb_obj.event_name) {
     }
     break
   }
-  // Bokeh calls it no pan if the button was held still for 0.3 s before: then moves are all that comes.
+  // If the button was held still for 0.3 s first, Bokeh sends moves instead of a pan.
   case "pan": case "mousemove": box.held != null ? follow() : post("look", 0, x, y); break
   case "panend": case "pressup": if (box.held != null) { follow(); drop() }; break
   case "mouseleave": box.held != null ? drop() : post("away", 0, 0, 0); break
@@ -106,7 +106,7 @@ box.next()
 """
 )
 
-# Bokeh's sliders have handles for the keyboard, and its spinners buttons, without a name for those who only hear the page.
+# The handles of Bokeh's sliders and the buttons of its spinners have no name for screen readers.
 _NAME_HANDLES = """
 const name = (root) => {
   for (const element of root.querySelectorAll("*")) {
@@ -130,14 +130,14 @@ navigator.clipboard.writeText(command.value).then(() => say("Copied"), () => say
 
 
 def page_template() -> Any:
-    """The HTML around a page's widgets."""
+    """Return the HTML template around a page's widgets."""
     return get_env().from_string(_TEMPLATE)
 
 
 def colored(picture: np.ndarray, n_classes: int) -> np.ndarray:
-    """Codes to the colours of regions, n_classes being a tie: uint32 for Bokeh's image_rgba.
+    """Return the colours of regions for class codes, where n_classes is a tie: uint32 for Bokeh's image_rgba.
 
-    Laid on here, so that the page, which is the slower end of a drag, need not map every pixel.
+    This is done here because the page, the slower end of a drag, would have to map every pixel.
     """
     palette = [*PALE[:n_classes], TIE]
     table = np.array([[int(color[at : at + 2], 16) for at in (1, 3, 5)] + [255] for color in palette], dtype=np.uint8)
@@ -145,7 +145,7 @@ def colored(picture: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def point_columns(points: np.ndarray, codes: np.ndarray) -> dict[str, Any]:
-    """Columns of the points' source, in units."""
+    """Return the columns of the points' data source, in units."""
     return {
         "x": points[:, 0] / 100,
         "y": points[:, 1] / 100,
@@ -178,7 +178,7 @@ class Plane:
             styles={"flex": "1 1 320px"},
         )
         self.figure.grid.visible = False
-        # Bokeh measures the axes' labels anew in every frame, which takes longer than the picture.
+        # Bokeh measures the labels of axes in every frame, which takes longer than the picture
         self.figure.axis.visible = axes
         self.image = ColumnDataSource({"image": [colored(np.full((2, 2), n_classes), n_classes)]})
         self.figure.image_rgba("image", x=-half, y=-half, dw=2 * half, dh=2 * half, source=self.image)
@@ -195,27 +195,27 @@ class Plane:
         )
 
     def show(self, picture: np.ndarray, n_classes: int) -> None:
-        """A new picture."""
+        """Show a new picture."""
         self.image.data = {"image": [colored(picture, n_classes)]}
 
     def listen(self, points: ColumnDataSource, mail: ColumnDataSource) -> None:
-        """Drag, hover and tap go to the mail."""
-        self.figure.stylesheets = [InlineStyleSheet(css=":host { touch-action: none; }")]  # a finger drags
+        """Send drag, hover and tap as messages."""
+        self.figure.stylesheets = [InlineStyleSheet(css=":host { touch-action: none; }")]  # let a finger drag points
         pointer = CustomJS(args={"points": points, "mail": mail, "half": HALF}, code=_POINTER)
         for event in (PanStart, Pan, PanEnd, Press, PressUp, MouseMove, MouseLeave, Tap):
             self.figure.js_on_event(event, pointer)
 
     def enlarge(self, large: bool) -> None:
-        """Type and points for the far end of a room, or not."""
+        """Use larger type and points, for a projector, or the normal size."""
         scale = 1.7 if large else 1.0
-        self.figure.min_border_top = 46 if large else 24  # room for the title
+        self.figure.min_border_top = 46 if large else 24  # space for the title
         self.figure.title.text_font_size = f"{16 * scale:.0f}px"
         self.figure.axis.major_label_text_font_size = f"{12 * scale:.0f}px"
         self.above.glyph.size = 11 * scale
 
 
 class Mail:
-    """Messages of the page, of each kind only the newest, and their answers."""
+    """Messages from the page, only the newest of each kind, and their answers."""
 
     def __init__(self, doc: Document, work: Callable[[str, int, float, float], None]) -> None:
         self.source = ColumnDataSource({"kind": [], "place": [], "x": [], "y": [], "number": []})
@@ -226,7 +226,7 @@ class Mail:
             place, x, y, number = message
             try:
                 work(kind, place, x, y)
-            finally:  # else the page would wait for ever
+            finally:  # without an answer the page would wait for ever
                 answer.data = {"number": [number]}
 
         latest = Latest(doc.add_next_tick_callback, handle)
@@ -241,23 +241,23 @@ class Mail:
 
 
 def words(text: str = "", **options: Any) -> Div:
-    """A paragraph over the whole width."""
+    """Return a paragraph over the whole width."""
     return Div(text=text, sizing_mode="stretch_width", **options)
 
 
 def flowing(*children: UIElement, gap: int = 14) -> Any:
-    """Side by side where there is room, else below each other."""
+    """Arrange widgets side by side, and below each other where the page is narrow."""
     styles = {"flex-wrap": "wrap", "gap": f"{gap}px", "align-items": "flex-start"}
     return row(*children, sizing_mode="stretch_width", styles=styles)
 
 
 def stacked(*children: UIElement, basis: int) -> Any:
-    """Below each other, at least so wide where the page is."""
+    """Arrange widgets below each other; the column is `basis` pixels wide, or less on a narrow page."""
     return column(*children, sizing_mode="stretch_width", styles={"flex": f"1 1 {basis}px", "min-width": "280px"})
 
 
 def sized(*controls: Any, basis: int = 150) -> None:
-    """Controls share the width."""
+    """Let controls share the width."""
     for control in controls:
         control.sizing_mode = "stretch_width"
         control.stylesheets = [InlineStyleSheet(css=INPUT_CSS)]
@@ -265,19 +265,19 @@ def sized(*controls: Any, basis: int = 150) -> None:
 
 
 def slider(title: str, span: tuple[float, float], value: float, step: float, **options: Any) -> Slider:
-    """A slider that tells its value while it moves."""
-    # the margin: at its end the handle reaches beyond the bar
+    """Return a slider."""
+    # the margin is for the handle, which extends beyond the end of the bar
     return Slider(title=title, start=span[0], end=span[1], value=value, step=step, margin=(5, 13, 5, 9), **options)
 
 
 class Keys:
-    """Points for those without a pointer: which one, and where it is."""
+    """Controls to move points without a pointer: number and coordinates of a point."""
 
     def __init__(self, moved: Callable[[int, float, float], None], chosen: Callable[[int], None]) -> None:
         half = HALF / 100
         self.which = Spinner(title="Point", low=1, step=1, value=1)
-        self.x = Spinner(title="its x", low=-half, high=half, step=0.05, value=0, format="0.00")
-        self.y = Spinner(title="its y", low=-half, high=half, step=0.05, value=0, format="0.00")
+        self.x = Spinner(title="Its x", low=-half, high=half, step=0.05, value=0, format="0.00")
+        self.y = Spinner(title="Its y", low=-half, high=half, step=0.05, value=0, format="0.00")
         self._quiet = False
         sized(self.which, self.x, self.y, basis=90)
 
@@ -295,11 +295,11 @@ class Keys:
 
     @property
     def place(self) -> int:
-        """The chosen point, from 0."""
+        """Number of the chosen point, from 0."""
         return int(self.which.value or 1) - 1
 
     def show(self, points: np.ndarray) -> None:
-        """Follow the points."""
+        """Show the position of the chosen point."""
         self._quiet = True
         try:
             self.which.high = len(points)
@@ -311,12 +311,12 @@ class Keys:
 
     @property
     def controls(self) -> Any:
-        """In one row."""
+        """The controls in one row."""
         return flowing(self.which, self.x, self.y)
 
 
 class Frame:
-    """The page around a demo: heading, messages, the command, the projector's switch."""
+    """The page around a demo: heading, messages, command, and the switch for large type."""
 
     def __init__(self, doc: Document, title: str, hint: str) -> None:
         self.doc = doc
@@ -325,7 +325,7 @@ class Frame:
         self.heading = words(f"<h1 style='font-size: 1.5em; margin: 0.2em 0'>{title}</h1><p style='margin: 0'>{hint}</p>")
         self.notes = words(styles={"color": "#8a2f00", "font-weight": "bold", "min-height": "1.4em"})
         self.command = TextInput(
-            title="The command that shows this again",
+            title="Command to show this state again",
             sizing_mode="stretch_width",
             stylesheets=[InlineStyleSheet(css=INPUT_CSS)],
         )
@@ -339,5 +339,5 @@ class Frame:
         doc.js_on_event(DocumentReady, CustomJS(code=_NAME_HANDLES))
 
     def say(self, notes: Sequence[str]) -> None:
-        """The messages, of the demo's own words only."""
+        """Show messages, which contain only the demo's own words."""
         self.notes.text = " ".join(notes)

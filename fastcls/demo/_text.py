@@ -1,6 +1,6 @@
-"""States as text, ``metric=l1&k=5&points=10,-20,0;...``: what `--state`, a page's address and 'copy as command' hold.
+"""States as text, ``metric=l1&k=5&points=10,-20,0;...``, for `--state`, page addresses and 'Copy as command'.
 
-Nothing in the text needs escaping in an address; the shell is told by quotes that `&` and `;` are not its own.
+The text needs no escaping in an address; in a shell it needs quotes, because of `&` and `;`.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ _LONGEST = 20_000
 
 
 def fields(text: str, names: Iterable[str]) -> dict[str, str]:
-    """The text's fields by name; refuses names that are none, or twice."""
+    """Return the fields of the text by name; refuse unknown and repeated names."""
     names = list(names)
     if len(text) > _LONGEST:
-        raise InputError(f"got a state of {len(text)} characters; wanted at most {_LONGEST}: copy it from the demo again")
+        raise InputError(f"the state has {len(text)} characters; wanted at most {_LONGEST}: copy it from the demo again")
     found: dict[str, str] = {}
     for part in filter(None, text.split("&")):
-        name, is_there, value = part.partition("=")
-        if not is_there or name not in names or name in found:
-            raise InputError(f"got {quoted(part, 60)} in the state; wanted name=value, each once, of: {', '.join(names)}")
+        name, equals, value = part.partition("=")
+        if not equals or name not in names or name in found:
+            raise InputError(
+                f"got {quoted(part, 60)} in the state; wanted name=value, each name once, from: {', '.join(names)}"
+            )
         found[name] = value
     return found
 
 
 def one(name: str, value: str, good: Iterable[str]) -> str:
-    """One of the good values."""
+    """Return the value if it is one of ``good``."""
     good = list(good)
     if value not in good:
         raise InputError(f"got {name}={quoted(value, 60)} in the state; wanted one of {', '.join(good)}")
@@ -41,7 +43,7 @@ def one(name: str, value: str, good: Iterable[str]) -> str:
 
 
 def whole(name: str, value: str, least: int, most: int) -> int:
-    """A whole number from least to most."""
+    """Return the value as an integer from least to most."""
     try:
         number = int(value)
     except ValueError:
@@ -52,7 +54,7 @@ def whole(name: str, value: str, least: int, most: int) -> int:
 
 
 def real(name: str, value: str, least: float, most: float) -> float:
-    """A finite number from least to most."""
+    """Return the value as a finite number from least to most."""
     try:
         number = float(value)
     except ValueError:
@@ -63,27 +65,29 @@ def real(name: str, value: str, least: float, most: float) -> float:
 
 
 def read_points(value: str, n_classes: int, half: int, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Points of ``x,y,class;...``: float64 (n, 2) of whole hundredths, and their codes."""
+    """Return the points of ``x,y,class;...``, float64 (n, 2) in whole hundredths, and their class codes."""
     rows: list[tuple[int, int, int]] = []
     for part in value.split(";"):
         numbers = part.split(",")
         if len(numbers) != 3 or len(rows) == most:
-            raise InputError(f"got point {quoted(part, 60)} in the state; wanted 1 to {most} of x,y,class, with ; between")
+            raise InputError(
+                f"got point {quoted(part, 60)} in the state; wanted 1 to {most} points x,y,class, separated by ;"
+            )
         x, y = (whole("x or y of a point", number, -half, half) for number in numbers[:2])
         rows.append((x, y, whole("class of a point", numbers[2], 0, n_classes - 1)))
     return np.array([row[:2] for row in rows], dtype=np.float64), np.array([row[2] for row in rows], dtype=np.int64)
 
 
 def write_points(points: np.ndarray, codes: np.ndarray) -> str:
-    """The inverse of `read_points`."""
+    """Return points as text, for `read_points`."""
     return ";".join(f"{int(x)},{int(y)},{code}" for (x, y), code in zip(points, codes, strict=True))
 
 
 def join(**values: Any) -> str:
-    """Fields as text."""
+    """Return fields as text."""
     return "&".join(f"{name}={value}" for name, value in values.items())
 
 
 def command(demo: str, text: str) -> str:
-    """What to type in a shell to see this state."""
+    """Return the shell command that shows this state."""
     return f"fastcls demo {demo} --state {shlex.quote(text)}"

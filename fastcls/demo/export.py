@@ -1,4 +1,4 @@
-"""A static snapshot of the k-NN demo: one page with all it needs inside, that opens anywhere and asks for nothing."""
+"""A static snapshot of the k-NN demo: one self-contained page that makes no network requests."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ._page import Plane, flowing, page_template, point_columns, stacked, words
 
 
 def export(state: KnnState, path: str | Path) -> None:
-    """Write the pictures of a state, with the points' classes under the pointer, as one page."""
-    with replacing(path, "the page") as beside:
+    """Write the pictures of a state as one page; pointing at a point shows its class."""
+    with replacing(path, "the page") as temporary:
         controller = KnnController(state)
         points = ColumnDataSource(point_columns(state.points, state.codes))
         planes = []
@@ -30,22 +30,23 @@ def export(state: KnnState, path: str | Path) -> None:
             shown = [("class", "@name"), ("x", "@x{0.00}"), ("y", "@y{0.00}")]
             plane.figure.add_tools(HoverTool(renderers=[plane.above], tooltips=shown))
             planes.append(plane.figure)
-        told = [
-            f"K = {state.k}, votes: {state.weights}, {counted(state.classes, 'class')}, "
+        lines = [
+            f"K = {state.k}, {state.weights} votes, {counted(state.classes, 'class')}, "
             f"{counted(len(state.points), 'point')}. White: a tie."
         ]
         for metric in state.metrics:
             ks, shares = controller.accuracies(metric)
             named = ", ".join(f"K = {k}: {100 * share:.0f} %" for k, share in zip(ks, shares, strict=True))
-            told.append(f"Leave-one-out accuracy, {metric.upper()}: {named or 'one point has no other'}.")
-        told += controller.notes()
+            lines.append(f"Leave-one-out accuracy, {metric.upper()}: {named or 'none, with a single point'}.")
+        lines += controller.notes()
         page = stacked(
             words("<h1 style='font-size: 1.5em; margin: 0.2em 0'>k nearest neighbours</h1>"),
             flowing(*planes),
             words(
-                "".join(f"<p>{escape(line)}</p>" for line in told) + "<p>To move the points:</p><pre style='white-space: "
+                "".join(f"<p>{escape(line)}</p>" for line in lines)
+                + "<p>To move the points, run:</p><pre style='white-space: "
                 f"pre-wrap; word-break: break-all'>{escape(_text.command('knn', state.text()))}</pre>"
             ),
             basis=280,
         )
-        beside.write_text(file_html(page, INLINE, "k nearest neighbours", template=page_template()), encoding="utf-8")
+        temporary.write_text(file_html(page, INLINE, "k nearest neighbours", template=page_template()), encoding="utf-8")

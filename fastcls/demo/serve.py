@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,6 +22,7 @@ from bokeh.document import Document
 from bokeh.server.callbacks import PeriodicCallback
 from bokeh.server.server import Server
 from bokeh.settings import settings
+from bokeh.util.token import check_token_signature, get_session_id, get_token_payload
 from tornado.httputil import HTTPServerRequest
 from tornado.routing import Matcher, Rule
 from tornado.web import RequestHandler
@@ -33,12 +35,12 @@ from ._linear_state import LinearState
 from ._linear_view import LinearView
 
 ADDRESS = "127.0.0.1"
-_LAST_WORDS = 0.05  # s, for what Bokeh still had to tell open pages; cut off, it would complain
+_LAST_MESSAGES = 0.05  # s, for Bokeh's last messages to open pages; it logs an error if they are cut off
 _DEMOS: dict[str, tuple[Any, Any]] = {"knn": (KnnState, KnnView), "linear": (LinearState, LinearView)}
 
 
 def read_state(demo: str, text: str | None) -> Any:
-    """The state of a text, or the demo's first one."""
+    """Return the state of a text, or the initial state of the demo."""
     kind = _DEMOS[demo][0]
     return kind.of_text(text) if text else kind()
 
@@ -48,27 +50,27 @@ def _page(demo: str, state: Any) -> Callable[[Document], None]:
 
     def make(doc: Document) -> None:
         context = doc.session_context
-        asked = context.request.arguments.get("state", []) if context is not None else []
+        given = context.request.arguments.get("state", []) if context is not None else []
         shown, notes = state, []
-        if asked:
+        if given:
             try:
-                shown = kind.of_text(asked[0].decode("utf-8", "replace"))
-            except InputError:  # what came is in the address bar; none of it is repeated in the page
-                notes = ["The state in this page's address is not one; this is the first state instead."]
+                shown = kind.of_text(given[0].decode("utf-8", "replace"))
+            except InputError:  # the page does not repeat the text, which is in the address bar
+                notes = ["The state in this page's address is not valid; this is the initial state."]
         view(doc, shown, notes)
 
     return make
 
 
-class _FromElsewhere(Matcher):
-    """Requests that a browser sends for another name than this machine's own.
+class _ForeignHost(Matcher):
+    """Requests for a host name other than this machine's.
 
-    A page of another site can have its name lead to 127.0.0.1 once it is loaded (DNS rebinding), and its scripts would then
-    read this server as their own site's. The browser still says the name.
+    After DNS rebinding, the name of another site points to 127.0.0.1, and its scripts could read this server as if it were
+    their own site. But the browser still sends that name.
     """
 
     def __init__(self) -> None:
-        by_user = settings.allowed_ws_origin() or []  # BOKEH_ALLOW_WS_ORIGIN, for a proxy; Bokeh takes it for web sockets
+        by_user = settings.allowed_ws_origin() or []  # BOKEH_ALLOW_WS_ORIGIN, for a proxy; Bokeh checks it for websockets
         self._names = {ADDRESS, "localhost", *(_name_of(f"//{origin}") for origin in by_user)}
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
@@ -84,13 +86,39 @@ def _name_of(address: str) -> str | None:
         return None
 
 
+class _InvalidToken(Matcher):
+    """Websocket requests without a valid token of this server; Bokeh would log each of them with a traceback."""
+
+    def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
+        return {} if request.path == "/ws" and not self._is_valid(request) else None
+
+    @staticmethod
+    def _is_valid(request: HTTPServerRequest) -> bool:
+        try:
+            protocol, token = (part.strip() for part in request.headers["Sec-WebSocket-Protocol"].split(","))
+            is_ours = protocol == "bokeh" and check_token_signature(token) and isinstance(get_session_id(token), str)
+            return is_ours and bool(time.time() < get_token_payload(token)["session_expiry"])
+        except Exception:  # Bokeh's functions raise whatever their decoders raise
+            return False
+
+
 class _Refused(RequestHandler):
-    """One line, whatever was asked for."""
+    """Answers with 403 and one line."""
+
+    def initialize(self, text: str) -> None:
+        self._text = text
 
     def prepare(self) -> None:
         self.set_status(403)
         self.set_header("Content-Type", "text/plain; charset=utf-8")
-        self.finish(f"The demo answers only to http://{ADDRESS} and http://localhost.\n")
+        self.finish(f"{self._text}\n")
+
+
+#: which requests are refused, and with which answer
+_REFUSALS = {
+    _ForeignHost: f"The demo answers only to http://{ADDRESS} and http://localhost.",
+    _InvalidToken: "The page is out of date: reload it.",
+}
 
 
 def _free_port() -> int:
@@ -101,19 +129,20 @@ def _free_port() -> int:
 
 @contextlib.contextmanager
 def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
-    """A server that listens on this machine's own address and answers its own pages only."""
+    """Run a server that listens only on this machine's own address and accepts only its own pages."""
     for name in ("bokeh", "tornado"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    logging.getLogger("bokeh.server.views.ws").setLevel(logging.CRITICAL)  # a refused page is no error of ours
+    logging.getLogger("bokeh.server.views.ws").setLevel(logging.CRITICAL)  # a refused page is not an error
     application = Application(FunctionHandler(_page(demo, state)))
-    port = port or _free_port()  # Bokeh would let pages of any port of this machine in, were it told 0
+    port = port or _free_port()  # with port 0, Bokeh would accept pages from any port of this machine
     try:
         origins = [f"{ADDRESS}:{port}", f"localhost:{port}"]
         server = Server({"/": application}, port=port, address=ADDRESS, allow_websocket_origin=origins)
-        server._tornado.default_router.rules.insert(0, Rule(_FromElsewhere(), _Refused))  # before every route of Bokeh's
+        before_bokeh = [Rule(matcher(), _Refused, {"text": text}) for matcher, text in _REFUSALS.items()]
+        server._tornado.default_router.rules[:0] = before_bokeh
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise InputError(f"port {port} is taken: choose another with --port, or --port 0 for any that is free") from None
+            raise InputError(f"port {port} is in use: choose another with --port, or any free one with --port 0") from None
         raise InputError(f"cannot listen on port {port}: {error.strerror or error}; choose another with --port") from None
     try:
         yield server
@@ -121,17 +150,17 @@ def _server(demo: str, state: Any, port: int) -> Iterator[Server]:
         server.stop()
 
 
-async def _come_to_rest(server: Server) -> None:
-    """Let what is under way to the pages arrive, and start nothing new."""
+async def _finish_messages(server: Server) -> None:
+    """Stop periodic callbacks, and let the last messages to the pages arrive."""
     for session in server.get_sessions("/"):
         for callback in session.document.session_callbacks:
             if isinstance(callback, PeriodicCallback):
                 session.document.remove_periodic_callback(callback)
-    await asyncio.sleep(4 * _LAST_WORDS)
+    await asyncio.sleep(4 * _LAST_MESSAGES)
 
 
 def url_of(server: Server, text: str | None = None) -> str:
-    """Where the page is."""
+    """Return the address of the page."""
     return f"http://{ADDRESS}:{server.port}/" + (f"?state={quote(text, safe='=,;')}" if text else "")
 
 
@@ -145,14 +174,14 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
             ended = asyncio.Event()
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
-                with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run hears Ctrl-C
+                with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run handles Ctrl-C
                     loop.add_signal_handler(number, ended.set)
-            print(f"fastcls: the demo is at {url_of(server)} (Ctrl-C ends it)", flush=True)
-            if browser:  # in a thread: a browser of the terminal keeps `open` until it ends, and the page must be served
+            print(f"fastcls: the demo is at {url_of(server)} (press Ctrl-C to end it)", flush=True)
+            if browser:  # in a thread: with a text browser, `open` returns only when the browser ends
                 threading.Thread(target=webbrowser.open, args=(url_of(server),), daemon=True).start()
             await ended.wait()
-            await _come_to_rest(server)
-        await asyncio.sleep(_LAST_WORDS)
+            await _finish_messages(server)
+        await asyncio.sleep(_LAST_MESSAGES)
 
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(run())
@@ -160,7 +189,7 @@ def serve(demo: str, text: str | None, port: int, browser: bool) -> None:
 
 
 class Shown:
-    """A running demo: shows itself in a notebook's cell; ``stop`` ends it, as does the end of Python.
+    """A running demo, which displays itself in a notebook cell. ``stop`` ends it, and so does the end of Python.
 
     Attributes
     ----------
@@ -186,8 +215,8 @@ class Shown:
                 self.url = url_of(server)
                 self._ready.set()
                 await self._ended.wait()
-                await _come_to_rest(server)
-            await asyncio.sleep(_LAST_WORDS)
+                await _finish_messages(server)
+            await asyncio.sleep(_LAST_MESSAGES)
 
         try:
             asyncio.run(run())

@@ -66,14 +66,14 @@ def test_force_replaces_an_earlier_result():
         '{"schema": 1, "command": "x", "models": {}}',
     ],
 )
-def test_force_never_replaces_what_is_not_ours(content, monkeypatch):
+def test_force_never_replaces_a_folder_with_other_files(content, monkeypatch):
     Path("out").mkdir()
     Path("out/thesis.txt").write_text("years of work")
     if content is not None:
         Path("out/results.json").write_text(content)
     before = listing("out")
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds", before[0])
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out contains", before[0])
     assert Path("out/thesis.txt").read_text() == "years of work"
     assert listing("out") == before
 
@@ -91,7 +91,7 @@ SOMEBODYS = [
 
 
 @pytest.mark.parametrize("name", SOMEBODYS)
-def test_force_never_deletes_a_file_of_somebody_else(name, monkeypatch):
+def test_force_never_deletes_a_file_of_another_program(name, monkeypatch):
     out = earlier_result("out")
     if name == "models/knn/deep.txt":
         (out / "models/knn.safetensors").unlink()
@@ -102,7 +102,7 @@ def test_force_never_deletes_a_file_of_somebody_else(name, monkeypatch):
         (out / name).write_text("mine")
     before = listing("out")
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds")
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out contains")
     assert listing("out") == before
 
 
@@ -110,7 +110,7 @@ def test_force_never_deletes_a_report_that_a_run_has_not_written(monkeypatch):
     earlier_result("out")
     Path("out/report.html").write_text("<html>my own report</html>")
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds report.html")
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out contains report.html")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="symbolic links as POSIX has them")
@@ -120,20 +120,20 @@ def test_force_follows_no_link_inside_the_folder(name, monkeypatch):
     (out / name).rename("elsewhere")
     (out / name).symlink_to(Path("elsewhere").resolve())
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", "out", "--force"), "out holds")
+    assert refused(cli("run", "digits", "--out", "out", "--force"), "out contains")
     assert Path("elsewhere").exists()
 
 
 @pytest.mark.parametrize("name", ["mynotes.txt", "models/mine.safetensors"])
-def test_what_comes_into_the_folder_during_the_run_is_kept(name, monkeypatch):
+def test_files_that_appear_in_the_folder_during_the_run_are_kept(name, monkeypatch):
     earlier_result("out")
-    judge = _run.judge_all
+    evaluate_all = _run.evaluate_all
 
     def interfere(*arguments):
         Path("out", name).write_text("mine")
-        return judge(*arguments)
+        return evaluate_all(*arguments)
 
-    monkeypatch.setattr(_run, "judge_all", interfere)
+    monkeypatch.setattr(_run, "evaluate_all", interfere)
     result = cli("run", "digits", *QUICK, "--out", "out", "--force")
     assert result.exit_code == 0, result.stderr
     assert "old" not in json.loads(Path("out/results.json").read_text())
@@ -143,14 +143,14 @@ def test_what_comes_into_the_folder_during_the_run_is_kept(name, monkeypatch):
     assert str(kept) in result.stderr
 
 
-def test_folder_that_comes_during_a_run_without_force_is_not_replaced(monkeypatch):
-    judge = _run.judge_all
+def test_a_folder_that_appears_during_a_run_without_force_is_not_replaced(monkeypatch):
+    evaluate_all = _run.evaluate_all
 
     def interfere(*arguments):
         earlier_result("out")
-        return judge(*arguments)
+        return evaluate_all(*arguments)
 
-    monkeypatch.setattr(_run, "judge_all", interfere)
+    monkeypatch.setattr(_run, "evaluate_all", interfere)
     result = cli("run", "digits", *QUICK, "--out", "out")
     assert result.exit_code == 0, result.stderr
     assert Path("out/results.json").read_text() == OLD
@@ -183,19 +183,24 @@ def test_read_only_folder_is_refused_before_any_work(monkeypatch):
 
 
 @pytest.mark.parametrize("parent", ["a/b", "file"])
-def test_missing_parents_are_refused_before_any_work_as_by_every_other_writer(parent, here, monkeypatch):
+def test_a_missing_parent_folder_is_refused_before_any_work(parent, here, monkeypatch):
     Path("file").write_text("")
     before = listing(here)
     monkeypatch.setattr(_run, "load_data", no_work)
-    assert refused(cli("run", "digits", "--out", f"{parent}/out"), f"'{parent}/out'", "no such folder", "create it first")
+    assert refused(
+        cli("run", "digits", "--out", f"{parent}/out"),
+        f"'{parent}/out'",
+        "its parent folder does not exist",
+        "create it first",
+    )
     assert refused(cli("predict", "m.safetensors", "digits", "--out", f"{parent}/x.csv"), "no such folder; create it first")
     assert listing(here) == before
 
 
-STEPS = ["load_data", "announce", "judge_all", "collect", "make_outcome", "write_all"]
+STEPS = ["load_data", "announce_duration", "evaluate_all", "collect", "make_outcome", "write_all"]
 
 
-@pytest.mark.parametrize("step", ["load_data", "announce", "train_all", "write_all"])
+@pytest.mark.parametrize("step", ["load_data", "announce_duration", "train_all", "write_all"])
 @pytest.mark.parametrize("standing", [False, True])
 def test_error_in_any_step_leaves_the_old_state(step, standing, here, monkeypatch):
     if standing:
@@ -223,7 +228,7 @@ def test_interrupt_in_any_step_leaves_the_old_state(step, here, monkeypatch):
 
 
 @pytest.mark.parametrize("moment", ["before", "between", "after"])
-def test_interrupt_while_folders_are_swapped_waits_until_they_are(moment, here, monkeypatch):
+def test_an_interrupt_while_folders_are_swapped_is_deferred(moment, here, monkeypatch):
     """Half of the swap is no state: Ctrl-C in the middle of it ends the run after it, and the line says what is true."""
     earlier_result("out")
     rename, calls = os.rename, []
@@ -325,5 +330,5 @@ def test_failed_gradient_check_of_the_only_model_stops_the_run_with_one_line(her
     monkeypatch.setattr(_linear, "check_gradient", lambda *_, **__: Report())
     result = cli("run", "digits", "--limit", "150", "--models", "softmax")
     assert result.exit_code == 1
-    assert "gradient check of softmax failed: relative error 3.0e-03" in result.stderr.splitlines()[-1]
+    assert "gradient check of softmax failed (relative error 3.0e-03" in result.stderr.splitlines()[-1]
     assert listing(here) == []

@@ -49,7 +49,7 @@ def rows_of(result):
 # ---------------------------------------------------------------- broken images
 
 
-def test_run_goes_on_without_broken_images_and_lists_them_all():
+def test_run_leaves_out_unreadable_images_and_lists_them():
     pets()
     broken = break_some("pets")
     result = cli("run", "pets", *KNN)
@@ -60,7 +60,7 @@ def test_run_goes_on_without_broken_images_and_lists_them_all():
     lines = result.stderr.splitlines()
     for path in broken:
         assert any(line.startswith(f"cannot be read: {path}: ") for line in lines), (path, lines)
-    assert lines[-1] == f"fastcls: {len(broken)} images cannot be read and were left out; repair or remove them"
+    assert lines[-1] == f"fastcls: {len(broken)} images cannot be read and were left out: repair or remove them"
     assert results["n_train"] + results["n_test"] == 18
     assert any(f"left out {len(broken)} of {18 + len(broken)} images" in note for note in results["notes"])
     assert "Next: " in result.stdout
@@ -81,7 +81,7 @@ def link_some(folder):
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_links_that_are_not_followed_are_left_out_by_run_and_by_predict(kept, monkeypatch):
+def test_links_out_of_the_folder_are_left_out_by_run_and_predict(kept, monkeypatch):
     if kept:
         monkeypatch.setattr("fastcls.datasets._cache.CACHED_FROM", 1)
     pets()
@@ -120,7 +120,7 @@ def test_strict_refuses_broken_images_before_any_work(options, here):
         assert listing(here) == before
 
 
-def test_nothing_but_broken_images_is_refused(here):
+def test_a_folder_without_a_readable_image_is_refused(here):
     pets()
     assert cli("run", "pets", *KNN).exit_code == 0
     for path in Path("pets").rglob("*.jpg"):
@@ -132,7 +132,7 @@ def test_nothing_but_broken_images_is_refused(here):
     assert not Path("x.csv").exists()
 
 
-def test_which_rows_are_the_test_set_does_not_depend_on_broken_images():
+def test_the_test_set_does_not_depend_on_broken_images():
     pets(each=10)
     for name in ("dog/3.jpg", "ship/7.jpg"):
         Path("pets", name).write_bytes(b"x")
@@ -147,7 +147,7 @@ def test_which_rows_are_the_test_set_does_not_depend_on_broken_images():
 
 
 @pytest.mark.parametrize("as_json", [False, True])
-def test_predict_goes_on_without_broken_images_and_lists_them_all(as_json):
+def test_predict_leaves_out_unreadable_images_and_lists_them(as_json):
     pets()
     assert cli("run", "pets", *KNN).exit_code == 0
     sound = {row["path"]: row["label"] for row in rows_of(cli("predict", MODEL, "pets/cat", "pets/dog", "pets/ship"))}
@@ -170,7 +170,7 @@ def test_predict_goes_on_without_broken_images_and_lists_them_all(as_json):
 
 
 @pytest.mark.parametrize("own_test", [False, True])
-def test_limit_decodes_only_the_rows_it_keeps_and_they_are_those_of_all(own_test, monkeypatch):
+def test_limit_decodes_only_the_rows_it_keeps(own_test, monkeypatch):
     if own_test:
         write_images(Path("pets/train"), each=12)
         write_images(Path("pets/test"), each=8)
@@ -230,7 +230,7 @@ def test_top_and_all_give_the_next_classes_and_every_probability():
     assert refused(cli("predict", MODEL, "pets", "--top", "0"), "--top 0")
 
 
-def test_predict_says_the_accuracy_wherever_labels_are_known():
+def test_predict_prints_the_accuracy_if_there_are_labels():
     pets()
     assert cli("run", "pets", *KNN).exit_code == 0
     results = json.loads(Path("fastcls-pets/results.json").read_text())
@@ -241,11 +241,11 @@ def test_predict_says_the_accuracy_wherever_labels_are_known():
     Path("more/test/wolf").rename("more/test/dog")
     line = cli("predict", MODEL, "more").stderr.splitlines()[-1]
     assert line.startswith("accuracy: ")
-    assert line.endswith("of 6 rows with a label)")
+    assert line.endswith("of 6 labelled rows)")
     Path("more/test/dog").rename("more/test/wolf")
     Path("more/train/dog").rename("more/train/wolf")
     line = cli("predict", MODEL, "more").stderr.splitlines()[-1]
-    assert "of 6 rows with a label); 3 are of classes that the model does not know, and count as wrong" in line
+    assert "of 6 labelled rows); 3 belong to classes that the model does not know, and count as errors" in line
     for path in ("more/test/cat", "more/test/cat/0.jpg"):  # one class alone is a folder, not a label
         assert "accuracy" not in cli("predict", MODEL, path).stderr
 
@@ -277,12 +277,12 @@ def test_accuracy_of_arrays(kind):
         np.savez(data, X=X, **({} if kind == "no labels" else {"y": np.arange(40)}))
     result = cli("predict", "m.safetensors", data)
     assert result.exit_code == 0, result.stderr
-    said = "accuracy: 90.00 % (36 of 40 rows with a label)" in result.stderr
+    said = "accuracy: 90.00 % (36 of 40 labelled rows)" in result.stderr
     assert said == (kind not in ("no labels", "strange labels"))
 
 
 @pytest.mark.parametrize(("factor", "warned"), [(1, False), (1 / 2, False), (1 / 255, True), (16 / 255, True), (255, True)])
-def test_rows_of_another_scale_are_said_once(factor, warned):
+def test_rows_of_another_scale_are_noted_once(factor, warned):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (60, 12)).astype(np.float64)
     np.savez("a.npz", X=X, y=np.arange(60) % 2)
@@ -345,14 +345,17 @@ def test_scores_below_zero_stay_numbers():
 
 
 @pytest.mark.parametrize("out", ["rows.npy", "fastcls-emb/models/knn.safetensors", "pets/cat/0.jpg", "./rows.npy"])
-def test_what_is_read_is_never_written_over(out):
+def test_input_files_are_never_replaced(out):
     write_embeddings("emb.npz")
     pets(each=2)
     assert cli("run", "emb.npz", *KNN).exit_code == 0
     np.save("rows.npy", np.load("emb.npz")["X"])
     before = Path(out).read_bytes()
     model = "fastcls-emb/models/knn.safetensors"
-    assert refused(cli("predict", model, "pets" if "pets" in out else "rows.npy", "--out", out), "name another file")
+    assert refused(
+        cli("predict", model, "pets" if "pets" in out else "rows.npy", "--out", out),
+        "choose another" if "pets" in out else "name another",
+    )
     assert Path(out).read_bytes() == before
 
 

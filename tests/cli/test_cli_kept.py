@@ -11,7 +11,7 @@ import pytest
 from _command import Image, cli, fail_with, fresh, here, listing, refused, write_embeddings, write_images
 
 from fastcls import load
-from fastcls.cli import _estimate, _judge, _linear, _repeats, _run
+from fastcls.cli import _estimate, _linear, _repeats, _run, _test_set
 from fastcls.cli._checks import MODELS
 from fastcls.cli.report import _page, _sections
 
@@ -62,7 +62,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
         result = cli("run", "digits", "--limit", limit, "--ks", "1,3", "--out", f"out{limit}")
         if result.exit_code == 2:
             said = result.stderr.splitlines()[-1]
-            assert limit == 1 or "all of different classes" in said or "all of one class" in said, result.stderr
+            assert limit == 1 or "has a class of its own" in said or "all of one class" in said, result.stderr
             assert "k-NN" not in result.stderr
             continue
         assert result.exit_code == 0, (limit, result.stderr, result.exception)
@@ -82,7 +82,7 @@ def test_any_limit_gives_a_result_or_one_line_before_training(here):
 
 @pytest.mark.usefixtures("quick", "drawn")
 @pytest.mark.parametrize("extra", [0, 2, 3])
-def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more(extra, here):
+def test_folders_with_many_single_photo_classes_are_evaluated_on_the_other_classes(extra, here):
     write_images(here / "photos", classes=[f"c{n:02}" for n in range(12)], each=1)
     for number in range(1, 1 + extra):
         for name in ("c01", "c05"):
@@ -90,14 +90,14 @@ def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more
     result = cli("run", "photos", "--image-size", "8")
     if not extra:
         assert result.exit_code == 2
-        assert "all of different classes" in result.stderr.splitlines()[-1]
+        assert "has a class of its own" in result.stderr.splitlines()[-1]
         return
     assert result.exit_code == 0, (result.stderr, result.exception)
     results = results_of("fastcls-photos")
     assert set(results["models"]) == set(MODELS)
     assert any(note.startswith("10 of 12 classes have no test rows") for note in results["notes"])
     assert any(
-        note == "3 test rows in place of 4, so that a class keeps two rows to train on" for note in results["notes"]
+        note == "3 test rows instead of 4, so that one class keeps two training rows" for note in results["notes"]
     ) == (extra == 2)
     assert results["stratified"]
     assert "stratified by class" not in Path("fastcls-photos/report.html").read_text()
@@ -106,15 +106,15 @@ def test_folders_of_mostly_one_photo_are_evaluated_on_the_classes_that_have_more
 @pytest.mark.parametrize(
     ("counts", "said"),
     [
-        ((1, 1), "the 2 rows of photos are all of different classes"),
-        ((1, 1, 1), "the 3 rows of photos are all of different classes"),
-        ((2, 1), "of the 3 rows of photos, two are of one class and the others of a class each"),
-        ((2, 1, 1, 1), "of the 5 rows of photos, two are of one class"),
+        ((1, 1), "each of the 2 rows of photos has a class of its own, so no setting can be chosen"),
+        ((1, 1, 1), "each of the 3 rows of photos has a class of its own, so no setting can be chosen"),
+        ((2, 1), "only two of the 3 rows of photos share a class: if one is held out for testing"),
+        ((2, 1, 1, 1), "only two of the 5 rows of photos share a class"),
         ((5,), "the rows of photos are all of one class, 'c0'"),
         ((1,), "the rows of photos are all of one class, 'c0'"),
     ],
 )
-def test_folders_too_small_to_test_are_refused_with_what_is_true_of_them(counts, said, here):
+def test_folders_too_small_for_a_test_set_are_refused(counts, said, here):
     write_photos(here / "photos", counts)
     result = cli("run", "photos")
     assert result.exit_code == 2
@@ -123,7 +123,7 @@ def test_folders_too_small_to_test_are_refused_with_what_is_true_of_them(counts,
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("counts", [(2, 2), (3, 1), (2, 2, 2, 1, 1, 1, 1, 1), (3, *(1,) * 20), (60, 1, 2)])
-def test_rows_that_are_set_aside_leave_a_pair_and_stratified_is_what_is_true(counts, here):
+def test_holding_out_test_rows_leaves_a_class_of_two_and_stratified_is_true_only_if_it_is(counts, here):
     write_photos(here / "photos", counts)
     result = cli("run", "photos", "--ks", "1", "--models", "knn")
     assert result.exit_code == 0, (result.stderr, result.exception)
@@ -148,7 +148,7 @@ def write_photos(folder, counts):
 @pytest.mark.usefixtures("quick", "drawn")
 @pytest.mark.parametrize("models", ["random_search,softmax", "knn,random_search,svm,softmax"])
 @pytest.mark.parametrize("n_test", [1, 2, 5])
-def test_nothing_is_called_best_on_a_handful_of_rows(n_test, models, here):
+def test_no_model_is_called_best_on_a_few_test_rows(n_test, models, here):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((40, 4)), np.arange(40) % 2
     np.savez("data.npz", X=X, y=y, X_test=X[:n_test] + 0.01, y_test=y[:n_test])
@@ -157,25 +157,25 @@ def test_nothing_is_called_best_on_a_handful_of_rows(n_test, models, here):
     results, page = results_of("fastcls-data"), Path("fastcls-data/report.html").read_text()
     assert results["best"] is None
     assert set(results["not_told_apart"]) | {results["fewest_errors"]} == set(models.split(","))
-    said = f"cannot be told apart on {n_test} test row{'s' * (n_test > 1)}"
+    said = f"do not differ significantly on {n_test} test row{'s' * (n_test > 1)}"
     for text in (" ".join(re.sub(r"<[^>]*>", " ", page).split()), " ".join(result.stdout.split())):
         assert said in text
         assert "none of them can be called best" in text
-    assert "Best: " not in page
+    assert "Best model" not in page
     assert 'class="tag">best' not in page
-    assert result.stdout.splitlines()[-2].startswith(("Best model: none, ", "Best model: none. "))
-    nothing_better = "always naming the most frequent class"  # one row: that is right, and no model can be better
+    assert result.stdout.splitlines()[-2].startswith(("Best model: none (", "Best model: none. "))
+    nothing_better = "always predicting the majority class"  # one row: that is a hit, and no model can be better
     assert (nothing_better if n_test == 1 else said) in result.stdout.splitlines()[-2]
 
 
 @pytest.mark.usefixtures("quick")
-def test_best_is_said_where_test_rows_tell_models_apart(here):
+def test_a_model_that_is_significantly_better_is_called_best(here):
     result = cli("run", "digits", "--limit", "300", "--ks", "1", "--models", "knn,random_search", "--out", "out")
     results = results_of("out")
     assert results["best"] == results["fewest_errors"] == "knn"
     assert results["not_told_apart"] == []
     assert re.fullmatch(r"Best model: k-NN \(L\d, k = 1\), test accuracy \d\d\.\d\d %", result.stdout.splitlines()[-2])
-    assert "told apart" not in result.stdout
+    assert "significant" not in result.stdout
     alone = cli("run", "digits", "--limit", "12", "--ks", "1", "--models", "knn", "--out", "alone")
     assert alone.stdout.splitlines()[-2].startswith("Model: k-NN")
     assert results_of("alone")["best"] is None
@@ -185,7 +185,7 @@ def test_best_is_said_where_test_rows_tell_models_apart(here):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "float64"])
-def test_repeats_are_what_the_plain_loop_counts(dtype):
+def test_repeats_equal_those_of_a_plain_loop(dtype):
     rng = np.random.default_rng(0)
     X, X_test = (rng.integers(-1, 2, (n, 3)).astype(dtype) for n in (30, 40))
     if np.dtype(dtype).kind == "f":
@@ -204,7 +204,7 @@ def dtype_step(dtype):
 
 @pytest.mark.usefixtures("quick", "drawn")
 @pytest.mark.parametrize("words", [["--models", "knn", "--ks", "1"], ["--preset", "mteb"], ["--preset", "lightly"]])
-def test_repeats_are_said_on_the_screen_in_the_results_and_in_the_report(words, here):
+def test_repeats_are_on_the_screen_in_the_results_and_in_the_report(words, here):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((250, 4)).astype(np.float32), np.arange(250) % 2
     np.savez("data.npz", X=X, y=y, X_test=np.concatenate([X[:3], X[:4] + 9]), y_test=np.array([0, 1, 1, 0, 1, 0, 1]))
@@ -224,7 +224,7 @@ def test_repeats_are_said_on_the_screen_in_the_results_and_in_the_report(words, 
 
 @pytest.mark.usefixtures("quick", "drawn")
 @pytest.mark.parametrize("own_test_set", [False, True])
-def test_wrong_rows_are_named_by_file_and_are_those_of_the_saved_models(own_test_set, here):
+def test_wrong_predictions_are_listed_by_file_and_equal_those_of_the_saved_models(own_test_set, here):
     kinds = ("=cat", "+dog", "ship")
     if own_test_set:
         write_images(here / "photos" / "train", classes=kinds, each=4)
@@ -264,12 +264,12 @@ def results_recipe(model):
 
 
 @pytest.mark.usefixtures("quick", "drawn")
-def test_the_report_lists_some_wrong_rows_and_says_where_the_rest_are(here):
+def test_the_report_lists_some_errors_and_says_where_the_others_are(here):
     assert cli("run", "digits", "--limit", "200", "--models", "random_search").exit_code == 0
     results, page = results_of("fastcls-digits"), Path("fastcls-digits/report.html").read_text()
     n = results["models"]["random_search"]["test_errors"]
     assert len(results["wrong"]["random_search"]) == n
-    assert f"{n - _sections.SHOWN_WRONG} more wrong rows in predictions.csv" in page
+    assert f"{n - _sections.SHOWN_WRONG} more errors in predictions.csv." in page
     data, division = _run.load_data(_run.RunOptions("digits", limit=200), lambda *_: None)
     rows = rows_of("fastcls-digits")
     assert [int(row["row"]) for row in rows] == division.test_rows.tolist()
@@ -277,7 +277,7 @@ def test_the_report_lists_some_wrong_rows_and_says_where_the_rest_are(here):
 
 
 @pytest.mark.parametrize("limit", [None, 20])
-def test_rows_of_an_own_test_set_are_numbered_as_there(limit):
+def test_rows_of_the_datas_own_test_set_keep_their_numbers(limit):
     rng = np.random.default_rng(0)
     X = rng.standard_normal((120, 3))
     np.savez("data.npz", X=X[:60], y=np.arange(60) % 2, X_test=X[60:], y_test=np.arange(60) % 2)
@@ -287,8 +287,8 @@ def test_rows_of_an_own_test_set_are_numbered_as_there(limit):
 
 
 @pytest.mark.parametrize("model", list(MODELS))
-def test_predictions_with_scores_are_those_of_predict(model, monkeypatch):
-    monkeypatch.setattr(_judge, "VALUES_AT_ONCE", 1)
+def test_predictions_with_scores_equal_those_of_predict(model, monkeypatch):
+    monkeypatch.setattr(_test_set, "VALUES_AT_ONCE", 1)
     data, _ = _run.load_data(_run.RunOptions("digits", limit=1200), lambda *_: None)
     one = {
         "knn": lambda: _run.KNeighborsClassifier(4).fit(data.X, data.y),
@@ -296,7 +296,7 @@ def test_predictions_with_scores_are_those_of_predict(model, monkeypatch):
         "svm": lambda: _linear.MulticlassSVM().fit(data.X, data.y),
         "softmax": lambda: _estimate.SoftmaxClassifier().fit(data.X[data.y < 2], data.y[data.y < 2]),  # two classes
     }[model]()
-    predicted, scores = _judge.predict_with_scores(one, data.X)
+    predicted, scores = _test_set.predict_with_scores(one, data.X)
     assert np.array_equal(predicted, one.predict(data.X))
     values = one.predict_proba(data.X) if hasattr(one, "predict_proba") else one.decision_function(data.X)
     assert np.array_equal(scores, values.max(axis=1))
@@ -317,13 +317,13 @@ FAILING = {
     "sweep": ("_linear.sweep", "training softmax", {"models/svm.safetensors", "models/softmax.safetensors"}),
     "k-NN": ("_run.cross_validate_k", "training k-NN", {"models/knn.safetensors"}),
     "one prediction": ("_linear.MulticlassSVM.predict", "evaluating SVM", set()),
-    "all predictions": ("_judge.predict_with_scores", "evaluating softmax", set()),
-    "evaluation": ("_run.judge_all", "evaluating the models", set()),
+    "all predictions": ("_test_set.predict_with_scores", "evaluating softmax", set()),
+    "evaluation": ("_run.evaluate_all", "evaluating the models", set()),
     "comparison": ("_run.comparisons", "comparing the models", set()),
     "collecting": ("_run.collect", "collecting the results", set()),
     "preparing": ("_run.make_outcome", "preparing the report", set()),
-    "neighbours": ("_run.shown_neighbors", "finding the neighbours to show", set()),
-    "wrong rows": ("_run.wrong_rows", "listing the wrong test rows", set()),
+    "neighbours": ("_run.shown_neighbors", "finding neighbours for the report", set()),
+    "wrong rows": ("_run.wrong_rows", "listing the wrong predictions", set()),
     "predictions": ("_run.write_predictions", "writing predictions.csv", {"predictions.csv"}),
     "saving": ("_linear.MulticlassSVM.save", "saving SVM", {"models/svm.safetensors", "models/random_search.safetensors"}),
     "report": ("report._page.render_report", "writing the report", {"report.html"}),
@@ -338,7 +338,7 @@ FAILING = {
 
 @pytest.mark.usefixtures("quick", "drawn")
 @pytest.mark.parametrize("what", FAILING)
-def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
+def test_a_failing_step_leaves_the_results_of_all_others(what, here, monkeypatch):
     place, step, missing = FAILING[what]
     error = {
         "a wrong gradient": _linear.GradientMismatch("injected"),
@@ -378,7 +378,7 @@ def test_a_failing_step_costs_no_other_step_its_result(what, here, monkeypatch):
 
 @pytest.mark.usefixtures("quick", "drawn")
 @pytest.mark.parametrize("error", [IndexError("injected"), ArithmeticError("injected"), MemoryError("injected")])
-def test_a_gradient_check_that_raises_costs_no_model(error, here, monkeypatch):
+def test_a_gradient_check_that_raises_does_not_stop_the_training(error, here, monkeypatch):
     monkeypatch.setattr(_linear, "check_on_sample", fail_with(error))
     result = cli("run", "digits", "--limit", "60", "--models", "svm", "--out", "out")
     assert result.exit_code == 1, (result.stdout, result.stderr)
@@ -387,11 +387,11 @@ def test_a_gradient_check_that_raises_costs_no_model(error, here, monkeypatch):
     assert entry["gradient_check_max_relative_error"] is None
     assert entry["test_accuracy"] > 0.5
     assert [one["step"] for one in results_of("out")["failures"]] == ["gradient check of SVM"]
-    assert "SVM: not known; the check itself failed" in Path("out/report.html").read_text()
+    assert "SVM: unknown. The check failed" in Path("out/report.html").read_text()
 
 
 @pytest.mark.usefixtures("quick")
-def test_where_every_model_fails_nothing_is_left(here, monkeypatch):
+def test_if_every_model_fails_no_folder_is_left(here, monkeypatch):
     for place in ("_linear.search_randomly", "_linear.sweep", "_run.cross_validate_k"):
         monkeypatch.setattr(f"fastcls.cli.{place}", fail_with(ArithmeticError("injected")))
     result = cli("run", "digits", "--limit", "150")
@@ -400,11 +400,11 @@ def test_where_every_model_fails_nothing_is_left(here, monkeypatch):
     assert result.stderr.splitlines()[-1] == "fastcls: injected"
 
 
-def test_an_estimate_that_fails_stops_no_run(here, monkeypatch):
+def test_a_failing_estimate_does_not_stop_the_run(here, monkeypatch):
     monkeypatch.setattr(_run, "estimate_seconds", fail_with(IndexError("injected")))
     result = cli("run", "digits", "--limit", "150", "--ks", "1", "--models", "knn")
     assert result.exit_code == 0, result.stderr
-    assert "how long this will take is not known: IndexError: injected" in result.stderr
+    assert "the duration of the run could not be estimated: IndexError: injected" in result.stderr
 
 
 # where the results go -----------------------------------------------------------------------------------------------
@@ -412,7 +412,7 @@ def test_an_estimate_that_fails_stops_no_run(here, monkeypatch):
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("inside", [".", "..", "../../photos", "absolute", "link"])
-def test_run_from_inside_the_data_leaves_the_data_as_it_is(inside, here, monkeypatch):
+def test_run_from_inside_the_data_does_not_change_the_data(inside, here, monkeypatch):
     write_images(here / "photos", each=6)
     (here / "link").symlink_to(here / "photos")
     before = listing(here / "photos")
@@ -429,7 +429,7 @@ def test_run_from_inside_the_data_leaves_the_data_as_it_is(inside, here, monkeyp
 
 @pytest.mark.parametrize("out", ["photos", "photos/out", "photos/cat/out", "photos/cat", "link/out", "photos/../photos/out"])
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_a_place_inside_the_data_is_refused_before_any_work(out, force, here, monkeypatch):
+def test_a_results_folder_inside_the_data_is_refused_before_any_work(out, force, here, monkeypatch):
     write_images(here / "photos", each=2)
     (here / "link").symlink_to(here / "photos")
     before = listing(here)
@@ -461,7 +461,7 @@ def test_python_m_fastcls_is_the_command(here):
 
 
 @pytest.mark.usefixtures("quick", "drawn")
-def test_one_of_a_thing_is_singular(here):
+def test_counts_of_one_are_in_the_singular(here):
     write_embeddings("one.npz", n=12, classes=2, width=1)
     with np.load("one.npz") as data:
         np.savez("one.npz", X=data["X"], y=data["y"], X_test=data["X"][:1], y_test=data["y"][:1])
@@ -475,12 +475,12 @@ def test_one_of_a_thing_is_singular(here):
 
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("models", ["knn", "knn,random_search,svm,softmax"])
-def test_no_model_is_crowned_that_is_no_better_than_the_most_frequent_class(models, here):
+def test_a_model_that_is_no_better_than_the_majority_class_is_not_called_best(models, here):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((60, 4)), np.arange(60) % 2
-    np.savez("data.npz", X=X, y=y, X_test=X[:20], y_test=np.zeros(20, int))  # of the class that is always named
+    np.savez("data.npz", X=X, y=y, X_test=X[:20], y_test=np.zeros(20, int))  # of the majority class
     result = cli("run", "data.npz", "--ks", "1", "--models", models)
     assert result.exit_code == 0, result.stderr
     best = result.stdout.splitlines()[-2]
-    assert best.endswith("No model does better than always naming the most frequent class.")
+    assert best.endswith("No model is better than always predicting the majority class.")
     assert models == "knn" or best.startswith("Best model: none. ")

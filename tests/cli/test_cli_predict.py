@@ -25,7 +25,7 @@ def test_embeddings_without_image_shape_run_and_predict():
     rows = cli("predict", "fastcls-emb/models/softmax.safetensors", "emb.npz", "--json")
     assert rows.exit_code == 0, rows.stderr
     rows = json.loads(rows.stdout)
-    assert len(rows) == 18  # the fifth on which the model was judged
+    assert len(rows) == 18  # the fifth on which the model was evaluated
     assert [row["label"] for row in rows] == [str(np.load("emb.npz")["y"][int(row["path"])]) for row in rows]
     assert all(0.33 < row["probability"] <= 1 for row in rows)
 
@@ -40,7 +40,7 @@ def test_array_alone_is_predicted_like_the_file_it_came_from():
     assert from_npz.stdout == from_npy.stdout
 
 
-def test_images_are_named_one_by_one_and_by_folder():
+def test_images_are_predicted_one_by_one_and_by_folder():
     write_images(Path("pets"))
     result = cli("run", "pets", "--ks", "1,3", "--models", "knn,svm")
     assert result.exit_code == 0, result.stderr
@@ -60,7 +60,7 @@ def test_images_are_named_one_by_one_and_by_folder():
     assert len(lines) == 1 + 8  # a fifth of 36
 
 
-def test_folder_with_a_test_part_is_judged_on_that_part():
+def test_of_a_folder_with_a_test_part_only_that_part_is_predicted():
     write_images(Path("set/train"), each=6)
     write_images(Path("set/test"), each=2)
     assert cli("run", "set", "--ks", "1", "--models", "knn").exit_code == 0
@@ -71,7 +71,7 @@ def test_folder_with_a_test_part_is_judged_on_that_part():
 
 
 @pytest.mark.parametrize("name", ["val", "validation", "test"])
-def test_a_class_may_be_called_as_a_part_is(name):
+def test_a_class_may_have_the_name_of_a_part(name):
     write_images(Path("pair"), classes=(name, "other"), each=10)
     assert cli("run", "pair", "--ks", "1", "--models", "knn").exit_code == 0
     lines = cli("predict", "fastcls-pair/models/knn.safetensors", "pair").stdout.splitlines()[1:]
@@ -104,31 +104,31 @@ def own_data(kind):
 @pytest.mark.parametrize("kind", ["digits", "images", "npz", "npy", "npy folder"])
 def test_of_the_data_of_a_run_only_its_test_rows_are_predicted(kind, limit, monkeypatch):
     data, whole = own_data(kind)
-    judged = {}
+    held = {}
 
     def keep(test, trained, *rest):
-        judged["X"], judged["y"] = test._X, test._y
-        judged["train"] = trained["knn"].model._rows.chunks[0]
-        return judge(test, trained, *rest)
+        held["X"], held["y"] = test._X, test._y
+        held["train"] = trained["knn"].model._rows.chunks[0]
+        return evaluate_all(test, trained, *rest)
 
-    judge = _run.judge_all
-    monkeypatch.setattr(_run, "judge_all", keep)
+    evaluate_all = _run.evaluate_all
+    monkeypatch.setattr(_run, "evaluate_all", keep)
     result = cli("run", data, "--ks", "1", "--models", "knn", "--seed", "5", *limit)
     assert result.exit_code == 0, result.stderr
     following = shlex.split(result.stdout.splitlines()[-1].removeprefix("Next: "))
     predicted = cli(*following[1:], "--json")
     assert predicted.exit_code == 0, predicted.stderr
-    assert f"of its {len(whole.X):,} rows, the {len(judged['y']):,} of the test set" in predicted.stderr
+    assert f"of its {len(whole.X):,} rows, only the {len(held['y']):,} test rows" in predicted.stderr
     answers = json.loads(predicted.stdout)
     if kind == "images":
         places = [f"pets/{name}/{number}.jpg" for number in range(11) for name in whole.class_names]
         rows = [places.index(answer["path"]) for answer in answers]
     else:
         rows = [int(answer["path"]) for answer in answers]
-    np.testing.assert_array_equal(whole.X[rows], judged["X"])
-    seen = {row.tobytes() for row in np.asarray(judged["train"])}
+    np.testing.assert_array_equal(whole.X[rows], held["X"])
+    seen = {row.tobytes() for row in np.asarray(held["train"])}
     assert not seen & {row.tobytes() for row in whole.X[rows]}
-    wrong = sum(answer["label"] != whole.class_names[code] for answer, code in zip(answers, judged["y"], strict=True))
+    wrong = sum(answer["label"] != whole.class_names[code] for answer, code in zip(answers, held["y"], strict=True))
     results = json.loads((Path(following[2]).parents[1] / "results.json").read_text())
     assert wrong == results["models"]["knn"]["test_errors"]
 
@@ -139,7 +139,7 @@ def test_other_rows_are_all_predicted():
     assert cli("run", "emb.npz", "--ks", "1", "--models", "knn").exit_code == 0
     result = cli("predict", "fastcls-emb/models/knn.safetensors", "other.npz", "--json")
     assert len(json.loads(result.stdout)) == 90
-    assert re.fullmatch(r"accuracy: \d+\.\d\d % \(\d+ of 90 rows with a label\)\n", result.stderr), result.stderr
+    assert re.fullmatch(r"accuracy: \d+\.\d\d % \(\d+ of 90 labelled rows\)\n", result.stderr), result.stderr
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_other_rows_are_all_predicted():
         {"fingerprint": "0"},
     ],
 )
-def test_split_of_a_strange_file_is_no_split(split):
+def test_an_invalid_split_in_a_file_is_ignored(split):
     X = np.arange(180.0).reshape(90, 2)
     good = {"n_rows": 90, "fingerprint": _split.fingerprint(X), "test_rows": [3, 5]}
     assert _split.held_out(good, X).tolist() == [3, 5]
@@ -166,7 +166,7 @@ def test_split_of_a_strange_file_is_no_split(split):
     assert _split.held_out(partly, X) is None
 
 
-def test_fingerprint_is_that_of_type_shape_and_values():
+def test_the_fingerprint_depends_on_type_shape_and_values():
     X = np.arange(6000, dtype=np.float32).reshape(3000, 2)
     changed = X.copy()
     changed[-1, 1] += 1
@@ -178,7 +178,7 @@ def test_fingerprint_is_that_of_type_shape_and_values():
 
 
 @pytest.mark.parametrize("options", [{}, {"tie_break": "nearest"}, {"weights": "distance"}, {"weights": "softmax"}])
-def test_labels_are_those_of_predict_on_data_full_of_ties(options, monkeypatch):
+def test_labels_equal_those_of_predict_on_data_full_of_ties(options, monkeypatch):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 3, (60, 3)).astype(np.uint8), rng.integers(0, 3, 60)
     np.save("rows.npy", rng.integers(0, 3, (40, 3)).astype(np.uint8))
@@ -186,17 +186,17 @@ def test_labels_are_those_of_predict_on_data_full_of_ties(options, monkeypatch):
     model.save("m.safetensors")
     wanted = [str(label) for label in model.predict(np.load("rows.npy"))]
     ties = int(model.predict_ties(np.load("rows.npy")).sum())
-    asked = []
+    searched = []
     predict = fastcls.KNeighborsClassifier.predict
-    monkeypatch.setattr(fastcls.KNeighborsClassifier, "predict", lambda self, X: asked.append(len(X)) or predict(self, X))
+    monkeypatch.setattr(fastcls.KNeighborsClassifier, "predict", lambda self, X: searched.append(len(X)) or predict(self, X))
     rows = json.loads(cli("predict", "m.safetensors", "rows.npy", "--json").stdout)
     assert [row["label"] for row in rows] == wanted
-    assert 0 < ties <= sum(asked) < 40  # only what is tied is searched a second time
+    assert 0 < ties <= sum(searched) < 40  # only what is tied is searched a second time
 
 
 @pytest.mark.parametrize("kind", [fastcls.MulticlassSVM, fastcls.SoftmaxClassifier])
 @pytest.mark.parametrize("n_classes", [2, 3])
-def test_labels_of_linear_models_are_those_of_predict(kind, n_classes):
+def test_labels_of_linear_models_equal_those_of_predict(kind, n_classes):
     rng = np.random.default_rng(0)
     y = rng.integers(0, n_classes, 60)
     X = rng.normal(size=(60, 3)) + y[:, None]
@@ -209,14 +209,14 @@ def test_labels_of_linear_models_are_those_of_predict(kind, n_classes):
 
 
 @pytest.mark.parametrize("out", ["no/such/folder.csv", "folder"])
-def test_place_that_cannot_be_written_is_refused_before_any_work(out, here, monkeypatch):
+def test_an_unwritable_output_file_is_refused_before_any_work(out, here, monkeypatch):
     Path("folder").mkdir()
     monkeypatch.setattr(_predict, "load_model", lambda path: pytest.fail("work began before the refusal"))
     assert refused(cli("predict", "m.safetensors", "digits", "--out", out), "cannot write the predictions")
     assert listing(here) == ["folder"]
 
 
-def test_model_that_names_no_classes_is_refused():
+def test_a_model_that_cannot_predict_classes_is_refused():
     fastcls.NearestNeighbors().fit(np.zeros((9, 64), dtype=np.uint8)).save("m.safetensors")
     assert refused(cli("predict", "m.safetensors", "digits"), "NearestNeighbors", "give a classifier")
 
@@ -236,7 +236,7 @@ def test_wrong_width_is_refused_by_predict(here):
     assert refused(cli("predict", "fastcls-emb/models/knn.safetensors", "wide.npy"), "9", "6")
 
 
-def test_several_paths_are_one_answer_in_the_order_given():
+def test_several_paths_give_one_output_in_their_order():
     write_images(Path("pets"))
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     model = "fastcls-pets/models/knn.safetensors"
@@ -250,10 +250,10 @@ def test_several_paths_are_one_answer_in_the_order_given():
     at = 14
     wanted[at : at + 3] = [f"rows.npy:{line}" for line in wanted[at : at + 3]]
     assert together.stdout.splitlines() == [alone[0][0], *wanted]
-    assert "pets is what this model was trained and judged on: of its 36 rows, the 8 of the test set" in together.stderr
+    assert "pets is the data of the model's own run: of its 36 rows, only the 8 test rows are predicted" in together.stderr
 
 
-def test_refusals_of_several_paths_name_all_that_is_wrong():
+def test_refusals_of_several_paths_list_all_problems():
     write_images(Path("pets"), each=6)
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     model = "fastcls-pets/models/knn.safetensors"
@@ -265,7 +265,9 @@ def test_refusals_of_several_paths_name_all_that_is_wrong():
         "one.jpg",
         "two.jpg",
     )
-    assert refused(cli("predict", model, "one.jpg", "pets/cot"), "pets/cot")  # a slip is told of before anything is read
+    assert refused(
+        cli("predict", model, "one.jpg", "pets/cot"), "pets/cot"
+    )  # a misspelt path is refused before anything is read
     np.save("wide.npy", np.ones((3, 9), dtype=np.uint8))
     assert refused(cli("predict", model, "pets/cat", "wide.npy", "pets/dog/two.jpg", "--strict"), "two.jpg")
     Path("pets/dog/two.jpg").unlink()
@@ -310,15 +312,13 @@ def photo(kind, path):
         ("cmyk", "jpg"),
     ],
 )
-def test_new_image_is_prepared_as_the_training_images_were(kind, ending, monkeypatch):
+def test_a_new_image_is_prepared_like_the_training_images(kind, ending, monkeypatch):
     write_images(Path("pets"))
     photo(kind, f"photo.{ending}")
     photo(kind, f"pets/cat/new.{ending}")  # the same file among those that are loaded as data
     seen = []
-    name_rows = _predict.name_rows
-    monkeypatch.setattr(
-        _predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(model, metadata, X, *rest)
-    )
+    predict_rows = _predict.predict_rows
+    monkeypatch.setattr(_predict, "predict_rows", lambda model, X, *rest: seen.append(X) or predict_rows(model, X, *rest))
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     result = cli("predict", "fastcls-pets/models/knn.safetensors", f"photo.{ending}")
     assert result.exit_code == 0, result.stderr
@@ -338,7 +338,7 @@ def test_new_image_is_prepared_as_the_training_images_were(kind, ending, monkeyp
         ("grey", "png", ", made RGB from grey"),
     ],
 )
-def test_what_preparing_does_to_an_image_is_told(kind, ending, said):
+def test_changes_to_an_image_are_noted(kind, ending, said):
     write_images(Path("pets"))
     assert cli("run", "pets", "--ks", "1", "--models", "knn").exit_code == 0
     photo(kind, f"photo.{ending}")
@@ -349,7 +349,7 @@ def test_what_preparing_does_to_an_image_is_told(kind, ending, said):
     )
 
 
-def test_what_preparing_does_is_counted_over_all_paths_and_by_run():
+def test_changes_to_images_are_counted_over_all_paths_and_by_run():
     write_images(Path("pets"))
     for kind in ("rotated", "alpha", "grey", "plain"):
         photo(kind, f"pets/cat/{kind}.png")
@@ -366,7 +366,7 @@ def test_what_preparing_does_is_counted_over_all_paths_and_by_run():
     assert quiet.stderr == ""
 
 
-def test_colour_becomes_grey_where_the_model_is_of_grey_images():
+def test_colour_becomes_grey_for_a_model_of_grey_images():
     photo("plain", "photo.png")
     assert cli("run", "digits", "--limit", "50", "--ks", "1", "--models", "knn").exit_code == 0
     result = cli("predict", "fastcls-digits/models/knn.safetensors", "photo.png")
@@ -394,10 +394,8 @@ def test_image_of_a_training_row_is_that_row(kind, monkeypatch):
     pixels = np.round(loaded.X[3].astype(float) * 255 / white).astype(np.uint8).reshape(h, w, c)
     Image.fromarray(pixels[:, :, 0] if c == 1 else pixels).save("row.png")
     seen = []
-    name_rows = _predict.name_rows
-    monkeypatch.setattr(
-        _predict, "name_rows", lambda model, metadata, X, *rest: seen.append(X) or name_rows(model, metadata, X, *rest)
-    )
+    predict_rows = _predict.predict_rows
+    monkeypatch.setattr(_predict, "predict_rows", lambda model, X, *rest: seen.append(X) or predict_rows(model, X, *rest))
     assert cli("run", data, "--ks", "1", "--models", "knn", "--out", "out").exit_code == 0
     result = cli("predict", "out/models/knn.safetensors", "row.png")
     assert result.exit_code == 0, result.stderr

@@ -24,7 +24,7 @@ def test_presets_are_those_of_the_library_and_help_names_all():
 
 
 @pytest.mark.parametrize("name", [*protocols.KNN_PRESETS, *protocols.PROBE_PRESETS])
-def test_every_python_name_is_taken_and_one_that_both_kinds_have_means_k_nn(name):
+def test_python_names_of_presets_work_and_shared_names_mean_k_nn(name):
     options = _checks.parse_options(
         "digits",
         ks=None,
@@ -46,27 +46,27 @@ def test_every_python_name_is_taken_and_one_that_both_kinds_have_means_k_nn(name
     assert f"--preset {options.preset}" in options.command
 
 
-def test_a_failing_part_of_the_course_costs_no_other_part_its_rows(here, monkeypatch):
+def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkeypatch):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (70, 12), dtype=np.uint8), np.arange(70) % 2
     np.savez("small.npz", X=X[:60], y=y[:60], X_test=X[60:], y_test=y[60:])
     sizes = {"KNN_TRAIN": 40, "KNN_TEST": 10, "TRAIN": 50, "VALIDATION": 10, "TEST": 10, "KS": (1, 5, 10)}
     for name, value in sizes.items():
         monkeypatch.setattr(_course, name, value)
-    monkeypatch.setattr(_course, "judge_linear", fail_with(ZeroDivisionError("injected")))
+    monkeypatch.setattr(_course, "score_linear", fail_with(ZeroDivisionError("injected")))
     result = cli("run", "small.npz", "--preset", "course")
     assert result.exit_code == 1, (result.stderr, result.exception)
     results = json.loads(Path("fastcls-small/results.json").read_text())
     assert {row["model"] for row in results["protocol"]["rows"]} == {"k-NN"}
     assert [one["step"] for one in results["failures"]] == ["training SVM", "training softmax"]
     assert "failed: training SVM: ZeroDivisionError: injected" in result.stderr
-    monkeypatch.setattr(_course, "judge_neighbors", fail_with(ZeroDivisionError("injected")))
+    monkeypatch.setattr(_course, "score_neighbors", fail_with(ZeroDivisionError("injected")))
     with pytest.raises(ZeroDivisionError):
         _course.evaluate(datasets.load("small.npz"), 0, Progress())
 
 
 @pytest.mark.parametrize("preset", [name for name in _checks.PRESETS if name != "course"])
-def test_protocol_is_a_table_and_stands_in_results(preset, here):
+def test_a_protocol_is_a_table_and_is_in_the_results(preset, here):
     write_embeddings("emb.npz", n=400, width=4)
     result = cli("run", "emb.npz", "--preset", preset, "--seed", "3")
     assert result.exit_code == 0, result.stderr
@@ -79,19 +79,19 @@ def test_protocol_is_a_table_and_stands_in_results(preset, here):
     table = call(data.X, data.y, data.X_test, data.y_test, preset=name, random_state=3)
     assert results["protocol"]["rows"] == list(table)
     assert results["protocol"]["settings"] == table.settings
-    asked = 20 if preset == "mteb" else sum(row["top1"] is not None for row in table)  # 10 draws under 2 metrics
-    assert results["test_evaluations"] == asked
+    n_evaluations = 20 if preset == "mteb" else sum(row["top1"] is not None for row in table)  # 10 draws under 2 metrics
+    assert results["test_evaluations"] == n_evaluations
     lines = result.stdout.splitlines()
-    assert lines[0] == f"emb by the protocol of {preset}: 320 training, 80 test rows"
+    assert lines[0] == f"emb, protocol {preset}: 320 training rows, 80 test rows"
     assert lines[-2:] == ["Results: fastcls-emb/results.json", f"Protocol: {table.settings['source']}"]
     for row in table:
         if row["top1"] is not None:
             assert f"{100 * row['top1']:.2f}" in result.stdout
     assert max(map(len, lines[1:-1])) <= 80
-    assert ("no longer judged on unseen data" in result.stderr) == (preset in ("dino", "dinov2"))
+    assert ("the accuracy of the best k is not that on unseen data" in result.stderr) == (preset in ("dino", "dinov2"))
 
 
-def test_plain_array_takes_its_labels_from_a_file_and_command_gives_the_run_again(here):
+def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(here):
     write_embeddings("emb.npz", n=300)
     arrays = np.load("emb.npz")
     np.save("features.npy", arrays["X"].astype(np.float16))
@@ -113,16 +113,16 @@ def test_plain_array_takes_its_labels_from_a_file_and_command_gives_the_run_agai
     ("words", "said"),
     [
         (["--preset", "dimo"], "unknown preset dimo: did you mean dino? Or choose from dino, dinov2"),
-        (["--preset", "dino", "--ks", "3"], "--preset dino decides --ks itself"),
-        (["--preset", "moco", "--metrics", "l1"], "--preset moco decides --metrics itself"),
-        (["--preset", "uni", "--models", "knn"], "--preset uni decides --models itself"),
-        (["--preset", "mteb", "--folds", "3"], "--preset mteb decides --folds itself"),
-        (["--preset", "course", "--limit", "10"], "--preset course decides --limit itself"),
+        (["--preset", "dino", "--ks", "3"], "--preset dino sets --ks itself"),
+        (["--preset", "moco", "--metrics", "l1"], "--preset moco sets --metrics itself"),
+        (["--preset", "uni", "--models", "knn"], "--preset uni sets --models itself"),
+        (["--preset", "mteb", "--folds", "3"], "--preset mteb sets --folds itself"),
+        (["--preset", "course", "--limit", "10"], "--preset course sets --limit itself"),
         (["--preset", "moco"], "asks for 200 neighbours, but there are only 72 training rows"),
-        (["--preset", "course"], "--preset course takes 50,000 training and 1,000 test rows, and emb has 72 and 18"),
+        (["--preset", "course"], "--preset course needs 50,000 training rows and 1,000 test rows, but emb has 72 and 18"),
     ],
 )
-def test_what_a_preset_cannot_do_is_refused_in_one_line(words, said, here):
+def test_options_that_contradict_a_preset_are_refused_in_one_line(words, said, here):
     write_embeddings("emb.npz")
     result = cli("run", "emb.npz", *words)
     assert result.exit_code == 2
@@ -193,7 +193,7 @@ def images_like_cifar(n=50_000, n_test=1_000, width=12):
     return rows[0], y, rows[1], y_test
 
 
-def test_course_takes_the_assignments_rows_and_judges_as_plain_numpy(here):
+def test_course_uses_the_assignments_rows_and_scores_like_plain_numpy(here):
     X, y, X_test, y_test = images_like_cifar()
     np.savez("images.npz", X=X, y=y, X_test=X_test, y_test=y_test)
     result = cli("run", "images.npz", "--preset", "course", "--json")
@@ -219,18 +219,18 @@ def test_rows_of_the_course_are_the_assignments(monkeypatch):
         seen["X"], seen["center"], seen["settings"] = problem.X, problem.center, settings
         return [np.zeros(problem.shape)] * len(settings)
 
-    judge_neighbors, share_right, judged = _course.judge_neighbors, _course.share_right, []
+    score_neighbors, accuracy, scored = _course.score_neighbors, _course.linear_accuracy, []
     monkeypatch.setattr(_course, "descend", keep)
-    monkeypatch.setattr(_course, "judge_neighbors", lambda *rows: seen.update(knn=rows) or judge_neighbors(*rows))
-    monkeypatch.setattr(_course, "share_right", lambda X, y, model: judged.append((X, y)) or share_right(X, y, model))
-    row = _course.judge_linear("softmax", data, 0, print)
+    monkeypatch.setattr(_course, "score_neighbors", lambda *rows: seen.update(knn=rows) or score_neighbors(*rows))
+    monkeypatch.setattr(_course, "linear_accuracy", lambda X, y, model: scored.append((X, y)) or accuracy(X, y, model))
+    row = _course.score_linear("softmax", data, 0, print)
     assert seen["settings"] == [(1e-7, 2.5e4), (1e-7, 5e4), (5e-7, 2.5e4), (5e-7, 5e4)]
     np.testing.assert_array_equal(seen["X"], X[:49_000])
     np.testing.assert_allclose(seen["center"], X[:49_000].mean(axis=0))
-    for rows, codes in judged[:4]:
+    for rows, codes in scored[:4]:
         np.testing.assert_array_equal(rows, X[49_000:50_000])
         np.testing.assert_array_equal(codes, y[49_000:50_000])
-    np.testing.assert_array_equal(judged[4][0], X_test[:1000])
+    np.testing.assert_array_equal(scored[4][0], X_test[:1000])
     assert row[4] == np.count_nonzero(y_test[:1000] != 0)  # all scores are 0: class 0
     _course.evaluate(data, 0, Progress(io.StringIO()))
     for got, wanted in zip(seen["knn"], (X[:5000], y[:5000], X_test[:500], y_test[:500]), strict=True):
@@ -238,7 +238,7 @@ def test_rows_of_the_course_are_the_assignments(monkeypatch):
     assert (_course.ITERATIONS, _course.BATCH, _course.RATES["svm"]) == (1500, 200, (1e-7, 5e-5))
 
 
-def test_folds_of_the_course_are_rows_as_they_lie():
+def test_folds_of_the_course_are_consecutive_rows():
     X, y, *_ = images_like_cifar(n=300, n_test=1)
     found = _course.cross_validated(X, y)
     folds = np.array_split(np.arange(300), 5)

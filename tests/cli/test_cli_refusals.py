@@ -17,13 +17,13 @@ REFUSALS = {
     "unknown model": (["run", "digits", "--models", "knn,tree"], ["tree", "knn, random_search, svm, softmax"]),
     "no model": (["run", "digits", "--models", ","], ["knn, random_search, svm, softmax"]),
     "unknown metric": (["run", "digits", "--metrics", "l3"], ["l3", "l1, l2, sqeuclidean, cosine"]),
-    "k of 0": (["run", "digits", "--ks", "0,1"], ["--ks '0,1'", "from 1"]),
-    "k not a number": (["run", "digits", "--ks", "1,many"], ["--ks '1,many'", "whole numbers"]),
+    "k of 0": (["run", "digits", "--ks", "0,1"], ["--ks '0,1'", "positive integers"]),
+    "k not a number": (["run", "digits", "--ks", "1,many"], ["--ks '1,many'", "positive integers"]),
     "one fold": (["run", "digits", "--folds", "1"], ["--folds 1", "at least 2"]),
     "cv and folds": (["run", "digits", "--folds", "5", "--cv", "loo"], ["--cv loo and --folds 5", "one of them"]),
-    "cv of one": (["run", "digits", "--cv", "1"], ["--cv '1'", "loo", "from 2"]),
+    "cv of one": (["run", "digits", "--cv", "1"], ["--cv '1'", "loo", "at least 2"]),
     "cv unknown": (["run", "digits", "--cv", "lpo"], ["--cv 'lpo'", "wanted loo"]),
-    "cv of a preset": (["run", "digits", "--preset", "dino", "--cv", "loo"], ["decides --cv itself"]),
+    "cv of a preset": (["run", "digits", "--preset", "dino", "--cv", "loo"], ["sets --cv itself"]),
     "folds not a number": (["run", "digits", "--folds", "x"], ["--folds", "(see: fastcls run --help)"]),
     "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
     "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),
@@ -32,7 +32,7 @@ REFUSALS = {
     "no such data to predict": (["predict", "no.safetensors", "no-such-thing"], ["no.safetensors"]),
     "no such data to check": (["gradcheck", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
     "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
-    "image size of rows": (["run", "digits", "--image-size", "9"], ["got --image-size for data"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["--image-size: got image_size for data"]),
     "missing argument": (["run"], ["DATA"]),
     "unknown option": (["run", "digits", "--fast"], ["--fast"]),
     "unknown command": (["walk"], ["walk"]),
@@ -57,7 +57,7 @@ def test_refusal_in_a_real_process_has_no_traceback(here):
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_are_refused():
+def test_default_folds_adapt_to_small_classes_and_given_folds_are_refused():
     write_embeddings("few.npz", n=12, classes=4)
     refusal = cli("run", "few.npz", "--folds", "5")
     assert refusal.exit_code == 2
@@ -66,7 +66,7 @@ def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_a
     assert result.exit_code == 0, result.stderr
     results = json.loads(Path("fastcls-few/results.json").read_text())
     assert results["models"]["knn"]["folds"] == 3
-    assert "k-NN: 3 folds in place of 5: no class has more than 3 training rows" in results["notes"]
+    assert "k-NN: 3 folds instead of 5, because no class has more than 3 training rows" in results["notes"]
     assert "--folds" not in results["command"]
 
 
@@ -77,7 +77,7 @@ def test_folds_left_open_are_fewer_where_classes_are_small_and_those_asked_for_a
         (["--folds", "999"], "--folds=999, but no class has more than"),
     ],
 )
-def test_what_the_data_cannot_give_is_refused_in_one_line(words, said, here):
+def test_settings_that_the_data_is_too_small_for_are_refused_in_one_line(words, said, here):
     assert refused(cli("run", "digits", *words), said)
     assert listing(here) == []
 
@@ -131,6 +131,6 @@ def test_one_class_is_refused(here):
     assert listing(here) == ["one.npz"]
 
 
-def test_missing_labels_are_asked_for_by_the_option(here):
+def test_missing_labels_are_refused_with_the_option_for_them(here):
     np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
-    assert refused(cli("run", "rows.npy"), "give them with --labels FILE")
+    assert refused(cli("run", "rows.npy"), "fastcls: --labels: ")

@@ -14,7 +14,7 @@ from _command import write_images
 from sklearn.exceptions import ConvergenceWarning
 
 import fastcls
-from fastcls import display
+from fastcls import display, simd
 from fastcls._gradient.problem import LinearProblem
 from fastcls.gradcheck import check_gradient
 from fastcls.losses import LOSSES, loss_and_gradient
@@ -196,7 +196,7 @@ def command(*words, folder, env=None, closed=(), encoding="utf-8", **options):
 
 
 @pytest.mark.process
-def test_a_run_in_hostile_surroundings_ends_well_and_its_files_are_utf8(trained):
+def test_a_run_in_a_hostile_environment_succeeds_and_its_files_are_utf8(trained):
     folder, done = trained
     assert done.returncode == 0, done.stderr
     assert "\\xe9" not in done.stdout  # cp1252 has it
@@ -244,7 +244,7 @@ def test_closed_streams_change_no_exit_status(trained, closed):
         (("predict", "out/models/knn.safetensors", "data é日/été", "--out", "piped.csv"), "2", 0),
     ],
 )
-def test_a_pipe_whose_reader_has_gone_ends_quietly(trained, words, streams, status):
+def test_a_pipe_without_a_reader_ends_quietly(trained, words, streams, status):
     folder, _ = trained
     reader, writer = os.pipe()
     os.close(reader)
@@ -265,7 +265,7 @@ def test_a_pipe_whose_reader_has_gone_ends_quietly(trained, words, streams, stat
     assert "Exception" not in (done.stderr or "")
 
 
-def test_a_program_without_a_console_has_progress_and_silence(monkeypatch):
+def test_progress_without_stderr_is_silent(monkeypatch):
     from fastcls.cli._progress import Progress
 
     monkeypatch.setattr(sys, "stderr", None)
@@ -275,7 +275,7 @@ def test_a_program_without_a_console_has_progress_and_silence(monkeypatch):
 
 
 @pytest.mark.process
-def test_a_current_folder_that_is_gone_is_named(tmp_path):
+def test_a_deleted_current_folder_is_reported(tmp_path):
     code = "import os, sys; os.rmdir(os.getcwd()); import fastcls.cli; sys.argv[0] = 'fastcls'; fastcls.cli.main()"
     gone = tmp_path / "gone"
     gone.mkdir()
@@ -289,4 +289,22 @@ def test_a_current_folder_that_is_gone_is_named(tmp_path):
         timeout=120,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stderr.splitlines()[-1] == "fastcls: the current folder is gone: change to one that is there"
+    assert done.stderr.splitlines()[-1] == "fastcls: the current folder no longer exists: change to another"
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("start", [["-m", "fastcls"], ["-m", "fastcls.cli"], ["fastcls"]])
+def test_an_unknown_instruction_set_in_the_environment_is_one_line(start, tmp_path):
+    (tmp_path / "fastcls").write_text("from fastcls.cli import main\nmain()\n")  # what pip installs as the command
+    done = subprocess.run(
+        [sys.executable, *start, "info"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(fastcls.__file__).parents[1]), "FASTCLS_ISA": "avx3"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fastcls: FASTCLS_ISA='avx3' is unknown;")
+    assert line.endswith(f" one of: {', '.join([*simd.available(), 'auto'])}")
+    assert (done.returncode, done.stdout) == (2, "")

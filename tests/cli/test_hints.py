@@ -53,7 +53,7 @@ def test_long_lists_of_numbers_are_shortened():
         check_ks(range(50, 100), 1)
 
 
-def test_misspelt_paths_name_the_one_beside(here):
+def test_misspelt_paths_suggest_the_right_one(here):
     (here / "pets").mkdir()
     np.savez("rows.npz", X=X, y=Y)
     assert "did you mean 'pets/'?" in refusal("run", "pet")
@@ -64,12 +64,12 @@ def test_misspelt_paths_name_the_one_beside(here):
 
 def test_a_folder_in_place_of_a_model_names_its_models(here):
     (here / "fastcls-pets" / "models").mkdir(parents=True)
-    assert "holds no model" in refusal("predict", "fastcls-pets", "photo.jpg")
+    assert "give a model (*.safetensors)" in refusal("predict", "fastcls-pets", "photo.jpg")
     KNeighborsClassifier(1).fit(X, Y).save("fastcls-pets/models/knn.safetensors")
     assert "'fastcls-pets/models/knn.safetensors'" in refusal("predict", "fastcls-pets", "photo.jpg")
 
 
-def test_an_empty_place_is_no_place(here):
+def test_an_empty_out_is_refused(here):
     np.savez("rows.npz", X=X, y=Y)
     for command in (("run", "rows.npz"), ("predict", "m.safetensors", "rows.npz")):
         result = cli(*command, "--out", "")
@@ -82,7 +82,7 @@ def test_too_many_folds_say_what_limits_them(here):
     assert "--folds=1000, but there are only 60 rows, and no class has more than" in said
 
 
-def test_run_gives_no_advice_that_it_has_no_option_for(here, monkeypatch):
+def test_run_gives_only_advice_that_its_options_allow(here, monkeypatch):
     rng = np.random.default_rng(0)
     noisy = rng.standard_normal((300, 40))
     np.savez("noisy.npz", X=noisy, y=(noisy[:, 0] + 2 * rng.standard_normal(300) > 0).astype(int))

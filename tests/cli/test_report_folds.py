@@ -18,7 +18,7 @@ from fastcls.cli.report import _lecture, _sections
 from fastcls.cli.report._page import render_report
 
 
-def test_the_folds_are_drawn_beside_the_curve_with_the_accuracy_of_each() -> None:
+def test_the_folds_are_drawn_with_the_accuracy_of_each() -> None:
     outcome = make_outcome(digits(), ("knn",))
     text = section(render_report(outcome), "choices")
     assert text.count('<svg class="figure"') == 2
@@ -60,7 +60,7 @@ def test_accuracies_against_the_penalty_stay_between_0_and_100_percent(accuracy)
 
 def test_the_caption_names_a_mark_of_the_data_where_one_is_drawn(monkeypatch):
     monkeypatch.setattr(_lecture, "draw", lambda plot, description: "")
-    for n, said in ((20, "too few rows for a mark"), (1000, "The lower the mark of this data lies")):
+    for n, said in ((20, "too few rows for a mark"), (1000, "The further the mark of this data is below the curve")):
         data = SimpleNamespace(X=np.random.default_rng(0).random((n, 3)))
         assert said in _lecture._curse(SimpleNamespace(dataset=data))["caption"]
 

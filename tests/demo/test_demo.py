@@ -29,7 +29,7 @@ def crowd(n, classes, seed):
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 @pytest.mark.parametrize("weights", WEIGHTS)
-def test_picture_is_the_estimators_in_hundredths(metric, weights):
+def test_the_picture_equals_that_of_the_estimator_in_hundredths(metric, weights):
     """In hundredths, where all distances are exact; weights are of distances in units, as the picture's are."""
     points, codes = crowd(50, 4, 0)
     state = KnnState(metric=metric, k=4, classes=4, weights=weights, points=points, codes=codes)
@@ -46,7 +46,7 @@ def test_picture_is_the_estimators_in_hundredths(metric, weights):
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 @pytest.mark.parametrize("k", [1, 6])
-def test_picture_after_a_move_is_that_of_a_new_start_and_asks_few_pixels(metric, k):
+def test_the_picture_after_a_move_equals_a_new_one_and_computes_few_pixels(metric, k):
     points, codes = crowd(200, 3, 1)
     controller = KnnController(KnnState(metric=metric, k=k, points=points, codes=codes))
     controller.picture(metric)
@@ -55,7 +55,7 @@ def test_picture_after_a_move_is_that_of_a_new_start_and_asks_few_pixels(metric,
         place = int(rng.integers(200))
         controller.move(place, *(controller.state.points[place] + rng.integers(-60, 61, 2)))
         moved = controller.picture(metric)
-        assert controller._regions[metric].n_asked < 30_000
+        assert controller._regions[metric].n_computed < 30_000
         np.testing.assert_array_equal(moved, KnnController(controller.state).picture(metric))
 
 
@@ -109,14 +109,14 @@ def test_accuracies_are_the_estimators_leave_one_out(metric):
 @pytest.mark.parametrize(
     ("text", "note"),
     [
-        ("k=15&points=0,0,0;10,10,1;20,0,2", "K is 15, but there are 3 points"),
-        ("points=0,0,0;10,10,0&k=1", "All points are of one class"),
-        ("points=5,5,0;5,5,1;5,5,2", "on top of each other"),
-        ("points=7,7,1", "K is 5, but there is 1 point"),
-        ("weights=distance&points=1,1,0;1,1,1&k=2", "on top of each other"),
+        ("k=15&points=0,0,0;10,10,1;20,0,2", "K is 15, but there are only 3 points"),
+        ("points=0,0,0;10,10,0&k=1", "All points have the same class"),
+        ("points=5,5,0;5,5,1;5,5,2", "Some points have the same position"),
+        ("points=7,7,1", "K is 5, but there is only 1 point"),
+        ("weights=distance&points=1,1,0;1,1,1&k=2", "Some points have the same position"),
     ],
 )
-def test_odd_states_have_pictures_and_words(text, note):
+def test_unusual_states_have_pictures_and_notes(text, note):
     controller = KnnController(KnnState.of_text(text))
     assert any(note in said for said in controller.notes())
     for metric in ("l1", "l2"):
@@ -127,7 +127,7 @@ def test_odd_states_have_pictures_and_words(text, note):
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("n", [20, 200])
-def test_presets_lie_in_the_plane_and_come_back_from_their_text(preset, n):
+def test_presets_are_inside_the_plane_and_survive_the_round_trip_through_text(preset, n):
     controller = KnnController()
     controller.renew(preset=preset, n=n)
     state = controller.state
@@ -168,14 +168,14 @@ BAD_LINEAR = ["loss=x", "alpha=-1", "alpha=nan", "step=0", "W=1,2", "W=" + ",".j
 
 
 @pytest.mark.parametrize(("kind", "text"), [*((KnnState, bad) for bad in BAD), *((LinearState, bad) for bad in BAD_LINEAR)])
-def test_a_text_that_is_no_state_is_refused_in_one_short_line(kind, text):
+def test_an_invalid_state_is_refused_in_one_short_line(kind, text):
     with pytest.raises(InputError) as refusal:
         kind.of_text(text)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 300
 
 
-def test_only_the_newest_of_what_waits_is_computed():
+def test_only_the_newest_waiting_value_is_computed():
     called, done = [], []
     latest = Latest(called.append, lambda kind, value: done.append((kind, value)))
     for place in range(50):
@@ -191,7 +191,7 @@ def test_only_the_newest_of_what_waits_is_computed():
     assert done[-1] == ("drag", 50)
 
 
-def test_what_comes_while_computing_is_computed_once_and_last():
+def test_values_that_arrive_during_a_computation_are_computed_once_and_last():
     done, called = [], []
 
     def work(kind, value):
@@ -225,7 +225,7 @@ def test_an_error_leaves_coalescing_usable():
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_step_is_the_librarys(loss):
+def test_a_step_equals_that_of_the_library(loss):
     controller = LinearController(LinearState(loss=loss, alpha=0.2, step=0.05))
     state = controller.state
     problem = LinearProblem(state.points / 100, state.codes, loss, alpha=0.2, fit_intercept=True, penalize_intercept=False)
@@ -239,24 +239,24 @@ def test_a_step_is_the_librarys(loss):
     assert controller.losses().total == problem.value_and_gradient(state.W - 0.05 * gradient)[0] < value
 
 
-def test_linear_picture_is_the_highest_score_and_white_where_it_is_shared():
+def test_the_linear_picture_is_the_highest_score_and_white_at_ties():
     controller = LinearController(LinearState.of_text("classes=2&W=1,0,0,-1,0,0&points=0,0,0;1,1,1"))
     picture = controller.picture()
     assert (picture[:, 150:] == 0).all()
     assert (picture[:, :150] == 1).all()
     controller.zero()
     assert (controller.picture() == 2).all()
-    assert any("one tie (white)" in note for note in controller.notes())
+    assert any("the whole plane is a tie (white)" in note for note in controller.notes())
     assert controller.lines() == []
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_step_size_far_too_high_is_told_and_no_number_is_lost(loss):
+def test_a_step_that_diverges_is_reported_and_not_taken(loss):
     controller = LinearController(LinearState(loss=loss, alpha=1.0, step=10.0))
     taken = [controller.take_step() for _ in range(30)]
     assert taken[0]
     assert not taken[-1]
-    assert "far too high" in controller.notes()[0]
+    assert "far too large" in controller.notes()[0]
     assert np.isfinite(controller.state.W).all()
     losses = controller.losses()
     assert np.isfinite([losses.data, losses.penalty, losses.total]).all()
@@ -275,7 +275,7 @@ def test_a_class_line_is_where_its_score_is_zero_and_the_arrow_climbs():
 
 
 @pytest.mark.parametrize("text", ["classes=5", "points=0,0,1;0,0,1&loss=softmax", "points=5,5,0", "W=0,0,0,0,0,0,0,0,0"])
-def test_linear_states_come_back_from_their_text_and_have_losses(text):
+def test_linear_states_survive_the_round_trip_through_text_and_have_losses(text):
     state = LinearState.of_text(text)
     assert LinearState.of_text(state.text()).text() == state.text()
     assert np.isfinite(LinearController(state).losses().gradient).all()

@@ -70,7 +70,7 @@ def opened(contexts, servers):
 
 def command(demo):
     """The state that the page tells."""
-    text = demo.page.get_by_label("The command that shows this again").input_value()
+    text = demo.page.get_by_label("Command to show this state again").input_value()
     return re.search(r"--state '([^']*)'", text)[1]
 
 
@@ -102,9 +102,9 @@ def test_every_control_of_the_knn_demo_changes_its_state(opened):
     page = demo.page
     page.get_by_label("Distance").select_option(label="L1 and L2 side by side")
     until_state(demo, "&metric=both&")
-    page.get_by_label("Votes weigh").select_option(label="1 / distance")
+    page.get_by_label("Weight of a vote").select_option(label="1 / distance")
     until_state(demo, "&weights=distance&")
-    slide(demo, "K, how many vote")
+    slide(demo, "K (neighbours that vote)")
     until_state(demo, "&k=6&")
     slide(demo, "Classes")
     until_state(demo, "&classes=4&")
@@ -113,13 +113,13 @@ def test_every_control_of_the_knn_demo_changes_its_state(opened):
     page.get_by_role("button", name="Random points").click()
     until_state(demo, "&seed=1&")
     for preset, label in (*PRESET_LABELS[1:], PRESET_LABELS[0]):
-        page.get_by_label("Points from").select_option(label=label)
+        page.get_by_label("Source of the points").select_option(label=label)
         until_state(demo, f"&preset={preset}&")
     state = KnnState.of_text(command(demo))
     until(lambda: demo.pixel(L1, 2.51, -2.51), lambda color: color == expected(state, "l1", 2.51, -2.51))
     until(lambda: demo.pixel(L2, 2.51, -2.51), lambda color: color == expected(state, "l2", 2.51, -2.51))
-    page.get_by_label("its x").fill("1.5")
-    page.get_by_label("its x").press("Enter")
+    page.get_by_label("Its x").fill("1.5")
+    page.get_by_label("Its x").press("Enter")
     until(lambda: command(demo).split("points=")[1].split(",")[0], lambda x: x == "150")
     page.get_by_role("button", name="Large type").click()
     until(lambda: page.evaluate("document.documentElement.className"), lambda name: "large" in name)
@@ -147,7 +147,7 @@ def test_the_regions_follow_while_a_point_is_dragged(opened):
     assert abs(int(y)) <= 2
 
 
-def test_a_quick_drag_takes_the_point_where_the_button_went_down(opened):
+def test_a_quick_drag_moves_the_point_where_the_button_went_down(opened):
     demo = opened("knn", "k=1&classes=2&points=-100,0,0;200,0,1")
     mouse = demo.page.mouse
     mouse.move(*demo.at(L2, -1, 0))
@@ -175,16 +175,16 @@ def test_known_ties_are_white_in_the_page(opened):
     for title in (L1, L2):
         for x, y in ((-2.5, -2.5), (0.31, 1.7), (2.5, 0.5)):
             assert demo.pixel(title, x, y) == TIE == "#ffffff"
-    slide(demo, "K, how many vote", "ArrowLeft")
+    slide(demo, "K (neighbours that vote)", "ArrowLeft")
     for title in (L1, L2):
         until(lambda title=title: demo.pixel(title, -2.5, -2.5), lambda color: color == PALE[0])
         assert demo.pixel(title, 2.5, 0.5) == PALE[1]
 
 
-def test_hover_draws_the_lines_and_tells_the_vote(opened):
+def test_hover_draws_the_lines_and_shows_the_vote(opened):
     demo = opened("knn", "k=3&classes=2&points=-100,0,0;100,0,1;100,50,1;-290,-290,0")
     demo.page.mouse.move(*demo.at(L2, 0, 1))
-    said = demo.page.get_by_text("votes of the 3 nearest")
+    said = demo.page.get_by_text("the 3 nearest vote")
     said.wait_for(timeout=5000)
     assert "blue 1, orange 2: orange" in said.inner_text()
     until(lambda: demo.pixel(L2, -0.5, 0.5), lambda color: color not in (*PALE, TIE))  # on the line from (0, 1) to (-1, 0)
@@ -244,7 +244,7 @@ def test_every_control_of_the_linear_demo_changes_its_state(opened):
     until_state(demo, "&seed=1&")
     page.get_by_role("button", name="W = 0, b = 0").click()
     until(lambda: demo.pixel(SCORES, 1.5, 2.5), lambda color: color == TIE)
-    page.get_by_text("the plane is one tie").wait_for(timeout=5000)
+    page.get_by_text("the whole plane is a tie").wait_for(timeout=5000)
     page.get_by_role("button", name="Run").click()
     until(lambda: sums(demo)[3], lambda steps: steps >= 3)
     page.get_by_role("button", name="Stop").click()
@@ -272,10 +272,10 @@ def test_a_point_of_the_linear_demo_is_dragged_and_its_loss_follows(opened):
     mouse.up()
 
 
-def test_a_learning_rate_far_too_high_is_told(opened):
+def test_a_step_size_far_too_large_is_reported(opened):
     demo = opened("linear", "step=10&alpha=1&loss=softmax")
     demo.page.get_by_role("button", name="Run").click()
-    demo.page.get_by_text("far too high").wait_for(timeout=15_000)
+    demo.page.get_by_text("far too large").wait_for(timeout=15_000)
     demo.page.get_by_role("button", name="Run").wait_for(timeout=5000)  # it has stopped by itself
     body = demo.page.locator("body").inner_text()
     assert "nan" not in body.lower().split()
@@ -336,13 +336,13 @@ def name_of(control):
     return control.evaluate("e => e.ariaLabel || e.innerText || [...(e.labels ?? [])].map(l => l.innerText).join()")
 
 
-def test_a_wrong_state_in_the_address_is_told_and_not_repeated(opened):
+def test_an_invalid_state_in_the_address_is_reported_and_not_repeated(opened):
     demo = opened("knn", "k=<b>99")
-    demo.page.get_by_text("is not one").wait_for(timeout=10_000)
+    demo.page.get_by_text("is not valid").wait_for(timeout=10_000)
     assert "99" not in demo.page.locator("body").inner_text()
 
 
-def test_a_snapshot_opens_from_a_file_and_asks_for_nothing(chromium, tmp_path):
+def test_a_snapshot_opens_from_a_file_and_makes_no_requests(chromium, tmp_path):
     from fastcls.demo.export import export
 
     export(KnnState.of_text("k=2&classes=2&points=-100,0,0;100,0,1&metric=both"), tmp_path / "page.html")
@@ -359,7 +359,7 @@ def test_a_snapshot_opens_from_a_file_and_asks_for_nothing(chromium, tmp_path):
     page.close()
 
 
-def test_ctrl_c_ends_the_server_at_once_though_a_page_is_open(contexts, tmp_path):
+def test_ctrl_c_ends_the_server_at_once_with_an_open_page(contexts, tmp_path):
     home = Path(fastcls.demo.__file__).parents[2]
     started = [sys.executable, "-m", "fastcls.cli", "demo", "linear", "--no-browser", "--port", "0"]
     server = subprocess.Popen(

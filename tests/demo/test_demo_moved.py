@@ -6,7 +6,7 @@ from fastcls.demo._knn_state import KnnController, KnnState
 from fastcls.demo._linear_state import LinearController
 
 
-def test_other_numbers_of_points_and_classes_leave_moved_points_where_they_are():
+def test_moved_points_stay_when_the_numbers_of_points_and_classes_change():
     controller = KnnController()
     fresh = controller.state
     controller.move(7, -250, 111)
@@ -43,7 +43,7 @@ def test_points_of_a_text_stay_when_others_are_added():
     np.testing.assert_array_equal(controller.state.points[:3], [[-299, 0], [299, 7], [5, 5]])
 
 
-def test_the_tie_gives_back_the_votes_it_took():
+def test_leaving_the_tie_restores_k():
     controller = KnnController(KnnState(k=9))
     controller.renew(preset="tie")
     assert controller.state.k == 2
@@ -69,7 +69,7 @@ def test_the_tie_gives_back_the_votes_it_took():
     assert told.state.k == 2  # it was asked for
 
 
-def test_other_classes_of_the_linear_demo_leave_moved_points_and_weights_where_they_are():
+def test_moved_points_and_weights_stay_when_the_number_of_classes_changes():
     controller = LinearController()
     first = controller.state
     controller.move(4, -222, 33)

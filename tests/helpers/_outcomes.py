@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from fastcls.cli._judge import mcnemar
+from fastcls.cli._compare import mcnemar
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._results import wilson_interval
 from fastcls.cli._table import best_model

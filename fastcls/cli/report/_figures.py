@@ -1,7 +1,7 @@
-"""Figures as text inside a page: line drawings as SVG, pixels as PNG in data addresses.
+"""Figures embedded in the page: line drawings as SVG, pixels as PNG in ``data:`` URLs.
 
-An SVG drawn here has no colour of its own for text, axes and series: they are CSS variables of the page, so that one
-drawing serves a light page, a dark one and paper. Its text is text (selectable, in the reader's own fonts).
+The SVGs take the colours of text, axes and series from CSS variables of the page, so one drawing suits a light page, a
+dark page and paper. Their text stays text: it can be selected, and uses the reader's fonts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INK, GRID = "#1b1f24", "#b8bfc7"
-#: colours of the drawing, and the variables of report.css that stand for them
+#: colours of the drawing -> variables of report.css
 THEME = {
     INK: "var(--ink)",
     GRID: "var(--grid)",
@@ -40,13 +40,13 @@ _STYLE = {**_CLEAR, **_INKED, "grid.color": GRID, "svg.fonttype": "none"}
 _NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PIXELS_PER_POINT = 96 / 72
 _TAG = re.compile(r"<[^>]*>")
-_NATURAL = _style.WIDTH * 96 + 4  # pixels: a wider drawing keeps its size on a small screen and is scrolled
+_NATURAL = _style.WIDTH * 96 + 4  # pixels; on a small screen, a wider drawing keeps its size and scrolls
 
 
 def draw(plot: Callable[[], Any], description: str) -> Markup:
-    """Call ``plot`` (it returns a plotted display) in the page's style and return its figure as an ``<svg>`` element.
+    """Call ``plot``, which returns a plotted display, in the style of the page, and return its figure as ``<svg>``.
 
-    ``description`` is what someone who cannot see the figure is told.
+    ``description`` is the text for screen readers.
     """
     _style.import_matplotlib()
     import matplotlib as mpl
@@ -55,7 +55,7 @@ def draw(plot: Callable[[], Any], description: str) -> Markup:
     text = StringIO()
     style = mpl.style.context(["default", {**_STYLE, "svg.hashsalt": description}])
     with warnings.catch_warnings(), style, _without_collection():
-        # names in scripts that matplotlib's own font lacks: the reader's browser draws them, with its fonts
+        # class names in scripts that matplotlib's font lacks: the browser has fonts for them
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure = plot().figure_
         _lay_out(figure)
@@ -64,7 +64,7 @@ def draw(plot: Callable[[], Any], description: str) -> Markup:
 
 
 def _lay_out(figure: Any) -> None:
-    """Lay the figure out for SVG, once: savefig would draw all of it an extra time for that."""
+    """Compute the layout for SVG once; savefig would draw the whole figure a second time for it."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     FigureCanvasSVG(figure)
@@ -76,7 +76,7 @@ def _lay_out(figure: Any) -> None:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """No search for cyclic garbage while a figure's tens of thousands of parts are made: a fifth of the time of drawing."""
+    """Turn off cyclic garbage collection, which takes a fifth of the time of drawing a figure's many objects."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -87,7 +87,7 @@ def _without_collection() -> Iterator[None]:
 
 
 def _inline(svg: str, description: str) -> Markup:
-    """matplotlib's SVG document as an element of an HTML page."""
+    """Return matplotlib's SVG document as an element of an HTML page."""
     from markupsafe import Markup, escape
 
     found = re.search(r"<svg[^>]*viewBox=\"0 0 ([\d.]+) ([\d.]+)\"[^>]*>(.*)</svg>", svg, re.S)
@@ -95,9 +95,9 @@ def _inline(svg: str, description: str) -> Markup:
         raise RuntimeError("matplotlib wrote an SVG without a viewBox")
     width, height, body = found[1], found[2], found[3]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.S)
-    body = re.sub(r"<style type=\"text/css\">.*?</style>", "", body, flags=re.S)  # report.css has its one rule
+    body = re.sub(r"<style type=\"text/css\">.*?</style>", "", body, flags=re.S)  # its only rule is in report.css
     prefix = f"f{zlib.crc32(description.encode('utf-8', 'replace')):x}"
-    # ids must differ within a page: equal images have equal ids, and two figures have the same names for their parts
+    # ids must be unique within the page, but matplotlib names the parts of every figure alike
     used = set(re.findall(r"(?:href=\"|url\()#([^\")]+)", " ".join(_TAG.findall(body))))
 
     def adapt(tag: re.Match[str]) -> str:
@@ -109,7 +109,7 @@ def _inline(svg: str, description: str) -> Markup:
             text = text.replace(colour, variable)
         return text
 
-    body = _TAG.sub(adapt, body)  # between tags are names: a class may be called #0072b2
+    body = _TAG.sub(adapt, body)  # only tags: a class may have the name #0072b2
     pixels = float(width) * _PIXELS_PER_POINT
     least = f"min-width:{pixels:.0f}px;" if pixels > _NATURAL else ""
     size = f"{least}max-width:{1.55 * pixels:.0f}px"
@@ -120,7 +120,7 @@ def _inline(svg: str, description: str) -> Markup:
 
 
 def png(image: NDArray[Any], low: float, high: float, side: int = 64) -> str:
-    """The image (h, w, 1 or 3), at most ``side`` pixels long, as a PNG in a ``data:`` address."""
+    """Return the image (h, w, 1 or 3), scaled to at most ``side`` pixels, as a PNG in a ``data:`` URL."""
     from PIL import Image
 
     buffer = BytesIO()

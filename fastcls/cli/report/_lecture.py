@@ -1,6 +1,6 @@
 """The lecture's figures, drawn from the data of a run: penalty, loss, altered images, equal distances, dimensions.
 
-None asks a test label: what was altered is compared with what a model says of the unaltered image.
+None of them uses a test label: the prediction for an altered image is compared with that for the original.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from ._figures import draw
 
 LOSS_ROWS = 2000  # of the training rows: a slice is 41 passes over them
 ALTERED_IMAGES = 200
-ALTERED_VALUES = 4_000_000  # pixels of one altered set: large images are fewer
-SHIFTED = 20  # training images tried until one can be altered to an equal distance
+ALTERED_VALUES = 4_000_000  # pixels of one altered set, so fewer images if they are large
+SHIFTED = 20  # training images to try until one can be altered to an equal distance
 
 
 def lecture(outcome: Outcome) -> list[dict[str, Any]]:
-    """The figures that fit this data and the models that were run."""
+    """Return the figures that suit this data and the models that were run."""
     found = []
     for name, sweep in outcome.sweeps.items():
         if name in outcome.models and len(sweep) > 1:
@@ -55,8 +55,8 @@ def _penalty(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "name": f"{MODELS[name]}: strength of the penalty",
         "svg": draw(shown.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
-        "caption": "To the left W may follow every training row; to the right it must be small. Judged on validation rows; "
-        "of equally accurate ones the smaller loss there decided.",
+        "caption": "Accuracy on validation rows. A small alpha lets W fit every training row; a large one keeps W small. "
+        "Between equal accuracies, the smaller validation loss decides.",
     }
 
 
@@ -73,8 +73,8 @@ def _loss(outcome: Outcome, name: str) -> dict[str, Any]:
     return {
         "name": f"{MODELS[name]}: the loss along a line",
         "svg": draw(shown.plot, f"loss of {MODELS[name]} along the line from no weights to the trained ones"),
-        "caption": f"Over {counted(len(rows), 'training row')}, without the penalty. At 0 stand the trained weights, at "
-        "−1 none: all scores are 0.",
+        "caption": f"Mean over {counted(len(rows), 'training row')}, without the penalty. Position 0 is the trained W; at "
+        "−1, W = 0 and all scores are 0.",
     }
 
 
@@ -83,11 +83,11 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": "The curse of dimensionality",
         "svg": draw(shown.plot, "points to cover a cube; nearest distance against dimensions"),
-        "caption": "Random points in many dimensions are all equally far. "
+        "caption": "In many dimensions, random points are all about equally far apart. "
         + (
             "This data has too few rows for a mark of its own."
             if shown.own is None
-            else "The lower the mark of this data lies below that curve, the more its nearest neighbours are truly near."
+            else "The further the mark of this data is below the curve, the closer its nearest neighbours are."
         ),
     }
 
@@ -98,11 +98,10 @@ def _challenges(outcome: Outcome, models: dict[str, Any]) -> dict[str, Any]:
     n = int(np.clip(ALTERED_VALUES // data.X.shape[1], 10, ALTERED_IMAGES))
     shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:n], image_shape=data.image_shape, random_state=0)
     return {
-        "name": "Challenges: the same thing, seen otherwise",
-        "svg": draw(shown.plot, "how often models keep their answer when images are altered"),
-        "caption": "How often a model says of an altered test image what it says of the unaltered one ("
-        f"{counted(len(data.X_test[:n]), 'image')}; their labels are not asked). Image spread: the mean distance of two "
-        "of them.",
+        "name": "Challenges: altered images",
+        "svg": draw(shown.plot, "share of unchanged predictions against the strength of the alteration"),
+        "caption": "How often the prediction for an altered test image equals that for the original ("
+        f"{counted(len(data.X_test[:n]), 'image')}; labels are not used). Image spread: mean distance between two images.",
     }
 
 
@@ -111,7 +110,7 @@ def _same_distance(outcome: Outcome) -> list[dict[str, Any]]:
     for image in data.X[:SHIFTED]:
         try:
             shown = display.SameDistanceDisplay.from_image(image, image_shape=data.image_shape)
-        except InputError:  # one colour, or a shift too far for this image's box or tint: the next one
+        except InputError:  # one colour, or a shift larger than a box or tint can match: try the next image
             continue
         return [
             {
@@ -119,7 +118,7 @@ def _same_distance(outcome: Outcome) -> list[dict[str, Any]]:
                 "svg": draw(shown.plot, "an image and three altered ones at the same distance"),
                 "caption": "All three have the L2 distance "
                 f"{style.number(shown.squared_distance**0.5)} from the original: "
-                "a distance of pixels does not say what has changed.",
+                "a pixel distance does not show what has changed.",
             }
         ]
     return []

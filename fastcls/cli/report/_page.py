@@ -1,8 +1,8 @@
-"""``report.html``: one page that holds a whole run, with its figures inside it.
+"""``report.html``: the whole run on one page, figures included.
 
-``_report`` turns an `Outcome` into sentences and rows, ``_sections`` into figures, ``report.html.j2`` lays out. The
-page runs no script and asks no address, and its content security policy forbids both. Names from data are escaped by
-the template and stripped of characters that cannot be printed.
+This module turns an `Outcome` into sentences and table rows, and ``report.html.j2`` lays them out. The page runs no
+script and makes no network request; its content security policy forbids both. The template escapes names from data and
+removes characters that cannot be printed.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from fastcls._storage.atomic import write_text
 from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
-from fastcls.cli._judge import SIGNIFICANT_BELOW, best_is_known, not_told_apart, significant
+from fastcls.cli._compare import SIGNIFICANCE_LEVEL, best_is_known, is_significant, not_significantly_worse
 from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
-from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, setting, tied_with_best, told_apart
+from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, no_difference, setting, tied_with_best
 from fastcls.cli._words import listed, percent, seconds
 from fastcls.display import style
 
@@ -31,19 +31,19 @@ POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri
 
 SUMMARY_COLUMNS = ("validation accuracy", "test accuracy", "95 % interval", "errors", "fit", "predict")
 SUMMARY_NOTE = (
-    "Validation accuracy is that by which the setting was chosen: the mean over the folds for k-NN, that of held-out "
-    "training rows for SVM and softmax. The interval is that of the test accuracy, for rows drawn like these. The last "
-    "line is what always naming the most frequent class of the training rows is worth."
+    "The setting was chosen by validation accuracy: the mean over the folds for k-NN, the accuracy on held-out training "
+    "rows for SVM and softmax. The interval is Wilson's 95 % confidence interval for rows drawn like the test rows. The "
+    "last line is the accuracy of always predicting the majority class of the training rows."
 )
 
 
 def write_report(outcome: Outcome, path: str | Path) -> None:
-    """Write the page to ``path``: whole or not at all."""
+    """Write the page to ``path``, completely or not at all."""
     write_text(render_report(outcome), Path(path), "the report")
 
 
 def render_report(outcome: Outcome) -> str:
-    """The page as one HTML text."""
+    """Return the page as HTML."""
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -58,7 +58,7 @@ def render_report(outcome: Outcome) -> str:
 
 
 def context(outcome: Outcome) -> dict[str, Any]:
-    """Everything the template shows."""
+    """Return everything that the template shows."""
     results = outcome.results
     name = results["dataset"] or "data"
     versions = dict(results.get("versions") or {})
@@ -67,9 +67,9 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "figures": figures(outcome),
         "lecture": lecture(outcome),
         "errors": errors(outcome),
-    }  # before the failures are read
+    }  # before `failures` below: a figure may fail
     return {
-        "title": f"{name}: judged classifiers",
+        "title": f"{name}: classifier comparison",
         "facts": facts(outcome),
         **verdict(results),
         "notes": notes(outcome),
@@ -90,66 +90,64 @@ def context(outcome: Outcome) -> dict[str, Any]:
 
 
 def interval(entry: dict[str, Any]) -> str:
-    """The 95 % interval of a test accuracy."""
+    """Return the 95 % interval of a test accuracy."""
     low, high = entry["test_accuracy_interval"]
     return f"{100 * low:.1f} to {100 * high:.1f}\u00a0%"
 
 
 def facts(outcome: Outcome) -> str:
-    """One line on the data."""
+    """Return one line about the data."""
     results, shape = outcome.results, outcome.dataset.image_shape
     if results["test_set"] == "own":
-        own = "the data's own"
+        own = "the test set of the data"
     else:
-        own = "set aside, stratified by class" if results.get("stratified", True) else "set aside at random, not stratified"
+        own = "held out, stratified by class" if results.get("stratified", True) else "held out at random, not stratified"
         if results.get("stratified") and any("too few rows to" in note for note in outcome.notes):
-            own = "set aside, of each class its share"  # the note is about validation rows: no claim for these
+            own = "held out, in proportion to the classes"  # 'stratified' would contradict that note on validation rows
         y_test = outcome.dataset.y_test
         if results.get("stratified") and y_test is not None and len(np.unique(y_test)) < results["n_classes"]:
-            own = "set aside, of each class of two rows or more its share"
+            own = "held out, in proportion to the classes that have two rows or more"
     parts = [counted(results["n_train"], "training row"), f"{counted(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
-        parts.append(f"part of the data: at most {counted(results['limit'], 'row')} of each (--limit)")
+        parts.append(f"at most {counted(results['limit'], 'row')} of each were used (--limit)")
     if shape is None:
         parts.append(counted(results["n_features"], "feature"))
     else:
         colours = {1: "grey", 3: "colour"}.get(shape[2], f"{shape[2]} channels")
-        parts.append(f"images of {shape[0]} × {shape[1]} pixels, {colours}")
+        parts.append(f"{shape[0]} × {shape[1]} pixels, {colours}")
     parts.append(counted(results["n_classes"], "class"))
     parts.append(f"seed {results['seed']}")
     return " · ".join(parts)
 
 
 def verdict(results: dict[str, Any]) -> dict[str, str]:
-    """The best model in a sentence (or those that tie), and what that is worth."""
+    """Return a sentence about the best model (or those that tie), and a second one about its significance."""
     if not results["models"]:
         return {"verdict": "No model was evaluated.", "verdict_note": ""}
     best = best_model(results)
     entry = results["models"][best]
     names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
     if len(results["models"]) == 1:
-        of = ""
+        start = ""
     elif best_is_known(results):
-        of = "Best: " if len(names) == 1 else "Best, with equally many errors: "
+        start = "Best model: " if len(names) == 1 else "Best models, with equally many errors: "
     else:
-        of = f"{told_apart(results)} Fewest errors: "
+        start = f"{no_difference(results)} Fewest errors: "
     sentence = (
-        f"{of}{listed(names)}, {percent(entry['test_accuracy'])} of {counted(results['n_test'], 'test row')} right "
-        f"(95 % interval {interval(entry)}; {counted(entry['test_errors'], 'error')})."
+        f"{start}{listed(names)}, test accuracy {percent(entry['test_accuracy'])} "
+        f"(95 % interval {interval(entry)}; {counted(entry['test_errors'], 'error')} on "
+        f"{counted(results['n_test'], 'test row')})."
     )
-    said = []
+    note = []
     if is_no_better(results):
-        said.append(NO_BETTER)
-    if best_is_known(results) and (near := not_told_apart(results)):
-        said.append(
-            f"On these test rows {listed([MODELS[name] for name in (best, *near)])} cannot be told apart: chance "
-            "too makes differences so small (McNemar's exact test, below)."
-        )
-    return {"verdict": sentence, "verdict_note": " ".join(said)}
+        note.append(NO_BETTER)
+    if best_is_known(results) and not_significantly_worse(results):
+        note.append(no_difference(results))
+    return {"verdict": sentence, "verdict_note": " ".join(note)}
 
 
 def comparisons(results: dict[str, Any]) -> list[list[str]]:
-    """One row a comparison of the best model with another: names, rows that only one gets right, p, what that says."""
+    """Return one row for each comparison of the best model with another: names, rows that only one gets right, p, result."""
     rows = []
     for pair in results.get("comparisons", ()):
         p = pair["p_value"]
@@ -159,45 +157,45 @@ def comparisons(results: dict[str, Any]) -> list[list[str]]:
                 f"{pair['only_model_right']:,}",
                 f"{pair['only_other_right']:,}",
                 "< 0.0001" if p < 1e-4 else f"{p:.2g}",
-                "significant" if significant(pair, results) else "not significant",
+                "significant" if is_significant(pair, results) else "not significant",
             ]
         )
     return rows
 
 
 def comparisons_note(results: dict[str, Any]) -> str:
-    """How the comparisons were made."""
+    """Return how the comparisons were made."""
     n = len(results.get("comparisons", ()))
-    each = f" in {n} comparisons ({SIGNIFICANT_BELOW} / {n} each)" if n > 1 else ""
+    threshold = f"{SIGNIFICANCE_LEVEL} / {n} (Bonferroni's correction for {n} comparisons)" if n > 1 else SIGNIFICANCE_LEVEL
     return (
-        "Rows that both get right, or both wrong, say nothing about which is better. p (McNemar's exact test) is how often "
-        f"chance alone would divide the other rows at least so unevenly; significant: below {SIGNIFICANT_BELOW}{each}. The "
-        "first was picked by these very rows, which makes p look a little smaller than it is."
+        "Only first, only second: test rows that only one of the two models predicts correctly. p (McNemar's exact test): "
+        "the probability of a split at least as uneven if the models are equally good. A difference is significant if p is "
+        f"below {threshold}. The first model was selected on these same rows, so p is slightly too small."
     )
 
 
 def notes(outcome: Outcome) -> list[str]:
-    """The run's own notes, and one where the data cannot be shown as images."""
+    """Return the notes of the run, and one if the data cannot be shown as images."""
     own = list(outcome.notes)
     if outcome.dataset.image_shape is None and not any("no image shape" in note for note in own):
-        own.append("The data has no image shape: templates and pictures of neighbours are left out.")
+        own.append("The data has no image shape, so there are no templates and no pictures of neighbours.")
     return own
 
 
 def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """One row a model, and a last one for the most frequent class."""
+    """Return one row a model, and a last one for the majority class."""
     if not results["models"]:
         return []
     best = [best_model(results), *tied_with_best(results)]
     tag = "best on the test set" if len(leading(results)) == 1 else "fewest errors"
     if len(results["models"]) == 1 or not best_is_known(results):
-        tag = ""  # best of one is no distinction, and nor is one by chance
+        tag = ""  # with one model, or without a significant difference, none is best
     rows = []
     for name, entry in results["models"].items():
         validation = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
         cells = [
             "–" if validation is None else percent(validation),
-            *_judged(entry, results["n_test"]),
+            *_test_cells(entry, results["n_test"]),
             seconds(entry.get("fit_seconds")),
             seconds(entry.get("predict_seconds")),
         ]
@@ -205,53 +203,53 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
         rows.append({"name": MODELS[name], "setting": setting(entry), "cells": cells, "tag": chosen, "soft": False})
     if not (majority := results.get("baseline")):
         return rows
-    cells = ["–", *_judged(majority, results["n_test"]), "–", "–"]
+    cells = ["–", *_test_cells(majority, results["n_test"]), "–", "–"]
     always = f"always {style.shorten(majority['class_name'], 24)}"
-    rows.append({"name": "most frequent class", "setting": always, "cells": cells, "tag": "", "soft": True})
+    rows.append({"name": "majority class", "setting": always, "cells": cells, "tag": "", "soft": True})
     return rows
 
 
-def _judged(entry: dict[str, Any], n_test: int) -> list[str]:
+def _test_cells(entry: dict[str, Any], n_test: int) -> list[str]:
     return [percent(entry["test_accuracy"]), interval(entry), f"{entry['test_errors']:,} of {n_test:,}"]
 
 
 def gradients(results: dict[str, Any]) -> list[str]:
-    """One line a model whose gradient was checked."""
+    """Return one line for each model whose gradient was checked."""
     lines = []
     for name, entry in results["models"].items():
         error = entry.get("gradient_check_max_relative_error", -1)
         if error is None:
-            lines.append(f"{MODELS[name]}: not known; the check itself failed, and the model was trained without it.")
+            lines.append(f"{MODELS[name]}: unknown. The check failed, and the model was trained without it.")
         elif error >= 0:
-            said = "agrees" if error <= GRADIENT_TOLERANCE else "is further off than wanted"
+            verdict = "agrees" if error <= GRADIENT_TOLERANCE else "differs too much"
             lines.append(
-                f"{MODELS[name]}: {said}; largest relative difference {error:.1e} in float64 away from kinks "
-                f"(wanted: at most {GRADIENT_TOLERANCE:.0e})."
+                f"{MODELS[name]}: {verdict}. The largest relative difference in float64, away from kinks, is {error:.1e} "
+                f"(at most {GRADIENT_TOLERANCE:.0e} is accepted)."
             )
     return lines
 
 
 def test_use(results: dict[str, Any]) -> str:
-    """How often the test set was asked."""
+    """Return how often the test set was used."""
     total, models = int(results["test_evaluations"]), len(results["models"])
     times = "once" if total == 1 else f"{total:,} times"
     if total > models:
         return (
-            f"The test set was asked {times} for {models} models: accuracies looked at before are no longer those of "
-            "unseen data."
+            f"The test set was used {times} for {models} models. After the first evaluation of a model, its accuracy is no "
+            "longer that on unseen data."
         )
     if models == 1:
-        return f"The test set was asked {times}, after every choice was made."
-    return f"The test set was asked {times}: once for each of the {models} models, after every choice was made." + (
-        " Calling the best of them best is itself a small look at the test set: evaluate it on new data before relying "
-        "on its last digit."
+        return f"The test set was used {times}, after every choice was made."
+    return f"The test set was used {times}: once for each of the {models} models, after every choice was made." + (
+        " Selecting the best of them also uses the test set, so its accuracy is slightly optimistic: evaluate it on new "
+        "data before you rely on the last digit."
         if best_is_known(results)
         else ""
     )
 
 
 def pairs(mapping: dict[str, Any]) -> list[tuple[str, str]]:
-    """A mapping as rows of text; nested ones on one line, what is not set left out."""
+    """Return a mapping as rows of text: nested mappings on one line, None left out."""
     return [(key.replace("_", " "), _flat(value)) for key, value in mapping.items() if value is not None]
 
 
@@ -264,6 +262,6 @@ def _flat(value: Any) -> str:
 
 
 def command(results: dict[str, Any]) -> str:
-    """The command that repeats the run, as it can be pasted."""
-    said = results.get("command") or ""
-    return said if isinstance(said, str) else shlex.join(str(word) for word in said)
+    """Return the command that repeats the run, ready to be pasted."""
+    typed = results.get("command") or ""
+    return typed if isinstance(typed, str) else shlex.join(str(word) for word in typed)

@@ -1,6 +1,6 @@
-"""The parts of the report that are drawn: how choices were made, what models see, which errors they make.
+"""The parts of the report with figures: how settings were chosen, what models learned, which errors they make.
 
-Each function takes an `Outcome` and returns what ``report.html.j2`` lays out; a model that was not run is not in it.
+Each function takes an `Outcome` and returns what ``report.html.j2`` lays out. Models that were not run are left out.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SHOWN_NEIGHBORS = 5
 SHOWN_PAIRS, SHOWN_EXAMPLES = 10, 4
 SHOWN_WRONG = 20
 LONGEST_NAME = 32  # characters of a class name in a table
-#: what is shown of a sweep, and as what
+#: columns of a sweep's table: key -> heading
 SWEEP_COLUMNS = {
     "alpha": "alpha",
     "validation_accuracy": "accuracy",
@@ -33,7 +33,7 @@ SWEEP_COLUMNS = {
 
 
 def choices(outcome: Outcome) -> list[dict[str, Any]]:
-    """How k, alpha and the random W were chosen: one block a model."""
+    """Return how k, alpha and the random W were chosen: one block a model."""
     models = outcome.results["models"]
     found = []
     if outcome.selection is not None and "knn" in models:
@@ -53,34 +53,34 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
     metric, k = selection.best_metric, int(selection.best_k)
     ks, mean, std = np.asarray(selection.ks), selection.mean(metric), selection.std(metric)
     where = int(np.flatnonzero(ks == k)[0])
-    alone = selection.n_left_out
+    n_left_out = selection.n_left_out
     n_folds = selection.fold_accuracy[metric].shape[1]
-    folds = f"{n_folds} folds" if alone is None else f"{counted(alone, 'row')}, each left out once"
-    deviation = "standard deviation over the folds" if alone is None else "standard error"
-    spread = std[where] / (alone or 1) ** 0.5
-    tried = len(ks) * len(selection.metrics)
-    if tried == 1:
-        sentence = f"Only k = {k} under {metric_name(metric)} was asked for: {percent(mean[where])} over {folds}."
+    folds = f"{n_folds} folds" if n_left_out is None else f"{counted(n_left_out, 'row')}, each left out once"
+    measure = "standard deviation" if n_left_out is None else "standard error"
+    deviation = std[where] / (n_left_out or 1) ** 0.5
+    n_pairs = len(ks) * len(selection.metrics)
+    if n_pairs == 1:
+        sentence = f"Only k = {k} under {metric_name(metric)} was tried: mean accuracy {percent(mean[where])} over {folds}."
     else:
-        equal = sum(int((selection.mean(name) == mean[where]).sum()) for name in selection.metrics) - 1
+        n_equal = sum(int((selection.mean(name) == mean[where]).sum()) for name in selection.metrics) - 1
         sentence = (
-            f"k\u00a0=\u00a0{k} under {metric_name(metric)}: of {tried} pairs of k and metric, none has a higher mean "
-            f"accuracy over {folds} than its {percent(mean[where])} ({deviation} {percent(spread)})."
+            f"k\u00a0=\u00a0{k} under {metric_name(metric)} has the highest mean accuracy of {n_pairs} pairs of k and "
+            f"metric: {percent(mean[where])} over {folds} ({measure} {percent(deviation)})."
         )
-        if equal:
-            others = "One other equals" if equal == 1 else f"{equal} others equal"
-            sentence += f" {others} it; of equals the first metric and the smallest k are taken."
+        if n_equal:
+            others = "One other pair has" if n_equal == 1 else f"{n_equal} other pairs have"
+            sentence += f" {others} the same accuracy; ties go to the first metric, then to the smallest k."
         elif len(ks) > 1:
-            near = int((mean >= mean[where] - spread).sum()) - 1  # without the chosen one
-            come = "comes" if near == 1 else "come"
+            near = int((mean >= mean[where] - deviation).sum()) - 1  # without the chosen one
+            verb = "is" if near == 1 else "are"
             sentence += (
-                f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {come} "
-                f"within that {deviation.split(' over')[0].split()[-1]}."
+                f" Of the {len(ks) - 1} other values of k under {metric_name(metric)}, {near or 'none'} {verb} within one "
+                f"{measure}."
             )
     if len(ks) == 1:
         return {"name": MODELS["knn"], "sentence": sentence, "figures": [], "rows": [], "columns": []}
     figures = outcome.drawn("accuracy against k", _k_figure, selection)
-    if not alone:
+    if not n_left_out:
         figures += outcome.drawn("the folds", _folds_figure, outcome, selection.fold_accuracy[metric][where])
     return {"name": MODELS["knn"], "sentence": sentence, "figures": figures, "rows": [], "columns": []}
 
@@ -88,9 +88,9 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
 def _k_figure(selection: Any) -> dict[str, Any]:
     return {
         "svg": draw(lambda: display.CrossValidationDisplay.from_selection(selection).plot(), "accuracy against k"),
-        "caption": "Every fold is a point; the line joins the means, bars are one standard deviation of them."
+        "caption": "Each point is one fold. The line joins the means; the bars are one standard deviation over the folds."
         if selection.n_left_out is None
-        else "Every training row is named by its neighbours among the others; bars: one standard error.",
+        else "Each training row is predicted from all others. The bars are one standard error.",
     }
 
 
@@ -100,9 +100,9 @@ def _folds_figure(outcome: Outcome, accuracy: np.ndarray) -> dict[str, Any]:
         outcome.dataset.y, cv=len(accuracy), random_state=results["seed"], n_test=results["n_test"], accuracy=accuracy
     )
     return {
-        "svg": draw(folds.plot, "which rows train and which are held out in each round"),
-        "caption": "One line a round: the neighbours of the fold that is held out are searched in all other folds. At the "
-        "right, the accuracy there with the chosen k; the test rows take no part.",
+        "svg": draw(folds.plot, "which rows train and which are held out in each fold"),
+        "caption": "In each line, one fold is held out and predicted from the rows of all other folds. On the right, "
+        "the accuracy with the chosen k. The test rows are not used.",
     }
 
 
@@ -111,8 +111,8 @@ def _choice_of_w(outcome: Outcome) -> dict[str, Any]:
     assert best is not None
     first, last = style.apart(float(best[0]), float(entry["best_loss"]))
     sentence = (
-        f"{entry['tries']:,} random W were tried and the one of smallest loss on the training rows was kept: "
-        f"{last}, after {first} at the first try."
+        f"{entry['tries']:,} random W were tried. The one with the smallest loss on the training rows was kept: "
+        f"{last}, from {first} at the first try."
     )
     figures = outcome.drawn("the loss of random search", _w_figure, best)
     return {"name": MODELS["random_search"], "sentence": sentence, "rows": [], "columns": [], "figures": figures}
@@ -120,33 +120,33 @@ def _choice_of_w(outcome: Outcome) -> dict[str, Any]:
 
 def _w_figure(best: np.ndarray) -> dict[str, Any]:
     svg = draw(lambda: display.LossHistoryDisplay.from_best_values(best).plot(), "best loss so far of random search")
-    return {"svg": svg, "caption": "Each step down is a better W; steps become rare fast."}
+    return {"svg": svg, "caption": "Each step down is a better W. Improvements soon become rare."}
 
 
 def _choice_of_alpha(name: str, sweep: list[dict[str, Any]], n_rows: int | None) -> dict[str, Any]:
     columns = [key for key in SWEEP_COLUMNS if key in sweep[0]]
     rows = [{"cells": [_sweep_cell(key, row[key]) for key in columns], "chosen": bool(row.get("chosen"))} for row in sweep]
     chosen = next((row for row in sweep if row.get("chosen")), None)
-    rows_held = counted(n_rows, "held-out training row") if n_rows else "held-out training rows"
-    sentence = f"{len(sweep)} strengths alpha of the penalty were tried and compared on {rows_held}"
+    held_out = counted(n_rows, "held-out training row") if n_rows else "held-out training rows"
+    sentence = f"{len(sweep)} values of alpha, the strength of the penalty, were compared on {held_out}."
     if chosen is not None:
-        right = percent(chosen["validation_accuracy"])
-        equal = sum(row["validation_accuracy"] == chosen["validation_accuracy"] for row in sweep)
-        sentence += f"; none was right more often than alpha\u00a0=\u00a0{chosen['alpha']:g}, {right}"
-        if equal > 1:
-            sentence += f", and of the {equal} that were right as often "
-            least = sum(
+        accuracy = percent(chosen["validation_accuracy"])
+        n_equal = sum(row["validation_accuracy"] == chosen["validation_accuracy"] for row in sweep)
+        value = f"alpha\u00a0=\u00a0{chosen['alpha']:g}"
+        sentence += f" {value} has the highest accuracy, {accuracy}"
+        if n_equal > 1:
+            n_least = sum(
                 (row["validation_accuracy"], row["validation_loss"])
                 == (chosen["validation_accuracy"], chosen["validation_loss"])
                 for row in sweep
             )
-            sentence += (
-                "it has the smallest loss there"
-                if least == 1
-                else f"{least} have the same smallest loss there, of which the strongest penalty is taken"
-            )
+            others = "one other has" if n_equal == 2 else f"{n_equal - 1} others have"
+            sentence += f"; {others} the same, and the tie goes to the smallest loss"
+            if n_least > 1:
+                sentence += ", then to the strongest penalty"
+        sentence += "."
     headings = [SWEEP_COLUMNS[key] for key in columns]
-    return {"name": MODELS[name], "sentence": sentence + ".", "figures": [], "rows": rows, "columns": headings}
+    return {"name": MODELS[name], "sentence": sentence, "figures": [], "rows": rows, "columns": headings}
 
 
 def _sweep_cell(key: str, value: Any) -> str:
@@ -158,7 +158,7 @@ def _sweep_cell(key: str, value: Any) -> str:
 
 
 def figures(outcome: Outcome) -> list[dict[str, Any]]:
-    """Neighbours, templates and losses, as far as there are any."""
+    """Return the figures of neighbours, templates and losses that this run has."""
     found = []
     if outcome.dataset.image_shape is not None:
         if outcome.neighbors is not None and "knn" in outcome.models:
@@ -191,12 +191,12 @@ def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
     )
     entry = outcome.results["models"].get("knn", {})
     metric = f" under {metric_name(entry['metric'])}" if "metric" in entry else ""
-    voters = f" The vote is that of k = {entry['k']}." if "k" in entry else ""
+    voters = f" The prediction is the vote with k = {entry['k']}." if "k" in entry else ""
     return {
         "name": f"{MODELS['knn']}: nearest training images",
         "svg": draw(shown.plot, "test images and their nearest training images"),
-        "caption": f"Class and distance{metric} of each neighbour; ✓ and a solid frame: the test image's own class, "
-        f"✗ and a dashed frame: another.{voters}",
+        "caption": f"Class and distance{metric} of each neighbour. ✓ and a solid frame: the true class of the test image. "
+        f"✗ and a dashed frame: another class.{voters}",
     }
 
 
@@ -207,9 +207,9 @@ def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
     else:
         names = [data.class_names[code] for code in np.unique(data.y)]
         shown = display.TemplatesDisplay.from_weights(model.W, image_shape=data.image_shape, class_names=names)
-    caption = "The weights of each class, one per pixel, on one scale for all classes."
+    caption = "The weights of each class, one for each pixel. All classes share one colour scale."
     if name == "random_search":
-        caption += " They were drawn at random: the best of many draws is still noise."
+        caption += " These weights were drawn at random, and the best of many draws is still noise."
     return {
         "name": f"{MODELS[name]}: templates",
         "svg": draw(shown.plot, f"templates of {MODELS[name]}"),
@@ -220,15 +220,15 @@ def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
 def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
     shown = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
     return {
-        "name": f"{MODELS[name]}: loss while learning",
+        "name": f"{MODELS[name]}: loss during training",
         "svg": draw(shown.plot, f"loss of {MODELS[name]} in each epoch"),
-        "caption": "Loss plus penalty, averaged over the minibatches of each pass, each before its own step: a little "
-        "behind the model at the end of that pass.",
+        "caption": "Loss plus penalty, averaged over the minibatches of each epoch. Each is computed before its own step, "
+        "so the curve lags slightly behind the model at the end of the epoch.",
     }
 
 
 def errors(outcome: Outcome) -> list[dict[str, Any]]:
-    """Confusions of each model, the best model first."""
+    """Return the errors of each model, the best model first."""
     results = outcome.results
     present = [name for name in results["models"] if name in outcome.predictions]
     present.sort(key=lambda name: (name != best_model(results), results["models"][name]["test_errors"]))
@@ -237,20 +237,22 @@ def errors(outcome: Outcome) -> list[dict[str, Any]]:
 
 def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     data = outcome.dataset
-    truth, said = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
-    wrong = int(np.count_nonzero(truth != said))
+    truth, predicted = np.asarray(data.y_test), np.asarray(outcome.predictions[name])
+    n_wrong = int(np.count_nonzero(truth != predicted))
     rows = counted(len(truth), "test row")
-    errors = f"{wrong:,} of {rows} wrong" if wrong else f"all {rows} right"
+    errors = f"{counted(n_wrong, 'error')} on {rows}" if n_wrong else f"no errors on {rows}"
     with_images = data.image_shape is not None
-    table = [_pair(outcome, truth, said, *pair, with_images=with_images) for pair in worst_pairs(truth, said)]
-    drawn = outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, said) if wrong else []
+    table = [_pair(outcome, truth, predicted, *pair, with_images=with_images) for pair in worst_pairs(truth, predicted)]
+    drawn = (
+        outcome.drawn(f"confusions of {MODELS[name]}", _confusion_figure, data, name, truth, predicted) if n_wrong else []
+    )
     figure = drawn[0] if drawn else None
     listed = outcome.results.get("wrong", {}).get(name, [])
     shown = [
         [str(next(iter(row.values()))), *(style.shorten(row[key], LONGEST_NAME) for key in ("true", "predicted"))]
         for row in listed[:SHOWN_WRONG]
     ]
-    more = wrong - len(shown)
+    more = n_wrong - len(shown)
     return {
         "name": MODELS[name],
         "count": errors,
@@ -259,44 +261,44 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
         "with_images": with_images,
         "rows": shown,
         "row_name": "file" if listed and "path" in listed[0] else "test row",
-        "more": f"{counted(more, 'more wrong row')} in predictions.csv" if more else "",
+        "more": f"{counted(more, 'more error')} in predictions.csv." if more else "",
     }
 
 
-def _confusion_figure(data: Any, name: str, truth: np.ndarray, said: np.ndarray) -> dict[str, Any]:
-    title = f"{MODELS[name]}: which classes are taken for which"
+def _confusion_figure(data: Any, name: str, truth: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+    title = f"{MODELS[name]}: confusion matrix"
     return {
         "svg": draw(
-            lambda: display.plot_confusion(truth, said, class_names=data.class_names, title=title),
+            lambda: display.plot_confusion(truth, predicted, class_names=data.class_names, title=title),
             f"confusion matrix of {MODELS[name]}",
         ),
         "wide": len(data.class_names) > display.MOST_NUMBERED,
-        "caption": "Rows are true classes. The diagonal is right; everything off it is an error.",
+        "caption": "Rows are true classes, columns predicted ones. Everything off the diagonal is an error.",
     }
 
 
-def worst_pairs(truth: np.ndarray, said: np.ndarray) -> list[tuple[int, int, int]]:
-    """The most frequent (true class, predicted class, count), most frequent first, then by class."""
-    wrong = truth != said
-    found, counts = np.unique(np.column_stack([truth[wrong], said[wrong]]), axis=0, return_counts=True)
+def worst_pairs(truth: np.ndarray, predicted: np.ndarray) -> list[tuple[int, int, int]]:
+    """Return the most frequent (true class, predicted class, count), most frequent first, then by class."""
+    wrong = truth != predicted
+    found, counts = np.unique(np.column_stack([truth[wrong], predicted[wrong]]), axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:SHOWN_PAIRS]
     return [(int(found[i, 0]), int(found[i, 1]), int(counts[i])) for i in order]
 
 
 def _pair(
-    outcome: Outcome, truth: np.ndarray, said: np.ndarray, true: int, predicted: int, count: int, *, with_images: bool
+    outcome: Outcome, truth: np.ndarray, predicted: np.ndarray, true: int, wrong: int, count: int, *, with_images: bool
 ) -> dict[str, Any]:
     data = outcome.dataset
     sources: list[str] = []
     if with_images:
         assert data.X_test is not None
-        rows = np.flatnonzero((truth == true) & (said == predicted))[:SHOWN_EXAMPLES]
+        rows = np.flatnonzero((truth == true) & (predicted == wrong))[:SHOWN_EXAMPLES]
         images = np.asarray(data.X_test[rows]).reshape(-1, *data.image_shape)  # type: ignore[misc]
         low, high = style.grey_range(images)
         sources = [png(image, low, high) for image in images]
     return {
         "true": style.shorten(data.class_names[true], LONGEST_NAME),
-        "predicted": style.shorten(data.class_names[predicted], LONGEST_NAME),
+        "predicted": style.shorten(data.class_names[wrong], LONGEST_NAME),
         "count": f"{count:,}",
         "share": percent(count / np.count_nonzero(truth == true), 1),
         "images": sources,
