@@ -72,9 +72,9 @@ class Metric:
         return self.sum == "dot"
 
     @property
-    def family(self) -> str:
-        """The bounds that are made of this metric's sum, whether or not they hold for its S."""
-        return _BOUNDS_OF_SUM[self.sum]
+    def family(self) -> str | None:
+        """The bounds that are made of this metric's sum, whether or not they hold for its S; None: there are none."""
+        return _BOUNDS_OF_SUM.get(self.sum)
 
     @property
     def sum_is_rank_distance(self) -> bool:

@@ -32,7 +32,8 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     """S of every query and row: float64 (n_queries, n_rows). Input is trusted."""
     metric = METRICS[metric_name]
     n_threads = threads.limit_by_work(n_threads, Q.size * len(rows))
-    if len(Q) >= _LEAST_QUERIES and "f" in (Q.dtype.kind, rows.dtype.kind):
+    many = len(Q) >= _LEAST_QUERIES and metric.family is not None  # other sums have pair functions and nothing faster
+    if many and "f" in (Q.dtype.kind, rows.dtype.kind):
         pixels = _pixels(Q)
         of_rows = None if pixels is None else _pixels(rows)
         if pixels is not None and of_rows is not None:
@@ -41,7 +42,7 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
     S = np.empty((len(Q), len(rows)))
     way = _by_panels if arithmetic in ("uint8", "int8") else _by_eight
-    found = way(rows, Q, metric, norms, S, n_threads) if len(Q) >= _LEAST_QUERIES else None
+    found = way(rows, Q, metric, norms, S, n_threads) if many else None
     block, fill = found or _by_pairs(rows, Q, metric, norms, S, n_threads)
     chunk_size, pairs = ChunkSize(), max(1, _FIRST_CHUNK * n_threads // rows.shape[1])
     for first in range(0, len(Q), block):  # in pieces, so that Ctrl-C is heard
@@ -87,6 +88,7 @@ def _by_panels(
     rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
 ) -> tuple[int, Fill] | None:
     """Bytes: sums of packed panels are exact, and so is what they become."""
+    assert metric.family is not None
     name = bounds.panel_of(metric.family, rows.dtype)
     panel, d = _kernels.PANELS[name], rows.shape[1]
     shape = _kernels.panel_shape(panel)

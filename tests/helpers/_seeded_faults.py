@@ -75,13 +75,17 @@ def rebuilt(copy, modules):
     return before
 
 
+def environment_of(copy):
+    """In which Python finds the copy's fastcls."""
+    return {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def outcome(copy, tests):
     """What the tests say of the copy as it stands."""
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "-p", "no:cacheprovider"]
     command += [f"tests/{test}" for test in tests.split()]
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
     try:
-        done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=1200)
+        done = subprocess.run(command, cwd=copy, env=environment_of(copy), capture_output=True, text=True, timeout=1200)
     except subprocess.TimeoutExpired:
         return "caught: the tests hang"
     if done.returncode == 1 or done.returncode < 0:  # a signal: the process died of the fault

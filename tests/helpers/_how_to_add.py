@@ -1,0 +1,253 @@
+"""CONTRIBUTING.md's 'How to add a ...', done: ``python tests/helpers/_how_to_add.py [WORD ...]``.
+
+Each row of ADDED is a real addition: (file below fastcls/, text that the file has once, text in its place). It is made in a
+temporary copy, what it touches is rebuilt there without optimisation, and the tests that loop over the registries run on it,
+with those in CHECKS for what it adds. With words, only rows whose name contains one.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from _seeded_faults import COMPILED, copied, environment_of, modules_of, rebuilt
+
+METRIC = """
+        Metric(
+            name="{name}",
+            formula="{formula}",
+            source="an example",
+            sum="{sum}",
+            reference=reference.{reference},
+            {finish}=_root,
+            max_abs={max_abs},
+            bytes_bound=_BLOCKS.format("{block}"),
+        ),
+"""
+END_OF_METRICS = "            similarity=lambda distances: 1.0 - distances,\n        ),\n"
+END_OF_ORDER_VALUES = '"cosine": cosine}\n_DISTANCES = {'
+
+CUBES = """
+INTEGER_PAIR(cubes_u8_pair_scalar, uint8_t, uint64_t, uint64_t, abs(p - q) * abs(p - q) * abs(p - q))
+INTEGER_PAIR(cubes_i8_pair_scalar, int8_t, uint64_t, uint64_t, abs(p - q) * abs(p - q) * abs(p - q))
+SCALAR_FLOAT_PAIR(cubes_f16_pair_scalar, uint16_t, widen_f16, fabs(p - q) * fabs(p - q) * fabs(p - q))
+SCALAR_FLOAT_PAIR(cubes_f32_pair_scalar, float, WIDEN_AS_IT_IS, fabs(p - q) * fabs(p - q) * fabs(p - q))
+SCALAR_FLOAT_PAIR(cubes_f64_pair_scalar, double, WIDEN_AS_IT_IS, fabs(p - q) * fabs(p - q) * fabs(p - q))
+
+static ptrdiff_t select_scalar("""
+
+PAIRWISE_LOGISTIC = """def _pairwise_logistic(scores: np.ndarray, y: np.ndarray) -> LossesAndSlopes:
+    at = np.arange(len(y))
+    gaps = scores - scores[at, y][:, None]
+    small = np.exp(-np.abs(gaps))
+    losses, slopes = np.maximum(gaps, 0.0) + np.log1p(small), np.where(gaps >= 0.0, 1.0, small) / (1.0 + small)
+    losses[at, y] = slopes[at, y] = 0.0
+    slopes[at, y] = -slopes.sum(axis=1)
+    return losses.sum(axis=1), slopes
+
+
+"""
+LOSS_ROW = """        Loss(
+            name="pairwise_logistic",
+            code=5,
+            formula="L_i = sum_{j != y_i} log(1 + exp(s_j - s_{y_i}))",
+            domain="any finite scores",
+            source="an example",
+            function=_pairwise_logistic,
+            at_zero=lambda n_classes: (n_classes - 1) * math.log(2.0),
+            curvature=lambda n_classes: 0.25 * n_classes,
+        ),
+"""
+COMPILED_LOSS = """cdef inline double pairwise_logistic(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
+                                     const double *options) noexcept nogil:
+    cdef double score_of_label = scores[label], loss = 0.0, slopes = 0.0, gap, small
+    cdef Py_ssize_t j
+    for j in range(n_classes):
+        if j == label:
+            continue
+        gap = scores[j] - score_of_label
+        small = exp(-gap if gap >= 0.0 else gap)
+        loss += (gap if gap > 0.0 else 0.0) + log1p(small)
+        scores[j] = (1.0 if gap >= 0.0 else small) / (1.0 + small)
+        slopes += scores[j]
+    scores[label] = -slopes
+    return loss
+
+
+cdef inline sample_loss loss_function("""
+PLAIN_LOSS = """def pairwise_logistic(scores, y):
+    gaps = [s - scores[y] for j, s in enumerate(scores) if j != y]
+    return sum(max(gap, 0.0) + math.log1p(math.exp(-abs(gap))) for gap in gaps)
+
+
+def pairwise_logistic_gradient(scores, y):
+    gradient = np.zeros(len(scores))
+    for j, s in enumerate(scores):
+        if j != y:
+            small = math.exp(-abs(s - scores[y]))
+            gradient[j] = (1.0 if s >= scores[y] else small) / (1.0 + small)
+    gradient[y] = -gradient.sum()
+    return gradient
+
+
+SAMPLE_LOSSES = {
+    "pairwise_logistic": (pairwise_logistic, pairwise_logistic_gradient),"""
+
+ADDED = {
+    "metric over an existing sum": [
+        (
+            "reference/_neighbors.py",
+            END_OF_ORDER_VALUES,
+            '"cosine": cosine, "root_l1": l1}\n_DISTANCES = {"root_l1": np.sqrt, ',
+        ),
+        (
+            "metrics.py",
+            END_OF_METRICS,
+            END_OF_METRICS
+            + METRIC.format(
+                name="root_l1",
+                formula="sqrt(sum_i |x_i - y_i|)",
+                sum="l1",
+                reference="l1",
+                finish="{finish}",
+                max_abs="_max_abs_sum",
+                block="65,536 x 255",
+            ),
+        ),
+    ],
+    "metric over a new sum": [
+        (
+            "reference/_neighbors.py",
+            END_OF_ORDER_VALUES,
+            '"cosine": cosine, "cubes": cubes}\n_DISTANCES = {"cubes": np.sqrt, ',
+        ),
+        (
+            "reference/_neighbors.py",
+            "_ORDER_VALUES = {",
+            "def cubes(x, Y):\n    x, Y, add = _common(x, Y)\n    difference = np.abs(x - Y)\n"
+            "    return add(difference * difference * difference).astype(np.float64)\n\n\n_ORDER_VALUES = {",
+        ),
+        (
+            "metrics.py",
+            END_OF_METRICS,
+            END_OF_METRICS
+            + METRIC.format(
+                name="cubes",
+                formula="sqrt(sum_i |x_i - y_i|^3)",
+                sum="cubes",
+                reference="_neighbors.cubes",
+                finish="{finish}",
+                max_abs="lambda n_features: (_LARGEST / (32.0 * n_features)) ** (1 / 3)",
+                block="65,536 x 255^3, in uint64",
+            ),
+        ),
+        ("_simd/contract.h", "FASTCLS_DOT, FASTCLS_N_SUMS", "FASTCLS_DOT, FASTCLS_CUBES, FASTCLS_N_SUMS"),
+        ("_simd/search/scalar.h", "\nstatic ptrdiff_t select_scalar(", CUBES),
+        (
+            "_simd/search/scalar.h",
+            "FASTCLS_ALL_PAIRS(scalar)",
+            "{FASTCLS_PAIRS(l1, scalar), FASTCLS_PAIRS(sql2, scalar), FASTCLS_PAIRS(dot, scalar),\n"
+            " FASTCLS_PAIRS(cubes, scalar)}",
+        ),
+        ("_kernels.pyx", "FASTCLS_SQL2, FASTCLS_DOT\n", "FASTCLS_SQL2, FASTCLS_DOT, FASTCLS_CUBES\n"),
+        ("_kernels.pyx", '"dot": FASTCLS_DOT}', '"dot": FASTCLS_DOT, "cubes": FASTCLS_CUBES}'),
+    ],
+    "loss": [
+        ("losses.py", "LOSSES: dict[str, Loss] = {", PAIRWISE_LOGISTIC + "LOSSES: dict[str, Loss] = {"),
+        (
+            "losses.py",
+            '        Loss(\n            name="one_vs_all",',
+            LOSS_ROW + '        Loss(\n            name="one_vs_all",',
+        ),
+        ("_gradient/losses.pxd", "cdef inline sample_loss loss_function(", COMPILED_LOSS),
+        (
+            "_gradient/losses.pxd",
+            "    if code == -1:",
+            "    if code == 5:\n        return pairwise_logistic\n    if code == -1:",
+        ),
+        ("reference/_linear.py", "SAMPLE_LOSSES = {", PLAIN_LOSS),
+    ],
+}
+
+#: files that CONTRIBUTING.md says are touched
+FILES = {"metric over an existing sum": 2, "metric over a new sum": 5, "loss": 3}
+
+SEARCHES = """
+import numpy as np
+from fastcls import KNeighborsClassifier, knn, pairwise_distances, reference, simd
+rng = np.random.default_rng(0)
+for dtype in ("uint8", "int8", "float16", "float32", "float64"):
+    X, Q = (rng.integers(0, 90, (n, 21)).astype(dtype) for n in (700, 40))
+    for name in simd.available():
+        simd.use(name)
+        wanted = reference.kneighbors(Q, X, 9, "METRIC")
+        model = KNeighborsClassifier(9, metric="METRIC").fit(X, np.arange(700) % 3)
+        for found in (knn(Q, X, 9, "METRIC"), model.kneighbors(Q)):
+            assert all(a.tobytes() == b.tobytes() for a, b in zip(found, wanted)), (name, dtype)
+        S = reference.distances(reference.order_values(Q, X, "METRIC"), "METRIC")
+        assert pairwise_distances(Q, X, "METRIC").tobytes() == S.tobytes(), (name, dtype, "matrix")
+"""
+TRAINS = """
+import numpy as np
+from fastcls import LinearProblem, MulticlassSVM
+from fastcls.gradcheck import check_gradient
+rng = np.random.default_rng(0)
+X, y = rng.normal(size=(60, 8)), rng.integers(0, 4, 60)
+problem = LinearProblem(X, y, loss="pairwise_logistic", penalty="l2", alpha=0.01)
+assert check_gradient(problem, rng.normal(size=(4, 8))).max_relative_error < 1e-6
+X += 3 * np.eye(4, 8)[y]
+assert MulticlassSVM("pairwise_logistic", random_state=0).fit(X, y).score(X, y) > 0.9
+"""
+
+#: what runs in the copy: code of its own, and tests that loop over registries
+CHECKS = {
+    "metric over an existing sum": (
+        SEARCHES.replace("METRIC", "root_l1"),
+        ["tests/kernels/test_isas.py", "-k", "tail and root"],
+    ),
+    "metric over a new sum": (SEARCHES.replace("METRIC", "cubes"), ["tests/kernels/test_isas.py", "-k", "tail and cubes"]),
+    "loss": (TRAINS, ["tests/linear/test_losses.py"]),
+}
+
+
+def add(copy, what):
+    """Make the additions in a copy of the project; returns the files that were touched."""
+    touched = []
+    finish = "to_distance" if "to_distance:" in (copy / "fastcls/metrics.py").read_text(encoding="utf-8") else "finish"
+    for file, old, new in ADDED[what]:
+        path = copy / "fastcls" / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
+        path.write_text(text.replace(old, new.replace("{finish}", finish)), encoding="utf-8")
+        touched.append(file)
+    return sorted(set(touched))
+
+
+def check(copy, what):
+    """Run what must hold of the additions; ends with an error where it does not."""
+    code, tests = CHECKS[what]
+    for command in ([sys.executable, "-c", code], [sys.executable, "-m", "pytest", "-q", "-n", "0", *tests]):
+        done = subprocess.run(command, cwd=copy, env=environment_of(copy), capture_output=True, text=True, timeout=900)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def main(names):
+    """Add all of these in one copy, and check each; returns the number of files that each touched."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = copied(Path(folder, "project"))
+        setup = copy / "setup.py"
+        setup.write_text(setup.read_text(encoding="utf-8").replace('"-O3"', '"-O0"'), encoding="utf-8")
+        touched = {what: add(copy, what) for what in names}
+        compiled = {file for files in touched.values() for file in files if file.endswith(COMPILED)}
+        rebuilt(copy, sorted({module for file in compiled for module in modules_of(copy / "fastcls", file)}))
+        for what in names:
+            check(copy, what)
+    return {what: len(files) for what, files in touched.items()}
+
+
+if __name__ == "__main__":
+    chosen = [what for what in ADDED if not sys.argv[1:] or any(word in what for word in sys.argv[1:])]
+    for what in chosen:  # one after the other: two metrics have their rows in the same place
+        found = main([what])[what]
+        print(f"{what}: {found} files touched, and all that is checked holds")
+        assert found == FILES[what]
