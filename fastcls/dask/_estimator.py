@@ -1,4 +1,4 @@
-"""What all estimators over a cluster share: a client that is never copied, and what they leave to one process."""
+"""What all estimators over a cluster share: a client that is never copied, and the methods that refuse."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ._sources import is_described, labels_of
 from ._validation import check_client
 
 
-def takes_also(init: Any, base: type) -> Any:
-    """`init`, with the signature of the base class's and its own keywords behind: scikit-learn reads parameters from it."""
-    of_base = list(inspect.signature(base.__init__).parameters.values())  # type: ignore[misc]
-    names = {p.name for p in of_base}
+def extend_signature(init: Any, base: type) -> Any:
+    """`init`, with the base class's signature followed by its own keywords: scikit-learn reads parameters from it."""
+    inherited = list(inspect.signature(base.__init__).parameters.values())  # type: ignore[misc]
+    names = {p.name for p in inherited}
     own = [p for p in inspect.signature(init).parameters.values() if p.kind is p.KEYWORD_ONLY and p.name not in names]
-    init.__signature__ = inspect.Signature([*of_base, *own])
+    init.__signature__ = inspect.Signature([*inherited, *own])
     return init
 
 
@@ -31,8 +31,8 @@ class OverCluster:
     def __sklearn_clone__(self) -> Any:
         params = self.get_params(deep=False)  # type: ignore[attr-defined]
         client = params.pop("client")
-        made: Any = type(self)
-        copied = made(client=client, **{name: clone(value, safe=False) for name, value in params.items()})
+        kind: Any = type(self)
+        copied = kind(client=client, **{name: clone(value, safe=False) for name, value in params.items()})
         for name in ("_metadata_request", "_sklearn_output_config"):
             if name in self.__dict__:
                 copied.__dict__[name] = copy.deepcopy(self.__dict__[name])
@@ -41,25 +41,26 @@ class OverCluster:
     def __getstate__(self) -> dict[str, Any]:
         state: dict[str, Any] = dict(super().__getstate__())  # type: ignore[call-overload]
         state["client"] = None
-        state.pop("_crew", None)
+        state.pop("_workers", None)
         return state
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of rows named rightly; X and y as for `fit`, or as for one process."""
+        """Accuracy; X and y as for `fit`, or as for one process."""
         client = check_client(self.client) if is_described(X) or is_described(y) else None
         return super().score(X, labels_of(y, client), labels_of(sample_weight, client, "sample_weight"))  # type: ignore[misc]
 
     @property
     def partial_fit(self) -> Any:
-        """Not over a cluster: the rows of a fit lie on the workers."""
+        """Not available over a cluster: raises AttributeError."""
         raise AttributeError(
-            f"fastcls.dask.{type(self).__name__} has no partial_fit; fit all rows anew, or use fastcls.{type(self).__name__}"
+            f"fastcls.dask.{type(self).__name__} has no partial_fit: call fit with all rows, or use "
+            f"fastcls.{type(self).__name__}"
         )
 
 
 def refuse_saving(name: str) -> InputError:
-    """A model whose rows lie where the workers see them is no file."""
+    """The error for saving a model that does not hold its rows."""
     return InputError(
-        f"fastcls.dask.{name} cannot be saved: its rows stay in the files or arrays they were fitted from; "
+        f"fastcls.dask.{name} cannot be saved: its rows stay in the files or arrays it was fitted on; "
         f"fit fastcls.{name} on them to save a model"
     )

@@ -1,4 +1,4 @@
-"""Linear classifiers over the workers of a Dask cluster: the same bits for any number of them."""
+"""Linear classifiers over the workers of a Dask cluster: the same bits for any number of workers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastcls._validation.rows import CheckedRows
 from fastcls.linear import LinearClassifier
 
 from . import _tasks
-from ._estimator import OverCluster, takes_also
+from ._estimator import OverCluster, extend_signature
 from ._problem import ShardedProblem, SharedRows
 from ._sources import is_described, labels_of, sent_source_of, source_of
 from ._validation import check_client, check_n_shards, check_solver_of_shards
@@ -19,38 +19,38 @@ from ._validation import check_client, check_n_shards, check_solver_of_shards
 _N_SHARDS = 16
 
 _PARAMETERS = """
-    Every other parameter is that of `fastcls.{name}`, but for `solver`, one of "sgd", "gd" and "lbfgs", and `n_jobs`, the
-    threads of each worker (None: those that Dask gave it). ``alpha="auto"`` is the formula for every size of data: nothing
-    is chosen on held-out rows.
+    All other parameters are those of `fastcls.{name}`, except that `solver` is one of "sgd", "gd" and "lbfgs", and `n_jobs`
+    is the number of threads of each worker (None: the threads that Dask gave it). ``alpha="auto"`` uses the formula for any
+    size of data and never compares values on held-out rows.
 
     Parameters
     ----------
     client : distributed.Client, optional
         None: the current one. Copies of the estimator share it; pickles leave it out.
     n_shards : int, optional
-        Into how many parts the rows are cut, each summed by itself; sums are added in a fixed tree. The fitted weights
-        depend on it in their last bits, and never on the number of workers, which it should not be below. None: 16, or as
-        many as there are rows.
+        The rows are cut into this many shards. Each is summed separately, and the sums are added in a fixed tree. The last
+        bits of the fitted weights depend on this number, never on the number of workers. Choose at least the number of
+        workers. None: 16, or the number of rows if that is smaller.
 
     Attributes
     ----------
-    As for `fastcls.{name}`; `to_local()` is one, with these weights.
+    As for `fastcls.{name}`; `to_local()` returns one with these weights.
 """
 
 
 class _Linear(OverCluster, LinearClassifier):
-    """Training over shards; scores are computed in this process, or block by block where the rows lie elsewhere."""
+    """Training over shards. The client computes scores, block by block for rows that are described."""
 
     n_shards: int | None
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Train on rows that workers open, and labels.
+        """Train on rows that workers open.
 
         Parameters
         ----------
         X : array-like, path of an .npy file, memory map, dask array, or a list of these: (n_samples, n_features)
-            uint8, int8, float16, float32 or float64. Files must lie where every worker sees them under the same path.
-            Arrays in this process's memory are sent to the workers.
+            uint8, int8, float16, float32 or float64. Every worker must find a file under the same path. Arrays in this
+            process's memory are sent to the workers.
         y : array-like, dask array, path of an .npy file or list of paths: (n_samples,)
         sample_weight : as y, optional
             Rows of weight 0 leave the training set.
@@ -58,7 +58,7 @@ class _Linear(OverCluster, LinearClassifier):
         Raises
         ------
         InputError
-            Without a cluster; for data or options that cannot be used.
+            If there is no cluster, or for data or options that cannot be used.
         ClusterError
         fastcls.optim.DivergenceError
         """
@@ -129,7 +129,7 @@ class _Linear(OverCluster, LinearClassifier):
         return np.concatenate([super(_Linear, self)._scores(rows) for rows in source_of(X, client).arrays(client)])
 
     def to_local(self) -> Any:
-        """The fitted model as one process has it: it knows of no cluster, and can be saved."""
+        """The fitted model as an estimator of one process, which can be saved."""
         kind = getattr(linear, type(self).__name__)
         params = self.get_params(deep=False) | dict(self._fitted_params)
         names = kind._get_param_names()
@@ -139,7 +139,7 @@ class _Linear(OverCluster, LinearClassifier):
         return model
 
     def save(self, path: Any, *, metadata: Any = None) -> None:
-        """Write ``to_local()`` to one safetensors file; `fastcls.load` gives a model of one process back."""
+        """Write ``to_local()`` to a safetensors file; `fastcls.load` returns a model of one process."""
         self.to_local().save(path, metadata=metadata)
 
 
@@ -163,5 +163,5 @@ class SoftmaxClassifier(_Linear, linear.SoftmaxClassifier):
         self.n_shards = n_shards
 
 
-takes_also(MulticlassSVM.__init__, linear.MulticlassSVM)
-takes_also(SoftmaxClassifier.__init__, linear.SoftmaxClassifier)
+extend_signature(MulticlassSVM.__init__, linear.MulticlassSVM)
+extend_signature(SoftmaxClassifier.__init__, linear.SoftmaxClassifier)

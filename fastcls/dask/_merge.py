@@ -1,4 +1,4 @@
-"""How results of shards become one, with the same bits whoever merges them in which order."""
+"""Merge the results of shards: the bits do not depend on which worker merges what, nor in which order."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from fastcls._search.merge import merged
 from fastcls._search.report import SearchReport
 
 Nearest = tuple[np.ndarray, np.ndarray, tuple[SearchReport, ...]]
-#: (level, number) -> sums; node i of level l adds up the shards from i 2^l to (i + 1) 2^l - 1
+#: (level, number) -> sums; node i of level l is the sum over the shards i 2^l to (i + 1) 2^l - 1
 Nodes = dict[tuple[int, int], tuple[np.ndarray, ...]]
 
 
-def nearest_of(left: Nearest, right: Nearest, k: int) -> Nearest:
-    """The k nearest of two runs of shards, the left of which has the smaller indices."""
+def merge_nearest(left: Nearest, right: Nearest, k: int) -> Nearest:
+    """The k nearest of two runs of shards; the left run has the smaller indices."""
     S, indices = merged(left[0], left[1], right[0], right[1], k)
     return S, indices, left[2] + right[2]
 
 
 def one_report(reports: tuple[SearchReport, ...], seconds: float, pairs: int, n_queries: int) -> SearchReport:
-    """What all shards' searches of all blocks of queries did, as one search."""
+    """The reports of all shards and all blocks of queries as the report of one search."""
     first = reports[0]
     paths = dict.fromkeys(report.path for report in reports)
     notes = dict.fromkeys(note for report in reports for note in report.notes)
@@ -43,10 +43,10 @@ def one_report(reports: tuple[SearchReport, ...], seconds: float, pairs: int, n_
 
 
 def add_up(nodes: Nodes, n_shards: int) -> Nodes:
-    """Add nodes that are neighbours in the tree, as far as both are there.
+    """Add sibling nodes of the tree as long as both are present.
 
-    The tree is that of the shards' numbers alone, so a sum has the same bits whichever workers had which shards, and in
-    whatever order their nodes come together.
+    The tree depends only on the numbers of the shards. So a sum has the same bits whichever worker owns which shard, and in
+    whatever order nodes are merged.
     """
     nodes = dict(nodes)
     waiting = sorted(nodes)
@@ -55,7 +55,7 @@ def add_up(nodes: Nodes, n_shards: int) -> Nodes:
         if (level, i) not in nodes or 1 << level >= n_shards:
             continue
         left, right = (level, i & ~1), (level, i | 1)
-        if right[1] << level >= n_shards:  # the tree has no such node: this one goes up alone
+        if right[1] << level >= n_shards:  # there is no right sibling: the left moves up alone
             nodes[level + 1, i >> 1] = nodes.pop(left)
         elif left in nodes and right in nodes:
             nodes[level + 1, i >> 1] = tuple(a + b for a, b in zip(nodes.pop(left), nodes.pop(right), strict=True))
@@ -65,12 +65,12 @@ def add_up(nodes: Nodes, n_shards: int) -> Nodes:
     return nodes
 
 
-def nodes_of(left: Nodes, right: Nodes, n_shards: int) -> Nodes:
-    """Nodes of two workers, or of two that were merged, added as far as they go."""
+def merge_nodes(left: Nodes, right: Nodes, n_shards: int) -> Nodes:
+    """Merge the nodes of two workers (or of earlier merges), adding siblings."""
     return add_up({**left, **right}, n_shards)
 
 
-def whole(nodes: Nodes) -> tuple[np.ndarray, ...]:
+def total_of(nodes: Nodes) -> tuple[np.ndarray, ...]:
     """The sums over all shards."""
     (sums,) = nodes.values()
     return sums

@@ -24,45 +24,45 @@ from fastcls.metrics import check_magnitude
 from fastcls.neighbors import last_reports, without_self
 
 from . import _tasks
-from ._estimator import OverCluster, refuse_saving, takes_also
-from ._merge import nearest_of, one_report
-from ._sources import SENT_BYTES, Source, apart, is_described, labels_of, sent_source_of, source_of
+from ._estimator import OverCluster, extend_signature, refuse_saving
+from ._merge import merge_nearest, one_report
+from ._sources import SENT_BYTES, Source, detach_blocks, is_described, labels_of, sent_source_of, source_of
 from ._validation import check_client, check_n_shards
-from ._workers import Crew, Round
+from ._workers import RoundTrip, Workers
 
-_BLOCK_BYTES = 1 << 23  # of a block of queries, and of its neighbours: sent to each worker once, and merged
-_BLOCKS_AT_ONCE = 2  # the next is on its way while one is searched
-_SMALL_MASK = 1 << 16  # bytes that may stand in a task
+_BLOCK_BYTES = 1 << 23  # largest size of a block of queries, and of its neighbours
+_BLOCKS_AT_ONCE = 2  # while one is searched, the next is on its way
+_SMALL_MASK = 1 << 16  # bytes of a mask that travels inside a task
 
 
 class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     """`fastcls.KNeighborsClassifier` with the training rows in shards on the workers of a Dask cluster.
 
-    Predictions, distances and indices are those of one process, byte for byte, whatever the number of shards and workers.
-    Each worker opens its shards itself and keeps them, with the filter, until the model is gone.
+    Predictions, distances and indices are those of one process, byte for byte, for any number of shards and workers. Each
+    worker opens its own shards and keeps them, with their filters, as long as the model exists.
 
     Parameters
     ----------
     n_neighbors, metric, weights, temperature, tie_break, class_weight, algorithm, p, leaf_size, metric_params
         As for `fastcls.KNeighborsClassifier`.
     n_jobs : int, optional
-        Threads of a search in each worker. None: those that Dask gave the worker.
+        Threads of a search in each worker. None: the threads that Dask gave the worker.
     client : distributed.Client, optional
         None: the current one. Copies of the estimator share it; pickles leave it out.
     n_shards : int, optional
-        None: one a worker. Never changes an answer.
+        None: one a worker. It never changes a result.
     verbose : int
-        Above 0: a printed bar, which grows with every block of queries.
+        Above 0: print a progress bar, updated after each block of queries.
 
     Attributes
     ----------
     classes_, n_features_in_, n_samples_fit_, effective_metric_
         As for `fastcls.KNeighborsClassifier`.
     shards_ : list of dict
-        Of every shard: `worker`, `start`, `n_rows`, `bytes` and `filter_bytes`, as they were after `fit`.
+        For each shard `worker`, `start`, `n_rows`, `bytes` and `filter_bytes`, as of `fit`.
     search_report_ : SearchReport or None
-        The calling thread's last search, all shards and blocks of queries taken together; `seconds` is the client's clock,
-        `n_rows` those of all shards.
+        The calling thread's last search, over all shards and blocks of queries; `seconds` is the time on the client and
+        `n_rows` counts the rows of all shards.
 
     Examples
     --------
@@ -78,13 +78,13 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> KNeighborsClassifier:  # type: ignore[override]
-        """Let workers open the rows and learn their filters; labels stay here.
+        """Let the workers open the rows and learn their filters; labels stay on the client.
 
         Parameters
         ----------
         X : array-like, path of an .npy file, memory map, dask array, or a list of these: (n_rows, n_features)
-            uint8, int8, float16, float32 or float64. Files must lie where every worker sees them under the same path.
-            Arrays in this process's memory are sent to the workers.
+            uint8, int8, float16, float32 or float64. Every worker must find a file under the same path. Arrays in this
+            process's memory are sent to the workers.
         y : array-like, dask array, path of an .npy file or list of paths: (n_rows,)
         sample_weight : as y, optional
             As for `fastcls.KNeighborsClassifier`.
@@ -92,7 +92,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         Raises
         ------
         InputError
-            Without a cluster; for rows that workers cannot open.
+            If there is no cluster, or for rows that workers cannot open.
         ClusterError
         """
         self._check_vote_options()
@@ -103,18 +103,18 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         found = check_labelled_rows(labels_of(y, client), source.n_rows, weight, self.class_weight)
         n_shards = len(client.nthreads()) if self.n_shards is None else self.n_shards
         n_shards = check_n_shards(min(n_shards, source.n_rows) if self.n_shards is None else n_shards, source.n_rows)
-        asked = self._asked(metric)
+        options = self._search_options(metric)
         hidden = None if counted_rows(found.weights) is None else found.weights == 0
-        crew = _crew_of(client, source, n_shards, hidden, asked)
-        shards = crew.ask(lambda: [crew.submit(i, _tasks.describe) for i in range(n_shards)]).results()
+        workers = _workers_for(client, source, n_shards, hidden, options)
+        shards = workers.round_trip(lambda: [workers.submit(i, _tasks.describe) for i in range(n_shards)]).results()
         publish(
             self,
             source,
             _fitted_params=self._params_of_fit(),
             _source=source,
             _hidden=hidden,
-            _asked_at_fit=asked,
-            _crew=crew,
+            _options_at_fit=options,
+            _workers=workers,
             shards_=shards,
             n_samples_fit_=source.n_rows,
             effective_metric_=metric,
@@ -122,18 +122,22 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         )
         return self
 
-    def _asked(self, metric: str) -> _tasks.Asked:
+    def _search_options(self, metric: str) -> _tasks.SearchOptions:
         from fastcls._version import __version__
 
-        return _tasks.Asked(__version__, metric, self.n_neighbors, check_algorithm(self.algorithm, warn=False), self.n_jobs)
+        return _tasks.SearchOptions(
+            __version__, metric, self.n_neighbors, check_algorithm(self.algorithm, warn=False), self.n_jobs
+        )
 
-    def _crew_now(self) -> Crew:
-        """The workers with the shards; another cluster's, opened anew, where that of the fit is gone."""
-        crew: Crew | None = self.__dict__.get("_crew")
-        if crew is None or crew.client.status != "running":
-            crew = _crew_of(check_client(self.client), self._source, len(self.shards_), self._hidden, self._asked_at_fit)
-            live(self)._crew = crew
-        return crew
+    def _current_workers(self) -> Workers:
+        """The workers with the shards; if the cluster of the fit is gone, the current client's, which open them again."""
+        workers: Workers | None = self.__dict__.get("_workers")
+        if workers is None or workers.client.status != "running":
+            workers = _workers_for(
+                check_client(self.client), self._source, len(self.shards_), self._hidden, self._options_at_fit
+            )
+            live(self)._workers = workers
+        return workers
 
     def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
         check_is_fitted(self, "n_samples_fit_")
@@ -142,24 +146,24 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         k = check_n_neighbors(
             self.n_neighbors if k is None else k, self.n_samples_fit_ - n_hidden - (X is None), excluded=X is None
         )
-        crew = self._crew_now()
-        drops_self = X is None and self._hidden is not None  # as in _neighbors.py
-        blocks = self._own_blocks(crew, k + drops_self) if X is None else self._blocks(crew, X, k)
+        workers = self._current_workers()
+        drops_self = X is None and self._hidden is not None  # as in neighbors/_base.py
+        blocks = self._own_blocks(workers, k + drops_self) if X is None else self._blocks(workers, X, k)
         n_queries = next(blocks)
         return n_queries, self._parts(blocks, n_queries, drops_self)
 
     def _parts(self, blocks: Iterator[Any], n_queries: int, drops_self: bool) -> Iterator[Chunk]:
-        """Neighbours of one block of queries after the other, while the next ones are searched for."""
+        """The neighbours of one block of queries after the other, while the next block is searched."""
         begun, done = time.perf_counter(), 0
         reports: list[Any] = []
-        waiting: deque[tuple[slice, Round]] = deque(itertools.islice(blocks, _BLOCKS_AT_ONCE))
+        waiting: deque[tuple[slice, RoundTrip]] = deque(itertools.islice(blocks, _BLOCKS_AT_ONCE))
         while waiting:
-            part, under_way = waiting.popleft()
-            ((S, indices, told),) = under_way.results()
+            part, round_trip = waiting.popleft()
+            ((S, indices, shard_reports),) = round_trip.results()
             waiting.extend(itertools.islice(blocks, 1))
             if drops_self:
                 S, indices = without_self(part.start, S, indices)
-            reports.extend(told)
+            reports.extend(shard_reports)
             yield part, np.require(S, requirements=("C", "W")), np.ascontiguousarray(indices)
             done += part.stop - part.start
             if self.verbose:
@@ -167,69 +171,71 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         pairs = n_queries * self.n_samples_fit_
         last_reports.by_estimator[live(self)] = one_report(tuple(reports), time.perf_counter() - begun, pairs, n_queries)
 
-    def _blocks(self, crew: Crew, X: Any, k: int) -> Iterator[Any]:
-        """How many queries there are; then the searches of one block after the other, each begun when it is asked for."""
-        source = source_of(X, crew.client) if is_described(X) else None
+    def _blocks(self, workers: Workers, X: Any, k: int) -> Iterator[Any]:
+        """Yield the number of queries, then the search of each block, started only when it is needed."""
+        source = source_of(X, workers.client) if is_described(X) else None
         whole: Any = check_rows(X, "X", estimator=self).rows if source is None else None
         described: Any = source if whole is None else whole
         yield len(described)
         step, start = _queries_of(described.shape[1], described.dtype, k), 0
-        for rows in [whole] if source is None else source.arrays(crew.client):
+        for rows in [whole] if source is None else source.arrays(workers.client):
             rows = rows if rows is whole else check_rows(rows, "X", estimator=self).rows
             check_magnitude(rows, "X", self.effective_metric_, first=start)
             for first in range(0, len(rows), step):
                 Q = np.ascontiguousarray(rows[first : first + step])
                 part = slice(start + first, start + first + len(Q))
-                yield part, self._search_of(crew, partial(crew.broadcast, Q), k, None)
+                yield part, self._search_of(workers, partial(workers.broadcast, Q), k, None)
             start += len(rows)
 
-    def _own_blocks(self, crew: Crew, k: int) -> Iterator[Any]:
-        """The same for the training rows, each without itself: they go from worker to worker."""
+    def _own_blocks(self, workers: Workers, k: int) -> Iterator[Any]:
+        """As `_blocks`, for the training rows, each without itself: they go from worker to worker."""
         yield self.n_samples_fit_
         step = _queries_of(self.n_features_in_, self._source.dtype, k)
-        bounds = self._source.bounds(crew.n_shards)
+        bounds = self._source.bounds(workers.n_shards)
         for i, (start, stop) in enumerate(itertools.pairwise(bounds)):
             for first in range(start, stop, step):
                 end = min(first + step, stop)
-                queries = partial(crew.submit, i, _tasks.rows_of, first, end)
-                yield slice(first, end), self._search_of(crew, queries, k, first if self._hidden is None else None)
+                queries = partial(workers.submit, i, _tasks.rows_of, first, end)
+                yield slice(first, end), self._search_of(workers, queries, k, first if self._hidden is None else None)
 
-    def _search_of(self, crew: Crew, queries: Callable[[], Any], k: int, own: int | None) -> Round:
+    def _search_of(self, workers: Workers, queries: Callable[[], Any], k: int, own: int | None) -> RoundTrip:
         def submit() -> list[Any]:
             sent = queries()
-            found = [crew.submit(i, _tasks.search, sent, k, self.n_jobs, own) for i in range(crew.n_shards)]
-            return [crew.merged(found, partial(nearest_of, k=k))]
+            found = [workers.submit(i, _tasks.search, sent, k, self.n_jobs, own) for i in range(workers.n_shards)]
+            return [workers.merged(found, partial(merge_nearest, k=k))]
 
-        return crew.ask(submit)
+        return workers.round_trip(submit)
 
     def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded", codes: bool = True) -> None:
-        """Not over a cluster: raises InputError."""
+        """Not available over a cluster: raises InputError."""
         raise refuse_saving("KNeighborsClassifier")
 
 
 def _print_bar(done: int, n_queries: int, seconds: float) -> None:
-    """One line, written anew each time; it stays when all is done."""
+    """Print the bar over the line before; the last one stays."""
     filled = "#" * (30 * done // n_queries)
     ended = "\n" if done == n_queries else ""
     print(f"\r[{filled:<30}] {done:,} of {counted(n_queries, 'query', 'queries')}, {seconds:.1f} s", end=ended, flush=True)
 
 
 def _queries_of(n_features: int, dtype: np.dtype, k: int) -> int:
-    """Queries of a block."""
+    """How many queries make a block."""
     return max(1, min(_BLOCK_BYTES // (n_features * dtype.itemsize), _BLOCK_BYTES // (16 * k)))
 
 
-takes_also(KNeighborsClassifier.__init__, neighbors.KNeighborsClassifier)
+extend_signature(KNeighborsClassifier.__init__, neighbors.KNeighborsClassifier)
 
 
-def _crew_of(client: Any, source: Source, n_shards: int, hidden: np.ndarray | None, asked: _tasks.Asked) -> Crew:
+def _workers_for(
+    client: Any, source: Source, n_shards: int, hidden: np.ndarray | None, options: _tasks.SearchOptions
+) -> Workers:
     bounds = source.bounds(n_shards)
     runs = [source.run(start, stop) for start, stop in itertools.pairwise(bounds)]
 
-    def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
-        bare, blocks = apart(runs[i], partial(crew.send, home))
+    def open_shard(workers: Workers, i: int, owner: str) -> tuple[Any, Any]:
+        bare, blocks = detach_blocks(runs[i], partial(workers.send, owner))
         mask = None if hidden is None else hidden[bounds[i] : bounds[i + 1]]
-        sent = mask if mask is None or mask.nbytes <= _SMALL_MASK else crew.send(home, mask)
-        return crew.submit_at(home, _tasks.open_to_search, bare, blocks, bounds[i], sent, asked), (sent, blocks)
+        sent = mask if mask is None or mask.nbytes <= _SMALL_MASK else workers.send(owner, mask)
+        return workers.submit_at(owner, _tasks.open_to_search, bare, blocks, bounds[i], sent, options), (sent, blocks)
 
-    return Crew(client, n_shards, opening, source.near(runs, client))
+    return Workers(client, n_shards, open_shard, source.holders(runs, client))

@@ -1,4 +1,4 @@
-"""The function that training minimises, summed over shards on other machines; and steps down it by minibatches."""
+"""The function that training minimises, summed over shards on workers, and its descent by minibatches."""
 
 from __future__ import annotations
 
@@ -16,27 +16,28 @@ from fastcls.optim import State, divergence
 
 from .. import simd
 from . import _tasks
-from ._merge import Nodes, nodes_of, whole
-from ._sources import Source, apart
-from ._workers import Crew
+from ._merge import Nodes, merge_nodes, total_of
+from ._sources import Source, detach_blocks
+from ._workers import Workers
 
-_IN_TASKS = 1 << 16  # bytes that may stand in every task of a round; more is scattered
-_MERGED_HERE = 1 << 22  # bytes of all workers' sums that the client adds itself: a merge on workers takes some 10 ms more
+_IN_TASKS = 1 << 16  # bytes of an argument that travels inside every task; larger ones are scattered
+_MERGED_HERE = 1 << 22  # bytes of all workers' sums that the client merges itself: a merge on workers takes some 10 ms more
 
 
 class SharedRows:
-    """Training rows handed out to workers, with their labels; stands where one process has its checked rows.
+    """Training rows on workers, with their labels; takes the place of the checked rows of one process.
 
     Parameters
     ----------
     client : distributed.Client
     source : Source
     n_shards : int
-        Decides, with the rows and nothing else, how sums are rounded.
-    labels : _work.Labels
+        The rounding of sums depends only on this number and the rows.
+    labels : _tasks.Labels
         Of all rows.
     held_out : ndarray or None
-        The very array of row numbers that stands for them; any other, and None, means those to train on.
+        The array of validation row numbers: this object itself means the validation rows; any other, or None, means the
+        training rows.
     """
 
     def __init__(
@@ -58,26 +59,26 @@ class SharedRows:
         self.held_out = held_out
         self.bounds = np.array(source.bounds(n_shards))
         runs = [source.run(start, stop) for start, stop in zip(self.bounds[:-1], self.bounds[1:], strict=True)]
-        isas = sorted(set(client.run(_tasks.active_isa, on_error="ignore").values()))  # a worker may die now
+        isas = sorted(set(client.run(_tasks.active_isa, on_error="ignore").values()))  # a worker may die here
         if len(isas) > 1:
             raise InputError(
-                f"the workers compute with {' and '.join(isas)}, so that float32 sums would depend on which "
-                "worker adds what; set FASTCLS_ISA for all of them to one that all have"
+                f"the workers use the instruction sets {' and '.join(isas)}, so float32 sums would depend on the worker: "
+                "set FASTCLS_ISA to the same set on all workers"
             )
         self.isa = isas[0] if isas else simd.active()
-        trained = _tasks.Trained(__version__, loss, options, n_classes, n_jobs, self.isa)
+        options_of_all = _tasks.TrainingOptions(__version__, loss, options, n_classes, n_jobs, self.isa)
 
-        def opening(crew: Crew, i: int, home: str) -> tuple[Any, Any]:
-            bare, blocks = apart(runs[i], partial(crew.send, home))
-            own = crew.send(home, labels.run(self.bounds[i], self.bounds[i + 1]))
+        def open_shard(workers: Workers, i: int, owner: str) -> tuple[Any, Any]:
+            bare, blocks = detach_blocks(runs[i], partial(workers.send, owner))
+            own = workers.send(owner, labels.run(self.bounds[i], self.bounds[i + 1]))
             start = int(self.bounds[i])
-            return crew.submit_at(home, _tasks.open_to_train, bare, blocks, start, own, trained), (own, blocks)
+            return workers.submit_at(owner, _tasks.open_to_train, bare, blocks, start, own, options_of_all), (own, blocks)
 
-        self.crew = Crew(client, n_shards, opening, source.near(runs, client))
+        self.workers = Workers(client, n_shards, open_shard, source.holders(runs, client))
 
     @property
     def rows(self) -> SharedRows:
-        """Itself, as checked rows have theirs."""
+        """Itself: `CheckedRows` has this attribute too."""
         return self
 
     def __len__(self) -> int:
@@ -92,48 +93,48 @@ class SharedRows:
         return self.source.dtype
 
     def sums(self, function: Callable[..., Nodes], *args: Any, rows: dict[int, np.ndarray] | None = None) -> Any:
-        """Sums over all shards: one task a worker, and a merge on workers; `rows` of a shard go to its home only."""
-        crew = self.crew
-        n_shards = crew.n_shards
+        """Sums over all shards, by one task a worker, merged; the `rows` of a shard are sent to its owner only."""
+        workers = self.workers
+        n_shards = workers.n_shards
 
-        n_bytes = sum(getattr(arg, "nbytes", 0) for arg in args)  # of weights, whose gradients have up to twice as many
+        n_bytes = sum(getattr(arg, "nbytes", 0) for arg in args)  # of the weights; a gradient has up to twice as many
 
         def submit() -> list[Any]:
             large = n_bytes > _IN_TASKS
-            sent = [crew.broadcast(arg) if large and getattr(arg, "nbytes", 0) else arg for arg in args]
+            sent = [workers.broadcast(arg) if large and getattr(arg, "nbytes", 0) else arg for arg in args]
             parts = []
-            for home, numbers in crew.by_home().items():
+            for owner, numbers in workers.by_owner().items():
                 own: tuple[Any, ...] = ()
                 if rows is not None:
                     some = {i: rows[i] for i in numbers}
-                    own = (crew.send(home, some) if sum(a.nbytes for a in some.values()) > _IN_TASKS else some,)
-                shards = [crew.shards[i] for i in numbers]
-                parts.append(crew.submit_at(home, function, shards, numbers, n_shards, *sent, *own))
+                    own = (workers.send(owner, some) if sum(a.nbytes for a in some.values()) > _IN_TASKS else some,)
+                shards = [workers.shards[i] for i in numbers]
+                parts.append(workers.submit_at(owner, function, shards, numbers, n_shards, *sent, *own))
             if 2 * n_bytes * len(parts) <= _MERGED_HERE:
                 return parts
-            return [crew.merged(parts, partial(nodes_of, n_shards=n_shards))]
+            return [workers.merged(parts, partial(merge_nodes, n_shards=n_shards))]
 
-        return whole(reduce(partial(nodes_of, n_shards=n_shards), crew.ask(submit).results()))
+        return total_of(reduce(partial(merge_nodes, n_shards=n_shards), workers.round_trip(submit).results()))
 
     def split(self, numbers: np.ndarray) -> dict[int, np.ndarray]:
-        """Numbers of rows by shard, counted in it, in the order they came."""
+        """Row numbers by shard, counted within the shard, in the given order."""
         of = np.searchsorted(self.bounds[1:], numbers, side="right")
-        return {i: (numbers[of == i] - self.bounds[i]).astype(np.uint32) for i in range(self.crew.n_shards)}
+        return {i: (numbers[of == i] - self.bounds[i]).astype(np.uint32) for i in range(self.workers.n_shards)}
 
     def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
-        """Some rows, in this process."""
-        crew, of_shards = self.crew, self.split(numbers)
+        """Rows by their numbers, fetched into this process."""
+        workers, of_shards = self.workers, self.split(numbers)
 
         def submit() -> list[Any]:
-            return [crew.submit(i, _tasks.take_rows, local) for i, local in of_shards.items() if len(local)]
+            return [workers.submit(i, _tasks.take_rows, local) for i, local in of_shards.items() if len(local)]
 
-        found = np.concatenate(crew.ask(submit).results())
+        found = np.concatenate(workers.round_trip(submit).results())
         out, of = np.empty_like(found), np.searchsorted(self.bounds[1:], numbers, side="right")
         out[np.argsort(of, kind="stable")] = found
         return out
 
     def center_and_scale(self, center: bool, scale: bool) -> tuple[np.ndarray, float]:
-        """As `_moments.center_and_scale`, over the rows to train on."""
+        """As `_gradient.scaling.center_and_scale`, over the training rows."""
         from fastcls._gradient.scaling import scale_of
 
         mean, total = np.zeros(self.shape[1]), None
@@ -148,10 +149,10 @@ class SharedRows:
 
 
 class ShardedProblem(LinearProblem):
-    """A `LinearProblem` whose rows lie in shards on workers: only their sums come here.
+    """A `LinearProblem` over rows in shards on workers; only sums travel to the client.
 
-    Everything but the sums is the base class's own; optimisers see no difference. Parameters are those of `LinearProblem`,
-    with `SharedRows` for X; `rows` are those to train on, or those held out.
+    Only the sums over rows differ from the base class, so optimisers see no difference. Parameters are those of
+    `LinearProblem`, with `SharedRows` as X; `rows` are the training rows or the validation rows.
     """
 
     X: Any
@@ -188,17 +189,17 @@ class ShardedProblem(LinearProblem):
 
     @property
     def descent(self) -> type[ShardedDescent]:
-        """How SGD and gradient descent take their steps."""
+        """The class by which SGD and gradient descent take their steps."""
         return ShardedDescent
 
     def identity(self) -> dict[str, Any]:
-        """As the base class; sums of other shards have other last bits."""
+        """As the base class, plus what the last bits of sums depend on."""
         shared = self.shared
-        return {"n_shards": shared.crew.n_shards, "instruction set of the workers": shared.isa, **super().identity()}
+        return {"n_shards": shared.workers.n_shards, "instruction set of the workers": shared.isa, **super().identity()}
 
     def _digest_of_rows(self) -> list[str]:
-        crew = self.shared.crew
-        return crew.ask(lambda: [crew.submit(i, _tasks.digest_of) for i in range(crew.n_shards)]).results()
+        workers = self.shared.workers
+        return workers.round_trip(lambda: [workers.submit(i, _tasks.digest_of) for i in range(workers.n_shards)]).results()
 
     def _evaluate(
         self,
@@ -212,16 +213,16 @@ class ShardedProblem(LinearProblem):
         loss_code: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         if want_losses:
-            raise ValueError("losses of single rows stay on the workers; ask a LinearProblem over those rows")
+            raise ValueError("a ShardedProblem has no losses of single rows: build a LinearProblem over those rows")
         call = _tasks.Call(weights, b, n_models, want_gradient, loss_code, self.part)
         some = None if rows is None else self.shared.split(self.row_numbers(rows)[0])
         totals, gradient, b_gradient = self.shared.sums(_tasks.evaluate, call, rows=some)
-        room = np.zeros((len(gradient), padded(self.n_features)))
-        room[:, : self.n_features] = gradient
-        return totals, np.empty((0, n_models)), room, b_gradient
+        padded_gradient = np.zeros((len(gradient), padded(self.n_features)))
+        padded_gradient[:, : self.n_features] = gradient
+        return totals, np.empty((0, n_models)), padded_gradient, b_gradient
 
     def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
-        """As the base class, on a copy of those rows: learning rates are found from a few hundred, by many such products."""
+        """As the base class, on a local copy of these rows: finding a learning rate takes many products of a few hundred."""
         numbers = self.row_numbers(rows)[0]
         if self._sample is None or not np.array_equal(self._sample[0], numbers):
             local = LinearProblem(
@@ -242,10 +243,10 @@ class ShardedProblem(LinearProblem):
 
 
 class ShardedDescent:
-    """Weights on their way down, step by step on the client, in float64: what `optim._descent.Descent` is in one process.
+    """Descent in float64 steps on the client: the counterpart of `optim._descent.Descent` in one process.
 
-    The rule of a step is that of `_simd/linear/descent.h`, in the centred, scaled space; `trail` is the last step, or with
-    Nesterov the last point before it was pushed ahead.
+    A step follows the rule of `_simd/linear/descent.h`, in the centred, scaled space. `trail` is the last step or, with
+    Nesterov, the last point before the look-ahead.
     """
 
     last_rate = float("nan")
@@ -273,9 +274,9 @@ class ShardedDescent:
         before: np.ndarray,
         after: Callable[[np.ndarray], None],
     ) -> np.ndarray:
-        """One step a minibatch `order[bounds[i]:bounds[i + 1]]`; losses before them (n_steps, 1).
+        """Take one step for each minibatch `order[bounds[i]:bounds[i + 1]]`; returns the losses before them, (n_steps, 1).
 
-        `before` has those of the steps taken already; `after` is called with the losses so far between two steps.
+        `before` holds the losses of the steps taken already. `after` is called between two steps with the losses so far.
 
         Raises
         ------
@@ -296,11 +297,11 @@ class ShardedDescent:
         return values
 
     def state(self) -> State:
-        """Weights and velocity."""
+        """The state for a checkpoint: weights and velocity."""
         return {"weights": self.weights, "trail": self.trail}, {"steps": self.steps}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
-        """Take back what `state` told."""
+        """Restore what `state` returned."""
         self.weights, self.trail = (expect(arrays, name, self.problem.shape) for name in ("weights", "trail"))
         self.steps = int(values["steps"])
 
@@ -327,5 +328,5 @@ class ShardedDescent:
         return mean + value
 
     def W(self, model: int = 0) -> np.ndarray:
-        """The weights as they stand."""
+        """The current weights."""
         return self.problem.projected((self.trail if self.nesterov else self.weights).copy())

@@ -1,7 +1,7 @@
-"""What runs on workers: shards opened, searched, and summed over. Nothing here is called by the client itself.
+"""The tasks that run on workers: open shards, search them, sum over them. The client itself calls none of these.
 
-A task uses the threads that Dask gave its worker (or `n_jobs`), and one of our tasks runs at a time in a worker. OpenMP is
-told how many each time: the nanny starts workers with OMP_NUM_THREADS=1, which would leave all but one idle.
+A task uses the threads that Dask gave its worker (or `n_jobs`), and a worker runs one of our tasks at a time. Each task sets
+OpenMP's number of threads, because the nanny starts workers with OMP_NUM_THREADS=1.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from fastcls._validation.rows import CheckedRows, check_finite
 from fastcls.metrics import check_magnitude
 
 from ._merge import Nearest, Nodes, add_up
-from ._sources import Piece, aligned, together
+from ._sources import Chunk, aligned, attach_blocks
 
 _locks: dict[str, threading.Lock] = {}
 _any_lock = threading.Lock()
 
 
 def _worker() -> Any:
-    """The worker that this task runs on; None in a process that is none."""
+    """The worker that runs this task; None outside a worker."""
     from distributed import get_worker
 
     try:
@@ -42,12 +42,12 @@ def _worker() -> Any:
         return None
 
 
-def _place(worker: Any) -> str:
+def _location(worker: Any) -> str:
     return "this process" if worker is None else f"the worker {worker.address}"
 
 
 def _with_threads(n_jobs: int | None, work: Callable[[int], Any]) -> Any:
-    """``work(n_threads)``, while no other of our tasks runs on this worker."""
+    """Call ``work(n_threads)`` while no other of our tasks runs on this worker."""
     worker = _worker()
     if worker is None:
         return work(threads.effective(n_jobs))
@@ -57,18 +57,20 @@ def _with_threads(n_jobs: int | None, work: Callable[[int], Any]) -> Any:
         return work(threads.of_worker(n_jobs, worker.state.nthreads))
 
 
-def _check_version(version: str, place: str) -> None:
+def _check_version(version: str, location: str) -> None:
     from fastcls._version import __version__
 
     if version != __version__:
-        raise InputError(f"{place} has fastcls {__version__}, the client {version}; install the same on both")
+        raise InputError(
+            f"{location} has fastcls {__version__} and the client has {version}: install the same version on both"
+        )
 
 
-def _checked(pieces: list[Piece], start: int, metric: str | None) -> list[np.ndarray]:
-    """The rows of a shard, piece by piece, finite; `start` is the number of the first."""
-    place, opened = _place(_worker()), []
-    for piece in pieces:
-        rows = piece.open(place)
+def _checked(chunks: list[Chunk], start: int, metric: str | None) -> list[np.ndarray]:
+    """Open and check the rows of a shard, chunk by chunk; `start` is the number of its first row."""
+    location, opened = _location(_worker()), []
+    for chunk in chunks:
+        rows = chunk.open(location)
         check_finite(rows, "X", first=start)
         if metric is not None:
             check_magnitude(rows, "X", metric, first=start)
@@ -77,8 +79,8 @@ def _checked(pieces: list[Piece], start: int, metric: str | None) -> list[np.nda
     return opened
 
 
-def _bytes_beside(n_bytes: int, blocks: list[Any]) -> int:
-    """Bytes of rows without those of the blocks they lie in, which Dask counts by themselves."""
+def _bytes_without(n_bytes: int, blocks: list[Any]) -> int:
+    """Bytes of rows without the blocks that hold them: Dask counts blocks separately."""
     return max(0, n_bytes - sum(block.nbytes for block in blocks))
 
 
@@ -86,8 +88,8 @@ def _bytes_beside(n_bytes: int, blocks: list[Any]) -> int:
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What all searches of a model have in common."""
+class SearchOptions:
+    """The options that all searches of a model share."""
 
     version: str
     metric: str
@@ -98,20 +100,20 @@ class Asked:
 
 @dataclass
 class SearchShard:
-    """Training rows with their filter. Pickled it is what it was opened from."""
+    """Training rows with their filter. A pickle holds only the arguments of `open_to_search`."""
 
-    pieces: list[Piece]
+    chunks: list[Chunk]
     blocks: list[Any]
     start: int
     hidden: np.ndarray | None
-    asked: Asked
+    options: SearchOptions
     rows: Rows
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_to_search, (self.pieces, self.blocks, self.start, self.hidden, self.asked)
+        return open_to_search, (self.chunks, self.blocks, self.start, self.hidden, self.options)
 
     def __sizeof__(self) -> int:
-        return _bytes_beside(sum(chunk.nbytes for chunk in self.rows.chunks), self.blocks) + self.filter_bytes
+        return _bytes_without(sum(chunk.nbytes for chunk in self.rows.chunks), self.blocks) + self.filter_bytes
 
     @property
     def filter_bytes(self) -> int:
@@ -119,22 +121,22 @@ class SearchShard:
 
 
 def open_to_search(
-    pieces: list[Piece], blocks: list[Any], start: int, hidden: np.ndarray | None, asked: Asked
+    chunks: list[Chunk], blocks: list[Any], start: int, hidden: np.ndarray | None, options: SearchOptions
 ) -> SearchShard:
-    """Rows opened where they lie, and what a search needs of them learned."""
-    _check_version(asked.version, _place(_worker()))
-    opened = _checked(together(pieces, blocks), start, asked.metric)
+    """Open the rows of a shard on its worker and learn their filter."""
+    _check_version(options.version, _location(_worker()))
+    opened = _checked(attach_blocks(chunks, blocks), start, options.metric)
     rows = reduce(Rows.extended, [Rows([part]) for part in opened])
 
     def prepare(n_threads: int) -> None:
-        plan.prepare(rows, asked.metric, min(asked.k, rows.n_rows), n_threads, asked.algorithm)
+        plan.prepare(rows, options.metric, min(options.k, rows.n_rows), n_threads, options.algorithm)
 
-    _with_threads(asked.n_jobs, prepare)
-    return SearchShard(pieces, blocks, start, hidden, asked, rows)
+    _with_threads(options.n_jobs, prepare)
+    return SearchShard(chunks, blocks, start, hidden, options, rows)
 
 
 def describe(shard: SearchShard) -> dict[str, Any]:
-    """What there is to tell of a shard: plain values."""
+    """The entry of `shards_` for a shard: plain values."""
     worker = _worker()
     return {
         "worker": "" if worker is None else worker.address,
@@ -146,7 +148,7 @@ def describe(shard: SearchShard) -> dict[str, Any]:
 
 
 def rows_of(shard: SearchShard, first: int, stop: int) -> np.ndarray:
-    """Some of a shard's rows, by numbers of all rows: queries of a search that leaves each out itself."""
+    """Rows first to stop - 1, numbered among all rows: the queries of a leave-one-out search."""
     parts = [
         np.asarray(chunk[max(0, first - shard.start - at) : max(0, stop - shard.start - at)])
         for _, at, chunk in shard.rows.with_starts()
@@ -155,13 +157,13 @@ def rows_of(shard: SearchShard, first: int, stop: int) -> np.ndarray:
 
 
 def search(shard: SearchShard, queries: np.ndarray, k: int, n_jobs: int | None, own: int | None) -> Nearest:
-    """The k nearest of a shard's rows, as many as it has; indices are numbers of all rows.
+    """The k nearest rows of a shard, or all if it has fewer; indices count all rows.
 
     Parameters
     ----------
     own : int, optional
-        The queries are training rows, from this number on, and none is its own neighbour. Where some rows are hidden the
-        caller asks for one more and leaves it out: a row belongs to one group only.
+        The queries are training rows, the first with this number, and none is its own neighbour. If some rows are hidden,
+        the caller instead searches one neighbour more and drops the query itself: a row can be in one group only.
     """
     n_queries, n_rows, hidden = len(queries), shard.rows.n_rows, shard.hidden
     query_groups = row_groups = None
@@ -183,9 +185,9 @@ def search(shard: SearchShard, queries: np.ndarray, k: int, n_jobs: int | None, 
             shard.rows,
             Rows([aligned(queries)]),
             k,
-            shard.asked.metric,
+            shard.options.metric,
             n_threads=n_threads,
-            algorithm=shard.asked.algorithm,
+            algorithm=shard.options.algorithm,
             query_groups=query_groups,
             row_groups=row_groups,
         ),
@@ -197,12 +199,12 @@ def search(shard: SearchShard, queries: np.ndarray, k: int, n_jobs: int | None, 
 
 
 @dataclass(frozen=True)
-class Trained:
-    """What all sums of a training have in common."""
+class TrainingOptions:
+    """The options that all sums of a training share."""
 
     version: str
     loss: str
-    options: dict[str, Any]
+    loss_options: dict[str, Any]
     n_classes: int
     n_jobs: int | None
     isa: str
@@ -210,15 +212,15 @@ class Trained:
 
 @dataclass(frozen=True)
 class Labels:
-    """What is known of some rows beside their features.
+    """Labels, weights and roles of rows.
 
     Attributes
     ----------
     codes : ndarray (n_rows,) of class codes, in the smallest type that holds them
     weights : float64 ndarray (n_rows,), or of length 0
-        Scaled to a mean of 1 over all rows of each part.
+        Scaled to a mean of 1 over all rows of the same role.
     parts : uint8 ndarray (n_rows,), or of length 0
-        0: a row to train on; 1: to stop by; 2: neither.
+        0: training row; 1: validation row for early stopping; 2: neither.
     """
 
     codes: np.ndarray
@@ -226,7 +228,7 @@ class Labels:
     parts: np.ndarray
 
     def run(self, start: int, stop: int) -> Labels:
-        """Those of some consecutive rows."""
+        """The labels of rows start to stop - 1."""
         return Labels(self.codes[start:stop], self.weights[start:stop], self.parts[start:stop])
 
     @property
@@ -239,24 +241,24 @@ class Labels:
 
 @dataclass
 class TrainShard:
-    """Training rows with their labels. Pickled it is what it was opened from."""
+    """Training rows with their labels. A pickle holds only the arguments of `open_to_train`."""
 
-    pieces: list[Piece]
+    chunks: list[Chunk]
     blocks: list[Any]
     start: int
     labels: Labels
-    trained: Trained
+    options: TrainingOptions
     X: np.ndarray
     _problems: dict[int | None, LinearProblem | None] = field(default_factory=dict)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_to_train, (self.pieces, self.blocks, self.start, self.labels, self.trained)
+        return open_to_train, (self.chunks, self.blocks, self.start, self.labels, self.options)
 
     def __sizeof__(self) -> int:
-        return self.labels.nbytes + _bytes_beside(self.X.nbytes, self.blocks)
+        return self.labels.nbytes + _bytes_without(self.X.nbytes, self.blocks)
 
     def problem(self, part: int | None, n_threads: int) -> LinearProblem | None:
-        """Loss and data of the rows of one part (None: of all that are named each time); None where there are none."""
+        """The problem over the rows of one role (None: over rows named in each call); None if there are no such rows."""
         if part not in self._problems:
             parts = self.labels.parts
             chosen = None if part is None or not len(parts) else np.flatnonzero(parts == part)
@@ -267,34 +269,36 @@ class TrainShard:
         return problem
 
     def _made(self, rows: np.ndarray | None) -> LinearProblem:
-        trained = self.trained
+        options = self.options
         problem = LinearProblem(
             CheckedRows(self.X, 0, ()),
             self.labels.codes.astype(np.int64),
-            trained.loss,
+            options.loss,
             None,
-            n_classes=trained.n_classes,
+            n_classes=options.n_classes,
             rows=rows,
             arithmetic="float64",
             n_jobs=1,
-            **trained.options,
+            **options.loss_options,
         )
         problem.weights = aligned(self.labels.weights)  # scaled over all shards, not over this one
         return problem
 
 
-def open_to_train(pieces: list[Piece], blocks: list[Any], start: int, labels: Labels, trained: Trained) -> TrainShard:
-    """Rows opened where they lie; joined (and so copied) where a shard has several pieces: a gradient walks one array."""
-    place = _place(_worker())
-    _check_version(trained.version, place)
-    if simd.active() != trained.isa:
+def open_to_train(
+    chunks: list[Chunk], blocks: list[Any], start: int, labels: Labels, options: TrainingOptions
+) -> TrainShard:
+    """Open the rows of a shard on its worker; several chunks are copied into one array, which the gradient loops need."""
+    location = _location(_worker())
+    _check_version(options.version, location)
+    if simd.active() != options.isa:
         raise InputError(
-            f"{place} computes with {simd.active()}, another with {trained.isa}, and float32 sums would "
-            f"depend on who adds them; set FASTCLS_ISA to one that all have, for all"
+            f"{location} uses the instruction set {simd.active()} and others use {options.isa}, so float32 sums would "
+            "depend on the worker: set FASTCLS_ISA to the same set on all workers"
         )
-    opened = _checked(together(pieces, blocks), start, None)
+    opened = _checked(attach_blocks(chunks, blocks), start, None)
     X = opened[0] if len(opened) == 1 else np.concatenate(opened)
-    return TrainShard(pieces, blocks, start, labels, trained, X)
+    return TrainShard(chunks, blocks, start, labels, options, X)
 
 
 def active_isa() -> str:
@@ -303,13 +307,13 @@ def active_isa() -> str:
 
 
 def count_large(shards: list[TrainShard], numbers: list[int], n_shards: int) -> Nodes:
-    """In how many of the shards values are too large for sums in float32."""
+    """The number of shards with values too large for float32 sums."""
     pairs = zip(shards, numbers, strict=True)
     return add_up({(0, i): (np.array(float(has_large(shard.X))),) for shard, i in pairs}, n_shards)
 
 
 def moments(shards: list[TrainShard], numbers: list[int], n_shards: int, center: np.ndarray | None) -> Nodes:
-    """Weighted sums over the rows to train on: of features and weights; or, with a center, of squared distances to it."""
+    """Weighted sums over the training rows: features and weights or, with a center, squared distances to it."""
 
     def work(n_threads: int) -> Nodes:
         found: Nodes = {}
@@ -325,13 +329,13 @@ def moments(shards: list[TrainShard], numbers: list[int], n_shards: int, center:
             found[0, number] = sums, np.array(counted.sum())
         return add_up(found, n_shards)
 
-    nodes: Nodes = _with_threads(shards[0].trained.n_jobs, work)
+    nodes: Nodes = _with_threads(shards[0].options.n_jobs, work)
     return nodes
 
 
 @dataclass(frozen=True)
 class Call:
-    """What one evaluation is asked at: weights as the compiled loops read them, and what is wanted."""
+    """One evaluation: weights in the layout of the compiled loops, and what to compute."""
 
     weights: np.ndarray
     b: np.ndarray
@@ -351,12 +355,12 @@ class Call:
 def evaluate(
     shards: list[TrainShard], numbers: list[int], n_shards: int, call: Call, rows: dict[int, np.ndarray] | None = None
 ) -> Nodes:
-    """Sums over the rows of some shards, added as far as the tree allows: totals, gradients by raw weights and biases.
+    """Sums over the rows of some shards, siblings of the tree added: loss totals, gradients of weights and biases.
 
     Parameters
     ----------
     rows : dict, optional
-        Of every shard the numbers of a minibatch's rows, counted in the shard.
+        For each shard, the minibatch's rows, numbered within the shard.
     """
 
     def sums_of(shard: TrainShard, number: int, n_threads: int) -> tuple[np.ndarray, ...]:
@@ -379,12 +383,12 @@ def evaluate(
     def work(n_threads: int) -> Nodes:
         return add_up({(0, i): sums_of(shard, i, n_threads) for shard, i in zip(shards, numbers, strict=True)}, n_shards)
 
-    nodes: Nodes = _with_threads(shards[0].trained.n_jobs, work)
+    nodes: Nodes = _with_threads(shards[0].options.n_jobs, work)
     return nodes
 
 
 def digest_of(shard: TrainShard) -> str:
-    """By which the rows of a shard are known again."""
+    """Digest of the rows of a shard: a resumed training must have the same rows."""
     return digest(shard.X)
 
 

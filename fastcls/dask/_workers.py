@@ -1,9 +1,9 @@
-"""Shards kept on workers, and rounds of questions to all of them that survive the loss of a worker.
+"""Shards on workers, and round trips to all of them that survive the loss of a worker.
 
-A task that belongs to a shard may run at the shard's home only: Dask would otherwise steal it for an idle worker, which
-would have to open the shard again and learn its filter anew. The price is that Dask cannot move such tasks when a worker
-dies; so rounds are watched here, and asked again once the lost shards have new homes. What was scattered is lost with the
-worker that held it (distributed#3149); that ends a round too, and the next scatters it again.
+The tasks of a shard may only run on its owner: Dask would otherwise steal one for an idle worker, which would have to open
+the shard and learn its filter again. In return, Dask cannot move these tasks when a worker dies. So this module watches each
+round trip, and repeats it once the lost shards have new owners. Scattered data is lost with the worker that held it
+(distributed#3149); that ends a round trip too, and the next attempt scatters it again.
 """
 
 from __future__ import annotations
@@ -20,217 +20,226 @@ from typing import Any
 
 logger = logging.getLogger("fastcls")
 
-_LOOK_SECONDS = 0.5  # between two looks at which workers there are
-_WORKER_SECONDS = 60.0  # to wait for a first worker where all are gone: a nanny starts another in about two
-_TRANSFER_SECONDS = 120.0  # for the results of one round, or what it scatters
-_ATTEMPTS = 8  # of one round: a worker that dies of it each time, of its memory limit say, will not do it
+_POLL_SECONDS = 0.5  # between two checks of which workers are alive
+_WORKER_SECONDS = 60.0  # how long to wait for a worker if all are lost: a nanny starts another in about two
+_TRANSFER_SECONDS = 120.0  # for the results of one round trip, or for the data it scatters
+_ATTEMPTS = 8  # of one round trip: if a worker dies each time, say by its memory limit, more attempts do not help
 
 
 class ClusterError(RuntimeError):
-    """The cluster was lost, or loses a worker each time the same work is tried."""
+    """The cluster is lost, or loses a worker each time it tries the same work."""
 
 
 class _LostError(Exception):
-    """A worker went away with something that this round needs."""
+    """A worker that this round trip needs is lost."""
 
 
 def is_direct(client: Any) -> bool:
-    """Whether client and workers talk to each other, past the scheduler: unless the client was told not to."""
+    """Whether client and workers exchange data directly, not through the scheduler: the default."""
     return client.direct_to_workers is not False
 
 
-class Crew:
-    """Workers of a cluster, each the home of some shards.
+class Workers:
+    """The workers of a cluster, each the owner of some shards.
 
     Parameters
     ----------
     client : distributed.Client
     n_shards : int
-    opening : callable
-        ``opening(crew, i, home)`` submits the task that opens shard i at its home: its future, and what else must stay.
-    near : sequence of sets of str, optional
-        For every shard addresses that hold its rows already.
+    open_shard : callable
+        ``open_shard(workers, i, owner)`` submits the task that opens shard i on its owner. It returns the task's future and
+        whatever else must be kept alive.
+    holders : sequence of sets of str, optional
+        For each shard, the addresses of the workers that already hold its rows.
     """
 
     def __init__(
-        self, client: Any, n_shards: int, opening: Callable[[Crew, int, str], tuple[Any, Any]], near: Sequence[set[str]] = ()
+        self,
+        client: Any,
+        n_shards: int,
+        open_shard: Callable[[Workers, int, str], tuple[Any, Any]],
+        holders: Sequence[set[str]] = (),
     ) -> None:
         self.client = client
-        self.opening = opening
-        self.near = near
-        self.homes = [""] * n_shards
+        self.open_shard = open_shard
+        self.holders = holders
+        self.owners = [""] * n_shards
         self.shards: list[Any] = [None] * n_shards
         self._kept: list[Any] = [None] * n_shards
         self._lock = threading.RLock()
 
     @property
     def n_shards(self) -> int:
-        return len(self.homes)
+        return len(self.owners)
 
-    def submit_at(self, home: str, function: Callable[..., Any], *args: Any) -> Any:
-        """A task at one worker and no other."""
-        return self.client.submit(function, *args, workers=[home], allow_other_workers=False, pure=False)
+    def submit_at(self, owner: str, function: Callable[..., Any], *args: Any) -> Any:
+        """Submit a task to one worker and no other."""
+        return self.client.submit(function, *args, workers=[owner], allow_other_workers=False, pure=False)
 
     def submit(self, i: int, function: Callable[..., Any], *args: Any) -> Any:
-        """A task at the home of shard i, with the shard as its first argument."""
-        return self.submit_at(self.homes[i], function, self.shards[i], *args)
+        """Submit a task to the owner of shard i, with the shard as its first argument."""
+        return self.submit_at(self.owners[i], function, self.shards[i], *args)
 
-    def by_home(self) -> dict[str, list[int]]:
-        """The shards of every home."""
+    def by_owner(self) -> dict[str, list[int]]:
+        """The shards of each owner."""
         found: dict[str, list[int]] = {}
-        for i, home in enumerate(self.homes):
-            found.setdefault(home, []).append(i)
+        for i, owner in enumerate(self.owners):
+            found.setdefault(owner, []).append(i)
         return found
 
     def broadcast(self, value: Any) -> Any:
-        """A future of a value that every home has, sent to one and from worker to worker; it is in no graph."""
-        return self._scatter(value, set(self.homes))
+        """Send a value to one owner, and from worker to worker to all others; returns its future. It enters no graph."""
+        return self._scatter(value, set(self.owners))
 
-    def send(self, home: str, value: Any) -> Any:
-        """A future of a value that one worker has."""
-        return self._scatter(value, {home})
+    def send(self, owner: str, value: Any) -> Any:
+        """Send a value to one worker; returns its future."""
+        return self._scatter(value, {owner})
 
-    def _scatter(self, value: Any, homes: set[str]) -> Any:
+    def _scatter(self, value: Any, owners: set[str]) -> Any:
         async def scatter() -> Any:
             return await self.client.scatter(
                 [value],
-                workers=sorted(homes),
-                broadcast=len(homes) > 1,
+                workers=sorted(owners),
+                broadcast=len(owners) > 1,
                 direct=is_direct(self.client),
                 hash=False,
                 timeout=_TRANSFER_SECONDS,
                 asynchronous=True,
             )
 
-        return self._watched(scatter, homes)[0]
+        return self._transferred(scatter, owners)[0]
 
-    def fetch(self, done: list[Any], homes: set[str]) -> list[Any]:
-        """The results of futures that are done."""
+    def fetch(self, done: list[Any], owners: set[str]) -> list[Any]:
+        """The results of finished futures."""
 
         async def gather() -> Any:
             return await self.client.gather(done, direct=is_direct(self.client), asynchronous=True)
 
-        found: list[Any] = self._watched(gather, homes)
+        found: list[Any] = self._transferred(gather, owners)
         return found
 
-    def _watched(self, ask: Callable[[], Coroutine[Any, Any, Any]], homes: set[str]) -> Any:
-        """What a transfer gives; `_LostError` when one of the workers goes away, for which Dask itself would wait."""
-        transfer = asyncio.run_coroutine_threadsafe(ask(), self.client.loop.asyncio_loop)
+    def _transferred(self, start: Callable[[], Coroutine[Any, Any, Any]], owners: set[str]) -> Any:
+        """The result of a transfer; raises `_LostError` if one of the workers is lost, where Dask would wait for it."""
+        transfer = asyncio.run_coroutine_threadsafe(start(), self.client.loop.asyncio_loop)
         end = time.monotonic() + _TRANSFER_SECONDS
         try:
             while True:
                 try:
-                    return transfer.result(timeout=_LOOK_SECONDS)
+                    return transfer.result(timeout=_POLL_SECONDS)
                 except (OSError, TimeoutError, futures.CancelledError) as error:
-                    if transfer.done() or time.monotonic() > end or not homes <= self.alive():
+                    if transfer.done() or time.monotonic() > end or not owners <= self.alive():
                         raise _LostError from error
         finally:
             transfer.cancel()
 
     def merged(self, parts: Sequence[Any], merge: Callable[[Any, Any], Any]) -> Any:
-        """Neighbours merged pairwise, left before right, until one is left."""
+        """Merge results in pairs, left before right, until one is left."""
         while len(parts) > 1:
             pairs = [parts[at : at + 2] for at in range(0, len(parts), 2)]
             parts = [self.client.submit(merge, *pair, pure=False) if len(pair) == 2 else pair[0] for pair in pairs]
         return parts[0]
 
-    def ask(self, submit: Callable[[], list[Any]]) -> Round:
-        """A round begun: `submit()` submits its tasks and gives the futures of its results."""
-        return Round(self, submit)
+    def round_trip(self, submit: Callable[[], list[Any]]) -> RoundTrip:
+        """Start a round trip: `submit()` submits its tasks and returns the futures of its results."""
+        return RoundTrip(self, submit)
 
     def alive(self) -> set[str]:
-        """Addresses of the workers there are; waits for one where there is none."""
+        """Addresses of the workers that are alive; waits for one if there is none."""
         end = time.monotonic() + _WORKER_SECONDS
         while self.client.status in ("running", "connecting"):
-            with suppress(OSError, TimeoutError):  # the scheduler may be away for a moment
+            with suppress(OSError, TimeoutError):  # the scheduler may be unreachable for a moment
                 found = set(self.client.nthreads())
                 if found:
                     return found
             if time.monotonic() > end:
-                raise ClusterError(f"no worker of the cluster is there, and none came in {_WORKER_SECONDS:.0f} s")
-            time.sleep(_LOOK_SECONDS)
-        raise ClusterError(f"the client is {self.client.status}: its cluster is gone; connect another and ask again")
+                raise ClusterError(
+                    f"the cluster has no worker left, and none joined within {_WORKER_SECONDS:.0f} s: start a worker"
+                )
+            time.sleep(_POLL_SECONDS)
+        raise ClusterError(
+            f"the client is {self.client.status}: its cluster is gone; connect another client and repeat the call"
+        )
 
-    def place(self) -> None:
-        """Give every shard that has no home, or lost it, a home, and begin to open it there."""
+    def assign(self) -> None:
+        """Give each shard without a living owner a new one, and start to open it there."""
         with self._lock:
             alive = self.alive()
-            lost = [i for i, home in enumerate(self.homes) if home not in alive or self._is_gone(self.shards[i])]
+            lost = [i for i, owner in enumerate(self.owners) if owner not in alive or self._is_gone(self.shards[i])]
             if not lost:
                 return
-            if any(self.homes[i] for i in lost):
-                logger.warning("a worker was lost: %d of %d shards are opened again elsewhere", len(lost), self.n_shards)
-            load = Counter(home for i, home in enumerate(self.homes) if i not in lost)
+            if any(self.owners[i] for i in lost):
+                logger.warning("lost a worker: opening %d of %d shards again on others", len(lost), self.n_shards)
+            load = Counter(owner for i, owner in enumerate(self.owners) if i not in lost)
             for at, i in enumerate(lost):
-                home = self._home_for(i, sorted(alive), load, at, len(lost))
-                load[home] += 1
-                self.shards[i], self._kept[i] = self.opening(self, i, home)
-                self.homes[i] = home  # last: what is to be sent may be lost with this one too, and the shard is as it was
+                owner = self._owner_for(i, sorted(alive), load, at, len(lost))
+                load[owner] += 1
+                self.shards[i], self._kept[i] = self.open_shard(self, i, owner)
+                self.owners[i] = owner  # last: if this worker is lost during the transfer, the shard still counts as lost
 
-    def _home_for(self, i: int, alive: list[str], load: Counter[str], at: int, n_lost: int) -> str:
-        near = [home for home in sorted(self.near[i]) if home in alive] if self.near else []
-        if near and load[near[0]] < -(-self.n_shards // len(alive)):
-            return near[0]
-        if n_lost == self.n_shards and not self.near:  # neighbouring shards side by side: what is merged first lies there
+    def _owner_for(self, i: int, alive: list[str], load: Counter[str], at: int, n_lost: int) -> str:
+        holders = [owner for owner in sorted(self.holders[i]) if owner in alive] if self.holders else []
+        if holders and load[holders[0]] < -(-self.n_shards // len(alive)):
+            return holders[0]
+        if n_lost == self.n_shards and not self.holders:  # consecutive shards on one worker: they are merged first
             return alive[at * len(alive) // n_lost] if n_lost >= len(alive) else alive[at]
-        return min(alive, key=lambda home: (load[home], home))
+        return min(alive, key=lambda owner: (load[owner], owner))
 
     @staticmethod
     def _is_gone(shard: Any) -> bool:
         return shard is None or shard.status in ("cancelled", "lost", "error")
 
 
-class Round:
-    """One question to all shards under way; asked again when a worker is lost, a few times."""
+class RoundTrip:
+    """Tasks for all shards that are running; repeated, a few times, when a worker is lost."""
 
-    def __init__(self, crew: Crew, submit: Callable[[], list[Any]]) -> None:
-        self.crew = crew
+    def __init__(self, workers: Workers, submit: Callable[[], list[Any]]) -> None:
+        self.workers = workers
         self.submit = submit
         self._futures: list[Any] = []
-        self._homes: set[str] = set()
-        self._begin()
+        self._owners: set[str] = set()
+        self._start()
 
-    def _begin(self) -> None:
+    def _start(self) -> None:
         self._futures = []
         try:
-            self.crew.place()
-            self._homes = set(self.crew.homes)
+            self.workers.assign()
+            self._owners = set(self.workers.owners)
             self._futures = self.submit()
-        except _LostError as error:  # something was to be sent to who is gone
-            logger.info("a round of work could not begin: %r", error.__cause__)
+        except _LostError as error:  # a worker was lost while data was sent to it
+            logger.info("a round trip could not start: %r", error.__cause__)
 
     def results(self) -> list[Any]:
-        """What came of it.
+        """Wait for the results.
 
         Raises
         ------
         ClusterError
-            Where it lost a worker too often.
+            If a worker was lost in each of several attempts.
         Exception
-            What a task raised.
+            The error that a task raised.
         """
         for attempt in range(_ATTEMPTS):
             if attempt:
-                time.sleep(min(attempt, 4) * _LOOK_SECONDS)
-                self._begin()
+                time.sleep(min(attempt, 4) * _POLL_SECONDS)
+                self._start()
             try:
                 if self._futures:
                     self._wait()
-                    return self.crew.fetch(self._futures, self._homes)
+                    return self.workers.fetch(self._futures, self._owners)
             except _LostError:
-                logger.info("a round of work lost a worker, or what it had sent there")
+                logger.info("a round trip lost a worker, or data sent to it")
         raise ClusterError(
-            f"the same work lost a worker {_ATTEMPTS} times; has each worker the memory for its shards (docs/dask.md), and "
-            "the same fastcls?"
+            f"a worker was lost in each of {_ATTEMPTS} attempts at the same work: check that each worker has the memory for "
+            "its shards (docs/dask.md) and the same version of fastcls"
         )
 
     def _wait(self) -> None:
-        """Until the results are there; `_LostError` as soon as one cannot come."""
+        """Wait until the results are there; raises `_LostError` as soon as one cannot come."""
         from distributed import KilledWorker, wait
 
         while True:
-            with suppress(TimeoutError, futures.CancelledError), self.crew.client.as_current():
-                wait(self._futures, timeout=_LOOK_SECONDS, return_when="ALL_COMPLETED")
+            with suppress(TimeoutError, futures.CancelledError), self.workers.client.as_current():
+                wait(self._futures, timeout=_POLL_SECONDS, return_when="ALL_COMPLETED")
             states = {future.status for future in self._futures}
             if states == {"finished"}:
                 return
@@ -242,5 +251,5 @@ class Round:
                     raise _LostError
                 if error is not None:
                     raise error
-            if not self._homes <= self.crew.alive():
+            if not self._owners <= self.workers.alive():
                 raise _LostError

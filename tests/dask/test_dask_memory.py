@@ -1,4 +1,4 @@
-"""Arrays in the client's memory over a cluster: sent straight to the workers, with the answers of one process."""
+"""Arrays in the client's memory go straight to the workers, and results are those of one process."""
 
 import logging
 
@@ -22,15 +22,15 @@ pytestmark = pytest.mark.cluster
 
 
 def large(dtype=np.float32, n_rows=20_000, n_features=40):
-    """3 MB of float32, and labels; many rows are equal, so that ties go through all shards."""
+    """3 MB of float32, and labels; many rows are equal, so ties span all shards."""
     rng = np.random.default_rng(0)
     few = (40 * rng.normal(size=(n_rows // 4, n_features))).astype(dtype)
     return few[rng.permutation(np.arange(n_rows) % len(few))], rng.integers(0, 5, n_rows)
 
 
 @pytest.fixture(autouse=True)
-def pieces_of_a_megabyte_and_nothing_through_the_scheduler(client, monkeypatch):
-    """Several pieces a shard; and no array that the scheduler would pass on."""
+def chunks_of_a_megabyte_and_no_array_through_the_scheduler(client, monkeypatch):
+    """Send several chunks a shard, and fail if an array goes to the scheduler."""
     monkeypatch.setattr(_neighbors, "SENT_BYTES", 1 << 20)
     scheduler = client.cluster.scheduler
 
@@ -55,10 +55,10 @@ def test_neighbors_of_arrays_in_memory_are_those_of_one_process(client, dtype):
     assert sum(shard["n_rows"] for shard in model.shards_) == len(X)
 
 
-def test_what_a_message_brought_is_read_where_numbers_may_lie(client):
+def test_rows_from_messages_are_aligned(client):
     X, y = large(np.float64)
     model = over.KNeighborsClassifier(client=client).fit(X, y)
-    shards = model._crew_now().shards
+    shards = model._current_workers().shards
 
     def chunks_are_aligned(shard):
         return all(chunk.flags.aligned for chunk in shard.rows.chunks)
@@ -69,20 +69,20 @@ def test_what_a_message_brought_is_read_where_numbers_may_lie(client):
     assert _sources.aligned(message).flags.aligned
 
 
-def test_any_table_of_numbers_is_taken(client):
+def test_lists_of_numbers_are_accepted(client):
     X, y = large(np.float64, 2000)
     local = fastcls.KNeighborsClassifier(3).fit(X, y)
     same_answers(over.KNeighborsClassifier(3, client=client).fit(X.tolist(), y), local, X[:9])
 
 
-def test_a_dask_array_of_arrays_in_memory_is_its_blocks(client):
+def test_a_dask_array_of_arrays_in_memory_is_sent_as_its_blocks(client):
     X, y = large()
     model = over.KNeighborsClassifier(n_neighbors=3, client=client).fit(da.from_array(X, chunks=(3000, -1)), y)
     want = fastcls.KNeighborsClassifier(n_neighbors=3).fit(X, y).predict(X[:50])
     assert_same_bytes([model.predict(X[:50])], [want])
 
 
-def test_many_queries_in_memory_and_leaving_each_row_out(client):
+def test_many_queries_in_memory_and_leave_one_out(client):
     X, y = large(np.float32, 9000)
     local = fastcls.KNeighborsClassifier(3).fit(X, y)
     model = over.KNeighborsClassifier(3, client=client).fit(X, y)
@@ -109,32 +109,32 @@ def test_rows_lost_with_a_worker_are_sent_again(client):
     same_answers(model, local, X[:99] + np.float32(1))
 
 
-def test_rows_that_changed_meanwhile_are_not_sent_to_another_worker(client):
+def test_rows_changed_since_fit_are_not_sent_to_another_worker(client):
     X, y = large()
     client.wait_for_workers(2)
     model = over.KNeighborsClassifier(5, client=client).fit(X, y)
     Q = X[:5].copy()
     X[:] += 1
     kill(client, model.shards_[0]["worker"])
-    with pytest.raises(InputError, match="X was changed after fit, and a worker needs its rows again"):
+    with pytest.raises(InputError, match="X was changed after fit, and a new worker needs its rows"):
         model.predict(Q)
 
 
-def test_many_rows_are_noted_with_what_would_cost_less(client, monkeypatch, caplog):
+def test_sending_many_rows_is_logged(client, monkeypatch, caplog):
     X, y = large()
     client.wait_for_workers(1)
-    monkeypatch.setattr(_sources, "NOTED_BYTES", X.nbytes)
+    monkeypatch.setattr(_sources, "LOGGED_BYTES", X.nbytes)
     with caplog.at_level(logging.INFO, "fastcls"):
         over.KNeighborsClassifier(client=client).fit(X, y)
-        assert "sent to the workers" not in caplog.text
+        assert "to the workers" not in caplog.text
         over.KNeighborsClassifier(client=client).fit(np.concatenate([X, X[:1]]), np.append(y, 0))
-    assert "X: 0.0 GB in this process's memory are sent to the workers; rows saved where" in caplog.text
+    assert "X: sending 0.0 GB from this process's memory to the workers; a .npy file" in caplog.text
 
 
-def test_a_client_that_may_not_reach_the_workers_refuses(client):
+def test_a_client_without_a_direct_connection_to_the_workers_refuses_large_arrays(client):
     X, y = large()
-    with Client(client.cluster, set_as_default=False, direct_to_workers=False) as apart:
+    with Client(client.cluster, set_as_default=False, direct_to_workers=False) as indirect:
         for kind in (over.KNeighborsClassifier, over.SoftmaxClassifier):
-            with pytest.raises(InputError, match="with direct_to_workers=False all above 524,288 would pass"):
-                kind(client=apart).fit(X, y)
-        over.KNeighborsClassifier(client=apart).fit(X[:500], y[:500])  # few rows travel inside tasks
+            with pytest.raises(InputError, match="with direct_to_workers=False more than 524,288 bytes would pass"):
+                kind(client=indirect).fit(X, y)
+        over.KNeighborsClassifier(client=indirect).fit(X[:500], y[:500])  # few rows travel inside tasks

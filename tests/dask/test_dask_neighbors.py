@@ -1,4 +1,4 @@
-"""k-NN over a Dask cluster of real processes: the bytes of one process, whatever dies; no large graphs."""
+"""k-NN over a Dask cluster of real processes: the bytes of one process, worker failures included; small graphs."""
 
 import itertools
 import logging
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.cluster
 
 
 def assert_same_answers(model, local, Q):
-    """All that both say of some queries."""
+    """The same neighbours, probabilities, ties and labels."""
     assert_same_bytes(model.kneighbors(Q), local.kneighbors(Q))
     assert_same_bytes([model.predict_proba(Q), model.predict_ties(Q)], [local.predict_proba(Q), local.predict_ties(Q)])
     assert model.predict(Q).tolist() == local.predict(Q).tolist()
@@ -76,7 +76,7 @@ def test_real_rows_in_any_number_of_shards(rows, client, shared_data, tmp_path):
                 assert model.search_report_.computed < model.search_report_.pairs / 2
 
 
-def test_rows_of_weight_0_are_nobodys_neighbours(client):
+def test_rows_of_weight_0_are_never_neighbours(client):
     X, y, Q = tied()
     weights = np.tile([1.0, 0.0, 2.5], 200)
     weights[200:400] = 0  # one of three shards has no row that counts
@@ -86,7 +86,7 @@ def test_rows_of_weight_0_are_nobodys_neighbours(client):
     assert_same_bytes(model.kneighbors(), local.kneighbors(), "leave-one-out")
 
 
-def test_rows_come_from_files_maps_and_dask_arrays_alike(client, tmp_path):
+def test_files_maps_and_dask_arrays_give_the_same_neighbours(client, tmp_path):
     X, y, Q = tied(n_rows=600)
     whole = as_file(tmp_path, np.concatenate([X[:100], X, X[:50]]), "whole")
     parts = [as_file(tmp_path, X[a:b], f"part{a}") for a, b in ((0, 10), (10, 333), (333, 600))]
@@ -117,7 +117,7 @@ def test_rows_come_from_files_maps_and_dask_arrays_alike(client, tmp_path):
     assert model.score(tmp_path / "X.npy", tmp_path / "y.npy") == local.score(X, y)
 
 
-def test_threads_are_those_dask_gave_the_worker_whatever_its_environment_says(client, others):
+def test_threads_are_those_dask_gave_the_worker_whatever_omp_num_threads_says(client, others):
     X, y, Q = tied(n_rows=4000, n_features=40)
     assert client.run(lambda: os.environ["OMP_NUM_THREADS"])[client.cluster.workers[0].worker_address] == "1"
     for n_jobs, where, wanted in ((None, client, 1), (2, client, 2), (None, others[0], 2), (1, others[0], 1)):
@@ -129,7 +129,7 @@ def test_threads_are_those_dask_gave_the_worker_whatever_its_environment_says(cl
 
 
 @pytest.mark.parametrize("kind", ["file", "dask array"])
-def test_worker_killed_in_the_middle_of_a_search_changes_nothing(kind, client, tmp_path, monkeypatch, caplog):
+def test_a_worker_killed_during_a_search_changes_nothing(kind, client, tmp_path, monkeypatch, caplog):
     rng = np.random.default_rng(1)
     X, Q = (rng.integers(0, 9, (n, 40), dtype=np.uint8) for n in (6000, 400))
     y = rng.integers(0, 5, 6000)
@@ -143,87 +143,90 @@ def test_worker_killed_in_the_middle_of_a_search_changes_nothing(kind, client, t
         ]
         rows = client.persist(da.concatenate(loaded))
     model = over.KNeighborsClassifier(9, metric="l1", client=client, n_shards=3).fit(rows, y)
-    victim, finished = model._crew.homes[0], itertools.count()
-    results = _workers.Round.results
+    victim, finished = model._workers.owners[0], itertools.count()
+    results = _workers.RoundTrip.results
 
     def kill_after_two_blocks(self):
         if next(finished) == 2:
             kill(client, victim)
         return results(self)
 
-    monkeypatch.setattr(_workers.Round, "results", kill_after_two_blocks)
+    monkeypatch.setattr(_workers.RoundTrip, "results", kill_after_two_blocks)
     with caplog.at_level(logging.WARNING, "fastcls"):
         assert_same_bytes(model.kneighbors(Q), local.kneighbors(Q))
-    assert "a worker was lost" in caplog.text
-    assert victim not in model._crew.homes
+    assert "lost a worker: opening" in caplog.text
+    assert victim not in model._workers.owners
     monkeypatch.undo()
     client.wait_for_workers(2, timeout=90)
     assert_same_bytes(model.kneighbors(Q), local.kneighbors(Q), "the search after it")
 
 
-def test_search_waits_for_the_only_worker_to_come_back(others):
+def test_a_search_waits_for_the_only_worker_to_return(others):
     X, y, Q = tied()
     one = others[0]
     model = over.KNeighborsClassifier(client=one).fit(X, y)
-    kill(one, model._crew.homes[0])
+    kill(one, model._workers.owners[0])
     assert_same_bytes(model.kneighbors(Q), fastcls.KNeighborsClassifier().fit(X, y).kneighbors(Q))
 
 
-def test_model_goes_on_where_another_cluster_is_current(tmp_path, client):
+def test_a_model_moves_to_another_current_cluster(tmp_path, client):
     X, y, Q = tied()
     wanted = fastcls.KNeighborsClassifier().fit(X, y).kneighbors(Q)
     with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as threads:
         with threads.as_current():
             model = over.KNeighborsClassifier(n_shards=2).fit(as_file(tmp_path, X), y)
         assert_same_bytes(model.kneighbors(Q), wanted, "a worker in this process")
-    with pytest.raises(InputError, match="no Dask cluster is there"):
+    with pytest.raises(InputError, match="there is no current Dask client"):
         model.kneighbors(Q)
     with client.as_current():
         assert_same_bytes(model.kneighbors(Q), wanted, "the other cluster")
 
 
-def test_cluster_that_goes_away_in_the_middle_is_an_error(monkeypatch):
+def test_a_cluster_lost_during_a_call_is_an_error(monkeypatch):
     monkeypatch.setattr(_workers, "_WORKER_SECONDS", 1.0)
     X, y, Q = tied()
     with LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster, Client(cluster) as threads:
         model = over.KNeighborsClassifier(client=threads).fit(X, y)
         cluster.scale(0)
         cluster.sync(cluster._correct_state)
-        with pytest.raises(over.ClusterError, match="no worker of the cluster is there, and none came in 1 s"):
+        with pytest.raises(over.ClusterError, match="the cluster has no worker left, and none joined within 1 s"):
             model.kneighbors(Q)
         assert not threads.nthreads()
 
 
-def test_work_that_is_lost_each_time_ends_in_an_error(client, monkeypatch):
+def test_work_that_loses_a_worker_each_time_ends_in_an_error(client, monkeypatch):
     monkeypatch.setattr(_workers, "_ATTEMPTS", 3)
-    crew = _workers.Crew(client, 1, lambda crew, i, home: (crew.submit_at(home, int), None))
+    workers = _workers.Workers(client, 1, lambda workers, i, owner: (workers.submit_at(owner, int), None))
     tried = []
 
     def lost():
-        tried.append(crew.submit(0, float))
+        tried.append(workers.submit(0, float))
         tried[-1].cancel()
         return tried[-1:]
 
-    with pytest.raises(over.ClusterError, match="the same work lost a worker 3 times; has each worker the memory"):
-        crew.ask(lost).results()
+    with pytest.raises(
+        over.ClusterError,
+        match="a worker was lost in each of 3 attempts at the same work: check that each worker has the memory",
+    ):
+        workers.round_trip(lost).results()
     assert len(tried) == 3
 
 
-def test_shard_whose_new_home_is_lost_too_is_opened_at_the_next(client):
+def test_a_shard_whose_new_owner_is_lost_too_is_opened_on_the_next(client):
     opened, worker = [], min(client.nthreads())
 
-    def opening(crew, i, home):
-        opened.append(home)
+    def open_shard(workers, i, owner):
+        opened.append(owner)
         if len(opened) == 2:
             raise _workers._LostError
-        return crew.submit_at(home, int), None
+        return workers.submit_at(owner, int), None
 
-    crew = _workers.Crew(client, 1, opening)
-    crew.place()
-    crew.homes[0] = "tcp://127.0.0.1:1"  # as if its home were gone, and the shard not told so yet
+    workers = _workers.Workers(client, 1, open_shard)
+    workers.assign()
+    workers.owners[0] = "tcp://127.0.0.1:1"  # as if its owner were gone, before the future knows it
     with pytest.raises(_workers._LostError):
-        crew.place()
-    crew.place()
+        workers.assign()
+    workers.assign()
     assert opened == [worker] * 3
 
 
@@ -231,7 +234,7 @@ def load_rows(path, start):
     return np.load(path)[start : start + 1500]
 
 
-def test_model_survives_pickling_and_copies_share_the_client(client, tmp_path):
+def test_a_model_survives_pickling_and_copies_share_the_client(client, tmp_path):
     X, y, Q = tied()
     model = over.KNeighborsClassifier(3, client=client, n_shards=2).fit(as_file(tmp_path, X), y)
     assert clone(model).client is client
@@ -242,16 +245,16 @@ def test_model_survives_pickling_and_copies_share_the_client(client, tmp_path):
     assert_same_bytes(again.kneighbors(Q), model.kneighbors(Q))
 
 
-def test_progress_is_told_when_asked_for(client, capsys, monkeypatch):
+def test_verbose_prints_a_progress_bar(client, capsys, monkeypatch):
     X, y, Q = tied()
     monkeypatch.setattr(_neighbors, "_queries_of", lambda *_: 40)
     over.KNeighborsClassifier(client=client).fit(X, y).predict(Q)
     assert capsys.readouterr().out == ""
     over.KNeighborsClassifier(client=client, verbose=1).fit(X, y).predict(Q)
-    told = capsys.readouterr().out
-    assert told.count("\n") == 1
-    assert told.endswith(" s\n")
-    bars = [line.split(" queries")[0] for line in told.split("\r")[1:]]
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1
+    assert printed.endswith(" s\n")
+    bars = [line.split(" queries")[0] for line in printed.split("\r")[1:]]
     assert bars == [f"[{'#' * filled:<30}] {n} of 90" for n, filled in ((40, 13), (80, 26), (90, 30))]
 
 

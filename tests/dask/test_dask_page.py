@@ -63,14 +63,14 @@ def test_examples_of_the_page_run_and_print_what_they_say(tmp_path):
 
 
 def test_plan_of_the_page_is_what_the_arithmetic_gives():
-    sys.path.append(str(ROOT))  # last: the fastcls under test is not the one beside bench
-    dask_plan = pytest.importorskip("bench.dask_plan", reason="the folder bench is not beside tests")
+    sys.path.append(str(ROOT))  # last: the fastcls under test is not the one next to bench
+    dask_plan = pytest.importorskip("bench.dask_plan", reason="the folder bench is not next to tests")
     assert "\n".join(dask_plan.tables()) in (ROOT / "docs" / "dask.md").read_text(encoding="utf-8")
 
 
 def test_benchmark_measures_and_compares(tmp_path, monkeypatch):
     sys.path.append(str(ROOT))
-    dask_overhead = pytest.importorskip("bench.dask_overhead", reason="the folder bench is not beside tests")
+    dask_overhead = pytest.importorskip("bench.dask_overhead", reason="the folder bench is not next to tests")
     monkeypatch.setenv("FASTCLS_BENCH_CACHE", str(tmp_path))
     arguments = ["--data", "grid_2d", "--metric", "l2", "--k", "3", "--rounds", "1", "--queries", "200", "--out"]
     figures = dask_overhead.run([*arguments, str(tmp_path / "dask.json")])

@@ -1,4 +1,4 @@
-"""What fastcls.dask refuses: one line before any work."""
+"""fastcls.dask refuses bad input in one line, before any work."""
 
 import os
 
@@ -30,12 +30,12 @@ def refused(what, X, y, client, **options):
         over.SoftmaxClassifier(client=client, **options).fit(X, y)
 
 
-def test_without_a_cluster_one_line_says_so(digits):
-    refused("no Dask cluster is there: client=None, and no client is current", *digits, None)
+def test_a_missing_cluster_is_refused_in_one_line(digits):
+    refused("client=None, and there is no current Dask client: start one", *digits, None)
     refused("client is a str; wanted a distributed.Client", *digits, "tcp://127.0.0.1:8786")
 
 
-def test_current_client_is_taken(client):
+def test_the_current_client_is_used(client):
     X, y, Q = tied()
     with client.as_current():
         model = over.KNeighborsClassifier().fit(X, y)
@@ -47,13 +47,13 @@ def test_cluster_without_workers_is_refused(digits):
         refused("the Dask cluster has no worker", *digits, empty)
 
 
-def test_rows_that_workers_could_not_open_are_refused_in_one_line(client, tmp_path):
+def test_rows_that_workers_cannot_open_are_refused_in_one_line(client, tmp_path):
     X, y, _ = tied()
     large, labels = np.zeros((1000, 1000)), np.arange(1000) % 2
     refused("holds arrays of [1-8],...,... bytes or more", da.from_array(large, chunks=500) / 2, labels, client)
     mapped = as_file(tmp_path, np.repeat(X, 2, axis=1))
-    refused("does not lie row after row", mapped[:, :5], y, client)
-    refused("is int64, which workers would have to convert", as_file(tmp_path, X.astype(np.int64), "wide"), y, client)
+    refused("X is not a contiguous run of rows of its file", mapped[:, :5], y, client)
+    refused("is int64, which workers cannot use unconverted", as_file(tmp_path, X.astype(np.int64), "wide"), y, client)
     refused("copy-on-write", np.load(as_file(tmp_path, X, "own").filename, mmap_mode="c"), y, client)
     refused("cannot (open|read)|not a file", [tmp_path / "none.npy"], y, client)
     refused(r"X\[1\] has 12 features, X\[0\].* has 6|X\[1\] has 12 features", [X[:300], mapped[:300]], y, client)
@@ -61,54 +61,56 @@ def test_rows_that_workers_could_not_open_are_refused_in_one_line(client, tmp_pa
     refused("y has 5 labels for 600 rows", X, y[:5], client)
 
 
-def test_errors_of_workers_name_the_row_and_the_place(client, tmp_path, monkeypatch):
+def test_errors_on_workers_name_the_row_and_the_worker(client, tmp_path, monkeypatch):
     X, y, _ = tied()
     floats = X.astype(np.float32)
     floats[417, 3] = np.nan
     refused("X contains NaN, first at row 417, column 3", as_file(tmp_path, floats), y, client)
     mapped = as_file(tmp_path, X, "moved")
-    piece = _sources.source_of(mapped, client).pieces[0]
+    chunk = _sources.source_of(mapped, client).chunks[0]
     os.rename(tmp_path / "moved.npy", tmp_path / "elsewhere.npy")
-    with pytest.raises(InputError, match=r"the worker tcp://.* cannot open '.*moved.npy'"):
-        client.submit(piece.open, "the worker tcp://here", pure=False).result()
+    with pytest.raises(InputError, match=r"the worker tcp://.* cannot open '.*moved.npy' \("):
+        client.submit(chunk.open, "the worker tcp://here", pure=False).result()
     np.save(tmp_path / "moved.npy", X[::-1])
-    with pytest.raises(InputError, match="has other rows in"):
-        piece.open()
+    with pytest.raises(InputError, match="as seen by this process holds other rows than the file passed"):
+        chunk.open()
 
 
-def test_map_whose_path_names_other_rows_by_now_is_refused(client, tmp_path):
+def test_a_map_whose_path_now_names_another_file_is_refused(client, tmp_path):
     X, y, _ = tied()
     mapped = as_file(tmp_path, X)
     os.rename(tmp_path / "X.npy", tmp_path / "elsewhere.npy")
-    refused("cannot open '.*X.npy': No such file", mapped, y, client)
-    refused("cannot open '.*X.npy': No such file", [mapped[:300], mapped[300:]], y, client)
+    refused("cannot open '.*X.npy' .No such file", mapped, y, client)
+    refused("cannot open '.*X.npy' .No such file", [mapped[:300], mapped[300:]], y, client)
     as_file(tmp_path, X[::-1])
-    refused("has other rows in '.*X.npy' than", mapped, y, client)
+    refused("'.*X.npy' as seen by this process holds other rows", mapped, y, client)
     as_file(tmp_path, X[:5])
-    refused("finds '.*X.npy' shorter than", mapped, y, client)
+    refused("'.*X.npy' as seen by this process is shorter than the file passed", mapped, y, client)
 
 
-def test_rows_saved_column_by_column_are_refused_as_that(client, tmp_path):
+def test_files_in_fortran_order_are_refused(client, tmp_path):
     X, y, _ = tied()
     as_file(tmp_path, np.asfortranarray(X))
-    refused("X .*X.npy.* does not lie row after row in its file .*Fortran order", tmp_path / "X.npy", y, client)
-    refused("X does not lie row after row in its file", as_file(tmp_path, X, "other")[::2], y[::2], client)
+    refused("X .*X.npy.* is not a contiguous run of rows of its file .*Fortran order", tmp_path / "X.npy", y, client)
+    refused("X is not a contiguous run of rows of its file", as_file(tmp_path, X, "other")[::2], y[::2], client)
 
 
 @pytest.mark.parametrize("n_rows", [90, 110])
-def test_blocks_that_are_longer_or_shorter_than_their_array_says_are_refused(n_rows, client):
+def test_blocks_of_another_shape_than_the_array_declares_are_refused(n_rows, client):
     _, y, _ = tied()
-    lying = [da.from_delayed(delayed(np.ones)((n, 6), dtype=np.uint8), (100, 6), dtype=np.uint8) for n in (100, n_rows)]
-    refused(rf"a block of the dask array is uint8 of shape \({n_rows}, 6\)", da.concatenate(lying), y[:200], client)
+    wrong = [da.from_delayed(delayed(np.ones)((n, 6), dtype=np.uint8), (100, 6), dtype=np.uint8) for n in (100, n_rows)]
+    refused(rf"a block of the dask array is uint8 of shape \({n_rows}, 6\)", da.concatenate(wrong), y[:200], client)
 
 
-def test_labels_of_files_are_of_one_kind(client, tmp_path):
+def test_label_files_of_different_kinds_are_refused(client, tmp_path):
     X, y, _ = tied()
     given = {"numbers": y[:300], "names": y[300:].astype(str), "columns": y[300:, None], "more": y[300:].astype(np.int8)}
     paths = {name: tmp_path / f"{name}.npy" for name in given}
     for name, labels in given.items():
         np.save(paths[name], labels)
-    refused(r"y\[1\] is <U\d+ and y\[0\] is int64; save labels of one kind", X, [paths["numbers"], paths["names"]], client)
+    refused(
+        r"y\[1\] is <U\d+ and y\[0\] is int64: save all labels as one kind", X, [paths["numbers"], paths["names"]], client
+    )
     refused(r"y\[1\] has 2 dimensions, shape \(300, 1\)", X, [paths["numbers"], paths["columns"]], client)
     model = over.KNeighborsClassifier(client=client).fit(X, [paths["numbers"], paths["more"]])
     assert model._codes.tolist() == y.tolist()
@@ -123,7 +125,7 @@ def test_labels_that_would_pass_through_the_scheduler_are_refused(client):
         model.score(X, y)
 
 
-def test_rows_of_later_pieces_have_their_own_numbers(client, tmp_path):
+def test_errors_count_rows_over_all_parts(client, tmp_path):
     X, y, _ = tied()
     X, y = X.astype(np.float32), y % 2
     wrong = X.copy()
@@ -135,19 +137,21 @@ def test_rows_of_later_pieces_have_their_own_numbers(client, tmp_path):
             model.predict(parts)
 
 
-def test_solvers_that_shards_cannot_do_are_refused(client, digits):
-    with pytest.raises(InputError, match="solver='random_search' over a cluster; choose one of: sgd, gd, lbfgs"):
+def test_solvers_that_need_more_than_sums_are_refused(client, digits):
+    with pytest.raises(
+        InputError, match="solver='random_search' is not available over a cluster; choose one of: sgd, gd, lbfgs"
+    ):
         over.SoftmaxClassifier(solver="random_search", client=client).fit(*digits)
 
 
-def test_what_is_not_there_over_a_cluster_says_so(client, digits, tmp_path):
+def test_partial_fit_and_save_are_not_available_for_neighbors(client, digits, tmp_path):
     model = over.KNeighborsClassifier(client=client).fit(*digits)
     assert not hasattr(model, "partial_fit")
     with pytest.raises(InputError, match=r"fastcls.dask.KNeighborsClassifier cannot be saved"):
         model.save(tmp_path / "model")
 
 
-def test_without_distributed_one_line_says_what_to_install():
+def test_a_missing_distributed_package_is_refused_with_what_to_install():
     code = """
 import sys
 sys.modules["distributed"] = sys.modules["dask"] = None
@@ -158,5 +162,5 @@ for name in fastcls.dask.__all__[1:]:
     except ValueError as error:
         print(error)
 """
-    line = 'fastcls.dask needs the package distributed: install with: pip install "fastcls[dask]"\n'
+    line = 'fastcls.dask needs the package distributed: pip install "fastcls[dask]"\n'
     assert python(code) == 3 * line

@@ -58,14 +58,14 @@ def compare(name, X, y, Q, metric, client):
 
 def main(folder, n_queries):
     with (
-        tempfile.TemporaryDirectory() as room,
+        tempfile.TemporaryDirectory() as folder_of_rows,
         LocalCluster(n_workers=2, threads_per_worker=1, memory_limit=0, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         for name, (load, metrics) in SETS.items():
             X, y, Q = load(folder)
-            np.save(Path(room) / f"{name}.npy", X)
-            X = np.load(Path(room) / f"{name}.npy", mmap_mode="r")
+            np.save(Path(folder_of_rows) / f"{name}.npy", X)
+            X = np.load(Path(folder_of_rows) / f"{name}.npy", mmap_mode="r")
             for metric in metrics:
                 compare(name, X, y, Q[:n_queries], metric, client)
 
