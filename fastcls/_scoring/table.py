@@ -1,4 +1,4 @@
-"""What a protocol found, as a small table."""
+"""The result of an evaluation as a small table."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from fastcls._validation.base import one_of
 
-#: setting -> its name in the heading, which a column of that name makes unnecessary
-_TOLD = {
+#: setting -> its name in the heading; a setting with a column of that name is not repeated there
+_HEADING = {
     "metric": "metric",
     "metrics": "metric",
     "weights": "weights",
@@ -26,7 +26,7 @@ _TOLD = {
 
 @dataclass(frozen=True)
 class ResultTable:
-    """One row a setting; ``print`` shows it, ``to_pandas()`` makes a data frame of it.
+    """Accuracies, one row for each setting; ``print`` shows them, ``to_pandas()`` returns a data frame.
 
     Attributes
     ----------
@@ -35,7 +35,7 @@ class ResultTable:
         Accuracies (``top1``, ``top5``, ``validation``) are shares between 0 and 1.
     rows : tuple of tuple
     settings : dict
-        The preset's constants and what else decided the answer.
+        The preset's constants and everything else that decided the result.
     """
 
     title: str
@@ -51,12 +51,12 @@ class ResultTable:
         return (dict(zip(self.columns, row, strict=True)) for row in self.rows)
 
     def __getitem__(self, column: str) -> list[Any]:
-        """One column."""
-        place = self.columns.index(one_of("column", column, self.columns))
-        return [row[place] for row in self.rows]
+        """The values of one column."""
+        at = self.columns.index(one_of("column", column, self.columns))
+        return [row[at] for row in self.rows]
 
     def to_pandas(self) -> Any:
-        """The table as a ``pandas.DataFrame``, title and settings in its ``attrs``; pandas must be installed."""
+        """The table as a ``pandas.DataFrame`` with title and settings in its ``attrs``; needs pandas."""
         import pandas
 
         frame = pandas.DataFrame([list(row) for row in self.rows], columns=list(self.columns))
@@ -64,17 +64,17 @@ class ResultTable:
         return frame
 
     def __str__(self) -> str:
-        cells = [self.columns, *(tuple(_shown(value) for value in row) for row in self.rows)]
-        widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]
+        cells = [self.columns, *(tuple(_formatted(value) for value in row) for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
         return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])
 
     __repr__ = __str__
 
     def _heading(self) -> list[str]:
-        """The settings that decided the answer, in one line; none, where none is known. Then what to note of them."""
-        told = {words: self.settings[name] for name, words in _TOLD.items() if name in self.settings}
-        words = [_in_words(name, value) for name, value in told.items() if name not in self.columns and value is not False]
+        """One line with the settings that decided the result, if any are known, and one with a note, if there is one."""
+        known = {words: self.settings[name] for name, words in _HEADING.items() if name in self.settings}
+        words = [_in_words(name, value) for name, value in known.items() if name not in self.columns and value is not False]
         notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
         return [*([", ".join(words)] if words else []), *notes]
 
@@ -86,7 +86,7 @@ def _in_words(name: str, value: Any) -> str:
     return f"{name} {' '.join(getattr(one, '__name__', str(one)) for one in values)}"
 
 
-def _shown(value: Any) -> str:
+def _formatted(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):

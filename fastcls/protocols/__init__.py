@@ -1,10 +1,10 @@
-"""Published evaluations of embeddings, as calls: k-NN, linear probes, a few rows a class.
+"""Published evaluations of embeddings: k-NN, linear probes, a few rows a class.
 
-Which constants belong to whom is in the docstrings of `knn_eval`, `linear_probe` and `few_shot`, and in `KNN_PRESETS` and
-`PROBE_PRESETS`. Only facts were taken from the projects named there, no code.
+The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS` and `PROBE_PRESETS`, name the source of each
+constant. Only facts were taken from these projects, no code.
 
-``_presets.py`` has the constants, ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_shards.py`` rows
-that come in parts, ``_validation.py`` the checks.
+``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each; ``_shards.py``
+handles rows given in parts; ``_validation.py`` has the checks.
 """
 
 from __future__ import annotations

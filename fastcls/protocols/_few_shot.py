@@ -1,4 +1,4 @@
-"""A few rows a class, drawn several times."""
+"""Training on a few random rows of each class, repeated."""
 
 from __future__ import annotations
 
@@ -40,29 +40,29 @@ def few_shot(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ResultTable:
-    """Accuracy on all test rows after training on a few rows of each class, drawn anew in every try.
+    """Accuracy on all test rows after training on a few rows of each class, redrawn in each try.
 
     Parameters
     ----------
     train, y, test, y_test : as for `knn_eval`
-        Of parts only the rows that are drawn are kept.
+        If train is given in parts, only the rows drawn are kept.
     n_per_class : int or sequence of int
-        A class with fewer rows gives all it has.
+        Rows drawn from each class; a class with fewer rows gives all of them.
     n_tries : int
     preset : {"uni", "dinov2"}
-        "uni": nearest class mean of rows that are centred by the drawn rows' mean and scaled to length 1 (mahmoodlab/UNI,
+        "uni": nearest class mean after subtracting the mean of the drawn rows and scaling to length 1 (mahmoodlab/UNI,
         uni/downstream/eval_patch_features/fewshot.py, eval_fewshot; its default is 1,000 tries).
-        "dinov2": k-NN, cosine, votes exp(s / 0.07), with those k of 10, 20, 100, 200 that are at most n_per_class, and
-        n_per_class itself (facebookresearch/dinov2, dinov2/eval/knn.py, --n-per-class-list, --n-tries).
+        "dinov2": k-NN by cosine with votes exp(s / 0.07), for n_per_class and each k of 10, 20, 100, 200 below it
+        (facebookresearch/dinov2, dinov2/eval/knn.py, --n-per-class-list, --n-tries).
     random_state : int, RandomState or None
-        Seeds the draws: try t of n rows a class uses NumPy's generator seeded with (random_state, n, t). Unless it is an
-        integer, one is drawn from it. ``settings["seed"]`` is the integer used.
-    n_jobs, progress : as for `knn_eval`; progress counts tries
+        Seeds the draws: try t with n rows a class uses NumPy's generator seeded with (random_state, n, t). Unless it is an
+        integer, one is drawn from it. ``settings["seed"]`` is that integer.
+    n_jobs, progress : as for `knn_eval`, but progress counts tries
 
     Returns
     -------
     ResultTable
-        ``top1`` (and ``top5`` for "dinov2") as means over the tries; ``std`` of top1 over the tries.
+        ``top1`` (and ``top5`` for "dinov2"), means over the tries, and ``std``, the standard deviation of top1.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def few_shot(
     one_of("preset", preset, FEW_SHOT_PRESETS)
     counts = check_counts("n_per_class", n_per_class)
     if check_number("n_tries", n_tries, minimum=1, whole=True) > _MOST_TRIES:
-        raise InputError(f"n_tries={n_tries}; wanted at most {_MOST_TRIES:,}: means settle after some hundreds")
+        raise InputError(f"n_tries={n_tries}; wanted at most {_MOST_TRIES:,}: the means converge after some hundreds")
     seed = seed_of(random_state)
     classes, codes = check_pair(train, y)
     metric = "l2" if preset == "uni" else "cosine"
@@ -98,7 +98,7 @@ def few_shot(
     columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
     what = "nearest class mean" if preset == "uni" else "k-NN"
     title = (
-        f"{what} after the protocol of {preset}: a few rows a class, {counted(n_tries, 'try', 'tries')}, "
+        f"{what} by the protocol of {preset}: a few rows a class, {counted(n_tries, 'try', 'tries')}, "
         f"{counted(len(truth), 'test row')}"
     )
     by_means = {"metric": metric, "centered": True}
@@ -114,7 +114,7 @@ def few_shot(
 
 
 def _by_means(part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n_jobs: int | None) -> list[Any]:
-    """[(None, top1)]"""
+    """The list [(None, top1)]."""
     model = NearestClassMean(n_jobs=n_jobs)._average(part, np.arange(codes.max() + 1), codes)
     return [(None, np.count_nonzero(model.predict(test.rows) == truth) / len(truth))]
 
@@ -122,7 +122,7 @@ def _by_means(part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.
 def _by_neighbors(
     part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n: int, n_classes: int, n_jobs: int | None
 ) -> list[Any]:
-    """[(k, top1, top5)] of every k that there is."""
+    """One (k, top1, top5) for each usable k."""
     preset, n_threads = KNN_PRESETS["dinov2"], threads.effective(n_jobs)
     ks = np.array(sorted({k for k in (*preset.ks, n) if k <= min(n, len(part))} or {len(part)}), dtype=np.int64)
     S, indices = nearest_at_once([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)

@@ -1,4 +1,4 @@
-"""k-NN evaluations: one search, and from it every k of a preset."""
+"""k-NN evaluations: one search gives every k of a preset."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ def knn_eval(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ResultTable:
-    """Accuracy of k-NN on test rows, by a published protocol: one search for all its k.
+    """Accuracy of k-NN on test rows by a published protocol; one search gives all its k.
 
     Parameters
     ----------
     train : array-like of shape (n_rows, n_features), or list, tuple or iterator of such arrays
-        Parts (shards, memory maps) give the answer of the whole, byte for byte; those of an iterator are searched one after
-        the other and let go. Nothing is normalised in memory but for "uni".
+        Parts (shards, memory maps) give the result of the whole, byte for byte; the parts of an iterator are searched one
+        after the other and released. Only "uni" normalises rows in memory.
     y : array-like of shape (n_rows,)
-        Labels of all training rows, in their order.
+        Labels of all training rows, in the order of the rows.
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
-        A label that y does not have is never named, and counts as an error.
+        A label that does not occur in y counts as an error.
     preset : str
         ============ ============== ======== =========== ====================================================
         preset       k              metric   vote        source
@@ -57,14 +57,14 @@ def knn_eval(
         "mteb"       3              both     1 each      embeddings-benchmark/mteb, AbsTaskClassification.py
         ============ ============== ======== =========== ====================================================
 
-        "uni" takes the mean of the training rows from all rows and scales them to length 1: a copy of all, in float32, or in
-        float64 if they were. "mteb" trains on 8 rows of each class (all, where a class has fewer), 10 times, and its
-        headline is the mean of the better metric of each draw. VISSL takes plain dot products unless its option
-        L2_NORM_FEATS is set; here rows are compared as if it were. A k above the number of training rows is left out, with a
-        warning.
+        "uni" subtracts the mean of the training rows from all rows and scales them to length 1, which copies all rows in
+        float32 (float64 rows in float64). "mteb" trains on 8 rows of each class (on all rows of a smaller class) in each of
+        10 draws; its main score is the mean over the draws of the better metric. VISSL compares plain dot products unless
+        its option L2_NORM_FEATS is set; this preset always compares as if it were set. A k above the number of training
+        rows is dropped with a warning.
     random_state : int, RandomState or None
         Seeds the draws of "mteb"; no other preset draws rows. Unless it is an integer, one is drawn from it.
-        ``settings["seed"]`` is the integer used. (mteb's own random numbers draw other rows.)
+        ``settings["seed"]`` is that integer. (The rows differ from those that mteb itself draws.)
     n_jobs : int, optional
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows.
@@ -72,8 +72,8 @@ def knn_eval(
     Returns
     -------
     ResultTable
-        Rows of k (and metric): ``top1``, ``top5`` as shares. A class is among the five only if a neighbour voted for it;
-        of classes with equal votes the first in sorted order comes first.
+        One row for each k (and metric) with ``top1`` and ``top5`` as shares. A class is among the top five only if a
+        neighbour voted for it; classes with equal votes are ranked in sorted order.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _by_draws(
     n_threads: int,
     progress: Progress | None,
 ) -> ResultTable:
-    """A preset that trains on a few rows of each class, several times; all metrics on the same draws."""
+    """A preset that trains on a few rows of each class, several times; all metrics use the same draws."""
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
     draws = [draw(codes, chosen.per_class, np.random.default_rng([seed, number])) for number in range(chosen.n_draws)]
@@ -132,32 +132,32 @@ def _by_draws(
     top1 = np.empty((len(chosen.metrics), len(draws)))
     for number, drawn in enumerate(draws):
         part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
-        for place, metric in enumerate(chosen.metrics):
-            S, indices = nearest_at_once(part, queries, k, metric, n_threads)
-            (right,) = count_hits(
+        for at, metric in enumerate(chosen.metrics):
+            S, indices = nearest_at_hand(part, queries, k, metric, n_threads)
+            (right,) = judge(
                 S, indices, codes[drawn], truth, ks, n_classes, metric, n_threads, weights=chosen.weights, topk=(1,)
             )
-            top1[place, number] = right[0] / len(truth)
+            top1[at, number] = right[0] / len(truth)
         if progress is not None:
             progress(number + 1, len(draws))
     names = [*chosen.metrics, "better"]
-    found = [*top1, top1.max(axis=0)]
-    shown = tuple((name, k, float(of.mean()), float(of.std())) for name, of in zip(names, found, strict=True))
+    scores = [*top1, top1.max(axis=0)]
+    rows_of_table = tuple((name, k, float(of.mean()), float(of.std())) for name, of in zip(names, scores, strict=True))
     settings = {**settings_of(chosen), "seed": seed}
-    return ResultTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), shown, settings)
+    return ResultTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), rows_of_table, settings)
 
 
 def draw(codes: np.ndarray, per_class: int, rng: np.random.Generator) -> np.ndarray:
-    """Numbers of `per_class` random rows of every class (all of a smaller one), ascending."""
+    """Row numbers, ascending, of `per_class` random rows of each class (all rows of a smaller class)."""
     mixed = rng.permutation(len(codes))
-    order = mixed[np.argsort(codes[mixed], kind="stable")]  # class by class, each in its random order
+    order = mixed[np.argsort(codes[mixed], kind="stable")]  # class by class, each in random order
     starts = np.cumsum(np.bincount(codes)) - np.bincount(codes)
-    place = np.arange(len(codes)) - starts[codes[order]]
-    return np.sort(order[place < per_class])
+    rank = np.arange(len(codes)) - starts[codes[order]]  # within the class
+    return np.sort(order[rank < per_class])
 
 
 def settings_of(chosen: KNNPreset) -> dict[str, Any]:
-    """A preset's constants, without those that it has not."""
+    """The constants that the preset sets."""
     kept = {name: value for name, value in vars(chosen).items() if value is not None}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 

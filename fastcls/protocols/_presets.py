@@ -1,4 +1,4 @@
-"""The constants of published protocols, each with the place it comes from."""
+"""The constants of published protocols, each with its source."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class KNNPreset:
     temperature : float or None
     metrics : tuple of str
     centered : bool
-        The mean of the training rows is taken from all rows, which are then scaled to length 1.
+        Whether the mean of the training rows is subtracted from all rows, which are then scaled to length 1.
     per_class, n_draws : int or None
-        Only so many rows of each class are trained on, drawn at random; how often.
+        Train on this many random rows of each class, in this many draws; None: on all rows.
     """
 
     name: str
@@ -100,20 +100,20 @@ KNN_PRESETS: dict[str, KNNPreset] = {
 
 @dataclass(frozen=True)
 class ProbePreset:
-    """A published linear probe: multinomial logistic regression by L-BFGS, scikit-learn's C.
+    """A published linear probe: multinomial logistic regression by L-BFGS, with scikit-learn's C.
 
     Attributes
     ----------
     name, source : str
     exponents : tuple of float
-        C is 10 to one of these; empty: one C, n_features x n_classes / 100.
+        C is 10 to the power of one of these. Empty: a single C, n_features x n_classes / 100.
     halving : bool
-        Not every exponent is tried: the interval around the best one is halved until its neighbours were.
+        Try only some exponents: halve the interval around the best one until its neighbours have been tried.
     validation_size : float
-        The share of the training rows on which C is chosen, where no validation rows are given.
+        Share of the training rows set aside to choose C, if no validation rows are given.
     max_iter : int
     tol : float
-        Of the largest entry of the gradient of the mean loss.
+        Tolerance for the largest entry of the gradient of the mean loss.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Linear probes: logistic regression on the rows as they are, C chosen on validation rows, fitted again on all."""
+"""Linear probes: logistic regression on frozen features; C is chosen on validation rows, then refitted on all rows."""
 
 from __future__ import annotations
 
@@ -41,41 +41,41 @@ def linear_probe(
 ) -> ResultTable:
     """Accuracy of multinomial logistic regression on test rows, by a published protocol.
 
-    The function that is minimised is scikit-learn's: C times the sum of the losses and half the sum of the squared weights,
-    the bias free. Rows are centred inside, which with a free bias changes nothing but the speed; they are not scaled.
+    It minimises scikit-learn's function: C times the sum of the losses plus half the sum of the squared weights, with an
+    unpenalised bias. Rows are centred internally, which with such a bias changes only the speed; they are not scaled.
 
-    Every C is a training of its own from 0, as published, of up to 1,000 iterations, which the weakly regularised ones use.
-    "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once. On 53,666 rows of
-    384 features and 58 classes "clip" takes about three minutes on two cores; `verbose` tells how far it is.
+    As published, each C is a separate training that starts from 0 and runs for up to 1,000 iterations; weakly regularised
+    ones use them all. "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once.
+    On 53,666 rows of 384 features and 58 classes, "clip" takes about three minutes on two cores; `verbose` shows progress.
 
     Parameters
     ----------
     train, y, test, y_test : as for `knn_eval`
-        Parts are put together in memory.
+        Parts are concatenated in memory.
     preset : str
-        "clip": C among 10^-6 ... 10^6 in steps of 1/8 of a decade (96 steps), found by halving: from every second decade the
-        interval around the best is halved until its neighbours at 1/8 were tried; L-BFGS, 1,000 iterations at most
-        (Radford et al., 2021, A.3; openai/CLIP, README.md: max_iter 1000). Where no validation rows are given, a stratified
-        fifth of the training rows is taken: the paper leaves its size open.
-        "dinov2": all 45 C of 10^linspace(-6, 5, 45), a random tenth of the training rows for choosing, 1,000 iterations at
-        most (facebookresearch/dinov2, dinov2/eval/log_regression.py). Its tol of 1e-12 is 1e-6 here.
-        "uni": one C, n_features x n_classes / 100, so there is nothing to choose; 1,000 iterations at most (mahmoodlab/UNI,
-        uni/downstream/eval_patch_features/linear_probe.py, in its form with use_sklearn: its own torch code has the norm
-        of the weights, not the square, in the penalty, and the mean of the losses).
+        "clip": C from 10^-6 to 10^6 in steps of 1/8 of a decade (96 steps), chosen by halving: starting with every second
+        decade, the interval around the best C is halved until its neighbours at 1/8 have been tried; L-BFGS, at most 1,000
+        iterations (Radford et al., 2021, A.3; openai/CLIP, README.md: max_iter 1000). If no validation rows are given, a
+        stratified fifth of the training rows is set aside; the paper does not state a size.
+        "dinov2": all 45 C of 10^linspace(-6, 5, 45), chosen on a random tenth of the training rows, at most 1,000 iterations
+        (facebookresearch/dinov2, dinov2/eval/log_regression.py). Its tol of 1e-12 is 1e-6 here.
+        "uni": a single C, n_features x n_classes / 100; at most 1,000 iterations (mahmoodlab/UNI,
+        uni/downstream/eval_patch_features/linear_probe.py with use_sklearn: its own torch code penalises the norm of the
+        weights, not its square, and averages the losses).
     validation : (rows, labels), optional
-        Rows on which C is chosen, in place of training rows set aside. The last fit is on training and validation rows.
+        Rows to choose C on, instead of training rows set aside. The last fit uses training and validation rows.
     random_state : int, RandomState or None
         Chooses the training rows set aside as validation rows. Unless it is an integer, one is drawn from it.
-        ``settings["seed"]`` is the integer used, if rows were set aside.
-    n_jobs, progress : as for `knn_eval`; progress counts trainings in which a C is tried
+        ``settings["seed"]`` is that integer, if rows were set aside.
+    n_jobs, progress : as for `knn_eval`, but progress counts trainings that try a C
     verbose : int
-        Above 0: one printed line a training.
+        Above 0: print one line for each training.
 
     Returns
     -------
     ResultTable
-        One row a C that was tried: accuracy on the ``validation`` rows; ``top1`` on the test rows for the one chosen alone,
-        after the fit on all rows. Of equally accurate C the smallest is chosen. Where it is an end of the protocol's grid,
+        One row for each C tried: accuracy on the ``validation`` rows and, for the chosen C only, ``top1`` on the test rows
+        after the fit on all rows. The smallest of equally accurate C is chosen. If it is an end of the protocol's grid,
         ``settings["note"]`` says so.
 
     Raises
@@ -85,7 +85,7 @@ def linear_probe(
     Warns
     -----
     sklearn.exceptions.ConvergenceWarning
-        If the last fit has not met its tolerance.
+        If the last fit stops before it meets its tolerance.
     """
     chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
     seed = seed_of(random_state)
@@ -98,7 +98,7 @@ def linear_probe(
     if extra is not None:
         check_same_features(X, extra[0], "validation")
         if extra[0].dtype != X.dtype:
-            raise InputError(f"validation is {extra[0].dtype} and train is {X.dtype}; convert one of them first")
+            raise InputError(f"validation is {extra[0].dtype} and train is {X.dtype}; convert one of them")
     X_all = X if extra is None else np.concatenate([X, extra[0]])
     codes_all = codes if extra is None else np.concatenate([codes, extra[1]])
     drawn = {}
@@ -136,7 +136,7 @@ def linear_probe(
         "C": float(cost),
         "iterations": int(model.n_iter_),
     }
-    if at_end is not None:  # the grid is the protocol's, so this is no warning
+    if at_end is not None:  # a note, not a warning: the protocol fixes the grid
         settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
     return ResultTable(title, ("C", "validation", "top1"), rows, settings)
 
@@ -150,28 +150,28 @@ def _checked_validation(validation: Any, classes: np.ndarray) -> tuple[np.ndarra
     checked, codes = check_test(rows, labels, classes, "l2", "validation")
     if (codes < 0).any():
         known, _ = check_labels(labels, len(checked.rows), "y_validation")
-        strange = [label for label in known.tolist() if label not in set(classes.tolist())]
-        raise InputError(f"y_validation holds the label {strange[0]!r}, which y does not have; leave its rows out")
+        unknown = [label for label in known.tolist() if label not in set(classes.tolist())]
+        raise InputError(f"y_validation holds the label {unknown[0]!r}, which does not occur in y: leave these rows out")
     return checked.rows, codes
 
 
 def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the rows to train on and to choose by: stratified for "clip", at random for "dinov2" as it has it."""
+    """Row numbers (training, validation): stratified for "clip", random for "dinov2", as published."""
     if chosen.halving:
         return train_validation_split(codes, validation_size=chosen.validation_size, random_state=seed)
     mixed = np.random.default_rng(seed).permutation(len(codes))
     n = max(1, int(len(codes) * chosen.validation_size))
     if n >= len(codes):
         raise InputError(
-            f"train has {counted(len(codes), 'row')}, of which none is left to train on; give more, or validation rows"
+            f"train has {counted(len(codes), 'row')}, too few to set validation rows aside: give more, or validation rows"
         )
     kept, held = mixed[n:], mixed[:n]
     lost, first = np.unique(codes[held], return_index=True)
-    first = first[~np.isin(lost, codes[kept])]  # a class without a row to train on gets one back
+    first = first[~np.isin(lost, codes[kept])]  # a class without a training row gets one back
     kept, held = np.append(kept, held[first]), np.delete(held, first)
     if not len(held):
         raise InputError(
-            f"train has {counted(len(codes), 'row')}, too few to choose C by some of them; give more, or validation rows"
+            f"train has {counted(len(codes), 'row')}, too few to set validation rows aside: give more, or validation rows"
         )
     return np.sort(kept), np.sort(held)
 
@@ -193,8 +193,8 @@ def _classifier(chosen: ProbePreset, cost: float, n_jobs: int | None) -> Softmax
 class _Sweep:
     """Accuracy on the validation rows for exponents of C.
 
-    Every fit begins at 0, as the published ones do: begun where another ended, a weakly regularised one would meet its
-    tolerance at once, and its accuracy be that of the other.
+    Each fit starts from 0, as published: started from another fit's weights, a weakly regularised one would meet its
+    tolerance at once and only repeat that fit's accuracy.
     """
 
     def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None, verbose: int):

@@ -1,4 +1,4 @@
-"""Training rows in parts: gathered and centred so that no answer can depend on where one part ends."""
+"""Training rows in parts: gathered and centred with results that do not depend on where parts end."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from fastcls._validation.rows import CheckedRows
 
 Progress = Callable[[int, int], None]
 
-_BLOCK_ROWS = 1024  # of a mean: 8 MB in float64 at 1,024 features
+_BLOCK_ROWS = 1024  # of a block of a mean: 8 MB of float64 at 1,024 features
 
 
 def gather(parts: Iterable[CheckedRows], wanted: np.ndarray) -> np.ndarray:
-    """Some rows of all, by ascending numbers, each part looked at once."""
+    """The rows with these ascending numbers; reads each part once."""
     found, start = [], 0
     for part in parts:
         low, high = np.searchsorted(wanted, [start, start + len(part.rows)])
@@ -24,14 +24,14 @@ def gather(parts: Iterable[CheckedRows], wanted: np.ndarray) -> np.ndarray:
 
 
 def _blocks(parts: Iterable[CheckedRows]) -> Iterator[np.ndarray]:
-    """All rows as float64, in blocks that end at multiples of `_BLOCK_ROWS`, wherever parts end."""
+    """All rows as float64, in blocks of `_BLOCK_ROWS` rows (the last may be shorter), wherever parts end."""
     waiting: list[np.ndarray] = []
     for part in parts:
         first = 0
         while first < len(part.rows):
-            piece = part.rows[first : first + _BLOCK_ROWS - sum(map(len, waiting))]
-            waiting.append(np.asarray(piece, dtype=np.float64))
-            first += len(piece)
+            chunk = part.rows[first : first + _BLOCK_ROWS - sum(map(len, waiting))]
+            waiting.append(np.asarray(chunk, dtype=np.float64))
+            first += len(chunk)
             if sum(map(len, waiting)) == _BLOCK_ROWS:
                 yield np.concatenate(waiting)
                 waiting = []
@@ -40,7 +40,7 @@ def _blocks(parts: Iterable[CheckedRows]) -> Iterator[np.ndarray]:
 
 
 def mean_of(parts: Iterable[CheckedRows]) -> np.ndarray:
-    """Mean of every feature, float64 (n_features,): blocks of rows summed one after the other."""
+    """Mean of each feature, float64 (n_features,), summed block by block."""
     total, n_rows = np.zeros(1), 0
     for block in _blocks(parts):
         total, n_rows = total + block.sum(axis=0), n_rows + len(block)
@@ -48,7 +48,7 @@ def mean_of(parts: Iterable[CheckedRows]) -> np.ndarray:
 
 
 def centered(parts: list[CheckedRows], center: np.ndarray) -> np.ndarray:
-    """All rows less the center and scaled to length 1: float32, as the published codes have it, or float64 if they were."""
+    """All rows minus the center, scaled to length 1: float32 as in the published code, float64 for float64 rows."""
     dtype = np.float64 if parts[0].rows.dtype == np.float64 else np.float32
     made = []
     for block in _blocks(parts):

@@ -118,7 +118,7 @@ def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(
         (["--preset", "uni", "--models", "knn"], "--preset uni sets --models itself"),
         (["--preset", "mteb", "--folds", "3"], "--preset mteb sets --folds itself"),
         (["--preset", "course", "--limit", "10"], "--preset course sets --limit itself"),
-        (["--preset", "moco"], "asks for 200 neighbours, but there are only 72 training rows"),
+        (["--preset", "moco"], "needs at least 200 training rows, but there are only 72"),
         (["--preset", "course"], "--preset course needs 50,000 training rows and 1,000 test rows, but emb has 72 and 18"),
     ],
 )

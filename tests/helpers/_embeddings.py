@@ -1,10 +1,10 @@
-"""Small embeddings for tests: classes that overlap, so that no accuracy is 0 or 1."""
+"""Small embeddings for tests: classes overlap, so no accuracy is 0 or 1."""
 
 import numpy as np
 
 
 def embeddings(n=700, d=12, classes=7, seed=0, dtype=np.float32, spread=0.35):
-    """Rows about one point a class, off the origin, of any length; strings as labels."""
+    """Rows around one point for each class, not around the origin, with string labels."""
     rng = np.random.default_rng(seed)
     y = rng.integers(classes, size=n)
     X = rng.standard_normal((classes, d))[y] * spread + rng.standard_normal((n, d)) + 0.5

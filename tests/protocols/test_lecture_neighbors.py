@@ -40,7 +40,7 @@ def test_k_1_always_works_perfectly_on_training_data():
     assert np.mean(KNeighborsClassifier(1).fit(X, y).predict(None) == y) < 0.3
 
 
-def judged_settings() -> np.ndarray:
+def hits_of_settings() -> np.ndarray:
     """Which of 1,497 digits each of 400 settings of k-NN on 300 others gets right: bool (400, 1497)."""
     data = datasets.load_digits()
     order = np.random.default_rng(0).permutation(len(data.X))
@@ -65,18 +65,18 @@ def judged_settings() -> np.ndarray:
     return np.concatenate(found)
 
 
-def test_choosing_on_the_test_rows_promises_too_much_and_choosing_on_validation_rows_does_not() -> None:
-    right = judged_settings()
-    assert len(right) == 400
+def test_choosing_on_test_rows_is_optimistic_and_choosing_on_validation_rows_is_not() -> None:
+    hits = hits_of_settings()
+    assert len(hits) == 400
     rng = np.random.default_rng(0)
-    promised_too_much: dict[str, list[float]] = {"idea 2": [], "idea 3": []}
+    optimism: dict[str, list[float]] = {"idea 2": [], "idea 3": []}
     for _ in range(200):
-        test, validation, untouched = np.split(rng.permutation(right.shape[1]), [100, 200])
+        test, validation, untouched = np.split(rng.permutation(hits.shape[1]), [100, 200])
         for idea, chosen_on in (("idea 2", test), ("idea 3", validation)):
-            chosen = right[:, chosen_on].sum(axis=1).argmax()
-            promised_too_much[idea].append(right[chosen, test].mean() - right[chosen, untouched].mean())
-    mean = {idea: np.mean(values) for idea, values in promised_too_much.items()}
-    error = {idea: np.std(values, ddof=1) / 200**0.5 for idea, values in promised_too_much.items()}
+            chosen = hits[:, chosen_on].sum(axis=1).argmax()
+            optimism[idea].append(hits[chosen, test].mean() - hits[chosen, untouched].mean())
+    mean = {idea: np.mean(values) for idea, values in optimism.items()}
+    error = {idea: np.std(values, ddof=1) / 200**0.5 for idea, values in optimism.items()}
     print({idea: f"{100 * mean[idea]:.2f} +- {100 * error[idea]:.2f} points" for idea in mean})
     assert mean["idea 2"] > 5 * error["idea 2"]
     assert abs(mean["idea 3"]) < 3 * error["idea 3"]

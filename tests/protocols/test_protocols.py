@@ -1,4 +1,4 @@
-"""Published protocols: numbers equal those of plain NumPy, parts equal the whole, refusals are one line."""
+"""Published protocols: results equal those of plain NumPy, parts give the result of the whole, refusals are one line."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from fastcls._validation.errors import InputError
 from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
 from fastcls.protocols._knn import draw
 
-#: the constants as their projects publish them; the table of presets must say the same
+#: the constants as published; KNN_PRESETS must have the same
 CONSTANTS = {
     "dino": ((10, 20, 100, 200), "softmax", 0.07),
     "dinov2": ((10, 20, 100, 200), "softmax", 0.07),
@@ -45,7 +45,7 @@ def distances(train, test, metric):
 
 
 def reference(train, y, test, y_test, ks, weights, temperature, metric):
-    """{k: (top1, top5)} and {k: number of queries that rounding could decide either way}."""
+    """{k: hits (top1, top5)} and {k: number of queries that rounding could decide either way}."""
     classes = np.unique(y)
     found, open_ones = {k: [0, 0] for k in ks}, dict.fromkeys(ks, 0)
     for row, label in zip(distances(train, test, metric), y_test, strict=True):
@@ -72,7 +72,7 @@ def agree(table, expected, open_ones, n):
 
 
 def prepared(preset, train, test):
-    """Rows as a preset compares them, by plain NumPy."""
+    """Rows as a preset compares them, in plain NumPy."""
     if not KNN_PRESETS[preset].centered:
         return train, test
     mean = train.astype(np.float64).mean(axis=0)
@@ -118,7 +118,7 @@ def test_draws_of_mteb_are_those_of_plain_numpy():
     assert table["std"][0] > 0  # the draws differ
 
 
-def test_draws_take_every_row_of_a_small_class_and_each_row_as_often_as_another():
+def test_draws_take_all_rows_of_a_small_class_and_each_other_row_equally_often():
     codes = np.repeat([0, 1, 2], [3, 40, 40])
     drawn = [draw(codes, 8, np.random.default_rng(seed)) for seed in range(400)]
     assert all(np.bincount(codes[rows]).tolist() == [3, 8, 8] for rows in drawn)
@@ -129,7 +129,7 @@ def test_draws_take_every_row_of_a_small_class_and_each_row_as_often_as_another(
 
 @pytest.mark.parametrize("preset", KNN_PRESETS)
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8])
-def test_parts_give_what_the_whole_gives(preset, dtype, tmp_path):
+def test_parts_give_the_result_of_the_whole(preset, dtype, tmp_path):
     train, y, test, y_test = halves(seed=1)
     if dtype == np.uint8:  # full of ties
         train, test = (np.clip(2 * rows + 3, 0, 255) for rows in (train, test))
@@ -142,7 +142,7 @@ def test_parts_give_what_the_whole_gives(preset, dtype, tmp_path):
             assert knn_eval(parts, y, test, y_test, preset=preset, random_state=0).rows == whole.rows
 
 
-def test_neighbours_of_parts_are_those_of_the_whole_index_for_index():
+def test_neighbours_of_parts_are_those_of_the_whole():
     from fastcls._search.rows import Rows
     from fastcls._validation.rows import check_rows
 
@@ -173,7 +173,7 @@ def test_centred_rows_of_parts_are_those_of_the_whole_byte_for_byte(cuts):
     assert _shards.centered(parts, mean).tobytes() == rows.tobytes()
 
 
-def test_presets_have_the_published_constants_and_the_docstring_tells_them():
+def test_presets_and_docstrings_have_the_published_constants():
     assert {name: (one.ks, one.weights, one.temperature) for name, one in KNN_PRESETS.items()} == CONSTANTS
     assert (KNN_PRESETS["mteb"].per_class, KNN_PRESETS["mteb"].n_draws) == (8, 10)
     lines = knn_eval.__doc__.splitlines()
@@ -187,7 +187,7 @@ def test_presets_have_the_published_constants_and_the_docstring_tells_them():
         assert preset.source.split(",")[0].split()[0] in linear_probe.__doc__
 
 
-def test_label_that_training_lacks_is_an_error_and_never_named():
+def test_a_label_missing_from_training_counts_as_an_error():
     train, y, test, y_test = halves()
     strange = y_test.copy()
     strange[::3] = "never seen"
@@ -196,7 +196,7 @@ def test_label_that_training_lacks_is_an_error_and_never_named():
     np.testing.assert_allclose(np.array(table["top5"]) * 150, np.array(known["top5"]) * 50 + np.array(rest["top5"]) * 50)
 
 
-def test_ks_beyond_the_rows_are_left_out_with_a_warning():
+def test_ks_above_the_number_of_rows_are_dropped_with_a_warning():
     train, y, test, y_test = halves(n=300)
     with pytest.warns(UserWarning, match="k = 200 left out: the training set has only 150 rows"):
         assert knn_eval(train, y, test, y_test)["k"] == [10, 20, 100]
@@ -232,11 +232,11 @@ def test_nearest_class_mean_is_that_of_plain_numpy(center, normalize, dtype):
 
 
 @parametrize_with_checks([NearestClassMean()])
-def test_nearest_class_mean_is_an_estimator_of_scikit_learns_kind(estimator, check):
+def test_nearest_class_mean_passes_scikit_learns_checks(estimator, check):
     check(estimator)
 
 
-def test_nearest_class_mean_of_two_classes_is_saved_and_takes_zero_rows(tmp_path):
+def test_nearest_class_mean_of_two_classes_is_saved_and_accepts_zero_rows(tmp_path):
     X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
     model = NearestClassMean(center=False).fit(X, [0, 0, 1, 1])
     assert model.predict([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]]).tolist() == [0, 0, 1]
@@ -248,7 +248,7 @@ def test_nearest_class_mean_of_two_classes_is_saved_and_takes_zero_rows(tmp_path
 
 
 @pytest.mark.parametrize("in_parts", [False, True])
-def test_few_rows_a_class_are_judged_by_plain_numpy(in_parts):
+def test_few_shot_accuracy_is_that_of_plain_numpy(in_parts):
     train, y, test, y_test = halves(seed=2)
     _, codes = np.unique(y, return_inverse=True)
     given = iter(np.split(train, [100, 333])) if in_parts else train
@@ -260,7 +260,7 @@ def test_few_rows_a_class_are_judged_by_plain_numpy(in_parts):
         np.testing.assert_allclose([line["top1"], line["std"]], [np.mean(scores), np.std(scores)], rtol=1e-12)
 
 
-def test_few_neighbours_take_the_ks_that_there_are_rows_for():
+def test_few_shot_k_nn_uses_the_ks_that_the_rows_allow():
     train, y, test, y_test = halves(seed=2)
     _, codes = np.unique(y, return_inverse=True)
     table = few_shot(train, y, test, y_test, n_per_class=[5, 24], n_tries=2, preset="dinov2", random_state=0)
@@ -293,7 +293,7 @@ def test_table_prints_and_becomes_a_data_frame():
     assert table.settings["temperature"] == 0.07
 
 
-def test_table_of_every_protocol_tells_in_its_heading_what_was_compared():
+def test_the_heading_of_every_table_names_the_settings():
     rows = halves(n=400, n_test=100)
 
     def heading(table):
@@ -304,7 +304,7 @@ def test_table_of_every_protocol_tells_in_its_heading_what_was_compared():
     few = {"n_per_class": 2, "n_tries": 2, "random_state": 3}
     assert heading(few_shot(*rows, **few)) == "metric l2, centred, seed 3"
     assert heading(few_shot(*rows, preset="dinov2", **few)) == "metric cosine, weights softmax, temperature 0.07, seed 3"
-    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 0.0001"  # it draws nothing
+    assert heading(linear_probe(*rows, preset="uni")) == "max_iter 1000, tol 0.0001"  # no rows are drawn
     assert heading(fastcls.evaluate_k(*rows, [1], metric="l1")) == "metric l1, weights uniform, tie_break smallest"
     table = fastcls.evaluate_k(*rows, [1], weights="softmax", temperature=0.5)
     assert heading(table) == "metric l2, weights softmax, temperature 0.5, tie_break smallest"
@@ -329,12 +329,15 @@ REFUSALS = {
     "unknown few": (lambda: call(few_shot, preset="x", n_per_class=1, n_tries=1), "choose one of: uni, dinov2"),
     "no array": (lambda: call(train="rows.npy"), "train is the text 'rows.npy'; wanted rows of numbers"),
     "rows and labels": (lambda: call(train=halves()[:2]), "y has 550 labels, but train has 2 rows"),
-    "labels": (lambda: call(y=halves()[1][:-1]), "y has 549 labels, but train has 550 rows; pass"),
-    "few labels": (lambda: call(y=halves()[1][:99], preset="moco"), "y has 99 labels, but train has 550 rows; pass"),
+    "labels": (lambda: call(y=halves()[1][:-1]), "y has 549 labels, but train has 550 rows; wanted one label for each row"),
+    "few labels": (
+        lambda: call(y=halves()[1][:99], preset="moco"),
+        "y has 99 labels, but train has 550 rows; wanted one label for each row",
+    ),
     "labels of parts": (lambda: call(train=iter(cut([300])), y=halves()[1][:-1]), "but train has 550 rows or more"),
     "too many labels": (lambda: call(y=np.arange(551) % 2), "y has 551 labels, but train has 550 rows"),
     "few parts": (lambda: call(train=iter(cut([300])[:1])), "y has 550 labels, but train has 300 rows"),
-    "no part": (lambda: call(train=iter([])), "train has no part"),
+    "no part": (lambda: call(train=iter([])), "train is empty; wanted at least one array of rows"),
     "widths": (lambda: call(train=[np.zeros((2, 3)), np.zeros((2, 4))]), "train[1] has 4 features, train[0] has 3"),
     "types": (lambda: call(train=iter([np.zeros((2, 12)), np.zeros((2, 12), np.uint8)])), "train[1] is uint8"),
     "nan": (lambda: call(train=[np.zeros((2, 12)), np.full((2, 12), np.nan)]), "train[1] contains NaN"),
@@ -342,7 +345,10 @@ REFUSALS = {
     "test width of parts": (lambda: call(train=iter(cut([9])), test=np.zeros((150, 5))), "test has 5 features"),
     "test width, centred": (lambda: call(test=np.zeros((150, 5)), preset="uni"), "test has 5 features"),
     "other labels": (lambda: call(y_test=np.arange(150)), "no label that y has"),
-    "few rows": (lambda: call(train=halves()[0][:99], y=halves()[1][:99], preset="moco"), "asks for 200 neighbours"),
+    "few rows": (
+        lambda: call(train=halves()[0][:99], y=halves()[1][:99], preset="moco"),
+        "needs at least 200 training rows",
+    ),
     "random_state": (lambda: call(random_state=-1), "random_state=-1"),
     "n_per_class": (lambda: call(few_shot, n_per_class=[], n_tries=2), "n_per_class is empty"),
     "n_per_class 2.5": (lambda: call(few_shot, n_per_class=2.5, n_tries=2), "n_per_class=2.5"),
@@ -444,20 +450,20 @@ def probed(train, codes, test, C):
 
 @pytest.mark.parametrize("preset", PROBE_PRESETS)
 def test_probes_of_debian_embeddings_are_those_of_plain_numpy(preset, shared_data, monkeypatch):
-    """On the validation rows at two C, and on the test rows at the one that was chosen, trained on all.
+    """On the validation rows at two C, and on the test rows at the chosen C, trained on all rows.
 
-    Down to the minimum: the published tolerance of 1e-4, which scikit-learn has too, stops where 3 of 200 rows are named
-    otherwise (clip, C = 100).
+    With a small tolerance, because the published 1e-4 (scikit-learn's too) stops before 3 of 200 predictions are final
+    (clip, C = 100).
     """
     monkeypatch.setitem(PROBE_PRESETS, preset, replace(PROBE_PRESETS[preset], tol=1e-8))
     X, y, test, y_test = debian(shared_data, 3000, 6000)
     X, y, test, y_test = X[y < 9][:600, :192], y[y < 9][:600], test[y_test < 9][:300, :192], y_test[y_test < 9][:300]
     table = linear_probe(X[200:], y[200:], test, y_test, preset=preset, validation=(X[:200], y[:200]), random_state=0)
     classes, codes = np.unique(y, return_inverse=True)
-    rows, asked, C = X.astype(np.float64), test.astype(np.float64), table.settings["C"]
+    rows, queries, C = X.astype(np.float64), test.astype(np.float64), table.settings["C"]
     (top1,) = [row["top1"] for row in table if row["top1"] is not None]
     assert 0.4 < top1 < 0.95
-    assert abs(top1 * len(test) - np.sum(classes[probed(rows, codes, asked, C)] == y_test)) < 1.5
+    assert abs(top1 * len(test) - np.sum(classes[probed(rows, codes, queries, C)] == y_test)) < 1.5
     if preset == "uni":
         assert 192 * len(classes) / 100 == C
         return

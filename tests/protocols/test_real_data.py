@@ -1,4 +1,4 @@
-"""Published accuracies on real images, from the whole test sets. Skipped where the data is not at hand."""
+"""Published accuracies on real images, from the whole test sets. Skipped if the data is missing."""
 
 import json
 import os
@@ -78,11 +78,11 @@ def test_every_width_of_image_bytes_agrees_with_the_reference(mnist, cifar10):
 
 
 @pytest.mark.process
-def test_the_command_judges_mnist_1nn_with_309_errors(shared_data, tmp_path):
+def test_the_command_line_reports_309_errors_of_1nn_on_mnist(shared_data, tmp_path):
     pytest.importorskip("typer", reason="the command line needs the extra 'run'")
-    words = ["run", shared_data("mnist"), "--ks", "1", "--metrics", "l2", "--models", "knn", "--json"]
+    arguments = ["run", shared_data("mnist"), "--ks", "1", "--metrics", "l2", "--models", "knn", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "fastcls.cli", *words],
+        [sys.executable, "-m", "fastcls.cli", *arguments],
         cwd=tmp_path,
         capture_output=True,
         text=True,
