@@ -1,9 +1,9 @@
 """Choosing k, metric and penalty.
 
-``_cross_validate.py`` has `cross_validate_k` and `evaluate_k`; ``_neighbors_cv.py`` is `KNeighborsClassifierCV`,
-``_linear_cv.py`` are `SoftmaxClassifierCV` and `MulticlassSVMCV`. ``_folds.py`` makes folds, ``_fold_votes.py`` counts every
-fold's votes from one search, ``_grid_ends.py`` warns where the best value is the end of its grid, ``_validation.py`` checks
-splitters and groups.
+``_cross_validate.py`` has `cross_validate_k` and `evaluate_k`, ``_neighbors_cv.py`` `KNeighborsClassifierCV`,
+``_linear_cv.py`` `SoftmaxClassifierCV` and `MulticlassSVMCV`; ``_search_cv.py`` is what these classes share. ``_folds.py``
+makes folds, ``_fold_votes.py`` counts the hits of every fold from one search, ``_grid_ends.py`` warns if the best value is
+an end of its grid, ``_validation.py`` checks splitters and groups.
 """
 
 from ._cross_validate import DEFAULT_KS, DEFAULT_METRICS, KSelection, cross_validate_k, evaluate_k

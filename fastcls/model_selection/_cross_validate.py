@@ -1,8 +1,8 @@
-"""Choosing k and the metric: every k and every fold from one search a metric.
+"""Choosing k and the metric: one search a metric gives every k and every fold.
 
-Cross-validation needs, for every row, its nearest neighbours among the rows of the *other* folds; leave-one-out among all
-others. One search finds the k_max neighbours of every row, and each smaller k is a prefix of them. How folds come out of one
-search is told in ``_fold_votes.py``.
+Cross-validation needs, for each row, its nearest neighbours among the rows of the *other* folds; leave-one-out, among all
+other rows. One search finds the k_max neighbours of every row, and each smaller k is a prefix of them. ``_fold_votes.py``
+explains how one search serves all folds.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ DEFAULT_METRICS = ("l1", "l2")
 
 @dataclass(frozen=True)
 class KSelection:
-    """Accuracy of every k, metric and fold, and the choice that follows.
+    """Accuracy of every k, metric and fold, and the best choice.
 
     Attributes
     ----------
@@ -51,11 +51,11 @@ class KSelection:
         Ascending.
     metrics : tuple of str
     fold_accuracy : dict of str to ndarray of shape (n_ks, n_folds)
-        Leave-one-out: one column, the accuracy over all rows.
+        For leave-one-out one column, the accuracy over all rows.
     seconds : dict of str to float
-        What the search and the votes of each metric took.
+        Seconds of the search and the votes of each metric.
     n_left_out : int or None
-        Rows, where each was left out once; None for folds.
+        Number of rows, for leave-one-out; None for folds.
     """
 
     ks: tuple[int, ...]
@@ -69,19 +69,19 @@ class KSelection:
         return self.fold_accuracy[metric].mean(axis=1)
 
     def std(self, metric: str) -> np.ndarray:
-        """Standard deviation over folds for every k: (n_ks,). Of rows left out: each is right (1) or wrong (0)."""
+        """Standard deviation for every k, (n_ks,): over folds, or for leave-one-out over rows, each a hit (1) or not (0)."""
         if self.n_left_out is not None:
-            return spread_of_shares(self.mean(metric))
+            return std_of_shares(self.mean(metric))
         return self.fold_accuracy[metric].std(axis=1)
 
     @property
     def best_metric(self) -> str:
-        """The metric with the highest mean accuracy; of equals the first."""
+        """The metric with the highest mean accuracy; of equal ones the first."""
         return max(self.metrics, key=lambda metric: float(self.mean(metric).max()))
 
     @property
     def best_index(self) -> int:
-        """Where the best k stands in `ks`; of equals the smallest k."""
+        """Index of the best k in `ks`; of equally good ones the smallest k."""
         return int(np.argmax(self.mean(self.best_metric)))
 
     @property
@@ -89,10 +89,10 @@ class KSelection:
         return self.ks[self.best_index]
 
 
-def spread_of_shares(shares: np.ndarray) -> np.ndarray:
-    """Standard deviation of answers of which this share is right: each counts 1 or 0."""
-    spread: np.ndarray = np.sqrt(shares * (1.0 - shares))
-    return spread
+def std_of_shares(shares: np.ndarray) -> np.ndarray:
+    """Standard deviation of hits (1) and misses (0) with these shares of hits."""
+    std: np.ndarray = np.sqrt(shares * (1.0 - shares))
+    return std
 
 
 def evaluate_k(
@@ -117,14 +117,14 @@ def evaluate_k(
     ----------
     train, y : array-like of shape (n_rows, n_features), (n_rows,)
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
-        A label that y does not have counts as an error.
+        A label that does not occur in y counts as an error.
     ks : iterable of int, optional
-        None: 1 to 20, 25, 30, 50 and 100. Those above the number of training rows are left out, with a warning.
+        None: 1 to 20, 25, 30, 50 and 100. Values above the number of training rows are dropped with a warning.
     metric, weights, temperature, tie_break, algorithm
-        As of `KNeighborsClassifier`.
+        As for `KNeighborsClassifier`.
     topk : sequence of int, default=(1, 5)
-        1 is the accuracy of the vote. For more, a row is right if its class got a vote and is among the n classes with the
-        highest totals; of equal totals the class that sorts first comes first, with tie_break="nearest" that with the nearer
+        1 is the accuracy of the vote. For a larger n, a row counts as a hit if its class got a vote and is among the n
+        classes with the highest totals. Equal totals are ranked in sorted order or, with tie_break="nearest", by the nearer
         member.
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows.
@@ -132,7 +132,7 @@ def evaluate_k(
     Returns
     -------
     ResultTable
-        A row for each k: ``k``, ``top1``, ``top5`` ... as shares; ``print`` shows it, ``to_pandas()`` makes a data frame.
+        One row for each k: ``k``, ``top1``, ``top5`` ... as shares.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def cross_validate_k(
     X : array-like of shape (n_rows, n_features)
     y : array-like of shape (n_rows,)
     ks : iterable of int
-        Those above the smallest training fold are left out, with a warning.
+        Values above the number of rows of the smallest training fold are dropped with a warning.
     metrics : sequence of str
     cv : int or "loo", default=5
         Number of folds, stratified and shuffled; "loo" leaves out each row once.
@@ -262,7 +262,7 @@ def cross_validate_k(
 
 
 def _step_of(progress: Progress | None, step: int, n_steps: int) -> Progress | None:
-    """Progress of one of several equal steps, told as progress of the whole."""
+    """Progress of one of several equal steps, reported as progress of the whole."""
     if progress is None:
         return None
     return lambda done, total: progress(step * total + done, n_steps * total)

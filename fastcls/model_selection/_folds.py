@@ -1,4 +1,4 @@
-"""Which rows every fold trains on and which it holds out."""
+"""The rows that each fold trains on and those it holds out."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class Folds:
     ----------
     n_rows : int
     of_row : ndarray of shape (n_rows,), int64, or None
-        The fold of every row, where each row is held out once and a fold trains on all rows that it does not hold out.
+        The fold of every row, if each row is held out once and a fold trains on all rows that it does not hold out.
     splits : tuple of (train, test)
-        Row numbers, ascending; empty where `of_row` says all.
+        Row numbers, ascending; empty if `of_row` is given.
     alone : bool
-        Every row is a fold of its own.
+        Whether every row is a fold of its own.
     counted : ndarray of shape (n_rows,), bool, or None
-        Rows of weight above 0; the others are in no fold, and their `of_row` means nothing. None: all rows.
+        Rows of weight above 0; the others are in no fold, and their `of_row` has no meaning. None: all rows.
     """
 
     n_rows: int
@@ -44,7 +44,7 @@ class Folds:
 
     @property
     def n_counted(self) -> int:
-        """Rows that are in folds."""
+        """Number of rows that are in folds."""
         return self.n_rows if self.counted is None else int(np.count_nonzero(self.counted))
 
     @property
@@ -54,19 +54,19 @@ class Folds:
         return self.n_counted if self.alone else int(self.of_row.max()) + 1
 
     def held_out(self) -> np.ndarray:
-        """How many rows each fold holds out: int64 (n_folds,)."""
+        """Number of rows that each fold holds out, int64 (n_folds,)."""
         if self.of_row is not None:
             return np.bincount(self.of_row if self.counted is None else self.of_row[self.counted])
         return np.array([len(test) for _, test in self.splits])
 
     def trained_on(self, rows: np.ndarray) -> np.ndarray:
-        """How many of some rows, bool (n_rows,), every fold trains on: int64 (n_folds,)."""
+        """Number of the given rows, bool (n_rows,), that each fold trains on: int64 (n_folds,)."""
         if self.of_row is None:
             return np.array([np.count_nonzero(rows[train]) for train, _ in self.splits])
         return np.count_nonzero(rows) - np.bincount(self.of_row[rows], minlength=self.n_folds)
 
     def training_rows(self, fold: int) -> np.ndarray:
-        """Whether each row trains in this fold: bool (n_rows,)."""
+        """Whether the fold trains on each row: bool (n_rows,)."""
         if self.of_row is not None:
             return (self.of_row != fold) & (True if self.counted is None else self.counted)
         trains = np.zeros(self.n_rows, dtype=bool)
@@ -90,19 +90,19 @@ def make_folds(
     *,
     counted: np.ndarray | None = None,
 ) -> Folds:
-    """Folds as they were asked for.
+    """Build the folds.
 
     Parameters
     ----------
     cv : int, "loo", splitter or iterable of (train, test)
-        A number: stratified, shuffled, groups kept whole. "loo": each row is left out once; with groups each
-        group.
+        A number: stratified, shuffled folds that keep groups together. "loo": leave out one row at a time, or with groups
+        one group.
     y, codes : ndarray of shape (n_rows,)
         Labels, and their codes.
     groups : array-like of shape (n_rows,), optional
     random_state : int, RandomState or None
     counted : ndarray of shape (n_rows,), bool, optional
-        Rows that have a weight: folds are those of these rows alone. Pairs of row numbers mean rows of X all the same.
+        Rows of weight above 0; only these are divided into folds. Pairs of row numbers still count all rows of X.
     """
     if counted is not None:
         return _of_counted(cv, y, codes, groups, random_state, counted)
@@ -111,7 +111,7 @@ def make_folds(
         cv = LeaveOneOut()
     if isinstance(cv, LeaveOneOut):
         if n_rows < 2:
-            raise InputError(f"cv={cv!r}, but there is one row only; give at least two")
+            raise InputError(f"cv={cv!r}, but there is only one row; wanted at least two")
         return Folds(n_rows, of_row=np.arange(n_rows, dtype=np.int64), alone=True)
     if (isinstance(cv, str) and cv == "loo") or (isinstance(cv, LeaveOneGroupOut) and of_group is not None):
         return Folds(n_rows, of_row=of_group)
@@ -121,13 +121,13 @@ def make_folds(
             cv = StratifiedKFold(n_folds, shuffle=True, random_state=check_random_state(random_state))
         elif n_folds > of_group.max() + 1:
             raise InputError(
-                f"cv={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; ask for at most that"
+                f"cv={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; choose at most that many"
             )
         else:
             cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=check_random_state(random_state))
     check_splitter(cv)
     with warnings.catch_warnings():
-        # a class with fewer rows than folds is missing from some folds: the accuracy is still that of refitting
+        # a class with fewer rows than folds is missing from some folds; the accuracy is still that of refitting
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
         try:
             splits = check_splits(cv.split(np.zeros((n_rows, 1)), y, groups) if hasattr(cv, "split") else cv, n_rows)
@@ -139,16 +139,16 @@ def make_folds(
 
 
 def _of_counted(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, random_state: Any, counted: np.ndarray) -> Folds:
-    """The folds of the rows that count, numbered as all rows are."""
+    """The folds of the rows of weight above 0, numbered among all rows."""
     n_rows, numbers = len(codes), np.flatnonzero(counted)
-    if isinstance(cv, PredefinedSplit):  # it names rows of X, whatever rows it is given
+    if isinstance(cv, PredefinedSplit):  # its row numbers refer to X, not to the rows passed to it
         cv = cv.split()
     if not isinstance(cv, (str, bytes, int, np.integer, float)) and not hasattr(cv, "split"):
         pairs = [tuple(part[counted[part]] for part in pair) for pair in check_splits(check_splitter(cv), n_rows)]
         for number, pair in enumerate(pairs):
             for part, rows in zip(("train", "test"), pair, strict=True):
                 if not len(rows):
-                    raise InputError(f"split {number} of cv has no {part} rows of weight above 0; give it some")
+                    raise InputError(f"split {number} of cv has no {part} rows of weight above 0; wanted at least one")
         return Folds(n_rows, *_as_partition(tuple((train, test) for train, test in pairs), n_rows), counted=counted)
     check_groups(groups, n_rows)
     some = None if groups is None else np.asarray(groups)[counted]
@@ -164,11 +164,11 @@ def _of_counted(cv: Any, y: np.ndarray, codes: np.ndarray, groups: Any, random_s
 
 
 def _as_partition(splits: tuple[Split, ...], n_rows: int) -> tuple[np.ndarray | None, tuple[Split, ...]]:
-    """The fold of every row, if the splits are a partition; otherwise the splits."""
+    """The fold of every row if the splits are a partition, otherwise the splits."""
     of_row = np.full(n_rows, -1, dtype=np.int64)
     for fold, (train, test) in enumerate(splits):
         if len(train) + len(test) != n_rows or (of_row[test] >= 0).any():
             return None, splits
         of_row[test] = fold
-    apart = (of_row >= 0).all() and all((of_row[train] != fold).all() for fold, (train, _) in enumerate(splits))
-    return (of_row, ()) if apart else (None, splits)
+    is_partition = (of_row >= 0).all() and all((of_row[train] != fold).all() for fold, (train, _) in enumerate(splits))
+    return (of_row, ()) if is_partition else (None, splits)

@@ -1,4 +1,4 @@
-"""What to say of a search whose best value is the end of its grid."""
+"""Advice for a search whose best value is an end of its grid."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 def advice_at_end(
     name: str, best: Any, tried: Sequence[Any], accuracy: float, *, least: float = 0.0, most: float = float("inf")
 ) -> str | None:
-    """One sentence, where a value beyond those tried may do better than the best; None, where it cannot or need not.
+    """One sentence if a value beyond the grid may do better than the best; None if it cannot or need not.
 
     Parameters
     ----------
     name : str
-        Of the parameter.
+        Name of the parameter.
     best : the value chosen
     tried : sequence
-        All values; those that are no numbers ("auto") have no end.
+        All values; strings ("auto") are ignored.
     accuracy : float
-        Of the best; of 1 there is nothing to gain.
+        Accuracy of the best value; 1 cannot be improved.
     least, most : float
-        Ends that are the parameter's own: there is nothing beyond.
+        Limits of the parameter itself, beyond which there is no value to try.
     """
     values = sorted({float(value) for value in tried if not isinstance(value, str)})
     if isinstance(best, str) or len(values) < 2 or accuracy >= 1 or values[0] < float(best) < values[-1]:

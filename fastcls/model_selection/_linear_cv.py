@@ -1,32 +1,28 @@
-"""Sweeps of the linear classifiers: every setting of a fold is trained in one pass over the rows, as more columns."""
+"""Sweeps of the linear classifiers: one pass over the rows of a fold trains all settings, as more columns."""
 
 from __future__ import annotations
 
 import itertools
-import time
 import warnings
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
 from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
-from fastcls._scoring.classifier import Classifier
-from fastcls._storage.saving import SaveBestMixin
 from fastcls._validation import linear as checks
 from fastcls._validation.base import check_number, check_random_state, listed
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
-from fastcls._validation.rows import check_rows, remember_features
+from fastcls._validation.rows import check_rows
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier
 from fastcls.penalties import PENALTIES
 
 from ._folds import make_folds
 from ._grid_ends import warn_at_end
+from ._search_cv import SearchCV
 from ._validation import check_trainable_cv
 
 __all__ = ["MulticlassSVMCV", "SoftmaxClassifierCV"]
@@ -38,7 +34,7 @@ _BLOCK_BYTES = 1 << 24
 def _grid(name: str, given: Any) -> list[Any]:
     values = listed(given)
     if not values:
-        raise InputError(f"{name} is empty; give at least one value")
+        raise InputError(f"{name} is empty; wanted at least one value")
     for value in values:
         if not (name == "learning_rates" and isinstance(value, str) and value == "auto"):
             check_number(name, value, minimum=0, strict=name != "alphas")
@@ -46,16 +42,16 @@ def _grid(name: str, given: Any) -> list[Any]:
 
 
 def _strengths(alphas: Any, Cs: Any) -> tuple[str, list[Any]]:
-    """The parameter that says how strong the penalty is, and its values to try."""
+    """The parameter that sets the strength of the penalty, and its values to try."""
     if Cs is None:
         return "alpha", _grid("alphas", ALPHAS if alphas is None else alphas)
     if alphas is not None:
-        raise InputError("alphas and Cs both say how strong the penalty is; leave one of them out")
+        raise InputError("alphas and Cs both set the strength of the penalty: give only one of them")
     return "C", _grid("Cs", Cs)
 
 
-class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
-    """What both sweeps share: everything but the classifier that is swept."""
+class LinearCV(SearchCV):
+    """Base class of both sweeps."""
 
     def __init__(
         self,
@@ -105,23 +101,23 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
         self.n_jobs = n_jobs
 
     def _estimator(self, **params: Any) -> Any:
-        """The classifier that is swept, with this object's parameters and some of its own."""
+        """The classifier with this object's parameters, some of them replaced."""
         raise NotImplementedError
 
     def _shared(self, kind: type) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.get_params(deep=False) if name in kind().get_params()}
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None):
-        """Cross-validate every setting, and train the best on all rows.
+        """Cross-validate all settings, and train the best on all rows.
 
         Parameters
         ----------
         X : array-like (n_samples, n_features)
         y : array-like (n_samples,)
         sample_weight : array-like (n_samples,), optional
-            For training. Rows of weight 0 are in no fold; all others count the same when settings are judged.
+            Weights for training. Rows of weight 0 are in no fold; all other rows count equally in the accuracies.
         groups : array-like (n_samples,), optional
-            Rows of one group are held out together by a numeric `cv` or "loo"; a splitter is given them.
+            A numeric `cv` and "loo" hold out rows of one group together; a splitter receives them.
 
         Returns
         -------
@@ -136,7 +132,7 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
             self._estimator(**{strength: value})._check_options()
         base = self._estimator(**{strength: values[0]})
         if self.solver not in ("sgd", "lbfgs"):
-            raise InputError(f"solver={self.solver!r}; a sweep can use one of: sgd, lbfgs")
+            raise InputError(f"solver={self.solver!r} is not available in a sweep; choose one of: sgd, lbfgs")
         rows = check_rows(X, "X")
         labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
         checks.check_two_classes(labelled.classes)
@@ -153,7 +149,7 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
             ]
             Ws, unfinished = self._train(base, problem, settings, of_settings)
             n_unfinished += unfinished
-            of_fold = [_judge(problem, W, test, codes) for W in Ws]
+            of_fold = [_accuracy_and_loss(problem, W, test, codes) for W in Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
         if n_unfinished:
@@ -164,16 +160,14 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
                 stacklevel=2,
             )
         made = frozen(self)
-        made._choose(settings, np.array(scores), np.array(losses))
+        mean_loss = np.mean(losses, axis=0)
+        order = np.lexsort((mean_loss, -np.mean(scores, axis=0)))  # of equal accuracies the smaller loss
+        made._record(settings, np.array(scores).T, int(order[0]), mean_test_loss=mean_loss)
         for name in (strength, "learning_rate"):
             of_others = [one[name] for one in settings]
             warn_at_end(f"{name} of {type(base).__name__}", made.best_params_[name], of_others, made.best_score_)
         best = self._estimator(**made.best_params_)
-        begun = time.perf_counter()
-        best.fit(rows.rows, labelled.y, sample_weight)
-        made.refit_time_ = time.perf_counter() - begun
-        remember_features(best, X)
-        made.best_estimator_ = best
+        made._refit(best, X, rows.rows, labelled.y, sample_weight)
         made.classes_, made.n_splits_ = labelled.classes, len(folds)
         made.coef_, made.intercept_ = best.coef_, best.intercept_
         made.loss_history_, made.n_iter_ = best.loss_history_, best.n_iter_
@@ -181,22 +175,22 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
         return self
 
     def _folds(self, labelled: LabelledRows, groups: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Row numbers (train, test) of every fold, without the rows that do not count."""
+        """Row numbers (train, test) of every fold, without rows of weight 0."""
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         cv = check_trainable_cv(self.cv, groups, len(labelled.codes))
         made = make_folds(cv, labelled.y, labelled.codes, groups, seed, counted=labelled.counted)
         return [made.split(fold) for fold in range(made.n_folds)]
 
     def _of_fold(self, labelled: LabelledRows, train: np.ndarray) -> tuple[np.ndarray, int, np.ndarray]:
-        """Codes among the classes that a fold trains on, -1 for the others; how many classes, and the weights of all rows.
+        """Codes among the classes in the fold's training rows (-1 for other classes), their number, and all rows' weights.
 
-        A fold that has one class only trains with all of them, or it could not tell any apart.
+        A fold with a single class trains with all classes, because a classifier needs two.
         """
         codes, n_classes, given = labelled.codes, len(labelled.classes), labelled.given
         present = np.bincount(codes[train], minlength=n_classes) > 0
         if 1 < present.sum() < n_classes:
             codes, n_classes = np.where(present, np.cumsum(present) - 1, -1)[codes], int(present.sum())
-        if isinstance(self.class_weight, str):  # the balance of the rows that this fold trains on
+        if isinstance(self.class_weight, str):  # balanced over the rows that this fold trains on
             weights = np.zeros(len(codes))
             of_fold = given[train] if len(given) else given
             weights[train] = with_class_weight(of_fold, self.class_weight, np.arange(n_classes), codes[train])
@@ -206,9 +200,9 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
     def _train(
         self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]], of_settings: list[dict[str, float]]
     ) -> tuple[list[np.ndarray], int]:
-        """W of every setting, trained on the rows of one fold, and how many of them L-BFGS left before `tol` was met.
+        """W of every setting, trained on one fold, and how many of them L-BFGS stopped before it met `tol`.
 
-        `problem` has no penalty of its own; `of_settings` are alpha and l1_ratio of each setting.
+        `problem` has no penalty; `of_settings` holds alpha and l1_ratio of each setting.
         """
         random_state = check_random_state(self.random_state)
         start = base._start(problem, random_state)
@@ -238,7 +232,7 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
         return Ws, 0
 
     def _path(self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list) -> tuple[list[np.ndarray], int]:
-        """L-BFGS from the strongest penalty to the weakest, each from where the last ended."""
+        """L-BFGS from the strongest penalty to the weakest; each starts from the previous solution."""
         Ws: list[np.ndarray] = [start] * len(strengths)
         W, unfinished = start, 0
         for at in sorted(range(len(strengths)), key=lambda at: -strengths[at][1]):
@@ -250,93 +244,70 @@ class LinearCV(SaveBestMixin, Classifier, BaseEstimator):
         problem.l2 = 0.0
         return Ws, unfinished
 
-    def _choose(self, settings: list[dict[str, Any]], scores: np.ndarray, losses: np.ndarray) -> None:
-        """cv_results_ and the best setting: of equal accuracies the one with the smaller loss."""
-        mean, mean_loss = scores.mean(axis=0), losses.mean(axis=0)
-        strength = next(iter(settings[0]))
-        order = np.lexsort((mean_loss, -mean))
-        ranks = np.empty(len(settings), dtype=np.int32)
-        ranks[order] = np.arange(1, len(settings) + 1)
-        self.best_index_ = int(order[0])
-        self.best_params_ = settings[self.best_index_]
-        self.best_score_ = float(mean[self.best_index_])
-        self.cv_results_ = {
-            "params": settings,
-            f"param_{strength}": np.array([setting[strength] for setting in settings]),
-            "param_learning_rate": np.array([setting["learning_rate"] for setting in settings], dtype=object),
-            "mean_test_score": mean,
-            "std_test_score": scores.std(axis=0),
-            "mean_test_loss": mean_loss,
-            "rank_test_score": ranks,
-            **{f"split{at}_test_score": of_fold for at, of_fold in enumerate(scores)},
-        }
-
-    def _best(self) -> Any:
-        check_is_fitted(self, "best_estimator_")
-        return self.best_estimator_
-
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores of the best setting's model."""
+        """Scores of the best estimator."""
         return self._best().decision_function(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels by the best setting's model."""
+        """Labels predicted by the best estimator."""
         return self._best().predict(X)
 
 
-def _judge(problem: LinearProblem, W: np.ndarray, test: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
-    """Accuracy and mean loss on some rows of X; infinite loss for a model that diverged (all its weights are 0).
+def _accuracy_and_loss(problem: LinearProblem, W: np.ndarray, test: np.ndarray, codes: np.ndarray) -> tuple[float, float]:
+    """Accuracy and mean loss on some rows of X; an infinite loss for a model that diverged (all its weights are 0).
 
-    A row whose code is -1, of a class that the model has not seen, is an error, and the mean loss is that of the others.
+    A row with code -1 belongs to a class that the model has not seen. It counts as an error and not in the mean loss.
     """
     coef, intercept = problem.to_raw(W)
     step = max(1, _BLOCK_BYTES // (problem.X.shape[1] * problem.X.itemsize))
-    right, total, n_known = 0, 0.0, int(np.count_nonzero(codes[test] >= 0))
+    hits, total, n_known = 0, 0.0, int(np.count_nonzero(codes[test] >= 0))
     for start in range(0, len(test), step):
         rows = test[start : start + step]
         rows = rows[codes[rows] >= 0]
         scores = linear_scores(problem.X[rows], coef, intercept, problem.n_threads)
-        right += int((scores.argmax(axis=1) == codes[rows]).sum())
+        hits += int((scores.argmax(axis=1) == codes[rows]).sum())
         total += float(problem.loss.function(scores, codes[rows], **problem.loss_options)[0].sum())
-    return right / len(test), total / n_known if n_known and coef.any() else np.inf
+    return hits / len(test), total / n_known if n_known and coef.any() else np.inf
 
 
 _DOC = """
     Parameters
     ----------
     alphas : sequence of float, optional
-        Strengths of the penalty to try; None: 1e-6, 1e-5, ... 1.
+        Penalty strengths to try. None: 1e-6, 1e-5, ... 1.
     learning_rates : sequence of float or "auto"
-        First steps to try, each with every alpha; sgd only.
+        Initial learning rates to try with each alpha; for solver="sgd" only.
     cv : int, "loo", splitter or iterable of (train, test), default=5
-        As of `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`, and kept together by
-        group where `groups` are given. "loo" leaves out one group, and needs `groups`: to leave out one row is to train as
-        many times as there are rows.
+        As for `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`; with `groups`, no
+        group is in two folds. "loo" leaves out one group at a time and needs `groups`: leaving out one row at a time would
+        take one training for each row.
     Cs : sequence of float, optional
-        In place of `alphas`: values of the classifier's `C` to try. Each fold's `C` weighs the rows that it trains on.
+        Values of the classifier's `C` to try, instead of `alphas`; each fold applies `C` to the rows it trains on.
     Others
-        As for the classifier itself; class_weight="balanced" is by the rows that a fold trains on. A fold that lacks a class
-        trains without it, and counts its rows as errors. ``solver``: "sgd", all settings together in one pass over the rows
-        an epoch, or "lbfgs", from the strongest penalty to the weakest, each started where the last ended.
+        As for the classifier itself; class_weight="balanced" refers to the rows that a fold trains on. A fold whose training
+        rows lack a class trains without it and counts its rows as errors. ``solver`` is "sgd", which trains all settings in
+        one pass over the rows an epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
+        training from the previous solution.
 
     Attributes
     ----------
     best_params_ : dict
+        The setting with the highest mean accuracy; of equally accurate ones, the one with the smallest mean loss.
     best_score_ : float
-        Mean accuracy over the folds.
+        Its mean accuracy over the folds.
     best_index_ : int
     cv_results_ : dict
-        As of scikit-learn's searches, with ``mean_test_loss``.
-    best_estimator_ : the classifier, trained on all rows with the best setting
+        As in scikit-learn's searches, plus ``mean_test_loss``.
+    best_estimator_ : the classifier with the best setting, trained on all rows
     refit_time_ : float
-        Seconds that this last training took.
+        Seconds of this training.
     n_splits_ : int
-    classes_, coef_, intercept_, loss_history_, n_iter_ : of that
+    classes_, coef_, intercept_, loss_history_, n_iter_ : those of `best_estimator_`
 """
 
 
 class SoftmaxClassifierCV(LinearCV):
-    __doc__ = f"""`SoftmaxClassifier` with its penalty's strength and its step chosen by cross-validation, in one pass.
+    __doc__ = f"""`SoftmaxClassifier` with penalty strength and learning rate chosen by cross-validation, in one pass.
 {_DOC}
     Examples
     --------
@@ -350,12 +321,12 @@ class SoftmaxClassifierCV(LinearCV):
         return SoftmaxClassifier(**{**self._shared(SoftmaxClassifier), **params})
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Probabilities by the best setting's model."""
+        """Class probabilities from the best estimator."""
         return self._best().predict_proba(X)
 
 
 class MulticlassSVMCV(LinearCV):
-    __doc__ = f"""`MulticlassSVM` with its penalty's strength and its step chosen by cross-validation, in one pass.
+    __doc__ = f"""`MulticlassSVM` with penalty strength and learning rate chosen by cross-validation, in one pass.
 {_DOC}
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of user input for cross-validation, in the manner of ``_validation.py``."""
+"""Checks of user input for cross-validation."""
 
 from __future__ import annotations
 
@@ -20,17 +20,16 @@ from fastcls.metrics import check_magnitude
 
 Split = tuple[np.ndarray, np.ndarray]
 
-
 SMALLEST_FOLD, TRAINING_ROWS = "the smallest training fold has {}", "the training set has {}"
 
 
 def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3) -> np.ndarray:
-    """Numbers of neighbours, ascending, int64; those that there are no rows for are left out, with a warning."""
+    """The values of k, ascending, int64; those above n_rows are dropped with a warning."""
     return without_large_ks(check_ks(ks, n_rows, of), n_rows, of, stacklevel + 1)
 
 
 def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: int = 3) -> np.ndarray:
-    """Of ascending numbers of neighbours those that there are rows for, int64; the others are left out, with a warning."""
+    """The ascending values of k up to n_rows, int64; larger ones are dropped with a warning."""
     usable = [k for k in wanted if k <= n_rows]
     if len(usable) < len(wanted):
         dropped = shortened(wanted[len(usable) :])
@@ -39,73 +38,74 @@ def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: in
 
 
 def check_vote_rules(weights: Any) -> list[Any]:
-    """One vote rule or several, each once."""
+    """One or several vote rules, without duplicates."""
     rules = listed(weights)
     if not rules:
         raise InputError(f"weights is empty; choose from: {', '.join(WEIGHTS)}, or give a function")
     for rule in rules:
         if not callable(rule):
             one_of("weights", rule, WEIGHTS)
-    return [rule for place, rule in enumerate(rules) if rule not in rules[:place]]
+    return [rule for at, rule in enumerate(rules) if rule not in rules[:at]]
 
 
 def check_topk(topk: Any) -> tuple[int, ...]:
-    """In how many best-placed classes the right one must be: whole numbers of at least 1, ascending, each once."""
+    """The n of top-n accuracies: whole numbers of at least 1, ascending, without duplicates."""
     given = listed(topk)
     if not given:
-        raise InputError("topk is empty; give at least one whole number, such as topk=(1, 5)")
+        raise InputError("topk is empty; wanted at least one whole number, such as topk=(1, 5)")
     return tuple(sorted({int(check_number("topk", value, minimum=1, whole=True)) for value in given}))
 
 
 def check_groups(groups: Any, n_rows: int) -> np.ndarray | None:
-    """The number of every row's group, int64 (n_rows,); None where none are given."""
+    """The group of every row as a number, int64 (n_rows,); None if no groups are given."""
     if groups is None:
         return None
     refuse_masked(groups, "groups")
     if np.shape(groups) != (n_rows,):
-        raise InputError(f"groups has shape {np.shape(groups)}; wanted {(n_rows,)}: give one group a row")
+        raise InputError(f"groups has shape {np.shape(groups)}; wanted {(n_rows,)}, one group for each row")
     given = read_labels(groups, "groups")
     if given.dtype.kind == "f" and np.isnan(given).any():
         raise InputError(
-            f"groups contains NaN, first at row {int(np.isnan(given).argmax())}: NaN is no group; give every "
-            "row one, or leave such rows out"
+            f"groups contains NaN (first at row {int(np.isnan(given).argmax())}): give each row a group, or remove such rows"
         )
     try:
         names, numbers = np.unique(given, return_inverse=True)
     except TypeError:
-        raise InputError("groups mixes values that have no common order; make them all of one type") from None
+        raise InputError("groups mixes types that cannot be sorted: make them all of one type") from None
     if len(names) < 2:
-        raise InputError("groups holds one group only; give rows of at least two, or leave groups out")
+        raise InputError("groups holds only one group; wanted at least two, or no groups")
     return numbers.astype(np.int64).reshape(-1)
 
 
 def check_splitter(cv: Any) -> Any:
-    """What was given as `cv`, if it is a splitter or pairs of row numbers."""
+    """`cv`, if it is a splitter or an iterable of pairs."""
     if isinstance(cv, (str, bytes)) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise InputError(f"cv={cv!r}; wanted a number of folds, 'loo', a splitter, or pairs (train, test) of rows")
     return cv
 
 
 def check_trainable_cv(cv: Any, groups: Any, n_rows: int) -> Any:
-    """`cv` of a model that every fold trains anew, which to leave out one row after the other would take far too long."""
+    """`cv` of a model that is trained once a fold, which rules out leaving out one row at a time."""
     if isinstance(cv, str) and cv == "loo" and groups is None:
-        raise InputError(f"cv='loo' would train every setting {n_rows} times; give a number of folds, cv=5, or groups")
+        raise InputError(
+            f"cv='loo' would train every setting {n_rows} times: give a number of folds, such as cv=5, or groups"
+        )
     return cv
 
 
 def check_splits(given: Iterable[Any], n_rows: int) -> tuple[Split, ...]:
-    """The pairs (train, test) of a splitter as row numbers, int64 ascending: none empty, none twice in a part."""
+    """The pairs (train, test) of a splitter as ascending row numbers, int64; no part is empty or has duplicates."""
     found = []
     for number, pair in enumerate(given):
         if not isinstance(pair, (tuple, list)) or len(pair) != 2:
-            raise InputError(f"split {number} of cv is no pair (train, test); give pairs of row numbers")
+            raise InputError(f"split {number} of cv is not a pair (train, test); wanted two arrays of row numbers")
         parts = [
             _row_numbers(part, n_rows, f"{name} of split {number}")
             for name, part in zip(("train", "test"), pair, strict=True)
         ]
         found.append((parts[0], parts[1]))
     if not found:
-        raise InputError("cv gives no split at all; give at least one pair (train, test)")
+        raise InputError("cv yields no splits; wanted at least one pair (train, test)")
     return tuple(found)
 
 
@@ -118,17 +118,17 @@ def _row_numbers(part: Any, n_rows: int, name: str) -> np.ndarray:
         raise InputError(f"{name} has shape {rows.shape} and type {rows.dtype}; wanted row numbers, at least one")
     rows = np.sort(rows.astype(np.int64))
     if rows[0] < 0 or rows[-1] >= n_rows:
-        raise InputError(f"{name} holds {rows[0]} to {rows[-1]}; there are rows 0 to {n_rows - 1}")
+        raise InputError(f"{name} holds {rows[0]} to {rows[-1]}; wanted row numbers from 0 to {n_rows - 1}")
     twice = rows[1:][rows[1:] == rows[:-1]]
     if len(twice):
-        raise InputError(f"{name} holds row {twice[0]} twice; give every row of a part once")
+        raise InputError(f"{name} holds row {twice[0]} twice: remove the duplicate")
     return rows
 
 
 def check_test(
     test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test"
 ) -> tuple[CheckedRows, np.ndarray]:
-    """Test rows, and the place of each label among the training classes: -1 where it is none, which no answer hits."""
+    """Test rows, and the code of each label among the training classes; -1 for other labels, which no prediction hits."""
     checked = check_rows(test, name)
     check_magnitude(checked.rows, name, metric)
     labels, codes = check_labels(y_test, len(checked.rows), f"y_{name}")
@@ -136,6 +136,6 @@ def check_test(
     places = np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)
     if (places < 0).all():
         raise InputError(
-            f"y_{name} holds {labels[0]!r} and no label that y has, such as {classes[0]!r}; give both the same labels"
+            f"y_{name} holds {labels[0]!r} and no label of y, such as {classes[0]!r}: use the same labels in both"
         )
     return checked, places[codes]

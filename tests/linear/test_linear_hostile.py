@@ -144,12 +144,12 @@ def test_folds_that_cannot_be_used_are_refused_in_one_line():
     for cv, why in [
         ([(np.arange(50), np.arange(0))], "test of split 0 has shape"),
         ([(np.arange(50), np.array([70]))], "test of split 0 holds 70 to 70"),
-        ([], "cv gives no split at all"),
+        ([], "cv yields no splits; wanted at least one pair"),
         ("leave", "cv='leave'; wanted a number of folds"),
         (None, "cv=None; wanted"),
         (2.5, "cv=2.5; wanted a whole number"),
         (61, "cv=61, but there are only 60 rows"),
-        ("loo", "cv='loo' would train every setting 60 times; give a number of folds, cv=5, or groups"),
+        ("loo", "cv='loo' would train every setting 60 times: give a number of folds, such as cv=5, or groups"),
     ]:
         with pytest.raises(InputError, match=why):
             SoftmaxClassifierCV(alphas=[1e-3], cv=cv, max_iter=2).fit(X, y)

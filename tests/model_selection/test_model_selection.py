@@ -1,9 +1,9 @@
-"""One search a metric gives what refitting per fold gives."""
+"""One search a metric gives the accuracies of refitting on each fold."""
 
 import numpy as np
 import pytest
 
-from fastcls import KNeighborsClassifier
+from fastcls import KNeighborsClassifier, MulticlassSVMCV, SoftmaxClassifierCV
 from fastcls.model_selection._cross_validate import KSelection, cross_validate_k
 from fastcls.model_selection._folds import make_folds
 
@@ -24,13 +24,13 @@ def test_equals_refitting_per_fold_on_data_full_of_ties(weights):
                 assert found.fold_accuracy[metric][i, f] == model.score(X[held_out], y[held_out])
 
 
-def test_the_spread_over_folds_is_that_of_these_folds_not_an_estimate():
+def test_std_over_folds_divides_by_their_number():
     found = KSelection((1, 3), ("l2",), {"l2": np.array([[0.5, 1.0], [0.0, 1.0]])})
     np.testing.assert_array_equal(found.mean("l2"), [0.75, 0.5])
     np.testing.assert_array_equal(found.std("l2"), [0.25, 0.5])
 
 
-def test_choice_is_the_best_mean_the_smallest_k_the_first_metric():
+def test_of_equal_means_the_first_metric_and_the_smallest_k_are_chosen():
     X, y = np.repeat(np.array([[0], [200]], dtype=np.uint8), 20, axis=0), np.repeat([0, 1], 20)
     found = cross_validate_k(X, y, ks=[5, 3, 7], metrics=("l2", "l1"), random_state=0)
     assert found.ks == (3, 5, 7)
@@ -58,3 +58,17 @@ def test_progress_rises_to_the_total():
     )
     assert seen[-1] == (7200, 7200)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+@pytest.mark.parametrize("kind", [SoftmaxClassifierCV, MulticlassSVMCV])
+def test_equal_accuracies_of_a_sweep_share_the_smallest_rank_and_the_smaller_loss_is_chosen(kind):
+    X, y = np.repeat(np.array([[0], [200]], dtype=np.uint8), 20, axis=0), np.repeat([0, 1], 20)
+    found = kind([1e-4, 1e-2, 1e4], cv=2, random_state=0).fit(X, y)
+    results = found.cv_results_
+    assert results["rank_test_score"].dtype == np.int32
+    assert results["rank_test_score"].tolist() == [
+        1 + sum(results["mean_test_score"] > mean) for mean in results["mean_test_score"]
+    ]
+    assert results["rank_test_score"][:2].tolist() == [1, 1]
+    assert found.best_index_ == np.lexsort((results["mean_test_loss"], -results["mean_test_score"]))[0]
+    assert found.best_score_ == results["mean_test_score"].max()

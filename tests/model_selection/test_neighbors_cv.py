@@ -1,4 +1,4 @@
-"""Choosing k, metric and vote rule by one search a metric: index for index what fitting every fold anew gives."""
+"""Choosing k, metric and vote rule by one search a metric gives the neighbours and accuracies of refitting on each fold."""
 
 import warnings
 
@@ -39,7 +39,7 @@ def test_scikit_learn_contract(estimator, check):
 
 @pytest.fixture(scope="module")
 def rows():
-    """Rows of which many are equal, three uneven classes, groups, and weights some of which are 0."""
+    """Rows, many of them equal, three uneven classes, groups, and weights, some of them 0."""
     rng = np.random.default_rng(0)
     X = rng.integers(0, 3, (90, 3)).astype(np.uint8)
     y = rng.choice(["a", "b", "c"], 90, p=[0.5, 0.3, 0.2])
@@ -47,7 +47,7 @@ def rows():
 
 
 def splits_of(kind, X, y, groups):
-    """What is given to the estimator as cv, whether with groups, and the splits it means."""
+    """`cv` for the estimator, its groups or None, and the splits that result."""
     folds = StratifiedKFold(5, shuffle=True, random_state=0)
     grouped = StratifiedGroupKFold(3, shuffle=True, random_state=0)
     repeated = RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)
@@ -65,7 +65,7 @@ def splits_of(kind, X, y, groups):
         "splitter of groups": (LeaveOneGroupOut(), True, LeaveOneGroupOut().split(X, y, groups)),
         "number of folds of groups": (3, True, grouped.split(X, y, groups)),
         "repeated": (repeated, False, repeated.split(X, y)),
-        # its training rows come in random order: of equal distances, what stands first in X is nearer nevertheless
+        # its training rows are in random order; of equal distances the earlier row of X is still nearer
         "random, some unused": (random, False, random.split(X, y)),
         "small first folds": (TimeSeriesSplit(5), False, TimeSeriesSplit(5).split(X)),
         "some always trained on": (some, False, some.split()),
@@ -76,7 +76,7 @@ def splits_of(kind, X, y, groups):
 
 
 def as_numbers(splits):
-    """Splits as row numbers, where they may be masks."""
+    """Splits as row numbers; they may be given as masks."""
     return [tuple(np.flatnonzero(part) if part.dtype == bool else part for part in pair) for pair in splits]
 
 
@@ -98,7 +98,7 @@ KINDS = (
 
 
 def among(counted, kind, X, y, groups):
-    """The same of the rows that count, as numbers of all rows: only pairs are of all rows from the start."""
+    """As `splits_of`, for the counted rows, numbered among all rows; pairs refer to all rows anyway."""
     numbers = np.flatnonzero(counted)
     cv, given, splits = splits_of(kind, X, y, groups)
     if kind in ("pairs", "masks", "one split", "some always trained on", "a row among its own neighbours"):
@@ -108,7 +108,7 @@ def among(counted, kind, X, y, groups):
 
 
 def plain(X, y, train, Q, k, metric, rule="uniform", tie_break="smallest", class_weight=None, sample_weight=None):
-    """Neighbours (as row numbers) and totals of a vote of the training rows alone, by the definitions; and its winners."""
+    """Neighbours, winners, totals and classes of a vote among the training rows, by the definitions."""
     classes, counts = np.unique(y[train], return_counts=True)
     of_class = dict.fromkeys(classes, 1.0)
     if class_weight == "balanced":
@@ -128,7 +128,7 @@ def plain(X, y, train, Q, k, metric, rule="uniform", tie_break="smallest", class
 
 
 def among_first(totals, winners, classes, truth, neighbors_y, n, tie_break):
-    """Whether the true class is one of the first n named: winners count, then by totals, then by order."""
+    """Whether the true class is the winner or among the first n classes by totals, then by order."""
     right = []
     for total, winner, own, near in zip(totals, winners, truth, neighbors_y, strict=True):
         order = {c: (list(near).index(c) if tie_break == "nearest" else at) for at, c in enumerate(classes) if c in near}
@@ -141,7 +141,7 @@ def among_first(totals, winners, classes, truth, neighbors_y, n, tie_break):
 
 
 def assert_is_refitted(model, X, y, splits, **options):
-    """Every score of every split is that of the definitions on the rows that the split trains on."""
+    """Compare every score of every split with the definitions on the split's training rows."""
     results = model.cv_results_
     for at, params in enumerate(results["params"]):
         k, metric, rule = params["n_neighbors"], params["metric"], params["weights"]
@@ -199,16 +199,16 @@ def test_weights_of_votes_are_those_of_a_refit(kind, weighted, class_weight, tie
 @pytest.mark.parametrize("kind", [*KINDS, "left out"])
 @pytest.mark.parametrize("spare", [1, 4])
 def test_neighbors_are_those_among_the_rows_that_train_index_for_index(kind, spare, rows, monkeypatch):
-    """`spare` 1: nearly every query runs out of neighbours and is searched for anew."""
+    """With `spare` 1 nearly every query runs out of neighbours and is searched again."""
     X, y, groups, weights = rows
     seen = {}
 
     def watched(self, queries, folds, S, indices):
         for query, fold, of_query in zip(queries.tolist(), folds.tolist(), indices.tolist(), strict=True):
-            assert (fold, query) not in seen, "each query of each fold is judged once"
+            assert (fold, query) not in seen, "each query of each fold is counted once"
             seen[fold, query] = of_query
 
-    monkeypatch.setattr(_fold_votes.FoldVotes, "_judge", watched)
+    monkeypatch.setattr(_fold_votes.FoldVotes, "_count_hits", watched)
     monkeypatch.setattr(_fold_votes, "_MOST_SPARE", spare)
     for sample_weight in (None, weights):
         seen.clear()
@@ -316,15 +316,15 @@ REFUSED = {
         "train of split 0 holds row 1 twice",
     ),
     "nothing to test": (lambda X, y: KNeighborsClassifierCV(KS, cv=[([1, 2], [])]).fit(X, y), "test of split 0 has shape"),
-    "no pair": (lambda X, y: KNeighborsClassifierCV(KS, cv=[[1, 2, 3]]).fit(X, y), "split 0 of cv is no pair"),
-    "no split": (lambda X, y: KNeighborsClassifierCV(KS, cv=[]).fit(X, y), "cv gives no split at all"),
+    "no pair": (lambda X, y: KNeighborsClassifierCV(KS, cv=[[1, 2, 3]]).fit(X, y), "split 0 of cv is not a pair"),
+    "no split": (lambda X, y: KNeighborsClassifierCV(KS, cv=[]).fit(X, y), "cv yields no splits"),
     "too few rows": (
         lambda X, y: KNeighborsClassifierCV([3], cv=[([1, 2], [0])]).fit(X, y),
         "the smallest training fold has 2 rows",
     ),
     "groups missing": (lambda X, y: KNeighborsClassifierCV(KS, cv=LeaveOneGroupOut()).fit(X, y), "cv cannot split these"),
-    "groups short": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1, 2]), "give one group a row"),
-    "one group": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1] * 90), "groups holds one group only"),
+    "groups short": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1, 2]), "one group for each row"),
+    "one group": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1] * 90), "groups holds only one group"),
     "few groups": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.arange(90) % 3), "there are only 3 groups"),
     "groups of no order": (
         lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.array([1, "a"] * 45, dtype=object)),

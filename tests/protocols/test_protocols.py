@@ -344,7 +344,7 @@ REFUSALS = {
     "test width": (lambda: call(test=np.zeros((150, 5))), "test has 5 features and train has 12"),
     "test width of parts": (lambda: call(train=iter(cut([9])), test=np.zeros((150, 5))), "test has 5 features"),
     "test width, centred": (lambda: call(test=np.zeros((150, 5)), preset="uni"), "test has 5 features"),
-    "other labels": (lambda: call(y_test=np.arange(150)), "no label that y has"),
+    "other labels": (lambda: call(y_test=np.arange(150)), "no label of y"),
     "few rows": (
         lambda: call(train=halves()[0][:99], y=halves()[1][:99], preset="moco"),
         "needs at least 200 training rows",
