@@ -1,14 +1,14 @@
 """Figures of neighbours, choices, templates and errors.
 
-Each display follows scikit-learn's convention: ``__init__`` takes data already computed, ``from_...`` computes it,
-``plot`` only draws, into the axes or figure it is given or into a new one. matplotlib (the ``run`` extra) is imported
-when something is drawn and not before; pyplot is not used, so no window opens and no open figure is touched. A
-notebook shows a plotted display as the value of its cell; elsewhere, ``display.figure_.savefig(path)``.
+Each display follows scikit-learn's convention: ``__init__`` takes computed data, ``from_...`` computes it, ``plot`` only
+draws, into the given axes or figure or into a new one. matplotlib (the ``run`` extra) is imported only when something is
+drawn. pyplot is not used, so no window opens and no open figure changes. A notebook shows a plotted display as the value of
+its cell; elsewhere use ``display.figure_.savefig(path)``.
 
-One file a display: ``_challenges.py``, ``_confusion.py``, ``_cross_validation.py``, ``_curse.py``, ``_decision_region.py``,
-``_folds.py``, ``_loss_history.py``, ``_loss_slice.py``, ``_neighbors.py``, ``_regularization.py``, ``_same_distance.py``,
-``_scores.py``, ``_templates.py``. ``_regions.py`` computes the classes of a plane, ``style.py`` has type, colours and names
-that all share, ``_validation.py`` checks what they are given.
+One file for each display: ``_challenges.py``, ``_confusion.py``, ``_cross_validation.py``, ``_curse.py``,
+``_decision_region.py``, ``_folds.py``, ``_loss_history.py``, ``_loss_slice.py``, ``_neighbors.py``, ``_regularization.py``,
+``_same_distance.py``, ``_scores.py``, ``_templates.py``. ``_regions.py`` computes the classes of a plane, ``style.py`` has
+sizes, colours and names shared by all, ``_validation.py`` checks their input.
 """
 
 from fastcls.display._challenges import ChallengesDisplay

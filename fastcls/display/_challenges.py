@@ -1,4 +1,4 @@
-"""The lecture's challenges of recognition, applied to real images with growing strength: what models make of them."""
+"""The lecture's challenges of recognition, applied to real images at increasing strength."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ STRENGTHS = (0.0, 1.0, 2.0, 3.0, 4.0)
 
 
 def viewpoint(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
-    """Moved to the right by ``strength`` pixels; the left edge is repeated."""
+    """Shift to the right by ``strength`` pixels, repeating the left edge."""
     by = int(strength)
     columns = np.maximum(np.arange(images.shape[2]) - by, 0)
     return images[:, :, columns]
 
 
 def illumination(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
-    """A tenth of white added for each step."""
+    """Add a tenth of white for each unit of strength."""
     return np.minimum(images + 0.1 * strength * white, white)
 
 
 def deformation(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
-    """An elastic warp: a smooth random field of displacements, ``strength`` times 2 % of the height in root mean square."""
+    """Warp by a smooth random displacement field whose root mean square is ``strength`` times 2 % of the height."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     n, height, width, channels = images.shape
-    places = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).astype(float)
+    grid = np.stack(np.meshgrid(np.arange(height), np.arange(width), indexing="ij")).astype(float)
     found = np.empty_like(images)
     for i in range(n):
         field = np.stack([gaussian_filter(rng.normal(size=(height, width)), height / 8, mode="reflect") for _ in range(2)])
         field *= 0.02 * strength * height / np.sqrt((field**2).mean())
         for c in range(channels):
-            found[i, :, :, c] = map_coordinates(images[i, :, :, c], places + field, order=1, mode="nearest")
+            found[i, :, :, c] = map_coordinates(images[i, :, :, c], grid + field, order=1, mode="nearest")
     return found
 
 
 def occlusion(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
-    """A grey square somewhere, its side an eighth of the height for each step."""
+    """Cover a random square with grey; its side is ``strength`` eighths of the height."""
     found = images.copy()
     side = round(strength * images.shape[1] / 8)
     for image in found:
@@ -63,7 +63,7 @@ def occlusion(images: Images, strength: float, rng: np.random.Generator, white: 
 
 
 def clutter(images: Images, strength: float, rng: np.random.Generator, white: float) -> Images:
-    """Outside a disc in the middle, a quarter of another image mixed in for each step."""
+    """Outside a central disc, mix in another image: a quarter for each unit of strength."""
     n, height, width, _ = images.shape
     up, across = np.ogrid[:height, :width]
     radius = np.hypot((up - (height - 1) / 2) / height, (across - (width - 1) / 2) / width)
@@ -71,7 +71,7 @@ def clutter(images: Images, strength: float, rng: np.random.Generator, white: fl
     return (1 - share) * images + share * np.roll(images, 1 + n // 3, axis=0)
 
 
-#: name -> what alters the images by a strength from 0 (not at all) to 4
+#: name -> function that alters images with a strength from 0 (unchanged) to 4
 CHALLENGES: dict[str, Callable[[Images, float, np.random.Generator, float], Images]] = {
     "viewpoint": viewpoint,
     "illumination": illumination,
@@ -82,7 +82,7 @@ CHALLENGES: dict[str, Callable[[Images, float, np.random.Generator, float], Imag
 
 
 class ChallengesDisplay(Drawn):
-    """For each challenge: an image at every strength, how often every model is right, and how far pixels move.
+    """For each challenge an image at every strength, the accuracy of every model, and the distance to the original.
 
     Parameters
     ----------
@@ -91,10 +91,10 @@ class ChallengesDisplay(Drawn):
     distance : mapping of challenge to an array of shape (n_strengths,)
         Mean L2 distance of an altered image from its original.
     spread : float
-        Mean L2 distance between two images of one class (intraclass variation); without labels, between any two.
+        Mean L2 distance between two images of one class (intraclass variation) or, without labels, between any two.
     strengths : array of shape (n_strengths,)
     labelled : bool
-        False: "right" is what the model said of the unaltered image.
+        If False, "accuracy" is agreement with the prediction for the unaltered image.
 
     Attributes
     ----------
@@ -130,17 +130,18 @@ class ChallengesDisplay(Drawn):
         strengths: Sequence[float] = STRENGTHS,
         random_state: RandomState = None,
     ) -> ChallengesDisplay:
-        """Alter the images X (n, n_features), uint8, and let fitted estimators name them.
+        """Alter the images X (n, n_features), uint8, and let fitted estimators classify them.
 
-        Without labels, each estimator is compared with what it says of the unaltered images: no test label is asked.
+        Without labels, each estimator is compared with its own predictions for the unaltered images, so no test label is
+        used.
 
         Raises
         ------
         InputError
-            If the rows are not images of bytes, or there is no estimator that can name them.
+            If the rows are not images of bytes, or if there is no estimator with ``predict``.
         """
         seed = seed_of(random_state)
-        models = check_mapping(estimators, "estimators", "a name to a fitted estimator")
+        models = check_mapping(estimators, "estimators", "names and fitted estimators")
         for model in models.values():
             check_can(model, "predict")
         rows = np.ascontiguousarray(as_table(X, "X"))
@@ -149,25 +150,27 @@ class ChallengesDisplay(Drawn):
         for strength in steps.tolist():
             check_number("strengths", strength, minimum=0)
         if rows.dtype != np.uint8:
-            raise InputError(f"X is {rows.dtype}; challenges alter images of bytes: give uint8")
+            raise InputError(f"X is {rows.dtype}; wanted images as uint8")
         labels = np.zeros(len(rows)) if y is None else as_labels(y, len(rows))
         truth = {name: e.predict(rows) if y is None else labels for name, e in models.items()}
         white = style.grey_range(rows)[1]
         images = rows.reshape(-1, *shape).astype(np.float64)
         examples, accuracy, distance = {}, {}, {}
         for name, alter in CHALLENGES.items():
-            shown, moved = [], []
-            right: dict[str, list[float]] = {model: [] for model in models}
+            altered_images, distances = [], []
+            shares: dict[str, list[float]] = {model: [] for model in models}
             for strength in steps.tolist():
                 rng = np.random.default_rng(seed)
                 altered = np.clip(np.rint(alter(images, strength, rng, white)), 0, 255).astype(np.uint8).reshape(rows.shape)
-                shown.append(altered[0].reshape(shape))
-                squares = np.square(altered - images.reshape(rows.shape)).sum(axis=1)  # whole numbers: exact
-                moved.append(float(np.sqrt(squares).mean()))
+                altered_images.append(altered[0].reshape(shape))
+                squares = np.square(altered - images.reshape(rows.shape)).sum(
+                    axis=1
+                )  # exact, because these are whole numbers
+                distances.append(float(np.sqrt(squares).mean()))
                 for model, estimator in models.items():
-                    right[model].append(float((estimator.predict(altered) == truth[model]).mean()))
-            examples[name], distance[name] = np.stack(shown), np.array(moved)
-            accuracy[name] = {model: np.array(values) for model, values in right.items()}
+                    shares[model].append(float((estimator.predict(altered) == truth[model]).mean()))
+            examples[name], distance[name] = np.stack(altered_images), np.array(distances)
+            accuracy[name] = {model: np.array(values) for model, values in shares.items()}
         return cls(examples, accuracy, distance, _spread(rows, labels), steps, y is not None)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
@@ -198,17 +201,17 @@ class ChallengesDisplay(Drawn):
             lines.set(ylim=(0, 103), xticks=self.strengths, yticks=(0, 50, 100))
             lines.tick_params(labelsize=style.TINY)
             lines.grid(True, lw=0.5, alpha=0.6)
-            lines.set_ylabel("right (%)" if self.labelled else "same (%)", fontsize=style.SMALL)
+            lines.set_ylabel("accuracy (%)" if self.labelled else "same (%)", fontsize=style.SMALL)
         axes[-1][1].set_xlabel("strength", fontsize=style.SMALL)
-        beside = style.columns_of(names, 72 * 0.95 * style.WIDTH, most=4)
-        style.legend(self.figure_, drawn, names, loc="outside lower center", ncols=beside)
-        self.figure_.suptitle("The same things, seen otherwise", fontsize=style.TITLE)
+        n_columns = style.columns_of(names, 72 * 0.95 * style.WIDTH, most=4)
+        style.legend(self.figure_, drawn, names, loc="outside lower center", ncols=n_columns)
+        self.figure_.suptitle("The same images, altered", fontsize=style.TITLE)
         self.axes_ = np.array(axes, dtype=object)
         return self
 
 
 def _spread(rows: NDArray[Any], labels: NDArray[Any]) -> float:
-    """Mean distance between two different rows of one class."""
+    """Mean distance between two different rows of the same class."""
     total, n_pairs = 0.0, 0
     for label in np.unique(labels):
         mine = np.ascontiguousarray(rows[labels == label])

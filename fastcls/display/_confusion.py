@@ -1,4 +1,4 @@
-"""Which classes are taken for which: scikit-learn's confusion matrix, drawn so that many classes stay readable."""
+"""scikit-learn's confusion matrix, drawn to stay readable with many classes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-MOST_NUMBERED = 20  # classes up to which every cell has its count written in it
-FULL = 0.6  # share above which the blue is so deep that white is read on it, on a light ground as on a dark one
-MOST_NAMED = 60  # classes up to which every one is named on the axes
+MOST_NUMBERED = 20  # largest number of classes with the count in every cell
+FULL = 0.6  # share above which white text is readable on the blue, on light and dark backgrounds
+MOST_NAMED = 60  # largest number of classes that are all named on the axes
 
 
 def plot_confusion(
@@ -27,27 +27,27 @@ def plot_confusion(
 ) -> Any:
     """Draw the confusion matrix of predictions.
 
-    A cell's colour is the share of its true class (its row), so that rare classes are seen as well as frequent ones, on
-    a square-root scale, so that a confusion of 1 % is seen beside 100 %. Its number is the count, left out where it is
-    zero and in matrices of more than 20 classes.
+    The colour of a cell is the share of its true class (its row), so rare classes are as visible as frequent ones. The
+    colour scale is a square root, so a confusion of 1 % is visible next to 100 %. The number is the count; zeros, and all
+    numbers in matrices of more than 20 classes, are omitted.
 
     Parameters
     ----------
     y_true, y_pred : class codes of shape (n,)
-        Whole numbers from 0: places in ``class_names``. A code beyond the names is shown by itself.
+        Indices of ``class_names``. A code without a name is shown as a number.
     class_names : names of the classes
-    title : stands above the matrix
-    ax : axes to draw into; a new figure, sized by the number of classes, if not given
+    title : title above the matrix
+    ax : axes to draw into; by default those of a new figure, sized by the number of classes
 
     Returns
     -------
     sklearn.metrics.ConfusionMatrixDisplay
-        Plotted; its ``confusion_matrix`` holds the shares.
+        Its ``confusion_matrix`` holds the shares.
 
     Raises
     ------
     InputError
-        For labels that are no codes, or not one prediction a row.
+        For labels that are not codes, or if the numbers of labels and predictions differ.
     """
     style.import_matplotlib()
     from matplotlib import rcParams
@@ -56,25 +56,27 @@ def plot_confusion(
 
     refuse_masked(y_true, "y_true")
     refuse_masked(y_pred, "y_pred")
-    truth, said = np.asarray(y_true), np.asarray(y_pred)
-    if truth.ndim != 1 or truth.shape != said.shape or not len(truth):
-        raise InputError(f"y_true has shape {truth.shape} and y_pred {said.shape}; give one code each, for at least one row")
-    codes = np.concatenate([truth, said])
+    truth, predicted = np.asarray(y_true), np.asarray(y_pred)
+    if truth.ndim != 1 or truth.shape != predicted.shape or not len(truth):
+        raise InputError(
+            f"y_true has shape {truth.shape} and y_pred {predicted.shape}; wanted one code each, for at least one row"
+        )
+    codes = np.concatenate([truth, predicted])
     if codes.dtype.kind not in "iu" or codes.min(initial=0) < 0:
-        raise InputError(f"y_true and y_pred are {codes.dtype}; the matrix counts class codes: give whole numbers from 0")
+        raise InputError(f"y_true and y_pred are {codes.dtype}; wanted class codes, whole numbers from 0")
     class_names = [*class_names, *map(str, range(len(class_names), int(codes.max(initial=-1)) + 1))]
     n = len(class_names)
-    counts = confusion_matrix(truth, said, labels=np.arange(n))
+    counts = confusion_matrix(truth, predicted, labels=np.arange(n))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     width = _width(n)
     _, ax = style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
     numbered = n <= MOST_NUMBERED
-    # from clear to blue: the ground, light or dark, is that of the page; what is not 0 is seen on both
+    # from transparent to blue, visible on the light and the dark background of a page unless it is 0
     steps = [(share, to_rgba(style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
     shades = LinearSegmentedColormap.from_list("shares", steps)
     image: dict[str, Any] = {"cmap": shades, "norm": PowerNorm(0.5, 0.0, 1.0), "interpolation": "none"}
-    # what its own `plot` would set; that one asks pyplot, and so for the backend of windows
+    # set here what its own `plot` would set: that uses pyplot, which needs a backend with windows
     display.figure_, display.ax_, display.im_ = ax.figure, ax, ax.imshow(shares, **image)
     display.text_ = np.empty(shares.shape, dtype=object) if numbered else None
     ax.set_ylim(n - 0.5, -0.5)
@@ -86,18 +88,18 @@ def plot_confusion(
     else:
         bar = ax.figure.colorbar(display.im_, ax=ax, fraction=0.03, pad=0.015, ticks=[0, 0.01, 0.05, 0.2, 0.5, 1])
         if bar.solids is not None:
-            bar.solids.set_rasterized(True)  # or seams show between its clear steps
+            bar.solids.set_rasterized(True)  # or seams show between its transparent steps
         bar.ax.set_yticklabels(["0 %", "1 %", "5 %", "20 %", "50 %", "100 %"])
         bar.ax.tick_params(labelsize=style.SMALL, length=2)
     _name_axes(ax, class_names)
-    ax.set_title(style.shorten(title, 60) or "Which classes are taken for which", fontsize=style.TITLE, **style.LITERAL)
+    ax.set_title(style.shorten(title, 60) or "Confusion matrix", fontsize=style.TITLE, **style.LITERAL)
     ax.set_xlabel("predicted class\n(colour: share of the true class)", fontsize=style.TEXT)
     ax.set_ylabel("true class", fontsize=style.TEXT)
     return display
 
 
 def _width(n: int) -> float:
-    """Inches that leave every cell room for its number, or every row room for its name."""
+    """Width in inches that leaves space for the number in every cell, or for the name of every row."""
     return max(style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
 
 

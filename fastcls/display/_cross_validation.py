@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-LOG_FROM = 20  # beyond this k, equal steps of k no longer mean equal steps of anything: the axis is logarithmic
+LOG_FROM = 20  # largest k on a linear axis; with a larger k the axis is logarithmic
 ROUND_KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 
 
 class CrossValidationDisplay(Drawn):
-    """Accuracy against k: every fold a point, their mean a line, their standard deviation a bar, the choice marked.
+    """Accuracy against k: a point for each fold, a line for the mean, a bar for the standard deviation, and the choice.
 
     Parameters
     ----------
@@ -35,14 +35,14 @@ class CrossValidationDisplay(Drawn):
         Between 0 and 1.
     best_metric, best_k : the choice, or None
     mean, std : mapping of metric name to an array of shape (n_ks,)
-        Those of the folds, if not given; the standard deviation is that of the folds as they are (divisor n_folds).
+        By default computed from the folds (standard deviation with divisor n_folds).
     n_left_out : int or None
-        Rows, where each was left out once: `fold_accuracy` has one column, and `std` holds standard errors.
+        Number of rows, for leave-one-out: then `fold_accuracy` has one column and `std` holds standard errors.
 
     Raises
     ------
     InputError
-        For accuracies that are not one row a k, and for a choice that was not among those tried.
+        For accuracies without one row for each k, and for a choice that was not tried.
 
     Attributes
     ----------
@@ -63,19 +63,19 @@ class CrossValidationDisplay(Drawn):
         n_left_out: int | None = None,
     ) -> None:
         self.ks = as_line(ks, "ks")
-        given = check_mapping(fold_accuracy, "fold_accuracy", "a metric's name to its accuracies (n_ks, n_folds)")
+        given = check_mapping(fold_accuracy, "fold_accuracy", "metric names and accuracies (n_ks, n_folds)")
         self.fold_accuracy = {
             metric: as_table(values, f"fold_accuracy[{metric!r}]", "n_folds") for metric, values in given.items()
         }
         for metric, values in self.fold_accuracy.items():
             if len(values) != len(self.ks):
                 raise InputError(
-                    f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; give one row a k"
+                    f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; wanted one row a k"
                 )
         if best_metric is not None:
             one_of("best_metric", best_metric, self.fold_accuracy)
         if best_k is not None and best_k not in self.ks:
-            raise InputError(f"best_k={best_k!r} is not among the ks {self.ks[:10].tolist()}; name one of them")
+            raise InputError(f"best_k={best_k!r} was not tried; choose one of: {', '.join(map(str, self.ks[:10].tolist()))}")
         self.best_metric = best_metric
         self.best_k = best_k
         self.n_left_out = n_left_out
@@ -91,7 +91,7 @@ class CrossValidationDisplay(Drawn):
 
     @classmethod
     def from_selection(cls, selection: Any) -> CrossValidationDisplay:
-        """Show what ``fastcls.model_selection.cross_validate_k`` returned."""
+        """Show the result of ``fastcls.model_selection.cross_validate_k``."""
         check_can(selection, "ks", "metrics", "fold_accuracy", "mean", "std")
         return cls(
             selection.ks,
@@ -99,7 +99,7 @@ class CrossValidationDisplay(Drawn):
             best_metric=selection.best_metric,
             best_k=int(selection.best_k),
             mean={metric: selection.mean(metric) for metric in selection.metrics},
-            # of rows left out the deviation is that of one answer, right or wrong: the error of their mean is shown
+            # for leave-one-out `std` is that of single rows; shown is the standard error of the mean
             std={metric: selection.std(metric) / (selection.n_left_out or 1) ** 0.5 for metric in selection.metrics},
             n_left_out=selection.n_left_out,
         )
@@ -110,7 +110,7 @@ class CrossValidationDisplay(Drawn):
         logarithmic = self.ks.max() > LOG_FROM
         entries = {}
         for i, metric in enumerate(self.fold_accuracy):
-            entries[_shown(metric)] = self._draw_metric(metric, i, logarithmic)
+            entries[_short_name(metric)] = self._draw_metric(metric, i, logarithmic)
         if self.best_metric is not None and self.best_k is not None:
             entries["chosen"] = self._draw_choice(self.best_metric, self.best_k)
         self._draw_axes(logarithmic, entries)
@@ -118,7 +118,7 @@ class CrossValidationDisplay(Drawn):
 
     def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> Any:
         colour, marker, line = style.SERIES[i % len(style.SERIES)]
-        # a small step aside, or one metric's points would cover the other's
+        # a small shift, so that the points of two metrics do not overlap
         step = i - (len(self.fold_accuracy) - 1) / 2
         x = self.ks * 1.015**step if logarithmic else self.ks + 0.12 * step
         folds = 100 * self.fold_accuracy[metric]
@@ -137,10 +137,10 @@ class CrossValidationDisplay(Drawn):
         )
 
     def _draw_choice(self, metric: str, k: int) -> Any:
-        where = int(np.flatnonzero(self.ks == k)[0])
+        at = int(np.flatnonzero(self.ks == k)[0])
         names = list(self.fold_accuracy)
         colour, marker, _ = style.SERIES[names.index(metric) % len(style.SERIES)]
-        height = 100 * self.mean[metric][where]
+        height = 100 * self.mean[metric][at]
         self.ax_.axvline(k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
         return self.ax_.plot([k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6)[0]
 
@@ -163,9 +163,9 @@ class CrossValidationDisplay(Drawn):
             marks = "line: mean; bar: ± 1 std; small: one fold"
         else:
             title = f"{counted(self.n_left_out, 'row')}, each left out once"
-            marks = "line: share that is right; bar: ± 1 standard error"
+            marks = "line: accuracy; bar: ± 1 standard error"
         if self.best_k is not None and self.best_metric is not None:
-            title += f": k = {self.best_k} under {_shown(self.best_metric)}"
+            title += f": k = {self.best_k} under {_short_name(self.best_metric)}"
         ax.set_title(title, fontsize=style.TITLE, **style.LITERAL)
         legend = style.legend(
             ax,
@@ -181,5 +181,5 @@ class CrossValidationDisplay(Drawn):
         legend.set_in_layout(True)
 
 
-def _shown(metric: str) -> str:
+def _short_name(metric: str) -> str:
     return style.shorten(metric_label(metric), 20)

@@ -1,4 +1,4 @@
-"""The curse of dimensionality: points to cover a cube, and how near the nearest of many still is."""
+"""The curse of dimensionality: points needed to cover a cube, and the distance to the nearest of many points."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
 
-SIDE = 4  # points along each dimension, as on the slide
+SIDE = 4  # points along each dimension, as in the lecture
 DIMENSIONS = (1, 2, 3, 5, 8, 16, 32, 64, 128, 256, 512, 1024, 3072)
 
 
 class CurseDisplay(Drawn):
-    """4, 16 and 64 points that cover one, two and three dimensions alike; and the nearest of random points, measured.
+    """4, 16 and 64 points cover one, two and three dimensions equally densely; the nearest of random points, measured.
 
     Parameters
     ----------
     dimensions : int array of shape (n,)
     nearest : array of shape (n,)
-        Distance of the nearest point as a share of the mean distance, averaged over queries.
+        Distance to the nearest point as a share of the mean distance, averaged over queries.
     n_points : int
     own : (dimensions, share) or None
-        The same share measured on the user's data, marked.
+        The same share for the user's data, drawn as a mark.
 
     Attributes
     ----------
     needed : list of int
-        Points that cover each of the dimensions: 4 to the power of it.
+        Points that cover each number of dimensions d: 4 to the power of d.
     figure_, axes_ : present after ``plot``
     """
 
@@ -64,14 +64,15 @@ class CurseDisplay(Drawn):
         random_state: RandomState = None,
         data: ArrayLike | None = None,
     ) -> CurseDisplay:
-        """Draw points and queries evenly in a cube of each dimension and measure their distances (L2); of ``data`` too.
+        """Draw random points and queries in a cube of each dimension and measure their L2 distances; also for ``data``.
 
-        Of few points the nearest is farther: where ``data`` has fewer rows than are wanted, no more points are drawn.
+        With fewer points the nearest is farther away. So if ``data`` has too few rows, fewer random points are drawn too.
 
         Raises
         ------
         InputError
-            For numbers of dimensions, points or queries that are no whole numbers from 1, and data that is no table.
+            For numbers of dimensions, points or queries that are not whole numbers of at least 1, and for data that is not
+            a table.
         """
         for name, number in (("n_points", n_points), ("n_queries", n_queries)):
             check_number(name, number, minimum=1, whole=True)
@@ -114,14 +115,14 @@ class CurseDisplay(Drawn):
         below.set_xlabel("dimensions", fontsize=style.TEXT)
         below.set_ylabel("nearest distance\n(% of mean distance)", fontsize=style.TEXT)
         below.set_title(f"The nearest of {self.n_points:,} random points", fontsize=style.SMALL)
-        self.figure_.suptitle("To cover a cube takes ever more points", fontsize=style.TITLE)
+        self.figure_.suptitle("Points needed to cover a cube", fontsize=style.TITLE)
         return self
 
     def _draw_points(self, ax: Any, d: int) -> None:
         corners = np.stack(np.meshgrid(*[np.arange(SIDE)] * d, indexing="ij"), axis=-1).reshape(-1, d).astype(float)
         depth = corners[:, 2] if d == 3 else np.zeros(len(corners))
         across, up = corners[:, 0] + 0.33 * depth, (corners[:, 1] if d > 1 else 0) + 0.25 * depth
-        # the farther, the fainter: seen on any ground
+        # points farther back are fainter; all stay visible on light and dark backgrounds
         ax.scatter(across, up, s=9, color=style.BLUE, alpha=1 - 0.13 * depth, lw=0)
         ax.set(xlim=(-0.5, 4.5), ylim=(-0.5, 4.2), aspect="equal")
         style.bare(ax)
@@ -129,7 +130,7 @@ class CurseDisplay(Drawn):
 
 
 def _nearest_share(Q: NDArray[Any], X: NDArray[Any]) -> float:
-    """Distance of the nearest row as a share of the mean distance, averaged over queries (1 where all coincide)."""
+    """Distance to the nearest row as a share of the mean distance, averaged over queries (1 if all coincide)."""
     found = pairwise_distances(Q, X, "l2")
     mean = found.mean(axis=1)
     return float(np.divide(found.min(axis=1), mean, out=np.ones_like(mean), where=mean > 0).mean())

@@ -21,18 +21,22 @@ if TYPE_CHECKING:
 
 MARKERS = "o^sDvP*X"
 COLOURS = (style.BLUE, style.VERMILION, style.GREEN, style.PURPLE, "#e69f00", "#56b4e9", "#f0e442", "#555555")
-PALE = (0.55, 0.75, 0.35)  # share of white in a region's colour, so that its points stand out; by turns of the colours
+PALE = (
+    0.55,
+    0.75,
+    0.35,
+)  # share of white in a region's colour, so that points are visible; one for each turn through COLOURS
 BALLS = {"l1": [(1, 0), (0, 1), (-1, 0), (0, -1)], "l2": [(np.cos(t), np.sin(t)) for t in np.linspace(0, 2 * np.pi, 65)]}
 
 
 def look_of(c: int) -> tuple[str, str]:
-    """Colour and marker of a class: no two of the first 64 have both in common."""
-    turn, place = divmod(c, len(COLOURS))
-    return COLOURS[place], MARKERS[(place + turn) % len(MARKERS)]
+    """Colour and marker of a class; no two of the first 64 classes share both."""
+    turn, at = divmod(c, len(COLOURS))
+    return COLOURS[at], MARKERS[(at + turn) % len(MARKERS)]
 
 
 class DecisionRegionDisplay(Drawn):
-    """Which class wins at every place of the plane, where several tie (white), and the training points.
+    """The winning class at every point of the plane (white: a tie), and the training points.
 
     Parameters
     ----------
@@ -42,7 +46,7 @@ class DecisionRegionDisplay(Drawn):
     labels : array of shape (n_points,)
     title : str
     metric : str or None
-        Under "l1" and "l2" the shape of all places at one distance is drawn in a corner: a diamond, a circle.
+        For "l1" and "l2", all points at one distance are drawn in a corner: a diamond or a circle.
 
     Attributes
     ----------
@@ -62,37 +66,37 @@ class DecisionRegionDisplay(Drawn):
 
     @classmethod
     def from_points(cls, points: ArrayLike, y: ArrayLike, *, k: int = 1, metric: str = "l2", **options: Any) -> Any:
-        """Let k-NN on these points vote; ``options`` as in ``decision_regions``."""
+        """Compute the regions of k-NN on these points; ``options`` as for ``decision_regions``."""
         regions = decision_regions(points, y, k=k, metric=metric, **options)
-        shown = metric_label(metric)
-        return cls(regions, np.asarray(points), np.asarray(y), title=f"k = {k} under {shown}", metric=metric)
+        title = f"k = {k} under {metric_label(metric)}"
+        return cls(regions, np.asarray(points), np.asarray(y), title=title, metric=metric)
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, size: int = 300) -> DecisionRegionDisplay:
-        """Ask a fitted estimator of two features; ties are white if it has ``predict_ties``.
+        """Compute the regions of a fitted estimator of two features; ties are white if it has ``predict_ties``.
 
         Raises
         ------
         InputError
-            For points that do not lie in a plane, and an estimator that cannot name them.
+            For points that are not in the plane, and for an estimator without ``predict``.
         """
         check_can(estimator, "classes_", "predict")
         points = as_table(X, "X")
         if points.shape[1] != 2:
-            raise InputError(f"X has the shape {points.shape}; regions are drawn of points in the plane, (n_points, 2)")
+            raise InputError(f"X has shape {points.shape}; wanted points in the plane, (n_points, 2)")
         labels = as_labels(y, len(points))
         check_number("size", size, minimum=1, whole=True)
         extent = around(points)
-        places = cells(extent, size)
-        codes = np.searchsorted(estimator.classes_, estimator.predict(places))
+        centres = cells(extent, size)
+        codes = np.searchsorted(estimator.classes_, estimator.predict(centres))
         if hasattr(estimator, "predict_ties"):
-            codes = np.where(estimator.predict_ties(places), TIED, codes)
+            codes = np.where(estimator.predict_ties(centres), TIED, codes)
         regions = Regions(codes.reshape(size, size), estimator.classes_, extent)
         metric = getattr(estimator, "effective_metric_", None)
         return cls(regions, points, labels, title=type(estimator).__name__, metric=metric)
 
     def image(self) -> NDArray[np.float64]:
-        """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first: white where classes tie."""
+        """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first; ties are white."""
         style.import_matplotlib()
         from matplotlib.colors import to_rgb
 
@@ -110,9 +114,9 @@ class DecisionRegionDisplay(Drawn):
         names = style.distinct(self.regions.classes.tolist())
         drawn = []
         for c, name in enumerate(self.regions.classes):
-            mine = self.points[self.labels == name]
+            own = self.points[self.labels == name]
             colour, marker = look_of(c)
-            drawn += ax.plot(mine[:, 0], mine[:, 1], marker, color=colour, mec="black", mew=0.6, ms=4.5, ls="none")
+            drawn += ax.plot(own[:, 0], own[:, 1], marker, color=colour, mec="black", mew=0.6, ms=4.5, ls="none")
         if self.metric in BALLS:
             self._draw_ball(BALLS[self.metric])
         tied = float((self.regions.codes == TIED).mean())
@@ -121,8 +125,8 @@ class DecisionRegionDisplay(Drawn):
         ax.set_xlabel("first feature", fontsize=style.TEXT)
         ax.set_ylabel("second feature", fontsize=style.TEXT)
         ax.tick_params(labelsize=style.SMALL)
-        beside = style.columns_of(names, 72 * 0.9 * style.WIDTH)
-        style.legend(ax, drawn, names, ncols=beside, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+        n_columns = style.columns_of(names, 72 * 0.9 * style.WIDTH)
+        style.legend(ax, drawn, names, ncols=n_columns, loc="upper center", bbox_to_anchor=(0.5, -0.13))
         return self
 
     def _draw_ball(self, corners: list[tuple[float, float]]) -> None:

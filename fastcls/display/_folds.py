@@ -1,4 +1,4 @@
-"""The lecture's picture of cross-validation: each fold is the validation set once, and the test set stays apart."""
+"""The lecture's diagram of cross-validation: each fold is the validation set once; the test set stays separate."""
 
 from __future__ import annotations
 
@@ -20,34 +20,34 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-MOST_ROUNDS = 10  # lines drawn
-MOST_NAMED = 6  # folds up to which each box has its words in it
-TEST = 0.18  # of the width, whatever its size: it takes no part
+MOST_SPLITS = 10  # lines drawn
+MOST_NAMED = 6  # largest number of folds with text in every box
+TEST = 0.18  # share of the width, for a test set of any size
 GAP = 0.03
 
 
 class FoldsDisplay(Drawn):
-    """One line a round: the fold that is held out, those that train, and, apart from them, the test set.
+    """One line for each split: the fold that is held out, those that train, and the separate test set.
 
     Parameters
     ----------
     sizes : int array of shape (n_folds,)
         Training rows in each fold.
     n_test : int or None
-        Rows of the test set, which has no part in any round.
+        Rows of the test set, which is in no split.
     accuracy : array of shape (n_folds,) or None
-        Accuracy on the fold that each round holds out, between 0 and 1.
+        Accuracy on the fold that each split holds out, between 0 and 1.
 
     Attributes
     ----------
     roles : array of str of shape (n_folds, n_folds)
-        What the fold of the column does in the round of the line: "train" or "validation".
+        Role of fold j in split i: "train" or "validation".
     figure_, ax_ : present after ``plot``
 
     Raises
     ------
     InputError
-        For less than two folds, empty ones, and accuracies that are not one a fold.
+        For fewer than two folds, empty folds, and if there is not one accuracy for each fold.
     """
 
     ax_: Axes
@@ -55,7 +55,7 @@ class FoldsDisplay(Drawn):
     def __init__(self, sizes: ArrayLike, *, n_test: int | None = None, accuracy: ArrayLike | None = None) -> None:
         self.sizes: NDArray[Any] = as_line(sizes, "sizes")
         if len(self.sizes) < 2:
-            raise InputError(f"sizes holds {len(self.sizes)} fold; cross-validation needs at least two")
+            raise InputError(f"sizes holds {counted(len(self.sizes), 'fold')}; wanted at least two")
         for size in self.sizes.tolist():
             check_number("sizes", size, minimum=1, whole=True)
         self.n_test = None if n_test is None else int(check_number("n_test", n_test, minimum=1, whole=True))
@@ -73,57 +73,54 @@ class FoldsDisplay(Drawn):
         n_test: int | None = None,
         accuracy: ArrayLike | None = None,
     ) -> FoldsDisplay:
-        """Divide the rows of these labels as ``cross_validate_k`` and ``KNeighborsClassifierCV`` do.
+        """Divide rows with these labels as ``cross_validate_k`` and ``KNeighborsClassifierCV`` do.
 
         Parameters
         ----------
         y : labels of the training rows, of shape (n_rows,)
         cv, groups, random_state : as for ``KNeighborsClassifierCV``
-        n_test, accuracy : as of the class
+        n_test, accuracy : as for the class
 
         Raises
         ------
         InputError
-            Where the rows cannot be divided so, and for splits that do not hold out every row once.
+            If the rows cannot be divided this way, and for splits that do not hold out every row once.
         """
         classes, codes = check_labels(y, np.size(y))
         made = make_folds(cv, classes[codes], codes, groups, random_state)
         if made.of_row is None:
-            raise InputError(
-                f"cv={cv!r} does not hold out every row once; a picture of folds needs splits that do: give a "
-                "number of folds"
-            )
+            raise InputError(f"cv={cv!r} does not hold out every row once: give a number of folds, or a splitter that does")
         return cls(made.held_out(), n_test=n_test, accuracy=accuracy)
 
     def plot(self, ax: Axes | None = None) -> FoldsDisplay:
         """Draw into ``ax``, or into a new figure."""
         n_folds = len(self.sizes)
-        self._rounds = min(n_folds, MOST_ROUNDS)
-        self.figure_, self.ax_ = style.axes_for(ax, height=0.85 + 0.27 * self._rounds)
+        self._n_lines = min(n_folds, MOST_SPLITS)
+        self.figure_, self.ax_ = style.axes_for(ax, height=0.85 + 0.27 * self._n_lines)
         self._some_unnamed = False
         right = 1.0 if self.accuracy is None else 1.2
-        self.ax_.set(xlim=(-0.005, right), ylim=(self._rounds - 0.4, -1.1))
+        self.ax_.set(xlim=(-0.005, right), ylim=(self._n_lines - 0.4, -1.1))
         style.bare(self.ax_)
         self._edges = np.concatenate([[0], np.cumsum(self.sizes)]) / self.sizes.sum()
         self._edges *= 1.0 if self.n_test is None else 1.0 - TEST - GAP
-        for turn in range(self._rounds):
+        for split in range(self._n_lines):
             for fold in range(n_folds):
-                self._draw_part(turn, fold)
+                self._draw_fold(split, fold)
         self._draw_heads()
         if self.n_test is not None:
             self._draw_test(self.n_test)
         if self.accuracy is not None:
-            for turn in range(self._rounds):
-                self._write(1.19, turn, f"{100 * self.accuracy[turn]:.1f}\u00a0%", ha="right")
-        some = "" if self._rounds == n_folds else f", {self._rounds} of them shown"
+            for split in range(self._n_lines):
+                self._write(1.19, split, f"{100 * self.accuracy[split]:.1f}\u00a0%", ha="right")
+        some = "" if self._n_lines == n_folds else f", {self._n_lines} of them shown"
         title = f"{counted(n_folds, 'fold')}{some}: each is the validation set once"
         self.ax_.set_title(title, fontsize=style.TITLE)
         return self
 
-    def _draw_part(self, turn: int, fold: int) -> None:
-        held_out = self.roles[turn, fold] == "validation"
+    def _draw_fold(self, split: int, fold: int) -> None:
+        held_out = self.roles[split, fold] == "validation"
         self._box(
-            turn,
+            split,
             self._edges[fold],
             self._edges[fold + 1],
             style.VERMILION if held_out else style.BLUE,
@@ -132,12 +129,13 @@ class FoldsDisplay(Drawn):
         if len(self.sizes) <= MOST_NAMED:
             middle = (self._edges[fold] + self._edges[fold + 1]) / 2
             left, right = self.ax_.get_xlim()
-            width = 0.8 * 72 * self.figure_.bbox.width / self.figure_.dpi  # of the axes, at least, in points
+            width = 0.8 * 72 * self.figure_.bbox.width / self.figure_.dpi  # of the axes in points, at least
             points = width * (self._edges[fold + 1] - self._edges[fold]) / (right - left)
             words = ("validate", "val.") if held_out else ("train",)
-            fit = [word for word in words if style.em(word) * style.TINY * (1.3 if held_out else 1.0) < points]
+            weight = "bold" if held_out else "normal"
+            fit = [word for word in words if 1.1 * style.width_of(word, style.TINY, weight) < points]
             if fit:
-                self._write(middle, turn, fit[0], weight="bold" if held_out else "normal")
+                self._write(middle, split, fit[0], weight=weight)
             self._some_unnamed |= fit[:1] != ["validate"] and held_out
 
     def _draw_heads(self) -> None:
@@ -159,17 +157,17 @@ class FoldsDisplay(Drawn):
         from matplotlib.patches import Rectangle
 
         self.ax_.add_patch(
-            Rectangle((1 - TEST, -0.42), TEST - 0.005, self._rounds - 0.16, fc=style.GREEN, alpha=0.25, ec="none", lw=0)
+            Rectangle((1 - TEST, -0.42), TEST - 0.005, self._n_lines - 0.16, fc=style.GREEN, alpha=0.25, ec="none", lw=0)
         )
         self._write(1 - TEST / 2, -0.75, "test")
-        self._write(1 - TEST / 2, (self._rounds - 1) / 2, f"{n_test:,}\nrows, kept\nfor the end")
+        self._write(1 - TEST / 2, (self._n_lines - 1) / 2, f"{n_test:,}\nrows, kept\nfor the end")
 
-    def _box(self, turn: int, left: float, right: float, colour: str, alpha: float) -> None:
+    def _box(self, split: int, left: float, right: float, colour: str, alpha: float) -> None:
         from matplotlib.patches import Rectangle
 
         inset = min(0.004, 0.1 * (right - left))
         self.ax_.add_patch(
-            Rectangle((left + inset, turn - 0.42), right - left - 2 * inset, 0.84, fc=colour, alpha=alpha, ec="none", lw=0)
+            Rectangle((left + inset, split - 0.42), right - left - 2 * inset, 0.84, fc=colour, alpha=alpha, ec="none", lw=0)
         )
 
     def _write(self, x: float, y: float, text: str, weight: str = "normal", ha: str = "center") -> None:

@@ -1,4 +1,4 @@
-"""The loss while a linear classifier learns."""
+"""The loss during the training of a linear classifier."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 
 class LossHistoryDisplay(Drawn):
-    """Loss against epoch (or against the number of tries), with its first and last value written beside the line.
+    """Loss against epoch (or against the number of tries), with its first and last value next to the line.
 
     Parameters
     ----------
     loss : array of shape (n_steps,)
         Loss after each step.
     name : str
-        What learns; it stands in the title.
+        What is trained; part of the title.
     step : str
-        What one step is: "epoch", "try".
+        Name of a step: "epoch", "try".
     quantity : str
-        What the height is.
+        Name of the vertical axis.
     log_steps : bool
-        Whether the steps stand on a logarithmic axis.
+        Whether the axis of the steps is logarithmic.
 
     Attributes
     ----------
@@ -47,9 +47,9 @@ class LossHistoryDisplay(Drawn):
         try:
             self.loss = np.asarray(loss, dtype=np.float64)
         except (TypeError, ValueError):
-            raise InputError(f"loss is {type(loss).__name__} and no line of numbers; wanted is one number a step") from None
+            raise InputError(f"loss is {type(loss).__name__}; wanted a list of numbers, one for each step") from None
         if self.loss.ndim != 1 or self.loss.size == 0:
-            raise InputError(f"loss has the shape {self.loss.shape}; wanted is one number a step, at least one")
+            raise InputError(f"loss has shape {self.loss.shape}; wanted one number for each step, at least one")
         self.name = name
         self.step = step
         self.quantity = quantity
@@ -57,15 +57,15 @@ class LossHistoryDisplay(Drawn):
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, name: str | None = None) -> LossHistoryDisplay:
-        """Take the history of a fitted estimator with ``loss_history_``, one number an epoch."""
+        """Show the ``loss_history_`` of a fitted estimator, one number an epoch."""
         history = getattr(estimator, "loss_history_", None)
         if history is None:
-            raise InputError(f"{type(estimator).__name__} has no loss_history_; wanted is a fitted linear classifier")
+            raise InputError(f"{type(estimator).__name__} has no loss_history_; wanted a fitted linear classifier")
         return cls(history, name=type(estimator).__name__ if name is None else name, quantity="loss plus penalty")
 
     @classmethod
     def from_best_values(cls, best_values: ArrayLike, *, name: str = "random search") -> LossHistoryDisplay:
-        """Take the best loss so far after each try of a random search."""
+        """Show the best loss so far after each try of a random search."""
         return cls(best_values, name=name, step="try", quantity="best loss so far", log_steps=True)
 
     def plot(self, ax: Axes | None = None) -> LossHistoryDisplay:
@@ -107,7 +107,7 @@ class LossHistoryDisplay(Drawn):
         return self
 
     def _write_value(self, i: int, text: str, side: str) -> None:
-        above = i == 0 or not self.log_steps  # the last step of a staircase comes from above
+        above = i == 0 or not self.log_steps  # the last step of a staircase descends from above
         self.ax_.annotate(
             text,
             (i + 1, self.loss[i]),

@@ -1,4 +1,4 @@
-"""The loss along a line or over a plane through W: the landscape that training walks down."""
+"""The loss along a line or over a plane through W: the surface that training descends."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LossSliceDisplay(Drawn):
-    """Full loss at W + a U, or at W + a U + b V, with the slope that the analytic gradient says.
+    """Full loss at W + a U, or at W + a U + b V, with the slope given by the analytic gradient.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class LossSliceDisplay(Drawn):
         The row is the step b along V, the column the step a along U.
     slopes : the derivatives at W along U, and along V
     value : loss at W
-    quantity : what the loss is called
+    quantity : name of the loss
 
     Attributes
     ----------
@@ -61,14 +61,14 @@ class LossSliceDisplay(Drawn):
         span: float = 1.0,
         n: int = 41,
     ) -> LossSliceDisplay:
-        """Compute the loss from -span to span along ``direction`` (steepest descent if not given), and ``second``.
+        """Compute the loss from -span to span along ``direction`` (by default the steepest descent) and ``second``.
 
-        Directions have the shape of W and are used at the length they have; the default has length 1.
+        Directions have the shape of W and are not normalised; the default has length 1.
 
         Raises
         ------
         InputError
-            For W or a direction of another shape than the problem's, and a span that is none.
+            If W or a direction has another shape than the problem's W, or if span is not positive.
         """
         span = float(check_number("span", span, minimum=0, strict=True))
         check_can(problem, "shape", "fit_intercept", "value_and_gradient")
@@ -77,16 +77,17 @@ class LossSliceDisplay(Drawn):
         if direction is None:
             direction = -gradient / (np.linalg.norm(gradient) or 1.0)
         refuse_masked([direction, second], "a direction")
-        ways = [np.asarray(way, dtype=np.float64) for way in (direction, second) if way is not None]
-        for way in ways:
-            if way.shape != at.shape:
-                raise InputError(f"a direction has the shape {way.shape} and W {at.shape}; they must be equal")
+        directions = [np.asarray(one, dtype=np.float64) for one in (direction, second) if one is not None]
+        for one in directions:
+            if one.shape != at.shape:
+                raise InputError(f"a direction has shape {one.shape} and W {at.shape}; wanted the same shape")
         steps = np.linspace(-span, span, int(check_number("n", n, minimum=3, whole=True)))
-        slopes = tuple(float((gradient * way).sum()) for way in ways)
-        if len(ways) == 1:
-            loss = np.array([problem.value(at + a * ways[0]) for a in steps])
+        slopes = tuple(float((gradient * one).sum()) for one in directions)
+        U, V = directions[0], directions[-1]
+        if len(directions) == 1:
+            loss = np.array([problem.value(at + a * U) for a in steps])
         else:
-            loss = np.array([[problem.value(at + a * ways[0] + b * ways[1]) for a in steps] for b in steps])
+            loss = np.array([[problem.value(at + a * U + b * V) for a in steps] for b in steps])
         return cls(steps, loss, slopes, float(value), "loss plus penalty" if problem.alpha else "loss")
 
     def plot(self, ax: Axes | None = None) -> LossSliceDisplay:
@@ -100,8 +101,8 @@ class LossSliceDisplay(Drawn):
     def _draw_line(self) -> None:
         ax = self.ax_
         ax.plot(self.steps, self.loss, color=style.BLUE, lw=1.7, label="loss")
-        room = np.ptp(self.loss) or 1.0
-        ax.set_ylim(self.loss.min() - 0.1 * room, self.loss.max() + 0.1 * room)
+        margin = 0.1 * (np.ptp(self.loss) or 1.0)
+        ax.set_ylim(self.loss.min() - margin, self.loss.max() + margin)
         tangent = self.value + self.slopes[0] * self.steps
         ax.plot(self.steps, tangent, "--", color=style.VERMILION, lw=1.2, label=f"slope by gradient: {self.slopes[0]:.4g}")
         ax.plot([0], [self.value], "o", color=style.BLUE, ms=6, label=f"W: {style.number(self.value)}")

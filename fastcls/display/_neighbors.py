@@ -1,4 +1,4 @@
-"""Query images, each beside its nearest training images."""
+"""Query images, each next to its nearest training images."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
-BESIDE = 5  # neighbours that stand side by side at 400 pixels; for more the figure grows
-LINES = 2  # of a name that is too long for one
+N_ACROSS = 5  # neighbours side by side at 400 pixels; with more, the figure grows
+LINES = 2  # at most, for a long name
 
 
 class NeighborsDisplay(Drawn):
     """Query images, each in a row with its nearest training images, nearest first.
 
-    Under each neighbour stand its class and its distance. Where the query's own class is known, a tick and a solid
-    frame mark the neighbours of that class, a cross and a dashed frame the others.
+    Below each neighbour are its class and its distance. If the query's own class is known, a tick and a solid frame mark the
+    neighbours of that class; a cross and a dashed frame mark the others.
 
     Parameters
     ----------
@@ -37,11 +37,11 @@ class NeighborsDisplay(Drawn):
     neighbor_names : array of str of shape (n_queries, n_neighbors)
         Class of each neighbour.
     query_names : array of str of shape (n_queries,) or None
-        Class of each query, where known.
+        Class of each query, if known.
     same_class : bool array of shape (n_queries, n_neighbors) or None
-        Whether the neighbour has the query's class, where known.
+        Whether the neighbour has the query's class, if known.
     predicted_names : array of str of shape (n_queries,) or None
-        What the neighbours' vote said.
+        Class predicted by the neighbours' vote.
 
     Attributes
     ----------
@@ -84,23 +84,23 @@ class NeighborsDisplay(Drawn):
         n_neighbors: int = 5,
         class_names: Sequence[str] | None = None,
     ) -> NeighborsDisplay:
-        """Search the neighbours of a few query rows with a fitted estimator.
+        """Find the neighbours of a few query rows with a fitted estimator.
 
         Parameters
         ----------
         estimator : fitted estimator with ``kneighbors``
-            If it has ``predict`` too, the vote is shown.
-        X, y : the query rows (n_queries, n_features), and their labels where known
-        X_train, y_train : the rows and labels the estimator was fitted on, in the same order
+            If it also has ``predict``, the vote is shown.
+        X, y : query rows (n_queries, n_features), and their labels if known
+        X_train, y_train : the rows and labels that the estimator was fitted on, in the same order
         image_shape : (height, width, channels)
-            Rows are in that order.
-        n_neighbors : neighbours to show of each query
-        class_names : names of the labels, where these are codes 0, 1, ...
+            The order of the values in a row.
+        n_neighbors : neighbours to show for each query
+        class_names : names of the labels, if these are codes 0, 1, ...
 
         Raises
         ------
         InputError
-            If the rows are not images, or do not fit their labels.
+            If the rows are not images, or if rows and labels do not match.
         """
         rows = as_table(X, "X")
         check_can(estimator, "kneighbors")
@@ -132,12 +132,12 @@ class NeighborsDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         y_pred: ArrayLike | None = None,
     ) -> NeighborsDisplay:
-        """Show neighbours found earlier, as ``fastcls.knn`` returns them; parameters as in ``from_estimator``.
+        """Show neighbours that ``fastcls.knn`` returned; parameters as for ``from_estimator``.
 
         Raises
         ------
         InputError
-            If the rows are not images, or if distances, indices and labels do not fit them.
+            If the rows are not images, or if distances, indices or labels do not match them.
         """
         rows, trained = as_table(X, "X"), as_table(X_train, "X_train")
         shape = style.check_image_shape(image_shape, rows.shape[1])
@@ -145,8 +145,8 @@ class NeighborsDisplay(Drawn):
         labels = as_labels(y_train, len(trained), "y_train", "rows of X_train")
         found = check_places(indices, distances, len(rows), len(trained))
         truth = None if y is None else as_labels(y, len(rows))
-        said = None if y_pred is None else as_labels(y_pred, len(rows), "y_pred")
-        near = trained[found.ravel()]  # of a memory map, only these rows are read
+        predicted = None if y_pred is None else as_labels(y_pred, len(rows), "y_pred")
+        near = trained[found.ravel()]  # reads only these rows of a memory map
         return cls(
             rows.reshape(-1, *shape),
             near.reshape(*found.shape, *shape),
@@ -154,22 +154,24 @@ class NeighborsDisplay(Drawn):
             style.label_names(labels[found], class_names),
             query_names=None if truth is None else style.label_names(truth, class_names),
             same_class=None if truth is None else labels[found] == truth[:, None],
-            predicted_names=None if said is None else style.label_names(said, class_names),
+            predicted_names=None if predicted is None else style.label_names(predicted, class_names),
         )
 
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
         """Draw into ``figure``, or into a new one."""
         n_queries, n_neighbors = self.distances.shape
-        # the query's column is wider: the gap says that what follows is something else
+        # the query's column is wider, so that a gap separates it from the neighbours
         columns, wider = max(n_neighbors, 3), 1.3
-        width = style.WIDTH * max(1.0, (columns + wider) / (BESIDE + wider))
+        width = style.WIDTH * max(1.0, (columns + wider) / (N_ACROSS + wider))
         size = 0.92 * width / (columns + wider)
         self._type = self._type_for(72 * size)
-        letters = int(LINES * 72 * size / (self._type * style.LETTER)) - 2
+        letters = style.letters_in(LINES * 72 * size, self._type) - 2
         self._short = dict(zip(self._names(), style.distinct(self._names(), letters), strict=True))
         under = [self._under_neighbors(q, 72 * size) for q in range(n_queries)]
         below_query = [self._under_query(q, 72 * wider * size) for q in range(n_queries)]
-        lines = sum(max(text.count("\n") + 1 for text in (*row, told)) for row, told in zip(under, below_query, strict=True))
+        lines = sum(
+            max(text.count("\n") + 1 for text in (*row, below)) for row, below in zip(under, below_query, strict=True)
+        )
         image = size * self.query_images.shape[1] / self.query_images.shape[2]
         height = n_queries * (image + 0.14) + lines * 1.2 * self._type / 72 + 0.2
         self.figure_ = style.figure_for(figure, height, width)
@@ -190,42 +192,42 @@ class NeighborsDisplay(Drawn):
             fontsize=style.SMALL,
             fontweight="bold",
         )
-        title.set_in_layout(False)  # wider than its column, which need not grow for it
+        title.set_in_layout(False)  # it is wider than its column, which need not grow
         return self
 
     def _names(self) -> list[str]:
         given = (self.neighbor_names, self.query_names, self.predicted_names)
         return sorted({str(name) for names in given if names is not None for name in np.ravel(names)})
 
-    def _type_for(self, room: float) -> float:
-        """The larger type, if every name has room in it."""
-        widest = max(style.em(style.shorten(name, 200)) for name in self._names())
-        return style.SMALL if widest <= room / style.SMALL else style.TINY
+    def _type_for(self, points: float) -> float:
+        """The larger type size, if every name fits."""
+        widest = max(style.width_of(style.shorten(name, 200), style.SMALL) for name in self._names())
+        return style.SMALL if widest <= points else style.TINY
 
-    def _under_neighbors(self, q: int, room: float) -> list[str]:
-        """Class, then sign and distance, of each neighbour; distances stand at one height."""
-        names = [style.wrap(self._short[str(name)], room, self._type, LINES) for name in self.neighbor_names[q]]
+    def _under_neighbors(self, q: int, points: float) -> list[str]:
+        """Class, then sign and distance, of each neighbour; all distances are on the same line."""
+        names = [style.wrap(self._short[str(name)], points, self._type, LINES) for name in self.neighbor_names[q]]
         lines = max(name.count("\n") for name in names)
-        told = []
+        texts = []
         for j, name in enumerate(names):
             mark = ""
             if self.same_class is not None:
                 mark = f"{style.RIGHT if self.same_class[q, j] else style.WRONG} "
             gap = "\n" * (1 + lines - name.count("\n"))
-            told.append(f"{name}{gap}{mark}{style.number(self.distances[q, j])}")
-        return told
+            texts.append(f"{name}{gap}{mark}{style.number(self.distances[q, j])}")
+        return texts
 
-    def _under_query(self, q: int, room: float) -> str:
-        """What the query is, and what the vote said."""
-        told = []
+    def _under_query(self, q: int, points: float) -> str:
+        """The query's class and the vote."""
+        texts = []
         if self.query_names is not None:
-            told.append(f"is {self._short[str(self.query_names[q])]}")
+            texts.append(f"is {self._short[str(self.query_names[q])]}")
         if self.predicted_names is not None:
             mark = ""
             if self.query_names is not None:
                 mark = style.RIGHT if self.predicted_names[q] == self.query_names[q] else style.WRONG
-            told.append(f"{mark} vote {self._short[str(self.predicted_names[q])]}".strip())
-        return "\n".join(style.wrap(text, room, self._type, LINES) for text in told)
+            texts.append(f"{mark} vote {self._short[str(self.predicted_names[q])]}".strip())
+        return "\n".join(style.wrap(text, points, self._type, LINES) for text in texts)
 
     def _draw_query(self, ax: Axes, q: int, low: float, high: float, text: str) -> None:
         ax.imshow(style.to_rgb(self.query_images[q], low, high), interpolation="none")

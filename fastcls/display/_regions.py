@@ -1,4 +1,4 @@
-"""Which class a vote of k neighbours gives every place of the plane: computed, not drawn."""
+"""The class that a vote of k neighbours gives every point of the plane: computed, not drawn."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastcls.neighbors import knn
 
 from ._validation import as_table, check_extent
 
-TIED = -1  # in place of a class, where several have equally many votes: the lecture's white
+TIED = -1  # code of a tie, which the lecture draws white
 
 
 @dataclass(frozen=True)
@@ -29,10 +29,10 @@ class Regions:
     Attributes
     ----------
     codes : int64 array of shape (size, size)
-        Place in ``classes`` of the class that wins at a cell's middle, or `TIED`; rows from the lowest y upwards.
+        Index in ``classes`` of the winner at the centre of each cell, or `TIED`; rows from the lowest y upwards.
     classes : array of shape (n_classes,)
     extent : (left, right, bottom, top)
-        Outer edges of the outer cells, as ``imshow`` takes them with ``origin="lower"``.
+        Outer edges of the grid, as for ``imshow`` with ``origin="lower"``.
     """
 
     codes: NDArray[np.int64]
@@ -41,17 +41,17 @@ class Regions:
 
 
 def around(points: ArrayLike, margin: float = 0.12) -> tuple[float, float, float, float]:
-    """A square that holds all points, with this share of its side left free around them."""
+    """A square around all points, with a margin of this share of their extent."""
     rows = np.asarray(points, dtype=np.float64)
     low, high = rows.min(axis=0), rows.max(axis=0)
     middle, half = (low + high) / 2, float((high - low).max()) / 2 * (1 + 2 * margin)
-    if half <= 1e-9 * np.abs(middle).max():  # one place, as far as cells can tell
+    if half <= 1e-9 * np.abs(middle).max():  # all points coincide, within the resolution of the cells
         half = max(0.5, 1e-6 * float(np.abs(middle).max()))
     return middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half
 
 
 def cells(extent: tuple[float, float, float, float], size: int) -> NDArray[np.float64]:
-    """The middles of size x size cells, (size * size, 2), row by row from the lowest y."""
+    """The centres of size x size cells, (size * size, 2), row by row from the lowest y."""
     left, right, bottom, top = extent
     steps = (np.arange(size) + 0.5) / size
     across, up = np.meshgrid(left + steps * (right - left), bottom + steps * (top - bottom))
@@ -70,7 +70,7 @@ def decision_regions(
     size: int = 300,
     n_jobs: int | None = None,
 ) -> Regions:
-    """Let the k nearest points vote at every cell of a square grid: one compiled search, one compiled vote.
+    """Let the k nearest points vote in every cell of a square grid: one compiled search, one compiled vote.
 
     Parameters
     ----------
@@ -80,20 +80,20 @@ def decision_regions(
     k : int
         From 1 to n_points.
     metric, weights, temperature, n_jobs
-        As in ``KNeighborsClassifier``.
+        As for ``KNeighborsClassifier``.
     extent : (left, right, bottom, top), default: a square around the points
     size : int
-        Cells on a side.
+        Number of cells along a side.
 
     Raises
     ------
     InputError
-        For points that do not lie in a plane, k above their number, an extent without area.
+        For points that are not in the plane, k above their number, or an extent without area.
     """
     rows = np.ascontiguousarray(as_table(points, "points"), dtype=np.float64)
     check_finite(rows, "points")
     if rows.shape[1] != 2:
-        raise InputError(f"points have the shape {rows.shape}; regions are drawn of points in the plane, (n_points, 2)")
+        raise InputError(f"points has shape {rows.shape}; wanted points in the plane, (n_points, 2)")
     check_number("size", size, minimum=1, whole=True)
     k = check_n_neighbors(k, len(rows))
     classes, codes = check_labels(y, len(rows))

@@ -1,4 +1,4 @@
-"""What a penalty does: rows it was trained on against new ones, for each strength."""
+"""The effect of a penalty: accuracy on training rows and on new rows, for each strength."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class RegularizationDisplay(Drawn):
     norms : array of shape (n,) or None
         Sum of the squared weights.
     best : int or None
-        Place of the chosen alpha; by default of the highest accuracy on new rows, of equals the strongest penalty.
+        Index of the chosen alpha; by default the one with the highest accuracy on new rows, of equal ones the largest.
 
-    Alphas stand on a logarithmic axis. 0, no penalty at all, has its own place at the left end.
+    The axis of alpha is logarithmic; 0 (no penalty) is drawn at its left end.
 
     Attributes
     ----------
     best : int
-        Place of the alpha that is marked.
+        Index of the marked alpha.
     figure_, ax_ : present after ``plot``
     """
 
@@ -71,12 +71,12 @@ class RegularizationDisplay(Drawn):
         alphas: Sequence[float] = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0),
         **options: Any,
     ) -> RegularizationDisplay:
-        """Fit a softmax classifier (L-BFGS unless ``options`` say otherwise) for every alpha, and judge it on both.
+        """Fit a softmax classifier (by default with L-BFGS) for every alpha; ``options`` are passed to it.
 
         Raises
         ------
         InputError
-            For alphas below 0, and for rows and labels that a classifier refuses.
+            For negative alphas, and for rows and labels that the classifier refuses.
         """
         strengths = check_alphas(alphas)
         chosen: dict[str, Any] = {"solver": "lbfgs", "max_iter": 1000, "tol": 1e-6, "random_state": 0} | options
@@ -90,22 +90,22 @@ class RegularizationDisplay(Drawn):
 
     @classmethod
     def from_sweep(cls, alphas: ArrayLike, accuracy: ArrayLike, chosen: float | None = None) -> RegularizationDisplay:
-        """Show accuracies on held-out rows that a sweep has found, one an alpha, and the alpha it chose.
+        """Show a sweep's accuracies on held-out rows, one for each alpha, and the alpha it chose.
 
-        A sweep may choose by more than the accuracy (of equal ones the smaller loss); without ``chosen`` the highest
+        A sweep may use more than the accuracy to choose (of equal ones the smaller loss). Without ``chosen``, the highest
         accuracy is marked.
 
         Raises
         ------
         InputError
-            For alphas below 0, another number of accuracies, and a chosen alpha that is not among them.
+            For negative alphas, if there is not one accuracy for each alpha, and for a chosen alpha that is not among them.
         """
         strengths = check_alphas(alphas)
         found = as_line(accuracy, "accuracy", len(strengths))
         order = np.argsort(strengths, kind="stable")
         values = strengths[order]
         if chosen is not None and chosen not in values:
-            raise InputError(f"chosen={chosen!r} is not among the alphas {values[:10].tolist()}; name one of them")
+            raise InputError(f"chosen={chosen!r} was not tried; choose one of: {', '.join(map(str, values[:10].tolist()))}")
         best = None if chosen is None else int(np.flatnonzero(values == chosen)[0])
         return cls(values, found[order], best=best)
 
@@ -113,7 +113,7 @@ class RegularizationDisplay(Drawn):
         """Draw into ``ax``, or into a new figure."""
         self.figure_, ax = style.axes_for(ax, height=3.2)
         self.ax_ = ax
-        x = self._places()
+        x = self._positions()
         for values, name, (colour, marker, line) in (
             (self.train, "training rows", style.SERIES[0]),
             (self.new, "held-out rows", style.SERIES[1]),
@@ -143,13 +143,13 @@ class RegularizationDisplay(Drawn):
         ax.legend(fontsize=style.SMALL, framealpha=0.0)
         return self
 
-    def _places(self) -> NDArray[np.float64]:
-        """Where the alphas stand on a logarithmic axis: 0 one step to the left of the smallest."""
+    def _positions(self) -> NDArray[np.float64]:
+        """Positions of the alphas on a logarithmic axis; 0 is one step to the left of the smallest."""
         alphas = np.asarray(self.alphas, dtype=np.float64)
         positive = np.sort(alphas[alphas > 0])
         if not len(positive):
             return np.ones(len(alphas))
-        step = (positive[-1] / positive[0]) ** (1 / max(1, len(positive) - 1))  # that of most of them
+        step = (positive[-1] / positive[0]) ** (1 / max(1, len(positive) - 1))  # the mean step
         return np.where(alphas > 0, alphas, positive[0] / np.clip(step, 10.0, 1000.0))
 
     def _draw_strengths(self, x: NDArray[np.float64]) -> None:

@@ -1,4 +1,4 @@
-"""One image and three altered ones at exactly the same squared distance: pixels that differ say little."""
+"""An image and three altered copies at exactly the same squared distance: pixel distances are not informative."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
     from numpy.typing import ArrayLike, NDArray
 
-RESERVED = 8  # values left alone by the tint, that take up what is missing of the distance: 511 at most, which six can
+RESERVED = 8  # values that the tint leaves free to absorb the rest of the distance: at most 511, for which six suffice
 
 
 def spend(values: NDArray[np.int64], left: int, limit: int) -> int:
-    """Change values one after the other, each as far as ``left`` allows; what remains of it (0 if values were enough).
+    """Change values one after the other, each by as much as ``left`` allows; returns what is left (0 if all is spent).
 
-    A change by d takes d*d. Below the largest possible change, d is the whole root of what is left, which leaves at
-    most 2d: a handful of values ends it.
+    A change by d spends d*d. Unless limited by the range of a value, d is the integer root of what is left, which leaves at
+    most 2d. So a few values are enough.
     """
     for i, value in enumerate(values):
         if left == 0:
@@ -41,9 +41,9 @@ def spend(values: NDArray[np.int64], left: int, limit: int) -> int:
 
 
 def boxed(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.uint8] | None:
-    """A box from the middle upwards and downwards, row by row, black or white, until the distance is used up."""
+    """Fill a box from the middle row outwards with black or white until the distance is spent."""
     height, width, _ = image.shape
-    for share in (3, 2, 1):  # a wider one, if a narrow one cannot take all
+    for share in (3, 2, 1):  # a wider box if a narrow one is not enough
         found = image.astype(np.int64)
         columns = slice((width - -(-width // share)) // 2, (width + -(-width // share)) // 2)
         rows = sorted(range(height), key=lambda row: abs(row - height // 2))
@@ -56,7 +56,7 @@ def boxed(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.uin
 
 
 def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.uint8] | None:
-    """Every value moved by the same step (colour: red up, blue down), the rest of the distance in a few values."""
+    """Move every value by the same step (colour images: red up, blue down) and spend the rest on a few values."""
     start = image.astype(np.int64)
     sign = np.zeros_like(start)
     if image.shape[2] == 3:
@@ -64,7 +64,7 @@ def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.ui
     else:
         sign[:] = 1 if 2 * start.mean() <= limit else -1
     free = np.zeros(start.size, dtype=bool)
-    free[np.linspace(0, start.size - 1, RESERVED).astype(int)] = True  # far apart, so that none is seen as a bare strip
+    free[np.linspace(0, start.size - 1, RESERVED).astype(int)] = True  # spread out, so that they are not visible as a stripe
     sign = np.where(free.reshape(start.shape), 0, sign)
 
     def moved(step: int) -> NDArray[np.int64]:
@@ -73,7 +73,7 @@ def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.ui
     steps = [step for step in range(limit + 1) if ((moved(step) - start) ** 2).sum() <= distance]
     found = moved(steps[-1]).ravel()
     left = distance - int(((found - start.ravel()) ** 2).sum())
-    for i in np.flatnonzero(moved(steps[-1] + 1).ravel() != found):  # some go one step further
+    for i in np.flatnonzero(moved(steps[-1] + 1).ravel() != found):  # move some values one step further
         costs = 2 * abs(int(found[i] - start.ravel()[i])) + 1
         if costs <= left:
             found[i] += sign.ravel()[i]
@@ -85,12 +85,12 @@ def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.ui
 
 
 def shifted(image: NDArray[np.uint8], pixels: int) -> NDArray[np.uint8]:
-    """The image moved to the right; what comes in repeats its left edge."""
+    """The image shifted to the right, repeating its left edge."""
     return np.concatenate([np.repeat(image[:, :1], pixels, axis=1), image[:, :-pixels]], axis=1)
 
 
 class SameDistanceDisplay(Drawn):
-    """An image, and a box in it, a shift and a tint of it, all at one and the same distance.
+    """An image and three altered copies (a box, a shift, a tint), all at the same distance.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class SameDistanceDisplay(Drawn):
         The original first.
     names : sequence of str of length 4
     squared_distance : int
-        Of each altered image from the original, exactly.
+        Exact squared distance of each altered image from the original.
 
     Attributes
     ----------
@@ -114,31 +114,34 @@ class SameDistanceDisplay(Drawn):
 
     @classmethod
     def from_image(cls, image: ArrayLike, *, image_shape: Sequence[int] | None, shift: int = 1) -> SameDistanceDisplay:
-        """Shift the image (n_features,), then build the box and the tint to that very distance.
+        """Shift the image (n_features,), then build a box and a tint at exactly the same distance.
 
         Raises
         ------
         InputError
-            For an image that is not of bytes, a shift that is none or leaves nothing of it, or an image that cannot be
-            altered so far (an image of one colour).
+            For an image that is not uint8, a shift below 1 or not below the width, or an image that cannot be altered that
+            far (such as an image of one colour).
         """
         refuse_masked(image, "image")
         row = np.asarray(image)
         shape = style.check_image_shape(image_shape, row.size)
         if row.dtype != np.uint8:
-            raise InputError(f"the image is {row.dtype}; equal distances are built from whole numbers: give uint8")
+            raise InputError(f"image is {row.dtype}; wanted uint8, because exactly equal distances need whole numbers")
         original, shift = row.reshape(shape), check_shift(shift, shape[1])
         limit = int(style.grey_range(original)[1])
         moved = shifted(original, shift)
         distance = int(((moved.astype(np.int64) - original) ** 2).sum())
         box, tint = boxed(original, distance, limit), tinted(original, distance, limit)
         if distance == 0 or box is None or tint is None:
-            raise InputError(f"a shift by {shift} is {distance} away, which box and tint cannot match; try another image")
+            raise InputError(
+                f"a shift by {shift} has the squared distance {distance}, which a box and a tint cannot match: try another "
+                "image"
+            )
         images = np.stack([original, box, moved, tint])
         rows = np.ascontiguousarray(images.reshape(4, -1))
         found = pairwise_distances(rows[:1], rows[1:], "sqeuclidean")[0]
         if not (found == distance).all():
-            raise RuntimeError(f"built for the squared distance {distance}, and the search finds {found.tolist()}")
+            raise RuntimeError(f"built for the squared distance {distance}, but pairwise_distances gives {found.tolist()}")
         return cls(images, ("original", "box", f"shift by {shift} px", "tint"), distance)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> SameDistanceDisplay:

@@ -1,4 +1,4 @@
-"""The lecture's table of scores: classes by images, and what each image costs."""
+"""The lecture's table of scores, classes by images, with the loss of each image."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-MOST_BESIDE = 4  # samples that stand side by side at 400 pixels
-NAMES, FEWER = 1.1, 0.95  # inches for the classes' names, and where samples need the room
-LINE = 0.3  # inches
+N_ACROSS = 4  # samples side by side at 400 pixels
+NAMES, FEWER = 1.1, 0.95  # inches for the class names; the second if samples need the space
+LINE = 0.3  # inches, height of a line
 
 
 class ScoresDisplay(Drawn):
-    """Scores of a few samples, the true class framed, and the loss of each sample with its mean.
+    """Scores of a few samples with the true class framed, the loss of each sample, and the mean loss.
 
     Parameters
     ----------
     scores : array of shape (n_samples, n_classes)
     y : int array of shape (n_samples,)
         Codes of the true classes.
-    losses : mapping of a loss's name to an array of shape (n_samples,)
+    losses : mapping of loss name to an array of shape (n_samples,)
     class_names : sequence of str of length n_classes
     sample_names : sequence of str of length n_samples
 
-    Up to four samples stand side by side; of more, some stand below the others.
+    Up to four samples are drawn side by side; more are drawn in several blocks, one below the other.
 
     Attributes
     ----------
@@ -71,12 +71,12 @@ class ScoresDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         sample_names: Sequence[str] | None = None,
     ) -> ScoresDisplay:
-        """Compute the losses of these scores (n_samples, n_classes) with the compiled loops; ``y`` holds class codes.
+        """Compute the losses of scores (n_samples, n_classes) with the compiled loops; ``y`` holds class codes.
 
         Raises
         ------
         InputError
-            For scores that are no such table of finite numbers, codes without a column, names too many or too few.
+            For scores that are not a table of finite numbers, codes without a column, or a wrong number of names.
         """
         table = as_table(scores, "scores", "n_classes").astype(np.float64)
         check_finite(table, "scores")
@@ -85,7 +85,7 @@ class ScoresDisplay(Drawn):
         names = check_names([str(c) for c in range(n_classes)] if class_names is None else class_names, n_classes)
         samples = [f"sample {i + 1}" for i in range(n_samples)] if sample_names is None else sample_names
         samples = check_names(samples, n_samples, "sample_names")
-        # rows of the identity have as scores the columns of W
+        # the scores of the rows of the identity are the columns of W
         rows, W = np.eye(n_samples), np.ascontiguousarray(table.T)
         kinds = [losses] if isinstance(losses, str) else list(losses)
         each = {name: LinearProblem(rows, codes, loss=name, n_classes=n_classes).per_sample(W) for name in kinds}
@@ -93,15 +93,15 @@ class ScoresDisplay(Drawn):
 
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, **options: Any) -> ScoresDisplay:
-        """Ask a fitted linear classifier for the scores of a few rows; ``y`` holds labels.
+        """Show the scores that a fitted linear classifier gives a few rows; ``y`` holds labels.
 
-        Of two classes ``decision_function`` tells one number, the second's score less the first's. Where the weights have
-        a row for each, the scores are theirs; else each class is shown with half of the difference.
+        For two classes, ``decision_function`` returns one number, the second score minus the first. If the weights have a
+        row for each class, their scores are shown; otherwise minus and plus half of the difference.
 
         Raises
         ------
         InputError
-            For an estimator without scores, and for labels that it does not know.
+            For an estimator without ``decision_function``, and for labels that it does not know.
         """
         check_can(estimator, "classes_", "decision_function")
         scores = np.asarray(estimator.decision_function(X))
@@ -116,14 +116,14 @@ class ScoresDisplay(Drawn):
     def plot(self, ax: Axes | None = None) -> ScoresDisplay:
         """Draw into ``ax``, or into a new figure."""
         n_samples, n_classes = self.scores.shape
-        n_blocks = -(-n_samples // MOST_BESIDE)
-        self._beside = -(-n_samples // n_blocks)
+        n_blocks = -(-n_samples // N_ACROSS)
+        self._n_across = -(-n_samples // n_blocks)
         self._lines = 1 + n_classes + len(self.losses)
         height = n_blocks * self._lines + 0.6 * (n_blocks - 1)
         self.figure_, self.ax_ = style.axes_for(ax, height=0.55 + LINE * height)
-        self._names, self._type = (NAMES, style.TEXT) if self._beside < MOST_BESIDE else (FEWER, style.SMALL)
-        self._unit = (0.95 * style.WIDTH - self._names) / self._beside  # inches a sample
-        self.ax_.set(xlim=(-self._names / self._unit, self._beside), ylim=(height - 0.4, -0.6))
+        self._names, self._type = (NAMES, style.TEXT) if self._n_across < N_ACROSS else (FEWER, style.SMALL)
+        self._unit = (0.95 * style.WIDTH - self._names) / self._n_across  # inches a sample
+        self.ax_.set(xlim=(-self._names / self._unit, self._n_across), ylim=(height - 0.4, -0.6))
         style.bare(self.ax_)
         for block in range(n_blocks):
             self._draw_block(block)
@@ -136,11 +136,11 @@ class ScoresDisplay(Drawn):
 
     def _draw_block(self, block: int) -> None:
         n_classes = self.scores.shape[1]
-        first, top = block * self._beside, block * (self._lines + 0.6)
-        here = range(first, min(first + self._beside, len(self.scores)))
+        first, top = block * self._n_across, block * (self._lines + 0.6)
+        here = range(first, min(first + self._n_across, len(self.scores)))
         for i in here:
             self._write(i - first, top, self.sample_names[i], weight="bold")
-        letters = int(72 * (self._names - 0.04) / (self._type * 1.12 * style.LETTER))
+        letters = style.letters_in(72 * (self._names - 0.04), self._type, "bold")
         for c, name in enumerate(style.distinct(self.class_names, letters)):
             self._write(-1, top + 1 + c, name, weight="bold")
             for i in here:
@@ -156,12 +156,12 @@ class ScoresDisplay(Drawn):
 
     def _write(self, column: int, line: float, text: str, weight: str = "normal", colour: str | None = None) -> None:
         given: dict[str, Any] = {} if colour is None else {"color": colour}
-        room = 72 * (0.95 * self._unit if column >= 0 else self._names - 0.04)
+        points = 72 * (0.95 * self._unit if column >= 0 else self._names - 0.04)
         x = column + 0.45 if column >= 0 else (0.04 - self._names) / self._unit
         self.ax_.text(
             x,
             line,
-            style.fit(text, room, self._type, weight),
+            style.fit(text, points, self._type, weight),
             ha="center" if column >= 0 else "left",
             va="center",
             fontsize=self._type,

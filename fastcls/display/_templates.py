@@ -1,4 +1,4 @@
-"""The rows of W as images: what a linear classifier looks for."""
+"""The rows of W as images: the templates of a linear classifier."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ COLUMNS = 5
 class TemplatesDisplay(Drawn):
     """The weights of each class as an image, all on one scale that is symmetric about zero.
 
-    Grey images: red raises the class's score, blue lowers it, white is zero. Colour images: each channel runs from
-    black (lowers the score) over mid-grey (zero) to full (raises it).
+    Grey images: red raises the class's score, blue lowers it, white is zero. Colour images: each channel goes from black
+    (lowers the score) through mid-grey (zero) to full intensity (raises it).
 
     Parameters
     ----------
@@ -37,10 +37,10 @@ class TemplatesDisplay(Drawn):
         One or three channels.
     names : sequence of str of length n_classes
     scale : float
-        The weight shown in full colour; stronger ones are shown like it. If not given, the magnitude that 99 % of all
-        weights stay below: a few strong weights would otherwise leave everything else grey.
+        The weight shown in full colour; larger ones are clipped. By default the 99 % quantile of the magnitudes, because
+        otherwise a few large weights would leave everything else grey.
     n_classes : int
-        Classes there are, where only some of them are given.
+        Number of all classes, if only some are given.
 
     Attributes
     ----------
@@ -66,24 +66,24 @@ class TemplatesDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         max_classes: int = 20,
     ) -> TemplatesDisplay:
-        """Take the templates of a fitted linear classifier.
+        """Show the templates of a fitted linear classifier.
 
         Parameters
         ----------
         estimator : fitted estimator with ``coef_`` (n_classes, n_features) and ``classes_``
         image_shape : (height, width, channels)
-        class_names : names of the labels, where these are codes 0, 1, ...
+        class_names : names of the labels, if these are codes 0, 1, ...
         max_classes : int
-            Only the first so many classes are shown, and the figure says so.
+            Show at most this many classes, the first ones; the title says so.
 
         Raises
         ------
         InputError
-            If there are no weights, or if they do not have the shape of an image.
+            If there are no weights, or if they do not match the image shape.
         """
         weights = getattr(estimator, "coef_", None)
         if weights is None:
-            raise InputError(f"{type(estimator).__name__} has no coef_; templates need a fitted linear classifier")
+            raise InputError(f"{type(estimator).__name__} has no coef_; wanted a fitted linear classifier")
         check_can(estimator, "classes_")
         weights = np.atleast_2d(weights)
         if len(weights) == 1 and len(estimator.classes_) == 2:  # scikit-learn keeps one row for two classes
@@ -100,12 +100,12 @@ class TemplatesDisplay(Drawn):
         class_names: Sequence[str] | None = None,
         max_classes: int = 20,
     ) -> TemplatesDisplay:
-        """Take the rows of W (n_classes, n_features); one more column than the image has pixels is a bias, left out.
+        """Show the rows of W (n_classes, n_features); an additional last column is a bias and is omitted.
 
         Raises
         ------
         InputError
-            If W does not have the shape of images, or not one name a row.
+            If W does not match the image shape, or if there is not one name for each row.
         """
         weights = as_table(W, "W").astype(np.float64)
         check_finite(weights, "W")
@@ -116,9 +116,9 @@ class TemplatesDisplay(Drawn):
             weights = weights[:, :-1]
         style.check_image_shape(shape, weights.shape[1])
         names = check_names([str(c) for c in range(len(weights))] if class_names is None else class_names, len(weights))
-        scale = float(np.quantile(np.abs(weights), 0.99))  # of all classes, shown or not
-        shown = weights[:max_classes].reshape(-1, *shape)
-        return cls(shown, names[:max_classes], scale=scale, n_classes=len(weights))
+        scale = float(np.quantile(np.abs(weights), 0.99))  # over all classes, shown or not
+        templates = weights[:max_classes].reshape(-1, *shape)
+        return cls(templates, names[:max_classes], scale=scale, n_classes=len(weights))
 
     def plot(self, figure: Figure | SubFigure | None = None) -> TemplatesDisplay:
         """Draw into ``figure``, or into a new one."""

@@ -1,4 +1,4 @@
-"""The checks of user input that only the displays need; what all share is in `_validation.py`."""
+"""Checks of user input for the displays."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from fastcls._validation.rows import check_finite
 
 
 def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
-    """Numbers of two dimensions, at least one of each; of a memory map nothing is read."""
+    """A two-dimensional array of numbers, not empty; a memory map is not read."""
     refuse_masked(values, name)
     try:
         table = np.asarray(values)
     except ValueError:
-        raise InputError(f"{name} has rows of different lengths; wanted (n_rows, {columns}), all rows of one") from None
+        raise InputError(f"{name} has rows of different lengths; wanted shape (n_rows, {columns})") from None
     if table.ndim != 2 or 0 in table.shape or table.dtype.kind not in "biuf":
         raise InputError(
             f"{name} has shape {table.shape} and type {table.dtype}; wanted numbers (n_rows, {columns}), at least one row"
@@ -28,103 +28,101 @@ def as_table(values: Any, name: str, columns: str = "n_features") -> np.ndarray:
 
 
 def as_line(values: Any, name: str, n: int | None = None) -> np.ndarray:
-    """Finite numbers in one line, at least one; exactly n, where that is given."""
+    """A one-dimensional array of finite numbers, at least one; exactly n, if given."""
     refuse_masked(values, name)
     try:
         line = np.asarray(values)
     except ValueError:
-        raise InputError(f"{name} is not one line of numbers; give a flat list") from None
+        raise InputError(f"{name} is not a flat list of numbers; wanted one dimension") from None
     if line.ndim != 1 or not len(line) or line.dtype.kind not in "biuf" or (n is not None and len(line) != n):
-        wanted = "at least one number" if n is None else counted(n, "number") + ", one each"
-        raise InputError(f"{name} has shape {line.shape} and type {line.dtype}; wanted {wanted} in one line")
+        wanted = "at least one number" if n is None else counted(n, "number")
+        raise InputError(f"{name} has shape {line.shape} and type {line.dtype}; wanted {wanted} in one dimension")
     check_finite(line[:, None], name)
     return line
 
 
 def as_labels(labels: Any, n: int, name: str = "y", of: str = "rows of X") -> np.ndarray:
-    """One label each."""
+    """One label for each row."""
     refuse_masked(labels, name)
     found = np.asarray(labels)
     if found.shape != (n,):
-        raise InputError(f"{name} has shape {found.shape} for {n} {of}; give one label each")
+        raise InputError(f"{name} has shape {found.shape} for {n} {of}; wanted one label each")
     refuse_missing(found, name)
     return found
 
 
 def check_named_codes(codes: np.ndarray, class_names: Sequence[Any]) -> np.ndarray:
-    """Codes as places in `class_names`, int64."""
+    """Codes as indices of `class_names`, int64."""
     n = len(class_names)
     if codes.dtype.kind not in "iub":
         raise InputError(
-            f"labels are {codes.dtype} and class_names has {counted(n, 'name')}; names stand for codes: give "
-            "whole "
-            f"numbers from 0 to {n - 1}, or leave class_names out"
+            f"labels are {codes.dtype}, but class_names needs codes: give whole numbers from 0 to {n - 1}, or omit "
+            "class_names"
         )
     if codes.size and not 0 <= codes.min() <= codes.max() < n:
         raise InputError(
-            f"labels are {codes.min()} to {codes.max()} and class_names has {counted(n, 'name')}; give a "
-            "name for every "
-            f"code from 0, or codes from 0 to {n - 1}"
+            f"labels are {codes.min()} to {codes.max()} and class_names has {counted(n, 'name')}; wanted codes from 0 to "
+            f"{n - 1}, or a name for every code"
         )
     return codes.astype(np.int64)
 
 
 def check_names(names: Any, n: int, name: str = "class_names") -> list[str]:
-    """n names."""
+    """Exactly n names."""
     found = [names] if isinstance(names, (str, bytes)) or not hasattr(names, "__len__") else list(names)
     if len(found) != n or isinstance(names, (str, bytes)):
-        raise InputError(f"{name} holds {counted(len(found), 'name')} and {n} are needed; give a list of {n}")
+        raise InputError(f"{name} holds {counted(len(found), 'name')}; wanted a list of {n}")
     return [str(one) for one in found]
 
 
 def codes_of(labels: Any, classes: Any, n: int) -> np.ndarray:
-    """The place of each label among an estimator's classes, int64 (n,)."""
+    """The code of each label among an estimator's classes, int64 (n,)."""
     found, known = as_labels(labels, n), np.asarray(classes)
-    place = {label: at for at, label in enumerate(known.tolist())}
-    strange = [label for label in found.tolist() if label not in place]
-    if strange:
+    code = {label: at for at, label in enumerate(known.tolist())}
+    unknown = [label for label in found.tolist() if label not in code]
+    if unknown:
         raise InputError(
-            f"y holds the label {strange[0]!r}, which the estimator does not know; its classes are {known[:10].tolist()}"
+            f"y holds the label {unknown[0]!r}, which the estimator does not know; its classes are {known[:10].tolist()}"
         )
-    return np.array([place[label] for label in found.tolist()], dtype=np.int64)
+    return np.array([code[label] for label in found.tolist()], dtype=np.int64)
 
 
 def check_places(indices: Any, distances: Any, n_queries: int, n_rows: int) -> np.ndarray:
-    """Numbers of training rows that there are, as many as distances."""
+    """Valid indices of training rows, in the shape of the distances."""
     refuse_masked(indices, "indices")
     refuse_masked(distances, "distances")
     found, shape = np.asarray(indices), np.shape(distances)
     fits = found.ndim == 2 and 0 not in found.shape and found.shape == shape and len(found) == n_queries
     if not fits or found.dtype.kind not in "iu":
         raise InputError(
-            f"distances {shape} and indices {found.shape} ({found.dtype}) must both have the shape "
-            f"({n_queries}, n_neighbors) for {n_queries} query rows, and indices must be whole numbers"
+            f"distances has shape {shape} and indices {found.shape} ({found.dtype}); wanted shape "
+            f"({n_queries}, n_neighbors) for both and whole numbers as indices"
         )
     if found.min() < 0 or found.max() >= n_rows:
         raise InputError(
-            f"indices holds {found.min()} to {found.max()} and X_train has the rows 0 to {n_rows - 1}; give "
-            "the rows that were searched"
+            f"indices holds {found.min()} to {found.max()}, but X_train has rows 0 to {n_rows - 1}: give the X_train that "
+            "was searched"
         )
     return found
 
 
 def check_can(estimator: Any, *wanted: str) -> None:
-    """A fitted estimator that has all of this."""
+    """Refuse an estimator without one of these attributes."""
     for name in wanted:
         if not hasattr(estimator, name):
-            raise InputError(f"{type(estimator).__name__} has no {name}; wanted is a fitted estimator that has it")
+            raise InputError(f"{type(estimator).__name__} has no {name}; wanted a fitted estimator that has it")
 
 
 def check_alphas(alphas: Any) -> np.ndarray:
-    """Strengths of a penalty, at least 0, as float64."""
+    """Penalty strengths of at least 0, as float64."""
     values = as_line(alphas, "alphas").astype(np.float64)
     if values.min() < 0:
-        raise InputError(f"alphas holds {values.min():g}; strengths of a penalty are 0 or above")
+        raise InputError(f"alphas holds {values.min():g}; wanted numbers of at least 0")
     return values
 
 
 def check_mapping(given: Any, name: str, what: str) -> dict[str, Any]:
-    """A mapping with something in it."""
+    """A mapping with at least one entry."""
     if not isinstance(given, Mapping) or not given:
         empty = " without entries" if isinstance(given, Mapping) else ""
         raise InputError(f"{name} is {type(given).__name__}{empty}; wanted a dict of {what}, at least one")
@@ -132,16 +130,16 @@ def check_mapping(given: Any, name: str, what: str) -> dict[str, Any]:
 
 
 def check_shift(shift: Any, width: int) -> int:
-    """Pixels from 1 to below the image's width."""
+    """A number of pixels from 1 to the image's width - 1."""
     by = int(check_number("shift", shift, minimum=1, whole=True))
     if by >= width:
-        raise InputError(f"shift={by}, but the image is {width} pixels wide; shift by fewer")
+        raise InputError(f"shift={by}, but the image is {width} pixels wide; wanted a smaller shift")
     return by
 
 
 def check_extent(extent: Any) -> tuple[float, float, float, float]:
-    """The edges of a rectangle that has an area."""
+    """The edges of a rectangle with an area."""
     edges = tuple(float(edge) for edge in as_line(extent, "extent", 4))
     if not (edges[1] > edges[0] and edges[3] > edges[2]):
-        raise InputError(f"extent is {edges}; wanted is (left, right, bottom, top) with left < right and bottom < top")
+        raise InputError(f"extent is {edges}; wanted (left, right, bottom, top) with left < right and bottom < top")
     return edges  # type: ignore[return-value]

@@ -1,9 +1,9 @@
-"""What every figure shares: sizes, colours, names made safe to draw, and the way to get axes without pyplot.
+"""What all figures share: sizes, colours, names made safe to draw, and axes without pyplot.
 
-Figures are laid out at 4.2 inches, which is about 400 pixels: text that is readable there stays readable when the
-figure is shown larger. Colours are those of Okabe and Ito (2008), told apart by all common kinds of colour vision;
-each series has its own marker and line style too, and right and wrong are told by a sign and a frame as well. Text,
-ticks and grid take their colours from matplotlib's rcParams, so that a user's own style (or a dark one) is respected.
+Figures are laid out for 4.2 inches, about 400 pixels: text that is readable there stays readable when the figure is shown
+larger. The colours are those of Okabe and Ito (2008), which people with all common kinds of colour vision can distinguish.
+Each series also has its own marker and line style, and correct and wrong also differ by a sign and a frame. Text, ticks and
+grid take their colours from matplotlib's rcParams, so the user's own style (or a dark one) is respected.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import operator
 import os
 import sys
 import warnings
+from bisect import bisect_right
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from unicodedata import category, east_asian_width
@@ -36,31 +37,23 @@ BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SERIES = ((BLUE, "o", "-"), (VERMILION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
 RIGHT, WRONG = "✓", "✗"
 WIDTH = 4.2  # inches
-TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; on a phone a figure is drawn at 0.9 of its size
-#: widths of characters that are far from LETTER, in heights of their type (capitals: 0.69)
-_EM = {
-    **dict.fromkeys("ijl|'.,:;! ", 0.33),
-    **dict.fromkeys("ftrI()[]-/", 0.4),
-    **dict.fromkeys("_cksvxyz", 0.57),
-    **dict.fromkeys("DGHNOQU&✓✗▲", 0.8),
-    **dict.fromkeys("mMwW@%…", 1.0),
-}
-LETTER = 0.63
-NAMELESS = "(empty)"  # instead of a name without a visible character
-#: properties of every text with a name in it: no mathematics between dollar signs, no TeX, whatever rcParams say
+TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; a phone draws figures at 0.9 of their size
+NAMELESS = "(empty)"  # replaces a name without a visible character
+#: properties of each text that contains a name: no mathematics between dollar signs, no TeX, whatever rcParams say
 LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
-_JOINERS = "\u200c\u200d"  # invisible, and part of words in Persian and Indic scripts and of emoji
-LARGEST_SIDE = 128  # pixels drawn of an image: more cannot be seen at these sizes and makes files heavy
+_MISSING_GLYPH = r"Glyph .* missing from font"
+_JOINERS = "\u200c\u200d"  # invisible parts of words in Persian and Indic scripts, and of emoji
+LARGEST_SIDE = 128  # pixels of a drawn image: more would not be visible at these sizes and makes files large
 
 
 def series(i: int) -> tuple[str, str, str]:
-    """Colour, marker and line of a figure's i-th series: no two of the first 16 look alike."""
-    turn, place = divmod(i, len(SERIES))
-    return SERIES[place][0], SERIES[(place + turn) % 4][1], SERIES[(place + 2 * turn) % 4][2]
+    """Colour, marker and line style of a figure's i-th series; the first 16 all differ."""
+    turn, at = divmod(i, len(SERIES))
+    return SERIES[at][0], SERIES[(at + turn) % 4][1], SERIES[(at + 2 * turn) % 4][2]
 
 
 class Drawn:
-    """A display that has a figure once it is plotted; a notebook shows it as the value of a cell."""
+    """A display that has a figure after `plot`; a notebook shows it as the value of a cell."""
 
     figure_: Figure | SubFigure
 
@@ -70,14 +63,14 @@ class Drawn:
             return None
         buffer = BytesIO()
         with warnings.catch_warnings():
-            # a name in a script that no font here has is drawn as boxes; a warning a letter says no more than they do
-            warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
+            # characters that no font has are drawn as boxes; a warning for each would add nothing
+            warnings.filterwarnings("ignore", message=_MISSING_GLYPH)
             figure.figure.savefig(buffer, format="png", dpi=150)
         return buffer.getvalue()
 
 
 def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figure | SubFigure, Axes]:
-    """The given axes and their figure, or those of a new figure that pyplot does not know."""
+    """The given axes and their figure, or new axes in a new figure that pyplot does not manage."""
     if ax is not None:
         return ax.figure, ax
     figure = figure_for(None, height, width)
@@ -85,7 +78,7 @@ def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figu
 
 
 def figure_for(figure: Figure | SubFigure | None, height: float, width: float = WIDTH) -> Figure | SubFigure:
-    """The given figure, or a new one that pyplot does not know."""
+    """The given figure, or a new one that pyplot does not manage."""
     if figure is not None:
         return figure
     import_matplotlib()
@@ -95,9 +88,9 @@ def figure_for(figure: Figure | SubFigure | None, height: float, width: float = 
 
 
 def import_matplotlib() -> None:
-    """Import matplotlib, also where MPLBACKEND names a backend that it does not know and so refuses to be imported.
+    """Import matplotlib even if MPLBACKEND names an unknown backend, which would make the import fail.
 
-    Notebooks set the variable for the programs they start, which may lack the notebook's backend. Figures here need none.
+    Notebooks set this variable for the programs they start, which may lack the notebook's backend. Our figures need none.
     """
     backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
     if not backend:
@@ -109,13 +102,15 @@ def import_matplotlib() -> None:
     finally:
         os.environ["MPLBACKEND"] = backend
     try:
-        matplotlib.rcParams["backend"] = backend  # what matplotlib itself does last
+        matplotlib.rcParams["backend"] = backend  # the last step of matplotlib's own import
     except ValueError:
-        logging.getLogger("fastcls").info("matplotlib does not know MPLBACKEND=%s; figures are drawn without it", backend)
+        logging.getLogger("fastcls").info(
+            "MPLBACKEND=%s is unknown to matplotlib; figures are drawn without a backend", backend
+        )
 
 
 def legend(on: Axes | Figure | SubFigure, handles: Sequence[Any], names: Sequence[str], **options: Any) -> Any:
-    """A legend whose entries are drawn as they are: matplotlib would hide a label that begins with an underscore."""
+    """A legend with literal entries: matplotlib would hide labels that begin with an underscore."""
     options = {"fontsize": SMALL, "framealpha": 0.0, **options}
     made = on.legend(handles, [str(i) for i in range(len(names))], **options)
     for handle, text, name in zip(handles, made.get_texts(), names, strict=True):
@@ -125,14 +120,14 @@ def legend(on: Axes | Figure | SubFigure, handles: Sequence[Any], names: Sequenc
 
 
 def clean(text: object) -> str:
-    """The text with every character that cannot be printed (control, direction, lone surrogate) replaced."""
+    """The text with unprintable characters (control, direction, lone surrogate) replaced."""
     return "".join(
         c if c.isprintable() or c in "\n\t" or c in _JOINERS or category(c) == "Zs" else "\ufffd" for c in str(text)
     )
 
 
 def keep_percent(ax: Axes) -> None:
-    """Let the vertical axis of accuracies end at 0 and at 100 %; values beyond, which are none, stay to be seen."""
+    """Limit the vertical axis of accuracies to 0 and 100 %, unless a value is outside, which must stay visible."""
     drawn = [y for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=np.float64).tolist() if np.isfinite(y)]
     low, high = ax.get_ylim()
     if drawn and min(drawn) >= 0 and max(drawn) <= 100:
@@ -140,47 +135,54 @@ def keep_percent(ax: Axes) -> None:
 
 
 def shorten(name: object, length: int = 12) -> str:
-    """The name on one line, at most ``length`` characters long; an ellipsis says that it was longer."""
+    """The name on one line, at most ``length`` characters long; an ellipsis marks a shortened name."""
     text = " ".join(clean(name).split())
     return text if len(text) <= length else _cut(text, length - 1) + "…"
 
 
 def _cut(text: str, length: int) -> str:
-    """The first characters of the text; none loses its accents, which follow it."""
-    while 0 < length < len(text) and not _width_of(text[length]):
+    """The first characters of the text; a letter keeps the accents that follow it."""
+    while 0 < length < len(text) and category(text[length]) in ("Mn", "Me", "Cf"):
         length -= 1
     return text[:length]
 
 
-def _width_of(char: str) -> float:
-    """About how wide a character is, in heights of its type; accents and joiners lie on or in another."""
-    if category(char) in ("Mn", "Me", "Cf"):
-        return 0.0
-    return _EM.get(char, 1.0 if east_asian_width(char) in "WF" else 0.69 if char.isupper() else LETTER)
+def width_of(text: str, size: float, weight: str = "normal") -> float:
+    """Width of the text in points, in matplotlib's font; East Asian characters, which it may lack, count as one em."""
+    import_matplotlib()
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import text_to_path
+
+    one_em = "".join("\N{EM DASH}" if east_asian_width(c) in "WF" else c for c in text)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_MISSING_GLYPH)
+        return float(text_to_path.get_text_width_height_descent(one_em, FontProperties(size=size, weight=weight), False)[0])
 
 
-def em(text: str) -> float:
-    """About how wide the text is, in heights of its type: DejaVu Sans, which is wider than what browsers use."""
-    return sum(map(_width_of, text))
+def letters_in(points: float, size: float, weight: str = "normal") -> int:
+    """How many letters of average width fit into so many points."""
+    return int(20 * points / width_of("n" * 20, size, weight))
+
+
+def _n_fitting(text: str, points: float, size: float, weight: str = "normal") -> int:
+    """How many first characters of the text fit into so many points."""
+    return bisect_right(range(1, len(text) + 1), points, key=lambda n: width_of(text[:n], size, weight))
 
 
 def fit(name: object, points: float, size: float, weight: str = "normal") -> str:
-    """The name on one line, shortened until it is at most so many points wide in type of this size."""
-    text, room = shorten(name, 200), points / (size * (1.12 if weight == "bold" else 1.0))
-    if em(text) <= room:
+    """The name on one line, shortened to at most so many points wide in type of this size."""
+    text = shorten(name, 200)
+    if width_of(text, size, weight) <= points:
         return text
-    while text and em(text) + 1.0 > room:
-        text = _cut(text, len(text) - 1)
-    return text + "…"
+    return _cut(text, _n_fitting(text, points - width_of("…", size, weight), size, weight)) + "…"
 
 
 def wrap(text: str, points: float, size: float, lines: int) -> str:
-    """The text on at most so many lines, each at most so many points wide: broken at spaces, dashes and the like."""
-    room = points / size
+    """The text on at most so many lines, each at most so many points wide; lines break at spaces, dashes and the like."""
     done: list[str] = []
-    while text and len(done) < lines - 1 and em(text) > room:
-        end = next((n for n in range(len(text), 0, -1) if em(text[:n]) <= room), 1)
-        breaks = [at + (c != "…") for at, c in enumerate(text[:end]) if c in " -_/…" and at > 1]  # not behind a sign alone
+    while text and len(done) < lines - 1 and width_of(text, size) > points:
+        end = max(1, _n_fitting(text, points, size))
+        breaks = [at + (c != "…") for at, c in enumerate(text[:end]) if c in " -_/…" and at > 1]  # not after a sign alone
         end = breaks[-1] if breaks else end
         done.append(text[:end].rstrip())
         text = text[end:].lstrip()
@@ -188,9 +190,9 @@ def wrap(text: str, points: float, size: float, lines: int) -> str:
 
 
 def distinct(names: Sequence[object], length: int = 12) -> list[str]:
-    """The names, shortened so that different ones stay different: where their beginnings agree, the middle is left out.
+    """The names, shortened so that different names stay different; if they begin alike, the middle is omitted.
 
-    A name without a visible character becomes a word that says so.
+    A name without a visible character becomes "(empty)".
     """
     own = [str(name) for name in names]
     whole = [shorten(name, 10_000) or NAMELESS for name in own]
@@ -209,27 +211,26 @@ def distinct(names: Sequence[object], length: int = 12) -> list[str]:
 
 
 def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:
-    """What stands for more than one name."""
+    """The shortened names that belong to more than one name."""
     of: dict[str, set[str]] = {}
     for name, shown in zip(own, short, strict=True):
         of.setdefault(shown, set()).add(name)
-    return {shown for shown, stands_for in of.items() if len(stands_for) > 1}
+    return {shown for shown, full in of.items() if len(full) > 1}
 
 
 def columns_of(names: Sequence[str], points: float, size: float = SMALL, most: int = 5) -> int:
-    """How many entries of a legend stand side by side in so many points."""
-    widest = max((em(name) for name in names), default=1.0)
-    entry = widest + 4.0  # the sign before the name, the gap behind it
-    return max(1, min(most, len(names), int(points / (size * entry))))
+    """How many legend entries fit side by side into so many points."""
+    entry = max((width_of(name, size) for name in names), default=size) + 4.0 * size  # the marker before, the gap after
+    return max(1, min(most, len(names), int(points / entry)))
 
 
 def number(value: float) -> str:
-    """Four digits of a distance or a loss, thousands set apart."""
+    """A distance or a loss with four digits and thousands separators."""
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def apart(first: float, last: float) -> tuple[str, str]:
-    """Two losses with equally many decimals, at least as many as show two digits of their difference."""
+    """Two losses with the same number of decimals, enough to show two digits of their difference."""
     gap, largest = abs(first - last), max(abs(first), abs(last))
     if not 0 < gap < np.inf or largest < 1e-4:
         return number(first), number(last)
@@ -239,12 +240,12 @@ def apart(first: float, last: float) -> tuple[str, str]:
 
 
 def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray[Any]:
-    """The name of each label: ``class_names[label]``, or the label itself as text where there are no names.
+    """The name of each label: ``class_names[label]``, or the label as text if there are no names.
 
     Raises
     ------
     InputError
-        For labels that are no places in ``class_names``.
+        For labels that are not indices of ``class_names``.
     """
     refuse_masked(labels, "labels")
     codes = np.asarray(labels)
@@ -254,16 +255,16 @@ def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray
 
 
 def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None = None) -> tuple[int, int, int]:
-    """The shape as (height, width, channels), if rows of this many features can be drawn with it.
+    """The image shape (height, width, channels), if rows with this number of features can be drawn in it.
 
     Raises
     ------
     InputError
-        If there is no image shape, if it has neither one nor three channels, or if it does not fit the rows.
+        If there is no image shape, if it has other than one or three channels, or if it does not match the rows.
     """
     if image_shape is None:
         raise InputError(
-            "this figure shows images, and the data has no image shape; "
+            "this figure shows images, but the data has no image shape: "
             "give image_shape=(height, width, channels) if its rows are images"
         )
     try:
@@ -271,15 +272,15 @@ def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None 
     except TypeError:
         raise InputError(f"image_shape is {image_shape!r}; wanted three whole numbers (height, width, channels)") from None
     if len(shape) != 3 or shape[2] not in (1, 3) or min(shape) < 1:
-        raise InputError(f"image_shape is {shape}; only (height, width, 1) and (height, width, 3) can be drawn")
+        raise InputError(f"image_shape is {shape}; wanted (height, width, 1) or (height, width, 3)")
     if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
         wanted = shape[0] * shape[1] * shape[2]
-        raise InputError(f"image_shape {shape} needs rows of {counted(wanted, 'feature')}, and these have {n_features}")
+        raise InputError(f"image_shape={shape} needs rows of {counted(wanted, 'feature')}, but these have {n_features}")
     return shape  # type: ignore[return-value]
 
 
 def shrink(image: NDArray[Any], side: int = LARGEST_SIDE) -> NDArray[Any]:
-    """The image (h, w, c) as float64, averaged over whole blocks of pixels until no side is longer than ``side``."""
+    """The image (h, w, c) as float64, reduced by block averages until no side is longer than ``side``."""
     pixels = np.asarray(image, dtype=np.float64)
     step = -(-max(pixels.shape[:2]) // side)
     if step == 1:
@@ -291,9 +292,9 @@ def shrink(image: NDArray[Any], side: int = LARGEST_SIDE) -> NDArray[Any]:
 
 
 def grey_range(images: NDArray[Any]) -> tuple[float, float]:
-    """The values shown as black and as white: 0 and 255 for ordinary bytes, the data's own range for anything else.
+    """The values drawn as black and white: 0 and 255 for ordinary bytes, otherwise the range of the data.
 
-    Bytes that use only the lower half (digits of 0 to 16) are stretched, or they would all look black.
+    Bytes that use only the lower half (such as digits of 0 to 16) are stretched, because they would look black.
     """
     if images.size == 0:
         return 0.0, 1.0
@@ -310,7 +311,7 @@ def to_rgb(image: NDArray[Any], low: float, high: float, side: int = LARGEST_SID
 
 
 def bare(ax: Axes, colour: str | None = None, line: Any = "-", width: float = 1.0) -> None:
-    """Take ticks off the axes and draw their frame in this colour and line, or not at all."""
+    """Remove the ticks, and draw the frame in this colour and line style, or remove it too."""
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():

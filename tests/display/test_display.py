@@ -183,7 +183,12 @@ def test_without_labels_nothing_is_called_right_or_wrong() -> None:
 
 @pytest.mark.parametrize(
     ("shape", "said"),
-    [(None, "no image shape"), ((8, 8, 2), "can be drawn"), ((8, 8), "can be drawn"), ((9, 8, 1), "72 features")],
+    [
+        (None, "no image shape"),
+        ((8, 8, 2), "wanted (height, width, 1)"),
+        ((8, 8), "wanted (height, width, 1)"),
+        ((9, 8, 1), "72 features"),
+    ],
 )
 def test_rows_that_are_not_such_images_are_refused_in_one_line(shape: Any, said: str) -> None:
     for make in (

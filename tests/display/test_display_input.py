@@ -65,22 +65,22 @@ def sweep(alphas: Any, accuracy: Any, chosen: Any = None) -> Any:
     return display.RegularizationDisplay.from_sweep(alphas, accuracy, chosen)
 
 
-#: name -> (what is asked, part of the answer)
+#: name -> (call, part of the message)
 REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "neighbors: one row, flat": (lambda: near(X=Q[0]), "X has shape (64,)"),
     "neighbors: no row": (lambda: near(X=Q[:0]), "at least one row"),
     "neighbors: words": (lambda: near(X=[["a"] * 64] * 3), "wanted numbers"),
     "neighbors: ragged": (lambda: near(X=[[1, 2], [3]]), "different lengths"),
-    "neighbors: place that is none": (lambda: near(indices=np.full((3, 2), 100)), "X_train has the rows 0 to 99"),
-    "neighbors: place below 0": (lambda: near(indices=np.full((3, 2), -1)), "indices holds -1"),
-    "neighbors: places with a point": (lambda: near(indices=np.zeros((3, 2))), "whole numbers"),
-    "neighbors: fewer distances": (lambda: near(distances=np.ones((2, 2))), "must both"),
+    "neighbors: index too large": (lambda: near(indices=np.full((3, 2), 100)), "X_train has rows 0 to 99"),
+    "neighbors: negative index": (lambda: near(indices=np.full((3, 2), -1)), "indices holds -1"),
+    "neighbors: float indices": (lambda: near(indices=np.zeros((3, 2))), "whole numbers"),
+    "neighbors: fewer distances": (lambda: near(distances=np.ones((2, 2))), "distances has shape (2, 2) and indices (3, 2)"),
     "neighbors: labels too few": (lambda: near(y_train=Y[:9]), "y_train has shape (9,) for 100 rows of X_train"),
     "neighbors: queries' labels too few": (lambda: near(y=[1]), "y has shape (1,)"),
     "neighbors: votes too few": (lambda: near(y_pred=[1]), "y_pred has shape (1,)"),
-    "neighbors: other width": (lambda: near(X_train=X[:, :9]), "64 features, and these have 9"),
+    "neighbors: other width": (lambda: near(X_train=X[:, :9]), "64 features, but these have 9"),
     "neighbors: names too few": (lambda: near(class_names=["zero"]), "class_names has 1 name;"),
-    "neighbors: names of words": (lambda: near(y_train=Y.astype(str), class_names=["a"]), "names stand for codes"),
+    "neighbors: names of words": (lambda: near(y_train=Y.astype(str), class_names=["a"]), "class_names needs codes"),
     "neighbors: shape is a number": (lambda: near(image_shape=8), "three whole numbers"),
     "neighbors: shape of words": (lambda: near(image_shape="abc"), "three whole numbers"),
     "neighbors: no search": (lambda: searched(object()), "object has no kneighbors"),
@@ -90,18 +90,21 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "scores: code without a column": (lambda: scores(y=[0, 3]), "with 3 classes use 0 to 2"),
     "scores: labels too few": (lambda: scores(y=[0]), "2 rows"),
     "scores: unknown loss": (lambda: scores(losses=["ridge"]), "ridge"),
-    "scores: names too few": (lambda: scores(class_names=["a"]), "class_names holds 1 name and 3 are needed"),
-    "scores: a word for names": (lambda: scores(class_names="abc"), "give a list of 3"),
-    "scores: samples' names too many": (lambda: scores(sample_names=list("abc")), "sample_names holds 3 names and 2"),
+    "scores: names too few": (lambda: scores(class_names=["a"]), "class_names holds 1 name; wanted a list of 3"),
+    "scores: a word for names": (lambda: scores(class_names="abc"), "wanted a list of 3"),
+    "scores: samples' names too many": (
+        lambda: scores(sample_names=list("abc")),
+        "sample_names holds 3 names; wanted a list of 2",
+    ),
     "scores: no estimator": (lambda: display.ScoresDisplay.from_estimator(object(), Q, T), "has no classes_"),
-    "scores: strange label": (
+    "scores: unknown label": (
         lambda: display.ScoresDisplay.from_estimator(SoftmaxClassifier(max_iter=1).fit(X, Y), Q, [0, 1, 77]),
         "label 77",
     ),
     "curves: fewer accuracies": (lambda: curves((1, 3, 5)), "2 rows for 3 ks"),
     "curves: no metric": (lambda: curves(folds={}), "without entries"),
     "curves: flat": (lambda: curves(folds={"l1": [1, 2]}), "fold_accuracy['l1'] has shape (2,)"),
-    "curves: k not tried": (lambda: curves(best_metric="l1", best_k=7), "best_k=7 is not among the ks [1, 3]"),
+    "curves: k not tried": (lambda: curves(best_metric="l1", best_k=7), "best_k=7 was not tried; choose one of: 1, 3"),
     "curves: metric not tried": (lambda: curves(best_metric="l2", best_k=1), "best_metric='l2'"),
     "curves: no selection": (lambda: display.CrossValidationDisplay.from_selection(object()), "object has no ks"),
     "folds: one": (lambda: display.FoldsDisplay([5]), "at least two"),
@@ -111,7 +114,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "folds: too many": (lambda: display.FoldsDisplay.from_labels([0, 1], cv=5), "cv=5"),
     "templates: flat": (lambda: templates(np.ones(64)), "W has shape (64,)"),
     "templates: infinity": (lambda: templates(np.full((2, 64), np.inf)), "infinity"),
-    "templates: names too few": (lambda: templates(np.ones((2, 64)), class_names=["a"]), "holds 1 name and 2"),
+    "templates: names too few": (lambda: templates(np.ones((2, 64)), class_names=["a"]), "holds 1 name; wanted a list of 2"),
     "templates: none of them": (lambda: templates(np.ones((2, 64)), max_classes=0), "max_classes=0"),
     "templates: estimator without classes": (
         lambda: display.TemplatesDisplay.from_estimator(SimpleNamespace(coef_=np.ones((2, 64))), image_shape=SHAPE),
@@ -133,7 +136,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "slice: W of another shape": (lambda: display.LossSliceDisplay.from_problem(PROBLEM, np.ones(3)), "W has shape (3,)"),
     "slice: no span": (lambda: display.LossSliceDisplay.from_problem(PROBLEM, np.ones((3, 3)), span=0), "span=0"),
     "slice: no problem": (lambda: display.LossSliceDisplay.from_problem(object(), np.ones((3, 3))), "has no shape"),
-    "history: words": (lambda: display.LossHistoryDisplay(["a"]), "one number a step"),
+    "history: words": (lambda: display.LossHistoryDisplay(["a"]), "one for each step"),
     "curse: no dimension": (lambda: display.CurseDisplay.from_uniform(()), "dimensions has shape (0,)"),
     "curse: half a dimension": (lambda: display.CurseDisplay.from_uniform((0.5,)), "dimensions=0.5"),
     "curse: no points": (lambda: display.CurseDisplay.from_uniform((1,), n_points=0), "n_points=0"),
@@ -152,7 +155,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "penalty: below 0": (lambda: sweep([-1.0, 1.0], [1, 1]), "alphas holds -1"),
     "penalty: none": (lambda: sweep([], []), "alphas has shape (0,)"),
     "penalty: accuracies too few": (lambda: sweep([0.1, 1.0], [1]), "2 numbers"),
-    "penalty: chosen but not tried": (lambda: sweep([0.1, 1.0], [1, 1], 0.5), "chosen=0.5 is not among the alphas"),
+    "penalty: chosen but not tried": (lambda: sweep([0.1, 1.0], [1, 1], 0.5), "chosen=0.5 was not tried; choose one of"),
     "penalty: NaN": (lambda: sweep([np.nan], [1]), "NaN"),
     "penalty: fitted below 0": (
         lambda: display.RegularizationDisplay.from_data(X, Y, X, Y, alphas=[-1.0]),
@@ -162,17 +165,17 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_shown_is_refused_in_one_line(name: str) -> None:
-    ask, said = REFUSED[name]
+def test_bad_input_is_refused_in_one_line(name: str) -> None:
+    call, message = REFUSED[name]
     with pytest.raises(InputError) as refusal:
-        ask()
-    assert said in str(refusal.value)
+        call()
+    assert message in str(refusal.value)
     assert "\n" not in str(refusal.value)
     assert len(str(refusal.value)) < 300
 
 
-def test_what_these_refusals_vary_is_accepted_as_it_is() -> None:
-    """Else a refusal could be for another reason than the one that is tested."""
+def test_the_input_that_these_refusals_vary_is_accepted() -> None:
+    """Otherwise a refusal could have another reason than the tested one."""
     for made in (
         near(),
         near(y=T, y_pred=T, class_names=DATA.class_names),

@@ -181,16 +181,25 @@ def test_shortened_names_stay_different() -> None:
 
 
 @pytest.mark.parametrize("text", [*LONG, "iiiiiiii", "WWWW", "Mixed-case_Name 12.5 ✓ ▲"])
-def test_widths_of_names_are_guessed_from_above(text: str) -> None:
+@pytest.mark.parametrize("weight", ["normal", "bold"])
+def test_fitted_names_are_drawn_within_their_width(text: str, weight: str) -> None:
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     if not text.isascii() and "✓" not in text:
         pytest.skip("matplotlib's own font has no glyphs for this script")
-    width = TextPath((0, 0), text, prop=FontProperties(size=10)).get_extents().width
-    assert 0.9 * width < 10 * style.em(text) < 1.5 * width
-    for room in (20, 40, 80):
-        assert style.em(style.fit(text, room, 10)) <= max(room / 10, 1.0)
+    for points in (20, 40, 80):
+        short = style.fit(text, points, 10, weight)
+        assert TextPath((0, 0), short, prop=FontProperties(size=10, weight=weight)).get_extents().width <= points
+        if short != text:  # one letter more would not fit
+            assert style.width_of(text[: len(short)] + "…", 10, weight) > points
+        lines = style.wrap(text, points, 10, 3).split("\n")
+        assert len(lines) <= 3
+        assert max(style.width_of(line, 10) for line in lines) <= points
+
+
+def test_wide_characters_count_as_one_em_in_any_font() -> None:
+    assert style.width_of("名前", 10) == pytest.approx(20.0)
 
 
 @pytest.mark.parametrize("make", ["regions", "challenges", "templates"])

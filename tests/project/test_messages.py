@@ -161,7 +161,7 @@ def test_the_option_that_was_typed_is_the_one_that_is_named(tmp_path, monkeypatc
 def test_groups_that_are_missing_are_no_group():
     groups = np.arange(12.0)
     groups[4] = np.nan
-    assert "groups contains NaN, first at row 4" in refusal(lambda: check_groups(groups, 12))
+    assert "groups contains NaN (first at row 4)" in refusal(lambda: check_groups(groups, 12))
     assert "at row 4" in refusal(lambda: check_groups([None if i == 4 else "a" for i in range(12)], 12))
     for kind in (fastcls.KNeighborsClassifierCV, fastcls.SoftmaxClassifierCV):
         assert "groups contains NaN" in refusal(lambda kind=kind: kind(cv=2).fit(X, Y, groups=groups))
