@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastcls._sampling.evenly import evenly_spaced
 from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
@@ -64,7 +65,7 @@ def tinted(image: NDArray[np.uint8], distance: int, limit: int) -> NDArray[np.ui
     else:
         sign[:] = 1 if 2 * start.mean() <= limit else -1
     free = np.zeros(start.size, dtype=bool)
-    free[np.linspace(0, start.size - 1, RESERVED).astype(int)] = True  # spread out, so that they are not visible as a stripe
+    free[evenly_spaced(start.size, RESERVED)] = True  # spread out, so that they are not visible as a stripe
     sign = np.where(free.reshape(start.shape), 0, sign)
 
     def moved(step: int) -> NDArray[np.int64]:

@@ -96,7 +96,7 @@ class FoldVotes:
     ks : ndarray of int64, ascending
     weights : VoteWeights
     rules : list of vote rules
-    temperature, tie_break, topk : as for `right_answers`
+    temperature, tie_break, topk : as for `hits`
     """
 
     rows: Rows

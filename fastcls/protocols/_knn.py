@@ -133,11 +133,11 @@ def _by_draws(
     for number, drawn in enumerate(draws):
         part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
         for at, metric in enumerate(chosen.metrics):
-            S, indices = nearest_at_hand(part, queries, k, metric, n_threads)
-            (right,) = judge(
+            S, indices = nearest_at_once(part, queries, k, metric, n_threads)
+            (hits,) = count_hits(
                 S, indices, codes[drawn], truth, ks, n_classes, metric, n_threads, weights=chosen.weights, topk=(1,)
             )
-            top1[at, number] = right[0] / len(truth)
+            top1[at, number] = hits[0] / len(truth)
         if progress is not None:
             progress(number + 1, len(draws))
     names = [*chosen.metrics, "better"]
