@@ -295,7 +295,7 @@ FAULTS = [
         "search/test_threads.py",
     ),
     # command line, protocols, Dask
-    ("cli/_judge.py", "np.count_nonzero(right & ~other)", "np.count_nonzero(right)", "cli/test_cli.py"),
+    ("cli/_compare.py", "np.count_nonzero(hits & ~other)", "np.count_nonzero(hits)", "cli/test_cli.py"),
     (
         "cli/_results.py",
         "z * z / (4 * total * total)",
@@ -335,5 +335,10 @@ FAULTS = [
         "display/test_display.py",
     ),
     ("demo/_knn_regions.py", "np.where(tied[:, 0], n_classes, winners[:, 0])", "winners[:, 0]", "demo/test_demo.py"),
-    ("demo/_knn_regions.py", "touched |= reach >= S", "touched |= reach > 4 * S", "demo/test_demo.py"),
+    (
+        "demo/_knn_regions.py",
+        ">= S\n        return np.flatnonzero(touched)",
+        "> 4 * S\n        return np.flatnonzero(touched)",
+        "demo/test_demo.py",
+    ),
 ]
