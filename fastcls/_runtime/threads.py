@@ -109,17 +109,21 @@ def _is_whole(text: str) -> bool:
 
 def _of_environment() -> tuple[int | None, list[str]]:
     """The number that OMP_NUM_THREADS asks for, if any; and what is to be said of the environment."""
+    asked, messages = _parsed(os.environ.get("LOKY_MAX_CPU_COUNT"), os.environ.get("OMP_NUM_THREADS", ""))
+    return asked, list(messages)
+
+
+@functools.lru_cache(maxsize=16)
+def _parsed(limit: str | None, text: str) -> tuple[int | None, tuple[str, ...]]:
     messages = []
-    limit = os.environ.get("LOKY_MAX_CPU_COUNT")
     if limit is not None and not _is_whole(limit):
         messages.append(f"LOKY_MAX_CPU_COUNT={quoted(limit)} is no number of processors and was ignored")
-    text = os.environ.get("OMP_NUM_THREADS", "")
     first = text.split(",")[0].strip()
     if not re.fullmatch(r"[0-9]+", first) or not first.strip("0"):
         if first:
             messages.append(f"OMP_NUM_THREADS={quoted(text)} is no number of threads and was ignored")
-        return None, messages
-    return int(first) if len(first) < 19 else sys.maxsize, messages
+        return None, tuple(messages)
+    return int(first) if len(first) < 19 else sys.maxsize, tuple(messages)
 
 
 def effective(n_jobs: int | None) -> int:

@@ -16,7 +16,7 @@ from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import Metric
 
 from . import bounds as _bounds
-from .rows import Norms, Rows, as_bytes, norms_for
+from .rows import Norms, Rows, as_bytes, norms_for, storage_of
 from .run import RunReport
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
@@ -63,10 +63,10 @@ class _Tile:
 
     @classmethod
     def of(cls, n_features: int, arithmetic: str, dtypes: tuple[np.dtype, ...], n_threads: int) -> _Tile:
-        widened = any(dtype.name != arithmetic for dtype in dtypes)
+        widened = any(dtype != np.dtype(arithmetic) for dtype in dtypes)
         fit = max(1, _TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize))
         queries = min(_QUERIES_PER_TILE, max(1, 16 * fit)) if widened else _QUERIES_PER_TILE
-        rows = int(np.clip(fit, 1 if widened else 4, 256))
+        rows = min(max(fit, 1 if widened else 4), 256)
         size = _kernels.scratch_size(n_features if widened else 0, queries, rows)
         return cls(queries, rows, np.empty((n_threads, size)))
 
@@ -202,7 +202,7 @@ class Search:
                     self._panels(Q, chunk[some], all_terms[number], some, norms, norms.of_chunk(number, some), heaps)
                 pairs = len(Q) * len(chunk[some])
                 wanted = self.chunk_size.record(pairs, time.perf_counter() - begun)
-                self._next = int(np.clip(wanted, self._next / 4, self._next * 4)) + 1
+                self._next = int(min(max(wanted, self._next / 4), self._next * 4)) + 1
                 advance(pairs)
                 row = some.stop
 
@@ -224,9 +224,9 @@ class Search:
     def _pairwise(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
         _kernels.search_pairwise(
             as_bytes(Q),
-            _kernels.TYPES[Q.dtype.name],
+            storage_of(Q),
             as_bytes(X),
-            _kernels.TYPES[X.dtype.name],
+            storage_of(X),
             _kernels.SUMS[self.metric.sum],
             _kernels.TYPES[self.arithmetic],
             norms.queries,
@@ -244,9 +244,9 @@ class Search:
         is_first, is_last = (end and not self.by_rows for end in ends)
         _kernels.search_low_dimensional(
             as_bytes(Q),
-            _kernels.TYPES[Q.dtype.name],
+            storage_of(Q),
             as_bytes(X),
-            _kernels.TYPES[X.dtype.name],
+            storage_of(X),
             _kernels.SUMS[self.metric.sum],
             *heaps,
             is_first,
@@ -270,7 +270,7 @@ class Search:
         passed = _kernels.search_panels(
             as_bytes(Q),
             as_bytes(X),
-            _kernels.TYPES[X.dtype.name],
+            storage_of(X),
             self.panel,
             _kernels.SUMS[self.metric.sum],
             terms.refine,

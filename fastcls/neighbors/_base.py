@@ -144,7 +144,7 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
         """How many queries there are, and the neighbours of one block of them after the other."""
-        check_is_fitted(self, "n_samples_fit_")
+        self._check_is_fitted()
         k = self.n_neighbors if k is None else k
         queries = None
         if X is not None:
@@ -245,6 +245,11 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "n_samples_fit_")
+
+    def _check_is_fitted(self) -> None:
+        """scikit-learn's check, which takes 5 us, only where it will fail."""
+        if "n_samples_fit_" not in self.__dict__:
+            check_is_fitted(self, "n_samples_fit_")
 
     def save(
         self,

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import frozen, of_one_fit
@@ -31,6 +30,8 @@ from fastcls.metrics import METRICS, check_magnitude, check_metric
 from ._base import Neighbors
 
 __all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
+
+_FEW_VOTES = 16  # queries whose votes one thread counts
 
 
 class NearestNeighbors(Neighbors):
@@ -274,9 +275,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
     def _vote(self, X: Any, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(winning codes, tied, totals) of every query."""
         self._check_vote_options()
-        check_is_fitted(self, "n_samples_fit_")
-        n_classes, metric, n_threads = len(self.classes_), self.effective_metric_, threads.effective(self.n_jobs)
+        self._check_is_fitted()
+        n_classes, metric = len(self.classes_), self.effective_metric_
         n_queries, parts = self._found(X, None)
+        n_threads = threads.effective(self.n_jobs) if n_queries > _FEW_VOTES else 1
         winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
         totals = np.empty((n_queries if with_totals else 0, n_classes))
         for part, S, indices in parts:

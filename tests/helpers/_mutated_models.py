@@ -93,6 +93,11 @@ def valid_files(folder):
         *((knn, dtype, (40, 6), {}, np.arange(3)) for dtype in ("uint8", "int8", "float16", "float32", "float64")),
         (knn, "float32", (300, 20), {"metric": "cosine", "algorithm": "filter", "weights": "softmax"}, np.array(["a", "b"])),
         (knn, "uint8", (300, 64), {"metric": "l1", "algorithm": "filter", "class_weight": "balanced"}, np.arange(9)),
+        (knn, "uint8", (200, 900), {"algorithm": "filter"}, np.arange(3)),
+        (knn, "int8", (200, 400), {"algorithm": "filter", "metric": "cosine"}, np.arange(3)),
+        (knn, "float32", (200, 300), {"algorithm": "filter"}, np.arange(3)),
+        (knn, "float64", (150, 300), {"algorithm": "filter", "metric": "cosine"}, np.arange(3)),
+        (knn, "float16", (150, 300), {"algorithm": "filter", "metric": "l1"}, np.arange(3)),
         (knn, "float32", (20_000, 16), {"n_neighbors": 3, "algorithm": "brute"}, np.arange(4)),
         (knn, "float64", (10_000, 3), {"n_neighbors": 2, "weights": "distance"}, np.array([True, False])),
         ("NearestNeighbors", "float32", (60, 17), {"algorithm": "brute"}, np.arange(2)),
@@ -241,8 +246,9 @@ def _other_description(rng, path):
 
 def use(path, rng):
     """Load a file and ask what can be asked, one way. Returns whether it loaded; AssertionError: a wrong answer."""
+    safetensors.MAPPED_FROM_BYTES = [1 << 10, 1 << 20][rng.integers(2)]  # small arrays, too, may stay on disk
     try:
-        model = fastcls.load(path)
+        model = fastcls.load(path, verify=["auto", True, False][rng.integers(3)])
     except ALLOWED:
         return False
     d = model.n_features_in_

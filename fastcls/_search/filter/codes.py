@@ -15,8 +15,6 @@ from typing import Protocol
 import numpy as np
 import scipy.linalg
 
-from fastcls import _kernels
-
 from . import encode_loops
 
 EPS = 2.0**-52
@@ -83,10 +81,6 @@ class Level(Protocol):
 
     @property
     def fine(self) -> bool: ...
-
-
-def storage_of(rows: np.ndarray) -> int:
-    return _kernels.TYPES[rows.dtype.name]
 
 
 def blocks(n: int, d: int) -> Iterator[slice]:

@@ -19,7 +19,7 @@ from fastcls import _kernels
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import ChunkSize
 from fastcls._search.report import LevelReport
-from fastcls._search.rows import Rows, as_bytes, norms_for
+from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
 from fastcls._search.run import RunReport
 from fastcls.metrics import Metric
 
@@ -52,6 +52,9 @@ _KEPT_BYTES = 1 << 19
 _BYTES_OF_ERROR_AND_START = 8
 _LEAST_FREE_BYTES = 24  # bytes a row: a code of one step of the kernels, twice, with its error and start
 _LARGEST_CHUNK = 4096  # queries whose codes are held at a time
+
+
+_NO_NORMS = Norms()
 
 
 class NotEnoughMemoryError(Exception):
@@ -341,7 +344,7 @@ class Search:
         wanted = n_queries if self.by_rows else -(-n_queries // n_threads)
         self.per_job = max(1, min(_QUERIES_PER_JOB, wanted))
         self.n_refine = k + 2
-        self.refine_every = int(np.clip(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE, _MOST_REFINE))
+        self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), _MOST_REFINE)
         self.list_capacity = max(_LIST_CAPACITY, 8 * k)
         size = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_refine, self.list_capacity)
         self.scratch = _scratch(n_threads, size)
@@ -388,7 +391,7 @@ class Search:
         """Offer every chunk's rows to the heaps (n_heap_sets, n_queries, k) of these queries."""
         metric, levels = self.filter.metric, self.filter.levels
         coded = _levels.encode(levels, Q, self.n_threads, queries=True)
-        norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads)
+        norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads) if metric.needs_norms else _NO_NORMS
         slack = (self.rows.n_features + 64) * _SLACK
         per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))
         margin = 1.0 if Q.dtype.kind != "f" and metric.sum_is_rank_distance else 1.0 + 2.0**-30
@@ -396,7 +399,7 @@ class Search:
             filter_loops.search(
                 as_bytes(Q),
                 as_bytes(X),
-                _kernels.TYPES[X.dtype.name],
+                storage_of(X),
                 _kernels.SUMS[metric.sum],
                 [
                     (c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
@@ -433,9 +436,8 @@ class Search:
     @property
     def counts(self) -> Counts:
         """Pairs at every step so far."""
-        totals = self._counts.sum(axis=0)
-        n_levels = len(self.filter.levels)
-        return Counts([self.pairs, *map(int, totals[1:n_levels])], int(totals[0]), int(totals[4]))
+        totals = self._counts.sum(axis=0).tolist()
+        return Counts([self.pairs, *totals[1 : len(self.filter.levels)]], totals[0], totals[4])
 
     def report(self) -> RunReport:
         counts, tile = self.counts, (self.per_job, encode_loops.PANEL_ROWS[self.filter.levels[0].kind])

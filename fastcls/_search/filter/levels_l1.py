@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastcls._runtime import threads
+from fastcls._search.rows import storage_of
 from fastcls._validation.rows import as_bytes
 
 from . import encode_loops
-from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of, storage_of
+from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of
 
 SEGMENT_COARSE, SEGMENT_FINE = 16, 4  # features a sum
 

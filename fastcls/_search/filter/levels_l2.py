@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
+from fastcls._search.rows import storage_of
 from fastcls._validation.rows import as_bytes
 
 from . import encode_loops
@@ -24,7 +26,6 @@ from .codes import (
     leading_eigenvectors,
     padded,
     sample_of,
-    storage_of,
 )
 
 _STEP_ROWS = 160  # sampled rows that a step is chosen on
@@ -121,17 +122,24 @@ class Basis:
             shifts[: len(A)] = A @ (center + 128.0 if dtype == np.int8 else center)  # int8 rows are read as x + 128
         return cls(A, columns, center, data_scale, unit_rows, shifts, float(np.linalg.norm(A.astype(np.float64))))
 
+    @cached_property
+    def roundings(self) -> tuple[float, float]:
+        """Bounds on the rounding errors of coordinates, for each unit of a row's norm, and of squares, relative."""
+        d = len(self.center)
+        off = (d / 4.0 + len(self.A) + 32.0) * EPS
+        if self.A.dtype == np.float32:  # of floats: products in singles
+            gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
+            return gamma * self.frobenius * (1.0 + 2.0**-20) + off, off
+        return 16.0 * (d + self.frobenius) * EPS, off
+
     def encode(self, levels: list[PcaProjection], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
         """Codes of rows at levels that all have this basis."""
         n, d = rows.shape
         out = [level.empty(n) for level in levels]
         is_float = rows.dtype.kind == "f"
         n_threads = threads.limit_by_work(n_threads, n * d * (1 + len(self.A)) // _PRODUCTS_A_STEP)
-        center, shifts = self.center.astype(rows.dtype), self.shifts
-        z_error, off = 16.0 * (d + self.frobenius) * EPS, (d / 4.0 + len(self.A) + 32.0) * EPS
-        if is_float and len(self.A):
-            gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
-            z_error = gamma * self.frobenius * (1.0 + 2.0**-20) + off
+        shifts, (z_error, off) = self.shifts, self.roundings
+        center = self.center.astype(rows.dtype)
         wide_enough = max(d, 6 * len(shifts))
 
         def encode_block(block: slice, n_threads: int) -> None:
@@ -193,27 +201,27 @@ class PcaProjection:
     fine: bool = False
     kind: str = "l2"
 
-    @property
+    @cached_property
     def n(self) -> int:
-        """PcaProjection, the residual norm included."""
+        """Number of projections, the residual norm included."""
         return len(self.offsets) + (not np.isnan(self.residual_offset))
 
-    @property
+    @cached_property
     def width(self) -> int:
         return -(-2 * self.n // 64) * 64 if self.fine else padded(self.n, "l2")
 
-    @property
+    @cached_property
     def per_unit(self) -> float:
         one = 1.0 if self.basis.unit_rows else self.basis.data_scale
         return self.s * one / self.step * (1.0 + 4.0 * EPS)
 
-    @property
+    @cached_property
     def bound(self) -> str:
         if np.isnan(self.residual_offset):
             return "rounded features"
         return f"{self.n - 1} PCA projections and the residual norm{', 16 bits' if self.fine else ''}"
 
-    @property
+    @cached_property
     def parameters(self) -> tuple[object, ...]:
         """As the compiled encoder takes them."""
         most = float(MOST_FINE) if self.fine else 127.0
