@@ -1,14 +1,14 @@
 """fastcls: exact k-nearest-neighbour and linear image classifiers that work on the bytes you have.
 
-Two families of classifiers. *Neighbours* (``neighbors/``): the answer of brute force, to the last bit, in the order
-(distance, training index), whatever made it fast. *Linear classifiers* (``linear/``): scores ``W x + b``, a loss of the
-scores, a penalty of ``W``, minimised by minibatch gradient descent whose compiled gradient is checked against the numerical
-one.
+There are two families of classifiers. *Neighbours* (``neighbors/``) give the answer of brute force to the last bit, in the
+order (distance, training index), whichever way it was computed. *Linear classifiers* (``linear/``) minimise a loss of the
+scores ``W x + b`` and a penalty of ``W`` by minibatch gradient descent. The compiled gradient is checked against the
+numerical one.
 
-Two engines do the work, ``_search/`` and ``_gradient/``. What their answers *are* is written in plain NumPy in
-``reference/``; what computes them is compiled, in ``_kernels.pyx``, ``_loops/`` and ``_simd/``. Everything else brings data
-in (``datasets/``), chooses settings (``model_selection/``, ``protocols/``), keeps models (``persistence.py``), spreads the
-work (``dask/``) or shows it (``display/``, ``cli/``).
+Two packages do the work, ``_search/`` and ``_gradient/``. ``reference/`` defines their answers in plain NumPy;
+``_kernels.pyx``, ``_loops/`` and ``_simd/`` are the compiled code that computes them. Everything else loads data
+(``datasets/``), chooses settings (``model_selection/``, ``protocols/``), saves models (``persistence.py``), distributes the
+work (``dask/``) or shows results (``display/``, ``cli/``).
 
 ::
 
@@ -16,7 +16,7 @@ work (``dask/``) or shows it (``display/``, ``cli/``).
                          └───> SoftmaxClassifier ──> _gradient.problem ──> _gradient.loops ──> _gradient.losses
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
-ARCHITECTURE.md follows one search and one gradient through the packages and says where to add a metric, a loss or a layout.
+ARCHITECTURE.md follows one search and one gradient through the packages and shows where to add a metric, a loss or a layout.
 The other files here: ``gradcheck.py``, ``onnx.py`` (export), ``simd.py`` (instruction sets), the registries ``metrics.py``,
 ``losses.py`` and ``penalties.py``, ``_config.py`` (`show_config`), ``_version.py``, ``__main__.py`` (``python -m fastcls``),
 and the packages ``_runtime/`` (threads, memory), ``_storage/`` (files), ``_scoring/`` (votes, accuracy, tables),
@@ -51,7 +51,7 @@ if _os.environ.get("FASTCLS_ISA"):
 
 
 def _public_names() -> dict[str, str]:
-    """Public name -> the module that has it, or that it is, as ``__init__.pyi`` lists them."""
+    """Map each public name to its module, as listed in ``__init__.pyi``; a public module maps to itself."""
     stub = _Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8")
     return {
         name.name: node.module or name.name
@@ -61,8 +61,8 @@ def _public_names() -> dict[str, str]:
     }
 
 
-# Imported on first use: scikit-learn and SciPy take a second, in which `fastcls --help` is done, and in which a command must
-# already answer Ctrl-C in one line.
+# Names are imported on first use: scikit-learn and SciPy take a second. `fastcls --help` is done sooner, and a command must
+# handle Ctrl-C during that second too.
 _MODULES = _public_names()
 __all__ = sorted(_MODULES)
 

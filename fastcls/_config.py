@@ -1,4 +1,4 @@
-"""What this build can do and what this machine gives it."""
+"""Facts about this build and this machine: OpenMP, threads, instruction sets, versions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def config() -> dict[str, Any]:
 
 
 def _libraries(user_api: str) -> list[str]:
-    """The thread pools of one kind in this process, as threadpoolctl sees them."""
+    """Thread pools of one kind in this process, as threadpoolctl finds them."""
     found = []
     for pool in threadpool_info():
         if pool["user_api"] == user_api:
@@ -43,7 +43,7 @@ def _libraries(user_api: str) -> list[str]:
 
 
 def _version(name: str) -> str:
-    """The installed version; fastcls run from its sources is not installed, and knows its own."""
+    """The installed version; fastcls in its source folder is not installed and has its own version."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
@@ -53,7 +53,7 @@ def _version(name: str) -> str:
 def show_config() -> None:
     """Print how fastcls was built and what it uses here: OpenMP, threads, instruction sets, BLAS, versions."""
     facts = config()
-    openmp = "yes" if facts["openmp"] else "no: built serial, every result is the same, on one thread"
+    openmp = "yes" if facts["openmp"] else "no: built without OpenMP; one thread, the same results"
     cannot = [name for name in facts["isas_built"] if name not in facts["isas_available"]]
     kernels = f"{facts['isa']} in use; can run here: {', '.join(facts['isas_available'])}"
     lines = {

@@ -1,13 +1,12 @@
-"""Linear models as ONNX graphs, for programs that run without Python (needs the extra ``onnx``).
+"""Export of linear models as ONNX graphs, for programs without Python (needs the extra ``onnx``).
 
-The graph takes rows as they came to the model, raw pixels if those were raw pixels, and is made of six operators of ONNX's
-own set::
+The graph takes the same rows as the model, for example raw pixels, and consists of six standard operators::
 
     X --Cast--> float64 --Gemm: W x + b--> scores --ArgMax--> --Gather: classes--> label
                                              └----Softmax--> probabilities
 
-Everything is computed in float64, as `predict` does: weights of raw pixels cancel each other, and in float32 the sum over
-3,072 of them would be off by more than 1e-6.
+It computes in float64, as `predict` does: the terms of raw pixels cancel, and in float32 the error of a sum over 3,072 of
+them exceeds 1e-6.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ __all__ = ["export", "to_onnx"]
 #: Types of rows that a graph may take.
 DTYPES = ("uint8", "int8", "float16", "float32", "float64")
 
-# ArgMax takes the first of equal scores, as `predict` does, in any opset; Softmax is that of one axis from 13 on. Older
-# runtimes read older versions, so the oldest that serves is written.
+# ArgMax takes the first of equal scores in any opset, as `predict` does; Softmax works along one axis from opset 13 on.
+# Old runtimes read only old versions, so this is the oldest that works.
 _OPSET, _IR_VERSION = 13, 7
 
 
@@ -48,40 +47,40 @@ def export(
     ----------
     model : MulticlassSVM or SoftmaxClassifier
     path : str or path
-        The file; an older one is replaced only once the new one is complete on disk.
+        An existing file is replaced only after the new one is complete on disk.
     dtype : {"uint8", "int8", "float16", "float32", "float64"}
-        Of the rows that the graph will be given: ONNX fixes it. Values are taken as they are, so a model that was trained on
-        pixels of 0 to 255 wants these, whatever their type.
+        Type of the graph's input rows, which ONNX fixes. Values are not rescaled: a model trained on pixels of 0 to 255
+        needs such pixels, in any type.
     metadata : dict, optional
-        Written into the file as JSON, one property a key. By default what came with a model that was loaded
-        (``metadata_``): how new images are prepared, names of the classes, image shape.
+        Written into the file as JSON, one property for each key. By default the ``metadata_`` of a loaded model: image
+        preprocessing, class names, image shape.
 
     Raises
     ------
     InputError
-        For a model that is not linear, classes that ONNX has no type for, metadata that JSON cannot hold, a path that cannot
-        be written, or where onnx is not installed.
+        For a model that is not linear, classes without an ONNX type, metadata that is not JSON-serializable, a path that
+        cannot be written, or if onnx is not installed.
     sklearn.exceptions.NotFittedError
         Before fit.
 
     Notes
     -----
-    Input ``X`` is (n_samples, n_features). Outputs are ``label`` (n_samples,), as `predict` gives it; ``scores`` in float64,
-    as `decision_function` gives them: (n_samples, n_classes), and (n_samples,) for two classes; and for a softmax classifier
-    ``probabilities``, float64 (n_samples, n_classes), as `predict_proba` gives them. Nobody checks the rows there: NaN gives
-    NaN.
+    The input ``X`` has shape (n_samples, n_features). The outputs are ``label`` (n_samples,), as from `predict`; ``scores``,
+    float64 (n_samples, n_classes), or (n_samples,) for two classes, as from `decision_function`; and for a softmax
+    classifier ``probabilities``, float64 (n_samples, n_classes), as from `predict_proba`. The graph does not check rows: NaN
+    gives NaN.
 
     Examples
     --------
     >>> fastcls.onnx.export(fastcls.load("softmax.safetensors"), "softmax.onnx", dtype="uint8")  # doctest: +SKIP
     """
     made = to_onnx(model, dtype=dtype, metadata=metadata)
-    with replacing(path, "the ONNX model") as beside:
-        beside.write_bytes(made.SerializeToString())
+    with replacing(path, "the ONNX model") as new_file:
+        new_file.write_bytes(made.SerializeToString())
 
 
 def to_onnx(model: Any, *, dtype: str = "float32", metadata: Mapping[str, Any] | None = None) -> Any:
-    """The same as an ``onnx.ModelProto`` in memory; parameters and errors as for `export`."""
+    """Make the graph as an ``onnx.ModelProto`` in memory; parameters and errors as for `export`."""
     _check_model(model)
     model = frozen(model)
     one_of("dtype", dtype, DTYPES)
@@ -155,7 +154,7 @@ def _check_model(model: Any) -> None:
 
 
 def _labels(classes: np.ndarray) -> np.ndarray:
-    """The classes in a type that ONNX has for them: int64 for all whole numbers, text (in UTF-8) for all names."""
+    """Classes in an ONNX type: int64 for all integers, UTF-8 strings for all names."""
     kind, values = classes.dtype.kind, classes.tolist()
     if kind in "OU" and all(isinstance(label, str) and label.encode(errors="ignore").decode() == label for label in values):
         return np.array(values, dtype=object)
@@ -170,7 +169,7 @@ def _labels(classes: np.ndarray) -> np.ndarray:
 
 
 def _properties(model: Any, metadata: Any) -> dict[str, str]:
-    """What a reader should know beside the graph; every value is JSON."""
+    """Properties of the file, in addition to the graph; every value is JSON."""
     if not isinstance(metadata, Mapping):
         raise InputError(f"metadata is {kind(metadata)}; wanted a dict of JSON-able values")
     names = getattr(model, "feature_names_in_", None)

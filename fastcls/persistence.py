@@ -1,16 +1,16 @@
-"""Models on disk: one safetensors file each, its JSON header saying what it is. Never pickle.
+"""Models on disk: one safetensors file each, described by a JSON header. Never pickle.
 
-A file is data: it can name one of the classes in `CLASSES` and nothing else, so loading a stranger's model runs no code
-of theirs. Header (every value is text, as safetensors wants it)::
+A file is data: it can name only a class in `CLASSES`, so loading a stranger's model runs no code of theirs. The header
+(all values are text, as safetensors requires)::
 
     format "fastcls"        version "2"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
-    params    {"n_neighbors": 5, ...}           what the estimator was made with
+    params    {"n_neighbors": 5, ...}           parameters of the estimator
     classes   {"dtype": "<U4", "values": [...]} or null
     features  {"n": 3072, "names": [...] or null}
-    values    {...}         numbers of the fitted state that are no arrays
-    metadata  {...}         the caller's: how new images are prepared, names of the classes, image shape, data set
+    values    {...}         plain values of the fitted state; of k-NN models also the filter and the files of external rows
+    metadata  {...}         given by the caller: image preprocessing, class names, image shape, data set
 
-Each estimator tells its fitted state as arrays and plain values (`_saved_state`) and takes it back (`_restore_state`).
+Each estimator gives its fitted state as arrays and plain values (`_saved_state`) and restores it (`_restore_state`).
 """
 
 from __future__ import annotations
@@ -45,26 +45,30 @@ CLASSES = {
 def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     """Read a model that `save` wrote.
 
-    Arrays of a megabyte and more stay on disk, as read-only memory maps: a k-NN model loads at once, whatever its size.
-    Write a new model to the same path with `save`, which puts a new file in its place; writing *into* a file that is in
-    use as a model makes that model's results undefined.
+    Arrays of a megabyte and more stay on disk as read-only memory maps, so a k-NN model of any size loads in milliseconds.
+    To replace the file, `save` to the same path, which creates a new file. Writing *into* a file that is in use as a model
+    makes that model's results undefined.
 
     Parameters
     ----------
     path : str or path
+    verify : {"auto", True, False}
+        When to check the training rows of a k-NN model and the codes of its filter (checksums, finite values, a sample of
+        the codes). "auto": before the first search if they take up to 2 GB, otherwise never. True: now. False: never.
+        ``search_report_.notes`` gives the time of the check, or says that there was none. All other data is always checked
+        now.
 
     Returns
     -------
     estimator
-        Fitted, with ``metadata_``: the dict that was given to `save` (empty if none was). If that holds ``preprocessing``
-        and ``class_names`` (`fastcls run` saves them), methods that take rows take images, too: paths, bytes, PIL images or
-        pixels, one or a list; `predict` then gives class names. See ``fastcls.datasets.prepare_images``.
+        Fitted, with ``metadata_``: the dict that was given to `save` (empty if there was none). If it has ``preprocessing``
+        and ``class_names`` (`fastcls run` saves them), methods that take rows also take images: paths, bytes, PIL images or
+        pixels, one or a list; `predict` then returns class names. See ``fastcls.datasets.prepare_images``.
 
     Raises
     ------
     InputError
-        If the file is missing, truncated, damaged, of another format or version. The structure is checked and every
-        array's type and shape, and the checksums of all but a k-NN model's rows: those are compared before its first search.
+        If the file is missing, truncated or damaged, or of another format or version.
 
     Examples
     --------
@@ -84,7 +88,7 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
         model = _restored(header["class"], parts, Arrays(path, header))
-    except RowsFileError:  # the model itself is sound
+    except RowsFileError:  # the model file itself is valid
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)

@@ -1,7 +1,7 @@
-"""Rows that lie in files: where a memory map's rows are in theirs, and what a model says of training rows beside it.
+"""Training rows in files of their own, next to the model file that refers to them.
 
-A model's file may come from a stranger. It can name regular files in its own folder and nothing else: no path, no link.
-Their sizes are compared when they are opened, their bytes (`_files.digest`) before the first search.
+A model file may come from a stranger. It can name only regular files in its own folder: no path, no link. Their sizes are
+compared when they are opened, their checksums (`atomic.digest`) before the first search.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from fastcls._validation.messages import quoted, reason
 
 
 class RowsFileError(InputError):
-    """The file of rows that a model names is not there as it was."""
+    """The file of external rows is missing or has changed."""
 
 
 def map_under(X: Any) -> np.memmap | None:
-    """The memory map of a named file that an array's numbers lie in, if they lie in one."""
+    """Memory map of a named file that holds an array's values; None if there is none."""
     while isinstance(X, np.ndarray):
         if isinstance(X, np.memmap) and X._mmap is not None and X.filename is not None:  # type: ignore[attr-defined]
             return X
@@ -33,9 +33,9 @@ def map_under(X: Any) -> np.memmap | None:
 
 
 def offset_in_file(X: np.ndarray, mapped: np.memmap) -> int:
-    """Where in the file the first row of an array lies that `map_under` found in this map.
+    """Byte offset in the file of the first row of an array, whose map `map_under` has found.
 
-    A view has the offset of the map it was taken from: where its own first row lies, its address tells.
+    A view has the `offset` of the map it was taken from, so the offset of its own first row follows from its address.
     """
     whole = mapped._mmap  # type: ignore[attr-defined]
     begin = mapped.offset - mapped.offset % mmap.ALLOCATIONGRANULARITY
@@ -43,7 +43,7 @@ def offset_in_file(X: np.ndarray, mapped: np.memmap) -> int:
 
 
 def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]]:
-    """Name, size, offset and shape of the file of every chunk.
+    """Name, size, offset and shape for the file of every chunk.
 
     Raises
     ------
@@ -71,14 +71,14 @@ def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]
 
 
 def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
-    """The chunks as read-only memory maps.
+    """Open the chunks as read-only memory maps.
 
     Raises
     ------
     RowsFileError
-        For a file that is missing, no regular one, or of another size than when the model was saved.
+        For a file that is missing, is not a regular file, or had another size when the model was saved.
     ValueError
-        For a description that is none, or that names a file elsewhere.
+        For an invalid description, or one that names a file in another folder.
     """
     if not isinstance(files, list) or not files:
         raise ValueError("it names no file of rows")
@@ -88,9 +88,9 @@ def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
 def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     name, size, offset, shape = entry["name"], entry["bytes"], entry["offset"], tuple(entry["shape"])
     if not all(type(number) is int and number >= 0 for number in (size, offset, *shape)) or len(shape) != 2 or 0 in shape:
-        raise ValueError("it says no sizes of its rows' file")
+        raise ValueError("its file of rows has no valid sizes")
     if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\0" in name:
-        raise ValueError(f"it names {quoted(name)} as the file of its rows; wanted the plain name of a file beside it")
+        raise ValueError(f"it names {quoted(name)} as the file of its rows; wanted the plain name of a file in its folder")
     if offset + shape[0] * shape[1] * dtype.itemsize > size:
         raise ValueError(f"its rows do not fit into {quoted(name)}")
     path = folder / name
@@ -100,7 +100,7 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
             raise RowsFileError(
                 f"the file of a model's rows, {quoted(path)}, is a link, a folder or a device; wanted a file"
             )
-        # a link that came since is not followed, a pipe not waited for
+        # do not follow a link or block on a pipe that was created since
         flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         with open(path, "rb", opener=lambda name, mode: os.open(name, mode | flags)) as file:
             there = os.fstat(file.fileno()).st_size
@@ -112,7 +112,7 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
             rows = np.memmap(file, dtype=dtype, mode="r", offset=offset, shape=shape)
     except OSError as error:
         raise RowsFileError(
-            f"the file of a model's rows, {quoted(path)}, cannot be opened: {reason(error)}; it belongs into the folder of "
+            f"the file of a model's rows, {quoted(path)}, cannot be opened: {reason(error)}; put it into the folder of "
             "the model, which was saved with rows='external'"
         ) from None
     if not rows.flags.aligned:

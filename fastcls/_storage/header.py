@@ -1,4 +1,4 @@
-"""The header of a model file: what a model is, in the types of JSON."""
+"""The header of a model file: class, parameters, labels and metadata, as JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ from fastcls._version import __version__
 
 FORMAT, VERSION = "fastcls", "2"
 
-#: Parameters that no file holds and none is taken from: the training machine's threads, where fit writes.
+#: Parameters that are never written or read: threads of the training machine, paths that fit writes to.
 OF_THE_MACHINE = ("checkpoint", "resume", "n_jobs")
 
 _LABEL_ITEM_BYTES = 1 << 16
-#: Bytes of all classes in memory, and how many of them a byte of their text may mean: strings of "<U100" take 400 each.
+#: Most bytes that all classes may take in memory, and most bytes in memory for a byte of their JSON text. A string of
+#: dtype "<U100" takes 400 bytes.
 _LABEL_BYTES, _LABEL_BYTES_OF_TEXT = 1 << 26, 64
 #: kind of a dtype -> Python types its labels have in the header
 _LABEL_TYPES: dict[str, Any] = {
@@ -34,12 +35,12 @@ _LABEL_TYPES: dict[str, Any] = {
 }
 
 
-#: Dicts whose keys are no strings, as JSON: their pairs under this key.
+#: A dict with keys that are not strings is stored as a list of pairs under this key.
 _PAIRS = "dict of pairs"
 
 
 def plain(value: Any, where: str) -> Any:
-    """`value` in the types of JSON, or an error that says where the one stands that has none."""
+    """Convert `value` to JSON types; the error for a value without one says where it is."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, (bool, int, str)):
@@ -63,7 +64,7 @@ def plain(value: Any, where: str) -> Any:
 
 
 def plain_param(value: Any, where: str) -> Any:
-    """The same of a parameter, which may be a dict with any plain keys: class weights by label."""
+    """Convert a parameter, which may be a dict with any plain keys, such as class weights by label."""
     if isinstance(value, Mapping) and not (all(isinstance(key, str) for key in value) and _PAIRS not in value):
         if any(isinstance(key, (tuple, Mapping)) for key in value):
             raise InputError(f"{where} has keys that a model file cannot hold; wanted numbers, strings, True or False")
@@ -73,7 +74,7 @@ def plain_param(value: Any, where: str) -> Any:
 
 
 def param_from(stored: Any) -> Any:
-    """What `plain_param` made plain."""
+    """Inverse of `plain_param`."""
     if isinstance(stored, dict) and set(stored) == {_PAIRS}:
         return dict(stored[_PAIRS])
     return stored
@@ -99,7 +100,7 @@ def encoded_classes(classes: Any) -> dict[str, Any] | None:
 
 
 def _is_too_wide(dtype: np.dtype[Any], stored: dict[str, Any]) -> bool:
-    """Whether classes would take more memory than a file of this size can mean."""
+    """Whether classes would take far more memory than their text in the file justifies."""
     size = dtype.itemsize * len(stored["values"])
     return dtype.itemsize > _LABEL_ITEM_BYTES or (
         size > _LABEL_BYTES and size > _LABEL_BYTES_OF_TEXT * len(json.dumps(stored["values"]))

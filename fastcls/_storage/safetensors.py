@@ -1,9 +1,9 @@
-"""safetensors files: a header of text, arrays as memory maps, a checksum of each; nothing in a stranger's file is run.
+"""safetensors files: a text header, arrays as memory maps, and a checksum of each. Nothing in a file is executed.
 
-They are written here and not by the library: one array after the other in pieces of 16 MB. So rows in several chunks, or
-larger than memory, need no copy, and a file that was broken off is shorter than its header says, which every reader
-refuses. Besides what its caller says, the header's text has ``digests`` (of every array, see `_files.digest`) and
-``checksum`` (of all the other text): no damaged byte goes unnoticed.
+This module, not the safetensors library, writes the files: one array after the other, in pieces of 16 MB. So rows in
+several chunks, or larger than memory, are not copied. A truncated file is shorter than its header says, and every reader
+refuses it. In addition to the caller's text, the header has ``digests`` (of every array, see `atomic.digest`) and
+``checksum`` (of all other text), so any damaged byte is found.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from fastcls._validation.messages import quoted, reason
 
 from .atomic import digest, hashing, pieces
 
-#: Larger arrays stay on disk when a model is loaded. Below, a copy costs less than keeping the file open.
+#: Arrays of this size or more stay on disk when a model is loaded; copying smaller ones is cheaper than keeping them mapped.
 MAPPED_FROM_BYTES = 1 << 20
 
-#: Types of arrays a file may hold, by safetensors' name.
+#: Array types that a file may contain, by their name in safetensors.
 _DTYPES = {
     "F64": "<f8",
     "F32": "<f4",
@@ -45,7 +45,7 @@ _NAMES = {np.dtype(dtype): name for name, dtype in _DTYPES.items()}
 
 _DIGEST_LENGTH = 32
 
-#: What is written: arrays by name, or in parts, one below the other.
+#: Arrays to write, by name; an array may come as a list of parts, to be concatenated along the first axis.
 Saved = Mapping[str, np.ndarray | Sequence[np.ndarray]]
 
 
@@ -53,9 +53,9 @@ Saved = Mapping[str, np.ndarray | Sequence[np.ndarray]]
 
 
 def write(path: Path, arrays: Saved, header: Mapping[str, str]) -> None:
-    """Fill a file; a sequence of arrays is written as one, its parts below each other."""
+    """Write arrays and header to a file; parts of an array are concatenated."""
     chunks = {}
-    for name in sorted(arrays, key=lambda name: (-_parts(arrays[name])[0].itemsize, name)):  # so each lies aligned
+    for name in sorted(arrays, key=lambda name: (-_parts(arrays[name])[0].itemsize, name)):  # so that each is aligned
         chunks[name] = [np.asarray(part, part.dtype.newbyteorder("<")) for part in _parts(arrays[name])]
     digests = dict.fromkeys(chunks, "0" * _DIGEST_LENGTH)
     with path.open("wb") as file:
@@ -75,7 +75,7 @@ def _parts(value: np.ndarray | Sequence[np.ndarray]) -> Sequence[np.ndarray]:
 
 
 def _head(chunks: Mapping[str, list[np.ndarray]], header: Mapping[str, str], digests: Mapping[str, str]) -> bytes:
-    """The length of the description, and the description: where each array lies behind it, and the text."""
+    """Length of the description, and the description: the text and the place of each array."""
     text = {**header, "digests": json.dumps(digests)}
     described: dict[str, object] = {"__metadata__": {**text, "checksum": _checksum(text)}}
     begin = 0
@@ -97,11 +97,11 @@ def _checksum(text: Mapping[str, str]) -> str:
 
 
 def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
-    """The text part of the header; safetensors checks it against the bytes there are. `wanted` is what should be given."""
+    """Read the text of the header, which safetensors compares with the size of the file; `wanted` is for error messages."""
     try:
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
-            raise InputError(f"{quoted(path)} is a pipe or a device; give {wanted}")  # opening it might wait for ever
-        with open(path, "rb"):  # for its reason: safetensors has one message for all of these
+            raise InputError(f"{quoted(path)} is a pipe or a device; give {wanted}")  # opening it might block
+        with open(path, "rb"):  # for the reason of a failure: safetensors has one message for all
             pass
     except OSError as error:
         raise InputError(f"cannot open {quoted(path)}: {reason(error)}; give {wanted}") from None
@@ -116,14 +116,14 @@ def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
 
 
 class Arrays(Mapping[str, np.ndarray]):
-    """The arrays of a file whose header safetensors has checked, each compared with its checksum when it is asked for.
+    """Arrays of a file whose header safetensors has checked; each is compared with its checksum on access.
 
-    Large ones are views of one read-only memory map.
+    Large arrays are views of one read-only memory map.
 
     Raises
     ------
     KeyError, ValueError
-        For a header or an array that is not as it was written, here or when it is asked for.
+        For a header or an array that has changed since it was written, here or on access.
     """
 
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, str]) -> None:
@@ -136,7 +136,7 @@ class Arrays(Mapping[str, np.ndarray]):
         (length,) = struct.unpack("<Q", whole[:8].tobytes())
         described = json.loads(whole[8 : 8 + length].tobytes())
         if described.pop("__metadata__", None) != dict(header):
-            raise ValueError("another program replaced it while it was read")
+            raise ValueError("another program replaced the file while it was read")
         self._mapped = {}
         for name, entry in described.items():
             begin, end = (8 + length + offset for offset in entry["data_offsets"])
@@ -159,7 +159,7 @@ class Arrays(Mapping[str, np.ndarray]):
         return np.array(mapped, dtype=mapped.dtype.newbyteorder("="))
 
     def unread(self, name: str) -> tuple[np.ndarray, str | None]:
-        """An array that may stay on disk, unread, and its digest, which is still to be compared; None if it was."""
+        """An array that may stay on disk unread, and the digest to compare it with; None if that was done."""
         mapped = self._mapped[name]
         return (mapped, str(self._digests[name])) if self._stays(mapped) else (self[name], None)
 
@@ -171,9 +171,9 @@ class Arrays(Mapping[str, np.ndarray]):
 def expect(
     arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int | None, ...], dtypes: tuple[str, ...] = ("float64",)
 ) -> np.ndarray:
-    """The array of a file that has this name, if its type and shape (None: any length but 0) are as expected.
+    """The array of this name, if its type and shape (None: any length but 0) are as expected.
 
-    For `_restore_state`: what is read from a file goes to code that trusts its caller.
+    `_restore_state` reads arrays through this function, because the code that uses them trusts its input.
     """
     array = arrays[name]
     fits = array.ndim == len(shape) and all(

@@ -1,4 +1,4 @@
-"""`save` of estimators: a safetensors file with arrays of the fitted state, and a header that says what they are."""
+"""`save` of estimators: a safetensors file with the arrays of the fitted state and a header that describes them."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from .safetensors import Arrays, Saved, write
 
 
 class SaveMixin:
-    """`save` for an estimator that can tell its fitted state.
+    """`save` for an estimator that implements `_saved_state` and `_restore_state`.
 
-    A file holds the parameters that the model was fitted with: `set_params` after `fit` changes what the next fit does, not
-    what was fitted. Those that are read whenever the model is used are `_read_when_used`, and are saved as they stand.
+    A file holds the parameters of the fit: `set_params` after `fit` changes the next fit, not the fitted model. Parameters
+    that are read whenever the model is used (`_read_when_used`) are saved with their current values.
     """
 
     _read_when_used: tuple[str, ...] = ("n_jobs", "callbacks", "client", "n_shards")
     _fitted_params: Mapping[str, Any] = {}
 
     def _params_of_fit(self) -> dict[str, Any]:
-        """Parameters as they stand, of those that a fit reads; containers are copied, or they could change later."""
+        """Current values of the parameters that a fit reads; containers are copied, as they could change later."""
         params = self.get_params(deep=False)  # type: ignore[attr-defined]
         kept = {name: value for name, value in params.items() if name not in self._read_when_used}
         if not (kept.get("random_state") is None or isinstance(kept["random_state"], numbers.Integral)):
-            del kept["random_state"]  # a generator is no value: it has moved on, and no file can hold it
+            del kept["random_state"]  # a generator has advanced during the fit, and no file can hold it
         return {name: copy.deepcopy(value) if isinstance(value, (Mapping, list)) else value for name, value in kept.items()}
 
     def _as_fitted(self) -> Any:
@@ -51,58 +51,58 @@ class SaveMixin:
         Parameters
         ----------
         path : str or path
-            The file; an older one is replaced only once the new one is complete on disk.
+            An existing file is replaced only after the new one is complete on disk.
         metadata : dict, optional
-            Whatever shall travel with the model, as JSON knows it: `fastcls.load` hands it back as ``metadata_``. A
-            loaded model's own ``metadata_`` is not written again unless it is given here.
+            JSON-serializable information to store with the model; `fastcls.load` returns it as ``metadata_``. The
+            ``metadata_`` of a loaded model is written again only if it is given here.
 
         Raises
         ------
         InputError
-            If a parameter is no plain value (a callable, a RandomState), or the path cannot be written.
+            If a parameter is not a plain value (a callable, a RandomState), or the path cannot be written.
         sklearn.exceptions.NotFittedError
             Before fit.
 
         Notes
         -----
-        The file holds the parameters of the fit, whatever `set_params` has changed since; of a k-NN model `n_neighbors`,
-        `weights`, `temperature`, `tie_break` and `algorithm`, which are read whenever it is used, are saved as they stand.
+        The file holds the parameters of the fit, even if `set_params` has changed them since. k-NN models read
+        `n_neighbors`, `weights`, `temperature`, `tie_break` and `algorithm` at each use; their current values are saved.
         """
         save(self, path, metadata)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For pickle, joblib and skops: memory maps as the plain arrays they are read as; skops cannot make a map."""
+        """State for pickle, joblib and skops, with memory maps as plain arrays: skops cannot write maps."""
         state: dict[str, Any] = super().__getstate__()  # type: ignore[assignment]
         return {name: np.asarray(value) if type(value) is np.memmap else value for name, value in state.items()}
 
     def _saved_state(self) -> tuple[Saved, dict[str, Any]]:
-        """(arrays, JSON-able values) of the fitted state, without the classes and the features' names.
+        """Arrays and JSON-serializable values of the fitted state, without classes and feature names.
 
-        An array may come as a list of its parts, one below the other.
+        An array may come as a list of parts, to be concatenated.
         """
         raise NotImplementedError
 
     def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
-        """Take back what `_saved_state` told; `classes_` is set before. Arrays may be read-only memory maps.
+        """Restore the fitted state from `_saved_state`; `classes_` is already set. Arrays may be read-only memory maps.
 
-        The file may be damaged: read arrays through `expect`. What does not fit is a KeyError, TypeError or
-        ValueError.
+        The file may be damaged: read arrays through `expect`, and raise KeyError, TypeError or ValueError for anything
+        invalid.
         """
         raise NotImplementedError
 
     def _verify(self, verify: str | bool) -> None:
-        """Do as ``load(verify=)`` says with large arrays that `_restore_state` has not read."""
+        """Check large arrays that `_restore_state` has not read, as ``load(verify=)`` says."""
 
 
 class SaveBestMixin:
-    """`save` for a search: it writes what was chosen."""
+    """`save` for a search over settings: it writes the best estimator."""
 
     best_estimator_: Any
 
     def save(self, path: str | os.PathLike[str], *, metadata: Mapping[str, Any] | None = None) -> None:
-        """Write `best_estimator_` to one safetensors file: `fastcls.load` gives back the chosen estimator, not the search.
+        """Write `best_estimator_` to one safetensors file; `fastcls.load` returns that estimator, not the search.
 
-        What shall be known of the search must be given as metadata, such as ``{"accuracy": search.best_score_}``.
+        To keep results of the search, give them as metadata, such as ``{"accuracy": search.best_score_}``.
 
         Parameters
         ----------
@@ -132,9 +132,9 @@ def save(
     ----------
     model : estimator of fastcls
     path : str or path
-        The file; an older one is replaced only once the new one is complete on disk.
+        An existing file is replaced only after the new one is complete on disk.
     metadata : dict, optional
-        What shall travel with the model, as JSON knows it: `load` hands it back as ``metadata_``.
+        JSON-serializable information to store with the model; `load` returns it as ``metadata_``.
     rows, codes
         For k-NN models, see ``KNeighborsClassifier.save``.
     """
@@ -156,7 +156,7 @@ def save(
 
 
 def _files_of_rows(model: Any) -> list[str]:
-    """The files that hold the model's training rows; not a model that it was loaded from, which a new one may replace."""
+    """Files that hold the model's training rows, except a model file it was loaded from, which may be replaced."""
     rows = getattr(model, "_rows", None)
     maps = [] if rows is None else [map_under(chunk) for chunk in rows.chunks]
     files = dict.fromkeys(str(mapped.filename) for mapped in maps if mapped is not None)

@@ -1,4 +1,4 @@
-"""What the neighbours estimators share: the training rows, their growth, and the search over them."""
+"""Base class of the k-NN estimators: the training rows, their growth, and the search over them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from ._loaded import CHECKED_BYTES, LoadedRows, described, opened
 
 
 class _LastReports(threading.local):
-    """Each thread's last search report of each estimator: outside the estimators, so that predict writes no attribute."""
+    """Each thread's last search report by estimator; kept outside the estimators, so that predict writes no attribute."""
 
     def __init__(self) -> None:
         self.by_estimator: weakref.WeakKeyDictionary[Any, SearchReport] = weakref.WeakKeyDictionary()
@@ -44,7 +44,7 @@ last_reports = _LastReports()
 
 
 def without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of k + 1 neighbours of the rows from `first` on the k that are not the row itself; it need not be among them."""
+    """Remove each row itself from its k + 1 neighbours, for rows from `first` on; or the last one, if it is not there."""
     out = indices == np.arange(first, first + len(indices))[:, None]
     out[:, -1] |= ~out.any(axis=1)
     shape = (len(S), S.shape[1] - 1)
@@ -63,7 +63,7 @@ def _others(chunks: Chunks) -> Chunks:
 
 
 class Neighbors(SaveMixin, BaseEstimator):
-    """What the classifier and the plain search share: the training rows and the search over them."""
+    """Base of the classifier and of the search without labels."""
 
     _read_when_used = (
         "n_neighbors",
@@ -77,7 +77,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         "n_shards",
     )
     _rows: Rows
-    _row_weights: np.ndarray | None = None  # of the votes; rows of weight 0 are in no search
+    _row_weights: np.ndarray | None = None  # factors of the votes; rows of weight 0 are never neighbours
     _loaded: LoadedRows | None = None  # of a model from a file
     _row_notes: tuple[str, ...] = ()  # for every search report
     n_samples_fit_: int
@@ -85,7 +85,7 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     @property
     def search_report_(self) -> SearchReport | None:
-        """The calling thread's last search with this estimator: path, threads, pairs, seconds; None before."""
+        """Report of the calling thread's last search with this estimator; None before the first."""
         return last_reports.by_estimator.get(live(self))
 
     def _check_options(self) -> str:
@@ -95,14 +95,14 @@ class Neighbors(SaveMixin, BaseEstimator):
         return check_metric(self.metric, self.p, self.metric_params)
 
     def _checked_fit(self, X: Any, copy: bool) -> tuple[Rows, str]:
-        """The rows and the metric of a fit, checked; nothing is remembered yet."""
+        """Checked rows and metric of a fit; changes nothing."""
         metric = self._check_options()
         checked = check_rows(X, "X", copy=copy)
         check_magnitude(checked.rows, "X", metric)
         return Rows.of(checked), metric
 
     def _checked_growth(self, X: Any, copy: bool) -> tuple[Rows, str]:
-        """The same of a partial_fit: all rows, these behind those that are there."""
+        """Checked rows and metric of a partial_fit: the new rows after the existing ones."""
         if not self.__sklearn_is_fitted__():
             return self._checked_fit(X, copy)
         if self._loaded is not None:
@@ -116,7 +116,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         return self._rows.extended(more), metric
 
     def _remember(self, X: Any, rows: Rows, metric: str, *, more: bool = False, **fitted: Any) -> None:
-        """What a fit leaves, all at once and last: one that was refused or stopped has left the estimator as it was."""
+        """Set all fitted attributes at once, as the last step: a refused or interrupted fit changes nothing."""
         n_threads = threads.effective(self.n_jobs)
         plan.prepare(rows, metric, self.n_neighbors, n_threads, check_algorithm(self.algorithm, warn=False))
         publish(
@@ -132,7 +132,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         )
 
     def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
-        """(S, indices) of the k nearest; X=None is leave-one-out, excluding by index."""
+        """Rank distances and indices of the k nearest rows; X=None is leave-one-out, by index."""
         n_queries, parts = self._found(X, k)
         all_S, all_indices = np.empty((0, 0)), np.empty((0, 0), dtype=np.int64)
         for part, S, indices in parts:
@@ -143,7 +143,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         return all_S, all_indices
 
     def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:
-        """How many queries there are, and the neighbours of one block of them after the other."""
+        """Number of queries, and an iterator over the neighbours of one block of queries after the other."""
         self._check_is_fitted()
         k = self.n_neighbors if k is None else k
         queries = None
@@ -160,10 +160,10 @@ class Neighbors(SaveMixin, BaseEstimator):
     def _search(
         self, queries: Rows | None, k: int, hidden: np.ndarray | None, notes: tuple[str, ...] = ()
     ) -> Iterator[Chunk]:
-        """The search without the hidden rows; where no queries are given, of the rows, each without itself."""
+        """Search without the hidden rows; queries=None searches the rows themselves, each without itself."""
         n_queries = self._rows.n_rows if queries is None else queries.n_rows
         query_groups = row_groups = np.arange(n_queries, dtype=np.int64) if queries is None else None
-        # A row has one group, which is needed to hide some: then k + 1 neighbours are found, and the row itself is dropped.
+        # A row has only one group. If that hides rows, find k + 1 neighbours and drop the row itself.
         drops_self = hidden is not None and queries is None
         if hidden is not None:
             query_groups, row_groups = np.ones(n_queries, dtype=np.int64), hidden.astype(np.int64)
@@ -185,12 +185,12 @@ class Neighbors(SaveMixin, BaseEstimator):
     def kneighbors(
         self, X: Any = None, n_neighbors: int | None = None, return_distance: bool = True
     ) -> tuple[np.ndarray, np.ndarray] | np.ndarray:
-        """The nearest training rows of every query, nearest first.
+        """Find the nearest training rows of every query, nearest first.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), or None
-            None: the training rows themselves, each without itself (excluded by index, not by value).
+            None: the training rows, each without itself (by index, not by value).
         n_neighbors : int, optional
             By default the estimator's.
         return_distance : bool
@@ -204,7 +204,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         Raises
         ------
         InputError
-            For queries that cannot be read, of another width, or more neighbours than there are rows.
+            For invalid queries, queries of another width, or more neighbours than training rows.
         """
         S, indices = self._find(X, n_neighbors)
         if not return_distance:
@@ -213,16 +213,15 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     @of_one_fit
     def kneighbors_graph(self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity") -> csr_matrix:
-        """The nearest training rows of every query as a sparse matrix, whose rows list them nearest first.
+        """Sparse matrix of the nearest training rows of every query; each matrix row lists them nearest first.
 
-        That is the form in which scikit-learn's estimators with ``metric="precomputed"`` (the idiom of its
-        `KNeighborsTransformer`), UMAP and cleanlab take neighbours that were found elsewhere. A distance of 0 is an entry
-        like any other.
+        scikit-learn's estimators with ``metric="precomputed"`` (as after its `KNeighborsTransformer`), UMAP and cleanlab
+        take precomputed neighbours in this form. A distance of 0 is stored explicitly.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features), or None
-            None: the training rows themselves, each without itself.
+            None: the training rows, each without itself.
         n_neighbors : int, optional
             By default the estimator's.
         mode : {"connectivity", "distance"}

@@ -1,4 +1,4 @@
-"""The few-shot baseline: every class is the mean of its rows, and a query belongs to the nearest."""
+"""The few-shot baseline: each class is represented by the mean of its rows, and a query gets the nearest one."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _BLOCK_ROWS = 1024  # prepared at once: 8 MB in float64 at 1,024 features
 
 
 class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
-    """Nearest class mean: a query gets the class whose mean is nearest in Euclidean distance.
+    """Nearest class mean: a query gets the class with the nearest mean in Euclidean distance.
 
     Parameters
     ----------
     center : bool, default=True
-        Take the mean of the training rows from all rows first.
+        Subtract the mean of the training rows from all rows.
     normalize : bool, default=True
-        Scale every row to length 1 then. With both it is SimpleShot's CL2N (Wang et al., SimpleShot: Revisiting
+        Then scale every row to length 1. With both, this is SimpleShot's CL2N (Wang et al., SimpleShot: Revisiting
         nearest-neighbor classification for few-shot learning, 2019), and the ProtoNet of mahmoodlab/UNI.
     n_jobs : int, optional
         Threads. The answer does not depend on it.
@@ -42,7 +42,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
     ----------
     classes_ : ndarray of shape (n_classes,)
     means_ : ndarray of shape (n_classes, n_features), float64
-        Of the prepared rows; not scaled again.
+        Means of the centred and normalised rows; not normalised again.
     center_ : ndarray of shape (n_features,), float64
         Zeros unless `center`.
     n_features_in_ : int
@@ -66,7 +66,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Read where it lies, in blocks; not kept.
+            Read in place, in blocks; not kept.
         y : array-like of shape (n_rows,)
 
         Raises
@@ -133,7 +133,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
     @of_one_fit
     @names_images
     def predict(self, X: Any) -> np.ndarray:
-        """The class of the nearest mean for every query, of equally near ones the first in `classes_`: (n_queries,).
+        """Class of the nearest mean for every query, (n_queries,); of equally near ones, the first in `classes_`.
 
         Parameters
         ----------
@@ -145,9 +145,9 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
     @of_one_fit
     @takes_images
     def decision_function(self, X: Any) -> np.ndarray:
-        """Minus the distance to each mean: float64 (n_queries, n_classes).
+        """Negative distance to each mean: float64 (n_queries, n_classes).
 
-        With two classes (n_queries,), as scikit-learn has it: the first class's distance less the second's.
+        With two classes (n_queries,), as in scikit-learn: the distance to the first mean minus that to the second.
         """
         distances = METRICS["l2"].to_distance(self._distances(X))
         return distances[:, 0] - distances[:, 1] if len(self.classes_) == 2 else -distances

@@ -1,7 +1,7 @@
 """Exact nearest neighbours: a classifier, a search without labels, and two functions.
 
-Distances are float64 and indices int64; neighbours are ordered by (distance before any root, training index). What the
-answer is, to the last bit, is stated in ``_neighbors.py``; nothing here or below may change it.
+Distances are float64 and indices int64; neighbours are ordered by (rank distance, training index). ``reference/`` defines
+the answer to the last bit; nothing here or below may change it.
 """
 
 from __future__ import annotations
@@ -43,16 +43,16 @@ class NearestNeighbors(Neighbors):
     metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
         "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
     algorithm : {"auto", "brute", "filter"}, default="auto"
-        "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
-        faster. The answer is the same, to the last bit.
+        "filter" rules out most rows by proven lower bounds before it reads them; "brute" computes every distance; "auto"
+        chooses the faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
         For metric="minkowski".
     leaf_size, metric_params
-        Accepted for scikit-learn's sake, not used.
+        Accepted for compatibility with scikit-learn; not used.
     n_jobs : int, optional
         Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
-        not depend on it, and no model file holds it.
+        not depend on it, and it is not saved.
 
     Attributes
     ----------
@@ -81,13 +81,13 @@ class NearestNeighbors(Neighbors):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any = None, *, copy: bool = False) -> NearestNeighbors:
-        """Remember the rows: by reference, unless they are strided or `copy` asks for it.
+        """Store the rows: by reference, unless they are strided or `copy` is True.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
-            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
+            undefined (rows that have become NaN are never neighbours); `copy=True` protects against this.
         y : ignored
         copy : bool
         """
@@ -95,22 +95,22 @@ class NearestNeighbors(Neighbors):
         return self
 
     def partial_fit(self, X: Any, y: Any = None, *, copy: bool = False) -> NearestNeighbors:
-        """Remember more rows behind those that are there: the answers are then those of a `fit` on all of them.
+        """Append rows: the answers are then those of a `fit` on all rows.
 
-        What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
-        with small ones before them, so that many calls of a few rows each cost a search nothing.
+        Arrays of 4 MB and more are referenced, as in `fit`; smaller ones are merged with small ones before them, so that
+        many calls with a few rows each do not slow down a search.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
+            Of the same type and width as the earlier rows. An array that is reused for the next call needs `copy`.
         y : ignored
         copy : bool
 
         Raises
         ------
         InputError
-            For rows of another type or width; the estimator stays as it was.
+            For rows of another type or width; the estimator stays unchanged.
         """
         now = frozen(self)
         now._remember(X, *now._checked_growth(X, copy), more=True)
@@ -136,16 +136,16 @@ class KNeighborsClassifier(Classifier, Neighbors):
         What the votes of each class are multiplied by; "balanced": n_rows / (n_classes * rows of the class), where a row
         counts as much as its sample weight. A class of weight 0 is not among the neighbours.
     algorithm : {"auto", "brute", "filter"}, default="auto"
-        "filter" lets certain bounds rule out most rows before they are looked at; "brute" looks at all; "auto" takes what is
-        faster. The answer is the same, to the last bit.
+        "filter" rules out most rows by proven lower bounds before it reads them; "brute" computes every distance; "auto"
+        chooses the faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
         For metric="minkowski".
     leaf_size, metric_params
-        Accepted for scikit-learn's sake, not used.
+        Accepted for compatibility with scikit-learn; not used.
     n_jobs : int, optional
         Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
-        not depend on it, and no model file holds it.
+        not depend on it, and it is not saved.
 
     Attributes
     ----------
@@ -153,7 +153,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
     n_features_in_, n_samples_fit_ : int
     effective_metric_ : str
     search_report_ : SearchReport or None
-        What the calling thread's last search did.
+        Report of the calling thread's last search.
 
     Examples
     --------
@@ -192,13 +192,13 @@ class KNeighborsClassifier(Classifier, Neighbors):
         self.n_jobs = n_jobs
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, copy: bool = False) -> KNeighborsClassifier:
-        """Remember the rows and their labels: rows by reference, unless they are strided or `copy` asks for it.
+        """Store the rows and their labels: rows by reference, unless they are strided or `copy` is True.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
-            undefined (rows that became NaN are nobody's neighbours); `copy=True` protects.
+            undefined (rows that have become NaN are never neighbours); `copy=True` protects against this.
         y : array-like of shape (n_rows,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_rows,), optional
@@ -216,26 +216,26 @@ class KNeighborsClassifier(Classifier, Neighbors):
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None, *, copy: bool = False
     ) -> KNeighborsClassifier:
-        """Remember more rows and labels behind those that are there: predictions are then those of a `fit` on all of them.
+        """Append rows and labels: predictions are then those of a `fit` on all rows.
 
-        What is known of the rows before is kept. Arrays of 4 MB and more are referenced as by `fit`; smaller ones are joined
-        with small ones before them, so that many calls of a few rows each cost a search nothing.
+        Arrays of 4 MB and more are referenced, as in `fit`; smaller ones are merged with small ones before them, so that
+        many calls with a few rows each do not slow down a search.
 
         Parameters
         ----------
         X : array-like of shape (n_rows, n_features)
-            Of the type and the features of the rows before. An array that is filled anew for the next call needs `copy`.
+            Of the same type and width as the earlier rows. An array that is reused for the next call needs `copy`.
         y : array-like of shape (n_rows,)
         classes : array-like, optional
-            All labels that will ever come: needed in the first call unless its rows of weight above 0 have them all.
+            All labels of all calls; needed in the first call unless its rows of weight above 0 have all of them.
         sample_weight : array-like of shape (n_rows,), optional
-            As for `fit`; 1 each in calls without it, and all may be 0. `class_weight` is of all rows so far.
+            As for `fit`; 1 each in calls without it; all may be 0. `class_weight` refers to all rows so far.
         copy : bool
 
         Raises
         ------
         InputError
-            For rows of another type or width, or a label that is none of the classes; the estimator stays as it was.
+            For rows of another type or width, or a label that is not in the classes; the estimator stays unchanged.
         """
         self._check_vote_options()
         check_present(y)
@@ -255,14 +255,14 @@ class KNeighborsClassifier(Classifier, Neighbors):
         return self
 
     def _votes(self, given: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """What the vote of every row is multiplied by: all may be 0, until rows come that count."""
+        """Factor of each row's vote; all may be 0 until rows with weight are added."""
         if len(given) and not given.any():
             return given
         return with_class_weight(given, self.class_weight, classes, codes, named=self.class_weight)
 
     @staticmethod
     def _labelled(classes: np.ndarray, codes: np.ndarray, given: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
-        """What a fit leaves of labels and weights."""
+        """Fitted attributes made from labels and weights."""
         votes = weights if len(weights) else None
         return {"classes_": classes, "_codes": codes, "_sample_weight": given, "_row_weights": votes}
 
@@ -325,7 +325,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
     def predict_proba(self, X: Any = None) -> np.ndarray:
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
-        Where every weight is 0 (a callable may say so), each class has the same share.
+        If every weight is 0 (a callable may return that), each class has the same share.
         """
         totals = self._vote(X, with_totals=True)[2]
         sums = totals.sum(axis=1, keepdims=True)
@@ -346,7 +346,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
 
     def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         super()._restore_state(arrays, values)
-        # in memory, not in the file: what is written into that later shall index nothing
+        # copied: codes are used as indices, and a file could be changed later
         self._codes = np.array(expect(arrays, "codes", (self.n_samples_fit_,), ("int64",)))
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
             raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")

@@ -245,7 +245,7 @@ def test_header_and_arrays_are_of_one_file(tmp_path, monkeypatch):
     header = files.read_header(path, "a model")
     with monkeypatch.context() as patched:
         patched.setattr(persistence, "read_header", lambda *args: (header, other.save(path))[0])
-        assert "another program replaced it while it was read" in refusal(path)
+        assert "another program replaced the file while it was read" in refusal(path)
 
 
 @pytest.mark.parametrize("name", ["MulticlassSVM", "SoftmaxClassifier"])
