@@ -1,19 +1,22 @@
-"""What every fast path of fastcls must equal: the definitions, in plain NumPy.
+"""The definitions that every fast path of fastcls must match, in plain NumPy.
 
-Nothing here is fast and nothing here is clever; it is the oracle of the tests and reading matter for a class.
+Nothing here is fast or clever: it is the oracle of the tests, and course material.
 
 Arithmetic
-    uint8 against uint8, int8 against int8: exact integers. Everything else: float64, each operation rounded, feature ``i``
-    added in lane ``i mod 8``, the lanes folded as ``((0+4)+(2+6)) + ((1+5)+(3+7))``.
-    Squares below float64's range are 0: float64 rows closer than about 1e-162 are at squared distance 0. That is their S,
-    and they are ordered by index. Under cosine, rows whose own squares are lost are refused.
+    Pairs of uint8 rows and pairs of int8 rows: exact integers. All other pairs: float64, each operation rounded, feature
+    ``i`` added in lane ``i mod 8``, lanes added as ``((0+4)+(2+6)) + ((1+5)+(3+7))``.
+    Squares below float64's range are 0, so float64 rows closer than about 1e-162 have squared distance 0 and are ordered
+    by index. Under cosine, rows whose own squares underflow are refused.
 Order
-    Neighbours are ordered by ``(S, training index)``, S before any square root.
+    Neighbours are ordered by ``(S, training index)``. S is the rank distance, before any square root.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 __all__ = [
     "LectureNearestNeighbor",
@@ -28,7 +31,7 @@ __all__ = [
 EXACT_INTEGERS = (np.dtype(np.uint8), np.dtype(np.int8))
 
 
-def lane_sum(terms):
+def lane_sum(terms: ArrayLike) -> np.ndarray:
     """Sum of `terms` along the last axis, in the order that defines fastcls's float arithmetic.
 
     Parameters
@@ -41,38 +44,67 @@ def lane_sum(terms):
     """
     terms = np.asarray(terms, dtype=np.float64)
     n_features = terms.shape[-1]
-    steps = np.zeros((*terms.shape[:-1], 1 + -(-n_features // 8), 8))  # the first step is the lanes' start, zero
+    steps = np.zeros((*terms.shape[:-1], 1 + -(-n_features // 8), 8))  # the first step is zero
     steps.reshape(*terms.shape[:-1], -1)[..., 8 : 8 + n_features] = terms
-    lanes = np.cumsum(steps, axis=-2)[..., -1, :]  # one after the other, never pairwise
+    lanes = np.cumsum(steps, axis=-2)[..., -1, :]  # sequential, never pairwise
     a, b, c, d, e, f, g, h = np.moveaxis(lanes, -1, 0)
     return ((a + e) + (c + g)) + ((b + f) + (d + h))
 
 
-def _common(x, Y):
-    """Both operands in the arithmetic of their pair: int64 for equal byte types, else float64."""
+def _common(x: np.ndarray, Y: np.ndarray) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+    """Both operands in the arithmetic of their pair (int64 for equal byte types, else float64), and its sum."""
     exact = x.dtype == Y.dtype and x.dtype in EXACT_INTEGERS
     wide = np.int64 if exact else np.float64
     return x.astype(wide), Y.astype(wide), (lambda t: t.sum(axis=-1)) if exact else lane_sum
 
 
-def l1(x, Y):
-    """Sum of absolute differences of `x` (n_features,) to every row of `Y` (n_rows, n_features): float64 (n_rows,)."""
+def l1(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Sum of absolute differences of a row to every row of Y.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_features,)
+    Y : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    S : ndarray of shape (n_rows,), float64
+    """
     x, Y, add = _common(x, Y)
     return add(np.abs(x - Y)).astype(np.float64)
 
 
-def squared_l2(x, Y):
-    """Sum of squared differences of `x` (n_features,) to every row of `Y` (n_rows, n_features): float64 (n_rows,)."""
+def squared_l2(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Sum of squared differences of a row to every row of Y.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_features,)
+    Y : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    S : ndarray of shape (n_rows,), float64
+    """
     x, Y, add = _common(x, Y)
     difference = x - Y
     return add(difference * difference).astype(np.float64)
 
 
-def cosine(x, Y):
-    """Cosine distance of `x` (n_features,) to every row of `Y` (n_rows, n_features): float64 (n_rows,) in [0, 2].
+def cosine(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
+    """Cosine distance of a row to every row of Y, in [0, 2].
 
-    ``min(2, max(0, 1 - D / (sqrt(A) sqrt(B))))`` with D = x.y, A = x.x, B = y.y in the arithmetic of the module; bitwise
-    equal non-zero rows are at 0, a zero row is at 1 from everything.
+    ``min(2, max(0, 1 - D / (sqrt(A) sqrt(B))))`` with D = x.y, A = x.x, B = y.y in the arithmetic of the module. Bitwise
+    equal non-zero rows have distance 0; a zero row has distance 1 to every row.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_features,)
+    Y : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    S : ndarray of shape (n_rows,), float64
     """
     x, Y, add = _common(x, Y)
     D = add(x * Y).astype(np.float64)
@@ -81,17 +113,17 @@ def cosine(x, Y):
     zero = (A == 0) | (B == 0)
     S = 1 - D / np.where(zero, 1.0, np.sqrt(A) * np.sqrt(B))
     S = np.where(zero, 1.0, np.minimum(2.0, np.maximum(0.0, S)))
-    same = np.array([x.tobytes() == row.tobytes() for row in Y], dtype=bool)  # widening keeps different bits different
+    same = np.array([x.tobytes() == row.tobytes() for row in Y], dtype=bool)  # conversion keeps different bits different
     S[same & bool(np.any(x != 0))] = 0.0
     return S
 
 
 _ORDER_VALUES = {"l1": l1, "l2": squared_l2, "sqeuclidean": squared_l2, "cosine": cosine}
-_DISTANCES = {"l2": np.sqrt}  # of every other metric the order value is the distance
+_DISTANCES = {"l2": np.sqrt}  # for every other metric S is the distance
 
 
-def order_values(Q, X, metric):
-    """S of every pair: the number that orders neighbours, before any square root.
+def order_values(Q: np.ndarray, X: np.ndarray, metric: str) -> np.ndarray:
+    """The rank distance S of every pair: the number that orders neighbours, before any square root.
 
     Parameters
     ----------
@@ -107,13 +139,30 @@ def order_values(Q, X, metric):
     return np.array([rule(x, X) for x in Q]).reshape(len(Q), len(X))
 
 
-def distances(S, metric):
-    """Distances from order values: the root is taken last, and only for ``"l2"``."""
+def distances(S: np.ndarray, metric: str) -> np.ndarray:
+    """Distances from rank distances: for ``"l2"`` the root, otherwise S itself.
+
+    Parameters
+    ----------
+    S : ndarray, float64
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}
+
+    Returns
+    -------
+    ndarray of the same shape, float64
+    """
     return _DISTANCES[metric](S) if metric in _DISTANCES else S
 
 
-def kneighbors(Q, X, k, metric="l2", query_groups=None, row_groups=None):
-    """The k nearest rows of `X` for every row of `Q`, by sorting every distance.
+def kneighbors(
+    Q: np.ndarray,
+    X: np.ndarray,
+    k: int,
+    metric: str = "l2",
+    query_groups: np.ndarray | None = None,
+    row_groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The k nearest rows of `X` for every row of `Q`, by sorting all distances.
 
     Parameters
     ----------
@@ -136,16 +185,34 @@ def kneighbors(Q, X, k, metric="l2", query_groups=None, row_groups=None):
     return distances(np.take_along_axis(S, indices, axis=1), metric), indices
 
 
-def vote_weights(neighbor_distances, weights="uniform", temperature=0.07, metric="l2"):
+def vote_weights(
+    neighbor_distances: np.ndarray,
+    weights: str | Callable[[np.ndarray], ArrayLike] = "uniform",
+    temperature: float = 0.07,
+    metric: str = "l2",
+) -> np.ndarray:
     """The weight of every neighbour's vote, one query and one neighbour at a time.
-
-    ``uniform``: 1. ``distance``: 1/d; where d is 0 (or so small that 1/d is infinite) for any neighbour, only such
-    neighbours vote, with weight 1. ``softmax``: ``exp((s - s_max) / temperature)`` with s = 1 - d for cosine and -d
-    otherwise. A callable is given all the distances.
 
     Parameters
     ----------
     neighbor_distances : ndarray of shape (n_queries, k), float64
+    weights : {"uniform", "distance", "softmax"} or callable
+        ``uniform``: 1. ``distance``: 1/d; if d is 0 (or so small that 1/d is infinite) for any neighbour, only such
+        neighbours vote, with weight 1. ``softmax``: ``exp((s - s_max) / temperature)`` with s = 1 - d for cosine and -d
+        otherwise. A callable gets all distances at once.
+    temperature : float
+        For ``softmax``.
+    metric : str
+        For ``softmax``.
+
+    Returns
+    -------
+    ndarray of shape (n_queries, k), float64
+
+    Raises
+    ------
+    ValueError
+        If `weights` is unknown.
     """
     if callable(weights):
         return np.asarray(weights(neighbor_distances), dtype=np.float64)
@@ -164,8 +231,10 @@ def vote_weights(neighbor_distances, weights="uniform", temperature=0.07, metric
     return result
 
 
-def vote(labels, weights, n_classes, tie_break="smallest"):
-    """Weighted majority of the neighbours' class codes, in plain loops.
+def vote(
+    labels: np.ndarray, weights: np.ndarray, n_classes: int, tie_break: str = "smallest"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weighted majority vote of the neighbours' class codes, in plain loops.
 
     Parameters
     ----------
@@ -197,22 +266,43 @@ def vote(labels, weights, n_classes, tie_break="smallest"):
 
 
 class LectureNearestNeighbor:
-    """The classifier on the lecture's slide: remembers everything, copies the label of the nearest row under L1.
+    """The classifier on the lecture's slide: stores the training rows, predicts the label of the nearest one under L1.
 
-    Kept as on the slide but for one repair: there, ``np.abs(Xtr - x)`` on uint8 wraps around (3 - 5 is 254), and on
-    CIFAR-10 that costs 14 points of accuracy. ``wrap=True`` keeps the mistake, to be looked at.
+    It is as on the slide, with one fix: there, ``np.abs(Xtr - x)`` on uint8 wraps around (3 - 5 is 254), which costs 14
+    points of accuracy on CIFAR-10.
+
+    Parameters
+    ----------
+    wrap : bool
+        Keep that mistake, for demonstration.
     """
 
-    def __init__(self, wrap=False):
+    def __init__(self, wrap: bool = False) -> None:
         self.wrap = wrap
 
-    def train(self, X, y):
-        """Remember the rows `X` (n_rows, n_features) and their labels `y` (n_rows,)."""
+    def train(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Store the training data.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+        y : ndarray of shape (n_rows,)
+        """
         self.Xtr = X
         self.ytr = y
 
-    def predict(self, X):
-        """The label of the nearest training row for every row of `X` (n_queries, n_features)."""
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        """Predict the label of the nearest training row for every query.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Of the type of the labels.
+        """
         Xtr = self.Xtr if self.wrap else self.Xtr.astype(np.int64)
         Ypred = np.zeros(X.shape[0], dtype=self.ytr.dtype)
         for i in range(X.shape[0]):
