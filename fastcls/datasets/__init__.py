@@ -62,11 +62,7 @@ from ._listing import (
     Listing,
     Part,
     find_images,
-    images_below,
-    is_image_folder,
-    is_image_name,
     list_images,
-    parts_of,
     refused_link,
     relative_names,
 )
@@ -74,7 +70,6 @@ from ._load import NAMES, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy, read_npz
 from ._split import can_stratify
 from ._synthetic import make_parity, make_ring, make_three_modes
-from ._unknown import LISTED
 
 __all__ = [
     "Dataset",

@@ -1,4 +1,4 @@
-"""The command line: what a run leaves behind, and what it refuses."""
+"""The command line: the files a run writes, and its options."""
 
 import json
 import re
@@ -65,7 +65,7 @@ TOP_FIELDS = {
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """One run of every model on a part of digits, in a process of its own: (process, folder it ran in)."""
+    """One run of every model on part of digits, in its own process: (process, working folder)."""
     place = tmp_path_factory.mktemp("whole")
     done = fresh("run", "digits", "--limit", "300", "--ks", "1,3,5", cwd=place)
     assert done.returncode == 0, done.stderr
@@ -288,20 +288,20 @@ def test_scaled_images_are_noted_unless_image_size_is_given(size, width, said):
     assert result.exit_code == 0, result.stderr
     results = json.loads(Path("fastcls-pets/results.json").read_text())
     assert results["n_features"] == 3 * width
-    told = [note for note in results["notes"] if "scaled" in note]
-    assert len(told) == said
+    scaled = [note for note in results["notes"] if "scaled" in note]
+    assert len(scaled) == said
     if said:
         assert re.fullmatch(
             r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
             r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size",
-            told[0],
+            scaled[0],
         )
     one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model
     assert one.exit_code == 0, one.stderr
 
 
-@pytest.mark.parametrize(("bits", "told"), [(8, False), (16, True)])
-def test_images_of_one_size_are_not_scaled_and_lost_bits_are_noted(bits, told):
+@pytest.mark.parametrize(("bits", "noted"), [(8, False), (16, True)])
+def test_images_of_one_size_are_not_scaled_and_lost_bits_are_noted(bits, noted):
     for name, value in (("a", 9), ("b", 200)):
         Path("deep", name).mkdir(parents=True)
         for number in range(7):
@@ -311,7 +311,7 @@ def test_images_of_one_size_are_not_scaled_and_lost_bits_are_noted(bits, told):
     assert cli("run", "deep", "--ks", "1", "--models", "knn").exit_code == 0
     results = json.loads(Path("fastcls-deep/results.json").read_text())
     assert results["image_shape"] == [7, 5, 1]
-    assert ("deep: of 14 images, 14 were reduced from 16 bits a channel to 8" in results["notes"]) is told
+    assert ("deep: of 14 images, 14 were reduced from 16 bits a channel to 8" in results["notes"]) is noted
     assert not any("scaled" in note for note in results["notes"])
 
 

@@ -1,4 +1,4 @@
-"""The output folder of a run: whole or not there, and nothing of anybody else is ever deleted."""
+"""The results folder: complete or absent, and no other files are ever deleted."""
 
 import json
 import os
@@ -21,7 +21,7 @@ REPORT = '<meta name="generator" content="fastcls">'
 
 
 def earlier_result(folder):
-    """What a run of k-NN alone has left."""
+    """The files of a run of k-NN alone."""
     folder = Path(folder)
     (folder / "models").mkdir(parents=True)
     for name, text in (("results.json", OLD), ("report.html", REPORT), ("models/knn.safetensors", "weights")):
@@ -229,7 +229,7 @@ def test_interrupt_in_any_step_leaves_the_old_state(step, here, monkeypatch):
 
 @pytest.mark.parametrize("moment", ["before", "between", "after"])
 def test_an_interrupt_while_folders_are_swapped_is_deferred(moment, here, monkeypatch):
-    """Half of the swap is no state: Ctrl-C in the middle of it ends the run after it, and the line says what is true."""
+    """Ctrl-C in the middle of the swap takes effect after it, and the message says where the results are."""
     earlier_result("out")
     rename, calls = os.rename, []
 

@@ -1,4 +1,4 @@
-"""Folders of images on the command line: broken ones among many, and --limit, which decodes only the rows that it keeps."""
+"""Folders of images on the command line: unreadable images, and --limit, which decodes only the rows it keeps."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ def pets(each=6, **options):
 
 
 def break_some(folder):
-    """A file of every kind that cannot be read, over the classes; their paths."""
+    """Write unreadable files of every kind into the class folders; return their paths."""
     whole = Path(folder, "cat/0.jpg").read_bytes()
     files = {
         "cat/cut.jpg": whole[: len(whole) // 2],
@@ -67,7 +67,7 @@ def test_run_leaves_out_unreadable_images_and_lists_them():
 
 
 def link_some(folder):
-    """Links that are not followed, and one that is; the paths of the former."""
+    """Create links that are not followed, and one that is; return the paths of the former."""
     Path("secret.jpg").write_bytes(Path(folder, "cat/0.jpg").read_bytes())
     targets = {
         "cat/nowhere.jpg": "gone.jpg",

@@ -1,4 +1,4 @@
-"""Small, lopsided or repeated data, and steps that fail: what a run knows before training, keeps, and claims."""
+"""Small, unbalanced or repeated data, and failing steps: what a run refuses, keeps, and reports."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ WRITE = _page.write_report  # the real one: the fixture replaces it
 
 @pytest.fixture
 def quick(monkeypatch):
-    """A run takes parts of a second: no estimate, few tries, gradient checks of few numbers."""
+    """Make a run take less than a second: no estimate, few tries, gradient checks of few entries."""
     monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
     monkeypatch.setattr(_linear, "MOST_TRIES", 5)
     monkeypatch.setattr(_linear, "CHECK_WORK", 0)
@@ -31,7 +31,7 @@ def quick(monkeypatch):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """The report is written in full, its drawings are words."""
+    """Write the full report, with words instead of figures."""
     monkeypatch.setattr(_page, "write_report", WRITE)
     for module in ("_sections", "_lecture"):
         monkeypatch.setattr(f"fastcls.cli.report.{module}.draw", lambda plot, description: description)
@@ -137,7 +137,7 @@ def test_holding_out_test_rows_leaves_a_class_of_two_and_stratified_is_true_only
 
 
 def write_photos(folder, counts):
-    """So many photos a class, c0, c1, ..."""
+    """Write this many photos for each class, c0, c1, ..."""
     for place, n in enumerate(counts):
         (folder / f"c{place}").mkdir(parents=True)
         for number in range(n):

@@ -1,4 +1,4 @@
-"""Parts of the command line on their own: the test set, the progress, words."""
+"""Parts of the command line on their own: test set, progress, wording."""
 
 import io
 import re
@@ -78,7 +78,7 @@ def test_durations_are_rounded(seconds, said):
 
 
 class Screen(io.StringIO):
-    """A terminal, as far as a stream can be one."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self):
         return True
@@ -157,7 +157,7 @@ def test_ks_may_be_ranges():
 
 @pytest.mark.parametrize(("n", "largest"), [(1000, None), (30_000, 500), (3, None)])
 def test_the_fixed_cost_of_a_call_is_not_scaled_up(n, largest, monkeypatch):
-    """A clock that only the work moves: 0.3 s a call and 1 ms a unit."""
+    """The clock advances only with the work: 0.3 s a call and 1 ms a unit."""
     now, asked = [0.0], []
 
     def work(n_units):

@@ -1,4 +1,4 @@
-"""``fastcls predict``: every row named once, by its test part where the model knows the data, in the loader's order."""
+"""``fastcls predict``: every row is predicted once, in the loader's order; of the model's own data, only the test rows."""
 
 import json
 import re
@@ -80,7 +80,7 @@ def test_a_class_may_have_the_name_of_a_part(name):
 
 
 def own_data(kind):
-    """Data without a test set of its own: what run is given, and its rows as they are loaded."""
+    """Data without a test set: the argument of run, and its loaded rows."""
     if kind == "digits":
         return "digits", datasets.load("digits")
     if kind == "images":
@@ -286,7 +286,7 @@ def test_names_from_data_are_escaped_wherever_they_are_shown():
 
 
 def photo(kind, path):
-    """A picture as cameras and editors write them: larger than the training images, and not plainly RGB."""
+    """An image as cameras and editors write it: larger than the training images, and not plain RGB."""
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, size=(60, 90, 3)).astype(np.uint8)
     image = Image.fromarray(pixels)
@@ -375,7 +375,7 @@ def test_colour_becomes_grey_for_a_model_of_grey_images():
 
 @pytest.mark.parametrize("kind", ["digits", "mnist"])
 def test_image_of_a_training_row_is_that_row(kind, monkeypatch):
-    """Data that never was a picture file has a recipe too: its scale and its colours are those of its rows."""
+    """Data that does not come from image files has a recipe too, with the size and the colours of its rows."""
     rng = np.random.default_rng(0)
     if kind == "digits":
         data = "digits"

@@ -137,7 +137,7 @@ def test_options_that_contradict_a_preset_are_refused_in_one_line(words, said, h
 
 
 def lecture_sgd(X, y, loss, rate, reg, start, batches):
-    """The assignment's loop: W (n_features + 1, n_classes), rows centred, a last feature of 1; no vector trick."""
+    """The assignment's loop: W (n_features + 1, n_classes), centred rows, a last feature of 1; not vectorised."""
     rows = np.hstack([X - X.mean(axis=0), np.ones((len(X), 1))])
     W = start.T.copy()
     for some in batches:
@@ -177,7 +177,7 @@ def test_descent_of_the_course_is_the_assignments_loop(name, monkeypatch):
 
 
 def oracle_counts(train, y, test, truth, ks):
-    """Correct answers for every k, from all distances in whole numbers."""
+    """Hits for every k, from all distances as integers."""
     squares = [np.square(rows.astype(np.int64)).sum(axis=1) for rows in (train, test)]
     products = test.astype(np.float64) @ train.astype(np.float64).T  # exact: far below 2^53
     order = np.argsort(squares[1][:, None] + squares[0] - 2 * products.astype(np.int64), axis=1, kind="stable")
@@ -251,7 +251,7 @@ def test_folds_of_the_course_are_consecutive_rows():
 
 
 def test_course_on_cifar10_counts_as_published(shared_data):
-    """137, 139 and 141 of 500 for k = 1, 5, 10 are the assignment's; the JPEG copy is held against plain NumPy alone."""
+    """The assignment has 137, 139 and 141 of 500 for k = 1, 5, 10; the JPEG copy is compared only with plain NumPy."""
     if "FASTCLS_CIFAR10" not in os.environ:
         pytest.skip("FASTCLS_CIFAR10 is not set to CIFAR-10's folder")
     data = datasets.load(os.environ["FASTCLS_CIFAR10"])

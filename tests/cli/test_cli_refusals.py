@@ -1,4 +1,4 @@
-"""What the command line refuses: one line, exit status 2, nothing written."""
+"""Refusals of the command line: one line, exit status 2, nothing written."""
 
 import json
 from pathlib import Path

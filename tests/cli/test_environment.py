@@ -1,4 +1,4 @@
-"""Settings and surroundings that a user may have: none of them changes an answer or ends the work."""
+"""Unusual settings and environments: none of them changes a result or stops the work."""
 
 import json
 import os
@@ -96,7 +96,7 @@ def _png(shown):
 
 
 def advice_is_ours():
-    """Let pass what the library itself has to say of settings: few epochs, a best value at the end of those tried."""
+    """Ignore the library's own warnings about settings: few epochs, a best value at the end of a grid."""
     warnings.simplefilter("ignore", ConvergenceWarning)
     warnings.filterwarnings("ignore", "the best .* of those tried")
 
@@ -154,7 +154,7 @@ NAMES = ("日本語", "été", "[red]", "😀", "$x$", "_x")
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A folder with a data set of names that few encodings have, and a run over it, in surroundings that are all hostile."""
+    """A data set with names that few encodings can write, and a run on it in a hostile environment."""
     folder = tmp_path_factory.mktemp("hostile")
     write_images(folder / "data é日", NAMES, 8)
     hostile = {

@@ -1,4 +1,4 @@
-"""Slips that a message knows: of words, of paths, of options."""
+"""Messages that recognise misspelt words, paths and options."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Counts in messages: one thing is in the singular, and types have their article."""
+"""Counts in messages are in the singular for one, and types have the right article."""
 
 import re
 from pathlib import Path

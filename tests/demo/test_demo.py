@@ -1,4 +1,4 @@
-"""The demos without a browser: their pictures are the estimators', texts come back, odd states have words, not errors."""
+"""The demos without a browser: pictures equal those of the estimators, texts round-trip, unusual states are no errors."""
 
 import shlex
 
@@ -15,7 +15,7 @@ from fastcls.demo._linear_state import LOSSES, LinearController, LinearState
 
 
 def estimator_picture(state, metric):
-    """The picture by the public estimator, in units."""
+    """The picture computed by the public estimator, in units."""
     model = KNeighborsClassifier(state.voters, metric=metric, weights=state.weights, temperature=regions.TEMPERATURE)
     model.fit(state.points / 100, state.codes)
     pixels = regions.pixel_centres() / 100
@@ -30,7 +30,7 @@ def crowd(n, classes, seed):
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_the_picture_equals_that_of_the_estimator_in_hundredths(metric, weights):
-    """In hundredths, where all distances are exact; weights are of distances in units, as the picture's are."""
+    """In hundredths, where all distances are exact; the weights use distances in units, like the picture."""
     points, codes = crowd(50, 4, 0)
     state = KnnState(metric=metric, k=4, classes=4, weights=weights, points=points, codes=codes)
     rule = weights if weights == "uniform" else (lambda d: regions.weights_of(d / 100, weights, regions.TEMPERATURE, metric))

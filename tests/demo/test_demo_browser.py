@@ -1,4 +1,4 @@
-"""Both demos in a browser: every control, a drag the picture follows while it lasts, white ties, a step of the library's."""
+"""Both demos in a browser: every control, a drag that the picture follows, white ties, a training step."""
 
 import os
 import re
@@ -19,8 +19,8 @@ from fastcls.demo._knn_view import PRESET_LABELS
 from fastcls.demo._linear_state import LOSSES, LinearController, LinearState
 from fastcls.demo._page import PALE, TIE
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one beside bench
-pytest.importorskip("bench", reason="the folder bench is not beside tests")
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test may be an installed one
+pytest.importorskip("bench", reason="the folder bench is missing")
 from bench.browser import CHROMIUM, DemoPage, browser
 
 pytestmark = [
@@ -38,7 +38,7 @@ def chromium():
 
 @pytest.fixture(scope="module")
 def servers():
-    """One server a demo: pages ask it for a state by their address."""
+    """One server for each demo; the address of a page has its state."""
     shown = {"knn": fastcls.demo.knn(), "linear": fastcls.demo.linear()}
     yield shown
     for server in shown.values():
@@ -47,14 +47,14 @@ def servers():
 
 @pytest.fixture(scope="module")
 def contexts(chromium):
-    """By width: pages of one context share what was loaded."""
+    """One context for each width, so that its pages share what was loaded."""
     sizes = {width: {"width": width, "height": 900} for width in (390, 1280)}
     return {width: chromium.new_context(viewport=size, has_touch=width < 500) for width, size in sizes.items()}
 
 
 @pytest.fixture
 def opened(contexts, servers):
-    """A function that opens a demo; at the end nothing may have gone wrong in any of its pages."""
+    """A function that opens a demo; afterwards, no page may have had an error or a request to another address."""
     pages = []
 
     def open_it(demo, state=None, width=1280):
@@ -69,13 +69,13 @@ def opened(contexts, servers):
 
 
 def command(demo):
-    """The state that the page tells."""
+    """The state in the command that the page shows."""
     text = demo.page.get_by_label("Command to show this state again").input_value()
     return re.search(r"--state '([^']*)'", text)[1]
 
 
 def until(read, wanted, seconds=8.0):
-    """Wait until read() is what is wanted."""
+    """Wait until read() has the wanted value."""
     end = time.monotonic() + seconds
     while not wanted(read()):
         assert time.monotonic() < end, f"still {read()!r}"
@@ -87,12 +87,12 @@ def until_state(demo, part):
 
 
 def slide(demo, title, key="ArrowRight"):
-    """A slider by the keyboard."""
+    """Move a slider with the keyboard."""
     demo.page.get_by_role("slider", name=title).press(key)
 
 
 def expected(state, metric, x, y):
-    """The colour that the controller says (x, y) has, in units."""
+    """The colour of (x, y), in units, according to the controller."""
     code = KnnController(state).picture(metric)[round((y + 2.99) / 0.02), round((x + 2.99) / 0.02)]
     return [*PALE[: state.classes], TIE][code]
 
@@ -139,7 +139,7 @@ def test_the_regions_follow_while_a_point_is_dragged(opened):
     until(lambda: demo.pixel(L2, 0.25, 2.01), lambda color: color == PALE[1])  # the button is still down
     mouse.move(*demo.at(L2, -0.5, 0), steps=5)
     until(lambda: demo.pixel(L2, 0.25, 2.01), lambda color: color == PALE[0])
-    assert command(demo) == KnnState.of_text(start).text()  # told when the button goes up
+    assert command(demo) == KnnState.of_text(start).text()  # updated when the button goes up
     mouse.up()
     until(lambda: command(demo).split("points=")[1], lambda text: text != "-100,0,0;200,0,1")
     x, y, _ = command(demo).split("points=")[1].split(";")[0].split(",")
@@ -202,7 +202,7 @@ def test_copy_as_command_copies_the_command(opened):
 
 
 def sums(demo):
-    """The sums that the page shows: data loss, penalty, full loss, steps; read at one moment."""
+    """The sums on the page, read together: data loss, penalty, full loss, steps."""
     lines = demo.page.get_by_role("table").filter(has_text="steps taken").inner_text().splitlines()
     return [float(line.split()[-1]) for line in lines]
 

@@ -1,4 +1,4 @@
-"""The demos as a command and a server: what they refuse, who may talk to them, how they end."""
+"""The demos as a command and a server: refusals, accepted requests, and the end."""
 
 import base64
 import json

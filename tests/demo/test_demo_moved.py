@@ -1,4 +1,4 @@
-"""What was moved by hand in the demos stays when a slider makes other points; the tied preset gives back its K."""
+"""Points moved by hand stay when a slider draws new points; leaving the tied preset restores K."""
 
 import numpy as np
 
@@ -24,10 +24,10 @@ def test_moved_points_stay_when_the_numbers_of_points_and_classes_change():
     assert list(controller.state.points[58]) == [20, -290]
     controller.renew(classes=5)
     assert set(controller.state.codes) == set(range(5))
-    for anew in (lambda c: c.another(), lambda c: c.renew(preset="ring"), lambda c: c.reset()):
+    for redraw in (lambda c: c.another(), lambda c: c.renew(preset="ring"), lambda c: c.reset()):
         again = KnnController()
         again.move(7, -250, 111)
-        anew(again)
+        redraw(again)
         assert not (again.state.points == [-250, 111]).all(axis=1).any()
         again.renew(n=61)
         assert not (again.state.points == [-250, 111]).all(axis=1).any()
@@ -64,9 +64,9 @@ def test_leaving_the_tie_restores_k():
     controller.reset()
     controller.renew(preset="ring")
     assert controller.state.k == 9
-    told = KnnController(KnnState.of_text("preset=tie&k=2"))
-    told.renew(preset="ring")
-    assert told.state.k == 2  # it was asked for
+    given = KnnController(KnnState.of_text("preset=tie&k=2"))
+    given.renew(preset="ring")
+    assert given.state.k == 2  # K was given
 
 
 def test_moved_points_and_weights_stay_when_the_number_of_classes_changes():
