@@ -32,6 +32,7 @@ def main() -> None:
                 page.page.wait_for_timeout(500)
             if pointer:
                 page.page.mouse.move(*page.at(*pointer))
+                page.page.get_by_text("nearest vote").first.wait_for()
             page.page.wait_for_timeout(700)
             keep(page.page.screenshot(full_page=True), FOLDER / f"{name}.png")
             page.page.close()

@@ -37,7 +37,8 @@ class KnnView:
         self.frame = Frame(
             doc,
             "k nearest neighbours",
-            "Drag a point and watch the regions change. White is a tie. Point at a position to see its vote.",
+            "Drag a point and watch the regions change. White is a tie. "
+            "Move the pointer over the plane to see the vote there.",
         )
         self.points = ColumnDataSource(point_columns(state.points, state.codes))
         self.mail = Mail(doc, self._got)
@@ -177,7 +178,9 @@ class KnnView:
             at = np.broadcast_to(np.array(self._at) / 100, ends.shape)
             source.data = {"x0": at[:, 0], "y0": at[:, 1], "x1": ends[:, 0], "y1": ends[:, 1]}
             lines.append(f"<b>{metric.upper()}</b> at {vote.words()}.")
-        text = "<br>".join(lines) or "Point at a position, or choose a point by its number, to see its vote."
+        text = (
+            "<br>".join(lines) or "Move the pointer over the plane, or choose a point by its number, to see the vote there."
+        )
         if self.vote.text != text:
             self.vote.text = text
 
