@@ -245,7 +245,7 @@ class ShardedProblem(LinearProblem):
 class ShardedDescent:
     """Descent in float64 steps on the client: the counterpart of `optim._descent.Descent` in one process.
 
-    A step follows the rule of `_simd/linear/descent.h`, in the centred, scaled space. `trail` is the last step or, with
+    A step follows the rule of `_simd/linear/descent.h`, in the centred, scaled space. `velocity` is the last step or, with
     Nesterov, the last point before the look-ahead.
     """
 
@@ -262,7 +262,7 @@ class ShardedDescent:
     ) -> None:
         self.problem, self.momentum, self.nesterov = problem, float(momentum), bool(nesterov)
         self.weights = np.array(Ws[0], dtype=np.float64)
-        self.trail = self.weights.copy() if nesterov else np.zeros_like(self.weights)
+        self.velocity = self.weights.copy() if nesterov else np.zeros_like(self.weights)
         self.steps = 0
 
     def run(
@@ -298,11 +298,11 @@ class ShardedDescent:
 
     def state(self) -> State:
         """The state for a checkpoint: weights and velocity."""
-        return {"weights": self.weights, "trail": self.trail}, {"steps": self.steps}
+        return {"weights": self.weights, "velocity": self.velocity}, {"steps": self.steps}
 
     def restore(self, arrays: dict[str, np.ndarray], values: dict[str, Any]) -> None:
         """Restore what `state` returned."""
-        self.weights, self.trail = (expect(arrays, name, self.problem.shape) for name in ("weights", "trail"))
+        self.weights, self.velocity = (expect(arrays, name, self.problem.shape) for name in ("weights", "velocity"))
         self.steps = int(values["steps"])
 
     def _step(self, batch: np.ndarray | None, n_rows: int, rate: float) -> float:
@@ -311,15 +311,15 @@ class ShardedDescent:
         mean, gradient = problem.mean_and_gradient(W, batch, n_rows)
         moved = W - rate * gradient
         if not self.nesterov:
-            moved += self.momentum * self.trail
+            moved += self.momentum * self.velocity
         penalized = problem._penalized(moved)
         if problem.l1:
             penalized[...] = np.sign(penalized) * np.maximum(np.abs(penalized) - rate * problem.l1, 0.0)
         if self.nesterov:
-            self.weights = moved + self.momentum * (moved - self.trail)
-            self.trail = moved
+            self.weights = moved + self.momentum * (moved - self.velocity)
+            self.velocity = moved
         else:
-            self.trail = moved - W
+            self.velocity = moved - W
             self.weights = moved
         if np.isfinite(problem.max_norm):
             inner = problem._penalized(self.weights)
@@ -329,4 +329,4 @@ class ShardedDescent:
 
     def W(self, model: int = 0) -> np.ndarray:
         """The current weights."""
-        return self.problem.projected((self.trail if self.nesterov else self.weights).copy())
+        return self.problem.projected((self.velocity if self.nesterov else self.weights).copy())

@@ -133,7 +133,7 @@ class FoldsDisplay(Drawn):
             points = width * (self._edges[fold + 1] - self._edges[fold]) / (right - left)
             words = ("validate", "val.") if held_out else ("train",)
             weight = "bold" if held_out else "normal"
-            fit = [word for word in words if 1.1 * style.width_of(word, style.TINY, weight) < points]
+            fit = [word for word in words if style.width_of(word, style.TINY, weight) < points]
             if fit:
                 self._write(middle, split, fit[0], weight=weight)
             self._some_unnamed |= fit[:1] != ["validate"] and held_out

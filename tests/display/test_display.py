@@ -1,4 +1,4 @@
-"""Displays: data in, one drawing out; nothing global touched, nothing guessed."""
+"""Displays: data in, one drawing out, no global state changed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def templates(channels: int = 3, n_classes: int = 4, **options: Any) -> display.
 
 
 class Confusion:
-    """``plot_confusion`` behind the interface of the displays."""
+    """``plot_confusion`` with the interface of the displays."""
 
     def plot(self, ax: Any = None) -> Any:
         truth = np.arange(40) % 4
@@ -80,7 +80,7 @@ def test_every_display_draws_something_at_400_pixels(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", DISPLAYS)
-def test_plot_draws_into_what_it_is_given_and_leaves_pyplot_and_settings_alone(name: str) -> None:
+def test_plot_draws_into_the_given_axes_and_leaves_pyplot_and_settings_alone(name: str) -> None:
     import matplotlib.pyplot as plt
 
     before, settings = plt.get_fignums(), dict(mpl.rcParams)
@@ -131,7 +131,7 @@ def test_any_class_name_can_be_drawn(hostile: str) -> None:
         (1.0, 0.0, ("1.000", "0.000")),
     ],
 )
-def test_two_losses_are_written_so_that_their_difference_is_seen(first: float, last: float, shown: tuple[str, str]) -> None:
+def test_two_losses_have_enough_decimals_to_differ(first: float, last: float, shown: tuple[str, str]) -> None:
     from fastcls.display import style
 
     assert style.apart(first, last) == shown
@@ -157,7 +157,7 @@ def test_neighbors_are_those_of_the_estimator_with_class_and_distance() -> None:
     np.testing.assert_array_equal(shown.same_class[:, 0], data.y[nearest] == data.y_test[:3])
 
 
-def test_right_and_wrong_neighbors_differ_in_sign_and_line_not_only_in_colour() -> None:
+def test_neighbors_of_the_same_and_of_another_class_differ_in_sign_and_line_too() -> None:
     images = np.zeros((1, 2, 4, 4, 1), np.uint8)
     shown = display.NeighborsDisplay(
         images[:, 0],
@@ -173,7 +173,7 @@ def test_right_and_wrong_neighbors_differ_in_sign_and_line_not_only_in_colour() 
     assert right.spines["top"].get_linestyle() != wrong.spines["top"].get_linestyle()
 
 
-def test_without_labels_nothing_is_called_right_or_wrong() -> None:
+def test_without_labels_no_neighbor_is_marked() -> None:
     data = digits()
     shown = display.NeighborsDisplay.from_neighbors(
         data.X_test[:1], [[1.0, 2.0]], [[0, 1]], X_train=data.X, y_train=data.y, image_shape=(8, 8, 1)
@@ -185,12 +185,12 @@ def test_without_labels_nothing_is_called_right_or_wrong() -> None:
     ("shape", "said"),
     [
         (None, "no image shape"),
-        ((8, 8, 2), "wanted (height, width, 1)"),
-        ((8, 8), "wanted (height, width, 1)"),
+        ((8, 8, 2), r"wanted \(height, width, 1\)"),
+        ((8, 8), r"wanted \(height, width, 1\)"),
         ((9, 8, 1), "72 features"),
     ],
 )
-def test_rows_that_are_not_such_images_are_refused_in_one_line(shape: Any, said: str) -> None:
+def test_rows_that_do_not_match_the_image_shape_are_refused_in_one_line(shape: Any, said: str) -> None:
     for make in (
         lambda: neighbors(image_shape=shape),
         lambda: display.TemplatesDisplay.from_weights(np.ones((3, 64)), image_shape=shape),
@@ -200,9 +200,9 @@ def test_rows_that_are_not_such_images_are_refused_in_one_line(shape: Any, said:
         assert "\n" not in str(caught.value)
 
 
-def test_distances_and_indices_must_fit_the_queries() -> None:
+def test_distances_and_indices_must_match_the_queries() -> None:
     data = digits()
-    with pytest.raises(InputError, match="must both"):
+    with pytest.raises(InputError, match="and indices .* for both and whole numbers as indices"):
         display.NeighborsDisplay.from_neighbors(
             data.X_test[:2], [[1.0]], [[0]], X_train=data.X, y_train=data.y, image_shape=(8, 8, 1)
         )
@@ -252,14 +252,14 @@ def test_templates_drop_a_bias_column_and_say_how_many_classes_there_are() -> No
     assert any("first 20 of 30" in text for text in texts(shown.figure_))
 
 
-def test_templates_of_two_classes_kept_in_one_row_are_opposite() -> None:
+def test_templates_of_two_classes_in_one_row_are_opposite() -> None:
     model = SimpleNamespace(coef_=np.array([[1.0, 2.0, 3.0, 4.0]]), classes_=np.array([3, 7]))
     shown = display.TemplatesDisplay.from_estimator(model, image_shape=(2, 2, 1))
     assert shown.names == ["3", "7"]
     np.testing.assert_array_equal(shown.templates[0], -shown.templates[1])
 
 
-def test_displays_of_estimators_without_the_attribute_say_so() -> None:
+def test_estimators_without_the_needed_attribute_are_refused() -> None:
     with pytest.raises(InputError, match="coef_"):
         display.TemplatesDisplay.from_estimator(object(), image_shape=(2, 2, 1))
     with pytest.raises(InputError, match="loss_history_"):
@@ -288,7 +288,7 @@ def test_cross_validation_shows_every_fold_the_mean_the_deviation_and_the_choice
     assert len(markers) >= 2  # the metrics differ in more than colour
 
 
-def test_rows_left_out_have_standard_errors_and_no_points_of_folds() -> None:
+def test_leave_one_out_shows_standard_errors_and_no_fold_points() -> None:
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(90, 2)), np.arange(90) % 3
     selection = cross_validate_k(X, y, ks=(1, 5), metrics=("l2",), cv="loo")
@@ -328,5 +328,5 @@ def test_confusion_counts_codes_without_a_name_too() -> None:
     shown = display.plot_confusion([0, 1, 3], [0, 2, 2], class_names=["a", "b"])
     assert [text.get_text() for text in shown.ax_.get_yticklabels()] == ["a", "b", "2", "3"]
     assert shown.confusion_matrix.sum() == 3
-    with pytest.raises(InputError, match="give whole numbers from 0"):
+    with pytest.raises(InputError, match="wanted class codes, whole numbers from 0"):
         display.plot_confusion(["a"], ["b"], class_names=["a", "b"])

@@ -1,4 +1,4 @@
-"""Displays with many samples, many classes or long names: texts neither meet nor leave the figure."""
+"""Displays with many samples, many classes or long names: texts neither overlap nor leave the figure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def texts(figure: Any) -> list[Any]:
 
 
 def collisions(figure: Any, slack: float = 1.0) -> list[tuple[str, str]]:
-    """Pairs of texts that lie upon each other by more than a pixel in both directions."""
+    """Pairs of texts that overlap by more than a pixel in both directions."""
     met = []
     for (a, first), (b, second) in combinations(texts(figure), 2):
         across = min(first.x1, second.x1) - max(first.x0, second.x0)
@@ -52,12 +52,12 @@ def collisions(figure: Any, slack: float = 1.0) -> list[tuple[str, str]]:
 
 
 def outside(figure: Any) -> list[str]:
-    """Texts that are cut at an edge."""
+    """Texts that are cut off at an edge."""
     width, height = figure.bbox.width, figure.bbox.height
     return [text for text, box in texts(figure) if box.x0 < -1 or box.x1 > width + 1 or box.y0 < -1 or box.y1 > height + 1]
 
 
-def test_the_probe_sees_texts_that_meet_and_that_are_cut() -> None:
+def test_the_probe_finds_texts_that_overlap_and_that_are_cut_off() -> None:
     figure, ax = style.axes_for(None, 2.0)
     ax.set_axis_off()
     ax.text(0.5, 0.5, "one")
@@ -92,7 +92,7 @@ def test_tables_of_scores_of_any_size_can_be_read_at_400_pixels(n_samples: int, 
     assert len(shown.ax_.patches) == n_samples  # the true class of each is framed
 
 
-def test_each_sample_of_a_table_in_blocks_stands_in_the_column_of_its_scores() -> None:
+def test_each_sample_of_a_table_in_blocks_is_above_its_scores() -> None:
     shown = scores(10, 3).plot()
     place = {text.get_text(): text.get_position() for text in shown.ax_.texts}
     for i in range(10):
@@ -128,7 +128,7 @@ def test_two_classes_have_two_lines_with_the_losses_of_their_classifier() -> Non
     ("names", "n_neighbors", "shape"),
     pairwise([LONG, tuple("0123456789")], [1, 5, 10], [(8, 8, 1), (6, 9, 1), (9, 6, 1)]),
 )
-def test_names_of_neighbors_do_not_meet(names: Any, n_neighbors: int, shape: Any) -> None:
+def test_names_of_neighbors_do_not_overlap(names: Any, n_neighbors: int, shape: Any) -> None:
     data = random_data(10, shape)
     model = KNeighborsClassifier(3).fit(data.X, data.y)
     shown = display.NeighborsDisplay.from_estimator(
@@ -151,7 +151,7 @@ def test_names_of_neighbors_do_not_meet(names: Any, n_neighbors: int, shape: Any
 
 
 @pytest.mark.parametrize("n_classes", [2, 10, 30])
-def test_long_names_beside_a_confusion_matrix_do_not_meet_and_stay_different(n_classes: int) -> None:
+def test_long_names_of_a_confusion_matrix_do_not_overlap_and_stay_different(n_classes: int) -> None:
     names = [LONG[c] if c < len(LONG) else f"n0209{c:04}-a_breed_of_dog_{c}" for c in range(n_classes)]
     truth = np.arange(3 * n_classes) % n_classes
     shown = display.plot_confusion(truth, truth, class_names=names, title="a title")
@@ -161,7 +161,7 @@ def test_long_names_beside_a_confusion_matrix_do_not_meet_and_stay_different(n_c
         assert len({label.get_text() for label in labels}) == n_classes
 
 
-def test_a_rare_confusion_is_seen_and_none_leaves_the_ground_as_it_is() -> None:
+def test_a_rare_confusion_is_visible_and_an_empty_cell_is_transparent() -> None:
     shown = display.plot_confusion([0] * 200 + [1], [0] * 199 + [1, 1], class_names=["a", "b"])
     alpha = shown.im_.to_rgba(shown.confusion_matrix)[:, :, 3]
     assert alpha[1, 0] == 0
@@ -177,7 +177,7 @@ def test_shortened_names_stay_different() -> None:
     short = style.distinct(alike, 12)
     assert len(set(short)) == 12
     assert max(map(len, short)) <= 12
-    assert style.distinct(["same", "same"], 3) == ["sa…", "sa…"]  # of one name there is one short form
+    assert style.distinct(["same", "same"], 3) == ["sa…", "sa…"]  # equal names have equal short forms
 
 
 @pytest.mark.parametrize("text", [*LONG, "iiiiiiii", "WWWW", "Mixed-case_Name 12.5 ✓ ▲"])
@@ -224,7 +224,7 @@ def test_legends_and_titles_with_long_names_stay_inside(make: str) -> None:
 
 
 @pytest.mark.parametrize("alphas", [(0.0, 1e-3, 1e-2, 0.1), (0.0,), (0.0, 0.5), (0.0, 1e-12, 10.0)])
-def test_no_penalty_has_a_place_of_its_own_at_the_left_end(alphas: tuple[float, ...]) -> None:
+def test_no_penalty_is_at_the_left_end(alphas: tuple[float, ...]) -> None:
     accuracy = np.linspace(0.5, 0.9, len(alphas))
     shown = display.RegularizationDisplay.from_sweep(alphas, accuracy, chosen=0.0).plot()
     x = shown.ax_.lines[0].get_xdata()
@@ -242,7 +242,7 @@ def test_no_penalty_has_a_place_of_its_own_at_the_left_end(alphas: tuple[float, 
     assert collisions(shown.figure_) == []
 
 
-def test_without_it_the_axis_is_as_it_was() -> None:
+def test_without_alpha_0_the_axis_is_logarithmic_throughout() -> None:
     shown = display.RegularizationDisplay.from_sweep([0.001, 1.0], [0.5, 0.9]).plot()
     np.testing.assert_array_equal(shown.ax_.lines[0].get_xdata(), [0.001, 1.0])
     shown.figure_.draw_without_rendering()
@@ -252,7 +252,7 @@ def test_without_it_the_axis_is_as_it_was() -> None:
 # folds --------------------------------------------------------------------------------------------------------------
 
 
-def test_folds_hold_out_every_row_once_and_leave_the_test_set_apart() -> None:
+def test_folds_hold_out_every_row_once_and_never_the_test_set() -> None:
     data = digits()
     shown = display.FoldsDisplay.from_labels(data.y, cv=5, n_test=len(data.X_test), random_state=0)
     from sklearn.model_selection import StratifiedKFold
@@ -267,7 +267,7 @@ def test_folds_hold_out_every_row_once_and_leave_the_test_set_apart() -> None:
 
 @pytest.mark.parametrize("n_folds", [2, 5, 6, 7, 12, 30])
 @pytest.mark.parametrize("more", [{}, {"n_test": 10_000}, {"accuracy": True}, {"n_test": 360, "accuracy": True}])
-def test_the_picture_of_folds_has_their_widths_colours_and_accuracies(n_folds: int, more: dict[str, Any]) -> None:
+def test_the_diagram_of_folds_has_their_widths_colours_and_accuracies(n_folds: int, more: dict[str, Any]) -> None:
     sizes = 100 + np.arange(n_folds)
     accuracy = np.linspace(0.8, 0.95, n_folds)
     given = more | ({"accuracy": accuracy} if "accuracy" in more else {})

@@ -1,4 +1,4 @@
-"""The lecture's figures as numbers: what displays compute is held against plain NumPy and the slides."""
+"""The numbers of the lecture's figures, compared with plain NumPy and the slides."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ DISPLAYS: dict[str, tuple[Any, bool]] = {
 
 
 @pytest.mark.parametrize("name", DISPLAYS)
-def test_plot_draws_at_400_pixels_into_what_it_is_given_and_leaves_pyplot_and_settings_alone(name: str) -> None:
+def test_plot_draws_at_400_pixels_into_the_given_figure_and_leaves_pyplot_and_settings_alone(name: str) -> None:
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
@@ -139,7 +139,7 @@ def test_regions_of_an_estimator_are_its_predictions_and_ties() -> None:
         ({"points": [[1, 2]], "y": [0], "extent": (1, 1, 0, 1)}, "extent"),
     ],
 )
-def test_regions_refuse_what_they_cannot_show(given: dict[str, Any], said: str) -> None:
+def test_bad_input_of_regions_is_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InputError, match=said):
         display.decision_regions(**given)
 
@@ -152,7 +152,7 @@ def test_one_class_and_coincident_points_have_regions() -> None:
 # scores -------------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_of_scores_costs_what_the_lecture_says() -> None:
+def test_the_table_of_scores_has_the_lectures_losses() -> None:
     shown = display.ScoresDisplay.from_predictions(TRUE, SCORES)
     np.testing.assert_allclose(shown.losses["hinge"], [10.58, 0.27, 71.91], atol=1e-9)
     np.testing.assert_allclose(shown.losses["softmax"], [5.170, 0.577, 11.294], atol=5e-4)
@@ -162,7 +162,7 @@ def test_the_table_of_scores_costs_what_the_lecture_says() -> None:
     assert {"71.910", "11.294", "8.02 ▲", "-4.34"} <= drawn
 
 
-def test_scores_of_an_estimator_are_its_own() -> None:
+def test_scores_are_those_of_the_estimator() -> None:
     data = digits()
     model = SoftmaxClassifier(max_iter=2, random_state=0).fit(data.X, data.y)
     shown = display.ScoresDisplay.from_estimator(model, data.X_test[:3], data.y_test[:3])
@@ -175,7 +175,7 @@ def test_scores_of_an_estimator_are_its_own() -> None:
 
 @pytest.mark.parametrize("shape", [(8, 8, 1), (32, 32, 3), (28, 28, 1)])
 @pytest.mark.parametrize("seed", range(4))
-def test_box_shift_and_tint_are_at_one_and_the_same_integer_distance(shape: tuple[int, int, int], seed: int) -> None:
+def test_box_shift_and_tint_are_at_the_same_integer_distance(shape: tuple[int, int, int], seed: int) -> None:
     rng = np.random.default_rng(seed)
     if shape == (8, 8, 1):
         image = digits().X[seed]
@@ -206,7 +206,7 @@ def test_forty_classes_have_forty_looks() -> None:
 
 
 @pytest.mark.parametrize(("scale", "at"), [(1e-6, 0.0), (1e-3, 5.0), (1e4, 0.0)])
-def test_points_fill_their_plane_whatever_their_spread(scale: float, at: float) -> None:
+def test_points_fill_their_plane_at_any_scale(scale: float, at: float) -> None:
     points = at + scale * np.random.default_rng(0).normal(size=(30, 2))
     left, right, bottom, top = _regions.around(points)
     side = (points.max(axis=0) - points.min(axis=0)).max()
@@ -215,14 +215,14 @@ def test_points_fill_their_plane_whatever_their_spread(scale: float, at: float) 
 
 
 @pytest.mark.parametrize("at", [0.0, 7.0, 1e12])
-def test_points_in_one_place_have_a_plane_around_them(at: float) -> None:
+def test_coincident_points_have_a_plane_around_them(at: float) -> None:
     left, right, bottom, top = _regions.around(np.full((3, 2), at))
     assert left < at < right
     assert bottom < at < top
 
 
 @pytest.mark.parametrize("shape", [(6, 6, 1), (8, 8, 1), (5, 5, 3)])
-def test_the_tint_reaches_every_row_of_a_small_image(shape: tuple[int, int, int]) -> None:
+def test_the_tint_changes_every_row_of_a_small_image(shape: tuple[int, int, int]) -> None:
     image = np.random.default_rng(2).integers(40, 200, size=shape).astype(np.uint8)
     shown = display.SameDistanceDisplay.from_image(image.ravel(), image_shape=shape)
     moved = (shown.images[3] != shown.images[0]).reshape(shape[0], -1)
@@ -266,7 +266,7 @@ def test_the_curse_needs_4_16_64_points_and_the_nearest_moves_away() -> None:
     assert [len(ax.collections[0].get_offsets()) for ax in panels] == [4, 16, 64]
 
 
-def test_a_penalty_takes_from_the_weights_and_from_the_training_rows() -> None:
+def test_a_penalty_lowers_the_weights_and_the_training_accuracy() -> None:
     shown = regularization()
     assert shown.train[0] == 1.0  # passes every point
     assert (np.diff(shown.norms) < 0).all()
@@ -278,7 +278,7 @@ def test_a_penalty_takes_from_the_weights_and_from_the_training_rows() -> None:
     assert shown.new[shown.best] == shown.new.max()
 
 
-def test_challenges_begin_at_nothing_and_end_in_more_errors() -> None:
+def test_challenges_start_unaltered_and_end_with_more_errors() -> None:
     data, shown = digits(), challenges()
     rows, y = data.X_test[:60].astype(float), data.y_test[:60]
     model = KNeighborsClassifier(3).fit(data.X, data.y)
@@ -297,7 +297,7 @@ def test_challenges_begin_at_nothing_and_end_in_more_errors() -> None:
     assert shown.spread == pytest.approx(np.mean(gaps))
 
 
-def test_without_labels_challenges_count_answers_that_stay_and_ask_no_truth() -> None:
+def test_without_labels_challenges_count_unchanged_predictions() -> None:
     data = digits()
     model = KNeighborsClassifier(3).fit(data.X, data.y)
     X = data.X_test[:40]
@@ -311,14 +311,14 @@ def test_without_labels_challenges_count_answers_that_stay_and_ask_no_truth() ->
     assert shown.spread == pytest.approx(np.mean(gaps))
 
 
-def test_a_sweep_is_shown_in_the_order_of_alpha_and_of_equals_the_strongest_is_best() -> None:
+def test_a_sweep_is_shown_in_order_of_alpha_and_of_equal_ones_the_largest_is_best() -> None:
     shown = display.RegularizationDisplay.from_sweep([1.0, 0.01, 0.1], [0.5, 0.9, 0.9]).plot()
     np.testing.assert_array_equal(shown.alphas, [0.01, 0.1, 1.0])
     assert shown.alphas[shown.best] == 0.1
     np.testing.assert_allclose(shown.ax_.lines[0].get_ydata(), [90, 90, 50])
 
 
-def test_the_alpha_a_sweep_chose_is_the_one_marked() -> None:
+def test_the_alpha_chosen_by_a_sweep_is_marked() -> None:
     shown = display.RegularizationDisplay.from_sweep([1.0, 0.01, 0.1], [0.5, 0.9, 0.9], chosen=0.01).plot()
     assert shown.alphas[shown.best] == 0.01
     assert list(shown.ax_.lines[-1].get_xdata()) == [0.01]
@@ -329,7 +329,7 @@ def test_the_report_marks_the_alpha_of_the_model() -> None:
     assert "chosen: alpha = 0.01" in _lecture._penalty("softmax", rows)["svg"]
 
 
-def test_few_rows_are_held_against_as_few_random_points() -> None:
+def test_few_rows_are_compared_with_as_few_random_points() -> None:
     rows = np.random.default_rng(5).random((150, 32))
     shown = display.CurseDisplay.from_uniform((32,), data=rows, random_state=0)
     assert shown.n_points == 100
@@ -338,7 +338,7 @@ def test_few_rows_are_held_against_as_few_random_points() -> None:
     assert shown.own[1] == pytest.approx(shown.nearest[0], abs=0.03)  # the same kind of data: the mark is on the curve
 
 
-def test_points_of_the_cube_can_be_seen_on_white_and_on_black() -> None:
+def test_points_of_the_cube_are_visible_on_white_and_on_black() -> None:
     faces = (
         display.CurseDisplay.from_uniform((1,), n_points=60, random_state=0).plot().axes_[2].collections[0].get_facecolors()
     )
@@ -358,7 +358,7 @@ def test_the_users_data_is_marked_in_the_curse() -> None:
     assert shown.own[1] == pytest.approx(share, abs=0.08)  # of other rows of the same digits
 
 
-def test_every_model_has_a_curve_of_its_own_in_challenges() -> None:
+def test_every_model_has_its_own_curve_in_challenges() -> None:
     data = digits()
     models = {f"{k} neighbours": KNeighborsClassifier(k).fit(data.X, data.y) for k in (1, 2, 3, 5, 7, 9)}
     shown = display.ChallengesDisplay.from_estimators(

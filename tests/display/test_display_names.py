@@ -1,4 +1,4 @@
-"""Names of classes, models and samples are drawn as they are written, in every display and in the report."""
+"""Names of classes, models and samples are drawn literally, in every display and in the report."""
 
 from __future__ import annotations
 
@@ -185,8 +185,8 @@ def svg_texts(figure: Any) -> list[str]:
 
 @pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("name", DRAWERS)
-def test_every_name_is_drawn_as_it_is_written(name: str) -> None:
-    """Under rcParams that would have all text read as TeX, too."""
+def test_every_name_is_drawn_literally(name: str) -> None:
+    """Also under rcParams that render all text with TeX."""
     every = [*(DENSE if name in FEW else PAIRED), *MARKS, *SCRIPTS]
     step = 200 if name in FEW else 60
     for at in range(0, len(every), step):
@@ -203,7 +203,7 @@ def test_every_name_is_drawn_as_it_is_written(name: str) -> None:
                 assert (literal, is_math) == (text.get_text(), False), one
 
 
-def test_names_come_out_of_a_drawing_library_as_they_went_in() -> None:
+def test_names_are_unchanged_in_the_svg() -> None:
     for at in range(0, len(PAIRED), 47):
         names = PAIRED[at : at + 47]
         written = svg_texts(figures("confusion", names)[0])
@@ -213,7 +213,7 @@ def test_names_come_out_of_a_drawing_library_as_they_went_in() -> None:
 
 @pytest.mark.filterwarnings("error", "ignore:Glyph", "ignore:constrained_layout not applied")
 @pytest.mark.parametrize("name", DRAWERS)
-def test_names_that_cannot_be_drawn_are_replaced_and_stay_apart(name: str) -> None:
+def test_unprintable_characters_are_replaced_and_names_stay_different(name: str) -> None:
     for figure in figures(name, BROKEN):
         written = svg_texts(figure)
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f\u202e\ud800-\udfff]", "".join(written))
@@ -227,7 +227,7 @@ def test_a_shortened_name_keeps_the_accents_of_its_letters() -> None:
     assert style.width_of("e\u0301", 10) == style.width_of("e", 10)
 
 
-def test_a_notebook_shows_names_that_no_font_here_has_even_where_warnings_are_errors() -> None:
+def test_a_notebook_shows_names_without_glyphs_even_if_warnings_are_errors() -> None:
     import warnings
 
     shown = display.LossHistoryDisplay([2.0, 1.0], name="\U0001f9ff 名前").plot()
@@ -237,13 +237,13 @@ def test_a_notebook_shows_names_that_no_font_here_has_even_where_warnings_are_er
 
 
 @pytest.mark.parametrize("name", [*THEME, "url(#x)", ' id="x"', 'href="#x', "font: 9px x;", "<style>", "$x$", "_x"])
-def test_the_page_s_drawings_change_tags_and_no_names(name: str) -> None:
+def test_drawings_of_the_page_change_tags_and_no_names(name: str) -> None:
     svg = draw(lambda: display.plot_confusion([0, 1], [0, 1], class_names=[name, "b"]), "a drawing")
     root = ElementTree.fromstring(re.sub(r"xlink:", "", str(svg)))
     assert ["".join(e.itertext()) for e in root.iter("text")].count(" ".join(name.split())) == 2
 
 
-def test_the_report_shows_every_name_and_obeys_none() -> None:
+def test_the_report_shows_every_name_and_executes_none() -> None:
     from fastcls.cli.report import _page
 
     names = [*PAIRED[:10], *MARKS, *SCRIPTS[:4], *BROKEN[5:13]]
@@ -261,7 +261,7 @@ BACKENDS = ["module://no.such.backend", "nonsense", "tkagg"]
 @pytest.mark.process
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_figures_need_no_backend(backend: str, tmp_path: Path) -> None:
-    """Not one of a notebook's that is not here, not one of windows without a display; pyplot stays out."""
+    """Neither a notebook's missing backend nor one with windows and no display; pyplot is not imported."""
     code = """
 import sys, warnings
 warnings.simplefilter("error")
