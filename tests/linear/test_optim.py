@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from fastcls import LinearProblem, optim
 from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
-from fastcls.optim import LBFGS, SCHEDULES, SGD, GradientDescent, RandomLocalSearch, RandomSearch
+from fastcls.optim import LBFGS, SCHEDULES, SGD, GradientDescent, RandomLocalSearch, RandomSearch, _descent
 from fastcls.penalties import PENALTIES
 
 SOLVERS = {
@@ -312,3 +312,12 @@ def test_wrong_options_are_refused_in_one_line(call, words):
     with pytest.raises(InputError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 4), (7, 7), (7, 8), (9, 2), (1, 256), (1000, 33)])
+def test_minibatches_hold_every_row_once_and_at_most_their_size(n, batch_size):
+    bounds = _descent._bounds(n, batch_size)
+    sizes = np.diff(bounds)
+    assert (bounds[0], bounds[-1]) == (0, n)
+    assert sizes.max() <= batch_size
+    assert sizes.max() - sizes.min() <= 1

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils.class_weight import compute_class_weight
 
 import fastcls
-from fastcls import LinearProblem, optim
+from fastcls import LinearProblem, optim, reference
 from fastcls._sampling.hold_out import hold_out
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import with_class_weight
@@ -230,3 +230,16 @@ def test_a_dict_may_name_a_class_of_weight_0_that_is_not_there_and_no_other():
         clone(MODELS[name]).set_params(class_weight={"absent": 0.0, 7: 3.0}).fit(X, y, w)
         with pytest.raises(InputError, match="names the label 'absent'"):
             clone(MODELS[name]).set_params(class_weight={"absent": 1.0}).fit(X, y)
+
+
+@pytest.mark.parametrize("rule", ["distance", "softmax"])
+def test_a_row_s_weight_multiplies_its_vote_by_distance(rule):
+    rng = np.random.default_rng(5)
+    X, Q = rng.normal(size=(60, 3)), rng.normal(size=(20, 3))
+    y, weights = rng.integers(0, 3, 60), rng.uniform(0.1, 9.0, 60)
+    model = fastcls.KNeighborsClassifier(7, weights=rule, temperature=0.5).fit(X, y, sample_weight=weights)
+    distances, indices = reference.kneighbors(Q, X, 7, "l2")
+    votes = reference.vote_weights(distances, rule, 0.5) * weights[indices]
+    winners, totals, _ = reference.vote(y[indices], votes, 3)
+    np.testing.assert_array_equal(model.predict(Q), winners)
+    np.testing.assert_allclose(model.predict_proba(Q), totals / totals.sum(axis=1, keepdims=True), rtol=1e-12)

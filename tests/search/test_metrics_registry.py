@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fastcls import KNeighborsClassifier, knn, reference
+from fastcls._validation.errors import InputError
 from fastcls.metrics import METRICS, Metric
 from fastcls.reference import _neighbors
 
@@ -54,3 +55,12 @@ def test_a_metric_opts_in_to_the_bounds_of_its_own_sum_only():
     with pytest.raises(ValueError, match="'new'.*'l2' do not hold for the sum 'l1'"):
         Metric(**{**fields, "name": "new", "bounds": "l2"})
     assert Metric(**{**fields, "name": "new", "bounds": None}).bounds is None
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_largest_values_that_a_metric_takes_have_finite_distances(name):
+    largest = METRICS[name].max_abs(5)
+    X = np.array([[largest] * 5, [-largest] * 5])
+    assert np.isfinite(knn(X, X, 2, name)[0]).all()
+    with pytest.raises(InputError, match="could overflow"):
+        knn(X, 1.01 * X, 2, name)
