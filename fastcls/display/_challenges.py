@@ -135,6 +135,22 @@ class ChallengesDisplay(Drawn):
         Without labels, each estimator is compared with its own predictions for the unaltered images, so no test label is
         used.
 
+        Parameters
+        ----------
+        estimators : dict of str to fitted estimator
+        X : array-like of shape (n, n_features), uint8
+        y : array-like of shape (n,), optional
+            True labels.
+        image_shape : (height, width, channels)
+        strengths : sequence of float
+            Strengths of each alteration.
+        random_state : int, RandomState or None
+            For the random alterations.
+
+        Returns
+        -------
+        ChallengesDisplay
+
         Raises
         ------
         InputError
@@ -174,7 +190,18 @@ class ChallengesDisplay(Drawn):
         return cls(examples, accuracy, distance, _spread(rows, labels), steps, y is not None)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
-        """Draw into ``figure``, or into a new one."""
+        """Draw into ``figure``, or into a new one.
+
+        Parameters
+        ----------
+        figure : matplotlib figure or subfigure, optional
+            Without it a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_ = style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
         grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
         axes = []

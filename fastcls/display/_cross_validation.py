@@ -91,7 +91,22 @@ class CrossValidationDisplay(Drawn):
 
     @classmethod
     def from_selection(cls, selection: Any) -> CrossValidationDisplay:
-        """Show the result of ``fastcls.model_selection.cross_validate_k``."""
+        """Show the result of ``fastcls.model_selection.cross_validate_k``.
+
+        Parameters
+        ----------
+        selection : KSelection
+            The result of ``cross_validate_k``.
+
+        Returns
+        -------
+        CrossValidationDisplay
+
+        Raises
+        ------
+        InputError
+            If `selection` is not such a result.
+        """
         check_can(selection, "ks", "metrics", "fold_accuracy", "mean", "std")
         return cls(
             selection.ks,
@@ -105,7 +120,18 @@ class CrossValidationDisplay(Drawn):
         )
 
     def plot(self, ax: Axes | None = None) -> CrossValidationDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_, self.ax_ = style.axes_for(ax, height=3.4)
         logarithmic = self.ks.max() > LOG_FROM
         entries = {}

@@ -68,6 +68,20 @@ class CurseDisplay(Drawn):
 
         With fewer points the nearest is farther away. So if ``data`` has too few rows, fewer random points are drawn too.
 
+        Parameters
+        ----------
+        dimensions : sequence of int
+        n_points : int
+            Random points in each dimension.
+        n_queries : int
+        random_state : int, RandomState or None
+        data : array-like of shape (n_rows, n_features), optional
+            Rows to compare with the random points.
+
+        Returns
+        -------
+        CurseDisplay
+
         Raises
         ------
         InputError
@@ -92,7 +106,18 @@ class CurseDisplay(Drawn):
         return cls(np.asarray(dimensions), np.array(shares), n_points, own)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> CurseDisplay:
-        """Draw into ``figure``, or into a new one."""
+        """Draw into ``figure``, or into a new one.
+
+        Parameters
+        ----------
+        figure : matplotlib figure or subfigure, optional
+            Without it a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_ = style.figure_for(figure, 4.4)
         grid = self.figure_.add_gridspec(2, 3, height_ratios=(1, 1.7))
         panels = [self.figure_.add_subplot(grid[0, d]) for d in range(3)]

@@ -66,7 +66,27 @@ class DecisionRegionDisplay(Drawn):
 
     @classmethod
     def from_points(cls, points: ArrayLike, y: ArrayLike, *, k: int = 1, metric: str = "l2", **options: Any) -> Any:
-        """Compute the regions of k-NN on these points; ``options`` as for ``decision_regions``."""
+        """Compute the regions of k-NN on these points; ``options`` as for ``decision_regions``.
+
+        Parameters
+        ----------
+        points : array-like of shape (n_points, 2)
+        y : array-like of shape (n_points,)
+            Labels.
+        k : int
+        metric : str
+        **options
+            Further options of ``decision_regions``.
+
+        Returns
+        -------
+        DecisionRegionDisplay
+
+        Raises
+        ------
+        InputError
+            As for ``decision_regions``.
+        """
         regions = decision_regions(points, y, k=k, metric=metric, **options)
         title = f"k = {k} under {metric_label(metric)}"
         return cls(regions, np.asarray(points), np.asarray(y), title=title, metric=metric)
@@ -74,6 +94,19 @@ class DecisionRegionDisplay(Drawn):
     @classmethod
     def from_estimator(cls, estimator: Any, X: ArrayLike, y: ArrayLike, *, size: int = 300) -> DecisionRegionDisplay:
         """Compute the regions of a fitted estimator of two features; ties are white if it has ``predict_ties``.
+
+        Parameters
+        ----------
+        estimator : fitted classifier of two features
+        X : array-like of shape (n_points, 2)
+        y : array-like of shape (n_points,)
+            Labels.
+        size : int
+            Cells along each side.
+
+        Returns
+        -------
+        DecisionRegionDisplay
 
         Raises
         ------
@@ -107,7 +140,18 @@ class DecisionRegionDisplay(Drawn):
         return colours[self.regions.codes]
 
     def plot(self, ax: Axes | None = None) -> DecisionRegionDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_, ax = style.axes_for(ax, height=4.4)
         self.ax_ = ax
         ax.imshow(self.image(), origin="lower", extent=self.regions.extent, interpolation="none")

@@ -81,6 +81,10 @@ class FoldsDisplay(Drawn):
         cv, groups, random_state : as for ``KNeighborsClassifierCV``
         n_test, accuracy : as for the class
 
+        Returns
+        -------
+        FoldsDisplay
+
         Raises
         ------
         InputError
@@ -93,7 +97,18 @@ class FoldsDisplay(Drawn):
         return cls(made.held_out(), n_test=n_test, accuracy=accuracy)
 
     def plot(self, ax: Axes | None = None) -> FoldsDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         n_folds = len(self.sizes)
         self._n_lines = min(n_folds, MOST_SPLITS)
         self.figure_, self.ax_ = style.axes_for(ax, height=0.85 + 0.27 * self._n_lines)

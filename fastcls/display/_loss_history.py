@@ -57,7 +57,23 @@ class LossHistoryDisplay(Drawn):
 
     @classmethod
     def from_estimator(cls, estimator: Any, *, name: str | None = None) -> LossHistoryDisplay:
-        """Show the ``loss_history_`` of a fitted estimator, one number an epoch."""
+        """Show the ``loss_history_`` of a fitted estimator, one number an epoch.
+
+        Parameters
+        ----------
+        estimator : fitted linear classifier
+        name : str, optional
+            For the title; by default the name of its class.
+
+        Returns
+        -------
+        LossHistoryDisplay
+
+        Raises
+        ------
+        InputError
+            If the estimator has no ``loss_history_``.
+        """
         history = getattr(estimator, "loss_history_", None)
         if history is None:
             raise InputError(f"{type(estimator).__name__} has no loss_history_; wanted a fitted linear classifier")
@@ -65,11 +81,37 @@ class LossHistoryDisplay(Drawn):
 
     @classmethod
     def from_best_values(cls, best_values: ArrayLike, *, name: str = "random search") -> LossHistoryDisplay:
-        """Show the best loss so far after each try of a random search."""
+        """Show the best loss so far after each try of a random search.
+
+        Parameters
+        ----------
+        best_values : array-like of shape (n_tries,)
+        name : str
+
+        Returns
+        -------
+        LossHistoryDisplay
+
+        Raises
+        ------
+        InputError
+            If `best_values` is not one number for each try.
+        """
         return cls(best_values, name=name, step="try", quantity="best loss so far", log_steps=True)
 
     def plot(self, ax: Axes | None = None) -> LossHistoryDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_, ax = style.axes_for(ax, height=2.6)
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 

@@ -65,6 +65,22 @@ class LossSliceDisplay(Drawn):
 
         Directions have the shape of W and are not normalised; the default has length 1.
 
+        Parameters
+        ----------
+        problem : LinearProblem
+        W : array-like of shape (n_classes, n_weights)
+            The centre.
+        direction : array-like like W, optional
+        second : array-like like W, optional
+            With a second direction, the loss is computed over a plane.
+        span : float
+        n : int
+            Points along each direction.
+
+        Returns
+        -------
+        LossSliceDisplay
+
         Raises
         ------
         InputError
@@ -91,7 +107,18 @@ class LossSliceDisplay(Drawn):
         return cls(steps, loss, slopes, float(value), "loss plus penalty" if problem.alpha else "loss")
 
     def plot(self, ax: Axes | None = None) -> LossSliceDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_, self.ax_ = style.axes_for(ax, height=3.0 if self.loss.ndim == 1 else 3.6)
         self._draw_line() if self.loss.ndim == 1 else self._draw_plane()
         self.ax_.tick_params(labelsize=style.SMALL)

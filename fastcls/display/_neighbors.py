@@ -97,6 +97,10 @@ class NeighborsDisplay(Drawn):
         n_neighbors : neighbours to show for each query
         class_names : names of the labels, if these are codes 0, 1, ...
 
+        Returns
+        -------
+        NeighborsDisplay
+
         Raises
         ------
         InputError
@@ -134,6 +138,23 @@ class NeighborsDisplay(Drawn):
     ) -> NeighborsDisplay:
         """Show neighbours that ``fastcls.knn`` returned; parameters as for ``from_estimator``.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+        distances : array-like of shape (n_queries, n_neighbors)
+        indices : array-like of int, shape (n_queries, n_neighbors)
+            Rows of `X_train`.
+        y, y_pred : array-like of shape (n_queries,), optional
+            True and predicted labels of the queries.
+        X_train : array-like of shape (n_rows, n_features)
+        y_train : array-like of shape (n_rows,)
+        image_shape : (height, width, channels), or None
+        class_names : sequence of str, optional
+
+        Returns
+        -------
+        NeighborsDisplay
+
         Raises
         ------
         InputError
@@ -158,7 +179,18 @@ class NeighborsDisplay(Drawn):
         )
 
     def plot(self, figure: Figure | SubFigure | None = None) -> NeighborsDisplay:
-        """Draw into ``figure``, or into a new one."""
+        """Draw into ``figure``, or into a new one.
+
+        Parameters
+        ----------
+        figure : matplotlib figure or subfigure, optional
+            Without it a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         n_queries, n_neighbors = self.distances.shape
         # the query's column is wider, so that a gap separates it from the neighbours
         columns, wider = max(n_neighbors, 3), 1.3

@@ -85,6 +85,10 @@ def decision_regions(
     size : int
         Number of cells along a side.
 
+    Returns
+    -------
+    Regions
+
     Raises
     ------
     InputError

@@ -73,6 +73,21 @@ class RegularizationDisplay(Drawn):
     ) -> RegularizationDisplay:
         """Fit a softmax classifier (by default with L-BFGS) for every alpha; ``options`` are passed to it.
 
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+        X_new : array-like of shape (n_new, n_features)
+            Rows to evaluate on.
+        y_new : array-like of shape (n_new,)
+        alphas : sequence of float
+        **options
+            Parameters of `SoftmaxClassifier`.
+
+        Returns
+        -------
+        RegularizationDisplay
+
         Raises
         ------
         InputError
@@ -95,6 +110,17 @@ class RegularizationDisplay(Drawn):
         A sweep may use more than the accuracy to choose (of equal ones the smaller loss). Without ``chosen``, the highest
         accuracy is marked.
 
+        Parameters
+        ----------
+        alphas : array-like of shape (n_alphas,)
+        accuracy : array-like of shape (n_alphas,)
+            Between 0 and 1.
+        chosen : float, optional
+
+        Returns
+        -------
+        RegularizationDisplay
+
         Raises
         ------
         InputError
@@ -110,7 +136,18 @@ class RegularizationDisplay(Drawn):
         return cls(values, found[order], best=best)
 
     def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_, ax = style.axes_for(ax, height=3.2)
         self.ax_ = ax
         x = self._positions()

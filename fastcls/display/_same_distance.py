@@ -117,6 +117,17 @@ class SameDistanceDisplay(Drawn):
     def from_image(cls, image: ArrayLike, *, image_shape: Sequence[int] | None, shift: int = 1) -> SameDistanceDisplay:
         """Shift the image (n_features,), then build a box and a tint at exactly the same distance.
 
+        Parameters
+        ----------
+        image : array-like of shape (n_features,), uint8
+        image_shape : (height, width, channels)
+        shift : int
+            Pixels to the right.
+
+        Returns
+        -------
+        SameDistanceDisplay
+
         Raises
         ------
         InputError
@@ -146,7 +157,18 @@ class SameDistanceDisplay(Drawn):
         return cls(images, ("original", "box", f"shift by {shift} px", "tint"), distance)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> SameDistanceDisplay:
-        """Draw into ``figure``, or into a new one."""
+        """Draw into ``figure``, or into a new one.
+
+        Parameters
+        ----------
+        figure : matplotlib figure or subfigure, optional
+            Without it a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         self.figure_ = style.figure_for(figure, 2.0)
         self.axes_ = self.figure_.subplots(1, 4, squeeze=False)
         low, high = style.grey_range(self.images)

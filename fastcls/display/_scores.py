@@ -73,6 +73,19 @@ class ScoresDisplay(Drawn):
     ) -> ScoresDisplay:
         """Compute the losses of scores (n_samples, n_classes) with the compiled loops; ``y`` holds class codes.
 
+        Parameters
+        ----------
+        y : array-like of int, shape (n_samples,)
+            Class codes.
+        scores : array-like of shape (n_samples, n_classes)
+        losses : sequence of str
+            Names in ``fastcls.losses.LOSSES``.
+        class_names, sample_names : sequence of str, optional
+
+        Returns
+        -------
+        ScoresDisplay
+
         Raises
         ------
         InputError
@@ -98,6 +111,19 @@ class ScoresDisplay(Drawn):
         For two classes, ``decision_function`` returns one number, the second score minus the first. If the weights have a
         row for each class, their scores are shown; otherwise minus and plus half of the difference.
 
+        Parameters
+        ----------
+        estimator : fitted linear classifier
+        X : array-like of shape (n_samples, n_features)
+        y : array-like of shape (n_samples,)
+            Labels.
+        **options
+            Further options of `from_predictions`.
+
+        Returns
+        -------
+        ScoresDisplay
+
         Raises
         ------
         InputError
@@ -114,7 +140,18 @@ class ScoresDisplay(Drawn):
         return cls.from_predictions(codes, scores, **options)
 
     def plot(self, ax: Axes | None = None) -> ScoresDisplay:
-        """Draw into ``ax``, or into a new figure."""
+        """Draw into ``ax``, or into a new figure.
+
+        Parameters
+        ----------
+        ax : matplotlib axes, optional
+            Without them a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         n_samples, n_classes = self.scores.shape
         n_blocks = -(-n_samples // N_ACROSS)
         self._n_across = -(-n_samples // n_blocks)

@@ -76,6 +76,10 @@ class TemplatesDisplay(Drawn):
         max_classes : int
             Show at most this many classes, the first ones; the title says so.
 
+        Returns
+        -------
+        TemplatesDisplay
+
         Raises
         ------
         InputError
@@ -102,6 +106,18 @@ class TemplatesDisplay(Drawn):
     ) -> TemplatesDisplay:
         """Show the rows of W (n_classes, n_features); an additional last column is a bias and is omitted.
 
+        Parameters
+        ----------
+        W : array-like of shape (n_classes, n_features)
+        image_shape : (height, width, channels)
+        class_names : sequence of str, optional
+        max_classes : int
+            Templates to show at most.
+
+        Returns
+        -------
+        TemplatesDisplay
+
         Raises
         ------
         InputError
@@ -121,7 +137,18 @@ class TemplatesDisplay(Drawn):
         return cls(templates, names[:max_classes], scale=scale, n_classes=len(weights))
 
     def plot(self, figure: Figure | SubFigure | None = None) -> TemplatesDisplay:
-        """Draw into ``figure``, or into a new one."""
+        """Draw into ``figure``, or into a new one.
+
+        Parameters
+        ----------
+        figure : matplotlib figure or subfigure, optional
+            Without it a new figure is created.
+
+        Returns
+        -------
+        self
+            With ``figure_`` set.
+        """
         n_shown, height, width, channels = self.templates.shape
         columns = min(COLUMNS, n_shown)
         rows = -(-n_shown // columns)
