@@ -31,8 +31,8 @@ from fastcls.datasets import (
     read_npy,
     read_npz,
     scale_note,
-    settle_rows,
-    told,
+    summary_of,
+    to_common_dtype,
     unreadable,
 )
 
@@ -180,7 +180,7 @@ def read_images(
             report(index + 1, len(images))
     if strict and broken:
         raise unreadable([image.path for image in images], broken)
-    if note := told(seen, size, grey=mode == "L"):
+    if note := summary_of(seen, size, grey=mode == "L"):
         progress.note(note)
     n_features = size[0] * size[1] * (1 if mode == "L" else 3)
     return np.stack(rows) if rows else np.empty((0, n_features), np.uint8), broken
@@ -233,7 +233,7 @@ def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | No
 
 def _as_plain_rows(X: np.ndarray) -> np.ndarray:
     rows, _ = as_rows(X, "X")
-    return settle_rows({"X": rows})["X"]
+    return to_common_dtype({"X": rows})["X"]
 
 
 def check_scale(metadata: dict[str, Any], part: Rows, progress: Progress) -> None:

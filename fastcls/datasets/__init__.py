@@ -1,7 +1,7 @@
-"""Layouts to arrays: whatever a user has on disk becomes one ``Dataset``.
+"""Load data: every layout on disk becomes one `Dataset` of arrays.
 
-``load`` looks at what it is given and asks the loader of that layout. Each layout has one file here and one row in the
-table of ``_load.py``; a loader checks all that is knowledge of its format and raises ``InputError`` with one line.
+``load`` recognises the layout of what it is given and calls its loader. Each layout has one file here and one row in the
+table of ``_load.py``. A loader checks everything that belongs to its format, and raises ``InputError`` with one line.
 
 ::
 
@@ -15,26 +15,26 @@ table of ``_load.py``; a loader checks all that is knowledge of its format and r
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
-        _split.py    train_test_split, train_validation_split, train_validation_test_split, limit: stratified, and loud
-                     where they cannot be; group_split: no group on both sides
+        _split.py    train_test_split, train_validation_split, train_validation_test_split, limit: stratified, or a line is
+                     logged; group_split: no group is on both sides
 
-    _fetch.py    the official files from the network, checksums verified: the only code that ever needs it
+    _fetch.py    downloads the official files and verifies their checksums: the only code that uses the network
     _synthetic.py  the lecture's hard cases: make_parity, make_ring, make_three_modes
 
     _stored.py   anything with a shape, a dtype and slices (zarr, h5py): read whole, or in parts (array_parts)
-    _zarr.py     (_zarr_chunks.py: its chunks) a zarr array in a folder is checked before zarr opens it
-    _archive.py  a .tar.gz in memory, in one pass, bytes capped; paths and links refused
-    _pickles.py  arrays out of a pickle, of which nothing is ever run
-    _planes.py   channel planes to (h, w, c) rows, once
+    _zarr.py     (_zarr_chunks.py: its chunks) checks a zarr array in a folder before zarr opens it
+    _archive.py  reads a .tar.gz in memory, in one pass, up to a limit; refuses paths and links
+    _pickles.py  reads arrays from a pickle and executes nothing in it
+    _planes.py   channel planes to (h, w, c) rows
     _listing.py  which files of a folder are images of which class, by names alone
-    _cache.py    decoded images of a folder, kept as .npy
-    _image.py    one picture -> one row; training images and new ones go the same way (prepare_image)
-    _prepare.py  new images of any kind, one or many, to rows (prepare_images); models from fastcls run take them in predict
-    _for_models.py  loaded models take images in place of rows, and name their classes
-    _npy.py      the header of an .npy is read, and held against the bytes there are, before NumPy allocates
+    _cache.py    decoded images of a folder, cached as .npy
+    _image.py    one image -> one row, for training images and new images (prepare_image)
+    _prepare.py  new images of any kind, one or many, to rows (prepare_images)
+    _for_models.py  lets loaded models take images in place of rows, and predict class names
+    _npy.py      compares the header of an .npy with the size of the file before NumPy allocates memory
     _labels.py   labels of any kind -> codes and class names
-    _unknown.py  what to do with a path of no known layout, and with a name that is a slip of another
-    _common.py   paths checked; what a loader leaves out or changes is said once, and kept in Dataset.notes
+    _unknown.py  what to do with a path of unknown layout
+    _common.py   checks of paths; what a loader leaves out or changes is noted once, in Dataset.notes
 """
 
 from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
@@ -55,8 +55,8 @@ from ._arrays import NPZ_KEYS, as_rows
 from ._common import existing_path
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import class_names, names_images, scale_note, takes_images
-from ._image import Facts, checked_recipe, prepare, told
-from ._labels import plain_labels, settle_rows
+from ._image import Facts, checked_recipe, prepare, summary_of
+from ._labels import plain_labels, to_common_dtype
 from ._listing import (
     FoundImage,
     Listing,

@@ -1,4 +1,4 @@
-"""A .tar.gz read in one pass, into memory: nothing is unpacked to the disk, so no member can land anywhere."""
+"""Read a .tar.gz in one pass into memory. Nothing is unpacked to the disk, so no member can overwrite a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from fastcls._validation.messages import quoted, reason
 from fastcls.datasets._common import file_size
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")
-MOST_BYTES = 256 << 20  # of all that an archive expands to; the official ones of CIFAR are 186 million bytes
+MAX_BYTES = 256 << 20  # of everything in an archive; the official ones of CIFAR expand to 186 million bytes
 
 
 def is_archive(path: Path) -> bool:
@@ -23,7 +23,7 @@ def is_archive(path: Path) -> bool:
 
 
 def first_names(path: Path, count: int) -> list[str]:
-    """Return the base names of an archive's first files; refuse it as ``read_archive`` does."""
+    """Return the base names of the first files of an archive. Errors as for ``read_archive``."""
     names: list[str] = []
     for member, _ in _members(path):
         names.append(PurePosixPath(member.name).name)
@@ -33,13 +33,13 @@ def first_names(path: Path, count: int) -> list[str]:
 
 
 def read_archive(path: Path, wanted: Callable[[str], bool], others: list[str] | None = None) -> dict[str, bytes]:
-    """Return the contents of the wanted files of an archive by their base names; put those of the rest into `others`.
+    """Return the contents of the wanted files of an archive by base name; append the names of the others to `others`.
 
     Raises
     ------
     InputError
-        If a member has an absolute path or '..' in it, is a link or a device, occurs twice, or all together expand to
-        more than ``MOST_BYTES``; if the archive is damaged or truncated.
+        If a member has an absolute path or '..' in it, is a link or a device, or occurs twice; if all together expand to
+        more than ``MAX_BYTES``; or if the archive is damaged or truncated.
     """
     found: dict[str, bytes] = {}
     for member, content in _members(path):
@@ -49,7 +49,7 @@ def read_archive(path: Path, wanted: Callable[[str], bool], others: list[str] | 
                 others.append(name)
             continue
         if name in found:
-            raise InputError(f"{quoted(path)} has {quoted(name)} more than once; get the archive from its source again")
+            raise InputError(f"{quoted(path)} has {quoted(name)} more than once: download the archive again from its source")
         try:
             found[name] = content.read()
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
@@ -60,7 +60,7 @@ def read_archive(path: Path, wanted: Callable[[str], bool], others: list[str] | 
 
 
 def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
-    """Yield every file of an archive in turn; refuse the archive at the first member that is none."""
+    """Yield every file of an archive in turn; refuse the archive at the first member that is not a file or folder."""
     file_size(path)
     try:
         with path.open("rb") as raw:
@@ -72,7 +72,7 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
                     _check_member(member, path)
                     if member.isfile():
                         yield member, cast(IO[bytes], archive.extractfile(member))
-            while stream.read(1 << 16):  # to the end, where gzip's checksum is
+            while stream.read(1 << 16):  # to the end, where gzip has its checksum
                 pass
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
         if isinstance(error, InputError):
@@ -85,29 +85,31 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> None:
     if member.name.startswith(("/", "\\")) or ".." in parts or ":" in parts[0]:
         what = "a path that leads out of the archive"
     elif not (member.isfile() or member.isdir()):
-        what = "a link" if member.issym() or member.islnk() else "no plain file"
-    elif member.size > MOST_BYTES:
-        what = f"of {member.size:,} bytes, more than {MOST_BYTES:,}"
+        what = "a link" if member.issym() or member.islnk() else "not a regular file"
+    elif member.size > MAX_BYTES:
+        what = f"of {member.size:,} bytes, more than {MAX_BYTES:,}"
     else:
         return
     raise InputError(
-        f"{quoted(path)}: the member {quoted(member.name, 80)} is {what}; get the archive from its source again"
+        f"the member {quoted(member.name, 80)} of {quoted(path)} is {what}: download the archive again from its source"
     )
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{quoted(path)} is damaged or truncated: {reason(error)}; download it again")
+    return InputError(f"{quoted(path)} is damaged or truncated ({reason(error)}): download it again")
 
 
 class _Capped:
-    """A stream that refuses to give more than ``MOST_BYTES``, whatever a few compressed bytes expand to."""
+    """A stream that ends with an error after ``MAX_BYTES``, because a few compressed bytes can expand to many."""
 
     def __init__(self, stream: Any, path: Path) -> None:
         self.stream, self.path, self.given = stream, path, 0
 
     def read(self, size: int) -> bytes:
-        piece = self.stream.read(size)
-        self.given += len(piece)
-        if self.given > MOST_BYTES:
-            raise InputError(f"{quoted(self.path)} expands to more than {MOST_BYTES:,} bytes; wanted CIFAR's own archive")
-        return piece
+        block = self.stream.read(size)
+        self.given += len(block)
+        if self.given > MAX_BYTES:
+            raise InputError(
+                f"{quoted(self.path)} expands to more than {MAX_BYTES:,} bytes: give the official archive of CIFAR"
+            )
+        return block

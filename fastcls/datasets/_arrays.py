@@ -1,4 +1,4 @@
-"""Arrays as NumPy writes them: one .npz, one .npy with its labels beside it, or a folder of X.npy and y.npy."""
+"""Load arrays: from memory, an .npz file, an .npy file with its labels next to it, a folder of .npy files, or zarr."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
-from fastcls.datasets._labels import encode_labels, settle_rows
+from fastcls.datasets._labels import encode_labels, to_common_dtype
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
 from fastcls.datasets._stored import is_stored, read_whole
 from fastcls.datasets._zarr import is_zarr, open_zarr, read_head
 
-# Names of (X, y, X_test, y_test) in the .npz files that people have; the first row whose X is there is taken.
+# Names of (X, y, X_test, y_test) in common .npz files. The first row whose X is in the file is used.
 NPZ_KEYS = (
     ("X", "y", "X_test", "y_test"),
     ("X_train", "y_train", "X_test", "y_test"),
@@ -35,16 +35,17 @@ _ENDINGS_OF_X = ("_f16", "_f32", "_X")
 
 @noting
 def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dataset:
-    """Make a data set of arrays in memory, which are referenced, not copied, where their type and order allow.
+    """Make a data set from arrays in memory. They are referenced, not copied, if their type and order allow.
 
     Parameters
     ----------
     arrays : ndarray or tuple of arrays
-        ``(X, y)``, ``(X, y, X_test, y_test)``, or X alone with `labels`. X as in ``load_npy``.
+        ``(X, y)``, ``(X, y, X_test, y_test)``, or X alone with `labels`. X has one of the shapes listed at ``load_npy``.
+        Arrays of zarr, h5py and the like are read into memory.
     labels : path or array-like, optional
-        Training labels for X alone.
+        Training labels, if X is given alone.
     name : str
-        What to call it.
+        Name of the data set.
 
     Returns
     -------
@@ -53,20 +54,20 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     Raises
     ------
     InputError
-        If it is another number of arrays, or they do not fit each other.
+        If there are neither two nor four arrays, they do not fit each other, or they do not fit into memory.
     """
     if not isinstance(arrays, (tuple, list)):
         if labels is None:
             raise InputError(
-                f"got an array of shape {np.shape(arrays)} without labels; give (X, y), or labels=", argument="labels"
+                f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=", argument="labels"
             )
         arrays = (arrays, labels if is_stored(labels) else _given_labels(labels))
     elif labels is not None:
         raise InputError(
-            f"got labels beside {counted(len(arrays), 'array')}; give (X, y), or X and labels=", argument="labels"
+            f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=", argument="labels"
         )
     if len(arrays) not in (2, 4):
-        raise InputError(f"got {counted(len(arrays), 'array')}; wanted (X, y) or (X, y, X_test, y_test)")
+        raise InputError(f"{counted(len(arrays), 'array')} given: give (X, y) or (X, y, X_test, y_test)")
     X, y, *test = (
         read_whole(array, "the array") if hasattr(array, "chunks") and is_stored(array) else array for array in arrays
     )
@@ -76,14 +77,14 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
 
 
 def _names_among(there: Collection[str], file: Path, labels: Any, kind: str = "arrays") -> tuple[str, str, str, str]:
-    """What X, y, X_test and y_test are called among the arrays of a file; the last two may be missing, but not one alone."""
+    """The names of X, y, X_test and y_test among the arrays of a file. Both test arrays may be missing, but not one."""
     names = next((row for row in NPZ_KEYS if row[0] in there and (row[1] in there or labels is not None)), None)
     if names is None:
         wanted = " or ".join(f"{X}, {y}" for X, y, *_ in NPZ_KEYS)
-        raise InputError(f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}; wanted {wanted}")
+        raise InputError(f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}: name them {wanted}")
     _, _, X_test, y_test = names
     if (X_test in there) != (y_test in there):
-        raise InputError(f"{quoted(file)} has only one of {X_test} and {y_test}; wanted both or neither")
+        raise InputError(f"{quoted(file)} has only one of {X_test} and {y_test}: add the other, or remove it")
     return names
 
 
@@ -97,7 +98,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         Keys ``X, y[, X_test, y_test, class_names, image_shape]``, or ``x_train, y_train, x_test, y_test`` (Keras), or
         ``data, labels``. Arrays of (n, h, w), (n, h, w, c) and (n, c, h, w) are images.
     labels : path or array-like, optional
-        Training labels in place of the file's own.
+        Training labels to use instead of those in the file.
 
     Returns
     -------
@@ -106,7 +107,7 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     Raises
     ------
     InputError
-        If keys are missing, headers lie, objects are inside, or the arrays do not fit each other.
+        If keys are missing, a header disagrees with the file, arrays hold Python objects, or they do not fit each other.
     """
     file = existing_path(path, wanted="an .npz file")
     there = npz_keys(file)
@@ -132,16 +133,16 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
 
 @noting
 def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
-    """Load rows from an .npy file as a memory map, with labels from `labels` or from the file beside it.
+    """Load rows from an .npy file as a memory map, with labels from `labels` or from a file next to it.
 
     Parameters
     ----------
     path : path
         Rows (n, d), or images (n, h, w), (n, h, w, c), (n, c, h, w).
     labels : path or array-like, optional
-        Where None, the first of these beside the file: ``<stem>_labels.npy``, ``<stem>.labels.npy``, the stem with
+        None: the first of these files in the same folder: ``<stem>_labels.npy``, ``<stem>.labels.npy``, the stem with
         its ending ``_f16``, ``_f32`` or ``_X`` replaced by ``_labels``, ``labels.npy``, ``y.npy``. Class names come
-        from the first of ``<stem>_classes.txt``, ... , ``classes.txt`` in the same way.
+        from ``<stem>_classes.txt``, ..., ``classes.txt`` in the same way.
 
     Returns
     -------
@@ -150,22 +151,22 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     Raises
     ------
     InputError
-        If there are no labels, a header lies, or rows and labels do not fit each other.
+        If there are no labels, a header disagrees with the file, or rows and labels do not fit each other.
     """
     file = existing_path(path, wanted="an .npy file")
     rows = read_npy(file)
     if labels is None:
-        candidates = _beside(file, "labels", ".npy") + [file.parent / "y.npy"]
+        candidates = _next_to(file, "labels", ".npy") + [file.parent / "y.npy"]
         found = next((c for c in candidates if c.is_file() and c != file), None)
         if found is None:
             raise InputError(
-                f"{quoted(file)} has no labels beside it (looked for {quoted_list([c.name for c in candidates])}); "
-                "give labels=, a path or an array",
+                f"{quoted(file)} has no labels next to it (looked for {quoted_list([c.name for c in candidates])}): "
+                "give labels= as a path or an array",
                 argument="labels",
             )
-        note(f"labels of {quoted(file.name)} from {quoted(found.name)}", level=logging.INFO)
+        note(f"labels of {quoted(file.name)} are read from {quoted(found.name)}", level=logging.INFO)
         labels = found
-    class_file = next((c for c in _beside(file, "classes", ".txt") if c.is_file()), None)
+    class_file = next((c for c in _next_to(file, "classes", ".txt") if c.is_file()), None)
     return _assemble(
         rows,
         _given_labels(labels),
@@ -189,9 +190,9 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     files = {key: folder / f"{key}.npy" for key in ("X", "y", "X_test", "y_test")}
     there = {key for key, file in files.items() if file.is_file()}
     if "X" not in there or ("y" not in there and labels is None):
-        raise InputError(f"{quoted(folder)} has no {'y' if 'X' in there else 'X'}.npy; wanted X.npy and y.npy")
+        raise InputError(f"{quoted(folder)} has no {'y' if 'X' in there else 'X'}.npy: add it")
     if ("X_test" in there) != ("y_test" in there):
-        raise InputError(f"{quoted(folder)} has only one of X_test.npy and y_test.npy; wanted both or neither")
+        raise InputError(f"{quoted(folder)} has only one of X_test.npy and y_test.npy: add the other, or remove it")
     tested = "X_test" in there
     others = [
         entry.name
@@ -219,7 +220,7 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         The folder of a group with the arrays ``X, y[, X_test, y_test]`` (or the other names that ``load_npz`` knows), and
         ``class_names`` and ``image_shape`` among its attributes, if it has them; or of one array, with `labels`.
     labels : path or array-like, optional
-        Training labels in place of the group's own.
+        Training labels to use instead of those in the group.
 
     Returns
     -------
@@ -257,7 +258,7 @@ def _zarr_values(folder: Path) -> np.ndarray:
     return read_whole(open_zarr(folder), quoted(folder))
 
 
-def _beside(file: Path, what: str, ending: str) -> list[Path]:
+def _next_to(file: Path, what: str, ending: str) -> list[Path]:
     stem = file.stem
     names = [f"{stem}_{what}", f"{stem}.{what}"]
     names += [f"{stem.removesuffix(end)}_{what}" for end in _ENDINGS_OF_X if stem.endswith(end)]
@@ -282,14 +283,14 @@ def _assemble(
 ) -> Dataset:
     arrays = {"X": X} if X_test is None else {"X": X, "X_test": X_test}
     if X_test is not None and X.shape[1:] != X_test.shape[1:]:
-        raise InputError(f"X has rows of shape {X.shape[1:]} and X_test of {X_test.shape[1:]}; wanted the same in both")
+        raise InputError(f"X has rows of shape {X.shape[1:]} and X_test of {X_test.shape[1:]}: give the same shape in both")
     shape = None
     for what, rows in arrays.items():
         arrays[what], shape = as_rows(rows, what)
     if image_shape is not None:
         shape = _stated_shape(image_shape, arrays["X"].shape[1])
     codes, test_codes, names = encode_labels(y, y_test, class_names)
-    arrays = settle_rows(arrays)
+    arrays = to_common_dtype(arrays)
     recipe = recipe_for(shape) if shape is not None and _is_photographic(arrays["X"]) else {}
     return Dataset(
         arrays["X"],
@@ -304,22 +305,22 @@ def _assemble(
 
 
 def as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] | None]:
-    """Return (n, d) rows in (h, w, c) order, and the image shape where the array has one."""
+    """Return (n, d) rows in (h, w, c) order, and the image shape if the array has one."""
     if X.ndim < 2 or X.size == 0:
-        raise InputError(f"{what} has shape {X.shape}; wanted rows (n, d) or images (n, h, w[, c]), at least one")
+        raise InputError(f"{what} has shape {X.shape}: give at least one row, as rows (n, d) or images (n, h, w[, c])")
     if X.ndim == 2:
         return X, None
     if X.ndim == 4 and X.shape[3] not in (1, 3) and X.shape[1] in (1, 3):
-        note(f"{what}: shape {X.shape} read as (n, channels, height, width)", level=logging.INFO)
+        note(f"{what}: shape {X.shape} is read as (n, channels, height, width)", level=logging.INFO)
         X = X.transpose(0, 2, 3, 1)
     if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in (1, 3)):
         raise InputError(
-            f"{what} has shape {X.shape}; wanted images (n, h, w) or (n, h, w, c) with 1 or 3 channels, or rows "
-            "(n, d): drop the alpha channel, or reshape to (n, d)"
+            f"{what} has shape {X.shape}; wanted images (n, h, w) or (n, h, w, c) with 1 or 3 channels, or rows (n, d): "
+            "remove the alpha channel, or reshape to (n, d)"
         )
     shape = (X.shape[1], X.shape[2], X.shape[3] if X.ndim == 4 else 1)
     if not X.flags.c_contiguous:
-        note(f"{what} was copied once: pixels in (h, w, c) order are needed", level=logging.INFO)
+        note(f"{what} was copied once, into (h, w, c) order", level=logging.INFO)
         X = np.ascontiguousarray(X)
     return X.reshape(len(X), math.prod(shape)), shape
 

@@ -1,7 +1,7 @@
 """CIFAR-10 and CIFAR-100: binary and python version, as folders and as the official archives.
 
-A record of the binary version is a byte or two of labels (CIFAR-100: coarse, fine) and 3,072 bytes of pixels, the planes
-red, green, blue. The python version is pickles of the same; ``_pickles.py`` reads them and runs nothing.
+A record of the binary version is one label byte (CIFAR-100: two, coarse and fine) and 3,072 bytes of pixels: the planes red,
+green, blue. The python version has pickles of the same; ``_pickles.py`` reads them and executes nothing.
 Source: https://www.cs.toronto.edu/~kriz/cifar.html .
 """
 
@@ -27,16 +27,16 @@ from fastcls.datasets._planes import CHANNELS, PIXELS, fill_from_array, fill_fro
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _SHAPE = (32, 32, 3)
 _WIDTH = PIXELS * CHANNELS
-_MOST_FILE = 256 << 20  # the largest official file has 155 million bytes
+_MAX_FILE_BYTES = 256 << 20  # the largest official file has 155 million bytes
 
 
 class _Version(NamedTuple):
-    """How one version of one data set is laid out."""
+    """The files of one version of one data set."""
 
     folder: str
     train: tuple[str, ...]
     test: str
-    heads: tuple[str, ...]  # what the label bytes of a record are, or the keys of the labels in a pickle
+    heads: tuple[str, ...]  # the label bytes of a record, or the keys of the labels in a pickle
     names: tuple[str, ...]  # the file of class names, or 'meta file:key', of each kind of label
     n_classes: tuple[int, ...]
     pickled: bool
@@ -103,21 +103,21 @@ def load_cifar10(path: str | os.PathLike[str]) -> Dataset:
     Parameters
     ----------
     path : path
-        The folder ``cifar-10-batches-bin`` or ``cifar-10-batches-py``, the folder that holds it (binary before python),
-        one of the batches, or ``cifar-10-binary.tar.gz`` or ``cifar-10-python.tar.gz``, which is read in memory. Class
-        names come from the batches' meta file; without that file they are the published ones.
+        The folder ``cifar-10-batches-bin`` or ``cifar-10-batches-py``; the folder that holds it (binary is preferred); one
+        of the batches; or ``cifar-10-binary.tar.gz`` or ``cifar-10-python.tar.gz``, which is read in memory. Class names
+        come from the meta file of the batches; without that file they are the published ones.
 
     Returns
     -------
     Dataset
-        X uint8 of shape (50000, 3072), rows in (h, w, c) order (the file's planes are transposed once); test set
-        likewise. The same for every version.
+        X is uint8 of shape (50000, 3072), with rows in (h, w, c) order (the planes of the file are transposed once). The
+        test set has 10,000 rows. Every version gives the same arrays.
 
     Raises
     ------
     InputError
-        If a batch is missing or of a wrong size, a label is above 9, a pickle asks for anything but arrays of bytes, or
-        an archive holds paths or links.
+        If a batch is missing or has a wrong size, a label is above 9, a pickle names anything except arrays of bytes, or an
+        archive has absolute paths or links.
     """
     return _load(path, _CIFAR10, "labels", any_file=True)
 
@@ -133,16 +133,24 @@ def load_cifar100(path: str | os.PathLike[str], *, labels: str | None = None) ->
     labels : {'fine', 'coarse'}, optional
         The 100 classes (the default) or the 20 groups of them.
 
-    Returns, errors: as ``load_cifar10``, with labels below 100 (below 20).
+    Returns
+    -------
+    Dataset
+        As for ``load_cifar10``, with 100 (or 20) classes.
+
+    Raises
+    ------
+    InputError
+        As for ``load_cifar10``.
     """
     if labels not in (None, "fine", "coarse"):
         kind = quoted(labels, 40) if isinstance(labels, str) else f"of type {type(labels).__name__}"
-        raise InputError(f"got labels {kind} for CIFAR-100; wanted 'fine' (100 classes) or 'coarse' (20)", argument="labels")
+        raise InputError(f"labels={kind} for CIFAR-100; wanted 'fine' (100 classes) or 'coarse' (20)", argument="labels")
     return _load(path, _CIFAR100, labels or "fine", any_file=False)
 
 
 def _recognise(path: Path, versions: tuple[_Version, ...], *, any_file: bool) -> tuple[_Version, Path] | None:
-    """The version at `path`, and its folder or archive; with `any_file`, one file is enough to know it by."""
+    """The version at `path`, and its folder or archive. With `any_file` one file is enough to recognise it."""
     if is_archive(path):
         there = set(first_names(path, 3))
         found = next((v for v in versions if there and there & {*v.files, *v.meta_files} and _all_known(there, v)), None)
@@ -164,7 +172,7 @@ def _all_known(there: set[str], version: _Version) -> bool:
 
 
 def _is_whole(folder: Path, version: _Version) -> bool:
-    """Tell whether all files of a version are there, its class names too: names as short as train say little alone."""
+    """Tell whether all files of a version are there, with its class names: a name like 'train' alone says little."""
     return all((folder / name).is_file() for name in (*version.files, version.meta_files[-1]))
 
 
@@ -206,13 +214,13 @@ def _load(path: str | os.PathLike[str], versions: tuple[_Version, ...], kind: st
 
 
 class _Source:
-    """The files of one version, in a folder or in the memory of an archive that was read."""
+    """The files of one version, in a folder or in an archive that was read into memory."""
 
     def __init__(self, place: Path, version: _Version, members: Mapping[str, bytes]) -> None:
         self.place, self.version, self.members = place, version, members
 
     def read(self, names: tuple[str, ...], column: int) -> tuple[np.ndarray, np.ndarray]:
-        """Rows and labels of some of the files, in this order."""
+        """Rows and labels of some of the files, in the order given."""
         parts = [self._pickled(name) if self.version.pickled else self._records(name) for name in names]
         counts = [len(part) if isinstance(part, np.ndarray) else part for part, _ in parts]
         X = np.empty((sum(counts), _WIDTH), dtype=np.uint8)
@@ -238,17 +246,16 @@ class _Source:
             if wrong.any():
                 row = int(np.argmax(wrong))
                 where = quoted(self.place / name)
-                raise InputError(f"{where}: label {labels[row]} at record {row}; wanted labels 0 to {n_classes - 1}")
+                raise InputError(f"{where} has the label {labels[row]} at record {row}; wanted labels 0 to {n_classes - 1}")
 
     def _records(self, name: str) -> tuple[np.ndarray | int, None]:
-        """The records of a member in memory; of a file only their number, since it is read piece by piece."""
+        """The records of a member in memory; for a file, which is read in blocks, only their number."""
         width = len(self.version.heads) + _WIDTH
         size = len(self.members[name]) if self.members else file_size(self.place / name)
         if size == 0 or size % width:
             raise InputError(
-                f"{quoted(self.place / name)} has {counted(size, 'byte')}, not a positive multiple of {width:,}; wanted "
-                "whole "
-                "records of labels and 3,072 pixels: the file is truncated or of another format"
+                f"{quoted(self.place / name)} has {counted(size, 'byte')}, not a positive multiple of {width:,} (labels and "
+                "3,072 pixels): the file is truncated or of another format; download it again"
             )
         if self.members:
             return np.frombuffer(self.members[name], dtype=np.uint8).reshape(-1, width), None
@@ -260,17 +267,19 @@ class _Source:
         data = batch.get("data")
         if not isinstance(data, np.ndarray) or data.ndim != 2 or data.shape[1] != _WIDTH or len(data) == 0:
             got = f"of shape {data.shape}" if isinstance(data, np.ndarray) else "missing or no array"
-            raise InputError(f"{quoted(where)}: data is {got}; wanted images in rows of {_WIDTH:,} bytes")
+            raise InputError(
+                f"the data of {quoted(where)} is {got}; wanted images in rows of {_WIDTH:,} bytes: download it again"
+            )
         columns = []
         for key in self.version.heads:
             labels = batch.get(key)
             if not isinstance(labels, list) or len(labels) != len(data):
                 got = counted(len(labels), "label") if isinstance(labels, list) else "no list"
                 raise InputError(
-                    f"{quoted(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label an image"
+                    f"{quoted(where)}: {key} has {got} for {counted(len(data), 'image')}; wanted one label per image"
                 )
             if not all(type(label) is int for label in labels):
-                raise InputError(f"{quoted(where)}: {key} holds something else than whole numbers; wanted class labels")
+                raise InputError(f"{quoted(where)}: {key} has values that are not integers; wanted class labels")
             columns.append(np.array(labels, dtype=np.int64))
         return data, columns
 
@@ -278,8 +287,10 @@ class _Source:
         if self.members:
             return self.members[name]
         size = file_size(self.place / name)
-        if size > _MOST_FILE:
-            raise InputError(f"{quoted(self.place / name)} has {counted(size, 'byte')}; wanted at most {_MOST_FILE:,}")
+        if size > _MAX_FILE_BYTES:
+            raise InputError(
+                f"{quoted(self.place / name)} has {counted(size, 'byte')}, more than {_MAX_FILE_BYTES:,}: download it again"
+            )
         return (self.place / name).read_bytes()
 
     def class_names(self, column: int) -> tuple[str, ...]:
@@ -288,7 +299,7 @@ class _Source:
         if (file not in self.members) if self.members else not where.is_file():
             if n_classes == len(CLASS_NAMES):
                 return CLASS_NAMES
-            note(f"{quoted(where)} is not there: classes are named by their numbers")
+            note(f"{quoted(where)} is missing: classes are named by their numbers")
             return tuple(map(str, range(n_classes)))
         if key:
             given = read_pickle(self._content(file), where).get(key)

@@ -1,4 +1,4 @@
-"""What every loader needs: paths checked, small text files read, what is left out or changed said and noted."""
+"""What every loader needs: checks of paths, small text files, and notes on what is left out or changed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ P = ParamSpec("P")
 
 log = logging.getLogger("fastcls")
 
-#: what the loader at work has said so far
+#: notes of the loader that is running
 _said: ContextVar[list[str] | None] = ContextVar("said", default=None)
 
-# A text file of class names is a few kilobytes; what is larger is some other file.
-_TEXT_BYTES = 1 << 20
+# a text file of class names has a few kilobytes
+_MAX_TEXT_BYTES = 1 << 20
 
 
 def note(text: str, *, level: int = logging.WARNING) -> None:
-    """Log one line about the data, and keep it for ``Dataset.notes``; each line once."""
+    """Log one line about the data and keep it for ``Dataset.notes``. A line that was noted before is not repeated."""
     said = _said.get()
     if said is not None:
         if text in said:
@@ -41,7 +41,7 @@ def note(text: str, *, level: int = logging.WARNING) -> None:
 
 
 def noting(loader: Callable[P, Dataset]) -> Callable[P, Dataset]:
-    """Give the data set of a loader the lines that were said while it was loaded."""
+    """Decorate a loader: its data set gets the lines that were noted during the call."""
 
     @functools.wraps(loader)
     def load(*args: P.args, **options: P.kwargs) -> Dataset:
@@ -59,40 +59,42 @@ def noting(loader: Callable[P, Dataset]) -> Callable[P, Dataset]:
 
 
 def note_left_out(where: str, names: Iterable[str], read: str) -> None:
-    """Say which files or members were not read, and which are."""
+    """Note which files or members are not read, and which are."""
     names = list(names)
     if names:
         note(f"{where}: left out {quoted_list(names)}; only {read} are read")
 
 
 def note_look_alikes(names: Iterable[str], where: str) -> None:
-    """Say which class names a reader cannot tell apart, or differ in case alone."""
+    """Note class names that a reader cannot tell apart, or that differ only in case."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(looks_of(name).casefold(), []).append(name)
     for group in groups.values():
         if len(group) > 1:
-            why = "look alike (their characters differ)" if len(set(map(looks_of, group))) == 1 else "differ in case only"
+            why = (
+                "look alike but have different characters" if len(set(map(looks_of, group))) == 1 else "differ only in case"
+            )
             note(f"{where}: the classes {', '.join(map(ascii, group))} {why}; rename one if they are one class")
 
 
 def looks_of(name: str) -> str:
-    """The form in which two names that look alike are equal: composed, without characters that have no width."""
+    """A normal form in which names that look alike are equal: composed, without characters of zero width."""
     composed = unicodedata.normalize("NFKC", name)
     return " ".join("".join(char for char in composed if unicodedata.category(char) != "Cf").split())
 
 
 def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
-    """Return `path` as a ``Path`` that exists, or raise ``InputError``."""
+    """Return `path` as a ``Path`` that exists, or raise ``InputError``, whose message says what is `wanted`."""
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise InputError(f"got {quoted(path)} of type {type(path).__name__} as a path; wanted {wanted}")
+        raise InputError(f"the path is {quoted(path)} of type {type(path).__name__}; wanted {wanted}")
     found = Path(path)
     try:
         is_folder = stat.S_ISDIR(found.stat().st_mode)
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot open {quoted(path)}: {reason(error)}; wanted {wanted}") from None
+        raise InputError(f"cannot open {quoted(path)} ({reason(error)}): wanted {wanted}") from None
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
-        raise InputError(f"cannot list the folder {quoted(path)}: Permission denied; give a readable folder")
+        raise InputError(f"cannot list the folder {quoted(path)} (Permission denied): make it readable, or give another")
     return found
 
 
@@ -102,7 +104,9 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise InputError(f"cannot list the folder {quoted(folder)}: {reason(error)}; give a readable folder") from None
+        raise InputError(
+            f"cannot list the folder {quoted(folder)} ({reason(error)}): make it readable, or give another"
+        ) from None
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -117,22 +121,24 @@ def file_size(path: Path) -> int:
     """Return the size of a file in bytes, or raise ``InputError`` if it is not a file that can be read."""
     try:
         if not path.is_file():
-            raise InputError(f"{quoted(path)} is not a file; wanted a readable file")
+            raise InputError(f"{quoted(path)} is not a regular file: give a file that can be read")
         with path.open("rb"):
             return path.stat().st_size
     except OSError as error:
-        raise InputError(f"cannot read {quoted(path)}: {reason(error)}; give a readable file") from None
+        raise InputError(f"cannot read {quoted(path)} ({reason(error)}): make it readable, or give another") from None
 
 
 def text_lines(path: Path) -> list[str]:
-    """Return the lines of a small text file, stripped, without empty lines at its end."""
-    if file_size(path) > _TEXT_BYTES:
-        raise InputError(f"{quoted(path)} is larger than {_TEXT_BYTES:,} bytes; wanted one class name a line")
+    """Return the lines of a small text file, stripped, without the empty lines at its end."""
+    if file_size(path) > _MAX_TEXT_BYTES:
+        raise InputError(
+            f"{quoted(path)} is larger than {_MAX_TEXT_BYTES:,} bytes; give a text file with one class name per line"
+        )
     lines = path.read_bytes().decode("utf-8", "backslashreplace").rstrip().splitlines()
     return [line.strip() for line in lines]
 
 
 def name_of(path: Path) -> str:
-    """Return the name a data set gets from its path: the last part, without the file's ending."""
+    """Return the name of a data set: the last part of its path, without the file's ending."""
     last = path.resolve()
     return as_text(last.stem if last.is_file() else last.name)

@@ -1,4 +1,4 @@
-"""The data set that needs no file: scikit-learn's copy of the UCI handwritten digits."""
+"""scikit-learn's copy of the UCI handwritten digits, a data set that needs no file."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ def load_digits() -> Dataset:
     Returns
     -------
     Dataset
-        X (1797, 64) uint8 with values 0 to 16, no test set of its own. The recipe for a new image scales white to 16.
+        X is uint8 of shape (1797, 64) with values 0 to 16. There is no test set. The recipe scales white to 16.
     """
     from sklearn.datasets import load_digits as sklearn_digits
 
     bunch = sklearn_digits()
     return Dataset(
-        bunch.data.astype(np.uint8),  # scikit-learn stores the whole numbers 0 to 16 as float64: exact
+        bunch.data.astype(np.uint8),  # exact: scikit-learn stores the integers 0 to 16 as float64
         bunch.target.astype(np.int64),
         class_names=tuple(str(digit) for digit in bunch.target_names),
         image_shape=(8, 8, 1),

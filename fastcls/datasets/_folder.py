@@ -1,4 +1,4 @@
-"""A folder of images by class: ``<class>/<file>``, or ``train/<class>/<file>`` and ``test/<class>/<file>``."""
+"""Load a folder of images by class: ``<class>/<file>``, or ``train/<class>/<file>`` and ``test/<class>/<file>``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastcls._validation.messages import as_text, counted, quoted, quoted_list
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, told
+from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, summary_of
 from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
 
 Progress = Callable[[int, int], object]
@@ -28,7 +28,7 @@ DEFAULT_SIZE = 32
 _LARGEST_KEPT = 256
 _LARGEST_SIZE = 4096
 _MOST_THREADS = 16  # decode at once
-_PIECE = 32  # images a thread takes at a time
+_CHUNK = 32  # images that a thread takes at a time
 
 
 @noting
@@ -42,44 +42,45 @@ def load_image_folder(
 ) -> Dataset:
     """Load a folder of images by class.
 
-    Classes are sorted by name. Rows are in the natural order of the files' names ('2.jpg' before '10.jpg'), whatever
-    their class, and those of one name in the order of their classes: so numbered images come in the order of their
-    numbers, and the first rows are of all classes. Files are told by their endings; hidden files, what systems leave behind
-    (``__MACOSX``, ``@eaDir``, ``Thumbs.db``) and other files are left out, with one line that counts them. If all images are
-    grey they stay grey (one channel), else all become RGB. Images of one common size up to 256 x 256 are kept as they are;
-    all others are scaled (shorter side, bilinear with antialias) and centre-cropped to `image_size`. One line counts the
-    images that were scaled (unless `image_size` was given), turned upright by EXIF, laid on white where they are
-    transparent, made RGB from grey, a palette or CMYK, reduced from 16 bits a channel to 8, or to their first frame. All
-    these lines are logged and are ``Dataset.notes``.
+    Classes are sorted by name. Rows are sorted by the natural order of file names ('2.jpg' before '10.jpg'), then by class.
+    So numbered images are in the order of their numbers, and the first rows are of all classes.
+
+    Images are recognised by their endings. Hidden files, files of the system (``__MACOSX``, ``@eaDir``, ``Thumbs.db``) and
+    other files are left out. If all images are grey, they stay grey (one channel); otherwise all become RGB. If all images
+    have one size of at most 256 x 256, they keep it; otherwise they are scaled (shorter side, bilinear with antialias) and
+    centre-cropped to `image_size`.
+
+    One logged line counts the files that were left out. Another counts the images that were scaled (unless `image_size` was
+    given), turned upright by EXIF, put on white where they were transparent, converted to RGB from grey, a palette or CMYK,
+    reduced from 16 bits per channel to 8, or reduced to their first frame. These lines are in ``Dataset.notes``.
 
     Parameters
     ----------
     path : path
         ``<class>/<file>``, or ``train/<class>/<file>`` with ``test/<class>/<file>`` as the test set.
     image_size : int, optional
-        Height and width of the rows' images. None: the common size if it is at most 256 x 256, else 32.
+        Height and width of the images in pixels. None: the common size if it is at most 256 x 256, else 32.
     cache : bool or path, optional
-        Where the decoded images are kept as .npy, to be a memory map the next time: None: in ``FASTCLS_CACHE``, else in
-        the user's cache folder, from 1,000 images on; False: nowhere; True or a folder: there, however few. Any change
-        to a file, to the rules or to pillow makes them be decoded again.
+        Where the decoded images are cached as .npy, which the next call maps into memory. None: in ``FASTCLS_CACHE``, else
+        in the user's cache folder, if there are 1,000 images or more. True or a folder: there, also if there are fewer.
+        False: nowhere. After any change to a file, to the rules or to Pillow, images are decoded again.
     on_error : {"raise", "skip"}
-        What an image that cannot be read does: an error that names it, or it is left out and listed in
-        ``Dataset.unreadable``, with its reason. A class without any readable image is left out, too.
+        What to do with an image that cannot be read: raise an error that names it, or leave it out and list it in
+        ``Dataset.unreadable`` with the reason. A class without a readable image is then left out, too.
     progress : callable, optional
-        ``progress(done, total)`` is called between pieces of work, with numbers of images.
+        Called as ``progress(done, total)`` between chunks of work, with numbers of images.
 
     Returns
     -------
     Dataset
-        X uint8; ``preprocessing`` is the complete recipe for ``prepare_image``, ``files`` the file of each row.
+        X is uint8; ``preprocessing`` is the recipe for ``prepare_image``, ``files`` has the file of each row.
 
     Raises
     ------
     InputError
-        If a folder cannot be listed, its folders name parts of a data set (``train``, ``test1``, ``masks``) instead of
-        classes, a class is empty, a folder is a link that leads out, images cannot be read (they are named; a file that
-        is a link out of the folder is one of them) or have more than 64 million pixels, no image at all can be read, or
-        test has a class that training has not.
+        If a folder cannot be listed; folders are named after parts of a data set (``train``, ``test1``, ``masks``) instead
+        of classes; a class is empty; a folder is a link to a place outside; images cannot be read (a link to a file outside
+        counts as such) or have more than 64 million pixels; or the test set has a class that training does not have.
     """
     return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
 
@@ -100,7 +101,7 @@ def load_listed(
     links = {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
     if len(links) == len(files):
         raise unreadable(files, links)
-    read = [i for i in range(len(files)) if i not in links]  # a refused link is opened nowhere, not for the cache either
+    read = [i for i in range(len(files)) if i not in links]  # a refused link is never opened, not for the cache either
     kept = ImageCache([files[i] for i in read], size, cache)
     found = kept.read(len(read))
     if found is None:
@@ -123,7 +124,7 @@ def load_listed(
     pixels = pixels[usable[readable]] if not usable[readable].all() else pixels
     _note_refused(root, files, refused, int((readable & ~usable).sum()))
     if test is not None and not (usable & ~is_train).any():
-        raise InputError(f"no image of the test set of {quoted(root)} can be read; repair them, or remove the folder")
+        raise InputError(f"no image of the test set of {quoted(root)} can be read: repair them, or remove the folder")
     y, n_train = code_of[codes[usable]], int((usable & is_train).sum())
     names = relative_names([file for file, used in zip(files, usable.tolist(), strict=True) if used], root)
     image_shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
@@ -144,12 +145,12 @@ def load_listed(
 
 
 def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Names of the classes of which an image could be read, and the new code of each old one (-1: none could)."""
+    """Names of the classes with a readable image, and the new code of each old class (-1: no readable image)."""
     readable, listed = (np.bincount(found, minlength=len(train.classes)) for found in (codes, codes_of(train)))
     there = (readable > 0) | (listed == 0)
     if not there.all():
         lost = [name for name, is_there in zip(train.classes, there, strict=True) if not is_there]
-        note(f"left out {counted(len(lost), 'class')} without a readable image to train on: {quoted_list(lost)}")
+        note(f"{counted(len(lost), 'class')} without a readable training image left out: {quoted_list(lost)}")
     names = tuple(as_text(name) for name, is_there in zip(train.classes, there, strict=True) if is_there)
     return names, np.where(there, np.cumsum(there) - 1, -1)
 
@@ -159,11 +160,11 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
         named = "; ".join(f"{quoted(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
         note(
-            f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')}, which cannot be read: "
+            f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')} because they cannot be read: "
             f"{named}{more}"
         )
     if n_without_class:
-        note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes that have no image to train on")
+        note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes without a training image")
 
 
 def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
@@ -171,31 +172,29 @@ def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
     named = "; ".join(f"{quoted(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
     count = f"{len(refused)} of {counted(len(files), 'image')} cannot be read: "
-    return InputError(f"{count}{named}{more}; repair or remove {'it' if len(refused) == 1 else 'them'}")
+    return InputError(f"{count}{named}{more}: repair or remove {'it' if len(refused) == 1 else 'them'}")
 
 
 def _checked_size(image_size: object) -> int | None:
     if image_size is None:
         return None
     if isinstance(image_size, bool) or not isinstance(image_size, (int, np.integer)):
-        raise InputError(
-            f"got image_size {quoted(image_size)}; wanted a whole number of pixels, or None", argument="image_size"
-        )
+        raise InputError(f"image_size={quoted(image_size)}; wanted a whole number of pixels, or None", argument="image_size")
     if not 1 <= image_size <= _LARGEST_SIZE:
-        raise InputError(f"got image_size {image_size}; wanted 1 to {_LARGEST_SIZE} pixels", argument="image_size")
+        raise InputError(f"image_size={image_size}; wanted 1 to {_LARGEST_SIZE} pixels", argument="image_size")
     return int(image_size)
 
 
 def _decode_all(files: list[Path], image_size: int | None, on_error: OnError, progress: Progress | None) -> Decoded:
-    """Decode every file, in parallel, into (n, h, w, c) pixels in the order of `files`; and what was done to them."""
+    """Decode files in parallel into pixels (n, h, w, c), in the order of `files`; note what was done to them."""
     pictures: list[np.ndarray | None] = []
     refused: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
     reader = _Reader(image_size)
     done = 0
     with quiet_pillow():
-        pieces = [files[i : i + _PIECE] for i in range(0, len(files), _PIECE)]
-        for decoded in threads.in_pool(reader.read, pieces, min(_MOST_THREADS, threads.processors())):
+        chunks = [files[i : i + _CHUNK] for i in range(0, len(files), _CHUNK)]
+        for decoded in threads.in_pool(reader.read, chunks, min(_MOST_THREADS, threads.processors())):
             for picture in decoded:
                 if isinstance(picture, str):
                     refused[done] = picture
@@ -209,18 +208,18 @@ def _decode_all(files: list[Path], image_size: int | None, on_error: OnError, pr
         raise unreadable(files, refused)
     pixels = _to_rows(pictures, image_size)
     h, w, c = pixels.shape[1:]
-    asked = image_size is not None
-    text = told(seen, (h, w), grey=c == 1, fitted=not asked)
-    if text and not asked and any(facts.size != (h, w) for facts in seen):
+    automatic = image_size is None
+    text = summary_of(seen, (h, w), grey=c == 1, fitted=automatic)
+    if text and automatic and any(facts.size != (h, w) for facts in seen):
         text += "; image_size sets another size"
     return Decoded(pixels, [text] if text else [], refused)
 
 
 class _Reader:
-    """Decodes pieces of files in threads.
+    """Decodes chunks of files in threads.
 
-    Whether all images have one size is known only at the end, so small ones are kept as they are until a second size is
-    seen; from then on each is fitted at once. When a picture is fitted does not change what comes out.
+    Whether all images have one size is known only at the end. So small images keep their size until a second size occurs;
+    from then on each is fitted at once. The result does not depend on when an image is fitted.
     """
 
     def __init__(self, image_size: int | None) -> None:
@@ -229,7 +228,7 @@ class _Reader:
         self.first: tuple[int, int] | None = None
 
     def read(self, files: list[Path]) -> list[tuple[np.ndarray, Facts] | str]:
-        """Pixels of each file and what it was, or why it cannot be read."""
+        """For each file, its pixels and facts, or the reason why it cannot be read."""
         return [self._read_one(file) for file in files]
 
     def _read_one(self, file: Path) -> tuple[np.ndarray, Facts] | str:
@@ -242,7 +241,7 @@ class _Reader:
         size = self.image_size or DEFAULT_SIZE
         if self.image_size is None:
             if self.first is None:
-                self.first = pixels.shape[:2]  # a race between threads only delays the notice: _to_rows decides
+                self.first = pixels.shape[:2]  # a race between threads only delays `mixed`; _to_rows decides
             if pixels.shape[:2] != self.first or max(pixels.shape[:2]) > _LARGEST_KEPT:
                 self.mixed.set()
             if not self.mixed.is_set():
@@ -259,11 +258,11 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.nd
         X = np.empty((len(pictures), *shape), dtype=np.uint8)
     except MemoryError:
         raise InputError(
-            f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory; give a smaller image_size"
+            f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory: give a smaller image_size"
         ) from None
     for i, picture in enumerate(pictures):
         if picture is not None:
             fitted = fit_image(picture, (h, w))
             X[i] = fitted if fitted.ndim == 3 else fitted[:, :, None]  # grey is repeated over the channels
-            pictures[i] = None  # frees it: the list and X together never hold all pixels twice
+            pictures[i] = None  # freed, so that the pixels are never held twice
     return X

@@ -1,7 +1,7 @@
-"""Models that know how their training images were prepared take new images, too, and name their classes.
+"""Let models that have a recipe take images in place of rows, and predict class names.
 
-`fastcls.load` hands back what was saved with a model as ``metadata_``; ``fastcls run`` saves the recipe from a picture to a
-row, the names of the classes and the largest training value. Rows of the model's own width are never taken for images.
+`fastcls.load` restores the metadata of a model as ``metadata_``; ``fastcls run`` saves there the recipe that turns an image
+into a row, the class names and the largest training value. Rows with the model's number of features are never images.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from fastcls._sampling.evenly import evenly_spaced
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: rows by which the scale of an array is known
+#: rows that the scale of an array is estimated from
 _SCALE_ROWS = 256
 
-#: so many times larger or smaller values are another scale
+#: a scale differs if the largest value is so many times larger or smaller
 _SCALE_RATIO = 8
 
 
 def takes_images(method: F) -> F:
-    """Let a method whose first argument is rows take images in their place."""
+    """Decorate a method whose first argument is rows: it takes images as well."""
     return _with_images(method, named=False)
 
 
 def names_images(method: F) -> F:
-    """The same for `predict`, whose answer for images is the classes' names."""
+    """Decorate `predict`: it takes images as well, and returns class names for them."""
     return _with_images(method, named=True)
 
 
@@ -48,7 +48,7 @@ def _with_images(method: F, *, named: bool) -> F:
             if text := scale_note(X, metadata, "X"):
                 warnings.warn(text, UserWarning, stacklevel=2)
         else:
-            from ._prepare import images_or_nothing  # late: few programs give images
+            from ._prepare import images_or_nothing  # late, because few programs give images
 
             rows = images_or_nothing(X, metadata.get("preprocessing"), n_features)
         if rows is None:
@@ -60,7 +60,7 @@ def _with_images(method: F, *, named: bool) -> F:
 
 
 def class_names(model: Any, metadata: dict[str, Any]) -> list[str]:
-    """The name of each of ``model.classes_``: the data set's, or the label itself where the model knows no names."""
+    """The name of each of ``model.classes_``: that of the data set, or the label itself if the model has no names."""
     known = metadata.get("class_names")
     if not known:
         return [str(label) for label in model.classes_]
@@ -71,7 +71,7 @@ def class_names(model: Any, metadata: dict[str, Any]) -> list[str]:
 
 
 def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None:
-    """One line if the values of rows are of quite another size than those that the model was trained on."""
+    """One line if the scale of the rows differs much from that of the training rows; else None."""
     trained = _largest_trained(metadata)
     if not trained or not len(X):
         return None
@@ -80,13 +80,13 @@ def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None
     if not given or not np.isfinite(given) or 1 / _SCALE_RATIO < given / trained < _SCALE_RATIO:
         return None
     return (
-        f"the values of {what} reach {given:.4g}, those of the model's training rows {trained:.4g}: if their scales "
-        "differ, bring the rows to that of the training rows"
+        f"the largest value of {what} is {given:.4g}, that of the model's training rows {trained:.4g}: if their scales "
+        "differ, scale the rows as the training rows were"
     )
 
 
 def _largest_trained(metadata: dict[str, Any]) -> float | None:
-    """The largest absolute value among the training rows, as far as it is known."""
+    """The largest absolute value among the training rows; None if it is unknown."""
     known = metadata.get("largest_value")
     if isinstance(known, (int, float)) and not isinstance(known, bool) and np.isfinite(known):
         return float(known)

@@ -1,7 +1,7 @@
-"""MNIST and its drop-in successors (Fashion-MNIST, KMNIST) in Yann LeCun's IDX files.
+"""MNIST, Fashion-MNIST and KMNIST in Yann LeCun's IDX files.
 
-An IDX file of bytes is a big-endian magic number (0, 0, 8, number of dimensions), one big-endian uint32 a dimension,
-then the bytes, last dimension fastest. Source: http://yann.lecun.com/exdb/mnist/ .
+An IDX file of bytes is a big-endian magic number (0, 0, 8, number of dimensions), one big-endian uint32 per dimension,
+and the bytes, last dimension fastest. Source: http://yann.lecun.com/exdb/mnist/ .
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fastcls.datasets._common import entries, existing_path, file_size, name_of,
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 
-# Names as they are met: with '.' or '_' for '-', 'test' for 't10k', in capitals, without the ending.
+# Names in use: with '.' or '_' for '-', 'test' for 't10k', in capitals, without the ending.
 _NAME = re.compile(
     r"(?P<part>train|t10k|test)[-_. ](?P<kind>images?|labels?)(?P<mark>[-_. ]idx[13]([-_. ]u?byte)?|[-_. ]u?byte)?"
     r"(?P<packed>\.gz)?",
@@ -34,14 +34,14 @@ _PUBLISHED = re.compile(r"(train|t10k)-(images[-.]idx3|labels[-.]idx1)-ubyte(\.g
 _MARK = re.compile(r"idx[123]|[-_. ]ubyte|(images|labels)([-_. ]\d*)?(\.gz)?$", re.IGNORECASE)
 _IGNORED = (".part", ".md5", ".sha256", ".txt")
 _WANTED = "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte (and t10k-...), gzipped or not"
-# Deflate cannot expand a byte to more than 1,032 (RFC 1951: 258 bytes from 2 bits): a header that claims more lies.
+# Deflate expands a byte to at most 1,032 (RFC 1951: 258 bytes from 2 bits); a header that states more is wrong.
 _DEFLATE_RATIO = 1032
 
 
 def find_idx(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
     """The files of a folder by part ('train', 'test') and kind ('images', 'labels'), and the names of those left out.
 
-    Of several files of one part and kind the name as published comes first, uncompressed before gzipped.
+    If there are several files of one part and kind, the published name is preferred, then the uncompressed file.
     """
     found: dict[tuple[str, str], list[tuple[tuple[bool, bool, bool, str], Path]]] = {}
     others = []
@@ -62,7 +62,7 @@ def find_idx(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
 
 
 def is_mnist(path: Path) -> bool:
-    """Tell whether `path` is a folder of MNIST's IDX files, or one of them."""
+    """Tell whether `path` is a folder of MNIST's IDX files, or one of these files."""
     if path.is_file():
         name = _NAME.fullmatch(path.name)
         return name is not None and bool(name["mark"] or _is_idx(path))
@@ -75,7 +75,7 @@ def _is_idx(path: Path) -> bool:
 
 
 def _head(path: Path) -> bytes:
-    """The magic number and the dimensions that a file begins with, gzipped or not; nothing where it cannot be read."""
+    """The magic number and dimensions at the start of a file, gzipped or not; empty if it cannot be read."""
     try:
         with path.open("rb") as raw:
             file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if _is_packed(path) else raw
@@ -85,7 +85,7 @@ def _head(path: Path) -> bytes:
 
 
 def _is_packed(path: Path) -> bool:
-    """Tell by content whether a file is gzipped: a browser may have unpacked a .gz, and kept its name."""
+    """Tell by its content whether a file is gzipped: a browser may have unpacked a .gz and kept its name."""
     with path.open("rb") as file:
         return file.read(2) == b"\x1f\x8b"
 
@@ -97,10 +97,10 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     Parameters
     ----------
     path : path
-        The folder, or one of its files. Names as published (``train-images-idx3-ubyte``), or with '.' or '_' for a '-',
-        without the ending, or ``test`` for ``t10k``; gzipped or not, told by content; where both are there the
-        uncompressed file is used, as a memory map. Without two files of ``t10k`` or ``test`` there is no test set. Other
-        IDX files (``val-images-...``) are left out, and ``Dataset.notes`` says so.
+        The folder, or one of its files. File names are the published ones (``train-images-idx3-ubyte``), or have '.' or '_'
+        for '-', no ending, or ``test`` for ``t10k``. Files may be gzipped; an uncompressed file is preferred and
+        memory-mapped. Without the two files of ``t10k`` or ``test`` there is no test set. Other IDX files
+        (``val-images-...``) are left out and noted in ``Dataset.notes``.
 
     Returns
     -------
@@ -110,8 +110,8 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     InputError
-        If a file is missing, its magic number, dimensions or byte count are wrong, counts differ, or a label is
-        above 9.
+        If a file is missing; its magic number, dimensions or size are wrong; the numbers of images and labels differ; or a
+        label is above 9.
     """
     folder = existing_path(path, wanted=_WANTED)
     if folder.is_file():
@@ -122,7 +122,7 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
     if ("test", "images") in files or ("test", "labels") in files:
         X_test, y_test, test_shape = _load_part(folder, files, "test")
         if test_shape != shape:
-            raise InputError(f"{quoted(folder)}: training images are {shape}, test images {test_shape}; wanted one shape")
+            raise InputError(f"{quoted(folder)}: training images are {shape} and test images {test_shape}: give one shape")
     note_left_out(name_of(folder), others, " and ".join(sorted(path.name for path in files.values())))
     return Dataset(
         X,
@@ -144,17 +144,17 @@ def _load_part(
         there = images or labels
         start = "train" if part == "train" else "test" if there and there.name.lower().startswith("test") else "t10k"
         missing = f"{start}-images-idx3-ubyte" if images is None else f"{start}-labels-idx1-ubyte"
-        raise InputError(f"{quoted(folder)} has no {missing} (or {missing}.gz); wanted {_WANTED}")
+        raise InputError(f"{quoted(folder)} has no {missing} (or {missing}.gz): give {_WANTED}")
     n_images, n_labels = idx_shape(images, 3)[0], idx_shape(labels, 1)[0]
-    if n_images != n_labels:  # said by their first bytes, before anything is unpacked
+    if n_images != n_labels:  # known from the headers, before anything is unpacked
         raise InputError(
             f"{quoted(images)} has {counted(n_images, 'image')} and {quoted(labels)} has {counted(n_labels, 'label')}; "
-            "wanted as many labels as images"
+            "give one label per image"
         )
     pixels, codes = read_idx(images, 3), read_idx(labels, 1)
     if codes.max() > 9:
         row = int(np.argmax(codes > 9))
-        raise InputError(f"{quoted(labels)}: label {codes[row]} at row {row}; wanted labels 0 to 9")
+        raise InputError(f"{quoted(labels)} has the label {codes[row]} at row {row}; wanted labels 0 to 9")
     n, h, w = pixels.shape
     return pixels.reshape(n, h * w), codes.astype(np.int64), (h, w)
 
@@ -165,7 +165,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is not IDX, of another type or number of dimensions, empty, or a byte too short or too long.
+        If the file is not IDX, has another type or number of dimensions, is empty, or has too few or too many bytes.
     """
     shape = idx_shape(path, n_dims)
     offset = 4 + 4 * n_dims
@@ -180,7 +180,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
 
 
 def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
-    """The shape in the header of an IDX file, if the file can hold so much; nothing else of it is read. As `read_idx`."""
+    """The shape in the header of an IDX file, of which nothing else is read. Errors as for `read_idx`."""
     size = file_size(path)
     try:
         with _opened(path) as file:
@@ -193,8 +193,8 @@ def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
             _refuse_size(path, shape, size - offset, expected)
     elif expected > _DEFLATE_RATIO * size:
         raise InputError(
-            f"{quoted(path)}: the header asks for {expected:,} bytes, more than {size:,} compressed bytes can "
-            "hold; the file is truncated or its header wrong: download it again"
+            f"{quoted(path)}: the header states {expected:,} bytes, more than {size:,} compressed bytes can hold: download "
+            "it again"
         )
     return shape
 
@@ -204,36 +204,37 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{quoted(path)} is damaged or truncated: {reason(error)}; download it again")
+    return InputError(f"{quoted(path)} is damaged or truncated ({reason(error)}): download it again")
 
 
 def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:
     head = file.read(4 + 4 * n_dims)
     if len(head) < 4 + 4 * n_dims:
         raise InputError(
-            f"{quoted(path)} is truncated: {counted(len(head), 'byte')}; wanted an IDX header of {4 + 4 * n_dims}"
+            f"{quoted(path)} is truncated to {counted(len(head), 'byte')}, less than an IDX header of {4 + 4 * n_dims}: "
+            "download it again"
         )
     magic, *shape = struct.unpack(f">{1 + n_dims}I", head)
     if magic != 0x0800 + n_dims:
         raise InputError(
-            f"{quoted(path)} starts with 0x{magic:08x}; wanted 0x{0x0800 + n_dims:08x}, "
-            f"an IDX file of bytes with {counted(n_dims, 'dimension')}"
+            f"{quoted(path)} starts with 0x{magic:08x}; wanted 0x{0x0800 + n_dims:08x}, an IDX file of bytes with "
+            f"{counted(n_dims, 'dimension')}: download it again"
         )
     if min(shape) == 0:
-        raise InputError(f"{quoted(path)} is empty: dimensions {tuple(shape)}; wanted at least one in each")
+        raise InputError(f"{quoted(path)} is empty (dimensions {tuple(shape)}): download it again")
     return tuple(shape)
 
 
 def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
     if not memory.fits(expected):
         raise InputError(
-            f"{quoted(path)} expands to {expected:,} bytes, more than there is memory for; unpack it with gunzip: the file "
-            "is memory-mapped then"
+            f"{quoted(path)} expands to {expected:,} bytes, more than the free memory: unpack it with gunzip, so that it is "
+            "memory-mapped"
         )
     content = np.empty(expected, dtype=np.uint8)
     view, done = content.data, 0
     while done < expected:
-        # In pieces, since a reader asked for everything at once allocates it before it finds the end.
+        # in blocks: one read of everything would allocate it before it finds the end
         got = file.readinto(view[done : done + (1 << 20)])  # type: ignore[attr-defined]
         if not got:
             _refuse_size(path, None, done, expected)
@@ -245,5 +246,7 @@ def _read_bytes(file: IO[bytes], path: Path, expected: int) -> np.ndarray:
 
 def _refuse_size(path: Path, shape: tuple[int, ...] | None, got: int, expected: int) -> None:
     of = f" of {'x'.join(map(str, shape))}" if shape else ""
-    what = f"truncated: {counted(got, 'byte')}" if got < expected else f"too long: at least {counted(got, 'byte')}"
-    raise InputError(f"{quoted(path)} is {what} of data; its header{of} wants exactly {expected:,}: download it again")
+    what = (
+        f"truncated: it has {counted(got, 'byte')}" if got < expected else f"too long: it has {counted(got, 'byte')} or more"
+    )
+    raise InputError(f"{quoted(path)} is {what} of data, but its header{of} states {expected:,}: download it again")

@@ -1,7 +1,6 @@
-"""One picture file to one row of bytes. Training images and new ones go through the same functions.
+"""Turn one image file into one row of bytes. Training images and new images use the same functions.
 
-A *recipe* is a JSON-able dict that says all there is to say about the way from file to row; ``prepare_image`` follows
-it.
+A *recipe* is a dict of JSON values that describes the whole conversion; ``prepare_image`` follows it.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import io
 import os
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple, TypeAlias
@@ -24,7 +23,7 @@ from fastcls.datasets._common import existing_path
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-#: what is read as one image: a file's path, its bytes, an open file, an opened image, pixels
+#: one image: the path of a file, its bytes, an open file, an opened image, or pixels
 ImageLike: TypeAlias = "str | os.PathLike[str] | bytes | BinaryIO | PillowImage | np.ndarray"
 
 MAX_PIXELS = 64_000_000
@@ -51,48 +50,44 @@ _RULES = {
 
 
 class Facts(NamedTuple):
-    """What is known of a picture file that preparing it does away with."""
+    """Properties of an image file that are lost when it becomes a row."""
 
     size: tuple[int, int]  # (h, w), upright
     grey: bool
     turned: bool  # by its EXIF orientation
-    transparent: bool  # white shows through somewhere
-    wide: bool  # 16 bits a channel
-    colours: str = ""  # 'a palette', 'CMYK' and the like, where it came neither grey nor RGB
+    transparent: bool  # somewhere
+    wide: bool  # 16 bits per channel
+    colours: str = ""  # 'a palette', 'CMYK' and the like, if it was neither grey nor RGB
     frames: bool = False  # more than one
 
 
-def told(seen: Counter[Facts], size: tuple[int, int], *, grey: bool, fitted: bool = True) -> str:
-    """What was done to pictures that became rows of (h, w) grey or coloured pixels, in one line; empty if nothing was.
+def summary_of(seen: Counter[Facts], size: tuple[int, int], *, grey: bool, fitted: bool = True) -> str:
+    """Say in one line what was done to images to make rows of (h, w) grey or colour pixels; empty if nothing was done.
 
-    With ``fitted=False`` not that they were scaled.
+    With ``fitted=False`` the line does not mention scaling.
     """
-    n = seen.total()
     sizes = [facts.size for facts in seen if facts.size != size]
-    parts = []
+    done: dict[str, Callable[[Facts], bool]] = {}
     if fitted and sizes:
         low, high = (f"{pick(h for h, _ in sizes)}x{pick(w for _, w in sizes)}" for pick in (min, max))
         came = low if low == high else f"{low} to {high}"
-        done = f"scaled and centre-cropped to {size[0]}x{size[1]} (height x width) from {came} pixels"
-        parts.append((sum(seen[facts] for facts in seen if facts.size != size), done))
-    parts += [
-        (sum(seen[facts] for facts in seen if facts.turned), "turned upright by EXIF"),
-        (sum(seen[facts] for facts in seen if facts.transparent), "laid on white where transparent"),
-        (sum(seen[facts] for facts in seen if facts.grey != grey), f"made {'grey from RGB' if grey else 'RGB from grey'}"),
-        *(
-            (sum(seen[facts] for facts in seen if facts.colours == colours), f"made RGB from {colours}")
-            for colours in sorted({facts.colours for facts in seen} - {""})
-        ),
-        (sum(seen[facts] for facts in seen if facts.wide), "reduced from 16 bits a channel to 8"),
-        (sum(seen[facts] for facts in seen if facts.frames), "reduced to the first of several frames"),
+        text = f"scaled and centre-cropped to {size[0]}x{size[1]} (height x width) from {came} pixels"
+        done[text] = lambda facts: facts.size != size
+    done["turned upright by EXIF"] = lambda facts: facts.turned
+    done["put on white where transparent"] = lambda facts: facts.transparent
+    done[f"converted from {'RGB to grey' if grey else 'grey to RGB'}"] = lambda facts: facts.grey != grey
+    for colours in sorted({facts.colours for facts in seen} - {""}):
+        done[f"converted from {colours} to RGB"] = lambda facts, colours=colours: facts.colours == colours  # type: ignore[misc]
+    done["reduced from 16 bits per channel to 8"] = lambda facts: facts.wide
+    done["reduced to the first of several frames"] = lambda facts: facts.frames
+    counts = {text: sum(n for facts, n in seen.items() if has(facts)) for text, has in done.items()}
+    counts = {text: n for text, n in counts.items() if n}
+    if seen.total() == 1:
+        return f"the image was {', '.join(counts)}" if counts else ""
+    listed = [
+        f"{n:,} {text}" if i else f"{n:,} {'was' if n == 1 else 'were'} {text}" for i, (text, n) in enumerate(counts.items())
     ]
-    parts = [(count, done) for count, done in parts if count]
-    if not parts:
-        return ""
-    if n == 1:
-        return f"the image was {', '.join(done for _, done in parts)}"
-    counted = ", ".join(f"{count:,} {done}" for count, done in parts)
-    return f"of {n:,} images, {counted.replace(' ', ' was ' if parts[0][0] == 1 else ' were ', 1)}"
+    return f"of {seen.total():,} images, {', '.join(listed)}" if counts else ""
 
 
 def recipe_for(image_shape: tuple[int, int, int], white: int = 255) -> dict[str, Any]:
@@ -107,10 +102,9 @@ def prepare_image(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray
     Parameters
     ----------
     image : path, bytes, binary file, PIL image or ndarray
-        A picture file (JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM) or its bytes; a file opened in
-        binary mode, or a ``BytesIO`` (read from its start); an opened image; or pixels (h, w), (h, w, 1), (h, w, 3) or
-        (h, w, 4), of any size: whole numbers 0 to 255, uint16 up to 65535 (if any is above 255), floats from 0 to 1, or
-        booleans.
+        An image file (JPEG, PNG, BMP, GIF or TIFF (first frame), WEBP, PPM) or its bytes; a file opened in binary mode, or a
+        ``BytesIO`` (read from its start); an opened image; or pixels (h, w), (h, w, 1), (h, w, 3) or (h, w, 4) of any size.
+        Pixels are whole numbers 0 to 255, uint16 up to 65535 (if any is above 255), floats from 0 to 1, or booleans.
     preprocessing : dict
         ``Dataset.preprocessing`` of the training data, as stored in ``results.json`` and in saved models.
 
@@ -122,16 +116,16 @@ def prepare_image(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray
     Raises
     ------
     InputError
-        If there is no recipe, or the file cannot be read as such an image.
+        If there is no recipe, or the image cannot be read.
     """
     return prepare(image, preprocessing)[0]
 
 
 def prepare(image: ImageLike, preprocessing: dict[str, Any]) -> tuple[np.ndarray, Facts]:
-    """The row of `prepare_image`, and what the picture was."""
+    """The row of `prepare_image`, and the facts of the image."""
     mode, (h, w), white = checked_recipe(preprocessing)
     if isinstance(image, (str, os.PathLike)):
-        image = existing_path(image, wanted="a picture file")
+        image = existing_path(image, wanted="an image file")
     with quiet_pillow():
         decoded, facts = decode_image(image)
         pixels = fit_image(decoded, (h, w))
@@ -146,22 +140,22 @@ def prepare(image: ImageLike, preprocessing: dict[str, Any]) -> tuple[np.ndarray
 
 
 def checked_recipe(recipe: object) -> tuple[str, tuple[int, int], int]:
-    """Mode ("L" or "RGB"), size (h, w) and value of white of a recipe that this version can follow."""
+    """The mode ("L" or "RGB"), size (h, w) and value of white of a recipe that this version can follow."""
     if not isinstance(recipe, dict) or recipe.get("kind") != "image":
         raise InputError(
-            "this data came without a recipe from a picture to a row (its rows are no images, or their scale is "
-            "unknown); give rows as an array instead"
+            "there is no recipe that turns an image into a row (the rows are not images, or their scale is unknown): give "
+            "rows as an array instead"
         )
     changed = [key for key, rule in _RULES.items() if recipe.get(key) != rule]
     if changed:
         raise InputError(
-            f"the recipe's rule for {quoted_list(changed)} is not what this version of fastcls does; "
-            "use the version that made it"
+            f"this version of fastcls does not follow the recipe's rule for {quoted_list(changed)}: use the version that "
+            "made the recipe"
         )
     mode, size, white = recipe.get("mode"), recipe.get("size"), recipe.get("white")
     sizes_fit = isinstance(size, (list, tuple)) and len(size) == 2 and all(_is_count(s, 1 << 14) for s in size)
     if mode not in ("L", "RGB") or not sizes_fit or not _is_count(white, 255):
-        raise InputError("the recipe's mode, size or white value is damaged; wanted what Dataset.preprocessing holds")
+        raise InputError("the mode, size or white value of the recipe is damaged: give an unchanged Dataset.preprocessing")
     return mode, (size[0], size[1]), white  # type: ignore[index,return-value]
 
 
@@ -171,24 +165,24 @@ def _is_count(value: object, most: int) -> bool:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow's warnings from being printed: sizes are checked here, and damage is an error."""
+    """Suppress Pillow's warnings: sizes are checked here, and damage is an error."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\b")
         yield
 
 
 def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
-    """Decode a picture: (h, w) uint8 if it is grey, (h, w, 3) uint8 otherwise; and what the picture was.
+    """Decode an image to uint8 pixels, (h, w) if it is grey and (h, w, 3) otherwise, and its facts.
 
     Raises
     ------
     InputError
-        With one line that names the file and the reason.
+        With a message that names the file and the reason.
     """
     try:
         from PIL import Image
     except ImportError:
-        raise InputError("reading pictures needs pillow, which is not installed; pip install 'fastcls[run]'") from None
+        raise InputError("reading images needs pillow, which is not installed: pip install 'fastcls[run]'") from None
     try:
         if isinstance(source, Image.Image):
             return _decoded(source.copy(), None)
@@ -199,19 +193,19 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
         if isinstance(source, (bytes, bytearray, memoryview)):
             with io.BytesIO(source) as content, Image.open(content, formats=FORMATS) as image:
                 return _decoded(image, content)
-        if not Path(source).is_file():  # a pipe or a device would block the reader for ever
-            raise InputError("not a file; wanted a picture file")
+        if not Path(source).is_file():  # a pipe or a device would block for ever
+            raise InputError("not a file; wanted an image file")
         with Path(source).open("rb") as file, Image.open(file, formats=FORMATS) as image:
             return _decoded(image, file)
     except InputError as error:
         raise InputError(f"{_named(source)}: {error}") from None
     except Image.DecompressionBombError:
-        raise InputError(f"{_named(source)}: wanted at most {MAX_PIXELS:,} pixels: shrink it") from None
+        raise InputError(f"{_named(source)}: more than {MAX_PIXELS:,} pixels (shrink the image)") from None
     except Image.UnidentifiedImageError:
-        raise InputError(f"{_named(source)}: not a readable picture of the formats {', '.join(FORMATS)}") from None
+        raise InputError(f"{_named(source)}: not a readable image of the formats {', '.join(FORMATS)}") from None
     except MemoryError:
         raise
-    except Exception as error:  # a decoder meets damaged bytes with any exception there is
+    except Exception as error:  # damaged bytes can make a decoder fail in any way
         raise InputError(f"{_named(source)}: {reason(error)}") from None
 
 
@@ -220,7 +214,7 @@ def _content_of(file: Any) -> bytes:
         file.seek(0)
     content = file.read()
     if not isinstance(content, bytes):
-        raise InputError("a file that was opened as text; open it in binary mode, 'rb'")
+        raise InputError("the file was opened as text: open it in binary mode, 'rb'")
     return content
 
 
@@ -234,8 +228,8 @@ def _named(source: ImageLike) -> str:
 
 def _decoded(image: PillowImage, file: BinaryIO | None) -> tuple[np.ndarray, Facts]:
     if image.width * image.height > MAX_PIXELS:
-        raise InputError(f"{image.width} x {image.height} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
-    # Pillow itself turns a TIFF, and forgets its orientation and depth, as soon as it is loaded.
+        raise InputError(f"{image.width} x {image.height} pixels, more than {MAX_PIXELS:,} (shrink the image)")
+    # when Pillow loads a TIFF, it turns it and forgets its orientation and depth
     turned, wide = _is_turned_tiff(image), _is_wide(image, file)
     image.load()
     upright = _upright(image)
@@ -247,21 +241,21 @@ def _decoded(image: PillowImage, file: BinaryIO | None) -> tuple[np.ndarray, Fac
 
 
 def as_pixels(values: np.ndarray) -> np.ndarray:
-    """Pixels as bytes (h, w), (h, w, 3) or (h, w, 4): whole numbers 0 to 255 stay, floats from 0 to 1 are scaled."""
+    """Pixels as bytes (h, w), (h, w, 3) or (h, w, 4). Whole numbers 0 to 255 stay; floats from 0 to 1 are scaled."""
     if values.ndim == 3 and values.shape[2] == 1:
         values = values[:, :, 0]
     if values.size == 0 or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] not in (3, 4)):
         raise InputError("wanted pixels (height, width) or (height, width, channels) with 1, 3 or 4 channels")
     if values.shape[0] * values.shape[1] > MAX_PIXELS:
-        raise InputError(f"{values.shape[1]} x {values.shape[0]} pixels; wanted at most {MAX_PIXELS:,}: shrink it")
+        raise InputError(f"{values.shape[1]} x {values.shape[0]} pixels, more than {MAX_PIXELS:,} (shrink the image)")
     if values.dtype == np.uint8:
         return np.ascontiguousarray(values)
     if values.dtype == np.bool_:
         return values.astype(np.uint8) * 255
-    if values.dtype == np.uint16 and values.max() > 255:  # as the recipe has it for 16-bit pictures
+    if values.dtype == np.uint16 and values.max() > 255:  # the recipe's rule for 16-bit images
         return ((values.astype(np.uint32) * 2 + 257) // 514).astype(np.uint8)
     if values.dtype.kind not in "iuf" or not np.isfinite(values).all():
-        raise InputError("wanted finite numbers: pixels from 0 to 255, or floats from 0 to 1")
+        raise InputError("not finite numbers; wanted pixels from 0 to 255, or floats from 0 to 1")
     low, high = values.min(), values.max()
     if values.dtype.kind == "f" and low >= 0 and high <= 1:
         return np.floor(values.astype(np.float64) * 255 + 0.5).astype(np.uint8)
@@ -271,10 +265,10 @@ def as_pixels(values: np.ndarray) -> np.ndarray:
 
 
 def fit_image(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return decoded pixels at `size` (h, w): shorter side scaled (bilinear, antialiased), centre cropped.
+    """Return pixels of `size` (h, w): the shorter side is scaled (bilinear, antialiased), the longer one centre-cropped.
 
-    The crop is taken in the source, as the box of one resize, which gives the same pixels as to resize and then to crop
-    and needs no large intermediate image for a very long one. Pixels of that size already are returned as they are.
+    The crop is the box of one resize. This gives the same pixels as a resize and then a crop, without the large intermediate
+    image of a very long one. Pixels that have the size are returned as they are.
     """
     h, w = size
     height, width = pixels.shape[:2]
@@ -290,7 +284,7 @@ def fit_image(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def to_grey(pixels: np.ndarray) -> np.ndarray:
-    """Return (h, w) grey pixels: ITU-R 601 luma, as Pillow computes it; grey ones stay as they are."""
+    """Return grey pixels (h, w): ITU-R 601 luma, as Pillow computes it. Grey pixels are returned as they are."""
     if pixels.ndim == 2:
         return pixels
     from PIL import Image
@@ -313,13 +307,13 @@ def _upright(image: PillowImage) -> PillowImage:
     }
     try:
         orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # the pixels are sound; damaged EXIF means upright, as the recipe says
+    except Exception:  # damaged EXIF means upright, by the recipe
         orientation = 1
     return image.transpose(turns[orientation]) if orientation in turns else image
 
 
 def _plain(image: PillowImage) -> tuple[PillowImage | np.ndarray, bool]:
-    """Reduce Pillow's modes to grey ('L') or colour ('RGB'), by the rules of the recipe; whether white shows through."""
+    """Convert any mode of Pillow to grey ('L') or colour ('RGB') by the recipe; and whether the image was transparent."""
     if image.mode in ("I", "F") or image.mode.startswith("I;"):
         return _from_wide_grey(image)
     if image.mode in ("1", "L", "LA", "La"):
@@ -332,7 +326,7 @@ def _plain(image: PillowImage) -> tuple[PillowImage | np.ndarray, bool]:
 
 
 def _is_wide(image: PillowImage, file: BinaryIO | None) -> bool:
-    """Tell whether a picture that was not loaded yet has over 8 bits a channel: Pillow itself reduces colour silently."""
+    """Tell whether an image that is not loaded yet has more than 8 bits per channel: Pillow reduces colour silently."""
     if image.format == "PNG" and file is not None:
         place = file.tell()
         file.seek(0)
@@ -342,7 +336,7 @@ def _is_wide(image: PillowImage, file: BinaryIO | None) -> bool:
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(_TIFF_BITS, 8)
         return max(bits if isinstance(bits, tuple) else (bits,)) > 8
-    if image.format == "PPM":  # the largest value of the file is the decoder's last argument
+    if image.format == "PPM":  # the last argument of the decoder is the largest value
         tiles = getattr(image, "tile", ())
         return any(isinstance(args := tile[3], tuple) and args and args[-1] not in range(256) for tile in tiles)
     return False
@@ -355,7 +349,7 @@ def _is_turned_tiff(image: PillowImage) -> bool:
 def _has_frames(image: PillowImage) -> bool:
     try:
         return bool(getattr(image, "is_animated", False))
-    except Exception:  # what follows the first frame is damaged; the first is sound
+    except Exception:  # only what follows the first frame is damaged
         return True
 
 
@@ -369,10 +363,10 @@ def _on_white(image: PillowImage) -> tuple[PillowImage, bool]:
 
 def _from_wide_grey(image: PillowImage) -> tuple[np.ndarray, bool]:
     if image.mode == "F":
-        raise InputError("floating-point grey values, whose white is unknown; save it with 8 or 16 bits a channel")
+        raise InputError("floating-point grey values, whose white is unknown: save the image with 8 or 16 bits per channel")
     values = np.array(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise InputError("32-bit grey values outside 0 to 65535; save it with 8 or 16 bits a channel")
+        raise InputError("32-bit grey values outside 0 to 65535: save the image with 8 or 16 bits per channel")
     clear = image.info.get("transparency")
     transparent = values == clear if isinstance(clear, int) else np.zeros(values.shape, dtype=bool)
     values[transparent] = 65535

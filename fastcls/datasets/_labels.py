@@ -1,4 +1,4 @@
-"""Labels of any kind to codes 0..n_classes-1 and the names of the classes."""
+"""Encode labels of any kind as codes 0 to n_classes - 1 and class names; convert rows to one dtype."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from fastcls.datasets._common import looks_of, note, note_look_alikes
 def plain_labels(y: Any, what: str) -> np.ndarray:
     """Return labels as a one-dimensional array of int64 or str.
 
-    Integers, whole floats, booleans ('False', 'True') and strings (bytes are read as UTF-8) are labels; (n, 1) is taken
-    as (n,), the shape Keras writes.
+    Labels are integers, whole floats, booleans ('False', 'True') or strings (bytes are read as UTF-8). The shape (n, 1),
+    which Keras writes, is read as (n,).
 
     Raises
     ------
@@ -28,7 +28,7 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
     refuse_masked(y, what)
     y = read_labels(y, what, decode=True)
     if len(y) == 0:
-        raise InputError(f"{what} is empty; wanted one label a row")
+        raise InputError(f"{what} is empty: give one label per row")
     if y.dtype.kind in "iu":
         return _within_int64(y, what)
     if y.dtype.kind == "b":
@@ -38,12 +38,12 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
             wrong = ~(np.floor(y) == y) | ~(np.abs(y) < 2**53)
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise InputError(f"{what} has {y[row]} at row {row}; wanted whole numbers or strings as class labels")
+            raise InputError(f"{what} has {y[row]} at row {row}: give whole numbers or strings as class labels")
         return y.astype(np.int64)
     if y.dtype.kind == "U":
         check_characters(y, what)
         return y
-    raise InputError(f"{what} has dtype {quoted(y.dtype)}; wanted whole numbers or strings as class labels")
+    raise InputError(f"{what} has dtype {quoted(y.dtype)}: give whole numbers or strings as class labels")
 
 
 def encode_labels(
@@ -51,13 +51,15 @@ def encode_labels(
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Return codes of training and test labels and the class names they index.
 
-    With `class_names`, integer labels index them and string labels must be among them. Without, the classes are the
-    distinct training labels in sorted order, and a test label that training does not have is refused.
+    With `class_names`, integer labels are indices into them, and string labels must be among them. Without, the classes
+    are the distinct training labels in sorted order. A test label that does not occur in training is refused.
     """
     train = plain_labels(y, what)
     test = None if y_test is None else plain_labels(y_test, f"{what}_test")
     if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
-        raise InputError(f"{what} and {what}_test are of different kinds ({train.dtype}, {test.dtype}); wanted one kind")
+        raise InputError(
+            f"{what} and {what}_test are of different kinds ({train.dtype}, {test.dtype}): convert one to the other"
+        )
     if class_names is not None:
         names = tuple(plain_labels(class_names, "class_names").astype(str).tolist())
         if train.dtype.kind != "U":
@@ -74,7 +76,7 @@ def encode_labels(
 
 def _within_int64(y: np.ndarray, what: str) -> np.ndarray:
     if y.dtype == np.uint64 and y.max() > np.iinfo(np.int64).max:
-        raise InputError(f"{what} has the label {y.max()}; wanted labels below 2^63")
+        raise InputError(f"{what} has the label {y.max()}: give labels below 2^63")
     return y.astype(np.int64)
 
 
@@ -83,8 +85,8 @@ def _index(labels: np.ndarray, n_classes: int, what: str) -> np.ndarray:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise InputError(
-            f"{what} has the label {labels[row]} at row {row}; there are {n_classes} class names, so wanted "
-            f"0 to {n_classes - 1}"
+            f"{what} has the label {labels[row]} at row {row}, but there are {n_classes} class names: give labels 0 to "
+            f"{n_classes - 1}"
         )
     return labels
 
@@ -100,31 +102,31 @@ def _look_up(labels: np.ndarray, known: np.ndarray, what: str) -> np.ndarray:
         if alike:
             raise InputError(
                 f"{what} has the label {labels[row]!a} at row {row}, which looks like the class {alike[0]!a} but has other "
-                "characters; write both alike (unicodedata.normalize('NFC', label))"
+                "characters: write both in one form (unicodedata.normalize('NFC', label))"
             )
         raise InputError(
-            f"{what} has the label {quoted(labels[row])} at row {row}, which is not among the classes "
-            f"({quoted_list(known.tolist())}); wanted one of these"
+            f"{what} has the label {quoted(labels[row])} at row {row}, which is not one of the classes: "
+            f"{quoted_list(known.tolist())}"
         )
     return codes
 
 
-def settle_rows(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def to_common_dtype(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return row arrays in one dtype that the estimators take, with one logged line for each conversion.
 
-    uint8, int8 and floats stay. Booleans become uint8 0 and 1. Other integers become uint8 if every value of every
-    array fits 0..255, else float64 if every value is exact there (at most 2^53). Arrays of different dtypes are
-    settled together. NaN and infinity are left to the estimators.
+    uint8, int8 and floats stay. Booleans become uint8 0 and 1. Other integers become uint8 if all values of all arrays
+    are in 0 to 255, else float64 if it holds all of them exactly (up to 2^53). Arrays of different dtypes are converted to
+    a common one. NaN and infinity are not checked here.
 
     Raises
     ------
     InputError
-        For dtypes that are no numbers, for complex and extended floats, and for integers beyond 2^53.
+        For dtypes that are not numbers, for complex and extended floats, and for integers beyond 2^53.
     """
     for what, X in arrays.items():
         kept_float = X.dtype.kind == "f" and X.dtype.itemsize <= 8
         if X.dtype.kind not in "biu" and not kept_float:
-            raise InputError(f"{what} has dtype {quoted(X.dtype)}; wanted bytes, integers or float16, float32, float64")
+            raise InputError(f"{what} has dtype {quoted(X.dtype)}: give integers, float16, float32 or float64")
     arrays = {what: X.view(np.uint8) if X.dtype == np.bool_ else X for what, X in arrays.items()}
     dtypes = {X.dtype.newbyteorder("=") for X in arrays.values()}
     if len(dtypes) == 1 and (dtypes & {np.dtype("u1"), np.dtype("i1")} or next(iter(dtypes)).kind == "f"):
@@ -145,7 +147,7 @@ def _common_dtype(arrays: dict[str, np.ndarray], dtypes: set[np.dtype]) -> np.dt
         return np.result_type(*dtypes)
     if max(-lowest, highest) > 2**53:
         raise InputError(
-            f"{' and '.join(arrays)}: whole numbers from {lowest} to {highest} are beyond 2^53 and not exact as "
-            "float64; scale them or save them as floats"
+            f"{' and '.join(arrays)}: integers from {lowest} to {highest} are beyond 2^53, so float64 cannot hold them "
+            "exactly: scale them, or save them as floats"
         )
     return np.dtype(np.float64)

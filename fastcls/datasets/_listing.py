@@ -1,4 +1,4 @@
-"""Which files of a folder are images of which class: found by names alone, before any image is opened."""
+"""List the image files of a folder by class. Only names are read; no image is opened."""
 
 from __future__ import annotations
 
@@ -19,32 +19,19 @@ from fastcls.datasets._image import SUFFIXES
 
 WANTED = "a folder of images by class: <class>/<file>, or train/<class>/<file> and test/<class>/<file>"
 
-#: folders and files that systems and tools leave behind, in small letters; those that begin with a dot are left out anyway
+#: folders and files that systems and tools create, in lower case; names that begin with a dot are hidden files
 _SYSTEM = frozenset(
     (
-        "__macosx",
-        "@eadir",
-        "@tmp",
-        "#recycle",
-        "#snapshot",
-        "@recycle",
-        "@recently-snapshot",
-        "lost+found",
-        "$recycle.bin",
-        "recycler",
-        "system volume information",
-        "thumbs.db",
-        "ehthumbs.db",
-        "desktop.ini",
-        "icon\r",
+        *("__macosx", "@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "lost+found"),
+        *("$recycle.bin", "recycler", "system volume information", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
         "__pycache__",
     )
 )
 
-#: the folders of a training and of a test set, in small letters
+#: the folders of a training set and of a test set, in lower case
 TRAIN, TEST = ("train", "training"), ("test", "testing")
 
-# Words of folder names that say which part of a data set, or which kind of file, is inside; and words that add nothing.
+# Words in folder names that mean a part of a data set or a kind of file; and words without meaning.
 _TO_TRAIN = frozenset(("train", "training", "trainval"))
 _TO_TEST = frozenset(
     ("test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout", "public", "private")
@@ -52,18 +39,8 @@ _TO_TEST = frozenset(
 _IMAGES = frozenset(("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos"))
 _TRUTH = frozenset(
     (
-        "mask",
-        "masks",
-        "label",
-        "labels",
-        "annotation",
-        "annotations",
-        "segmentation",
-        "segmentations",
-        "groundtruth",
-        "gt",
-        "bbox",
-        "bboxes",
+        *("mask", "masks", "label", "labels", "annotation", "annotations", "segmentation", "segmentations"),
+        *("groundtruth", "gt", "bbox", "bboxes"),
     )
 )
 _ROLES = _TO_TRAIN | _TO_TEST | _IMAGES | _TRUTH
@@ -71,7 +48,7 @@ _FILLERS = frozenset(("set", "sets", "data", "dataset", "split", "class", "objec
 
 
 class Part(NamedTuple):
-    """The image files of one folder of classes, in order, and the code of each one's class."""
+    """The image files in one folder of classes, in order, and the class code of each."""
 
     classes: tuple[str, ...]
     files: list[Path]
@@ -79,7 +56,7 @@ class Part(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The images of a folder: those to train on, and those of its test set, if it has one, with the same classes."""
+    """The training images of a folder, and the images of its test set, if it has one. The classes are the same."""
 
     root: Path
     train: Part
@@ -87,22 +64,22 @@ class Listing(NamedTuple):
 
     @property
     def files(self) -> list[Path]:
-        """Those to train on, then those of the test set."""
+        """The training images, then the test images."""
         return self.train.files + (self.test.files if self.test else [])
 
 
 def is_system(name: str) -> bool:
-    """Tell whether a file or folder is hidden, or left behind by a system or a tool."""
+    """Tell whether a file or folder is hidden, or was created by a system or a tool."""
     return name.startswith(".") or name.lower() in _SYSTEM
 
 
 def is_image_name(name: str) -> bool:
-    """Tell by its ending whether a file is read as an image."""
+    """Tell by the ending of a name whether the file is read as an image."""
     return not is_system(name) and os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def is_image_folder(path: Path) -> bool:
-    """Tell whether `path` is a folder with at least one image in a folder of its own, or in train/ one deeper."""
+    """Tell whether `path` is a folder with an image at <class>/<file> or train/<class>/<file>."""
     if not path.is_dir():
         return False
     train = _folder_called(path, TRAIN)
@@ -111,20 +88,20 @@ def is_image_folder(path: Path) -> bool:
 
 
 def natural_key(name: str) -> tuple[list[str | int], str]:
-    """Return the sorting key that puts 'img2' before 'img10'; the name itself decides between '01' and '1'."""
-    # Split at a group: every second part is a number, so that numbers only ever meet numbers in a comparison.
+    """The sorting key that puts 'img2' before 'img10'. The name itself decides between '01' and '1'."""
+    # every second part is a number, so numbers are compared only with numbers
     parts = re.split(r"([0-9]+)", name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def list_images(root: Path) -> Listing:
-    """List the images of a folder by class; what is left out is noted.
+    """List the images of a folder by class, and note what is left out.
 
     Raises
     ------
     InputError
-        If a folder cannot be listed, its folders name parts of a data set instead of classes, a class is empty, a folder
-        is a link that leads out, or test has a class that training has not.
+        If a folder cannot be listed, folders are named after parts of a data set instead of classes, a class is empty, a
+        folder is a link to a place outside, or the test set has a class that training does not have.
     """
     train_root, test_root = parts_of(root)
     left_out = (
@@ -140,7 +117,7 @@ def list_images(root: Path) -> Listing:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """All images of a folder, however deep, in the order of a data set's rows; of a train/ and test/, those of test/."""
+    """All images below a folder, in the order of a data set's rows. If it has train/ and test/, those of test/."""
     _, test = _split_folders(folder) or (None, None)
     if test is not None and (images := images_below(test)):
         return images
@@ -148,7 +125,7 @@ def images_below(folder: Path) -> list[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not is_system(name))
         found += [Path(place, name) for name in files if is_image_name(name)]
-    return sorted(found, key=lambda path: natural_key(path.name))  # stable: of one name, the folders' order stays
+    return sorted(found, key=lambda path: natural_key(path.name))  # stable: images of one name stay in the order of folders
 
 
 class FoundImage(NamedTuple):
@@ -156,7 +133,7 @@ class FoundImage(NamedTuple):
 
     path: Path
     label: str | None  # its class, where the folder says so
-    refused: str | None  # why it is not opened: a link that leads out of the folder
+    refused: str | None  # why it is not opened: a link to a file outside the folder
 
 
 def find_images(path: Path) -> list[FoundImage]:
@@ -177,7 +154,7 @@ def find_images(path: Path) -> list[FoundImage]:
 
 
 def parts_of(root: Path) -> tuple[Path, Path | None]:
-    """The folder of the classes to train on, and that of the test set's or None; `root` itself if it is not divided."""
+    """The folders of the training classes and of the test classes (or None); `root` itself if it is not divided."""
     divided = _split_folders(root)
     if divided is None:
         return root, None
@@ -185,8 +162,8 @@ def parts_of(root: Path) -> tuple[Path, Path | None]:
     others = [entry.name for entry in _folders(root) if entry.name not in (train.name, test.name if test else "")]
     if others and test is None:
         raise InputError(
-            f"{quoted(root)} has {train.name}/ and {quoted_list(others)} but no test/; rename the folder to be "
-            f"judged on to 'test', or give the path of {train.name}/ alone"
+            f"{quoted(root)} has {train.name}/ and {quoted_list(others)} but no test/: rename the folder of test images to "
+            f"'test', or give the path of {train.name}/ alone"
         )
     if others:
         both = f"{train.name}/ and {test.name if test else 'test'}/"
@@ -195,7 +172,7 @@ def parts_of(root: Path) -> tuple[Path, Path | None]:
 
 
 def _split_folders(root: Path) -> tuple[Path, Path | None] | None:
-    """The training and the test folder, if there is a training set: folders, and no image (then it would be a class)."""
+    """The folders of the training and the test set, or None. A train/ with images or without folders is a class."""
     train = _folder_called(root, TRAIN)
     if train is None or any(is_image_name(entry.name) for entry in entries(train)) or not _folders(train):
         return None
@@ -205,7 +182,7 @@ def _split_folders(root: Path) -> tuple[Path, Path | None] | None:
 def _folder_called(root: Path, names: tuple[str, ...]) -> Path | None:
     found = [entry.name for entry in _folders(root) if entry.name.lower() in names]
     if len(found) > 1:
-        raise InputError(f"{quoted(root)} has {quoted_list(found)}, which could each be the same part; keep one of them")
+        raise InputError(f"{quoted(root)} has {quoted_list(found)}, which mean the same part: keep one of them")
     return root / found[0] if found else None
 
 
@@ -214,8 +191,10 @@ def _folders(root: Path) -> list[os.DirEntry[str]]:
 
 
 def _roles_of(name: str) -> frozenset[str]:
-    """The words by which a folder's name says which part of a data set or kind of file it holds ('test1', 'val_images');
-    none if it says anything else, too."""
+    """The words in a folder's name that mean a part of a data set or a kind of file ('test1', 'val_images').
+
+    Empty if the name has other words as well.
+    """
     words = _words_of(name)
     rest = re.sub(r"[A-Za-z0-9_\-. ()]", "", name)
     known = all(word in _ROLES or word in _FILLERS or len(word) == 1 for word in words)
@@ -227,7 +206,7 @@ def _words_of(name: str) -> set[str]:
 
 
 def _have_truths(names: list[str]) -> bool:
-    """Whether every folder is one of images or the one of their masks or labels: 'x' and 'x_mask', 'data' and 'mask'."""
+    """Tell whether folders come in pairs of images and their masks or labels: 'x' and 'x_mask', 'data' and 'mask'."""
     of_truth: dict[bool, list[frozenset[str]]] = {False: [], True: []}
     for name in names:
         words = _words_of(name)
@@ -236,7 +215,7 @@ def _have_truths(names: list[str]) -> bool:
 
 
 def _parts_among(names: list[str]) -> list[str]:
-    """The folders that are parts of a data set, not classes: all name one, or two of them belong together as parts do."""
+    """The folders that are parts of a data set, not classes: all are named so, or two form a pair (train and test)."""
     if _have_truths(names):
         return names
     roles = {name: found for name in names if (found := _roles_of(name))}
@@ -246,7 +225,7 @@ def _parts_among(names: list[str]) -> list[str]:
 
 
 def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
-    """List the classes and image files of one folder of classes."""
+    """List the classes and image files in one folder of classes."""
     _refuse_outside(folder, root)
     classes: list[str] = []
     files: list[Path] = []
@@ -256,8 +235,8 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     named = [entry.name for entry in found if not is_system(entry.name) and is_folder(entry)]
     if parts := _parts_among(named):
         raise InputError(
-            f"{quoted(folder)} has the folders {quoted_list(parts)}, which name parts of a data set and no classes; put the "
-            "images of each class into a folder of its own: <class>/<file>, or train/<class>/<file>"
+            f"{quoted(folder)} has the folders {quoted_list(parts)}, which are parts of a data set, not classes: put the "
+            "images of each class into their own folder, <class>/<file> or train/<class>/<file>"
         )
     for entry in found:
         if is_system(entry.name) or not is_folder(entry):
@@ -272,11 +251,10 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
     if not classes:
         if loose:
             raise InputError(
-                f"{quoted(folder)} has {counted(loose, 'image')} but no class folders; move them "
-                f"into one folder a class, or "
-                "remove the folder if they have no labels"
+                f"{quoted(folder)} has {counted(loose, 'image')} but no class folders: move them into one folder per class, "
+                "or remove the folder if they have no labels"
             )
-        raise InputError(f"{quoted(folder)} has no class folders; wanted {WANTED}")
+        raise InputError(f"{quoted(folder)} has no class folders: give {WANTED}")
     order = sorted(range(len(files)), key=lambda i: (natural_key(files[i].name), codes[i]))
     return Part(tuple(classes), [files[i] for i in order], [codes[i] for i in order])
 
@@ -285,19 +263,19 @@ def _class_files(folder: Path, root: Path, left_out: list[str]) -> list[Path]:
     images = []
     for entry in entries(folder):
         if not is_system(entry.name) and is_folder(entry):
-            raise InputError(f"the class folder {quoted(folder)} holds a folder {quoted(entry.name)}; wanted {WANTED}")
+            raise InputError(f"the class folder {quoted(folder)} has a folder {quoted(entry.name)} in it: give {WANTED}")
         if not is_image_name(entry.name):
             left_out.append(os.path.relpath(entry.path, root))
             continue
         images.append(Path(entry.path))
     if not images:
         endings = " ".join(SUFFIXES)
-        raise InputError(f"the class folder {quoted(folder)} has no image; remove it, or add images ({endings})")
+        raise InputError(f"the class folder {quoted(folder)} has no image: remove it, or add images ({endings})")
     return images
 
 
 def _note_left_out(root: Path, left_out: list[str]) -> None:
-    """One line on what is no image of a class; hidden files and what systems leave behind are counted apart."""
+    """Note in one line what was left out. Hidden files and files of the system are counted separately."""
     system = [name for name in left_out if is_system(os.path.basename(name))]
     images = [name for name in left_out if is_image_name(os.path.basename(name))]
     others = [name for name in left_out if name not in {*system, *images}]
@@ -319,26 +297,26 @@ def _note_left_out(root: Path, left_out: list[str]) -> None:
 
 def _refuse_outside(path: Path, root: Path) -> None:
     if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{quoted(path)} is a link that leads out of {quoted(root)}; copy the folder into it")
+        raise InputError(f"{quoted(path)} is a link to a place outside {quoted(root)}: copy the folder into it")
 
 
 def refused_link(file: Path, root: Path) -> str | None:
-    """Why a file of the folder `root` is not read although its name is that of an image; None if it is.
+    """Why an image file of the folder `root` is not read; None if it is read.
 
-    A link that leads out of the folder is not followed: in a folder that somebody else has packed, it could lead anywhere.
+    A link to a file outside the folder is not followed: in a folder of unknown origin it could point anywhere.
     """
     if not os.path.islink(file):
         return None
     if not os.path.exists(file):
-        return "a link to a file that is not there"
+        return "a link to a file that does not exist"
     target, within = os.path.realpath(file), os.path.realpath(root)
     if target.startswith(os.path.join(within, "")):
         return None
-    return f"a link that leads out of {quoted(root)}; copy the file into the folder"
+    return f"a link to a file outside {quoted(root)} (copy the file into it)"
 
 
 def _with_codes_of(train: Part, test: Part) -> Part:
-    """Return the test part with the codes of the training classes; names that differ in form only are one class."""
+    """Return the test part with the codes of the training classes. Names that look the same are one class."""
     code = {name: i for i, name in enumerate(train.classes)}
     by_looks: dict[str, list[str]] = {}
     for name in train.classes:
@@ -350,13 +328,13 @@ def _with_codes_of(train: Part, test: Part) -> Part:
             same[name] = name
         elif len(alike) == 1 and alike[0] not in test.classes:
             same[name] = alike[0]
-            note(f"the class {name!a} of test/ is taken for {alike[0]!a} of train/, which looks the same")
+            note(f"the class {name!a} of test/ is read as {alike[0]!a} of train/, which looks the same")
     if unknown := [name for name in test.classes if name not in same]:
         folded = {looks_of(name).casefold(): name for name in train.classes}
         near = [folded[key] for name in unknown if (key := looks_of(name).casefold()) in folded]
         hint = f" (train/ has {quoted_list(near)})" if near else ""
         raise InputError(
-            f"test/ has classes that train/ has not: {quoted_list(unknown)}{hint}; add them there or remove them"
+            f"test/ has classes that train/ does not have: {quoted_list(unknown)}{hint}: add them there, or remove them"
         )
     if absent := [name for name in train.classes if name not in same.values()]:
         note(f"test/ has no images of {counted(len(absent), 'class')}: {quoted_list(absent)}")
@@ -364,7 +342,7 @@ def _with_codes_of(train: Part, test: Part) -> Part:
 
 
 def relative_names(files: list[Path], root: Path) -> tuple[str, ...]:
-    """The files' paths below `root`, with '/' between folders, as text that any encoding can write."""
+    """The paths of files relative to `root`, with '/' between folders, as text that any encoding can write."""
     return tuple(as_text(os.path.relpath(file, root)).replace(os.sep, "/") for file in files)
 
 

@@ -1,4 +1,4 @@
-"""``load``: look at what is given, ask the loader of its layout."""
+"""`load`: find the layout of what is given, and call its loader."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import meant, quoted, quoted_list
+from fastcls._validation.messages import kind, meant, quoted, quoted_list
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
 from fastcls.datasets._common import existing_path, noting
@@ -24,7 +24,7 @@ from fastcls.datasets._zarr import is_zarr
 
 
 class Layout(NamedTuple):
-    """One layout: how users are told of it, how it is recognised, who loads it, which options it takes."""
+    """One layout: its description for users, its recogniser, its loader, and the options that the loader takes."""
 
     description: str
     recognise: Callable[[Path], bool]
@@ -36,7 +36,7 @@ def _ends_in(ending: str) -> Callable[[Path], bool]:
     return lambda path: path.is_file() and path.suffix.lower() == ending
 
 
-# The first layout that recognises a path loads it; the narrow ones come before the wide ones.
+# The first layout that recognises a path loads it, so specific ones come before general ones.
 LAYOUTS = {
     "mnist": Layout("a folder of MNIST's IDX files (train-images-idx3-ubyte[.gz], ...)", is_mnist, load_mnist),
     "cifar10": Layout(
@@ -50,7 +50,7 @@ LAYOUTS = {
     ),
     "npy-folder": Layout("a folder of X.npy and y.npy", is_npy_folder, load_npy_folder, ("labels",)),
     "npz": Layout("an .npz file with X and y", _ends_in(".npz"), load_npz, ("labels",)),
-    "npy": Layout("an .npy file with its labels beside it", _ends_in(".npy"), load_npy, ("labels",)),
+    "npy": Layout("an .npy file with its labels next to it", _ends_in(".npy"), load_npy, ("labels",)),
     "zarr": Layout("a zarr group of X and y, or a zarr array", is_zarr, load_zarr, ("labels",)),
     "images": Layout(
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
@@ -72,24 +72,24 @@ def load(
     on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Load a data set by name, or from a path whose layout is recognised.
+    """Load a data set by name, from a path whose layout is recognised, or from arrays.
 
     Parameters
     ----------
     path_or_name : str, path, array or tuple of arrays
-        ``'digits'`` (a name comes before a path: write ``./digits`` for a folder of that name), a path to one of the
-        layouts listed below, or arrays in memory: ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`.
+        ``'digits'`` (write ``./digits`` for a folder of that name), a path to one of the layouts listed below, or arrays:
+        ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`. Arrays may be those of zarr, h5py and the like.
     labels : path or array-like, optional
-        Training labels for X, .npy, .npz and zarr; 'fine' or 'coarse' for CIFAR-100. For other layouts, which have their
-        own, giving it is an error.
+        Training labels for arrays, .npy, .npz and zarr; 'fine' or 'coarse' for CIFAR-100. Other layouts have their own
+        labels and refuse this.
     image_size : int, optional
-        Height and width for a folder of images; an error for other layouts.
+        Height and width of the images of a folder; other layouts refuse it.
     cache : bool or path, optional
-        Where the decoded images of a folder are kept, see ``load_image_folder``; an error for other layouts.
+        Where the decoded images of a folder are kept, see ``load_image_folder``; other layouts refuse it.
     on_error : {"raise", "skip"}, optional
-        What an image that cannot be read does, see ``load_image_folder``; other layouts have nothing to skip.
+        What to do with an image that cannot be read, see ``load_image_folder``; ignored for other layouts.
     progress : callable, optional
-        ``progress(done, total)`` while a folder of images is read.
+        Called as ``progress(done, total)`` while a folder of images is read.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def load(
     Raises
     ------
     InputError
-        If the path does not exist, is of no known layout, or its data is damaged.
+        If the path does not exist, its layout is unknown, or its data is damaged.
 
     Notes
     -----
@@ -109,7 +109,7 @@ def load(
     - CIFAR-100's train and test files, binary or python, or its official .tar.gz
     - a folder of X.npy and y.npy
     - an .npz file with X and y
-    - an .npy file with its labels beside it
+    - an .npy file with its labels next to it
     - a zarr group of X and y, or a zarr array
     - a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)
     """
@@ -124,8 +124,8 @@ def load(
     refuse_unfetched(path_or_name)
     if not isinstance(path_or_name, (str, os.PathLike)):
         keys = f" with the keys {quoted_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
-        raise InputError(f"got {type(path_or_name).__name__}{keys}; wanted a path, the name 'digits' or arrays (X, y)")
-    path = existing_path(path_or_name, wanted=f"the name 'digits' or a path to data; {LISTED}")
+        raise InputError(f"the data is {kind(path_or_name)}{keys}: give a path, the name 'digits' or arrays (X, y)")
+    path = existing_path(path_or_name, wanted=f"the name 'digits' or a path; {LISTED}")
     name = layout_of(path)
     if name is None:
         raise InputError(why_unknown(path))
@@ -137,12 +137,12 @@ def load(
 
 
 def layout_of(path: Path) -> str | None:
-    """The name in `LAYOUTS` of what is at `path`, or None."""
+    """The name in `LAYOUTS` of the layout at `path`, or None."""
     return next((name for name, layout in LAYOUTS.items() if layout.recognise(path)), None)
 
 
 def refuse_unfetched(name: Any) -> None:
-    """A published data set is named, or nearly, but there is no such path: say what was meant, or how its files come."""
+    """Refuse the name of a published data set, or a misspelt name, if there is no such path; say what to do."""
     if not isinstance(name, str) or name in NAMES or os.path.lexists(name):
         return
     close = name if name in ORIGINS else meant(name, [*NAMES, *ORIGINS])
@@ -151,13 +151,13 @@ def refuse_unfetched(name: Any) -> None:
         return
     there = f"there is no file or folder {quoted(name)} here"
     if close in NAMES:
-        raise InputError(f"{there}; did you mean {close!r}?")
+        raise InputError(f"{there}: did you mean {close!r}?")
     way = f"fastcls.datasets.fetch({close!r}) downloads its official files and loads them"
-    raise InputError(f"{there}; in Python, {way}" if close == name else f"{there}; did you mean {close!r}? In Python, {way}")
+    raise InputError(f"{there}: in Python, {way}" if close == name else f"{there}: did you mean {close!r}? In Python, {way}")
 
 
 def _refuse_misspelt(name: str) -> None:
-    """Say which file or folder beside a path that does not exist was probably meant."""
+    """Refuse a path that does not exist if a file or folder of a similar name does; say which."""
     parent, last = os.path.split(name.rstrip("/"))
     try:
         there = [entry for entry in os.listdir(parent or ".") if not entry.startswith(".")]
@@ -166,7 +166,7 @@ def _refuse_misspelt(name: str) -> None:
     if (close := meant(last, there)) is not None:
         close = os.path.join(parent, close)
         kept = close + "/" * os.path.isdir(close)
-        raise InputError(f"there is no file or folder {quoted(name)}; did you mean {quoted(kept)}?")
+        raise InputError(f"there is no file or folder {quoted(name)}: did you mean {quoted(kept)}?")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
@@ -174,6 +174,6 @@ def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) ->
         if option not in taken:
             takers = [quoted(other) for other, layout in LAYOUTS.items() if option in layout.options]
             raise InputError(
-                f"got {option} for data of layout {quoted(name)}; only {', '.join(takers)} take it: leave it out",
+                f"{option}= is given for data of layout {quoted(name)}, but only {', '.join(takers)} take it: leave it out",
                 argument=option,
             )

@@ -1,6 +1,6 @@
-"""Arrays from .npy files and .npz members, whose headers are held against the bytes there are before NumPy allocates.
+"""Arrays from .npy files and .npz members. A header is compared with the size of the file before NumPy allocates memory.
 
-Format: numpy.lib.format, versions 1.0 and 2.0 (3.0 serves structured arrays only, which are refused).
+Format: numpy.lib.format, versions 1.0 and 2.0 (3.0 is for structured arrays only, which are refused).
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _HEADER_READERS = {
     (2, 0): np.lib.format.read_array_header_2_0,
 }
 _DEFLATE_RATIO = 1032  # the most that deflate can expand (RFC 1951)
-_MOST_HEADER = 1 << 16  # bytes
-#: What describes the rows is small; rows and labels may take what memory there is.
-_MOST_BYTES = {"class_names": 1 << 24, "image_shape": 1 << 10}
+_MAX_HEADER_BYTES = 1 << 16
+#: arrays that describe the rows are small; rows and labels may be as large as the memory
+_MAX_BYTES = {"class_names": 1 << 24, "image_shape": 1 << 10}
 
 
 class _Header(NamedTuple):
@@ -47,13 +47,13 @@ def read_npy(path: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is not .npy, holds objects or no values, or has more or fewer bytes than its header says.
+        If the file is not .npy, has Python objects or no values, or has more or fewer bytes than its header states.
     """
     size = file_size(path)
     with path.open("rb") as file:
         header = _read_header(file, quoted(path))
     if size != header.offset + header.n_bytes:
-        raise InputError(_lie(quoted(path), header, size - header.offset))
+        raise InputError(_size_mismatch(quoted(path), header, size - header.offset))
     return np.memmap(
         path,
         dtype=header.dtype,
@@ -65,14 +65,14 @@ def read_npy(path: Path) -> np.ndarray:
 
 
 def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ()) -> dict[str, np.ndarray]:
-    """Return the named arrays of an .npz file, of which nothing is unpacked before all headers were compared.
+    """Return the named arrays of an .npz file. All headers are compared before anything is unpacked.
 
     Parameters
     ----------
     path : path
     keys : list of str
     pairs : pairs of keys
-        Arrays that must have as many rows as one another.
+        Arrays that must have the same number of rows.
 
     Raises
     ------
@@ -86,10 +86,10 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
             for rows, labels in pairs:
                 if rows in headers and labels in headers and headers[rows].shape[:1] != headers[labels].shape:
                     counts = [*headers[rows].shape[:1], *headers[labels].shape]
-                    if len(counts) == 2:  # labels of another shape have a sentence of their own
+                    if len(counts) == 2:  # labels of another shape have their own message
                         raise InputError(
-                            f"got {counted(counts[1], 'label')} in {labels} for {counted(counts[0], 'row')}; "
-                            "wanted one label a row"
+                            f"{labels} has {counted(counts[1], 'label')} for {counted(counts[0], 'row')}: "
+                            "give one label per row"
                         )
             if not memory.fits(sum(header.n_bytes for header in headers.values())):
                 raise MemoryError
@@ -99,9 +99,9 @@ def read_npz(path: Path, keys: list[str], pairs: Iterable[tuple[str, str]] = ())
     except InputError:
         raise
     except MemoryError:
-        raise InputError(f"{quoted(path)} does not fit into memory; save X as .npy, which is memory-mapped") from None
+        raise InputError(f"{quoted(path)} does not fit into memory: save X as .npy, which is memory-mapped") from None
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise InputError(f"{quoted(path)} is damaged: {reason(error)}; write it again with numpy.savez") from None
+        raise InputError(f"{quoted(path)} is damaged ({reason(error)}): write it again with numpy.savez") from None
     return arrays
 
 
@@ -112,51 +112,50 @@ def npz_keys(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return sorted(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise InputError(f"{quoted(path)} is not an .npz archive: {reason(error)}; write it with numpy.savez") from None
+        raise InputError(f"{quoted(path)} is not an .npz archive ({reason(error)}): write it with numpy.savez") from None
 
 
 def _header_of_member(archive: zipfile.ZipFile, key: str, path: Path) -> _Header:
-    """An array's header; it, the archive's directory, and the compressed bytes must all agree."""
+    """The header of an array; it must agree with the archive's directory and with the number of compressed bytes."""
     name, what = f"{key}.npy", f"{quoted(path)}, array {quoted(key)}"
     if archive.namelist().count(name) != 1:
-        raise InputError(f"{what} occurs more than once; write the file again with numpy.savez")
+        raise InputError(f"{what} occurs more than once: write the file again with numpy.savez")
     info = archive.getinfo(name)
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise InputError(f"{what} is packed in a way that NumPy does not write; write the file again with numpy.savez")
+        raise InputError(f"{what} is packed in a way that NumPy does not write: write the file again with numpy.savez")
     with archive.open(info) as file:
         header = _read_header(file, what)
     if info.file_size != header.offset + header.n_bytes or info.file_size > _DEFLATE_RATIO * (info.compress_size + 64):
-        raise InputError(_lie(what, header, info.file_size - header.offset))
-    most = _MOST_BYTES.get(key)
+        raise InputError(_size_mismatch(what, header, info.file_size - header.offset))
+    most = _MAX_BYTES.get(key)
     if most is not None and header.n_bytes > most:
-        raise InputError(f"{what} takes {header.n_bytes:,} bytes; wanted at most {most:,}")
+        raise InputError(f"{what} takes {header.n_bytes:,} bytes, more than {most:,}: write it again")
     return header
 
 
 def _read_header(file: IO[bytes], what: str) -> _Header:
     try:
-        # Its length is compared first: NumPy reads as much as the length says, and unpacks it where it is packed.
+        # the length is checked first: NumPy would read and unpack as many bytes as it states
         head = file.read(8)
         version = np.lib.format.read_magic(io.BytesIO(head))
         length = file.read(2 if version == (1, 0) else 4)
         n_bytes = int.from_bytes(length, "little")
-        if n_bytes > _MOST_HEADER:
+        if n_bytes > _MAX_HEADER_BYTES:
             raise ValueError(f"its header has {n_bytes:,} bytes")
         text = file.read(n_bytes)
         shape, fortran_order, dtype = _HEADER_READERS[version](io.BytesIO(length + text))
-    except Exception as error:  # the header is Python text from a stranger: its parser may fail in any way
-        raise InputError(f"{what} is not a sound .npy array: {reason(error)}; write it again with numpy.save") from None
+    except Exception as error:  # the header is text of unknown origin, which can make its parser fail in any way
+        raise InputError(f"{what} is not a valid .npy array ({reason(error)}): write it again with numpy.save") from None
     if dtype.hasobject or dtype.fields is not None or dtype.kind == "V":
         held = "Python objects (a pickle)" if dtype.hasobject else f"records of dtype {quoted(dtype)}"
-        how = "numbers saved with a numeric dtype, or labels as text (y.astype(str))"
-        raise InputError(f"{what} holds {held}; wanted a plain array: {how}")
+        raise InputError(f"{what} holds {held}: save numbers with a numeric dtype, and labels as text (y.astype(str))")
     if any(size <= 0 for size in shape) or dtype.itemsize == 0:
-        raise InputError(f"{what} is empty: shape {shape}; wanted at least one value")
+        raise InputError(f"{what} is empty (shape {shape}): give at least one value")
     return _Header(shape, fortran_order, dtype, len(head) + len(length) + len(text))
 
 
-def _lie(what: str, header: _Header, got: int) -> str:
+def _size_mismatch(what: str, header: _Header, got: int) -> str:
     return (
-        f"{what}: the header says shape {header.shape} of {header.dtype}, {header.n_bytes:,} bytes, and {got:,} are "
-        "there; the file is truncated or its header wrong: write it again with numpy.save or numpy.savez"
+        f"{what} has {got:,} bytes of data, but its header states {header.n_bytes:,} bytes (shape {header.shape} of "
+        f"{header.dtype}): the file is truncated or its header is wrong; write it again with numpy.save or numpy.savez"
     )

@@ -1,4 +1,4 @@
-"""New images to rows, as the training images of a model were prepared: paths, bytes, opened images, pixels; one or many."""
+"""Turn new images, one or many, into rows as the training images were: paths, bytes, opened images or pixels."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import kind
 from fastcls.datasets._common import note
 from fastcls.datasets._image import ImageLike, checked_recipe, prepare
 
@@ -19,9 +20,9 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
     Parameters
     ----------
     images : image, or sequence of images
-        Each a path, the bytes of a picture file, such a file opened in binary mode, a PIL image, or pixels as
-        ``prepare_image`` takes them. An array (n, h, w) or (n, h, w, c) is n images; (h, w) or (h, w, c) with 1, 3 or 4
-        channels is one.
+        Each image is a path, the bytes of an image file, such a file opened in binary mode, a PIL image, or pixels as
+        ``prepare_image`` takes them. An array (n, h, w) or (n, h, w, c) is n images; an array (h, w) or (h, w, c) with 1, 3
+        or 4 channels is one image.
     preprocessing : dict
         ``Dataset.preprocessing`` of the training data, as stored in ``results.json`` and in saved models.
 
@@ -32,18 +33,16 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
     Raises
     ------
     InputError
-        If there is no recipe, an image cannot be read (all that cannot are counted, the first are named), or it is not
-        clear what an array is.
+        If there is no recipe, images cannot be read (they are counted, and the first are named), or an array can be read in
+        two ways.
     """
     mode, (h, w), _ = checked_recipe(preprocessing)
     found = images_in(images, preprocessing)
     if found is None and isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype.kind in "biuf":
-        found = [images]  # no rows are meant here: one grey image
+        found = [images]  # one grey image: rows are not expected here
     if found is None:
-        empty = "no image" if isinstance(images, (list, tuple)) and not images else type(images).__name__
-        raise InputError(
-            f"got {empty} as images; wanted paths, bytes, PIL images, or arrays of pixels (height, width, channels)"
-        )
+        empty = "an empty list" if isinstance(images, (list, tuple)) and not images else kind(images)
+        raise InputError(f"images is {empty}: give paths, bytes, PIL images, or arrays of pixels (height, width, channels)")
     rows = np.empty((len(found), h * w * (1 if mode == "L" else 3)), dtype=np.uint8)
     refused = []
     for i, image in enumerate(found):
@@ -56,19 +55,19 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
         count = f"{len(refused)} of {len(found)} images cannot be read: " if len(found) > 1 else ""
         raise InputError(f"{count}{'; '.join(refused[:3])}{more}")
     if any(isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.max() <= 1 for image in found):
-        note("pixels that are floats from 0 to 1 were multiplied by 255", level=logging.INFO)
+        note("pixels given as floats from 0 to 1 were multiplied by 255", level=logging.INFO)
     return rows
 
 
 def images_in(X: Any, preprocessing: dict[str, Any]) -> list[ImageLike] | None:
-    """The images that `X` is, or None if it is rows, or nothing that is known here.
+    """The images in `X`, or None if `X` is rows or of unknown kind.
 
-    An array of two dimensions is rows, unless it has the height and width of the training images.
+    A two-dimensional array is rows, unless it has the height and width of the training images.
 
     Raises
     ------
     InputError
-        If an array may be read in two ways, or a list mixes images with something else.
+        If an array can be read in two ways, or a list mixes images with other objects.
     """
     if _is_image(X):
         return [X]
@@ -87,8 +86,8 @@ def images_in(X: Any, preprocessing: dict[str, Any]) -> list[ImageLike] | None:
     if not all(pictures):
         at = pictures.index(False)
         raise InputError(
-            f"got images and, at place {at}, {type(X[at]).__name__}; wanted paths, bytes, PIL images or arrays "
-            "of pixels (height, width, channels) alone"
+            f"a list of images has {kind(X[at])} at index {at}: give only paths, bytes, PIL images or arrays of pixels "
+            "(height, width, channels)"
         )
     return list(X)
 
@@ -111,7 +110,7 @@ def _images_of_array(X: np.ndarray, preprocessing: dict[str, Any]) -> list[Image
         return [X]
     if X.ndim == 3 and X.shape[0] in (1, 3, 4) and not (mode == "L" and X.shape[1:] == size):
         raise InputError(
-            f"an array of shape {X.shape} may be one image (channels, height, width) or {X.shape[0]} grey images; give "
+            f"an array of shape {X.shape} can be one image (channels, height, width) or {X.shape[0]} grey images: give "
             "(height, width, channels), or a list of images"
         )
     if X.ndim == 3:
@@ -124,7 +123,7 @@ def _images_of_array(X: np.ndarray, preprocessing: dict[str, Any]) -> list[Image
 def _row(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray:
     mode, size, white = checked_recipe(preprocessing)
     if white != 255 and isinstance(image, np.ndarray) and image.dtype.kind in "iuf":
-        # The values of such training images end at `white`: whole numbers up to it, in their shape, are of their scale.
+        # integers up to `white`, in the shape of the training images, already have their scale
         shape = image.shape[:2] if image.ndim == 3 and image.shape[2] == 1 else image.shape
         whole = image.dtype.kind != "f" or (image.max() > 1 and bool((image == np.floor(image)).all()))
         if mode == "L" and shape == size and whole and image.min() >= 0 and image.max() <= white:
@@ -133,17 +132,17 @@ def _row(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray:
 
 
 def images_or_nothing(X: Any, preprocessing: Any, n_features: int) -> np.ndarray | None:
-    """The rows of the images that `X` is, for a model of `n_features` that knows its recipe; None if `X` is rows."""
+    """The rows of the images in `X`, for a model of `n_features` with a recipe; None if `X` is rows."""
     if not isinstance(preprocessing, dict) or preprocessing.get("kind") != "image":
         return None
     if isinstance(X, (list, tuple)) and not X:
-        raise InputError("got an empty list; wanted at least one image or row")
+        raise InputError("X is an empty list: give at least one image or row")
     mode, (h, w), _ = checked_recipe(preprocessing)
     if h * w * (1 if mode == "L" else 3) != n_features:
         return None
     if isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "biuf" and X.shape != (h, w):
         raise InputError(
-            f"got an array of shape {X.shape}: rows of {X.shape[1]:,} features, and the model has {n_features:,}; if it is "
-            "one grey image, give it in a list: [X]"
+            f"X has shape {X.shape}, rows of {X.shape[1]:,} features, but the model has {n_features:,}: if X is one grey "
+            "image, give it in a list, [X]"
         )
     return None if images_in(X, preprocessing) is None else prepare_images(X, preprocessing)

@@ -1,4 +1,4 @@
-"""Splits that keep each class's share, and say so where they cannot."""
+"""Stratified splits. Where a split cannot be stratified, a line is logged."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, random_s
     Parameters
     ----------
     dataset : Dataset
-        Without a test set of its own. Chosen rows are copied into memory, also from a memory map.
+        A data set without a test set. The chosen rows are copied into memory, also from a memory map.
     test_size : float or int
         A share in (0, 1), rounded up to rows, or a number of rows.
     random_state : int, RandomState or None
@@ -33,29 +33,29 @@ def train_test_split(dataset: Dataset, *, test_size: float | int = 0.2, random_s
     Returns
     -------
     Dataset
-        Both parts in the order of the original rows.
+        Both parts are in the order of the original rows.
 
     Raises
     ------
     InputError
-        If there is a test set already, fewer than two rows, or `test_size` leaves a side empty.
+        If there is a test set already, there are fewer than two rows, or `test_size` leaves a side empty.
 
     Notes
     -----
-    The rule is scikit-learn's ``StratifiedShuffleSplit``. Where that is impossible, or would leave a class without a row to
-    train on (then the class keeps one), one line is logged, and
+    The rule is scikit-learn's ``StratifiedShuffleSplit``. If it would leave a class without a training row, the class keeps
+    one, and a line is logged. If it is impossible, a line is logged, and the first possible of these rules is used:
 
-    1. classes with a single row stay in training and the others are stratified; or, if that is impossible too (a side
-       would have fewer rows than there are classes),
-    2. one random row of each class stays in training and the test rows are drawn at random from the rest; or, if
-       training is to have fewer rows than there are classes,
-    3. the test rows are drawn at random from all rows.
+    1. Classes with a single row stay in training, and the others are stratified. Each side needs as many rows as there are
+       classes.
+    2. One random row of each class stays in training, and the test rows are drawn at random from the rest. Training needs as
+       many rows as there are classes.
+    3. The test rows are drawn at random from all rows.
 
-    The numbers of rows are as asked for in every case.
+    Both sides always have the requested number of rows.
     """
     if dataset.X_test is not None:
         raise InputError(
-            f"the data has its own test set of {counted(len(dataset.X_test), 'row')}; use that, or build one without"
+            f"the data has its own test set of {counted(len(dataset.X_test), 'row')}: use it, or make a Dataset without one"
         )
     train, test = _split(dataset.y, _n_rows(test_size, len(dataset.y), "test_size"), seed_of(random_state), "test")
     return replace(
@@ -94,7 +94,7 @@ def train_validation_split(
 
     Notes
     -----
-    The rule, and what happens to classes with too few rows, is that of ``train_test_split``.
+    The rules are those of ``train_test_split``.
     """
     labels = plain_labels(y, "y")
     return _split(labels, _n_rows(validation_size, len(labels), "validation_size"), seed_of(random_state), "validation")
@@ -105,8 +105,21 @@ def train_validation_test_split(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return sorted row indices (training, validation, test), each stratified by the labels `y`.
 
-    Sizes are shares of all rows, rounded up, or numbers of rows. The rule is that of ``train_test_split``, applied for
-    the test rows first and then, with the same seed, for the validation rows among the others.
+    Sizes are shares of all rows, rounded up, or numbers of rows. The rules of ``train_test_split`` choose the test rows
+    first, and then, with the same seed, the validation rows among the others.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        Whole numbers or strings.
+    validation_size, test_size : float or int
+        A share in (0, 1), rounded up to rows, or a number of rows.
+    random_state : int, RandomState or None
+        An integer makes the result reproducible.
+
+    Returns
+    -------
+    train_index, validation_index, test_index : int64 arrays
 
     Raises
     ------
@@ -118,8 +131,8 @@ def train_validation_test_split(
     n_validation = _n_rows(validation_size, len(labels), "validation_size")
     if n_test + n_validation >= len(labels):
         raise InputError(
-            f"got {n_validation} validation and {counted(n_test, 'test row')} of {len(labels)}; wanted at least one "
-            "row to train on"
+            f"{n_validation} validation rows and {counted(n_test, 'test row')} of {len(labels)} leave none to train on: "
+            "give a smaller validation_size or test_size"
         )
     seed = seed_of(random_state)
     rest, test = _split(labels, n_test, seed, "test")
@@ -132,7 +145,7 @@ def group_split(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return sorted row indices (training, test) such that no group has rows on both sides.
 
-    Images of one patient, one camera or one scene belong together: split apart, they make a test set that is too easy.
+    Images of one patient, camera or scene belong to one group. A test set with images of training groups is too easy.
 
     Parameters
     ----------
@@ -141,30 +154,29 @@ def group_split(
     groups : array-like of shape (n_samples,)
         The group of each row; whole numbers or strings.
     n_parts : int
-        The test rows are about one part in so many. Classes keep their share as far as groups allow: the rule is that of
-        scikit-learn's ``StratifiedGroupKFold``, shuffled by `random_state`, of which the first fold is taken.
+        The test set is about one of `n_parts` parts. Classes keep their shares as far as groups allow: the test set is the
+        first fold of scikit-learn's ``StratifiedGroupKFold``, shuffled by `random_state`.
     random_state : int, RandomState or None
         An integer makes the result reproducible.
 
     Raises
     ------
     InputError
-        If there are fewer groups or, in every class, fewer rows than parts.
+        If there are fewer groups than parts, or every class has fewer rows than parts.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels, members = plain_labels(y, "y"), plain_labels(groups, "groups")
     if len(labels) != len(members):
-        raise InputError(f"got {counted(len(members), 'group')} for {counted(len(labels), 'label')}; wanted one group a row")
+        raise InputError(f"{counted(len(members), 'group')} for {counted(len(labels), 'label')}: give one group per row")
     if isinstance(n_parts, bool) or not isinstance(n_parts, (int, np.integer)) or n_parts < 2:
-        raise InputError(f"got n_parts {quoted(n_parts)}; wanted a whole number of at least 2")
+        raise InputError(f"n_parts={quoted(n_parts)}; wanted a whole number of at least 2")
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     n_groups = len(np.unique(members))
     if n_groups < n_parts or counts.max() < n_parts:
         raise InputError(
-            f"got {counted(n_groups, 'group')}, and at most {counted(counts.max(), 'row')} a class, for {n_parts} "
-            "parts; wanted at least as many "
-            "of both: give a smaller n_parts"
+            f"n_parts={n_parts} is too many for {counted(n_groups, 'group')} with at most {counted(counts.max(), 'row')} "
+            "per class: give a smaller n_parts"
         )
     splitter = StratifiedGroupKFold(int(n_parts), shuffle=True, random_state=seed_of(random_state))
     with warnings.catch_warnings():
@@ -173,25 +185,25 @@ def group_split(
     if counts.min() < n_parts:
         few = int((counts < n_parts).sum())
         log.warning(
-            "%s %s fewer rows than there are parts: %s",
+            "%s %s fewer rows than there are parts, so %s not stratified",
             counted(few, "class"),
             "has" if few == 1 else "have",
-            "its share differs" if few == 1 else "their shares differ",
+            "it is" if few == 1 else "they are",
         )
     train, test = next((fold for fold in folds if len(fold[0]) and len(fold[1])), folds[0])
     if not len(train) or not len(test):
-        raise InputError("one group has all the rows that could be tested; wanted groups of a smaller size")
+        raise InputError("one group has all the rows that could be tested: give smaller groups")
     return np.sort(train), np.sort(test)
 
 
 def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Dataset:
-    """Return at most `n` training rows and at most `n` test rows, stratified; no change where there are no more.
+    """Return the data set with at most `n` training rows and at most `n` test rows, stratified.
 
-    The rule is that of ``train_test_split``: the rows kept are the training side of a split. With fewer rows than
-    classes, rows are drawn at random, and that is logged.
+    The rows kept are the training side of a split by the rules of ``train_test_split``. If `n` is less than the number of
+    classes, rows are drawn at random, and a line is logged. A part of at most `n` rows is unchanged.
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InputError(f"got a limit of {quoted(n)} rows; wanted a whole number of at least 1")
+        raise InputError(f"n={quoted(n)}; wanted a whole number of rows, at least 1")
     seed = seed_of(random_state)
     kept: dict[str, Any] = {}
     for X, y, files in (("X", "y", "files"), ("X_test", "y_test", "files_test")):
@@ -205,22 +217,22 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
 def _n_rows(size: object, n: int, what: str) -> int:
     whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
     if not whole and not (isinstance(size, (float, np.floating)) and 0 < size < 1):
-        raise InputError(f"got {what} {quoted(size)}; wanted a share between 0 and 1, or a whole number of rows")
+        raise InputError(f"{what}={quoted(size)}; wanted a share between 0 and 1, or a whole number of rows")
     rows = int(size) if whole else math.ceil(size * n)  # type: ignore[call-overload,operator]
     if not 1 <= rows <= n - 1:
-        raise InputError(f"got {what} {size} for {counted(n, 'row')}; wanted at least one row on each side")
+        raise InputError(f"{what}={size} for {counted(n, 'row')}; wanted at least one row on each side")
     return rows
 
 
 def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return sorted indices of the two sides; `second` names the second one in the log."""
+    """Return the sorted row indices of the two sides; `second` is the name of the second one in the log."""
     _, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
     everyone = np.arange(len(y))
     if can_stratify(counts, n_second):
         first, chosen = _stratified(everyone, codes, n_second, seed)
         if len(np.unique(codes[first])) == len(counts):
             return first, chosen
-        log.warning("some classes would have no row left beside the %s rows: each keeps one", second)
+        log.warning("some classes would have only %s rows: each keeps one row", second)
         return hold_out(codes, n_second, np.random.RandomState(seed), f"{second}_size={n_second}")
     single = counts[codes] == 1
     if can_stratify(counts[counts > 1], n_second):
@@ -236,7 +248,7 @@ def _split(y: np.ndarray, n_second: int, seed: int, second: str) -> tuple[np.nda
 
 
 def can_stratify(counts: np.ndarray, n_second: int) -> bool:
-    """Tell whether StratifiedShuffleSplit can: two rows a class, and a row a class on each side."""
+    """Tell whether StratifiedShuffleSplit is possible: two rows per class, and one row per class on each side."""
     return len(counts) > 0 and counts.min() >= 2 and min(n_second, counts.sum() - n_second) >= len(counts)
 
 

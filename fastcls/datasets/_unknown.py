@@ -1,4 +1,4 @@
-"""What to do with a path whose layout nobody knows: the common cases by name, for the rest where the layouts are listed."""
+"""The refusal of a path of unknown layout: what is there, and what to do with it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LISTED = "fastcls run --help and help(fastcls.datasets.load) list the layouts"
 _ARCHIVES = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _NPZ = "np.savez('data.npz', X=rows, y=labels)"
 
-#: ending -> what such a file is, and how its arrays are read
+#: ending -> what such a file is, and what reads its arrays
 _READERS = {
     **dict.fromkeys((".csv", ".tsv", ".txt", ".arff"), ("a table", "pandas.read_csv")),
     **dict.fromkeys((".parquet", ".pq"), ("a table", "pandas.read_parquet")),
@@ -37,41 +37,39 @@ _READERS = {
     ".svmlight": ("a libsvm file", "sklearn.datasets.load_svmlight_file"),
 }
 
-#: files of images that are not read, and of what is no data
+#: endings of images that are not read, and of models
 _OTHER_IMAGES = (".heic", ".heif", ".avif", ".svg", ".jp2", ".raw", ".dng", ".cr2", ".nef", ".arw", ".dcm", ".ico", ".psd")
 _MODELS = (".onnx", ".keras", ".tflite", ".gguf")
 
 
 def why_unknown(path: Path) -> str:
-    """One line: what stands at `path`, and what to do with it."""
+    """One line: what is at `path`, and what to do with it."""
     if path.is_dir():
         return _of_folder(path)
     ending = path.suffix.lower()
     if not path.is_file():
-        return f"{quoted(path)} is neither a file nor a folder; {LISTED}"
+        return f"{quoted(path)} is neither a file nor a folder: {LISTED}"
     if ending in SUFFIXES:
         return (
-            f"{quoted(path)} is one image; wanted a folder of images by class, <class>/<file>. A trained model names it: "
+            f"{quoted(path)} is one image; wanted a folder of images by class, <class>/<file>. To predict its class: "
             "fastcls predict MODEL IMAGE"
         )
     if ending == ".safetensors" and (model := _model_in(path)):
-        return (
-            f"{quoted(path)} is a saved model ({quoted(model, 40)}), not data; predict with it: fastcls predict MODEL DATA"
-        )
+        return f"{quoted(path)} is a saved model ({quoted(model, 40)}), not data: use it with fastcls predict MODEL DATA"
     if ending in _READERS:
         what, reader = _READERS[ending]
-        return f"{quoted(path)} is {what}; wanted arrays: read it with {reader}, and keep them with {_NPZ}"
+        return f"{quoted(path)} is {what}; wanted arrays: read it with {reader}, and save them with {_NPZ}"
     if ending in _OTHER_IMAGES:
-        return f"{quoted(path)} is an image of a kind that is not read; convert it to PNG or JPEG"
+        return f"{quoted(path)} is an image of a format that is not read: convert it to PNG or JPEG"
     if ending in _MODELS:
-        return f"{quoted(path)} is a model, not data; {LISTED}"
+        return f"{quoted(path)} is a model, not data: {LISTED}"
     if ending in _ARCHIVES:
-        return f"{quoted(path)} is an archive; unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
-    return f"{quoted(path)} is a file of no known layout; {LISTED}"
+        return f"{quoted(path)} is an archive: unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
+    return f"{quoted(path)} is a file of unknown layout: {LISTED}"
 
 
 def _model_in(path: Path) -> str | None:
-    """The class of the model in a safetensors file, if it is one of fastcls's."""
+    """The class of the model in a safetensors file that fastcls saved; None for another file."""
     from safetensors import safe_open
 
     try:
@@ -85,24 +83,21 @@ def _model_in(path: Path) -> str | None:
 def _of_folder(path: Path) -> str:
     found = [entry for entry in entries(path) if not is_system(entry.name)]
     if not found:
-        return f"{quoted(path)} is an empty folder; put images into it by class, <class>/<file>, or give another"
+        return f"{quoted(path)} is an empty folder: put images into it by class, <class>/<file>, or give another"
     endings = [os.path.splitext(entry.name)[1].lower() for entry in found]
     images = sum(ending in SUFFIXES for ending in endings)
     if images:
         return (
-            f"{quoted(path)} has {counted(images, 'image')} but no class folders; move "
-            f"{'it' if images == 1 else 'them'} into one folder a class, "
-            "<class>/<file>"
+            f"{quoted(path)} has {counted(images, 'image')} but no class folders: move "
+            f"{'it' if images == 1 else 'them'} into one folder per class, <class>/<file>"
         )
     folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
-        return (
-            f"{quoted(path)} has {counted(len(found), 'folder')} without anything inside; put images there, <class>/<file>"
-        )
+        return f"{quoted(path)} has {counted(len(found), 'empty folder')}: put images there, <class>/<file>"
     if len(folders) == 1 and is_image_folder(Path(folders[0])):
-        return f"{quoted(path)} holds the images in {quoted(os.path.basename(folders[0]))}; give the path of that folder"
+        return f"{quoted(path)} has its images in {quoted(os.path.basename(folders[0]))}: give the path of that folder"
     known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
     names = quoted_list([entry.name + "/" * is_folder(entry) for entry in found], 3)
-    return f"{quoted(path)} is a folder of no known layout, with {names}; {LISTED}"
+    return f"{quoted(path)} is a folder of unknown layout, with {names}: {LISTED}"

@@ -311,7 +311,7 @@ def test_images_of_one_size_are_not_scaled_and_lost_bits_are_noted(bits, noted):
     assert cli("run", "deep", "--ks", "1", "--models", "knn").exit_code == 0
     results = json.loads(Path("fastcls-deep/results.json").read_text())
     assert results["image_shape"] == [7, 5, 1]
-    assert ("deep: of 14 images, 14 were reduced from 16 bits a channel to 8" in results["notes"]) is noted
+    assert ("deep: of 14 images, 14 were reduced from 16 bits per channel to 8" in results["notes"]) is noted
     assert not any("scaled" in note for note in results["notes"])
 
 
@@ -381,7 +381,7 @@ def test_numbers_of_many_digits_are_refused_in_one_line():
 
 def test_data_of_an_unknown_layout_is_refused_with_the_help_that_lists_layouts():
     Path("notes.doc").write_text("")
-    assert refused(cli("run", "notes.doc"), "'notes.doc' is a file of no known layout; fastcls run --help ")
+    assert refused(cli("run", "notes.doc"), "'notes.doc' is a file of unknown layout: fastcls run --help ")
     listed = " ".join(cli("run", "--help").stdout.split())
     assert all(word in listed for word in ("<class>/<file>", "MNIST's", "CIFAR-100", ".npz", ".npy", "zarr"))
 

@@ -333,9 +333,9 @@ def test_a_new_image_is_prepared_like_the_training_images(kind, ending, monkeypa
     [
         ("plain", "jpg", ""),
         ("rotated", "jpg", ", turned upright by EXIF"),
-        ("cmyk", "jpg", ", made RGB from CMYK"),
-        ("alpha", "png", ", laid on white where transparent"),
-        ("grey", "png", ", made RGB from grey"),
+        ("cmyk", "jpg", ", converted from CMYK to RGB"),
+        ("alpha", "png", ", put on white where transparent"),
+        ("grey", "png", ", converted from grey to RGB"),
     ],
 )
 def test_changes_to_an_image_are_noted(kind, ending, said):
@@ -357,7 +357,7 @@ def test_changes_to_images_are_counted_over_all_paths_and_by_run():
     result = cli("run", "pets", "--ks", "1", "--models", "knn")
     said = (
         r"of 41 images, 40 were scaled and centre-cropped to 32x32 \(height x width\) from 1\dx1\d to 90x90 pixels, "
-        "1 turned upright by EXIF, 1 laid on white where transparent, 1 made RGB from grey"
+        "1 turned upright by EXIF, 1 put on white where transparent, 1 converted from grey to RGB"
     )
     assert re.search(f"^note: pets: {said}; image_size sets another size$", result.stderr, re.MULTILINE), result.stderr
     result = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat", "pets/dog", "pets/ship")
@@ -370,7 +370,7 @@ def test_colour_becomes_grey_for_a_model_of_grey_images():
     photo("plain", "photo.png")
     assert cli("run", "digits", "--limit", "50", "--ks", "1", "--models", "knn").exit_code == 0
     result = cli("predict", "fastcls-digits/models/knn.safetensors", "photo.png")
-    assert result.stderr.endswith("from 60x90 pixels, made grey from RGB\n"), result.stderr
+    assert result.stderr.endswith("from 60x90 pixels, converted from RGB to grey\n"), result.stderr
 
 
 @pytest.mark.parametrize("kind", ["digits", "mnist"])

@@ -32,7 +32,7 @@ REFUSALS = {
     "no such data to predict": (["predict", "no.safetensors", "no-such-thing"], ["no.safetensors"]),
     "no such data to check": (["gradcheck", "no-such-thing"], ["No such file or directory: 'no-such-thing'\n"]),
     "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
-    "image size of rows": (["run", "digits", "--image-size", "9"], ["--image-size: got image_size for data"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["--image-size: image_size= is given for data"]),
     "missing argument": (["run"], ["DATA"]),
     "unknown option": (["run", "digits", "--fast"], ["--fast"]),
     "unknown command": (["walk"], ["walk"]),

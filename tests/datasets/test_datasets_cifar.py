@@ -317,14 +317,14 @@ BATCH_CASES = {
     "truncated": (damaged_batch()[:-1], "truncated"),
     "one byte too many": (damaged_batch() + b"x", "damaged or truncated"),
     "empty": (b"", "truncated"),
-    "no data": (pickle.dumps({b"labels": [1]}, protocol=2), "data is missing"),
-    "wrong width": (damaged_batch(data=PLANES[:5, :-1].copy()), "data is of shape (5, 3071)"),
+    "no data": (pickle.dumps({b"labels": [1]}, protocol=2), "is missing or no array"),
+    "wrong width": (damaged_batch(data=PLANES[:5, :-1].copy()), "is of shape (5, 3071)"),
     "floats": (damaged_batch(data=PLANES[:5].astype(np.float32)), "dtype 'f4'"),
     "no list of labels": (damaged_batch(labels=b"abcde"), "labels has no list"),
     "fewer labels": (damaged_batch(labels=[1, 2]), "2 labels for 5 images"),
     "label 10": (damaged_batch(labels=[0, 1, 2, 3, 10]), "label 10 at record 4; wanted labels 0 to 9"),
     "label -1": (damaged_batch(labels=[0, -1, 2, 3, 4]), "label -1 at record 1"),
-    "label of text": (damaged_batch(labels=[0, "1", 2, 3, 4]), "something else than whole numbers"),
+    "label of text": (damaged_batch(labels=[0, "1", 2, 3, 4]), "has values that are not integers"),
     "header that lies": (
         python2_pickle({"labels": [1, 2], "data": PLANES[:2]}).replace(b"M\x02\x00M\x00\x0c", b"M\x03\x00M\x00\x0c"),
         "shape (3, 3072) with 6,144 bytes",
@@ -385,7 +385,7 @@ def _set(**values: object) -> Callable[[tarfile.TarInfo], None]:
 
 
 MEMBERS = {
-    "path upwards": (_set(name="../../x"), "'../../x' is a path that leads out"),
+    "path upwards": (_set(name="../../x"), "is a path that leads out of the archive"),
     "path upwards in the middle": (_set(name="a/../../x"), "leads out"),
     "absolute path": (_set(name="/tmp/x"), "leads out"),
     "path of Windows": (_set(name="..\\..\\x"), "leads out"),
@@ -396,8 +396,8 @@ MEMBERS = {
         "is a link",
     ),
     "hard link": (_set(type=tarfile.LNKTYPE, linkname="/etc/passwd", size=0), "is a link"),
-    "device": (_set(type=tarfile.CHRTYPE, size=0), "no plain file"),
-    "pipe": (_set(type=tarfile.FIFOTYPE, size=0), "no plain file"),
+    "device": (_set(type=tarfile.CHRTYPE, size=0), "not a regular file"),
+    "pipe": (_set(type=tarfile.FIFOTYPE, size=0), "not a regular file"),
     "a batch twice": (_set(name="elsewhere/data_batch_1.bin"), "more than once"),
     "escape in a name": (_set(name="\x1b[31m/../x"), r"\x1b[31m/../x"),
 }
@@ -426,7 +426,7 @@ def test_a_truncated_or_damaged_archive_is_refused(tmp_path: Path) -> None:
     for content in (b"hello", b"", gzip.compress(b"hello")):
         path.write_bytes(content)
         check_refused(lambda: datasets.load(path), "damaged or truncated")
-    check_refused(lambda: datasets.load(archive(path, {"a.doc": b""})), "is an archive; unpack it, and give its folder")
+    check_refused(lambda: datasets.load(archive(path, {"a.doc": b""})), "is an archive: unpack it, and give its folder")
     check_refused(lambda: datasets.load_cifar10(path), "none of the files")
 
 

@@ -75,7 +75,7 @@ def test_results_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.Mo
     results = []
     for n_threads, piece in ((1, 32), (4, 1), (3, 2)):
         monkeypatch.setattr("fastcls._runtime.threads.processors", lambda n=n_threads: n)
-        monkeypatch.setattr("fastcls.datasets._folder._PIECE", piece)
+        monkeypatch.setattr("fastcls.datasets._folder._CHUNK", piece)
         results.append(datasets.load_image_folder(tmp_path).X)
     for other in results[1:]:
         np.testing.assert_array_equal(results[0], other)
@@ -296,9 +296,9 @@ def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
     tmp_path: Path, way: str, hashed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small files are known by their bytes; large ones by what the system writes at each change and no program can set."""
-    monkeypatch.setattr("fastcls.datasets._cache._SETTLED", 0.0)
+    monkeypatch.setattr("fastcls.datasets._cache._RECENT", 0.0)
     if not hashed:
-        monkeypatch.setattr("fastcls.datasets._cache._HASHED", -1)
+        monkeypatch.setattr("fastcls.datasets._cache._HASHED_BYTES", -1)
     folder, new = tmp_path / "set", tmp_path / "set" / ".new.bmp"
     old = save(folder / "a" / "1.bmp", np.full((4, 4), 7, np.uint8))
     save(folder / "b" / "1.bmp", np.full((4, 4), 7, np.uint8))
@@ -307,7 +307,7 @@ def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
         os.utime(path, ns=(10**18, 10**18))
     before = (old.stat().st_size, old.stat().st_mtime_ns)
     assert datasets.load(folder, cache=tmp_path / "kept").X[:, 0].tolist() == [7, 7]
-    time.sleep(0.02)  # the clock of the file system ticks in milliseconds; that is what _SETTLED is for
+    time.sleep(0.02)  # the clock of the file system ticks in milliseconds; that is what _RECENT is for
     WAYS[way](old, new)
     os.utime(old, ns=(10**18, 10**18))
     assert (old.stat().st_size, old.stat().st_mtime_ns) == before
@@ -315,12 +315,12 @@ def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
 
 
 def test_a_large_file_that_was_just_changed_is_known_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fastcls.datasets._cache._HASHED", -1)
+    monkeypatch.setattr("fastcls.datasets._cache._HASHED_BYTES", -1)
     path = save(tmp_path / "1.bmp", np.full((4, 4), 7, np.uint8))
     young = _fact(path)
     path.write_bytes(path.read_bytes())
     assert _fact(path) == young
-    monkeypatch.setattr("fastcls.datasets._cache._SETTLED", -1.0)
+    monkeypatch.setattr("fastcls.datasets._cache._RECENT", -1.0)
     assert _fact(path) != young
 
 
@@ -349,7 +349,7 @@ def test_a_damaged_cache_is_made_anew_and_that_is_logged(tmp_path: Path, caplog:
         path.write_bytes(content)
         caplog.clear()
         assert datasets.load(folder, cache=cache).X[:, 0].tolist() == [7, 7]
-        assert "decoded anew" in caplog.text
+        assert "decoded again" in caplog.text
     np.save(path, np.zeros((3, 4, 4, 1), np.uint8))
     assert datasets.load(folder, cache=cache).X[:, 0].tolist() == [7, 7]
 
@@ -380,4 +380,4 @@ def test_a_cache_that_cannot_be_written_is_told(
     monkeypatch.setattr("fastcls.datasets._cache.CACHED_FROM", 2)
     monkeypatch.setenv("FASTCLS_CACHE", str(tmp_path / "file" / "x"))
     assert len(datasets.load(tmp_path / "set").X) == 2
-    assert "are not kept" in caplog.text
+    assert "are not cached" in caplog.text

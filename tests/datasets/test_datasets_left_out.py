@@ -67,7 +67,7 @@ def test_folders_that_name_parts_of_a_data_set_are_no_classes(tmp_path: Path, na
     for name in names:
         picture(tmp_path / name / "1.jpg")
         picture(tmp_path / name / "2.jpg")
-    check_refused(lambda: datasets.load(tmp_path), "name parts of a data set and no classes; put the images of each class")
+    check_refused(lambda: datasets.load(tmp_path), "are parts of a data set, not classes: put the images of each class")
 
 
 def test_annotations_without_images_do_not_hide_that_images_is_no_class(tmp_path: Path) -> None:
@@ -75,11 +75,11 @@ def test_annotations_without_images_do_not_hide_that_images_is_no_class(tmp_path
     (tmp_path / "annotations").mkdir()
     (tmp_path / "annotations" / "1.xml").write_text("<a/>")
     (tmp_path / "__MACOSX").mkdir()
-    check_refused(lambda: datasets.load(tmp_path), "name parts of a data set")
+    check_refused(lambda: datasets.load(tmp_path), "are parts of a data set")
     shutil.move(tmp_path / "annotations", tmp_path / "train" / "labels")
     shutil.move(tmp_path / "images", tmp_path / "train" / "images")
     (tmp_path / "test").mkdir()
-    check_refused(lambda: datasets.load(tmp_path), "name parts of a data set")
+    check_refused(lambda: datasets.load(tmp_path), "are parts of a data set")
 
 
 @pytest.mark.parametrize(
@@ -183,10 +183,10 @@ COMPOSED, PARTED = unicodedata.normalize("NFC", "café"), unicodedata.normalize(
     ("names", "words"),
     [
         ((COMPOSED, PARTED), "look alike"),
-        (("Cat", "cat"), "differ in case only"),
+        (("Cat", "cat"), "differ only in case"),
         (("a\u200bb", "ab"), "look alike"),
         (("ﬁsh", "fish"), "look alike"),
-        (("STRASSE", "straße"), "differ in case only"),
+        (("STRASSE", "straße"), "differ only in case"),
     ],
 )
 def test_classes_that_look_alike_are_said_in_folders_and_arrays(tmp_path: Path, names: tuple, words: str) -> None:
@@ -206,7 +206,7 @@ def test_a_test_class_in_another_form_is_the_training_class(tmp_path: Path) -> N
     dataset = datasets.load(tmp_path)
     assert dataset.class_names == (COMPOSED, "dog")
     assert dataset.y_test.tolist() == dataset.y.tolist()
-    said(dataset, "is taken for", ascii(COMPOSED))
+    said(dataset, "is read as", ascii(COMPOSED))
     (tmp_path / "test" / "dog").rename(tmp_path / "test" / "Dog")
     check_refused(lambda: datasets.load(tmp_path), "'Dog' (train/ has 'dog')")
 
@@ -334,12 +334,12 @@ CHANGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
         f"frames {ending}": (ending, _frames, "reduced to the first of several frames")
         for ending in ("gif", "webp", "tif", "png")
     },
-    "palette": ("png", lambda p: Image.new("P", (4, 4)).save(p), "made RGB from a palette"),
-    "gif": ("gif", lambda p: Image.new("P", (4, 4)).save(p), "made RGB from a palette"),
-    "cmyk": ("jpg", lambda p: Image.new("CMYK", (4, 4)).save(p), "made RGB from CMYK"),
-    "lab": ("tif", lambda p: Image.new("LAB", (4, 4)).save(p), "made RGB from LAB"),
-    "alpha": ("png", lambda p: Image.new("RGBA", (4, 4), (1, 2, 3, 4)).save(p), "laid on white where transparent"),
-    "grey": ("png", lambda p: Image.new("L", (4, 4)).save(p), "made RGB from grey"),
+    "palette": ("png", lambda p: Image.new("P", (4, 4)).save(p), "converted from a palette to RGB"),
+    "gif": ("gif", lambda p: Image.new("P", (4, 4)).save(p), "converted from a palette to RGB"),
+    "cmyk": ("jpg", lambda p: Image.new("CMYK", (4, 4)).save(p), "converted from CMYK to RGB"),
+    "lab": ("tif", lambda p: Image.new("LAB", (4, 4)).save(p), "converted from LAB to RGB"),
+    "alpha": ("png", lambda p: Image.new("RGBA", (4, 4), (1, 2, 3, 4)).save(p), "put on white where transparent"),
+    "grey": ("png", lambda p: Image.new("L", (4, 4)).save(p), "converted from grey to RGB"),
     "grey of 16 bits": ("png", lambda p: Image.fromarray(np.zeros((4, 4), np.uint16)).save(p), "reduced from 16 bits"),
     "tiff of 16 bits": ("tif", lambda p: Image.fromarray(np.zeros((4, 4), np.uint16)).save(p), "reduced from 16 bits"),
     "ppm of 16 bits": ("ppm", lambda p: p.write_bytes(b"P6 2 2 65535\n" + bytes(24)), "reduced from 16 bits"),
@@ -398,7 +398,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_all_listed_or_refused(tmp
         assert dataset.y.tolist() == [0, 1, 1]
         assert sorted(os.path.relpath(path, root) for path, _ in dataset.unreadable) == names
         assert all(why and why.isprintable() for _, why in dataset.unreadable)
-        said(dataset, f"left out {len(names)} of {len(names) + 3} images, which cannot be read")
+        said(dataset, f"left out {len(names)} of {len(names) + 3} images because they cannot be read")
     check_refused(lambda: datasets.load(root, on_error="no"), "on_error='no' is unknown")
 
 
@@ -420,7 +420,7 @@ def test_a_class_without_a_readable_picture_is_left_out_of_both_parts(tmp_path: 
     dataset = datasets.load(tmp_path, on_error="skip")
     assert (dataset.class_names, dataset.y.tolist(), dataset.y_test.tolist()) == (("a", "c"), [0, 1], [0, 1])
     assert dataset.files_test == ("test/a/1.png", "test/c/1.png")
-    said(dataset, "left out 1 class without a readable image to train on: 'b'")
+    said(dataset, "1 class without a readable training image left out: 'b'")
     said(dataset, "left out 1 test image")
 
 
@@ -444,7 +444,7 @@ def test_folders_of_images_and_their_masks_are_no_classes(tmp_path, names):
     for name in names:
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "0.png")
-    with pytest.raises(InputError, match="parts of a data set and no classes"):
+    with pytest.raises(InputError, match="parts of a data set, not classes"):
         datasets.load(tmp_path)
 
 

@@ -25,14 +25,14 @@ DATASET_CASES = {
     "no row": ({"X": np.zeros((0, 4))}, "at least one row"),
     "no column": ({"X": np.zeros((3, 0))}, "at least one row"),
     "dtype": ({"X": np.zeros((3, 4), np.int32)}, "dtype int32"),
-    "too few labels": ({"y": np.array([0, 1])}, "2 labels in y for 3 rows"),
+    "too few labels": ({"y": np.array([0, 1])}, "y has 2 labels for 3 rows"),
     "float labels": ({"y": np.zeros(3)}, "integer class codes"),
     "code too large": ({"y": np.array([0, 1, 2])}, "class code 2"),
     "code negative": ({"y": np.array([0, 1, -1])}, "class code -1"),
     "test rows alone": ({"X_test": np.zeros((1, 4), np.uint8)}, "only one of X_test and y_test"),
-    "test width": ({"X_test": np.zeros((1, 5), np.uint8), "y_test": np.array([0])}, "4 features in X and 5"),
-    "test dtype": ({"X_test": np.zeros((1, 4)), "y_test": np.array([0])}, "dtype uint8 in X and float64"),
-    "test code": ({"X_test": np.zeros((1, 4), np.uint8), "y_test": np.array([5])}, "class code 5 in y_test"),
+    "test width": ({"X_test": np.zeros((1, 5), np.uint8), "y_test": np.array([0])}, "X has 4 features and X_test has 5"),
+    "test dtype": ({"X_test": np.zeros((1, 4)), "y_test": np.array([0])}, "X has dtype uint8 and X_test has float64"),
+    "test code": ({"X_test": np.zeros((1, 4), np.uint8), "y_test": np.array([5])}, "y_test has the class code 5"),
     "one string of names": ({"class_names": "ab"}, "sequence of strings"),
     "no names": ({"class_names": ()}, "at least one"),
     "names that are no strings": ({"class_names": ("a", 1)}, "all strings"),
@@ -40,10 +40,10 @@ DATASET_CASES = {
     "image shape": ({"image_shape": (2, 2, 3)}, "product of 4"),
     "image channels": ({"image_shape": (2, 1, 2)}, "1 or 3 channels"),
     "image shape is no shape": ({"image_shape": 4}, "image_shape"),
-    "recipe is no dict": ({"preprocessing": [1]}, "JSON-able"),
+    "recipe is no dict": ({"preprocessing": [1]}, "preprocessing is of type list"),
     "recipe with an array": ({"preprocessing": {"a": np.zeros(2)}}, "JSON"),
     "recipe with NaN": ({"preprocessing": {"a": float("nan")}}, "JSON"),
-    "name": ({"name": 3}, "name of type int"),
+    "name": ({"name": 3}, "name is of type int"),
 }
 
 
@@ -60,22 +60,22 @@ LOAD_CASES: dict[str, Case] = {
     "escape in the path": (lambda d: datasets.load(d / "\x1b[31mred\n"), r"\x1b[31mred\n"),
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
     "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
-    "path of another type": (lambda d: datasets.load(7), "got int; wanted a path"),  # type: ignore[arg-type]
+    "path of another type": (lambda d: datasets.load(7), "the data is an int: give a path"),  # type: ignore[arg-type]
     "empty class folders": (
         lambda d: datasets.load([(d / name).mkdir() for name in "ab"] and d),
-        "has 2 folders without anything inside; put images there",
+        "has 2 empty folders: put images there",
     ),
-    "empty folder": (lambda d: datasets.load(d), "is an empty folder; put images into it by class, <class>/<file>"),
+    "empty folder": (lambda d: datasets.load(d), "is an empty folder: put images into it by class, <class>/<file>"),
     "hidden files": (lambda d: datasets.load(touch(d / "a" / ".DS_Store").parent), "is an empty folder"),
     "unknown folder": (
         lambda d: datasets.load(touch(d / "a" / "b.doc").parent),
-        "is a folder of no known layout, with 'b.doc'; help(fastcls.datasets.load) lists",
+        "is a folder of unknown layout, with 'b.doc': fastcls run --help and",
     ),
-    "unknown file": (lambda d: datasets.load(touch(d / "b.doc")), "is a file of no known layout; help(fastcls"),
+    "unknown file": (lambda d: datasets.load(touch(d / "b.doc")), "is a file of unknown layout: fastcls run --help and"),
     "one image": (lambda d: datasets.load(touch(d / "b.JPG")), "is one image; wanted a folder of images by class"),
     "images without classes": (
         lambda d: datasets.load((touch(d / "a" / "1.png"), touch(d / "a" / "2.jpeg"))[0].parent),
-        "has 2 images but no class folders; move them into one folder a class",
+        "has 2 images but no class folders: move them into one folder per class",
     ),
     **{
         f"file {name}": (lambda d, name=name: datasets.load(touch(d / name)), f"wanted arrays: read it with {reader}")
@@ -100,7 +100,7 @@ LOAD_CASES: dict[str, Case] = {
     },
     "a folder around the images": (
         lambda d: datasets.load(two_classes(d / "inner").parent),
-        "holds the images in 'inner'; give the path of that",
+        "has its images in 'inner': give the path of that",
     ),
     "a folder of tables": (lambda d: datasets.load(touch(d / "t" / "train.csv").parent), "read it with pandas.read_csv"),
     **{
@@ -119,10 +119,10 @@ LOAD_CASES: dict[str, Case] = {
     "a slip to fetch": (lambda d: datasets.fetch("cifar-10"), "did you mean 'cifar10'?"),
     "no slip of a name": (lambda d: datasets.load("pets"), "No such file"),
     **{
-        f"archive {name}": (lambda d, name=name: datasets.load(touch(d / name)), "is an archive; unpack it, and give its")
+        f"archive {name}": (lambda d, name=name: datasets.load(touch(d / name)), "is an archive: unpack it, and give its")
         for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
     },
-    "labels for digits": (lambda d: datasets.load("digits", labels=[1]), "got labels for data of layout 'digits'"),
+    "labels for digits": (lambda d: datasets.load("digits", labels=[1]), "labels= is given for data of layout 'digits'"),
     "image size for digits": (lambda d: datasets.load("digits", image_size=8), "only 'images' take it"),
 }
 
@@ -180,14 +180,14 @@ def test_a_class_folder_without_permission_is_refused(tmp_path: Path, monkeypatc
 X, y = np.zeros((3, 2)), np.array([0, 1, 1])
 MEMORY_CASES: dict[str, Case] = {
     "one array": (lambda d: datasets.load(X), "without labels"),
-    "labels twice": (lambda d: datasets.load((X, y), labels=y), "got labels beside 2 arrays"),
-    "three arrays": (lambda d: datasets.load((X, y, X)), "got 3 arrays"),
+    "labels twice": (lambda d: datasets.load((X, y), labels=y), "labels= is given for 2 arrays"),
+    "three arrays": (lambda d: datasets.load((X, y, X)), "3 arrays given"),
     "no array": (lambda d: datasets.load((iter([[1]]), [0])), "X is a list_iterator"),
     "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "X holds a dict at row 0, column 0"),
     "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X has shape (3,)"),
-    "too few labels": (lambda d: datasets.load((X, y[:2])), "2 labels in y for 3 rows"),
-    "image size": (lambda d: datasets.load((X, y), image_size=3), "got image_size"),
-    "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache of type int"),
+    "too few labels": (lambda d: datasets.load((X, y[:2])), "y has 2 labels for 3 rows"),
+    "image size": (lambda d: datasets.load((X, y), image_size=3), "image_size= is given"),
+    "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache is of type int"),
     **{
         f"{name} {value!r}": (lambda d, name=name, value=value: getattr(datasets, name)(value), "at least 1")
         for name in ("make_parity", "make_ring", "make_three_modes")

@@ -147,13 +147,13 @@ SPLIT_CASES: dict[str, Case] = {
     },
     "three parts, none to train on": (
         lambda d: datasets.train_validation_test_split(np.arange(4) % 2, validation_size=2, test_size=2),
-        "at least one row to train on",
+        "leave none to train on",
     ),
     "groups of another length": (lambda d: datasets.group_split([0, 1], [0]), "1 group for 2 labels"),
-    "one group": (lambda d: datasets.group_split([0, 1] * 5, [3] * 10, n_parts=2), "got 1 group,"),
-    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts '1'"),
+    "one group": (lambda d: datasets.group_split([0, 1] * 5, [3] * 10, n_parts=2), "n_parts=2 is too many for 1 group"),
+    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts='1'"),
     "fractional groups": (lambda d: datasets.group_split([0, 1], [0.5, 1]), "0.5 at row 0"),
-    **{f"limit {n!r}": (lambda d, n=n: datasets.limit(GOOD, n), "got a limit") for n in (0, -1, 1.5, None, "a", True)},
+    **{f"limit {n!r}": (lambda d, n=n: datasets.limit(GOOD, n), "n=") for n in (0, -1, 1.5, None, "a", True)},
 }
 
 

@@ -154,7 +154,7 @@ def _rewrite(path, form, **changes):
 @FORMATS
 def test_missing_arrays_are_refused(tmp_path, form):
     path = group(tmp_path, form, X=IMAGES)
-    assert "has the zarr arrays 'X'; wanted X, y" in refusal(lambda: datasets.load(path))
+    assert "has the zarr arrays 'X': name them X, y" in refusal(lambda: datasets.load(path))
     assert datasets.load(path, labels=LABELS).X.shape == (90, 192)
     write(path / "y", LABELS, form)
     write(path / "y_test", LABELS, form)
@@ -169,10 +169,10 @@ def test_missing_arrays_are_refused(tmp_path, form):
 @FORMATS
 def test_arrays_of_wrong_lengths_and_widths_are_refused(tmp_path, form):
     path = group(tmp_path, form, X=IMAGES, y=LABELS[:-1])
-    assert "89 labels in y for 90 rows" in refusal(lambda: datasets.load(path))
+    assert "y has 89 labels for 90 rows" in refusal(lambda: datasets.load(path))
     shutil.rmtree(path)
     path = group(tmp_path, form, X=IMAGES, y=LABELS, X_test=IMAGES[:, :4], y_test=LABELS)
-    assert "wanted the same in both" in refusal(lambda: datasets.load(path))
+    assert "give the same shape in both" in refusal(lambda: datasets.load(path))
 
 
 @FORMATS

@@ -82,7 +82,7 @@ def test_rows_of_the_models_own_width_stay_rows(model, folder):
     for rows in (data.X, data.X.astype(np.float32), data.X[:1], data.X[:3].tolist(), np.asfortranarray(data.X)):
         assert model.predict(rows).dtype == np.int64
     assert model.predict(data.X[:5]).tolist() == data_codes(model, data, 5)
-    check_refused(lambda: model.predict(np.zeros((100, 120), np.uint8)), "if it is one grey image, give it in a list: [X]")
+    check_refused(lambda: model.predict(np.zeros((100, 120), np.uint8)), "if X is one grey image, give it in a list, [X]")
     with pytest.raises(ValueError, match="features"):
         model.predict(data.X[:, :9].tolist())
 
@@ -102,14 +102,14 @@ def test_stacks_and_shapes_of_pixel_arrays(model):
     assert model.predict(grey[..., None]).tolist() == model.predict(grey).tolist()
     assert len(model.predict([stack[0], grey[0], stack[1][:20]])) == 3
     assert len(model.predict(np.zeros((32, 32), np.uint8))) == 1
-    check_refused(lambda: model.predict(np.zeros((3, 50, 40), np.uint8)), "may be one image (channels, ")
+    check_refused(lambda: model.predict(np.zeros((3, 50, 40), np.uint8)), "can be one image (channels, ")
 
 
 REFUSED = {
     "no such file": (lambda d: "nope.jpg", "No such file"),
-    "no picture": (lambda d: b"hello", "not a readable picture"),
+    "no picture": (lambda d: b"hello", "not a readable image"),
     "a folder": (lambda d: d, "not a file"),
-    "mixed": (lambda d: [b"x", 3], "got images and, at place 1, int"),
+    "mixed": (lambda d: [b"x", 3], "a list of images has an int at index 1"),
     "two broken": (lambda d: [b"x", b"y"], "2 of 2 images cannot be read"),
     "five channels": (lambda d: [np.zeros((9, 9, 5), np.uint8)], "1, 3 or 4 channels"),
     "beyond a pixel": (lambda d: [np.full((9, 9, 3), 300)], "values from 300 to 300"),
@@ -195,7 +195,7 @@ def test_open_files_and_arrays_of_objects_are_images(model, folder):
     apart = np.empty(3, dtype=object)
     apart[:] = pixels
     np.testing.assert_array_equal(model.predict(apart), wanted)
-    check_refused(lambda: model.predict([]), "empty list; wanted at least one image or row")
+    check_refused(lambda: model.predict([]), "empty list: give at least one image or row")
     with paths[0].open(encoding="latin-1") as text:
         check_refused(lambda: model.predict(text), "open it in binary mode")
 
