@@ -1,4 +1,4 @@
-"""Types of the compiled loops; what they do is in the docstrings of _kernels.pyx."""
+"""Types of the compiled loops; _kernels.pyx documents them."""
 
 import numpy as np
 from numpy.typing import NDArray

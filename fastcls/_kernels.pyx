@@ -1,11 +1,12 @@
 """Typed parallel loops: distance matrices, search, votes.
 
-Unchecked: callers pass C-contiguous arrays of matching widths, codes in range and room for the results. No formula stands
-here: tiles of S come from ``_simd/`` through its table, the order of neighbours from ``topk.pxd``.
+Inputs are not checked: callers pass C-contiguous arrays of matching widths, codes in range, and arrays large enough for the
+results. There are no formulas here: the table of ``_simd/`` has the kernels that compute S, and ``topk.pxd`` the order of
+neighbours.
 
-Rows travel as bytes, `uint8 [n_rows, n_features * item size]`, beside the number of their storage type, so that one loop
-serves every type. Results do not depend on `n_threads`: a query's neighbours are a function of the set of (S, index) pairs,
-whichever thread offered them.
+Rows are passed as bytes, `uint8 [n_rows, n_features * item size]`, with the number of their storage type, so one loop
+handles all types. Results do not depend on `n_threads`: a query's neighbours depend only on the set of (S, index) pairs, not
+on the thread that offers them.
 """
 
 from cython.parallel cimport prange, threadid
@@ -59,22 +60,22 @@ HAS_OPENMP = bool(FASTCLS_HAS_OPENMP)
 
 
 def openmp_limit():
-    """Threads the OpenMP runtime of this module would use now: what threadpoolctl lowers. 1 without OpenMP."""
+    """Threads that the OpenMP runtime of this module would use now; threadpoolctl can lower it. 1 without OpenMP."""
     return omp_get_max_threads()
 
 
 def openmp_address():
-    """An address inside the OpenMP runtime of this module, of whatever file it was taken; 0 where that is not known."""
+    """An address inside the OpenMP runtime that this module uses; 0 if unknown."""
     return fastcls_openmp_address()
 
 
 def openmp_was_used():
-    """Whether this thread has had a parallel region of that runtime, in this process or before it was forked."""
+    """Whether this thread has run a parallel region of that runtime, in this process or before the fork."""
     return fastcls_openmp_was_used()
 
 
 def threads_that_start(Py_ssize_t wanted, size_t stack):
-    """How many of `wanted` threads, each with `stack` bytes (0: the default), can be alive at once; they end again."""
+    """How many of `wanted` threads, each with `stack` bytes (0: the default), can be alive at once; all end again."""
     cdef Py_ssize_t made
     with nogil:
         made = fastcls_threads_that_start(wanted, stack)
@@ -82,7 +83,7 @@ def threads_that_start(Py_ssize_t wanted, size_t stack):
 
 
 def start_team(int n_threads):
-    """One parallel region that does nothing: OpenMP makes the threads of the team."""
+    """Run an empty parallel region, so that OpenMP starts the threads of the team."""
     with nogil:
         fastcls_start_team(n_threads)
 
@@ -112,7 +113,7 @@ cdef Pairs pairs_of(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
 
 
 def scratch_size(Py_ssize_t n_features, Py_ssize_t queries_per_tile, Py_ssize_t rows_per_tile):
-    """Doubles of scratch that one thread needs: a tile of S, and its queries and rows widened."""
+    """Doubles of scratch that one thread needs: a tile of S, and its converted queries and rows."""
     return queries_per_tile * rows_per_tile + (queries_per_tile + rows_per_tile) * n_features
 
 
@@ -145,9 +146,9 @@ def search_pairwise(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
     Parameters
     ----------
     Q, X : rows as bytes, with the numbers of their storage types
-    sum, arithmetic : which pair function: its sum over features, and the type it reads
-    query_norms, zero_queries, row_norms : squared norms and whether a query is zero; of length 0 unless dot products
-        are to become cosines
+    sum, arithmetic : the pair function: its sum over features, and the type that it reads
+    query_norms, zero_queries, row_norms : squared norms, and whether a query is zero; of length 0 unless dot products
+        become cosines
     query_groups, row_groups : of length 0, or a query skips the rows of its own group
     row_start : the training index of the chunk's first row
     heap_S_out, heap_index_out : (n_heap_sets, n_queries, k), heaps as in topk.pxd. One set: the threads share out the
@@ -166,7 +167,7 @@ def search_pairwise(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
     if not by_rows:
         per_job = min(per_job, (n_queries + n_threads - 1) // n_threads)
     n_query_jobs = (n_queries + per_job - 1) // per_job
-    # an idle thread still spins at the region's end
+    # an idle thread would spin at the end of the region
     cdef int n_busy = <int> min(<Py_ssize_t> n_threads, n_query_jobs * n_row_jobs)
     for job in prange(n_query_jobs * n_row_jobs, nogil=True, schedule="dynamic", num_threads=n_busy):
         own = heap_set(heaps, threadid() if by_rows else 0, n_queries)
@@ -177,7 +178,7 @@ def search_pairwise(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1
 
 
 def panel_shape(int panel):
-    """(queries, rows, features of a step) of a tile in use, or None where the instruction set has no such kernel."""
+    """(queries, rows, features per step) of a tile, or None if the instruction set in use has no such kernel."""
     cdef Panel shape = search_kernels().panels[panel]
     if shape.tile == NULL:
         return None
@@ -185,7 +186,7 @@ def panel_shape(int panel):
 
 
 def panel_biases(int panel, int storage):
-    """What packing adds to every query's and every row's features: -128, 0 or 128."""
+    """The numbers that packing adds to the features of queries and of rows: -128, 0 or 128."""
     cdef Panel shape = search_kernels().panels[panel]
     if shape.element != FASTCLS_BYTE:
         return 0, 0
@@ -195,7 +196,7 @@ def panel_biases(int panel, int storage):
 
 
 def panel_scratch(int panel, Py_ssize_t n_features, Py_ssize_t block_features, Py_ssize_t n_queries):
-    """Bytes of scratch that one thread needs for blocks of so many queries."""
+    """Bytes of scratch that one thread needs for blocks of `n_queries` queries."""
     cdef PanelScratch unused
     return lay_out(&search_kernels().panels[panel], n_features, block_features, n_queries, NULL, &unused)
 
@@ -208,12 +209,13 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
                   const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
                   int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, uint8_t[:, ::1] scratch,
                   int n_threads):
-    """Offer every row of one chunk to the heap of every query, by packed panels; returns the pairs that passed.
+    """Offer every row of one chunk to the heap of every query, by packed panels; return the number of pairs that passed.
 
     Parameters as in search_pairwise, and
-    panel, sum, refine : which tile; which pair function decides where the key is only a bound
+    panel, sum : the tile and the pair function
+    refine : whether the key is only a bound, so that S of the pairs that pass is computed by the pair function
     block_features : features packed at a time
-    center, data_scale : what is taken off, and then multiplied, before a float is packed as a single
+    center, data_scale : floats are packed as single((value - center) * data_scale)
     scale, query_terms, alphas, betas, row_terms, row_factors : from sums to keys and thresholds, see panels.pxd
     queries_per_job : queries of one block
     scratch : (n_threads, panel_scratch(...))
@@ -236,7 +238,7 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
     search.block_features = block_features
     search.type = storage
     search.panel = search_kernels().panels[panel]
-    # the table's flips are those of uint8 data; of int8 data the other sign is flipped
+    # the table has the flips for uint8 data; for int8 data they are the other way round
     search.query_flip = search.panel.query_flip if storage == FASTCLS_U8 else search.panel.query_flip ^ 0x80
     search.row_flip = search.panel.row_flip if storage == FASTCLS_U8 else search.panel.row_flip ^ 0x80
     search.select = search_kernels().select
@@ -264,7 +266,7 @@ def search_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
 
 
 def low_dimensional_scratch(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k):
-    """Doubles of scratch that one thread needs for blocks of so many queries."""
+    """Doubles of scratch that one thread needs for blocks of `n_queries` queries."""
     cdef LowDimensionalScratch unused
     return lay_out_low_dimensional(n_queries, n_features, k, NULL, &unused)
 
@@ -273,11 +275,11 @@ def search_low_dimensional(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t
                   const int64_t[::1] query_groups, const int64_t[::1] row_groups, int64_t row_start,
                   double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, bint is_first, bint is_last,
                   Py_ssize_t queries_per_job, double[:, ::1] scratch, int n_threads):
-    """Offer every row of one chunk, of few features, to the heap of every query, by L1 or squared L2.
+    """Offer every row of one chunk with few features to the heap of every query, by L1 or squared L2.
 
     Parameters as in search_pairwise, and
     is_first : the heaps are not filled yet
-    is_last : leave neighbours nearest first; otherwise farthest first, which is a heap and what the next call needs
+    is_last : leave neighbours nearest first; otherwise farthest first, which is a heap, as the next call needs it
     queries_per_job : queries of one block
     scratch : (n_threads, low_dimensional_scratch(...))
     """
@@ -314,7 +316,7 @@ def search_low_dimensional(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t
 
 
 def start_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out):
-    """Fill the heaps with neighbours that every real row beats."""
+    """Fill the heaps with placeholders that come after every real row."""
     heap_S_out[:, :, :] = INFINITY
     heap_index_out[:, :, :] = INT64_MAX
 
@@ -330,7 +332,7 @@ def merge_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out)
 
 
 def sort_heaps(double[:, ::1] heap_S_out, int64_t[:, ::1] heap_index_out, int n_threads):
-    """Each query's neighbours in order, nearest first, in place."""
+    """Sort each query's neighbours in place, nearest first."""
     cdef Py_ssize_t i
     cdef int n_busy = <int> min(<Py_ssize_t> n_threads, 1 + heap_S_out.shape[0] // 32)
     for i in prange(heap_S_out.shape[0], nogil=True, schedule="static", num_threads=n_busy):
@@ -366,7 +368,8 @@ def matrix_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
                   int n_threads):
     """S of every query and row of bytes, by packed panels, into S_out (n_queries, n_rows); parameters as in search_panels.
 
-    S, or the dot product that a cosine is made of, is sum x scale + query_term + row_term; the rows are cut in n_row_jobs.
+    sum x scale + query_term + row_term is S, or the dot product from which a cosine is computed. The rows are divided into
+    n_row_jobs jobs.
     """
     cdef PanelSearch search
     cdef Matrix matrix = matrix_of(S_out)
@@ -396,12 +399,12 @@ def matrix_panels(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage,
 
 
 def has_eight():
-    """Whether the instruction set in use has a kernel of eight queries side by side."""
+    """Whether the instruction set in use has a kernel for eight queries at a time."""
     return search_kernels().eight != NULL
 
 
 def eight_scratch(Py_ssize_t n_queries, Py_ssize_t n_features):
-    """Doubles of scratch that one thread needs for jobs of so many queries."""
+    """Doubles of scratch that one thread needs for jobs of `n_queries` queries."""
     return ((n_queries + 7) // 8 * 8 + EIGHT_ROWS) * n_features + 8 * EIGHT_ROWS
 
 
@@ -409,7 +412,7 @@ def matrix_eight(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X
                  const double[::1] query_norms, const uint8_t[::1] zero_queries, const double[::1] row_norms,
                  double[:, :] S_out, Py_ssize_t queries_per_job, Py_ssize_t n_row_jobs, double[:, ::1] scratch,
                  int n_threads):
-    """S of every query and row in float64, eight queries side by side; parameters as in search_pairwise and matrix_panels."""
+    """S of every query and row in float64, eight queries at a time; parameters as in search_pairwise and matrix_panels."""
     cdef Pairs pairs = pairs_of(Q, Q_storage, X, X_storage, sum, FASTCLS_F64, query_norms, zero_queries, row_norms)
     cdef Matrix matrix = matrix_of(S_out)
     cdef Py_ssize_t n_queries = Q.shape[0], n_rows = X.shape[0], job
@@ -436,7 +439,7 @@ def squared_norms(const uint8_t[:, ::1] X, int storage, int arithmetic, double[:
 
 def sums_to_point(const uint8_t[:, ::1] X, int storage, int sum, const uint8_t[::1] point, double[::1] sums_out,
                   int n_threads):
-    """The sum of every row with one point of the same storage type."""
+    """The pair sum of every row and one point of the same storage type."""
     cdef pair_fn pair = search_kernels().pairs[sum][storage]
     cdef Py_ssize_t n_features = X.shape[1] // fastcls_type_bytes[storage], i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
@@ -451,15 +454,15 @@ def vote(const int64_t[:, ::1] labels, const int64_t[::1] codes, const double[:,
     Parameters
     ----------
     labels : (n_queries, k_max), nearest first
-    codes : of length 0, or the labels are places in it
-    weights : as labels, or no rows: every weight is 1
+    codes : of length 0, or the labels are indices into it
+    weights : shaped like labels, or no rows: every weight is 1
     ks : (n_ks,) ascending, the last at most k_max
-    nearest : of tied classes, the one with the nearest member wins; otherwise the smallest
+    nearest : among tied classes the one with the nearest member wins; otherwise the smallest
     winners_out, tied_out : (n_queries, n_ks)
-    totals_out : (n_queries, n_classes) or no rows; each class's weights summed in neighbour order, for the last k
+    totals_out : (n_queries, n_classes) or no rows; the sum of each class's weights in neighbour order, for the last k
     scratch : (n_threads, n_classes or more)
 
-    Returns the number of queries with a label that is no class, or no place in `codes`: they get class 0, untied.
+    Returns the number of queries with a label that is not a class or not an index into `codes`; they get class 0, untied.
     """
     cdef Py_ssize_t i, n_ks = ks.shape[0], n_bad = 0, at, c
     cdef const int64_t *places = &codes[0] if codes.shape[0] > 0 else NULL

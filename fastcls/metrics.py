@@ -1,6 +1,7 @@
-"""The registry of metrics: name, formula, which compiled sum computes it, what follows the search.
+"""The registry of metrics: name, formula, compiled sum, plain reference, and the step from rank distance to distance.
 
-A new metric is a plain function in ``_neighbors.py``, a pair function in ``_simd/search/scalar.h`` and a row here.
+A new metric is a plain function in ``reference/_neighbors.py`` and a row here; a new sum also needs a pair function in
+``_simd/search/scalar.h``.
 """
 
 from __future__ import annotations
@@ -26,26 +27,27 @@ class Metric:
     ----------
     name : str
     formula : str
-        The distance of rows x and y.
+        Distance between rows x and y.
     source : str
     sum : str
-        The sum over features in ``_simd/`` that S is (for cosine: the dot product that S is made of).
+        The sum over features, computed in ``_simd/``, that gives the rank distance S. For cosine it is the dot product, from
+        which S is computed.
     reference : callable
-        ``reference(x, Y) -> S`` in plain NumPy.
+        ``reference(x, Y) -> S``, the rank distances of one query and all rows, in plain NumPy.
     to_distance : callable
-        From S, which orders, to the distance, which is returned; S may be overwritten.
+        From the rank distance S, which orders neighbours, to the distance that is returned. It may overwrite S.
     max_abs : callable
-        ``max_abs(n_features)``: with every ``|x|`` at most this, S is finite in float64.
+        ``max_abs(n_features)``: if every ``|x|`` is at most this, S is finite in float64.
     bytes_bound : str
         Why the integer arithmetic cannot overflow.
     bounds : {"l1", "l2", "cosine"} or None
-        The family of proven lower bounds that holds for this S (docs/bounds.md, docs/filter.md): S is the L1 sum, the
-        squared L2 sum, or the cosine of the dot product. It opens the fast paths: packed panels, the filter, the tree. None
-        keeps to the direct kernel, which computes every pair, so a new metric is right before it is fast.
+        The family of proven lower bounds that holds for S (docs/bounds.md, docs/filter.md): S is the L1 sum, the squared
+        L2 sum, or the cosine computed from the dot product. It enables the fast paths: packed panels, filter and tree. With
+        None the pairwise kernel computes every pair, so a new metric is correct before it is fast.
     similarity : callable
-        From the distance to the similarity that softmax votes weigh.
+        From the distance to the similarity that softmax votes use.
     label : str
-        How `label` writes the name; empty for the name itself.
+        The name in tables and figures; empty if it is `name`.
     aliases : tuple of str
     """
 
@@ -68,17 +70,17 @@ class Metric:
 
     @property
     def needs_norms(self) -> bool:
-        """Whether the sum is a dot product, which the norms of both rows turn into a cosine."""
+        """Whether the sum is a dot product, which becomes a cosine by the norms of both rows."""
         return self.sum == "dot"
 
     @property
     def family(self) -> str | None:
-        """The bounds that are made of this metric's sum, whether or not they hold for its S; None: there are none."""
+        """The family of bounds that belongs to this metric's sum, whether or not it holds for S; None if there is none."""
         return _BOUNDS_OF_SUM.get(self.sum)
 
     @property
     def sum_is_rank_distance(self) -> bool:
-        """Whether S is the sum itself, and the bounds say so."""
+        """Whether the rank distance is the sum itself; only the bounds l1 and l2 say so."""
         return self.bounds in ("l1", "l2")
 
 
@@ -97,12 +99,12 @@ _LARGEST = float(np.finfo(np.float64).max)
 
 
 def _max_abs_sum(n_features: int) -> float:
-    """|x-y| <= 2 max|x|, n_features of them; a quarter is kept for the roundings of the sum."""
+    """The sum has n_features terms |x-y| <= 2 max|x|; a factor of 4 is left for the roundings of the sum."""
     return _LARGEST / (4.0 * 2.0 * n_features)
 
 
 def _max_abs_square(n_features: int) -> float:
-    """(x-y)^2 <= 4 max|x|^2, n_features of them; the dot product is smaller."""
+    """The sum has n_features terms (x-y)^2 <= 4 max|x|^2; the dot product is smaller."""
     return float(np.sqrt(_LARGEST / (4.0 * 4.0 * n_features)))
 
 
@@ -151,7 +153,7 @@ METRICS: dict[str, Metric] = {
         Metric(
             name="cosine",
             formula="min(2, max(0, 1 - x.y / (sqrt(x.x) sqrt(y.y))))",
-            source="cosine distance; a zero row is at 1 from everything, equal rows are at 0",
+            source="cosine distance; a zero row has distance 1 to every row, equal rows have distance 0",
             sum="dot",
             reference=reference.cosine,
             to_distance=_same,
@@ -165,34 +167,34 @@ METRICS: dict[str, Metric] = {
 
 
 def label(name: str) -> str:
-    """The name of a metric as tables and figures write it: ``L1``, ``L2``, ``cosine``."""
+    """The name of a metric in tables and figures: ``L1``, ``L2``, ``cosine``."""
     return (METRICS[name].label if name in METRICS else "") or name
 
 
 ALIASES: dict[str, str] = {alias: metric.name for metric in METRICS.values() for alias in metric.aliases}
 
 
-_BLOCK_BYTES = 1 << 22  # of rows looked at at once
-_METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls; leave it out"
+_BLOCK_BYTES = 1 << 22  # of rows that are checked at once
+_METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls: leave it out"
 
 
 def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
-    """The registered name of a metric; `minkowski` with p 1 or 2 is l1 or l2."""
+    """The registered name of a metric. `minkowski` is l1 for p=1 and l2 for p=2."""
     if metric_params:
         raise InputError(_METRIC_PARAMS.format(metric_params))
     if isinstance(metric, str) and metric == "minkowski":
         if not isinstance(p, (int, float, np.integer, np.floating)) or p not in (1, 2):
-            raise InputError(f"p={p!r}: of the Minkowski metrics fastcls has p=1 (l1) and p=2 (l2)")
+            raise InputError(f"p={p!r} is not supported: give p=1 (l1) or p=2 (l2)")
         return "l1" if p == 1 else "l2"
     known = ALIASES.get(metric, metric) if isinstance(metric, str) else metric
     found = one_of("metric", known, [*METRICS, *ALIASES, "minkowski"])
-    if p not in (None, 2) and (found, p) != ("l1", 1):  # scikit-learn's default is minkowski, and p=1 there another metric
-        raise InputError(f"p={p!r} with metric={metric!r}: p is of metric='minkowski' alone; for p=1 give metric='l1'")
+    if p not in (None, 2) and (found, p) != ("l1", 1):  # for scikit-learn's default metric, minkowski, p=1 means l1
+        raise InputError(f"p={p!r} with metric={metric!r}: p belongs to metric='minkowski'; for p=1 give metric='l1'")
     return found
 
 
 def check_metrics(metrics: Any) -> tuple[str, ...]:
-    """Registered names of one metric or several, each once."""
+    """The registered names of one or several metrics, without repeats."""
     names = tuple(dict.fromkeys(check_metric(metric) for metric in listed(metrics)))
     if not names:
         raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
@@ -200,18 +202,18 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
 
 
 def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 0) -> None:
-    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm is lost."""
+    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm underflows."""
     if rows.dtype == np.float64:
         check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]), first)
         if METRICS[metric_name].needs_norms:
             _check_norms(rows, name, metric_name, first)
 
 
-_LEAST_FOR_NORM = 1e-154  # smaller values have squares below float64's normal numbers
+_LEAST_FOR_NORM = 1e-154  # the squares of smaller values are subnormal in float64
 
 
 def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> None:
-    """Refuse rows, not of zeros, whose squares underflow: they would be taken for rows of zeros, without a direction."""
+    """Refuse nonzero rows whose squares underflow: they would be treated as rows of zeros, which have no direction."""
     step = max(1, _BLOCK_BYTES // max(1, rows.shape[1] * rows.itemsize))
     for start in range(0, len(rows), step):
         block = rows[start : start + step]
@@ -220,7 +222,6 @@ def _check_norms(rows: np.ndarray, name: str, metric_name: str, first: int) -> N
         if small.any():
             row = int(small.argmax())
             raise InputError(
-                f"{name} has no value above {largest[row]:.3g} in row {first + start + row}, and its "
-                f"square underflows, so that metric={metric_name!r} would take it for a row of zeros: scale "
-                "the data up first"
+                f"{name} has no value above {largest[row]:.3g} in row {first + start + row}: its square underflows, so "
+                f"metric={metric_name!r} would treat the row as a row of zeros: scale the data up first"
             )

@@ -1,6 +1,6 @@
-"""Which instruction set the kernels use: what was built, what can run here, what is in use.
+"""The instruction sets of the kernels: which were built, which this processor can run, and which is in use.
 
-``FASTCLS_ISA`` in the environment chooses one at import. The answer of a search never depends on the choice.
+The environment variable ``FASTCLS_ISA`` selects one at import. The result of a search never depends on the choice.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ __all__ = ["active", "available", "built", "use"]
 
 
 def built() -> list[str]:
-    """Names of the instruction sets this build has kernels for, worst first."""
+    """Names of the instruction sets that this build has kernels for, slowest first."""
     return [name for name, _ in isas.isas()]
 
 
 def available() -> list[str]:
-    """Names of the instruction sets that this build has kernels for and this processor can run, worst first."""
+    """Names of the instruction sets that this build has kernels for and this processor can run, slowest first."""
     return [name for name, can_run in isas.isas() if can_run]
 
 
 def active() -> str:
-    """The name of the best instruction set in use; a kernel it lacks is taken from the next best."""
+    """The name of the instruction set in use. Kernels that it lacks come from the next best set."""
     return isas.active()
 
 
 def use(name: str) -> None:
-    """Use no better instruction set than this, in the whole process, from the next call on.
+    """Use this instruction set, or lower ones for kernels that it lacks, in the whole process from the next call on.
 
     Parameters
     ----------
     name : str
-        One of `available()`, or "auto" for the best of them.
+        One of `available()`, or "auto" for the best.
 
     Raises
     ------
     InputError
-        For another name; the good ones are listed, and a set that was built but cannot run here is called so.
+        For any other name. The message lists the valid names, and says if a set was built but cannot run here.
     """
     _use("isa", name)
 
 
 def _checked(name: str, isa: Any, available: list[str], built: list[str]) -> str:
-    """The name of an instruction set that can run here; `auto` means the best of them."""
+    """The name of an instruction set that this processor can run; `auto` means the best."""
     if isinstance(isa, str) and isa in built and isa not in available:
         good = ", ".join([*available, "auto"])
         raise InputError(f"{name}={isa!r} was built, but this processor cannot run it; choose one of: {good}")

@@ -1,7 +1,8 @@
-"""The search over rows of few features, eight queries at a time, neighbours kept in order (``_simd/search/low_dimensional.h``).
+"""The search over rows of few features: eight queries at a time, with sorted neighbours.
 
-Packing, bounds and heaps cost more than such a pair does. Queries and rows are widened to float64, exactly, whatever their
-type; for bytes the sums are then the integers they should be.
+The kernel is in ``_simd/search/low_dimensional.h``. For so few features, packing, bounds and heaps would cost more than the
+pairs. Queries and rows of every type are converted to float64, which is exact; for bytes the sums are then exact integers
+too.
 """
 
 from libc.math cimport INFINITY
@@ -14,23 +15,23 @@ cdef extern from "contract.h" nogil:
     ctypedef void (*widen_fn "fastcls_widen_fn")(const void *source, Py_ssize_t n, double *widened_out)
 
 cdef enum:
-    SIDE_BY_SIDE = 8        # queries of a group
-    WIDENED_ROWS = 256       # widened at a time: at most 32 kB
+    SIDE_BY_SIDE = 8        # queries in a group
+    WIDENED_ROWS = 256      # converted at a time: at most 32 kB
 
 
 cdef struct LowDimensionalSearch:
-    # Everything that is the same for every block of one call.
+    # What is the same for all blocks of one call.
     const uint8_t *queries
     const uint8_t *rows
     Py_ssize_t query_bytes
     Py_ssize_t row_bytes
     widen_fn widen_queries
-    widen_fn widen_rows         # NULL where the rows are float64
+    widen_fn widen_rows         # NULL if the rows are float64
     Py_ssize_t n_features
     int sum
     low_dimensional_fn low_dimensional
-    bint is_first                  # nothing is in the heaps yet
-    bint is_last                 # neighbours are to be left nearest first, and not as a heap
+    bint is_first               # the heaps are not filled yet
+    bint is_last                # leave the neighbours nearest first, not as a heap
 
 
 cdef struct LowDimensionalScratch:
@@ -38,12 +39,12 @@ cdef struct LowDimensionalScratch:
     double *S                   # [group][k][8]
     int64_t *index
     int64_t *groups             # [group][8]
-    double *rows                # [row][feature], also room for the queries of a group
+    double *rows                # [row][feature]; also used for the queries of a group
 
 
 cdef inline Py_ssize_t lay_out_low_dimensional(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k, double *base,
                                       LowDimensionalScratch *scratch_out) noexcept nogil:
-    """Where each part of a thread's scratch lies; returns how many doubles they take."""
+    """Divide a thread's scratch into arrays; return how many doubles they take."""
     cdef Py_ssize_t width = (n_queries + SIDE_BY_SIDE - 1) // SIDE_BY_SIDE * SIDE_BY_SIDE
     scratch_out.queries = base
     scratch_out.S = base + width * n_features
@@ -55,7 +56,7 @@ cdef inline Py_ssize_t lay_out_low_dimensional(Py_ssize_t n_queries, Py_ssize_t 
 
 cdef inline void take_in(const LowDimensionalSearch *search, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
                          LowDimensionalScratch *scratch) noexcept nogil:
-    """Queries, their groups and their neighbours so far, side by side; the last query stands in for those missing."""
+    """Interleave queries, their groups and their neighbours so far; the last query is repeated to fill a group."""
     cdef Py_ssize_t d = search.n_features, k = heaps.k, i, lane, at, f, place, query
     i = 0
     while i < n_queries:
@@ -81,7 +82,7 @@ cdef inline void take_in(const LowDimensionalSearch *search, const Heaps *heaps,
 
 cdef inline void hand_out(const LowDimensionalSearch *search, Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
                           const LowDimensionalScratch *scratch) noexcept nogil:
-    """Neighbours into the heaps: nearest first where this was the last of the rows, else farthest first, which is a heap."""
+    """Write the neighbours to the heaps: nearest first after the last rows, else farthest first, which is a heap."""
     cdef Py_ssize_t k = heaps.k, i, lane, place, to
     for i in range(n_queries):
         lane = i // SIDE_BY_SIDE * SIDE_BY_SIDE * k + i % SIDE_BY_SIDE
@@ -94,7 +95,7 @@ cdef inline void hand_out(const LowDimensionalSearch *search, Heaps *heaps, Py_s
 cdef inline void search_low_dimensional_block(const LowDimensionalSearch *search, Heaps *heaps, Py_ssize_t first_query,
                                      Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t n_rows,
                                      double *base) noexcept nogil:
-    """Offer rows first_row.. to queries first_query.. ."""
+    """Offer a block of rows to a block of queries."""
     cdef LowDimensionalScratch scratch
     cdef Py_ssize_t d = search.n_features, k = heaps.k, row = first_row, n, i
     cdef const double *rows

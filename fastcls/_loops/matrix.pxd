@@ -1,4 +1,4 @@
-"""All pairs, into a matrix: by the integer tiles of bytes, or by eight queries side by side in the reference arithmetic."""
+"""The matrix of all pairs: by integer tiles for bytes, or eight queries at a time in the reference arithmetic."""
 
 from libc.stdint cimport uint8_t
 
@@ -7,7 +7,7 @@ from fastcls._loops.panels cimport PanelScratch, PanelSearch, cosine_from_dot, f
 from fastcls._simd.isas cimport eight_fn
 
 cdef enum:
-    EIGHT_ROWS = 64         # widened at a time
+    EIGHT_ROWS = 64         # converted at a time
 
 
 cdef struct Matrix:
@@ -17,7 +17,7 @@ cdef struct Matrix:
 
 cdef inline void write_sums(const PanelSearch *search, const Matrix *out, Py_ssize_t query, Py_ssize_t row,
                             Py_ssize_t n_rows, const double *sums) noexcept nogil:
-    """S of one query with a panel's rows: of bytes the key is S, or the dot product that a cosine is made of."""
+    """S of one query and a panel of byte rows: the key is S, or the dot product from which a cosine is computed."""
     cdef double *S = out.S + query * out.stride + row
     cdef double term = search.query_terms[query], factor = search.scale
     cdef Py_ssize_t j
@@ -34,7 +34,7 @@ cdef inline void write_sums(const PanelSearch *search, const Matrix *out, Py_ssi
 cdef inline void matrix_panels_block(const PanelSearch *search, const Matrix *out, Py_ssize_t first_query,
                                      Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t n_rows,
                                      uint8_t *base) noexcept nogil:
-    """S of queries first_query.. with rows first_row.., panel after panel, as search_panels_block goes through them."""
+    """S of a block of queries and a block of rows, panel after panel, in the order of search_panels_block."""
     cdef PanelScratch scratch
     cdef Py_ssize_t d = search.n_features, per_block = search.block_features, group_queries = search.panel.queries
     cdef Py_ssize_t n_groups = (n_queries + group_queries - 1) // group_queries
@@ -70,10 +70,10 @@ cdef inline void matrix_panels_block(const PanelSearch *search, const Matrix *ou
 cdef inline void matrix_eight_block(Pairs *pairs, eight_fn eight, int sum, const Matrix *out, Py_ssize_t first_query,
                                     Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t end_row,
                                     double *base) noexcept nogil:
-    """S of queries first_query.. with rows first_row..end_row, in float64."""
+    """S of a block of queries and rows first_row..end_row, in float64."""
     cdef Py_ssize_t d = pairs.n_features, n_groups = (n_queries + 7) // 8, group, i, j, f, n, query, row = first_row
     cdef double *queries = base                             # [group][feature][8]
-    cdef double *wide = base + n_groups * 8 * d             # rows, or the queries of a group
+    cdef double *wide = base + n_groups * 8 * d             # converted rows, or the queries of a group
     cdef double *sums = wide + EIGHT_ROWS * d               # [row][8]
     cdef const double *rows
     cdef double *S

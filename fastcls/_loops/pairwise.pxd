@@ -1,4 +1,4 @@
-"""The search of one pair after the other, in the reference arithmetic: for few queries, mixed types, and large k."""
+"""The pairwise search: one pair after another in the reference arithmetic, for few queries, mixed types and large k."""
 
 from libc.stdint cimport int64_t, uint8_t
 from libc.string cimport memcpy
@@ -10,27 +10,27 @@ from fastcls._loops.topk cimport offer
 
 
 cdef struct Rows:
-    # Rows as a pair function wants them: read where they lie, or widened into scratch.
+    # Rows for a pair function: read in place, or converted into scratch.
     const uint8_t *start
     Py_ssize_t n
     Py_ssize_t row_bytes
-    widen_fn widen              # NULL where the storage already is what the pair function reads
-    const double *norms         # squared norms, or NULL unless dot products are to become cosines
+    widen_fn widen              # NULL if the pair function reads the storage type
+    const double *norms         # squared norms; NULL unless dot products become cosines
     const uint8_t *is_zero      # queries only
 
 
 cdef struct Pairs:
-    # Everything that decides S of a pair.
+    # Everything that determines S of a pair.
     Rows queries
     Rows rows
     Py_ssize_t n_features
-    Py_ssize_t item_bytes       # of the type the pair function reads
+    Py_ssize_t item_bytes       # of the type that the pair function reads
     pair_fn compute
 
 
 cdef inline const uint8_t *fetch(Rows *rows, Py_ssize_t first, Py_ssize_t n, Py_ssize_t n_features,
                                  double *scratch) noexcept nogil:
-    """Rows first..first+n, contiguous, as the pair function reads them."""
+    """Rows first..first+n, contiguous, in the type that the pair function reads."""
     if rows.widen == NULL:
         return rows.start + first * rows.row_bytes
     rows.widen(rows.start + first * rows.row_bytes, n * n_features, scratch)
@@ -53,7 +53,7 @@ cdef inline void fill_tile(Pairs *pairs, const uint8_t *queries, Py_ssize_t firs
 
 
 cdef struct Tile:
-    # The direct search: queries that share some rows while these are in the cache, and a thread's scratch for both.
+    # Sizes of a tile (queries that share some rows while these are in the cache), and a thread's scratch for it.
     Py_ssize_t queries
     Py_ssize_t rows
     double *S
@@ -99,7 +99,7 @@ cdef inline void search_block(Pairs *pairs, Heaps *heaps, Py_ssize_t first, Py_s
 
 cdef inline void distance_block(Pairs *pairs, Py_ssize_t first, Py_ssize_t n_queries, Tile tile, double *S_out,
                                 Py_ssize_t row_stride) noexcept nogil:
-    """S of a block of queries against every row, into their rows of the matrix."""
+    """Write S of a block of queries and every row to the matrix."""
     cdef const uint8_t *queries = fetch(&pairs.queries, first, n_queries, pairs.n_features, tile.wide_queries)
     cdef const uint8_t *rows
     cdef Py_ssize_t row = 0, n_rows, i

@@ -1,9 +1,9 @@
 """The search over packed panels: many queries against many rows, tiles from ``_simd/search/tile.h``.
 
-A packed sum is turned into a *key*, ``(sum x scale + query_term + row_term) x row_factor``, and a pair is offered to the
-query's heap only if its key is not above ``alpha x S_k + beta``, S_k being the query's k-th best so far. Of bytes the key is
-S itself, or as good as it; of floats it is a certain lower bound (docs/bounds.md proves it), and S is computed anew in the
-reference arithmetic for the few that pass.
+A packed sum is turned into a *key*, ``(sum x scale + query_term + row_term) x row_factor``. A pair is offered to the query's
+heap only if its key is not above ``alpha x S_k + beta``, where S_k is the query's k-th smallest S so far. For L1 and L2 of
+bytes the key is S itself. For floats and cosines it is a certain lower bound (docs/bounds.md has the proof), and S is
+computed in the reference arithmetic for the few pairs that pass.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -31,12 +31,12 @@ cdef struct Heaps:
 
 
 cdef struct PanelSearch:
-    # Everything that is the same for every block of one call.
+    # What is the same for all blocks of one call.
     const uint8_t *queries
     const uint8_t *rows
     Py_ssize_t row_bytes
     Py_ssize_t n_features
-    Py_ssize_t block_features       # packed at a time, so that a panel stays in the second cache
+    Py_ssize_t block_features       # packed at a time, so that a panel stays in the L2 cache
     int type
     Panel panel
     int query_flip
@@ -78,7 +78,7 @@ cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
 
 cdef inline Py_ssize_t lay_out(const Panel *panel, Py_ssize_t n_features, Py_ssize_t block_features,
                                Py_ssize_t n_queries, uint8_t *base, PanelScratch *scratch_out) noexcept nogil:
-    """Where each part of a thread's scratch lies; returns how many bytes they take."""
+    """Divide a thread's scratch into arrays; return how many bytes they take."""
     cdef Py_ssize_t n_groups = (n_queries + panel.queries - 1) // panel.queries, at = 0
     cdef Py_ssize_t n_blocks = (n_features + block_features - 1) // block_features
     cdef Py_ssize_t block_bytes = steps_of(panel, min(block_features, n_features)) * unit_bytes(panel)
@@ -107,7 +107,7 @@ cdef inline double exact(const PanelSearch *search, Py_ssize_t query, Py_ssize_t
 
 cdef inline Py_ssize_t offer_query(const PanelSearch *search, Heaps *heaps, Py_ssize_t query, Py_ssize_t row,
                                    Py_ssize_t n_rows, const double *sums, PanelScratch *scratch) noexcept nogil:
-    """Offer a panel's rows to one query; returns how many passed its threshold."""
+    """Offer the rows of a panel to one query; return how many passed its threshold."""
     cdef double *S = heaps.S + query * heaps.k
     cdef int64_t *index = heaps.index + query * heaps.k
     cdef double threshold = search.alphas[query] * S[0] + search.betas[query], s
@@ -126,7 +126,7 @@ cdef inline Py_ssize_t offer_query(const PanelSearch *search, Heaps *heaps, Py_s
 cdef inline Py_ssize_t search_panels_block(const PanelSearch *search, Heaps *heaps, Py_ssize_t first_query,
                                            Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t n_rows,
                                            uint8_t *base) noexcept nogil:
-    """Offer rows first_row.. to queries first_query..; returns how many pairs passed a threshold."""
+    """Offer a block of rows to a block of queries; return how many pairs passed a threshold."""
     cdef const Panel *panel = &search.panel
     cdef PanelScratch scratch
     cdef Py_ssize_t d = search.n_features, per_block = search.block_features, group_queries = panel.queries

@@ -1,7 +1,7 @@
-"""Whether the arrays of a search fit each other: the loops behind it index them unchecked.
+"""Check that the shapes of a search's arrays match, because the loops index them without checks.
 
-A few comparisons a call, whatever its size. An estimator that was fitted again while it was searched, or a caller's mistake,
-is a ValueError here, and no stray read.
+This costs a few comparisons per call. If an estimator is fitted again during a search, or a caller makes a mistake, the
+result is a ValueError and not an invalid read.
 """
 
 from libc.stdint cimport int32_t, int64_t, uint8_t
@@ -18,7 +18,8 @@ cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, con
     if row_groups.shape[0] and (row_groups.shape[0] < X.shape[0] or n_groups != Q.shape[0]):
         raise ValueError(f"groups of {n_groups} queries and {row_groups.shape[0]} rows for {Q.shape[0]} and {X.shape[0]}")
     if n_heaps != Q.shape[0] or n_indices != Q.shape[0] or k < 1 or k != k_indices or n_heap_sets not in (1, n_threads):
-        raise ValueError(f"{n_heap_sets} x {n_heaps} heaps of {k} neighbours for {Q.shape[0]} queries and {n_threads} threads")
+        raise ValueError(
+            f"{n_heap_sets} x {n_heaps} heaps of {k} neighbours for {Q.shape[0]} queries and {n_threads} threads")
     if n_threads < 1 or n_scratch < n_threads:
         raise ValueError(f"scratch of {n_scratch} threads for {n_threads}")
     return 0
@@ -28,7 +29,7 @@ cdef inline int check_level(int number, const uint8_t[:, ::1] codes, Py_ssize_t 
                             const float[::1] panel_errors, const uint8_t[:, ::1] query_codes, const int32_t[::1] norms,
                             const float[::1] query_errors, Py_ssize_t n_rows, Py_ssize_t n_queries, Py_ssize_t panel_rows,
                             bint l1) except -1:
-    """Whether a level's codes are those of so many rows and queries."""
+    """Check that a level's codes have `n_rows` rows and `n_queries` queries."""
     cdef bint fits = errors.shape[0] >= n_rows and query_errors.shape[0] >= n_queries
     fits = fits and query_codes.shape[0] == n_queries and query_codes.shape[1] == width
     fits = fits and (l1 or norms.shape[0] >= n_queries)

@@ -1,8 +1,9 @@
-"""The order of neighbours, and the bounded heap that keeps it. The rule (S, training index) stands here;
-``_simd/search/low_dimensional.h`` keeps sorted lists instead, of rows that come in the order of their index.
+"""The order of neighbours, (S, training index), and the bounded heap of the k best.
+
+Only ``_simd/search/low_dimensional.h`` does not use this heap: it keeps sorted lists, for rows that arrive in index order.
 
 A heap is two arrays of length k, `S` and `index`, whose first element is the worst of the k best so far. It starts full of
-(infinity, largest integer), which every real row beats.
+(infinity, largest integer), which comes after every real row.
 """
 
 from libc.stdint cimport int64_t
@@ -14,7 +15,7 @@ cdef inline bint is_before(double S_a, int64_t index_a, double S_b, int64_t inde
 
 
 cdef inline void sift_down(double *S, int64_t *index, Py_ssize_t k, double S_new, int64_t index_new) noexcept nogil:
-    """Put a neighbour in the place of the first and let it sink to where it belongs."""
+    """Replace the first element by a new neighbour, and move it down to its place."""
     cdef Py_ssize_t here = 0, child
     while True:
         child = 2 * here + 1

@@ -3,8 +3,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 cdef enum:
-    COUNTED_CLASSES = 8         # one byte each of a word
-    COUNTED_NEIGHBORS = 255     # that a byte can count
+    COUNTED_CLASSES = 8         # one byte of a word for each
+    COUNTED_NEIGHBORS = 255     # the largest count in a byte
 
 
 cdef inline int64_t label_of(const int64_t *labels, const int64_t *codes, Py_ssize_t neighbor) noexcept nogil:
@@ -13,7 +13,7 @@ cdef inline int64_t label_of(const int64_t *labels, const int64_t *codes, Py_ssi
 
 cdef inline bint are_classes(const int64_t *labels, const int64_t *codes, Py_ssize_t n_codes, Py_ssize_t k,
                              Py_ssize_t n_classes) noexcept nogil:
-    """Whether the labels of all k neighbours can index the classes. Codes may lie in a file that somebody writes into."""
+    """Whether the labels of all k neighbours are valid classes: another process may change a mapped file of codes."""
     cdef Py_ssize_t neighbor
     for neighbor in range(k):
         if codes != NULL and <uint64_t> labels[neighbor] >= <uint64_t> n_codes:
@@ -51,7 +51,7 @@ cdef inline void vote_weighted(const int64_t *labels, const int64_t *codes, cons
             c = 0
             while c < ks[at] and total[label_of(labels, codes, c)] != best:
                 c += 1
-            if c < ks[at]:  # otherwise no neighbour is of a best class: every weight is 0, and the smallest class stands
+            if c < ks[at]:  # otherwise no neighbour has a best class: all weights are 0, and the smallest class wins
                 winner = label_of(labels, codes, c)
         winners_out[at] = winner
         tied_out[at] = n_best > 1
@@ -63,9 +63,9 @@ cdef inline uint64_t count_of(uint64_t counts, int64_t c) noexcept nogil:
 
 cdef inline void vote_counted(const int64_t *labels, const int64_t *codes, const int64_t *ks, Py_ssize_t n_ks,
                               bint nearest, Py_ssize_t n_classes, int64_t *winners_out, uint8_t *tied_out) noexcept nogil:
-    """The same where every weight is 1, of few neighbours and classes: the counts are the bytes of one register.
+    """The same if every weight is 1, for few neighbours and classes: the counts are the bytes of one register.
 
-    In memory each count would wait for the one before it to be written: 24 ns a query of 7 neighbours.
+    In memory, each increment would wait until the previous one is written: 24 ns for a query with 7 neighbours.
     """
     cdef uint64_t counts = 0, best, count
     cdef Py_ssize_t at, neighbor = 0
@@ -85,7 +85,7 @@ cdef inline void vote_counted(const int64_t *labels, const int64_t *codes, const
             best = count if count > best else best
         if nearest and tied:
             c = 0
-            while count_of(counts, label_of(labels, codes, c)) != best:  # some neighbour is of a best class: best > 0
+            while count_of(counts, label_of(labels, codes, c)) != best:  # some neighbour has a best class: best > 0
                 c += 1
             winner = label_of(labels, codes, c)
         winners_out[at] = winner

@@ -1,4 +1,4 @@
-"""One fitted state for the length of a call, while another thread fits the same estimator.
+"""One fitted state for the duration of a call, while another thread fits the same estimator.
 
 The state of an estimator is its ``__dict__``. `frozen` copies it in one step and `publish` replaces it in one step, so a
 call answers from one fit, never from parts of two.
@@ -14,11 +14,11 @@ from fastcls._validation.rows import remember_features
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
-_LIVE = "_live_estimator"  # of a frozen estimator: the one that it was taken from
+_LIVE = "_live_estimator"  # in a frozen estimator: the estimator it was copied from
 
 
 def frozen(estimator: Any) -> Any:
-    """The estimator as it is now: a shallow copy that no other thread changes."""
+    """The estimator in its current state: a shallow copy that no other thread changes."""
     if _LIVE in estimator.__dict__:
         return estimator
     made = object.__new__(type(estimator))
@@ -28,12 +28,12 @@ def frozen(estimator: Any) -> Any:
 
 
 def live(estimator: Any) -> Any:
-    """The estimator that a frozen one was taken from; any other is itself."""
+    """The estimator that a frozen one was copied from; any other estimator is returned as it is."""
     return estimator.__dict__.get(_LIVE, estimator)
 
 
 def publish(estimator: Any, X: Any = None, **fitted: Any) -> None:
-    """Set what a fit has found, all at once; with X also the number and the names of its features."""
+    """Set the results of a fit in one step; with X, also the number and the names of its features."""
     estimator = live(estimator)
     made = object.__new__(type(estimator))
     made.__dict__.update(estimator.__dict__)
@@ -44,12 +44,12 @@ def publish(estimator: Any, X: Any = None, **fitted: Any) -> None:
 
 
 def fitted_attributes(estimator: Any) -> dict[str, Any]:
-    """What a fit has left, by scikit-learn's rule of names."""
+    """The fitted attributes, by scikit-learn's naming rule."""
     return {name: value for name, value in vars(estimator).items() if name.endswith("_") and not name.startswith("_")}
 
 
 def of_one_fit(method: _Method) -> _Method:
-    """A method that reads the estimator's state once, when it is called."""
+    """Decorator: the method reads the estimator's state once, when it is called."""
 
     @functools.wraps(method)
     def call(self: Any, *args: Any, **options: Any) -> Any:

@@ -1,7 +1,7 @@
-"""How much memory this process may still take, by whichever limit is the nearest.
+"""How much memory this process may still use, by the tightest of all limits.
 
-A memory map may be larger than that: its pages come and go. What is kept *beside* the rows (the codes of a filter, a tree)
-may not, so it is asked for here before it is made.
+A memory map may be larger than that, because the system can drop its pages. What is kept in addition to the rows (the codes
+of a filter, a tree) may not, so callers check here before they allocate it.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PROC, _GROUPS = Path("/proc"), Path("/sys/fs/cgroup")
-#: A process needs memory for other things too: an answer, what others on the machine ask for meanwhile; scratch, the stacks
-#: of threads, and the buffers of the BLAS, 40 MB a thread, without which it ends the process.
+#: The process needs memory for other things too: results, scratch, thread stacks, and the buffers of the BLAS (40 MB per
+#: thread; the BLAS ends the process if it cannot get them). Other processes may allocate memory meanwhile.
 _SHARE, _RESERVE = 0.75, 1 << 27
-#: Less than this is not worth asking for: it takes 0.2 ms.
+#: Smaller amounts are not checked: the check takes 0.2 ms.
 _SMALL = 1 << 25
 
 
 def fits(n_bytes: float) -> bool:
-    """Whether so many bytes can be kept beside the rows."""
+    """Whether so many bytes can be kept in addition to the rows."""
     return n_bytes <= _SMALL or n_bytes <= free_bytes()
 
 
 def free_bytes() -> float:
-    """Bytes that may be kept beside the rows: three quarters of what is free, less 128 MB; infinite where nobody can say."""
+    """Bytes that may be kept in addition to the rows: 3/4 of the free memory, minus 128 MB; infinite if unknown."""
     return max(0.0, _SHARE * available() - _RESERVE)
 
 
 def available() -> float:
-    """Bytes that this process may still take: of the machine, of its control groups, of its own limits; or infinity."""
+    """Bytes that the machine, the control groups and the limits of this process still allow; infinite if unknown."""
     return max(0.0, min([math.inf, *_of_machine(), *_of_groups(), *_of_process()]))
 
 
 def _fields(path: Path) -> dict[str, float]:
-    """The numbers of a file of names and numbers, in bytes where it says kB; none of a file that is not there."""
+    """The numbers in a file of names and numbers, kB converted to bytes; empty for a missing file."""
     found = {}
     for line in _text(path).splitlines():
         name, *rest = line.split() or [""]
@@ -57,7 +57,7 @@ def _of_machine() -> Iterator[float]:
 
 
 def _of_process() -> Iterator[float]:
-    """What `ulimit -d` and `-v` leave. A map of a file that is only read does not count as data."""
+    """What `ulimit -d` and `-v` leave. A read-only map of a file does not count as data."""
     try:
         import resource
     except ImportError:  # Windows
@@ -69,8 +69,8 @@ def _of_process() -> Iterator[float]:
             yield soft - used[name]
 
 
-#: Of version 2 and 1 of Linux's control groups: the limit, what is used of it, and the part of that which is files' pages,
-#: which make room when it is needed.
+#: For versions 2 and 1 of Linux's control groups: the controller, the files with the limit and the usage, and the names of
+#: the statistics that count file pages, which the system can reclaim.
 _VERSIONS = (
     ("", "memory.max", "memory.current", ("active_file", "inactive_file")),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", ("total_active_file", "total_inactive_file")),
@@ -78,7 +78,7 @@ _VERSIONS = (
 
 
 def _of_groups() -> Iterator[float]:
-    """What every control group that this process is in leaves, from its own up to the root."""
+    """What each control group of this process leaves, from its own group up to the root."""
     for line in _text(_PROC / "self" / "cgroup").splitlines():
         _, controllers, own = line.split(":", 2)
         for controller, limit, usage, files in _VERSIONS:
@@ -86,7 +86,8 @@ def _of_groups() -> Iterator[float]:
                 continue
             mounted = _GROUPS / controller
             inside = mounted / own.lstrip("/")
-            # in a container the path may be the host's, while the group itself is what is mounted: that is looked at too
+            # In a container the path may be the host's, while the container's own group is mounted at the root: try that
+            # too.
             for group in [inside, *inside.parents][: len(inside.parts) - len(mounted.parts) + 1]:
                 most = _text(group / limit).strip()
                 if most.isdigit():

@@ -1,16 +1,16 @@
-"""How much of a search one piece takes. Between two pieces Python runs, so a piece is how long Ctrl-C waits."""
+"""Adaptive chunk size: how much work one chunk does. Python runs between two chunks, so Ctrl-C waits for one chunk."""
 
 from __future__ import annotations
 
-#: what a piece should take
+#: Target time of one chunk.
 CHUNK_SECONDS = 0.05
 
 
 class ChunkSize:
-    """Counts pieces, and learns from them how much fits into the next.
+    """Counts chunks, and estimates from their times how much work fits into the next.
 
-    By the best rate so far: a search that other processes slow down must not be cut ever smaller, for every cut costs the
-    threads a wait for each other, which then is the longer.
+    The estimate uses the best rate so far. If other processes slow a search down, its chunks must not become smaller and
+    smaller: after each chunk the threads wait for each other, and on a busy machine these waits are longer.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class ChunkSize:
         self._rate = 0.0
 
     def record(self, amount: int, seconds: float) -> float:
-        """Note that a piece of this amount took so long; returns the amount of `CHUNK_SECONDS`."""
+        """Record the time of a chunk with this amount of work; return the amount that takes `CHUNK_SECONDS`."""
         self.chunks += 1
         self._rate = max(self._rate, amount / max(seconds, 1e-6))
         return self._rate * CHUNK_SECONDS

@@ -1,4 +1,4 @@
-"""How many threads a call may use, and whether they can be made."""
+"""How many threads a call may use, and whether the system can start them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from . import openmp
 logger = logging.getLogger("fastcls")
 
 _OPENMP_AT_IMPORT = _kernels.openmp_limit()
-_MOST_PER_PROCESSOR = 4  # more threads than that only cost memory; libgomp ends the process where it gets none
+_MOST_PER_PROCESSOR = 4  # more threads only cost memory, and libgomp ends the process if it cannot start one
 _forked = False
 
 
 class _OfThread(threading.local):
-    """What belongs to the calling thread: OpenMP keeps a team of threads for each one that calls."""
+    """State of the calling thread: OpenMP keeps a team of threads for each calling thread."""
 
     notes: tuple[str, ...] = ()  # of the last `effective` or `of_worker`
-    asked = 1  # the largest team that was tried
-    made = 1  # how many threads of it can be alive
+    requested = 1  # the largest team that was tried
+    made = 1  # how many of its threads can be alive at once
 
 
 _own = _OfThread()
@@ -53,11 +53,11 @@ if hasattr(os, "register_at_fork"):
 
 
 def notes() -> tuple[str, ...]:
-    """What a search report should say of the threads: how the last number asked for in this thread was answered.
+    """Notes for the search report: how the last request for threads from this thread was changed.
 
-    libgomp's threads do not survive a fork, and a parallel region in the child would wait for them for ever
-    (scikit-learn#19272); so a process forked after fastcls was imported, or after its parent had used the same library
-    (`_openmp`), runs on one thread, and says so.
+    libgomp's threads do not survive a fork, and a parallel region in the child would wait for them forever
+    (scikit-learn#19272). So a process that was forked after fastcls was imported, or after its parent had used the same
+    library (`openmp.py`), runs on one thread and says so.
     """
     if _forked:
         return ("one thread: this process was forked after fastcls was imported",)
@@ -76,12 +76,12 @@ def _is_serial() -> bool:
 
 
 def processors() -> int:
-    """Logical processors this process may use (affinity, cgroup and LOKY_MAX_CPU_COUNT respected)."""
+    """Logical processors that this process may use (affinity, cgroup and LOKY_MAX_CPU_COUNT respected)."""
     return _cores(physical=False)
 
 
 def _cores(physical: bool) -> int:
-    """Cores this process may use. Asked of the system again only when the affinity changes: it takes 0.1 ms."""
+    """Cores that this process may use. The system is queried again only if the affinity changes: it takes 0.1 ms."""
     allowed = frozenset(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return _count_cores(physical, allowed, os.environ.get("LOKY_MAX_CPU_COUNT"))
 
@@ -89,7 +89,7 @@ def _cores(physical: bool) -> int:
 @functools.lru_cache(maxsize=16)
 def _count_cores(physical: bool, allowed: frozenset[int] | None, limit: str | None) -> int:
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore", UserWarning)  # joblib prints a traceback where it cannot ask for the physical cores
+        warnings.simplefilter("ignore", UserWarning)  # joblib prints a traceback if it cannot count physical cores
         if limit is None or _is_whole(limit):
             return int(joblib.cpu_count(only_physical_cores=physical))
         del os.environ["LOKY_MAX_CPU_COUNT"]
@@ -108,20 +108,20 @@ def _is_whole(text: str) -> bool:
 
 
 def _of_environment() -> tuple[int | None, list[str]]:
-    """The number that OMP_NUM_THREADS asks for, if any; and what is to be said of the environment."""
-    asked, messages = _parsed(os.environ.get("LOKY_MAX_CPU_COUNT"), os.environ.get("OMP_NUM_THREADS", ""))
-    return asked, list(messages)
+    """The number in OMP_NUM_THREADS, if any, and messages about the environment."""
+    number, messages = _parsed(os.environ.get("LOKY_MAX_CPU_COUNT"), os.environ.get("OMP_NUM_THREADS", ""))
+    return number, list(messages)
 
 
 @functools.lru_cache(maxsize=16)
 def _parsed(limit: str | None, text: str) -> tuple[int | None, tuple[str, ...]]:
     messages = []
     if limit is not None and not _is_whole(limit):
-        messages.append(f"LOKY_MAX_CPU_COUNT={quoted(limit)} is no number of processors and was ignored")
+        messages.append(f"LOKY_MAX_CPU_COUNT={quoted(limit)} is not a number of processors and was ignored")
     first = text.split(",")[0].strip()
     if not re.fullmatch(r"[0-9]+", first) or not first.strip("0"):
         if first:
-            messages.append(f"OMP_NUM_THREADS={quoted(text)} is no number of threads and was ignored")
+            messages.append(f"OMP_NUM_THREADS={quoted(text)} is not a number of threads and was ignored")
         return None, tuple(messages)
     return int(first) if len(first) < 19 else sys.maxsize, tuple(messages)
 
@@ -130,27 +130,27 @@ def effective(n_jobs: int | None) -> int:
     """Threads to use for `n_jobs`.
 
     None: OMP_NUM_THREADS if set, else all usable physical cores (affinity and cgroup respected). Positive: that many.
-    Negative: all cores but ``-1 - n_jobs``. Always at most the limit that threadpoolctl has set, if it has set one, at most
-    four times the usable processors, and no more than can be made; `notes` says where a number was changed.
+    Negative: all cores but ``-1 - n_jobs``. The result never exceeds a limit set by threadpoolctl, four times the usable
+    processors, or the number of threads that can be started; `notes` says if a number was changed.
     """
     check_n_jobs(n_jobs)
     _own.notes = ()
     if _is_serial():
         return 1
-    asked, messages = _of_environment()
-    wanted = (asked or _cores(physical=True)) if n_jobs is None else _of_number(int(n_jobs))
+    from_environment, messages = _of_environment()
+    wanted = (from_environment or _cores(physical=True)) if n_jobs is None else _of_number(int(n_jobs))
     limit = _kernels.openmp_limit()
-    # OpenMP cannot say whether its number is a default or a limit. It is taken as a limit where somebody lowered it since
-    # import, and where it is 1: then the environment or a pool of processes asks for one thread each.
+    # OpenMP cannot say whether its number is a default or a limit. It counts as a limit if somebody lowered it since import,
+    # or if it is 1: then the environment or a pool of processes requests one thread each.
     if limit == 1 or limit < _OPENMP_AT_IMPORT:
         wanted = min(wanted, limit)
     return _possible(wanted, messages)
 
 
 def of_worker(n_jobs: int | None, n_given: int) -> int:
-    """Threads to use for `n_jobs` in a worker of a cluster that was given `n_given` by whoever started it.
+    """Threads to use for `n_jobs` in a worker of a cluster that was started with `n_given` threads.
 
-    OMP_NUM_THREADS and OpenMP's own number say nothing there: Dask's nanny sets them to 1 for every worker.
+    OMP_NUM_THREADS and OpenMP's own number mean nothing there: Dask's nanny sets them to 1 for every worker.
     """
     check_n_jobs(n_jobs)
     _own.notes = ()
@@ -164,17 +164,17 @@ def _of_number(n_jobs: int) -> int:
 
 
 def _possible(wanted: int, messages: list[str]) -> int:
-    """At most four threads a processor, and no more than the system lets this process make."""
+    """At most four threads per processor, and no more than the system lets this process start."""
     most = _MOST_PER_PROCESSOR * processors()
     n_threads = min(wanted, most)
     if n_threads < wanted:
         number = f"{wanted:,}" if wanted < sys.maxsize else f"{sys.maxsize:,} or more"
         messages.append(f"{number} threads requested, {most} used: at most four times the {processors()} usable processors")
-    if n_threads > _own.asked:  # a larger team than this thread has had
+    if n_threads > _own.requested:  # a larger team than this thread has had
         made = 1 + int(_kernels.threads_that_start(n_threads - 1, _stack_bytes()))
-        # Where a limit is near, half is left: for other threads of this process, and for the memory that a search takes.
+        # Near a limit, half is left for other threads of this process and for the memory of the search.
         _own.made = made if made == n_threads else (made + 1) // 2
-        _own.asked = n_threads
+        _own.requested = n_threads
         _kernels.start_team(min(n_threads, _own.made))
     if n_threads > _own.made:
         messages.append(
@@ -191,7 +191,7 @@ _UNITS = {"B": 1, "": 1 << 10, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 def _stack_bytes() -> int:
-    """The stack that OpenMP gives each of its threads, if the environment sets one; 0: the system's default."""
+    """The stack size of OpenMP's threads, if the environment sets one; 0 for the system's default."""
     text = os.environ.get("OMP_STACKSIZE") or os.environ.get("GOMP_STACKSIZE") or ""
     found = re.fullmatch(r"\s*([0-9]{1,12})\s*([BKMG]?)\s*", text.upper())
     return min(int(found[1]) * _UNITS[found[2]], sys.maxsize) if found else 0
@@ -202,7 +202,7 @@ _Result = TypeVar("_Result")
 
 
 def in_pool(work: Callable[[_Item], _Result], items: Iterable[_Item], n_threads: int) -> Iterator[_Result]:
-    """``map(work, items)`` on as many Python threads as can be made of so many; on this one where that is none or one."""
+    """``map(work, items)`` on up to `n_threads` Python threads, as many as can start; fewer than two: on this thread."""
     n_threads = min(n_threads, int(_kernels.threads_that_start(n_threads, 0))) if n_threads > 1 else 1
     if n_threads < 2:
         yield from map(work, items)
@@ -219,15 +219,15 @@ def _pools() -> ThreadpoolController:
 def one_blas_thread() -> AbstractContextManager[object]:
     """A context in which the BLAS uses one thread.
 
-    Its own threads go on spinning for a while after each call and take the cores from ours, which do the same: many small
-    calls, one after the other, then take ten times as long (scikit-learn#34764).
+    After each call the threads of the BLAS spin for a while and occupy cores that our threads need, and vice versa. Many
+    small calls then take ten times as long (scikit-learn#34764).
     """
     return _pools().limit(limits=1, user_api="blas")
 
 
-_OPERATIONS_PER_THREAD = 2_000_000  # operations: about 0.1 ms, ten times what waking a thread and waiting for it costs
+_OPERATIONS_PER_THREAD = 2_000_000  # about 0.1 ms, ten times the cost of waking a thread and waiting for it
 
 
 def limit_by_work(n_threads: int, operations: int) -> int:
-    """Threads that `operations` simple steps are worth, at most `n_threads`."""
+    """At most `n_threads`, and no more threads than `operations` simple steps can keep busy."""
     return min(n_threads, 1 + operations // _OPERATIONS_PER_THREAD)

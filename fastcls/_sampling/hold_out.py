@@ -10,30 +10,30 @@ from fastcls._validation.errors import InputError
 def hold_out(
     codes: np.ndarray, n_held: int, random_state: np.random.RandomState, what: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (training, held out), ascending: every class gives its share, and keeps a row to train on.
+    """Row numbers (training, held out), ascending: each class gives its share and keeps at least one training row.
 
     Parameters
     ----------
     codes : ndarray of shape (n_rows,), int64
-        Class codes; not every code below the largest needs a row.
+        Class codes; some codes may have no rows.
     n_held : int
         Rows to hold out.
     random_state : RandomState
     what : str
-        Who asks, for the refusal.
+        What requests the rows, for the error message.
 
     Raises
     ------
     InputError
-        Where so many rows cannot be held out.
+        If so many rows cannot be held out.
     """
     n_rows, counts = len(codes), np.bincount(codes)
     mixed = random_state.permutation(n_rows)
     spare = np.maximum(counts - 1, 0)
     if n_held > spare.sum():
         raise InputError(
-            f"{what} would hold out {n_held} of {n_rows} rows, which leaves a class without a row to train on: at most "
-            f"{spare.sum()} can be held out; give more rows, or hold out fewer"
+            f"{what} would hold out {n_held} of {n_rows} rows, which leaves a class without a training row: give more rows, "
+            f"or hold out at most {spare.sum()}"
         )
     share = counts * (n_held / n_rows)
     taken = np.minimum(np.floor(share).astype(np.int64), spare)
@@ -43,6 +43,6 @@ def hold_out(
         by_remainder = open_classes[np.argsort(-(share - taken)[open_classes], kind="stable")]
         taken[by_remainder[:missing]] += 1
     by_class = mixed[np.argsort(codes[mixed], kind="stable")]
-    place = np.arange(n_rows) - np.repeat(np.cumsum(counts) - counts, counts)  # of each row among those of its class
+    place = np.arange(n_rows) - np.repeat(np.cumsum(counts) - counts, counts)  # number of each row within its class
     is_held = place < np.repeat(taken, counts)
     return np.sort(by_class[~is_held]), np.sort(by_class[is_held])

@@ -1,4 +1,4 @@
-"""From neighbours and the true classes to right answers, for every k of one search."""
+"""Count correct predictions (hits) from neighbours and true classes, for every k of one search."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastcls.metrics import METRICS
 
 from .votes import Weights, vote, weights_of
 
-_VOTED_AT_ONCE = 1 << 21  # totals, (n_queries, n_classes) of them: 16 MB
+_VOTED_AT_ONCE = 1 << 21  # entries of totals (n_queries, n_classes): 16 MB
 
 
 def count_hits(
@@ -28,14 +28,14 @@ def count_hits(
     tie_break: str = "smallest",
     topk: Sequence[int] = (1, 5),
 ) -> list[np.ndarray]:
-    """How many queries have their class among the first n, for every n of `topk`: int64 arrays (n_ks,).
+    """The number of queries whose class is among the first n predicted, for each n of `topk`: int64 arrays (n_ks,).
 
     Parameters
     ----------
     S, indices : ndarray of shape (n_queries, k_max)
     codes : ndarray
         Classes of the training rows.
-    truth, ks, topk : as of `hits`
+    truth, ks, topk : see `hits`
     """
     found = np.zeros((len(topk), len(ks)), dtype=np.int64)
     step = max(1, _VOTED_AT_ONCE // max(n_classes, S.shape[1]))
@@ -59,7 +59,7 @@ def hits(
     tie_break: str,
     n_threads: int,
 ) -> np.ndarray:
-    """Whether the right class is among the first n that the first k neighbours name: bool (len(topk), n_ks, n_queries).
+    """Whether the true class is among the n best classes of the first k neighbours: bool (len(topk), n_ks, n_queries).
 
     Parameters
     ----------
@@ -67,11 +67,11 @@ def hits(
         Class codes.
     weights : ndarray of that shape, float64, or None: every weight is 1
     truth : ndarray of shape (n_queries,), int64
-        Classes of the queries; -1 is never right.
+        Classes of the queries; -1 is never a hit.
     ks : ndarray of int64, ascending
     topk : sequence of int
-        1 is the vote's answer. For more, a class counts only if a neighbour voted for it; of equal totals the smaller code
-        comes first, or with tie_break="nearest" the class with the nearer member.
+        1 means the winner of the vote. For larger n, a class counts only if a neighbour voted for it. Among equal totals the
+        smaller code comes first, or with tie_break="nearest" the class with the nearest member.
     """
     found = np.empty((len(topk), len(ks), len(truth)), dtype=bool)
     winners, _, _ = vote(labels, weights, ks, n_classes, tie_break=tie_break, n_threads=n_threads)
@@ -101,7 +101,7 @@ def hits(
 
 
 def _first_places(labels: np.ndarray, n_classes: int) -> np.ndarray:
-    """Where each class comes first among the neighbours, (n_queries, n_classes): their number where it does not."""
+    """The first position of each class among the neighbours, (n_queries, n_classes); k if it does not occur."""
     n_queries, k = labels.shape
     places = np.full((n_queries, n_classes), k, dtype=np.int64)
     for place in range(k - 1, -1, -1):
@@ -110,7 +110,7 @@ def _first_places(labels: np.ndarray, n_classes: int) -> np.ndarray:
 
 
 def _named_before(totals: np.ndarray, truth: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """How many classes come before the right one, of equal totals those of a smaller place; very many, if it has no vote.
+    """How many classes come before the true one (among equal totals, by `places`); a huge number if it has no vote.
 
     `places` is (n_queries, n_classes), or (1, n_classes) for all queries.
     """

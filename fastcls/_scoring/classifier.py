@@ -1,4 +1,4 @@
-"""What all classifiers share: a score of labels that were checked."""
+"""The mixin of all classifiers: `score` with checked labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Classifier(ClassifierMixin):
     """scikit-learn's mixin; masked and missing labels are refused."""
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy: the share of rows whose label is predicted.
+        """Accuracy: the share of rows whose label is predicted correctly.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""From neighbours to a label: the weight of each vote, and the majority. The definitions are in ``_neighbors.py``."""
+"""From neighbours to a label: the weight of each vote, and the majority. ``reference/_neighbors.py`` defines both."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastcls.metrics import METRICS
 __all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
 
 WEIGHTS = ("uniform", "distance", "softmax")
-_APART = 16  # doubles: two cache lines, so that no thread's counts share one with another's
+_APART = 16  # doubles between the totals of two threads: two cache lines, so that they never share one
 _NO_CODES, _NO_WEIGHTS = np.empty(0, dtype=np.int64), np.empty((0, 0))
 Weights = Literal["uniform", "distance", "softmax"] | Callable[[np.ndarray], np.ndarray]
 
@@ -38,10 +38,10 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
         with np.errstate(divide="ignore", over="ignore", under="ignore"):
             inverse = 1.0 / distances
         infinite = np.isinf(inverse)
-        alone = infinite[:, :1]  # the nearest comes first: if any weight is infinite, its is
+        alone = infinite[:, :1]  # the nearest comes first: if any weight is infinite, the first one is
         return np.where(alone, infinite.astype(np.float64), inverse)
     similarity = METRICS[metric].similarity(distances)
-    with np.errstate(under="ignore"):  # a user may have had it raise; so in all that follows
+    with np.errstate(under="ignore"):  # the user may have set NumPy to raise
         return np.exp((similarity - similarity[:, :1]) / temperature)
 
 
@@ -61,7 +61,7 @@ def vote(
     Parameters
     ----------
     labels : ndarray of shape (n_queries, k_max), int64, nearest first
-        Class codes; or, where `codes` are given, places in these.
+        Class codes, or indices into `codes` if these are given.
     weights : ndarray of the shape of labels, float64, or None: every weight is 1
     ks : ndarray of shape (n_ks,)
 
@@ -73,7 +73,9 @@ def vote(
     """
     n_queries = len(labels)
     steps = n_queries * (labels.shape[1] + len(ks) * n_classes)
-    n_threads = threads.limit_by_work(n_threads, 16 * steps)  # a vote waits for the one before: far slower than a feature
+    n_threads = threads.limit_by_work(
+        n_threads, 16 * steps
+    )  # each vote waits for the one before, so it is much slower than a feature
     winners = np.empty((n_queries, len(ks)), dtype=np.int64)
     tied = np.empty((n_queries, len(ks)), dtype=np.uint8)
     totals = np.empty((n_queries if with_totals else 0, n_classes))

@@ -1,17 +1,18 @@
-"""From packed sums to keys and thresholds: what makes discarding a pair certain.
+"""From packed sums to keys and thresholds: the numbers that make it safe to discard a pair.
 
-A panel tile gives a sum for each pair, of packed values. The search offers a pair to a query's heap only if
+A panel tile computes a sum of packed values for each pair. The search offers a pair to a query's heap only if
 
     (sum x scale + query_term + row_term) x row_factor  <=  alpha x S_k + beta
 
-with S_k the query's k-th best so far. This module chooses those numbers so that no pair with S <= S_k ever fails the test.
+where S_k is the query's k-th smallest S so far. This module chooses the numbers so that no pair with S <= S_k fails the
+test.
 
 Bytes
-    The sums are exact integers and so are all terms (below 2^53), hence for L1 and L2 the left side *is* S.
+    The sums and all terms are exact integers (below 2^53), so for L1 and L2 the left side *is* S.
 Floats
     The packed values are ``x~ = single(s (x - c))``, the sums are taken in single precision in an unknown order, with or
-    without fused multiply-adds. The left side is a lower bound, S is computed anew for what passes. docs/bounds.md has
-    the proofs; the names of the error terms below are those of that page.
+    without fused multiply-adds. The left side is a lower bound; S is then computed for the pairs that pass. docs/bounds.md
+    has the proofs, and the error terms below have the names used there.
 """
 
 from __future__ import annotations
@@ -26,16 +27,16 @@ from fastcls import _kernels
 _U = 2.0**-24  # half a unit in the last place of a single, relative
 _TINY = 2.0**-126  # a single smaller than this may be flushed to zero
 _UNIT = 2.0**-53  # of a float64
-_RESERVE = 2.0**-21  # more than every relative error of the float64 steps, for up to 2^26 features
-_COSINE_RESERVE = 2.0**-30  # more than the roundings of a cosine of bytes
+_RESERVE = 2.0**-21  # exceeds all relative errors of the float64 steps, for up to 2^26 features
+_COSINE_RESERVE = 2.0**-30  # exceeds the roundings of a cosine of bytes
 _LARGEST_QUERY = 2.0**60  # relative to the training rows; beyond it singles could overflow
 _SMALLEST_ROW = 2.0**-40  # relative to the largest; below it a cosine is not estimated from singles
-BLOCK_BYTES = 4096  # of one row's packed features: a panel of 64 rows is 256 kB, a quarter of a second cache
+BLOCK_BYTES = 4096  # of one row's packed features: a panel of 64 rows is 256 kB, a quarter of an L2 cache
 
 
 @dataclass
 class Statistics:
-    """What is known of rows once, before any search: sums and squares, of bytes as they are, of floats about `center`.
+    """Sums and squares of rows, computed once: of bytes as they are, of floats about `center`.
 
     Attributes
     ----------
@@ -54,13 +55,13 @@ class Statistics:
     signed: np.ndarray = field(default_factory=lambda: np.empty(0))
 
     def largest_norm(self, bounds: str) -> float:
-        """The largest of these rows' norms about the center, of the kind that these bounds are made of."""
+        """The largest norm of these rows about the center, in the norm that these bounds use."""
         return float(self.sums.max() if bounds == "l1" else np.sqrt(self.squares.max()))
 
 
 @dataclass
 class Terms:
-    """The numbers of the test above, and how rows are packed for it."""
+    """The numbers of the test above, and how rows are packed."""
 
     scale: float
     query_terms: np.ndarray
@@ -82,9 +83,9 @@ def _to_point(rows: np.ndarray, sum_name: str, point: np.ndarray, n_threads: int
 
 
 def choose_center(rows: np.ndarray, bounds: str) -> np.ndarray:
-    """A point to measure floats from: the mean of some rows where that is far from zero for their spread, else zero.
+    """The center for floats: the mean of some rows if it is far from zero compared with their deviations, else zero.
 
-    Any point is right; a good one makes the bound tight. Zero keeps singles exact, so the mean must earn its place.
+    Any center is correct; a good one makes the bound tight. Zero keeps singles exact, so it is the default.
     """
     zero = np.zeros(rows.shape[1], dtype=rows.dtype)
     if rows.dtype.kind != "f" or bounds == "cosine":
@@ -118,7 +119,7 @@ def panel_of(bounds: str, dtype: np.dtype) -> str:
 
 
 def terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
-    """The test's numbers for these queries and rows, or None where singles cannot hold them.
+    """The numbers of the test for these queries and rows, or None if singles cannot hold them.
 
     Parameters
     ----------
@@ -129,7 +130,7 @@ def terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, rows: S
     queries, rows : Statistics
         About the same center.
     largest : float
-        The largest of all the training rows' norms (`Statistics.largest_norm`): the same for every chunk.
+        The largest norm of all training rows (`Statistics.largest_norm`): the same for every chunk.
     """
     if dtype.kind != "f":
         return _byte_terms(bounds, panel, dtype, queries, rows)
@@ -152,7 +153,7 @@ def _byte_terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, r
             _ones(n_rows),
             refine=False,
         )
-    # packed q' = q + bq and r' = r + br have the sum q.r + br sum(q) + bq sum(r) + bq br n_features
+    # the packed q' = q + bq and r' = r + br have the dot product q.r + br sum(q) + bq sum(r) + bq br n_features
     bq, br = _kernels.panel_biases(_kernels.PANELS[panel], _kernels.TYPES[dtype.name])
     of_queries, of_rows = br * queries.sums + bq * br * n_features, bq * rows.sums
     if bounds == "l2":  # S = q.q + r.r - 2 q.r, integers below 2^53
@@ -172,7 +173,7 @@ def _byte_terms(bounds: str, panel: str, dtype: np.dtype, queries: Statistics, r
     return Terms(-1.0, of_queries, norms, (_COSINE_RESERVE - 1.0) * norms, of_rows, factors, refine=True)
 
 
-@np.errstate(over="ignore", under="ignore")  # what overflows is beyond _LARGEST_QUERY
+@np.errstate(over="ignore", under="ignore")  # overflow is beyond _LARGEST_QUERY
 def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: float) -> Terms | None:
     n_queries, n_rows, n_features = len(queries.sums), len(rows.sums), len(rows.center)
     if n_features > 2**26 or not np.isfinite(largest):
@@ -181,7 +182,7 @@ def _float_terms(bounds: str, queries: Statistics, rows: Statistics, largest: fl
     if not abs(exponent) <= 450:  # squares of the scaled rows would leave float64's normal range
         return None
     s = 2.0**exponent
-    roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: the sum's, and two values packed
+    roundings = (min(n_features, BLOCK_BYTES // 4) + 2) * _U  # of a term: those of the sum, and those of two packed values
     gamma = roundings / (1.0 - roundings) + _RESERVE
     flushed = 4.0 * n_features * _TINY
     center = np.asarray(rows.center, dtype=np.float64)

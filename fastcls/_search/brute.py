@@ -1,6 +1,6 @@
-"""Brute force: every pair, by one of three kernels, in tiles and pieces chosen for speed alone.
+"""Brute force: compute every pair with one of three kernels, in tiles and chunks whose sizes affect only speed.
 
-Nothing here can change an answer (see ARCHITECTURE.md, 'One search').
+Nothing here can change a result (see ARCHITECTURE.md, 'One search').
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from .run import RunReport
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
-_QUERIES_PER_TILE = 32  # of the direct kernel, that share some rows while these are in the cache
-_FIRST_CHUNK = 8_000_000  # features of pairs a thread: about 50 ms of the slowest tile, before anything is measured
-_TILE_BYTES = 1 << 16  # rows of a tile are read once per query of a block: they must stay in the nearest caches
+_QUERIES_PER_TILE = 32  # of the pairwise kernel: they share rows while these are in the cache
+_FIRST_CHUNK = 8_000_000  # features of pairs per thread: about 50 ms of the slowest tile, before any chunk is timed
+_TILE_BYTES = 1 << 16  # the rows of a tile are read once per query, so they must stay in the L1 or L2 cache
 _LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
-_LEAST_FEATURES_BOUND = 16  # below, a pair of floats costs no more in the reference arithmetic
-_BOUND_GAIN = 8  # training rows for each neighbour asked, for a bound to discard enough
+_LEAST_FEATURES_BOUND = 16  # below, the reference arithmetic is as fast for a pair of floats
+_BOUND_GAIN = 8  # training rows per neighbour that a bound needs to discard enough pairs
 _MOST_FEATURES_LOW = 15  # above, packed singles and a bound are faster
 _MOST_FEATURES_LOW_BYTES = 4
-_MOST_NEIGHBORS_LOW = 64  # kept in order, each new one moves half of them
-_LEAST_QUERIES_LOW = 4  # half of those that are taken side by side
+_MOST_NEIGHBORS_LOW = 64  # they are kept sorted, and each new one moves half of them
+_LEAST_QUERIES_LOW = 4  # half of the eight that the kernel takes at a time
 _QUERIES_PER_JOB_LOW = 512
-_MOST_QUERIES_PER_CHUNK = 1 << 18  # their norms and terms take 64 bytes each
-_FEW_QUERIES_PANELS = 48  # a thread: below, the threads share out the rows
+_MOST_QUERIES_PER_CHUNK = 1 << 18  # norms and terms take 64 bytes per query
+_FEW_QUERIES_PANELS = 48  # per thread: below, the threads divide the rows among themselves
 _FEW_QUERIES_PAIRWISE = 8
 _LEAST_ROWS_BY_ROWS = 1024
-_PACKED_QUERY_BYTES = 3 << 20  # of one thread's block of queries
-_QUERIES_PER_JOB = 1020  # a panel is packed once for so many queries
+_PACKED_QUERY_BYTES = 3 << 20  # of the queries of one job
+_QUERIES_PER_JOB = 1020  # that one packed panel serves
 
 
 def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
-    """The type a pair function reads: the rows' own where both have the same, else float64, widened a tile at a time."""
+    """The type that a pair function reads: the type of the rows if both agree, else float64, converted tile by tile."""
     return Q_dtype.name if Q_dtype == X_dtype else "float64"
 
 
 def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
-    """Rows of bytes that begin at multiples of 64: a register's load across two cache lines costs two."""
+    """Rows of bytes that begin at multiples of 64: a load across two cache lines costs twice as much."""
     width = -(-n_bytes // 64) * 64
     data = np.empty(n_rows * width + 63, dtype=np.uint8)
     start = -data.ctypes.data % 64
@@ -55,7 +55,7 @@ def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Tile:
-    """The direct kernel's tile, and scratch for it: a few MB a thread, however wide the rows."""
+    """The tile of the pairwise kernel and its scratch: a few MB per thread, for rows of any width."""
 
     queries: int
     rows: int
@@ -72,18 +72,18 @@ class _Tile:
 
 
 class Search:
-    """One search under way: what is the same for every piece of it.
+    """A brute-force search: what is the same for all of its chunks.
 
-    Three kernels do the work. *Panels* pack queries and rows and compute many pairs at a time; *narrow* takes eight queries
-    side by side, for rows of few features; *direct* takes one pair after the other, for few queries, mixed types, or a k so
-    large that bounds discard nothing.
+    There are three kernels. *Panels* pack queries and rows, and compute many pairs at a time. *Low-dimensional* takes eight
+    queries at a time, for rows of few features. *Pairwise* computes one pair after another, for few queries, mixed types, or
+    a k so large that bounds discard nothing.
     """
 
     def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
         self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
         self.arithmetic = _arithmetic(dtype, rows.dtype)
         self.chunk_size = ChunkSize()
-        self._next = max(1, _FIRST_CHUNK * n_threads // rows.n_features)  # pairs of the next piece
+        self._next = max(1, _FIRST_CHUNK * n_threads // rows.n_features)  # pairs of the next chunk
         self._refined = self._n_queries = 0
         self.low_dimensional = self._is_low_dimensional(dtype, n_queries)
         self.panel = None if self.low_dimensional else self._choose_panel(dtype, n_queries)
@@ -147,7 +147,7 @@ class Search:
         S_out: np.ndarray,
         indices_out: np.ndarray,
     ) -> int:
-        """Neighbours of a block of queries, in parts that keep every thread busy; returns of how many."""
+        """Write the neighbours of a block of queries, in chunks that keep every thread busy; return how many are done."""
         first, block = 0, self.per_job * (1 if self.by_rows else self.n_threads)
         while first < len(Q):
             wanted = min(self._next // self.rows.n_rows, _MOST_QUERIES_PER_CHUNK) // block * block
@@ -183,7 +183,7 @@ class Search:
         S: np.ndarray,
         indices: np.ndarray,
     ) -> None:
-        """Every chunk of rows for these queries, in pieces between which Ctrl-C is heard."""
+        """Search every chunk of rows for these queries. Each is cut further, so that Ctrl-C takes effect in between."""
         norms = norms_for(self.metric, Q, self.rows, self.arithmetic, self.n_threads)
         all_terms = self._terms(Q)
         for number, start, chunk in self.rows.with_starts():
@@ -207,7 +207,7 @@ class Search:
                 row = some.stop
 
     def _terms(self, Q: np.ndarray) -> list[_bounds.Terms] | None:
-        """The bounds' numbers for these queries and every chunk, or None where the direct kernel must serve."""
+        """The numbers of the bounds for these queries and every chunk, or None if only the pairwise kernel can be used."""
         bounds = self.metric.bounds
         if self.panel is None or bounds is None:
             return None
@@ -216,7 +216,7 @@ class Search:
         largest = max(chunk.largest_norm(bounds) for chunk in statistics)
         found = [_bounds.terms(bounds, self.panel_name, Q.dtype, of_queries, chunk, largest) for chunk in statistics]
         if any(terms is None for terms in found):
-            self.panel = None  # singles cannot hold these values: from here on, one pair at a time
+            self.panel = None  # singles cannot hold these values: use the pairwise kernel from here on
             self._lay_out_pairwise(Q.dtype)
             return None
         return [terms for terms in found if terms is not None]
@@ -240,7 +240,7 @@ class Search:
         )
 
     def _low_dimensional(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
-        """`ends`: whether these are the first of all rows, and the last."""
+        """`ends`: whether these rows include the first and the last of all rows."""
         is_first, is_last = (end and not self.by_rows for end in ends)
         _kernels.search_low_dimensional(
             as_bytes(Q),

@@ -1,6 +1,6 @@
-"""The matrix of all distances: bytes by the integer tiles, other pairs eight queries side by side, or one pair at a time.
+"""The matrix of all rank distances: integer tiles for bytes, else eight queries at a time or one pair at a time.
 
-Every way gives the bits of the reference arithmetic; they differ in speed alone.
+All three methods give the bits of the reference arithmetic; they differ only in speed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from . import bounds
 from .brute import _FIRST_CHUNK, _aligned_rows, _arithmetic, _Tile
 from .rows import Norms, Rows, as_bytes, norms_for
 
-_LEAST_QUERIES = 8  # below, packing a row, or widening it, costs more than one pass over it
+_LEAST_QUERIES = 8  # below, packing or converting a row costs more than one pass over it
 _LEAST_FEATURES_EIGHT = 16  # below, writing S costs more than computing it
-_QUERIES_PER_JOB = 240  # rows are packed or widened once for so many queries
-_QUERY_BYTES = 3 << 20  # that packed or widened queries may take of a thread
-_PIXELS_AT_ONCE = 1 << 18  # values: other floats are told from pixels by the first of them
+_QUERIES_PER_JOB = 240  # that share one packed or converted block of rows
+_QUERY_BYTES = 3 << 20  # of the packed or converted queries of one thread
+_PIXELS_AT_ONCE = 1 << 18  # values per check: for floats that are not pixels the first check fails
 
 Fill = Callable[[slice, slice], None]
 
@@ -45,7 +45,7 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
     found = way(rows, Q, metric, norms, S, n_threads) if many else None
     block, fill = found or _by_pairs(rows, Q, metric, norms, S, n_threads)
     chunk_size, pairs = ChunkSize(), max(1, _FIRST_CHUNK * n_threads // rows.shape[1])
-    for first in range(0, len(Q), block):  # in pieces, so that Ctrl-C is heard
+    for first in range(0, len(Q), block):  # in chunks, so that Ctrl-C takes effect
         queries, row = slice(first, min(len(Q), first + block)), 0
         while row < len(rows):
             some = slice(row, min(len(rows), row + max(64 * n_threads, pairs // (queries.stop - first))))
@@ -58,10 +58,10 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
 
 
 def _pixels(rows: np.ndarray) -> np.ndarray | None:
-    """The same values as uint8, if all are whole numbers from 0 to 255, as pixels kept as floats are.
+    """The same values as uint8, if all are whole numbers from 0 to 255 (pixels stored as floats); else None.
 
-    The reference arithmetic on them is exact, whatever the order of its sums, and so is that on integers: the bits of S are
-    the same. A negative zero is left out, which has not the bits of a zero.
+    For such values the reference arithmetic is exact in any order of summation, and so is integer arithmetic: the bits of S
+    are the same. Negative zeros are not converted, because their bits differ from those of zero.
     """
     if rows.dtype == np.uint8:
         return rows
@@ -78,7 +78,7 @@ def _pixels(rows: np.ndarray) -> np.ndarray | None:
 
 
 def _jobs(n_queries: int, step: int, query_bytes: int, n_threads: int) -> tuple[int, int]:
-    """(queries of one job, jobs that the rows are cut in), so that every thread has work."""
+    """(queries per job, number of jobs that the rows are divided into), so that every thread has work."""
     wanted = -(-n_queries // n_threads) if n_queries >= 4 * step * n_threads else n_queries
     per_job = -(-max(1, min(wanted, _QUERIES_PER_JOB, _QUERY_BYTES // query_bytes)) // step) * step
     return per_job, n_threads if wanted == n_queries and n_threads > 1 else 1
@@ -87,7 +87,7 @@ def _jobs(n_queries: int, step: int, query_bytes: int, n_threads: int) -> tuple[
 def _by_panels(
     rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
 ) -> tuple[int, Fill] | None:
-    """Bytes: sums of packed panels are exact, and so is what they become."""
+    """Bytes, by packed panels: the sums are exact, and so is S."""
     assert metric.family is not None
     name = bounds.panel_of(metric.family, rows.dtype)
     panel, d = _kernels.PANELS[name], rows.shape[1]
@@ -131,10 +131,10 @@ def _by_panels(
 def _by_eight(
     rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
 ) -> tuple[int, Fill] | None:
-    """Floats, and what is widened to them."""
+    """Floats, and types that are converted to float64: eight queries at a time."""
     d = rows.shape[1]
     if not _kernels.has_eight() or d < _LEAST_FEATURES_EIGHT or (metric.needs_norms and Q.dtype != rows.dtype):
-        return None  # whether rows are the same is asked of the bytes of one type
+        return None  # whether two rows are equal is decided by their bytes, which needs one type
     per_job, row_jobs = _jobs(len(Q), 8, 8 * d, n_threads)
     scratch = np.empty((n_threads, _kernels.eight_scratch(per_job, d)))
 

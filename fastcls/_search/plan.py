@@ -1,6 +1,6 @@
-"""Plans a search: through a filter, a tree, by brute force, or first one and then the other; runs it, and reports.
+"""Plan a search (filter, tree or brute force), run it, and report what it did.
 
-Everything here is about speed and memory; none of it can change an answer (see ARCHITECTURE.md, 'One search').
+Everything here affects only speed and memory, never the result (see ARCHITECTURE.md, 'One search').
 """
 
 from __future__ import annotations
@@ -29,24 +29,25 @@ Progress = Callable[[int, int], None]
 Chunk = tuple[slice, np.ndarray, np.ndarray]  # which queries; S and indices of their neighbours
 Chunks = Generator[Chunk, None, SearchReport]
 
-_TAKEN_BYTES, _TAKEN_QUERIES = 1 << 24, 1 << 14  # neighbours that are handed on before the next are looked for
-_LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10 under L2: levels and codes take 0.35 s, as long as 930 queries by brute force
+_CHUNK_BYTES, _CHUNK_QUERIES = 1 << 24, 1 << 14  # neighbours that one yielded chunk may hold
+_LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10, L2: levels and codes take 0.35 s, as long as 930 queries by brute force
 _LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
-_PROBED_AT_ONCE = 7  # so few that brute force packs no rows for them and sums none up: 20 ms instead of 110 on CIFAR-10
+_PROBED_AT_ONCE = 7  # so few that brute force does not pack the rows or compute their sums: 20 ms, not 110 (CIFAR-10)
 _NO_GROUPS = np.empty(0, dtype=np.int64)
 
 
 def prepare(
     rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, n_queries: int | None = None
 ) -> filtering.Filter | tree.Tree | None:
-    """The filter or tree of these rows for this metric, learned once, extended by new chunks; None for brute force.
+    """The filter or tree of these rows for this metric, learned once and extended by new chunks; None for brute force.
 
-    Levels stay as they were learned, however unlike the new rows are: learned anew from twice the rows and more, searches
-    took from 0.7 to 4 times as long (MNIST and CIFAR-10 class by class, noise behind MNIST, embeddings), and the new codes
-    0.2 s. Only where there are none, because brute force would have cost less, the question is put again.
+    Levels are never learned again, however different the new rows are. With levels learned again from twice the rows or
+    more, searches took 0.7 to 4 times as long (MNIST and CIFAR-10 class by class, noise after MNIST, embeddings), and the
+    new codes took 0.2 s. Only if there are no levels, because brute force was estimated to be faster, is the estimate
+    repeated.
 
-    Work of a fit (`n_queries` None: many will come). A search whose rows were not fitted (`knn`) does it too, if it has
-    queries enough to be worth it.
+    `fit` calls this with `n_queries=None` (many queries will come). A search whose rows were not fitted (`knn`) calls it
+    with its number of queries, and levels are learned only if these are enough.
     """
     forced = algorithm == "filter"
     if algorithm == "brute":
@@ -66,7 +67,7 @@ def prepare(
         probe = _probe(rows, sample, metric_name, k, n_threads)
         rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
         try:
-            with np.errstate(under="ignore"):  # a user may have had it raise
+            with np.errstate(under="ignore"):  # the user may have set NumPy to raise
                 kept = filtering.Filter.learn(
                     sample,
                     METRICS[metric_name],
@@ -126,12 +127,12 @@ def restore(rows: Rows) -> None:
 
 
 def _free_bytes_per_row(rows: Rows, forced: bool) -> float:
-    """Bytes a row that codes may take; who asks for a filter by name gets one, whatever it takes."""
+    """Bytes per row that codes may take; no limit for algorithm="filter"."""
     return math.inf if forced else memory.free_bytes() / rows.n_rows
 
 
 def _sample(rows: Rows) -> np.ndarray:
-    """Rows to learn from: the only chunk; of several, evenly spaced rows, enough for every sample taken of them."""
+    """Rows to learn from: the only chunk, or evenly spaced rows of several, enough for every sample drawn from them."""
     if len(rows.chunks) == 1:
         return rows.chunks[0]
     step = max(1, rows.n_rows // max(_LEAST_SAMPLE, 8 * min(rows.n_features, _LEAST_SAMPLE // 2)))
@@ -139,7 +140,7 @@ def _sample(rows: Rows) -> np.ndarray:
 
 
 def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: int) -> filtering.Probe:
-    """Some rows of the sample, and the S of the k-th neighbour of each beside itself."""
+    """Some rows of the sample, each with the S of its k-th neighbour other than itself."""
     Q = np.ascontiguousarray(sample[:: max(1, len(sample) // filtering.PROBE_QUERIES)][: filtering.PROBE_QUERIES])
     k = min(k + 1, rows.n_rows)
     S = np.empty(len(Q))
@@ -162,7 +163,7 @@ def search(
     row_groups: np.ndarray | None = None,
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray, SearchReport]:
-    """The k nearest training rows of every query, by the order (S, training index). Input is trusted.
+    """The k nearest training rows of every query, ordered by (S, training index). Input is trusted.
 
     Parameters
     ----------
@@ -193,7 +194,7 @@ def search(
 
 
 def final_report(chunks: Chunks) -> SearchReport:
-    """The report of a search, once all its parts have come."""
+    """Exhaust the chunks of a search; return its report."""
     while True:
         try:
             next(chunks)
@@ -215,7 +216,7 @@ def search_chunks(
     progress: Progress | None = None,
     out: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Chunks:
-    """The same search, one block of queries after the other: ``for some, S, indices in search_chunks(...)``.
+    """The same search, one chunk of queries at a time: ``for some, S, indices in search_chunks(...)``.
 
     Parameters
     ----------
@@ -224,26 +225,26 @@ def search_chunks(
     k : int
         At most the number of rows that every query may see.
     algorithm : {"auto", "brute", "filter"}
-        Never changes the answer.
+        Never changes the result.
     query_groups, row_groups : ndarray of shape (n_queries,), (n_rows,), int64, optional
         A query never sees a row of its own group.
     progress : callable, optional
         ``progress(pairs_done, pairs_total)`` after every chunk of work.
     out : tuple of ndarray, optional
-        S and indices of all queries; then each chunk of queries is one part.
+        Arrays for S and indices of all queries; each chunk is a view of them.
 
     Yields
     ------
     some : slice
-        Of the queries.
-    S : ndarray of shape (n_queries_of_part, k), float64
+        Which queries.
+    S : ndarray of shape (n_queries_of_chunk, k), float64
     indices : ndarray of that shape, int64
-        Without `out`, both arrays are used again for the next part.
+        Without `out`, the next chunk overwrites both arrays.
 
     Returns
     -------
     SearchReport
-        The generator's value: ``report = yield from search_chunks(...)``.
+        The generator's return value: ``report = yield from search_chunks(...)``.
     """
     started = time.perf_counter()
     of_queries = rows if queries is None else queries
@@ -321,8 +322,8 @@ def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:
 
 
 def _step(run: Run, k: int, n_threads: int) -> int:
-    """Queries whose neighbours take little memory, but which keep every thread busy."""
-    wanted = max(1, min(_TAKEN_QUERIES, _TAKEN_BYTES // (16 * k)))
+    """Queries per chunk: few enough for little memory, enough to keep every thread busy."""
+    wanted = max(1, min(_CHUNK_QUERIES, _CHUNK_BYTES // (16 * k)))
     whole = run.per_job * (1 if run.by_rows else n_threads)
     return wanted // whole * whole if wanted > whole else wanted
 

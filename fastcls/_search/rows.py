@@ -1,4 +1,4 @@
-"""Rows as a search sees them: a list of chunks, referenced and never copied, and what is computed of them once."""
+"""Rows as the search sees them: a list of chunks, referenced and never copied, and what is computed from them once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from . import bounds as _bounds
 
 _NO_NORMS = np.empty(0, dtype=np.float64)
 _NO_FLAGS = np.empty(0, dtype=np.uint8)
-_WHOLE_BYTES = 1 << 22  # a chunk of so many is never copied. Each costs one query 16 us, of 60 us (5,300 rows of MNIST)
+_WHOLE_BYTES = 1 << 22  # larger chunks are never copied. Each chunk costs a query 16 us, of 60 us (5,300 rows of MNIST)
 
 
 _STORAGE = {np.dtype(name): number for name, number in _kernels.TYPES.items()}  # a dtype takes 1 us to make its name
@@ -36,14 +36,14 @@ class Rows:
     chunks : list of ndarray of shape (n_rows_of_chunk, n_features)
         C-contiguous, all of one dtype; memory maps stay on disk.
     copied_bytes : int
-        Bytes that validation had to copy to make them so.
+        Bytes that validation had to copy for that.
     notes : tuple of str
     filters : dict
-        Of every metric searched: what `_search.prepare` has made of these rows. Not pickled.
+        For each metric searched: the filter or tree that `plan.prepare` made for these rows. Not pickled.
     learned_rows : dict
-        Of every filter: how many rows there were when it was decided on.
+        For each filter: how many rows there were when `plan.prepare` decided about it.
     left_out : dict
-        Of every metric for which memory has no room for codes or a tree: a note that says so. Not pickled.
+        For each metric whose codes or tree do not fit into memory: a note that says so. Not pickled.
     stored : dict
         Of filters that come from a file or a pickle: their plain form (`filter/stored.py`), until `plan.restore` restores
         them before the first search. None says that brute force was found to be faster; of a tree there is only the name.
@@ -68,12 +68,14 @@ class Rows:
         return cls([checked.rows], checked.copied_bytes, checked.notes)
 
     def extended(self, more: Rows) -> Rows:
-        """These rows and more behind them, with all that is known of chunks that stay; a search under way has the old ones.
+        """A new object: these rows followed by more, with all that is known of unchanged chunks.
 
-        Chunks of 4 MB are only ever referenced. Smaller ones are joined, as a binary counter carries: the last with those
-        before it, while the one before is less than twice as large. So of n bytes that came in equal parts of b there are
-        at most n / 4 MB + log2(4 MB / b) + 1 chunks, and each row was copied (and encoded anew) at most log2(4 MB / b) + 1
-        times.
+        The old object does not change, so searches in progress can finish.
+
+        Chunks of 4 MB and more are only referenced. Smaller ones are merged like a binary counter: the last chunk with those
+        before it, while the one before is less than twice as large. So n bytes that arrived in equal blocks of b bytes are
+        held in at most n / 4 MB + log2(4 MB / b) + 1 chunks, and each row was copied (and encoded) at most log2(4 MB / b) +
+        1 times.
         """
         chunks = [*self.chunks, *more.chunks]
         first, size = len(chunks) - 1, chunks[-1].nbytes
@@ -85,7 +87,7 @@ class Rows:
             chunks[first:] = [np.asarray(np.concatenate(chunks[first:]))]
             copied_bytes += size
         notes = tuple(dict.fromkeys((*self.notes, *more.notes)))
-        # copies: searches in other threads add to these
+        # copies, because searches in other threads add entries
         filters = {name: made and replace(made, chunks=made.chunks[:first]) for name, made in dict(self.filters).items()}
         norms = {name: of_chunks[:first] for name, of_chunks in dict(self._norms).items()}
         statistics = {name: of_chunks[:first] for name, of_chunks in dict(self._statistics).items()}
@@ -93,7 +95,7 @@ class Rows:
         return Rows(chunks, copied_bytes, notes, *known)
 
     def should_relearn(self, name: str) -> bool:
-        """Whether there are twice as many rows as when this filter was decided on."""
+        """Whether the rows have doubled since `plan.prepare` decided about this filter."""
         return self.n_rows >= 2 * self.learned_rows.get(name, self.n_rows)
 
     def with_starts(self) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -116,7 +118,7 @@ class Rows:
         return self.chunks[0].dtype
 
     def norms(self, arithmetic: str, n_threads: int) -> list[np.ndarray]:
-        """Squared norms of every chunk's rows; computed once per arithmetic, 8 bytes a row."""
+        """Squared norms of the rows of every chunk; computed once per arithmetic, 8 bytes per row."""
         known = self._norms.get(arithmetic, [])
         if len(known) < len(self.chunks):
             new = [squared_norms(chunk, arithmetic, n_threads) for chunk in self.chunks[len(known) :]]
@@ -124,7 +126,7 @@ class Rows:
         return known
 
     def statistics(self, bounds: str, n_threads: int) -> list[_bounds.Statistics]:
-        """What the bounds need of every chunk; computed once, 16 to 24 bytes a row."""
+        """The statistics that the bounds need, for every chunk; computed once, 16 to 24 bytes per row."""
         about_zero = bounds == "cosine"
         known = self._statistics.get(about_zero, [])
         if len(known) < len(self.chunks):
@@ -163,7 +165,7 @@ def is_zero(rows: np.ndarray) -> np.ndarray:
 
 @dataclass
 class Norms:
-    """What turns dot products into cosines; empty for every other metric."""
+    """The norms that turn dot products into cosines; empty for every other metric."""
 
     queries: np.ndarray = field(default_factory=lambda: _NO_NORMS)
     zero_queries: np.ndarray = field(default_factory=lambda: _NO_FLAGS)

@@ -1,30 +1,32 @@
-"""The tree: in few features, a bound per box of rows rules out nearly all of them, whatever their type.
+"""The tree: for rows of few features, one bound per box of rows rules out nearly all rows.
 
-Every chunk of rows has a tree of its own: halves of halves along the widest axis, down to leaves of 16 to 32 rows. Of every
-node it keeps the *box* of its rows (their least and greatest features) and their lowest index; the rows stay where they are.
+Each chunk of rows has its own tree. It halves the rows along the widest axis, again and again, down to leaves of 16 to 32
+rows. For each node it keeps the *box* of its rows (their least and greatest features) and their lowest index. The rows do
+not move.
 
 Why no neighbour is lost, to the last bit
 -----------------------------------------
-Let q be a query, x a row of a node, and p the point of the node's box that is nearest to q: each p_i is q_i, moved into
-[low_i, high_i]. The node's *bound* is S(q, p), computed by the same compiled function as S(q, x): of float64 values (to
-which every type is widened without rounding), each operation rounded, in an order that depends on the number of features
-alone. As low_i <= x_i <= high_i, no |q_i - p_i| exceeds |q_i - x_i|. Rounding is monotone: of two real numbers the lesser
-is never rounded to the greater value. So no rounded difference of q and p is greater in magnitude than that of q and x, no
-rounded square is, and by induction over the additions, whose operands are not negative, no partial sum is. Hence
+Let q be a query, x a row of a node, and p the point of the node's box that is nearest to q: each p_i is q_i, clipped to
+[low_i, high_i]. The node's *bound* is S(q, p), computed by the same compiled function as S(q, x): on float64 values (every
+type converts to float64 without rounding), each operation rounded, in an order that depends only on the number of features.
+As low_i <= x_i <= high_i, no |q_i - p_i| exceeds |q_i - x_i|. Rounding is monotone: the smaller of two real numbers is never
+rounded to a larger value. So no rounded difference of q and p is larger in magnitude than that of q and x. The same holds
+for rounded squares, and, by induction over the additions, whose operands are not negative, for partial sums. Hence
 
     bound <= S(q, x)     as computed,
 
-without a margin, for L1 and for squared L2, also where something is subnormal, flushed to zero, or infinite. (Bytes: both
-sums are integers below 2^53, exact in float64, so this *is* their exact arithmetic.)
+without a margin, for L1 and for squared L2, even if values are subnormal, flushed to zero, or infinite. (For bytes both sums
+are integers below 2^53, exact in float64, so this *is* their exact arithmetic.)
 
-Every row of a node therefore has (S, index) not before (bound, lowest index). A node is left out only if that is not before
-the worst of the k neighbours kept so far, and then none of its rows would be kept. This holds for ties and duplicates
-too: of a thousand equal rows those of the lowest indices are found, and the nodes of the others left out. A row of the
-query's own group is passed over, which only keeps the k-th neighbour farther away. So the k that remain are those of
-brute force, in whatever order nodes, chunks and threads come.
+So no row of a node has an (S, index) before (bound, lowest index). A node is skipped only if that pair is not before the
+worst of the k neighbours so far; then none of its rows would be kept. This covers ties and duplicates: of a thousand equal
+rows, those with the lowest indices are found, and the nodes of the others are skipped. A row of the query's own group is
+skipped too, which only keeps the k-th neighbour farther away. So the k neighbours are those of brute force, for any order of
+nodes, chunks and threads.
 
-SciPy's cKDTree was measured, too: it takes 77 ms to build over 500,000 x 3 normal rows, this one 60 on two threads. But its
-sums are its own, so that a margin, a second search by radius for ties, and another for groups would have to follow.
+SciPy's cKDTree was measured as well: it takes 77 ms to build for 500,000 x 3 normal rows, this tree 60 ms on two threads.
+But cKDTree computes its own sums, so it would need a margin, a second search by radius for ties, and another search for
+groups.
 """
 
 from __future__ import annotations
@@ -44,22 +46,22 @@ from . import tree_loops
 from .rows import Rows, as_bytes
 from .run import RunReport
 
-LEAST_ROWS = 10_000  # of 3 features: brute force takes 5 us for a query of k = 10, the tree 3
-MOST_FEATURES = tree_loops.MOST_FEATURES - 1  # above, boxes are of little use, and rows of packed codes are for it
-_SUBTREE_ROWS = 1 << 15  # that one thread makes by itself, in its second cache
-_SUBTREES_PER_CHUNK = 16  # of each thread: about 0.1 s
+LEAST_ROWS = 10_000  # with 3 features, brute force takes 5 us for a query of k = 10, the tree 3 us
+MOST_FEATURES = tree_loops.MOST_FEATURES - 1  # above, boxes rule out little, and the filter takes over
+_SUBTREE_ROWS = 1 << 15  # rows of a subtree that one thread builds in its L2 cache
+_SUBTREES_PER_CHUNK = 16  # per thread: about 0.1 s
 _QUERIES_PER_JOB = 16
-_QUERIES_PER_THREAD = 16  # take about 50 us, more than waking it does
-_FIRST_CHUNK = 4  # queries of a thread, before anything is known
-_FEW_QUERIES_SEEN = 64  # queries: judged by fewer, a tree must be twice as slow to be given up
-_KEPT_IN_ORDER = 64  # neighbours: with more, brute force takes floats one pair at a time
+_QUERIES_PER_THREAD = 16  # they take about 50 us, longer than waking the thread
+_FIRST_CHUNK = 4  # queries per thread, before any chunk is timed
+_FEW_QUERIES_SEEN = 64  # after fewer queries, a tree is given up only if it is twice as slow
+_KEPT_IN_ORDER = 64  # with more neighbours, brute force computes floats one pair at a time
 
-# Nanoseconds of one thread (Zen 4, 10,000 to 500,000 rows); only what they are to each other matters.
-_COST_VISIT = 14.0  # at a row or a box
-_COST_KEEP = 50.0  # of a neighbour, with all that it drove out
-_COST_MAKE = 250.0  # of a row's place in the tree
+# Nanoseconds of one thread (Zen 4, 10,000 to 500,000 rows); only their ratios matter.
+_COST_VISIT = 14.0  # of a row or a box
+_COST_KEEP = 50.0  # of a neighbour, including those that it displaced
+_COST_MAKE = 250.0  # of a row, to build the tree
 
-# Bytes of a row in a tree: its place, two keys while it is made; boxes, two float64 a feature of two nodes for 16 rows.
+# Bytes per row of a tree: its place, and two keys while it is built; boxes: two float64 per feature, two nodes per 16 rows.
 _BYTES_OF_ROW, _BYTES_OF_FEATURE = 20, 2
 
 
@@ -97,21 +99,21 @@ class _OfChunk:
 
 @dataclass
 class Tree:
-    """The trees of some rows, for L1 and L2 alike.
+    """The trees of some rows, for both L1 and L2.
 
     Attributes
     ----------
     chunks : list
-        One tree of every chunk.
+        One tree per chunk.
     given_up : dict
-        Of a family of bounds, the fewest neighbours for which a search found brute force to be faster.
+        For a family of bounds: the smallest k for which a search found brute force to be faster.
     """
 
     chunks: list[_OfChunk] = field(default_factory=list)
     given_up: dict[str, int] = field(default_factory=dict)
 
     def is_profitable(self, metric: Metric, k: int) -> bool:
-        """Whether no search has found otherwise."""
+        """Whether no search so far has found brute force to be faster."""
         return k < self.given_up.get(str(metric.bounds), k + 1)
 
     @property
@@ -120,7 +122,7 @@ class Tree:
 
 
 def brute_cost(rows: Rows, k: int) -> float:
-    """Nanoseconds of a pair in brute force, about."""
+    """Approximate nanoseconds per pair of brute force."""
     d = rows.n_features
     if rows.dtype.kind != "f":
         return 0.25 if d <= 3 else 0.55
@@ -130,23 +132,23 @@ def brute_cost(rows: Rows, k: int) -> float:
 
 
 def is_applicable(rows: Rows, metric: Metric) -> bool:
-    """Whether there may be a tree of these rows for this metric at all."""
+    """Whether a tree can be built for these rows and this metric."""
     few, numbered = rows.n_features <= MOST_FEATURES, max(map(len, rows.chunks)) < 1 << 31
     return few and numbered and metric.sum_is_rank_distance and rows.n_rows >= LEAST_ROWS
 
 
 def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int | None, *, forced: bool) -> Tree | None:
-    """The tree of these rows, made once and extended by chunks that are new; None where brute force is to be taken.
+    """The tree of these rows, built once and extended by new chunks; None for brute force.
 
     Parameters
     ----------
     n_queries : int or None
-        Of the search that asks: for few, no tree is made. None is a fit: many will come.
+        Number of queries of this search; for few queries no tree is built. None in `fit`: many queries will come.
     forced : bool
-        There is to be a tree, whether it pays or not.
+        Build a tree even if brute force is faster.
     """
     tree = rows.filters.get("tree")
-    if tree and n_queries is None and rows.should_relearn("tree"):  # it may pay now where it did not
+    if tree and n_queries is None and rows.should_relearn("tree"):  # it may be faster now
         tree = Tree(tree.chunks)
         rows.learned_rows["tree"] = rows.n_rows
     if not forced:
@@ -161,18 +163,18 @@ def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int |
     unmade = rows.chunks[len(tree.chunks) :]
     needed = _BYTES_OF_ROW + _BYTES_OF_FEATURE * rows.n_features
     if not forced and not memory.fits(needed * sum(map(len, unmade))):
-        rows.left_out[metric.name] = f"brute force, as a tree takes {needed} bytes a row: there is no memory for it"
+        rows.left_out[metric.name] = f"brute force, as a tree takes {needed} bytes per row, more than the free memory"
         return None
     rows.left_out.pop(metric.name, None)
     new = [_OfChunk.make(chunk, n_threads) for chunk in unmade]
-    if new:  # a tree in use is not changed: another thread may search it
+    if new:  # do not change a tree that another thread may be searching
         tree = Tree([*tree.chunks, *new], tree.given_up)
     rows.filters["tree"] = tree
     return tree
 
 
 class Search:
-    """One search through a tree under way: the same calls as the other searches answer."""
+    """A search through a tree; see `run.Run`."""
 
     by_rows = False
     per_job = _QUERIES_PER_JOB
@@ -182,7 +184,7 @@ class Search:
     ) -> None:
         self.rows, self.filter, self.metric, self.k, self.forced = rows, tree, metric, k, forced
         self.n_threads = n_threads = max(1, min(n_threads, n_queries // _QUERIES_PER_THREAD))
-        self.scratch = np.zeros((n_threads, 8), dtype=np.int64)  # counts; the rest of it is a few KB of each thread's stack
+        self.scratch = np.zeros((n_threads, 8), dtype=np.int64)  # counts; more scratch, a few KB, is on the stack
         self.n_queries, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
         self._next = _FIRST_CHUNK * n_threads
@@ -195,7 +197,7 @@ class Search:
         S_out: np.ndarray,
         indices_out: np.ndarray,
     ) -> int:
-        """Neighbours of the first queries, up to all; fewer where brute force would be faster. Returns how many."""
+        """Write the neighbours of the first queries; stop early if brute force would be faster. Return how many are done."""
         first = 0
         _kernels.start_heaps(S_out[None], indices_out[None])
         while first < len(Q) and not self.gave_up:
@@ -233,7 +235,7 @@ class Search:
             )
 
     def _compare_with_brute(self) -> None:
-        """Give up where brute force would have been faster so far, and let the tree know."""
+        """Give up if brute force would have been faster so far, and record that in the tree."""
         boxes, computed, *_ = self.scratch.sum(axis=0).tolist()
         cost = (boxes + computed) * _COST_VISIT + self.n_queries * self.k * _COST_KEEP
         brute = self.pairs * brute_cost(self.rows, self.k) * (2.0 if self.n_queries < _FEW_QUERIES_SEEN else 1.0)

@@ -1,4 +1,4 @@
-"""Types of the tree's compiled loops; what they do is said in tree_loops.pyx."""
+"""Types of the tree's compiled loops; tree_loops.pyx documents them."""
 
 import numpy as np
 from numpy.typing import NDArray

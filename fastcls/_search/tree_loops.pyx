@@ -1,11 +1,11 @@
-"""Typed parallel loops of the tree over rows of few features: its making, and the search through it.
+"""Typed parallel loops of the tree over rows of few features: building it, and searching it.
 
-Unchecked, like _kernels.pyx. A tree is complete: node 1 is the root, nodes 2 i and 2 i + 1 are the halves of node i, and the
-n_leaves = 2^depth leaves come last. Nothing is said of where a node's rows are: node i of the level of n_nodes nodes holds
-the rows order[n (i - n_nodes) / n_nodes ... n (i + 1 - n_nodes) / n_nodes], so all leaves are as large, up to one row,
-whatever the rows are. Of every node there is its box (its rows' least and greatest features) and its lowest row.
+Inputs are not checked, as in _kernels.pyx. A tree is complete: node 1 is the root, nodes 2 i and 2 i + 1 are the halves of
+node i, and the n_leaves = 2^depth leaves come last. The positions of a node's rows follow from its number: node i of the
+level of n_nodes nodes has the rows order[n (i - n_nodes) / n_nodes ... n (i + 1 - n_nodes) / n_nodes], so all leaves have
+the same size up to one row. Each node has a box (the least and greatest features of its rows) and its lowest row.
 
-Why nothing is lost is said in tree.py.
+tree.py proves that no neighbour is lost.
 """
 
 from cython.parallel cimport prange, threadid
@@ -29,21 +29,21 @@ cdef extern from "search/scalar.h" nogil:
     void prefetch "__builtin_prefetch"(const void *address)
 
 cdef enum:
-    SAMPLE = 32             # rows by which a node's axis is chosen, and keys by which a pivot is
-    FEW = 64                # keys that are sorted, not partitioned any more
+    SAMPLE = 32             # rows by which a node's axis is chosen, and keys by which a pivot is chosen
+    FEW = 64                # keys that are sorted instead of partitioned
     MAX_FEATURES = 16
     MAX_LEAF = 32
-    MAX_DEPTH = 40          # of a tree: its rows are numbered in 32 bits
+    MAX_DEPTH = 40          # more than any tree has, because rows are numbered in 32 bits
 
 MOST_FEATURES = MAX_FEATURES
 MOST_ROWS_OF_LEAF = MAX_LEAF
 
 
-# ------------------------------------------------------------------------------------------------------------- its making
+# ------------------------------------------------------------------------------------------------------------- building
 
 cdef struct Key:
     double value
-    int64_t row             # decides among equals, so that no two keys are equal and a half of duplicates has the lower rows
+    int64_t row             # breaks ties, so that no two keys are equal and the first half has the lower rows
 
 
 cdef struct Making:
@@ -61,7 +61,7 @@ cdef struct Making:
 
 
 cdef inline Py_ssize_t start_of(Py_ssize_t n_rows, Py_ssize_t node, Py_ssize_t n_nodes) noexcept nogil:
-    """Where the rows of a node begin in `order`; those of node n_nodes x 2 begin at the end."""
+    """The position in `order` of a node's first row; for node n_nodes x 2 it is the end."""
     return n_rows * (node - n_nodes) // n_nodes
 
 
@@ -82,10 +82,10 @@ cdef inline void sort_keys(Key *keys, Py_ssize_t n) noexcept nogil:
 
 
 cdef void select(Key *keys, Py_ssize_t n, Py_ssize_t nth) noexcept nogil:
-    """Put the `nth` least key in its place, the lesser ones before it and the greater ones behind.
+    """Put the `nth` smallest key in its place, smaller keys before it and larger ones after it.
 
-    Quickselect. The pivot has the rank in a sample that `nth` has among all keys, for fewer passes; the sample is drawn by
-    chance, so no usual order of rows is bad. The partition has no branch that goes wrong half of the time.
+    Quickselect. The pivot has the same relative rank in a sample as `nth` among all keys, which saves passes. The sample is
+    pseudorandom, so no usual order of rows is slow. The partition has no unpredictable branch.
     """
     cdef Key sample[SAMPLE]
     cdef Key pivot, key
@@ -111,7 +111,7 @@ cdef void select(Key *keys, Py_ssize_t n, Py_ssize_t nth) noexcept nogil:
             nth -= n_less
             n -= n_less
         else:
-            # the pivot is the least of all: put it first, to go on with the others
+            # the pivot is the smallest key: put it first, and continue with the others
             for i in range(n):
                 if keys[i].row == pivot.row:
                     keys[i] = keys[0]
@@ -126,12 +126,12 @@ cdef void select(Key *keys, Py_ssize_t n, Py_ssize_t nth) noexcept nogil:
 
 
 cdef inline void widened(const Making *making, Py_ssize_t at, double *values_out) noexcept nogil:
-    """The row at a place of the order."""
+    """The row at position `at` of the order, as float64."""
     making.widen(making.rows + making.order[at] * making.row_bytes, making.n_features, values_out)
 
 
 cdef Py_ssize_t widest(const Making *making, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
-    """The axis along which a sample of these rows spreads most. Any axis would do; this makes the boxes small."""
+    """The axis with the largest range in a sample of these rows. Any axis is correct; this one makes boxes small."""
     cdef double values[MAX_FEATURES]
     cdef double low[MAX_FEATURES]
     cdef double high[MAX_FEATURES]
@@ -148,7 +148,7 @@ cdef Py_ssize_t widest(const Making *making, Py_ssize_t first, Py_ssize_t end) n
 
 
 cdef void halve(const Making *making, Py_ssize_t node, Py_ssize_t n_nodes) noexcept nogil:
-    """Put the rows of a node in an order in which its halves lie apart along one axis."""
+    """Order the rows of a node so that its halves are separated along one axis."""
     cdef Py_ssize_t first = start_of(making.n_rows, node, n_nodes), end = start_of(making.n_rows, node + 1, n_nodes)
     cdef Py_ssize_t middle = start_of(making.n_rows, 2 * node + 1, 2 * n_nodes), i
     cdef Py_ssize_t offset = widest(making, first, end) * making.item_bytes
@@ -162,7 +162,7 @@ cdef void halve(const Making *making, Py_ssize_t node, Py_ssize_t n_nodes) noexc
 
 
 cdef void close_leaf(const Making *making, Py_ssize_t node) noexcept nogil:
-    """The box of a leaf, and its lowest row."""
+    """Compute the box of a leaf and its lowest row."""
     cdef double values[MAX_FEATURES]
     cdef double *low = making.boxes + 2 * node * making.n_features
     cdef double *high = low + making.n_features
@@ -181,7 +181,7 @@ cdef void close_leaf(const Making *making, Py_ssize_t node) noexcept nogil:
 
 
 cdef void close_inner(const Making *making, Py_ssize_t node) noexcept nogil:
-    """The same of a node whose halves have theirs."""
+    """The same for an inner node, from its two halves."""
     cdef Py_ssize_t d = making.n_features, axis
     cdef double *low = making.boxes + 2 * node * d
     cdef const double *halves = making.boxes + 4 * node * d
@@ -192,7 +192,7 @@ cdef void close_inner(const Making *making, Py_ssize_t node) noexcept nogil:
 
 
 cdef void make_below(const Making *making, Py_ssize_t node, Py_ssize_t n_nodes) noexcept nogil:
-    """Everything from one node down: while its rows are in the cache."""
+    """Build the whole subtree of one node, while its rows are in the cache."""
     cdef Py_ssize_t n_below = 1, i
     while n_nodes * n_below < making.n_leaves:
         for i in range(n_below):
@@ -225,12 +225,12 @@ cdef Making making_of(const uint8_t[:, ::1] X, int storage, int32_t[::1] order, 
 
 def halve_level(const uint8_t[:, ::1] X, int storage, int32_t[::1] order, double[:, ::1] keys, int32_t[::1] lowest_out,
                 double[:, :, ::1] boxes_out, Py_ssize_t n_nodes, int n_threads):
-    """Halve all nodes of one level; those above must be.
+    """Halve all nodes of one level; the levels above must be done.
 
     Parameters
     ----------
     X, storage : rows as bytes, and the number of their storage type
-    order : (n_rows,), before the first level 0, 1, 2, ...
+    order : (n_rows,), initially 0, 1, 2, ...
     keys : (n_rows, 2), scratch
     lowest_out, boxes_out : (2 n_leaves,), (2 n_leaves, 2, n_features): written by make_subtrees and close_top
     """
@@ -242,7 +242,7 @@ def halve_level(const uint8_t[:, ::1] X, int storage, int32_t[::1] order, double
 
 def make_subtrees(const uint8_t[:, ::1] X, int storage, int32_t[::1] order, double[:, ::1] keys, int32_t[::1] lowest_out,
                   double[:, :, ::1] boxes_out, Py_ssize_t n_nodes, Py_ssize_t first, Py_ssize_t end, int n_threads):
-    """Everything below the nodes first .. end of the level of n_nodes nodes, whose rows the levels above have gathered."""
+    """Build the subtrees of nodes first .. end of the level of n_nodes nodes; the levels above must be done."""
     cdef Making making = making_of(X, storage, order, keys, lowest_out, boxes_out)
     cdef Py_ssize_t node
     for node in prange(first, end, nogil=True, schedule="dynamic", num_threads=n_threads):
@@ -251,14 +251,14 @@ def make_subtrees(const uint8_t[:, ::1] X, int storage, int32_t[::1] order, doub
 
 def close_top(const uint8_t[:, ::1] X, int storage, int32_t[::1] order, double[:, ::1] keys, int32_t[::1] lowest_out,
               double[:, :, ::1] boxes_out, Py_ssize_t n_nodes):
-    """Boxes and lowest rows of all levels above the level of n_nodes nodes."""
+    """Compute boxes and lowest rows of all levels above the level of n_nodes nodes."""
     cdef Making making = making_of(X, storage, order, keys, lowest_out, boxes_out)
     cdef Py_ssize_t node
     for node in range(n_nodes - 1, 0, -1):
         close_inner(&making, node)
 
 
-# ------------------------------------------------------------------------------------------------------------- the search
+# ------------------------------------------------------------------------------------------------------------- searching
 
 cdef struct Tree:
     const uint8_t *queries
@@ -268,24 +268,24 @@ cdef struct Tree:
     Py_ssize_t row_bytes
     widen_fn widen_row
     Py_ssize_t n_features
-    Py_ssize_t n_lanes          # features rounded up to whole lanes: zeros behind the last change no bit of a sum
+    Py_ssize_t n_lanes          # features padded with zeros to whole lanes, which changes no bit of a sum
     Py_ssize_t n_rows
     Py_ssize_t n_leaves
-    pair_fn pair                # of float64; of bytes, too, this is their exact sum
+    pair_fn pair                # of float64; for bytes this is the exact sum too
     const int32_t *order
     const int32_t *lowest
     const double *boxes
 
 
 cdef struct Scratch:
-    # One query and what it meets, widened; zeros behind the last feature.
+    # One query, and points and rows to compare it with, as float64; padded with zeros.
     double query[MAX_FEATURES]
     double nearest[MAX_FEATURES]
     double rows[MAX_LEAF * MAX_FEATURES]
 
 
 cdef inline double bound_of(const Tree *tree, Scratch *scratch, Py_ssize_t node) noexcept nogil:
-    """S of the query and the point of a node's box that is nearest to it: no row of the node has less."""
+    """S of the query and the nearest point of a node's box: a lower bound for all rows of the node."""
     cdef Py_ssize_t d = tree.n_features, axis
     cdef const double *low = tree.boxes + 2 * node * d
     for axis in range(d):
@@ -295,14 +295,14 @@ cdef inline double bound_of(const Tree *tree, Scratch *scratch, Py_ssize_t node)
 
 cdef inline Py_ssize_t offer_leaf(const Tree *tree, const Heaps *heaps, Py_ssize_t query, Py_ssize_t node,
                                   Scratch *scratch) noexcept nogil:
-    """Offer every row of a leaf; returns how many S were computed."""
+    """Offer every row of a leaf; return how many S were computed."""
     cdef double *S = heaps.S + query * heaps.k
     cdef int64_t *index = heaps.index + query * heaps.k
     cdef Py_ssize_t first = start_of(tree.n_rows, node, tree.n_leaves)
     cdef Py_ssize_t n = start_of(tree.n_rows, node + 1, tree.n_leaves) - first, i, n_computed = n
     cdef const int32_t *rows = tree.order + first
     cdef double s
-    # All are asked for before the first is read, and all written before the first is summed: neither waits for the other.
+    # Prefetch all rows before reading the first, and convert all before summing the first: so no step waits for another.
     for i in range(n):
         prefetch(tree.rows + rows[i] * tree.row_bytes)
     for i in range(n):
@@ -318,7 +318,7 @@ cdef inline Py_ssize_t offer_leaf(const Tree *tree, const Heaps *heaps, Py_ssize
 
 
 cdef void search_one(const Tree *tree, const Heaps *heaps, Py_ssize_t query, int64_t *counts) noexcept nogil:
-    """Depth first, the nearer half first; a node is left out if its lowest row would not be kept even at its bound."""
+    """Depth first, the nearer half first; a node is skipped if its lowest row would not be kept even at the node's bound."""
     cdef const double *S = heaps.S + query * heaps.k
     cdef const int64_t *index = heaps.index + query * heaps.k
     cdef Scratch scratch
@@ -362,12 +362,12 @@ def search(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int 
     Parameters
     ----------
     Q, X : rows as bytes, with the numbers of their storage types
-    sum : the number of the sum over features: not dot products
+    sum : the number of the sum over features; dot products are not allowed
     order, lowest, boxes : the chunk's tree
     query_groups, row_groups : of length 0, or a query skips the rows of its own group
     row_start : the training index of the chunk's first row
     heap_S_out, heap_index_out : (n_queries, k), heaps as in topk.pxd
-    counts_out : (n_threads, 8), added to: nodes bounded, S computed; the rest keeps threads out of each other's cache lines
+    counts_out : (n_threads, 8), added to: nodes bounded, S computed; the rest separates the threads' cache lines
     """
     check_search(Q, fastcls_type_bytes[Q_storage], X, fastcls_type_bytes[X_storage], query_groups, row_groups,
                  heap_S_out.shape[0], heap_index_out.shape[0], heap_S_out.shape[1], heap_index_out.shape[1], 1,

@@ -1,5 +1,5 @@
-/* What all kernel families share: how a function is compiled for an instruction set, storage types, sums over features.
-   What the kernels of a family promise is in its own contract.h; README.md describes them. */
+/* Shared by all kernel families: how a function is compiled for an instruction set, storage types, sums over features. Each
+   family has its own contract.h; README.md describes the kernels. */
 #ifndef FASTCLS_CONTRACT_H
 #define FASTCLS_CONTRACT_H
 
@@ -25,7 +25,7 @@
 #define FASTCLS_JOIN_(a, b) a##_##b
 #define FASTCLS_JOIN(a, b) FASTCLS_JOIN_(a, b)
 
-/* Storage types of rows, and the sums over features that every metric is made of. _kernels.pyx names them by number. */
+/* Storage types of rows, and the sums over features from which metrics are computed. _kernels.pyx names these numbers. */
 enum { FASTCLS_U8, FASTCLS_I8, FASTCLS_F16, FASTCLS_F32, FASTCLS_F64, FASTCLS_N_TYPES };
 enum { FASTCLS_L1, FASTCLS_SQL2, FASTCLS_DOT, FASTCLS_N_SUMS };
 

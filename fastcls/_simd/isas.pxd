@@ -10,10 +10,10 @@ cdef extern from "search/contract.h" nogil:
                                                          double query_term, const double *row_terms,
                                                          const double *row_factors, double threshold, double *keys_out,
                                                          int32_t *chosen_out)
-    ctypedef void (*low_dimensional_fn "fastcls_low_dimensional_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
-                                                   Py_ssize_t n_features, int sum, const int64_t *query_groups,
-                                                   const int64_t *row_groups, int64_t first_index, Py_ssize_t k,
-                                                   double *S, int64_t *index)
+    ctypedef void (*low_dimensional_fn "fastcls_low_dimensional_fn")(
+        const double *queries, const double *rows, Py_ssize_t n_rows, Py_ssize_t n_features, int sum,
+        const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, Py_ssize_t k, double *S,
+        int64_t *index)
     ctypedef void (*eight_fn "fastcls_eight_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
                                                  Py_ssize_t n_features, int sum, double *sums_out)
     ctypedef struct Panel "fastcls_panel":

@@ -1,4 +1,4 @@
-"""Types of the table of instruction sets; what they do is said in isas.pyx."""
+"""Types of the table of instruction sets; isas.pyx documents them."""
 
 __test__: dict[str, str]
 __pyx_capi__: dict[str, object]

@@ -1,4 +1,4 @@
-"""The table of instruction sets (``table.h``): which this was built with, which can run here, which is in use."""
+"""The table of instruction sets (``table.h``): which were built, which can run here, and which is in use."""
 
 cdef extern from "table.h" nogil:
     enum:
@@ -29,7 +29,7 @@ cdef const LinearKernels *linear_kernels() noexcept nogil:
 
 
 def isas():
-    """Instruction sets this was built with, worst first: (name, whether it can run here)."""
+    """Instruction sets of this build, slowest first: (name, whether it can run here)."""
     return [(fastcls_isas[i].name.decode(), bool(fastcls_isas[i].can_run())) for i in range(FASTCLS_N_ISAS)]
 
 

@@ -1,8 +1,8 @@
-/* The table of instruction sets, worst first, with the kernels that each family has of every one.
+/* The table of instruction sets, slowest first, with the kernels of each family.
 
-   A new instruction set is a header in each family's folder and a row here. Two facts are kept apart: a set is *built with*
-   where the compiler knows it, and *can run here* where the processor has it. Kernels that a set lacks are taken from the
-   next best, in every family by the same function, `fastcls_use`. */
+   A new instruction set is a header in each family's folder and a row here. A set is *built* if the compiler knows it, and it
+   *can run here* if the processor has it. Kernels that a set lacks come from the next best set, for all families by the same
+   function, `fastcls_use`. */
 #ifndef FASTCLS_TABLE_H
 #define FASTCLS_TABLE_H
 
@@ -57,7 +57,7 @@ static int runs_neon_dotprod(void) {
 typedef struct {
     const char *name;
     int (*can_run)(void);
-    const fastcls_search *search; /* NULL: this set has none of the family */
+    const fastcls_search *search; /* NULL: this set has no kernels of the family */
     const fastcls_filter *filter;
     const fastcls_linear *linear;
 } fastcls_isa;

@@ -1,4 +1,4 @@
-/* What OpenMP cannot say of itself: whether threads can be made, and whether its own are those of another process. */
+/* What OpenMP does not report: how many threads can start, and whether its threads were lost in a fork. */
 #ifndef FASTCLS_THREADS_H
 #define FASTCLS_THREADS_H
 
@@ -25,8 +25,8 @@ static void *fastcls_pass(void *unused) {
     return unused;
 }
 
-/* How many of `wanted` threads can be alive at once: they are started, held until the last is there, and ended. libgomp ends
- * the process where a thread cannot be made. stack: bytes of each one's stack, 0 for the system's default. */
+/* How many of `wanted` threads can be alive at once: starts them, holds them until the last has started, and ends them. libgomp
+ * ends the process if it cannot start a thread. stack: bytes of each thread's stack, 0 for the system's default. */
 static ptrdiff_t fastcls_threads_that_start(ptrdiff_t wanted, size_t stack) {
     ptrdiff_t made = 0;
     pthread_attr_t attributes;
@@ -38,7 +38,7 @@ static ptrdiff_t fastcls_threads_that_start(ptrdiff_t wanted, size_t stack) {
         return 0;
     }
     if (stack)
-        pthread_attr_setstacksize(&attributes, stack); /* refused, it stays the default: OpenMP does the same */
+        pthread_attr_setstacksize(&attributes, stack); /* if refused, the default stays, as in OpenMP */
     pthread_mutex_lock(&fastcls_gate);
     while (made < wanted && !pthread_create(threads + made, &attributes, fastcls_pass, 0))
         made++;
@@ -50,7 +50,7 @@ static ptrdiff_t fastcls_threads_that_start(ptrdiff_t wanted, size_t stack) {
     return made;
 }
 
-/* Start the threads of a team that was found to be possible, so that they are there before more memory is taken. */
+/* Start the threads of a team that is known to be possible, before more memory is allocated. */
 static void fastcls_start_team(int n_threads) {
     volatile int n_started = 0;
 #pragma omp parallel num_threads(n_threads)

@@ -188,7 +188,9 @@ def test_early_stopping_holds_out_by_class_and_keeps_every_class():
         assert len(held) == 1
     for fraction in (0.9, 0.99):
         model = fastcls.MulticlassSVM(early_stopping=True, validation_fraction=fraction)
-        with pytest.raises(InputError, match="leaves a class without a row to train on: at most 4") as caught:
+        with pytest.raises(
+            InputError, match="leaves a class without a training row: give more rows, or hold out at most 4"
+        ) as caught:
             model.fit(X, y)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="at most 0"):

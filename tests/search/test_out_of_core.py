@@ -239,7 +239,7 @@ def test_tree_without_room_is_left_out_and_said(monkeypatch):
     model = NearestNeighbors().fit(X)
     assert [part.tobytes() for part in model.kneighbors(X[:99])] == [part.tobytes() for part in wanted]
     assert model.search_report_.path == "brute"
-    assert "a tree takes 26 bytes a row" in model.search_report_.notes[0]
+    assert "a tree takes 26 bytes per row" in model.search_report_.notes[0]
     monkeypatch.undo()
     model.kneighbors(X[:9999])  # there is room again
     assert (model.search_report_.path, model.search_report_.notes) == ("tree", ())

@@ -1,9 +1,9 @@
-"""Codes of rows: bytes whose differences bound the rows' distance from below, with certainty.
+"""Codes of rows: bytes whose differences are certain lower bounds on the distance of the rows.
 
-A *level* maps rows to codes. Its map never lengthens a distance: signed sums of disjoint groups of features under L1
-(`levels_l1.py`), an orthogonal projection (and what it leaves) under L2, or the features themselves (`levels_l2.py`).
-Coordinates are then rounded to bytes, and each row keeps the exact size of what its rounding took. docs/filter.md proves the
-bounds; what stands in these files is only which maps to choose, and no choice can make a bound false.
+A *level* maps rows to codes. The map never increases a distance: it computes signed sums over disjoint segments of features
+under L1 (`levels_l1.py`), and under L2 PCA projections with the norm of the residual, or the features themselves
+(`levels_l2.py`). The values are then rounded to bytes, and each row keeps the exact size of its rounding error.
+docs/filter.md proves the bounds. These files only choose the maps, and no choice can make a bound false.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import scipy.linalg
 from . import encode_loops
 
 EPS = 2.0**-52
-_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of wide ones so few that a thread's copy takes 8 MB
-SHARE, SMALL_TYPE_SHARE = 0.35, 0.6  # of the rows' bytes that codes may take; of int8 and float16, whose bytes are fewer
+_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of long rows fewer, so that a thread's copy takes 8 MB
+SHARE, SMALL_TYPE_SHARE = 0.35, 0.6  # share of the rows' bytes that codes may take; the larger one for int8 and float16
 WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
-SAMPLE = 640  # rows that maps are learned from: a basis of 64 from these keeps 0.99 of what one from all rows keeps
-_FEW_FEATURES = 800  # features up to which a basis is learned from their products, and from more rows
+SAMPLE = 640  # rows that maps are learned from: a basis of 64 keeps 0.99 of what one learned from all rows keeps
+_FEW_FEATURES = 800  # up to so many features, a basis is learned from products of features, and from more rows
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,11 @@ class Codes:
     codes : ndarray of uint8
         (n_rows, width); of the first level's training rows (n_panels, width x rows of a panel).
     starts : ndarray of int32
-        L2 only. Of training rows what their keys start from; of queries their squared norms.
+        L2 only. For training rows, the initial values of their keys; for queries, their squared norms.
     errors : ndarray of float32, shape (n_rows,)
-        What rounding took from each row, rounded up, in code units. Infinite where nothing is certain.
+        The rounding error of each row, rounded up, in code units. Infinite if nothing is certain.
     panel_errors : ndarray of float32, shape (n_panels,)
-        The largest of each panel.
+        The largest error in each panel.
     """
 
     codes: np.ndarray
@@ -60,9 +60,9 @@ class Level(Protocol):
     width : int
         Bytes of a code.
     per_unit : float
-        Code units of one unit of distance, not less than it is.
+        Code units per unit of distance, never rounded down.
     bound : str
-        What the codes stand for, in a few words.
+        A few words that describe the codes.
     fine : bool
         Whether codes are 16-bit numbers.
     """
@@ -98,8 +98,8 @@ def sample_of(rows: np.ndarray) -> np.ndarray:
 def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:
     """The `n` eigenvectors of largest eigenvalue of a symmetric matrix, as columns, the largest last.
 
-    LAPACK's search for some of them returns too few where eigenvalues are equal to rounding (rows that differ in one
-    feature each, copies): then all are computed, which cannot lose any.
+    LAPACK's search for some eigenvectors returns too few if eigenvalues are equal up to rounding (copies, or rows that
+    differ in one feature each). Then all are computed, which cannot lose any.
     """
     size = len(products)
     n = min(n, size)
@@ -118,7 +118,7 @@ def padded(width: int, kind: str) -> int:
 
 
 def in_panels(codes: Codes, kind: str, n_threads: int) -> Codes:
-    """The same codes as the screen reads them."""
+    """The same codes in panels, the layout of the screen."""
     panel_rows = encode_loops.PANEL_ROWS[kind]
     n, width = codes.codes.shape
     n_panels = -(-n // panel_rows)
@@ -133,6 +133,6 @@ def padded_terms(codes: Codes, n: int, kind: str) -> Codes:
     starts = np.zeros(len(codes.codes) * panel_rows, dtype=np.int32)
     starts[: len(codes.starts)] = codes.starts
     panel_errors = np.maximum.reduceat(codes.errors, np.arange(0, n, panel_rows))
-    errors = np.full(len(starts), -np.inf, dtype=np.float32)  # of a row that is none: its bound is infinite
+    errors = np.full(len(starts), -np.inf, dtype=np.float32)  # padding: its bound is infinite
     errors[:n] = codes.errors
     return Codes(codes.codes, starts, errors, panel_errors)

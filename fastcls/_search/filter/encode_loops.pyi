@@ -1,4 +1,4 @@
-"""Types of the loops that make codes; what they do is said in encode_loops.pyx."""
+"""Types of the loops that encode rows; encode_loops.pyx documents them."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Typed parallel loops that make codes: rows to coordinates, coordinates to codes with their exact errors, codes to panels.
+"""Typed parallel loops that encode rows: from rows to projections or sums, to codes with their exact errors, to panels.
 
-Unchecked, like _kernels.pyx. What a level is, and why a difference of codes bounds a distance, is in codes.py and
-docs/filter.md; filter_loops.pyx reads what is made here.
+Inputs are not checked, as in _kernels.pyx. codes.py and docs/filter.md explain what a level is and why a difference of codes
+bounds a distance; filter_loops.pyx reads the codes.
 """
 
 from cython.parallel cimport prange, threadid
@@ -32,11 +32,11 @@ PANEL_ROWS = {"l1": FASTCLS_PANEL_L1, "l2": FASTCLS_PANEL_L2}
 STEP_BYTES = {"l1": 8, "l2": 4}
 
 
-# ------------------------------------------------------------------------------------------------- coordinates of rows
+# -------------------------------------------------------------------------------------------- projections and sums of rows
 
 cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t first, int flip, const uint8_t *columns,
                       Py_ssize_t n_panels, Py_ssize_t panel_bytes, double *Z_out) noexcept nogil:
-    """Exact dot products of six byte rows with all columns, into Z_out (6, n_panels x 64); of int8 rows those of x + 128."""
+    """Exact dot products of six byte rows with all columns, into Z_out (6, n_panels x 64); for int8 rows, of x + 128."""
     cdef const uint8_t *x[6]
     cdef double sums[384]
     cdef Py_ssize_t panel, i, start, here
@@ -56,7 +56,8 @@ cdef void project_six(const uint8_t *X, Py_ssize_t n, Py_ssize_t d, Py_ssize_t f
 def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, double[:, ::1] Z_out, int n_threads):
     """Dot products of byte rows with signed byte columns, exact, into Z_out (n_rows rounded up to six, n_columns).
 
-    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h; for int8 rows: products of x + 128.
+    `columns` is (n_columns / 64, steps x 64 x 4), packed as in _simd/filter/contract.h. For int8 rows, the products of x +
+    128.
     """
     cdef Py_ssize_t n = X.shape[0], d = X.shape[1], group
     cdef int flip = 0x80 if storage == FASTCLS_I8 else 0
@@ -67,7 +68,7 @@ def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns,
 
 def segment_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
                double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
-    """Signed sums of groups of features: group g holds the features order[g x size ...], -1 for none.
+    """Signed sums over segments of features: segment g has the features order[g x size ...], -1 for none.
 
     magnitudes_out : (n_rows,), the sum of |x|; scratch : (n_threads, n_features)
     """
@@ -95,11 +96,11 @@ cdef void sums_of_row(const uint8_t *x, int storage, Py_ssize_t d, const int32_t
         z_out[g] = total
 
 
-# ------------------------------------------------------------------------------------------------- from coordinates to codes
+# -------------------------------------------------------------------------------------- from projections and sums to codes
 
 def encode_l1(const double[:, ::1] Z, const double[::1] offsets, double step, const double[::1] z_errors,
               uint8_t[:, ::1] codes_out, float[::1] errors_out, int n_threads):
-    """Codes round((z - offset) / step) in 0..255 and the sum of what rounding and clipping took, in code units."""
+    """Codes round((z - offset) / step) in 0..255, and the sum of the errors of rounding and clipping, in code units."""
     cdef Py_ssize_t i
     for i in prange(Z.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         encode_l1_row(&Z[i, 0], Z.shape[1], &offsets[0], step, z_errors[i], &codes_out[i, 0], codes_out.shape[1],
@@ -127,12 +128,13 @@ cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, do
 def encode_byte_segments(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
                        const uint8_t[::1] keeps, uint8_t[:, ::1] coarse_out, float[::1] coarse_errors_out,
                        uint8_t[:, ::1] fine_out, float[::1] fine_errors_out, int32_t[:, ::1] scratch, int n_threads):
-    """encode_l1 of sums of groups of 16 and of 4 byte features, in whole numbers.
+    """encode_l1 of sums over segments of 16 and of 4 byte features, in whole numbers.
 
-    A group's sum is that of (x XOR mask) AND keep, and its code that by its size, rounded. The mask makes x - least of a
-    feature that is added, most - x of one that is subtracted; keep is 0 where there is none.
+    A segment's sum is the sum of (x XOR mask) AND keep, and its code is the sum divided by the size, rounded. The mask turns
+    x into x - least for a feature that is added, and into most - x for one that is subtracted; keep is 0 for missing
+    features.
 
-    scratch : (n_threads, twice the fine groups)
+    scratch : (n_threads, twice the number of fine segments)
     """
     cdef Py_ssize_t i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
@@ -145,13 +147,13 @@ cdef void byte_segments_of_row(const uint8_t *x, const int32_t *order, const uin
                              Py_ssize_t n_segments, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
                              uint8_t *fine_out, Py_ssize_t fine_width, float *fine_error_out,
                              int32_t *scratch) noexcept nogil:
-    """Simple loops over all features or groups, which the compiler makes vectors of; only the first one is not."""
-    cdef uint32_t *fours = <uint32_t *> scratch      # four features each, and then the sum of a fine group
+    """Simple loops over all features or segments, which the compiler vectorises, except for the first loop."""
+    cdef uint32_t *fours = <uint32_t *> scratch      # four features each, then the sum of a fine segment
     cdef uint8_t *ordered = <uint8_t *> scratch
     cdef int32_t *sums = scratch + 4 * n_segments
     cdef Py_ssize_t j, n_fine = 4 * n_segments
     cdef uint32_t pairs
-    cdef int32_t c, coarse_error = 0, fine_error = 0  # at most 2 a fine group, 8 a coarse one: below 2^31 by far
+    cdef int32_t c, coarse_error = 0, fine_error = 0  # at most 2 per fine segment, 8 per coarse one: far below 2^31
     for j in range(4 * n_fine):
         ordered[j] = x[order[j]]
     for j in range(4 * n_fine):
@@ -183,12 +185,12 @@ cdef inline int32_t signed_code(double v, double most) noexcept nogil:
 
 
 cdef struct L2Codes:
-    # One level of codes: where its coordinates stand, how they are rounded, and where the results go.
-    Py_ssize_t first                # coordinate
+    # One level of codes: which projections it uses, how they are rounded, and where the results go.
+    Py_ssize_t first                # projection
     Py_ssize_t n
-    double s                        # not below the norm of the map that made them
+    double s                        # not below the norm of their map
     double step
-    double residual_offset          # NaN: no residual norm is kept, the coordinates are all there is
+    double residual_offset          # NaN: no residual norm is kept
     double most                     # 127, or 2,032 for fine codes
     const double *offsets
     uint8_t *codes
@@ -199,10 +201,10 @@ cdef struct L2Codes:
 
 cdef void encode_l2_row(const L2Codes *level, Py_ssize_t row, const double *z, double scale, double square, double off,
                         double z_error, bint queries) noexcept nogil:
-    """The codes of one row, its residual norm as one more, and the norm of what rounding took.
+    """The codes of one row, its residual norm as one more, and the norm of the rounding errors.
 
-    z, scale : its coordinates are scale x z
-    square, off : |x - center|^2, and how wrong it and |z|^2 may be, relative to it
+    z, scale : the projections are scale x z
+    square, off : |x - center|^2, and the relative error of it and |z|^2
     """
     cdef uint8_t *out = level.codes + row * level.width
     cdef int8_t *codes = <int8_t *> out
@@ -272,8 +274,8 @@ cdef struct Encoding:
     L2Codes levels[4]
     int n_levels
     const double *squares           # |x - center|^2 of every row
-    bint unit_rows                  # coordinates are divided by the rows' norms
-    double z_error                  # of a row's coordinates, for each unit of its norm
+    bint unit_rows                  # projections are divided by the rows' norms
+    double z_error                  # of a row's projections, per unit of its norm
     double off                      # of |x - center|^2 and |z|^2, relative
     bint queries
 
@@ -291,17 +293,17 @@ cdef void encode_levels(const Encoding *encoding, Py_ssize_t row, const double *
 def encode_l2(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns, const double[::1] shifts,
               const double[:, ::1] Z, const double[::1] squares, bint unit_rows, double z_error, double off, bint queries,
               list levels, list outs, double[:, ::1] scratch, int n_threads):
-    """Codes of rows at some levels whose coordinates stand side by side, from one projection.
+    """Codes of rows at some levels whose projections follow each other in one basis.
 
     Parameters
     ----------
-    X, storage, columns, shifts : byte rows and the columns to project them on, less `shifts`; or, with no columns and no
-        shifts, rows whose features themselves are the coordinates; read only if `Z` has no rows
-    Z : (n_rows, n_coordinates)
+    X, storage, columns, shifts : byte rows, and the columns whose products minus `shifts` are the projections; with no
+        columns and shifts, the features themselves are encoded; read only if `Z` has no rows
+    Z : (n_rows, n_projections)
     squares : (n_rows,), |x - center|^2
     unit_rows, z_error, off, queries : see Encoding
     levels, outs : see l2_codes_of
-    scratch : (n_threads, 6 x n_coordinates, or n_features)
+    scratch : (n_threads, 6 x n_projections, or n_features)
     """
     cdef Encoding encoding
     cdef Py_ssize_t n = squares.shape[0], group, d = X.shape[1] // fastcls_type_bytes[storage]
@@ -340,7 +342,7 @@ cdef void encode_six(const Encoding *encoding, const uint8_t *X, Py_ssize_t n, P
 
 def to_panels(const uint8_t[:, ::1] codes, int step_bytes, Py_ssize_t panel_rows, uint8_t[:, ::1] panels_out,
               int n_threads):
-    """Codes (n_rows, width) to panels (n_panels, steps x panel_rows x step_bytes); rows behind the last are zeros."""
+    """Codes (n_rows, width) to panels (n_panels, steps x panel_rows x step_bytes), padded with rows of zeros."""
     cdef Py_ssize_t panel, n = codes.shape[0], width = codes.shape[1]
     for panel in prange(panels_out.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         panel_of(&codes[0, 0], n, width, panel * panel_rows, step_bytes, panel_rows, &panels_out[panel, 0])

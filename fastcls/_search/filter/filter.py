@@ -27,30 +27,30 @@ from . import encode_loops, filter_loops
 from . import levels as _levels
 from .codes import SHARE, SMALL_TYPE_SHARE, Codes, Level, in_panels
 
-LEAST_ROWS = 4096  # below, brute force is done before levels are learned
+LEAST_ROWS = 4096  # below, brute force is faster than learning levels
 LEAST_FEATURES = 32
-_NEIGHBORS_SHARE = 64  # rows for each neighbour asked: with fewer, too many rows are within threshold
-_QUERIES_PER_JOB = 48  # that share a panel while it is in the first cache
-_SORTED_A_THREAD = 64  # queries whose neighbours one thread puts in order before another is worth waking
+_NEIGHBORS_SHARE = 64  # rows per neighbour: with fewer, too many rows pass
+_QUERIES_PER_JOB = 48  # that share a panel while it is in the L1 cache
+_SORTED_PER_THREAD = 64  # queries whose neighbours one thread sorts before waking another one is faster
 _LIST_CAPACITY = 2048  # rows of one query that passed the screen
-_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows, before a list is looked at
-PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows that the levels are judged by
-_SLACK = 2.0**-50  # a feature of twice a cosine: what its dot product and norms may be off, eight times over
+_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in a list before it is refined
+PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows by which the levels are compared
+_SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
 
-# What things cost, in bytes of the screen, whose one takes 4.3 ps a core (measured on Zen 4 with AVX-512: CIFAR-10 under L2,
-# k = 7, by share of the samples of a profile). Codes and rows that are looked at by themselves come from anywhere in memory.
+# Costs in units of one screened byte, which takes 4.3 ps per core (measured on Zen 4 with AVX-512: CIFAR-10 under L2, k = 7,
+# by share of the samples of a profile). Single codes and rows are read from anywhere in memory.
 _SECONDS = 4.3e-12  # of one byte
-_COST_PASSED = 3000.0  # of a pair that passed the screen: its bound, the look at its list
-_COST_AT, _COST_AT_BYTE = 1500.0, 12.0  # of a pair that comes to a finer level
+_COST_PASSED = 3000.0  # of a pair that passed the screen: its bound, and refining its list
+_COST_AT, _COST_AT_BYTE = 1500.0, 12.0  # of a pair that enters a finer level
 _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
-_HOPELESS = 0.92  # of the usual distance
-_EARLY = 2.0  # pairs that pass the screen, for each that would if the last threshold were known from the start
-_DOUBT = 24.0  # queries after which twice the cost of brute force is believed: a first piece may have but four
-_FIRST_CHUNK = 16_000_000  # bytes of the screen a thread, before anything is measured: 50 ms of the slowest kernel
+_HOPELESS = 0.92  # of the median distance
+_EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
+_DOUBT = 24.0  # queries after which twice the cost of brute force is believed: the first chunk may have only four
+_FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is timed: 50 ms of the slowest kernel
 _KEPT_BYTES = 1 << 19
 _BYTES_OF_ERROR_AND_START = 8
-_LEAST_FREE_BYTES = 24  # bytes a row: a code of one step of the kernels, twice, with its error and start
+_LEAST_FREE_BYTES = 24  # per row: a code of one kernel step, twice, with its error and start
 _LARGEST_CHUNK = 4096  # queries whose codes are held at a time
 
 
@@ -58,11 +58,11 @@ _NO_NORMS = Norms()
 
 
 class NotEnoughMemoryError(Exception):
-    """There is no memory to keep codes in. Made of the bytes a row that they need and that there are."""
+    """There is not enough memory for the codes. Arguments: bytes per row that they need, and that are free."""
 
     def __str__(self) -> str:
         needed, free = self.args
-        return f"codes take {needed} bytes a row or more while they are made, and there is memory for {free:.0f}"
+        return f"codes take at least {needed} bytes per row while they are made, and {free:.0f} are free"
 
 
 @dataclass
@@ -72,9 +72,9 @@ class Counts:
     Attributes
     ----------
     into : list of int
-        Pairs that came to each level; the first is all of them.
+        Pairs that entered each level; the first entry is all pairs.
     passed : int
-        Pairs that passed the screen, most of them while the threshold was still wide.
+        Pairs that passed the screen, most of them while the threshold was still loose.
     computed : int
         Pairs whose S was computed in the reference arithmetic.
     """
@@ -86,23 +86,23 @@ class Counts:
 
 @dataclass
 class Filter:
-    """The levels of some rows for one metric, and every chunk's codes.
+    """The levels of some rows for one metric, and the codes of every chunk.
 
     Attributes
     ----------
     metric : Metric
     levels : list of Level
-        Coarse to fine; the first one's codes are in panels.
+        Coarse to fine; the codes of the first level are in panels.
     chunks : list of list of Codes
-        Of every chunk, at every level.
+        For every chunk, its codes at every level.
     k : int
         Number of neighbours that the levels were chosen for.
     learned : list of Level
-        All that there were to choose from; empty if none is to be chosen anew.
+        All levels that were available; empty if the choice cannot be repeated.
     seconds : float
-        What encoding the chunks took.
+        Time that encoding the chunks took.
     of_other_k : dict
-        For sizes of k (`_size`) that were asked since: the levels of least cost, and what they save of a pair's cost.
+        For other sizes of k (`_size`) requested since: the cheapest levels, and what they save per pair.
     """
 
     metric: Metric
@@ -151,7 +151,7 @@ class Filter:
         return None if cheapest is None else cls(metric, [levels[i] for i in cheapest], k=k, learned=levels)
 
     def fits_k(self, k: int) -> bool:
-        """Whether the levels were chosen for about so many neighbours, or cannot be chosen anew."""
+        """Whether the levels were chosen for about this number of neighbours, or the choice cannot be repeated."""
         return not self.learned or _size(k) == _size(self.k)
 
     def chosen_for(
@@ -163,16 +163,16 @@ class Filter:
         n_threads: int,
         free_bytes: float = math.inf,
     ) -> Filter:
-        """This filter, or one of other levels (nothing encoded yet), if these save twice the time that encoding takes.
+        """This filter, or one with other levels (not encoded yet) if these save more than twice the time of encoding.
 
         Parameters
         ----------
         of_rows : ndarray
             A sample.
         probe : callable
-            Asked once for each size of k.
+            Called once per size of k.
         free_bytes : float
-            Bytes a row that new codes may take while the old ones are there.
+            Bytes per row that new codes may take while the old ones still exist.
         """
         size = _size(k)
         if size not in self.of_other_k:
@@ -191,7 +191,7 @@ class Filter:
         return Filter(self.metric, levels, k=k, learned=self.learned)
 
     def extended(self, chunks: list[np.ndarray], n_threads: int) -> Filter:
-        """This filter with codes of more chunks; it stays as it is, for searches under way in other threads."""
+        """A copy of this filter with codes of more chunks; this one does not change, for searches in other threads."""
         more, begun = [], time.perf_counter()
         for chunk in chunks:
             coded = _levels.encode(self.levels, chunk, n_threads)
@@ -207,17 +207,17 @@ class Filter:
 
 @dataclass(frozen=True)
 class Probe:
-    """Sampled rows as queries, and how far each must threshold: the S of its k-th neighbour among all rows."""
+    """Sampled rows as queries, and for each the S of its k-th neighbour among all rows."""
 
     queries: np.ndarray
     S: np.ndarray
 
 
 def _hopeless(probe: Probe, metric: Metric) -> bool:
-    """Whether the k-th neighbours of byte rows are hardly nearer than any row is: then levels would be learned for nothing.
+    """Whether the k-th neighbours of byte rows are hardly nearer than a random row: then no filter is faster.
 
-    White noise of 3,072 bytes, k = 7: 0.96 of the median distance; CIFAR-10 and MNIST: at most 0.63 for k = 100. Floats are
-    rounded in any case, which prunes noise too.
+    White noise of 3,072 bytes, k = 7: 0.96 of the median distance; CIFAR-10 and MNIST: at most 0.63 for k = 100. For floats,
+    the rounded features prune noise too.
     """
     Q = probe.queries
     if Q.dtype.kind == "f" or metric.bounds == "cosine":
@@ -229,7 +229,7 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
 
 
 def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.ndarray, n_threads: int) -> list[float]:
-    """At every level, the share of pairs of the probe's queries and some rows whose bound is within threshold."""
+    """For every level, the share of pairs of the probe's queries and some rows whose bound is not above the threshold."""
     some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
     of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
     shares = []
@@ -247,14 +247,14 @@ def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.
 
 
 def _size(k: int) -> int:
-    """1, 2, 3 to 4, 5 to 8, ...: numbers of neighbours for which the same levels will do."""
+    """The size class of k (1, 2, 3 to 4, 5 to 8, ...): the same levels serve all k of one class."""
     return (k - 1).bit_length()
 
 
 def _costs(
     rows: np.ndarray, metric: Metric, levels: list[Level], probe: Probe, n_threads: int
 ) -> dict[tuple[int, ...], float]:
-    """Estimated cost of a pair for every choice of up to three levels, coarse to fine, as places in the list."""
+    """Estimated cost per pair for every choice of up to three levels; a choice is indices of `levels`, coarse to fine."""
     with np.errstate(all="ignore"):
         threshold = probe.S if metric.bounds == "l1" else np.sqrt(2.0 * probe.S if metric.bounds == "cosine" else probe.S)
         left = _left_by(levels, rows, probe, threshold, n_threads) if levels else []
@@ -269,18 +269,18 @@ def _costs(
 
 
 def _keeps_its_share(levels: list[Level], rows: np.ndarray) -> bool:
-    """Whether codes take no more of the rows' bytes than is promised; padding makes those of narrow rows dear."""
+    """Whether the codes take at most the promised share of the rows' bytes (padding is large for short rows)."""
     promised = SMALL_TYPE_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
     return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels) <= promised * _row_bytes(rows)
 
 
 def encoding_bytes(levels: list[Level]) -> int:
-    """What codes take for each row while they are made: those of the first level are there twice, as rows and as panels."""
+    """Bytes per row while codes are made; those of the first level exist twice, as rows and as panels."""
     return levels[0].width + sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels)
 
 
 def _cheapest(costs: dict[tuple[int, ...], float], levels: list[Level], free_bytes: float) -> tuple[int, ...] | None:
-    """The choice of least cost whose codes there is room for."""
+    """The cheapest choice whose codes fit into memory."""
     fitting = {chosen: cost for chosen, cost in costs.items() if encoding_bytes([levels[i] for i in chosen]) <= free_bytes}
     return min(fitting, key=lambda chosen: fitting[chosen], default=None)
 
@@ -290,7 +290,7 @@ def _row_bytes(rows: Rows | np.ndarray) -> int:
 
 
 def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: list[float], computed: float) -> float:
-    """Estimated cost of one pair from the shares of pairs that come to each step.
+    """Estimated cost of one pair from the shares of pairs that enter each step.
 
     Parameters
     ----------
@@ -299,7 +299,7 @@ def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: l
     passed : float
         The share that passes the screen.
     into : list of float
-        The share that comes to each finer level.
+        The share that enters each finer level.
     computed : float
         The share whose S is computed.
     """
@@ -310,13 +310,13 @@ def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: l
 
 
 def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
-    """The same of brute force, whose tile has float16 as float32."""
+    """The cost of one pair by brute force, which packs float16 as float32."""
     kind = "float" if rows.dtype.kind == "f" else "l1" if metric.bounds == "l1" else "l2"
     return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * _COST_BRUTE[kind]
 
 
 def is_profitable(rows: Rows, metric: Metric, k: int) -> bool:
-    """Whether filtering is possible and may pay: proven bounds, enough rows and features, few neighbours."""
+    """Whether filtering is possible and may be faster: proven bounds, enough rows and features, few neighbours."""
     if metric.bounds is None:
         return False
     return rows.n_rows >= max(LEAST_ROWS, _NEIGHBORS_SHARE * k) and rows.n_features >= LEAST_FEATURES
@@ -326,7 +326,7 @@ _kept = threading.local()
 
 
 def _scratch(n_threads: int, size: int) -> np.ndarray:
-    """Working memory of a search; that of few queries is kept for the next one of this thread, its pages being there."""
+    """Working memory of a search. Small scratch is kept for the next search of this thread, to avoid page faults."""
     if n_threads * size > _KEPT_BYTES:
         return np.empty((n_threads, size), dtype=np.uint8)
     if not hasattr(_kept, "scratch"):
@@ -336,7 +336,7 @@ def _scratch(n_threads: int, size: int) -> np.ndarray:
 
 
 class Search:
-    """One filtered search under way: the same calls as the brute-force search answers."""
+    """A filtered search; see `run.Run`."""
 
     def __init__(self, rows: Rows, of: Filter, n_queries: int, k: int, n_threads: int, *, forced: bool) -> None:
         self.rows, self.filter, self.k, self.n_threads, self.forced = rows, of, k, n_threads, forced
@@ -362,7 +362,7 @@ class Search:
         S_out: np.ndarray,
         indices_out: np.ndarray,
     ) -> int:
-        """Neighbours of the first queries, up to all; fewer where brute force would be faster. Returns how many."""
+        """Write the neighbours of the first queries; stop early if brute force would be faster. Return how many are done."""
         first = 0
         while first < len(Q) and not self.gave_up:
             some = slice(first, min(len(Q), first + self._next))
@@ -376,10 +376,10 @@ class Search:
             if self.by_rows:
                 _kernels.merge_heaps(S, indices)
                 S_out[some], indices_out[some] = S[0], indices[0]
-            _kernels.sort_heaps(S_out[some], indices_out[some], min(self.n_threads, -(-n // _SORTED_A_THREAD)))
+            _kernels.sort_heaps(S_out[some], indices_out[some], min(self.n_threads, -(-n // _SORTED_PER_THREAD)))
             self.pairs += n * self.rows.n_rows
             advance(n * self.rows.n_rows)
-            whole = self.per_job * self.n_threads  # so that no thread waits for another's last job
+            whole = self.per_job * self.n_threads  # whole rounds of jobs, so that no thread waits for another's last job
             wanted = int(min(_LARGEST_CHUNK, self.chunk_size.record(n, time.perf_counter() - begun)))
             self._next = wanted // whole * whole or max(self.n_threads, wanted)
             first = some.stop
@@ -428,7 +428,7 @@ class Search:
             )
 
     def _cost(self) -> float:
-        """What a pair cost so far."""
+        """Average cost of a pair so far."""
         counts, pairs = self.counts, max(1, self.pairs)
         into = [n / pairs for n in counts.into[1:]]
         return cost_of(self.filter.levels, self.rows, counts.passed / pairs, into, counts.computed / pairs)

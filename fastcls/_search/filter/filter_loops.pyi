@@ -1,4 +1,4 @@
-"""Types of the filter's compiled loops; what they do is said in filter_loops.pyx."""
+"""Types of the filter's compiled loops; filter_loops.pyx documents them."""
 
 from typing import Any
 

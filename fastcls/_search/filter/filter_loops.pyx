@@ -1,11 +1,13 @@
 """Typed parallel loops of filter and refine: the screen over all codes, and the refinement of what passes.
 
-Unchecked, like _kernels.pyx. A *level* holds a code for every row: the difference of two codes bounds the rows' distance
-from below, with certainty (docs/filter.md). The coarsest level is laid out in panels and screened whole; the finer ones are
-looked at only for rows that passed all before; S, by the pair functions of ``_simd/``, only for what passed the last.
+Inputs are not checked, as in _kernels.pyx. A *level* has a code for every row, and the difference of two codes is a certain
+lower bound on the distance of the rows (docs/filter.md). The codes of the coarsest level are in panels and are all screened.
+Codes of a finer level are read only for rows that passed all levels before it. S is computed, by the pair functions of
+``_simd/``, only for rows that passed the last level.
 
-Everything of a query is in *code units*: its gap to a row (sum of absolute differences, or root of squared ones), less both
-rows' rounding errors, is the bound; the *threshold* is what its k-th best S so far allows the bound to be.
+All quantities of a query are in *code units*. The bound is the gap between query and row (the sum of absolute differences,
+or the root of the sum of squares) minus the rounding errors of both. The *threshold* is the largest bound that the query's
+k-th smallest S so far allows.
 """
 
 from cython.parallel cimport prange, threadid
@@ -35,15 +37,15 @@ cdef extern from "search/scalar.h" nogil:
 
 
 cdef struct Level:
-    const uint8_t *codes            # of every row; of the first level, panels
+    const uint8_t *codes            # of every row; in the first level, panels
     Py_ssize_t width
     const int32_t *starts           # L2
-    const float *errors             # of every row, code units
-    const float *panel_errors       # the first level's: the largest of each panel
+    const float *errors             # of every row, in code units
+    const float *panel_errors       # first level: the largest error in each panel
     const uint8_t *query_codes
     const int32_t *query_norms      # L2
     const float *query_errors
-    double per_unit                 # code units of one unit of distance
+    double per_unit                 # code units per unit of distance
     bint fine                       # 16-bit codes
 
 
@@ -52,7 +54,7 @@ cdef struct Filter:
     int n_levels
     bint l1
     bint cosine
-    double slack                    # added to 2 S: what rounding may have taken from a cosine
+    double slack                    # added to 2 S: covers the rounding of a cosine
     double margin                   # 1 + the relative error of S
     FilterKernels kernels
     const uint8_t *queries
@@ -64,28 +66,28 @@ cdef struct Filter:
     const double *query_norms       # cosine: squared norms
     const double *row_norms
     const uint8_t *zero_queries
-    Py_ssize_t n_refine              # entries of lowest bound that a look refines, to lower the threshold
-    Py_ssize_t refine_every           # rows new in a list, before it is looked at
-    Py_ssize_t list_capacity            # entries of a list
+    Py_ssize_t n_refine             # entries of lowest bound that are refined at once, to lower the threshold
+    Py_ssize_t refine_every         # new rows in a list before it is refined
+    Py_ssize_t list_capacity        # entries of a list
 
 
 cdef struct Scratch:
     # A thread's scratch for one block of queries.
     uint8_t *queries                # packed
     List *lists
-    float *bounds                   # beside every list
+    float *bounds                   # of the entries of every list
     Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known
-    Py_ssize_t *refine_at             # of each list: how long it may grow before it is looked at
-    double *thresholds                  # of each query at the first level, its own error included
-    double *lowest_bounds             # a heap of the lowest bounds of a list, and where they stand in it
+    Py_ssize_t *refine_at           # of each list: the length at which it is refined
+    double *thresholds              # of each query at the first level, its own error included
+    double *lowest_bounds           # a heap of the lowest bounds of a list, and their positions in it
     int64_t *lowest
     List chosen                     # these entries
     float *chosen_bounds
-    int64_t *counts                 # of this thread: in, and then out of every level; S computed
+    int64_t *counts                 # of this thread: pairs that passed the screen, entered each finer level; S computed
 
 
 cdef enum:
-    COMPUTED = 4                    # where of a thread's counts the S computed are
+    COMPUTED = 4                    # position of the number of computed S in a thread's counts
 
 
 cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
@@ -94,7 +96,7 @@ cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
 
 cdef Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, Py_ssize_t list_capacity,
                         uint8_t *base, Scratch *scratch_out) noexcept nogil:
-    """Where each part of a thread's scratch lies; returns how many bytes they take. The base is aligned here."""
+    """Divide a thread's scratch into arrays, aligned from `base` on; return how many bytes they take."""
     cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
     cdef Py_ssize_t stride = list_capacity + 128
     scratch_out.queries = base + at
@@ -134,9 +136,9 @@ def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, P
 
 
 cdef inline double threshold_of(const Filter *filter, const Level *level, double S) noexcept nogil:
-    """What a bound may be, in code units, if the row's S is to be at most S."""
+    """The largest bound, in code units, of a row whose rank distance is at most S."""
     cdef double distance
-    S = S * filter.margin + 1e-300  # what underflow may have taken
+    S = S * filter.margin + 1e-300  # covers underflow
     distance = S if filter.l1 else sqrt(2.0 * S + filter.slack if filter.cosine else S)
     return distance * level.per_unit * (1.0 + 2.0 ** -20)
 
@@ -153,19 +155,19 @@ cdef inline double exact(const Filter *filter, Py_ssize_t query, Py_ssize_t row)
 
 
 cdef void drop_beyond(const Filter *filter, List *found, float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
-    """Of the entries from `first` on keep what the threshold allows; NaN stays."""
+    """Of the entries from `first` on, keep those not above the threshold; NaN is kept."""
     found.n = filter.kernels.drop(found.rows, bounds, first, found.n, up(threshold))
 
 
 cdef void bound_list(const Filter *filter, int number, const Heaps *heaps, Py_ssize_t query, List *found,
                      float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
-    """Bounds of the entries from `first` on, from their keys; keep what the threshold and the groups allow."""
+    """Compute bounds of the entries from `first` on, from their keys; keep what the threshold and the groups allow."""
     cdef const Level *level = &filter.levels[number]
     cdef int gap = FASTCLS_GAP_SUM if filter.l1 else FASTCLS_GAP_SQUARE if level.fine else FASTCLS_GAP_DOT
     cdef int32_t norm = level.query_norms[query] if gap == FASTCLS_GAP_DOT else 0
     cdef Py_ssize_t i, n = first
     found.n = filter.kernels.bound(gap, found.keys, found.rows, bounds, first, found.n, norm, level.query_errors[query],
-                                    level.errors, up(threshold))
+                                   level.errors, up(threshold))
     if heaps.row_groups == NULL:
         return
     for i in range(first, found.n):
@@ -175,7 +177,7 @@ cdef void bound_list(const Filter *filter, int number, const Heaps *heaps, Py_ss
     found.n = n
 
 
-cdef inline void ask_for(const Filter *filter, Py_ssize_t row) noexcept nogil:
+cdef inline void prefetch_row(const Filter *filter, Py_ssize_t row) noexcept nogil:
     cdef const uint8_t *y = filter.rows + row * filter.row_bytes
     cdef Py_ssize_t i
     for i in range(0, min(filter.row_bytes, <Py_ssize_t> 4096), 64):
@@ -183,8 +185,8 @@ cdef inline void ask_for(const Filter *filter, Py_ssize_t row) noexcept nogil:
 
 
 cdef void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                 Scratch *scratch) noexcept nogil:
-    """Take a list that the first level has left through the finer ones, and to S; the list ends empty."""
+                      Scratch *scratch) noexcept nogil:
+    """Take a list that passed the first level through the finer levels, and compute S; the list is empty afterwards."""
     cdef double *S = heaps.S + query * heaps.k
     cdef const Level *level
     cdef int number
@@ -207,7 +209,7 @@ cdef void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query
 
 
 cdef inline bint offer_new(double *S, int64_t *index, Py_ssize_t k, double S_new, int64_t index_new) noexcept nogil:
-    """As offer; tells whether the neighbour was kept."""
+    """Like `offer`; returns whether the neighbour was kept."""
     if not is_before(S_new, index_new, S[0], index[0]):
         return False
     sift_down(S, index, k, S_new, index_new)
@@ -215,7 +217,7 @@ cdef inline bint offer_new(double *S, int64_t *index, Py_ssize_t k, double S_new
 
 
 cdef inline void sink(float *bounds, int32_t *rows, Py_ssize_t n, Py_ssize_t here) noexcept nogil:
-    """Let the entry at `here` sink to where it belongs in a heap of the lowest bound first."""
+    """Move the entry at `here` down to its place in a heap with the lowest bound first."""
     cdef float bound = bounds[here]
     cdef int32_t row = rows[here]
     cdef Py_ssize_t child
@@ -236,14 +238,14 @@ cdef inline void sink(float *bounds, int32_t *rows, Py_ssize_t n, Py_ssize_t her
 
 cdef void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
                      Scratch *scratch) noexcept nogil:
-    """Compute S of what the last level has left, lowest bound first, until the lowest is beyond the threshold."""
+    """Compute S of the rows that passed the last level, lowest bound first, until that bound is above the threshold."""
     cdef const Level *level = &filter.levels[filter.n_levels - 1]
     cdef double *S = heaps.S + query * heaps.k
     cdef int64_t *index = heaps.index + query * heaps.k
     cdef Py_ssize_t i, n = found.n
     cdef double threshold = threshold_of(filter, level, S[0])
     for i in range(n):
-        if not bounds[i] == bounds[i]:  # unknown is nearest: a heap needs numbers
+        if not bounds[i] == bounds[i]:  # a heap needs numbers: NaN counts as the nearest
             bounds[i] = -INFINITY
     for i in range(n // 2 - 1, -1, -1):
         sink(bounds, found.rows, n, i)
@@ -254,7 +256,7 @@ cdef void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t query,
         found.rows[0] = found.rows[n]
         sink(bounds, found.rows, n, 0)
         if n > 0:
-            ask_for(filter, found.rows[0])
+            prefetch_row(filter, found.rows[0])
         scratch.counts[COMPUTED] += 1
         if offer_new(S, index, heaps.k, exact(filter, query, i), heaps.row_start + i):
             threshold = threshold_of(filter, level, S[0])
@@ -263,7 +265,7 @@ cdef void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t query,
 
 cdef void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
                   Py_ssize_t first, Scratch *scratch) noexcept nogil:
-    """Refine those of lowest bound among the entries from `first` on, which lowers the threshold; drop what is beyond it."""
+    """Refine the entries of lowest bound from `first` on, to lower the threshold; then drop those above it."""
     cdef const Level *level = &filter.levels[0]
     cdef const double *S = heaps.S + query * heaps.k
     cdef Py_ssize_t i, at, n_refine = min(filter.n_refine, found.n - first)
@@ -288,7 +290,7 @@ cdef void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, Li
 
 
 cdef inline int32_t limit_of(const Filter *filter, double threshold, float panel_error, Py_ssize_t query) noexcept nogil:
-    """The first level's limit of a key for one query and one panel: see _simd/filter/contract.h."""
+    """The limit of a key at the first level, for one query and one panel; see _simd/filter/contract.h."""
     cdef double t = (threshold + panel_error) * (1.0 + 2.0 ** -20)
     if filter.l1:
         return <int32_t> t + 1 if t < 1e9 else INT32_MAX
@@ -297,15 +299,16 @@ cdef inline int32_t limit_of(const Filter *filter, double threshold, float panel
     return <int32_t> ((filter.levels[0].query_norms[query] - t * t) * 0.5) - 2
 
 
-cdef void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own, Scratch *scratch) noexcept nogil:
-    """Look at what is new in a list: bound it, lower the threshold, drop. A list that is full is gone through as a whole."""
+cdef void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own,
+                     Scratch *scratch) noexcept nogil:
+    """Bound the new entries of a list, lower the threshold, and drop entries above it. A full list is refined as a whole."""
     cdef const Level *level = &filter.levels[0]
     cdef const double *S = heaps.S + query * heaps.k
     cdef List *found = &scratch.lists[own]
     cdef float *bounds = scratch.bounds + own * (filter.list_capacity + 128)
     cdef Py_ssize_t first = scratch.n_bounded[own]
     while found.n > first and found.rows[found.n - 1] >= filter.n_rows:
-        found.n -= 1  # rows that are none, behind the last of a panel: the newest of a list come in ascending order
+        found.n -= 1  # padding of the last panel: the newest entries are in ascending order
     scratch.counts[0] += found.n - first
     bound_list(filter, 0, heaps, query, found, bounds, first, threshold_of(filter, level, S[0]))
     tighten(filter, heaps, query, found, bounds, first, scratch)
@@ -320,7 +323,7 @@ cdef void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query,
 
 cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
                        Py_ssize_t first_panel, Py_ssize_t end_panel, uint8_t *base, int64_t *counts) noexcept nogil:
-    """Offer the rows of some panels to queries first .. first + n_queries."""
+    """Offer the rows of some panels to a block of queries."""
     cdef Scratch scratch
     cdef const Level *level = &filter.levels[0]
     cdef bint single = n_queries == 1
@@ -363,7 +366,8 @@ cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t firs
         refine_new(filter, heaps, first + own, own, &scratch)
         drop_beyond(filter, &scratch.lists[own], scratch.bounds + own * (filter.list_capacity + 128), 0,
                     threshold_of(filter, level, (heaps.S + (first + own) * heaps.k)[0]))
-        refine_list(filter, heaps, first + own, &scratch.lists[own], scratch.bounds + own * (filter.list_capacity + 128), &scratch)
+        refine_list(filter, heaps, first + own, &scratch.lists[own],
+                    scratch.bounds + own * (filter.list_capacity + 128), &scratch)
 
 
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
@@ -371,7 +375,8 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
            const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
            const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
            int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_refine,
-           Py_ssize_t refine_every, Py_ssize_t list_capacity, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out, int n_threads):
+           Py_ssize_t refine_every, Py_ssize_t list_capacity, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out,
+           int n_threads):
     """Offer to the heap of every query the rows of one chunk that its codes cannot rule out.
 
     Parameters as in _kernels.search_pairwise, and
@@ -379,8 +384,8 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     query_levels : tuples (codes, norms, errors) of the queries
     slack, margin : see Filter
     scratch : (n_threads, scratch_bytes(...))
-    counts_out : (n_threads, 5), added to: pairs that passed the first level's screen, that came to each finer level, and
-        at last those whose S was computed
+    counts_out : (n_threads, 5), added to: pairs that passed the screen of the first level, pairs that entered each finer
+        level, and, last, pairs whose S was computed
     """
     check_search(Q, fastcls_type_bytes[storage], X, fastcls_type_bytes[storage], query_groups, row_groups,
                  heap_S_out.shape[1], heap_index_out.shape[1], heap_S_out.shape[2], heap_index_out.shape[2],

@@ -1,4 +1,4 @@
-"""Levels under L1: signed sums of disjoint segments of features that vary together."""
+"""Levels under L1: signed sums over disjoint segments of features that vary together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fastcls._validation.rows import as_bytes
 from . import encode_loops
 from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of
 
-SEGMENT_COARSE, SEGMENT_FINE = 16, 4  # features a sum
+SEGMENT_COARSE, SEGMENT_FINE = 16, 4  # features per sum
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SegmentSums:
         )
 
     def empty(self, n: int) -> Codes:
-        """Room for the codes of n rows."""
+        """Empty arrays for the codes of n rows."""
         none = np.zeros(1, dtype=np.int32)
         return Codes(np.empty((n, self.width), dtype=np.uint8), none, np.empty(n, dtype=np.float32), none.astype(np.float32))
 
@@ -79,7 +79,7 @@ class SegmentSums:
         out = self.empty(len(rows))
         for block in blocks(*rows.shape):
             sums, magnitudes = self.sums(rows[block], n_threads)
-            # each of `size` additions rounds once, and so do offset and scale
+            # each of `size` additions rounds once, and so do the offset and the scale
             z_errors = (self.size + 4) * EPS * (magnitudes + np.abs(self.offsets).sum())
             encode_loops.encode_l1(sums, self.offsets, self.step, z_errors, out.codes[block], out.errors[block], n_threads)
         out.errors[~np.isfinite(out.errors)] = np.inf
@@ -87,7 +87,7 @@ class SegmentSums:
 
 
 def _encode_bytes(segments: SegmentSums, rows: np.ndarray, n_threads: int) -> dict[int, Codes]:
-    """Codes of byte rows at both sizes of these segments; the fine segments' sums make the coarse ones'."""
+    """Codes of byte rows for both segment sizes; the coarse sums are sums of the fine ones."""
     coarse, fine, order, masks, keeps = segments.of_bytes
     out = [coarse.empty(len(rows)), fine.empty(len(rows))]
     if rows.dtype == np.int8:
@@ -101,7 +101,7 @@ def _encode_bytes(segments: SegmentSums, rows: np.ndarray, n_threads: int) -> di
 
 
 def _smooth(n: int) -> int:
-    """The least number from n on whose prime factors are at most 7."""
+    """The smallest number >= n whose prime factors are all at most 7."""
     while True:
         rest = n
         for prime in (2, 3, 5, 7):
@@ -122,19 +122,19 @@ def _factors(n: int) -> list[int]:
 
 
 def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Features so that neighbours in the order vary together: (order, signs), whole segments of 16 of 4 of them.
+    """An order of the features in which neighbours vary together: (order, signs), in whole segments of 16, each four of 4.
 
-    Every feature is a point: its values on the sample, reduced to 48 dimensions. All features are split into equal parts
-    along the direction in which they differ most, and the parts again, down to segments.
+    Each feature is a point: its values on the sample, reduced to 48 dimensions. All features are split into equal sets along
+    the direction in which they differ most, and these sets are split again, down to segments.
     """
     d = sample.shape[1]
     centered = (sample - sample.mean(axis=0)).astype(np.float32)
     U = leading_eigenvectors(centered @ centered.T, 48)
     points = centered.T @ U.astype(np.float32)
-    flipped = points @ points.mean(axis=0) < 0  # features that run against the others join them with a minus
+    flipped = points @ points.mean(axis=0) < 0  # features that vary in the opposite direction get a minus
     points[flipped] *= -1
     n_segments = _smooth(-(-d // SEGMENT_COARSE))
-    n_places = n_segments * SEGMENT_COARSE  # more than there are features, if they do not divide: the rest stay empty
+    n_places = n_segments * SEGMENT_COARSE  # if the features do not fill the segments, the rest stays empty
     points = np.vstack([points, np.zeros((n_places - d, points.shape[1]), dtype=np.float32)])
     at = np.arange(n_places)[None, :]
     for ways in (*_factors(n_segments), 2, 2):
@@ -154,7 +154,7 @@ def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pixel_orders(d: int) -> Iterator[np.ndarray]:
-    """Orders by 4 x 4 blocks of pixels, if the rows could be square images of one or three channels."""
+    """Orders by blocks of 4 x 4 pixels, if the rows may be square images of one or three channels."""
     for channels, channel_last in ((1, True), (3, True), (3, False)):
         side = round((d / channels) ** 0.5)
         if side < 8 or side * side * channels != d:
@@ -168,7 +168,7 @@ def _pixel_orders(d: int) -> Iterator[np.ndarray]:
 
 
 def _near_differences(sample: np.ndarray) -> np.ndarray:
-    """Some sampled rows less the row nearest to each (by L2, which is at hand)."""
+    """Differences of some sampled rows and the row nearest to each (by L2, which is cheap to compute)."""
     single = sample.astype(np.float32)
     some = single[::10]
     squares = np.einsum("ij,ij->i", single, single)
@@ -178,7 +178,7 @@ def _near_differences(sample: np.ndarray) -> np.ndarray:
 
 
 def _kept(order: np.ndarray, signs: np.ndarray, differences: np.ndarray) -> float:
-    """How much of the L1 distance of these pairs is left in sums of segments, coarse and fine added."""
+    """The share of the L1 distance of these pairs that the segment sums keep, coarse plus fine."""
     wide = np.where(order >= 0, differences[:, order] * signs, 0.0)
     coarse, fine = (np.abs(wide.reshape(len(wide), -1, n).sum(axis=2)).sum() for n in (SEGMENT_COARSE, SEGMENT_FINE))
     return float(coarse + fine) / max(float(np.abs(differences).sum()), 1e-300)
@@ -209,7 +209,7 @@ def plain_level(offsets: np.ndarray, step: float) -> Level:
 
 
 def byte_levels(order: np.ndarray, signs: np.ndarray, dtype: np.dtype) -> list[Level]:
-    """The levels of byte rows whose features stand in this order, each at most once, with these signs."""
+    """The levels of byte rows with features in this order, each at most once, and these signs."""
     least = float(np.iinfo(dtype).min)
     lows = np.where(order >= 0, np.where(signs > 0, least, -(least + 255.0)), 0.0)
     fine = SegmentSums(order, signs, SEGMENT_FINE, lows.reshape(-1, SEGMENT_FINE).sum(axis=1), float(SEGMENT_FINE))
@@ -218,7 +218,7 @@ def byte_levels(order: np.ndarray, signs: np.ndarray, dtype: np.dtype) -> list[L
 
 
 def _both(levels: Sequence[Level]) -> tuple[SegmentSums, SegmentSums]:
-    """The coarse and the fine segments of byte rows; the fine alone make the coarse."""
+    """The coarse and fine levels of byte rows; the fine level determines the coarse one."""
     fine = levels[-1]
     assert isinstance(fine, SegmentSums)
     lows = fine.offsets.reshape(-1, SEGMENT_COARSE // SEGMENT_FINE).sum(axis=1)
@@ -226,7 +226,7 @@ def _both(levels: Sequence[Level]) -> tuple[SegmentSums, SegmentSums]:
 
 
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int) -> list[Codes]:
-    """The rows' codes at every level."""
+    """Codes of the rows at every level."""
     segments = [level for level in levels if isinstance(level, SegmentSums)]
     if rows.dtype.kind != "f":
         made = _encode_bytes(segments[0], rows, n_threads)

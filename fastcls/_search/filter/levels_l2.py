@@ -1,4 +1,4 @@
-"""Levels under L2 and cosine: coordinates in an orthogonal basis and what they leave, or the features themselves."""
+"""Levels under L2 and cosine: PCA projections and the norm of the residual, or the features themselves."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ from .codes import (
     sample_of,
 )
 
-_STEP_ROWS = 160  # sampled rows that a step is chosen on
-_FINE = 16  # steps of a fine code in one of a coarse
+_STEP_ROWS = 160  # sampled rows by which a step is chosen
+_FINE = 16  # fine steps in one coarse step
 MOST_FINE = _FINE * 127  # the largest fine code
 _PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
-_TERMS = 24.0  # bytes of a row's errors and starts at three levels
-_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that the budget for codes allows
-_FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection beside the features
-WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles says nothing
+_TERMS = 24.0  # bytes of a row's errors and starts for three levels
+_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that fits is taken
+_FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection in addition to the features
+WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles is useless
 
 
 def certified_norm(A: np.ndarray) -> float:
-    """A number not below the spectral norm of A, and above it by little.
+    """An upper bound on the spectral norm of A that exceeds it only slightly.
 
-    s^2 I - A A^T is shown to be positive semidefinite: a Cholesky factorisation in floating point that runs to its end on
-    a matrix proves that its least eigenvalue is above -c trace, c = (n + 1) u / (1 - 2 (n + 1) u) (Rump, Verification of
-    positive definiteness, BIT 46, 2006). The roundings of A A^T itself are taken off too.
+    The function proves that s^2 I - A A^T is positive semidefinite: a floating-point Cholesky factorisation that succeeds
+    proves that the least eigenvalue is above -c trace, c = (n + 1) u / (1 - 2 (n + 1) u) (Rump, Verification of positive
+    definiteness, BIT 46, 2006). The roundings of A A^T itself are subtracted too.
     """
     gram, rounding = _gram(A)
     square = float(np.linalg.eigvalsh(gram)[-1])
@@ -79,7 +79,7 @@ def _is_above(gram: np.ndarray, rounding: float, candidate: float) -> bool:
 
 
 def _step(deviations: np.ndarray) -> float:
-    """The step that costs least: a small one clips the far coordinates, a large one rounds the near ones."""
+    """The step with the smallest error: a small step clips large values, a large step rounds small ones coarsely."""
     best, best_cost = 0.0, np.inf
     deviations = deviations[:: max(1, len(deviations) // _STEP_ROWS)]
     sizes = np.abs(deviations)
@@ -96,24 +96,24 @@ def _step(deviations: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class Basis:
-    """What coordinates are made of: z = A (x - center), or the features themselves.
+    """The basis of projections: z = A (x - center), or the features themselves.
 
-    Of bytes A is made of bytes too, and every z is exact. Of floats the products are taken in singles, whose rounding is
-    bounded for any order of summation. `unit_rows` divides a row by its norm first: distances are then chords, and twice
-    a cosine is the square of one.
+    For byte rows, A consists of bytes too, and every z is exact. For floats, the products are computed in singles, with a
+    bound on rounding for any order of summation. `unit_rows` first divides each row by its norm: distances are then chords,
+    and twice the cosine distance is the square of a chord.
     """
 
-    A: np.ndarray  # (n_coordinates, n_features): integers of bytes, else singles; no rows for the features themselves
+    A: np.ndarray  # (n_projections, n_features): integers for bytes, else singles; no rows for the features themselves
     columns: np.ndarray  # A packed for the integer kernel
     center: np.ndarray
-    data_scale: float  # a power of two that rows of floats are multiplied by
+    data_scale: float  # a power of two by which rows of floats are multiplied
     unit_rows: bool
-    shifts: np.ndarray  # of bytes, what is taken off each column's product
+    shifts: np.ndarray  # for bytes: subtracted from each column's product
     frobenius: float  # norm of A
 
     @classmethod
     def of(cls, A: np.ndarray, dtype: np.dtype, center: np.ndarray, data_scale: float, unit_rows: bool) -> Basis:
-        """The basis with what follows from A."""
+        """The basis with everything that is computed from A."""
         if dtype.kind == "f" or not len(A):
             columns, shifts = np.empty((0, 0), dtype=np.uint8), np.empty(0)
         else:
@@ -124,16 +124,16 @@ class Basis:
 
     @cached_property
     def roundings(self) -> tuple[float, float]:
-        """Bounds on the rounding errors of coordinates, for each unit of a row's norm, and of squares, relative."""
+        """Bounds on the rounding errors: of projections, per unit of a row's norm, and of squares, relative."""
         d = len(self.center)
         off = (d / 4.0 + len(self.A) + 32.0) * EPS
-        if self.A.dtype == np.float32:  # of floats: products in singles
+        if self.A.dtype == np.float32:  # floats: products in singles
             gamma = (d + 4) * 2.0**-24 / (1.0 - (d + 4) * 2.0**-24)
             return gamma * self.frobenius * (1.0 + 2.0**-20) + off, off
         return 16.0 * (d + self.frobenius) * EPS, off
 
     def encode(self, levels: list[PcaProjection], rows: np.ndarray, n_threads: int, queries: bool) -> list[Codes]:
-        """Codes of rows at levels that all have this basis."""
+        """Codes of rows at levels that share this basis."""
         n, d = rows.shape
         out = [level.empty(n) for level in levels]
         is_float = rows.dtype.kind == "f"
@@ -148,9 +148,9 @@ class Basis:
             _kernels.sums_to_point(
                 as_bytes(some), storage_of(some), _kernels.SUMS["sql2"], as_bytes(center), squares, n_threads
             )
-            with np.errstate(over="ignore", under="ignore"):  # infinite squares keep their rows
+            with np.errstate(over="ignore", under="ignore"):  # rows with infinite squares always pass
                 squares *= self.data_scale**2
-            if self.unit_rows:  # squares that have lost bits say nothing of a direction: like rows of zeros
+            if self.unit_rows:  # squares that lost bits give no direction: treat such rows like rows of zeros
                 squares[squares < 2.0**-900 * max(1.0, self.data_scale**2)] = 0.0
             Z = np.empty((0, 1))
             if is_float and len(self.A):
@@ -174,7 +174,7 @@ class Basis:
                 n_threads,
             )
 
-        if is_float and len(self.A):  # a block a thread: the BLAS and the conversions run on one thread each
+        if is_float and len(self.A):  # one block per thread: BLAS and conversions use one thread each
             with threads.one_blas_thread():
                 list(threads.in_pool(lambda block: encode_block(block, 1), blocks(n, d), n_threads))
         else:
@@ -187,7 +187,7 @@ class Basis:
 
 @dataclass(frozen=True)
 class PcaProjection:
-    """L2: some coordinates of a basis, and the norm of what they leave of a row as one more.
+    """L2: some projections of a basis, and the norm of the residual as one more value.
 
     With s not below the norm of A, |A (x - y)|^2 + (r_x - r_y)^2 <= s^2 |x - y|^2 for r_x^2 = s^2 |x - c|^2 - |A (x - c)|^2.
     """
@@ -197,7 +197,7 @@ class PcaProjection:
     offsets: np.ndarray
     s: float
     step: float
-    residual_offset: float  # NaN where the coordinates are all there is
+    residual_offset: float  # NaN if there is no residual
     fine: bool = False
     kind: str = "l2"
 
@@ -223,12 +223,12 @@ class PcaProjection:
 
     @cached_property
     def parameters(self) -> tuple[object, ...]:
-        """As the compiled encoder takes them."""
+        """The parameters of the compiled encoder."""
         most = float(MOST_FINE) if self.fine else 127.0
         return (self.first, len(self.offsets), self.s, self.step, self.residual_offset, most, self.offsets)
 
     def empty(self, n: int) -> Codes:
-        """Room for the codes of n rows."""
+        """Empty arrays for the codes of n rows."""
         return Codes(
             np.empty((n, self.width), dtype=np.uint8),
             np.empty(n, dtype=np.int32),
@@ -237,7 +237,7 @@ class PcaProjection:
         )
 
     def finer(self) -> PcaProjection:
-        """The same coordinates rounded to a sixteenth of the step."""
+        """The same projections with a sixteenth of the step."""
         return replace(self, step=self.step / _FINE, fine=True)
 
 
@@ -257,9 +257,10 @@ def _unit(rows: np.ndarray) -> np.ndarray:
 
 
 def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> Basis | None:
-    """For each count, that many directions of most variance, mixed by a random rotation; one after the other in A.
+    """For each count, that many principal axes, mixed by a random rotation; the blocks follow each other in A.
 
-    Mixed, because every coordinate is rounded with the same step: unmixed, the first would make it coarse for all.
+    They are mixed because all projections are rounded with the same step: unmixed, the first would make it too coarse for
+    the others.
     """
     is_float = rows.dtype.kind == "f"
     center = np.zeros(rows.shape[1]) if unit_rows else sample.mean(axis=0).astype(rows.dtype if is_float else np.float64)
@@ -271,9 +272,9 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
     data_scale = 2.0 ** -round(math.log2(largest)) if is_float else 1.0
     learned = (_unit(learned) if unit_rows else learned * data_scale).astype(np.float32)
     n, most = len(learned), max(counts)
-    if rows.shape[1] <= n:  # the directions from the features' products
+    if rows.shape[1] <= n:  # axes from products of features
         axes = np.ascontiguousarray(leading_eigenvectors(learned.T @ learned, most).T[::-1], dtype=np.float32)
-    else:  # from the rows'
+    else:  # axes from products of rows
         axes = leading_eigenvectors(learned @ learned.T, most).T[::-1].astype(np.float32) @ learned
     lengths = np.linalg.norm(axes, axis=1, keepdims=True)
     if not (lengths > 0).all() or not np.isfinite(axes).all():
@@ -289,7 +290,7 @@ def _learned_basis(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit
 
 
 def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_rows: bool) -> list[PcaProjection]:
-    """Levels of so many coordinates each, their steps chosen on the sample."""
+    """One level per count of projections; the steps are chosen on the sample."""
     basis = _learned_basis(rows, sample, counts, unit_rows)
     if basis is None:
         return []
@@ -309,7 +310,7 @@ def _projections(rows: np.ndarray, sample: np.ndarray, counts: list[int], unit_r
 
 
 def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[PcaProjection]:
-    """The features themselves, rounded: for floats, where a projection of few coordinates may leave too much."""
+    """The features themselves, rounded: for floats, if a few projections may rule out too little."""
     if unit_rows:
         sample = _unit(sample)
     offsets = sample.mean(axis=0)
@@ -318,12 +319,12 @@ def _features(rows: np.ndarray, sample: np.ndarray, unit_rows: bool) -> list[Pca
         return []
     d = rows.shape[1]
     basis = Basis.of(np.empty((0, d)), rows.dtype, np.zeros(d), 1.0, unit_rows)
-    # |x - center| bounds what rounding takes from x - offset: here the center is zero, and offsets count with it
+    # |x - center| bounds the rounding of x - offset; here the center is zero, and the offsets are included
     return [PcaProjection(basis, 0, offsets, 1.0, step, math.nan)]
 
 
 def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
-    """Levels for L2 (and, of rows divided by their norms, for cosine), coarse to fine."""
+    """Levels for L2, coarse to fine; with `unit_rows`, rows are divided by their norms, for cosine."""
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
     row_bytes = d * rows.dtype.itemsize
@@ -348,11 +349,11 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
 
 
 def encode(levels: Sequence[Level], rows: np.ndarray, n_threads: int, *, queries: bool) -> list[Codes]:
-    """The rows' codes at every level; levels of one basis share its projection."""
-    coordinates = [level for level in levels if isinstance(level, PcaProjection)]
+    """Codes of the rows at every level; levels with the same basis share the products."""
+    projections = [level for level in levels if isinstance(level, PcaProjection)]
     done: dict[int, Codes] = {}
-    for basis in {id(level.basis): level.basis for level in coordinates}.values():
-        numbers = [i for i, level in enumerate(coordinates) if level.basis is basis]
-        for i, codes in zip(numbers, basis.encode([coordinates[i] for i in numbers], rows, n_threads, queries), strict=True):
+    for basis in {id(level.basis): level.basis for level in projections}.values():
+        numbers = [i for i, level in enumerate(projections) if level.basis is basis]
+        for i, codes in zip(numbers, basis.encode([projections[i] for i in numbers], rows, n_threads, queries), strict=True):
             done[i] = codes
     return [done[i] for i in range(len(levels))]

@@ -214,7 +214,7 @@ def _projection(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n: 
     first, s = _whole(entry["first"], 0, WIDEST), _number(entry["s"], *_STEPS)
     residual, fine = entry["residual_offset"], entry["fine"]
     if type(fine) is not bool or len(offsets) != n or first + n > (len(basis.A) if projects else d):
-        raise ValueError("coordinates that are not there")
+        raise ValueError("projections that are not there")
     if not projects and (first, n, s, residual) != (0, d, 1.0, None):
         raise ValueError("rounded features that are not all features")
     residual = math.nan if residual is None else _number(residual, -1e290, 1e290)
@@ -287,7 +287,7 @@ def check_codes(made: Filter, rows: Rows, n_threads: int) -> None:
             then, typed = chunk[number], _type_of(level)
             codes = _from_panels(then.codes, level, at) if number == 0 else then.codes[at]
             gaps = np.abs(codes.view(typed).astype(np.int32) - now.codes.view(typed))
-            # the BLAS of another machine may round a coordinate of floats to the next code
+            # the BLAS of another machine may round a projection of floats to the next code
             fits = (gaps <= (rows.dtype.kind == "f")).all() and np.allclose(then.errors[at], now.errors, rtol=1e-3)
             if fits and _has_starts(level):
                 wide = codes.view(np.int8).astype(np.int32)

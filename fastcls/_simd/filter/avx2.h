@@ -1,6 +1,6 @@
-/* The filter's kernels on AVX2. A tile is six queries x two registers of rows under L1 (twelve sums), x one under L2; the
-   panel is gone through once for each pair, or each, of its eight registers, out of the first cache. Most have no row that
-   passes, and then nothing is written.
+/* The filter's kernels on AVX2. A tile is six queries x two registers of rows under L1 (twelve sums), x one under L2. The panel is
+   read from the L1 cache, once per pair (L1) or once per register (L2) of its eight registers. Most have no row that passes, and
+   then nothing is written.
 
    L2 multiplies bytes by vpmaddubsw, whose sums of two products saturate where a factor has all eight bits: so the query's
    code is taken as c = q - 128, within +-128, and |c| x (r with the sign of c) is at most 128 x 127, two of them below 2^15.
@@ -157,7 +157,7 @@ static void screen_l2_one_avx2(const uint8_t *queries, const uint8_t *panel, ptr
     EACH_EIGHT(L2_ONE_PASS)
 }
 
-/* The next rows' codes are asked for while this one is read: the chosen rows lie anywhere. */
+/* Prefetch the codes of the next rows while this one is read: the rows are anywhere in memory. */
 #define AHEAD 4
 static inline void ask_for_avx2(const uint8_t *p, ptrdiff_t width) {
     for (ptrdiff_t i = 0; i < width; i += 64)
@@ -227,7 +227,7 @@ static void at_fine_avx2(const uint8_t *query, const uint8_t *codes, ptrdiff_t w
 }
 #undef AHEAD
 
-/* Eight columns at a time. A sum stays inside int32: 65,536 x 127 x 128 < 2^31, and so does 128 sum(columns). */
+/* Eight columns at a time. A sum fits into int32: 65,536 x 127 x 128 < 2^31, and so does 128 sum(columns). */
 #define PROJECT_STEP(i) acc_##i = add_signed_avx2(acc_##i, _mm256_xor_si256(load_i32x1_avx2(x[i] + f), flips), rows);
 #define PROJECT_LAST(i)                                                                                                  \
     {                                                                                                                    \
@@ -249,7 +249,7 @@ static void project_avx2(const uint8_t *const *x, int flip, ptrdiff_t n_features
             base = add_128_avx2(base, rows);
             EACH_SIX(PROJECT_STEP)
         }
-        if (f < n_features) { /* what stands in place of the missing features meets zero columns */
+        if (f < n_features) { /* the values of missing features are multiplied by zero columns */
             const __m256i rows = load_bytes_avx2(column);
             base = add_128_avx2(base, rows);
             EACH_SIX(PROJECT_LAST)

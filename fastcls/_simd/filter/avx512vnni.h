@@ -1,5 +1,5 @@
 /* The filter's kernels on AVX-512 with VNNI. A tile is six queries x four registers of rows, each accumulator a variable of
-   its own name (tile.h tells why); most panels have no row that passes, and then nothing is written. */
+   its own name (tile.h explains why). Most panels have no row that passes, and then nothing is written. */
 #ifndef FASTCLS_FILTER_AVX512VNNI_H
 #define FASTCLS_FILTER_AVX512VNNI_H
 #include "../search/avx512vnni.h"
@@ -7,7 +7,7 @@
 
 FASTCLS_TARGET_BEGIN("avx512f,avx512bw,avx512dq,avx512vl,avx512vnni,avx2,fma,f16c")
 
-/* Compressing in a register and storing the whole of it: vpcompressd to memory is some hundred cycles on Zen 4. */
+/* Compress in a register and store all of it: vpcompressd to memory takes about a hundred cycles on Zen 4. */
 static inline void append_i32x16_avx512(fastcls_list *list, __m512i keys, __mmask16 passed, int32_t first_row) {
     const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i rows = _mm512_add_epi32(_mm512_set1_epi32(first_row), lane);
@@ -103,7 +103,7 @@ L1_SCREEN(screen_l1_one_avx512vnni, 1, EACH_ONE)
 L2_SCREEN(screen_l2_avx512vnni, 6, EACH_SIX)
 L2_SCREEN(screen_l2_one_avx512vnni, 1, EACH_ONE)
 
-/* The next rows' codes are asked for while this one is read: the chosen rows lie anywhere. */
+/* Prefetch the codes of the next rows while this one is read: the rows are anywhere in memory. */
 #define AHEAD 4
 static inline void ask_for(const uint8_t *p, ptrdiff_t width) {
     for (ptrdiff_t i = 0; i < width; i += 64)
@@ -212,16 +212,16 @@ static void project_avx512vnni(const uint8_t *const *x, int flip, ptrdiff_t n_fe
         PROJECT_ROWS
         EACH_SIX(PROJECT_STEP)
     }
-    if (f < n_features) { /* flipped zeros meet zero columns */
+    if (f < n_features) { /* flipped zeros are multiplied by zero columns */
         PROJECT_ROWS
         EACH_SIX(PROJECT_LAST)
     }
     EACH_SIX(PROJECT_STORE)
 }
 
-/* Keeps the lanes of `inside` that the threshold allows, at `kept`, which is not behind the lanes' own place. */
-static inline ptrdiff_t keep_avx512(int32_t *rows, float *bounds, ptrdiff_t kept, __m512i row, __m512 bound, __m512 threshold,
-                                    __mmask16 inside) {
+/* Stores the lanes of `inside` that are not above the threshold at `kept`, which is never after the lanes' own place. */
+static inline ptrdiff_t keep_avx512(int32_t *rows, float *bounds, ptrdiff_t kept, __m512i row, __m512 bound,
+                                    __m512 threshold, __mmask16 inside) {
     const __mmask16 stays = _mm512_mask_cmp_ps_mask(inside, bound, threshold, _CMP_NGT_UQ) &
                             _mm512_cmp_ps_mask(bound, _mm512_set1_ps(INFINITY), _CMP_NEQ_UQ);
     _mm512_storeu_si512(rows + kept, _mm512_maskz_compress_epi32(stays, row));

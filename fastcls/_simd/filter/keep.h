@@ -1,5 +1,5 @@
-/* What stays of a list, as plain loops: the definition, and what every instruction set without loops of its own uses.
-   Included once a compile target, with ISA defined as its name. */
+/* Which entries of a list are kept, as plain loops: the definition, which instruction sets without their own loops also use.
+   Included once per compile target, with ISA defined as its name. */
 #ifndef ISA
 #error "ISA is not defined"
 #endif

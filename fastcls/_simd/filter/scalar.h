@@ -1,4 +1,4 @@
-/* The filter's kernels as plain loops: the definition, and what an instruction set without kernels of its own uses. */
+/* The filter's kernels as plain loops: the definition, which instruction sets without their own kernels also use. */
 #ifndef FASTCLS_FILTER_SCALAR_H
 #define FASTCLS_FILTER_SCALAR_H
 

@@ -30,7 +30,7 @@ static inline __m256d f16x4_f64_avx2(const uint16_t *p) {
 }
 static inline __m256d f32x4_f64_avx2(const float *p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 
-/* Halves onto each other, whatever stands beside. */
+/* Add the halves, in an order that does not depend on other accumulators. */
 static inline float fold_f32x8_avx2(__m256 v) {
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
     const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));

@@ -27,7 +27,7 @@ static inline __m512d f16x8_f64_avx512(const uint16_t *p) {
 }
 static inline __m512d f32x8_f64_avx512(const float *p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 
-/* Halves onto each other, four times: ((0+8)+(4+12)) + ... whatever stands beside. */
+/* Add the halves, four times: ((0+8)+(4+12)) + ..., in an order that does not depend on other accumulators. */
 static inline float fold_f32x16_avx512(__m512 v) {
     const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
     const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));

@@ -1,4 +1,4 @@
-/* Both linear kernels for one number of columns; included by tile.h, which says what must be defined. Every
+/* Both linear kernels for one number of columns; included by tile.h, which lists what must be defined. Every
    accumulator is a variable with a name of its own, as in tile.h and for the same reason. */
 
 #if COLUMNS == 1
@@ -69,7 +69,7 @@ static void FUNCTION(scores, COLUMNS, TYPE, REAL_NAME, ISA)(const void *const *r
     EACH_COLUMN(START)
     ptrdiff_t f = 0;
     for (; f + LANES <= n_features; f += LANES) {
-        FASTCLS_PREFETCH(ahead_0 + f); /* a line of bytes more than once, which costs less than to count */
+        FASTCLS_PREFETCH(ahead_0 + f); /* repeats a cache line of bytes, which costs less than counting */
         FASTCLS_PREFETCH(ahead_1 + f);
         const VECTOR x_0 = WIDEN(row_0 + f), x_1 = WIDEN(row_1 + f);
 #if TILE_ROWS == 4
@@ -77,7 +77,7 @@ static void FUNCTION(scores, COLUMNS, TYPE, REAL_NAME, ISA)(const void *const *r
 #endif
         EACH_COLUMN(ADD_WEIGHTS)
     }
-    if (f < n_features) { /* the rest, beside zeros: nothing is read beyond a row */
+    if (f < n_features) { /* the remaining features, padded with zeros: nothing is read beyond a row */
         STORED tail[TILE_ROWS][LANES];
         memset(tail, 0, sizeof tail);
         for (int r = 0; r < TILE_ROWS; r++)

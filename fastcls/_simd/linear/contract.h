@@ -1,10 +1,10 @@
-/* Kernels of the linear classifiers: scores of a few rows, and the gradient's sums over rows. README.md tells the rest.
+/* The contract of the linear kernels: scores of a few rows, and the sums over rows of a gradient. See README.md, too.
 
    Letters as everywhere: rows r, features f, columns k. A *column* is one class of one model: many models over the same
    data are more columns. `REAL` is the arithmetic, float or double; rows are widened to it in registers.
 
    Sums are in floating point, in an order that depends on the instruction set, but never on the number of threads, on the
-   number of columns or rows beside them, or on where in a tile a row or a column stands. */
+   number of other columns or rows, or on the position of a row or a column in a tile. */
 #ifndef FASTCLS_LINEAR_CONTRACT_H
 #define FASTCLS_LINEAR_CONTRACT_H
 
@@ -12,11 +12,11 @@
 
 enum { FASTCLS_SINGLES, FASTCLS_DOUBLES, FASTCLS_N_REALS };
 
-/* Features of a strip: what the gradient kernel does at once, and what weights are padded with zeros to a multiple of. */
+/* Features of a strip: the gradient kernel takes one strip at a time, and weights are padded with zeros to whole strips. */
 enum { FASTCLS_STRIP = 64 };
 
-/* Rows ahead that the gradient kernel asks for. It walks down a strip of 64 features, one line of each row, a stride that no
-   hardware foresees, and half of the lines are in another core's cache. */
+/* How many rows ahead the gradient kernel prefetches. It walks down a strip of 64 features, one cache line of each row. No
+   hardware predicts that stride, and half of the lines are in another core's cache. */
 enum { PREFETCHED_ROWS = 24 };
 #if defined(__GNUC__)
 #define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
@@ -24,14 +24,14 @@ enum { PREFETCHED_ROWS = 24 };
 #define FASTCLS_PREFETCH(p) (void)(p)
 #endif
 
-/* At most this many rows and columns for one call of a scores kernel, columns for one of a gradient kernel; rows that memory
-   is asked for in a call of a scores kernel. */
+/* The most rows and columns of one call of a scores kernel, and columns of one call of a gradient kernel; rows that a scores
+   kernel prefetches. */
 enum { FASTCLS_MOST_ROWS = 4, FASTCLS_MOST_COLUMNS = 6, FASTCLS_ROWS_AHEAD = 2 };
 
 /* out[r * out_stride + k] += sum over f of rows[r][f] * W[k * w_stride + f], for the kernel's number of rows (repeat a row
-   where there are fewer) and the first n_columns columns. W is padded with zeros to a whole strip. The features of `ahead`,
-   rows of a later call (or any of this one's), are asked for from memory meanwhile: rows of a minibatch lie anywhere, and
-   no hardware foresees where the next one begins. */
+   if there are fewer) and the first n_columns columns. W is padded with zeros to a whole strip. Meanwhile the features of `ahead`
+   are prefetched: rows of a later call (or any of this call). Rows of a minibatch are anywhere in memory, and no hardware predicts
+   where the next one begins. */
 typedef void (*fastcls_scores_fn)(const void *const *rows, const void *const *ahead, ptrdiff_t n_features, const void *W,
                                   ptrdiff_t w_stride, int n_columns, double *out, ptrdiff_t out_stride);
 

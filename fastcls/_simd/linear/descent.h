@@ -1,16 +1,17 @@
-/* One step of gradient descent for one strip of one column. Included once an arithmetic, after DESCEND (the function's name)
-   and REAL are defined; plain loops that the compiler widens to the instruction set around it.
+/* One step of gradient descent for one strip of one column. Included once per arithmetic, after DESCEND (the function's name)
+   and REAL are defined; plain loops that the compiler vectorises for the instruction set.
 
-   W is kept in the space of the rows as they came, W_raw = W / scale: then one array serves scores and descent. With g the
-   mean over rows of slope x row (`sums`, in REAL as the gradient kernel left them, or `totals` of several tiles in float64,
-   times `per_row`; neither: the weights are only measured), and B that of the slopes, the gradient of the loss by W is (g - B center) / scale, and a step of W by -rate times it is one of W_raw by -rate (g - B center) / scale^2. The
-   penalties act on W = scale W_raw: l2 adds 2 l2 W_raw, and the proximal step of l1 is by rate l1 / scale.
+   W is kept in the space of the raw rows, W_raw = W / scale, so one array serves scores and descent. Let g be the mean over rows
+   of slope x row (`sums`, in REAL as the gradient kernel computes them, or `totals` of several tiles in float64, times `per_row`;
+   if both are NULL, the weights are only measured), and B the mean of the slopes. Then the gradient of the loss by W is
+   (g - B center) / scale, and a step of W by -rate times it is a step of W_raw by -rate (g - B center) / scale^2. The penalties
+   act on W = scale W_raw: l2 adds 2 l2 W_raw, and the proximal step of l1 is by rate l1 / scale.
 
-   `velocity` is the last step (heavy ball), or the last point before it was pushed ahead (Nesterov: W is where the gradient
-   is taken, `velocity` where the descent stands). Both come out right with a proximal step: at rest the step is 0.
+   `velocity` is the last step (heavy ball), or the last point before the look-ahead (Nesterov: W is where the gradient is
+   computed, `velocity` is the current point of the descent). Both are correct with a proximal step: at the optimum the step is 0.
 
    `parts_out` measures the new weights for the next step's bias and penalty: center . W, the sum of W^2 in the scaled space,
-   and, where there is an l1, of |W|. */
+   and, if there is an l1 penalty, the sum of |W|. */
 
 static void DESCEND(void *W, void *velocity, const void *sums, const double *totals, double per_row, double bias_slope,
                     const fastcls_step *step, double *parts_out) {
@@ -53,7 +54,7 @@ static void DESCEND(void *W, void *velocity, const void *sums, const double *tot
         }
     }
     double dot = 0.0, squares = 0.0, magnitudes = 0.0;
-#ifdef VECTOR_F64 /* compilers do not widen running sums: it is done here, which took 36 ns a strip by plain loops and takes 13 */
+#ifdef VECTOR_F64 /* compilers do not vectorise running sums: 36 ns per strip with plain loops, 13 ns here */
     VECTOR_F64 lanes_dot = ZERO_F64(), lanes_squares = ZERO_F64();
     for (int f = 0; f < FASTCLS_STRIP; f += LANES_F64) {
         const VECTOR_F64 raw = WIDEN_REAL(w + f), scaled = FMA_F64(raw, LOAD_F64(scale + f), ZERO_F64());

@@ -16,7 +16,7 @@ static double SQUARES(TYPE, ISA)(const void *row, ptrdiff_t n_features, const do
         acc_2 = FMA(d_2, d_2, acc_2);
         acc_3 = FMA(d_3, d_3, acc_3);
     }
-    while (f < n_features) { /* the rest, beside zeros: nothing is read beyond the row */
+    while (f < n_features) { /* the remaining features, padded with zeros: nothing is read beyond the row */
         STORED tail[LANES];
         const ptrdiff_t left = n_features - f, n = left < LANES ? left : LANES;
         memset(tail, 0, sizeof tail);

@@ -1,9 +1,9 @@
-/* The register-tiled loops of the linear kernels: included once a storage type and arithmetic, after these are defined:
+/* The register-tiled loops of the linear kernels: included once per storage type and arithmetic, after these are defined:
 
      ISA, TYPE, REAL_NAME   of the kernels' names: scores_<type>_<real>_<isa>, gradient_<type>_<real>_<isa>
      STORED, REAL           C types of a stored value and of the arithmetic
      WIDEN(p)               LANES stored values at p as a VECTOR
-   and once an arithmetic: VECTOR, LANES, ZERO(), LOAD(p), STORE(p, v), SPREAD(p) (one REAL in every lane), FMA(a, b, c) =
+   and once per arithmetic: VECTOR, LANES, ZERO(), LOAD(p), STORE(p, v), SPREAD(p) (one REAL in every lane), FMA(a, b, c) =
    a * b + c, FOLD(v) (a REAL: the sum of the lanes, in a fixed order), TILE_ROWS (4 or 2), TILE_COLUMNS (6 or 5).
 
    scores: TILE_ROWS rows x up to TILE_COLUMNS columns, lanes along features. With 4 x 6 accumulators, four widened rows and

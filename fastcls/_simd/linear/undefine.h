@@ -1,4 +1,4 @@
-/* Forget the vocabulary that types.h was given. */
+/* Undefine the vocabulary of types.h. */
 #undef VECTOR_F32
 #undef LANES_F32
 #undef ZERO_F32

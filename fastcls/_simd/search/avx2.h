@@ -32,9 +32,9 @@ static inline void store_i32x8_avx2(double *p, __m256i a, int add) {
     store_f64x4_avx2(p + 4, _mm256_cvtepi32_pd(_mm256_extracti128_si256(a, 1)), add);
 }
 /* Sums of absolute differences are added as subnormal float64 numbers: below 2^52 the bits of such a number are the integer
-   itself, and adding two adds the integers, exactly. vpaddq would be the plain way, but competes with vpsadbw for its ports:
-   171 G differences/s instead of 235 (one core, Zen 4, from registers). Subnormals must not be flushed to zero meanwhile,
-   whatever mode another library has left the processor in. */
+   itself, and adding two numbers adds the integers exactly. vpaddq would be simpler, but it competes with vpsadbw for ports:
+   171 G differences/s instead of 235 (one core, Zen 4, from registers). Subnormals must not be flushed to zero meanwhile, even
+   if another library has set that mode. */
 static inline unsigned keep_subnormals(void) {
     const unsigned before = _mm_getcsr();
     if (before & 0x8040) /* flush to zero, denormals are zero */
@@ -45,7 +45,7 @@ static inline void restore_subnormals(unsigned before) {
     if (before & 0x8040)
         _mm_setcsr(before);
 }
-/* Such a sum's bits under those of 2^52 are a float64, and 2^52 is taken off. */
+/* Combine the bits of such a sum with those of 2^52 into a float64, and subtract 2^52. */
 static inline void store_u52x4_avx2(double *p, __m256d a, int add) {
     const __m256d two_52 = _mm256_set1_pd(0x1p52);
     store_f64x4_avx2(p, _mm256_sub_pd(_mm256_or_pd(a, two_52), two_52), add);
@@ -54,8 +54,8 @@ static inline void store_f32x8_avx2(double *p, __m256 a, int add) {
     store_f64x4_avx2(p, _mm256_cvtps_pd(_mm256_castps256_ps128(a)), add);
     store_f64x4_avx2(p + 4, _mm256_cvtps_pd(_mm256_extractf128_ps(a, 1)), add);
 }
-/* The larger of two values is added as its product with 1: the multiply-add has the ports that the maximum leaves free, an
-   addition would compete with it (29 G/s instead of 58; one core, Zen 4). The compiler must not see that it is 1. */
+/* The larger of two values is added as its product with 1: the multiply-add uses ports that the maximum leaves free, while an
+   addition would compete with it (29 G/s instead of 58; one core, Zen 4). The compiler must not know that the factor is 1. */
 static inline int32_t bits_of_one(void) {
     int32_t bits = 0x3f800000;
     __asm__("" : "+r"(bits));
@@ -78,7 +78,7 @@ static inline int32_t bits_of_one(void) {
 #define LEAVE restore_subnormals(mode);
 #include "tile.h"
 
-/* Two features of 16 bits a step: vpmaddubsw would take bytes, but saturates on full-range ones. 32,768 features of
+/* Two features of 16 bits per step: vpmaddubsw would take bytes, but saturates on full-range bytes. 32,768 features of
    65,025 stay below 2^31. */
 #define KERNEL dot_i16_avx2
 #define VECTOR __m256i
@@ -224,7 +224,7 @@ static inline f64x8_avx2 load_f64x8_avx2(const double *p) {
 #include "eight.h"
 #include "low_dimensional.h"
 
-/* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
+/* Bytes. For L1 and squared L2, signed bytes are shifted to unsigned, which does not change a difference. */
 static inline __m256i flip_avx2(__m256i v) { return _mm256_xor_si256(v, _mm256_set1_epi8((char)0x80)); }
 static inline __m256i step_l1_u8_avx2(__m256i a, __m256i x, __m256i y) {
     return _mm256_add_epi64(a, _mm256_sad_epu8(x, y));

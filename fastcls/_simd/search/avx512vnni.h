@@ -34,8 +34,8 @@ static inline void store_f32x16_avx512(double *p, __m512 a, int add) {
     store_f64x8_avx512(p + 8, _mm512_cvtps_pd(_mm512_extractf32x8_ps(a, 1)), add);
 }
 
-/* vpdpbusd by hand: through the intrinsic, gcc 12 ties the accumulator to an operand in a way its register allocator gives
-   up on, and stores each accumulator to the stack after every step: 43 G multiply-adds/s instead of 213 (one core, Zen 4). */
+/* vpdpbusd in assembly: with the intrinsic, the register allocator of gcc 12 fails, and stores each accumulator to the stack
+   after every step: 43 G multiply-adds/s instead of 213 (one core, Zen 4). */
 static inline __m512i dot_step_avx512(__m512i a, __m512i q_u8x64, __m512i r_i8x64) {
 #if defined(__GNUC__)
     __asm__("vpdpbusd %2, %1, %0" : "+v"(a) : "v"(q_u8x64), "v"(r_i8x64));
@@ -174,7 +174,7 @@ static inline __m512d term_sql2_avx512(__m512d p, __m512d q) {
 #include "eight.h"
 #include "low_dimensional.h"
 
-/* Bytes. Signed ones are shifted to unsigned for L1 and squared L2, which leaves every difference as it is. */
+/* Bytes. For L1 and squared L2, signed bytes are shifted to unsigned, which does not change a difference. */
 static inline __m512i flip_avx512(__m512i v) { return _mm512_xor_si512(v, _mm512_set1_epi8((char)0x80)); }
 static inline __m512i step_l1_u8_avx512(__m512i a, __m512i x, __m512i y) {
     return _mm512_add_epi64(a, _mm512_sad_epu8(x, y));

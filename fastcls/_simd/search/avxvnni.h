@@ -1,4 +1,4 @@
-/* AVX-VNNI: vpdpbusd on 256-bit registers, without AVX-512. What it lacks is taken from AVX2. */
+/* AVX-VNNI: vpdpbusd on 256-bit registers, without AVX-512. Kernels that it lacks come from AVX2. */
 #ifndef FASTCLS_AVXVNNI_H
 #define FASTCLS_AVXVNNI_H
 #include "avx2.h"
@@ -17,7 +17,7 @@ static inline void store_i32x8_avxvnni(double *p, __m256i a, int add) {
     _mm256_storeu_pd(p + 4, add ? _mm256_add_pd(_mm256_loadu_pd(p + 4), high) : high);
 }
 
-/* By hand, as in avx512vnni.h. */
+/* In assembly, as in avx512vnni.h. */
 static inline __m256i dot_step_avxvnni(__m256i a, __m256i q_u8x32, __m256i r_i8x32) {
 #if defined(__GNUC__)
     __asm__("%{vex%} vpdpbusd %2, %1, %0" : "+x"(a) : "x"(q_u8x32), "x"(r_i8x32));

@@ -1,5 +1,5 @@
-/* The exact sum of one pair of byte rows, streamed from memory, for every sum and type: for few queries, where packing
-   would cost more than it saves. Included once an instruction set, after these are defined:
+/* The exact sum of one pair of byte rows, streamed from memory, for every sum and type: for few queries, when packing would cost
+   more than it saves. Included once per instruction set, after these are defined:
 
      ISA, VECTOR, WIDTH                   its name, its register of bytes, and how many bytes that is
      LOAD(p), ZERO()                      WIDTH bytes; an empty accumulator

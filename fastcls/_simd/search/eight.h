@@ -1,10 +1,10 @@
-/* One sum of eight queries, side by side, one in each lane, with one row after the other: the reference arithmetic for all
-   pairs, where no bound saves any. Included once an instruction set, before low_dimensional.h, with the same definitions.
+/* Sums of eight queries, one per lane, with one row after another: the reference arithmetic for all pairs, when no bound can
+   discard any. Included once per instruction set, before low_dimensional.h, with the same definitions.
 
-   Feature i is added to accumulator i mod 8, which is a lane of the *reference*, and the accumulators are folded as
-   everywhere. Eight of them are eight chains of additions that do not wait for each other, and no pair is reduced across the
-   lanes of a register: the sum of one pair alone (float_pairs.h) is one chain. Where registers are 32 (eight queries fill
-   one), three rows share what is loaded of the queries, which come from the second cache. */
+   Feature i is added to accumulator i mod 8, which is a lane of the *reference*, and the accumulators are folded as everywhere.
+   The eight accumulators are independent chains of additions, and nothing is reduced across the lanes of a register; the sum of
+   a single pair (float_pairs.h) is one chain. With 32 registers (eight queries fill one), three rows share the loads of the
+   queries, which come from the L2 cache. */
 #if defined(__GNUC__)
 #define ALWAYS static inline __attribute__((always_inline))
 #else

@@ -1,4 +1,4 @@
-/* The sum of one pair of float rows in the reference arithmetic, for every sum and storage type. Included once an
+/* The sum of one pair of float rows in the reference arithmetic, for every sum and storage type. Included once per
    instruction set, after these are defined:
 
      ISA                                 its name

@@ -1,19 +1,19 @@
-/* Rows of few features: eight queries side by side, one in each lane, against one row after the other, and the k best of
-   each query kept in order. Nothing is reduced across lanes, and nothing branches on a single pair. Included once an
-   instruction set, after these are defined:
+/* Rows of few features: eight queries, one per lane, against one row after another, with the k best of each query kept sorted.
+   There are no reductions across lanes, and no branches on a single pair. Included once per instruction set, after these are
+   defined:
 
      ISA                                     its name
-     VALUES, NUMBERS, MASK, WIDTH            registers of WIDTH float64 and WIDTH int64; what a comparison gives
+     VALUES, NUMBERS, MASK, WIDTH            registers of WIDTH float64 and WIDTH int64; the result of a comparison
      LOAD_V(p), STORE_V(p, v), SET_V(x)      float64
      LOAD_N(p), STORE_N(p, v), SET_N(x)      int64
      ADD_V, SUB_V, MUL_V, ABS_V              each operation rounded, never fused
      LESS(a, b), NOT_EQUAL(a, b)             of float64; of int64
-     ANY(m), PICK_V(m, a, b), PICK_N         whether any lane is set; a where it is, else b
+     ANY(m), PICK_V(m, a, b), PICK_N         whether any lane is set; a in the lanes that are set, else b
 
-   The lists are [k][8], nearest first, and rows come in the order of their index: so a row goes behind all of the same S,
-   and the order is (S, training index). S of a pair is in the reference arithmetic: feature i in lane i mod 8 of the
-   *reference* (here: a register a lane), each term in an order that is the same for every pair; the lanes are folded as
-   everywhere. Lanes without a feature would add +0, which changes no sum of terms that are never -0; they are left out. */
+   The lists are [k][8], nearest first, and rows arrive in index order. So a new row goes after all rows of equal S, and the order
+   is (S, training index). S is in the reference arithmetic: feature i is added in lane i mod 8 of the *reference* (here: one
+   register per lane), in the same order for every pair, and the lanes are folded as everywhere. Lanes without a feature are
+   omitted: they would add +0, which does not change a sum of terms that are never -0. */
 #define LOW_DIMENSIONAL(NAME) FASTCLS_JOIN(NAME, ISA)
 
 #if defined(__GNUC__)
@@ -42,7 +42,7 @@ FOR_CONSTANTS VALUES LOW_DIMENSIONAL(low_dimensional_sum)(const double *queries,
     return ADD_V(even, odd);
 }
 
-/* Put s in its place of every list in which it has one. */
+/* Insert s at its place in each list that it belongs to. */
 FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_insert)(VALUES s, NUMBERS row, ptrdiff_t k, double *S, int64_t *index) {
     VALUES S_here = LOAD_V(S + 8 * (k - 1));
     NUMBERS index_here;
@@ -56,22 +56,22 @@ FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_insert)(VALUES s, NUMBERS row
         STORE_N(index + 8 * place, PICK_N(before_here, PICK_N(before_above, index_above, row), index_here));
         S_here = S_above;
         before_here = before_above;
-        if (place % 8 == 0 && !ANY(before_here)) /* asked seldom: a branch that goes wrong costs more than some places */
+        if (place % 8 == 0 && !ANY(before_here)) /* rarely tested: a mispredicted branch costs more than a few places */
             return;
     }
     STORE_V(S, PICK_V(before_here, s, S_here));
     STORE_N(index, PICK_N(before_here, row, LOAD_N(index)));
 }
 
-/* The sum of one row with the queries of a register, infinite where the row is of the query's own group. */
+/* The sum of one row and the queries of a register; infinite if the row belongs to the query's own group. */
 FOR_CONSTANTS VALUES LOW_DIMENSIONAL(low_dimensional_seen)(const double *queries, const double *row, ptrdiff_t d, int sum,
                                          const int64_t *query_groups, const int64_t *row_group) {
     const VALUES s = LOW_DIMENSIONAL(low_dimensional_sum)(queries, row, d, sum);
     return query_groups ? PICK_V(NOT_EQUAL(LOAD_N(query_groups), SET_N(*row_group)), s, SET_V(INFINITY)) : s;
 }
 
-/* Lists of up to eight stay in registers while row after row is offered: written back, each place costs four cycles of
-   stores (AVX-512, Zen 4). They end at place 7; the places before the first hold what no row comes before. */
+/* Lists of up to eight neighbours stay in registers while all rows are offered: each place in memory would cost four cycles of
+   stores (AVX-512, Zen 4). The lists end at place 7; unused places at the front are -infinity, which no row comes before. */
 #define PLACES(F) F(7, 6) F(6, 5) F(5, 4) F(4, 3) F(3, 2) F(2, 1) F(1, 0)
 #define FETCH(p, unused)                                                                                                 \
     VALUES S_##p = p < 8 - k ? SET_V(-INFINITY) : LOAD_V(S + 8 * (p + k - 8));                                           \
@@ -85,13 +85,15 @@ FOR_CONSTANTS VALUES LOW_DIMENSIONAL(low_dimensional_seen)(const double *queries
         STORE_V(S + 8 * (p + k - 8), S_##p);                                                                             \
         STORE_N(index + 8 * (p + k - 8), index_##p);                                                                     \
     }
-FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_few)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
-                                      const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
-                                      ptrdiff_t k, double *S, int64_t *index) {
+FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_few)(const double *queries, const double *rows, ptrdiff_t n_rows,
+                                                        ptrdiff_t d, int sum, const int64_t *query_groups,
+                                                        const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
+                                                        double *S, int64_t *index) {
     PLACES(FETCH)
     FETCH(0, 0)
     for (ptrdiff_t row = 0; row < n_rows; row++) {
-        const VALUES s = LOW_DIMENSIONAL(low_dimensional_seen)(queries, rows + row * d, d, sum, query_groups, row_groups + row);
+        const VALUES s =
+            LOW_DIMENSIONAL(low_dimensional_seen)(queries, rows + row * d, d, sum, query_groups, row_groups + row);
         COMPARE(7, 6)
         if (ANY(before_7)) {
             const NUMBERS here = SET_N(first_index + row);
@@ -110,26 +112,29 @@ FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_few)(const double *queries, c
 #undef MOVE
 #undef KEEP
 
-FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_rows)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
-                                       const int64_t *query_groups, const int64_t *row_groups, int64_t first_index,
-                                       ptrdiff_t k, double *S, int64_t *index) {
+FOR_CONSTANTS void LOW_DIMENSIONAL(low_dimensional_rows)(const double *queries, const double *rows, ptrdiff_t n_rows,
+                                                         ptrdiff_t d, int sum, const int64_t *query_groups,
+                                                         const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
+                                                         double *S, int64_t *index) {
     for (int part = 0; part < 8; part += WIDTH) {
         const int64_t *groups = query_groups ? query_groups + part : NULL;
         if (k <= 8) {
-            LOW_DIMENSIONAL(low_dimensional_few)(queries + part, rows, n_rows, d, sum, groups, row_groups, first_index, k, S + part, index + part);
+            LOW_DIMENSIONAL(low_dimensional_few)(queries + part, rows, n_rows, d, sum, groups, row_groups, first_index, k,
+                                                 S + part, index + part);
             continue;
         }
         for (ptrdiff_t row = 0; row < n_rows; row++) {
-            const VALUES s = LOW_DIMENSIONAL(low_dimensional_seen)(queries + part, rows + row * d, d, sum, groups, row_groups + row);
+            const VALUES s =
+                LOW_DIMENSIONAL(low_dimensional_seen)(queries + part, rows + row * d, d, sum, groups, row_groups + row);
             if (ANY(LESS(s, LOAD_V(S + 8 * (k - 1) + part))))
                 LOW_DIMENSIONAL(low_dimensional_insert)(s, SET_N(first_index + row), k, S + part, index + part);
         }
     }
 }
 
-static void LOW_DIMENSIONAL(low_dimensional)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d, int sum,
-                           const int64_t *query_groups, const int64_t *row_groups, int64_t first_index, ptrdiff_t k,
-                           double *S, int64_t *index) {
+static void LOW_DIMENSIONAL(low_dimensional)(const double *queries, const double *rows, ptrdiff_t n_rows, ptrdiff_t d,
+                                             int sum, const int64_t *query_groups, const int64_t *row_groups,
+                                             int64_t first_index, ptrdiff_t k, double *S, int64_t *index) {
 #define WITH(D, SUM)                                                                                                     \
     LOW_DIMENSIONAL(low_dimensional_rows)(queries, rows, n_rows, D, SUM, query_groups, row_groups, first_index, k, S, index)
     if (d == 2 && sum == FASTCLS_L1)

@@ -1,4 +1,4 @@
-/* NEON with the dot product extension (ARMv8.2 and later): four byte products a 32-bit lane and instruction. */
+/* NEON with the dot product extension (ARMv8.2 and later): four byte products per 32-bit lane and instruction. */
 #ifndef FASTCLS_NEON_DOTPROD_H
 #define FASTCLS_NEON_DOTPROD_H
 #include "neon.h"

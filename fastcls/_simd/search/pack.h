@@ -1,7 +1,7 @@
-/* Packing rows for the tiles: [step][row of the tile][step's features], features and rows padded with zeros.
+/* Pack rows for the tiles: [step][row of the tile][features of the step], features and rows padded with zeros.
 
-   A flipped byte (XOR 0x80) is the value moved by 128 into the other signedness: uint8 v becomes int8 v - 128, int8 v
-   becomes uint8 v + 128. What the moves add to a dot product is taken off again by the terms of queries and rows. */
+   A flipped byte (XOR 0x80) is the value shifted by 128 into the other signedness: uint8 v becomes int8 v - 128, int8 v becomes
+   uint8 v + 128. The terms of queries and rows subtract what the shifts add to a dot product. */
 #ifndef FASTCLS_PACK_H
 #define FASTCLS_PACK_H
 
@@ -35,15 +35,15 @@ static inline void pack_elements(const uint8_t *row, int type, int element, int 
     }
 }
 
-/* So many bytes of every row are packed before the next of any: 64 rows of them are 16 kB of the panel, which stay in the
-   first cache while row after row is scattered over them. Over the whole panel, every store would miss it. */
+/* So many bytes of every row are packed before the next bytes of any row: 64 rows of them are 16 kB of the panel, which stay in
+   the L1 cache while the rows are scattered over them. With the whole panel, every store would miss the cache. */
 enum { PACK_BYTES = 256 };
 
 #define SCATTER(UNIT)                                                                                                    \
     for (ptrdiff_t step = 0; step < n_steps; step++)                                                                     \
-        memcpy(out + step * stride, piece + step * UNIT, UNIT);
+        memcpy(out + step * stride, block + step * UNIT, UNIT);
 
-static inline void scatter(const uint8_t *piece, ptrdiff_t n_steps, ptrdiff_t unit, ptrdiff_t stride, uint8_t *out) {
+static inline void scatter(const uint8_t *block, ptrdiff_t n_steps, ptrdiff_t unit, ptrdiff_t stride, uint8_t *out) {
     if (unit == 8) {
         SCATTER(8)
     } else if (unit == 4) {
@@ -61,17 +61,17 @@ static void fastcls_pack(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_r
     static const int element_bytes[] = {1, 2, 4};
     const ptrdiff_t element = element_bytes[panel->element], unit = panel->step_features * element;
     const ptrdiff_t at_a_time = PACK_BYTES / element; /* features, a whole number of steps */
-    uint8_t piece[4 * PACK_BYTES]; /* PACK_BYTES are used, which a compiler cannot see and warns of */
+    uint8_t block[4 * PACK_BYTES]; /* PACK_BYTES are used, but compilers cannot see that and warn */
     for (ptrdiff_t start = 0; start < n; start += at_a_time) {
         const ptrdiff_t here = n - start < at_a_time ? n - start : at_a_time;
         const ptrdiff_t n_steps = (here + panel->step_features - 1) / panel->step_features;
         for (ptrdiff_t row = 0; row < tile_rows; row++) {
             const ptrdiff_t filled = row < n_rows ? here * element : 0;
             if (filled)
-                pack_elements(rows + row * row_bytes, type, panel->element, flip, center, scale, first + start, here, piece);
-            if (row <= n_rows) /* further rows are as empty as this one */
-                memset(piece + filled, 0, (size_t)(n_steps * unit - filled));
-            scatter(piece, n_steps, unit, tile_rows * unit, panel_out + row * unit);
+                pack_elements(rows + row * row_bytes, type, panel->element, flip, center, scale, first + start, here, block);
+            if (row <= n_rows) /* further padding rows are equal to this one */
+                memset(block + filled, 0, (size_t)(n_steps * unit - filled));
+            scatter(block, n_steps, unit, tile_rows * unit, panel_out + row * unit);
         }
         panel_out += n_steps * unit * tile_rows;
     }

@@ -1,8 +1,8 @@
 /* The definition of every kernel, as plain loops.
 
-   Everything faster is tested against these, bit for bit: for integers by arithmetic, for floats because the order of
-   additions is stated here and kept everywhere. Built with -ffp-contract=off: a fused multiply-add would round once where
-   the definition rounds twice. */
+   All faster kernels are tested against these, bit for bit: integers are exact, and for floats the order of additions is defined
+   here and kept everywhere. Built with -ffp-contract=off: a fused multiply-add would round once where the definition rounds
+   twice. */
 #ifndef FASTCLS_SCALAR_H
 #define FASTCLS_SCALAR_H
 
@@ -38,7 +38,7 @@ INTEGER_PAIR(dot_i8_pair_scalar, int8_t, int32_t, int64_t, p * q)
 
 /* IEEE half: sign, 5 bits of exponent (bias 15), 10 of mantissa; a zero exponent means mantissa x 2^-24. Written with
    integers so that no flush-to-zero mode set by another library can touch subnormals. The last exponent, of infinity and NaN,
-   becomes the last of a double: rows are finite when they come, but may be written into later. */
+   becomes the last of a double: rows are finite at first, but may be changed later. */
 static inline double widen_f16(uint16_t half) {
     const uint64_t sign = (uint64_t)(half >> 15) << 63, exponent = (half >> 10) & 31, mantissa = half & 1023;
     const uint64_t last = exponent == 31 ? 1008 : 0;
@@ -115,7 +115,7 @@ static ptrdiff_t select_scalar(const double *sums, ptrdiff_t n, double scale, do
 #include "low_dimensional.h"
 #undef ISA
 
-/* Widening to float64; every conversion is exact. */
+/* Conversion to float64, always exact. */
 #define SCALAR_WIDEN(NAME, TYPE, WIDEN)                                                                                  \
     static void NAME(const void *source, ptrdiff_t n, double *widened_out) {                                             \
         const TYPE *s = (const TYPE *)source;                                                                            \

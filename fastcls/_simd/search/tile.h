@@ -1,8 +1,8 @@
-/* The register-tiled loop of every panel kernel of every instruction set. Included once a kernel, after these are defined:
+/* The register-tiled loop of every panel kernel of every instruction set. Included once per kernel, after these are defined:
 
      KERNEL            the function's name: <sum>_<element>_<isa>
      VECTOR            the register type of an accumulator
-     ROWS              that of what LOAD and BROADCAST give, where it is another
+     ROWS              the type that LOAD and BROADCAST return, if it is another one
      LANES             rows of one accumulator
      STEP_BYTES        bytes of one query, or of one row, in one step
      TILE_QUERIES      6 or 3: a tile is TILE_QUERIES queries x 4 accumulators of LANES rows
