@@ -79,7 +79,7 @@ def prepare(
                 )
             rows.left_out.pop(metric_name, None)
         except filtering.NotEnoughMemoryError as error:
-            rows.left_out[metric_name] = f"brute force, as a filter's {error}"
+            rows.left_out[metric_name] = f"brute force, because a filter's {error}"
     if kept is not None and n_queries is not None and enough_queries and not kept.fits_k(k):
         sample = _sample(rows)
         kept = kept.chosen_for(
@@ -100,7 +100,7 @@ def prepare(
                 what = f"made the codes of {rows.n_rows:,} rows, which the model's file does not have"
                 rows.made.append((what, kept.seconds - before))
         else:
-            rows.left_out[metric_name] = f"brute force, as the codes of {sum(map(len, new)):,} more rows find no memory"
+            rows.left_out[metric_name] = f"brute force, because the codes of {sum(map(len, new)):,} more rows do not fit"
             kept = None
         rows.filters[metric_name] = kept
     return kept
@@ -317,7 +317,7 @@ def search_chunks(
 def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:
     """Why nothing was filtered, where the size of the data is not the reason."""
     if METRICS[metric_name].bounds is None:
-        return (f"brute force, as no bounds are proven for metric {metric_name!r}",)
+        return (f"brute force, because no bounds are proven for metric {metric_name!r}",)
     return (rows.left_out[metric_name],) if metric_name in rows.left_out else ()
 
 

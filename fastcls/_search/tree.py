@@ -163,7 +163,7 @@ def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int |
     unmade = rows.chunks[len(tree.chunks) :]
     needed = _BYTES_OF_ROW + _BYTES_OF_FEATURE * rows.n_features
     if not forced and not memory.fits(needed * sum(map(len, unmade))):
-        rows.left_out[metric.name] = f"brute force, as a tree takes {needed} bytes per row, more than the free memory"
+        rows.left_out[metric.name] = f"brute force, because a tree takes {needed} bytes per row, more than is free"
         return None
     rows.left_out.pop(metric.name, None)
     new = [_OfChunk.make(chunk, n_threads) for chunk in unmade]

@@ -1,4 +1,4 @@
-"""Choosing an instruction set: by name, by the environment, and what a wrong name is told."""
+"""Choosing an instruction set: by name, by the environment, and the message for a wrong name."""
 
 import os
 import subprocess

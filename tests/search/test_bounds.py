@@ -1,6 +1,6 @@
-"""What discards a pair never discards a neighbour: docs/bounds.md, on rows made to reach its bounds.
+"""What discards a pair never discards a neighbour: docs/bounds.md, on rows that attain its bounds.
 
-A model of the tiles in NumPy stands here for every tile there could be: other orders of summation, with fused multiply-adds
+A model of the tiles in NumPy represents every possible tile: other orders of summation, with fused multiply-adds
 and without, with subnormal numbers and with flushing them to zero.
 """
 
@@ -27,7 +27,7 @@ def isa(request):
 
 
 def single(values, flush):
-    """Values rounded to singles; subnormal ones zero if `flush`, as processors can be told to."""
+    """Values rounded to singles; subnormal ones zero if `flush`, as in a flush-to-zero mode."""
     rounded = np.asarray(values, dtype=np.float32)
     return np.where(np.abs(rounded) < TINY, np.float32(0), rounded) if flush else rounded
 
@@ -84,7 +84,7 @@ def lost_in_turn(kind):
 
 
 def flushed(value):
-    """Equal rows whose terms are as large as subnormals get, beside rows that set the scale."""
+    """Equal rows whose terms are as large as subnormals can be, together with rows that determine the scale."""
     rows = np.full((4, BLOCK), value, np.float32)
     rows[2:], rows[2, 0], rows[3, 0] = 0, 1, -1
     return rows[:1], rows

@@ -1,4 +1,4 @@
-"""A filtered search gives the bytes of brute force, and no bound exceeds the distance it stands for."""
+"""A filtered search gives the bytes of brute force, and no bound exceeds the distance that it bounds."""
 
 import numpy as np
 import pytest
@@ -177,8 +177,8 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
     monkeypatch.setattr(filtering, "_SECONDS", 1.0)  # everything does
     for k, few in ((40, False), (5, False), (40, True)):
         now = model._rows.filters["l2"]
-        asked = Q[:100] if few else Q
-        for ours, theirs in zip(model.kneighbors(asked, k), brute.kneighbors(asked, k), strict=True):
+        some = Q[:100] if few else Q
+        for ours, theirs in zip(model.kneighbors(some, k), brute.kneighbors(some, k), strict=True):
             np.testing.assert_array_equal(ours, theirs)
         after = model._rows.filters["l2"]
         if few:  # not worth asking

@@ -203,7 +203,7 @@ def test_rows_that_singles_round_apart(in_span):
 
 
 def test_bounds_are_not_idle():
-    """They reach a good part of the distance, so that the test above could fail; without the errors it does."""
+    """The bounds are a large part of the distance, so the test above could fail; without the errors it does."""
     rng = np.random.default_rng(0)
     for dtype in STORED_TYPES:
         for metric in METRICS:
@@ -279,7 +279,7 @@ def s_bounds_norm(A, s):
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 8), st.integers(1, 60), st.sampled_from(("any", "even", "bytes", "one")))
 def test_a_certified_norm_is_certain_and_near(seed, m, d, kind):
-    """s^2 I - A A' is semidefinite in rational numbers; s x 0.9 is not enough, nor is what lies 1e-6 below it."""
+    """s^2 I - A A' is semidefinite in rational numbers; s x 0.9 is not enough, nor is s^2 minus 1e-6 of it."""
     rng = np.random.default_rng(seed)
     A = rng.standard_normal((m, d))
     if kind in ("even", "bytes") and m <= d:  # rows that are orthonormal, but for their rounding
@@ -297,7 +297,7 @@ def test_a_certified_norm_is_certain_and_near(seed, m, d, kind):
 @settings(max_examples=120, deadline=None)
 @given(searches(), st.integers(1, 5), st.integers(1, 3), st.booleans())
 def test_no_pair_within_reach_is_dropped(case, k, n_threads, with_groups):
-    """Rows in the order from far to near, in chunks, so that each must get past the reach that the last ones left."""
+    """Rows in the order from far to near, in chunks, so that each must pass the threshold that the previous ones left."""
     X, Q, metric = case
     with np.errstate(all="ignore"):
         order = np.argsort(-_matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")

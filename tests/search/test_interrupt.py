@@ -1,4 +1,4 @@
-"""Ctrl-C ends a search after the piece of work that it comes in, whatever is searched."""
+"""Ctrl-C ends a search after the current chunk of work, in every kind of search."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ def test_no_piece_is_begun_after_the_one_that_ctrl_c_comes_in(case, monkeypatch)
         if len(done) == 3:
             signal.raise_signal(signal.SIGINT)
         took(self, amount, seconds)
-        return 1.0  # the next piece is the smallest that there is: even so small a search has many
+        return 1.0  # the next chunk is as small as possible: even such a small search has many
 
     monkeypatch.setattr(pacing.ChunkSize, "record", count)
     with pytest.raises(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Rows of few features, which take a path of their own: the bytes of the definition, whatever the pieces and threads."""
+"""Rows of few features have their own kernel: the bytes of the definition, for any chunks and threads."""
 
 import functools
 
@@ -65,7 +65,7 @@ def rows_in_groups(metric, n_queries):
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 @pytest.mark.parametrize("n_queries", [9, 700])  # shared out by rows, and by queries
-def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeypatch):
+def test_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeypatch):
     X, Q, groups, wanted, wanted_of_groups = rows_in_groups(metric, n_queries)
     chunks = [X[:1000], X[1000:1001], X[1001:]]
     assert_is(search([X], Q, 11, metric), wanted)
@@ -80,22 +80,22 @@ def test_pieces_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeyp
     assert (groups[1][grouped[1]] != groups[0][:, None]).all()
 
 
-def test_parts_handed_on_are_the_whole():
+def test_chunks_are_the_whole():
     rng = np.random.default_rng(2)
     X, Q = rows_of(rng, 60, 2, "float64"), rng.random((70_000, 2)) * 4
     wanted = search([X], Q, 7, "l2")
-    parts = []
+    chunks = []
 
-    def asked():
+    def in_chunks():
         report = yield from plan.search_chunks(plan.Rows([X]), plan.Rows([Q]), 7, "l2", n_threads=2)
         assert report.n_queries == 70_000
 
-    for part, S, indices in asked():
-        parts.append((part, S.copy(), indices.copy()))
-    assert len(parts) > 3
-    assert [part.start for part, *_ in parts] == [0, *(part.stop for part, *_ in parts[:-1])]
-    assert np.array_equal(np.concatenate([indices for *_, indices in parts]), wanted[1])
-    assert np.array_equal(np.sqrt(np.concatenate([S for *_, S, _ in parts])), wanted[0])
+    for some, S, indices in in_chunks():
+        chunks.append((some, S.copy(), indices.copy()))
+    assert len(chunks) > 3
+    assert [some.start for some, *_ in chunks] == [0, *(some.stop for some, *_ in chunks[:-1])]
+    assert np.array_equal(np.concatenate([indices for *_, indices in chunks]), wanted[1])
+    assert np.array_equal(np.sqrt(np.concatenate([S for *_, S, _ in chunks])), wanted[0])
 
 
 def test_many_queries_take_little_memory():

@@ -35,7 +35,7 @@ def rows(request):
     """(path, dtype, number of rows) of a map twice as large as the limit, removed at the end: 0.7 GB."""
     with tempfile.TemporaryDirectory() as folder:
         if shutil.disk_usage(folder).free < 4 * LIMIT:
-            pytest.skip("no room on the disk for a file of 0.7 GB")
+            pytest.skip("not enough disk space for a file of 0.7 GB")
         path = Path(folder) / "rows"
         n_rows, row_bytes = work.make(path, 2 * LIMIT, request.param)
         assert n_rows * row_bytes >= 2 * LIMIT
@@ -67,17 +67,17 @@ def test_search_and_training_on_a_map_twice_the_memory(rows):
     path, dtype, n_rows = rows
     metric, solver = WORKS[dtype]
     assert "MemoryError" in run(path, dtype, LIMIT, "copy")  # the limit holds
-    told = run(path, dtype, LIMIT, metric, solver)
-    assert isinstance(told, dict), told
-    assert work.right(told[metric], metric, n_rows, dtype)
-    assert told[metric]["copied_bytes"] == 0
-    assert told["memory"]["VmData"] <= LIMIT
-    if told[metric]["path"] == "brute":
-        assert any("filter" in note for note in told[metric]["notes"]), told[metric]["notes"]
+    result = run(path, dtype, LIMIT, metric, solver)
+    assert isinstance(result, dict), result
+    assert work.right(result[metric], metric, n_rows, dtype)
+    assert result[metric]["copied_bytes"] == 0
+    assert result["memory"]["VmData"] <= LIMIT
+    if result[metric]["path"] == "brute":
+        assert any("filter" in note for note in result[metric]["notes"]), result[metric]["notes"]
     coef = np.load(f"{path}.{solver}.npy")
     assert np.abs(coef).max() > 0
-    told = run(path, dtype, 0, solver)
-    assert isinstance(told, dict), told
+    result = run(path, dtype, 0, solver)
+    assert isinstance(result, dict), result
     assert coef.tobytes() == np.load(f"{path}.{solver}.npy").tobytes()
 
 
@@ -186,7 +186,7 @@ def near(n=6000, d=512, seed=0):
 
 
 @pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
-def test_filter_without_room_is_left_out_and_said(monkeypatch, metric):
+def test_filter_without_memory_is_left_out_and_noted(monkeypatch, metric):
     X, Q = near(), near(1500, seed=1)[:50]
     with_filter = NearestNeighbors(metric=metric).fit(X)
     wanted = with_filter.kneighbors(Q)
@@ -199,10 +199,10 @@ def test_filter_without_room_is_left_out_and_said(monkeypatch, metric):
     report = model.search_report_
     assert (report.path, report.filter_bytes) == ("brute", 0)
     (note,) = report.notes
-    assert note.startswith("brute force, as a filter's codes take ")
+    assert note.startswith("brute force, because a filter's codes take at least ")
     brute = NearestNeighbors(metric=metric, algorithm="brute").fit(X)
     brute.kneighbors(Q)
-    assert brute.search_report_.notes == ()  # who asked for it need not be told
+    assert brute.search_report_.notes == ()  # requested by the user, so there is no note
 
 
 def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
@@ -220,17 +220,17 @@ def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
         assert (report.filter_bytes < whole.search_report_.filter_bytes) == (taken == "less")
 
 
-def test_growth_without_room_drops_the_filter_and_says_so(monkeypatch):
+def test_growth_without_memory_drops_the_filter_and_notes_it(monkeypatch):
     X, y, Q = near(12_000), np.arange(12_000) % 3, near(1500, seed=1)[:50]
     model = KNeighborsClassifier(metric="l2").fit(X[:8000], y[:8000])
     monkeypatch.setattr(memory, "fits", lambda n_bytes: False)
     model.partial_fit(X[8000:], y[8000:])
     assert model.kneighbors(Q)[1].tobytes() == KNeighborsClassifier(algorithm="brute").fit(X, y).kneighbors(Q)[1].tobytes()
     assert model.search_report_.path == "brute"
-    assert "4,000 more rows find no memory" in model.search_report_.notes[0]
+    assert "the codes of 4,000 more rows do not fit" in model.search_report_.notes[0]
 
 
-def test_tree_without_room_is_left_out_and_said(monkeypatch):
+def test_tree_without_memory_is_left_out_and_noted(monkeypatch):
     X = np.random.default_rng(0).normal(size=(20_000, 3))
     with_tree = NearestNeighbors().fit(X)
     wanted = with_tree.kneighbors(X[:99])
@@ -241,7 +241,7 @@ def test_tree_without_room_is_left_out_and_said(monkeypatch):
     assert model.search_report_.path == "brute"
     assert "a tree takes 26 bytes per row" in model.search_report_.notes[0]
     monkeypatch.undo()
-    model.kneighbors(X[:9999])  # there is room again
+    model.kneighbors(X[:9999])  # there is enough memory again
     assert (model.search_report_.path, model.search_report_.notes) == ("tree", ())
 
 

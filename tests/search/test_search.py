@@ -189,7 +189,7 @@ PIECES = {
 def smallest_pieces(monkeypatch):
     """Every search is worth two threads, and is cut as small as can be."""
     monkeypatch.setattr(brute, "_FIRST_CHUNK", 1)
-    monkeypatch.setattr(pacing, "CHUNK_SECONDS", 1e-12)  # every piece asks the next to be smaller
+    monkeypatch.setattr(pacing, "CHUNK_SECONDS", 1e-12)  # every chunk makes the next one smaller
     monkeypatch.setattr(brute, "_QUERIES_PER_JOB", 12)
     monkeypatch.setattr(brute, "_QUERIES_PER_TILE", 12)
     monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)

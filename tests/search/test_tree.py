@@ -138,7 +138,7 @@ def test_n_threads_and_piece_agnosticism(metric, monkeypatch):
         *got, report = search([X], Q, 11, metric, n_threads=n_threads)
         assert report.threads == n_threads
         assert_same_bytes(got, wanted)
-    monkeypatch.setattr(pacing, "CHUNK_SECONDS", 0.0)  # one query at a time after the first piece
+    monkeypatch.setattr(pacing, "CHUNK_SECONDS", 0.0)  # one query at a time after the first chunk
     monkeypatch.setattr(_tree, "_SUBTREE_ROWS", 200)
     monkeypatch.setattr(_tree, "_SUBTREES_PER_CHUNK", 1)
     *got, cut = search([X], Q, 11, metric)
@@ -159,7 +159,7 @@ def test_chunks_and_their_growth_change_nothing(metric):
     rows.chunks += [X[900:1500], X[1500:]]
     S, indices, report = plan.search(rows, Rows([Q[:20], Q[20:]]), 25, metric, algorithm="filter", n_threads=2)
     assert_same_bytes((S, indices), wanted)
-    assert rows.filters["tree"].chunks[0] is first, "what is there is not made anew"
+    assert rows.filters["tree"].chunks[0] is first, "existing trees are not built again"
     assert report.filter_bytes == rows.filters["tree"].nbytes
 
 
