@@ -1,4 +1,4 @@
-/* Every kernel of filter and refine, of every instruction set that runs here, against plain loops written anew in this file.
+/* Every kernel of filter and refine, of every instruction set that runs here, against independent plain loops in this file.
 
      filter_selftest [--break screen|at|project|bound|read]
 
@@ -19,8 +19,8 @@ static void same(int64_t got, int64_t wanted) {
     }
 }
 
-enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, SUMS, COLUMNS, LISTS, N_ROOMS = LISTS + 12 };
-static room_t rooms[N_ROOMS];
+enum { QUERY, CODES, STARTS, ROWS, KEYS, LIMITS, SUMS, COLUMNS, LISTS, N_BUFFERS = LISTS + 12 };
+static buffer_t buffers[N_BUFFERS];
 enum { MOST_WIDTH = 32768, MOST_FEATURES = 65536, BEHIND = FASTCLS_PANEL_L2, MOST_LISTED = 3 * FASTCLS_PANEL_L2 };
 
 /* Kind 0: any byte; 1: both ends of the range; 2: the queries' highest and the rows' lowest, or the other way round; 3: few
@@ -63,10 +63,10 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
     const int step_bytes = l1 ? 8 : 4, n_rows = l1 ? FASTCLS_PANEL_L1 : FASTCLS_PANEL_L2;
     const ptrdiff_t width = n_steps * step_bytes;
     static uint8_t rows[FASTCLS_PANEL_L2 * MOST_WIDTH], query[MOST_WIDTH];
-    uint8_t *queries = put(rooms[QUERY], (size_t)(width * n_queries), right);
-    uint8_t *panel = put(rooms[CODES], (size_t)(width * n_rows), right);
-    int32_t *starts = (int32_t *)put(rooms[STARTS], sizeof(int32_t) * (size_t)(l1 ? 0 : n_rows), right);
-    int32_t *limits = (int32_t *)put(rooms[LIMITS], sizeof(int32_t) * (size_t)n_queries, right);
+    uint8_t *queries = put(buffers[QUERY], (size_t)(width * n_queries), right);
+    uint8_t *panel = put(buffers[CODES], (size_t)(width * n_rows), right);
+    int32_t *starts = (int32_t *)put(buffers[STARTS], sizeof(int32_t) * (size_t)(l1 ? 0 : n_rows), right);
+    int32_t *limits = (int32_t *)put(buffers[LIMITS], sizeof(int32_t) * (size_t)n_queries, right);
     at("screen of %s, %d queries, %td steps, kind %d, limits %d", l1 ? "l1" : "l2", n_queries, n_steps, kind, limit_kind);
     fill_codes(queries, width * n_queries, kind, 0, right);
     fill_codes(rows, width * n_rows, kind, !l1, !right);
@@ -87,9 +87,9 @@ static void check_screen(fastcls_screen_fn screen, int l1, int n_queries, ptrdif
             wanted[i][row] = plain_key(l1, query, rows + row * width, width, l1 ? 0 : starts[row]);
         limits[i] = limit_kind == 0 ? INT32_MIN : limit_kind == 1 ? INT32_MAX : wanted[i][next_random() % (unsigned)n_rows];
         before[i] = lists[i].n = (ptrdiff_t)(next_random() % (MOST_LISTED - BEHIND));
-        const size_t room = sizeof(int32_t) * (size_t)(lists[i].n + BEHIND);
-        lists[i].keys = (int32_t *)put(rooms[LISTS + 2 * i], room, 1);
-        lists[i].rows = (int32_t *)put(rooms[LISTS + 2 * i + 1], room, 1);
+        const size_t n_bytes = sizeof(int32_t) * (size_t)(lists[i].n + BEHIND);
+        lists[i].keys = (int32_t *)put(buffers[LISTS + 2 * i], n_bytes, 1);
+        lists[i].rows = (int32_t *)put(buffers[LISTS + 2 * i + 1], n_bytes, 1);
         for (ptrdiff_t j = 0; j < lists[i].n; j++)
             lists[i].keys[j] = lists[i].rows[j] = (int32_t)(-7 - j);
     }
@@ -126,10 +126,10 @@ static void check_screens(const fastcls_filter *kernels) {
 
 /* One query with chosen rows: in any order, some twice, none. */
 static void check_at(const fastcls_filter *kernels, int l1, ptrdiff_t width, ptrdiff_t n_rows, ptrdiff_t n, int kind, int right) {
-    uint8_t *query = put(rooms[QUERY], (size_t)width, right), *codes = put(rooms[CODES], (size_t)(width * n_rows), right);
-    int32_t *starts = (int32_t *)put(rooms[STARTS], sizeof(int32_t) * (size_t)n_rows, right);
-    int32_t *rows = (int32_t *)put(rooms[ROWS], sizeof(int32_t) * (size_t)n, 1);
-    int32_t *keys = (int32_t *)put(rooms[KEYS], sizeof(int32_t) * (size_t)n, 1);
+    uint8_t *query = put(buffers[QUERY], (size_t)width, right), *codes = put(buffers[CODES], (size_t)(width * n_rows), right);
+    int32_t *starts = (int32_t *)put(buffers[STARTS], sizeof(int32_t) * (size_t)n_rows, right);
+    int32_t *rows = (int32_t *)put(buffers[ROWS], sizeof(int32_t) * (size_t)n, 1);
+    int32_t *keys = (int32_t *)put(buffers[KEYS], sizeof(int32_t) * (size_t)n, 1);
     at("%s of %td rows, %td bytes of code, kind %d", l1 ? "at_l1" : "at_l2", n, width, kind);
     fill_codes(query, width, kind, 0, right);
     fill_codes(codes, width * n_rows, kind, !l1, !right);
@@ -147,10 +147,10 @@ static void check_at(const fastcls_filter *kernels, int l1, ptrdiff_t width, ptr
 /* Fine codes are within +-2,032: opposite ends of 131 coordinates and more are beyond int32, and the key says "at least". */
 static void check_fine(fastcls_at_fine_fn at_fine, ptrdiff_t width, ptrdiff_t n, int kind, int right) {
     enum { N_ROWS = 7 };
-    int16_t *query = (int16_t *)put(rooms[QUERY], (size_t)width, right);
-    int16_t *codes = (int16_t *)put(rooms[CODES], (size_t)width * N_ROWS, right);
-    int32_t *rows = (int32_t *)put(rooms[ROWS], sizeof(int32_t) * (size_t)n, 1);
-    int32_t *keys = (int32_t *)put(rooms[KEYS], sizeof(int32_t) * (size_t)n, 1);
+    int16_t *query = (int16_t *)put(buffers[QUERY], (size_t)width, right);
+    int16_t *codes = (int16_t *)put(buffers[CODES], (size_t)width * N_ROWS, right);
+    int32_t *rows = (int32_t *)put(buffers[ROWS], sizeof(int32_t) * (size_t)n, 1);
+    int32_t *keys = (int32_t *)put(buffers[KEYS], sizeof(int32_t) * (size_t)n, 1);
     at("at_fine of %td rows, %td bytes of code, kind %d", n, width, kind);
     for (ptrdiff_t i = 0; i < width / 2; i++)
         query[i] = (int16_t)(kind == 0 ? (int)(next_random() % 4065) - 2032 : kind == 1 && next_random() & 1 ? -2032 : 2032);
@@ -186,9 +186,9 @@ static void check_ats(const fastcls_filter *kernels) {
 
 static void check_project(fastcls_project_fn project, ptrdiff_t n_features, int flip, int kind, int right) {
     const ptrdiff_t n_steps = (n_features + 3) / 4;
-    uint8_t *all = put(rooms[QUERY], (size_t)(6 * n_features), right);
-    int8_t *columns = (int8_t *)put(rooms[COLUMNS], (size_t)(n_steps * 256), right);
-    double *sums = (double *)put(rooms[SUMS], sizeof(double) * 6 * 64, 1), before[6 * 64];
+    uint8_t *all = put(buffers[QUERY], (size_t)(6 * n_features), right);
+    int8_t *columns = (int8_t *)put(buffers[COLUMNS], (size_t)(n_steps * 256), right);
+    double *sums = (double *)put(buffers[SUMS], sizeof(double) * 6 * 64, 1), before[6 * 64];
     at("project of %td features, flip %d, kind %d", n_features, flip, kind);
     fill_codes(all, 6 * n_features, kind, 0, right);
     const uint8_t *x[6];
@@ -213,18 +213,18 @@ static void check_project(fastcls_project_fn project, ptrdiff_t n_features, int 
 /* Bounds of a list, one rounding a step as the plain definition has it, and what stays: all but those above the threshold, and
    those at infinity. Entries before `first` must stay as they are. */
 static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first, ptrdiff_t n, float threshold, float own) {
-    enum { N_ROWS = 50, ROOM_BEHIND = 16 };
+    enum { N_ROWS = 50, PADDING = 16 };
     static const float strange[] = {INFINITY, -INFINITY, NAN, 0.0f, 1e30f};
-    const size_t room = sizeof(int32_t) * (size_t)(n + ROOM_BEHIND);
-    int32_t *keys = (int32_t *)put(rooms[KEYS], room, 1), *rows = (int32_t *)put(rooms[ROWS], room, 1);
-    float *bounds = (float *)put(rooms[LISTS], room, 1), *errors = (float *)put(rooms[STARTS], sizeof(float) * N_ROWS, 1);
+    const size_t n_bytes = sizeof(int32_t) * (size_t)(n + PADDING);
+    int32_t *keys = (int32_t *)put(buffers[KEYS], n_bytes, 1), *rows = (int32_t *)put(buffers[ROWS], n_bytes, 1);
+    float *bounds = (float *)put(buffers[LISTS], n_bytes, 1), *errors = (float *)put(buffers[STARTS], sizeof(float) * N_ROWS, 1);
     int32_t wanted_rows[MOST_LISTED];
     float wanted[MOST_LISTED];
     const int32_t norm = 1000000000;
     at("bounds of gap %d, %td to %td, threshold %g, own error %g", gap, first, n, (double)threshold, (double)own);
     for (int i = 0; i < N_ROWS; i++)
         errors[i] = next_random() % 4 ? (float)(next_random() % 1000) / 7 : strange[next_random() % 5];
-    for (ptrdiff_t i = 0; i < n + ROOM_BEHIND; i++) { /* what lies behind n is no row at all */
+    for (ptrdiff_t i = 0; i < n + PADDING; i++) { /* entries behind n are not rows */
         const int32_t size = (int32_t)(next_random() % (gap == FASTCLS_GAP_SUM ? 2000 : 2114060288u));
         keys[i] = gap == FASTCLS_GAP_DOT ? (int32_t)(((int64_t)norm - size) / 2 + (next_random() % 16 == 0 && size < 2)) : size;
         rows[i] = i < n ? (int32_t)(next_random() % N_ROWS) : INT32_MIN;
@@ -268,11 +268,11 @@ static void check_bound(const fastcls_filter *kernels, int gap, ptrdiff_t first,
         same(rows[i], wanted_rows[i]);
 }
 static void check_bounds(const fastcls_filter *kernels) {
-    static const float reaches[] = {0, 100, 700, 20000, INFINITY}, owns[] = {0, 12.5f, INFINITY};
+    static const float thresholds[] = {0, 100, 700, 20000, INFINITY}, owns[] = {0, 12.5f, INFINITY};
     for (int gap = FASTCLS_GAP_SUM; gap <= FASTCLS_GAP_DOT; gap++)
         for (ptrdiff_t n = 0; n <= 70; n++)
             for (int turn = 0; turn < 15; turn++)
-                check_bound(kernels, gap, n * (turn % 4) / 4, n, reaches[turn % 5], owns[turn / 5]);
+                check_bound(kernels, gap, n * (turn % 4) / 4, n, thresholds[turn % 5], owns[turn / 5]);
 }
 
 static void check_projections(fastcls_project_fn project) {
@@ -292,8 +292,8 @@ int main(int n_arguments, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGSEGV, bad_read);
     signal(SIGBUS, bad_read);
-    for (int i = 0; i < N_ROOMS; i++)
-        rooms[i] = new_room(i == CODES     ? (size_t)FASTCLS_PANEL_L2 * MOST_WIDTH
+    for (int i = 0; i < N_BUFFERS; i++)
+        buffers[i] = new_buffer(i == CODES     ? (size_t)FASTCLS_PANEL_L2 * MOST_WIDTH
                             : i == COLUMNS ? (size_t)MOST_FEATURES * 64
                             : i == QUERY   ? (size_t)MOST_FEATURES * 6
                                            : 4096);

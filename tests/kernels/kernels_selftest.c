@@ -1,4 +1,4 @@
-/* Every kernel of every instruction set that runs here, against plain loops written anew in this file.
+/* Every kernel of every instruction set that runs here, against independent plain loops in this file.
 
      kernels_selftest [--break pair|panel|select|read] [--pretend ISA]
 
@@ -32,8 +32,8 @@ static void same(double got, double wanted) {
         fail(got, wanted);
 }
 
-enum { X_ROOM, Y_ROOM, PACKED_Q, PACKED_R, SUMS, TERMS, FACTORS, KEYS, CHOSEN, CENTER, N_ROOMS };
-static room_t rooms[N_ROOMS];
+enum { X_BUFFER, Y_BUFFER, PACKED_Q, PACKED_R, SUMS, TERMS, FACTORS, KEYS, CHOSEN, CENTER, N_BUFFERS };
+static buffer_t buffers[N_BUFFERS];
 #define LARGEST_ROW 150528
 #define MOST_ROWS 70
 
@@ -45,7 +45,7 @@ static ptrdiff_t width_of(int number) { return number < N_SMALL ? number + 1 : w
 static void check_pair(fastcls_pair_fn pair, int sum, int type, ptrdiff_t n, int x_kind, int y_kind) {
     const size_t bytes = (size_t)(n * fastcls_type_bytes[type]);
     for (int right = 0; right < 2; right++) {
-        uint8_t *x = put(rooms[X_ROOM], bytes, right), *y = put(rooms[Y_ROOM], bytes, right);
+        uint8_t *x = put(buffers[X_BUFFER], bytes, right), *y = put(buffers[Y_BUFFER], bytes, right);
         fill(x, type, n, x_kind);
         fill(y, type, n, y_kind);
         at("%s %s pair, %td features, values of kinds %d and %d", sum_names[sum], type_names[type], n, x_kind, y_kind);
@@ -90,14 +90,14 @@ static const double *tile_sums(packing_t p, const uint8_t *queries, ptrdiff_t n_
     static const int element_bytes[] = {1, 2, 4};
     const ptrdiff_t unit = p.panel->step_features * element_bytes[p.panel->element];
     const ptrdiff_t row_bytes = n * fastcls_type_bytes[p.type];
-    double *sums = (double *)put(rooms[SUMS], sizeof(double) * (size_t)(p.panel->queries * p.panel->rows), 1);
+    double *sums = (double *)put(buffers[SUMS], sizeof(double) * (size_t)(p.panel->queries * p.panel->rows), 1);
     for (int i = 0; i < p.panel->queries * p.panel->rows; i++)
         sums[i] = NAN; /* the first block must overwrite, not add */
     for (ptrdiff_t first = 0; first < n; first += block_features) {
         const ptrdiff_t m = n - first < block_features ? n - first : block_features;
         const ptrdiff_t n_steps = (m + p.panel->step_features - 1) / p.panel->step_features;
-        uint8_t *packed_queries = put(rooms[PACKED_Q], (size_t)(n_steps * unit * p.panel->queries), 1);
-        uint8_t *packed_rows = put(rooms[PACKED_R], (size_t)(n_steps * unit * p.panel->rows), 1);
+        uint8_t *packed_queries = put(buffers[PACKED_Q], (size_t)(n_steps * unit * p.panel->queries), 1);
+        uint8_t *packed_rows = put(buffers[PACKED_R], (size_t)(n_steps * unit * p.panel->rows), 1);
         memset(packed_queries, 0xff, (size_t)(n_steps * unit * p.panel->queries));
         fastcls_pack(queries, row_bytes, n_queries, p.panel->queries, p.type, p.panel, p.query_flip, p.center, p.scale,
                      first, m, packed_queries);
@@ -136,9 +136,9 @@ static void check_tile(const fastcls_panel *panel, int number, int type, ptrdiff
                        ptrdiff_t block, int kind, int right) {
     const int sum = number == FASTCLS_L1_BYTES || number == FASTCLS_MAX_SINGLES ? FASTCLS_L1 : FASTCLS_DOT;
     const ptrdiff_t row_bytes = n * fastcls_type_bytes[type];
-    uint8_t *queries = put(rooms[X_ROOM], (size_t)(n_queries * row_bytes), right);
-    uint8_t *rows = put(rooms[Y_ROOM], (size_t)(n_rows * row_bytes), right);
-    double *center = (double *)put(rooms[CENTER], (size_t)n * sizeof(double), 1);
+    uint8_t *queries = put(buffers[X_BUFFER], (size_t)(n_queries * row_bytes), right);
+    uint8_t *rows = put(buffers[Y_BUFFER], (size_t)(n_rows * row_bytes), right);
+    double *center = (double *)put(buffers[CENTER], (size_t)n * sizeof(double), 1);
     fill(queries, type, n_queries * n, kind);
     fill(rows, type, n_rows * n, kind);
     for (ptrdiff_t i = 0; i < n; i++)
@@ -203,9 +203,9 @@ static int check_panels(const fastcls_search *isa, char *names_out) {
 }
 
 static void check_selection(fastcls_select_fn select, ptrdiff_t n, double threshold, double query_term) {
-    double *sums = (double *)put(rooms[SUMS], (size_t)n * sizeof(double), 1);
-    double *terms = (double *)put(rooms[TERMS], (size_t)n * sizeof(double), 1);
-    double *factors = (double *)put(rooms[FACTORS], (size_t)n * sizeof(double), 1);
+    double *sums = (double *)put(buffers[SUMS], (size_t)n * sizeof(double), 1);
+    double *terms = (double *)put(buffers[TERMS], (size_t)n * sizeof(double), 1);
+    double *factors = (double *)put(buffers[FACTORS], (size_t)n * sizeof(double), 1);
     static const double strange[] = {NAN, INFINITY, -INFINITY, 0.0, -0.0};
     for (ptrdiff_t j = 0; j < n; j++) {
         sums[j] = next_random() % 8 ? (double)(next_random() % 5) : strange[next_random() % 5];
@@ -223,9 +223,9 @@ static void check_selection(fastcls_select_fn select, ptrdiff_t n, double thresh
         wanted_keys[n_wanted] = key;
         wanted[n_wanted++] = (int32_t)j;
     }
-    /* room for exactly those that are chosen */
-    double *keys = (double *)put(rooms[KEYS], (size_t)n_wanted * sizeof(double), 1);
-    int32_t *chosen = (int32_t *)put(rooms[CHOSEN], (size_t)n_wanted * sizeof(int32_t), 1);
+    /* space for exactly those that are chosen */
+    double *keys = (double *)put(buffers[KEYS], (size_t)n_wanted * sizeof(double), 1);
+    int32_t *chosen = (int32_t *)put(buffers[CHOSEN], (size_t)n_wanted * sizeof(int32_t), 1);
     at("select of %td, threshold %g, query term %g", n, threshold, query_term);
     ptrdiff_t n_chosen = select(sums, n, -2.0, query_term, terms, factors, threshold, keys, chosen);
     if (!strcmp(fault, "select") && n_chosen && keys[n_chosen - 1] != keys[n_chosen - 1])
@@ -247,12 +247,12 @@ static void check_select(fastcls_select_fn select) {
 
 /* Rows of few features, against a stable insertion of plain sums; every buffer ends at the page behind. */
 static void check_low_dimensional_case(fastcls_low_dimensional_fn low_dimensional, int sum, ptrdiff_t d, ptrdiff_t n_rows, ptrdiff_t k, int grouped) {
-    double *queries = (double *)put(rooms[X_ROOM], sizeof(double) * (size_t)(8 * d), 1);
-    double *rows = (double *)put(rooms[Y_ROOM], sizeof(double) * (size_t)(n_rows * d), 1);
-    double *S = (double *)put(rooms[SUMS], sizeof(double) * (size_t)(8 * k), 1);
-    int64_t *index = (int64_t *)put(rooms[TERMS], sizeof(int64_t) * (size_t)(8 * k), 1);
-    int64_t *row_groups = (int64_t *)put(rooms[FACTORS], sizeof(int64_t) * (size_t)n_rows, 1);
-    int64_t *query_groups = (int64_t *)put(rooms[KEYS], sizeof(int64_t) * 8, 1);
+    double *queries = (double *)put(buffers[X_BUFFER], sizeof(double) * (size_t)(8 * d), 1);
+    double *rows = (double *)put(buffers[Y_BUFFER], sizeof(double) * (size_t)(n_rows * d), 1);
+    double *S = (double *)put(buffers[SUMS], sizeof(double) * (size_t)(8 * k), 1);
+    int64_t *index = (int64_t *)put(buffers[TERMS], sizeof(int64_t) * (size_t)(8 * k), 1);
+    int64_t *row_groups = (int64_t *)put(buffers[FACTORS], sizeof(int64_t) * (size_t)n_rows, 1);
+    int64_t *query_groups = (int64_t *)put(buffers[KEYS], sizeof(int64_t) * 8, 1);
     for (ptrdiff_t i = 0; i < 8 * d; i++)
         queries[i] = (double)(next_random() % 4) + (i % 3 ? 0 : 0.3 * uniform());
     for (ptrdiff_t i = 0; i < n_rows * d; i++)
@@ -314,7 +314,7 @@ static void check_table(int last) {
         }
     same(fastcls_active.search.select != NULL, 1);
     same(fastcls_active.search.low_dimensional != NULL, 1);
-    /* Of the other families the whole is that of the best set that has it, whatever stands above it in the table. */
+    /* Of the other families the whole is that of the best set that has it, whatever is above it in the table. */
     const fastcls_filter *filter = &filter_scalar;
     const fastcls_linear *linear = &linear_scalar;
     for (int i = 0; i <= last; i++)
@@ -349,8 +349,8 @@ int main(int n_arguments, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGSEGV, bad_read);
     signal(SIGBUS, bad_read);
-    for (int i = 0; i < N_ROOMS; i++)
-        rooms[i] = new_room(i == X_ROOM || i == Y_ROOM ? (size_t)MOST_ROWS * 3072 * 8 : (size_t)LARGEST_ROW * 8);
+    for (int i = 0; i < N_BUFFERS; i++)
+        buffers[i] = new_buffer(i == X_BUFFER || i == Y_BUFFER ? (size_t)MOST_ROWS * 3072 * 8 : (size_t)LARGEST_ROW * 8);
     set_half_values();
     check_widening();
     for (int i = 0; i < FASTCLS_N_ISAS; i++) {

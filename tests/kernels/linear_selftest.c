@@ -1,4 +1,4 @@
-/* Every linear kernel of every instruction set that runs here, against plain loops written anew in this file.
+/* Every linear kernel of every instruction set that runs here, against independent plain loops in this file.
 
      linear_selftest [--break scores|gradient|squares|descend|read]
 
@@ -23,8 +23,8 @@ static void within(double got, double wanted, double bound) {
 }
 static int planted(const char *name) { return strcmp(fault, name) == 0; }
 
-enum { X_ROOM, W_ROOM, CENTER_ROOM, N_ROOMS, MOST_FEATURES = 3072, MOST_ROWS = 40 };
-static room_t rooms[N_ROOMS];
+enum { X_BUFFER, W_BUFFER, CENTER_BUFFER, N_BUFFERS, MOST_FEATURES = 3072, MOST_ROWS = 40 };
+static buffer_t buffers[N_BUFFERS];
 
 /* Kind 0: ordinary values, 1: whole numbers so small that every sum here is exact in float32: 3072 x 255 x 3 < 2^24. */
 static void fill_rows(void *rows, int type, ptrdiff_t n, int kind) {
@@ -49,7 +49,7 @@ static void set_real(void *values, int real, ptrdiff_t i, double v) {
 static double get_real(const void *values, int real, ptrdiff_t i) {
     return real == FASTCLS_SINGLES ? ((const float *)values)[i] : ((const double *)values)[i];
 }
-/* Of a sum of n products in any order, fused or not, beside the plain one's own: gamma_(n + 1) times the sum of magnitudes. */
+/* Of a sum of n products in any order, fused or not, besides the error of the plain sum: gamma_(n + 1) times the sum of magnitudes. */
 static double bound_of(int kind, int real, ptrdiff_t n, double size) {
     const double u = real == FASTCLS_SINGLES ? 0x1p-24 : 0x1p-52;
     return kind == 1 ? 0.0 : ((double)n + 2) * u / (1 - ((double)n + 2) * u) * size;
@@ -59,8 +59,8 @@ static void check_scores(const fastcls_linear *isa, int type, int real, ptrdiff_
     const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP, out_stride = n_columns + 1;
     const ptrdiff_t bytes = n * fastcls_type_bytes[type], real_bytes = real == FASTCLS_SINGLES ? 4 : 8;
     const fastcls_scores_fn scores = isa->scores[type][real];
-    uint8_t *start = put(rooms[X_ROOM], (size_t)(isa->score_rows * bytes), 1);
-    uint8_t *W = put(rooms[W_ROOM], (size_t)(n_columns * stride * real_bytes), 1);
+    uint8_t *start = put(buffers[X_BUFFER], (size_t)(isa->score_rows * bytes), 1);
+    uint8_t *W = put(buffers[W_BUFFER], (size_t)(n_columns * stride * real_bytes), 1);
     fill_rows(start, type, isa->score_rows * n, kind);
     for (ptrdiff_t i = 0; i < n_columns * stride; i++)
         set_real(W, real, i, i % stride < n ? any_weight(kind) : 0.0);
@@ -83,7 +83,7 @@ static void check_scores(const fastcls_linear *isa, int type, int real, ptrdiff_
                 size += fabs(one);
             }
             within(out[r * out_stride + k], 7.0 + total, bound_of(kind, real, n, size) + 7.0 * 0x1p-52 + size * 0x1p-52);
-            /* The same bits alone, in the first row and column: what stands beside them does not matter. */
+            /* The same bits alone, in the first row and column: other rows and columns do not matter. */
             double alone[FASTCLS_MOST_ROWS] = {7.0};
             const void *only[FASTCLS_MOST_ROWS] = {rows[r], rows[0], rows[0], rows[0]};
             scores(only, only, n, W + k * stride * real_bytes, stride, 1, alone, 1);
@@ -97,15 +97,15 @@ static void check_gradient(const fastcls_linear *isa, int type, int real, ptrdif
     enum { N = 2 * FASTCLS_STRIP };
     const ptrdiff_t g_stride = n_columns + 2, real_bytes = real == FASTCLS_SINGLES ? 4 : 8;
     const ptrdiff_t bytes = N * fastcls_type_bytes[type], feature = n_rows % 2 * FASTCLS_STRIP;
-    uint8_t *start = put(rooms[X_ROOM], (size_t)(n_rows * bytes), 1);
-    uint8_t *G = put(rooms[W_ROOM], (size_t)(((n_rows - 1) * g_stride + n_columns) * real_bytes), 1);
+    uint8_t *start = put(buffers[X_BUFFER], (size_t)(n_rows * bytes), 1);
+    uint8_t *G = put(buffers[W_BUFFER], (size_t)(((n_rows - 1) * g_stride + n_columns) * real_bytes), 1);
     fill_rows(start, type, n_rows * N, kind);
     for (ptrdiff_t i = 0; i < (n_rows - 1) * g_stride + n_columns; i++)
         set_real(G, real, i, any_weight(kind));
     const void *rows[MOST_ROWS];
     for (ptrdiff_t r = 0; r < n_rows; r++)
         rows[r] = start + r * bytes;
-    double out[FASTCLS_MOST_COLUMNS * FASTCLS_STRIP]; /* room for either arithmetic */
+    double out[FASTCLS_MOST_COLUMNS * FASTCLS_STRIP]; /* space for either arithmetic */
     memset(out, 0xff, sizeof out);                    /* NaN: a kernel overwrites */
     at("gradient of %s in %s, %td rows, %d columns, kind %d", type_names[type], real_names[real], n_rows, n_columns, kind);
     isa->gradient[type][real](rows, n_rows, feature, G, g_stride, n_columns, out);
@@ -125,8 +125,8 @@ static void check_gradient(const fastcls_linear *isa, int type, int real, ptrdif
 
 static void check_squares(const fastcls_linear *isa, int type, ptrdiff_t n, int kind) {
     const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP;
-    uint8_t *row = put(rooms[X_ROOM], (size_t)(n * fastcls_type_bytes[type]), 1);
-    double *center = (double *)put(rooms[CENTER_ROOM], (size_t)stride * sizeof(double), 1), total = 0.0;
+    uint8_t *row = put(buffers[X_BUFFER], (size_t)(n * fastcls_type_bytes[type]), 1);
+    double *center = (double *)put(buffers[CENTER_BUFFER], (size_t)stride * sizeof(double), 1), total = 0.0;
     fill_rows(row, type, n, kind);
     for (ptrdiff_t f = 0; f < stride; f++)
         center[f] = f < n ? any_weight(kind) * 20 : 0.0;
@@ -216,8 +216,8 @@ int main(int n_arguments, char **arguments) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     signal(SIGSEGV, bad_read);
     signal(SIGBUS, bad_read);
-    for (int i = 0; i < N_ROOMS; i++)
-        rooms[i] = new_room((size_t)MOST_ROWS * MOST_FEATURES * sizeof(double));
+    for (int i = 0; i < N_BUFFERS; i++)
+        buffers[i] = new_buffer((size_t)MOST_ROWS * MOST_FEATURES * sizeof(double));
     set_half_values();
     for (int i = 0; i < FASTCLS_N_ISAS; i++) {
         const fastcls_linear *isa = fastcls_isas[i].linear;

@@ -11,23 +11,23 @@
    `left` against the one before. */
 typedef struct {
     uint8_t *start, *end;
-} room_t;
-static room_t new_room(size_t n_bytes) {
+} buffer_t;
+static buffer_t new_buffer(size_t n_bytes) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE), inside = (n_bytes + page - 1) / page * page;
     uint8_t *all = mmap(NULL, inside + 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED || mprotect(all, page, PROT_NONE) || mprotect(all + page + inside, page, PROT_NONE)) {
         perror("selftest: mmap");
         exit(2);
     }
-    const room_t room = {all + page, all + page + inside};
-    return room;
+    const buffer_t buffer = {all + page, all + page + inside};
+    return buffer;
 }
-static uint8_t *put(room_t room, size_t n_bytes, int right) {
-    if (n_bytes > (size_t)(room.end - room.start)) {
+static uint8_t *put(buffer_t buffer, size_t n_bytes, int right) {
+    if (n_bytes > (size_t)(buffer.end - buffer.start)) {
         printf("selftest: a buffer of %zu bytes does not fit\n", n_bytes);
         exit(2);
     }
-    return right ? room.end - n_bytes : room.start;
+    return right ? buffer.end - n_bytes : buffer.start;
 }
 static uint64_t random_state = 88172645463325252u;
 static uint64_t next_random(void) {

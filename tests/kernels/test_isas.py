@@ -87,13 +87,13 @@ kept = []
 def guarded(rows, behind):
     # the same rows up against an unreadable page, behind them or before them
     inside = -(-rows.nbytes // page) * page
-    room = mmap.mmap(-1, inside + 2 * page)
-    kept.append(room)
-    start = ctypes.addressof(ctypes.c_char.from_buffer(room))
+    memory = mmap.mmap(-1, inside + 2 * page)
+    kept.append(memory)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     for wall in (start, start + page + inside):
         assert libc.mprotect(wall, page, 0) == 0
     offset = page + (inside - rows.nbytes if behind else 0)
-    copy = np.frombuffer(room, rows.dtype, rows.size, offset).reshape(rows.shape)
+    copy = np.frombuffer(memory, rows.dtype, rows.size, offset).reshape(rows.shape)
     copy[:] = rows
     return copy
 
