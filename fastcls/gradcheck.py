@@ -1,12 +1,12 @@
-"""The gradient check: is the analytic gradient, which is fast and error-prone, the numerical one, which is slow and simple?
+"""The gradient check: compares the analytic gradient, which is fast and error-prone, with the slow and simple numerical one.
 
-The measure of a coordinate is ``|n - a| / max(|a|, |n|, 1e-3 max|a|)``: relative, but blind to what is a thousandth of the
-largest. Correct float64 code stays below 1e-6 in it, away from kinks. On a kink (where a hinge turns) the slopes to the
-left and to the right differ and neither is wrong: such coordinates are found and reported apart.
+The error of a coordinate is ``|n - a| / max(|a|, |n|, 1e-3 max|a|)``: it is relative, but ignores entries below a thousandth
+of the largest. For correct float64 code it is below 1e-6, away from kinks. On a kink (where a hinge turns) the left and
+right slopes differ and neither is wrong; such coordinates are detected and reported separately.
 
-The numerical side is taken on rows that were centred and scaled one by one, in float64. The analytic side folds center and
-scale into the weights, and where rows lie far from 0 (a map coordinate of 3,000,000 +- 1) the digits of x - center cancel in
-its sums. What that costs is bounded (`_rounding`), and only what is beyond the bound is an error.
+The numerical side uses rows that are centred and scaled one by one, in float64. The analytic side folds center and scale
+into the weights, so if rows are far from 0 (a map coordinate of 3,000,000 +- 1), the digits of x - center cancel in its
+sums. `_rounding` bounds this effect, and only differences beyond the bound count as errors.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from typing import Any
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
-from fastcls._validation.base import check_number, check_random_state, one_of, refuse_masked
+from fastcls._validation.base import RandomState, check_number, check_random_state, one_of, refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_weights
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows
 
-# A score moves by at most this. Smaller, and the rounding of the difference grows as 1/step; larger, and a smooth loss
-# bends (as step^2) and a hinge meets more kinks.
+# Largest change of a score. With a smaller step the rounding of the difference grows as 1/step; with a larger one the
+# curvature of a smooth loss counts (as step^2), and a hinge crosses more kinks.
 _SCORE_STEP = 1e-4
-_PENALTY_STEP = 1e-4  # of a weight: a penalty is a sum over entries, and its own step suits the entry
-_LARGEST_STEP = 1e100  # of a weight whose feature hardly differs from 0
+_PENALTY_STEP = 1e-4  # relative to a weight: a penalty is a sum over entries, each with its own step
+_LARGEST_STEP = 1e100  # of a weight whose feature is almost 0
 _BLOCK_VALUES = 1 << 23  # centred rows at once: 64 MB
 _UNIT = 2.0**-53  # half a unit in the last place: the relative error of one operation
 
@@ -36,7 +36,7 @@ _UNIT = 2.0**-53  # half a unit in the last place: the relative error of one ope
 def numerical_gradient(
     f: Callable[[np.ndarray], float], W: np.ndarray, h: float | None = None, method: str = "central"
 ) -> np.ndarray:
-    """The gradient of any function of an array, one entry at a time: as slow as the lecture says.
+    """The gradient of any function of an array, one entry at a time; it is as slow as the lecture says.
 
     Parameters
     ----------
@@ -44,8 +44,8 @@ def numerical_gradient(
         ``f(W) -> float``
     W : array
     h : float, optional
-        The step. By default 1e-5 for "central" and 1e-8 for "forward", times max|W| where that is above 1. Where f
-        multiplies W by data, divide by the data's largest value: on raw pixels 1e-5 / 255.
+        The step. By default 1e-5 for "central" and 1e-8 for "forward", times max|W| if that is above 1. If f
+        multiplies W by data, divide by the largest value of the data: on raw pixels 1e-5 / 255.
     method : {"central", "forward"}
         (f(W + h) - f(W - h)) / 2h, or the lecture's (f(W + h) - f(W)) / h.
 
@@ -75,7 +75,16 @@ def numerical_gradient(
 
 
 def relative_errors(numerical: np.ndarray, analytic: np.ndarray) -> np.ndarray:
-    """|n - a| / max(|a|, |n|, 1e-3 max|a|), entry by entry; 0 where both are 0."""
+    """|n - a| / max(|a|, |n|, 1e-3 max|a|), entry by entry; 0 where both are 0.
+
+    Parameters
+    ----------
+    numerical, analytic : float64 arrays of one shape
+
+    Returns
+    -------
+    float64 array of that shape
+    """
     floor = 1e-3 * np.abs(analytic).max(initial=0.0)
     scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numerical)), floor)
     return np.abs(numerical - analytic) / np.where(scale > 0, scale, 1.0)
@@ -83,7 +92,7 @@ def relative_errors(numerical: np.ndarray, analytic: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class GradientReport:
-    """What a gradient check found; ``str()`` is a table of the worst entries.
+    """Result of a gradient check; ``str()`` is a table of the worst entries.
 
     Attributes
     ----------
@@ -91,9 +100,9 @@ class GradientReport:
         Class and feature of each entry of W (the last feature may be the bias). With a direction: no rows.
     analytic, numerical : float64 arrays (n_checked,)
     relative_errors : float64 array (n_checked,)
-        Beyond what rounding explains; infinite where the analytic gradient is NaN or infinite.
+        Relative errors beyond the effect of rounding; infinite if the analytic gradient is NaN or infinite.
     is_kink : bool array (n_checked,)
-        The loss has a kink within the step: the two gradients need not agree.
+        Whether the loss has a kink within the step, where the two gradients need not agree.
     loss : str
     """
 
@@ -106,7 +115,7 @@ class GradientReport:
 
     @property
     def max_relative_error(self) -> float:
-        """The largest relative error away from kinks; NaN if every entry is on one, infinite if one is no finite number."""
+        """The largest relative error away from kinks; NaN if all entries are on kinks, infinite if one is not finite."""
         away = self.relative_errors[~self.is_kink | ~self._is_finite]
         return float(away.max()) if len(away) else float("nan")
 
@@ -116,12 +125,12 @@ class GradientReport:
 
     @property
     def n_not_finite(self) -> int:
-        """Entries whose analytic or numerical gradient is NaN or infinite: these are wrong, on a kink or not."""
+        """Entries whose analytic or numerical gradient is NaN or infinite; these are wrong even on a kink."""
         return int((~self._is_finite).sum())
 
     @property
     def verdict(self) -> str:
-        """One line: what is wrong, or how large the largest error is."""
+        """One line: what is wrong, or the largest error."""
         if self.n_not_finite:
             at = int(np.argmin(self._is_finite))
             where = ", first at class {}, feature {}".format(*self.coordinates[at]) if len(self.coordinates) else ""
@@ -130,23 +139,23 @@ class GradientReport:
                 f"numerical {self.numerical[at]:g}{where})"
             )
         if self.n_kinks == self.n_checked:
-            return f"all {self.n_checked} entries lie on a kink of the loss, so nothing was compared: take another W"
+            return f"all {self.n_checked} entries are on a kink of the loss, so nothing was compared: try another W"
         return f"largest relative error away from kinks {self.max_relative_error:.1e}"
 
     @property
     def n_checked(self) -> int:
-        """Entries that were compared, those on kinks included."""
+        """Number of entries that were compared, including those on kinks."""
         return len(self.analytic)
 
     @property
     def n_kinks(self) -> int:
-        """Entries with a kink within the step."""
+        """Number of entries with a kink within the step."""
         return int(self.is_kink.sum())
 
     def __str__(self) -> str:
         lines = [
             f"Gradient check of {self.loss}: {counted(self.n_checked, 'entry', 'entries')}, {self.n_kinks} of them on a "
-            "kink and set apart",
+            "kink and not counted",
             self.verdict,
             f"{'class':>8} {'feature':>8} {'analytic':>14} {'numerical':>14} {'error':>9}",
         ]
@@ -169,7 +178,7 @@ def check_gradient(
     direction: np.ndarray | None = None,
     *,
     n_coordinates: int | None = None,
-    random_state=None,
+    random_state: RandomState = None,
 ) -> GradientReport:
     """Compare the problem's analytic gradient at W with central differences of its value.
 
@@ -177,16 +186,21 @@ def check_gradient(
     ----------
     problem : LinearProblem
     W : array of the problem's shape
-        Take entries for which scores are of the order of one: where a loss is flat there is nothing to compare.
+        Choose W so that scores are of the order of one: if the loss is flat there is nothing to compare.
     direction : array of the problem's shape, optional
-        Check only the slope in this direction, which is its dot product with the gradient: two evaluations.
+        Check only the slope in this direction, its dot product with the gradient, which takes two evaluations.
     n_coordinates : int, optional
-        Check so many entries, drawn at random; by default all. Each costs two evaluations.
+        Number of entries to check, drawn at random; by default all. Each takes two evaluations.
     random_state : int, RandomState or None
 
     Returns
     -------
     GradientReport
+
+    Raises
+    ------
+    InputError
+        If W or the direction has another shape, or is not finite.
     """
     W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     analytic = problem.value_and_gradient(W)[1]
@@ -213,14 +227,14 @@ def check_gradient(
     if direction is not None:
         allowed = np.array([float((np.abs(direction) * rounding).sum())])
         errors = _errors_beyond(slopes, chosen, allowed, 0.0)
-    else:  # the floor of the measure is that of the whole gradient, not of the entries that were drawn
+    else:  # the floor of the error measure follows from the whole gradient, not from the entries that were drawn
         largest = float(np.abs(analytic[np.isfinite(analytic)]).max(initial=0.0))
         errors = _errors_beyond(slopes, chosen, rounding[places[:, 0], places[:, 1]], largest)
     return GradientReport(places, chosen, slopes, errors, kinks, problem.loss.name)
 
 
 def _errors_beyond(numerical: np.ndarray, analytic: np.ndarray, allowed: np.ndarray, largest: float) -> np.ndarray:
-    """`relative_errors` of what rounding does not explain; infinite where a gradient is no finite number."""
+    """`relative_errors` beyond the allowed rounding; infinite if a gradient is not finite."""
     with np.errstate(invalid="ignore"):
         beyond = np.maximum(np.abs(numerical - analytic) - allowed, 0.0)
         scale = np.maximum(np.maximum(np.abs(analytic), np.abs(numerical)), 1e-3 * largest)
@@ -239,12 +253,12 @@ def _centred(problem: LinearProblem) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def _slopes(problem: LinearProblem, W: np.ndarray, ways: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Central differences of the full loss along each way (an entry of W, or a direction), and whether it meets a kink.
+    """Central differences of the full loss along each way (an entry of W, or a direction), and whether it crosses a kink.
 
-    Differences are taken sample by sample and averaged after: the rounding is that of one loss, not of their sum. Losses are
-    float64, whatever arithmetic the gradient is in.
+    Differences are computed sample by sample and then averaged, so the rounding is that of one loss, not of their sum.
+    Losses are float64, whatever the arithmetic of the gradient.
     """
-    largest = np.zeros(problem.n_features)  # |z| of every feature: how far a score moves with its weight
+    largest = np.zeros(problem.n_features)  # largest |z| of every feature: the change of a score per change of the weight
     for _, Z in _centred(problem):
         np.maximum(largest, np.abs(Z).max(axis=0), out=largest)
     moved = np.append(np.where(largest > 0, largest, 1.0), [1.0] * problem.fit_intercept)
@@ -290,9 +304,9 @@ def _as_direction(way: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 def _change(
     twin: LinearProblem, W: np.ndarray, here: np.ndarray, direction: np.ndarray, h: float
 ) -> tuple[np.ndarray, bool]:
-    """How the loss of every row changes from W - h * direction to W + h * direction, and whether a kink lies between."""
+    """Change of every row's loss from W - h * direction to W + h * direction, and whether there is a kink in between."""
     ahead, behind = twin.per_sample(W + h * direction), twin.per_sample(W - h * direction)
-    # A straight piece bends by nothing but the rounding of four losses and the scores in them.
+    # On a straight piece the second difference is only the rounding of four losses and their scores.
     rounding = 1e-12 * (1.0 + np.abs(here) + np.abs(ahead) + np.abs(behind))
     kink = False
     if twin.loss.piece_degree == 1:
@@ -305,7 +319,7 @@ def _change(
 
 
 def _penalty_slope(problem: LinearProblem, W: np.ndarray, direction: np.ndarray) -> tuple[float, bool]:
-    """The same of the penalty: a sum over entries, so that those which do not move are left out."""
+    """Slope of the penalty, and whether it crosses a kink; entries that do not change are left out of the sum."""
     inner = np.where(direction != 0, W, 0.0)
     ratio = np.abs(inner[direction != 0] / direction[direction != 0])
     h = _PENALTY_STEP * (float(ratio.min()) or 1.0)
@@ -314,15 +328,15 @@ def _penalty_slope(problem: LinearProblem, W: np.ndarray, direction: np.ndarray)
     return (problem.penalty_value(ahead) - problem.penalty_value(behind)) / (2 * h), kink
 
 
-@np.errstate(under="ignore")  # a user may have had it raise
+@np.errstate(under="ignore")  # the caller may have set it to raise
 def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
-    """A bound on what rounding does to each entry of the folded gradient in float64, like W.
+    """A bound on the rounding error of each entry of the folded gradient in float64, an array like W.
 
-    With u = 2^-53, a sum of n products in any order is off by at most (n + 2) u times the sum of their sizes (to first
-    order; half as much again is far more than the higher ones). Scores are sums of d + 2 products W x / scale, and of as
-    many W center / scale: E bounds the error of a row's scores. A slope then moves by at most the loss's curvature times
-    the error of all scores, sqrt(n_classes) E; where the loss has kinks, by what it jumps if scores move by 2 E. The
-    gradient is the sum over n rows of slope times x, less the sum of slopes times the center.
+    With u = 2^-53, the error of a sum of n products in any order is at most (n + 2) u times the sum of their sizes (to first
+    order; the factor 1.5 far exceeds the higher orders). Scores are sums of d + 2 products W x / scale, and of as many
+    W center / scale; E bounds the error of a row's scores. A slope then changes by at most the loss's curvature times the
+    error of all scores, sqrt(n_classes) E; if the loss has kinks, by its jump when scores change by 2 E. The gradient is the
+    sum over n rows of slope times x, minus the sum of slopes times the center.
     """
     d, n = problem.n_features, problem.n_samples
     scale, center = np.abs(np.broadcast_to(problem.scale, d)), np.abs(np.broadcast_to(problem.center, d))
@@ -353,7 +367,7 @@ def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
 
 
 def _jumps(problem: LinearProblem, scores: np.ndarray, codes: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """How far the slopes of each row may jump if one of its scores moves by so much, like scores."""
+    """Largest jump of each slope if one score of its row changes by `by`, an array like scores."""
 
     def slopes_of(moved: np.ndarray) -> np.ndarray:
         found: np.ndarray = problem.loss.function(moved, codes, **problem.loss_options)[1]
@@ -366,21 +380,21 @@ def _jumps(problem: LinearProblem, scores: np.ndarray, codes: np.ndarray, by: np
             moved[:, c] += sign * by
             jumps = np.maximum(jumps, np.abs(slopes_of(moved) - here))
     own = np.arange(len(codes))
-    if scores.shape[1] > 1:  # several rivals may turn at once, each one a jump of the right class's slope
+    if scores.shape[1] > 1:  # several classes may cross at once, and each changes the slope of the true class
         jumps[own, codes] = np.maximum(jumps[own, codes], jumps.sum(axis=1) - jumps[own, codes])
     return jumps
 
 
 @dataclass(frozen=True)
 class ArithmeticReport:
-    """How far the gradient in a problem's own arithmetic lies from the float64 one.
+    """Difference between the gradient in a problem's own arithmetic and the float64 one.
 
     Attributes
     ----------
     difference : float
-        The largest, over all entries.
+        The largest difference over all entries.
     allowed : float
-        What rounding explains; 0 where the arithmetic is float64.
+        The difference that rounding can cause; 0 if the arithmetic is float64.
     """
 
     difference: float
@@ -388,19 +402,33 @@ class ArithmeticReport:
 
     @property
     def agrees(self) -> bool:
-        """Whether the difference is no larger than allowed."""
+        """Whether the difference is at most `allowed`."""
         return self.difference <= self.allowed
 
 
 def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
-    """Compare the gradient in the problem's own arithmetic with the float64 kernels' on the same stored rows.
+    """Compare the gradient in the problem's own arithmetic with that of the float64 kernels on the same rows.
 
-    With eps = 2^-24, a score is off by a random walk of d / lanes roundings, each relative to partial sums of at most
-    sum |w x|: allowed is 4 eps (sqrt(d) + 4) max sum |w x|. A slope is off by the loss's curvature times that, or not at all
-    on a straight piece. An entry of the gradient averages slopes times x, with roundings of its own relative to the largest
-    term, sqrt(rows of a tile) of them: 4 eps (sqrt(256) + 4) max |slope|. Both times the largest |x| before centring, in
-    scales. Weights of rows change neither: they are 1 in the mean, so errors of slopes average to no more than the largest,
-    and the largest weights of all tiles add up to no more than all weights.
+    With eps = 2^-24, the error of a score is a random walk of d / lanes roundings, each relative to partial sums of at most
+    sum |w x|; allowed is 4 eps (sqrt(d) + 4) max sum |w x|. The error of a slope is the loss's curvature times that, or 0 on
+    a straight piece. An entry of the gradient averages slopes times x, and adds sqrt(rows of a tile) roundings relative to
+    the largest term: 4 eps (sqrt(256) + 4) max |slope|. Both are multiplied by the largest |x| before centring, in scales.
+    Weights of rows change neither: their mean is 1, so the errors of slopes average to at most the largest, and the largest
+    weights of all tiles add up to at most the sum of all weights.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+    W : array of the problem's shape
+
+    Returns
+    -------
+    ArithmeticReport
+
+    Raises
+    ------
+    InputError
+        If W has another shape or is not finite.
     """
     W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     gradient = problem.value_and_gradient(W)[1]
@@ -420,6 +448,6 @@ def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
     bend = 0.0 if problem.loss.piece_degree == 1 else problem.loss.curvature(problem.n_classes, **options)
     codes = problem.y if problem.rows is None else problem.y[problem.rows]
     slopes = np.abs(problem.loss.function(problem.scores(W), codes, **options)[1]).max(initial=0.0)
-    reach = max(1.0, float((largest / np.abs(problem.scale)).max()))
-    allowed = (bend * of_score + 4 * eps * (16 + 4) * float(slopes)) * reach
+    largest_input = max(1.0, float((largest / np.abs(problem.scale)).max()))
+    allowed = (bend * of_score + 4 * eps * (16 + 4) * float(slopes)) * largest_input
     return ArithmeticReport(float(np.abs(gradient - exact).max()), allowed)

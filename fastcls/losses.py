@@ -1,7 +1,8 @@
 """The registry of losses: for each its formula, domain, source and options, and its value and gradient in NumPy.
 
 A loss is a function of one row of scores and that row's label; the mean over rows, the penalty and the data belong to
-`problem.py`. The compiled twin of each function here is in ``losses.pxd``; the two files are all a new loss touches.
+`problem.py`. The compiled twin of each function here is in ``losses.pxd``; a new loss needs both, and its plain definition
+in ``reference/_linear.py``.
 
 The functions below take ``scores`` (n_samples, n_classes) and ``y`` (n_samples,) class codes.
 """
@@ -31,9 +32,9 @@ class Option:
     ----------
     default : object
     check : callable
-        ``check(name, value)`` raises `InputError` for a value that cannot be used.
+        ``check(name, value)`` raises `InputError` for an invalid value.
     to_number : callable
-        From the value to the double that the compiled function reads.
+        Converts the value to the double that the compiled function reads.
     """
 
     default: Any
@@ -57,12 +58,12 @@ class Loss:
         ``at_zero(n_classes, **options)``: the loss where all scores are 0, as with W = 0.
     curvature : callable
         ``curvature(n_classes, **options)``: a bound on the largest eigenvalue of the second derivative in the scores,
-        from which the optimiser takes its learning rate. For a loss with kinks: of the loss with its kinks rounded off.
+        from which the optimiser computes its learning rate. If the loss has kinks: of the loss with rounded kinks.
     options : mapping of str to Option
         In the order in which the compiled function reads them.
     piece_degree : int or None
-        1: flat pieces that meet in kinks, 2: parabolas whose slopes bend where they meet; a gradient check must keep such
-        places apart. None: smooth.
+        1: linear pieces that meet in kinks. 2: parabolas whose curvature changes where they meet. A gradient check must
+        handle such points separately. None: smooth.
     has_probabilities : bool
         The scores are unnormalised log probabilities.
     """
@@ -81,11 +82,25 @@ class Loss:
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether the gradient is continuous, as L-BFGS needs it."""
+        """Whether the gradient is continuous, which L-BFGS needs."""
         return self.piece_degree != 1
 
     def check_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The given options; unknown names and unusable values are refused."""
+        """Check the given options, and return them.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+
+        Returns
+        -------
+        dict of str to object
+
+        Raises
+        ------
+        InputError
+            For an unknown option or an invalid value.
+        """
         for name, value in given.items():
             if name not in self.options:
                 known = sorted(self.options) or "none"
@@ -94,7 +109,21 @@ class Loss:
         return dict(given)
 
     def option_numbers(self, given: Mapping[str, Any]) -> np.ndarray:
-        """All options as the compiled function reads them; what is not given has its default."""
+        """All options as the compiled function reads them; those not given have their defaults.
+
+        Parameters
+        ----------
+        given : mapping of str to object
+
+        Returns
+        -------
+        float64 array (n_options,)
+
+        Raises
+        ------
+        InputError
+            For an unknown option or an invalid value.
+        """
         values = {name: option.default for name, option in self.options.items()} | self.check_options(given)
         return np.array([option.to_number(values[name]) for name, option in self.options.items()])
 
@@ -110,14 +139,14 @@ _HINGE_OPTIONS = MappingProxyType(
 
 
 def _terms(n_classes: int, include_correct: bool, class_reduction: str) -> float:
-    """What a sum over classes is divided by: 1, or with "mean" the number of its terms."""
+    """The divisor of a sum over classes: 1, or with "mean" the number of terms."""
     return max(1.0, n_classes - 1.0 + include_correct) if class_reduction == "mean" else 1.0
 
 
 def _excesses(scores: np.ndarray, y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """0..n-1, s_j - s_y + margin with 0 for j = y, and where it counts.
 
-    'Not <= 0' and not '> 0': a NaN must reach the loss. At exactly 0 the subgradient taken is 0.
+    'Not <= 0' instead of '> 0', so that NaN is passed on to the loss. At exactly 0 the subgradient is 0.
     """
     at = np.arange(len(y))
     excess = scores - scores[at, y][:, None] + margin
@@ -181,7 +210,7 @@ def _softmax(scores: np.ndarray, y: np.ndarray) -> LossesAndSlopes:
     not_label[at, y] = 0.0
     rest = below_top.sum(axis=1)
     slopes = weights / (1.0 + rest)[:, None]
-    # p - 1 would lose its digits where p is nearly 1; the sum over the other classes is the same number and keeps them.
+    # p - 1 loses digits if p is nearly 1; the sum over the other classes is the same number without that loss.
     slopes[at, y] = -not_label.sum(axis=1) / (1.0 + rest)
     return np.log1p(rest) + (top - scores[at, y]), slopes
 
@@ -276,7 +305,21 @@ LOSSES: dict[str, Loss] = {
 
 
 def find_loss(name: str) -> Loss:
-    """The registry row of a name; an unknown one is refused with the list of those that exist."""
+    """The entry of ``LOSSES`` with this name.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    InputError
+        For an unknown name; the message lists the known ones.
+    """
     return LOSSES[one_of("loss", name, LOSSES)]
 
 
@@ -290,7 +333,7 @@ def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: A
     scores : array (n_samples, n_classes)
     y : array (n_samples,) of integer class codes
     **options
-        The loss's own, such as ``margin``.
+        Options of the loss, such as ``margin``.
 
     Returns
     -------
@@ -325,15 +368,20 @@ def multiclass_hinge(
     scores : array (n_samples, n_classes)
     y : array (n_samples,) of integer class codes
     margin : float
-        By how much the right class must win to cost nothing.
+        Margin by which the score of the true class must exceed the others for a loss of 0.
     include_correct : bool
-        Whether j = y is summed too: the loss grows by the margin, the gradient stays.
+        Whether the sum includes j = y, which adds the margin to the loss and does not change the gradient.
     class_reduction : {"sum", "mean"}
         "mean" divides by the number of terms summed.
 
     Returns
     -------
     float64 array (n_samples,)
+
+    Raises
+    ------
+    InputError
+        For codes outside the columns of ``scores``, or an invalid option.
     """
     options = {"margin": margin, "include_correct": include_correct, "class_reduction": class_reduction}
     return loss_and_gradient("hinge", scores, y, **options)[0]
@@ -342,18 +390,71 @@ def multiclass_hinge(
 def squared_hinge(
     scores: np.ndarray, y: np.ndarray, margin: float = 1.0, include_correct: bool = False, class_reduction: str = "sum"
 ) -> np.ndarray:
-    """As `multiclass_hinge`, each term squared; parameters and result as there."""
+    """Squared hinge loss per sample: as `multiclass_hinge`, with each term squared.
+
+    Parameters
+    ----------
+    scores : array (n_samples, n_classes)
+    y : array (n_samples,) of integer class codes
+    margin : float
+    include_correct : bool
+    class_reduction : {"sum", "mean"}
+        As in `multiclass_hinge`.
+
+    Returns
+    -------
+    float64 array (n_samples,)
+
+    Raises
+    ------
+    InputError
+        For codes outside the columns of ``scores``, or an invalid option.
+    """
     options = {"margin": margin, "include_correct": include_correct, "class_reduction": class_reduction}
     return loss_and_gradient("squared_hinge", scores, y, **options)[0]
 
 
 def crammer_singer(scores: np.ndarray, y: np.ndarray, margin: float = 1.0) -> np.ndarray:
-    """The largest term of `multiclass_hinge` alone, per sample; parameters and result as there."""
+    """Crammer-Singer loss per sample: the largest term of `multiclass_hinge`.
+
+    Parameters
+    ----------
+    scores : array (n_samples, n_classes)
+    y : array (n_samples,) of integer class codes
+    margin : float
+
+    Returns
+    -------
+    float64 array (n_samples,)
+
+    Raises
+    ------
+    InputError
+        For codes outside the columns of ``scores``, or an invalid option.
+    """
     return loss_and_gradient("crammer_singer", scores, y, margin=margin)[0]
 
 
 def one_vs_all(scores: np.ndarray, y: np.ndarray, margin: float = 1.0, class_reduction: str = "sum") -> np.ndarray:
-    """A binary hinge for every class, per sample; parameters and result as for `multiclass_hinge`."""
+    """Sum of one binary hinge per class, per sample.
+
+    Parameters
+    ----------
+    scores : array (n_samples, n_classes)
+    y : array (n_samples,) of integer class codes
+    margin : float
+    class_reduction : {"sum", "mean"}
+        As in `multiclass_hinge`.
+
+    Returns
+    -------
+    float64 array (n_samples,)
+
+    Raises
+    ------
+    InputError
+        For codes outside the columns of ``scores``, or an invalid option.
+    """
     return loss_and_gradient("one_vs_all", scores, y, margin=margin, class_reduction=class_reduction)[0]
 
 
@@ -368,5 +469,10 @@ def softmax_cross_entropy(scores: np.ndarray, y: np.ndarray) -> np.ndarray:
     Returns
     -------
     float64 array (n_samples,)
+
+    Raises
+    ------
+    InputError
+        For codes outside the columns of ``scores``.
     """
     return loss_and_gradient("softmax", scores, y)[0]

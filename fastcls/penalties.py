@@ -1,7 +1,7 @@
 """The registry of penalties R(W), each with its formula, source and gradient. The full loss is mean L_i + alpha R(W).
 
-Every penalty but max norm is a mixture: R(W) = l1 sum |W| + l2 sum W^2. Max norm is no term of the loss but a bound on the
-weights, kept by projection.
+Every penalty except max norm is a mixture: R(W) = l1 sum |W| + l2 sum W^2. Max norm is not a term of the loss but a bound on
+the weights, enforced by projection.
 """
 
 from __future__ import annotations
@@ -33,23 +33,63 @@ class Penalty:
     parts: Callable[[float], tuple[float, float]]
 
     def value(self, W: np.ndarray, l1_ratio: float = 0.5) -> float:
-        """R(W)."""
+        """R(W).
+
+        Parameters
+        ----------
+        W : array (n_classes, n_features)
+        l1_ratio : float
+
+        Returns
+        -------
+        float
+        """
         l1, l2 = self.parts(l1_ratio)
         return (l1 * float(np.abs(W).sum()) if l1 else 0.0) + (l2 * float(np.sum(W * W)) if l2 else 0.0)
 
     def gradient(self, W: np.ndarray, l1_ratio: float = 0.5) -> np.ndarray:
-        """dR/dW, like W; on the kink of |W| at 0 the subgradient taken is 0."""
+        """dR/dW. At the kink of |W| at 0 the subgradient is 0.
+
+        Parameters
+        ----------
+        W : array (n_classes, n_features)
+        l1_ratio : float
+
+        Returns
+        -------
+        array like W
+        """
         l1, l2 = self.parts(l1_ratio)
         return l1 * np.sign(W) + 2.0 * l2 * W
 
 
 def proximal_step(W: np.ndarray, width: float) -> np.ndarray:
-    """Every weight moved towards 0 by `width`, and to exactly 0 where it would cross it: the step of L1."""
+    """The proximal step of L1: every weight moves towards 0 by `width`, and becomes exactly 0 if it would cross 0.
+
+    Parameters
+    ----------
+    W : array
+    width : float
+
+    Returns
+    -------
+    array like W
+    """
     return np.sign(W) * np.maximum(np.abs(W) - width, 0.0)
 
 
 def project(W: np.ndarray, max_norm: float) -> np.ndarray:
-    """Every row of W (one a class) scaled down to the Euclidean norm `max_norm` where it is longer."""
+    """Scale down every row of W whose Euclidean norm is above `max_norm`.
+
+    Parameters
+    ----------
+    W : array (n_classes, n_features)
+    max_norm : float
+
+    Returns
+    -------
+    array like W
+    """
     norms = np.linalg.norm(W, axis=1, keepdims=True)
     return W * np.where(norms > max_norm, max_norm / np.where(norms > 0, norms, 1.0), 1.0)
 
@@ -77,7 +117,7 @@ PENALTIES: dict[str, Penalty] = {
         ),
         Penalty(
             name="max_norm",
-            formula="no term of the loss: |W_c| <= max_norm for every class c, by projection after each step",
+            formula="not a term of the loss: |W_c| <= max_norm for every class c, by projection after each step",
             source="Srebro and Shraibman, Rank, trace-norm and max-norm, 2005; the lecture's max norm regularization",
             parts=lambda l1_ratio: (0.0, 0.0),
         ),
@@ -86,14 +126,30 @@ PENALTIES: dict[str, Penalty] = {
 
 
 def check_penalty(name: Any, max_norm: Any) -> str | None:
-    """The name of a penalty, or None; and whether a largest norm came with the one that needs it."""
+    """Check the name of a penalty and its `max_norm`.
+
+    Parameters
+    ----------
+    name : str or None
+    max_norm : float or None
+
+    Returns
+    -------
+    str or None
+        The name.
+
+    Raises
+    ------
+    InputError
+        For an unknown name, an invalid `max_norm`, or max norm without its value.
+    """
     if name is not None:
         one_of("penalty", name, PENALTIES, also=", or None")
     if max_norm is not None:
         check_number("max_norm", max_norm, minimum=0, strict=True)
     elif name == "max_norm":
         raise InputError(
-            "penalty='max_norm' needs the largest norm of a class's weights: give max_norm=3.0, for example",
+            "penalty='max_norm' needs the parameter max_norm, the largest norm of a class's weights, such as max_norm=3.0",
             argument="penalty",
         )
     return name

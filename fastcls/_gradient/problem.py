@@ -371,11 +371,29 @@ class LinearProblem:
             return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
 
     def per_sample(self, W) -> np.ndarray:
-        """Loss of every row, float64 (n_samples,), without penalty and weights, in float64 arithmetic."""
+        """Loss of every row, without penalty and weights, in float64 arithmetic.
+
+        Parameters
+        ----------
+        W : array of ``shape``
+
+        Returns
+        -------
+        float64 array (n_samples,)
+        """
         return self._evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
 
     def value(self, W) -> float:
-        """L(W): the mean loss over all rows, plus the penalty, in float64 arithmetic."""
+        """L(W): the mean loss over all rows, plus the penalty, in float64 arithmetic.
+
+        Parameters
+        ----------
+        W : array of ``shape``
+
+        Returns
+        -------
+        float
+        """
         totals = self._evaluate(*self.packed([W], "float64"), None)[0]
         return float(totals[0]) / self._weight_of(None) + self.penalty_value(W)
 
@@ -436,7 +454,16 @@ class LinearProblem:
         return moved
 
     def scores(self, W) -> np.ndarray:
-        """Scores of every row, float64 (n_samples, n_classes)."""
+        """Scores of every row.
+
+        Parameters
+        ----------
+        W : array of ``shape``
+
+        Returns
+        -------
+        float64 array (n_samples, n_classes)
+        """
         scores = linear_scores(self.X, *self.to_raw(W), self.n_threads)
         return scores if self.rows is None else scores[self.rows]
 

@@ -1,7 +1,8 @@
-"""The linear classifiers' definitions in plain NumPy: losses, gradients, and the lecture's own loops.
+"""The definitions of the linear classifiers in plain NumPy: losses, gradients, and the lecture's own loops.
 
-Written to be read, one row and one class at a time, with no trick for speed; the oracle of the tests. `scores` is one row
-of scores, (n_classes,), `y` its class code. Source of the loops: the lecture (Stanford CS231n, spring 2017, lectures 2, 3).
+The code is written to be read, one row and one class at a time, without tricks for speed; it is the oracle of the tests.
+`scores` is one row of scores, (n_classes,), `y` its class code. Source of the loops: the lecture (Stanford CS231n, spring
+2017, lectures 2, 3).
 """
 
 from __future__ import annotations
@@ -34,7 +35,19 @@ __all__ = [
 
 
 def multiclass_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
-    """Multiclass SVM loss of one row: sum over j != y of max(0, s_j - s_y + margin)."""
+    """Multiclass SVM loss of one row: sum over j != y of max(0, s_j - s_y + margin).
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    float
+    """
     loss = 0.0
     for j in range(len(scores)):
         if j != y:
@@ -43,7 +56,19 @@ def multiclass_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
 
 
 def multiclass_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
-    """d multiclass_hinge / d scores: 1 for each violating class, minus their number for y; 0 on the kink itself."""
+    """d multiclass_hinge / d scores: 1 for each violating class, minus their number for y; 0 on the kink itself.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+    """
     gradient = np.zeros(len(scores))
     for j in range(len(scores)):
         if j != y and scores[j] - scores[y] + margin > 0:
@@ -53,7 +78,19 @@ def multiclass_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -
 
 
 def squared_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
-    """As multiclass_hinge, each term squared."""
+    """Squared hinge loss of one row: as `multiclass_hinge`, with each term squared.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    float
+    """
     loss = 0.0
     for j in range(len(scores)):
         if j != y:
@@ -62,7 +99,19 @@ def squared_hinge(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
 
 
 def squared_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
-    """d squared_hinge / d scores: twice each excess, minus their sum for y."""
+    """d squared_hinge / d scores: twice each excess, minus their sum for y.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+    """
     gradient = np.zeros(len(scores))
     for j in range(len(scores)):
         if j != y:
@@ -73,12 +122,36 @@ def squared_hinge_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> n
 
 
 def crammer_singer(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
-    """The largest term of multiclass_hinge."""
+    """Crammer-Singer loss of one row: the largest term of `multiclass_hinge`.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    float
+    """
     return max([0.0] + [scores[j] - scores[y] + margin for j in range(len(scores)) if j != y])
 
 
 def crammer_singer_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
-    """d crammer_singer / d scores: 1 for the largest rival (the first of equal ones), if it violates, and -1 for y."""
+    """d crammer_singer / d scores: 1 for the largest rival (the first of equal ones), if it violates, and -1 for y.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+    """
     gradient = np.zeros(len(scores))
     rivals = [j for j in range(len(scores)) if j != y]
     if rivals:
@@ -89,12 +162,36 @@ def crammer_singer_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> 
 
 
 def one_vs_all(scores: np.ndarray, y: int, margin: float = 1.0) -> float:
-    """A binary hinge a class: its score should be above the margin for y, and below minus the margin for the others."""
+    """Sum of one binary hinge per class: scores should be above the margin for y and below minus the margin for others.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    float
+    """
     return sum(max(0.0, margin - scores[j] if j == y else margin + scores[j]) for j in range(len(scores)))
 
 
 def one_vs_all_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.ndarray:
-    """d one_vs_all / d scores: 1 for each violating class, -1 if it is y."""
+    """d one_vs_all / d scores: 1 for each violating class, -1 if it is y.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+    margin : float
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+    """
     gradient = np.zeros(len(scores))
     for j in range(len(scores)):
         sign = -1.0 if j == y else 1.0
@@ -104,19 +201,50 @@ def one_vs_all_gradient(scores: np.ndarray, y: int, margin: float = 1.0) -> np.n
 
 
 def softmax_probabilities(scores: np.ndarray) -> np.ndarray:
-    """exp, then normalise; the largest score is taken off first, which changes nothing but the overflow."""
+    """exp, then normalise. The largest score is subtracted first, which only prevents overflow.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+    """
     unnormalised = [math.exp(s - max(scores)) for s in scores]
     return np.array([u / sum(unnormalised) for u in unnormalised])
 
 
 def softmax_cross_entropy(scores: np.ndarray, y: int) -> float:
-    """Softmax loss of one row: -log(exp(s_y) / sum_j exp(s_j)), natural logarithm."""
+    """Softmax loss of one row: -log(exp(s_y) / sum_j exp(s_j)), natural logarithm.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+
+    Returns
+    -------
+    float
+    """
     top = max(scores)
     return math.log(sum(math.exp(s - top) for s in scores)) + (top - scores[y])
 
 
 def softmax_cross_entropy_gradient(scores: np.ndarray, y: int) -> np.ndarray:
-    """d softmax_cross_entropy / d scores: the probabilities, less 1 for y."""
+    """d softmax_cross_entropy / d scores: the probabilities, minus 1 for y.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_classes,)
+    y : int
+        Class code.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,), float64
+    """
     gradient = softmax_probabilities(scores)
     gradient[y] -= 1.0
     return gradient
@@ -171,7 +299,19 @@ def evaluate_linear(
 
 
 def L_i_vectorized(x: np.ndarray, y: int, W: np.ndarray) -> float:
-    """The lecture's example code, as on the slide."""
+    """The lecture's example code for the hinge loss of one row, as on the slide.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_features,)
+    y : int
+        Class code.
+    W : ndarray of shape (n_classes, n_features)
+
+    Returns
+    -------
+    float
+    """
     scores = W.dot(x)
     margins = np.maximum(0, scores - scores[y] + 1)
     margins[y] = 0
@@ -184,7 +324,17 @@ def random_search(
 ) -> tuple[np.ndarray, float, list[float]]:
     """The lecture's 'first very bad idea': draw W at random, keep the best.
 
-    The slide keeps it as `bestW` and later reads `Wbest`; here it has one name. `L` is the loss over the training set.
+    The slide stores it as `bestW` and later reads `Wbest`; here it has one name.
+
+    Parameters
+    ----------
+    L : callable
+        ``L(W)`` is the loss over the training set.
+    n_classes, n_weights : int
+        The shape of W.
+    max_iter : int
+        Number of attempts.
+    random_state : int, RandomState or None
 
     Returns
     -------
@@ -208,7 +358,19 @@ def random_search(
 
 
 def forward_difference(f: Callable[[np.ndarray], float], W: np.ndarray, h: float = 0.0001) -> np.ndarray:
-    """The lecture's numerical gradient: one number at a time, (f(W + h) - f(W)) / h."""
+    """The lecture's numerical gradient: one number at a time, (f(W + h) - f(W)) / h.
+
+    Parameters
+    ----------
+    f : callable
+        ``f(W)`` is a number.
+    W : ndarray
+    h : float
+
+    Returns
+    -------
+    ndarray of the shape of W
+    """
     gradient = np.zeros(W.shape)
     value = f(W)
     for place in np.ndindex(W.shape):
@@ -227,9 +389,23 @@ def minibatch_gradient_descent(
     batch_size: int = 256,
     random_state=None,
 ) -> Iterator[np.ndarray]:
-    """The lecture's 'vanilla minibatch gradient descent'; yields W after each step.
+    """The lecture's 'vanilla minibatch gradient descent'.
 
-    `evaluate_gradient(W, rows)` is the gradient over the rows whose numbers are given.
+    Parameters
+    ----------
+    evaluate_gradient : callable
+        ``evaluate_gradient(W, rows)`` is the gradient over the rows with these numbers.
+    W : ndarray
+        The start.
+    n_samples : int
+    step_size : float
+    steps : int
+    batch_size : int
+    random_state : int, RandomState or None
+
+    Yields
+    ------
+    ndarray of the shape of W
     """
     rng = check_random_state(random_state)
     for _ in range(steps):
