@@ -1,8 +1,8 @@
 """Checks of input that several packages share.
 
-``errors.py`` has `InputError`, ``messages.py`` the words that messages share. ``base.py`` checks names and numbers,
-``rows.py`` rows (read by ``containers.py`` from arrays, lists, data frames and tensors), ``labels.py`` labels,
-``row_weights.py`` labels with their weights, ``neighbors.py`` and ``linear.py`` what the estimators of one family share.
-Checks of one package are in its own ``_validation.py``, the names of a registry in the registry, a file format's in its
-loader.
+``errors.py`` has `InputError`, ``messages.py`` helpers for the text of messages. ``base.py`` checks names and numbers,
+``rows.py`` rows (``containers.py`` reads them from arrays, lists, data frames and tensors), ``labels.py`` labels, and
+``row_weights.py`` labels with weights. ``neighbors.py`` and ``linear.py`` have the checks that the estimators of one family
+share. Checks of one package are in its own ``_validation.py``, names of a registry in the registry, and those of a file
+format in its loader.
 """

@@ -1,7 +1,7 @@
 """Checks that all packages share: names, numbers, missing values.
 
-Public functions and estimators call checks before any work; what lies below trusts its caller. A refusal is one line: what
-came, what was wanted, what to do.
+Public functions and estimators check their input before any work; code below them trusts its caller. A refusal is one line:
+what came, what was wanted, what to do.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ logger = logging.getLogger("fastcls")
 
 
 def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any:
-    """`value`, if it is one of `good`; otherwise an error that lists them, and `also` what is no name."""
+    """`value`, if it is one of `good`; otherwise an error that lists them. `also` describes values that are not names."""
     names = list(good)
     if not isinstance(value, str) or value not in names:
         close = meant(value, names)
@@ -31,13 +31,13 @@ def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any
 
 
 def check_number(name: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> Any:
-    """`value`, if it is a finite number in range (and whole, where asked)."""
+    """`value`, if it is a finite number in range (and an integer if `whole`)."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
     relation = "above" if strict else "at least"
     wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
-    if isinstance(value, int) and abs(value) >= 2**63:  # no count is so large, and NumPy knows no such integers
+    if isinstance(value, int) and abs(value) >= 2**63:  # beyond any count, and beyond NumPy's integers
         raise InputError(
             f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63", argument=name
         )
@@ -49,11 +49,11 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
 
 
 def refuse_masked(given: Any, name: str) -> None:
-    """Refuse masked entries, also in a list of arrays: what lies under a mask is no value."""
-    parts = given if isinstance(given, (list, tuple)) else [given]
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+    """Refuse masked entries, also in a list of arrays: a masked entry has no value."""
+    arrays = given if isinstance(given, (list, tuple)) else [given]
+    if any(isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array) for array in arrays):
         raise InputError(
-            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value)), or leave their rows out",
+            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
             argument=name,
         )
 
@@ -61,14 +61,14 @@ def refuse_masked(given: Any, name: str) -> None:
 def _is_missing(value: Any) -> bool:
     try:
         return value is None or bool(value != value)
-    except TypeError:  # pandas' NA is neither equal nor unequal
+    except TypeError:  # pandas' NA is neither equal nor unequal to itself
         return True
     except ValueError:
         return False
 
 
 def refuse_missing(values: np.ndarray, name: str) -> None:
-    """Refuse None, NaN, NaT and pandas' NA among values of one dimension."""
+    """Refuse None, NaN, NaT and pandas' NA in a one-dimensional array."""
     if values.dtype.kind == "O":
         bad = np.fromiter(map(_is_missing, values), dtype=bool, count=len(values))
     elif values.dtype.kind in "mM":
@@ -78,7 +78,7 @@ def refuse_missing(values: np.ndarray, name: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"{name} has a missing value ({values[row]}) at row {row}; fill such values first, or leave their rows out",
+            f"{name} has a missing value ({values[row]}) at row {row}: fill missing values or remove their rows",
             argument=name,
         )
 
@@ -87,21 +87,21 @@ _LAST_CHARACTER = 0x10FFFF
 
 
 def check_characters(labels: np.ndarray, name: str) -> None:
-    """Refuse strings of NumPy's with numbers that are no characters: Python cannot make strings of them."""
+    """Refuse NumPy strings with invalid code points, which Python cannot convert to str."""
     if labels.dtype.kind != "U" or not labels.size or not labels.itemsize:
         return
     numbers = np.ascontiguousarray(labels, dtype=labels.dtype.newbyteorder("=")).reshape(-1).view(np.uint32)
     if numbers.max() > _LAST_CHARACTER:
         row = int(np.argmax(numbers > _LAST_CHARACTER)) // (labels.itemsize // 4)
         raise InputError(
-            f"{name} holds a string with number {int(numbers.max()):#x}, which is no character (0x10ffff is the last), "
-            f"first at {row}; its bytes are damaged or of another type: make the labels again",
+            f"{name} has a string with the invalid code point {int(numbers.max()):#x} (the largest is "
+            f"0x10ffff), first at row {row}: its bytes are damaged or of another type; create the labels again",
             argument=name,
         )
 
 
 def listed(given: Any) -> list[Any]:
-    """Several values, or one as a list of one: a word is one value, and so is what cannot be iterated over."""
+    """Several values as a list; a single value (a string, or anything not iterable) as a list of one."""
     if getattr(given, "ndim", None) == 0 and hasattr(given, "item"):
         return [given.item()]
     if isinstance(given, (str, bytes, Mapping)) or not isinstance(given, Iterable):
@@ -114,7 +114,7 @@ RandomState: TypeAlias = int | np.random.RandomState | None
 
 
 def check_random_state(random_state: Any) -> np.random.RandomState:
-    """The generator that a `random_state` stands for."""
+    """The generator for a `random_state`: None, an integer or a generator."""
     try:
         found: np.random.RandomState = random_state_of(random_state)
     except (TypeError, ValueError):
@@ -132,7 +132,7 @@ def seed_of(random_state: Any) -> int:
 
 
 def check_n_jobs(n_jobs: Any) -> None:
-    """Refuse what is no number of threads."""
+    """Refuse an invalid number of threads."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
         raise InputError(
             f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them", argument="n_jobs"

@@ -1,6 +1,6 @@
-"""Rows and labels out of whatever they came in: arrays, lists, data frames, tensors.
+"""Reads rows and labels from containers: arrays, lists, data frames, tensors.
 
-The same values give the same array, the same refusal and the same note of a conversion, whatever the container.
+The same values give the same array, the same refusal and the same note of a conversion in every container.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ _MOST_EXACT = 2**53  # float64 holds every whole number up to here
 
 
 def read_rows(X: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Rows of one of the stored types, of two dimensions, in native byte order, and notes of what was converted.
+    """Rows as a two-dimensional array of a stored type in native byte order, and notes of conversions.
 
-    uint8, int8, float16, float32 and float64 stay as they are; other integers and booleans become float64, as do Python
-    objects that are numbers.
+    uint8, int8, float16, float32 and float64 are kept; other integers, booleans and Python numbers are converted to float64.
 
     Raises
     ------
     InputError
-        For what is no table of numbers, and for whole numbers beyond 2^53, which float64 may not hold.
+        If X is not a table of numbers, or has integers beyond 2^53, which float64 may not hold exactly.
     """
-    _refuse_what_no_kernel_reads(X, name)
+    _refuse_unreadable(X, name)
     columns = _columns_of(X)
     if columns is not None:
         return _of_columns(X, columns, name)
     given = _array_of(X, name)
-    _refuse_what_is_no_table(given, name)
+    _refuse_other_than_table(given, name)
     if isinstance(X, (list, tuple)) and given.dtype == np.float64 and given.size:
         _refuse_lost_digits(X, given, name)
     rows = _as_stored(given, name)
@@ -46,13 +45,13 @@ def read_rows(X: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def read_array(X: Any, name: str) -> np.ndarray:
-    """An array of numbers of any shape, such as images in memory; nothing but Python objects is converted.
+    """An array of numbers of any shape, such as images in memory; only Python objects are converted.
 
     Raises
     ------
     InputError
     """
-    _refuse_what_no_kernel_reads(X, name)
+    _refuse_unreadable(X, name)
     columns = _columns_of(X)
     if columns is not None:
         return _of_columns(X, columns, name)[0]
@@ -60,19 +59,19 @@ def read_array(X: Any, name: str) -> np.ndarray:
     if array.dtype.kind == "O" and array.ndim > 1:
         return _of_objects(array.reshape(len(array), -1), name).reshape(array.shape)
     if array.dtype.kind in "OUST":
-        _refuse_what_is_no_table(array, name)
+        _refuse_other_than_table(array, name)
     return array.astype(np.float32) if _is_extension_float(array.dtype) else array
 
 
 def _note(name: str, came: set[str], dtype: np.dtype) -> tuple[str, ...]:
-    """One sentence on types that were converted; of a list's Python numbers the type is NumPy's choice."""
+    """One sentence on the conversion of types, if any; for a list of Python numbers NumPy chooses the type."""
     if came <= {dtype.name}:
         return ()
     kept = " (uint8 and int8 are kept as they are)" if dtype == np.float64 else ""
     return (f"{name}: {' and '.join(sorted(came))} converted to {dtype.name}{kept}",)
 
 
-def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
+def _refuse_unreadable(X: Any, name: str) -> None:
     wanted = "wanted rows of numbers, (n_rows, n_features)"
     if scipy.sparse.issparse(X):
         raise InputError(
@@ -101,38 +100,38 @@ def _refuse_what_no_kernel_reads(X: Any, name: str) -> None:
         raise InputError(f"{name} is {kind(X)}; {wanted}: pass its X, and its y as the labels", argument=name)
     if isinstance(X, (Iterator, set, frozenset)):
         raise InputError(
-            f"{name} is {kind(X)}, whose items have no place; {wanted}: make it a list or an array", argument=name
+            f"{name} is {kind(X)}, which has no order or length; {wanted}: make it a list or an array", argument=name
         )
     if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
         raise InputError(
-            f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first ({name}.cpu())", argument=name
+            f"{name} is on a device, and fastcls reads CPU memory: copy it there first ({name}.cpu())", argument=name
         )
     parts = X if isinstance(X, (list, tuple)) else [X]
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
         raise InputError(
-            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))", argument=name
+            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
+            argument=name,
         )
 
 
 def _array_of(X: Any, name: str) -> np.ndarray:
-    """What NumPy makes of it; nothing is converted yet."""
+    """X as a NumPy array, without conversion of its type."""
     try:
         if not hasattr(X, "__array__") and hasattr(X, "__dlpack__"):
             if X.__dlpack_device__()[0] != 1:
-                raise InputError(
-                    f"{name} lives on a device; fastcls reads the CPU's memory: copy it there first", argument=name
-                )
+                raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first", argument=name)
             return np.from_dlpack(X)
-        found = X if type(X) is np.memmap else np.asarray(X)  # a map's file may be asked for
+        found = X if type(X) is np.memmap else np.asarray(X)  # kept, because its file may be needed
     except InputError:
         raise
     except ValueError as error:
         if isinstance(X, (list, tuple)):
             raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length", argument=name
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length",
+                argument=name,
             ) from None
         raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})", argument=name) from None
-    except Exception as error:  # whatever a foreign __array__ raises: bfloat16, gradients, closed files
+    except Exception as error:  # a foreign __array__ may raise anything: bfloat16, gradients, closed files
         how = f"{name}.detach().float().numpy()" if hasattr(X, "detach") else f"np.asarray({name}, dtype=np.float32)"
         raise InputError(
             f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}",
@@ -143,25 +142,26 @@ def _array_of(X: Any, name: str) -> np.ndarray:
             return np.stack([_array_of(row, name) for row in X])
         except ValueError:
             raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of one length", argument=name
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length",
+                argument=name,
             ) from None
     return found
 
 
-def _refuse_what_is_no_table(array: np.ndarray, name: str) -> None:
+def _refuse_other_than_table(array: np.ndarray, name: str) -> None:
     shape, dtype = array.shape, array.dtype
     if dtype.kind in "UST":
         raise InputError(
-            f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) makes them of written "
-            "numbers, fastcls.datasets.load of paths to pictures or arrays",
+            f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) converts written numbers, "
+            "fastcls.datasets.load reads paths to images or arrays",
             argument=name,
         )
     if array.ndim == 0 and dtype.kind == "O":
         raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)", argument=name)
     if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
         raise InputError(
-            f"{name} is an array of {counted(len(array), 'separate array')}; wanted one of two dimensions: "
-            f"np.stack({name}) makes it, where all have one length",
+            f"{name} is an array of {counted(len(array), 'separate array')}; wanted one two-dimensional array: "
+            f"np.stack({name}) makes it, if all have the same length",
             argument=name,
         )
     if dtype.names is not None:
@@ -185,21 +185,19 @@ def _refuse_type(dtype: Any, name: str) -> None:
             f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features", argument=name
         )
     if dtype.kind in "mM":
-        raise InputError(
-            f"{name} is {dtype}; wanted numbers: say what of the dates is a feature, and make numbers of it", argument=name
-        )
+        raise InputError(f"{name} is {dtype}; wanted numbers: convert dates to numeric features", argument=name)
     raise InputError(
-        f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them first ({name}.astype(float))", argument=name
+        f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them ({name}.astype(float))", argument=name
     )
 
 
 def _is_extension_float(dtype: np.dtype) -> bool:
-    """bfloat16 and the other small number types that packages add to NumPy (ml_dtypes); float32 holds each exactly."""
+    """Whether it is bfloat16 or another small type that ml_dtypes adds to NumPy; float32 holds each exactly."""
     return dtype.kind in "Vfiu" and dtype.names is None and dtype.type.__module__.split(".")[0] == "ml_dtypes"
 
 
 def _as_stored(array: np.ndarray, name: str) -> np.ndarray:
-    """One of the stored types, with the same values."""
+    """The same values in a stored type."""
     dtype = array.dtype
     if dtype.name in STORED_TYPES:
         return array if dtype.isnative else array.astype(dtype.newbyteorder("="))
@@ -217,7 +215,7 @@ def _as_stored(array: np.ndarray, name: str) -> np.ndarray:
 
 def _refuse_large(what: str, name: str) -> None:
     raise InputError(
-        f"{name} has {what} values above 2^53, which float64 cannot hold exactly; scale them down first", argument=name
+        f"{name} has {what} values above 2^53, which float64 cannot hold exactly: scale them down", argument=name
     )
 
 
@@ -226,8 +224,8 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     kinds = set(map(type, array.ravel().tolist()))
     if any(issubclass(kind, (str, bytes)) for kind in kinds):
         raise InputError(
-            f"{name} holds text among its objects ({quoted(_first_text(array))} first); wanted numbers: convert "
-            "them first, or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)",
+            f"{name} has text among its objects (first {quoted(_first_text(array))}); wanted numbers: convert it, "
+            "or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)",
             argument=name,
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
@@ -243,8 +241,8 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
         raise InputTypeError(
-            f"{name} holds {kind(array[row, column])} at row {row}, column {column}: a value of this argument "
-            "must be a number, no string and no other object; make every value a number",
+            f"{name} has {kind(array[row, column])} at row {row}, column {column}: a value of this argument "
+            "must be a number, not a string or another object",
             argument=name,
         ) from None
 
@@ -262,7 +260,7 @@ def _first_text(array: np.ndarray) -> Any:
 
 
 def _refuse_lost_digits(X: Any, array: np.ndarray, name: str) -> None:
-    """A list that mixes whole numbers and fractions is float64 to NumPy, which says nothing of whole numbers it rounds."""
+    """Refuse integers that NumPy rounded silently when it converted a list of integers and fractions to float64."""
     if np.abs(array[np.isfinite(array)]).max(initial=0.0) >= _MOST_EXACT:
         for value in np.array([list(row) for row in X], dtype=object).ravel().tolist():
             if isinstance(value, (int, np.integer)) and abs(int(value)) > _MOST_EXACT:
@@ -280,7 +278,7 @@ def _columns_of(X: Any) -> list[Any] | None:
 
 
 def _of_columns(X: Any, columns: list[Any], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Rows out of the columns of a data frame, whose types may differ."""
+    """Rows from the columns of a data frame, whose types may differ."""
     dtypes = {column.dtype for column in columns if isinstance(getattr(column, "dtype", None), np.dtype)}
     if len(dtypes) == 1 and hasattr(X, "iloc") and all(column.dtype in dtypes for column in columns):
         arrays = [np.asarray(X)]  # one block: no copy
@@ -301,11 +299,11 @@ def _of_columns(X: Any, columns: list[Any], name: str) -> tuple[np.ndarray, tupl
 
 
 def _column(column: Any, name: str) -> np.ndarray:
-    """One column as an array; missing values of nullable types become NaN, which is refused by its place."""
+    """One column as an array; missing values of nullable types become NaN, which is refused later."""
     dtype = getattr(column, "dtype", None)
     if hasattr(dtype, "subtype") and hasattr(column, "sparse"):
         raise InputError(
-            f"{name} has sparse columns; fastcls reads dense rows: pass {name}.sparse.to_dense()", argument=name
+            f"{name} has sparse columns, and fastcls reads dense rows: pass {name}.sparse.to_dense()", argument=name
         )
     if type(dtype).__name__ == "CategoricalDtype":
         column = np.asarray(column)
@@ -314,20 +312,20 @@ def _column(column: Any, name: str) -> np.ndarray:
         missing = np.asarray(column.isna(), dtype=bool)
         if not missing.any():
             return np.asarray(column.to_numpy(dtype=plain))
-        _as_stored(np.asarray(column[~missing].to_numpy(dtype=plain))[:, None], name)  # the rest may be refused too
+        _as_stored(np.asarray(column[~missing].to_numpy(dtype=plain))[:, None], name)  # the other values may be refused too
         return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
     try:
         return np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
     except Exception as error:
         raise InputError(
-            f"{name} has a column that NumPy cannot read ({reason(error)}); convert it to numbers", argument=name
+            f"{name} has a column that NumPy cannot read ({reason(error)}): convert it to numbers", argument=name
         ) from None
 
 
 def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
-    """One label a row, in one dimension: numbers or text; objects become the numbers or the text that they are.
+    """One label per row, in one dimension: numbers or text, to which Python objects are converted.
 
-    `decode` reads bytes as UTF-8, as data formats mean them.
+    `decode` decodes bytes as UTF-8, as data formats define.
 
     Raises
     ------
@@ -335,23 +333,26 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     """
     if isinstance(y, (str, bytes, os.PathLike)):
         raise InputError(
-            f"{name} is the text {quoted(y)}; wanted one label a row: load the labels first, with "
+            f"{name} is the text {quoted(y)}; wanted one label per row: load the labels first, with "
             "np.load(path) or fastcls.datasets.load(path).y",
             argument=name,
         )
     if isinstance(y, (Mapping, Iterator, set, frozenset)):
-        raise InputError(f"{name} is {kind(y)}; wanted one label a row: pass an array or a list", argument=name)
+        raise InputError(f"{name} is {kind(y)}; wanted one label per row: pass an array or a list", argument=name)
     if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
         raise InputError(
-            f"{name} is a masked array with masked entries; fill them first ({name}.filled(value))", argument=name
+            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
+            argument=name,
         )
-    y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn makes floats of nullable whole numbers
+    y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn converts nullable integers to floats
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
-        how = f"{name}.ravel() makes it one label a row" if shape[0] == 1 else f"{name}.argmax(axis=1), if rows are one-hot"
-        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}: {how}", argument=name)
+        how = f"{name}.ravel() makes it so" if shape[0] == 1 else f"{name}.argmax(axis=1), if rows are one-hot"
+        raise InputError(
+            f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}: {how}", argument=name
+        )
     if len(shape) not in (1, 2):
-        raise InputError(f"{name} should be a 1d array, one label a row, and has shape {tuple(shape)}", argument=name)
+        raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}", argument=name)
     y_array = column_or_1d(y_array, warn=not decode)
     if decode and (y_array.dtype.kind == "S" or (y_array.dtype.kind == "O" and set(map(type, y_array)) == {bytes})):
         return np.array([label.decode("utf-8", "backslashreplace") for label in y_array.tolist()])
@@ -359,43 +360,41 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
 
 
 def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
-    """Labels without Python objects, so far as they have one type."""
+    """Labels without Python objects, if they have one type."""
     y = np.asarray(y)
     if y.dtype.kind == "S":
         raise InputError(
-            f"{name} holds bytes, such as {y.tolist()[:1]}, and labels are text or "
+            f"{name} has bytes, such as {y.tolist()[:1]}; wanted text or "
             f"numbers: decode them first (np.char.decode({name}, 'utf-8'))",
             argument=name,
         )
     if _is_extension_float(y.dtype):
         return y.astype(np.float32)
     if y.dtype.kind in "mMc":
-        raise InputError(f"{name} has dtype {y.dtype}; wanted whole numbers or strings as class labels", argument=name)
+        raise InputError(f"{name} has dtype {y.dtype}; wanted integers or strings as class labels", argument=name)
     if not y.dtype.isnative:
         y = y.astype(y.dtype.newbyteorder("="))
     if y.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        _refuse_mixed(list(given), name)  # NumPy makes text of the numbers beside text
+        _refuse_mixed(list(given), name)  # NumPy converts numbers to text if there is text
     if y.dtype.kind not in "OT":
         return y
     values = y.tolist()
     if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
         raise InputError(
-            f"{name} has the label {quoted(values[large[0]], 40)[1:-1]} at row {large[0]}; whole numbers as "
-            "labels have at most 64 bits: make text of them, or number the classes from 0",
+            f"{name} has the label {quoted(values[large[0]], 40)[1:-1]} at row {large[0]}; wanted integers of "
+            "at most 64 bits: convert them to text, or number the classes from 0",
             argument=name,
         )
     missing = [place for place, value in enumerate(values) if _is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""
         raise InputError(
-            f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}; fill such values "
-            "first, or leave their rows out",
+            f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}: fill missing "
+            "values or remove their rows",
             argument=name,
         )
     if any(isinstance(value, bytes) for value in values):
-        raise InputError(
-            f"{name} holds bytes among its labels; labels are text or numbers: decode them first", argument=name
-        )
+        raise InputError(f"{name} has bytes among its labels; wanted text or numbers: decode them first", argument=name)
     _refuse_mixed(values, name)
     kinds = set(map(type, values))
     if all(issubclass(kind, str) for kind in kinds):
@@ -415,12 +414,12 @@ def _refuse_mixed(values: Sequence[Any], name: str) -> None:
     if len({issubclass(kind, str) for kind in kinds}) > 1:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
         raise InputError(
-            f"{name} mixes labels that have no common order ({found}); make them all of one type", argument=name
+            f"{name} mixes labels of types that cannot be ordered ({found}): convert them to one type", argument=name
         )
 
 
 def warn_look_alikes(names: Iterable[Any], what: str, stacklevel: int = 3) -> None:
-    """Say which names look the same and are not: one writes an accent as part of the letter, the other behind it."""
+    """Warn of names that look the same but differ: one has an accent within the letter, the other after it."""
     looks: dict[str, str] = {}
     for text in names:
         if not isinstance(text, str) or text.isascii():

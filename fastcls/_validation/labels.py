@@ -1,4 +1,4 @@
-"""Checks of labels: one a row, no missing ones, classes that are known."""
+"""Checks of labels: one per row, none missing, known classes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = logging.getLogger("fastcls")
 
 
 def check_present(y: Any) -> None:
-    """Refuse labels that were not given, in words that scikit-learn's users know."""
+    """Refuse missing labels, in scikit-learn's words."""
     if y is None:
         raise InputError(
             "y is None: this estimator requires y to be passed, but the target y is None; pass labels", argument="y"
@@ -33,14 +33,14 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     if len(y) != n_rows:
         raise InputError(
             f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
-            "pass one label a row",
+            "pass one label per row",
             argument=name,
         )
     if y.dtype.kind == "f":
         bad = ~np.isfinite(y)
         if bad.any():
             raise InputError(
-                f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; labels must be classes", argument=name
+                f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; wanted class labels", argument=name
             )
     try:
         check_classification_targets(y)
@@ -48,32 +48,33 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
         raise InputError(
-            f"{name} mixes labels that have no common order ({kinds}); make them all of one type", argument=name
+            f"{name} mixes labels of types that cannot be ordered ({kinds}): convert them to one type", argument=name
         ) from None
-    except ValueError as error:  # scikit-learn's word on what is no class
-        raise InputError(f"{name} holds no classes: {error}", argument=name) from None
+    except ValueError as error:  # scikit-learn's reason
+        raise InputError(f"{name} does not hold class labels: {error}", argument=name) from None
     warn_look_alikes(classes.tolist(), name, stacklevel=4)
     return classes, codes.astype(np.int64).reshape(-1)
 
 
 def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """All classes of a partial_fit, sorted, and the place among them of every label of its y.
+    """All classes of a partial_fit, sorted, and the position among them of every label of its y.
 
     Parameters
     ----------
     classes : array-like or None
-        As the caller named them; in a first call None means the labels.
+        As the caller gave them; in a first call None means the labels.
     labels : ndarray
-        The different labels of this call.
+        The distinct labels of this call.
     known : ndarray or None
-        The classes of the calls before; None in the first.
+        The classes of earlier calls; None in the first.
     """
     if classes is not None:
         named, _ = check_labels(classes, np.size(classes), "classes")
         if known is not None and named.tolist() != known.tolist():
             raise InputError(
-                f"classes={named[:10].tolist()} are not those of the first call, {known[:10].tolist()}; leave them out, or "
-                "fit anew",
+                f"classes={named[:10].tolist()} differ from those of the first call, "
+                f"{known[:10].tolist()}: leave `classes` out, or "
+                "call fit",
                 argument="classes",
             )
         known = named if known is None else known
@@ -82,8 +83,8 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
     strange = [label for label in labels.tolist() if label not in place]
     if strange:
         raise InputError(
-            f"y holds the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}; name all classes in "
-            "the first call of partial_fit, or fit all rows anew",
+            f"y has the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}: name all classes in "
+            "the first call of partial_fit, or call fit with all rows",
             argument="y",
         )
     return known, np.array([place[label] for label in labels.tolist()], dtype=np.int64)

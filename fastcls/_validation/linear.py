@@ -1,4 +1,4 @@
-"""The checks of user input that only the linear classifiers need; what all share is in `_validation.py`."""
+"""Checks of user input for losses, penalties, linear problems and linear classifiers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .messages import counted, kind, quoted
 
 
 def check_switch(name: str, value: Any) -> bool:
-    """A bool; nothing else, so that a typing slip is not taken for yes."""
+    """`value`, if it is a bool. Nothing else is accepted, so that a typing error does not count as True."""
     if not isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name}={value!r}; wanted True or False", argument=name)
     return bool(value)
@@ -31,15 +31,16 @@ def _floats(name: str, given: Any) -> np.ndarray:
         return found.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         why = str(error).splitlines()[0]
-        raise InputError(f"{name} holds values of type {found.dtype} ({why}); wanted real numbers", argument=name) from None
+        raise InputError(f"{name} has values of type {found.dtype} ({why}); wanted real numbers", argument=name) from None
 
 
 def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Scores as float64 (n_samples, n_classes), and codes that are columns of them."""
+    """Scores as float64 (n_samples, n_classes), and codes of their columns."""
     scores = _floats("scores", scores)
     if scores.ndim != 2 or scores.shape[1] < 1:
         raise InputError(
-            f"scores have shape {scores.shape}: give one row of scores a sample, (n_samples, n_classes)", argument="scores"
+            f"scores has shape {scores.shape}; wanted one row of scores per sample, (n_samples, n_classes)",
+            argument="scores",
         )
     return scores, check_codes(y, len(scores), scores.shape[1])[0]
 
@@ -50,39 +51,39 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
     y = np.asarray(y)
     if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
         raise InputError(
-            f"y has shape {y.shape} and type {y.dtype}: give one integer class code for each of the "
+            f"y has shape {y.shape} and type {y.dtype}; wanted one integer class code for each of the "
             f"{counted(n_samples, 'row')}",
             argument="y",
         )
     if len(y) and y.min() < 0:
-        raise InputError(f"y holds the code {y.min()}: codes of classes are 0, 1, 2, ...", argument="y")
+        raise InputError(f"y has the code {y.min()}; wanted class codes 0, 1, 2, ...", argument="y")
     if n_classes is None:
         n_classes = int(y.max()) + 1 if len(y) else 1
     n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
     if len(y) and y.max() >= n_classes:
         raise InputError(
-            f"y holds codes {y.min()} to {y.max()}: with {counted(n_classes, 'class')} use 0 to {n_classes - 1}",
+            f"y has codes {y.min()} to {y.max()}; wanted 0 to {n_classes - 1} for {counted(n_classes, 'class')}",
             argument="y",
         )
     return np.ascontiguousarray(y, dtype=np.int64), n_classes
 
 
-LARGEST_ALPHA = 1e20  # what is left of weights in rounding, some 1e-12 of each, then still costs less than the loss
+LARGEST_ALPHA = 1e20  # the rounding error of weights, about 1e-12 of each, still costs less than the loss
 
 
 def check_alpha(alpha: Any) -> float:
-    """A strength that leaves the loss something to say."""
+    """`alpha`, if it is small enough for the loss to matter."""
     if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
         raise InputError(
-            f"alpha={alpha!r}: a penalty so strong leaves nothing of the weights but rounding; wanted at most "
-            f"{LARGEST_ALPHA:g}, and usually below 1",
+            f"alpha={alpha!r}: so strong a penalty leaves only rounding errors of the weights; wanted at most "
+            f"{LARGEST_ALPHA:g}, usually below 1",
             argument="alpha",
         )
     return float(alpha)
 
 
 def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
-    """Either alpha or C says how strong the penalty is."""
+    """Refuse an invalid `alpha` or `C`, and both together."""
     if isinstance(alpha, str):
         if alpha != "auto":
             one_of("alpha", alpha, ["auto"], also=", or a number of at least 0")
@@ -91,21 +92,20 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
     if C is None:
         return
     if not isinstance(alpha, str):
-        raise InputError(f"alpha={alpha!r} and C={C!r} both say how strong the penalty is; leave one of them out")
+        raise InputError(f"alpha={alpha!r} and C={C!r} both set the strength of the penalty: leave one of them out")
     check_number("C", C, minimum=0, strict=True)
     if penalty in (None, "max_norm"):
         raise InputError(
-            f"C={C!r} with penalty={penalty!r}, which C does not weigh; leave C out, or choose the penalty "
-            "l2, l1 or elasticnet",
+            f"C={C!r} has no effect with penalty={penalty!r}: leave C out, or choose the penalty l2, l1 or elasticnet",
             argument="C",
         )
 
 
 def check_strength_of_cost(C: float, alpha: float) -> None:
-    """A C that leaves the loss something to say."""
+    """Refuse a C so small that the loss does not matter."""
     if not alpha <= LARGEST_ALPHA:
         raise InputError(
-            f"C={C!r}: a penalty so strong leaves nothing of the weights but rounding; give a larger C", argument="C"
+            f"C={C!r}: so strong a penalty leaves only rounding errors of the weights; give a larger C", argument="C"
         )
 
 
@@ -124,43 +124,45 @@ def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
 
 
 def check_per_feature(name: str, given: Any, default: float, n_features: int) -> np.ndarray:
-    """One finite number, or one a feature."""
+    """One finite number, or one per feature."""
     values = _floats(name, default if given is None else given)
     if values.shape not in ((), (n_features,)) or not np.all(np.isfinite(values)):
-        raise InputError(f"{name} has shape {values.shape}: give one finite number, or {n_features} of them", argument=name)
+        raise InputError(
+            f"{name} has shape {values.shape}; wanted one finite number, or {n_features} of them", argument=name
+        )
     if name == "scale" and np.any(values == 0):
-        raise InputError("scale holds a 0: every scale divides, so give numbers other than 0", argument="scale")
+        raise InputError("scale contains 0, and rows are divided by it: give numbers other than 0", argument="scale")
     return values
 
 
 def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
-    """W as float64, of the shape that a problem needs."""
+    """W as float64, if it has the shape of the problem."""
     W = _floats("W", W)
     if W.shape != shape:
         bias = " (the last column is the bias)" if has_bias else ""
-        raise InputError(f"W has shape {W.shape}: this problem needs {shape}{bias}", argument="W")
+        raise InputError(f"W has shape {W.shape}; this problem needs {shape}{bias}", argument="W")
     return W
 
 
 def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
-    """Row numbers as int64, at least one, none of them outside the data; a slice becomes the numbers it stands for."""
+    """Row numbers as int64: at least one, all within the data. A slice becomes its row numbers."""
     refuse_masked(rows, "rows")
     index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
     if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
         raise InputError(
-            f"rows has shape {index.shape} and type {index.dtype}: give row numbers, at least one", argument="rows"
+            f"rows has shape {index.shape} and type {index.dtype}; wanted at least one row number", argument="rows"
         )
     if index.min() < 0 or index.max() >= n_rows:
-        raise InputError(f"rows holds {index.min()} to {index.max()}: there are rows 0 to {n_rows - 1}", argument="rows")
+        raise InputError(f"rows has numbers {index.min()} to {index.max()}; wanted 0 to {n_rows - 1}", argument="rows")
     return index.astype(np.int64, copy=False)
 
 
 _NONE = np.zeros(0)
-_LEAST_WEIGHT = 1e-290  # below it the number of rows (up to 1e18) over the sum of their weights may be infinite
+_LEAST_WEIGHT = 1e-290  # below it, the number of rows (up to 1e18) over the sum of their weights may be infinite
 
 
 def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False) -> np.ndarray:
-    """One finite weight of at least 0 a row, as float64; no array: none was given. All may be 0 only if `may_be_zero`."""
+    """One finite weight of at least 0 per row, as float64; of length 0 for None. All may be 0 only if `may_be_zero`."""
     if weights is None:
         return np.zeros(0)
     values = _floats("sample_weight", weights)
@@ -168,7 +170,7 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
         values = np.full(n_rows, float(values))
     if values.shape != (n_rows,):
         raise InputError(
-            f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight a row", argument="sample_weight"
+            f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight per row", argument="sample_weight"
         )
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
@@ -180,15 +182,15 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
         if may_be_zero:
             return values
         raise InputError(
-            "sample_weight is zero for every row: nothing is left to learn from; give some rows a weight",
+            "sample_weight is zero for every row: give some rows a weight above 0",
             argument="sample_weight",
         )
     with np.errstate(over="ignore", under="ignore"):
         total = float(values.sum())
     if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
         raise InputError(
-            f"sample_weight adds up to {total:g}, which float64 cannot divide by; only ratios of weights "
-            "count: give weights around 1",
+            f"sample_weight adds up to {total:g}, which float64 cannot divide by: give weights around 1 (only their ratios "
+            "matter)",
             argument="sample_weight",
         )
     return values
@@ -202,13 +204,13 @@ def check_class_weight(
     *,
     named: Iterable[Any] = (),
 ) -> np.ndarray | None:
-    """A weight for every class: None for None, by the balance of their rows for "balanced", or as a dict says.
+    """A weight for every class, from a dict or for "balanced"; None for None.
 
     Parameters
     ----------
-    sample_weight : ndarray of shape (n_rows,), or of length 0: 1 each
+    sample_weight : ndarray of shape (n_rows,), or of length 0 for 1 each
     named : iterable of labels
-        Those that a dict may name beside `classes`. A label of weight 0 may always be named: its rows do not count.
+        Labels that a dict may name in addition to `classes`. Labels of weight 0 are always allowed: their rows do not count.
     """
     if class_weight is None:
         return None
@@ -229,54 +231,53 @@ def check_class_weight(
     ]
     if unknown:
         raise InputError(
-            f"class_weight names the label {unknown[0]!r}, which y does not hold; its labels are among {labels[:10]}",
+            f"class_weight names the label {unknown[0]!r}, which is not in y: its labels are among {labels[:10]}",
             argument="class_weight",
         )
     return values[: len(labels)]
 
 
 def balanced(counts: np.ndarray) -> np.ndarray:
-    """n / (n_classes * count) of every class, from its rows or their weights, as scikit-learn counts.
+    """n / (n_classes * count) for every class, from its rows or their weights, as in scikit-learn.
 
-    Classes are those that have rows; the others have a weight of 1, which nothing is multiplied by.
+    Only classes with rows count; the others get the weight 1, which no row uses.
     """
     present = counts > 0
     return np.divide(counts.sum(), present.sum() * counts, out=np.ones(counts.shape), where=present)
 
 
 def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
-    """Labels that a model was made for."""
+    """Refuse labels that a model does not know."""
     strange = np.setdiff1d(labels, known)
     if len(strange):
         raise InputError(
-            f"y holds the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}; {advice}",
+            f"y has the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}: {advice}",
             argument="y",
         )
 
 
 def check_two_classes(classes: np.ndarray) -> None:
-    """A linear classifier tells classes apart."""
+    """Refuse fewer than two classes."""
     if len(classes) < 2:
         raise InputError(
-            f"y holds one class only, {classes[:1].tolist()[0]!r}: a linear classifier "
-            "tells classes apart, so give rows of at least two",
+            f"y has only one class, {classes[:1].tolist()[0]!r}; a linear classifier needs rows of at least two classes",
             argument="y",
         )
 
 
 def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_features: int) -> None:
-    """A fit can go on only from weights of the same classes and features."""
+    """Refuse to continue from weights of other classes or features."""
     if not np.array_equal(had, classes):
         raise InputError(
-            f"warm_start=True, but the model knows the classes {had[:10].tolist()} and y holds "
-            f"{classes[:10].tolist()}; give rows of the same classes, or fit a new model",
+            f"warm_start=True, but the model has the classes {had[:10].tolist()} and y has "
+            f"{classes[:10].tolist()}: give rows of "
+            "the same classes, or fit a new model",
             argument="warm_start",
         )
     if had_features != n_features:
         raise InputError(
             f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
-            f"{n_features}; give rows "
-            "of the same features, or fit a new model",
+            f"{n_features}: give rows with the same features, or fit a new model",
             argument="warm_start",
         )
 
@@ -293,20 +294,16 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
     found = (callbacks,) if callable(callbacks) else tuple(callbacks)
     for one in found:
         if not callable(one):
-            raise InputError(
-                f"callbacks holds {one!r}; wanted functions of one argument, the progress", argument="callbacks"
-            )
+            raise InputError(f"callbacks has {one!r}; wanted functions of one argument, the progress", argument="callbacks")
     return found
 
 
 def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
-    """A path or None; what was drawn before a training was broken off must be drawn again."""
+    """Refuse an invalid path, and a `random_state` with which a resumed training would draw other numbers."""
     check_switch("resume", resume)
     if path is None:
         if resume:
-            raise InputError(
-                "resume=True, but there is no checkpoint to go on from: give checkpoint=PATH too", argument="resume"
-            )
+            raise InputError("resume=True needs a checkpoint to resume from: give checkpoint=PATH too", argument="resume")
         return
     if not isinstance(path, (str, os.PathLike)):
         raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file", argument="checkpoint")
@@ -314,17 +311,17 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
         raise InputError(f"checkpoint={quoted(os.fspath(path))}; wanted the path of a file", argument="checkpoint")
     if not isinstance(random_state, numbers.Integral):
         raise InputError(
-            f"checkpoint with random_state={random_state!r}: a training that goes on must draw what it drew "
-            "before; give random_state a number",
+            f"checkpoint needs an integer random_state (got {random_state!r}), so that a resumed training repeats the same "
+            "random draws",
             argument="checkpoint",
         )
     check_checkpoint_file(path, resume)
 
 
 def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
-    """A file that is there is gone on from, or left alone; nothing else is opened: a pipe would be waited for."""
+    """Refuse anything but a regular file (opening a pipe would wait), and an existing file without `resume`."""
     if os.path.exists(path) and not os.path.isfile(path):
-        raise InputError(f"the checkpoint {quoted(os.fspath(path))} is no file, but a folder or a device; name another")
+        raise InputError(f"the checkpoint {quoted(os.fspath(path))} is a folder or a device; name a file")
     if not resume and os.path.lexists(path):
         raise InputError(
             f"the checkpoint {quoted(os.fspath(path))} exists: resume from it with resume=True, or name another file"
@@ -332,10 +329,10 @@ def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
 
 
 def check_finite_scores(scores: np.ndarray) -> None:
-    """Scores overflow where rows are far beyond those of training."""
+    """Refuse scores that overflow because rows are far larger than the training rows."""
     if not np.isfinite(scores).all():
         row = int(np.argmin(np.isfinite(scores).all(axis=1)))
         raise InputError(
-            f"the scores of row {row} of X overflow float64: its values are far beyond those of training; "
-            "scale them down first"
+            f"the scores of row {row} of X overflow float64: its values are far larger than those of the training rows; "
+            "scale it like them"
         )

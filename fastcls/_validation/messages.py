@@ -1,4 +1,4 @@
-"""Names from data, and what the system says, made safe to show in one line."""
+"""Text for messages: quoted names, counts, and reasons, each safe to show on one line."""
 
 from __future__ import annotations
 
@@ -8,37 +8,37 @@ from collections.abc import Iterable
 
 
 def quoted(name: object, length: int = 160) -> str:
-    """Return a name from the data as a quoted literal: no control character, line break or lone surrogate survives.
+    """Return a name from the data as a quoted literal without control characters, line breaks or lone surrogates.
 
-    ``repr`` escapes all that is not printable: C0 and C1 controls, bidirectional overrides, surrogates.
+    ``repr`` escapes everything that is not printable: C0 and C1 controls, bidirectional overrides, surrogates.
     """
     text = repr(str(name))
     return text if len(text) <= length else f"{text[:length]}...'"
 
 
 def quoted_list(names: Iterable[object], most: int = 5) -> str:
-    """Return up to `most` names, quoted and escaped, and the number of those left out."""
+    """Return up to `most` names, quoted and escaped, and the number of the others."""
     names = list(names)
     left_out = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(quoted(name, 80) for name in names[:most]) + left_out
 
 
 def as_text(name: str) -> str:
-    """Return a file name as text that any encoding can write: bytes that are not UTF-8 become backslash escapes."""
+    """Return a file name as text in which bytes that are not UTF-8 are backslash escapes."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def reason(error: BaseException) -> str:
-    """Return why a system call or a decoder failed, in one line."""
+    """Return the reason of an error (a system call, a decoder) on one line."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return quoted(text or type(error).__name__)[1:-1]
 
 
 def counted(n: int, thing: str, plural: str | None = None) -> str:
-    """Return a number with its noun, which is in the singular for one: '1 class', '2 classes', '1,000 rows'."""
+    """Return a number with its noun in the right form: '1 class', '2 classes', '1,000 rows'."""
     if plural is None:
-        hissing = thing.endswith(("s", "x", "ch", "sh")) and not thing.endswith("epoch")
-        plural = thing + ("es" if hissing else "s")
+        takes_es = thing.endswith(("s", "x", "ch", "sh")) and not thing.endswith("epoch")
+        plural = thing + ("es" if takes_es else "s")
     return f"{n:,} {thing if n == 1 else plural}"
 
 
@@ -49,7 +49,7 @@ def kind(value: object) -> str:
 
 
 def meant(given: object, names: Iterable[str]) -> str | None:
-    """Return the one of `names` that a misspelt one most likely means: other capitals or dashes, a letter or two off."""
+    """Return the name that a misspelt one most likely means: other capitals or dashes, or one or two letters off."""
     if not isinstance(given, str) or not 2 <= len(given) <= 40:
         return None
     plain = {_plain(name): name for name in names}
@@ -59,7 +59,7 @@ def meant(given: object, names: Iterable[str]) -> str | None:
 
 
 def shortened(numbers: Iterable[int], most: int = 8) -> str:
-    """Return numbers with commas; of many the first ones and the last."""
+    """Return numbers separated by commas; of many, the first ones and the last."""
     texts = [str(number) for number in numbers]
     return ", ".join(texts if len(texts) <= most else [*texts[: most - 2], "...", texts[-1]])
 

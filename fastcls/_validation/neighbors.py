@@ -15,11 +15,11 @@ from .messages import counted, shortened
 logger = logging.getLogger("fastcls")
 
 
-_TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses its way by itself, and its search is exact on any of them"
+_TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses the algorithm, and every choice is exact"
 
 
 def check_algorithm(algorithm: Any, *, warn: bool = True) -> str:
-    """`auto`, `brute` or `filter`; the names of scikit-learn's trees mean `auto`, with one warning."""
+    """`auto`, `brute` or `filter`; the names of scikit-learn's trees mean `auto`, with a warning."""
     if isinstance(algorithm, str) and algorithm in ("ball_tree", "kd_tree"):
         if warn:
             warnings.warn(_TREE_WARNING.format(algorithm), UserWarning, stacklevel=4)
@@ -28,7 +28,7 @@ def check_algorithm(algorithm: Any, *, warn: bool = True) -> str:
 
 
 def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", excluded: bool = False) -> int:
-    """k, if it is a whole number from 1 to the number of rows that a query may see."""
+    """k, if it is an integer from 1 to the number of rows that a query may see."""
     k = int(check_number(name, k, minimum=1, whole=True))
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
@@ -40,7 +40,7 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
 
 
 def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
-    """The number of folds, if every fold can have a row of some class."""
+    """The number of folds, if some class has enough rows for all folds."""
     n_folds = int(check_number(name, folds, minimum=2, whole=True))
     largest = int(np.bincount(codes).max(initial=0))
     if n_folds <= largest:
@@ -51,18 +51,17 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
         why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
     if largest < 2:
         raise InputError(
-            f"{name}={n_folds}, but none of the {rows} has another of its class: no cross-validation is "
-            "possible; give two rows or more of some class",
+            f"{name}={n_folds}, but each of the {rows} is the only one of its class: give at least two rows of some class",
             argument=name,
         )
-    raise InputError(f"{name}={n_folds}, but {why}; ask for at most {counted(largest, 'fold')}", argument=name)
+    raise InputError(f"{name}={n_folds}, but {why}: use at most {counted(largest, 'fold')}", argument=name)
 
 
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}") -> list[int]:
-    """Numbers of neighbours, ascending, each once; at least one must fit the rows, which `of` names."""
+    """Numbers of neighbours, ascending, without repetition; at least one must be possible. `of` describes the rows."""
     wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in listed(ks)})
     if not wanted:
-        raise InputError("ks is empty; give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
+        raise InputError("ks is empty: give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
     if wanted[0] > n_rows:
         raise InputError(
             f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most that", argument="ks"
@@ -71,40 +70,41 @@ def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}"
 
 
 def check_vote_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """What a user's function made of the distances: a finite weight of at least 0 for each."""
-    refuse_masked(weights, "what the function weights gave")
+    """Vote weights from a user's function: one finite weight of at least 0 per distance."""
+    refuse_masked(weights, "the result of weights")
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != shape:
         raise InputError(
-            f"weights gave shape {weights.shape} for distances of shape {shape}; give one each", argument="weights"
+            f"weights returned shape {weights.shape} for distances of shape {shape}; wanted one weight each",
+            argument="weights",
         )
     if not (np.isfinite(weights) & (weights >= 0)).all():
         bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
         raise InputError(
-            f"weights gave {bad:g}; wanted finite weights of at least 0 for every distance, 0 included", argument="weights"
+            f"weights returned {bad:g}; wanted a finite weight of at least 0 for every distance, 0 included",
+            argument="weights",
         )
     return weights
 
 
 def check_votes(n_bad: int, n_classes: int) -> None:
-    """Refuse votes of neighbours whose labels are no classes: they come from arrays or files that changed since."""
+    """Refuse neighbours whose labels are not classes: the labels or their file changed after fit or load."""
     if n_bad:
         raise InputError(
             f"the neighbours of {counted(n_bad, 'query', 'queries')} have labels beyond the "
-            f"{counted(n_classes, 'class')}: the model's labels, or the file "
-            "they lie in, were changed after fit or load; fit or load the model again"
+            f"{counted(n_classes, 'class')}: the labels of the model, or their "
+            "file, changed after fit or load: fit or load the model again"
         )
 
 
 def check_found(S: np.ndarray, k: int) -> None:
-    """Refuse neighbours (n_queries, k), nearest first, where a query has fewer than k rows at a distance that is a number.
+    """Refuse neighbours (n_queries, k), nearest first, if a query has fewer than k rows at a finite distance.
 
-    Rows are checked when they come, but they are referenced: what is written into them later shows here.
+    Rows are checked when they are given, but they are referenced: later changes to them show here.
     """
     short = ~(S[:, -1] < np.inf)
     if short.any():
         raise InputError(
-            f"a query has fewer than {counted(k, 'training row')} at a finite distance: rows given earlier hold NaN, "
-            "infinity or too "
-            "large values now; they are not copied, so leave them as they are, or use fit(..., copy=True)"
+            f"a query has fewer than {counted(k, 'training row')} at a finite distance: training rows now have NaN, "
+            "infinity or too large values. They are referenced, not copied: do not change them, or use fit(..., copy=True)"
         )

@@ -1,7 +1,7 @@
-"""Labels with weights: which rows count, their classes, and what the weights of classes multiply.
+"""Labels with weights: which rows count, their classes, and class weights.
 
-A row of weight 0 leaves the training set everywhere: its label makes no class, and nothing is averaged or counted over it.
-Its code is 0, so that whatever reads codes stays among the classes.
+A row of weight 0 is left out everywhere: its label is not a class, and no mean or count includes it. Its code is 0, a valid
+index for any code that reads it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from .linear import check_class_weight, check_sample_weight
 
 @dataclass(frozen=True)
 class LabelledRows:
-    """Labels of some rows, and what the rows weigh.
+    """Labels and weights of some rows.
 
     Attributes
     ----------
     classes : ndarray of shape (n_classes,)
         Labels of the rows that count, sorted.
     y : ndarray of shape (n_rows,)
-        The label of every row, of those that do not count too.
+        The label of every row, including those that do not count.
     codes : ndarray of shape (n_rows,), int64
-        0 for a row that does not count.
+        Class codes; 0 for a row that does not count.
     given : ndarray of shape (n_rows,), float64, or of length 0
-        Sample weights. Of length 0: 1 each. Where a class leaves, 0.
+        Sample weights; of length 0 for 1 each. 0 for rows of a class of weight 0.
     weights : ndarray of shape (n_rows,), float64, or of length 0
         Sample weights times class weights.
     """
@@ -52,16 +52,16 @@ def counted_rows(weights: np.ndarray) -> np.ndarray | None:
 
 
 def or_ones(weights: np.ndarray, n_rows: int) -> np.ndarray:
-    """Weights of all rows, where an array of length 0 means 1 each."""
+    """Weights of all rows; an array of length 0 means 1 each."""
     return weights if len(weights) else np.ones(n_rows)
 
 
 def with_class_weight(
     given: np.ndarray, class_weight: Any, classes: np.ndarray, codes: np.ndarray, *, named: Any = ()
 ) -> np.ndarray:
-    """Sample weights (of length 0: 1 each) times class weights; the array that was given where these are all 1.
+    """Sample weights (of length 0: 1 each) times class weights; `given` itself if class weights are all 1.
 
-    `named`: labels that a dict may name beside `classes`.
+    `named`: labels that a dict may name in addition to `classes`.
     """
     of_classes = check_class_weight(class_weight, classes, codes, given, named=named)
     if of_classes is None:
@@ -70,7 +70,7 @@ def with_class_weight(
 
 
 def check_labelled_rows(y: Any, n_rows: int, sample_weight: Any, class_weight: Any) -> LabelledRows:
-    """Labels and weights of a fit; a class of weight 0 leaves with its rows."""
+    """Labels and weights of a fit; a class of weight 0 is left out with its rows."""
     classes, codes = check_labels(y, n_rows)
     given = check_sample_weight(sample_weight, n_rows)
     weights, labels = with_class_weight(given, class_weight, classes, codes), classes[codes]
@@ -91,9 +91,9 @@ def check_more_labelled_rows(
     Parameters
     ----------
     classes : array-like or None
-        As the caller named them; in a first call None means the labels of the rows that count, or of all rows if none does.
+        As the caller gave them. In a first call None means the labels of the rows that count, or of all rows if none counts.
     known : ndarray or None
-        The classes of the calls before; None in the first.
+        The classes of earlier calls; None in the first.
     """
     labels, codes = check_labels(y, n_rows)
     given = check_sample_weight(sample_weight, n_rows, may_be_zero=True)
@@ -107,9 +107,9 @@ def check_more_labelled_rows(
     if known is None and classes is None and not present.any():
         present[:] = True
     is_first = known is None
-    known, places = check_classes(classes, labels[present], known)
-    if is_first:  # later calls may lack classes that the first knew
+    known, codes_of_labels = check_classes(classes, labels[present], known)
+    if is_first:  # later calls may lack some classes of the first
         check_class_weight(class_weight, known, np.zeros(0, dtype=np.int64), named=labels.tolist())
     of_label = np.zeros(len(labels), dtype=np.int64)
-    of_label[present] = places
+    of_label[present] = codes_of_labels
     return known, of_label[codes], given

@@ -1,4 +1,4 @@
-"""Checks of rows: what the kernels can read, of one width, finite."""
+"""Checks of rows: readable by the kernels, of one width, finite."""
 
 from __future__ import annotations
 
@@ -23,15 +23,17 @@ _FINITE_BLOCK_BYTES = 1 << 22
 
 @dataclass(frozen=True)
 class CheckedRows:
-    """Rows that the kernels can read, and what it took to make them so.
+    """Rows that the kernels can read, and how they were made.
 
     Attributes
     ----------
     rows : ndarray of shape (n_rows, n_features)
-        C-contiguous, aligned uint8, int8, float16, float32 or float64; the user's own memory where that already was so.
+        C-contiguous, aligned uint8, int8, float16, float32 or float64; the user's own memory if it
+        already was.
     copied_bytes : int
-        Bytes copied to make it so; 0 where nothing was.
+        Bytes that were copied.
     notes : tuple of str
+        Conversions, in one sentence each.
     """
 
     rows: np.ndarray
@@ -45,16 +47,16 @@ def as_bytes(rows: np.ndarray) -> np.ndarray:
 
 
 def _largest_magnitude(block: np.ndarray) -> float:
-    """The largest absolute value; infinity or NaN where there is one."""
-    if block.dtype == np.float16:  # without their sign, halves are ordered as their bits are; NumPy compares them one by one
+    """The largest absolute value; infinity or NaN if there is one."""
+    if block.dtype == np.float16:  # without the sign, float16 is ordered like its bits; NumPy compares it one by one
         return float((block.view(np.uint16) & 0x7FFF).max().view(np.float16))
-    return max(-float(block.min()), float(block.max()))  # NaN goes through both
+    return max(-float(block.min()), float(block.max()))  # both return NaN if there is one
 
 
 def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, first: int = 0) -> None:
-    """Refuse NaN, infinity, and values whose sums could overflow; the first offender's row and column are named.
+    """Refuse NaN, infinity, and values whose sums could overflow; the message names the first row and column.
 
-    `first` is the number of the first row, where these are part of more.
+    `first` is the number of the first row if `rows` is a block of more rows.
     """
     if rows.dtype.kind != "f":
         return
@@ -66,24 +68,24 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, fir
         bad = ~np.isfinite(block)
         if bad.any():
             row, column = np.argwhere(bad)[0]
-            what = "NaN" if np.isnan(block[row, column]) else "infinity"
+            is_nan = bool(np.isnan(block[row, column]))
             raise InputError(
-                f"{name} contains {what}, first at row {first + start + row}, column {column}; wanted finite numbers: "
-                "remove or fill such values first",
+                f"{name} contains {'NaN' if is_nan else 'infinity'} (first at row {first + start + row}, column {column}): "
+                f"{'remove or impute missing' if is_nan else 'remove or replace infinite'} values",
                 argument=name,
             )
         row, column = np.argwhere(np.abs(block) > max_abs)[0]
         raise InputError(
             f"{name} has {block[row, column]:g} at row {first + start + row}, column {column}; above {max_abs:.3g} the sum "
-            f"of {rows.shape[1]} terms could overflow float64: scale the data down first",
+            f"of {rows.shape[1]} terms could overflow float64: scale the data down",
             argument=name,
         )
 
 
 def _is_plain(X: Any, estimator: Any, reset: bool) -> bool:
-    """Whether X is an array as the kernels read it, of the estimator's width: all that is left to check are its values.
+    """Whether X is an array that the kernels can read, of the estimator's width, so that only its values need a check.
 
-    What the general way asks of it takes 0.2 ms, as long as one query's search.
+    The general checks take 0.2 ms, as long as the search for one query.
     """
     if type(X) is not np.ndarray or X.ndim != 2 or not X.size or X.dtype not in _STORED:
         return False
@@ -101,19 +103,19 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     Parameters
     ----------
     X : array-like of shape (n_rows, n_features)
-        uint8, int8, float16, float32 and float64 are kept, and referenced where C-contiguous and aligned; other
-        integer types and what is no number yet become float64.
+        uint8, int8, float16, float32 and float64 are kept, and referenced if C-contiguous and aligned. Other integer types
+        and objects are converted to float64.
     name : str
-        What to call it in a message.
+        Name of the argument in messages.
     estimator : estimator, optional
-        Its number and names of features are remembered (`reset`) or compared.
+        Its number and names of features are set (`reset`) or compared.
     copy : bool
-        Whether to copy in any case.
+        Whether to always copy.
 
     Raises
     ------
     InputError
-        Where it cannot be used; the message says what to do.
+        If X cannot be used; the message says what to do.
     """
     if not copy and _is_plain(X, estimator, reset):
         check_finite(X, name)
@@ -133,7 +135,7 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     for note in notes:
         logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
-    if not rows.flags.aligned:  # a float may not begin at an odd byte: C leaves undefined what reads it there
+    if not rows.flags.aligned:  # reading an unaligned float is undefined behaviour in C
         rows = np.array(rows)
     shared = isinstance(X, np.ndarray) and np.may_share_memory(rows, X)
     if shared and copy:
@@ -143,37 +145,38 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
 
 
 def _named(X: Any) -> Any:
-    """What scikit-learn reads number and names of features from."""
+    """The object from which scikit-learn reads the number and the names of the features."""
     return X if hasattr(X, "shape") or isinstance(X, (list, tuple)) else read_rows(X, "X")[0]
 
 
 def remember_features(estimator: Any, X: Any) -> None:
-    """Let an estimator remember the number and the names of the features it was fitted on, and forget an earlier model's."""
-    if hasattr(estimator, "metadata_"):  # how images were prepared, and names of classes, for what was loaded
+    """Set the number and names of the features on an estimator, in place of those of an earlier fit."""
+    if hasattr(estimator, "metadata_"):  # of the earlier model: preparation of images, class names
         del estimator.metadata_
     validate_data(estimator, _named(X), reset=True, skip_check_array=True)
 
 
 def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -> None:
-    """Refuse rows that cannot stand behind those an estimator has: of another width, type, or other names of features."""
+    """Refuse rows that cannot be added to those of an estimator: another width, type, or other feature names."""
     name, wanted = type(estimator).__name__, estimator.n_features_in_
     if rows.shape[1] != wanted:
         raise InputError(
-            f"X has {rows.shape[1]} features, but {name} is expecting {wanted} features as input, as the rows it has; give "
-            "the same features, or fit anew",
+            f"X has {rows.shape[1]} features, but {name} is expecting {wanted} features as input: give "
+            "the same features, or call fit",
             argument="X",
         )
     if rows.dtype != dtype:
         raise InputError(
-            f"X is {rows.dtype}, but the rows that {name} has are {dtype}; convert it first (X.astype({dtype.name!r}), if "
-            "that loses nothing), or fit all rows anew in one type",
+            f"X is {rows.dtype}, but the rows of {name} are {dtype}: convert X "
+            f"(X.astype({dtype.name!r}), if that loses nothing), "
+            "or fit all rows in one type",
             argument="X",
         )
     validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 
 
 def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
-    """Refuse queries of another number of features than the rows."""
+    """Refuse queries with another number of features than the rows."""
     if queries.shape[1] != rows.shape[1]:
         raise InputError(
             f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]}; give both the same features"

@@ -96,7 +96,7 @@ def test_bad_number_is_named_as_in_the_users_file(keys, words, here):
     result = cli(*words, file)
     assert result.exit_code == 2, result.stdout
     named = file if keys is None else keys[0]
-    assert result.stderr.splitlines()[-1].startswith(f"fastcls: {named} contains NaN, first at row 3, column 2")
+    assert result.stderr.splitlines()[-1].startswith(f"fastcls: {named} contains NaN (first at row 3, column 2)")
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])

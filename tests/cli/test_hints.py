@@ -42,7 +42,7 @@ def test_swapped_letters_are_known_and_others_are_not():
 @pytest.mark.parametrize("label", [2**70, -(2**63) - 1])
 def test_labels_beyond_64_bits_are_refused_in_words_of_their_own(label):
     for use in (lambda: KNeighborsClassifier(1).fit(X, [label, 0, 1, 2]), lambda: datasets.load((X, [label, 0, 1, 2]))):
-        with pytest.raises(InputError, match="at row 0; whole numbers as labels have at most 64 bits"):
+        with pytest.raises(InputError, match="at row 0; wanted integers of at most 64 bits"):
             use()
 
 

@@ -65,7 +65,7 @@ def test_errors_on_workers_name_the_row_and_the_worker(client, tmp_path, monkeyp
     X, y, _ = tied()
     floats = X.astype(np.float32)
     floats[417, 3] = np.nan
-    refused("X contains NaN, first at row 417, column 3", as_file(tmp_path, floats), y, client)
+    refused(r"X contains NaN .first at row 417, column 3.", as_file(tmp_path, floats), y, client)
     mapped = as_file(tmp_path, X, "moved")
     chunk = _sources.source_of(mapped, client).chunks[0]
     os.rename(tmp_path / "moved.npy", tmp_path / "elsewhere.npy")

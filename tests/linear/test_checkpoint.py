@@ -105,7 +105,7 @@ def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_pie
             svm(checkpoint=tmp_path / "state", checkpoint_seconds=0).fit(X, y, weights)
     again = svm(checkpoint=tmp_path / "state", resume=True)
     assert told(again.fit(X, y, weights)) == whole
-    with pytest.raises(InputError, match="a training that had another sample_weight"):
+    with pytest.raises(InputError, match="belongs to a training with another sample_weight"):
         again.fit(X, y, weights[::-1])
 
 

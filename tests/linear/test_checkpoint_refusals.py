@@ -141,12 +141,12 @@ def test_a_problem_and_rows_kept_apart_are_told_apart_by_all_they_are(tmp_path):
     for number in range(4):
         path = tmp_path / f"{number}"
         optimisers(path)[number].minimize(problem(margin=2.0, loss="squared_hinge"), start)
-        with pytest.raises(InputError, match="a training that had margin='2.0', not 'None'"):
+        with pytest.raises(InputError, match="a training with margin='2.0', not 'None'"):
             optimisers(path)[number].minimize(problem(loss="squared_hinge"), start)
         path.unlink()
         optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
         for other in (problem(X[90:], y[90:]), problem(X[:90], y[90:180]), problem(X[:90], y[:90], alpha=1.0), None):
-            with pytest.raises(InputError, match="a training that had another validation"):
+            with pytest.raises(InputError, match="belongs to a training with another validation"):
                 optimisers(path)[number].minimize(problem(), start, other)
         optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
 
@@ -163,11 +163,11 @@ def test_generators_and_starts_are_told_apart(tmp_path):
             if not changes:
                 made.minimize(problem, np.zeros(problem.shape))
                 continue
-            with pytest.raises(InputError, match="a training that had another random_state"):
+            with pytest.raises(InputError, match="belongs to a training with another random_state"):
                 made.minimize(problem, np.zeros(problem.shape))
     path = tmp_path / "search"
     optimisers(path)[2].minimize(problem)
-    with pytest.raises(InputError, match="a training that had another start"):
+    with pytest.raises(InputError, match="belongs to a training with another start"):
         optimisers(path)[2].minimize(problem, np.zeros(problem.shape))
 
 
@@ -179,7 +179,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
     try:
         for path in (tmp_path / "pipe", tmp_path):
             for resume in (False, True):
-                with pytest.raises(InputError, match="is no file, but a folder or a device"):
+                with pytest.raises(InputError, match="is a folder or a device; name a file"):
                     model("sgd", path, resume=resume).fit(X, y)
     finally:
         os.close(kept_open)
@@ -242,7 +242,7 @@ def test_a_file_that_is_there_is_left_alone(tmp_path):
 def test_a_refused_fit_leaves_no_file_and_no_model(tmp_path):
     X, y = rows()
     for changes, why in [
-        ({"random_state": None}, "give random_state a number"),
+        ({"random_state": None}, "checkpoint needs an integer random_state .got None."),
         ({"checkpoint": 7}, "checkpoint is an int"),
         ({"checkpoint": None, "resume": True}, "give checkpoint=PATH too"),
         ({"resume": "yes"}, "resume"),

@@ -1,7 +1,7 @@
-"""With no argument the linear classifiers are as good as with the best alpha of a grid, to half a point.
+"""Without arguments, the linear classifiers are within half a point of the best alpha of a grid.
 
-The best alpha is the one most accurate on the very rows that are tested, so it is a little better than any choice could be.
-On few rows the difference is read to one standard error. Skipped where the data is not at hand.
+The best alpha is the most accurate one on the test rows themselves, so it is slightly better than any choice could be. On
+few rows, the difference may be one standard error. Tests whose data is missing are skipped.
 """
 
 import os
@@ -15,15 +15,15 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from fastcls import MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV, datasets
-from fastcls.model_selection._linear_cv import ALPHAS
 
 CLASSES = [(SoftmaxClassifier, SoftmaxClassifierCV), (MulticlassSVM, MulticlassSVMCV)]
 FINE = tuple(10.0 ** (exponent / 2) for exponent in range(-10, 1))
+COARSE = (1e-5, 1e-4, 1e-3, 1e-2)  # for large sets, where accuracy depends less on alpha and a model costs more
 
 
-def in_folds(X, y, n_folds=5):
+def in_folds(X, y):
     folds = StratifiedKFold(5, shuffle=True, random_state=0).split(X, y)
-    return np.ascontiguousarray(X), y, list(folds)[:n_folds]
+    return np.ascontiguousarray(X), y, list(folds)
 
 
 def toy(load):
@@ -31,7 +31,7 @@ def toy(load):
     return in_folds(StandardScaler().fit_transform(X), y)
 
 
-def parted(X, y, X_test, y_test):
+def one_split(X, y, X_test, y_test):
     n = len(X)
     return np.concatenate([X, X_test]), np.concatenate([y, y_test]), [(np.arange(n), np.arange(n, n + len(X_test)))]
 
@@ -40,46 +40,43 @@ def embeddings(shared_data, n):
     X, y = (np.load(shared_data(f"debian_minilm_{name}.npy")) for name in ("f16", "labels"))
     order = np.random.default_rng(0).permutation(len(X))
     rows = np.append(order[10_000 : 10_000 + n], order[:10_000])
-    known = np.isin(y[rows], y[rows[:n]])  # a few of the classes have no row among 500
+    known = np.isin(y[rows], y[rows[:n]])  # a few classes have no row among 500
     rows = rows[known]
     return X[rows], y[rows], [(np.arange(n), np.arange(n, len(rows)))]
 
 
 def mnist(shared_data):
     data = datasets.load(shared_data("mnist"))
-    return parted(data.X, data.y, data.X_test, data.y_test)
+    return one_split(data.X, data.y, data.X_test, data.y_test)
 
 
 def cifar10(shared_data):
     if "FASTCLS_CIFAR10" not in os.environ:
         pytest.skip("FASTCLS_CIFAR10 is not set to CIFAR-10's folder")
     data = datasets.load(os.environ["FASTCLS_CIFAR10"])
-    return parted(data.X, data.y, data.X_test, data.y_test)
+    return one_split(data.X, data.y, data.X_test, data.y_test)
 
 
 SETS = {
-    "digits": lambda _: in_folds(*toys.load_digits(return_X_y=True), 2),
+    "digits": lambda _: in_folds(*toys.load_digits(return_X_y=True)),
     "breast cancer": lambda _: toy(toys.load_breast_cancer),
     "wine": lambda _: toy(toys.load_wine),
     "iris": lambda _: toy(toys.load_iris),
-    "made": lambda _: in_folds(*toys.make_classification(1000, 20, n_informative=8, n_classes=4, random_state=0), 2),
+    "made": lambda _: in_folds(*toys.make_classification(1000, 20, n_informative=8, n_classes=4, random_state=0)),
     "embeddings 500": lambda shared_data: embeddings(shared_data, 500),
     "embeddings 5000": lambda shared_data: embeddings(shared_data, 5000),
-    "embeddings 50000": lambda shared_data: embeddings(shared_data, 50_000),
+    "embeddings 20000": lambda shared_data: embeddings(shared_data, 20_000),
     "mnist": mnist,
     "cifar10": cifar10,
 }
 
 
-#: Large data are for one of the classifiers each: half a minute a training of all alphas.
-ONLY = {"embeddings 50000": MulticlassSVM, "mnist": SoftmaxClassifier}
-CASES = [(*classes, of) for classes in CLASSES for of in SETS if ONLY.get(of) in (None, classes[0])]
-
 # Where the default misses, by how much (bench/NOTES.md, 'The default penalty').
 SHORT = {("MulticlassSVM", "wine"): "97.2 %, where the best alpha has 98.9 %: one row in 178 is 0.6 points"}
 
 
-@pytest.mark.parametrize(("kind", "sweep", "of"), CASES, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize("of", SETS)
+@pytest.mark.parametrize(("kind", "sweep"), CLASSES, ids=lambda kind: kind.__name__)
 def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, sweep, of, shared_data, request):
     if (kind.__name__, of) in SHORT:
         request.applymarker(pytest.mark.xfail(reason=SHORT[kind.__name__, of], strict=False))
@@ -89,7 +86,7 @@ def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, swee
         warnings.simplefilter("error", ConvergenceWarning)
         for train, test in folds:
             plain.append(kind(random_state=0).fit(X[train], y[train]).score(X[test], y[test]))
-    alphas = ALPHAS if len(X) > 5000 else FINE
+    alphas = COARSE if len(X) > 4000 else FINE
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="the best alpha", category=UserWarning)
         tuned = sweep(alphas=alphas, cv=folds, random_state=0).fit(X, y).cv_results_["mean_test_score"]
@@ -100,5 +97,5 @@ def test_with_no_argument_it_is_within_half_a_point_of_the_best_alpha(kind, swee
     )
     n_tested = sum(len(test) for _, test in folds)
     assert np.mean(plain) >= best - max(0.005, np.sqrt(best * (1 - best) / n_tested))
-    if of == "mnist":
+    if of == "mnist" and kind is SoftmaxClassifier:
         assert np.mean(plain) >= 0.92

@@ -176,12 +176,12 @@ def test_a_sweep_leaves_out_groups_as_scikit_learns_splitters_do(kind):
 @pytest.mark.parametrize(
     ("ask", "why"),
     [
-        (lambda X, y: SoftmaxClassifier().fit(X, y, ["a"] * len(X)), "sample_weight holds values of type"),
-        (lambda X, y: SoftmaxClassifier().fit(X, y, np.full(len(X), 1 + 1j)), "sample_weight holds values of type complex"),
-        (lambda X, y: SoftmaxClassifier(class_weight={0: "a"}).fit(X, y), "class_weight holds values of type"),
+        (lambda X, y: SoftmaxClassifier().fit(X, y, ["a"] * len(X)), "sample_weight has values of type"),
+        (lambda X, y: SoftmaxClassifier().fit(X, y, np.full(len(X), 1 + 1j)), "sample_weight has values of type complex"),
+        (lambda X, y: SoftmaxClassifier(class_weight={0: "a"}).fit(X, y), "class_weight has values of type"),
         (lambda X, y: SoftmaxClassifier(callbacks=5).fit(X, y), "callbacks=5; wanted a function"),
-        (lambda X, y: LinearProblem(X, y, center="abc"), "center holds values of type"),
-        (lambda X, y: LinearProblem(X, y).value([["a"] * 12] * 3), "W holds values of type"),
+        (lambda X, y: LinearProblem(X, y, center="abc"), "center has values of type"),
+        (lambda X, y: LinearProblem(X, y).value([["a"] * 12] * 3), "W has values of type"),
         (lambda X, y: gradcheck.check_gradient(LinearProblem(X, y), np.zeros((3, 12)), n_coordinates="5"), "n_coordinates"),
         (lambda X, y: optim.SGD(checkpoint="path"), "an optimiser takes fastcls.optim.Checkpoint"),
         (lambda X, y: SoftmaxClassifier(checkpoint="a\0b", random_state=0).fit(X, y), "wanted the path of a file"),

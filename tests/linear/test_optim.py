@@ -302,7 +302,7 @@ def test_memory_of_a_search_does_not_grow_with_the_width():
         (lambda: SGD(schedule="linear"), "constant, cosine, step, inverse_scaling"),
         (lambda: SGD(momentum=1.0), "momentum=1.0"),
         (lambda: SGD(nesterov=1), "nesterov=1; wanted True or False"),
-        (lambda: SGD(callbacks=[0]), "callbacks holds 0"),
+        (lambda: SGD(callbacks=[0]), "callbacks has 0"),
         (lambda: LBFGS(tol=-1.0), "tol=-1"),
         (lambda: RandomSearch(0), "max_iter=0"),
         (lambda: RandomSearch(scale=0.0), "scale=0"),

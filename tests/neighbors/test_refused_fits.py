@@ -82,7 +82,7 @@ def test_warm_start_asks_for_the_same_classes_and_features():
     model = SoftmaxClassifier(random_state=0, warm_start=True).fit(X8, Y)
     with pytest.raises(InputError, match="8 features and X has 5"):
         model.fit(X5, Y)
-    with pytest.raises(InputError, match=r"knows the classes .* and y holds"):
+    with pytest.raises(InputError, match=r"the model has the classes .* and y has"):
         model.fit(X8, np.where(Y == "a", "z", Y))
 
 

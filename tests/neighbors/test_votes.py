@@ -214,8 +214,8 @@ def test_a_model_keeps_its_weights_on_disk(tmp_path):
     ("options", "weights", "message"),
     [
         ({}, [1.0, -1.0, 1.0], "sample_weight has -1 at row 1"),
-        ({}, [1.0, 1.0], "Give one weight a row"),
-        ({}, [0.0, 0.0, 0.0], "nothing is left to learn from"),
+        ({}, [1.0, 1.0], "Give one weight per row"),
+        ({}, [0.0, 0.0, 0.0], "give some rows a weight above 0"),
         ({"class_weight": {"z": 1.0}}, None, "class_weight names the label 'z'"),
         ({"class_weight": "equal"}, None, "class_weight='equal' is unknown; choose one of: balanced"),
     ],

@@ -147,7 +147,7 @@ def test_folds_that_cannot_be_are_never_answered_by_one_fold(cv):
         for call in calls:
             said = refusal(call)
             assert f"cv={cv}, but" in said
-            assert ("give two rows or more of some class" if most is None else f"at most {most} folds") in said
+            assert ("give at least two rows of some class" if most is None else f"at most {most} folds") in said
 
 
 def test_the_option_that_was_typed_is_the_one_that_is_named(tmp_path, monkeypatch):
