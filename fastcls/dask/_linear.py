@@ -18,25 +18,6 @@ from ._validation import check_client, check_n_shards, check_solver_of_shards
 
 _N_SHARDS = 16
 
-_PARAMETERS = """
-    All other parameters are those of `fastcls.{name}`, except that `solver` is one of "sgd", "gd" and "lbfgs", and `n_jobs`
-    is the number of threads of each worker (None: the threads that Dask gave it). ``alpha="auto"`` uses the formula for any
-    size of data and never compares values on held-out rows.
-
-    Parameters
-    ----------
-    client : distributed.Client, optional
-        None: the current one. Copies of the estimator share it; pickles leave it out.
-    n_shards : int, optional
-        The rows are cut into this many shards. Each is summed separately, and the sums are added in a fixed tree. The last
-        bits of the fitted weights depend on this number, never on the number of workers. Choose at least the number of
-        workers. None: 16, or the number of rows if that is smaller.
-
-    Attributes
-    ----------
-    As for `fastcls.{name}`; `to_local()` returns one with these weights.
-"""
-
 
 class _Linear(OverCluster, LinearClassifier):
     """Training over shards. The client computes scores, block by block for rows that are described."""
@@ -144,8 +125,25 @@ class _Linear(OverCluster, LinearClassifier):
 
 
 class MulticlassSVM(_Linear, linear.MulticlassSVM):
-    __doc__ = f"""`fastcls.MulticlassSVM` trained over shards of the rows on the workers of a Dask cluster.
-{_PARAMETERS.format(name="MulticlassSVM")}"""
+    """`fastcls.MulticlassSVM` trained over shards of the rows on the workers of a Dask cluster.
+
+    All other parameters are those of `fastcls.MulticlassSVM`, except that `solver` is one of "sgd", "gd" and "lbfgs", and
+    `n_jobs` is the number of threads of each worker (None: the threads that Dask gave it). ``alpha="auto"`` uses the formula
+    for any size of data and never compares values on held-out rows.
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        None: the current one. Copies of the estimator share it; pickles leave it out.
+    n_shards : int, optional
+        The rows are cut into this many shards. Each is summed separately, and the sums are added in a fixed tree. The last
+        bits of the fitted weights depend on this number, never on the number of workers. Choose at least the number of
+        workers. None: 16, or the number of rows if that is smaller.
+
+    Attributes
+    ----------
+    As for `fastcls.MulticlassSVM`; `to_local()` returns one with these weights.
+    """
 
     def __init__(self, loss="hinge", margin=1.0, *, client=None, n_shards=None, **others):
         super().__init__(loss, margin, **others)
@@ -154,8 +152,25 @@ class MulticlassSVM(_Linear, linear.MulticlassSVM):
 
 
 class SoftmaxClassifier(_Linear, linear.SoftmaxClassifier):
-    __doc__ = f"""`fastcls.SoftmaxClassifier` trained over shards of the rows on the workers of a Dask cluster.
-{_PARAMETERS.format(name="SoftmaxClassifier")}"""
+    """`fastcls.SoftmaxClassifier` trained over shards of the rows on the workers of a Dask cluster.
+
+    All other parameters are those of `fastcls.SoftmaxClassifier`, except that `solver` is one of "sgd", "gd" and "lbfgs",
+    and `n_jobs` is the number of threads of each worker (None: the threads that Dask gave it). ``alpha="auto"`` uses the
+    formula for any size of data and never compares values on held-out rows.
+
+    Parameters
+    ----------
+    client : distributed.Client, optional
+        None: the current one. Copies of the estimator share it; pickles leave it out.
+    n_shards : int, optional
+        The rows are cut into this many shards. Each is summed separately, and the sums are added in a fixed tree. The last
+        bits of the fitted weights depend on this number, never on the number of workers. Choose at least the number of
+        workers. None: 16, or the number of rows if that is smaller.
+
+    Attributes
+    ----------
+    As for `fastcls.SoftmaxClassifier`; `to_local()` returns one with these weights.
+    """
 
     def __init__(self, *, client=None, n_shards=None, **others):
         super().__init__(**others)

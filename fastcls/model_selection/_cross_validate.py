@@ -86,6 +86,7 @@ class KSelection:
 
     @property
     def best_k(self) -> int:
+        """The k with the highest mean accuracy over the folds."""
         return self.ks[self.best_index]
 
 

@@ -270,7 +270,9 @@ def _accuracy_and_loss(problem: LinearProblem, W: np.ndarray, test: np.ndarray, 
     return hits / len(test), total / n_known if n_known and coef.any() else np.inf
 
 
-_DOC = """
+class SoftmaxClassifierCV(LinearCV):
+    """`SoftmaxClassifier` with penalty strength and learning rate chosen by cross-validation, in one pass.
+
     Parameters
     ----------
     alphas : sequence of float, optional
@@ -303,12 +305,7 @@ _DOC = """
         Seconds of this training.
     n_splits_ : int
     classes_, coef_, intercept_, loss_history_, n_iter_ : those of `best_estimator_`
-"""
 
-
-class SoftmaxClassifierCV(LinearCV):
-    __doc__ = f"""`SoftmaxClassifier` with penalty strength and learning rate chosen by cross-validation, in one pass.
-{_DOC}
     Examples
     --------
     >>> from sklearn.datasets import load_digits
@@ -326,8 +323,41 @@ class SoftmaxClassifierCV(LinearCV):
 
 
 class MulticlassSVMCV(LinearCV):
-    __doc__ = f"""`MulticlassSVM` with penalty strength and learning rate chosen by cross-validation, in one pass.
-{_DOC}
+    """`MulticlassSVM` with penalty strength and learning rate chosen by cross-validation, in one pass.
+
+    Parameters
+    ----------
+    alphas : sequence of float, optional
+        Penalty strengths to try. None: 1e-6, 1e-5, ... 1.
+    learning_rates : sequence of float or "auto"
+        Initial learning rates to try with each alpha; for solver="sgd" only.
+    cv : int, "loo", splitter or iterable of (train, test), default=5
+        As for `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`; with `groups`, no
+        group is in two folds. "loo" leaves out one group at a time and needs `groups`: leaving out one row at a time would
+        take one training for each row.
+    Cs : sequence of float, optional
+        Values of the classifier's `C` to try, instead of `alphas`; each fold applies `C` to the rows it trains on.
+    Others
+        As for the classifier itself; class_weight="balanced" refers to the rows that a fold trains on. A fold whose training
+        rows lack a class trains without it and counts its rows as errors. ``solver`` is "sgd", which trains all settings in
+        one pass over the rows an epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
+        training from the previous solution.
+
+    Attributes
+    ----------
+    best_params_ : dict
+        The setting with the highest mean accuracy; of equally accurate ones, the one with the smallest mean loss.
+    best_score_ : float
+        Its mean accuracy over the folds.
+    best_index_ : int
+    cv_results_ : dict
+        As in scikit-learn's searches, plus ``mean_test_loss``.
+    best_estimator_ : the classifier with the best setting, trained on all rows
+    refit_time_ : float
+        Seconds of this training.
+    n_splits_ : int
+    classes_, coef_, intercept_, loss_history_, n_iter_ : those of `best_estimator_`
+
     Examples
     --------
     >>> from sklearn.datasets import load_digits

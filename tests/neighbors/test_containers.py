@@ -111,7 +111,7 @@ DTYPES = ("uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "uint6
 
 ESTIMATORS = {
     "KNeighborsClassifier": {"n_neighbors": 2},
-    "KNeighborsClassifierCV": {"ks": [1, 2], "cv": 2},
+    "KNeighborsClassifierCV": {"ks": [1, 2], "cv": 2, "random_state": 0},
     "NearestClassMean": {},
     "NearestNeighbors": {"n_neighbors": 2},
     "MulticlassSVM": {"max_iter": 2, "random_state": 0, "tol": None},
