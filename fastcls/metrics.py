@@ -167,7 +167,16 @@ METRICS: dict[str, Metric] = {
 
 
 def label(name: str) -> str:
-    """The name of a metric in tables and figures: ``L1``, ``L2``, ``cosine``."""
+    """The name of a metric in tables and figures: ``L1``, ``L2``, ``cosine``.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    str
+    """
     return (METRICS[name].label if name in METRICS else "") or name
 
 

@@ -17,17 +17,32 @@ __all__ = ["active", "available", "built", "use"]
 
 
 def built() -> list[str]:
-    """Names of the instruction sets that this build has kernels for, slowest first."""
+    """Names of the instruction sets that this build has kernels for, slowest first.
+
+    Returns
+    -------
+    list of str
+    """
     return [name for name, _ in isas.isas()]
 
 
 def available() -> list[str]:
-    """Names of the instruction sets that this build has kernels for and this processor can run, slowest first."""
+    """Names of the instruction sets that this build has kernels for and this processor can run, slowest first.
+
+    Returns
+    -------
+    list of str
+    """
     return [name for name, can_run in isas.isas() if can_run]
 
 
 def active() -> str:
-    """The name of the instruction set in use. Kernels that it lacks come from the next best set."""
+    """The name of the instruction set in use. Kernels that it lacks come from the next best set.
+
+    Returns
+    -------
+    str
+    """
     return isas.active()
 
 

@@ -25,6 +25,10 @@ class Classifier(ClassifierMixin):
         y : array-like of shape (n_rows,)
         sample_weight : array-like of shape (n_rows,), optional
 
+        Returns
+        -------
+        float
+
         Raises
         ------
         InputError

@@ -56,7 +56,12 @@ class ResultTable:
         return [row[at] for row in self.rows]
 
     def to_pandas(self) -> Any:
-        """The table as a ``pandas.DataFrame`` with title and settings in its ``attrs``; needs pandas."""
+        """The table as a ``pandas.DataFrame`` with title and settings in its ``attrs``; needs pandas.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
         import pandas
 
         frame = pandas.DataFrame([list(row) for row in self.rows], columns=list(self.columns))

@@ -185,6 +185,21 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
     """Load a folder of ``X.npy`` and ``y.npy`` [and ``X_test.npy``, ``y_test.npy``, ``classes.txt``], memory-mapped.
 
     Parameters, errors and result as for ``load_npy``.
+
+    Parameters
+    ----------
+    path : str or path
+    labels : path or array-like, optional
+        Labels to use instead of y.npy.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If an array is missing or damaged, or the arrays do not match.
     """
     folder = existing_path(path, wanted="a folder with X.npy and y.npy")
     files = {key: folder / f"{key}.npy" for key in ("X", "y", "X_test", "y_test")}

@@ -123,22 +123,82 @@ def fetch(
 
 
 def fetch_mnist(**options: Any) -> Dataset:
-    """``fetch('mnist', ...)``: 60,000 and 10,000 grey images of 28 x 28, eleven million bytes to download."""
+    """``fetch('mnist', ...)``: 60,000 and 10,000 grey images of 28 x 28, eleven million bytes to download.
+
+    Parameters
+    ----------
+    **options
+        Options of `fetch`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        As for `fetch`.
+    """
     return fetch("mnist", **options)
 
 
 def fetch_fashion_mnist(**options: Any) -> Dataset:
-    """``fetch('fashion_mnist', ...)``: ten kinds of clothing in MNIST's format, 31 million bytes to download."""
+    """``fetch('fashion_mnist', ...)``: ten kinds of clothing in MNIST's format, 31 million bytes to download.
+
+    Parameters
+    ----------
+    **options
+        Options of `fetch`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        As for `fetch`.
+    """
     return fetch("fashion_mnist", **options)
 
 
 def fetch_cifar10(**options: Any) -> Dataset:
-    """``fetch('cifar10', ...)``: 50,000 and 10,000 colour images of 32 x 32, 170 million bytes to download."""
+    """``fetch('cifar10', ...)``: 50,000 and 10,000 colour images of 32 x 32, 170 million bytes to download.
+
+    Parameters
+    ----------
+    **options
+        Options of `fetch`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        As for `fetch`.
+    """
     return fetch("cifar10", **options)
 
 
 def fetch_cifar100(**options: Any) -> Dataset:
-    """``fetch('cifar100', ...)``: as CIFAR-10, in 100 classes, 169 million bytes to download."""
+    """``fetch('cifar100', ...)``: as CIFAR-10, in 100 classes, 169 million bytes to download.
+
+    Parameters
+    ----------
+    **options
+        Options of `fetch`.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        As for `fetch`.
+    """
     return fetch("cifar100", **options)
 
 

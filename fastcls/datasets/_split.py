@@ -159,6 +159,11 @@ def group_split(
     random_state : int, RandomState or None
         An integer makes the result reproducible.
 
+    Returns
+    -------
+    train_index, test_index : ndarray of int64
+        Row numbers, ascending.
+
     Raises
     ------
     InputError
@@ -201,6 +206,22 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
 
     The rows kept are the training side of a split by the rules of ``train_test_split``. If `n` is less than the number of
     classes, rows are drawn at random, and a line is logged. A part of at most `n` rows is unchanged.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    n : int
+        Training rows, and test rows, at most.
+    random_state : int, RandomState or None
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If `n` is not a positive integer.
     """
     if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
         raise InputError(f"n={quoted(n)}; wanted a whole number of rows, at least 1")

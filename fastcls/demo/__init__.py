@@ -55,7 +55,20 @@ def knn(state: str | None = None, *, height: int = 1050) -> Shown:
 
 
 def linear(state: str | None = None, *, height: int = 1150) -> Shown:
-    """Show the demo of linear classifiers in a notebook cell; parameters and result are those of `knn`."""
+    """Show the demo of linear classifiers in a notebook cell.
+
+    Parameters
+    ----------
+    state : str, optional
+        The text after ``--state`` in the command that the page's 'Copy as command' button gives.
+    height : int
+        Height of the cell's output in pixels.
+
+    Returns
+    -------
+    Shown
+        With `url` and `stop()`, as for `knn`.
+    """
     require_bokeh()
     from .serve import Shown
 

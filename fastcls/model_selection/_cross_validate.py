@@ -65,11 +65,29 @@ class KSelection:
     n_left_out: int | None = None
 
     def mean(self, metric: str) -> np.ndarray:
-        """Mean accuracy over folds for every k: (n_ks,)."""
+        """Mean accuracy over folds for every k: (n_ks,).
+
+        Parameters
+        ----------
+        metric : str
+
+        Returns
+        -------
+        float64 array (n_ks,)
+        """
         return self.fold_accuracy[metric].mean(axis=1)
 
     def std(self, metric: str) -> np.ndarray:
-        """Standard deviation for every k, (n_ks,): over folds, or for leave-one-out over rows, each a hit (1) or not (0)."""
+        """Standard deviation for every k, (n_ks,): over folds, or for leave-one-out over rows, each a hit (1) or not (0).
+
+        Parameters
+        ----------
+        metric : str
+
+        Returns
+        -------
+        float64 array (n_ks,)
+        """
         if self.n_left_out is not None:
             return std_of_shares(self.mean(metric))
         return self.fold_accuracy[metric].std(axis=1)

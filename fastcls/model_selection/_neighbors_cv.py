@@ -195,9 +195,40 @@ class KNeighborsClassifierCV(SearchCV):
         return self
 
     def predict(self, X: Any = None) -> np.ndarray:
-        """Labels predicted by the best estimator; None: leave-one-out over the training rows."""
+        """Labels predicted by the best estimator; None: leave-one-out over the training rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Labels.
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
+        """
         return self._best().predict(X)
 
     def predict_proba(self, X: Any = None) -> np.ndarray:
-        """Each class's share of the vote, from the best estimator."""
+        """Each class's share of the vote, from the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), float64
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
+        """
         return self._best().predict_proba(X)

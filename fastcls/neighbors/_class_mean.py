@@ -69,6 +69,10 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
             Read in place, in blocks; not kept.
         y : array-like of shape (n_rows,)
 
+        Returns
+        -------
+        self
+
         Raises
         ------
         InputError
@@ -138,6 +142,11 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries,)
+            Labels.
         """
         nearest = self._distances(X).argmin(axis=1)
         return self.classes_[nearest]
@@ -148,6 +157,19 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         """Negative distance to each mean: float64 (n_queries, n_classes).
 
         With two classes (n_queries,), as in scikit-learn: the distance to the first mean minus that to the second.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), or (n_queries,) for two classes, float64
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
         """
         distances = METRICS["l2"].to_distance(self._distances(X))
         return distances[:, 0] - distances[:, 1] if len(self.classes_) == 2 else -distances

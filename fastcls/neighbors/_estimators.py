@@ -90,6 +90,10 @@ class NearestNeighbors(Neighbors):
             undefined (rows that have become NaN are never neighbours); `copy=True` protects against this.
         y : ignored
         copy : bool
+
+        Returns
+        -------
+        self
         """
         self._remember(X, *self._checked_fit(X, copy))
         return self
@@ -106,6 +110,10 @@ class NearestNeighbors(Neighbors):
             Of the same type and width as the earlier rows. An array that is reused for the next call needs `copy`.
         y : ignored
         copy : bool
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -205,6 +213,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
             What the vote of each row is multiplied by. Rows of weight 0 are nobody's neighbours, and a class of such rows
             only is not in `classes_`; the others keep their indices.
         copy : bool
+
+        Returns
+        -------
+        self
         """
         self._check_vote_options()
         check_present(y)
@@ -231,6 +243,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
         sample_weight : array-like of shape (n_rows,), optional
             As for `fit`; 1 each in calls without it; all may be 0. `class_weight` refers to all rows so far.
         copy : bool
+
+        Returns
+        -------
+        self
 
         Raises
         ------
@@ -326,6 +342,20 @@ class KNeighborsClassifier(Classifier, Neighbors):
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
         If every weight is 0 (a callable may return that), each class has the same share.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself.
+
+        Returns
+        -------
+        ndarray of shape (n_queries, n_classes), float64
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
         """
         totals = self._vote(X, with_totals=True)[2]
         sums = totals.sum(axis=1, keepdims=True)
@@ -335,7 +365,22 @@ class KNeighborsClassifier(Classifier, Neighbors):
     @of_one_fit
     @takes_images
     def predict_ties(self, X: Any = None) -> np.ndarray:
-        """Whether the vote of each query was tied: bool (n_queries,)."""
+        """Whether the vote of each query was tied: bool (n_queries,).
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_features), or None
+            None: the training rows themselves, each without itself.
+
+        Returns
+        -------
+        ndarray of shape (n_queries,), bool
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
+        """
         return self._vote(X)[1]
 
     def _saved_state(self, folder: Path | None = None, codes: bool = True) -> tuple[Saved, dict[str, Any]]:
@@ -400,6 +445,10 @@ def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None
     X : array-like of shape (n_rows, n_features)
     metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
     n_jobs : int, optional
+
+    Returns
+    -------
+    ndarray of shape (n_queries, n_rows), float64
 
     Raises
     ------

@@ -347,6 +347,10 @@ class SGD:
             The same loss on held-out rows: training stops when it has not fallen for five epochs, and the result is the W
             that was best on it.
 
+        Returns
+        -------
+        OptimResult
+
         Raises
         ------
         DivergenceError

@@ -117,6 +117,18 @@ class LBFGS:
         logged. Where float64 cannot either, it continues on differences of the value computed from the gradients, which have
         more digits: near the optimum, rounding of the value itself hides half of the gradient's digits.
 
+        Parameters
+        ----------
+        problem : LinearProblem
+        W : array of the problem's shape
+            The start.
+        validation : LinearProblem, optional
+            Held-out rows, whose value is computed after each iteration.
+
+        Returns
+        -------
+        OptimResult
+
         Raises
         ------
         InputError

@@ -82,7 +82,20 @@ class RandomSearch:
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
     ) -> RandomSearchResult:
-        """Search; W, if given, is one more candidate, evaluated first."""
+        """Search among random W.
+
+        Parameters
+        ----------
+        problem : LinearProblem
+        W : array of the problem's shape, optional
+            One more candidate, evaluated first.
+        validation : LinearProblem, optional
+            Held-out rows, whose value is computed too.
+
+        Returns
+        -------
+        RandomSearchResult
+        """
         random_state = check_random_state(self.random_state)
         problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
@@ -178,7 +191,20 @@ class RandomLocalSearch(RandomSearch):
     def minimize(
         self, problem: LinearProblem, W: np.ndarray | None = None, validation: LinearProblem | None = None
     ) -> RandomSearchResult:
-        """Search from W, or from 0."""
+        """Search by random steps from W.
+
+        Parameters
+        ----------
+        problem : LinearProblem
+        W : array of the problem's shape, optional
+            The start; by default 0.
+        validation : LinearProblem, optional
+            Held-out rows, whose value is computed too.
+
+        Returns
+        -------
+        RandomSearchResult
+        """
         problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)
         with through_interrupts(self.checkpoint):

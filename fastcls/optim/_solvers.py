@@ -19,7 +19,24 @@ SOLVERS: dict[str, tuple[tuple[str, ...], tuple[str | None, ...]]] = (
 
 
 def check_solver(solver: str, loss: str, penalty: str | None, has_max_norm: bool) -> str:
-    """The solver, if it supports this loss and penalty; otherwise an error that names those that do."""
+    """The solver, if it supports this loss and penalty; otherwise an error that names those that do.
+
+    Parameters
+    ----------
+    solver, loss : str
+    penalty : str or None
+    has_max_norm : bool
+
+    Returns
+    -------
+    str
+        The solver.
+
+    Raises
+    ------
+    InputError
+        If the solver is unknown, or cannot do this loss or penalty.
+    """
     one_of("solver", solver, SOLVERS)
     wanted = "max_norm" if has_max_norm else penalty
     losses, penalties = SOLVERS[solver]
