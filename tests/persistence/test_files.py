@@ -154,6 +154,7 @@ def test_only_a_model_takes_the_place_of_a_model(write, tmp_path, request):
 
 
 @POSIX
+@pytest.mark.process
 def test_an_open_file_is_written_into(tmp_path):
     with open(tmp_path / "out", "w+b") as file:
         write_text("text", Path(f"/dev/fd/{file.fileno()}"), "the report")
