@@ -32,7 +32,7 @@ cdef inline double hinge(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
     scores[label] = -INFINITY
     for j in range(n_classes):
         excess = scores[j] - score_of_label + margin
-        # 'not <=' and not '>': a NaN must reach the loss. At exactly 0 the subgradient is 0.
+        # 'not <=' instead of '>', so that NaN is passed on to the loss. At exactly 0 the subgradient is 0.
         loss += 0.0 if excess <= 0.0 else excess
         violated += 0.0 if excess <= 0.0 else 1.0
         scores[j] = 0.0 if excess <= 0.0 else slope

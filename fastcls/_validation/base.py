@@ -126,7 +126,7 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
 
 
 def seed_of(random_state: Any) -> int:
-    """An integer `random_state` itself, or a number drawn from the generator that it stands for."""
+    """An integer `random_state` itself, or a number drawn from its generator."""
     generator = check_random_state(random_state)
     return int(random_state) if isinstance(random_state, numbers.Integral) else int(generator.randint(2**31 - 1))
 

@@ -52,7 +52,7 @@ def predict(
         n_top = min(top, len(classes))
         found: list[Answer] = []
         with progress.library_as_notes():
-            warnings.filterwarnings("ignore", "the values of X reach")  # `check_scale` says so for each path
+            warnings.filterwarnings("ignore", "the largest value of X is")  # `check_scale` says so for each path
             parts = read_parts(data, metadata, progress, strict=strict)
             for part in parts:
                 check_width(model, part)

@@ -165,7 +165,7 @@ class LoadedRows:
         return (f"checked {self.nbytes:,} bytes of the model's file before this search, once: {seconds:.3g} s",)
 
     def check_now(self) -> None:
-        """Check the rows; the first search tells how long it took."""
+        """Check the rows; the report of the first search has the time."""
         (note,) = self.check(force=True)
         self._news = note.replace("before this search, once", "when it was loaded")
 
