@@ -41,6 +41,7 @@ TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; a phone draws figures 
 NAMELESS = "(empty)"  # replaces a name without a visible character
 #: properties of each text that contains a name: no mathematics between dollar signs, no TeX, whatever rcParams say
 LITERAL: dict[str, Any] = {"parse_math": False, "usetex": False}
+_MARKS = ("Mn", "Me", "Cf")  # categories of characters without a width of their own
 _MISSING_GLYPH = r"Glyph .* missing from font"
 _JOINERS = "\u200c\u200d"  # invisible parts of words in Persian and Indic scripts, and of emoji
 LARGEST_SIDE = 128  # pixels of a drawn image: more would not be visible at these sizes and makes files large
@@ -142,21 +143,25 @@ def shorten(name: object, length: int = 12) -> str:
 
 def _cut(text: str, length: int) -> str:
     """The first characters of the text; a letter keeps the accents that follow it."""
-    while 0 < length < len(text) and category(text[length]) in ("Mn", "Me", "Cf"):
+    while 0 < length < len(text) and category(text[length]) in _MARKS:
         length -= 1
     return text[:length]
 
 
 def width_of(text: str, size: float, weight: str = "normal") -> float:
-    """Width of the text in points, in matplotlib's font; East Asian characters, which it may lack, count as one em."""
+    """Width of the text in points, in matplotlib's font, which may lack the script that a browser or a viewer has.
+
+    So East Asian characters count as one em, and accents and joiners as part of the letter before them.
+    """
     import_matplotlib()
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    one_em = "".join("\N{EM DASH}" if east_asian_width(c) in "WF" else c for c in text)
+    letters = (c for c in text if category(c) not in _MARKS)
+    drawn = "".join("\N{EM DASH}" if east_asian_width(c) in "WF" else c for c in letters)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_MISSING_GLYPH)
-        return float(text_to_path.get_text_width_height_descent(one_em, FontProperties(size=size, weight=weight), False)[0])
+        return float(text_to_path.get_text_width_height_descent(drawn, FontProperties(size=size, weight=weight), False)[0])
 
 
 def letters_in(points: float, size: float, weight: str = "normal") -> int:
