@@ -76,8 +76,8 @@ def test_bombs_are_refused_with_little_memory(tmp_path):
         _gzipped(folder / "train-images-idx3-ubyte.gz", struct.pack(">4I", 0x803, n_images, side, side), images)
         _gzipped(folder / "train-labels-idx1-ubyte.gz", struct.pack(">2I", 0x801, n_labels), 250 * MB)
     paths = sorted(tmp_path.iterdir())
-    told = python(LOAD, *paths).splitlines()
-    assert told == [f"refused 1 {path}" for path in paths]
+    lines = python(LOAD, *paths).splitlines()
+    assert lines == [f"refused 1 {path}" for path in paths]
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])

@@ -68,11 +68,11 @@ def test_cifar_class_names_come_from_the_meta_file(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- arrays
 
 
-@pytest.mark.parametrize("beside", ["vec_f16_labels.npy", "vec_f16.labels.npy", "vec_labels.npy", "labels.npy", "y.npy"])
-def test_labels_are_found_beside_an_npy_file(tmp_path: Path, beside: str) -> None:
+@pytest.mark.parametrize("name", ["vec_f16_labels.npy", "vec_f16.labels.npy", "vec_labels.npy", "labels.npy", "y.npy"])
+def test_labels_are_found_next_to_an_npy_file(tmp_path: Path, name: str) -> None:
     X = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float16)
     np.save(tmp_path / "vec_f16.npy", X)
-    np.save(tmp_path / beside, np.array([0, 1, 2, 0, 1, 2], np.uint8))
+    np.save(tmp_path / name, np.array([0, 1, 2, 0, 1, 2], np.uint8))
     (tmp_path / "vec_classes.txt").write_text("a\nb\nc\n")
     dataset = datasets.load(tmp_path / "vec_f16.npy")
     np.testing.assert_array_equal(dataset.X, X)

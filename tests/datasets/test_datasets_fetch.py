@@ -41,7 +41,7 @@ IMAGES = next(iter(FILES))
 
 
 class Server:
-    """A web server that can be told to misbehave; it keeps the requests it got."""
+    """A web server that can misbehave on request and keeps the names that were requested."""
 
     def __init__(self) -> None:
         self.cut: int | None = None  # the connection is closed after so many bytes of the images,

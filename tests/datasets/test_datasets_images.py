@@ -252,14 +252,14 @@ def test_a_cached_folder_tells_again_what_was_done_to_its_images(
     cache, folder = tmp_path / "kept", tmp_path / "set"
     for size in (4, 40):
         save(folder / "a" / f"{size}.png", np.zeros((size, size), np.uint8))
-    told = []
+    logged = []
     for _ in range(2):
         caplog.clear()
         datasets.load(folder, cache=cache)
-        told.append([record.getMessage() for record in caplog.records if record.levelname == "WARNING"])
+        logged.append([record.getMessage() for record in caplog.records if record.levelname == "WARNING"])
         monkeypatch.setattr("fastcls.datasets._folder._decode_all", None)
-    assert told[0] == told[1]
-    assert "of 2 images, 2 were scaled and centre-cropped to 32x32 (height x width) from 4x4 to 40x40 pixels" in told[0][0]
+    assert logged[0] == logged[1]
+    assert "of 2 images, 2 were scaled and centre-cropped to 32x32 (height x width) from 4x4 to 40x40 pixels" in logged[0][0]
 
 
 def test_what_is_kept_is_not_used_after_any_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,8 +48,8 @@ def refusal(act):
 
 @FORMATS
 def test_group_is_the_data_set_of_the_same_arrays(tmp_path, form):
-    told = {"class_names": ["a", "b", "c"]}
-    path = group(tmp_path, form, told, X=IMAGES, y=LABELS, X_test=IMAGES[:7], y_test=LABELS[:7])
+    attributes = {"class_names": ["a", "b", "c"]}
+    path = group(tmp_path, form, attributes, X=IMAGES, y=LABELS, X_test=IMAGES[:7], y_test=LABELS[:7])
     found = datasets.load(path)
     np.testing.assert_array_equal(found.X, IMAGES.reshape(90, -1))
     assert found.X.dtype == np.uint8
@@ -219,7 +219,7 @@ def test_pickle_as_a_codec_is_never_run(tmp_path):
         for chunk in path.glob("[0-9]*"):
             chunk.write_bytes(pickle.dumps(Trap(tmp_path / "sprung")))
         assert "codec 'pickle', which may execute code" in refusal(lambda: datasets.load(path, labels=LABELS))
-    # another format's innocent head beside it changes nothing
+    # another format's innocent head next to it changes nothing
     shutil.copy(write(tmp_path / "innocent", IMAGES, 3) / "zarr.json", path)
     refusal(lambda: datasets.load(path, labels=LABELS))
     assert not (tmp_path / "sprung").exists()
