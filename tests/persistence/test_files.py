@@ -246,8 +246,8 @@ def test_downloads_and_the_cache_wait_for_no_pipe(tmp_path):
     from fastcls.datasets import fetch
     from fastcls.datasets._cache import Decoded, ImageCache
 
-    os.mkfifo(tmp_path / "train-images-idx3-ubyte.gz.part")
-    with pytest.raises(InputError, match="no regular file"):
+    os.mkfifo(tmp_path / "train-images-idx3-ubyte.gz")
+    with pytest.raises(InputError, match="is not a regular file"):
         fetch("mnist", folder=tmp_path, mirror="http://127.0.0.1:9/")
     decoded = Decoded(np.zeros((3, 4, 4, 1), np.uint8), [], {})
     cache = ImageCache([], None, tmp_path)

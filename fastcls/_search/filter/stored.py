@@ -239,6 +239,8 @@ def _restored_codes(arrays: Mapping[str, Any], levels: list[Level], sizes: list[
         heights, width = (panels, level.width * panel_rows) if number == 0 else (sizes, level.width)
         dtype, width = ("int16", width // 2) if level.fine else ("uint8", width)
         codes = _parts(arrays, f"codes_{number}", dtype, heights, (width,))
+        if level.fine and not all(part.min() >= -MOST_FINE and part.max() <= MOST_FINE for part in codes):
+            raise ValueError("16-bit codes beyond their range")  # their differences could overflow
         errors = [part.copy() for part in _parts(arrays, f"errors_{number}", "float32", sizes, ())]
         if not all((part >= 0.0).all() for part in errors):  # NaN is not; infinite is: nothing is certain of that row
             raise ValueError("rounding errors below zero")
@@ -266,18 +268,13 @@ def _parts(arrays: Mapping[str, Any], name: str, dtype: str, heights: list[int],
 
 
 def check_codes(made: Filter, rows: Rows, n_threads: int) -> None:
-    """Compare the stored codes of a sample of the rows with codes made now, and the range of all 16-bit codes.
+    """Compare the stored codes of a sample of the rows with codes made now.
 
     Raises
     ------
     ValueError
         For codes of other rows.
     """
-    for number, level in enumerate(made.levels):
-        for chunk in made.chunks if level.fine else []:
-            fine = chunk[number].codes.view(np.int16)
-            if max(-int(fine.min()), int(fine.max())) > MOST_FINE:
-                raise ValueError("16-bit codes beyond their range")
     step = max(1, rows.n_rows // _SAMPLED)
     for (_, start, X), chunk in zip(rows.with_starts(), made.chunks, strict=False):
         at = np.arange(-start % step, len(X), step)
