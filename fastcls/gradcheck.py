@@ -97,7 +97,7 @@ class GradientReport:
     Attributes
     ----------
     coordinates : int array (n_checked, 2)
-        Class and feature of each entry of W (the last feature may be the bias). With a direction: no rows.
+        Class and feature of each entry of W (the last feature may be the bias). Empty for a direction.
     analytic, numerical : float64 arrays (n_checked,)
     relative_errors : float64 array (n_checked,)
         Relative errors beyond the effect of rounding; infinite if the analytic gradient is NaN or infinite.
@@ -210,7 +210,7 @@ def check_gradient(
         direction = np.asarray(direction, dtype=np.float64)
         if direction.shape != W.shape or not np.any(direction):
             raise InputError(
-                f"direction has shape {direction.shape}: give one of shape {W.shape}, not all 0", argument="direction"
+                f"direction has shape {direction.shape}; wanted shape {W.shape}, not all 0", argument="direction"
             )
         places, ways = np.zeros((0, 2), dtype=np.int64), [direction]
         chosen = np.array([float((analytic * direction).sum())])
@@ -243,7 +243,7 @@ def _errors_beyond(numerical: np.ndarray, analytic: np.ndarray, allowed: np.ndar
 
 
 def _centred(problem: LinearProblem) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Blocks of the problem's rows: their numbers in X, and (x - center) / scale in float64."""
+    """Blocks of the problem's rows: row numbers in X, and (x - center) / scale in float64."""
     numbers = problem.row_numbers(None)[0] if problem.rows is not None else np.arange(problem.n_samples)
     step = max(1, _BLOCK_VALUES // problem.n_features)
     for start in range(0, len(numbers), step):

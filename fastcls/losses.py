@@ -50,12 +50,12 @@ class Loss:
     ----------
     name : str
     code : int
-        Its number in the table of ``losses.pxd``.
+        Number in the table of ``losses.pxd``.
     formula, domain, source : str
     function : callable
         ``function(scores, y, **options) -> (losses (n,), d losses / d scores (n, n_classes))`` in NumPy.
     at_zero : callable
-        ``at_zero(n_classes, **options)``: the loss where all scores are 0, as with W = 0.
+        ``at_zero(n_classes, **options)``: the loss if all scores are 0, as with W = 0.
     curvature : callable
         ``curvature(n_classes, **options)``: a bound on the largest eigenvalue of the second derivative in the scores,
         from which the optimiser computes its learning rate. If the loss has kinks: of the loss with rounded kinks.
@@ -216,7 +216,7 @@ def _softmax(scores: np.ndarray, y: np.ndarray) -> LossesAndSlopes:
 
 
 def _of_pair_sum(n_classes: int, each: float, include_correct: bool, class_reduction: str) -> float:
-    """The value at zero of a hinge over pairs: `each` for every class but the right one, and that if it is counted."""
+    """Value at zero of a hinge over pairs: `each` for every class except the right one, which `include_correct` adds."""
     return (n_classes - 1 + include_correct) * each / _terms(n_classes, include_correct, class_reduction)
 
 
@@ -234,8 +234,8 @@ LOSSES: dict[str, Loss] = {
             at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum(
                 n_classes, margin, include_correct, class_reduction
             ),
-            # Each hinge rounded off over a width of `margin` bends by 1/margin; together they are 1/margin times the
-            # Laplacian of a star with n_classes nodes, whose largest eigenvalue is n_classes.
+            # A hinge smoothed over a width of `margin` has the curvature 1/margin. Together the hinges give 1/margin times
+            # the Laplacian of a star with n_classes nodes, whose largest eigenvalue is n_classes.
             curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": (
                 n_classes / (margin * _terms(n_classes, include_correct, class_reduction))
             ),
@@ -263,7 +263,7 @@ LOSSES: dict[str, Loss] = {
             at_zero=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": _of_pair_sum(
                 n_classes, margin * margin, include_correct, class_reduction
             ),
-            # Each square bends by 2: twice the Laplacian of a star.
+            # Each square has the curvature 2: twice the Laplacian of a star.
             curvature=lambda n_classes, margin=1.0, include_correct=False, class_reduction="sum": (
                 2.0 * n_classes / _terms(n_classes, include_correct, class_reduction)
             ),
@@ -344,7 +344,7 @@ def loss_and_gradient(name: str, scores: np.ndarray, y: np.ndarray, **options: A
     Raises
     ------
     InputError
-        For an unknown name or option, or codes outside the columns of ``scores``.
+        If the name or an option is unknown, or a code is outside the columns of ``scores``.
 
     Examples
     --------

@@ -34,7 +34,7 @@ def model(name, path=None, **changes):
     return SoftmaxClassifier(**{"random_state": 3, **kept, **SOLVERS[name], **changes})
 
 
-def told(fitted):
+def outcome_of(fitted):
     """Everything that a training leaves, as bytes."""
     names = ("coef_", "intercept_", "loss_history_", "val_history_", "gradient_norm_")
     return [np.asarray(getattr(fitted, name)).tobytes() for name in names] + [fitted.n_iter_, fitted.learning_rate_]

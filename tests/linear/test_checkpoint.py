@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from _checkpointed import SOLVERS, Broken, break_after, model, rows, told
+from _checkpointed import SOLVERS, Broken, break_after, model, outcome_of, rows
 
 import fastcls
 from fastcls import MulticlassSVM, optim
@@ -38,7 +38,7 @@ def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces,
     fitted = model(name).fit(X, y)
     if name in ("sgd, early stopping", "sgd, tol"):
         assert fitted.n_iter_ < fitted.max_iter  # by what was counted since the best
-    whole = told(fitted)
+    whole = outcome_of(fitted)
     breaks = 0
     for n in [*range(1, 8), *range(8, 400, 25)]:
         path = tmp_path / f"{n}.state"
@@ -50,9 +50,9 @@ def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces,
                 breaks += 1
             else:
                 break
-        assert told(model(name, path, resume=True).fit(X, y)) == whole, n
+        assert outcome_of(model(name, path, resume=True).fit(X, y)) == whole, n
     assert breaks >= 5
-    assert told(model(name, path, resume=True).fit(X, y)) == whole  # from the state of a training that was done
+    assert outcome_of(model(name, path, resume=True).fit(X, y)) == whole  # from the state of a training that was done
 
 
 @pytest.mark.parametrize("name", ["sgd", "lbfgs", "gd"])
@@ -60,17 +60,17 @@ def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces,
 def test_every_type_of_rows_and_other_threads(tmp_path, monkeypatch, small_pieces, name, dtype):
     X, y = rows("uint8")
     X = (X // 2).astype(dtype) if dtype == "int8" else X.astype(dtype)
-    whole = told(model(name, n_jobs=1).fit(X, y))
+    whole = outcome_of(model(name, n_jobs=1).fit(X, y))
     with monkeypatch.context() as patch:
         break_after(patch, 5)
         with pytest.raises(Broken):
             model(name, tmp_path / "state", n_jobs=1).fit(X, y)
-    assert told(model(name, tmp_path / "state", n_jobs=2, resume=True).fit(X, y)) == whole
+    assert outcome_of(model(name, tmp_path / "state", n_jobs=2, resume=True).fit(X, y)) == whole
 
 
 def test_broken_again_and_again(tmp_path, monkeypatch, small_pieces):
     X, y = rows()
-    whole = told(model("sgd").fit(X, y))
+    whole = outcome_of(model("sgd").fit(X, y))
     breaks, done = 0, None
     while done is None and breaks < 100:
         with monkeypatch.context() as patch:
@@ -80,7 +80,7 @@ def test_broken_again_and_again(tmp_path, monkeypatch, small_pieces):
             except Broken:
                 breaks += 1
     assert breaks > 10
-    assert told(done) == whole
+    assert outcome_of(done) == whole
 
 
 def test_some_states_lie_within_an_epoch(tmp_path, monkeypatch, small_pieces):
@@ -98,13 +98,13 @@ def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_pie
     def svm(**changes):
         return MulticlassSVM(max_iter=5, batch_size=32, class_weight="balanced", max_norm=0.1, random_state=3, **changes)
 
-    whole = told(svm().fit(X, y, weights))
+    whole = outcome_of(svm().fit(X, y, weights))
     with monkeypatch.context() as patch:
         break_after(patch, 7)
         with pytest.raises(Broken):
             svm(checkpoint=tmp_path / "state", checkpoint_seconds=0).fit(X, y, weights)
     again = svm(checkpoint=tmp_path / "state", resume=True)
-    assert told(again.fit(X, y, weights)) == whole
+    assert outcome_of(again.fit(X, y, weights)) == whole
     with pytest.raises(InputError, match="belongs to a training with another sample_weight"):
         again.fit(X, y, weights[::-1])
 
@@ -177,7 +177,7 @@ def start(name, path, changes):
 @pytest.mark.process
 def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path, small_pieces):
     X, y = rows(n=1500)
-    whole = {name: told(model(name, **changes).fit(X, y)) for name, changes in LONG.items()}
+    whole = {name: outcome_of(model(name, **changes).fit(X, y)) for name, changes in LONG.items()}
     rng = random.Random(os.getpid())
     went_on = []
     for at in range(KILLS):
@@ -192,16 +192,16 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
         child.stdout.close()
         seen = []
         again = model(name, path, resume=True, callbacks=seen.append, **LONG[name])
-        assert told(again.fit(X, y)) == whole[name], (at, name)
+        assert outcome_of(again.fit(X, y)) == whole[name], (at, name)
         went_on.append(not seen or seen[0].iteration > 1)
-    assert any(went_on)  # and did not begin anew
+    assert any(went_on)  # and did not start from the beginning
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
 def test_ctrl_c_loses_nothing(tmp_path, small_pieces, name):
     X, y = rows()
-    whole = told(model(name).fit(X, y))
+    whole = outcome_of(model(name).fit(X, y))
     path = tmp_path / "state"
     interrupted = []
 
@@ -217,5 +217,5 @@ def test_ctrl_c_loses_nothing(tmp_path, small_pieces, name):
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     seen = []
     resumed = model(name, path, resume=True, callbacks=lambda progress: seen.append(progress.iteration)).fit(X, y)
-    assert told(resumed) == whole
+    assert outcome_of(resumed) == whole
     assert name == "lbfgs" or seen[0] == 3

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
-from _checkpointed import Broken, break_after, model, rows, told
+from _checkpointed import Broken, break_after, model, outcome_of, rows
 from _rows import python
 
 import fastcls
@@ -188,8 +188,8 @@ def test_what_is_no_file_is_not_opened(tmp_path):
 @pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
 def test_a_state_that_finds_no_room_on_the_disk_is_told_in_one_line(tmp_path):
-    """The training ends, and goes on from the last state that was written."""
-    whole = told(model("lbfgs").fit(*rows()))
+    """The training ends, and resumes from the last state that was written."""
+    whole = outcome_of(model("lbfgs").fit(*rows()))
     code = """
 import resource, sys
 sys.path[:0] = [sys.argv[1]]
@@ -206,7 +206,7 @@ except InputError as error:
     assert "make room on the disk" in said
     assert said.count("\n") == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
-    assert told(model("lbfgs", tmp_path / "state", resume=True).fit(*rows())) == whole
+    assert outcome_of(model("lbfgs", tmp_path / "state", resume=True).fit(*rows())) == whole
 
 
 def test_a_link_to_a_state_stays_one(tmp_path, monkeypatch):

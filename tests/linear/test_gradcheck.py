@@ -26,8 +26,8 @@ def problem_of(loss, dtype="float64", penalty="l2", kind=LinearProblem, **option
 
 def weights_of(problem, seed=8):
     """Scores of the order of one."""
-    reach = max(1.0, float(np.abs(problem.X.astype(np.float64)).max())) if np.all(problem.scale == 1.0) else 1.0
-    return np.random.default_rng(seed).normal(size=problem.shape) / reach
+    largest = max(1.0, float(np.abs(problem.X.astype(np.float64)).max())) if np.all(problem.scale == 1.0) else 1.0
+    return np.random.default_rng(seed).normal(size=problem.shape) / largest
 
 
 @pytest.mark.parametrize(("loss", "penalty", "dtype"), list(itertools.product(LOSSES, [*PENALTIES, None], DTYPES)))
@@ -190,7 +190,7 @@ def test_numerical_gradient_of_a_known_function(method, tolerance):
         (lambda p, W: numerical_gradient(p.value, W, method="backward"), "central, forward"),
         (lambda p, W: numerical_gradient(p.value, W, h=0.0), "h=0.0"),
         (lambda p, W: check_gradient(p, W, np.zeros_like(W)), "not all 0"),
-        (lambda p, W: check_gradient(p, W, np.ones(3)), "give one of shape"),
+        (lambda p, W: check_gradient(p, W, np.ones(3)), "wanted shape"),
         (lambda p, W: check_gradient(p, W[:, :2]), "this problem needs"),
         (lambda p, W: check_gradient(p, W, n_coordinates=0), "n_coordinates=0"),
     ],

@@ -1,4 +1,4 @@
-"""The gradient check depends on the centred, scaled rows alone: where rows lie, and in what units, raises no alarm."""
+"""The gradient check depends only on the centred, scaled rows: neither their position nor their units raise an alarm."""
 
 import itertools
 

@@ -133,7 +133,7 @@ def test_saved_model_keeps_C_and_the_strength_it_was_trained_with(tmp_path):
     assert (again.C, again.alpha_, again.l1_ratio_) == (0.1, model.alpha_, model.l1_ratio_)
     part = X[:50], y[:50]
     assert again.loss_and_gradient(*part)[0] == model.loss_and_gradient(*part)[0]
-    # the penalty is that of the rows it was trained on, of which 50 are a part
+    # the penalty is that of all its training rows, not of these 50
     scores = model.decision_function(part[0])
     loss = np.log1p(np.exp(-np.where(part[1] == 1, scores, -scores))).mean()
     penalty = np.square(model.coef_[1] - model.coef_[0]).sum() / 2 / (0.1 * len(X))

@@ -1,4 +1,4 @@
-"""Linear models asked for what is easy to get wrong: bounds that hold, weights that count, errors in one line."""
+"""Linear models on hostile input: bounds that hold, weights that count, errors in one line."""
 
 import warnings
 

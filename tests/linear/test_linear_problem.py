@@ -241,7 +241,7 @@ def test_every_instruction_set_equals_the_plain_loop(isa, arithmetic, dtype):
 
 
 def test_instruction_sets_are_told_apart():
-    """The test above would see nothing if `simd.use` did not reach these kernels: sums in other orders round differently."""
+    """Without an effect of `simd.use` on these kernels the test above proves nothing: other orders round differently."""
     X, y = rows_of("float32", 200, 900), np.arange(200) % 5
     W = np.random.default_rng(0).normal(size=(5, 900)) / 30
     found = set()
@@ -353,7 +353,7 @@ def test_bytes_under_single_weights_stay_within_the_rounding_of_single_weights(n
     rng = np.random.default_rng(n_classes)
     X, y = rng.integers(0, 256, (700, 333), dtype=np.uint8), rng.integers(0, n_classes, 700)
     W = rng.normal(size=(n_classes, 333)) / 1000 * np.where(rng.random(333) < 0.01, 1.0, spread)
-    W[:, 0] = 1e-3  # so that every spread is one: mostly tiny weights beside a few large
+    W[:, 0] = 1e-3  # so that every scale is one: mostly tiny weights with a few large ones
     single = LinearProblem(X, y, "crammer_singer", None)
     double = LinearProblem(X, y, "crammer_singer", None, arithmetic="float64")
     assert single.arithmetic == "float32"
