@@ -16,7 +16,7 @@ else
   CC=${CC:-cc}
   run=()
   "$CC" "${flags[@]}" -O3 tests/kernels/linear_selftest.c -o "$folder/plain" -lm
-  "$CC" "${flags[@]}" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels/linear_selftest.c \
+  "$CC" "${flags[@]}" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels/linear_selftest.c \
     -o "$folder/sanitized" -lm
 fi
 

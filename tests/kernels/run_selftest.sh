@@ -10,12 +10,12 @@ block_bytes=$(sed -n 's/^BLOCK_BYTES = \([0-9]*\).*/\1/p' fastcls/_search/bounds
 flags=(-std=gnu11 -Wall -Wextra -Werror -Wno-unused-function -ffp-contract=off -Ifastcls/_simd "-DBLOCK_BYTES=${block_bytes:?not found in bounds.py}")
 
 "$CC" "${flags[@]}" -O3 tests/kernels/kernels_selftest.c -o "$folder/plain" -lm &
-"$CC" "${flags[@]}" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels/kernels_selftest.c \
+"$CC" "${flags[@]}" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all tests/kernels/kernels_selftest.c \
   -o "$folder/sanitized" -lm &
 wait %1
 wait %2
 "$CC" "${flags[@]}" -O3 tests/kernels/filter_selftest.c -o "$folder/plain_filter" -lm &
-"$CC" "${flags[@]}" -O1 -fsanitize=address,undefined -fno-sanitize-recover=all \
+"$CC" "${flags[@]}" -O0 -fsanitize=address,undefined -fno-sanitize-recover=all \
   tests/kernels/filter_selftest.c -o "$folder/sanitized_filter" -lm &
 wait %1
 wait %2
