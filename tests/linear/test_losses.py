@@ -236,3 +236,8 @@ def test_wrong_input_is_refused_in_one_line(call, words):
     with pytest.raises(InputError, match=words) as caught:
         call()
     assert "\n" not in str(caught.value)
+
+
+def test_a_softmax_slope_keeps_its_digits_where_the_probability_is_nearly_1():
+    for found in (loss_and_gradient("softmax", [[40.0, 0.0]], [0]), compiled("softmax", [[40.0, 0.0]], [0])):
+        assert found[1][0, 0] == pytest.approx(-np.exp(-40.0), rel=1e-12)

@@ -321,3 +321,8 @@ def test_minibatches_hold_every_row_once_and_at_most_their_size(n, batch_size):
     assert (bounds[0], bounds[-1]) == (0, n)
     assert sizes.max() <= batch_size
     assert sizes.max() - sizes.min() <= 1
+
+
+def test_the_step_schedule_falls_to_a_tenth_and_a_hundredth():
+    step = optim.SCHEDULES["step"]
+    assert [step(done, 0.0) for done in (0.0, 0.49, 0.5, 0.74, 0.75, 1.0)] == [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]

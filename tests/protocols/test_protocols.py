@@ -12,7 +12,8 @@ import fastcls
 from fastcls import NearestClassMean
 from fastcls._search import merge
 from fastcls._validation.errors import InputError
-from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, few_shot, knn_eval, linear_probe
+from fastcls._validation.rows import CheckedRows
+from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, _probe, _shards, few_shot, knn_eval, linear_probe
 from fastcls.protocols._knn import draw
 
 #: the constants as published; KNN_PRESETS must have the same
@@ -472,3 +473,19 @@ def test_probes_of_debian_embeddings_are_those_of_plain_numpy(preset, shared_dat
     for tried in (1.0, 100.0):
         named = probed(rows[200:], codes[200:], rows[:200], tried)
         assert abs(found[tried] * 200 - np.sum(named == codes[:200])) < 1.5
+
+
+def test_a_mean_has_the_same_bits_wherever_parts_of_the_rows_end():
+    X = np.random.default_rng(0).normal(size=(3000, 7))
+    whole = _shards.mean_of([CheckedRows(X, 0, ())])
+    parts = [CheckedRows(part, 0, ()) for part in np.split(X, [1, 700, 701, 1900])]
+    assert _shards.mean_of(parts).tobytes() == whole.tobytes()
+
+
+def test_of_equally_accurate_strengths_a_probe_takes_the_smallest(monkeypatch):
+    monkeypatch.setattr(_probe._Sweep, "all", lambda self: dict.fromkeys(self.chosen.exponents, 0.5))
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 3
+    X = rng.normal(size=(60, 4)) + np.eye(3, 4)[y] * 4
+    table = linear_probe(X, y, X, y, preset="dinov2", validation=(X, y), random_state=0)
+    assert table.settings["C"] == 10.0 ** min(PROBE_PRESETS["dinov2"].exponents)
