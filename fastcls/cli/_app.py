@@ -68,7 +68,7 @@ class OneLineGroup(TyperGroup):
 
 
 def _message_of(error: Exception, options: dict[str, Any]) -> str:
-    """Return the message of an error; if it is about an argument that is an option of the command, the option first."""
+    """Return the message of an error, with the option of the command that it is about, if any, in front."""
     argument = getattr(error, "argument", None)
     return f"--{argument.replace('_', '-')}: {one_line(error)}" if argument in options else one_line(error)
 

@@ -60,8 +60,8 @@ def is_inside_data(folder: Path, data: str | None) -> bool:
 def own_files(folder: Path) -> set[str]:
     """Return the relative paths of the files in ``folder`` that an earlier ``fastcls run`` wrote; empty if there are none.
 
-    A result has a results.json of ours. Its files are that, the models that it lists, a report with our mark, and
-    predictions with the columns of a run. Any other file, even with one of these names, belongs to somebody else.
+    A folder of results has a results.json of this program. The files are that, the models that it lists, a report with our
+    mark, and predictions with the columns of a run. Any other file, even with one of these names, is foreign.
     """
     try:
         results = json.loads(read_small(folder / "results.json", _MOST_RESULTS))

@@ -186,7 +186,7 @@ def test_hover_draws_the_lines_and_shows_the_vote(opened):
     demo.page.mouse.move(*demo.at(L2, 0, 1))
     said = demo.page.get_by_text("the 3 nearest vote")
     said.wait_for(timeout=5000)
-    assert "blue 1, orange 2: orange" in said.inner_text()
+    assert "blue 1, orange 2. Result: orange" in said.inner_text()
     until(lambda: demo.pixel(L2, -0.5, 0.5), lambda color: color not in (*PALE, TIE))  # on the line from (0, 1) to (-1, 0)
     demo.page.mouse.move(5, 5)
     until(lambda: demo.pixel(L2, -0.5, 0.5), lambda color: color in PALE)
