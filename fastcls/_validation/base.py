@@ -33,7 +33,7 @@ def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any
 def check_number(name: str, value: Any, *, minimum: float, strict: bool = False, whole: bool = False) -> Any:
     """`value`, if it is a finite number in range (and an integer if `whole`)."""
     kinds = (int, np.integer) if whole else (int, float, np.integer, np.floating)
-    relation = "above" if strict else "at least"
+    relation = "above" if strict else "of at least"
     wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)

@@ -161,13 +161,13 @@ def _refuse_other_than_table(array: np.ndarray, name: str) -> None:
     if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
         raise InputError(
             f"{name} is an array of {counted(len(array), 'separate array')}; wanted one two-dimensional array: "
-            f"np.stack({name}) makes it, if all have the same length",
+            f"use np.stack({name}) if all have the same length",
             argument=name,
         )
     if dtype.names is not None:
         raise InputError(
             f"{name} is a structured array with the fields {quoted_list(dtype.names)}; wanted plain numbers: "
-            "numpy.lib.recfunctions.structured_to_unstructured makes them",
+            "convert it with numpy.lib.recfunctions.structured_to_unstructured",
             argument=name,
         )
     if len(shape) != 2:
@@ -347,7 +347,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn converts nullable integers to floats
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
-        how = f"{name}.ravel() makes it so" if shape[0] == 1 else f"{name}.argmax(axis=1), if rows are one-hot"
+        how = f"use {name}.ravel()" if shape[0] == 1 else f"use {name}.argmax(axis=1) if rows are one-hot"
         raise InputError(
             f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}: {how}", argument=name
         )

@@ -70,7 +70,8 @@ class CrossValidationDisplay(Drawn):
         for metric, values in self.fold_accuracy.items():
             if len(values) != len(self.ks):
                 raise InputError(
-                    f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; wanted one row a k"
+                    f"fold_accuracy[{metric!r}] has {counted(len(values), 'row')} for {len(self.ks)} ks; "
+                    "wanted one row per k"
                 )
         if best_metric is not None:
             one_of("best_metric", best_metric, self.fold_accuracy)

@@ -250,7 +250,7 @@ X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 1, 2, 0, 1, 2])
         ({"alpha": -1.0}, "alpha=-1"),
         ({"alpha": 1e300}, r"alpha=1e\+300: a penalty so strong leaves nothing"),
         ({"alpha": 1e30, "solver": "gd"}, r"alpha=1e\+30: a penalty so strong leaves nothing"),
-        ({"batch_size": 10**30}, r"batch_size is 2\^99 or beyond; wanted a whole number at least 1, below 2\^63"),
+        ({"batch_size": 10**30}, r"batch_size is 2\^99 or beyond; wanted a whole number of at least 1, below 2\^63"),
         ({"solver": "newton"}, "choose one of: sgd, gd, lbfgs"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"batch_size": 2.5}, "whole number"),
