@@ -246,3 +246,8 @@ def test_a_child_whose_parent_has_used_openmp_finds_the_same(user_of_openmp, mod
 @PARALLEL
 def test_a_child_whose_parent_has_only_loaded_openmp_keeps_its_threads(user_of_openmp):
     assert python(FORKED, "loaded", user_of_openmp, os.RTLD_LOCAL).split() == ["True", "2"]
+
+
+def test_a_negative_number_of_threads_counts_back_from_all_processors(monkeypatch):
+    monkeypatch.setattr(_threads, "_cores", lambda physical: 8)
+    assert [_threads._of_number(n_jobs) for n_jobs in (-1, -2, -8, -20, 3)] == [8, 7, 1, 1, 3]
