@@ -86,7 +86,7 @@ class KnnView:
     def _make_controls(self) -> None:
         self.metric = Select(title="Distance", options=[("l1", "L1"), ("l2", "L2"), ("both", "L1 and L2 side by side")])
         self.weights = Select(title="Weight of a vote", options=WEIGHT_LABELS)
-        self.k = slider("K (neighbours that vote)", K, 5, 1)
+        self.k = slider("K (neighbours)", K, 5, 1)
         self.classes = slider("Classes", CLASSES, 3, 1)
         self.n = slider("Points", POINTS, 60, 1)
         self.preset = Select(title="Source of the points", options=PRESET_LABELS)

@@ -104,7 +104,7 @@ def test_every_control_of_the_knn_demo_changes_its_state(opened):
     until_state(demo, "&metric=both&")
     page.get_by_label("Weight of a vote").select_option(label="1 / distance")
     until_state(demo, "&weights=distance&")
-    slide(demo, "K (neighbours that vote)")
+    slide(demo, "K (neighbours)")
     until_state(demo, "&k=6&")
     slide(demo, "Classes")
     until_state(demo, "&classes=4&")
@@ -175,7 +175,7 @@ def test_known_ties_are_white_in_the_page(opened):
     for title in (L1, L2):
         for x, y in ((-2.5, -2.5), (0.31, 1.7), (2.5, 0.5)):
             assert demo.pixel(title, x, y) == TIE == "#ffffff"
-    slide(demo, "K (neighbours that vote)", "ArrowLeft")
+    slide(demo, "K (neighbours)", "ArrowLeft")
     for title in (L1, L2):
         until(lambda title=title: demo.pixel(title, -2.5, -2.5), lambda color: color == PALE[0])
         assert demo.pixel(title, 2.5, 0.5) == PALE[1]
