@@ -180,7 +180,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
 
 
 def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
-    """The shape in the header of an IDX file, of which nothing else is read. Errors as for `read_idx`."""
+    """The shape in the header of an IDX file; nothing else is read. Errors as for `read_idx`."""
     size = file_size(path)
     try:
         with _opened(path) as file:

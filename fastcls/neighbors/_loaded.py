@@ -114,7 +114,7 @@ def _read_filter(rows: Rows, arrays: Arrays, described: dict[str, Any], metric: 
 
 
 class LoadedRows:
-    """Rows of a model's file, of which large arrays have not been read yet.
+    """Rows of a model's file, whose large arrays have not been read yet.
 
     Parameters
     ----------
