@@ -234,7 +234,7 @@ def whole_file(tmp_path_factory):
     return path
 
 
-@pytest.mark.parametrize(("values", "arrays"), DAMAGED_L2, ids=lambda value: str(value)[:50])
+@pytest.mark.parametrize(("values", "arrays"), DAMAGED_L2, ids=", ".join)
 def test_a_damaged_filter_is_refused_before_it_is_used(tmp_path, whole_file, values, arrays):
     path = tmp_path / "m"
     shutil.copy(whole_file, path)
