@@ -306,12 +306,12 @@ def _change(
 ) -> tuple[np.ndarray, bool]:
     """Change of every row's loss from W - h * direction to W + h * direction, and whether there is a kink in between."""
     ahead, behind = twin.per_sample(W + h * direction), twin.per_sample(W - h * direction)
-    # On a straight piece the second difference is only the rounding of four losses and their scores.
+    # On a linear segment the second difference is only the rounding of four losses and their scores.
     rounding = 1e-12 * (1.0 + np.abs(here) + np.abs(ahead) + np.abs(behind))
     kink = False
-    if twin.loss.piece_degree == 1:
+    if twin.loss.segment_degree == 1:
         kink = bool(np.any(np.abs((ahead - here) - (here - behind)) > rounding))
-    elif twin.loss.piece_degree == 2:
+    elif twin.loss.segment_degree == 2:
         # Along one parabola the central difference of half the step is exactly half.
         half_ahead, half_behind = twin.per_sample(W + h / 2 * direction), twin.per_sample(W - h / 2 * direction)
         kink = bool(np.any(np.abs((ahead - behind) - 2.0 * (half_ahead - half_behind)) > 2.0 * rounding))
@@ -343,7 +343,7 @@ def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
     raw = np.abs(W[:, :d]) / scale
     bias = np.abs(W[:, -1]) if problem.fit_intercept else np.zeros(len(W))
     of_center = (raw * center).sum(axis=1) + bias
-    bend = problem.loss.curvature(problem.n_classes, **problem.loss_options) * np.sqrt(problem.n_classes)
+    curvature = problem.loss.curvature(problem.n_classes, **problem.loss_options) * np.sqrt(problem.n_classes)
     moved, summed = np.zeros(W.shape), np.zeros(W.shape)
     for numbers, Z in _centred(problem):
         X = np.abs(problem.X[numbers].astype(np.float64))
@@ -351,10 +351,10 @@ def _rounding(problem: LinearProblem, W: np.ndarray) -> np.ndarray:
         scores = Z @ W[:, :d].T + (W[:, -1] if problem.fit_intercept else 0.0)
         codes = problem.y[numbers]
         slopes = np.abs(problem.loss.function(scores, codes, **problem.loss_options)[1])
-        if problem.loss.piece_degree == 1:
+        if problem.loss.segment_degree == 1:
             off = _jumps(problem, scores, codes, 2.0 * error)
         else:
-            off = np.repeat((bend * error)[:, None], problem.n_classes, axis=1)
+            off = np.repeat((curvature * error)[:, None], problem.n_classes, axis=1)
         weights = problem.weights[numbers][:, None] if len(problem.weights) else 1.0
         slopes, off = (slopes + off) * weights, off * weights
         moved[:, :d] += off.T @ np.abs(Z)
@@ -411,7 +411,7 @@ def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
 
     With eps = 2^-24, the error of a score is a random walk of d / lanes roundings, each relative to partial sums of at most
     sum |w x|; allowed is 4 eps (sqrt(d) + 4) max sum |w x|. The error of a slope is the loss's curvature times that, or 0 on
-    a straight piece. An entry of the gradient averages slopes times x, and adds sqrt(rows of a tile) roundings relative to
+    a linear segment. An entry of the gradient averages slopes times x, and adds sqrt(rows of a tile) roundings relative to
     the largest term: 4 eps (sqrt(256) + 4) max |slope|. Both are multiplied by the largest |x| before centring, in scales.
     Weights of rows change neither: their mean is 1, so the errors of slopes average to at most the largest, and the largest
     weights of all tiles add up to at most the sum of all weights.
@@ -445,9 +445,9 @@ def check_arithmetic(problem: LinearProblem, W: np.ndarray) -> ArithmeticReport:
     largest = np.maximum(np.abs(low), np.abs(high)) + np.abs(problem.center)
     of_score = 4 * eps * (np.sqrt(problem.n_features) + 4) * float((np.abs(raw) * largest).sum(axis=1).max())
     options = problem.loss_options
-    bend = 0.0 if problem.loss.piece_degree == 1 else problem.loss.curvature(problem.n_classes, **options)
+    curvature = 0.0 if problem.loss.segment_degree == 1 else problem.loss.curvature(problem.n_classes, **options)
     codes = problem.y if problem.rows is None else problem.y[problem.rows]
     slopes = np.abs(problem.loss.function(problem.scores(W), codes, **options)[1]).max(initial=0.0)
     largest_input = max(1.0, float((largest / np.abs(problem.scale)).max()))
-    allowed = (bend * of_score + 4 * eps * (16 + 4) * float(slopes)) * largest_input
+    allowed = (curvature * of_score + 4 * eps * (16 + 4) * float(slopes)) * largest_input
     return ArithmeticReport(float(np.abs(gradient - exact).max()), allowed)

@@ -61,8 +61,8 @@ class Loss:
         from which the optimiser computes its learning rate. If the loss has kinks: of the loss with rounded kinks.
     options : mapping of str to Option
         In the order in which the compiled function reads them.
-    piece_degree : int or None
-        1: linear pieces that meet in kinks. 2: parabolas whose curvature changes where they meet. A gradient check must
+    segment_degree : int or None
+        1: linear segments that meet in kinks. 2: parabolas whose curvature changes where they meet. A gradient check must
         handle such points separately. None: smooth.
     has_probabilities : bool
         The scores are unnormalised log probabilities.
@@ -77,13 +77,13 @@ class Loss:
     at_zero: Callable[..., float]
     curvature: Callable[..., float]
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
-    piece_degree: int | None = None
+    segment_degree: int | None = None
     has_probabilities: bool = False
 
     @property
     def is_differentiable(self) -> bool:
         """Whether the gradient is continuous, which L-BFGS needs."""
-        return self.piece_degree != 1
+        return self.segment_degree != 1
 
     def check_options(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Check the given options, and return them.
@@ -240,7 +240,7 @@ LOSSES: dict[str, Loss] = {
                 n_classes / (margin * _terms(n_classes, include_correct, class_reduction))
             ),
             options=_HINGE_OPTIONS,
-            piece_degree=1,
+            segment_degree=1,
         ),
         Loss(
             name="softmax",
@@ -268,7 +268,7 @@ LOSSES: dict[str, Loss] = {
                 2.0 * n_classes / _terms(n_classes, include_correct, class_reduction)
             ),
             options=_HINGE_OPTIONS,
-            piece_degree=2,
+            segment_degree=2,
         ),
         Loss(
             name="crammer_singer",
@@ -281,7 +281,7 @@ LOSSES: dict[str, Loss] = {
             # One pair at a time: the Laplacian of an edge.
             curvature=lambda n_classes, margin=1.0: 2.0 / margin,
             options=MappingProxyType({"margin": _MARGIN}),
-            piece_degree=1,
+            segment_degree=1,
         ),
         Loss(
             name="one_vs_all",
@@ -298,7 +298,7 @@ LOSSES: dict[str, Loss] = {
                 1.0 / (margin * (n_classes if class_reduction == "mean" else 1))
             ),
             options=MappingProxyType({"margin": _MARGIN, "class_reduction": _CLASS_REDUCTION}),
-            piece_degree=1,
+            segment_degree=1,
         ),
     )
 }

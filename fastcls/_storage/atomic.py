@@ -19,7 +19,7 @@ import numpy as np
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
 
-_PIECE_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 24
 
 
 @contextmanager
@@ -87,7 +87,7 @@ def replacing(
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise InputError(f"{cannot}: {reason(error)}; make room on the disk") from None
+        raise InputError(f"{cannot}: {reason(error)}; free some space on the disk") from None
     finally:
         new_file.unlink(missing_ok=True)
     if os.name == "posix":  # flush the rename itself; other systems cannot open folders
@@ -191,16 +191,16 @@ def _written_into(path: str | os.PathLike[str], mode: int, cannot: str) -> Itera
             yield new_file
             try:
                 with open(new_file, "rb") as content, open(descriptor, "wb", buffering=0, closefd=False) as into:
-                    while piece := content.read(_PIECE_BYTES):
-                        _write_all(into, piece)
+                    while chunk := content.read(_CHUNK_BYTES):
+                        _write_all(into, chunk)
             except OSError as error:
                 raise InputError(f"{cannot}: {reason(error)}, when part of it was written; choose another place") from None
     finally:
         os.close(descriptor)
 
 
-def _write_all(into: RawIOBase, piece: bytes) -> None:
-    rest = memoryview(piece)
+def _write_all(into: RawIOBase, chunk: bytes) -> None:
+    rest = memoryview(chunk)
     while rest:
         rest = rest[into.write(rest) or 0 :]
 
@@ -213,25 +213,25 @@ def _flush_to_disk(path: Path, flags: int) -> None:
         os.close(descriptor)
 
 
-def digest(*chunks: np.ndarray) -> str:
+def digest(*arrays: np.ndarray) -> str:
     """Checksum of the type, shape and bytes of an array, which may come in chunks of rows: 32 hexadecimal digits."""
-    found = hashing(chunks)
-    for piece in pieces(chunks):
-        found.update(piece)
+    found = hashing(arrays)
+    for chunk in chunks(arrays):
+        found.update(chunk)
     return found.hexdigest()
 
 
-def hashing(chunks: Sequence[np.ndarray]) -> hashlib.blake2b:
-    """Hash object for `digest` that has seen type and shape; update it with all `pieces`."""
-    first = chunks[0]
-    shape = first.shape if len(chunks) == 1 else (sum(map(len, chunks)), *first.shape[1:])
+def hashing(arrays: Sequence[np.ndarray]) -> hashlib.blake2b:
+    """Hash object for `digest` that has seen type and shape; update it with all `chunks`."""
+    first = arrays[0]
+    shape = first.shape if len(arrays) == 1 else (sum(map(len, arrays)), *first.shape[1:])
     return hashlib.blake2b(f"{first.dtype.str} {shape}".encode(), digest_size=16)
 
 
-def pieces(chunks: Sequence[np.ndarray]) -> Iterator[memoryview]:
-    """Bytes of arrays in C order, about 16 MB at a time, so that memory maps are read in pieces."""
-    for array in chunks:
+def chunks(arrays: Sequence[np.ndarray]) -> Iterator[memoryview]:
+    """Bytes of arrays in C order, about 16 MB at a time, so that memory maps are read in chunks."""
+    for array in arrays:
         rows = array[None] if array.ndim == 0 else array
-        step = max(1, _PIECE_BYTES // max(1, rows.nbytes // max(1, len(rows))))
+        step = max(1, _CHUNK_BYTES // max(1, rows.nbytes // max(1, len(rows))))
         for first in range(0, len(rows), step):
             yield np.ascontiguousarray(rows[first : first + step]).view(np.uint8).data

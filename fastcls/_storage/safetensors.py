@@ -1,6 +1,6 @@
 """safetensors files: a text header, arrays as memory maps, and a checksum of each. Nothing in a file is executed.
 
-This module, not the safetensors library, writes the files: one array after the other, in pieces of 16 MB. So rows in
+This module, not the safetensors library, writes the files: one array after the other, in chunks of 16 MB. So rows in
 several chunks, or larger than memory, are not copied. A truncated file is shorter than its header says, and every reader
 refuses it. In addition to the caller's text, the header has ``digests`` (of every array, see `atomic.digest`) and
 ``checksum`` (of all other text), so any damaged byte is found.
@@ -21,7 +21,7 @@ import safetensors
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
 
-from .atomic import digest, hashing, pieces
+from .atomic import chunks, digest, hashing
 
 #: Arrays of this size or more stay on disk when a model is loaded; copying smaller ones is cheaper than keeping them mapped.
 MAPPED_FROM_BYTES = 1 << 20
@@ -54,32 +54,32 @@ Saved = Mapping[str, np.ndarray | Sequence[np.ndarray]]
 
 def write(path: Path, arrays: Saved, header: Mapping[str, str]) -> None:
     """Write arrays and header to a file; parts of an array are concatenated."""
-    chunks = {}
+    parts_of = {}
     for name in sorted(arrays, key=lambda name: (-_parts(arrays[name])[0].itemsize, name)):  # so that each is aligned
-        chunks[name] = [np.asarray(part, part.dtype.newbyteorder("<")) for part in _parts(arrays[name])]
-    digests = dict.fromkeys(chunks, "0" * _DIGEST_LENGTH)
+        parts_of[name] = [np.asarray(part, part.dtype.newbyteorder("<")) for part in _parts(arrays[name])]
+    digests = dict.fromkeys(parts_of, "0" * _DIGEST_LENGTH)
     with path.open("wb") as file:
-        file.write(_head(chunks, header, digests))
-        for name, parts in chunks.items():
+        file.write(_head(parts_of, header, digests))
+        for name, parts in parts_of.items():
             found = hashing(parts)
-            for piece in pieces(parts):
-                found.update(piece)
-                file.write(piece)
+            for chunk in chunks(parts):
+                found.update(chunk)
+                file.write(chunk)
             digests[name] = found.hexdigest()
         file.seek(0)
-        file.write(_head(chunks, header, digests))  # as long as before
+        file.write(_head(parts_of, header, digests))  # as long as before
 
 
 def _parts(value: np.ndarray | Sequence[np.ndarray]) -> Sequence[np.ndarray]:
     return [value] if isinstance(value, np.ndarray) else value
 
 
-def _head(chunks: Mapping[str, list[np.ndarray]], header: Mapping[str, str], digests: Mapping[str, str]) -> bytes:
+def _head(parts_of: Mapping[str, list[np.ndarray]], header: Mapping[str, str], digests: Mapping[str, str]) -> bytes:
     """Length of the description, and the description: the text and the place of each array."""
     text = {**header, "digests": json.dumps(digests)}
     described: dict[str, object] = {"__metadata__": {**text, "checksum": _checksum(text)}}
     begin = 0
-    for name, parts in chunks.items():
+    for name, parts in parts_of.items():
         end = begin + sum(part.nbytes for part in parts)
         shape = list(parts[0].shape) if len(parts) == 1 else [sum(map(len, parts)), *parts[0].shape[1:]]
         described[name] = {"dtype": _NAMES[parts[0].dtype], "shape": shape, "data_offsets": [begin, end]}

@@ -19,9 +19,9 @@ _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 def cell(text: object) -> str:
     """Return a name as a cell: control characters escaped, and an apostrophe before what looks like a formula."""
-    shown = printable(text)
+    visible = printable(text)
     is_formula = str(text).startswith(_FORMULA) and not _NUMBER.fullmatch(str(text))
-    return f"'{shown}" if is_formula else shown
+    return f"'{visible}" if is_formula else visible
 
 
 def as_csv(columns: Sequence[str], rows: Iterable[Sequence[str | float | int]]) -> str:

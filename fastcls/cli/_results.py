@@ -1,4 +1,4 @@
-"""``results.json``: the results of a run, for programs. Schema 1.
+"""``results.json``: the results of a run, for programs. Schema 2.
 
 ``dataset n_train n_test n_features n_classes class_names image_shape test_set limit seed command versions environment
 test_evaluations baseline comparisons notes`` and ``models``: one entry a model. ``test_evaluations`` is the number of
@@ -22,7 +22,7 @@ import numpy as np
 from .._config import config
 
 #: increased when a field is removed or changes its meaning, but not for new fields
-SCHEMA = 1
+SCHEMA = 2
 
 _DRAWING = ("matplotlib", "pillow")
 

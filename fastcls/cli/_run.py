@@ -352,7 +352,7 @@ def collect(
             results["comparisons"] = comparisons(evaluations, best_model(results))
         results |= {
             "fewest_errors": best_model(results),
-            "not_told_apart": not_significantly_worse(results),
+            "not_significantly_worse": not_significantly_worse(results),
             "best": best_model(results) if best_is_known(results) else None,
         }
     with failures.kept("listing the wrong predictions"):

@@ -90,7 +90,7 @@ class ChallengesDisplay(Drawn):
     accuracy : mapping of challenge to a mapping of model name to an array of shape (n_strengths,)
     distance : mapping of challenge to an array of shape (n_strengths,)
         Mean L2 distance of an altered image from its original.
-    spread : float
+    reference_distance : float
         Mean L2 distance between two images of one class (intraclass variation) or, without labels, between any two.
     strengths : array of shape (n_strengths,)
     labelled : bool
@@ -108,14 +108,14 @@ class ChallengesDisplay(Drawn):
         examples: Mapping[str, NDArray[Any]],
         accuracy: Mapping[str, Mapping[str, NDArray[Any]]],
         distance: Mapping[str, NDArray[Any]],
-        spread: float,
+        reference_distance: float,
         strengths: NDArray[Any],
         labelled: bool = True,
     ) -> None:
         self.examples = dict(examples)
         self.accuracy = dict(accuracy)
         self.distance = dict(distance)
-        self.spread = spread
+        self.reference_distance = reference_distance
         self.strengths = strengths
         self.labelled = labelled
 
@@ -187,7 +187,7 @@ class ChallengesDisplay(Drawn):
                     shares[model].append(float((estimator.predict(altered) == truth[model]).mean()))
             examples[name], distance[name] = np.stack(altered_images), np.array(distances)
             accuracy[name] = {model: np.array(values) for model, values in shares.items()}
-        return cls(examples, accuracy, distance, _spread(rows, labels), steps, y is not None)
+        return cls(examples, accuracy, distance, _mean_distance(rows, labels), steps, y is not None)
 
     def plot(self, figure: Figure | SubFigure | None = None) -> ChallengesDisplay:
         """Draw into ``figure``, or into a new one.
@@ -205,7 +205,7 @@ class ChallengesDisplay(Drawn):
         self.figure_ = style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
         grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
         axes = []
-        spread = "class spread" if self.labelled else "image spread"
+        reference = "mean distance in class" if self.labelled else "mean distance"
         low, high = style.grey_range(np.stack(list(self.examples.values())))
         for row, name in enumerate(self.examples):
             strip, lines = self.figure_.add_subplot(grid[row, 0]), self.figure_.add_subplot(grid[row, 1])
@@ -217,8 +217,8 @@ class ChallengesDisplay(Drawn):
             style.bare(strip)
             title = f"{style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
             strip.set_title(title, fontsize=style.SMALL, **style.LITERAL)
-            share = self.distance[name][-1] / self.spread if self.spread else 0.0
-            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {spread}", fontsize=style.TINY)
+            share = self.distance[name][-1] / self.reference_distance if self.reference_distance else 0.0
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {reference}", fontsize=style.TINY)
             names, drawn = style.distinct(list(self.accuracy[name])), []
             for i, values in enumerate(self.accuracy[name].values()):
                 colour, marker, line = style.series(i)
@@ -237,7 +237,7 @@ class ChallengesDisplay(Drawn):
         return self
 
 
-def _spread(rows: NDArray[Any], labels: NDArray[Any]) -> float:
+def _mean_distance(rows: NDArray[Any], labels: NDArray[Any]) -> float:
     """Mean distance between two different rows of the same class."""
     total, n_pairs = 0.0, 0
     for label in np.unique(labels):

@@ -94,7 +94,7 @@ class RegularizationDisplay(Drawn):
             For negative alphas, and for rows and labels that the classifier refuses.
         """
         strengths = check_alphas(alphas)
-        chosen: dict[str, Any] = {"solver": "lbfgs", "max_iter": 1000, "tol": 1e-6, "random_state": 0} | options
+        chosen: dict[str, Any] = {"solver": "lbfgs", "max_iter": 1000, "tol": 1e-6} | options
         train, new, norms = [], [], []
         for alpha in strengths.tolist():
             model = SoftmaxClassifier(alpha=alpha, **chosen).fit(X, y)

@@ -205,22 +205,22 @@ def distinct(names: Sequence[object], length: int = 12) -> list[str]:
     for tail in (length // 2 - 1, length - 3):
         twice = _shared(own, short)
         short = [
-            f"{name[: length - 1 - tail]}…{name[-tail:]}" if shown in twice and len(name) > length else shown
-            for name, shown in zip(whole, short, strict=True)
+            f"{name[: length - 1 - tail]}…{name[-tail:]}" if label in twice and len(name) > length else label
+            for name, label in zip(whole, short, strict=True)
         ]
     twice = _shared(own, short)
     return [
-        shorten(f"{at} {name}", length) if shown in twice else shown
-        for at, (name, shown) in enumerate(zip(whole, short, strict=True))
+        shorten(f"{at} {name}", length) if label in twice else label
+        for at, (name, label) in enumerate(zip(whole, short, strict=True))
     ]
 
 
 def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:
     """The shortened names that belong to more than one name."""
     of: dict[str, set[str]] = {}
-    for name, shown in zip(own, short, strict=True):
-        of.setdefault(shown, set()).add(name)
-    return {shown for shown, full in of.items() if len(full) > 1}
+    for name, label in zip(own, short, strict=True):
+        of.setdefault(label, set()).add(name)
+    return {label for label, full in of.items() if len(full) > 1}
 
 
 def columns_of(names: Sequence[str], points: float, size: float = SMALL, most: int = 5) -> int:

@@ -124,8 +124,8 @@ class FoldVotes:
         return self._hits / (self.folds.n_counted if self.folds.alone else self.folds.held_out())
 
     def _by_groups(self, of_row: np.ndarray, progress: Progress | None) -> None:
-        for part, S, indices in self._search(None, int(self.ks[-1]), of_row, of_row, progress):
-            self._count_hits(np.arange(part.start, part.stop), of_row[part], S, indices)
+        for chunk, S, indices in self._search(None, int(self.ks[-1]), of_row, of_row, progress):
+            self._count_hits(np.arange(chunk.start, chunk.stop), of_row[chunk], S, indices)
 
     def _by_removal(self, progress: Progress | None) -> None:
         folds, k, hidden = self.folds, int(self.ks[-1]), (~self.weights.visible).astype(np.int64)
@@ -133,19 +133,19 @@ class FoldVotes:
         short: list[tuple[np.ndarray, np.ndarray]] = []  # (queries, fold of each)
 
         groups = np.ones(folds.n_rows, dtype=np.int64)
-        for part, S, indices in self._search(None, self._with_spare(k), groups, hidden, progress):
+        for chunk, S, indices in self._search(None, self._with_spare(k), groups, hidden, progress):
             if trains is None:
                 assert folds.of_row is not None
-                queries = np.arange(part.start, part.stop)
+                queries = np.arange(chunk.start, chunk.stop)
                 if folds.counted is not None:  # rows of weight 0 are in no fold
-                    some = folds.counted[part]
+                    some = folds.counted[chunk]
                     queries, S, indices = queries[some], S[some], indices[some]
                 stays = folds.of_row[indices] != folds.of_row[queries][:, None]
                 short.append(self._remove(queries, folds.of_row[queries], S, indices, stays))
                 continue
             for fold, (_, test) in enumerate(folds.splits):
-                first, last = np.searchsorted(test, [part.start, part.stop])
-                some = test[first:last] - part.start
+                first, last = np.searchsorted(test, [chunk.start, chunk.stop])
+                some = test[first:last] - chunk.start
                 stays = trains[fold][indices[some]]
                 of_fold = np.full(len(some), fold, dtype=np.int64)
                 short.append(self._remove(test[first:last], of_fold, S[some], indices[some], stays))
@@ -176,8 +176,8 @@ class FoldVotes:
         trains = self.folds.training_rows(fold) & self.weights.visible
 
         Q = Rows([np.ascontiguousarray(self.rows.chunks[0][queries])])
-        for part, S, indices in self._search(Q, k, np.ones(len(queries), dtype=np.int64), (~trains).astype(np.int64)):
-            some = queries[part]
+        for chunk, S, indices in self._search(Q, k, np.ones(len(queries), dtype=np.int64), (~trains).astype(np.int64)):
+            some = queries[chunk]
             self._count_hits(some, np.full(len(some), fold, dtype=np.int64), S, indices)
 
     def _search(

@@ -133,13 +133,13 @@ class Neighbors(SaveMixin, BaseEstimator):
 
     def _find(self, X: Any, k: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Rank distances and indices of the k nearest rows; X=None is leave-one-out, by index."""
-        n_queries, parts = self._found(X, k)
+        n_queries, chunks = self._found(X, k)
         all_S, all_indices = np.empty((0, 0)), np.empty((0, 0), dtype=np.int64)
-        for part, S, indices in parts:
+        for chunk, S, indices in chunks:
             if not len(all_S):
                 shape = (n_queries, S.shape[1])
                 all_S, all_indices = np.empty(shape), np.empty(shape, dtype=np.int64)
-            all_S[part], all_indices[part] = S, indices
+            all_S[chunk], all_indices[chunk] = S, indices
         return all_S, all_indices
 
     def _found(self, X: Any, k: int | None) -> tuple[int, Iterator[Chunk]]:

@@ -293,11 +293,11 @@ class KNeighborsClassifier(Classifier, Neighbors):
         self._check_vote_options()
         self._check_is_fitted()
         n_classes, metric = len(self.classes_), self.effective_metric_
-        n_queries, parts = self._found(X, None)
+        n_queries, chunks = self._found(X, None)
         n_threads = threads.effective(self.n_jobs) if n_queries > _FEW_VOTES else 1
         winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
         totals = np.empty((n_queries if with_totals else 0, n_classes))
-        for part, S, indices in parts:
+        for chunk, S, indices in chunks:
             weights = None
             if self.weights != "uniform":
                 weights = weights_of(METRICS[metric].to_distance(S), self.weights, self.temperature, metric)
@@ -314,9 +314,9 @@ class KNeighborsClassifier(Classifier, Neighbors):
                 with_totals=with_totals,
                 codes=self._codes,
             )
-            winners[part], tied[part] = won[:, 0], were_tied[:, 0]
+            winners[chunk], tied[chunk] = won[:, 0], were_tied[:, 0]
             if with_totals:
-                totals[part] = of_classes
+                totals[chunk] = of_classes
         return winners, tied, totals
 
     @of_one_fit

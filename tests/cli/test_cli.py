@@ -90,7 +90,7 @@ def test_results_follow_schema_1(whole):
     _, place = whole
     results = json.loads((place / "fastcls-digits" / "results.json").read_text())
     assert set(results) >= TOP_FIELDS
-    assert results["schema"] == 1
+    assert results["schema"] == 2
     assert (results["dataset"], results["n_features"], results["n_classes"]) == ("digits", 64, 10)
     assert results["n_train"] <= 300
     assert set(results["models"]) == set(FIELDS)

@@ -156,7 +156,7 @@ def test_no_model_is_called_best_on_a_few_test_rows(n_test, models, here):
     assert result.exit_code == 0, result.stderr
     results, page = results_of("fastcls-data"), Path("fastcls-data/report.html").read_text()
     assert results["best"] is None
-    assert set(results["not_told_apart"]) | {results["fewest_errors"]} == set(models.split(","))
+    assert set(results["not_significantly_worse"]) | {results["fewest_errors"]} == set(models.split(","))
     said = f"do not differ significantly on {n_test} test row{'s' * (n_test > 1)}"
     for text in (" ".join(re.sub(r"<[^>]*>", " ", page).split()), " ".join(result.stdout.split())):
         assert said in text
@@ -173,7 +173,7 @@ def test_a_model_that_is_significantly_better_is_called_best(here):
     result = cli("run", "digits", "--limit", "300", "--ks", "1", "--models", "knn,random_search", "--out", "out")
     results = results_of("out")
     assert results["best"] == results["fewest_errors"] == "knn"
-    assert results["not_told_apart"] == []
+    assert results["not_significantly_worse"] == []
     assert re.fullmatch(r"Best model: k-NN \(L\d, k = 1\), test accuracy \d\d\.\d\d %", result.stdout.splitlines()[-2])
     assert "significant" not in result.stdout
     alone = cli("run", "digits", "--limit", "12", "--ks", "1", "--models", "knn", "--out", "alone")

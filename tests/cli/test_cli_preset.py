@@ -72,7 +72,7 @@ def test_a_protocol_is_a_table_and_is_in_the_results(preset, here):
     assert result.exit_code == 0, result.stderr
     assert listing("fastcls-emb") == ["results.json"]
     results = json.loads(Path("fastcls-emb/results.json").read_text())
-    assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (1, {}, 320, 80)
+    assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (2, {}, 320, 80)
     data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
     call = protocols.linear_probe if preset in _checks.PROBES else protocols.knn_eval
     name = _checks.PROBES.get(preset, preset)

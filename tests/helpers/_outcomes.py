@@ -157,7 +157,7 @@ def make_outcome(data: Any, models: tuple[str, ...] = MODELS, *, error_rate: flo
         rows = np.arange(8)
         outcome.neighbors = (rows, *knn.kneighbors(data.X_test[rows], n_neighbors=8))
     outcome.results = {
-        "schema": 1,
+        "schema": 2,
         "dataset": data.name,
         "n_train": len(data.X),
         "n_test": len(truth),

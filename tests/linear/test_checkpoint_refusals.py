@@ -90,7 +90,7 @@ def test_a_byte_that_changed_is_noticed(tmp_path):
 
 def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
     """In every piece of them, and by itself: there is neither center nor scale that would follow it."""
-    monkeypatch.setattr(atomic, "_PIECE_BYTES", 64)
+    monkeypatch.setattr(atomic, "_CHUNK_BYTES", 64)
     X, y = rows()
     plain = {"center": False, "scale": False, "learning_rate": 1e-6}
     model("sgd", tmp_path / "state", **plain).fit(X, y)
@@ -203,7 +203,7 @@ except InputError as error:
 """
     said = python(code, HELPERS, tmp_path / "state")
     assert said.startswith("cannot write the checkpoint to '")
-    assert "make room on the disk" in said
+    assert "free some space on the disk" in said
     assert said.count("\n") == 1
     assert [entry.name for entry in tmp_path.iterdir()] == ["state"]
     assert outcome_of(model("lbfgs", tmp_path / "state", resume=True).fit(*rows())) == whole

@@ -132,7 +132,7 @@ def test_wrong_gradients_are_caught(loss, wrong):
     assert check_gradient(problem, weights_of(problem)).max_relative_error > 1e-3
 
 
-@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.piece_degree])
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.segment_degree])
 def test_kinks_are_reported_apart(loss):
     """At W = 0 with margin 1e-5 every step crosses a kink; the neighbouring slopes differ and nothing is wrong."""
     problem = problem_of(loss, margin=1e-5)
@@ -143,7 +143,7 @@ def test_kinks_are_reported_apart(loss):
     assert report.relative_errors.max() > 1e-3
 
 
-@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if not loss.piece_degree])
+@pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if not loss.segment_degree])
 def test_smooth_losses_have_no_kinks(loss):
     problem = problem_of(loss)
     assert check_gradient(problem, weights_of(problem)).n_kinks == 0

@@ -98,7 +98,7 @@ def test_scores_of_zero_cost_what_the_registry_says(name, n_classes):
 @pytest.mark.parametrize("name", LOSSES)
 def test_curvature_bounds_the_bend_where_the_loss_is_smooth(name):
     loss = LOSSES[name]
-    if loss.piece_degree == 1:
+    if loss.segment_degree == 1:
         assert loss.curvature(10) > 0
         return
     rng = np.random.default_rng(2)

@@ -447,7 +447,9 @@ def test_full_disk_names_the_file_and_what_to_do(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(InputError, match=rf"cannot write the model to '.*{path.name}': No space left on device; make room"):
+    with pytest.raises(
+        InputError, match=rf"cannot write the model to '.*{path.name}': No space left on device; free some space"
+    ):
         fitted("KNeighborsClassifier", n_neighbors=1).save(path)
     assert path.read_bytes() == old
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]

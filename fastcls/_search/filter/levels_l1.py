@@ -140,8 +140,8 @@ def _learned_order(sample: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     for ways in (*_factors(n_segments), 2, 2):
         here = points[at]  # (parts, features, dims)
         here = here - here.mean(axis=1, keepdims=True)
-        spread = np.einsum("pfd,pfd->pf", here, here)
-        axis = here[np.arange(len(here)), spread.argmax(axis=1)]
+        squared_norms = np.einsum("pfd,pfd->pf", here, here)
+        axis = here[np.arange(len(here)), squared_norms.argmax(axis=1)]
         for _ in range(5):
             axis = np.einsum("pfd,pf->pd", here, np.einsum("pfd,pd->pf", here, axis))
             axis /= np.maximum(np.linalg.norm(axis, axis=1, keepdims=True), 1e-30)
@@ -188,11 +188,11 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
     """Levels for L1, coarse to fine."""
     sample, d = sample_of(rows), rows.shape[1]
     if rows.dtype.kind == "f":
-        spread = np.quantile(sample, [0.0005, 0.9995], axis=0)
-        step = float((spread[1] - spread[0]).max()) / 255.0
+        quantiles = np.quantile(sample, [0.0005, 0.9995], axis=0)
+        step = float((quantiles[1] - quantiles[0]).max()) / 255.0
         if not 1e-290 < step < 1e290 or padded(d, "l1") > WIDEST:
             return []
-        return [plain_level(spread[0], step)]
+        return [plain_level(quantiles[0], step)]
     sample = sample[:: max(1, len(sample) // SAMPLE)][:SAMPLE]
     near = _near_differences(sample)
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]

@@ -47,14 +47,14 @@ def lecture(outcome: Outcome) -> list[dict[str, Any]]:
 
 
 def _penalty(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
-    shown = display.RegularizationDisplay.from_sweep(
+    figure = display.RegularizationDisplay.from_sweep(
         [row["alpha"] for row in sweep],
         [row["validation_accuracy"] for row in sweep],
         next(row["alpha"] for row in sweep if row["chosen"]),
     )
     return {
         "name": f"{MODELS[name]}: strength of the penalty",
-        "svg": draw(shown.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
+        "svg": draw(figure.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
         "caption": "Accuracy on validation rows. A small alpha lets W fit every training row; a large one keeps W small. "
         "Between equal accuracies, the smaller validation loss decides.",
     }
@@ -69,24 +69,24 @@ def _loss(outcome: Outcome, name: str) -> dict[str, Any]:
     W = np.atleast_2d(np.column_stack([model.coef_, model.intercept_]))
     if W.shape != problem.shape:  # one row for two classes
         W = np.vstack([-W / 2, W / 2])
-    shown = display.LossSliceDisplay.from_problem(problem, W, W, span=1.5)
+    figure = display.LossSliceDisplay.from_problem(problem, W, W, span=1.5)
     return {
         "name": f"{MODELS[name]}: the loss along a line",
-        "svg": draw(shown.plot, f"loss of {MODELS[name]} along the line from no weights to the trained ones"),
+        "svg": draw(figure.plot, f"loss of {MODELS[name]} along the line from no weights to the trained ones"),
         "caption": f"Mean over {counted(len(rows), 'training row')}, without the penalty. Position 0 is the trained W; at "
         "−1, W = 0 and all scores are 0.",
     }
 
 
 def _curse(outcome: Outcome) -> dict[str, Any]:
-    shown = display.CurseDisplay.from_uniform(random_state=0, data=outcome.dataset.X)
+    figure = display.CurseDisplay.from_uniform(random_state=0, data=outcome.dataset.X)
     return {
         "name": "The curse of dimensionality",
-        "svg": draw(shown.plot, "points to cover a cube; nearest distance against dimensions"),
+        "svg": draw(figure.plot, "points to cover a cube; nearest distance against dimensions"),
         "caption": "In many dimensions, random points are all about equally far apart. "
         + (
             "This data has too few rows for a mark of its own."
-            if shown.own is None
+            if figure.own is None
             else "The further the mark of this data is below the curve, the closer its nearest neighbours are."
         ),
     }
@@ -96,12 +96,12 @@ def _challenges(outcome: Outcome, models: dict[str, Any]) -> dict[str, Any]:
     data = outcome.dataset
     assert data.X_test is not None
     n = int(np.clip(ALTERED_VALUES // data.X.shape[1], 10, ALTERED_IMAGES))
-    shown = display.ChallengesDisplay.from_estimators(models, data.X_test[:n], image_shape=data.image_shape, random_state=0)
+    figure = display.ChallengesDisplay.from_estimators(models, data.X_test[:n], image_shape=data.image_shape, random_state=0)
     return {
         "name": "Challenges: altered images",
-        "svg": draw(shown.plot, "share of unchanged predictions against the strength of the alteration"),
+        "svg": draw(figure.plot, "share of unchanged predictions against the strength of the alteration"),
         "caption": "How often the prediction for an altered test image equals that for the original ("
-        f"{counted(len(data.X_test[:n]), 'image')}; labels are not used). Image spread: mean distance between two images.",
+        f"{counted(len(data.X_test[:n]), 'image')}; labels are not used). Mean distance: between two images.",
     }
 
 
@@ -109,15 +109,15 @@ def _same_distance(outcome: Outcome) -> list[dict[str, Any]]:
     data = outcome.dataset
     for image in data.X[:SHIFTED]:
         try:
-            shown = display.SameDistanceDisplay.from_image(image, image_shape=data.image_shape)
+            figure = display.SameDistanceDisplay.from_image(image, image_shape=data.image_shape)
         except InputError:  # one colour, or a shift larger than a box or tint can match: try the next image
             continue
         return [
             {
                 "name": "Equal distances, different changes",
-                "svg": draw(shown.plot, "an image and three altered ones at the same distance"),
+                "svg": draw(figure.plot, "an image and three altered ones at the same distance"),
                 "caption": "All three have the L2 distance "
-                f"{style.number(shown.squared_distance**0.5)} from the original: "
+                f"{style.number(figure.squared_distance**0.5)} from the original: "
                 "a pixel distance does not show what has changed.",
             }
         ]

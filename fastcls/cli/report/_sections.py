@@ -178,7 +178,7 @@ def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
     assert data.X_test is not None
     assert data.y_test is not None
     queries, distances, indices = (np.asarray(part) for part in outcome.neighbors)
-    shown = display.NeighborsDisplay.from_neighbors(
+    figure = display.NeighborsDisplay.from_neighbors(
         data.X_test[queries],
         distances[:, :SHOWN_NEIGHBORS],
         indices[:, :SHOWN_NEIGHBORS],
@@ -194,7 +194,7 @@ def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
     voters = f" The prediction is the vote with k = {entry['k']}." if "k" in entry else ""
     return {
         "name": f"{MODELS['knn']}: nearest training images",
-        "svg": draw(shown.plot, "test images and their nearest training images"),
+        "svg": draw(figure.plot, "test images and their nearest training images"),
         "caption": f"Class and distance{metric} of each neighbour. ✓ and a solid frame: the true class of the test image. "
         f"✗ and a dashed frame: another class.{voters}",
     }
@@ -203,25 +203,25 @@ def _neighbors_figure(outcome: Outcome) -> dict[str, Any]:
 def _templates_figure(outcome: Outcome, name: str) -> dict[str, Any]:
     data, model = outcome.dataset, outcome.models[name]
     if hasattr(model, "coef_"):
-        shown = display.TemplatesDisplay.from_estimator(model, image_shape=data.image_shape, class_names=data.class_names)
+        figure = display.TemplatesDisplay.from_estimator(model, image_shape=data.image_shape, class_names=data.class_names)
     else:
         names = [data.class_names[code] for code in np.unique(data.y)]
-        shown = display.TemplatesDisplay.from_weights(model.W, image_shape=data.image_shape, class_names=names)
+        figure = display.TemplatesDisplay.from_weights(model.W, image_shape=data.image_shape, class_names=names)
     caption = "The weights of each class, one for each pixel. All classes share one colour scale."
     if name == "random_search":
         caption += " These weights were drawn at random, and the best of many draws is still noise."
     return {
         "name": f"{MODELS[name]}: templates",
-        "svg": draw(shown.plot, f"templates of {MODELS[name]}"),
+        "svg": draw(figure.plot, f"templates of {MODELS[name]}"),
         "caption": caption,
     }
 
 
 def _loss_figure(outcome: Outcome, name: str) -> dict[str, Any]:
-    shown = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
+    figure = display.LossHistoryDisplay.from_estimator(outcome.models[name], name=MODELS[name])
     return {
         "name": f"{MODELS[name]}: loss during training",
-        "svg": draw(shown.plot, f"loss of {MODELS[name]} in each epoch"),
+        "svg": draw(figure.plot, f"loss of {MODELS[name]} in each epoch"),
         "caption": "Loss plus penalty, averaged over the minibatches of each epoch. Each is computed before its own step, "
         "so the curve lags slightly behind the model at the end of the epoch.",
     }
@@ -248,18 +248,18 @@ def _errors_of(outcome: Outcome, name: str) -> dict[str, Any]:
     )
     figure = drawn[0] if drawn else None
     listed = outcome.results.get("wrong", {}).get(name, [])
-    shown = [
+    wrong = [
         [str(next(iter(row.values()))), *(style.shorten(row[key], LONGEST_NAME) for key in ("true", "predicted"))]
         for row in listed[:SHOWN_WRONG]
     ]
-    more = n_wrong - len(shown)
+    more = n_wrong - len(wrong)
     return {
         "name": MODELS[name],
         "count": errors,
         "figure": figure,
         "pairs": table,
         "with_images": with_images,
-        "rows": shown,
+        "rows": wrong,
         "row_name": "file" if listed and "path" in listed[0] else "test row",
         "more": f"{counted(more, 'more error')} in predictions.csv." if more else "",
     }
