@@ -21,6 +21,7 @@ from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._validation.base import check_number, one_of
 from fastcls._validation.labels import check_present
 from fastcls._validation.linear import check_sample_weight
+from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_n_neighbors
 from fastcls._validation.row_weights import check_labelled_rows, check_more_labelled_rows, or_ones, with_class_weight
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_width
@@ -48,8 +49,10 @@ class NearestNeighbors(Neighbors):
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
         For metric="minkowski".
-    leaf_size, metric_params
+    leaf_size
         Accepted for compatibility with scikit-learn; not used.
+    metric_params : dict or None
+        Accepted for compatibility with scikit-learn; must be None or empty.
     n_jobs : int, optional
         Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
         not depend on it, and it is not saved.
@@ -126,7 +129,7 @@ class NearestNeighbors(Neighbors):
 
 
 class KNeighborsClassifier(Classifier, Neighbors):
-    """Exact k-nearest-neighbour classifier on the bytes you have.
+    """Exact k-nearest-neighbour classifier that keeps the rows in their own type.
 
     Parameters
     ----------
@@ -141,16 +144,18 @@ class KNeighborsClassifier(Classifier, Neighbors):
     tie_break : {"smallest", "nearest"}, default="smallest"
         Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
     class_weight : dict, "balanced" or None
-        What the votes of each class are multiplied by; "balanced": n_rows / (n_classes * rows of the class), where a row
-        counts as much as its sample weight. A class of weight 0 is not among the neighbours.
+        Factor of each class's votes; "balanced": n_rows / (n_classes * rows of the class), with rows counted by their
+        sample weight. Rows of a class of weight 0 are never neighbours.
     algorithm : {"auto", "brute", "filter"}, default="auto"
         "filter" rules out most rows by proven lower bounds before it reads them; "brute" computes every distance; "auto"
         chooses the faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
         For metric="minkowski".
-    leaf_size, metric_params
+    leaf_size
         Accepted for compatibility with scikit-learn; not used.
+    metric_params : dict or None
+        Accepted for compatibility with scikit-learn; must be None or empty.
     n_jobs : int, optional
         Threads. None: OMP_NUM_THREADS, else all usable cores. At most four times the usable processors. The answer does
         not depend on it, and it is not saved.
@@ -210,8 +215,8 @@ class KNeighborsClassifier(Classifier, Neighbors):
         y : array-like of shape (n_rows,)
             Labels: numbers or strings.
         sample_weight : array-like of shape (n_rows,), optional
-            What the vote of each row is multiplied by. Rows of weight 0 are nobody's neighbours, and a class of such rows
-            only is not in `classes_`; the others keep their indices.
+            Factor of each row's vote. Rows of weight 0 are never neighbours. A class with only such rows is not in
+            `classes_`. The other rows keep their indices.
         copy : bool
 
         Returns
@@ -239,9 +244,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
             Of the same type and width as the earlier rows. An array that is reused for the next call needs `copy`.
         y : array-like of shape (n_rows,)
         classes : array-like, optional
-            All labels of all calls; needed in the first call unless its rows of weight above 0 have all of them.
+            All class labels of all calls. Required in the first call unless its rows with positive weight cover every
+            class.
         sample_weight : array-like of shape (n_rows,), optional
-            As for `fit`; 1 each in calls without it; all may be 0. `class_weight` refers to all rows so far.
+            As for `fit`. Calls without it use weight 1. All weights may be 0. `class_weight` refers to all rows so far.
         copy : bool
 
         Returns
@@ -394,7 +400,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         # copied: codes are used as indices, and a file could be changed later
         self._codes = np.array(expect(arrays, "codes", (self.n_samples_fit_,), ("int64",)))
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
-            raise ValueError(f"codes of classes beyond the {len(self.classes_)} there are")
+            raise ValueError(f"class codes out of range (the model has {counted(len(self.classes_), 'class')})")
         given = expect(arrays, "sample_weight", (self.n_samples_fit_,)) if "sample_weight" in arrays else None
         given = check_sample_weight(given, self.n_samples_fit_, may_be_zero=True)
         votes = self._votes(given, self.classes_, self._codes)

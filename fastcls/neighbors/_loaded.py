@@ -26,15 +26,15 @@ from fastcls.metrics import METRICS
 #: verify="auto" checks no more bytes than these: reading them takes seconds.
 CHECKED_BYTES = 2_000_000_000
 
-_PREFIX = "filter_"  # of the arrays of a filter
-_OF_ROWS = ("codes", "errors", "starts")  # those that have an entry for each row: they may stay on disk
+_PREFIX = "filter_"  # names of a filter's arrays
+_OF_ROWS = ("codes", "errors", "starts")  # arrays with an entry for each row, which may stay on disk
 
-#: An array in parts, and the checksum that it must have; None if it was compared.
+#: An array in parts, and its saved checksum; None if the array was already compared.
 Unread = tuple[Sequence[np.ndarray], str | None]
 
 
 def described(rows: Rows, metric: str, folder: Path | None, codes: bool) -> tuple[Saved, dict[str, Any]]:
-    """Arrays and values that hold the rows (or, with a folder, name their files in it), and the filter of this metric."""
+    """Arrays and values of the rows (with a folder: the names of their files in it), and of the filter of this metric."""
     if folder is None:
         arrays: dict[str, Any] = {"X": rows.chunks}
         values: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def opened(arrays: Arrays, values: dict[str, Any], metric: str) -> LoadedRows:
         folder = Path(os.path.realpath(arrays.path)).parent
         chunks = external_rows.opened(given["files"], np.dtype(given["dtype"]), folder)
         if len({chunk.shape[1] for chunk in chunks}) > 1:
-            raise ValueError("rows of several widths")
+            raise ValueError("rows of different widths")
         unread.append((chunks, str(given["digest"])))
     else:
         whole, to_compare = arrays.unread("X")
@@ -89,15 +89,15 @@ def opened(arrays: Arrays, values: dict[str, Any], metric: str) -> LoadedRows:
 
 
 def _read_filter(rows: Rows, arrays: Arrays, described: dict[str, Any], metric: str) -> list[Unread]:
-    """Give the rows the plain form of their filter; returns its arrays that were not read, with their checksums."""
+    """Give the rows the plain form of their filter; returns its unread arrays with their checksums."""
     kind = described["kind"]
     if kind == "unknown":
         return []
     if kind not in ("none", "tree", "codes") or described["metric"] != metric:
-        raise ValueError("a filter of another kind or metric")
+        raise ValueError("unknown kind of filter, or a filter for another metric")
     name, learned_rows = "tree" if kind == "tree" else metric, described["learned_rows"]
     if type(learned_rows) is not int or not 0 < learned_rows <= rows.n_rows:
-        raise ValueError("a filter of other rows")
+        raise ValueError("a filter learned from an invalid number of rows")
     rows.learned_rows[name] = learned_rows
     kept: dict[str, np.ndarray] = {}
     unread: list[Unread] = []
@@ -123,13 +123,13 @@ class LoadedRows:
     path : str
         For errors.
     unread : list
-        Arrays, in parts, and the checksum they must have.
+        Arrays, in parts, and their saved checksums.
     """
 
     def __init__(self, rows: Rows, metric: str, path: str, unread: list[tuple[Sequence[np.ndarray], str]]) -> None:
         self.rows, self.metric, self.path, self.unread = rows, metric, path, unread
         self._once, self._news = Once(), ""
-        self.skips = False  # the checksums, until the model is saved or extended
+        self.skips = False  # whether to skip the check until the model is saved or extended
 
     @property
     def nbytes(self) -> int:
@@ -137,17 +137,17 @@ class LoadedRows:
         return sum(part.nbytes for parts, _ in self.unread for part in parts)
 
     def check(self, *, force: bool = False) -> tuple[str, ...]:
-        """Check the rows unless that was done; returns a note if it was done by this call.
+        """Check the rows unless they have been checked; returns a note if this call checked them.
 
         Parameters
         ----------
         force : bool
-            Also where `load` was asked to skip it.
+            Check even if `load` was told to skip the check.
 
         Raises
         ------
         InputError
-            If rows or codes are not as they were saved, or are not valid.
+            If rows or codes have changed since they were saved, or are invalid.
         """
         if self.rows.stored:
             self._restore()
@@ -165,7 +165,7 @@ class LoadedRows:
         return (f"checked {self.nbytes:,} bytes of the model's file before this search, once: {seconds:.3g} s",)
 
     def check_now(self) -> None:
-        """Check the rows; the report of the first search has the time."""
+        """Check the rows now; the report of the first search gives the time."""
         (note,) = self.check(force=True)
         self._news = note.replace("before this search, once", "when it was loaded")
 
@@ -185,17 +185,22 @@ class LoadedRows:
         self.check_values()
 
     def check_values(self) -> None:
-        """Refuse rows that a fit would refuse, and codes of other rows."""
+        """Refuse rows that a fit would refuse, and codes that do not match the rows."""
         start = 0
         try:
             for chunk in self.rows.chunks:
                 largest = METRICS[self.metric].max_abs(chunk.shape[1]) if chunk.dtype == np.float64 else np.inf
                 check_finite(chunk, "X", largest, start)
                 start += len(chunk)
+        except ValueError as error:
+            raise InputError(
+                f"the training data in {quoted(self.path)} cannot be used: {error}; then save the model again"
+            ) from None
+        try:
             for made in self.rows.filters.values():
                 if made is not None:
                     stored.check_codes(made, self.rows, 1)
         except ValueError as error:
             raise InputError(
-                f"the training data in {quoted(self.path)} cannot be used: {error}; then save the model again"
+                f"the filter in {quoted(self.path)} cannot be used: {error}; fit the model again and save it"
             ) from None

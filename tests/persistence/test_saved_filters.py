@@ -255,7 +255,7 @@ def test_damaged_segments_are_refused(tmp_path, change):
 
 @pytest.mark.parametrize("metric", ["l1", "l2"])
 def test_other_levels_that_are_valid_change_no_answer(tmp_path, metric):
-    """Levels need no trust: whatever passes the checks bounds distances from below."""
+    """Levels need not be trusted: whatever passes the checks bounds distances from below."""
     made, path, Q = model(metric=metric), tmp_path / "m", rows(n=20, seed=2)
     made.save(path, codes=False)
     right = first_search(made, Q)[:2]

@@ -1,10 +1,10 @@
 """A filter as plain arrays and numbers, for files and pickles, and back.
 
-What comes from a file is a stranger's: everything is checked here before a compiled loop sees it. Levels need no trust. Any
-map that passes these checks gives valid bounds, because what the proof needs is computed again or proved again: the norm of
-a projection by a Cholesky factorisation, the features of L1 segments by counting them. Codes are different. They are bounds
+Files are untrusted. Everything is checked here before a compiled loop sees it. Levels need not be trusted. Any map that
+passes these checks gives valid bounds, because the premises of the proof are computed or proved again: the norm of a
+projection by a Cholesky factorisation, the features of L1 segments by counting them. Codes are different. They are bounds
 only if they were made from these rows, so `check_codes` encodes a sample of rows again, and a file has a checksum of all
-codes. Any bytes are *safe* as codes; the numbers that could make a loop overflow have their ranges checked.
+codes. Any bytes are *safe* as codes; numbers that could overflow in a loop are checked against their ranges.
 """
 
 from __future__ import annotations
@@ -30,13 +30,14 @@ Stored = tuple[dict[str, Any], dict[str, Any]]
 
 _MOST_LEVELS = 4  # that the compiled loops take
 _SAMPLED = 256  # rows that are encoded again
-_LARGEST_A = 2.0  # of a projection of floats, whose rows have length 1: larger numbers would void the bound on underflow
-_STEPS = (1e-290, 1e290)
-_LARGEST_SCALE = 470  # data_scale is 2 to the power of at most so much
+# largest entry of a float projection (its rows have length 1); larger entries would invalidate the underflow bound
+_LARGEST_A = 2.0
+_STEPS = (1e-290, 1e290)  # range of steps and norms
+_LARGEST_SCALE = 470  # largest exponent (either sign) of data_scale
 
 
 def stored(made: Filter) -> Stored:
-    """The plain form of a filter: all levels to choose from, which were chosen, and the codes of the chunks."""
+    """The plain form of a filter: all learned levels, the numbers of the chosen ones, and the codes of the chunks."""
     learned = made.learned or made.levels
     values: dict[str, Any] = {
         "k": int(made.k),
@@ -64,20 +65,20 @@ def stored(made: Filter) -> Stored:
 
 
 def without_codes(of: Stored) -> Stored:
-    """The same levels; codes are made when they are needed."""
+    """The same levels without codes, which are then made when they are needed."""
     arrays = {name: array for name, array in of[0].items() if name.partition("_")[0] not in ("codes", "errors", "starts")}
     return arrays, {name: value for name, value in of[1].items() if name not in ("chunks", "panel_rows")}
 
 
 def keeps_its_share(of: Stored, rows: Rows) -> bool:
-    """Whether the codes take no more of the rows' bytes than is promised."""
+    """Whether the codes take no more than the documented share of the rows' bytes."""
     promised = SMALL_TYPE_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
     size = sum(part.nbytes for name, parts in of[0].items() if isinstance(parts, list) for part in parts)
     return size <= promised * rows.n_features * rows.dtype.itemsize * rows.n_rows
 
 
 def chunk_sizes(values: Mapping[str, Any], n_rows: int) -> list[int]:
-    """Rows of every chunk that codes were stored for; one chunk where there are none.
+    """Number of rows of each chunk with stored codes; a single chunk if no codes were stored.
 
     Raises
     ------
@@ -85,17 +86,17 @@ def chunk_sizes(values: Mapping[str, Any], n_rows: int) -> list[int]:
     """
     sizes = values.get("chunks", [n_rows])
     if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes) or sum(sizes) != n_rows:
-        raise ValueError(f"chunks that do not add up to {n_rows} rows")
+        raise ValueError(f"chunk sizes do not add up to {n_rows} rows")
     return sizes
 
 
 def restored(of: Stored, rows: Rows, metric: Metric) -> Filter:
-    """The filter of these rows from its plain form; without codes, where there are none.
+    """The filter of these rows from its plain form; without codes if none were stored.
 
     Raises
     ------
     KeyError, TypeError, ValueError, OverflowError
-        For anything that is not as `stored` makes it.
+        For anything that `stored` does not write.
     """
     arrays, values = of
     restore = _restored_l1 if metric.bounds == "l1" else _restored_l2
@@ -104,15 +105,15 @@ def restored(of: Stored, rows: Rows, metric: Metric) -> Filter:
     learned = restore(arrays, values, rows, metric)
     chosen = values["chosen"]
     if not isinstance(chosen, list) or not chosen or not all(type(i) is int and 0 <= i < len(learned) for i in chosen):
-        raise ValueError("a choice of levels that are not there")
+        raise ValueError("chosen level numbers out of range")
     if len(set(chosen)) < len(chosen) or learned[chosen[0]].fine:
-        raise ValueError("a choice of levels that cannot be searched")
+        raise ValueError("chosen levels repeat, or start with a 16-bit level")
     k, levels = _whole(values["k"], 1, 2**62), [learned[i] for i in chosen]
     made = Filter(metric, levels, k=k, learned=learned, seconds=_number(values["seconds"], 0.0, 1e300))
     if "chunks" in values and values["panel_rows"] == encode_loops.PANEL_ROWS[levels[0].kind]:
         made.chunks = _restored_codes(arrays, levels, chunk_sizes(values, rows.n_rows))
         if [len(chunk) for chunk in rows.chunks] != values["chunks"]:
-            raise ValueError("codes of other chunks than there are")
+            raise ValueError("chunk sizes of codes and rows differ")
     return made
 
 
@@ -135,13 +136,13 @@ def _restored_l1(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Row
     else:
         order, signs = _array(arrays, "order", "int32", (None,)), _array(arrays, "signs", "int8", (None,))
         if len(order) % 16 or len(order) > 16 * (d + 15) or len(signs) != len(order) or not (np.abs(signs) == 1).all():
-            raise ValueError("segments of features that are none")
+            raise ValueError("invalid segments: length or signs")
         used = order[order >= 0]
         if order.min() < -1 or order.max() >= d or len(np.unique(used)) < len(used):
-            raise ValueError("segments that share features, or name features that are not there")
+            raise ValueError("invalid segments: a feature is repeated or out of range")
         found = byte_levels(order, signs.astype(np.float64), rows.dtype)
     if any(level.width > WIDEST for level in found):
-        raise ValueError("codes that are too wide")
+        raise ValueError("codes too wide")
     return found
 
 
@@ -173,7 +174,7 @@ def _store_l2(levels: Sequence[Any], arrays: dict[str, Any], values: dict[str, A
 def _restored_l2(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Rows, metric: Metric) -> list[Level]:
     scales, described = values["scales"], values["levels"]
     if not isinstance(scales, list) or not isinstance(described, list) or not 1 <= len(described) <= _MOST_LEVELS:
-        raise ValueError("levels that are no list of a few")
+        raise ValueError(f"levels must be a list of 1 to {_MOST_LEVELS}")
     bases = [_basis(arrays, number, scale, rows, metric) for number, scale in enumerate(scales[:_MOST_LEVELS])]
     certified: set[tuple[int, int, int, float]] = set()
     offsets, at = _array(arrays, "offsets", "float64", (None,)), 0
@@ -183,7 +184,7 @@ def _restored_l2(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Row
         level = _projection(entry, bases[number], offsets[at : at + n], n)
         part = (number, level.first, n, level.s)
         if len(level.basis.A) and part not in certified and not is_above_norm(level.basis.A[level.first :][:n], level.s):
-            raise ValueError("a projection whose norm is above what is said of it")
+            raise ValueError("a projection norm above the stored bound")
         certified.add(part)
         found.append(level)
         at += n
@@ -196,16 +197,16 @@ def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metri
     center = _array(arrays, f"center_{number}", "float64", (d,))
     scale = _number(scale, 2.0**-_LARGEST_SCALE, 2.0**_LARGEST_SCALE)
     if math.frexp(scale)[0] != 0.5 or (scale != 1.0 and not (is_float and projects)):
-        raise ValueError("a scale that is no power of two")
+        raise ValueError("a scale is not a power of two, or must be 1")
     with np.errstate(all="ignore"):
         exact = (center.astype(dtype).astype(np.float64) == center).all()
     if not exact or ((unit_rows or not projects) and center.any()):
-        raise ValueError(f"a center that {dtype} rows cannot have")
+        raise ValueError(f"a center is not representable in {dtype}, or must be zero")
     if not projects:
         return Basis.of(np.empty((0, d)), dtype, center, 1.0, unit_rows)
     A = _array(arrays, f"A_{number}", "float32" if is_float else "int8", (None, d))
     if len(A) > WIDEST or d > WIDEST_PROJECTED or (np.abs(A).max() > _LARGEST_A if is_float else A.min() < -127):
-        raise ValueError("a projection with numbers beyond its type")
+        raise ValueError("a projection is too large, or has entries out of range")
     return Basis.of(A if is_float else A.astype(np.float64), dtype, center, scale, unit_rows)
 
 
@@ -214,13 +215,13 @@ def _projection(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n: 
     first, s = _whole(entry["first"], 0, WIDEST), _number(entry["s"], *_STEPS)
     residual, fine = entry["residual_offset"], entry["fine"]
     if type(fine) is not bool or len(offsets) != n or first + n > (len(basis.A) if projects else d):
-        raise ValueError("projections that are not there")
+        raise ValueError("projection numbers out of range")
     if not projects and (first, n, s, residual) != (0, d, 1.0, None):
-        raise ValueError("rounded features that are not all features")
+        raise ValueError("a level of rounded features must cover all features")
     residual = math.nan if residual is None else _number(residual, -1e290, 1e290)
     level = PcaProjection(basis, first, offsets, s, _number(entry["step"], *_STEPS), residual, fine)
     if level.width > WIDEST or not 0.0 < level.per_unit < math.inf:
-        raise ValueError("codes that are too wide, or have no unit")
+        raise ValueError("codes too wide, or with an invalid scale")
     return level
 
 
@@ -240,16 +241,16 @@ def _restored_codes(arrays: Mapping[str, Any], levels: list[Level], sizes: list[
         dtype, width = ("int16", width // 2) if level.fine else ("uint8", width)
         codes = _parts(arrays, f"codes_{number}", dtype, heights, (width,))
         if level.fine and not all(part.min() >= -MOST_FINE and part.max() <= MOST_FINE for part in codes):
-            raise ValueError("16-bit codes beyond their range")  # their differences could overflow
+            raise ValueError("16-bit codes out of range")  # their differences could overflow
         errors = [part.copy() for part in _parts(arrays, f"errors_{number}", "float32", sizes, ())]
-        if not all((part >= 0.0).all() for part in errors):  # NaN is not; infinite is: nothing is certain of that row
-            raise ValueError("rounding errors below zero")
+        if not all((part >= 0.0).all() for part in errors):  # NaN fails; infinity passes: such a row is never ruled out
+            raise ValueError("rounding errors negative or NaN")
         starts = [np.zeros(1, dtype=np.int32)] * len(sizes)
         if _has_starts(level):
             starts = [part.copy() for part in _parts(arrays, f"starts_{number}", "int32", sizes, ())]
             most = 128 * 127 * level.width
             if not all(-most - 127 * 127 * level.width // 2 - 1 <= part.min() and part.max() <= most for part in starts):
-                raise ValueError("codes with norms that they cannot have")
+                raise ValueError("stored code norms out of range")
         for chunk, c, s, e in zip(chunks, codes, starts, errors, strict=True):
             made = Codes(c.view(np.uint8), s, e, np.zeros(1, dtype=np.float32))
             chunk.append(padded_terms(made, len(e), level.kind) if number == 0 else made)
@@ -257,13 +258,13 @@ def _restored_codes(arrays: Mapping[str, Any], levels: list[Level], sizes: list[
 
 
 def _parts(arrays: Mapping[str, Any], name: str, dtype: str, heights: list[int], rest: tuple[int, ...]) -> list[np.ndarray]:
-    """An array in parts of these heights, however it was stored."""
+    """An array in parts with these numbers of rows, whether it was stored in parts or whole."""
     given = arrays[name]
     if not isinstance(given, list):
         ends = np.cumsum(heights)
         given = [_array(arrays, name, dtype, (int(ends[-1]), *rest))[e - h : e] for e, h in zip(ends, heights, strict=True)]
     if len(given) != len(heights):
-        raise ValueError(f"array {name} in {len(given)} parts, wanted {len(heights)}")
+        raise ValueError(f"array {name} has {len(given)} parts, expected {len(heights)}")
     return [_array({name: part}, name, dtype, (height, *rest)) for part, height in zip(given, heights, strict=True)]
 
 
@@ -273,7 +274,7 @@ def check_codes(made: Filter, rows: Rows, n_threads: int) -> None:
     Raises
     ------
     ValueError
-        For codes of other rows.
+        For codes that were made from other rows.
     """
     step = max(1, rows.n_rows // _SAMPLED)
     for (_, start, X), chunk in zip(rows.with_starts(), made.chunks, strict=False):
@@ -290,7 +291,7 @@ def check_codes(made: Filter, rows: Rows, n_threads: int) -> None:
                 wide = codes.view(np.int8).astype(np.int32)
                 fits = np.array_equal(then.starts[at], -((wide**2).sum(axis=1) >> 1) - 128 * wide.sum(axis=1))
             if not fits:
-                raise ValueError("codes that are not of these rows")
+                raise ValueError("codes do not match the rows")
 
 
 def _type_of(level: Level) -> type[np.generic]:
@@ -308,24 +309,24 @@ def _from_panels(panels: np.ndarray, level: Level, at: np.ndarray) -> np.ndarray
 
 
 def _array(arrays: Mapping[str, Any], name: str, dtype: str, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The array of this name, if type and shape are as wanted (None: any length but 0) and all numbers are finite."""
+    """The array of this name, if its type and shape match (None: any length but 0) and all its numbers are finite."""
     array = arrays[name]
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype) or array.ndim != len(shape):
-        raise ValueError(f"array {name} of another type")
+        raise ValueError(f"array {name} has the wrong type")
     if not all(size == wanted if wanted is not None else size > 0 for size, wanted in zip(array.shape, shape, strict=True)):
-        raise ValueError(f"array {name} of shape {array.shape}, wanted {shape}")
+        raise ValueError(f"array {name} has shape {array.shape}, expected {shape}")
     if array.dtype.kind == "f" and not name.startswith("errors") and not np.isfinite(array).all():
-        raise ValueError(f"array {name} with numbers that are not finite")
+        raise ValueError(f"array {name} contains NaN or infinity")
     return np.ascontiguousarray(array)
 
 
 def _number(value: Any, low: float, high: float) -> float:
     if type(value) not in (int, float) or not low <= value <= high:
-        raise ValueError("a number that is none, or too large or small")
+        raise ValueError("not a number, or out of range")
     return float(value)
 
 
 def _whole(value: Any, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
-        raise ValueError("a whole number that is none, or too large or small")
+        raise ValueError("not an integer, or out of range")
     return value
