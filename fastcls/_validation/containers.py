@@ -241,8 +241,8 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     except (TypeError, ValueError, OverflowError):
         row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
         raise InputTypeError(
-            f"{name} has {kind(array[row, column])} at row {row}, column {column}: a value of this argument "
-            "must be a number, not a string or another object",
+            f"{name} has {kind(array[row, column])} at row {row}, column {column}: each value of this argument "
+            "must be numeric, not a string or another object: convert it to a number",
             argument=name,
         ) from None
 

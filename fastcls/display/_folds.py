@@ -24,6 +24,8 @@ MOST_SPLITS = 10  # lines drawn
 MOST_NAMED = 6  # largest number of folds with text in every box
 TEST = 0.18  # share of the width, for a test set of any size
 GAP = 0.03
+INSET = 0.004  # from each end of a fold to its box
+OWN_SHARE = 0.95  # of the width of a figure of our own, for its axes, at least
 
 
 class FoldsDisplay(Drawn):
@@ -113,6 +115,9 @@ class FoldsDisplay(Drawn):
         self._n_lines = min(n_folds, MOST_SPLITS)
         self.figure_, self.ax_ = style.axes_for(ax, height=0.85 + 0.27 * self._n_lines)
         self._some_unnamed = False
+        # A layout engine widens the axes of our own figure later; given axes may stay as they are.
+        width = self.ax_.get_window_extent().width if ax is not None else OWN_SHARE * self.figure_.bbox.width
+        self._points = 72 * width / self.figure_.dpi
         right = 1.0 if self.accuracy is None else 1.2
         self.ax_.set(xlim=(-0.005, right), ylim=(self._n_lines - 0.4, -1.1))
         style.bare(self.ax_)
@@ -144,8 +149,7 @@ class FoldsDisplay(Drawn):
         if len(self.sizes) <= MOST_NAMED:
             middle = (self._edges[fold] + self._edges[fold + 1]) / 2
             left, right = self.ax_.get_xlim()
-            width = 0.8 * 72 * self.figure_.bbox.width / self.figure_.dpi  # of the axes in points, at least
-            points = width * (self._edges[fold + 1] - self._edges[fold]) / (right - left)
+            points = self._points * (self._edges[fold + 1] - self._edges[fold] - 2 * INSET) / (right - left)
             words = ("validate", "val.") if held_out else ("train",)
             weight = "bold" if held_out else "normal"
             fit = [word for word in words if style.width_of(word, style.TINY, weight) < points]
@@ -180,7 +184,7 @@ class FoldsDisplay(Drawn):
     def _box(self, split: int, left: float, right: float, colour: str, alpha: float) -> None:
         from matplotlib.patches import Rectangle
 
-        inset = min(0.004, 0.1 * (right - left))
+        inset = min(INSET, 0.1 * (right - left))
         self.ax_.add_patch(
             Rectangle((left + inset, split - 0.42), right - left - 2 * inset, 0.84, fc=colour, alpha=alpha, ec="none", lw=0)
         )

@@ -12,6 +12,7 @@ pytest.importorskip("jinja2", reason="the report needs jinja2 (the extra 'run')"
 
 from _outcomes import digits, make_outcome
 from _page import section, words
+from matplotlib.figure import Figure
 
 from fastcls import display
 from fastcls.cli.report import _lecture, _sections
@@ -35,11 +36,13 @@ def test_the_folds_are_drawn_with_the_accuracy_of_each() -> None:
 
 @pytest.mark.parametrize("cv", [2, 5, 6])
 @pytest.mark.parametrize("n_test", [None, 10])
-def test_words_in_the_boxes_of_folds_are_within_them(cv, n_test):
+@pytest.mark.parametrize("given", [False, True])
+def test_words_in_the_boxes_of_folds_are_within_them(cv, n_test, given):
+    ax = Figure(figsize=(4.2, 2.2)).add_subplot() if given else None
     shown = display.FoldsDisplay.from_labels(
         np.arange(36) % 2, cv=cv, random_state=0, n_test=n_test, accuracy=np.ones(cv)
-    ).plot()
-    shown.figure_.canvas.draw()
+    ).plot(ax)
+    shown.figure_.draw_without_rendering()
     ax = shown.ax_
     boxes = [patch.get_window_extent() for patch in ax.patches]
     words = [text for text in ax.texts if text.get_text() in ("validate", "val.", "train")]

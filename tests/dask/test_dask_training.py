@@ -174,14 +174,14 @@ def test_checkpoints_of_another_training_are_refused(client, digits, tmp_path):
     fitted(name, client, X, y, **kept)
     changed = as_file(tmp_path, digits[0] + (np.arange(len(X)) == 900)[:, None].astype(np.uint8), "changed")
     for rows, labels, more, what in (
-        (changed, y, {}, "had another X"),
-        (X, y[::-1], {}, "had another y"),
-        (X, y, {"n_shards": 5}, "had n_shards='16', not '5'"),
+        (changed, y, {}, "a training with another X"),
+        (X, y[::-1], {}, "a training with another y"),
+        (X, y, {"n_shards": 5}, "a training with n_shards='16', not '5'"),
     ):
         with pytest.raises(InputError, match=what):
             fitted(name, client, rows, labels, **more, **kept)
     cls, options = TRAININGS[name]
-    with pytest.raises(InputError, match="had n_shards='16', not 'None'"):
+    with pytest.raises(InputError, match="a training with n_shards='16', not 'None'"):
         getattr(fastcls, cls.__name__)(**options, random_state=0, **kept).fit(X, y)
 
 

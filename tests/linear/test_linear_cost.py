@@ -147,17 +147,17 @@ X6, Y6 = np.arange(12.0).reshape(6, 2), np.array([0, 0, 0, 1, 1, 1])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"C": 1.0, "alpha": 1e-3}, "alpha=0.001 and C=1.0 both say"),
-        ({"C": 1.0, "penalty": None}, "C=1.0 with penalty=None"),
-        ({"C": 1.0, "penalty": "max_norm", "max_norm": 2.0}, "C=1.0 with penalty='max_norm'"),
+        ({"C": 1.0, "alpha": 1e-3}, "alpha=0.001 and C=1.0 both set the strength"),
+        ({"C": 1.0, "penalty": None}, "C=1.0 has no effect with penalty=None"),
+        ({"C": 1.0, "penalty": "max_norm", "max_norm": 2.0}, "C=1.0 has no effect with penalty='max_norm'"),
         ({"C": 0.0}, "C=0.0; wanted"),
         ({"C": -1}, "C=-1; wanted"),
         ({"C": "auto"}, "C='auto'; wanted"),
         ({"C": float("nan")}, "C=nan; wanted"),
         ({"C": float("inf")}, "C=inf; wanted"),
         ({"C": True}, "C=True; wanted"),
-        ({"C": 1e-300}, "C=1e-300: a penalty so strong"),
-        ({"C": 5e-324}, "C=5e-324: a penalty so strong"),
+        ({"C": 1e-300}, "C=1e-300: so strong a penalty"),
+        ({"C": 5e-324}, "C=5e-324: so strong a penalty"),
         ({"alpha": "automatic"}, "alpha='automatic' is unknown; choose one of: auto, or a number"),
         ({"alpha": None}, "alpha=None; wanted"),
     ],
@@ -173,10 +173,10 @@ def test_C_that_cannot_be_used_is_refused(cls, options, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"Cs": [1.0], "alphas": [1e-3]}, "alphas and Cs both say"),
+        ({"Cs": [1.0], "alphas": [1e-3]}, "alphas and Cs both set the strength"),
         ({"Cs": []}, "Cs is empty"),
         ({"Cs": [0.0]}, "Cs=0.0; wanted"),
-        ({"Cs": [1.0], "penalty": None}, "C=1.0 with penalty=None"),
+        ({"Cs": [1.0], "penalty": None}, "C=1.0 has no effect with penalty=None"),
     ],
 )
 def test_Cs_that_cannot_be_used_are_refused(cls, options, message):

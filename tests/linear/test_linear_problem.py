@@ -104,7 +104,7 @@ def test_chunk_size_agnosticism(loss, monkeypatch):
     whole = big_problem(loss, 2)
     value, gradient = whole.value_and_gradient(W)
     monkeypatch.setattr(problem, "_WORK_PER_CALL", 1)
-    assert len(list(whole._pieces(700, 12))) == 3
+    assert len(list(whole._chunks(700, 12))) == 3
     assert whole.value_and_gradient(W)[0] == value
     assert whole.value_and_gradient(W)[1].tobytes() == gradient.tobytes()
 
@@ -313,12 +313,12 @@ X4, Y4 = np.eye(4), np.array([0, 1, 2, 1])
         (lambda: LinearProblem(X4, Y4, penalty=["l2"]), "elasticnet, max_norm, or None"),
         (lambda: LinearProblem(X4, Y4, alpha=-1), "alpha=-1"),
         (lambda: LinearProblem(X4, Y4, l1_ratio=2), "l1_ratio=2"),
-        (lambda: LinearProblem(X4, Y4, penalty="max_norm"), "give max_norm="),
+        (lambda: LinearProblem(X4, Y4, penalty="max_norm"), "needs the parameter max_norm"),
         (lambda: LinearProblem(X4, Y4, max_norm=0), "max_norm=0"),
         (lambda: LinearProblem(X4, Y4, sample_weight=[1, 2]), "one weight per row"),
         (lambda: LinearProblem(X4, Y4, sample_weight=[1, 2, -1, 1]), "-1 at row 2"),
         (lambda: LinearProblem(X4, Y4, sample_weight=np.zeros(4)), "zero for every row"),
-        (lambda: LinearProblem(X4, Y4, rows=[0, 9]), "rows 0 to 3"),
+        (lambda: LinearProblem(X4, Y4, rows=[0, 9]), "rows has numbers 0 to 9; wanted 0 to 3"),
         (lambda: LinearProblem(X4, Y4, arithmetic="float16"), "float32, float64"),
         (lambda: LinearProblem(X4, Y4, sample_weight=[0, 1, 1, 1]).value_and_gradient(np.zeros((3, 4)), [0]), "weight 0"),
         (lambda: LinearProblem(X4, Y4, alpha=float("nan")), "alpha=nan"),
@@ -334,8 +334,8 @@ X4, Y4 = np.eye(4), np.array([0, 1, 2, 1])
         (lambda: LinearProblem(X4, Y4, n_jobs=0), "n_jobs=0"),
         (lambda: LinearProblem(X4, Y4).value(np.zeros((3, 5))), r"needs \(3, 4\)"),
         (lambda: LinearProblem(X4, Y4, fit_intercept=True).value(np.zeros((3, 4))), "last column is the bias"),
-        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), [4]), "rows 0 to 3"),
-        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), [-1]), "rows 0 to 3"),
+        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), [4]), "numbers 4 to 4; wanted 0 to 3"),
+        (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), [-1]), "numbers -1 to -1; wanted 0 to 3"),
         (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), []), "at least one"),
         (lambda: LinearProblem(X4, Y4).value_and_gradient(np.zeros((3, 4)), slice(2, 2)), "at least one"),
     ],

@@ -328,7 +328,7 @@ REFUSED = {
     "few groups": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.arange(90) % 3), "there are only 3 groups"),
     "groups of no order": (
         lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.array([1, "a"] * 45, dtype=object)),
-        "groups mixes labels that have no common order",
+        "groups mixes labels of types that cannot be ordered (int, str): convert them",
     ),
     "rules that are none": (lambda X, y: KNeighborsClassifierCV(KS, weights=None).fit(X, y), "weights=None is unknown"),
     "metrics that are none": (lambda X, y: KNeighborsClassifierCV(KS, metrics=5).fit(X, y), "metric=5 is unknown; choose"),

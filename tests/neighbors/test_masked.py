@@ -130,4 +130,4 @@ def test_every_classifier_refuses_masked_and_missing_labels_and_weights(model):
 def test_groups_are_never_missing():
     model = fastcls.KNeighborsClassifierCV([1], cv="loo")
     refused(lambda: model.fit(X, Y, groups=[*"abcabcabcab", None]), "groups has a missing value (None) at row 11")
-    refused(lambda: model.fit(X, Y, groups=[*Y[:-1].tolist(), float("nan")]), "groups contains NaN, first at row 11")
+    refused(lambda: model.fit(X, Y, groups=[*Y[:-1].tolist(), float("nan")]), "groups contains NaN (first at row 11)")

@@ -338,11 +338,11 @@ def refusals():
     X, y = np.array([[1, 2], [3, 4]], np.uint8), [0, 1]
     return {
         "width": (lambda m: m.partial_fit(np.zeros((2, 3), np.uint8), y), "X has 3 features, but .* expecting 2 features"),
-        "dtype": (lambda m: m.partial_fit(X.astype(np.float32), y), r"X is float32, but .* uint8; .*astype\('uint8'\)"),
+        "dtype": (lambda m: m.partial_fit(X.astype(np.float32), y), r"X is float32, but .* uint8: .*astype\('uint8'\)"),
         "other integers": (lambda m: m.partial_fit(X.astype(int), y), "X is float64, but the rows .* are uint8"),
-        "label": (lambda m: m.partial_fit(X, [0, 2]), r"the label 2, which is not among the classes \[0, 1\]; name all"),
+        "label": (lambda m: m.partial_fit(X, [0, 2]), r"the label 2, which is not among the classes \[0, 1\]: name all"),
         "text for number": (lambda m: m.partial_fit(X, ["0", "1"]), "the label '0', which is not among the classes"),
-        "classes": (lambda m: m.partial_fit(X, y, classes=[0, 1, 2]), r"classes=\[0, 1, 2\] are not those of the first"),
+        "classes": (lambda m: m.partial_fit(X, y, classes=[0, 1, 2]), r"classes=\[0, 1, 2\] differ from those of the first"),
         "no labels": (lambda m: m.partial_fit(X, None), "y is None"),
         "labels too few": (lambda m: m.partial_fit(X, [0]), "y has 1 label for 2 rows"),
         "no rows": (lambda m: m.partial_fit(X[:0], []), "minimum of 1 is required"),
