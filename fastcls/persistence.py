@@ -90,7 +90,7 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
         model = _restored(header["class"], parts, Arrays(path, header))
     except RowsFileError:  # the model file itself is valid
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"the model file {quoted(path)} is damaged ({found}); save or copy it again") from None
     model._verify(verify)

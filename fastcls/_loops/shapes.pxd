@@ -26,13 +26,14 @@ cdef inline int check_search(const uint8_t[:, ::1] Q, Py_ssize_t query_item, con
 
 
 cdef inline int check_level(int number, const uint8_t[:, ::1] codes, Py_ssize_t width, const float[::1] errors,
-                            const float[::1] panel_errors, const uint8_t[:, ::1] query_codes, const int32_t[::1] norms,
-                            const float[::1] query_errors, Py_ssize_t n_rows, Py_ssize_t n_queries, Py_ssize_t panel_rows,
-                            bint l1) except -1:
+                            const int32_t[::1] starts, const float[::1] panel_errors, const uint8_t[:, ::1] query_codes,
+                            const int32_t[::1] norms, const float[::1] query_errors, Py_ssize_t n_rows, Py_ssize_t n_queries,
+                            Py_ssize_t panel_rows, bint l1, bint fine) except -1:
     """Check that a level's codes have `n_rows` rows and `n_queries` queries."""
     cdef bint fits = errors.shape[0] >= n_rows and query_errors.shape[0] >= n_queries
     fits = fits and query_codes.shape[0] == n_queries and query_codes.shape[1] == width
     fits = fits and (l1 or norms.shape[0] >= n_queries)
+    fits = fits and (l1 or fine or starts.shape[0] >= (codes.shape[0] * panel_rows if number == 0 else n_rows))
     if number == 0:
         fits = fits and codes.shape[1] == width * panel_rows and codes.shape[0] * panel_rows >= n_rows
         fits = fits and panel_errors.shape[0] == codes.shape[0] and errors.shape[0] >= codes.shape[0] * panel_rows

@@ -119,7 +119,7 @@ def restore(rows: Rows) -> None:
             continue
         try:
             rows.filters[metric_name] = of and stored.restored(of, rows, METRICS[metric_name])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise InputError(
                 f"the stored filter of the training rows is damaged ({reason(error)}): fit the model again"
             ) from None

@@ -10,6 +10,7 @@ tree.py proves that no neighbour is lost.
 
 from cython.parallel cimport prange, threadid
 
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memcpy, memset
 
@@ -156,6 +157,8 @@ cdef void halve(const Making *making, Py_ssize_t node, Py_ssize_t n_nodes) noexc
     for i in range(first, end):
         keys[i].row = making.order[i]
         making.widen(making.rows + keys[i].row * making.row_bytes + offset, 1, &keys[i].value)
+        if keys[i].value != keys[i].value:  # NaN has no order, and `select` would take quadratic time over many of them
+            keys[i].value = INFINITY
     select(keys + first, end - first, middle - first)
     for i in range(first, end):
         making.order[i] = <int32_t> keys[i].row

@@ -58,6 +58,11 @@ def described(chunks: Sequence[np.ndarray], folder: Path) -> list[dict[str, Any]
                 f"rows='external' needs memory maps of files in the model's folder, but {len(chunk):,} rows of "
                 "this model are in memory: fit on numpy.load(file, mmap_mode='r'), or save with rows='embedded'"
             )
+        if mapped.mode == "c":
+            raise InputError(
+                "rows='external' needs maps that show the file, but the rows are a copy-on-write map, which may differ from "
+                "it: open the file with mmap_mode='r', or save with rows='embedded'"
+            )
         path = Path(os.path.realpath(str(mapped.filename)))
         if path.parent != folder:
             raise InputError(

@@ -103,7 +103,7 @@ def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
             raise InputError(f"{quoted(path)} is a pipe or a device; give {wanted}")  # opening it might block
         with open(path, "rb"):  # for the reason of a failure: safetensors has one message for all
             pass
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         raise InputError(f"cannot open {quoted(path)}: {reason(error)}; give {wanted}") from None
     try:
         with safetensors.safe_open(os.fspath(path), framework="np") as opened:

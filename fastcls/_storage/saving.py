@@ -13,7 +13,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastcls._runtime.fitted_state import frozen
+from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_switch
 
 from .atomic import holds_model, replacing
 from .external_rows import map_under
@@ -138,6 +140,8 @@ def save(
     rows, codes
         For k-NN models, see ``KNeighborsClassifier.save``.
     """
+    one_of("rows", rows, ["embedded", "external"])
+    check_switch("codes", codes)
     if isinstance(model, SaveBestMixin):
         model.save(path, metadata=metadata)
         return

@@ -24,7 +24,6 @@ from fastcls._search.rows import Rows
 from fastcls._storage.safetensors import Arrays, Saved
 from fastcls._storage.saving import SaveMixin, save
 from fastcls._validation.base import check_number, one_of
-from fastcls._validation.linear import check_switch
 from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
 from fastcls._validation.rows import check_more_rows, check_rows
 from fastcls.datasets import takes_images
@@ -279,14 +278,15 @@ class Neighbors(SaveMixin, BaseEstimator):
         sklearn.exceptions.NotFittedError
             Before fit.
         """
-        one_of("rows", rows, ["embedded", "external"])
-        check_switch("codes", codes)
         save(self, path, metadata, rows=rows, codes=codes)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Rows of a file are checked before they are copied or pickled, so that no copy checks them again."""
+        """Rows of a file are checked before they are copied or pickled, so that no copy has to check them.
+
+        Also after ``load(verify=False)``: a copy that is saved would write a valid checksum of rows that were never checked.
+        """
         if self._loaded is not None:
-            self._loaded.check()
+            self._loaded.check(force=True)
         return {**super().__getstate__(), "_loaded": None}
 
     def _saved_state(self, folder: Path | None = None, codes: bool = True) -> tuple[Saved, dict[str, Any]]:

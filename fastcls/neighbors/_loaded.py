@@ -136,13 +136,15 @@ class LoadedRows:
         """Bytes that the check reads."""
         return sum(part.nbytes for parts, _ in self.unread for part in parts)
 
-    def check(self, *, force: bool = False) -> tuple[str, ...]:
+    def check(self, *, force: bool = False, every: bool = False) -> tuple[str, ...]:
         """Check the rows unless they have been checked; returns a note if this call checked them.
 
         Parameters
         ----------
         force : bool
             Check even if `load` was told to skip the check.
+        every : bool
+            Compute the codes of all rows again, not only of a sample.
 
         Raises
         ------
@@ -160,13 +162,13 @@ class LoadedRows:
             if not mine:
                 return ()
             begun = time.perf_counter()
-            self._check()
+            self._check(every)
             seconds = time.perf_counter() - begun
         return (f"checked {self.nbytes:,} bytes of the model's file before this search, once: {seconds:.3g} s",)
 
     def check_now(self) -> None:
         """Check the rows now; the report of the first search gives the time."""
-        (note,) = self.check(force=True)
+        (note,) = self.check(force=True, every=True)
         self._news = note.replace("before this search, once", "when it was loaded")
 
     def _restore(self) -> None:
@@ -175,16 +177,16 @@ class LoadedRows:
         except InputError as error:
             raise InputError(f"the model file {quoted(self.path)} is damaged: {error}") from None
 
-    def _check(self) -> None:
+    def _check(self, every: bool) -> None:
         for parts, saved_digest in self.unread:
             if digest(*parts) != saved_digest:
                 raise InputError(
                     f"the training data in {quoted(self.path)} is corrupt (checksum mismatch): save the model again or "
                     "restore the file"
                 )
-        self.check_values()
+        self.check_values(every)
 
-    def check_values(self) -> None:
+    def check_values(self, every: bool) -> None:
         """Refuse rows that a fit would refuse, and codes that do not match the rows."""
         start = 0
         try:
@@ -199,7 +201,7 @@ class LoadedRows:
         try:
             for made in self.rows.filters.values():
                 if made is not None:
-                    stored.check_codes(made, self.rows, 1)
+                    stored.check_codes(made, self.rows, 1, every=every)
         except ValueError as error:
             raise InputError(
                 f"the filter in {quoted(self.path)} cannot be used: {error}; fit the model again and save it"

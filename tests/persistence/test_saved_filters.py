@@ -203,6 +203,7 @@ DAMAGED_L2 = [
     ({}, {"filter_A_0": lambda A: A[:, :-1].copy()}),
     ({}, {"filter_A_0": lambda A: A.astype(np.float32)}),
     ({}, {"filter_A_0": put(5, -128)}),
+    ({}, {"filter_A_0": lambda A: np.zeros((513, A.shape[1]), A.dtype)}),
     ({}, {"filter_A_0": lambda A: np.full_like(A, 127)}),
     ({}, {"filter_center_0": put(5, np.nan)}),
     ({}, {"filter_center_0": put(5, 0.5)}),
@@ -310,11 +311,11 @@ def test_verify_says_when_rows_are_checked(tmp_path, monkeypatch):
         monkeypatch.setattr(_loaded, "CHECKED_BYTES", 1000)
         monkeypatch.setattr("fastcls.neighbors._base.CHECKED_BYTES", 1000)
         again = fastcls.load(path, verify=verify)
-        for one in (again, again, pickle.loads(pickle.dumps(again))):
-            one.predict(Q)
-            assert any("were not compared with their checksum" in note for note in one.search_report_.notes)
-            assert any(words in note for note in one.search_report_.notes)
-            assert one.search_report_.path == "filter"
+        for _ in range(2):
+            again.predict(Q)
+            assert any("were not compared with their checksum" in note for note in again.search_report_.notes)
+            assert any(words in note for note in again.search_report_.notes)
+            assert again.search_report_.path == "filter"
         with pytest.raises(InputError, match="corrupt"):  # a new file would have a right checksum
             again.save(tmp_path / "again")
     for verify in ("never", 1, None):
@@ -352,3 +353,46 @@ def test_structure_is_checked_at_load(tmp_path):
     path = tmp_path / "m"
     model().save(path)
     assert "is damaged" in refusal(changed(path, {"kind": 7}))
+
+
+def test_verify_true_compares_the_codes_of_every_row(tmp_path, whole_file):
+    """One forged code among 6,000 rows: a sample would miss it most of the time, and no checksum shows it."""
+    path = tmp_path / "m"
+    shutil.copy(whole_file, path)
+    forged = changed(path, arrays={"filter_codes_1": put((4321, 3), 77)})
+    with pytest.raises(InputError, match="codes do not match the rows"):
+        fastcls.load(forged, verify=True)
+
+
+@pytest.mark.parametrize("pass_on", [copy.copy, copy.deepcopy, pickle.dumps], ids=lambda call: call.__name__)
+def test_no_copy_makes_unchecked_rows_look_checked(tmp_path, pass_on):
+    path, X = tmp_path / "m", rows()
+    model().save(path)
+    with_a_wrong_byte(path, X)
+    loaded = fastcls.load(path, verify=False)
+    with pytest.raises(InputError, match="checksum mismatch"):
+        pass_on(loaded)
+
+
+def test_save_refuses_options_that_it_does_not_know(tmp_path):
+    made = model()
+    with pytest.raises(InputError, match="'typo'"):
+        fastcls.persistence.save(made, tmp_path / "m", rows="typo")
+    with pytest.raises(InputError, match="codes"):
+        fastcls.persistence.save(made, tmp_path / "m", codes="no")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_path_that_no_system_has_is_refused_in_one_line():
+    with pytest.raises(InputError, match=r"^cannot open [^\n]*$"):
+        fastcls.load("a\0b")
+
+
+def test_a_copy_on_write_map_is_no_external_file(tmp_path):
+    """Its private pages may differ from the file that the model would name."""
+    np.save(tmp_path / "X.npy", rows())
+    X = np.load(tmp_path / "X.npy", mmap_mode="c")
+    made = fastcls.KNeighborsClassifier(3).fit(X, np.arange(len(X)) % 4)
+    with pytest.raises(InputError, match="copy-on-write"):
+        made.save(tmp_path / "m", rows="external")
+    assert not (tmp_path / "m").exists()

@@ -405,8 +405,8 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     for number in range(len(levels)):
         codes, width, starts, errors, panel_errors, per_unit, filter.levels[number].fine = levels[number]
         query_codes, norms, query_errors = query_levels[number]
-        check_level(number, codes, width, errors, panel_errors, query_codes, norms, query_errors, X.shape[0], Q.shape[0],
-                    FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2, l1)
+        check_level(number, codes, width, errors, starts, panel_errors, query_codes, norms, query_errors, X.shape[0],
+                    Q.shape[0], FASTCLS_PANEL_L1 if l1 else FASTCLS_PANEL_L2, l1, filter.levels[number].fine)
         filter.levels[number].codes = &codes[0, 0]
         filter.levels[number].width = width
         filter.levels[number].starts = &starts[0]

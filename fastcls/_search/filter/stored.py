@@ -29,7 +29,8 @@ from .levels_l2 import MOST_FINE, WIDEST_PROJECTED, Basis, PcaProjection, is_abo
 Stored = tuple[dict[str, Any], dict[str, Any]]
 
 _MOST_LEVELS = 4  # that the compiled loops take
-_SAMPLED = 256  # rows that are encoded again
+_SAMPLED, _ENCODED_AT_ONCE = 256, 8_192  # rows that are encoded again
+_MOST_PROJECTIONS = 512  # more than are ever learned
 # largest entry of a float projection (its rows have length 1); larger entries would invalidate the underflow bound
 _LARGEST_A = 2.0
 _STEPS = (1e-290, 1e290)  # range of steps and norms
@@ -135,6 +136,7 @@ def _restored_l1(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Row
         found: list[Level] = [level]
     else:
         order, signs = _array(arrays, "order", "int32", (None,)), _array(arrays, "signs", "int8", (None,))
+        order = order.copy()  # compiled loops index by it: what was checked must not change with the file
         if len(order) % 16 or len(order) > 16 * (d + 15) or len(signs) != len(order) or not (np.abs(signs) == 1).all():
             raise ValueError("invalid segments: length or signs")
         used = order[order >= 0]
@@ -205,8 +207,10 @@ def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metri
     if not projects:
         return Basis.of(np.empty((0, d)), dtype, center, 1.0, unit_rows)
     A = _array(arrays, f"A_{number}", "float32" if is_float else "int8", (None, d))
-    if len(A) > WIDEST or d > WIDEST_PROJECTED or (np.abs(A).max() > _LARGEST_A if is_float else A.min() < -127):
-        raise ValueError("a projection is too large, or has entries out of range")
+    if len(A) > min(d, _MOST_PROJECTIONS) or d > WIDEST_PROJECTED:
+        raise ValueError("more projections than are ever learned")
+    if np.abs(A).max() > _LARGEST_A if is_float else A.min() < -127:
+        raise ValueError("a projection has entries out of range")
     return Basis.of(A if is_float else A.astype(np.float64), dtype, center, scale, unit_rows)
 
 
@@ -268,30 +272,33 @@ def _parts(arrays: Mapping[str, Any], name: str, dtype: str, heights: list[int],
     return [_array({name: part}, name, dtype, (height, *rest)) for part, height in zip(given, heights, strict=True)]
 
 
-def check_codes(made: Filter, rows: Rows, n_threads: int) -> None:
-    """Compare the stored codes of a sample of the rows with codes made now.
+def check_codes(made: Filter, rows: Rows, n_threads: int, *, every: bool = False) -> None:
+    """Compare stored codes with codes made now: of `every` row, or of some that no file can foresee.
 
     Raises
     ------
     ValueError
         For codes that were made from other rows.
     """
-    step = max(1, rows.n_rows // _SAMPLED)
+    drawn = None if every else np.random.default_rng().choice(rows.n_rows, min(rows.n_rows, _SAMPLED), replace=False)
     for (_, start, X), chunk in zip(rows.with_starts(), made.chunks, strict=False):
-        at = np.arange(-start % step, len(X), step)
-        if not len(at):
-            continue
-        for number, (level, now) in enumerate(zip(made.levels, _levels.encode(made.levels, X[at], n_threads), strict=True)):
-            then, typed = chunk[number], _type_of(level)
-            codes = _from_panels(then.codes, level, at) if number == 0 else then.codes[at]
-            gaps = np.abs(codes.view(typed).astype(np.int32) - now.codes.view(typed))
-            # the BLAS of another machine may round a projection of floats to the next code
-            fits = (gaps <= (rows.dtype.kind == "f")).all() and np.allclose(then.errors[at], now.errors, rtol=1e-3)
-            if fits and _has_starts(level):
-                wide = codes.view(np.int8).astype(np.int32)
-                fits = np.array_equal(then.starts[at], -((wide**2).sum(axis=1) >> 1) - 128 * wide.sum(axis=1))
-            if not fits:
-                raise ValueError("codes do not match the rows")
+        at = np.arange(len(X)) if drawn is None else np.sort(drawn[(drawn >= start) & (drawn < start + len(X))]) - start
+        for block in np.array_split(at, -(-len(at) // _ENCODED_AT_ONCE)) if len(at) else ():
+            _check_some(made.levels, chunk, X, block, n_threads)
+
+
+def _check_some(levels: Sequence[Level], chunk: list[Codes], X: np.ndarray, at: np.ndarray, n_threads: int) -> None:
+    for number, (level, now) in enumerate(zip(levels, _levels.encode(levels, X[at], n_threads), strict=True)):
+        then, typed = chunk[number], _type_of(level)
+        codes = _from_panels(then.codes, level, at) if number == 0 else then.codes[at]
+        gaps = np.abs(codes.view(typed).astype(np.int32) - now.codes.view(typed))
+        # the BLAS of another machine may round a projection of floats to the next code
+        fits = (gaps <= (X.dtype.kind == "f")).all() and np.allclose(then.errors[at], now.errors, rtol=1e-3)
+        if fits and _has_starts(level):
+            wide = codes.view(np.int8).astype(np.int32)
+            fits = np.array_equal(then.starts[at], -((wide**2).sum(axis=1) >> 1) - 128 * wide.sum(axis=1))
+        if not fits:
+            raise ValueError("codes do not match the rows")
 
 
 def _type_of(level: Level) -> type[np.generic]:
