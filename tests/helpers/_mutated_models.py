@@ -302,27 +302,31 @@ def _ask(model, Q, classes):
 def run(count, seed, folder, out=None):
     """Make and use so many files. Returns how many loaded, how many were refused, and the faults."""
     valid, path, tally, faults = valid_files(folder), folder / "mutated", Counter(), []
-    for number in range(seed, seed + count):
-        rng = np.random.default_rng([17, number])
-        what = "not written"
-        (folder / "number").write_text(str(number))
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                what = write_mutated(rng, valid, path)
-                tally["loaded" if use(path, rng) else "refused"] += 1
-        except Exception as error:
-            faults.append(f"{number}: {what}: {type(error).__name__}: {error}")
-            if out is not None:
-                print(faults[-1][:600], "".join(traceback.format_tb(error.__traceback__)[-3:]), file=out, flush=True)
-        if out is not None and (number - seed + 1) % 500 == 0:
-            print(f"{number - seed + 1} files: {dict(tally)}, {len(faults)} faults", file=out, flush=True)
+    usual = safetensors.MAPPED_FROM_BYTES
+    try:
+        for number in range(seed, seed + count):
+            rng = np.random.default_rng([17, number])
+            what = "not written"
+            (folder / "number").write_text(str(number))
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    what = write_mutated(rng, valid, path)
+                    tally["loaded" if use(path, rng) else "refused"] += 1
+            except Exception as error:
+                faults.append(f"{number}: {what}: {type(error).__name__}: {error}")
+                if out is not None:
+                    print(faults[-1][:600], "".join(traceback.format_tb(error.__traceback__)[-3:]), file=out, flush=True)
+            if out is not None and (number - seed + 1) % 500 == 0:
+                print(f"{number - seed + 1} files: {dict(tally)}, {len(faults)} faults", file=out, flush=True)
+    finally:
+        safetensors.MAPPED_FROM_BYTES = usual
     return tally, faults
 
 
 if __name__ == "__main__":
     faulthandler.enable()
     numbers = [*map(int, sys.argv[1:3]), 0]
-    with tempfile.TemporaryDirectory() as room:
-        _, found = run(numbers[0], numbers[1], Path(room), sys.stdout)
+    with tempfile.TemporaryDirectory() as folder:
+        _, found = run(numbers[0], numbers[1], Path(folder), sys.stdout)
     sys.exit(bool(found))
