@@ -74,7 +74,7 @@ static inline __attribute__((always_inline, target("avx512f,avx512bw"))) __m512i
 REGISTERS(sad_registers, SAD_STEP)
 REGISTERS(dot_registers, DOT_STEP)
 
-/* 16 panels of 4 registers a step (a panel is 3072 features of LANES x 4 rows) against 6 packed queries. */
+/* 16 panels of 4 registers per step (a panel is 3072 features of LANES x 4 rows) against 6 packed queries. */
 #define PANEL(NAME, STEP_BYTES, BROADCAST, STEP)                                                                       \
     AVX512 static double NAME(const uint8_t *queries, const uint8_t *rows, long times, size_t n_bytes) {               \
         (void)n_bytes;                                                                                                 \

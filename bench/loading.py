@@ -42,7 +42,7 @@ def read_bytes(folder: Path) -> list[np.ndarray]:
 
 
 def unpickle(folder: Path) -> list[dict]:
-    """The Python version as pickle loads it. These files are our own; a stranger's pickle could run any code."""
+    """The Python version as pickle loads it. These files are our own; an untrusted pickle could run any code."""
     return [pickle.loads((folder / name).read_bytes(), encoding="bytes") for name in NAMES]
 
 

@@ -188,7 +188,27 @@ _METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls: leave
 
 
 def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
-    """The registered name of a metric. `minkowski` is l1 for p=1 and l2 for p=2."""
+    """The registered name of a metric. `minkowski` is l1 for p=1 and l2 for p=2.
+
+    Parameters
+    ----------
+    metric : str
+        A name in `METRICS` or `ALIASES`, or "minkowski".
+    p : {1, 2} or None
+        Power of "minkowski"; for other metrics None or 2 (for l1 also 1).
+    metric_params : dict or None
+        Must be None or empty.
+
+    Returns
+    -------
+    str
+        A key of `METRICS`.
+
+    Raises
+    ------
+    InputError
+        For an unknown metric, a `p` that does not belong to it, or a non-empty `metric_params`.
+    """
     if metric_params:
         raise InputError(_METRIC_PARAMS.format(metric_params))
     if isinstance(metric, str) and metric == "minkowski":
@@ -203,7 +223,22 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
 
 
 def check_metrics(metrics: Any) -> tuple[str, ...]:
-    """The registered names of one or several metrics, without repeats."""
+    """The registered names of one or several metrics, without repeats.
+
+    Parameters
+    ----------
+    metrics : str or sequence of str
+
+    Returns
+    -------
+    tuple of str
+        Keys of `METRICS`, in the given order.
+
+    Raises
+    ------
+    InputError
+        For no metric at all, or an unknown one.
+    """
     names = tuple(dict.fromkeys(check_metric(metric) for metric in listed(metrics)))
     if not names:
         raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
@@ -211,7 +246,24 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
 
 
 def check_magnitude(rows: np.ndarray, name: str, metric_name: str, first: int = 0) -> None:
-    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm underflows."""
+    """Refuse float64 rows so large that a sum of this metric could overflow, or so small that their norm underflows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+        Rows of other types than float64 are not read: their sums cannot overflow.
+    name : str
+        Name of the argument in messages.
+    metric_name : str
+        A key of `METRICS`.
+    first : int
+        Number of the first row in messages, if `rows` is a block of more rows.
+
+    Raises
+    ------
+    InputError
+        Names the first such row; also for NaN and infinity.
+    """
     if rows.dtype == np.float64:
         check_finite(rows, name, METRICS[metric_name].max_abs(rows.shape[1]), first)
         if METRICS[metric_name].needs_norms:

@@ -80,7 +80,29 @@ def export(
 
 
 def to_onnx(model: Any, *, dtype: str = "float32", metadata: Mapping[str, Any] | None = None) -> Any:
-    """Make the graph as an ``onnx.ModelProto`` in memory; parameters and errors as for `export`."""
+    """Make the graph in memory, without writing a file.
+
+    Parameters
+    ----------
+    model : MulticlassSVM or SoftmaxClassifier
+    dtype : {"uint8", "int8", "float16", "float32", "float64"}
+        Type of the graph's input rows; see `export`.
+    metadata : dict, optional
+        As for `export`.
+
+    Returns
+    -------
+    onnx.ModelProto
+        Checked by ``onnx.checker``. The inputs and outputs are those that `export` describes.
+
+    Raises
+    ------
+    InputError
+        For a model that is not linear, an unknown dtype, classes without an ONNX type, metadata that is not
+        JSON-serializable, or if onnx is not installed.
+    sklearn.exceptions.NotFittedError
+        Before fit.
+    """
     _check_model(model)
     model = frozen(model)
     one_of("dtype", dtype, DTYPES)
@@ -145,7 +167,7 @@ def _check_model(model: Any) -> None:
     if hasattr(model, "best_estimator_") and hasattr(model.best_estimator_, "coef_"):
         what_to_do = "export its best_estimator_"
     elif hasattr(model, "steps"):
-        what_to_do = "export its last step, and do the steps before it yourself"
+        what_to_do = "export its last step, and apply the earlier steps separately"
     elif hasattr(model, "kneighbors"):
         what_to_do = "ONNX has no exact search: keep it with save(path), or train one of these on the same rows"
     else:
@@ -163,8 +185,8 @@ def _labels(classes: np.ndarray) -> np.ndarray:
     if kind in "bf" and classes.itemsize <= 8:
         return classes
     raise InputError(
-        f"classes_ has dtype {classes.dtype} with labels that ONNX has no type for; wanted whole numbers of 64 bits, "
-        "floats of at most 64, True and False, or strings of Unicode: fit with other names of the classes"
+        f"classes_ has dtype {classes.dtype} with labels that ONNX has no type for; wanted integers of 64 bits, "
+        "floats of at most 64 bits, True and False, or Unicode strings: fit with other class labels"
     )
 
 
@@ -181,6 +203,6 @@ def _properties(model: Any, metadata: Any) -> dict[str, str]:
     }
     taken = sorted(set(metadata) & set(known), key=str)
     if taken:
-        raise InputError(f"metadata has the key {taken[0]!r}, which the file has for itself; call it by another name")
+        raise InputError(f"metadata has the key {taken[0]!r}, which the file format reserves; rename the key")
     values = known | plain(metadata, "metadata")
     return {key: json.dumps(value, allow_nan=False) for key, value in values.items()}

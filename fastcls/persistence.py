@@ -1,6 +1,6 @@
 """Models on disk: one safetensors file each, described by a JSON header. Never pickle.
 
-A file is data: it can name only a class in `CLASSES`, so loading a stranger's model runs no code of theirs. The header
+A file is data: it can name only a class in `CLASSES`, so loading an untrusted model runs no code from it. The header
 (all values are text, as safetensors requires)::
 
     format "fastcls"        version "2"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
@@ -56,7 +56,7 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
         When to check the training rows of a k-NN model and the codes of its filter (checksums, finite values, a sample of
         the codes). "auto": before the first search if they take up to 2 GB, otherwise never. True: now. False: never.
         ``search_report_.notes`` gives the time of the check, or says that there was none. All other data is always checked
-        now.
+        now. The levels of a large model's filter are checked before its first search.
 
     Returns
     -------
@@ -103,12 +103,13 @@ def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> Non
     if header.get("version") != VERSION:
         raise InputError(
             f"{quoted(path)} has model format version {quoted(header.get('version'))}, written by fastcls "
-            f"{quoted(header.get('fastcls_version'))}; this fastcls reads version {VERSION!r}: install one that fits it"
+            f"{quoted(header.get('fastcls_version'))}; this fastcls reads version {VERSION!r}: "
+            "install a version of fastcls that reads it"
         )
     if header.get("class") not in CLASSES:
         raise InputError(
             f"{quoted(path)} holds a model of class {quoted(header.get('class'))}; this fastcls has "
-            f"{', '.join(CLASSES)}: install one that has it"
+            f"{', '.join(CLASSES)}: install a version of fastcls that has this class"
         )
 
 
@@ -121,7 +122,7 @@ def _restored(name: str, parts: dict[str, Any], arrays: Arrays) -> Any:
     model._fitted_params = model._params_of_fit()
     n_features = parts["features"]["n"]
     if type(n_features) is not int or n_features < 1 or not isinstance(parts["metadata"], dict):
-        raise ValueError("features or metadata of another type")
+        raise ValueError("features or metadata have the wrong type")
     model.n_features_in_ = n_features
     if parts["features"]["names"] is not None:
         names = np.array([str(item) for item in parts["features"]["names"]], dtype=object)
@@ -133,7 +134,7 @@ def _restored(name: str, parts: dict[str, Any], arrays: Arrays) -> Any:
         model.classes_ = classes
     model._restore_state(arrays, parts["values"])
     if model.n_features_in_ != n_features:
-        raise ValueError(f"arrays of {model.n_features_in_} features where the header says {n_features}")
+        raise ValueError(f"arrays have {model.n_features_in_} features, but the header says {n_features}")
     model.metadata_ = parts["metadata"]
     return model
 

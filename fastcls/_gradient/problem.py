@@ -183,8 +183,10 @@ class LinearProblem:
         self.n_threads = threads.effective(n_jobs)
 
     def counted(self) -> LinearProblem:
-        """The same function over the rows of weight above 0, so that minibatches hold only these; itself if no weight is
-        0."""
+        """The same function over the rows of positive weight, so that minibatches have only these.
+
+        Returns the problem itself if no weight is 0.
+        """
         weights = self.weights if self.rows is None or not len(self.weights) else self.weights[self.rows]
         mask = counted_rows(weights)
         if mask is None:

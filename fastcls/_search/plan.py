@@ -59,7 +59,7 @@ def prepare(
     if METRICS[metric_name].bounds is None or not (forced or filtering.is_profitable(rows, METRICS[metric_name], k)):
         return None
     kept = rows.filters.get(metric_name)
-    lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # of a file that was saved without them
+    lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # saved without codes, or in another layout
     relearn = n_queries is None and rows.should_relearn(metric_name)
     enough_queries = n_queries is None or n_queries >= _LEAST_QUERIES_TO_LEARN
     if kept is None and (forced or relearn or (metric_name not in rows.filters and enough_queries)):
@@ -97,7 +97,7 @@ def prepare(
             before = kept.seconds
             kept = kept.extended(new, n_threads)
             if lacks_codes:
-                what = f"made the codes of {rows.n_rows:,} rows, which the model's file does not have"
+                what = f"made the codes of {rows.n_rows:,} rows, which the saved model does not have in this layout"
                 rows.made.append((what, kept.seconds - before))
         else:
             rows.left_out[metric_name] = f"brute force, because the codes of {sum(map(len, new)):,} more rows do not fit"

@@ -16,10 +16,11 @@ from . import bounds as _bounds
 
 _NO_NORMS = np.empty(0, dtype=np.float64)
 _NO_FLAGS = np.empty(0, dtype=np.uint8)
-_WHOLE_BYTES = 1 << 22  # larger chunks are never copied. Each chunk costs a query 16 us, of 60 us (5,300 rows of MNIST)
+# Larger chunks are never copied. Each chunk adds 16 us to a query that takes 60 us (5,300 MNIST rows).
+_WHOLE_BYTES = 1 << 22
 
 
-_STORAGE = {np.dtype(name): number for name, number in _kernels.TYPES.items()}  # a dtype takes 1 us to make its name
+_STORAGE = {np.dtype(name): number for name, number in _kernels.TYPES.items()}  # faster than by name: dtype.name takes 1 us
 
 
 def storage_of(rows: np.ndarray) -> int:
@@ -48,7 +49,7 @@ class Rows:
         Of filters that come from a file or a pickle: their plain form (`filter/stored.py`), until `plan.restore` restores
         them before the first search. None says that brute force was found to be faster; of a tree there is only the name.
     made : list
-        What was made for the next search alone, and the seconds it took: for that search's report.
+        Work done for the next search, with its seconds; reported by that search.
     """
 
     chunks: list[np.ndarray]
@@ -64,18 +65,18 @@ class Rows:
 
     @classmethod
     def of(cls, checked: CheckedRows) -> Rows:
-        """One chunk, as validation left it."""
+        """The checked rows as one chunk."""
         return cls([checked.rows], checked.copied_bytes, checked.notes)
 
     def extended(self, more: Rows) -> Rows:
-        """A new object: these rows followed by more, with all that is known of unchanged chunks.
+        """A new object: these rows followed by more, keeping everything computed for unchanged chunks.
 
         The old object does not change, so searches in progress can finish.
 
-        Chunks of 4 MB and more are only referenced. Smaller ones are merged like a binary counter: the last chunk with those
-        before it, while the one before is less than twice as large. So n bytes that arrived in equal blocks of b bytes are
-        held in at most n / 4 MB + log2(4 MB / b) + 1 chunks, and each row was copied (and encoded) at most log2(4 MB / b) +
-        1 times.
+        Chunks of 4 MB and more are only referenced. Smaller ones are merged like a binary counter: the last chunk with the
+        chunks before it, while the preceding one is less than twice as large. So n bytes that arrived in equal blocks of b
+        bytes are held in at most n / 4 MB + log2(4 MB / b) + 1 chunks, and each row was copied (and encoded) at most
+        log2(4 MB / b) + 1 times.
         """
         chunks = [*self.chunks, *more.chunks]
         first, size = len(chunks) - 1, chunks[-1].nbytes

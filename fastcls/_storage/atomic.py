@@ -194,7 +194,9 @@ def _written_into(path: str | os.PathLike[str], mode: int, cannot: str) -> Itera
                     while chunk := content.read(_CHUNK_BYTES):
                         _write_all(into, chunk)
             except OSError as error:
-                raise InputError(f"{cannot}: {reason(error)}, when part of it was written; choose another place") from None
+                raise InputError(
+                    f"{cannot}: {reason(error)} after part of the output was written; write to another path"
+                ) from None
     finally:
         os.close(descriptor)
 

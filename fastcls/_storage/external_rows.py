@@ -1,6 +1,6 @@
 """Training rows in files of their own, next to the model file that refers to them.
 
-A model file may come from a stranger. It can name only regular files in its own folder: no path, no link. Their sizes are
+A model file may be untrusted. It can name only regular files in its own folder: no path, no link. Their sizes are
 compared when they are opened, their checksums (`atomic.digest`) before the first search.
 """
 

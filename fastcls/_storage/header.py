@@ -21,8 +21,8 @@ FORMAT, VERSION = "fastcls", "2"
 OF_THE_MACHINE = ("checkpoint", "resume", "n_jobs")
 
 _LABEL_ITEM_BYTES = 1 << 16
-#: Most bytes that all classes may take in memory, and most bytes in memory for a byte of their JSON text. A string of
-#: dtype "<U100" takes 400 bytes.
+#: Most bytes of all classes in memory, and most bytes in memory per byte of their JSON text. A string of dtype "<U100" takes
+#: 400 bytes.
 _LABEL_BYTES, _LABEL_BYTES_OF_TEXT = 1 << 26, 64
 #: kind of a dtype -> Python types its labels have in the header
 _LABEL_TYPES: dict[str, Any] = {
@@ -54,7 +54,7 @@ def plain(value: Any, where: str) -> Any:
     if callable(value):
         what = "a callable"
     elif isinstance(value, Mapping):
-        what = "a dict whose keys are no strings"
+        what = "a dict whose keys are not all strings"
     else:
         what = repr(value) if isinstance(value, float) else kind(value)
     raise InputError(
@@ -113,16 +113,16 @@ def decoded_classes(stored: Any) -> np.ndarray | None:
     dtype, values = np.dtype(stored["dtype"]), stored["values"]
     kind = dtype.kind
     if kind not in _LABEL_TYPES or not isinstance(values, list) or not values:
-        raise ValueError("classes of no known type")
+        raise ValueError("classes have an unknown type")
     if _is_too_wide(dtype, stored):
-        raise ValueError(f"{len(values)} classes of {dtype} take more memory than a file of this size can mean")
+        raise ValueError(f"{len(values)} classes of {dtype} need far more memory than their text justifies")
     if not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):
-        raise ValueError("classes of another type than the file says")
+        raise ValueError("classes do not have the type given in the file")
     restored = np.array(values, dtype=dtype.newbyteorder("="))
     if restored.tolist() != values:  # cut short, or out of the type's range
         raise ValueError("classes do not fit their type")
     if not (restored[:-1] < restored[1:]).all():  # as fit leaves them; predictions are looked up by bisection
-        raise ValueError("classes that are not in ascending order, each once")
+        raise ValueError("classes are not in ascending order without repeats")
     return restored
 
 

@@ -129,7 +129,7 @@ class Arrays(Mapping[str, np.ndarray]):
     def __init__(self, path: str | os.PathLike[str], header: Mapping[str, str]) -> None:
         text = {name: value for name, value in header.items() if name != "checksum"}
         if header["checksum"] != _checksum(text):
-            raise ValueError("its header is not as it was written")
+            raise ValueError("header checksum mismatch")
         self.path = path
         self._digests = json.loads(header["digests"])
         whole = np.memmap(path, dtype=np.uint8, mode="r")
@@ -153,13 +153,13 @@ class Arrays(Mapping[str, np.ndarray]):
     def __getitem__(self, name: str) -> np.ndarray:
         mapped = self._mapped[name]
         if digest(mapped) != self._digests[name]:
-            raise ValueError(f"array {name} is not as it was written")
+            raise ValueError(f"checksum mismatch in array {name}")
         if self._stays(mapped):
             return mapped
         return np.array(mapped, dtype=mapped.dtype.newbyteorder("="))
 
     def unread(self, name: str) -> tuple[np.ndarray, str | None]:
-        """An array that may stay on disk unread, and the digest to compare it with; None if that was done."""
+        """An array that may stay on disk unread, and its saved digest; None if it was already compared."""
         mapped = self._mapped[name]
         return (mapped, str(self._digests[name])) if self._stays(mapped) else (self[name], None)
 
@@ -181,5 +181,5 @@ def expect(
     )
     if not fits or array.dtype.name not in dtypes:
         sizes = "x".join("n" if size is None else str(size) for size in shape)
-        raise ValueError(f"array {name} of {array.dtype} {array.shape}, wanted {' or '.join(dtypes)} {sizes}")
+        raise ValueError(f"array {name} is {array.dtype} {array.shape}, expected {' or '.join(dtypes)} {sizes}")
     return array

@@ -3,14 +3,14 @@
 ::
 
     _app            the commands and their options, errors in one line; __main__   python -m fastcls.cli
-      _run          fastcls run, one plain function a step         _predict, _gradcheck, _demo     the other commands
+      _run          fastcls run, one plain function per step       _predict, _gradcheck, _demo     the other commands
       _preset       run --preset: published protocols              _course     the assignment of the course
         _checks     checks of the options                          _data       reads and checks the user's data
         _estimate   how long a run will take                       _inputs, _answers   rows and predictions of predict
         _folder     the results folder, complete or absent         _progress   progress and notes on stderr
         _split      training, validation and test rows             _text       names from data, made safe to print
         _linear     random search, gradient check, choice of alpha _words      numbers and lists in sentences
-        _test_set   the test set, evaluated once a model           _repeats    test rows that equal a training row
+        _test_set   the test set, evaluated once per model         _repeats    test rows that equal a training row
         _compare    McNemar's test of two models                   _predictions   predictions.csv, wrong predictions
         _failures   a failed step, in one line                     _csv        cells that are never formulas
         _streams    writing to stdout and stderr in any state      _table      what a run prints at its end

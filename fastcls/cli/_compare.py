@@ -26,7 +26,7 @@ def mcnemar(hits: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
     only_first, only_other : int
         Rows that only the first, or only the second, model gets right.
     p_value : float
-        Two-sided probability of a split at least as uneven if the models are equally good.
+        Two-sided probability of a difference at least this large if both models are equally good.
 
     Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12
     (1947), in its exact binomial form.

@@ -107,6 +107,6 @@ def check_width(model: Any, part: Rows) -> None:
     if X.ndim != 2 or X.shape[1] != model.n_features_in_:
         given = counted(X.shape[1], "feature") if X.ndim == 2 else f"shape {X.shape[1:]}"
         raise InputError(
-            f"{part.source} has {given} a row, but the model was trained on {model.n_features_in_:,}: prepare the rows like "
-            "the training rows"
+            f"{part.source} has {given} per row, but the model was trained on {model.n_features_in_:,}: prepare the rows "
+            "like the training rows"
         )

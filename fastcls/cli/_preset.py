@@ -51,7 +51,7 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
 
 
 def evaluations(table: ResultTable) -> int:
-    """Return the number of evaluations on the test rows: one a row of the table, or one a draw and metric for means."""
+    """Return the number of evaluations on the test rows: one per row of the table, or one per draw and metric for means."""
     if "n_draws" in table.settings:
         return len(table.settings["metrics"]) * int(table.settings["n_draws"])
     return sum(row.get("top1") is not None for row in table)

@@ -1,10 +1,16 @@
 """``results.json``: the results of a run, for programs. Schema 2.
 
-``dataset n_train n_test n_features n_classes class_names image_shape test_set limit seed command versions environment
-test_evaluations baseline comparisons notes`` and ``models``: one entry a model. ``test_evaluations`` is the number of
-evaluations on the test set, all models together; each model's entry has its own count. With ``--preset`` there are no
-models; ``protocol`` has ``preset columns rows settings seconds``. Seconds are wall-clock seconds; accuracies are
-between 0 and 1.
+The keys of every run are ``schema dataset n_train n_test n_features n_classes class_names image_shape test_set
+stratified limit seed command versions environment test_evaluations repeats unreadable models failures notes``.
+``models`` has one entry per model. ``test_evaluations`` is the number of evaluations on the test set by all models; each
+model's entry has its own count. ``repeats`` counts test rows that equal a training row.
+
+A run without ``--preset`` adds ``not_evaluated`` (trained models without a test accuracy), ``baseline comparisons`` and
+``wrong`` (per model, its first wrong predictions). If any model was evaluated, it also adds ``fewest_errors`` (a model),
+``not_significantly_worse`` (models) and ``best`` (a model, or null if the comparisons do not show which is best). With
+``--preset``, ``models`` is empty and ``protocol`` has ``preset columns rows settings seconds``.
+
+Seconds are wall-clock seconds; accuracies are between 0 and 1.
 """
 
 from __future__ import annotations

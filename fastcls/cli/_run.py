@@ -1,4 +1,4 @@
-"""``fastcls run``: from a data set to evaluated classifiers, one plain function a step.
+"""``fastcls run``: from a data set to evaluated classifiers, one plain function per step.
 
 load -> train and test rows -> k-NN (cross-validation of k and metric), random search, SVM, softmax (gradient check,
 sweep of alpha) -> each evaluated once on the test set -> results.json, predictions.csv, report.html, models/. Until then,
@@ -191,7 +191,7 @@ def announce_duration(dataset: Dataset, options: RunOptions, progress: Progress)
     progress.line(f"this will take {about(seconds)}{hint}")
 
 
-# one function a model: training rows in, a trained model and its entry in results.json out --------------------------
+# one function per model: training rows in, a trained model and its entry in results.json out ------------------------
 
 
 def train_knn(X: np.ndarray, y: np.ndarray, options: RunOptions, progress: Progress, _: Failures) -> Trained:

@@ -77,7 +77,7 @@ def setting(entry: dict[str, Any]) -> str:
 
 
 def print_table(results: dict[str, Any], stream: TextIO) -> None:
-    """Print one line a model, in 80 columns."""
+    """Print one line per model, in 80 columns."""
     from rich import box
     from rich.table import Table
 

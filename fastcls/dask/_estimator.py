@@ -45,7 +45,25 @@ class OverCluster:
         return state
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Accuracy; X and y as for `fit`, or as for one process."""
+        """Accuracy: the share of rows whose label is predicted correctly, between 0 and 1.
+
+        Parameters
+        ----------
+        X : as for `fit`, or array-like of shape (n_rows, n_features)
+        y : as for `fit`, or array-like of shape (n_rows,)
+        sample_weight : as y, optional
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        InputError
+            For data that cannot be read, or if it is on workers and there is no cluster.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
         client = check_client(self.client) if is_described(X) or is_described(y) else None
         return super().score(X, labels_of(y, client), labels_of(sample_weight, client, "sample_weight"))  # type: ignore[misc]
 

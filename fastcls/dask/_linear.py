@@ -120,7 +120,22 @@ class _Linear(OverCluster, LinearClassifier):
         return model
 
     def save(self, path: Any, *, metadata: Any = None) -> None:
-        """Write ``to_local()`` to a safetensors file; `fastcls.load` returns a model of one process."""
+        """Write ``to_local()`` to a safetensors file; `fastcls.load` returns a model of one process.
+
+        Parameters
+        ----------
+        path : str or path
+            An existing file is replaced only after the new one is complete on disk.
+        metadata : dict, optional
+            JSON-serializable information to store with the model.
+
+        Raises
+        ------
+        InputError
+            If a parameter is not a plain value, or the path cannot be written.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
         self.to_local().save(path, metadata=metadata)
 
 

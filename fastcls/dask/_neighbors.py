@@ -50,7 +50,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     client : distributed.Client, optional
         None: the current one. Copies of the estimator share it; pickles leave it out.
     n_shards : int, optional
-        None: one a worker. It never changes a result.
+        None: one per worker. It never changes a result.
     verbose : int
         Above 0: print a progress bar, updated after each block of queries.
 
@@ -207,7 +207,13 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         return workers.round_trip(submit)
 
     def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded", codes: bool = True) -> None:
-        """Not available over a cluster: raises InputError."""
+        """Not available over a cluster.
+
+        Raises
+        ------
+        InputError
+            Always; the message says what to do.
+        """
         raise refuse_saving("KNeighborsClassifier")
 
 

@@ -93,7 +93,7 @@ class SharedRows:
         return self.source.dtype
 
     def sums(self, function: Callable[..., Nodes], *args: Any, rows: dict[int, np.ndarray] | None = None) -> Any:
-        """Sums over all shards, by one task a worker, merged; the `rows` of a shard are sent to its owner only."""
+        """Sums over all shards, by one task per worker, merged; the `rows` of a shard are sent to its owner only."""
         workers = self.workers
         n_shards = workers.n_shards
 

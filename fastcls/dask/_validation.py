@@ -46,7 +46,7 @@ def check_client(client: Any) -> Any:
 
 
 def check_n_shards(n_shards: Any, n_rows: int) -> int:
-    """The number of shards, at most one a row."""
+    """The number of shards, at most one per row."""
     n_shards = int(check_number("n_shards", n_shards, minimum=1, whole=True))
     if n_shards > n_rows:
         raise InputError(
@@ -122,7 +122,7 @@ def check_labels_alike(parts: list[np.ndarray], name: str) -> None:
     for i, part in enumerate(parts):
         if part.ndim != 1:
             raise InputError(
-                f"{name}[{i}] has {counted(part.ndim, 'dimension')}, shape {part.shape}; wanted one label a row"
+                f"{name}[{i}] has {counted(part.ndim, 'dimension')}, shape {part.shape}; wanted one label per row"
             )
         if len({"i" if kind == "u" else kind for kind in (parts[0].dtype.kind, part.dtype.kind)}) > 1:
             raise InputError(f"{name}[{i}] is {part.dtype} and {name}[0] is {parts[0].dtype}: save all labels as one kind")

@@ -117,7 +117,7 @@ def list_images(root: Path) -> Listing:
 
 
 def images_below(folder: Path) -> list[Path]:
-    """All images below a folder, in the order of a data set's rows. If it has train/ and test/, those of test/."""
+    """All images in a folder and its subfolders, in the order of a data set's rows; only those of test/ if there is one."""
     _, test = _split_folders(folder) or (None, None)
     if test is not None and (images := images_below(test)):
         return images
@@ -125,27 +125,41 @@ def images_below(folder: Path) -> list[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not is_system(name))
         found += [Path(place, name) for name in files if is_image_name(name)]
-    return sorted(found, key=lambda path: natural_key(path.name))  # stable: images of one name stay in the order of folders
+    return sorted(found, key=lambda path: natural_key(path.name))  # stable: equal names keep the order of their folders
 
 
 class FoundImage(NamedTuple):
     """One image file to predict."""
 
     path: Path
-    label: str | None  # its class, where the folder says so
+    label: str | None  # its class, if the folder is a data set of images by class
     refused: str | None  # why it is not opened: a link to a file outside the folder
 
 
 def find_images(path: Path) -> list[FoundImage]:
-    """List the images to predict at `path`: the image that it is, or all images of the folder that it is, however deep.
+    """List the images to predict at `path`: the image itself, or every image in the folder and its subfolders.
 
-    Of a folder with train/ and test/, the images of test/ are listed. The order is that of a data set's rows. An image has
-    a label if the folder is a data set of images by class. The list is empty if there is no image.
+    If a folder has train/ and test/, only the images of test/ are listed. They are in the order of a data set's rows.
+
+    Parameters
+    ----------
+    path : Path
+        An image file or a folder.
+
+    Returns
+    -------
+    list of FoundImage
+        Each has a label if the folder is a data set of images by class. Empty if there is no image.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be listed.
     """
     if not path.is_dir():
         return [FoundImage(path, None, None)] if path.is_file() and is_image_name(path.name) else []
     labelled: set[Path | None] = set()
-    with contextlib.suppress(InputError):  # a folder that is no data set has images all the same
+    with contextlib.suppress(InputError):  # a folder that is not a data set can have images too
         labelled = set(parts_of(path)) if is_image_folder(path) else set()
     return [
         FoundImage(file, as_text(file.parent.name) if file.parent.parent in labelled else None, refused_link(file, path))

@@ -1,8 +1,8 @@
 """alpha="auto" on small data: a few multiples of the formula's alpha, compared on held-out rows.
 
-All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins. Among
-those that are about as accurate, the one with the smallest log loss wins, after the scores of each are multiplied by their
-best constant: a strong penalty makes scores small, which a plain loss would punish even where their order is better.
+All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins.
+Near-ties go to the smallest log loss, after the scores of each model are multiplied by the constant that minimises its loss.
+A strong penalty makes scores small, so an unscaled loss would penalise it even if it ranks the classes better.
 bench/NOTES.md has the measurements.
 """
 
@@ -22,13 +22,12 @@ FACTORS = (1 / 4, 1.0, 4.0, 16.0, 256.0)
 _FOLDS = 3
 # With fewer rows, two strengths cannot be distinguished.
 _LEAST_ROWS = 60
-# n_samples * n_classes * n_features up to which the choice takes a fraction of a second. n_features counts as at least this
-# many, because the scores of the held-out rows are kept.
+# Largest n_samples * n_classes * n_features for which the choice takes a fraction of a second. n_features counts as 64 or
+# more, because the scores of the held-out rows are kept.
 _LARGEST_WORK, _LEAST_FEATURES = 80_000_000, 64
-# About as accurate: within this many standard errors of the best accuracy. About as small a loss: within this fraction of
-# it.
+# Near-ties: accuracies within this many standard errors of the best, and losses within this fraction of the smallest.
 _NEAR, _NEAR_LOSS = 0.5, 0.01
-# Range of the logarithm of the constant that scores are multiplied by.
+# Range of the logarithm of the constant by which scores are multiplied.
 _LOG_TIMES = (-8.0, 12.0)
 _BLOCK_BYTES = 1 << 24
 
@@ -49,16 +48,16 @@ def best_factor(
     batch_size: int,
     random_state: np.random.RandomState,
 ) -> float:
-    """The factor on the formula's alpha that does best on held-out rows; among about equal ones the nearest to 1.
+    """The factor on the formula's alpha that is best on held-out rows; near-ties go to the factor nearest to 1.
 
     Parameters
     ----------
     codes : array (n_samples,)
         Class codes of all rows.
     weights : array (n_samples,) or of length 0
-        Weights of the rows, also when models are compared.
+        Weights of the rows, used in training and in the comparison.
     rows : array
-        Numbers of the rows that take part.
+        Numbers of the rows to use.
     problem_of : callable
         From row numbers to their problem without a penalty, in the space of these rows, and the formula's alpha.
     max_iter : int
@@ -94,7 +93,7 @@ def best_factor(
 
 
 def _stratified(codes: np.ndarray, random_state: np.random.RandomState) -> np.ndarray:
-    """A fold for every row: rows are dealt in turn, one class after the other."""
+    """A fold for every row: the rows, sorted by class, are assigned to the folds in turn."""
     mixed = random_state.permutation(len(codes))
     of_row = np.empty(len(codes), dtype=np.int64)
     of_row[mixed[np.argsort(codes[mixed], kind="stable")]] = np.arange(len(codes)) % _FOLDS
@@ -125,7 +124,7 @@ def _best_of(scores: list[np.ndarray | None], y: np.ndarray, counted: np.ndarray
 
 
 def _log_loss(scores: np.ndarray, y: np.ndarray, counted: np.ndarray) -> float:
-    """Mean log loss of these scores, times the constant that makes it smallest."""
+    """Mean log loss of these scores, multiplied by the constant that minimises it."""
     behind = scores - scores[np.arange(len(y)), y][:, None]
 
     def at(log_times: float) -> float:

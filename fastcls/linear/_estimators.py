@@ -29,7 +29,7 @@ class MulticlassSVM(LinearClassifier):
         squares each term, "crammer_singer" takes the largest term only, and "one_vs_all" is a binary hinge per class.
         Formulas and sources: ``fastcls.losses.LOSSES``.
     margin : float
-        Least difference of scores that costs nothing.
+        Smallest score difference with zero loss.
     include_correct : bool
         Include j = y in the sum, which adds the margin and does not change the gradient; "hinge" and "squared_hinge" only.
     class_reduction : {"sum", "mean"}
@@ -42,8 +42,8 @@ class MulticlassSVM(LinearClassifier):
         Strength of the penalty. For l2, "auto" starts from a `C` of 8 for rows scaled to a mean squared length of 1, which
         is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
         On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
-        among 1/4, 1, 4, 16 and 256 times that: the most accurate in three stratified folds of the training rows; among about
-        equal ones the one with the smallest log loss, then the one nearest to 1. Larger data, the random searches and
+        among 1/4, 1, 4, 16 and 256 times that. It takes the most accurate over three stratified folds of the training rows.
+        Near-ties go to the smallest log loss, then to the multiple nearest 1. Larger data, the random searches and
         ``fastcls.dask`` use 1. The choice takes two to three times as long as the training. It depends on the data and
         `random_state`; ``alpha=model.alpha_`` trains the same model without it.
         For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
@@ -85,10 +85,10 @@ class MulticlassSVM(LinearClassifier):
     center : bool
         Subtract the mean of every feature. Like `scale`, this is folded into the weights: the data is not copied.
     scale : bool
-        Divide by one number for all features, the root mean square of all centred values. A scale per feature would give a
-        pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST. If one feature is thousands
-        of times larger than the others, these learn very little: scale the features first (``StandardScaler``). The
-        automatic learning rate of sgd is safe for the heaviest row: if sample weights are very uneven,
+        Divide by one number for all features, the root mean square of all centred values. Per-feature scaling would give
+        values up to sqrt(n_samples) to a pixel that is almost always 0. It did not help on MNIST. If one feature is
+        thousands of times larger than the others, these learn very little: scale the features first (``StandardScaler``).
+        The automatic learning rate of sgd is safe for the row with the largest weight: if sample weights are very uneven,
         ``solver="lbfgs"`` learns more.
     fit_intercept : bool
         Whether to train a bias.
@@ -247,8 +247,8 @@ class SoftmaxClassifier(LinearClassifier):
         Strength of the penalty. For l2, "auto" starts from a `C` of 8 for rows scaled to a mean squared length of 1, which
         is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
         On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
-        among 1/4, 1, 4, 16 and 256 times that: the most accurate in three stratified folds of the training rows; among about
-        equal ones the one with the smallest log loss, then the one nearest to 1. Larger data, the random searches and
+        among 1/4, 1, 4, 16 and 256 times that. It takes the most accurate over three stratified folds of the training rows.
+        Near-ties go to the smallest log loss, then to the multiple nearest 1. Larger data, the random searches and
         ``fastcls.dask`` use 1. The choice takes two to three times as long as the training. It depends on the data and
         `random_state`; ``alpha=model.alpha_`` trains the same model without it.
         For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
@@ -290,10 +290,10 @@ class SoftmaxClassifier(LinearClassifier):
     center : bool
         Subtract the mean of every feature. Like `scale`, this is folded into the weights: the data is not copied.
     scale : bool
-        Divide by one number for all features, the root mean square of all centred values. A scale per feature would give a
-        pixel that is nearly always 0 values up to sqrt(n_samples), and gained nothing on MNIST. If one feature is thousands
-        of times larger than the others, these learn very little: scale the features first (``StandardScaler``). The
-        automatic learning rate of sgd is safe for the heaviest row: if sample weights are very uneven,
+        Divide by one number for all features, the root mean square of all centred values. Per-feature scaling would give
+        values up to sqrt(n_samples) to a pixel that is almost always 0. It did not help on MNIST. If one feature is
+        thousands of times larger than the others, these learn very little: scale the features first (``StandardScaler``).
+        The automatic learning rate of sgd is safe for the row with the largest weight: if sample weights are very uneven,
         ``solver="lbfgs"`` learns more.
     fit_intercept : bool
         Whether to train a bias.

@@ -1,4 +1,4 @@
-"""Choosing k and the metric: one search a metric gives every k and every fold.
+"""Choosing k and the metric: one search per metric gives every k and every fold.
 
 Cross-validation needs, for each row, its nearest neighbours among the rows of the *other* folds; leave-one-out, among all
 other rows. One search finds the k_max neighbours of every row, and each smaller k is a prefix of them. ``_fold_votes.py``
@@ -220,7 +220,7 @@ def cross_validate_k(
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> KSelection:
-    """Cross-validated accuracy of every k under every metric, from one search a metric.
+    """Cross-validated accuracy of every k under every metric, from one search per metric.
 
     Parameters
     ----------

@@ -245,11 +245,48 @@ class LinearCV(SearchCV):
         return Ws, unfinished
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Scores of the best estimator."""
+        """Scores of every class by the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+            For two classes (n_samples,), as in scikit-learn: the second class's score minus the first's.
+
+        Raises
+        ------
+        InputError
+            If X cannot be used.
+        ValueError
+            For another number of features than in `fit`.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
         return self._best().decision_function(X)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Labels predicted by the best estimator."""
+        """Labels predicted by the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        InputError
+            If X cannot be used.
+        ValueError
+            For another number of features than in `fit`.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
         return self._best().predict(X)
 
 
@@ -288,7 +325,7 @@ class SoftmaxClassifierCV(LinearCV):
     Others
         As for the classifier itself; class_weight="balanced" refers to the rows that a fold trains on. A fold whose training
         rows lack a class trains without it and counts its rows as errors. ``solver`` is "sgd", which trains all settings in
-        one pass over the rows an epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
+        one pass over the rows per epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
         training from the previous solution.
 
     Attributes
@@ -318,7 +355,26 @@ class SoftmaxClassifierCV(LinearCV):
         return SoftmaxClassifier(**{**self._shared(SoftmaxClassifier), **params})
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Class probabilities from the best estimator."""
+        """Class probabilities from the best estimator.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes), float64
+            Columns in the order of `classes_`; each row adds up to 1.
+
+        Raises
+        ------
+        InputError
+            If X cannot be used.
+        ValueError
+            For another number of features than in `fit`.
+        sklearn.exceptions.NotFittedError
+            Before fit.
+        """
         return self._best().predict_proba(X)
 
 
@@ -340,7 +396,7 @@ class MulticlassSVMCV(LinearCV):
     Others
         As for the classifier itself; class_weight="balanced" refers to the rows that a fold trains on. A fold whose training
         rows lack a class trains without it and counts its rows as errors. ``solver`` is "sgd", which trains all settings in
-        one pass over the rows an epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
+        one pass over the rows per epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
         training from the previous solution.
 
     Attributes

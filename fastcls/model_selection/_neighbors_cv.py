@@ -1,4 +1,4 @@
-"""The k-NN classifier with k and metric chosen by cross-validation: one search a metric gives every k and fold."""
+"""The k-NN classifier with k and metric chosen by cross-validation: one search per metric gives every k and fold."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _TOPK = (1, 5)
 
 
 class KNeighborsClassifierCV(SearchCV):
-    """`KNeighborsClassifier` with k, metric and vote rule chosen by cross-validation, from one search a metric.
+    """`KNeighborsClassifier` with k, metric and vote rule chosen by cross-validation, from one search per metric.
 
     The search finds the neighbours of each row once, for the largest k. Each fold keeps those among its training rows, and
     every smaller k is a prefix. The neighbours are exactly those of refitting on each fold.

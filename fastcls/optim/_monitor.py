@@ -169,6 +169,19 @@ def curvature(problem: LinearProblem, batch_size: int, random_state: np.random.R
 
     plus that of the penalty. L and l are estimated from at most 512 rows, with 20 power iterations of the compiled loops,
     which copy one block of 8 MB at a time.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+    batch_size : int
+        Rows per minibatch.
+    random_state : RandomState
+        Draws the rows.
+
+    Returns
+    -------
+    float
+        In units of the loss per squared unit of W, so that its inverse is a learning rate.
     """
     n = problem.n_samples
     rows = np.sort(random_state.permutation(n)[:_SAMPLE_ROWS])

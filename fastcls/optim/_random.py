@@ -226,7 +226,31 @@ def random_search(
     random_state=None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RandomSearchResult:
-    """`RandomSearch(max_iter, scale, random_state).minimize(problem)`, with ``progress(done, max_iter)`` after each pass."""
+    """`RandomSearch(max_iter, scale, random_state).minimize(problem)`, with reports of progress.
+
+    Parameters
+    ----------
+    problem : LinearProblem
+    max_iter : int
+        Number of random W.
+    scale : float
+        Standard deviation of the entries of W.
+    random_state : int, RandomState or None
+    progress : callable, optional
+        ``progress(done, max_iter)`` after each pass over the rows.
+
+    Returns
+    -------
+    RandomSearchResult
+        Its `W` has the problem's shape, (n_classes, n_features + 1) with a bias.
+
+    Raises
+    ------
+    InputError
+        If `max_iter` or `scale` is not a positive number.
+    DivergenceError
+        If no random W has a finite loss.
+    """
     done = 0
 
     def report(_) -> None:

@@ -1,4 +1,4 @@
-"""Published evaluations of embeddings: k-NN, linear probes, a few rows a class.
+"""Published evaluations of embeddings: k-NN, linear probes, a few rows per class.
 
 The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS` and `PROBE_PRESETS`, name the source of each
 constant. Only facts were taken from these projects, no code.

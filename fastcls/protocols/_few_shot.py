@@ -55,7 +55,7 @@ def few_shot(
         "dinov2": k-NN by cosine with votes exp(s / 0.07), for n_per_class and each k of 10, 20, 100, 200 below it
         (facebookresearch/dinov2, dinov2/eval/knn.py, --n-per-class-list, --n-tries).
     random_state : int, RandomState or None
-        Seeds the draws: try t with n rows a class uses NumPy's generator seeded with (random_state, n, t). Unless it is an
+        Seeds the draws: try t with n rows per class uses NumPy's generator seeded with (random_state, n, t). Unless it is an
         integer, one is drawn from it. ``settings["seed"]`` is that integer.
     n_jobs, progress : as for `knn_eval`, but progress counts tries
 
@@ -98,7 +98,7 @@ def few_shot(
     columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
     what = "nearest class mean" if preset == "uni" else "k-NN"
     title = (
-        f"{what} by the protocol of {preset}: a few rows a class, {counted(n_tries, 'try', 'tries')}, "
+        f"{what} by the protocol of {preset}: a few rows per class, {counted(n_tries, 'try', 'tries')}, "
         f"{counted(len(truth), 'test row')}"
     )
     by_means = {"metric": metric, "centered": True}

@@ -273,7 +273,7 @@ def test_refusals_of_several_paths_list_all_problems():
     Path("pets/dog/two.jpg").unlink()
     result = cli("predict", model, "pets/cat", "wide.npy")
     assert (result.exit_code, result.stdout) == (2, "")
-    assert "wide.npy has 9 features a row" in result.stderr
+    assert "wide.npy has 9 features per row" in result.stderr
 
 
 def test_names_from_data_are_escaped_wherever_they_are_shown():

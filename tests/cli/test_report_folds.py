@@ -63,7 +63,10 @@ def test_accuracies_against_the_penalty_stay_between_0_and_100_percent(accuracy)
 
 def test_the_caption_names_a_mark_of_the_data_where_one_is_drawn(monkeypatch):
     monkeypatch.setattr(_lecture, "draw", lambda plot, description: "")
-    for n, said in ((20, "too few rows for a mark"), (1000, "The further the mark of this data is below the curve")):
+    for n, said in (
+        (20, "too few rows to be marked in the figure"),
+        (1000, "The further the mark of this data is below the curve"),
+    ):
         data = SimpleNamespace(X=np.random.default_rng(0).random((n, 3)))
         assert said in _lecture._curse(SimpleNamespace(dataset=data))["caption"]
 

@@ -374,7 +374,7 @@ def test_steps_give_the_same_bytes_however_calls_share_them_out():
     whole = optim.GradientDescent(6, 0.3, momentum=0.0, tol=None).minimize(problem, W).W
     for _ in range(6):
         W = optim.GradientDescent(1, 0.3, momentum=0.0, tol=None).minimize(problem, W).W
-    # Between calls W goes to the scaled space in float64 and back: a rounding of the last place of float32 a step, no more.
+    # Between calls W goes to the scaled space in float64 and back: at most one rounding of a float32 per step.
     assert np.abs(whole - W).max() <= 6 * 2.0**-22 * np.abs(W).max()
 
 

@@ -1,4 +1,4 @@
-"""One search a metric gives the accuracies of refitting on each fold."""
+"""One search per metric gives the accuracies of refitting on each fold."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Choosing k, metric and vote rule by one search a metric gives the neighbours and accuracies of refitting on each fold."""
+"""Choosing k, metric and vote rule by one search per metric gives the results of refitting on each fold."""
 
 import warnings
 

@@ -178,7 +178,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path):
         ({"dtype": "int32"}, "choose one of: uint8"),
         ({"metadata": [1]}, "metadata is a list"),
         ({"metadata": {"a": float("nan")}}, r"metadata\['a'\] is nan"),
-        ({"metadata": {"classes": []}}, "key 'classes', which the file has for itself"),
+        ({"metadata": {"classes": []}}, "key 'classes', which the file format reserves"),
     ]
     for options, told in cases:
         with pytest.raises(InputError, match=told) as caught:

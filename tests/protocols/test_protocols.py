@@ -203,7 +203,7 @@ def test_ks_above_the_number_of_rows_are_dropped_with_a_warning():
         assert knn_eval(train, y, test, y_test)["k"] == [10, 20, 100]
 
 
-# few rows a class --------------------------------------------------------------------------------------------------------
+# few rows per class ------------------------------------------------------------------------------------------------------
 
 
 def nearest_means(train, y, test, center=True, normalize=True):

@@ -58,7 +58,7 @@ ROWS = {
     "all lowest": lambda rng, n, d, dtype: np.full((n, d), _lowest_highest(dtype)[0], dtype),
     "all highest": lambda rng, n, d, dtype: np.full((n, d), _lowest_highest(dtype)[1], dtype),
     "lowest and highest": lambda rng, n, d, dtype: np.where(rng.random((n, d)) < 0.5, *_lowest_highest(dtype)).astype(dtype),
-    "one pixel a row": _one_pixel,
+    "one pixel per row": _one_pixel,
     "one column": _one_column,
     "one value": _one_value,
     "rank one": lambda rng, n, d, dtype: (rng.integers(0, 10, (n, 1)) * rng.integers(0, 10, (1, d))).astype(dtype),

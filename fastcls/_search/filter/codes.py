@@ -18,11 +18,11 @@ import scipy.linalg
 from . import encode_loops
 
 EPS = 2.0**-52
-_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; of long rows fewer, so that a thread's copy takes 8 MB
+_BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; fewer long rows, so that a thread's copy takes 8 MB
 SHARE, SMALL_TYPE_SHARE = 0.35, 0.6  # share of the rows' bytes that codes may take; the larger one for int8 and float16
 WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
-SAMPLE = 640  # rows that maps are learned from: a basis of 64 keeps 0.99 of what one learned from all rows keeps
-_FEW_FEATURES = 800  # up to so many features, a basis is learned from products of features, and from more rows
+SAMPLE = 640  # rows to learn maps from: a 64-vector basis keeps 99 % of what a basis learned from all rows keeps
+_FEW_FEATURES = 800  # up to this number, a basis is learned from products of features, and from more rows
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ class Codes:
     Attributes
     ----------
     codes : ndarray of uint8
-        (n_rows, width); of the first level's training rows (n_panels, width x rows of a panel).
+        (n_rows, width); for training rows at the first level (n_panels, width x rows of a panel).
     starts : ndarray of int32
         L2 only. For training rows, the initial values of their keys; for queries, their squared norms.
     errors : ndarray of float32, shape (n_rows,)
-        The rounding error of each row, rounded up, in code units. Infinite if nothing is certain.
+        The rounding error of each row, rounded up, in code units. Infinite if no bound is known.
     panel_errors : ndarray of float32, shape (n_panels,)
         The largest error in each panel.
     """
@@ -90,13 +90,16 @@ def blocks(n: int, d: int) -> Iterator[slice]:
 
 
 def sample_of(rows: np.ndarray) -> np.ndarray:
-    """Evenly spaced rows as float64: at least 640, and of narrow rows three for each feature: eight left as many pairs."""
+    """Evenly spaced rows as float64.
+
+    At least 640, and three per feature for narrow rows; eight per feature filtered no better.
+    """
     n = SAMPLE if rows.shape[1] > _FEW_FEATURES else max(SAMPLE, 3 * rows.shape[1])
     return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
 
 
 def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:
-    """The `n` eigenvectors of largest eigenvalue of a symmetric matrix, as columns, the largest last.
+    """The eigenvectors of the `n` largest eigenvalues of a symmetric matrix, as columns, the largest last.
 
     LAPACK's search for some eigenvectors returns too few if eigenvalues are equal up to rounding (copies, or rows that
     differ in one feature each). Then all are computed, which cannot lose any.

@@ -28,14 +28,14 @@ from .codes import (
     sample_of,
 )
 
-_STEP_ROWS = 160  # sampled rows by which a step is chosen
+_STEP_ROWS = 160  # sampled rows for choosing a step
 _FINE = 16  # fine steps in one coarse step
 MOST_FINE = _FINE * 127  # the largest fine code
-_PRODUCTS_A_STEP = 32  # multiply-adds in the time of a simple step
+_PRODUCTS_A_STEP = 32  # multiply-adds that take as long as one simple operation
 _TERMS = 24.0  # bytes of a row's errors and starts for three levels
-_BYTE_WIDTHS = ((64, 32), (256, 128))  # of projections, coarse and fine: the first that fits is taken
-_FLOAT_WIDTHS = (128, 64, 48, 32)  # of the one projection in addition to the features
-WIDEST_PROJECTED = 2**22  # features: beyond, the bound on rounding in singles is useless
+_BYTE_WIDTHS = ((64, 32), (256, 128))  # widths of projections, coarse and fine: the first that fits is used
+_FLOAT_WIDTHS = (128, 64, 48, 32)  # widths of the one projection that comes in addition to the features
+WIDEST_PROJECTED = 2**22  # features; with more, the bound on rounding in singles is useless
 
 
 def certified_norm(A: np.ndarray) -> float:

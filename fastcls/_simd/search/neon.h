@@ -58,7 +58,7 @@ static inline float32x4_t zero_f32x4_neon(void) { return vdupq_n_f32(0.0f); }
 #define STORE store_u32x4_pairs_neon
 #include "tile.h"
 
-#define KERNEL dot_i16_neon /* one feature of 16 bits a step: 32,768 features of 65,025 stay below 2^31 */
+#define KERNEL dot_i16_neon /* one feature of 16 bits per step: 32,768 features of 65,025 stay below 2^31 */
 #define VECTOR int32x4_t
 #define ROWS int16x4_t
 #define LANES 4

@@ -85,7 +85,7 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
         "svg": draw(figure.plot, "points to cover a cube; nearest distance against dimensions"),
         "caption": "In many dimensions, random points are all about equally far apart. "
         + (
-            "This data has too few rows for a mark of its own."
+            "This data has too few rows to be marked in the figure."
             if figure.own is None
             else "The further the mark of this data is below the curve, the closer its nearest neighbours are."
         ),

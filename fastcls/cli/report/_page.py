@@ -169,8 +169,8 @@ def comparisons_note(results: dict[str, Any]) -> str:
     threshold = f"{SIGNIFICANCE_LEVEL} / {n} (Bonferroni's correction for {n} comparisons)" if n > 1 else SIGNIFICANCE_LEVEL
     return (
         "Only first, only second: test rows that only one of the two models predicts correctly. p (McNemar's exact test): "
-        "the probability of a split at least as uneven if the models are equally good. A difference is significant if p is "
-        f"below {threshold}. The first model was selected on these same rows, so p is slightly too small."
+        "the probability of a difference at least this large if both models are equally good. A difference is significant "
+        f"if p is below {threshold}. The first model was selected on these same rows, so p is slightly too small."
     )
 
 
@@ -183,7 +183,7 @@ def notes(outcome: Outcome) -> list[str]:
 
 
 def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return one row a model, and a last one for the majority class."""
+    """Return one row per model, and a last one for the majority class."""
     if not results["models"]:
         return []
     best = [best_model(results), *tied_with_best(results)]

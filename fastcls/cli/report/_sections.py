@@ -33,7 +33,7 @@ SWEEP_COLUMNS = {
 
 
 def choices(outcome: Outcome) -> list[dict[str, Any]]:
-    """Return how k, alpha and the random W were chosen: one block a model."""
+    """Return how k, alpha and the random W were chosen: one block per model."""
     models = outcome.results["models"]
     found = []
     if outcome.selection is not None and "knn" in models:
