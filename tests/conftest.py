@@ -99,6 +99,20 @@ def interrupts_are_heard():
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: What limits threads, as it was when the run began.
+LIMITS = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+
+def pytest_runtest_setup(item):
+    """Undo what a Dask nanny sets in this process: one that starts a worker late does so after its tests have ended."""
+    if not item.get_closest_marker("cluster"):
+        for name, value in LIMITS.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 @pytest.fixture(scope="session")
 def shared_data():
     """The function that gives the path of a file or folder of the shared data, or skips the test."""
