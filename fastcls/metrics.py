@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from fastcls._validation.base import listed, one_of
+from fastcls._validation.base import as_list, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import check_finite
 
@@ -239,7 +239,7 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
     InputError
         For no metric at all, or an unknown one.
     """
-    names = tuple(dict.fromkeys(check_metric(metric) for metric in listed(metrics)))
+    names = tuple(dict.fromkeys(check_metric(metric) for metric in as_list(metrics)))
     if not names:
         raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
     return names

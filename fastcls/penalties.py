@@ -63,21 +63,6 @@ class Penalty:
         return l1 * np.sign(W) + 2.0 * l2 * W
 
 
-def proximal_step(W: np.ndarray, width: float) -> np.ndarray:
-    """The proximal step of L1: every weight moves towards 0 by `width`, and becomes exactly 0 if it would cross 0.
-
-    Parameters
-    ----------
-    W : array
-    width : float
-
-    Returns
-    -------
-    array like W
-    """
-    return np.sign(W) * np.maximum(np.abs(W) - width, 0.0)
-
-
 def project(W: np.ndarray, max_norm: float) -> np.ndarray:
     """Scale down every row of W whose Euclidean norm is above `max_norm`.
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from fastcls import _kernels
 from fastcls._runtime import threads
@@ -139,25 +140,25 @@ class LinearProblem:
 
     def __init__(
         self,
-        X,
-        y,
+        X: Any,
+        y: ArrayLike,
         loss: str = "softmax",
         penalty: str | None = "l2",
         alpha: float = 0.0,
         fit_intercept: bool = False,
         *,
         n_classes: int | None = None,
-        center=None,
-        scale=None,
+        center: ArrayLike | None = None,
+        scale: ArrayLike | None = None,
         l1_ratio: float = 0.5,
         max_norm: float | None = None,
-        sample_weight=None,
-        rows=None,
+        sample_weight: ArrayLike | None = None,
+        rows: ArrayLike | slice | None = None,
         penalize_intercept: bool = True,
         arithmetic: str | None = None,
         n_jobs: int | None = None,
         **options: Any,
-    ):
+    ) -> None:
         self._set_terms(loss, options, penalty, alpha, l1_ratio, max_norm)
         # `CheckedRows` are not checked again: that would take longer than an epoch.
         self.X = X.rows if isinstance(X, CheckedRows) else check_rows(X).rows
@@ -286,7 +287,7 @@ class LinearProblem:
         storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[self.arithmetic]
         return loops.tile_rows_of(self.n_features, storage, real, n_models, n_models * self.n_classes)
 
-    def row_numbers(self, rows) -> tuple[np.ndarray, int]:
+    def row_numbers(self, rows: Any) -> tuple[np.ndarray, int]:
         """Row numbers in X (of length 0 for all of X), and their count."""
         if rows is None:
             return (np.zeros(0, dtype=np.int64) if self.rows is None else self.rows), self.n_samples
@@ -342,7 +343,7 @@ class LinearProblem:
             )
         return totals, losses, gradient, b_gradient
 
-    def _weight_of(self, rows) -> float:
+    def _weight_of(self, rows: Any) -> float:
         """Sum of the weights of some rows."""
         if not len(self.weights) or rows is None:
             return float(self.n_samples if rows is None else self.row_numbers(rows)[1])
@@ -372,7 +373,7 @@ class LinearProblem:
             value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
             return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
 
-    def per_sample(self, W) -> np.ndarray:
+    def per_sample(self, W: np.ndarray) -> np.ndarray:
         """Loss of every row, without penalty and weights, in float64 arithmetic.
 
         Parameters
@@ -385,7 +386,7 @@ class LinearProblem:
         """
         return self._evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
 
-    def value(self, W) -> float:
+    def value(self, W: np.ndarray) -> float:
         """L(W): the mean loss over all rows, plus the penalty, in float64 arithmetic.
 
         Parameters
@@ -404,7 +405,7 @@ class LinearProblem:
         totals = self._evaluate(*self.packed(Ws), None, n_models=len(Ws))[0]
         return totals / self._weight_of(None) + np.array([self.penalty_value(W) for W in Ws])
 
-    def value_and_gradient(self, W, rows=None) -> tuple[float, np.ndarray]:
+    def value_and_gradient(self, W: np.ndarray, rows: ArrayLike | slice | None = None) -> tuple[float, np.ndarray]:
         """L(W) and its gradient, over all rows or some, in the problem's own arithmetic.
 
         Parameters
@@ -429,7 +430,7 @@ class LinearProblem:
             self._penalized(gradient)[...] += self.l1 * np.sign(self._penalized(W))
         return value + self.penalty_value(W), gradient
 
-    def mean_and_gradient(self, W: np.ndarray, rows, count: float) -> tuple[float, np.ndarray]:
+    def mean_and_gradient(self, W: np.ndarray, rows: Any, count: float) -> tuple[float, np.ndarray]:
         """Sum of the losses of all or some rows divided by `count`, and its gradient, including that of an L2 penalty."""
         totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient = np.empty(self.shape)
@@ -443,7 +444,7 @@ class LinearProblem:
                 self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
         return float(totals[0]) / count, gradient
 
-    def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
+    def second_moment_times(self, v: np.ndarray, rows: Any) -> np.ndarray:
         """Mean over some rows of z (z . v), for z centred, scaled and with a 1 for the bias; v like a row of W."""
         V = np.zeros(self.shape)
         V[0] = v
@@ -455,7 +456,7 @@ class LinearProblem:
             moved[-1] = b[0] / count
         return moved
 
-    def scores(self, W) -> np.ndarray:
+    def scores(self, W: np.ndarray) -> np.ndarray:
         """Scores of every row.
 
         Parameters
@@ -470,7 +471,7 @@ class LinearProblem:
         return scores if self.rows is None else scores[self.rows]
 
 
-def _mask(rows, n: int) -> np.ndarray:
+def _mask(rows: Any, n: int) -> np.ndarray:
     mask = np.zeros(n, dtype=bool)
     mask[rows] = True
     return mask

@@ -100,7 +100,7 @@ def check_characters(labels: np.ndarray, name: str) -> None:
         )
 
 
-def listed(given: Any) -> list[Any]:
+def as_list(given: Any) -> list[Any]:
     """Several values as a list; a single value (a string, or anything not iterable) as a list of one."""
     if getattr(given, "ndim", None) == 0 and hasattr(given, "item"):
         return [given.item()]

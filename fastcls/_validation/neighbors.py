@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import check_number, listed, one_of, refuse_masked
+from .base import as_list, check_number, one_of, refuse_masked
 from .errors import InputError
 from .messages import counted, shortened
 
@@ -59,7 +59,7 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
 
 def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}") -> list[int]:
     """Numbers of neighbours, ascending, without repetition; at least one must be possible. `of` describes the rows."""
-    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in listed(ks)})
+    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in as_list(ks)})
     if not wanted:
         raise InputError("ks is empty: give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
     if wanted[0] > n_rows:

@@ -160,7 +160,9 @@ class MulticlassSVM(_Linear, linear.MulticlassSVM):
     As for `fastcls.MulticlassSVM`; `to_local()` returns one with these weights.
     """
 
-    def __init__(self, loss="hinge", margin=1.0, *, client=None, n_shards=None, **others):
+    def __init__(
+        self, loss: str = "hinge", margin: float = 1.0, *, client: Any = None, n_shards: int | None = None, **others: Any
+    ) -> None:
         super().__init__(loss, margin, **others)
         self.client = client
         self.n_shards = n_shards
@@ -187,7 +189,7 @@ class SoftmaxClassifier(_Linear, linear.SoftmaxClassifier):
     As for `fastcls.SoftmaxClassifier`; `to_local()` returns one with these weights.
     """
 
-    def __init__(self, *, client=None, n_shards=None, **others):
+    def __init__(self, *, client: Any = None, n_shards: int | None = None, **others: Any) -> None:
         super().__init__(**others)
         self.client = client
         self.n_shards = n_shards

@@ -71,7 +71,9 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     'l1'
     """
 
-    def __init__(self, n_neighbors=5, *, client=None, n_shards=None, verbose=0, **others):
+    def __init__(
+        self, n_neighbors: int = 5, *, client: Any = None, n_shards: int | None = None, verbose: int = 0, **others: Any
+    ) -> None:
         super().__init__(n_neighbors, **others)
         self.client = client
         self.n_shards = n_shards

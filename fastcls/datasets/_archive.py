@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, cast
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import quoted, reason
-from fastcls.datasets._common import file_size
+from fastcls._validation.messages import quoted
+from fastcls.datasets._common import damaged, file_size
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")
 MAX_BYTES = 256 << 20  # of everything in an archive; the official ones of CIFAR expand to 186 million bytes
@@ -53,9 +53,9 @@ def read_archive(path: Path, wanted: Callable[[str], bool], others: list[str] | 
         try:
             found[name] = content.read()
         except (OSError, EOFError, zlib.error, tarfile.TarError) as error:
-            raise _damaged(path, error) from None
+            raise damaged(path, error) from None
         if len(found[name]) != member.size:
-            raise _damaged(path, EOFError("it ends too early"))
+            raise damaged(path, EOFError("it ends too early"))
     return found
 
 
@@ -77,7 +77,7 @@ def _members(path: Path) -> Iterator[tuple[tarfile.TarInfo, IO[bytes]]]:
     except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def _check_member(member: tarfile.TarInfo, path: Path) -> None:
@@ -93,10 +93,6 @@ def _check_member(member: tarfile.TarInfo, path: Path) -> None:
     raise InputError(
         f"the member {quoted(member.name, 80)} of {quoted(path)} is {what}: download the archive again from its source"
     )
-
-
-def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{quoted(path)} is damaged or truncated ({reason(error)}): download it again")
 
 
 class _Capped:

@@ -128,6 +128,11 @@ def file_size(path: Path) -> int:
         raise InputError(f"cannot read {quoted(path)} ({reason(error)}): make it readable, or give another") from None
 
 
+def damaged(path: Path, error: BaseException) -> InputError:
+    """Return the error for a file that cannot be read to its end."""
+    return InputError(f"{quoted(path)} is damaged or truncated ({reason(error)}): download it again")
+
+
 def text_lines(path: Path) -> list[str]:
     """Return the lines of a small text file, stripped, without the empty lines at its end."""
     if file_size(path) > _MAX_TEXT_BYTES:

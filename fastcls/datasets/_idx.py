@@ -19,8 +19,8 @@ import numpy as np
 
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, quoted, reason
-from fastcls.datasets._common import entries, existing_path, file_size, name_of, note_left_out, noting
+from fastcls._validation.messages import counted, quoted
+from fastcls.datasets._common import damaged, entries, existing_path, file_size, name_of, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 
@@ -176,7 +176,7 @@ def read_idx(path: Path, n_dims: int) -> np.ndarray:
             file.read(offset)
             return _read_bytes(file, path, math.prod(shape)).reshape(shape)
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
@@ -186,7 +186,7 @@ def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
         with _opened(path) as file:
             shape = _read_header(file, path, n_dims)
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
     expected, offset = math.prod(shape), 4 + 4 * n_dims
     if not _is_packed(path):
         if size != offset + expected:
@@ -201,10 +201,6 @@ def idx_shape(path: Path, n_dims: int) -> tuple[int, ...]:
 
 def _opened(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path) if _is_packed(path) else path.open("rb"))
-
-
-def _damaged(path: Path, error: BaseException) -> InputError:
-    return InputError(f"{quoted(path)} is damaged or truncated ({reason(error)}): download it again")
 
 
 def _read_header(file: IO[bytes], path: Path, n_dims: int) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -153,7 +153,7 @@ class LinearClassifier(LinearModel, LinearParameters):
             start[:, -1] = 0.0
         return start
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Train on rows X and labels y.
 
         Parameters
@@ -186,7 +186,7 @@ class LinearClassifier(LinearModel, LinearParameters):
         with np.errstate(under="ignore"):
             return self._fit(X, check_rows(X, "X"), y, sample_weight)
 
-    def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any):
+    def _fit(self, X: Any, rows: CheckedRows, y: Any, sample_weight: Any) -> Self:
         """`fit` on checked rows; of X only the feature names are used."""
         labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
         classes, codes, weights = labelled.classes, labelled.codes, labelled.weights
@@ -271,7 +271,7 @@ class LinearClassifier(LinearModel, LinearParameters):
         )
 
     @available_if(_has_partial_fit)
-    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None):
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """One epoch of minibatch descent on these rows, starting from the current weights.
 
         Center and scale are those of the first call's rows, and the learning rate is constant.

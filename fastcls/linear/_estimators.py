@@ -190,7 +190,7 @@ class MulticlassSVM(LinearClassifier):
         resume: bool = False,
         verbose: int = 0,
         n_jobs: int | None = None,
-    ):
+    ) -> None:
         self.loss = loss
         self.margin = margin
         self.include_correct = include_correct

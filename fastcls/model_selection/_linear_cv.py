@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,7 +14,7 @@ from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
 from fastcls._validation import linear as checks
-from fastcls._validation.base import check_number, check_random_state, listed
+from fastcls._validation.base import RandomState, as_list, check_number, check_random_state
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
 from fastcls._validation.rows import check_rows
@@ -32,7 +33,7 @@ _BLOCK_BYTES = 1 << 24
 
 
 def _grid(name: str, given: Any) -> list[Any]:
-    values = listed(given)
+    values = as_list(given)
     if not values:
         raise InputError(f"{name} is empty; wanted at least one value")
     for value in values:
@@ -55,29 +56,29 @@ class LinearCV(SearchCV):
 
     def __init__(
         self,
-        alphas=None,
-        learning_rates=("auto",),
-        cv=5,
+        alphas: float | Sequence[float] | None = None,
+        learning_rates: float | str | Sequence[float | str] = ("auto",),
+        cv: Any = 5,
         *,
-        Cs=None,
-        penalty="l2",
-        l1_ratio=0.5,
-        max_norm=None,
-        solver="sgd",
-        batch_size=256,
-        schedule="cosine",
-        momentum=0.9,
-        nesterov=False,
-        max_iter=None,
-        tol=None,
-        init_scale=1e-4,
-        center=True,
-        scale=True,
-        fit_intercept=True,
-        random_state=None,
-        class_weight=None,
-        n_jobs=None,
-    ):
+        Cs: float | Sequence[float] | None = None,
+        penalty: str | None = "l2",
+        l1_ratio: float = 0.5,
+        max_norm: float | None = None,
+        solver: str = "sgd",
+        batch_size: int = 256,
+        schedule: str = "cosine",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        init_scale: float = 1e-4,
+        center: bool = True,
+        scale: bool = True,
+        fit_intercept: bool = True,
+        random_state: RandomState = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.alphas = alphas
         self.learning_rates = learning_rates
         self.cv = cv
@@ -107,7 +108,7 @@ class LinearCV(SearchCV):
     def _shared(self, kind: type) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.get_params(deep=False) if name in kind().get_params()}
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, groups: Any = None) -> Self:
         """Cross-validate all settings, and train the best on all rows.
 
         Parameters
@@ -424,33 +425,33 @@ class MulticlassSVMCV(LinearCV):
 
     def __init__(
         self,
-        alphas=None,
-        learning_rates=("auto",),
-        cv=5,
+        alphas: float | Sequence[float] | None = None,
+        learning_rates: float | str | Sequence[float | str] = ("auto",),
+        cv: Any = 5,
         *,
-        Cs=None,
-        loss="hinge",
-        margin=1.0,
-        include_correct=False,
-        class_reduction="sum",
-        penalty="l2",
-        l1_ratio=0.5,
-        max_norm=None,
-        solver="sgd",
-        batch_size=256,
-        schedule="cosine",
-        momentum=0.9,
-        nesterov=False,
-        max_iter=None,
-        tol=None,
-        init_scale=1e-4,
-        center=True,
-        scale=True,
-        fit_intercept=True,
-        random_state=None,
-        class_weight=None,
-        n_jobs=None,
-    ):
+        Cs: float | Sequence[float] | None = None,
+        loss: str = "hinge",
+        margin: float = 1.0,
+        include_correct: bool = False,
+        class_reduction: str = "sum",
+        penalty: str | None = "l2",
+        l1_ratio: float = 0.5,
+        max_norm: float | None = None,
+        solver: str = "sgd",
+        batch_size: int = 256,
+        schedule: str = "cosine",
+        momentum: float = 0.9,
+        nesterov: bool = False,
+        max_iter: int | None = None,
+        tol: float | None = None,
+        init_scale: float = 1e-4,
+        center: bool = True,
+        scale: bool = True,
+        fit_intercept: bool = True,
+        random_state: RandomState = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        n_jobs: int | None = None,
+    ) -> None:
         super().__init__(
             alphas,
             learning_rates,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
+from fastcls._scoring.votes import Weights
 from fastcls._search.rows import Rows
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import RandomState, check_number, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_present
 from fastcls._validation.neighbors import check_algorithm
@@ -86,18 +88,18 @@ class KNeighborsClassifierCV(SearchCV):
 
     def __init__(
         self,
-        ks=None,
-        metrics=("l1", "l2"),
-        cv=5,
+        ks: Iterable[int] | None = None,
+        metrics: str | Sequence[str] = ("l1", "l2"),
+        cv: Any = 5,
         *,
-        weights="uniform",
-        temperature=0.07,
-        tie_break="smallest",
-        class_weight=None,
-        algorithm="auto",
-        random_state=None,
-        n_jobs=None,
-    ):
+        weights: Weights | Sequence[Weights] = "uniform",
+        temperature: float = 0.07,
+        tie_break: str = "smallest",
+        class_weight: Mapping[Any, float] | str | None = None,
+        algorithm: str = "auto",
+        random_state: RandomState = None,
+        n_jobs: int | None = None,
+    ) -> None:
         self.ks = ks
         self.metrics = metrics
         self.cv = cv

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._scoring.votes import WEIGHTS
-from fastcls._validation.base import check_number, listed, one_of, refuse_masked
+from fastcls._validation.base import as_list, check_number, one_of, refuse_masked
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
@@ -39,7 +39,7 @@ def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: in
 
 def check_vote_rules(weights: Any) -> list[Any]:
     """One or several vote rules, without duplicates."""
-    rules = listed(weights)
+    rules = as_list(weights)
     if not rules:
         raise InputError(f"weights is empty; choose from: {', '.join(WEIGHTS)}, or give a function")
     for rule in rules:
@@ -50,7 +50,7 @@ def check_vote_rules(weights: Any) -> list[Any]:
 
 def check_topk(topk: Any) -> tuple[int, ...]:
     """The n of top-n accuracies: whole numbers of at least 1, ascending, without duplicates."""
-    given = listed(topk)
+    given = as_list(topk)
     if not given:
         raise InputError("topk is empty; wanted at least one whole number, such as topk=(1, 5)")
     return tuple(sorted({int(check_number("topk", value, minimum=1, whole=True)) for value in given}))

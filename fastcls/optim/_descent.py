@@ -13,7 +13,7 @@ from fastcls import _kernels
 from fastcls._gradient import descent_loops, loops
 from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
-from fastcls._validation.base import check_number, check_random_state, one_of
+from fastcls._validation.base import RandomState, check_number, check_random_state, one_of
 from fastcls._validation.linear import check_callbacks, check_fraction, check_switch, check_weights
 from fastcls._validation.rows import as_bytes
 
@@ -26,7 +26,7 @@ from ._checkpoint import (
     set_random_state,
     through_interrupts,
 )
-from ._monitor import DivergenceError, Monitor, OptimResult, auto_rate
+from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, auto_rate
 from ._schedules import SCHEDULES
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
@@ -53,7 +53,7 @@ class Descent:
         momentum: float,
         nesterov: bool,
         largest_batch: int,
-    ):
+    ) -> None:
         self.problem = problem
         self.momentum = float(momentum)
         self.nesterov = bool(nesterov)
@@ -313,14 +313,14 @@ class SGD:
         batch_size: int = 256,
         learning_rate: float | str = "auto",
         tol: float | None = None,
-        random_state=None,
+        random_state: RandomState = None,
         *,
         schedule: str = "cosine",
         momentum: float = 0.9,
         nesterov: bool = False,
-        callbacks=None,
+        callbacks: Callbacks = None,
         checkpoint: Checkpoint | None = None,
-    ):
+    ) -> None:
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.batch_size = int(check_number("batch_size", batch_size, minimum=1, whole=True))
         if isinstance(learning_rate, str):
@@ -430,14 +430,14 @@ class GradientDescent(SGD):
         max_iter: int = 300,
         learning_rate: float | str = "auto",
         tol: float | None = None,
-        random_state=None,
+        random_state: RandomState = None,
         *,
         schedule: str = "constant",
         momentum: float = 0.9,
         nesterov: bool = False,
-        callbacks=None,
+        callbacks: Callbacks = None,
         checkpoint: Checkpoint | None = None,
-    ):
+    ) -> None:
         super().__init__(
             max_iter,
             1,

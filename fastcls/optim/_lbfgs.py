@@ -20,7 +20,7 @@ from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.messages import quoted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._monitor import DivergenceError, Monitor, OptimResult
+from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult
 
 logger = logging.getLogger("fastcls")
 
@@ -103,7 +103,9 @@ class LBFGS:
         gradient is kept and replayed: 8 bytes per entry of W and iteration, in memory and in the file.
     """
 
-    def __init__(self, max_iter: int = 200, tol: float = 1e-4, *, callbacks=None, checkpoint: Checkpoint | None = None):
+    def __init__(
+        self, max_iter: int = 200, tol: float = 1e-4, *, callbacks: Callbacks = None, checkpoint: Checkpoint | None = None
+    ) -> None:
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.tol = float(check_number("tol", tol, minimum=0))
         self.callbacks = check_callbacks(callbacks)
@@ -178,7 +180,7 @@ class LBFGS:
             gradient_norm=_norm(found.jac) if has_last_gradient else result.gradient_norm,
         )
 
-    def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log):
+    def _minimize(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log) -> Any:
         """SciPy's result. The arithmetic of the problem may have changed to float64."""
         found = self._descend(problem, W, monitor, log)
         if self._is_stuck(found) and problem.arithmetic == "float32":
@@ -190,11 +192,13 @@ class LBFGS:
         log.end()
         return found
 
-    def _is_stuck(self, found) -> bool:
+    def _is_stuck(self, found: Any) -> bool:
         """Whether SciPy found no lower value although the gradient is above `tol`."""
         return found.status in (0, 2) and float(np.abs(found.jac).max()) > self.tol
 
-    def _descend(self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log, by_differences: bool = False):
+    def _descend(
+        self, problem: LinearProblem, W: np.ndarray, monitor: Monitor, log: _Log, by_differences: bool = False
+    ) -> Any:
         last: list[np.ndarray] = [W]
         offset, slope_at_W = 0.0, np.zeros(0)
         if by_differences:
@@ -214,7 +218,7 @@ class LBFGS:
             self._norms[value] = _norm(gradient)
             return value, slope
 
-        def note(intermediate_result) -> None:
+        def note(intermediate_result: Any) -> None:
             last[0] = intermediate_result.x.reshape(problem.shape).copy()
             norm = self._norms.get(float(intermediate_result.fun))
             self._norms.clear()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -81,10 +81,21 @@ class Progress:
     gradient_norm: float | None = None
 
 
+#: what the solvers call after each iteration; a true result ends the training
+Callbacks: TypeAlias = Callable[[Progress], Any] | Sequence[Callable[[Progress], Any]] | None
+
+
 class Monitor:
     """Records each iteration, calls the callbacks, and decides when to stop."""
 
-    def __init__(self, max_iter: int, tol: float | None, callbacks, validation: LinearProblem | None, patience: int = 5):
+    def __init__(
+        self,
+        max_iter: int,
+        tol: float | None,
+        callbacks: Sequence[Callable[[Progress], Any]],
+        validation: LinearProblem | None,
+        patience: int = 5,
+    ) -> None:
         self.max_iter = max_iter
         self.tol = tol
         self.callbacks = callbacks

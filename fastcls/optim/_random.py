@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
-from fastcls._validation.base import check_number, check_random_state
+from fastcls._validation.base import RandomState, check_number, check_random_state
 from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.messages import counted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._monitor import DivergenceError, Monitor, OptimResult
+from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult
 
 # Weights evaluated in one pass over the data: 16 MB of float32, or one W if that is larger.
 _VALUES_PER_PASS = 1 << 22
@@ -68,11 +69,11 @@ class RandomSearch:
         self,
         max_iter: int = 1000,
         scale: float = 1e-4,
-        random_state=None,
+        random_state: RandomState = None,
         *,
-        callbacks=None,
+        callbacks: Callbacks = None,
         checkpoint: Checkpoint | None = None,
-    ):
+    ) -> None:
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
         self.scale = float(check_number("scale", scale, minimum=0, strict=True))
         self.random_state = random_state
@@ -102,7 +103,14 @@ class RandomSearch:
         with through_interrupts(self.checkpoint):
             return self._search(problem, start, W is not None, random_state, validation)
 
-    def _search(self, problem, start, has_start, random_state, validation) -> RandomSearchResult:
+    def _search(
+        self,
+        problem: LinearProblem,
+        start: np.ndarray,
+        has_start: bool,
+        random_state: np.random.RandomState,
+        validation: LinearProblem | None,
+    ) -> RandomSearchResult:
         saved = None
         if self.checkpoint is not None:
             saved = self.checkpoint.begin(
@@ -223,7 +231,7 @@ def random_search(
     problem: LinearProblem,
     max_iter: int = 1000,
     scale: float = 1e-4,
-    random_state=None,
+    random_state: RandomState = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> RandomSearchResult:
     """`RandomSearch(max_iter, scale, random_state).minimize(problem)`, with reports of progress.
@@ -253,7 +261,7 @@ def random_search(
     """
     done = 0
 
-    def report(_) -> None:
+    def report(_: Any) -> None:
         nonlocal done
         done = min(max_iter, done + _per_pass(problem, 100))
         if progress is not None:

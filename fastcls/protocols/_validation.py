@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._validation.base import check_number, listed
+from fastcls._validation.base import as_list, check_number
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, kind
@@ -84,7 +84,7 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
 
 def check_counts(name: str, given: Any) -> tuple[int, ...]:
     """One or several whole numbers of at least 1, without duplicates, in the given order."""
-    values = listed(given)
+    values = as_list(given)
     if not values:
         raise InputError(f"{name} is empty; wanted at least one whole number")
     return tuple(dict.fromkeys(int(check_number(name, value, minimum=1, whole=True)) for value in values))

@@ -320,7 +320,11 @@ def L_i_vectorized(x: np.ndarray, y: int, W: np.ndarray) -> float:
 
 
 def random_search(
-    L: Callable[[np.ndarray], float], n_classes: int, n_weights: int, max_iter: int = 1000, random_state=None
+    L: Callable[[np.ndarray], float],
+    n_classes: int,
+    n_weights: int,
+    max_iter: int = 1000,
+    random_state: int | np.random.RandomState | None = None,
 ) -> tuple[np.ndarray, float, list[float]]:
     """The lecture's 'first very bad idea': draw W at random, keep the best.
 
@@ -387,7 +391,7 @@ def minibatch_gradient_descent(
     step_size: float,
     steps: int,
     batch_size: int = 256,
-    random_state=None,
+    random_state: int | np.random.RandomState | None = None,
 ) -> Iterator[np.ndarray]:
     """The lecture's 'vanilla minibatch gradient descent'.
 
