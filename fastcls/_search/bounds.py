@@ -23,6 +23,7 @@ from math import fsum
 import numpy as np
 
 from fastcls import _kernels
+from fastcls._validation.rows import as_bytes, storage_of
 
 _U = 2.0**-24  # half a unit in the last place of a single, relative
 _TINY = 2.0**-126  # a single smaller than this may be flushed to zero
@@ -76,9 +77,7 @@ class Terms:
 
 def _to_point(rows: np.ndarray, sum_name: str, point: np.ndarray, n_threads: int) -> np.ndarray:
     out = np.empty(len(rows))
-    storage = _kernels.TYPES[rows.dtype.name]
-    data = np.asarray(rows).view(np.uint8)
-    _kernels.sums_to_point(data, storage, _kernels.SUMS[sum_name], point.view(np.uint8), out, n_threads)
+    _kernels.sums_to_point(as_bytes(rows), storage_of(rows), _kernels.SUMS[sum_name], as_bytes(point), out, n_threads)
     return out
 
 

@@ -17,7 +17,7 @@ from fastcls.metrics import METRICS, Metric
 
 from . import bounds
 from .brute import _FIRST_CHUNK, _aligned_rows, _arithmetic, _Tile
-from .rows import Norms, Rows, as_bytes, norms_for
+from .rows import Norms, Rows, as_bytes, norms_for, storage_of
 
 _LEAST_QUERIES = 8  # below, packing or converting a row costs more than one pass over it
 _LEAST_FEATURES_EIGHT = 16  # below, writing S costs more than computing it
@@ -109,7 +109,7 @@ def _by_panels(
         _kernels.matrix_panels(
             as_bytes(Q[queries]),
             as_bytes(rows[some]),
-            _kernels.TYPES[rows.dtype.name],
+            storage_of(rows),
             panel,
             block_features,
             scale,
@@ -141,9 +141,9 @@ def _by_eight(
     def fill(queries: slice, some: slice) -> None:
         _kernels.matrix_eight(
             as_bytes(Q[queries]),
-            _kernels.TYPES[Q.dtype.name],
+            storage_of(Q),
             as_bytes(rows[some]),
-            _kernels.TYPES[rows.dtype.name],
+            storage_of(rows),
             _kernels.SUMS[metric.sum],
             norms.queries[queries],
             norms.zero_queries[queries],
@@ -168,9 +168,9 @@ def _by_pairs(
     def fill(queries: slice, some: slice) -> None:
         _kernels.distance_matrix(
             as_bytes(Q[queries]),
-            _kernels.TYPES[Q.dtype.name],
+            storage_of(Q),
             as_bytes(rows[some]),
-            _kernels.TYPES[rows.dtype.name],
+            storage_of(rows),
             _kernels.SUMS[metric.sum],
             _kernels.TYPES[arithmetic],
             norms.queries[queries],

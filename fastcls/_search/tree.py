@@ -43,7 +43,7 @@ from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import Metric
 
 from . import tree_loops
-from .rows import Rows, as_bytes
+from .rows import Rows, as_bytes, storage_of
 from .run import RunReport
 
 LEAST_ROWS = 10_000  # with 3 features, brute force takes 5 us for a query of k = 10, the tree 3 us
@@ -81,7 +81,7 @@ class _OfChunk:
             n_leaves *= 2
         order, keys = np.arange(n_rows, dtype=np.int32), np.empty((n_rows, 2))
         made = cls(order, np.zeros(2 * n_leaves, dtype=np.int32), np.zeros((2 * n_leaves, 2, n_features)))
-        what = (as_bytes(rows), _kernels.TYPES[rows.dtype.name], order, keys, made.lowest, made.boxes)
+        what = (as_bytes(rows), storage_of(rows), order, keys, made.lowest, made.boxes)
         n_nodes = 1
         while n_nodes < n_leaves and n_rows > n_nodes * _SUBTREE_ROWS:
             tree_loops.halve_level(*what, n_nodes, n_threads)
@@ -217,9 +217,9 @@ class Search:
         for (_, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             tree_loops.search(
                 as_bytes(Q),
-                _kernels.TYPES[Q.dtype.name],
+                storage_of(Q),
                 as_bytes(X),
-                _kernels.TYPES[X.dtype.name],
+                storage_of(X),
                 _kernels.SUMS[self.metric.sum],
                 of_chunk.order,
                 of_chunk.lowest,

@@ -19,7 +19,7 @@ from . import encode_loops
 
 EPS = 2.0**-52
 _BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; fewer long rows, so that a thread's copy takes 8 MB
-SHARE, SMALL_TYPE_SHARE = 0.35, 0.6  # share of the rows' bytes that codes may take; the larger one for int8 and float16
+_SHARE, _SMALL_TYPE_SHARE = 0.35, 0.6
 WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
 SAMPLE = 640  # rows to learn maps from: a 64-vector basis keeps 99 % of what a basis learned from all rows keeps
 _FEW_FEATURES = 800  # up to this number, a basis is learned from products of features, and from more rows
@@ -81,6 +81,11 @@ class Level(Protocol):
 
     @property
     def fine(self) -> bool: ...
+
+
+def promised_share(dtype: np.dtype) -> float:
+    """The share of the rows' bytes that codes may take; it is larger for int8 and float16."""
+    return _SMALL_TYPE_SHARE if dtype in (np.int8, np.float16) else _SHARE
 
 
 def blocks(n: int, d: int) -> Iterator[slice]:

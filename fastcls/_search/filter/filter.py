@@ -25,7 +25,7 @@ from fastcls.metrics import Metric
 
 from . import encode_loops, filter_loops
 from . import levels as _levels
-from .codes import SHARE, SMALL_TYPE_SHARE, Codes, Level, in_panels
+from .codes import Codes, Level, in_panels, promised_share
 
 LEAST_ROWS = 4096  # below, brute force is faster than learning levels
 LEAST_FEATURES = 32
@@ -270,8 +270,7 @@ def _costs(
 
 def _keeps_its_share(levels: list[Level], rows: np.ndarray) -> bool:
     """Whether the codes take at most the promised share of the rows' bytes (padding is large for short rows)."""
-    promised = SMALL_TYPE_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
-    return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels) <= promised * _row_bytes(rows)
+    return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels) <= promised_share(rows.dtype) * _row_bytes(rows)
 
 
 def encoding_bytes(levels: list[Level]) -> int:

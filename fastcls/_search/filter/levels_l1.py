@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastcls._runtime import threads
-from fastcls._search.rows import storage_of
-from fastcls._validation.rows import as_bytes
+from fastcls._validation.rows import as_bytes, storage_of
 
 from . import encode_loops
 from .codes import EPS, SAMPLE, WIDEST, Codes, Level, blocks, leading_eigenvectors, padded, sample_of

@@ -11,20 +11,18 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._search.rows import storage_of
-from fastcls._validation.rows import as_bytes
+from fastcls._validation.rows import as_bytes, storage_of
 
 from . import encode_loops
 from .codes import (
     EPS,
-    SHARE,
-    SMALL_TYPE_SHARE,
     WIDEST,
     Codes,
     Level,
     blocks,
     leading_eigenvectors,
     padded,
+    promised_share,
     sample_of,
 )
 
@@ -328,7 +326,7 @@ def l2_levels(rows: np.ndarray, unit_rows: bool) -> list[Level]:
     sample, d = sample_of(rows), rows.shape[1]
     is_float = rows.dtype.kind == "f"
     row_bytes = d * rows.dtype.itemsize
-    budget = (SHARE if rows.dtype in (np.uint8, np.float32, np.float64) else SMALL_TYPE_SHARE) * row_bytes - _TERMS
+    budget = promised_share(rows.dtype) * row_bytes - _TERMS
     if is_float:
         budget -= padded(d, "l2")
     counts: list[int] = []

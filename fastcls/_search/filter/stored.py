@@ -20,7 +20,7 @@ from fastcls.metrics import Metric
 
 from . import encode_loops
 from . import levels as _levels
-from .codes import SHARE, SMALL_TYPE_SHARE, WIDEST, Codes, Level, padded_terms
+from .codes import WIDEST, Codes, Level, padded_terms, promised_share
 from .filter import Filter
 from .levels_l1 import SegmentSums, byte_levels, plain_level
 from .levels_l2 import MOST_FINE, WIDEST_PROJECTED, Basis, PcaProjection, is_above_norm
@@ -73,9 +73,8 @@ def without_codes(of: Stored) -> Stored:
 
 def keeps_its_share(of: Stored, rows: Rows) -> bool:
     """Whether the codes take no more than the documented share of the rows' bytes."""
-    promised = SMALL_TYPE_SHARE if rows.dtype in (np.int8, np.float16) else SHARE
     size = sum(part.nbytes for name, parts in of[0].items() if isinstance(parts, list) for part in parts)
-    return size <= promised * rows.n_features * rows.dtype.itemsize * rows.n_rows
+    return size <= promised_share(rows.dtype) * rows.n_features * rows.dtype.itemsize * rows.n_rows
 
 
 def chunk_sizes(values: Mapping[str, Any], n_rows: int) -> list[int]:
