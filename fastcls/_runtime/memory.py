@@ -19,7 +19,7 @@ _SMALL = 1 << 25
 
 
 def fits(n_bytes: float) -> bool:
-    """Whether so many bytes can be kept in addition to the rows."""
+    """Whether this many bytes can be kept in addition to the rows."""
     return n_bytes <= _SMALL or n_bytes <= free_bytes()
 
 

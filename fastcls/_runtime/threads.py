@@ -178,7 +178,7 @@ def _possible(wanted: int, messages: list[str]) -> int:
         _kernels.start_team(min(n_threads, _own.made))
     if n_threads > _own.made:
         messages.append(
-            f"{n_threads} threads requested, {_own.made} used: the system could not start so many (see ulimit -u, ulimit -v "
+            f"{n_threads} threads requested, {_own.made} used: the system could not start more (see ulimit -u, ulimit -v "
             "and the limits of the control group)"
         )
     _own.notes = tuple(messages)

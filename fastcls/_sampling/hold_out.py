@@ -25,7 +25,7 @@ def hold_out(
     Raises
     ------
     InputError
-        If so many rows cannot be held out.
+        If this many rows cannot be held out.
     """
     n_rows, counts = len(codes), np.bincount(codes)
     mixed = random_state.permutation(n_rows)

@@ -107,7 +107,7 @@ def prepare(
 
 
 def restore(rows: Rows) -> None:
-    """Restore the filters that a file or a pickle brought in plain form.
+    """Restore the filters that came from a file or a pickle in plain form.
 
     Raises
     ------

@@ -75,14 +75,14 @@ def replacing(
         # O_EXCL: never an existing file. The mode gives it the permissions of any new file.
         descriptor = os.open(new_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        raise InputError(f"{cannot}: {reason(error)}; choose another place") from None
+        raise InputError(f"{cannot}: {reason(error)}; write to another path") from None
     try:
         os.close(descriptor)
         yield new_file
         _flush_to_disk(new_file, os.O_RDWR)
         mode = _mode(target, cannot)
         if mode is not None and not stat.S_ISREG(mode):  # it was created while the block ran
-            raise InputError(f"{cannot}: a folder, a pipe or a device has come there; name another file")
+            raise InputError(f"{cannot}: a folder, a pipe or a device was created there meanwhile; name another file")
         _put_in_place(new_file, target, cannot)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
@@ -133,7 +133,7 @@ def _mode(path: str | os.PathLike[str], cannot: str) -> int | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:  # circular links, a name that is too long or contains a NUL
-        raise InputError(f"{cannot}: {reason(error)}; choose another place") from None
+        raise InputError(f"{cannot}: {reason(error)}; write to another path") from None
 
 
 def _is_open_file(path: str | os.PathLike[str]) -> bool:
@@ -181,7 +181,7 @@ def _written_into(path: str | os.PathLike[str], mode: int, cannot: str) -> Itera
     except OSError as error:
         if error.errno == errno.ENXIO and stat.S_ISFIFO(mode):
             raise InputError(f"{cannot}: no process reads from this pipe; start the reader first") from None
-        raise InputError(f"{cannot}: {reason(error)}; choose another place") from None
+        raise InputError(f"{cannot}: {reason(error)}; write to another path") from None
     try:
         if nonblocking:
             os.set_blocking(descriptor, True)

@@ -1,6 +1,6 @@
 """Training rows in files of their own, next to the model file that refers to them.
 
-A model file may be untrusted. It can name only regular files in its own folder: no path, no link. Their sizes are
+A model file may be untrusted. It can name only regular files in its own folder, no paths and no links. Their sizes are
 compared when they are opened, their checksums (`atomic.digest`) before the first search.
 """
 
@@ -86,16 +86,16 @@ def opened(files: Any, dtype: np.dtype[Any], folder: Path) -> list[np.ndarray]:
         For an invalid description, or one that names a file in another folder.
     """
     if not isinstance(files, list) or not files:
-        raise ValueError("it names no file of rows")
+        raise ValueError("it does not name a file of rows")
     return [_opened(entry, dtype, folder) for entry in files]
 
 
 def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
     name, size, offset, shape = entry["name"], entry["bytes"], entry["offset"], tuple(entry["shape"])
     if not all(type(number) is int and number >= 0 for number in (size, offset, *shape)) or len(shape) != 2 or 0 in shape:
-        raise ValueError("its file of rows has no valid sizes")
+        raise ValueError("its file of rows has invalid sizes")
     if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\0" in name:
-        raise ValueError(f"it names {quoted(name)} as the file of its rows; wanted the plain name of a file in its folder")
+        raise ValueError(f"its file of rows is {quoted(name)}; wanted a plain file name in its folder")
     if offset + shape[0] * shape[1] * dtype.itemsize > size:
         raise ValueError(f"its rows do not fit into {quoted(name)}")
     path = folder / name
@@ -103,7 +103,7 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
         regular = stat.S_ISREG(path.lstat().st_mode)
         if not regular:
             raise RowsFileError(
-                f"the file of a model's rows, {quoted(path)}, is a link, a folder or a device; wanted a file"
+                f"the file of a model's rows, {quoted(path)}, is a link, a folder or a device; wanted a regular file"
             )
         # do not follow a link or block on a pipe that was created since
         flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -121,5 +121,5 @@ def _opened(entry: Any, dtype: np.dtype[Any], folder: Path) -> np.ndarray:
             "the model, which was saved with rows='external'"
         ) from None
     if not rows.flags.aligned:
-        raise ValueError(f"its rows begin at byte {offset} of {quoted(name)}, which {dtype} cannot")
+        raise ValueError(f"its rows begin at byte {offset} of {quoted(name)}, which is not aligned for {dtype}")
     return rows

@@ -20,7 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: rows that the scale of an array is estimated from
 _SCALE_ROWS = 256
 
-#: a scale differs if the largest value is so many times larger or smaller
+#: a scale differs if the largest value is at least this many times larger or smaller
 _SCALE_RATIO = 8
 
 

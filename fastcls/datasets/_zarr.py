@@ -116,7 +116,7 @@ def _chunks_of(folder: Path, head: Head, array: Any) -> Chunks:
     if array.shards is None:
         return Chunks(folder, names, most)
     try:
-        (shard,) = head.codecs  # a shard that is packed once more has others
+        (shard,) = head.codecs  # a shard that is compressed again has more codecs
         inside = shard["configuration"]
         if inside.get("index_location", "end") != "end":
             raise ValueError("the index is not at the end")

@@ -48,7 +48,18 @@ LARGEST_SIDE = 128  # pixels of a drawn image: more would not be visible at thes
 
 
 def series(i: int) -> tuple[str, str, str]:
-    """Colour, marker and line style of a figure's i-th series; the first 16 all differ."""
+    """Colour, marker and line style of a figure's i-th series; the first 16 all differ.
+
+    Parameters
+    ----------
+    i : int
+        From 0.
+
+    Returns
+    -------
+    tuple of str
+        As matplotlib takes them: "#rrggbb", marker, line style.
+    """
     turn, at = divmod(i, len(SERIES))
     return SERIES[at][0], SERIES[(at + turn) % 4][1], SERIES[(at + 2 * turn) % 4][2]
 
@@ -71,7 +82,19 @@ class Drawn:
 
 
 def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figure | SubFigure, Axes]:
-    """The given axes and their figure, or new axes in a new figure that pyplot does not manage."""
+    """The given axes and their figure, or new axes in a new figure that pyplot does not manage.
+
+    Parameters
+    ----------
+    ax : Axes or None
+    height, width : float
+        Size of a new figure in inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
     if ax is not None:
         return ax.figure, ax
     figure = figure_for(None, height, width)
@@ -79,7 +102,19 @@ def axes_for(ax: Axes | None, height: float, width: float = WIDTH) -> tuple[Figu
 
 
 def figure_for(figure: Figure | SubFigure | None, height: float, width: float = WIDTH) -> Figure | SubFigure:
-    """The given figure, or a new one that pyplot does not manage."""
+    """The given figure, or a new one that pyplot does not manage.
+
+    Parameters
+    ----------
+    figure : Figure, SubFigure or None
+    height, width : float
+        Size of a new figure in inches.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
+    """
     if figure is not None:
         return figure
     import_matplotlib()
@@ -92,6 +127,11 @@ def import_matplotlib() -> None:
     """Import matplotlib even if MPLBACKEND names an unknown backend, which would make the import fail.
 
     Notebooks set this variable for the programs they start, which may lack the notebook's backend. Our figures need none.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is not installed.
     """
     backend = None if "matplotlib" in sys.modules else os.environ.pop("MPLBACKEND", None)
     if not backend:
@@ -111,7 +151,21 @@ def import_matplotlib() -> None:
 
 
 def legend(on: Axes | Figure | SubFigure, handles: Sequence[Any], names: Sequence[str], **options: Any) -> Any:
-    """A legend with literal entries: matplotlib would hide labels that begin with an underscore."""
+    """A legend with literal entries: matplotlib would hide labels that begin with an underscore.
+
+    Parameters
+    ----------
+    on : Axes, Figure or SubFigure
+    handles : sequence of artists
+    names : sequence of str
+        One per handle.
+    **options
+        As for ``legend`` of matplotlib.
+
+    Returns
+    -------
+    matplotlib.legend.Legend
+    """
     options = {"fontsize": SMALL, "framealpha": 0.0, **options}
     made = on.legend(handles, [str(i) for i in range(len(names))], **options)
     for handle, text, name in zip(handles, made.get_texts(), names, strict=True):
@@ -128,7 +182,7 @@ def clean(text: object) -> str:
 
 
 def keep_percent(ax: Axes) -> None:
-    """Limit the vertical axis of accuracies to 0 and 100 %, unless a value is outside, which must stay visible."""
+    """Limit the vertical axis of accuracies in percent to 0 and 100, unless a value is outside, which must stay visible."""
     drawn = [y for line in ax.lines for y in np.asarray(line.get_ydata(), dtype=np.float64).tolist() if np.isfinite(y)]
     low, high = ax.get_ylim()
     if drawn and min(drawn) >= 0 and max(drawn) <= 100:
@@ -136,7 +190,15 @@ def keep_percent(ax: Axes) -> None:
 
 
 def shorten(name: object, length: int = 12) -> str:
-    """The name on one line, at most ``length`` characters long; an ellipsis marks a shortened name."""
+    """The name on one line; an ellipsis marks a shortened name.
+
+    Parameters
+    ----------
+    name : object
+        Its ``str`` is shown.
+    length : int
+        Most characters, the ellipsis included.
+    """
     text = " ".join(clean(name).split())
     return text if len(text) <= length else _cut(text, length - 1) + "…"
 
@@ -152,6 +214,14 @@ def width_of(text: str, size: float, weight: str = "normal") -> float:
     """Width of the text in points, in matplotlib's font, which may lack the script that a browser or a viewer has.
 
     So East Asian characters count as one em, and accents and joiners as part of the letter before them.
+
+    Parameters
+    ----------
+    text : str
+    size : float
+        Size of the type in points.
+    weight : str
+        "normal" or "bold".
     """
     import_matplotlib()
     from matplotlib.font_manager import FontProperties
@@ -165,17 +235,27 @@ def width_of(text: str, size: float, weight: str = "normal") -> float:
 
 
 def letters_in(points: float, size: float, weight: str = "normal") -> int:
-    """How many letters of average width fit into so many points."""
+    """Number of letters of average width that fit into `points`, in type of `size` points."""
     return int(20 * points / width_of("n" * 20, size, weight))
 
 
 def _n_fitting(text: str, points: float, size: float, weight: str = "normal") -> int:
-    """How many first characters of the text fit into so many points."""
+    """Number of first characters of the text that fit into `points`, in type of `size` points."""
     return bisect_right(range(1, len(text) + 1), points, key=lambda n: width_of(text[:n], size, weight))
 
 
 def fit(name: object, points: float, size: float, weight: str = "normal") -> str:
-    """The name on one line, shortened to at most so many points wide in type of this size."""
+    """The name on one line, shortened to at most `points` points of width.
+
+    Parameters
+    ----------
+    name : object
+        Its ``str`` is shown.
+    points, size : float
+        Largest width, and size of the type, in points.
+    weight : str
+        "normal" or "bold".
+    """
     text = shorten(name, 200)
     if width_of(text, size, weight) <= points:
         return text
@@ -183,7 +263,16 @@ def fit(name: object, points: float, size: float, weight: str = "normal") -> str
 
 
 def wrap(text: str, points: float, size: float, lines: int) -> str:
-    """The text on at most so many lines, each at most so many points wide; lines break at spaces, dashes and the like."""
+    """The text on one or more lines, which break at spaces, dashes, underscores, slashes and ellipses.
+
+    Parameters
+    ----------
+    text : str
+    points, size : float
+        Largest width of a line, and size of the type, in points.
+    lines : int
+        Most lines; the last one is shortened if the text is longer.
+    """
     done: list[str] = []
     while text and len(done) < lines - 1 and width_of(text, size) > points:
         end = max(1, _n_fitting(text, points, size))
@@ -198,6 +287,17 @@ def distinct(names: Sequence[object], length: int = 12) -> list[str]:
     """The names, shortened so that different names stay different; if they begin alike, the middle is omitted.
 
     A name without a visible character becomes "(empty)".
+
+    Parameters
+    ----------
+    names : sequence
+    length : int
+        Most characters of a shortened name.
+
+    Returns
+    -------
+    list of str
+        One per name.
     """
     own = [str(name) for name in names]
     whole = [shorten(name, 10_000) or NAMELESS for name in own]
@@ -224,7 +324,7 @@ def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:
 
 
 def columns_of(names: Sequence[str], points: float, size: float = SMALL, most: int = 5) -> int:
-    """How many legend entries fit side by side into so many points."""
+    """Number of legend entries, from 1 to `most`, that fit side by side into `points`, in type of `size` points."""
     entry = max((width_of(name, size) for name in names), default=size) + 4.0 * size  # the marker before, the gap after
     return max(1, min(most, len(names), int(points / entry)))
 
@@ -247,6 +347,17 @@ def apart(first: float, last: float) -> tuple[str, str]:
 def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray[Any]:
     """The name of each label: ``class_names[label]``, or the label as text if there are no names.
 
+    Parameters
+    ----------
+    labels : array-like, any shape
+        With `class_names`, class codes from 0.
+    class_names : sequence of str or None
+
+    Returns
+    -------
+    ndarray of the shape of `labels`, object
+        Strings.
+
     Raises
     ------
     InputError
@@ -261,6 +372,13 @@ def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray
 
 def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None = None) -> tuple[int, int, int]:
     """The image shape (height, width, channels), if rows with this number of features can be drawn in it.
+
+    Parameters
+    ----------
+    image_shape : sequence of three int, or None
+        In pixels; one channel is grey, three are RGB.
+    n_features : int, optional
+        Width of the rows; None: not compared.
 
     Raises
     ------
@@ -285,7 +403,19 @@ def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None 
 
 
 def shrink(image: NDArray[Any], side: int = LARGEST_SIDE) -> NDArray[Any]:
-    """The image (h, w, c) as float64, reduced by block averages until no side is longer than ``side``."""
+    """The image reduced by block averages until no side is longer than ``side``.
+
+    Parameters
+    ----------
+    image : array-like of shape (h, w, c)
+    side : int
+        In pixels.
+
+    Returns
+    -------
+    ndarray of shape (h', w', c), float64
+        In the units of `image`.
+    """
     pixels = np.asarray(image, dtype=np.float64)
     step = -(-max(pixels.shape[:2]) // side)
     if step == 1:
@@ -300,6 +430,15 @@ def grey_range(images: NDArray[Any]) -> tuple[float, float]:
     """The values drawn as black and white: 0 and 255 for ordinary bytes, otherwise the range of the data.
 
     Bytes that use only the lower half (such as digits of 0 to 16) are stretched, because they would look black.
+
+    Parameters
+    ----------
+    images : ndarray, any shape
+
+    Returns
+    -------
+    low, high : float
+        In the units of `images`; ``low < high``.
     """
     if images.size == 0:
         return 0.0, 1.0
@@ -310,13 +449,36 @@ def grey_range(images: NDArray[Any]) -> tuple[float, float]:
 
 
 def to_rgb(image: NDArray[Any], low: float, high: float, side: int = LARGEST_SIDE) -> NDArray[np.uint8]:
-    """The image (h, w, 1 or 3) as bytes (h, w, 3), ``low`` black and ``high`` white."""
+    """The image as bytes, ``low`` black and ``high`` white.
+
+    Parameters
+    ----------
+    image : array-like of shape (h, w, 1 or 3)
+    low, high : float
+        In the units of `image`; values outside are clipped.
+    side : int
+        Longest side of the result in pixels; see `shrink`.
+
+    Returns
+    -------
+    ndarray of shape (h', w', 3), uint8
+    """
     scaled = np.clip((shrink(image, side) - low) / (high - low), 0.0, 1.0)
     return np.broadcast_to(np.rint(scaled * 255).astype(np.uint8), (*scaled.shape[:2], 3))
 
 
 def bare(ax: Axes, colour: str | None = None, line: Any = "-", width: float = 1.0) -> None:
-    """Remove the ticks, and draw the frame in this colour and line style, or remove it too."""
+    """Remove the ticks, and draw the frame in this colour and line style, or remove it too.
+
+    Parameters
+    ----------
+    ax : Axes
+    colour : str or None
+        None: no frame.
+    line : line style of matplotlib
+    width : float
+        Width of the frame in points.
+    """
     ax.set_xticks([])
     ax.set_yticks([])
     for spine in ax.spines.values():

@@ -90,25 +90,25 @@ def test_only_regular_files_are_opened(tmp_path):
 
 
 FILES = [
-    ({"name": "../rows-0.npy"}, "wanted the plain name"),
-    ({"name": ".."}, "wanted the plain name"),
-    ({"name": "/etc/passwd"}, "wanted the plain name"),
-    ({"name": ""}, "wanted the plain name"),
-    ({"name": "a\0b"}, "wanted the plain name"),
-    ({"name": 7}, "wanted the plain name"),
-    ({"name": None}, "wanted the plain name"),
-    ({"offset": -64}, "has no valid sizes"),
-    ({"offset": True}, "has no valid sizes"),
+    ({"name": "../rows-0.npy"}, "wanted a plain file name"),
+    ({"name": ".."}, "wanted a plain file name"),
+    ({"name": "/etc/passwd"}, "wanted a plain file name"),
+    ({"name": ""}, "wanted a plain file name"),
+    ({"name": "a\0b"}, "wanted a plain file name"),
+    ({"name": 7}, "wanted a plain file name"),
+    ({"name": None}, "wanted a plain file name"),
+    ({"offset": -64}, "has invalid sizes"),
+    ({"offset": True}, "has invalid sizes"),
     ({"offset": 10**30}, "do not fit"),
     ({"offset": 129}, "do not fit"),
     ({"shape": [20_000, 65]}, "do not fit"),
-    ({"shape": [0, 64]}, "has no valid sizes"),
-    ({"shape": [20_000]}, "has no valid sizes"),
+    ({"shape": [0, 64]}, "has invalid sizes"),
+    ({"shape": [20_000]}, "has invalid sizes"),
     ({"shape": 7}, "is damaged"),
     ({"bytes": 10}, "do not fit"),
-    ({"bytes": "1"}, "has no valid sizes"),
+    ({"bytes": "1"}, "has invalid sizes"),
     ({"shape": [19_999, 65]}, "do not fit"),
-    ({"shape": [20_000, 32]}, "arrays of 32 features"),
+    ({"shape": [20_000, 32]}, "arrays have 32 features"),
 ]
 
 

@@ -148,7 +148,7 @@ def test_threads_that_cannot_be_made_are_left_out_and_said(what, free):
     same, threads, note = python(LIMITED, what, free).split(maxsplit=2)
     assert same == "True"
     assert 1 <= int(threads) < 20
-    assert "could not start so many" in note
+    assert "could not start more" in note
 
 
 @pytest.mark.process

@@ -29,12 +29,12 @@ from .codes import Codes, Level, in_panels, promised_share
 
 LEAST_ROWS = 4096  # below, brute force is faster than learning levels
 LEAST_FEATURES = 32
-_NEIGHBORS_SHARE = 64  # rows per neighbour: with fewer, too many rows pass
+_NEIGHBORS_SHARE = 64  # least rows per neighbour: with fewer, too many rows pass
 _QUERIES_PER_JOB = 48  # that share a panel while it is in the L1 cache
 _SORTED_PER_THREAD = 64  # queries whose neighbours one thread sorts before waking another one is faster
 _LIST_CAPACITY = 2048  # rows of one query that passed the screen
 _REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in a list before it is refined
-PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows by which the levels are compared
+PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows for comparing the levels
 _SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
 
 # Costs in units of one screened byte, which takes 4.3 ps per core (measured on Zen 4 with AVX-512: CIFAR-10 under L2, k = 7,
@@ -46,7 +46,7 @@ _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _HOPELESS = 0.92  # of the median distance
 _EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
-_DOUBT = 24.0  # queries after which twice the cost of brute force is believed: the first chunk may have only four
+_DOUBT = 24.0  # queries after which twice the cost of brute force is trusted: the first chunk may have only four
 _FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is timed: 50 ms of the slowest kernel
 _KEPT_BYTES = 1 << 19
 _BYTES_OF_ERROR_AND_START = 8
@@ -100,9 +100,9 @@ class Filter:
     learned : list of Level
         All levels that were available; empty if the choice cannot be repeated.
     seconds : float
-        Time that encoding the chunks took.
+        Seconds spent on encoding the chunks.
     of_other_k : dict
-        For other sizes of k (`_size`) requested since: the cheapest levels, and what they save per pair.
+        For other sizes of k (`_size`) requested since: the cheapest levels, and their saving per pair.
     """
 
     metric: Metric
@@ -130,7 +130,7 @@ class Filter:
         Raises
         ------
         NotEnoughMemoryError
-            If levels would be faster than brute force, but each choice of them takes more than `free_bytes` bytes per row.
+            If levels would be faster than brute force, but every choice of them needs more than `free_bytes` bytes per row.
         """
         if not forced and _hopeless(probe, metric):
             return None
