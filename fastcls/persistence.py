@@ -54,7 +54,8 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     path : str or path
     verify : {"auto", True, False}
         When to check the training rows of a k-NN model and the codes of its filter (checksums, finite values, a sample of
-        the codes). "auto": before the first search if they take up to 2 GB, otherwise never. True: now. False: never.
+        the codes). "auto": before the first search if they take up to 2 GB, otherwise never. True: now, with all codes.
+        False: never.
         ``search_report_.notes`` gives the time of the check, or says that there was none. All other data is always checked
         now. The levels of a large model's filter are checked before its first search.
 
@@ -99,7 +100,7 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
 
 def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> None:
     if header.get("format") != FORMAT:
-        raise InputError(f"{quoted(path)} is a safetensors file, but no model of fastcls; give a file that save wrote")
+        raise InputError(f"{quoted(path)} is a safetensors file, but not a fastcls model; give a file that save wrote")
     if header.get("version") != VERSION:
         raise InputError(
             f"{quoted(path)} has model format version {quoted(header.get('version'))}, written by fastcls "

@@ -298,7 +298,7 @@ def test_safetensors_file_of_somebody_else_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     for metadata in (None, {"format": "pt"}):
         safetensors.numpy.save_file({"W": np.zeros((2, 3))}, path, metadata=metadata)
-        assert "no model of fastcls" in refusal(path)
+        assert "not a fastcls model" in refusal(path)
 
 
 def test_other_version_and_other_class_are_refused(tmp_path):

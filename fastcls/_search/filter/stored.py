@@ -272,7 +272,7 @@ def _parts(arrays: Mapping[str, Any], name: str, dtype: str, heights: list[int],
 
 
 def check_codes(made: Filter, rows: Rows, n_threads: int, *, every: bool = False) -> None:
-    """Compare stored codes with codes made now: of `every` row, or of some that no file can foresee.
+    """Compare stored codes with codes made now: of `every` row, or of a random sample that no file can predict.
 
     Raises
     ------
