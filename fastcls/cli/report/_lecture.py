@@ -56,7 +56,7 @@ def _penalty(name: str, sweep: list[dict[str, Any]]) -> dict[str, Any]:
         "name": f"{MODELS[name]}: strength of the penalty",
         "svg": draw(figure.plot, f"accuracy of {MODELS[name]} on held-out rows against alpha"),
         "caption": "Accuracy on validation rows. A small alpha lets W fit every training row; a large one keeps W small. "
-        "Between equal accuracies, the smaller validation loss decides.",
+        "Ties go to the smaller validation loss.",
     }
 
 
