@@ -205,7 +205,6 @@ class ChallengesDisplay(Drawn):
         self.figure_ = style.figure_for(figure, 1.25 * len(self.examples) + 0.9)
         grid = self.figure_.add_gridspec(len(self.examples), 2, width_ratios=(1.25, 1))
         axes = []
-        reference = "mean distance in class" if self.labelled else "mean distance"
         low, high = style.grey_range(np.stack(list(self.examples.values())))
         for row, name in enumerate(self.examples):
             strip, lines = self.figure_.add_subplot(grid[row, 0]), self.figure_.add_subplot(grid[row, 1])
@@ -218,7 +217,7 @@ class ChallengesDisplay(Drawn):
             title = f"{style.shorten(name)}, strength {self.strengths[0]:g} to {self.strengths[-1]:g}"
             strip.set_title(title, fontsize=style.SMALL, **style.LITERAL)
             share = self.distance[name][-1] / self.reference_distance if self.reference_distance else 0.0
-            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of {reference}", fontsize=style.TINY)
+            strip.set_xlabel(f"distance at {self.strengths[-1]:g}: {share:.0%} of mean distance", fontsize=style.TINY)
             names, drawn = style.distinct(list(self.accuracy[name])), []
             for i, values in enumerate(self.accuracy[name].values()):
                 colour, marker, line = style.series(i)

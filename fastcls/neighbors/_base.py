@@ -166,7 +166,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         drops_self = hidden is not None and queries is None
         if hidden is not None:
             query_groups, row_groups = np.ones(n_queries, dtype=np.int64), hidden.astype(np.int64)
-        parts = plan.search_chunks(
+        chunks = plan.search_chunks(
             self._rows,
             queries,
             k + drops_self,
@@ -176,7 +176,7 @@ class Neighbors(SaveMixin, BaseEstimator):
             query_groups=query_groups,
             row_groups=row_groups,
         )
-        report = yield from _others(parts) if drops_self else parts
+        report = yield from _others(chunks) if drops_self else chunks
         last_reports.by_estimator[live(self)] = replace(report, notes=(*notes, *report.notes)) if notes else report
 
     @of_one_fit
