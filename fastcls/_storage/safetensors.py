@@ -110,8 +110,8 @@ def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
             return dict(opened.metadata() or {})
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise InputError(
-            f"{quoted(path)} is not a whole safetensors file ({reason(error)}); it was truncated, damaged, or is "
-            f"something else: give {wanted}"
+            f"{quoted(path)} is not a whole safetensors file ({reason(error)}): it is of another kind, or damaged; "
+            f"give {wanted}"
         ) from None
 
 

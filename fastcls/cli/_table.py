@@ -104,8 +104,8 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
             style="bold" if name in best else None,
         )
     if majority := results.get("baseline"):
-        name = markup(shorten(majority["class_name"], 13), stream)
-        table.add_row("majority", name, "-", *_test_cells(majority), "-", style="dim")
+        name = markup(shorten(majority["class_name"], 10), stream)
+        table.add_row("majority", f"always {name}", "-", *_test_cells(majority), "-", style="dim")
     console.print(table)
     if sentence := no_difference(results):
         console.print(sentence, style="dim")

@@ -163,7 +163,7 @@ class TemplatesDisplay(Drawn):
             else:
                 ax.set_axis_off()
         some = "" if n_shown == self.n_classes else f" (first {n_shown} of {counted(self.n_classes, 'class')})"
-        self.figure_.suptitle(f"One template a class{some}", fontsize=style.TITLE)
+        self.figure_.suptitle(f"One template per class{some}", fontsize=style.TITLE)
         if channels == 1:
             self._draw_bar()
         else:
