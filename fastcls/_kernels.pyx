@@ -137,10 +137,10 @@ cdef inline Heaps heap_set(Heaps heaps, Py_ssize_t number, Py_ssize_t n_queries)
 
 
 def search_pairwise(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
-                  int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
-                  const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
-                  int64_t row_start, double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out,
-                  Py_ssize_t queries_per_tile, Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
+                    int arithmetic, const double[::1] query_norms, const uint8_t[::1] zero_queries,
+                    const double[::1] row_norms, const int64_t[::1] query_groups, const int64_t[::1] row_groups,
+                    int64_t row_start, double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out,
+                    Py_ssize_t queries_per_tile, Py_ssize_t rows_per_tile, double[:, ::1] scratch, int n_threads):
     """Offer every row of one chunk to the heap of every query, one pair at a time.
 
     Parameters
@@ -272,9 +272,9 @@ def low_dimensional_scratch(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssiz
 
 
 def search_low_dimensional(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t[:, ::1] X, int X_storage, int sum,
-                  const int64_t[::1] query_groups, const int64_t[::1] row_groups, int64_t row_start,
-                  double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, bint is_first, bint is_last,
-                  Py_ssize_t queries_per_job, double[:, ::1] scratch, int n_threads):
+                           const int64_t[::1] query_groups, const int64_t[::1] row_groups, int64_t row_start,
+                           double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, bint is_first, bint is_last,
+                           Py_ssize_t queries_per_job, double[:, ::1] scratch, int n_threads):
     """Offer every row of one chunk with few features to the heap of every query, by L1 or squared L2.
 
     Parameters as in search_pairwise, and

@@ -43,7 +43,7 @@ cdef struct LowDimensionalScratch:
 
 
 cdef inline Py_ssize_t lay_out_low_dimensional(Py_ssize_t n_queries, Py_ssize_t n_features, Py_ssize_t k, double *base,
-                                      LowDimensionalScratch *scratch_out) noexcept nogil:
+                                               LowDimensionalScratch *scratch_out) noexcept nogil:
     """Divide a thread's scratch into arrays; return how many doubles they take."""
     cdef Py_ssize_t width = (n_queries + SIDE_BY_SIDE - 1) // SIDE_BY_SIDE * SIDE_BY_SIDE
     scratch_out.queries = base
@@ -93,8 +93,8 @@ cdef inline void hand_out(const LowDimensionalSearch *search, Heaps *heaps, Py_s
 
 
 cdef inline void search_low_dimensional_block(const LowDimensionalSearch *search, Heaps *heaps, Py_ssize_t first_query,
-                                     Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t n_rows,
-                                     double *base) noexcept nogil:
+                                              Py_ssize_t n_queries, Py_ssize_t first_row, Py_ssize_t n_rows,
+                                              double *base) noexcept nogil:
     """Offer a block of rows to a block of queries."""
     cdef LowDimensionalScratch scratch
     cdef Py_ssize_t d = search.n_features, k = heaps.k, row = first_row, n, i
@@ -116,7 +116,7 @@ cdef inline void search_low_dimensional_block(const LowDimensionalSearch *search
                 query_groups = scratch.groups + i
                 row_groups = heaps.row_groups + row
             search.low_dimensional(scratch.queries + i * d, rows, n, d, search.sum, query_groups, row_groups,
-                          heaps.row_start + row, k, scratch.S + i * k, scratch.index + i * k)
+                                   heaps.row_start + row, k, scratch.S + i * k, scratch.index + i * k)
             i += SIDE_BY_SIDE
         row += n
     hand_out(search, heaps, first_query, n_queries, &scratch)

@@ -67,7 +67,7 @@ def project(const uint8_t[:, ::1] X, int storage, const uint8_t[:, ::1] columns,
 
 
 def segment_sums(const uint8_t[:, ::1] X, int storage, const int32_t[::1] order, const double[::1] signs,
-               double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
+                 double[:, ::1] Z_out, double[::1] magnitudes_out, double[:, ::1] scratch, int n_threads):
     """Signed sums over segments of features: segment g has the features order[g x size ...], -1 for none.
 
     magnitudes_out : (n_rows,), the sum of |x|; scratch : (n_threads, n_features)
@@ -126,8 +126,8 @@ cdef void encode_l1_row(const double *z, Py_ssize_t m, const double *offsets, do
 
 
 def encode_byte_segments(const uint8_t[:, ::1] X, const int32_t[::1] order, const uint8_t[::1] masks,
-                       const uint8_t[::1] keeps, uint8_t[:, ::1] coarse_out, float[::1] coarse_errors_out,
-                       uint8_t[:, ::1] fine_out, float[::1] fine_errors_out, int32_t[:, ::1] scratch, int n_threads):
+                         const uint8_t[::1] keeps, uint8_t[:, ::1] coarse_out, float[::1] coarse_errors_out,
+                         uint8_t[:, ::1] fine_out, float[::1] fine_errors_out, int32_t[:, ::1] scratch, int n_threads):
     """encode_l1 of sums over segments of 16 and of 4 byte features, in whole numbers.
 
     A segment's sum is the sum of (x XOR mask) AND keep, and its code is the sum divided by the size, rounded. The mask turns
@@ -139,14 +139,14 @@ def encode_byte_segments(const uint8_t[:, ::1] X, const int32_t[::1] order, cons
     cdef Py_ssize_t i
     for i in prange(X.shape[0], nogil=True, schedule="static", num_threads=n_threads):
         byte_segments_of_row(&X[i, 0], &order[0], &masks[0], &keeps[0], order.shape[0] // 16, &coarse_out[i, 0],
-                           coarse_out.shape[1], &coarse_errors_out[i], &fine_out[i, 0], fine_out.shape[1],
-                           &fine_errors_out[i], &scratch[threadid(), 0])
+                             coarse_out.shape[1], &coarse_errors_out[i], &fine_out[i, 0], fine_out.shape[1],
+                             &fine_errors_out[i], &scratch[threadid(), 0])
 
 
 cdef void byte_segments_of_row(const uint8_t *x, const int32_t *order, const uint8_t *masks, const uint8_t *keeps,
-                             Py_ssize_t n_segments, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
-                             uint8_t *fine_out, Py_ssize_t fine_width, float *fine_error_out,
-                             int32_t *scratch) noexcept nogil:
+                               Py_ssize_t n_segments, uint8_t *coarse_out, Py_ssize_t coarse_width, float *coarse_error_out,
+                               uint8_t *fine_out, Py_ssize_t fine_width, float *fine_error_out,
+                               int32_t *scratch) noexcept nogil:
     """Simple loops over all features or segments, which the compiler vectorises, except for the first loop."""
     cdef uint32_t *fours = <uint32_t *> scratch      # four features each, then the sum of a fine segment
     cdef uint8_t *ordered = <uint8_t *> scratch

@@ -197,13 +197,13 @@ cdef void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query
         level = &filter.levels[number]
         if filter.l1:
             filter.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
-                                  found.rows, found.n, found.keys)
+                                 found.rows, found.n, found.keys)
         elif level.fine:
             filter.kernels.at_fine(level.query_codes + query * level.width, level.codes, level.width, found.rows,
-                                    found.n, found.keys)
+                                   found.n, found.keys)
         else:
             filter.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
-                                  found.rows, found.n, found.keys)
+                                 found.rows, found.n, found.keys)
         bound_list(filter, number, heaps, query, found, bounds, 0, threshold_of(filter, level, S[0]))
     best_first(filter, heaps, query, found, bounds, scratch)
 
