@@ -27,7 +27,7 @@ AT_HAND = {
     "playwright": lambda: importlib.util.find_spec("playwright") is not None,
     **{
         name: lambda name=name: importlib.util.find_spec(name) is not None
-        for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr")
+        for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr", "Cython")
     },
 }
 

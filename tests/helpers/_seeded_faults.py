@@ -18,6 +18,8 @@ from pathlib import Path
 
 from _faults import FAULTS
 
+import fastcls
+
 ROOT = Path(__file__).resolve().parents[2]
 COMPILED = (".pyx", ".pxd", ".h")
 ALL_MODULES = 'sorted(Path("fastcls").rglob("*.pyx"))'  # in setup.py
@@ -48,9 +50,12 @@ def modules_of(package, file):
 
 
 def copied(folder):
-    """The project in a folder, with what was built in place."""
+    """The project in a folder, with the compiled modules of the fastcls under test: built in place, or installed."""
     ignored = shutil.ignore_patterns(".git", "build", "*.egg-info", "__pycache__", "results")
     shutil.copytree(ROOT, folder, ignore=ignored)
+    package = Path(fastcls.__file__).parent
+    for built in package.rglob("*.so"):
+        shutil.copy2(built, folder / "fastcls" / built.relative_to(package))
     return folder
 
 

@@ -88,6 +88,7 @@ def test_a_metric_and_a_loss_are_added_by_the_book():
     """In a copy, which is rebuilt; both at once. A new sum takes longer: python tests/helpers/_how_to_add.py new."""
     if not (ROOT / "setup.py").exists() or shutil.which("cc") is None:
         pytest.skip("no C compiler on this machine")
+    pytest.importorskip("Cython", reason="Cython is not installed")
     found = _how_to_add.main(["metric over an existing sum", "loss"])
     assert found == {what: _how_to_add.FILES[what] for what in found}
 
