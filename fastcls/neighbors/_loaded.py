@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._runtime import threads
 from fastcls._search import plan
 from fastcls._search.filter import stored
 from fastcls._search.rows import Rows
@@ -201,7 +202,7 @@ class LoadedRows:
         try:
             for made in self.rows.filters.values():
                 if made is not None:
-                    stored.check_codes(made, self.rows, 1, every=every)
+                    stored.check_codes(made, self.rows, threads.effective(None), every=every)
         except ValueError as error:
             raise InputError(
                 f"the filter in {quoted(self.path)} cannot be used: {error}; fit the model again and save it"

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 
+import joblib
 import numpy as np
 import pytest
 from _rows import python
@@ -251,3 +252,28 @@ def test_a_child_whose_parent_has_only_loaded_openmp_keeps_its_threads(user_of_o
 def test_a_negative_number_of_threads_counts_back_from_all_processors(monkeypatch):
     monkeypatch.setattr(_threads, "_cores", lambda physical: 8)
     assert [_threads._of_number(n_jobs) for n_jobs in (-1, -2, -8, -20, 3)] == [8, 7, 1, 1, 3]
+
+
+@pytest.mark.parametrize(("siblings", "cores"), [(["0", "1", "2"], 3), (["0,2", "1,3", "0,2", "1,3"], 2), ([], 0)])
+def test_processors_of_one_core_count_once(monkeypatch, tmp_path, siblings, cores):
+    for number, text in enumerate(siblings):
+        (tmp_path / f"cpu{number}" / "topology").mkdir(parents=True)
+        (tmp_path / f"cpu{number}" / "topology" / "thread_siblings_list").write_text(text + "\n")
+    (tmp_path / "cpufreq").mkdir()
+    monkeypatch.setattr(_threads, "_CPU_FOLDER", str(tmp_path))
+    assert _threads._physical_cores() == cores
+    (tmp_path / "cpu9").mkdir()  # switched off
+    assert _threads._physical_cores() == 0
+
+
+@LINUX
+def test_the_number_of_cores_is_that_of_joblib(monkeypatch):
+    """With the system's own list, without it, and with fewer processors allowed than there are."""
+    for folder, usable in ((_threads._CPU_FOLDER, None), ("/nowhere", None), (_threads._CPU_FOLDER, "1")):
+        monkeypatch.setattr(_threads, "_CPU_FOLDER", folder)
+        if usable:
+            monkeypatch.setenv("LOKY_MAX_CPU_COUNT", usable)
+        _threads._count_cores.cache_clear()
+        for physical in (True, False):
+            assert _threads._cores(physical) == joblib.cpu_count(only_physical_cores=physical)
+    _threads._count_cores.cache_clear()
