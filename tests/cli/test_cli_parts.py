@@ -1,10 +1,10 @@
 """Parts of the command line on their own: test set, progress, wording."""
 
 import io
-import re
+import queue
 import threading
-import time
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -84,48 +84,79 @@ class Screen(io.StringIO):
         return True
 
 
-@pytest.mark.parametrize("stream", [io.StringIO, Screen])
-def test_a_long_step_prints_progress_and_a_short_one_does_not(stream, monkeypatch):
-    monkeypatch.setattr(_progress, "QUIET_SECONDS", 0.2)
-    monkeypatch.setattr(_progress, "PLAIN_SECONDS", 10.0)
+class Waits:
+    """In place of the event that a step's watcher waits for: the test says when the time of a wait is over."""
+
+    def __init__(self):
+        self.asked, self.ended = queue.Queue(), queue.Queue()
+
+    def wait(self, seconds):
+        self.asked.put(seconds)
+        return self.ended.get()
+
+    def set(self):
+        self.ended.put(True)
+
+    def time_is_over(self):
+        self.ended.put(False)
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The events of the steps of a test, in their order; and a clock that the test turns: `waits.now`."""
+    made = SimpleNamespace(events=[], now=0.0)
+
+    def event():
+        made.events.append(Waits())
+        return made.events[-1]
+
+    monkeypatch.setattr(_progress, "threading", SimpleNamespace(Thread=threading.Thread, Event=event))
+    monkeypatch.setattr(_progress, "time", SimpleNamespace(perf_counter=lambda: made.now))
     monkeypatch.setenv("TERM", "xterm")
+    return made
+
+
+@pytest.mark.parametrize("stream", [io.StringIO, Screen])
+def test_a_long_step_prints_progress_and_a_short_one_does_not(stream, waits):
     shown = stream()
     progress = _progress.Progress(shown)
     with progress.step("short") as report:
         report(1, 2)
     assert shown.getvalue() == ""
+    assert waits.events[0].asked.get() == _progress.QUIET_SECONDS
     with progress.step("long") as report:
-        for done in range(50):
-            report(done, 50)
-            time.sleep(0.01)
+        report(25, 50)
+        event = waits.events[1]
+        assert event.asked.get() == _progress.QUIET_SECONDS
+        waits.now = 7.0
+        event.time_is_over()
+        if stream is io.StringIO:
+            assert event.asked.get() == _progress.PLAIN_SECONDS  # its first line is printed
+            waits.now = 80.0
+            event.time_is_over()
+            assert event.asked.get() == 8.0  # few lines in the log of a long step
     lines = shown.getvalue().splitlines()
-    assert "short" not in shown.getvalue()
     if stream is io.StringIO:
-        assert len(lines) == 2
-        assert re.fullmatch(r"long: \d+ %, 0 s", lines[0])
-        assert re.fullmatch(r"long: done in [01] s", lines[1])
+        assert lines == ["long: 50 %, 7 s", "long: 50 %, 80 s", "long: done in 80 s"]
     else:
-        assert "%" in shown.getvalue()  # the bar
-        assert re.search(r"long: done in [01] s", lines[-1])
+        assert "short" not in shown.getvalue()
+        assert "50%" in shown.getvalue()  # the bar
+        assert "long: done in 7 s" in lines[-1]
 
 
-def test_error_inside_a_step_ends_its_display(monkeypatch):
-    monkeypatch.setattr(_progress, "QUIET_SECONDS", 0.05)
-    monkeypatch.setenv("TERM", "xterm")
-
+def test_error_inside_a_step_ends_its_display(waits):
     def interrupted(stream):
         with _progress.Progress(stream).step("long"):
-            time.sleep(0.1)
+            waits.events[-1].time_is_over()
             raise KeyboardInterrupt
 
-    before = threading.active_count()
+    before = set(threading.enumerate())
     for stream in (io.StringIO(), Screen()):
         with pytest.raises(KeyboardInterrupt):
             interrupted(stream)
-    until = time.monotonic() + 5
-    while threading.active_count() > before and time.monotonic() < until:
-        time.sleep(0.02)
-    assert threading.active_count() == before
+    for thread in set(threading.enumerate()) - before:
+        thread.join(60)
+        assert not thread.is_alive()
 
 
 def test_warnings_become_notes_once():

@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -290,6 +289,14 @@ WAYS: dict[str, Callable[[Path, Path], object]] = {
 }
 
 
+def let_the_clock_of_files_tick(probe: Path) -> None:
+    """The clock of the file system ticks in milliseconds; that is what _RECENT is for."""
+    probe.touch()
+    before = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == before:
+        probe.touch()
+
+
 @pytest.mark.parametrize("hashed", [True, False])
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
@@ -307,7 +314,7 @@ def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
         os.utime(path, ns=(10**18, 10**18))
     before = (old.stat().st_size, old.stat().st_mtime_ns)
     assert datasets.load(folder, cache=tmp_path / "kept").X[:, 0].tolist() == [7, 7]
-    time.sleep(0.02)  # the clock of the file system ticks in milliseconds; that is what _RECENT is for
+    let_the_clock_of_files_tick(tmp_path / "probe")
     WAYS[way](old, new)
     os.utime(old, ns=(10**18, 10**18))
     assert (old.stat().st_size, old.stat().st_mtime_ns) == before

@@ -11,7 +11,7 @@ import re
 import signal
 import sys
 import tempfile
-import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -55,8 +55,21 @@ def save_without_end(made, path, begun):
         os.write(begun, b".")
 
 
-def killed_once(made, path, wait):
-    """Start a child that saves, let it finish at least one file, wait, kill it; returns how many it finished."""
+def bytes_in(room):
+    """The sizes of all files, of those that come and go too."""
+    total = 0
+    for entry in os.scandir(room):
+        with suppress(FileNotFoundError):
+            total += entry.stat().st_size
+    return total
+
+
+def killed_once(made, path, share, looks):
+    """Start a child that saves; once it has finished a file, kill it when this share of another is written, or soon after.
+
+    What is written so far is what the folder holds beyond whole files. `looks` more looks at it delay the kill.
+    """
+    size = path.stat().st_size
     heard, begun = os.pipe()
     child = os.fork()
     if child == 0:
@@ -66,7 +79,10 @@ def killed_once(made, path, wait):
             os._exit(1)
     os.close(begun)
     n_saved = len(os.read(heard, 1))
-    time.sleep(wait)
+    while bytes_in(path.parent) % size < share * size:
+        pass
+    for _ in range(looks):
+        bytes_in(path.parent)
     os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status), f"the child ended by itself: {status}"
@@ -77,15 +93,13 @@ def killed_once(made, path, wait):
 
 
 def main(count):
-    made, wait = models(), random.Random(0)
+    made, chance = models(), random.Random(0)
     found, in_the_middle, n_whole = {0: 0, 1: 0}, 0, 0
     with tempfile.TemporaryDirectory() as room:
         path = Path(room) / "model.safetensors"
-        begun = time.perf_counter()
         made[0].save(path, metadata={"number": 0})
-        seconds = time.perf_counter() - begun
         for _ in range(count):
-            killed_once(made, path, wait.uniform(0, 3 * seconds))
+            killed_once(made, path, chance.uniform(0, 0.99), chance.choice([0, 0, 30, 300]))
             found[which(path, made)] += 1
             others = [entry for entry in Path(room).iterdir() if entry != path]
             in_the_middle += bool(others)
