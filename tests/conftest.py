@@ -71,16 +71,46 @@ def _watch(event, arguments):
 sys.addaudithook(_watch)
 
 
-#: Fixtures that take seconds to make, once a module or a run: with pytest-xdist their tests share one process.
-COSTLY = ("client", "others", "chromium", "whole", "trained", "cifar10_folder")
+#: Files whose tests share what takes seconds to make. With pytest-xdist one process runs all tests of a group.
+TOGETHER = {
+    "dask/": "cluster",
+    "demo/test_demo_browser.py": "browser",
+    "cli/test_report.py": "report",
+    "cli/test_environment.py": "environment",
+    "datasets/test_datasets_cifar.py": "cifar10",
+    "protocols/test_real_data.py": "cifar10",
+    "neighbors/test_predict_images.py": "images",
+    "search/test_filter_bounds.py": "filter bounds",
+    "search/test_out_of_core.py": "out of core",
+}
 
 
-@pytest.hookimpl(tryfirst=True)
+def group_of(nodeid):
+    """The group that a test belongs to; a test of no group is one by itself."""
+    return next((group for start, group in TOGETHER.items() if nodeid.startswith(f"tests/{start}")), nodeid)
+
+
 def pytest_collection_modifyitems(items):
-    for item in items:
-        for name in set(COSTLY) & set(getattr(item, "fixturenames", ())):
-            group = "cluster" if name in ("client", "others") else name
-            item.add_marker(pytest.mark.xdist_group(group))
+    """The longest first: a process that begins one of them last would keep all others waiting."""
+
+    def place(item):
+        markers = {mark.name for mark in item.iter_markers()}
+        return 0 if markers & {"build", "emulated"} else 1 if group_of(item.nodeid) in TOGETHER.values() else 2
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """pytest-xdist's own groups, by marks, are not seen under pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False  # the order is the one above
+    return Together(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

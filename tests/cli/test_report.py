@@ -26,8 +26,6 @@ from fastcls.cli._results import wilson_interval
 from fastcls.cli.report._page import POLICY, render_report, write_report
 from fastcls.cli.report._sections import worst_pairs
 
-pytestmark = pytest.mark.xdist_group("report")  # pages are drawn once a process
-
 NAMES = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 

@@ -16,6 +16,7 @@ Image = pytest.importorskip("PIL.Image", reason="the command line needs the extr
 from typer.testing import CliRunner  # noqa: E402
 
 import fastcls  # noqa: E402
+from fastcls.cli import _linear, _run  # noqa: E402
 from fastcls.cli._app import app  # noqa: E402
 from fastcls.cli.report import _page  # noqa: E402
 
@@ -26,11 +27,14 @@ QUICK = ["--limit", "200", "--ks", "1,3", "--models", "knn"]
 def here(tmp_path, monkeypatch):
     """Every test works in its own empty folder, on a screen of 80 columns.
 
-    Drawing takes most of a small run's time: only the runs in a process of their own draw the real report.
+    Half of a small run's time is the estimate of its duration, and a part the gradient check and the report's drawings: the
+    runs in a process of their own have all three as they are.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     page = '<meta name="generator" content="fastcls">'
+    monkeypatch.setattr(_run, "estimate_seconds", lambda *_: 1.0)
+    monkeypatch.setattr(_linear, "CHECK_WORK", 0)
     monkeypatch.setattr(_page, "write_report", lambda outcome, path: path.write_text(page))
     return tmp_path
 

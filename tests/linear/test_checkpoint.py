@@ -40,7 +40,7 @@ def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces,
         assert fitted.n_iter_ < fitted.max_iter  # by what was counted since the best
     whole = outcome_of(fitted)
     breaks = 0
-    for n in [*range(1, 8), *range(8, 400, 25)]:
+    for n in (1, 2, 3, 4, 6, 9, 14, 25, 50, 100, 200, 400):
         path = tmp_path / f"{n}.state"
         with monkeypatch.context() as patch:
             break_after(patch, n)

@@ -6,11 +6,16 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
-from sklearn.utils.estimator_checks import check_sample_weight_equivalence_on_dense_data, parametrize_with_checks
+from sklearn.utils.estimator_checks import (
+    check_sample_weight_equivalence_on_dense_data,
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
 
 import fastcls
 from fastcls import LinearProblem, MulticlassSVM, MulticlassSVMCV, SoftmaxClassifier, SoftmaxClassifierCV, optim
@@ -24,6 +29,10 @@ CLASSIFIERS = (SoftmaxClassifier, MulticlassSVM)
 CHECKED = [
     *(cls() for cls in CLASSIFIERS),
     *(cls(alphas=[1e-3, 1e-1], cv=2) for cls in (SoftmaxClassifierCV, MulticlassSVMCV)),
+]
+#: Other trainings of these estimators: the checks of what a training does. Names, tags, copies, refusals and shapes of input
+#: are checked above; no solver, loss or penalty has a part in them.
+TRAININGS = [
     *(SoftmaxClassifier(solver=solver, alpha=1e-2) for solver in ("lbfgs", "gd")),
     MulticlassSVM(solver="gd"),
     *(MulticlassSVM(loss) for loss in LOSSES if loss not in ("hinge", "softmax")),
@@ -34,9 +43,39 @@ CHECKED = [
 ]
 
 
+OF_TRAINING = (
+    "check_class_weight_classifiers",
+    "check_classifiers_classes",
+    "check_classifiers_one_label_sample_weights",
+    "check_classifiers_train",
+    "check_decision_proba_consistency",
+    "check_dict_unchanged",
+    "check_estimators_dtypes",
+    "check_estimators_partial_fit_n_features",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_fit2d_1feature",
+    "check_fit2d_1sample",
+    "check_fit_idempotent",
+    "check_methods_sample_order_invariance",
+    "check_methods_subset_invariance",
+    "check_non_transformer_estimators_n_iter",
+    "check_sample_weight_equivalence_on_dense_data",
+)
+
+
 @parametrize_with_checks(CHECKED)
 def test_scikit_learn_estimator_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("name", OF_TRAINING)
+@pytest.mark.parametrize("estimator", TRAININGS, ids=lambda made: " ".join(repr(made).split()))
+def test_scikit_learn_checks_of_other_trainings(estimator, name):
+    checks = [check for _, check in estimator_checks_generator(estimator) if check.func.__name__ == name]
+    assert checks
+    for check in checks:
+        check(clone(estimator))
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)

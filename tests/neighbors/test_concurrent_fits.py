@@ -63,7 +63,7 @@ def test_each_call_answers_from_one_fit(name):
     threads = [threading.Thread(target=ask, args=(number,)) for number in range(3)]
     for thread in threads:
         thread.start()
-    for turn in range(20):
+    for turn in range(10):
         shared.fit(*data[WIDTHS[turn % 2]])
     over.set()
     for thread in threads:

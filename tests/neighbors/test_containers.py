@@ -5,6 +5,7 @@ import unicodedata
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 
 import fastcls
 from fastcls import LinearProblem, datasets, knn, pairwise_distances
@@ -125,10 +126,15 @@ def values_as(dtype):
     return (VALUES % 2 if dtype == "bool" else VALUES).astype(dtype)
 
 
+SWEEPS = [name for name in ESTIMATORS if name.endswith("CV")]  # these train several times, of the rows that others are given
+ALIKE = pairwise([name for name in ESTIMATORS if name not in SWEEPS], DTYPES, [*TYPED, *OTHER])
+ALIKE += pairwise(SWEEPS, DTYPES, ["byte order", "list", "data frame of objects", "__dlpack__"])
+
+
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(("name", "dtype"), sorted({case[:2] for case in ALIKE}))
 def test_estimators_answer_alike(name, dtype):
+    """Every two of estimator, type and container; `check_rows` is tried with all of them below."""
     array = values_as(dtype)
 
     def answers(given):
@@ -138,10 +144,8 @@ def test_estimators_answer_alike(name, dtype):
         return np.asarray(found, dtype=float), np.asarray(getattr(model, "coef_", 0.0))
 
     wanted = {True: answers(array), False: answers(array.astype(np.float64))}
-    for container, make in {**TYPED, **OTHER}.items():
-        kept = container in TYPED
-        if name.endswith("CV") and container not in ("byte order", "list", "data frame of objects", "__dlpack__"):
-            continue  # trains several times, of the rows that the others have been given
+    for container in [container for *of, container in ALIKE if of == [name, dtype]]:
+        kept, make = container in TYPED, {**TYPED, **OTHER}[container]
         for found, right in zip(answers(make(array)), wanted[kept], strict=True):
             if kept or "float" not in dtype:
                 np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5, err_msg=container)

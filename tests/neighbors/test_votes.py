@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from _pairwise import pairwise
 
 import fastcls
 from fastcls import KNeighborsClassifier, reference
@@ -66,9 +67,10 @@ def test_vote_equals_reference(tie_break, n_classes):
         assert totals.tobytes() == wanted[1].tobytes()
 
 
-@pytest.mark.parametrize("tie_break", ["smallest", "nearest"])
-@pytest.mark.parametrize("k", [1, 7, 255, 256])  # of up to 255 neighbours and 8 classes, counts are bytes of one register
-@pytest.mark.parametrize("n_classes", [1, 2, 3, 7, 8, 9])
+# of up to 255 neighbours and 8 classes, counts are bytes of one register
+@pytest.mark.parametrize(
+    ("n_classes", "k", "tie_break"), pairwise([1, 2, 3, 7, 8, 9], [1, 7, 255, 256], ["smallest", "nearest"])
+)
 def test_votes_of_weight_one_equal_reference(tie_break, k, n_classes):
     rng = np.random.default_rng(n_classes)
     labels = rng.integers(n_classes, size=(300, k))
