@@ -56,6 +56,36 @@ def test_a_test_that_starts_a_process_without_its_marker_fails(tmp_path):
     assert "mark it with pytest.mark.process" in done.stdout
 
 
+def test_groups_name_what_is_there(conftest):
+    assert [start for start in conftest.TOGETHER if not (TESTS / start).exists()] == []
+
+
+@pytest.mark.process
+def test_one_process_runs_all_tests_of_a_group(tmp_path):
+    (tmp_path / "tests" / "dask").mkdir(parents=True)
+    shutil.copy(TESTS / "conftest.py", tmp_path / "tests")
+    text = "import os, pytest\n@pytest.mark.parametrize('n', range(4))\ndef test_it(n):\n"
+    text += "    print(os.getpid(), file=open({!r}, 'a'))\n"
+    for name, kind in (("dask/test_a", "grouped"), ("dask/test_b", "grouped"), ("test_c", "single")):
+        (tmp_path / "tests" / f"{name}.py").write_text(text.format(str(tmp_path / kind)), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "2",
+        "-p",
+        "no:cacheprovider",
+        "--rootdir",
+        str(tmp_path),
+        "tests",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "12 passed" in done.stdout, done.stdout
+    assert len(set((tmp_path / "grouped").read_text(encoding="utf-8").split())) == 1
+
+
 def test_no_source_and_no_test_has_over_500_lines():
     files = [path for folder in ("fastcls", "tests", "bench", ".ci", "docs") for path in (ROOT / folder).rglob("*")]
     files = [path for path in files if path.suffix in SOURCES and not path.with_suffix(".pyx").exists()] + [
