@@ -190,8 +190,9 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Evaluate DATA by a published protocol instead. k-NN: dino, dinov2, moco, lightly, vissl, solo-learn, "
-            "uni, mteb. Linear probe: clip-probe (or clip), dinov2-probe, uni-probe. Assignment 1 of CS231n, for "
+            help="Evaluate DATA by a published protocol instead. k-NN: dino, dinov2, dinov3, moco, lightly, lightly-vit, "
+            "vissl, solo-learn, uni, torchgeo-bench, mteb-v1-knn. Linear probe: mteb, clip-probe (or clip), "
+            "clip-benchmark, dinov2-probe, dinov3-probe, torchgeo-bench-probe, uni-probe. Assignment 1 of CS231n, for "
             "CIFAR-10: course.",
         ),
     ] = None,

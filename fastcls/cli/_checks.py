@@ -16,15 +16,35 @@ from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
 from ..metrics import ALIASES, METRICS
 
 #: linear probes of --preset -> their names in `fastcls.protocols`
-PROBES = {"clip-probe": "clip", "dinov2-probe": "dinov2", "uni-probe": "uni"}
+PROBES = {
+    "mteb": "mteb",
+    "clip-probe": "clip",
+    "clip-benchmark": "clip-benchmark",
+    "dinov2-probe": "dinov2",
+    "dinov3-probe": "dinov3",
+    "torchgeo-bench-probe": "torchgeo-bench",
+    "uni-probe": "uni",
+}
 
 #: k-NN protocols of --preset: those of `fastcls.protocols.KNN_PRESETS`, repeated here because its import takes a second
-KNN_PROTOCOLS = ("dino", "dinov2", "moco", "lightly", "vissl", "solo-learn", "uni", "mteb")
+KNN_PROTOCOLS = (
+    "dino",
+    "dinov2",
+    "dinov3",
+    "moco",
+    "lightly",
+    "lightly-vit",
+    "vissl",
+    "solo-learn",
+    "uni",
+    "torchgeo-bench",
+    "mteb-v1-knn",
+)
 
 #: all values of --preset
 PRESETS = (*KNN_PROTOCOLS, *PROBES, "course")
 
-#: names of linear probes in `fastcls.protocols` that no k-NN protocol has ("dinov2" and "uni" mean k-NN here)
+#: names of linear probes in `fastcls.protocols` that no k-NN protocol has (shared names mean k-NN here)
 PRESET_ALIASES = {python: name for name, python in PROBES.items() if python not in KNN_PROTOCOLS}
 
 #: the models of a run, in the order of training and display: key -> display name

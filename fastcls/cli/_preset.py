@@ -53,7 +53,7 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
 def evaluations(table: ResultTable) -> int:
     """Return the number of evaluations on the test rows: one per row of the table, or one per draw and metric for means."""
     if "n_draws" in table.settings:
-        return len(table.settings["metrics"]) * int(table.settings["n_draws"])
+        return len(table.settings.get("metrics", [""])) * int(table.settings["n_draws"])
     return sum(row.get("top1") is not None for row in table)
 
 
@@ -63,6 +63,9 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures
         return _course.evaluate(dataset, options.seed, progress, failures)
     assert options.preset is not None
     X_test, y_test = test_part(dataset)
+    presets = protocols.PROBE_PRESETS if options.preset in PROBES else protocols.KNN_PRESETS
+    published = presets[PROBES.get(options.preset, options.preset)].seed  # in place of the default of --seed
+    seed = None if options.seed == 0 and published is not None else options.seed
     with progress.step(f"evaluating by the protocol {options.preset}") as report:
         if options.preset in PROBES:
             return protocols.linear_probe(
@@ -71,9 +74,9 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures
                 X_test,
                 y_test,
                 preset=PROBES[options.preset],
-                random_state=options.seed,
+                random_state=seed,
                 progress=report,
             )
         return protocols.knn_eval(
-            dataset.X, dataset.y, X_test, y_test, preset=options.preset, random_state=options.seed, progress=report
+            dataset.X, dataset.y, X_test, y_test, preset=options.preset, random_state=seed, progress=report
         )

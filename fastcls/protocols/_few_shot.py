@@ -18,7 +18,7 @@ from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
 from fastcls.neighbors import NearestClassMean
 
-from ._knn import draw
+from ._draws import draw
 from ._presets import KNN_PRESETS
 from ._shards import gather
 from ._validation import check_counts, check_pair, check_shards

@@ -11,14 +11,15 @@ from fastcls._scoring.accuracy import count_hits
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress, nearest, nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, one_of, seed_of
+from fastcls._validation.base import RandomState, one_of
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
 
+from ._draws import mteb_draws
 from ._presets import KNN_PRESETS, KNNPreset
 from ._shards import centered, gather, mean_of
-from ._validation import are_parts, check_pair, check_preset_ks, check_shards
+from ._validation import are_parts, check_pair, check_preset_ks, check_shards, published_seed
 
 
 def knn_eval(
@@ -44,27 +45,30 @@ def knn_eval(
     test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
         A label that does not occur in y counts as an error.
     preset : str
-        ============ ============== ======== =========== ====================================================
-        preset       k              metric   vote        source
-        ============ ============== ======== =========== ====================================================
-        "dino"       10 20 100 200  cosine   exp(s/0.07) facebookresearch/dino, eval_knn.py
-        "dinov2"     10 20 100 200  cosine   exp(s/0.07) facebookresearch/dinov2, dinov2/eval/knn.py
-        "moco"       200            cosine   exp(s/0.1)  facebookresearch/moco, colab/moco_cifar10_demo.ipynb
-        "lightly"    200            cosine   exp(s/0.1)  lightly-ai/lightly, lightly/utils/benchmarking/knn.py
-        "vissl"      200            cosine   exp(s/0.1)  facebookresearch/vissl, vissl/config/defaults.yaml
-        "solo-learn" 20             cosine   exp(s/0.07) vturrisi/solo-learn, solo/utils/knn.py
-        "uni"        20             l2       1 each      mahmoodlab/UNI, eval_patch_features/fewshot.py
-        "mteb"       3              both     1 each      embeddings-benchmark/mteb, AbsTaskClassification.py
-        ============ ============== ======== =========== ====================================================
+        ================ ============== ====== =========== =====================================================
+        preset           k              metric vote        source
+        ================ ============== ====== =========== =====================================================
+        "dino"           10 20 100 200  cosine exp(s/0.07) facebookresearch/dino, eval_knn.py
+        "dinov2"         10 20 100 200  cosine exp(s/0.07) facebookresearch/dinov2, dinov2/eval/knn.py
+        "dinov3"         10 20 100 200  cosine exp(s/0.07) facebookresearch/dinov3, dinov3/eval/knn.py
+        "moco"           200            cosine exp(s/0.1)  facebookresearch/moco, colab/moco_cifar10_demo.ipynb
+        "lightly"        200            cosine exp(s/0.1)  lightly-ai/lightly, lightly/utils/benchmarking/knn.py
+        "lightly-vit"    200            cosine exp(s/0.07) lightly-ai/lightly, benchmarks/imagenet/vitb16/main.py
+        "vissl"          200            cosine exp(s/0.1)  facebookresearch/vissl, vissl/config/defaults.yaml
+        "solo-learn"     20             cosine exp(s/0.07) vturrisi/solo-learn, solo/utils/knn.py
+        "uni"            20             l2     1 each      mahmoodlab/UNI, eval_patch_features/fewshot.py
+        "torchgeo-bench" 5              l2     1 each      torchgeo/torchgeo-bench, src/torchgeo_bench/knn.py
+        "mteb-v1-knn"    3              both   1 each      embeddings-benchmark/mteb 1.x, AbsTaskClassification.py
+        ================ ============== ====== =========== =====================================================
 
         "uni" subtracts the mean of the training rows from all rows and scales them to length 1, which copies all rows in
-        float32 (float64 rows in float64). "mteb" trains on 8 rows of each class (on all rows of a smaller class) in each of
-        10 draws; its main score is the mean over the draws of the better metric. VISSL compares plain dot products unless
-        its option L2_NORM_FEATS is set; this preset always compares as if it were set. A k above the number of training
-        rows is dropped with a warning.
+        float32 (float64 rows in float64). "mteb-v1-knn" trains on 8 rows of each class (on all rows of a smaller class) in
+        each of 10 draws; its main score is the mean over the draws of the better metric. (mteb 2 has a linear probe:
+        ``linear_probe(preset="mteb")``.) VISSL compares plain dot products unless its option L2_NORM_FEATS is set; this
+        preset always compares as if it were set. A k above the number of training rows is dropped with a warning.
     random_state : int, RandomState or None
-        Seeds the draws of "mteb"; no other preset draws rows. Unless it is an integer, one is drawn from it.
-        ``settings["seed"]`` is that integer. (The rows differ from those that mteb itself draws.)
+        Seeds the draws of "mteb-v1-knn"; no other preset draws rows. None: 42, and the rows are those that mteb draws.
+        Unless it is an integer, one is drawn from it. ``settings["seed"]`` is that integer.
     n_jobs : int, optional
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows.
@@ -80,7 +84,7 @@ def knn_eval(
     InputError
     """
     chosen = KNN_PRESETS[one_of("preset", preset, KNN_PRESETS)]
-    seed = seed_of(random_state)
+    seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
     checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
     n_threads = threads.effective(n_jobs)
@@ -124,7 +128,7 @@ def _by_draws(
     """A preset that trains on a few rows of each class, several times; all metrics use the same draws."""
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
-    draws = [draw(codes, chosen.per_class, np.random.default_rng([seed, number])) for number in range(chosen.n_draws)]
+    draws = mteb_draws(codes, chosen.per_class, chosen.n_draws, seed, restarts=False)
     ks = check_preset_ks(chosen.ks, len(draws[0]), chosen.name)
     wanted = np.unique(np.concatenate(draws))
     rows = gather(check_shards(train, len(codes), chosen.metrics[0]), wanted)
@@ -145,15 +149,6 @@ def _by_draws(
     rows_of_table = tuple((name, k, float(of.mean()), float(of.std())) for name, of in zip(names, scores, strict=True))
     settings = {**settings_of(chosen), "seed": seed}
     return ResultTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), rows_of_table, settings)
-
-
-def draw(codes: np.ndarray, per_class: int, rng: np.random.Generator) -> np.ndarray:
-    """Row numbers, ascending, of `per_class` random rows of each class (all rows of a smaller class)."""
-    mixed = rng.permutation(len(codes))
-    order = mixed[np.argsort(codes[mixed], kind="stable")]  # class by class, each in random order
-    starts = np.cumsum(np.bincount(codes)) - np.bincount(codes)
-    rank = np.arange(len(codes)) - starts[codes[order]]  # within the class
-    return np.sort(order[rank < per_class])
 
 
 def settings_of(chosen: KNNPreset) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class KNNPreset:
         Whether the mean of the training rows is subtracted from all rows, which are then scaled to length 1.
     per_class, n_draws : int or None
         Train on this many random rows of each class, in this many draws; None: on all rows.
+    seed : int or None
+        The protocol's own seed, if its draws are reproduced.
     """
 
     name: str
@@ -34,6 +36,7 @@ class KNNPreset:
     centered: bool = False
     per_class: int | None = None
     n_draws: int | None = None
+    seed: int | None = None
 
 
 KNN_PRESETS: dict[str, KNNPreset] = {
@@ -52,6 +55,12 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             temperature=0.07,
         ),
         KNNPreset(
+            "dinov3",
+            "facebookresearch/dinov3, dinov3/eval/knn.py, TrainConfig: ks 10, 20, 100, 200, temperature 0.07",
+            ks=(10, 20, 100, 200),
+            temperature=0.07,
+        ),
+        KNNPreset(
             "moco",
             "facebookresearch/moco, colab/moco_cifar10_demo.ipynb: --knn-k 200, --knn-t 0.1",
             ks=(200,),
@@ -62,6 +71,12 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             "lightly-ai/lightly, lightly/utils/benchmarking/knn.py: knn_k 200, knn_t 0.1",
             ks=(200,),
             temperature=0.1,
+        ),
+        KNNPreset(
+            "lightly-vit",
+            "lightly-ai/lightly, benchmarks/imagenet/vitb16/main.py: --knn-k 200, --knn-t 0.07",
+            ks=(200,),
+            temperature=0.07,
         ),
         KNNPreset(
             "vissl",
@@ -85,17 +100,34 @@ KNN_PRESETS: dict[str, KNNPreset] = {
             centered=True,
         ),
         KNNPreset(
-            "mteb",
-            "embeddings-benchmark/mteb, mteb/abstasks/AbsTaskClassification.py, method kNN: k 3, samples_per_label "
-            "8, n_experiments 10; metrics of mteb/evaluation/evaluators/ClassificationEvaluator.py",
+            "torchgeo-bench",
+            "torchgeo/torchgeo-bench, src/torchgeo_bench/conf/config.yaml: knn_k 5; knn.py, IndexFlatL2",
+            ks=(5,),
+            weights="uniform",
+            metrics=("l2",),
+        ),
+        KNNPreset(
+            "mteb-v1-knn",
+            "embeddings-benchmark/mteb 1.x, mteb/abstasks/AbsTaskClassification.py, method kNN: k 3, samples_per_label "
+            "8, n_experiments 10, seed 42; metrics of mteb/evaluation/evaluators/ClassificationEvaluator.py",
             ks=(3,),
             weights="uniform",
             metrics=("cosine", "l2"),
             per_class=8,
             n_draws=10,
+            seed=42,
         ),
     )
 }
+
+
+@dataclass(frozen=True)
+class AdamW:
+    """Training by torch's AdamW with a cosine schedule; without validation rows the weight decay is 0."""
+
+    learning_rate: float
+    epochs: int
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -106,23 +138,45 @@ class ProbePreset:
     ----------
     name, source : str
     exponents : tuple of float
-        C is 10 to the power of one of these. Empty: a single C, n_features x n_classes / 100.
+        C (or the weight decay) is 10 to the power of one of these. Empty: a single C.
+    C : float or None
+        The single C; None: n_features x n_classes / 100.
     halving : bool
         Try only some exponents: halve the interval around the best one until its neighbours have been tried.
     validation_size : float
-        Share of the training rows set aside to choose C, if no validation rows are given.
-    max_iter : int
+        Share of the training rows set aside to choose C, if no validation rows are given. 0: C is not chosen without them.
+    split : {"stratified", "dinov2", "dinov3"}
+        How these rows are drawn.
+    max_iter, last_max_iter : int
+        Iterations of a fit that tries a C, and of the last fit.
     tol : float
         Tolerance for the largest entry of the gradient of the mean loss.
+    per_class, n_draws : int or None
+        Train on this many random rows of each class, in this many draws; None: on all rows.
+    seed : int or None
+        The protocol's own seed, if its draws are reproduced.
+    adamw : AdamW or None
+        Train by AdamW instead, with a weight decay in place of C.
     """
 
     name: str
     source: str
     exponents: tuple[float, ...] = ()
+    C: float | None = None
     halving: bool = False
     validation_size: float = 0.0
+    split: Literal["stratified", "dinov2", "dinov3"] = "stratified"
     max_iter: int = 1000
+    last_max_iter: int = 1000
     tol: float = 1e-4
+    per_class: int | None = None
+    n_draws: int | None = None
+    seed: int | None = None
+    adamw: AdamW | None = None
+
+
+def _linspace(first: float, last: float, n: int) -> tuple[float, ...]:
+    return tuple(first + (last - first) * step / (n - 1) for step in range(n))
 
 
 PROBE_PRESETS: dict[str, ProbePreset] = {
@@ -132,22 +186,64 @@ PROBE_PRESETS: dict[str, ProbePreset] = {
             "clip",
             "Radford et al., Learning transferable visual models from natural language supervision, 2021, A.3; "
             "openai/CLIP, README.md: scikit-learn's LogisticRegression, max_iter 1000",
-            exponents=tuple(step / 8 for step in range(-48, 49)),
+            exponents=_linspace(-6, 6, 97),
             halving=True,
             validation_size=0.2,
         ),
         ProbePreset(
             "dinov2",
             "facebookresearch/dinov2, dinov2/eval/log_regression.py: C_POWER_RANGE linspace(-6, 5, 45), "
-            "DEFAULT_MAX_ITER 1000, a tenth of the training rows",
-            exponents=tuple(-6 + 11 * step / 44 for step in range(45)),
+            "DEFAULT_MAX_ITER 1000, a tenth of the training rows, torch.manual_seed(0)",
+            exponents=_linspace(-6, 5, 45),
             validation_size=0.1,
+            split="dinov2",
             tol=1e-6,
+            seed=0,
+        ),
+        ProbePreset(
+            "dinov3",
+            "facebookresearch/dinov3, dinov3/eval/log_regression.py: C_POWER_RANGE linspace(-6, 5, 45), max_train_iters "
+            "1000; dinov3/eval/data.py: a tenth of each class, seed 0",
+            exponents=_linspace(-6, 5, 45),
+            validation_size=0.1,
+            split="dinov3",
+            tol=1e-6,
+            seed=0,
         ),
         ProbePreset(
             "uni",
             "mahmoodlab/UNI, uni/downstream/eval_patch_features/linear_probe.py: cost n_features x n_classes / 100, "
             "max_iter 1000, combine_trainval",
+        ),
+        ProbePreset(
+            "mteb",
+            "embeddings-benchmark/mteb 2.x, mteb/abstasks/classification.py: LogisticRegression(max_iter=100), "
+            "samples_per_label 8, n_experiments 10; mteb/abstasks/abstask.py: seed 42",
+            C=1.0,
+            max_iter=100,
+            last_max_iter=100,
+            per_class=8,
+            n_draws=10,
+            seed=42,
+        ),
+        ProbePreset(
+            "torchgeo-bench",
+            "torchgeo/torchgeo-bench, src/torchgeo_bench/conf/config.yaml: c_range -6, 4, 40, merge_val; main.py, "
+            "evaluate_logistic: max_iter 2000, then 4000, tol 1e-6",
+            exponents=_linspace(-6, 4, 40),
+            validation_size=0.2,
+            max_iter=2000,
+            last_max_iter=4000,
+            tol=1e-6,
+        ),
+        ProbePreset(
+            "clip-benchmark",
+            "LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py: AdamW, logspace(-6, 2, 97) weight decays; "
+            "cli.py: --fewshot_lr 0.1, --fewshot_epochs 10, --batch_size 64, --seed 0",
+            exponents=_linspace(-6, 2, 97),
+            halving=True,
+            seed=0,
+            adamw=AdamW(learning_rate=0.1, epochs=10, batch_size=64),
         ),
     )
 }

@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 import time
 import warnings
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from fastcls._gradient.problem import linear_scores
+from fastcls._runtime import threads
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress
-from fastcls._validation.base import RandomState, one_of, seed_of
+from fastcls._validation.base import RandomState, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
@@ -22,8 +25,11 @@ from fastcls.linear import SoftmaxClassifier
 from fastcls.model_selection import advice_at_end, check_test
 
 from ..datasets import train_validation_split
+from ._adamw import AdamWProbe, unit_rows
+from ._draws import dinov2_split, dinov3_split
 from ._presets import PROBE_PRESETS, ProbePreset
-from ._validation import check_pair, check_shards, check_validation
+from ._probe_draws import probe_by_draws
+from ._validation import check_pair, check_shards, check_validation, published_seed
 
 
 def linear_probe(
@@ -48,6 +54,9 @@ def linear_probe(
     ones use them all. "clip" trains 11 to 15 times and once more on all rows, "dinov2" 45 times and once more, "uni" once.
     On 53,666 rows of 384 features and 58 classes, "clip" takes about three minutes on two cores; `verbose` shows progress.
 
+    Random rows are those of the published script where its seed and generator are known: "mteb", "dinov2", "dinov3" and
+    "clip-benchmark" draw exactly its rows if `random_state` is None.
+
     Parameters
     ----------
     train, y, test, y_test : as for `knn_eval`
@@ -59,14 +68,26 @@ def linear_probe(
         stratified fifth of the training rows is set aside; the paper does not state a size.
         "dinov2": all 45 C of 10^linspace(-6, 5, 45), chosen on a random tenth of the training rows, at most 1,000 iterations
         (facebookresearch/dinov2, dinov2/eval/log_regression.py). Its tol of 1e-12 is 1e-6 here.
+        "dinov3": the same, but a tenth of the rows of each class is set aside (facebookresearch/dinov3,
+        dinov3/eval/log_regression.py and data.py).
         "uni": a single C, n_features x n_classes / 100; at most 1,000 iterations (mahmoodlab/UNI,
         uni/downstream/eval_patch_features/linear_probe.py with use_sklearn: its own torch code penalises the norm of the
         weights, not its square, and averages the losses).
+        "mteb": in each of 10 experiments, C = 1 and at most 100 iterations on 8 rows of each label, in float64; one row of
+        the table for each experiment, and their mean (embeddings-benchmark/mteb 2.x, mteb/abstasks/classification.py).
+        Rows, iterates and so the scores are those of mteb, for two classes its average precision of the predicted labels
+        too.
+        "torchgeo-bench": all 40 C of 10^linspace(-6, 4, 40), at most 2,000 iterations, then a fit of at most 4,000 on all
+        rows (torchgeo/torchgeo-bench, src/torchgeo_bench/main.py, evaluate_logistic). Its data sets come with validation
+        rows; if none are given, a stratified fifth of the training rows is set aside.
+        "clip-benchmark": not L-BFGS but AdamW on rows of length 1, in float32, in minibatches of 64 for 10 epochs, learning
+        rate 0.1 with a cosine schedule. With `validation`, one of 97 weight decays from 10^-6 to 10^2 is chosen by halving;
+        without, it is 0, as published (LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py).
     validation : (rows, labels), optional
         Rows to choose C on, instead of training rows set aside. The last fit uses training and validation rows.
     random_state : int, RandomState or None
-        Chooses the training rows set aside as validation rows. Unless it is an integer, one is drawn from it.
-        ``settings["seed"]`` is that integer, if rows were set aside.
+        Chooses the training rows set aside as validation rows, and all other random rows. None: the published seed, if
+        there is one. Unless it is an integer, one is drawn from it. ``settings["seed"]`` is that integer, if it was used.
     n_jobs, progress : as for `knn_eval`, but progress counts trainings that try a C
     verbose : int
         Above 0: print one line for each training.
@@ -74,9 +95,9 @@ def linear_probe(
     Returns
     -------
     ResultTable
-        One row for each C tried: accuracy on the ``validation`` rows and, for the chosen C only, ``top1`` on the test rows
-        after the fit on all rows. The smallest of equally accurate C is chosen. If it is an end of the protocol's grid,
-        ``settings["note"]`` says so.
+        One row for each C (or weight decay) tried: accuracy on the ``validation`` rows and, for the chosen one only,
+        ``top1`` on the test rows after the fit on all rows. The smallest of equally accurate C is chosen. If it is an end of
+        the protocol's grid, ``settings["note"]`` says so. "mteb" has one row for each experiment.
 
     Raises
     ------
@@ -88,10 +109,14 @@ def linear_probe(
         If the last fit stops before it meets its tolerance.
     """
     chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
-    seed = seed_of(random_state)
+    seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
     check_two_classes(classes)
     checked, truth = check_test(test, y_test, classes, "l2")
+    if chosen.n_draws is not None:
+        if validation is not None:
+            raise InputError(f"preset={chosen.name!r} chooses nothing on validation rows: omit validation")
+        return probe_by_draws(chosen, train, codes, len(classes), checked, truth, seed, n_jobs, progress, verbose)
     extra = None if validation is None else _checked_validation(validation, classes)
     X = _whole(list(check_shards(train, len(codes), "l2")))
     check_same_features(X, checked.rows)
@@ -99,46 +124,58 @@ def linear_probe(
         check_same_features(X, extra[0], "validation")
         if extra[0].dtype != X.dtype:
             raise InputError(f"validation is {extra[0].dtype} and train is {X.dtype}; convert one of them")
+    Q = checked.rows
+    if chosen.adamw is not None:
+        X, Q, extra = unit_rows(X), unit_rows(Q), None if extra is None else (unit_rows(extra[0]), extra[1])
     X_all = X if extra is None else np.concatenate([X, extra[0]])
     codes_all = codes if extra is None else np.concatenate([codes, extra[1]])
-    drawn = {}
-    if chosen.exponents:
+    sweeps = bool(chosen.exponents) and (extra is not None or chosen.validation_size > 0)
+    strength = "C" if chosen.adamw is None else "weight_decay"
+    drawn = {"seed": seed} if chosen.adamw is not None or (sweeps and extra is None) else {}
+    if sweeps:
         if extra is None:
-            drawn = {"seed": seed}
             kept, held = _set_aside(codes, chosen, seed)
-            sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, n_jobs, progress, verbose)
+            sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, seed, n_jobs, progress, verbose)
         else:
-            sweep = _Sweep(X, codes, *extra, chosen, n_jobs, progress, verbose)
+            sweep = _Sweep(X, codes, *extra, chosen, seed, n_jobs, progress, verbose)
         tried = sweep.halving() if chosen.halving else sweep.all()
         best = max(tried, key=lambda exponent: (tried[exponent], -exponent))
         costs: dict[float, float | None] = {10.0**exponent: accuracy for exponent, accuracy in sorted(tried.items())}
         cost = 10.0**best
     else:
-        cost = X.shape[1] * len(classes) / 100
+        fixed = X.shape[1] * len(classes) / 100 if chosen.C is None else chosen.C
+        cost = fixed if chosen.adamw is None else 0.0
         costs = {cost: None}
-    at_end = advice_at_end("C", cost, [10.0**exponent for exponent in chosen.exponents], costs[cost] or 0.0)
+    grid = [10.0**exponent for exponent in chosen.exponents] if sweeps else []
+    at_end = advice_at_end(strength, cost, grid, costs[cost] or 0.0)
     begun = time.perf_counter()
-    model = _classifier(chosen, cost, n_jobs).fit(X_all, codes_all)
+    model = _trained(chosen, cost, X_all, codes_all, seed, n_jobs, last=True)
     if verbose:
-        print(f"linear probe: C = {cost:.4g} on all rows, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s")
-    right = int(np.count_nonzero(model.predict(checked.rows) == truth))
+        took = f"{model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
+        print(f"linear probe: {strength} = {cost:.4g} on all rows, {took}")
+    right = int(np.count_nonzero(_predicted(model, Q, n_jobs) == truth))
     rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
     title = (
         f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
-        f"top1 {right / len(truth):.4f} at C = {cost:.4g}"
+        f"top1 {right / len(truth):.4f} at {strength} = {cost:.4g}"
     )
     settings = {
         "name": chosen.name,
         "source": chosen.source,
-        "max_iter": chosen.max_iter,
-        "tol": chosen.tol,
+        **_training_settings(chosen),
         **drawn,
-        "C": float(cost),
+        strength: float(cost),
         "iterations": int(model.n_iter_),
     }
     if at_end is not None:  # a note, not a warning: the protocol fixes the grid
         settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
-    return ResultTable(title, ("C", "validation", "top1"), rows, settings)
+    return ResultTable(title, (strength, "validation", "top1"), rows, settings)
+
+
+def _training_settings(chosen: ProbePreset) -> dict[str, Any]:
+    if chosen.adamw is not None:
+        return asdict(chosen.adamw)
+    return {"max_iter": chosen.last_max_iter, "tol": chosen.tol}
 
 
 def _whole(parts: list[CheckedRows]) -> np.ndarray:
@@ -156,16 +193,11 @@ def _checked_validation(validation: Any, classes: np.ndarray) -> tuple[np.ndarra
 
 
 def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Row numbers (training, validation): stratified for "clip", random for "dinov2", as published."""
-    if chosen.halving:
+    """Row numbers (training, validation), as published; a class never loses its last training row."""
+    if chosen.split == "stratified":
         return train_validation_split(codes, validation_size=chosen.validation_size, random_state=seed)
-    mixed = np.random.default_rng(seed).permutation(len(codes))
-    n = max(1, int(len(codes) * chosen.validation_size))
-    if n >= len(codes):
-        raise InputError(
-            f"train has {counted(len(codes), 'row')}, too few to set validation rows aside: give more, or validation rows"
-        )
-    kept, held = mixed[n:], mixed[:n]
+    split = dinov2_split if chosen.split == "dinov2" else dinov3_split
+    kept, held = split(codes, chosen.validation_size, seed)
     lost, first = np.unique(codes[held], return_index=True)
     first = first[~np.isin(lost, codes[kept])]  # a class without a training row gets one back
     kept, held = np.append(kept, held[first]), np.delete(held, first)
@@ -176,45 +208,58 @@ def _set_aside(codes: np.ndarray, chosen: ProbePreset, seed: int) -> tuple[np.nd
     return np.sort(kept), np.sort(held)
 
 
-def _classifier(chosen: ProbePreset, cost: float, n_jobs: int | None) -> SoftmaxClassifier:
-    return SoftmaxClassifier(
-        C=cost,
+def _trained(
+    chosen: ProbePreset, strength: float, X: np.ndarray, codes: np.ndarray, seed: int, n_jobs: int | None, *, last: bool
+) -> AdamWProbe | SoftmaxClassifier:
+    """A model with ``coef_``, ``intercept_`` and ``n_iter_``; `strength` is C or the weight decay.
+
+    Each fit starts from 0, as published: started from another fit's weights, a weakly regularised one would meet its
+    tolerance at once and only repeat that fit's accuracy.
+    """
+    if chosen.adamw is not None:
+        return AdamWProbe(chosen.adamw, strength, seed, n_jobs).fit(X, codes, int(codes.max()) + 1)
+    model = SoftmaxClassifier(
+        C=strength,
         solver="lbfgs",
         center=True,
         scale=False,
-        max_iter=chosen.max_iter,
+        max_iter=chosen.last_max_iter if last else chosen.max_iter,
         tol=chosen.tol,
         random_state=0,
         init_scale=0.0,
         n_jobs=n_jobs,
     )
+    with warnings.catch_warnings():
+        if not last:
+            warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
+        return model.fit(X, codes)
+
+
+def _predicted(model: AdamWProbe | SoftmaxClassifier, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
+    """The class code with the largest score, for every row."""
+    return linear_scores(rows, model.coef_, model.intercept_, threads.effective(n_jobs)).argmax(axis=1)
 
 
 class _Sweep:
-    """Accuracy on the validation rows for exponents of C.
+    """Accuracy on the validation rows for exponents of C, or of the weight decay."""
 
-    Each fit starts from 0, as published: started from another fit's weights, a weakly regularised one would meet its
-    tolerance at once and only repeat that fit's accuracy.
-    """
-
-    def __init__(self, X, codes, X_held, codes_held, chosen: ProbePreset, n_jobs, progress: Progress | None, verbose: int):
+    def __init__(
+        self, X, codes, X_held, codes_held, chosen: ProbePreset, seed, n_jobs, progress: Progress | None, verbose: int
+    ):
         self.data, self.held, self.chosen = (X, codes), (X_held, codes_held), chosen
-        self.progress, self.verbose = progress, verbose
-        self.model = _classifier(chosen, 1.0, n_jobs)
+        self.progress, self.verbose, self.seed, self.n_jobs = progress, verbose, seed, n_jobs
         self.found: dict[float, float] = {}
 
     def accuracy(self, exponent: float, n_in_all: int) -> float:
         if exponent not in self.found:
-            X, codes = self.data
             begun = time.perf_counter()
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", ConvergenceWarning)  # only the last fit is a result
-                self.model.set_params(C=10.0**exponent).fit(X, codes)
-            self.found[exponent] = float(np.mean(self.model.predict(self.held[0]) == self.held[1]))
+            model = _trained(self.chosen, 10.0**exponent, *self.data, self.seed, self.n_jobs, last=False)
+            self.found[exponent] = float(np.mean(_predicted(model, self.held[0], self.n_jobs) == self.held[1]))
             if self.verbose:
+                strength = "C" if self.chosen.adamw is None else "weight_decay"
                 print(
-                    f"linear probe: {len(self.found)} of at most {n_in_all}, C = {10.0**exponent:.4g}, validation "
-                    f"{self.found[exponent]:.4f}, {self.model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
+                    f"linear probe: {len(self.found)} of at most {n_in_all}, {strength} = {10.0**exponent:.4g}, validation "
+                    f"{self.found[exponent]:.4f}, {model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
                 )
             if self.progress is not None:
                 self.progress(min(len(self.found), n_in_all), n_in_all)
@@ -226,7 +271,7 @@ class _Sweep:
         return self.found
 
     def halving(self) -> dict[float, float]:
-        grid, step = self.chosen.exponents, 16  # two decades, in eighths of one
+        grid, step = self.chosen.exponents, 16  # every 16th value first: two decades of C
         n_in_all = len(grid[::step]) + 2 * int(math.log2(step))
         best = 0
         for at in range(0, len(grid), step):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._validation.base import as_list, check_number
+from fastcls._validation.base import RandomState, as_list, check_number, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, kind
@@ -80,6 +80,11 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
             "rows, or choose another preset"
         )
     return without_large_ks(wanted, n_rows, "the training set has only {}", stacklevel=4)
+
+
+def published_seed(published: int | None, random_state: RandomState) -> int:
+    """The seed of a protocol's draws: its own if none is given, else that of `random_state`."""
+    return published if published is not None and random_state is None else seed_of(random_state)
 
 
 def check_counts(name: str, given: Any) -> tuple[int, ...]:

@@ -203,7 +203,7 @@ def dtype_step(dtype):
 
 
 @pytest.mark.usefixtures("quick", "drawn")
-@pytest.mark.parametrize("words", [["--models", "knn", "--ks", "1"], ["--preset", "mteb"], ["--preset", "lightly"]])
+@pytest.mark.parametrize("words", [["--models", "knn", "--ks", "1"], ["--preset", "mteb-v1-knn"], ["--preset", "lightly"]])
 def test_repeats_are_on_the_screen_in_the_results_and_in_the_report(words, here):
     rng = np.random.default_rng(0)
     X, y = rng.standard_normal((250, 4)).astype(np.float32), np.arange(250) % 2

@@ -297,7 +297,7 @@ FAULTS = [
     ),
     ("cli/_split.py", 'split.get("fingerprint") != fingerprint(X)', "False", "cli/test_cli_predict.py"),
     ("cli/_csv.py", "str(text).startswith(_FORMULA)", 'str(text).startswith("=")', "cli/test_cli_images.py"),
-    ("protocols/_knn.py", " < per_class])", " <= per_class])", "protocols/test_protocols.py"),
+    ("protocols/_draws.py", "rank < per_class]", "rank <= per_class]", "protocols/test_protocols.py"),
     ("protocols/_shards.py", "_BLOCK_ROWS - sum(map(len, waiting))]", "_BLOCK_ROWS]", "protocols/test_protocols.py"),
     ("protocols/_probe.py", "(tried[exponent], -exponent)", "(tried[exponent], exponent)", "protocols/test_protocols.py"),
     ("dask/_tasks.py", "return S, indices + shard.start,", "return S, indices,", "dask/test_dask_neighbors.py"),

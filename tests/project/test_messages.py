@@ -89,9 +89,10 @@ def slips(name):
     ],
 )
 def test_unknown_names_are_answered_by_the_nearest_known_one(good, call):
+    wanted = re.sub("dinov[23]", "dinov[23]", good)  # a slip may be equally near to both
     for slip in slips(good):
         said = refusal(lambda slip=slip: call(slip))
-        assert re.search(rf"did you mean [a-z ]*'?{good}'?\?", said), said
+        assert re.search(rf"did you mean [a-z ]*'?{wanted}'?\?", said), said
 
 
 def test_what_resembles_nothing_is_answered_by_the_list():

@@ -14,18 +14,21 @@ from fastcls._search import merge
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
 from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, _probe, _shards, few_shot, knn_eval, linear_probe
-from fastcls.protocols._knn import draw
+from fastcls.protocols._draws import draw
 
 #: the constants as published; KNN_PRESETS must have the same
 CONSTANTS = {
     "dino": ((10, 20, 100, 200), "softmax", 0.07),
     "dinov2": ((10, 20, 100, 200), "softmax", 0.07),
+    "dinov3": ((10, 20, 100, 200), "softmax", 0.07),
     "moco": ((200,), "softmax", 0.1),
     "lightly": ((200,), "softmax", 0.1),
+    "lightly-vit": ((200,), "softmax", 0.07),
     "vissl": ((200,), "softmax", 0.1),
     "solo-learn": ((20,), "softmax", 0.07),
     "uni": ((20,), "uniform", None),
-    "mteb": ((3,), "uniform", None),
+    "torchgeo-bench": ((5,), "uniform", None),
+    "mteb-v1-knn": ((3,), "uniform", None),
 }
 
 
@@ -80,7 +83,7 @@ def prepared(preset, train, test):
     return unit(train - mean).astype(np.float32), unit(test - mean).astype(np.float32)
 
 
-@pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name != "mteb"])
+@pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name != "mteb-v1-knn"])
 def test_accuracies_are_those_of_plain_numpy(preset):
     train, y, test, y_test = halves()
     ks, weights, temperature = CONSTANTS[preset]
@@ -89,7 +92,7 @@ def test_accuracies_are_those_of_plain_numpy(preset):
         ks,
         weights,
         temperature,
-        "l2" if preset == "uni" else "cosine",
+        KNN_PRESETS[preset].metrics[0],
     )
     table = knn_eval(train, y, test, y_test, preset=preset)
     assert table["k"] == list(ks)
@@ -99,18 +102,32 @@ def test_accuracies_are_those_of_plain_numpy(preset):
     assert all(five > one for one, five in zip(table["top1"], table["top5"], strict=True))
 
 
-def test_draws_of_mteb_are_those_of_plain_numpy():
+def mteb_v1_draws(y, seed=42, n_draws=10):
+    """Rows of mteb 1.x, which shuffles a running order with NumPy's global generator, seeded once."""
+    generator, order = np.random.RandomState(seed), np.arange(len(y))
+    for _ in range(n_draws):
+        generator.shuffle(order)
+        taken, rows = {}, []
+        for row in order:
+            if taken.get(y[row], 0) < 8:
+                rows.append(row)
+                taken[y[row]] = taken.get(y[row], 0) + 1
+        yield np.array(rows)
+
+
+@pytest.mark.parametrize("seed", [None, 5])
+def test_draws_of_mteb_v1_are_those_of_plain_numpy(seed):
     train, y, test, y_test = halves(seed=3)
     _, codes = np.unique(y, return_inverse=True)
     scores = {"cosine": [], "l2": []}
-    for number in range(10):
-        rows = draw(codes, 8, np.random.default_rng([5, number]))
+    for rows in mteb_v1_draws(y, 42 if seed is None else seed):
         assert np.bincount(codes[rows]).tolist() == [8] * 7
         for metric, so_far in scores.items():
             found, open_ones = reference(train[rows], y[rows], test, y_test, [3], "uniform", None, metric)
             assert open_ones == {3: 0}
             so_far.append(found[3][0] / len(test))
-    table = knn_eval(train, y, test, y_test, preset="mteb", random_state=5)
+    table = knn_eval(train, y, test, y_test, preset="mteb-v1-knn", random_state=seed)
+    assert table.settings["seed"] == (42 if seed is None else seed)
     assert table["metric"] == ["cosine", "l2", "better"]
     better = np.maximum(scores["cosine"], scores["l2"])
     wanted = [np.mean(scores["cosine"]), np.mean(scores["l2"]), better.mean()]
@@ -176,7 +193,7 @@ def test_centred_rows_of_parts_are_those_of_the_whole_byte_for_byte(cuts):
 
 def test_presets_and_docstrings_have_the_published_constants():
     assert {name: (one.ks, one.weights, one.temperature) for name, one in KNN_PRESETS.items()} == CONSTANTS
-    assert (KNN_PRESETS["mteb"].per_class, KNN_PRESETS["mteb"].n_draws) == (8, 10)
+    assert (KNN_PRESETS["mteb-v1-knn"].per_class, KNN_PRESETS["mteb-v1-knn"].n_draws) == (8, 10)
     lines = knn_eval.__doc__.splitlines()
     for name, (ks, _, temperature) in CONSTANTS.items():
         (line,) = [line for line in lines if line.strip().startswith(f'"{name}" ') and "/" in line]
@@ -301,7 +318,10 @@ def test_the_heading_of_every_table_names_the_settings():
         return str(table).splitlines()[1]
 
     assert heading(knn_eval(*rows, preset="uni")) == "metric l2, weights uniform, centred"
-    assert heading(knn_eval(*rows, preset="mteb", random_state=0)) == "weights uniform, rows per class 8, draws 10, seed 0"
+    assert (
+        heading(knn_eval(*rows, preset="mteb-v1-knn", random_state=0))
+        == "weights uniform, rows per class 8, draws 10, seed 0"
+    )
     few = {"n_per_class": 2, "n_tries": 2, "random_state": 3}
     assert heading(few_shot(*rows, **few)) == "metric l2, centred, seed 3"
     assert heading(few_shot(*rows, preset="dinov2", **few)) == "metric cosine, weights softmax, temperature 0.07, seed 3"
@@ -325,8 +345,8 @@ def cut(at, **options):
 
 
 REFUSALS = {
-    "unknown preset": (lambda: call(preset="dimo"), "did you mean 'dino'? It is one of: dino, dinov2, moco"),
-    "unknown probe": (lambda: call(linear_probe, preset="dino"), "did you mean 'dinov2'? It is one of: clip, dinov2, uni"),
+    "unknown preset": (lambda: call(preset="dimo"), "did you mean 'dino'? It is one of: dino, dinov2, dinov3, moco"),
+    "unknown probe": (lambda: call(linear_probe, preset="clib"), "did you mean 'clip'? It is one of: clip, dinov2, dinov3"),
     "unknown few": (lambda: call(few_shot, preset="x", n_per_class=1, n_tries=1), "choose one of: uni, dinov2"),
     "no array": (lambda: call(train="rows.npy"), "train is the text 'rows.npy'; wanted rows of numbers"),
     "rows and labels": (lambda: call(train=halves()[:2]), "y has 550 labels, but train has 2 rows"),
@@ -396,13 +416,12 @@ def test_draws_of_debian_embeddings_are_those_of_plain_numpy(shared_data):
     train, y, test, y_test = debian(shared_data, 300, 20_000)
     classes, codes = np.unique(y, return_inverse=True)
     mteb, few, n_open = [], [], 0
-    for number in range(10):
-        rows = draw(codes, 8, np.random.default_rng([0, number]))
+    for rows in mteb_v1_draws(y):
         near, far = (reference(train[rows], y[rows], test, y_test, [3], "uniform", None, name) for name in ("cosine", "l2"))
         mteb.append([near[0][3][0], far[0][3][0], max(near[0][3][0], far[0][3][0])])
         n_open += max(near[1][3], far[1][3])
     assert n_open <= 10  # one query of 300 a draw, for which rows of the same text are as near as a third
-    table = knn_eval(train, y, test, y_test, preset="mteb", random_state=0)
+    table = knn_eval(train, y, test, y_test, preset="mteb-v1-knn")
     np.testing.assert_allclose(table["top1"], np.mean(mteb, axis=0) / 300, atol=n_open / 10 / 300 + 1e-12)
     for number in range(3):
         rows = draw(codes, 4, np.random.default_rng([0, 4, number]))

@@ -118,7 +118,7 @@ def test_rows_that_change_while_folds_and_ks_are_compared_are_refused(monkeypatc
         lambda X: fastcls.KNeighborsClassifierCV([1, 3], cv=[(np.arange(200), np.arange(100, 300))]).fit(X, y),
         lambda X: cross_validate_k(X, y, ks=[1, 3]),
         lambda X: evaluate_k(X, y, X[:50].copy(), y[:50], [1, 3]),
-        lambda X: knn_eval(X, y, X[:50].copy(), y[:50], preset="mteb"),
+        lambda X: knn_eval(X, y, X[:50].copy(), y[:50], preset="mteb-v1-knn"),
         lambda X: knn_eval(iter([X[:200], X[200:]]), y, X[:50].copy(), y[:50], preset="dino"),
         lambda X: knn(X[:50].copy(), X, 3),
     ):
