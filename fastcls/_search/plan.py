@@ -20,6 +20,7 @@ from fastcls.metrics import METRICS
 
 from . import brute, tree
 from .filter import filter as filtering
+from .filter import search as filter_search
 from .filter import stored
 from .report import SearchReport
 from .rows import Rows
@@ -338,4 +339,4 @@ def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: in
         return tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
     if found is None or not (forced or filtering.is_profitable(rows, METRICS[metric_name], k)):
         return None
-    return filtering.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)
+    return filter_search.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)

@@ -101,9 +101,9 @@ FAULTS = [
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
     (
-        "_search/filter/filter.py",
-        "slack = (self.rows.n_features + 64) * _SLACK",
-        "slack = -1e-3",
+        "_search/filter/search.py",
+        "(self.rows.n_features + 64) * _SLACK",
+        "-1e-3",
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
     (

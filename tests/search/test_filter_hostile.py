@@ -11,8 +11,8 @@ from _rows import assert_same_bytes
 
 from fastcls import metrics, simd
 from fastcls._search import matrix, plan
-from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels_l1
+from fastcls._search.filter import search as filter_search
 from fastcls._search.rows import Rows
 from fastcls._validation.containers import STORED_TYPES
 
@@ -204,8 +204,7 @@ def test_auto_is_brute_force(dtype, metric):
 def test_giving_up_half_way_changes_nothing(monkeypatch):
     rng = np.random.default_rng(11)
     X = rng.integers(0, 256, size=(4200, 300), dtype=np.uint8)
-    monkeypatch.setattr(filtering, "brute_cost", lambda *_: 0.0)
-    monkeypatch.setattr(filtering, "_FIRST_CHUNK", 1)
+    monkeypatch.setattr(filter_search, "brute_cost", lambda *_: 0.0)
     rows = cases.with_levels([X], "l1", levels_l1.l1_levels(X))
     Q = cases.queries_for(rng, X, 80)
     S, indices, report = cases.search(rows, Q, 9, "l1", "auto")
@@ -222,9 +221,9 @@ def test_lists_that_overflow_are_gone_through(metric, monkeypatch):
     order = np.argsort(matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")[::-1]
     X = np.ascontiguousarray(X[order])
     for capacity, every in ((2048, 1024), (256, 64)):
-        monkeypatch.setattr(filtering, "_LIST_CAPACITY", capacity)
-        monkeypatch.setattr(filtering, "_LEAST_REFINE", every)
-        monkeypatch.setattr(filtering, "_MOST_REFINE", every)
+        monkeypatch.setattr(filter_search, "_LIST_CAPACITY", capacity)
+        monkeypatch.setattr(filter_search, "_LEAST_REFINE", every)
+        monkeypatch.setattr(filter_search, "_MOST_REFINE", every)
         for k in (1, 20):
             assert_same_as_brute(Rows([X]), Q, (k,), metric)
 

@@ -141,7 +141,6 @@ def test_a_fit_that_ctrl_c_ends_leaves_the_estimator_as_it_was(before):
 
 def test_a_fit_that_fails_in_its_midst_leaves_the_estimator_as_it_was(monkeypatch):
     """The same, whatever ends the learning, at each of its steps."""
-    from fastcls._search.filter import filter as filtering
     from fastcls._search.filter import levels
 
     rng = np.random.default_rng(1)
@@ -149,7 +148,7 @@ def test_a_fit_that_fails_in_its_midst_leaves_the_estimator_as_it_was(monkeypatc
     y = np.arange(5000) % 4
     model = KNeighborsClassifier(3, algorithm="filter").fit(small, y % 3)
     wanted = model.predict_proba(small[:30])
-    for module, step in ((levels, "learned"), (levels, "encode"), (filtering, "in_panels")):
+    for module, step in ((levels, "learned"), (levels, "encode"), (levels, "in_panels")):
 
         def stop(*_, **__):
             raise KeyboardInterrupt

@@ -1,6 +1,6 @@
 """Filter and refine: lower bounds from byte codes rule out most rows before they are read.
 
-``filter.py`` chooses levels and searches through them; ``filter_loops.pyx`` has its compiled loops. ``levels.py`` learns
-levels: ``levels_l1.py`` (segment sums) or ``levels_l2.py`` (PCA projections). ``codes.py`` says what a code is,
+``filter.py`` chooses levels; ``search.py`` searches through them, ``filter_loops.pyx`` has its compiled loops. ``levels.py``
+learns levels: ``levels_l1.py`` (segment sums) or ``levels_l2.py`` (PCA projections). ``codes.py`` says what a code is,
 ``encode_loops.pyx`` makes codes. ``stored.py`` turns a filter into plain arrays for files and pickles.
 """

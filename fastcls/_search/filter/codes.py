@@ -8,6 +8,7 @@ docs/filter.md proves the bounds. These files only choose the maps, and no choic
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -19,6 +20,7 @@ from . import encode_loops
 
 EPS = 2.0**-52
 _BLOCK, _BLOCK_VALUES = 2048, 1 << 20  # rows encoded at a time; fewer long rows, so that a thread's copy takes 8 MB
+_ROWS_AT_ONCE = 32_768  # whose codes are put into panels together
 _SHARE, _SMALL_TYPE_SHARE = 0.35, 0.6
 WIDEST = 32_768  # bytes of a code, see _simd/filter/contract.h
 SAMPLE = 640  # rows to learn maps from: a 64-vector basis keeps 99 % of what a basis learned from all rows keeps
@@ -92,6 +94,12 @@ def blocks(n: int, d: int) -> Iterator[slice]:
     step = min(_BLOCK, max(64, _BLOCK_VALUES // d))
     for first in range(0, n, step):
         yield slice(first, min(n, first + step))
+
+
+def rows_in_whole_blocks(d: int) -> int:
+    """Rows of d features that are encoded before their codes are put into panels: whole blocks, and whole panels."""
+    step = math.lcm(min(_BLOCK, max(64, _BLOCK_VALUES // d)), max(encode_loops.PANEL_ROWS.values()))
+    return step * max(1, _ROWS_AT_ONCE // step)
 
 
 def sample_of(rows: np.ndarray) -> np.ndarray:

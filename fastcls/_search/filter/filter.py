@@ -1,6 +1,6 @@
-"""Filter and refine: the levels of a set of rows, and a search through them.
+"""The filter of a set of rows: which levels it has, and what they cost.
 
-The choices here (levels, order of work, when to stop filtering) affect only speed. The bounds in ``codes.py`` guarantee
+The choices here affect only speed. The bounds in ``codes.py`` guarantee
 correctness; docs/filter.md proves them.
 """
 
@@ -8,34 +8,23 @@ from __future__ import annotations
 
 import itertools
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._runtime.pacing import ChunkSize
-from fastcls._search.report import LevelReport
-from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
-from fastcls._search.run import RunReport
+from fastcls._search.rows import Rows
 from fastcls.metrics import Metric
 
-from . import encode_loops, filter_loops
 from . import levels as _levels
-from .codes import Codes, Level, in_panels, promised_share
+from .codes import Codes, Level, promised_share
 
 LEAST_ROWS = 4096  # below, brute force is faster than learning levels
 LEAST_FEATURES = 32
 _NEIGHBORS_SHARE = 64  # least rows per neighbour: with fewer, too many rows pass
-_QUERIES_PER_JOB = 48  # that share a panel while it is in the L1 cache
-_SORTED_PER_THREAD = 64  # queries whose neighbours one thread sorts before waking another one is faster
-_LIST_CAPACITY = 2048  # rows of one query that passed the screen
-_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in a list before it is refined
 PROBE_QUERIES, _PROBE_ROWS = 14, 2048  # sampled rows for comparing the levels
-_SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
 
 # Costs in units of one screened byte, which takes 4.3 ps per core (measured on Zen 4 with AVX-512: CIFAR-10 under L2, k = 7,
 # by share of the samples of a profile). Single codes and rows are read from anywhere in memory.
@@ -46,15 +35,8 @@ _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _HOPELESS = 0.92  # of the median distance
 _EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
-_DOUBT = 24.0  # queries after which twice the cost of brute force is trusted: the first chunk may have only four
-_FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is timed: 50 ms of the slowest kernel
-_KEPT_BYTES = 1 << 19
 _BYTES_OF_ERROR_AND_START = 8
-_LEAST_FREE_BYTES = 24  # per row: a code of one kernel step, twice, with its error and start
-_LARGEST_CHUNK = 4096  # queries whose codes are held at a time
-
-
-_NO_NORMS = Norms()
+_LEAST_FREE_BYTES = 16  # per row: a code of one kernel step with its error and start
 
 
 class NotEnoughMemoryError(Exception):
@@ -63,25 +45,6 @@ class NotEnoughMemoryError(Exception):
     def __str__(self) -> str:
         needed, free = self.args
         return f"codes take at least {needed} bytes per row while they are made, and {free:.0f} are free"
-
-
-@dataclass
-class Counts:
-    """Pairs at every step of a filtered search.
-
-    Attributes
-    ----------
-    into : list of int
-        Pairs that entered each level; the first entry is all pairs.
-    passed : int
-        Pairs that passed the screen, most of them while the threshold was still loose.
-    computed : int
-        Pairs whose S was computed in the reference arithmetic.
-    """
-
-    into: list[int]
-    passed: int
-    computed: int
 
 
 @dataclass
@@ -194,9 +157,7 @@ class Filter:
         """A copy of this filter with codes of more chunks; this one does not change, for searches in other threads."""
         more, begun = [], time.perf_counter()
         for chunk in chunks:
-            coded = _levels.encode(self.levels, chunk, n_threads)
-            coded[0] = in_panels(coded[0], self.levels[0].kind, n_threads)
-            more.append(coded)
+            more.append(_levels.encode_rows(self.levels, chunk, n_threads))
         seconds = self.seconds + time.perf_counter() - begun
         return replace(self, chunks=[*self.chunks, *more], seconds=seconds)
 
@@ -229,7 +190,11 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
 
 
 def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.ndarray, n_threads: int) -> list[float]:
-    """For every level, the share of pairs of the probe's queries and some rows whose bound is not above the threshold."""
+    """For every level, the share of pairs of the probe's queries and some rows whose bound is not above the threshold.
+
+    One standard error is added if it exceeds half of the share. The shares of queries can differ a thousandfold, and a level
+    that rules out too little costs more than a level left out.
+    """
     some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
     of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
     shares = []
@@ -242,7 +207,9 @@ def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.
             squares = np.einsum("ij,ij->i", Q, Q)[:, None] + np.einsum("ij,ij->i", R, R)
             gaps = np.sqrt(np.maximum(squares - 2.0 * (Q @ R.T), 0.0))
         bounds = gaps - q.errors[:, None] - r.errors
-        shares.append(float((bounds <= threshold[:, None] * level.per_unit).mean()))
+        of_query = (bounds <= threshold[:, None] * level.per_unit).mean(axis=1)
+        share, error = float(of_query.mean()), float(of_query.std()) / math.sqrt(len(of_query))
+        shares.append(share + error if error > 0.5 * share else share)
     return shares
 
 
@@ -274,8 +241,8 @@ def _keeps_its_share(levels: list[Level], rows: np.ndarray) -> bool:
 
 
 def encoding_bytes(levels: list[Level]) -> int:
-    """Bytes per row while codes are made; those of the first level exist twice, as rows and as panels."""
-    return levels[0].width + sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels)
+    """Bytes per row of the codes."""
+    return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels)
 
 
 def _cheapest(costs: dict[tuple[int, ...], float], levels: list[Level], free_bytes: float) -> tuple[int, ...] | None:
@@ -319,142 +286,3 @@ def is_profitable(rows: Rows, metric: Metric, k: int) -> bool:
     if metric.bounds is None:
         return False
     return rows.n_rows >= max(LEAST_ROWS, _NEIGHBORS_SHARE * k) and rows.n_features >= LEAST_FEATURES
-
-
-_kept = threading.local()
-
-
-def _scratch(n_threads: int, size: int) -> np.ndarray:
-    """Working memory of a search. Small scratch is kept for the next search of this thread, to avoid page faults."""
-    if n_threads * size > _KEPT_BYTES:
-        return np.empty((n_threads, size), dtype=np.uint8)
-    if not hasattr(_kept, "scratch"):
-        _kept.scratch = np.empty(_KEPT_BYTES, dtype=np.uint8)
-    scratch: np.ndarray = _kept.scratch[: n_threads * size]
-    return scratch.reshape(n_threads, size)
-
-
-class Search:
-    """A filtered search; see `run.Run`."""
-
-    def __init__(self, rows: Rows, of: Filter, n_queries: int, k: int, n_threads: int, *, forced: bool) -> None:
-        self.rows, self.filter, self.k, self.n_threads, self.forced = rows, of, k, n_threads, forced
-        self.by_rows = n_threads > 1 and n_queries < 2 * n_threads
-        wanted = n_queries if self.by_rows else -(-n_queries // n_threads)
-        self.per_job = max(1, min(_QUERIES_PER_JOB, wanted))
-        self.n_refine = k + 2
-        self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), _MOST_REFINE)
-        self.list_capacity = max(_LIST_CAPACITY, 8 * k)
-        size = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_refine, self.list_capacity)
-        self.scratch = _scratch(n_threads, size)
-        self._counts = np.zeros((n_threads, 5), dtype=np.int64)
-        self.pairs, self.chunk_size = 0, ChunkSize()
-        self.gave_up = False
-        first = _FIRST_CHUNK * n_threads // (rows.n_rows * of.levels[0].width)
-        self._next = max(n_threads, min(self.per_job * n_threads, first))
-
-    def run(
-        self,
-        Q: np.ndarray,
-        groups: tuple[np.ndarray, np.ndarray],
-        advance: Callable[[int], None],
-        S_out: np.ndarray,
-        indices_out: np.ndarray,
-    ) -> int:
-        """Write the neighbours of the first queries; stop early if brute force would be faster. Return how many are done."""
-        first = 0
-        while first < len(Q) and not self.gave_up:
-            some = slice(first, min(len(Q), first + self._next))
-            n = some.stop - first
-            begun = time.perf_counter()
-            n_heap_sets = self.n_threads if self.by_rows else 1
-            S = np.empty((n_heap_sets, n, self.k)) if self.by_rows else S_out[some][None]
-            indices = np.empty(S.shape, dtype=np.int64) if self.by_rows else indices_out[some][None]
-            _kernels.start_heaps(S, indices)
-            self._offer_all(Q[some], (groups[0][some], groups[1]), S, indices)
-            if self.by_rows:
-                _kernels.merge_heaps(S, indices)
-                S_out[some], indices_out[some] = S[0], indices[0]
-            _kernels.sort_heaps(S_out[some], indices_out[some], min(self.n_threads, -(-n // _SORTED_PER_THREAD)))
-            self.pairs += n * self.rows.n_rows
-            advance(n * self.rows.n_rows)
-            whole = self.per_job * self.n_threads  # whole rounds of jobs, so that no thread waits for another's last job
-            wanted = int(min(_LARGEST_CHUNK, self.chunk_size.record(n, time.perf_counter() - begun)))
-            self._next = wanted // whole * whole or max(self.n_threads, wanted)
-            first = some.stop
-            doubt = 1.0 + _DOUBT * self.rows.n_rows / self.pairs
-            self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.filter.metric)
-        return first
-
-    def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
-        """Offer every chunk's rows to the heaps (n_heap_sets, n_queries, k) of these queries."""
-        metric, levels = self.filter.metric, self.filter.levels
-        coded = _levels.encode(levels, Q, self.n_threads, queries=True)
-        norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads) if metric.needs_norms else _NO_NORMS
-        slack = (self.rows.n_features + 64) * _SLACK
-        per_job = self.per_job if self.by_rows else min(self.per_job, -(-len(Q) // self.n_threads))
-        margin = 1.0 if Q.dtype.kind != "f" and metric.sum_is_rank_distance else 1.0 + 2.0**-30
-        for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
-            filter_loops.search(
-                as_bytes(Q),
-                as_bytes(X),
-                storage_of(X),
-                _kernels.SUMS[metric.sum],
-                [
-                    (c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
-                    for c, level in zip(of_chunk, levels, strict=True)
-                ],
-                [(c.codes, c.starts, c.errors) for c in coded],
-                metric.bounds == "l1",
-                metric.bounds == "cosine",
-                slack,
-                margin,
-                norms.queries,
-                norms.zero_queries,
-                norms.of_chunk(number, slice(0, len(X))),
-                groups[0],
-                groups[1][start : start + len(X)],
-                start,
-                S,
-                indices,
-                per_job,
-                self.n_refine,
-                self.refine_every,
-                self.list_capacity,
-                self.scratch,
-                self._counts,
-                self.n_threads,
-            )
-
-    def _cost(self) -> float:
-        """Average cost of a pair so far."""
-        counts, pairs = self.counts, max(1, self.pairs)
-        into = [n / pairs for n in counts.into[1:]]
-        return cost_of(self.filter.levels, self.rows, counts.passed / pairs, into, counts.computed / pairs)
-
-    @property
-    def counts(self) -> Counts:
-        """Pairs at every step so far."""
-        totals = self._counts.sum(axis=0).tolist()
-        return Counts([self.pairs, *totals[1 : len(self.filter.levels)]], totals[0], totals[4])
-
-    def report(self) -> RunReport:
-        counts, tile = self.counts, (self.per_job, encode_loops.PANEL_ROWS[self.filter.levels[0].kind])
-        return RunReport(
-            "filter",
-            "codes",
-            self.pairs,
-            counts.computed,
-            tile,
-            self.chunk_size.chunks,
-            self.scratch.nbytes,
-            self.filter.nbytes,
-            levels=self._level_reports(counts),
-        )
-
-    def _level_reports(self, counts: Counts) -> tuple[LevelReport, ...]:
-        out = [*counts.into[1:], counts.computed]
-        return tuple(
-            LevelReport(level.bound, level.width, n_in, n_out)
-            for level, n_in, n_out in zip(self.filter.levels, counts.into, out, strict=True)
-        )

@@ -15,6 +15,8 @@ def search(
     sum: int,
     levels: list[tuple[Any, ...]],
     query_levels: list[tuple[Any, ...]],
+    first_panel: int,
+    end_panel: int,
     l1: bool,
     cosine: bool,
     slack: float,

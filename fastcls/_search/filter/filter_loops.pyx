@@ -321,9 +321,10 @@ cdef void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query,
     scratch.thresholds[own] = threshold_of(filter, level, S[0]) + level.query_errors[query]
 
 
-cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
-                       Py_ssize_t first_panel, Py_ssize_t end_panel, uint8_t *base, int64_t *counts) noexcept nogil:
-    """Offer the rows of some panels to a block of queries."""
+cdef void search_job(const Filter *filter, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
+                     Py_ssize_t first_panel, Py_ssize_t end_panel, bint begins, bint ends, uint8_t *base,
+                     int64_t *counts) noexcept nogil:
+    """Offer the rows of some panels to the queries of a job; unless it `begins`, the lists are as they were left."""
     cdef Scratch scratch
     cdef const Level *level = &filter.levels[0]
     cdef bint single = n_queries == 1
@@ -339,7 +340,7 @@ cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t firs
         screen = filter.kernels.screen_l1_one if single else filter.kernels.screen_l1
     else:
         screen = filter.kernels.screen_l2_one if single else filter.kernels.screen_l2
-    for own in range(n_groups * per_group):
+    for own in range(n_groups * per_group if begins else 0):
         group = own // per_group
         i = first + min(own, n_queries - 1)
         for step in range(n_steps):
@@ -362,7 +363,7 @@ cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t firs
             screen(scratch.queries + group * per_group * level.width, level.codes + panel * panel_bytes, n_steps,
                    level.starts + panel * panel_rows, limits, <int32_t> (panel * panel_rows),
                    scratch.lists + group * per_group)
-    for own in range(n_queries):
+    for own in range(n_queries if ends else 0):
         refine_new(filter, heaps, first + own, own, &scratch)
         drop_beyond(filter, &scratch.lists[own], scratch.bounds + own * (filter.list_capacity + 128), 0,
                     threshold_of(filter, level, (heaps.S + (first + own) * heaps.k)[0]))
@@ -371,19 +372,24 @@ cdef void search_block(const Filter *filter, const Heaps *heaps, Py_ssize_t firs
 
 
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
-           bint l1, bint cosine, double slack, double margin, const double[::1] query_norms,
-           const uint8_t[::1] zero_queries, const double[::1] row_norms, const int64_t[::1] query_groups,
-           const int64_t[::1] row_groups, int64_t row_start, double[:, :, ::1] heap_S_out,
-           int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job, Py_ssize_t n_refine,
-           Py_ssize_t refine_every, Py_ssize_t list_capacity, uint8_t[:, ::1] scratch, int64_t[:, ::1] counts_out,
-           int n_threads):
-    """Offer to the heap of every query the rows of one chunk that its codes cannot rule out.
+           Py_ssize_t first_panel, Py_ssize_t end_panel, bint l1, bint cosine, double slack, double margin,
+           const double[::1] query_norms, const uint8_t[::1] zero_queries, const double[::1] row_norms,
+           const int64_t[::1] query_groups, const int64_t[::1] row_groups, int64_t row_start,
+           double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, Py_ssize_t queries_per_job,
+           Py_ssize_t n_refine, Py_ssize_t refine_every, Py_ssize_t list_capacity, uint8_t[:, ::1] scratch,
+           int64_t[:, ::1] counts_out, int n_threads):
+    """Offer to the heap of every query the rows of some panels of one chunk that its codes cannot rule out.
+
+    A chunk may be searched in several calls, for panels in order. Rows that passed the screen then stay in the lists from
+    one call to the next; the call with the last panel empties them.
 
     Parameters as in _kernels.search_pairwise, and
     levels : tuples (codes, width, starts, errors, panel_errors, per_unit, fine), coarse to fine; the first in panels
     query_levels : tuples (codes, norms, errors) of the queries
+    first_panel, end_panel : range of panels; not clipped
     slack, margin : see Filter
-    scratch : (n_threads, scratch_bytes(...))
+    scratch : rows of scratch_bytes(...). One per thread, if this call has all panels; otherwise one per job and set of
+        heaps, as the call with the panels before these left it
     counts_out : (n_threads, 5), added to: pairs that passed the screen of the first level, pairs that entered each finer
         level, and, last, pairs whose S was computed
     """
@@ -396,7 +402,7 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     cdef const int32_t[::1] starts, norms
     cdef const float[::1] errors, panel_errors, query_errors
     cdef Py_ssize_t n_queries = Q.shape[0], job, n_panels, n_jobs
-    cdef bint by_rows = heap_S_out.shape[0] > 1
+    cdef bint by_rows = heap_S_out.shape[0] > 1, begins, ends
     cdef Py_ssize_t n_heap_sets = heap_S_out.shape[0]
     cdef int number
     if not 1 <= len(levels) <= 4 or len(query_levels) != len(levels):
@@ -441,12 +447,22 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
     heaps.row_start = row_start
     n_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    if not 0 <= first_panel < end_panel <= n_panels:
+        raise ValueError(f"panels {first_panel} to {end_panel} of {n_panels}")
+    begins = first_panel == 0
+    ends = end_panel == n_panels
+    if not (begins and ends) and scratch.shape[0] < n_jobs * n_heap_sets:
+        raise ValueError(f"{scratch.shape[0]} rows of scratch for {n_jobs * n_heap_sets} jobs")
+    if scratch.shape[1] < scratch_bytes(min(queries_per_job, n_queries), filter.levels[0].width, n_refine, list_capacity):
+        raise ValueError(f"{scratch.shape[1]} bytes of scratch are too few")
+    n_panels = end_panel - first_panel
     for job in prange(n_jobs * n_heap_sets, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
         own = heaps
         if by_rows:
             own.S = heaps.S + (job % n_heap_sets) * n_queries * heaps.k
             own.index = heaps.index + (job % n_heap_sets) * n_queries * heaps.k
-        search_block(&filter, &own, job // n_heap_sets * queries_per_job,
-                     min(queries_per_job, n_queries - job // n_heap_sets * queries_per_job),
-                     n_panels * (job % n_heap_sets) // n_heap_sets, n_panels * (job % n_heap_sets + 1) // n_heap_sets,
-                     &scratch[threadid(), 0], &counts_out[threadid(), 0])
+        search_job(&filter, &own, job // n_heap_sets * queries_per_job,
+                   min(queries_per_job, n_queries - job // n_heap_sets * queries_per_job),
+                   first_panel + n_panels * (job % n_heap_sets) // n_heap_sets,
+                   first_panel + n_panels * (job % n_heap_sets + 1) // n_heap_sets, begins, ends,
+                   &scratch[threadid() if begins and ends else job, 0], &counts_out[threadid(), 0])

@@ -1,0 +1,266 @@
+"""A search through a filter: blocks of queries, ranges of rows, and when to stop filtering.
+
+The work is cut twice. A *block* of queries sees all rows before the next block begins. It is searched in *ranges* of panels,
+so that one call of the compiled loop takes about 50 ms however many rows there are. A block has whole rounds of jobs: every
+panel that is read serves 48 queries of a job, and all jobs of a block read the panels of a range while these are in the
+cache that the cores share. From one range to the next, a query keeps its neighbours so far and the rows that passed the
+screen, so the cuts change neither its threshold nor the number of rows that are refined.
+
+The choices here affect only speed. The bounds in ``codes.py`` guarantee correctness; docs/filter.md proves them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcls import _kernels
+from fastcls._runtime.pacing import ChunkSize
+from fastcls._search.report import LevelReport
+from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
+from fastcls._search.run import RunReport
+
+from . import encode_loops, filter_loops
+from . import levels as _levels
+from .codes import Codes
+from .filter import Filter, brute_cost, cost_of
+
+_QUERIES_PER_JOB = 48  # that share a panel while it is in a core's own cache
+_QUERIES_PER_TILE = 6
+_SORTED_PER_THREAD = 64  # queries whose neighbours one thread sorts before waking another one is faster
+_LIST_CAPACITY = 2048  # rows of one query that passed the screen
+_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in a list before it is refined
+_SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
+_DOUBT = 24.0  # queries after which twice the cost of brute force is trusted
+_FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is timed: 50 ms of the slowest kernel
+_FIRST_SHARE = 8  # the first block has at most this part of the queries, so that a bad filter is given up early
+_KEPT_BYTES = 1 << 19
+_LARGEST_BLOCK = 4096  # queries whose codes are held at a time
+_RANGE_BYTES = 8 << 20  # codes of a range: with their rows they stay in the cache that the cores share
+_LISTS_BYTES = 48 << 20  # lists of a block that is searched in ranges
+
+_Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
+
+_NO_NORMS = Norms()
+_kept = threading.local()
+
+
+@dataclass
+class Counts:
+    """Pairs at every step of a filtered search.
+
+    Attributes
+    ----------
+    into : list of int
+        Pairs that entered each level; the first entry is all pairs.
+    passed : int
+        Pairs that passed the screen, most of them while the threshold was still loose.
+    computed : int
+        Pairs whose S was computed in the reference arithmetic.
+    """
+
+    into: list[int]
+    passed: int
+    computed: int
+
+
+def _scratch(n_rows: int, size: int) -> np.ndarray:
+    """Working memory of a search. Small scratch is kept for the next search of this thread, to avoid page faults."""
+    if n_rows * size > _KEPT_BYTES:
+        return np.empty((n_rows, size), dtype=np.uint8)
+    if not hasattr(_kept, "scratch"):
+        _kept.scratch = np.empty(_KEPT_BYTES, dtype=np.uint8)
+    scratch: np.ndarray = _kept.scratch[: n_rows * size]
+    return scratch.reshape(n_rows, size)
+
+
+class Search:
+    """A filtered search; see `run.Run`."""
+
+    def __init__(self, rows: Rows, of: Filter, n_queries: int, k: int, n_threads: int, *, forced: bool) -> None:
+        self.rows, self.filter, self.k, self.n_threads, self.forced = rows, of, k, n_threads, forced
+        self.by_rows = n_threads > 1 and n_queries <= max(_QUERIES_PER_TILE, 2 * n_threads - 1)
+        self.per_job = min(_QUERIES_PER_JOB, n_queries if self.by_rows else -(-n_queries // n_threads))  # at most
+        self.n_refine = k + 2
+        self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), _MOST_REFINE)
+        self.list_capacity = max(_LIST_CAPACITY, 8 * k)
+        self._job_bytes = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_refine, self.list_capacity)
+        self.scratch = _scratch(n_threads, self._job_bytes)  # of every thread
+        self._lists = self.scratch[:0]  # of every job of a block, from one range to the next
+        self._counts = np.zeros((n_threads, 5), dtype=np.int64)
+        self.pairs, self.chunk_size = 0, ChunkSize()
+        self.gave_up = False
+        self._panel_rows = encode_loops.PANEL_ROWS[of.levels[0].kind]
+        self._next = _FIRST_CHUNK * n_threads // of.levels[0].width  # pairs of the next chunk
+        tiles = _QUERIES_PER_TILE * n_threads
+        self._first_block = max(1, n_queries // (_FIRST_SHARE * tiles)) * tiles
+
+    def _queries_per_job(self, n_queries: int) -> int:
+        """Queries of a job: whole tiles, and the same number of jobs for every thread."""
+        if self.by_rows:
+            return min(_QUERIES_PER_JOB, n_queries)
+        of_thread = -(-n_queries // self.n_threads)
+        in_tiles = -(-of_thread // (-(-of_thread // _QUERIES_PER_JOB) * _QUERIES_PER_TILE)) * _QUERIES_PER_TILE
+        return min(in_tiles, max(1, of_thread))
+
+    def _queries_per_block(self, left: int) -> int:
+        """Queries of the next block: as many as a chunk of work has, among all rows or those of a range."""
+        if self.by_rows:
+            return min(left, _LARGEST_BLOCK)
+        whole = _QUERIES_PER_JOB * self.n_threads  # whole rounds of jobs, so that no thread waits for another's last job
+        if self.pairs == 0:
+            return min(left, whole, self._first_block)
+        in_range = max(self._panel_rows, _RANGE_BYTES // self.filter.levels[0].width)
+        lists = _LISTS_BYTES // self._job_bytes * self.per_job
+        wanted = max(self._next // self.rows.n_rows, min(lists, self._next // in_range))
+        n_blocks = -(-left // (max(1, min(wanted, _LARGEST_BLOCK) // whole) * whole))
+        tiles = _QUERIES_PER_TILE * self.n_threads
+        return min(left, -(-left // (n_blocks * tiles)) * tiles)  # blocks of about the same size
+
+    def run(
+        self,
+        Q: np.ndarray,
+        groups: tuple[np.ndarray, np.ndarray],
+        advance: Callable[[int], None],
+        S_out: np.ndarray,
+        indices_out: np.ndarray,
+    ) -> int:
+        """Write the neighbours of the first queries; stop early if brute force would be faster. Return how many are done.
+
+        The filter is given up only between blocks: then the pairs counted so far are those of all rows.
+        """
+        first = 0
+        while first < len(Q) and not self.gave_up:
+            n = self._queries_per_block(len(Q) - first)
+            some = slice(first, first + n)
+            n_heap_sets = self.n_threads if self.by_rows else 1
+            S = np.empty((n_heap_sets, n, self.k)) if self.by_rows else S_out[some][None]
+            indices = np.empty(S.shape, dtype=np.int64) if self.by_rows else indices_out[some][None]
+            _kernels.start_heaps(S, indices)
+            self._search_block(Q[some], (groups[0][some], groups[1]), advance, S, indices)
+            if self.by_rows:
+                _kernels.merge_heaps(S, indices)
+                S_out[some], indices_out[some] = S[0], indices[0]
+            _kernels.sort_heaps(S_out[some], indices_out[some], min(self.n_threads, -(-n // _SORTED_PER_THREAD)))
+            self.pairs += n * self.rows.n_rows
+            first = some.stop
+            doubt = 1.0 + _DOUBT * self.rows.n_rows / self.pairs
+            self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.filter.metric)
+        return first
+
+    def _search_block(
+        self,
+        Q: np.ndarray,
+        groups: tuple[np.ndarray, np.ndarray],
+        advance: Callable[[int], None],
+        S: np.ndarray,
+        indices: np.ndarray,
+    ) -> None:
+        """Offer all rows to the heaps (n_heap_sets, n_queries, k) of these queries, one range after another."""
+        begun = time.perf_counter()
+        metric, levels = self.filter.metric, self.filter.levels
+        coded = _levels.encode(levels, Q, self.n_threads, queries=True)
+        norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads) if metric.needs_norms else _NO_NORMS
+        of_queries: list[tuple[Any, ...]] = [(c.codes, c.starts, c.errors) for c in coded]
+        per_job = self._queries_per_job(len(Q))
+        for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
+            heaps = groups[0], groups[1][start : start + len(X)], start, S, indices
+            of_norms = norms.queries, norms.zero_queries, norms.of_chunk(number, slice(0, len(X)))
+            panel, n_panels = 0, len(of_chunk[0].codes)
+            while panel < n_panels:
+                size = max(1, self._next // (len(Q) * self._panel_rows))
+                size = -(-(n_panels - panel) // -(-(n_panels - panel) // size))  # ranges of about the same size
+                end = min(n_panels, panel + size)
+                self._search_range(Q, X, of_chunk, of_queries, of_norms, (panel, end), heaps, per_job)
+                pairs = len(Q) * (min(end * self._panel_rows, len(X)) - panel * self._panel_rows)
+                now = time.perf_counter()
+                self._next = int(self.chunk_size.record(pairs, now - begun))
+                begun = now
+                advance(pairs)
+                panel = end
+
+    def _search_range(
+        self,
+        Q: np.ndarray,
+        X: np.ndarray,
+        of_chunk: list[Codes],
+        of_queries: list[tuple[Any, ...]],
+        norms: tuple[np.ndarray, np.ndarray, np.ndarray],
+        panels: tuple[int, int],
+        heaps: _Heaps,
+        per_job: int,
+    ) -> None:
+        """Offer the rows of some panels of a chunk."""
+        metric, levels = self.filter.metric, self.filter.levels
+        scratch = self.scratch
+        if panels != (0, len(of_chunk[0].codes)):
+            n_jobs = -(-len(Q) // per_job) * len(heaps[3])
+            if len(self._lists) < n_jobs:
+                self._lists = np.empty((max(n_jobs, self.n_threads), self._job_bytes), dtype=np.uint8)
+            scratch = self._lists
+        filter_loops.search(
+            as_bytes(Q),
+            as_bytes(X),
+            storage_of(X),
+            _kernels.SUMS[metric.sum],
+            [
+                (c.codes, level.width, c.starts, c.errors, c.panel_errors, level.per_unit, level.fine)
+                for c, level in zip(of_chunk, levels, strict=True)
+            ],
+            of_queries,
+            panels[0],
+            panels[1],
+            metric.bounds == "l1",
+            metric.bounds == "cosine",
+            (self.rows.n_features + 64) * _SLACK,
+            1.0 if Q.dtype.kind != "f" and metric.sum_is_rank_distance else 1.0 + 2.0**-30,
+            norms[0],
+            norms[1],
+            norms[2],
+            *heaps,
+            per_job,
+            self.n_refine,
+            self.refine_every,
+            self.list_capacity,
+            scratch,
+            self._counts,
+            self.n_threads,
+        )
+
+    def _cost(self) -> float:
+        """Average cost of a pair so far."""
+        counts, pairs = self.counts, max(1, self.pairs)
+        into = [n / pairs for n in counts.into[1:]]
+        return cost_of(self.filter.levels, self.rows, counts.passed / pairs, into, counts.computed / pairs)
+
+    @property
+    def counts(self) -> Counts:
+        """Pairs at every step so far."""
+        totals = self._counts.sum(axis=0).tolist()
+        return Counts([self.pairs, *totals[1 : len(self.filter.levels)]], totals[0], totals[4])
+
+    def report(self) -> RunReport:
+        counts, tile = self.counts, (self.per_job, self._panel_rows)
+        return RunReport(
+            "filter",
+            "codes",
+            self.pairs,
+            counts.computed,
+            tile,
+            self.chunk_size.chunks,
+            self.scratch.nbytes + self._lists.nbytes,
+            self.filter.nbytes,
+            levels=self._level_reports(counts),
+        )
+
+    def _level_reports(self, counts: Counts) -> tuple[LevelReport, ...]:
+        out = [*counts.into[1:], counts.computed]
+        return tuple(
+            LevelReport(level.bound, level.width, n_in, n_out)
+            for level, n_in, n_out in zip(self.filter.levels, counts.into, out, strict=True)
+        )
