@@ -194,6 +194,16 @@ def test_whole_numbers_that_float64_cannot_hold_are_refused_everywhere(container
         datasets.load((given, Y))
 
 
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_rows_between_addresses_are_copied_to_where_c_may_read_them(dtype):
+    array = values_as(dtype)
+    unaligned = np.frombuffer(b"\0" + array.tobytes(), np.uint8)[1:].view(dtype).reshape(array.shape)
+    assert not unaligned.flags.aligned
+    found = check_rows(unaligned).rows
+    assert found.flags.aligned
+    np.testing.assert_array_equal(found, array)
+
+
 def test_lists_of_whole_numbers_and_fractions_keep_their_digits_or_are_refused():
     with pytest.raises(InputError, match=r"above 2\^53"):
         check_rows([[2**53 + 1, 0.5], [1, 2]])
