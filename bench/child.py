@@ -6,6 +6,7 @@ is loaded, and the peak memory is that of one search.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import statistics
@@ -16,11 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 ROOT = Path(__file__).resolve().parents[1]
 WARM_UP_QUERIES = 64
 LEAST_QUERIES = 256  # of a sample that is scaled up: smaller samples are not reliable
 DISTURBED = 0.03  # share of the processors used by other processes above which a round is dropped if there are better ones
-SAMPLE = 16  # queries whose distances are compared between engines
+SAMPLE = 16  # queries whose answers are compared between engines
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,7 @@ def _search(spec: Spec, engine, X, Q) -> dict[str, Any]:
         "queries": n_all if Q is None else n,
         "of": n_all,
         "kth_distances": [float(row[-1]) for row in answer[0][:SAMPLE]],
+        "nearest": hashlib.sha256(np.asarray(answer[1][:SAMPLE], dtype="<i8").tobytes()).hexdigest()[:16],
         "report": _report(engine),
     }
 

@@ -11,10 +11,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
+
+from . import unseen
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 Pair = tuple[np.ndarray, np.ndarray | None]
@@ -106,6 +108,13 @@ def _grid() -> Pair:
     return points, np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)
 
 
+def _unseen(name: str) -> Pair:
+    try:
+        return unseen.rows(name, _cifar10, cache_folder() / "unseen")
+    except unseen.LackError as lack:
+        raise NotHereError(f"no {name}: {lack}") from None
+
+
 #: name -> function that returns (training rows, queries); queries None is leave-one-out
 DATA: dict[str, Callable[[], Pair]] = {
     "cifar10": _cifar10,
@@ -121,6 +130,7 @@ DATA: dict[str, Callable[[], Pair]] = {
     "noise_float32": lambda: _noise("float32", 50_000, 10_000, 768),
     "points_3d": lambda: _noise("float64", 500_000, 10_000, 3),
     "grid_2d": _grid,
+    **{name: partial(_unseen, name) for name in unseen.NAMES},
 }
 
 

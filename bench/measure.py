@@ -17,8 +17,8 @@ from .child import DISTURBED, Foreign, Spec, measure
 from .limits import limits
 from .work import Work
 
-PART_SECONDS = 9.0  # for the first measurement of every rival, on some of the queries
 FULL_SECONDS = 20.0  # for all rounds of fastcls or of the fastest rival; one round may take longer
+PART = 0.45  # of that for the first measurement of every rival, on some of the queries
 AGREE = 2e-3  # relative difference of k-th distances: above float32's error for 3,072 bytes, far below another metric's
 
 
@@ -51,10 +51,17 @@ class Bench:
         Rivals' figures of an earlier run, by `_key`; they are not measured again.
     say : callable
         Called with one line of text per measurement.
+    names : list of str
+        Rivals to measure; those whose library is absent are left out.
+    seconds : float
+        For all rounds of one measurement.
     """
 
-    def __init__(self, algorithm: str, n_threads: int, known: dict[str, Any], say) -> None:
-        self.algorithm, self.n_threads, self.known, self.say = algorithm, n_threads, known, say
+    def __init__(
+        self, algorithm: str, n_threads: int, known: dict[str, Any], say, names: list[str], seconds: float = FULL_SECONDS
+    ) -> None:
+        self.algorithm, self.n_threads, self.known, self.say, self.seconds = algorithm, n_threads, known, say, seconds
+        self.names = [name for name in rivals.installed() if name in names and name != "ours"]
         self._limits: dict[str, float | None] = {}
         self._limits_disturbed = 0.0
 
@@ -69,7 +76,7 @@ class Bench:
         return {
             "work": asdict(work),
             "algorithm": self.algorithm,
-            "threads": self.n_threads,
+            "threads": self._threads(work),
             "met": met,
             "disturbed": share,
             "date": datetime.date.today().isoformat(),
@@ -77,8 +84,12 @@ class Bench:
             **figures,
         }
 
+    def _threads(self, work: Work) -> int:
+        return work.threads or self.n_threads
+
     def _spec(self, work: Work, engine: str = "ours", **changes) -> Spec:
-        spec = Spec(work.data, engine, work.metric, work.k, self.algorithm, work.queries, FULL_SECONDS, self.n_threads)
+        n_threads = self._threads(work)
+        spec = Spec(work.data, engine, work.metric, work.k, self.algorithm, work.queries, self.seconds, n_threads)
         return replace(spec, **changes)
 
     def _disturbed(self, work: Work, figures: dict[str, Any]) -> float:
@@ -94,13 +105,13 @@ class Bench:
             found = min(found, measure(spec), key=lambda one: one["disturbed"])
         how = f"{spec.algorithm} {spec.isa} {spec.what}" if spec.engine == "ours" else ""
         self.say(f"{spec.engine} {spec.data} {spec.metric} k={spec.k} {how}: {brief(found)}")
-        return found
+        return {**found, "processor": machine()["processor"]}
 
     def _rival(self, work: Work, name: str) -> dict[str, Any]:
         """Figures of a rival, on some of the queries if all would take too long."""
         key = self._key(work, name)
         if key not in self.known:
-            self.known[key] = self._measure(self._spec(work, name, queries=0, seconds=PART_SECONDS))
+            self.known[key] = self._measure(self._spec(work, name, queries=0, seconds=PART * self.seconds))
         return self.known[key]
 
     def _in_full(self, work: Work, name: str) -> dict[str, Any]:
@@ -108,13 +119,13 @@ class Bench:
         return found
 
     def _key(self, work: Work, name: str) -> str:
-        return f"{name} {work.data} {work.metric} k={work.k} threads={self.n_threads}"
+        return f"{name} {work.data} {work.metric} k={work.k} threads={self._threads(work)}"
 
     def _rivals(self, work: Work) -> dict[str, Any]:
         X, Q = data.rows(work.data)
         others = {}
-        for name in rivals.installed():
-            if name != "ours" and rivals.engine(name).supported(work.metric, X.dtype.name, X.shape[1], Q is None):
+        for name in self.names:
+            if rivals.engine(name).supported(work.metric, X.dtype.name, X.shape[1], Q is None):
                 others[name] = self._rival(work, name)
         if not others:
             raise data.NotHereError("none of the installed rivals can do this")
@@ -127,6 +138,9 @@ class Bench:
         for name, found in others.items():
             if not np.allclose(found["kth_distances"], ours["kth_distances"], rtol=AGREE, atol=AGREE):
                 raise AssertionError(f"{work.name}: the distances of {name} and fastcls differ")
+            ordered = rivals.engine(name).same_order(work.metric, X.dtype.name) and "nearest" in found
+            if ordered and found["nearest"] != ours["nearest"]:
+                raise AssertionError(f"{work.name}: the neighbours of {name} and fastcls differ")
         return {"value": others[fastest]["seconds"] / ours["seconds"], "ours": ours, "others": others, "other": fastest}
 
     def _own(self, work: Work) -> dict[str, Any]:

@@ -15,9 +15,10 @@ from typing import Any
 
 from fastcls._storage.atomic import write_text
 
+from . import rivals
 from .child import DISTURBED
 from .data import NotHereError
-from .measure import Bench, brief
+from .measure import FULL_SECONDS, Bench, brief, machine
 from .work import TABLES, Work
 
 RESULTS = Path(__file__).with_name("results")
@@ -45,6 +46,8 @@ def _title(work: dict[str, Any]) -> str:
         "doubling": "growth as the rows double",
     }
     what = f"{work['data'].split()[0]} {work['metric']} k={work['k']}"
+    if work.get("threads"):
+        what += f", {work['threads']} thread" + "s" * (work["threads"] > 1)
     return f"{what}, {words[work['kind']]}" if work["kind"] in words else what
 
 
@@ -65,8 +68,9 @@ def markdown(name: str, rows: list[dict[str, Any]]) -> str:
     lines = [f"# `python -m bench.table {name}`", ""]
     for facts in dict.fromkeys(tuple(row["machine"].items()) for row in rows):
         lines.append(", ".join(f"{key} {value}" for key, value in facts))
-    algorithm, threads = rows[0]["algorithm"], rows[0]["threads"]
-    how = f'fastcls with `algorithm="{algorithm}"`, every engine on {threads} threads; fit included; medians.'
+    algorithm, threads = rows[0]["algorithm"], next((row["threads"] for row in rows if not row["work"].get("threads")), 1)
+    on = f"every engine on {threads} threads unless a row says otherwise"
+    how = f'fastcls with `algorithm="{algorithm}"`, {on}; fit included; medians.'
     lines += ["", how, "", "| row | work | ours | against | value | target | met | date |", "|" + "---|" * 8]
     for row in rows:
         work, kind = row["work"], row["work"]["kind"]
@@ -98,16 +102,28 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def run(name: str, only: list[str], n_threads: int, keep_rivals: bool, results: Path) -> str:
-    """Measure rows of a table, merge them into its results file, and return the table as Markdown."""
+def run(name: str, only: list[str], n_threads: int, keep_rivals: bool, results: Path, **options: Any) -> str:
+    """Measure rows of a table, merge them into its results file, and return the table as Markdown.
+
+    The options are `names`, the rivals to measure, and `seconds`, both as of `measure.Bench`.
+    """
     algorithm, works = TABLES[name]
+    options = {"names": rivals.NAMES, **options}
+    absent = [one for one in rivals.absent() if one in options["names"]]
+    if absent:
+        _say(f"not installed, so not measured: {', '.join(absent)}")
     file, of_rivals = results / f"{name}.json", results / "rivals.json"
     measured, known = _stored(file), _stored(of_rivals)
     unknown = set(only) - {work.name for work in works}
     if unknown:
         raise SystemExit(f"no row {', '.join(sorted(unknown))} in {name}; its rows are: {', '.join(w.name for w in works)}")
-    sound = {key: found for key, found in known.items() if found.get("disturbed", 0) <= DISTURBED}
-    bench = Bench(algorithm, n_threads, sound if keep_rivals else {}, _say)
+    here = machine()["processor"]
+    sound = {
+        key: found
+        for key, found in known.items()
+        if found.get("disturbed", 0) <= DISTURBED and found.get("processor") == here
+    }
+    bench = Bench(algorithm, n_threads, sound if keep_rivals else {}, _say, **options)
     for work in works:
         if not only or work.name in only:
             _measure_row(bench, work, measured)
@@ -139,11 +155,21 @@ def main() -> None:
     parser.add_argument(
         "--keep-rivals",
         action="store_true",
-        help="use the undisturbed figures of rivals in bench/results/rivals.json",
+        help="use the undisturbed figures of rivals on this kind of processor in bench/results/rivals.json",
     )
+    parser.add_argument(
+        "--rivals",
+        nargs="+",
+        choices=rivals.NAMES[1:],
+        default=rivals.NAMES,
+        metavar="NAME",
+        help="measure only these rivals",
+    )
+    parser.add_argument("--seconds", type=float, default=FULL_SECONDS, help="for all rounds of one measurement")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    print(run(arguments.name, arguments.only, arguments.threads, arguments.keep_rivals, arguments.results))
+    chosen = arguments.name, arguments.only, arguments.threads, arguments.keep_rivals, arguments.results
+    print(run(*chosen, names=arguments.rivals, seconds=arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from . import unseen
+
 
 @dataclass(frozen=True)
 class Work:
@@ -32,6 +34,8 @@ class Work:
         Names of rates of limits.c (the best of them counts), or the value of FASTCLS_ISA.
     queries : int or None
         Number of queries, from the first; None is all.
+    threads : int or None
+        Of every engine; None is what the command says.
     """
 
     name: str
@@ -42,6 +46,7 @@ class Work:
     target: float | None = None
     against: str = ""
     queries: int | None = None
+    threads: int | None = None
 
 
 _SAD, _DOT = "sad_rows sad_panel sad_double", "dot_registers"
@@ -53,8 +58,11 @@ BRUTE = [
     Work("cifar10-l2-limit", "limit", "cifar10", "l2", 7, 0.75, _DOT),
     Work("noise-uint8-l1", "rivals", "noise_uint8", "l1", 7),
     Work("noise-uint8-l2", "rivals", "noise_uint8", "l2", 7),
-    Work("noise-float32-l2", "rivals", "noise_float32", "l2", 10, 1 / 1.1),
+    Work("noise-float32-l2", "rivals", "noise_float32", "l2", 10, 1),
     Work("debian-l1", "rivals", "debian_float32", "l1", 20, 2),
+    Work("debian-l2", "rivals", "debian_float32", "l2", 20, 1),
+    Work("debian-l2-one-thread", "rivals", "debian_float32", "l2", 20, 1, threads=1),
+    *(Work(f"{name}-l2", "rivals", name, "l2", 10, 1) for name in ("colours", "gradients", "sources", "programs")),
     Work("avx2-uint8-l1", "isa", "cifar10", "l1", 7, 0.55, "avx2", 3000),
     Work("avx2-uint8-l2", "isa", "cifar10", "l2", 7, 0.15, "avx2", 3000),
     Work("avx2-float32-l1", "isa", "debian_float32", "l1", 20, 0.45, "avx2", 3000),
@@ -73,21 +81,25 @@ BRUTE = [
 ]
 
 FILTER = [
-    *(Work(f"cifar10-l1-k{k}", "rivals", "cifar10", "l1", k, target) for k, target in ((1, 75), (7, 60), (100, 20))),
-    *(Work(f"cifar10-l2-k{k}", "rivals", "cifar10", "l2", k, target) for k, target in ((1, 35), (7, 25), (100, 10))),
-    Work("cifar10-shuffled-l1", "rivals", "cifar10_shuffled", "l1", 7, 40),
-    Work("cifar10-shuffled-l2", "rivals", "cifar10_shuffled", "l2", 7, 25 * 2 / 3),
-    Work("mnist-l1", "rivals", "mnist", "l1", 10, 40),
+    *(Work(f"cifar10-l1-k{k}", "rivals", "cifar10", "l1", k, target) for k, target in ((1, 60), (7, 45), (100, 25))),
+    *(Work(f"cifar10-l2-k{k}", "rivals", "cifar10", "l2", k, target) for k, target in ((1, 20), (7, 15), (100, 6))),
+    Work("cifar10-l1-one-thread", "rivals", "cifar10", "l1", 7, 45, threads=1),
+    Work("cifar10-l2-one-thread", "rivals", "cifar10", "l2", 7, 15, threads=1),
+    Work("cifar10-shuffled-l1", "rivals", "cifar10_shuffled", "l1", 7),
+    Work("cifar10-shuffled-l2", "rivals", "cifar10_shuffled", "l2", 7),
+    Work("mnist-l1", "rivals", "mnist", "l1", 10, 25),
     Work("mnist-l2", "rivals", "mnist", "l2", 10, 10),
     *(
-        Work(f"debian-{metric}-{dtype}", "rivals", f"debian_{dtype}", metric, 20, 6)
+        Work(f"debian-{metric}-{dtype}", "rivals", f"debian_{dtype}", metric, 20, 4)
         for dtype in ("float32", "float16")
         for metric in ("l2", "cosine")
     ),
-    *(Work(f"debian-all-{metric}", "rivals", "debian_all", metric, 20, 6) for metric in ("l2", "cosine")),
+    Work("debian-l2-one-thread", "rivals", "debian_float32", "l2", 20, 4, threads=1),
+    *(Work(f"debian-all-{metric}", "rivals", "debian_all", metric, 20, 8) for metric in ("l2", "cosine")),
     Work("noise-float32-l2", "rivals", "noise_float32", "l2", 10, 2.5),
     Work("noise-uint8-l1", "own", "noise_uint8", "l1", 7, 1 / 1.05),
     Work("noise-uint8-l2", "own", "noise_uint8", "l2", 7, 1 / 1.05),
+    *(Work(f"{name}-{metric}", "rivals", name, metric, 10, 10) for name in unseen.NAMES for metric in ("l1", "l2")),
     Work("points-3d", "rivals", "points_3d", "l2", 10, 1),
     Work("one-query-l1", "latency", "cifar10", "l1", 7, 20),
     Work("one-query-l2", "latency", "cifar10", "l2", 7, 20),

@@ -1,6 +1,10 @@
 """One file per rival, each with a class ``Engine(Base)``. `installed()` lists those whose library is installed.
 
-To add a rival, add a file here; nothing else changes.
+All of them (PyTorch's build for processors is enough)::
+
+    pip install faiss-cpu numkong opencv-python-headless scalable-vs scann-core scikit-learn-intelex torch usearch
+
+A table skips a rival that is absent, and says so. To add a rival, add a file here; nothing else changes.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from ._base import Base
 #: fastcls first: the others are its rivals
 NAMES = ["ours", *sorted(m.name for m in pkgutil.iter_modules(__path__) if m.name not in ("ours", "_base"))]
 
-__all__ = ["NAMES", "Base", "engine", "installed"]
+__all__ = ["NAMES", "Base", "absent", "engine", "installed"]
 
 
 @cache
@@ -33,3 +37,9 @@ def installed() -> list[str]:
             continue
         there.append(name)
     return there
+
+
+def absent() -> list[str]:
+    """Names of the engines whose library is not installed."""
+    there = installed()
+    return [name for name in NAMES if name not in there]

@@ -50,6 +50,11 @@ class Base:
         """
         raise NotImplementedError
 
+    @classmethod
+    def same_order(cls, metric: str, dtype: str) -> bool:
+        """Whether it promises exact sums and equal distances in the order of the rows: then its indices must be ours."""
+        return False
+
     def prepare(self, X: np.ndarray) -> None:
         """Fit the training rows."""
         raise NotImplementedError
@@ -65,6 +70,13 @@ class Base:
 def as_float(rows: np.ndarray) -> np.ndarray:
     """Bytes and float16 as float32, on which every rival is fastest; wider floats unchanged."""
     return rows if rows.dtype in (np.float32, np.float64) else rows.astype(np.float32)
+
+
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows as float32, divided by their norms."""
+    wide = rows.astype(np.float32)
+    wide /= np.linalg.norm(wide, axis=1, keepdims=True)
+    return wide
 
 
 def without_self(distances: np.ndarray, indices: np.ndarray, first: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -15,8 +15,11 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls u
 bench = pytest.importorskip("bench", reason="the folder bench is not beside tests")
 from bench import data, limits, measure, rivals, table, work  # noqa: E402
 
+FORKING = ["numkong"]  # engines that start processes
+NAMES = [pytest.param(name, marks=[pytest.mark.process] * (name in FORKING)) for name in rivals.NAMES]
 
-@pytest.mark.parametrize("name", rivals.NAMES)
+
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("metric", ["l1", "l2", "cosine"])
 @pytest.mark.parametrize("dtype", ["uint8", "float16", "float32", "float64"])
 @pytest.mark.parametrize("alone", [False, True])
@@ -40,6 +43,28 @@ def test_engines_give_the_distances_of_the_definition(name, metric, dtype, alone
         assert (indices != own[:, None]).all()
 
 
+@pytest.mark.parametrize("name", rivals.NAMES[1:])
+@pytest.mark.parametrize("metric", ["l1", "l2"])
+@pytest.mark.parametrize("alone", [False, True])
+def test_equal_distances_are_ordered_by_index_where_an_engine_says_so(name, metric, alone):
+    try:
+        kind = rivals.engine(name)
+    except ImportError:
+        pytest.skip(f"{name} is not installed")
+    if not kind.same_order(metric, "uint8"):
+        pytest.skip(f"{name} does not promise it")
+    rng = np.random.default_rng(0)
+    X, Q = (rng.integers(0, 3, size=(n, 6), dtype=np.uint8) for n in (400, 70))
+    engine = kind(metric, 2, "brute")
+    engine.prepare(X)
+    distances, indices = engine.search(None if alone else Q, 9)
+    own = np.arange(len(X)) if alone else None
+    wanted = reference.kneighbors(X if alone else Q, X, 9, metric, own, own)
+    np.testing.assert_allclose(distances, wanted[0])
+    if not alone:  # a row's own index is dropped afterwards, so that of an equal row may be dropped for it
+        np.testing.assert_array_equal(indices, wanted[1])
+
+
 def test_a_rows_own_index_goes_wherever_it_stands():
     distances, indices = np.arange(9.0).reshape(3, 3), np.array([[5, 0, 6], [1, 7, 8], [3, 4, 5]])
     kept = rivals._base.without_self(distances, indices)  # the third row's own is not among its duplicates: the last goes
@@ -57,9 +82,7 @@ def test_rows_have_names_of_their_own_and_data_that_is_known(name):
 
 def tiny(monkeypatch, tmp_path, rows):
     monkeypatch.setitem(work.TABLES, "brute", ("brute", rows))
-    monkeypatch.setattr(measure, "PART_SECONDS", 0.5)
-    monkeypatch.setattr(measure, "FULL_SECONDS", 0.5)
-    return lambda only: table.run("brute", only, 1, False, tmp_path)
+    return lambda only, keep=False: table.run("brute", only, 1, keep, tmp_path, seconds=0.5)
 
 
 @pytest.mark.process
@@ -88,6 +111,43 @@ def test_one_command_measures_and_merges(monkeypatch, tmp_path):
     assert (tmp_path / "brute.md").read_text() == text
     of_rivals = json.loads((tmp_path / "rivals.json").read_text())
     assert of_rivals.keys() == {f"{name} grid_2d l2 k=7 threads=1" for name in first["others"]}
+
+
+def test_rivals_are_kept_on_their_processor_only_and_a_row_may_name_its_threads(monkeypatch, tmp_path, capsys):
+    measured = []
+
+    def measure_it(spec):
+        measured.append((spec.engine, spec.threads))
+        common = {"disturbed": 0.0, "queries": 9, "of": 9, "version": spec.engine, "report": {}, "kth_distances": [1.0]}
+        return {"seconds": 1.0 + (spec.engine != "ours"), "nearest": "same", **common}
+
+    monkeypatch.setattr(measure, "measure", measure_it)
+    monkeypatch.setattr(rivals, "installed", lambda: ["ours", "sklearn"])
+    row = work.Work("first", "rivals", "grid_2d", "l2", 7, 1, threads=3)
+    run = tiny(monkeypatch, tmp_path, [row])
+    text = run([])
+    assert measured == [("sklearn", 3), ("ours", 3)]
+    assert "grid_2d l2 k=7, 3 threads" in text
+    assert "not installed, so not measured: " in capsys.readouterr().err
+    run([], True)
+    assert measured[2:] == [("ours", 3)]
+    monkeypatch.setattr(table, "machine", lambda: {"processor": "another"})
+    run([], True)
+    assert measured[3:] == [("sklearn", 3), ("ours", 3)]
+
+
+def test_an_engine_that_promises_our_order_must_have_it(monkeypatch, tmp_path):
+    def measure_it(spec):
+        common = {"disturbed": 0.0, "queries": 9, "of": 9, "version": "", "report": {}, "kth_distances": [1.0]}
+        return {"seconds": 1.0, "nearest": spec.engine, **common}
+
+    monkeypatch.setattr(measure, "measure", measure_it)
+    monkeypatch.setattr(rivals, "installed", lambda: ["ours", "sklearn"])
+    run = tiny(monkeypatch, tmp_path, [work.Work("first", "rivals", "grid_2d", "l2", 7)])
+    run([])
+    monkeypatch.setattr(rivals.engine("sklearn"), "same_order", classmethod(lambda cls, metric, dtype: True))
+    with pytest.raises(AssertionError, match="the neighbours of sklearn and fastcls differ"):
+        run([])
 
 
 @pytest.mark.parametrize("shares", [[0.0], [0.2, 0.0], [0.0, 0.0], [0.2, 0.1]])
