@@ -113,6 +113,7 @@ def test_many_rows_are_shared_by_many_queries(monkeypatch, cut_into):
     rng = np.random.default_rng(6)
     X, Q = tied(rng, 6000, 64, "float32"), tied(rng, 3000, 64, "float32")
     model = NearestNeighbors(5, algorithm="filter", n_jobs=2).fit(X)
+    monkeypatch.setattr(filter_search, "_UNCUT_BYTES", 0)
     monkeypatch.setattr(filter_search, "_RANGE_BYTES", 8 * 64 * 64)
     cut_into(8 * 64 * 480)  # eight panels for 480 queries
     calls = calls_of(monkeypatch)
@@ -187,6 +188,7 @@ def test_the_compiled_loop_refuses_panels_and_scratch_that_are_not_there(at, val
 
 def test_the_compiled_loop_refuses_ranges_without_lists_for_every_job(monkeypatch, cut_into):
     X = tied(np.random.default_rng(9), 3000, 64, "float32")
+    monkeypatch.setattr(filter_search, "_UNCUT_BYTES", 0)
     monkeypatch.setattr(filter_search, "_RANGE_BYTES", 64)
     cut_into(64 * 480)
     search = filter_loops.search

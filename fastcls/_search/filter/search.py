@@ -41,8 +41,10 @@ _FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is time
 _FIRST_SHARE = 8  # the first block has at most this part of the queries, so that a bad filter is given up early
 _KEPT_BYTES = 1 << 19
 _LARGEST_BLOCK = 4096  # queries whose codes are held at a time
-_RANGE_BYTES = 8 << 20  # codes of a range: with their rows they stay in the cache that the cores share
-_LISTS_BYTES = 48 << 20  # lists of a block that is searched in ranges
+_RANGE_BYTES = 4 << 20  # codes of a range, read by all jobs of a block: from the shared cache, the screen has its full rate
+_UNCUT_BYTES = 16 << 20  # codes that are not cut into ranges for the sake of the cache
+_SHORTEST = 5  # a chunk is cut no shorter than 1 / 5 of its time for the sake of the cache
+_LISTS_BYTES = 96 << 20  # lists of a block that is searched in ranges; a third of it or less is ever touched
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
@@ -96,7 +98,9 @@ class Search:
         self.pairs, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
         self._panel_rows = encode_loops.PANEL_ROWS[of.levels[0].kind]
-        self._next = _FIRST_CHUNK * n_threads // of.levels[0].width  # pairs of the next chunk
+        width, all_rows = of.levels[0].width, max(map(len, rows.chunks))
+        self._range_rows = all_rows if all_rows * width <= _UNCUT_BYTES else max(self._panel_rows, _RANGE_BYTES // width)
+        self._next = _FIRST_CHUNK * n_threads // width  # pairs of the next chunk
         tiles = _QUERIES_PER_TILE * n_threads
         self._first_block = max(1, n_queries // (_FIRST_SHARE * tiles)) * tiles
 
@@ -115,9 +119,8 @@ class Search:
         whole = _QUERIES_PER_JOB * self.n_threads  # whole rounds of jobs, so that no thread waits for another's last job
         if self.pairs == 0:
             return min(left, whole, self._first_block)
-        in_range = max(self._panel_rows, _RANGE_BYTES // self.filter.levels[0].width)
         lists = _LISTS_BYTES // self._job_bytes * self.per_job
-        wanted = max(self._next // self.rows.n_rows, min(lists, self._next // in_range))
+        wanted = max(self._next // self.rows.n_rows, min(lists, self._next // max(1, self._range_rows)))
         n_blocks = -(-left // (max(1, min(wanted, _LARGEST_BLOCK) // whole) * whole))
         tiles = _QUERIES_PER_TILE * self.n_threads
         return min(left, -(-left // (n_blocks * tiles)) * tiles)  # blocks of about the same size
@@ -173,7 +176,10 @@ class Search:
             of_norms = norms.queries, norms.zero_queries, norms.of_chunk(number, slice(0, len(X)))
             panel, n_panels = 0, len(of_chunk[0].codes)
             while panel < n_panels:
-                size = max(1, self._next // (len(Q) * self._panel_rows))
+                wanted = self._next // len(Q)  # rows
+                if len(Q) > per_job * self.n_threads:  # a panel is read by several jobs of a thread
+                    wanted = min(wanted, max(self._range_rows, wanted // _SHORTEST))
+                size = max(1, wanted // self._panel_rows)
                 size = -(-(n_panels - panel) // -(-(n_panels - panel) // size))  # ranges of about the same size
                 end = min(n_panels, panel + size)
                 self._search_range(Q, X, of_chunk, of_queries, of_norms, (panel, end), heaps, per_job)
