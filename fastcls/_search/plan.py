@@ -149,7 +149,7 @@ def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: 
         some = slice(first, first + _PROBED_AT_ONCE)
         found, _, _ = search(rows, Rows([Q[some]]), k, metric_name, n_threads=n_threads, algorithm="brute")
         S[some] = found[:, -1]
-    return filtering.Probe(Q, S)
+    return filtering.Probe(Q, S, rows.n_rows)
 
 
 def search(

@@ -221,3 +221,21 @@ def test_codes_take_no_more_than_their_share(dtype, metric, width):
         assert model.search_report_.path == "filter"
     share = 0.6 if dtype in ("int8", "float16") else 0.35
     assert model.search_report_.filter_bytes <= share * X.nbytes
+
+
+def test_a_level_that_one_query_speaks_against_is_not_chosen_for_many_rows():
+    """Thirteen of the probe's queries see few rows within the threshold at the coarse level, the last one nearly all."""
+    X, _ = in_clusters(8)
+    levels = levels_l2.l2_levels(X, False)
+    spread = np.full(14, 1e-3)
+    spread[-1] = 2.0 * float(((X[0] - X[8:1000]) ** 2).sum(axis=1).max())
+    coarse = tuple(range(len(levels)))
+    costs = {}
+    for name, S in (("one", spread), ("none", np.full(14, 1e-3))):
+        probe = filtering.Probe(X[:14], S, 1_000_000)
+        costs[name] = filtering._costs(X, metrics.METRICS["l2"], levels, probe, 1)
+    assert len(levels) == 2
+    assert costs["none"][coarse] < costs["none"][(1,)]
+    assert costs["one"][coarse] > costs["one"][(1,)]
+    of_one = filtering._left_by(levels, X, filtering.Probe(X[:14], spread, 1), np.sqrt(spread), 1)
+    assert 1 / 14 * 1.9 < of_one[0] < 1 / 14 * 2.1  # the share, and its standard error

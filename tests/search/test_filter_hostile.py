@@ -221,7 +221,7 @@ def test_lists_that_overflow_are_gone_through(metric, monkeypatch):
     order = np.argsort(matrix.all_pairs(X, Q[:1], metric, n_threads=1)[0], kind="stable")[::-1]
     X = np.ascontiguousarray(X[order])
     for capacity, every in ((2048, 1024), (256, 64)):
-        monkeypatch.setattr(filter_search, "_LIST_CAPACITY", capacity)
+        monkeypatch.setattr(filter_search, "LIST_CAPACITY", capacity)
         monkeypatch.setattr(filter_search, "_LEAST_REFINE", every)
         monkeypatch.setattr(filter_search, "_MOST_REFINE", every)
         for k in (1, 20):

@@ -35,6 +35,8 @@ _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 20.0  # of an S
 _COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
 _HOPELESS = 0.92  # of the median distance
 _EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
+_UNKNOWN = 0.7  # standard error of a share, relative, from which on it is added
+LIST_CAPACITY = 2048  # rows of one query that passed the screen, at least
 _BYTES_OF_ERROR_AND_START = 8
 _LEAST_FREE_BYTES = 16  # per row: a code of one kernel step with its error and start
 
@@ -172,6 +174,7 @@ class Probe:
 
     queries: np.ndarray
     S: np.ndarray
+    n_rows: int
 
 
 def _hopeless(probe: Probe, metric: Metric) -> bool:
@@ -192,8 +195,8 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
 def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.ndarray, n_threads: int) -> list[float]:
     """For every level, the share of pairs of the probe's queries and some rows whose bound is not above the threshold.
 
-    One standard error is added if it exceeds half of the share. The shares of queries can differ a thousandfold, and a level
-    that rules out too little costs more than a level left out.
+    If one or two queries make up nearly all of a share, one standard error is added: the shares of queries can differ a
+    thousandfold, and a level that rules out too little costs more than a level left out.
     """
     some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
     of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
@@ -209,7 +212,7 @@ def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.
         bounds = gaps - q.errors[:, None] - r.errors
         of_query = (bounds <= threshold[:, None] * level.per_unit).mean(axis=1)
         share, error = float(of_query.mean()), float(of_query.std()) / math.sqrt(len(of_query))
-        shares.append(share + error if error > 0.5 * share else share)
+        shares.append(share + error if error > _UNKNOWN * share else share)
     return shares
 
 
@@ -230,8 +233,11 @@ def _costs(
         if levels[chosen[0]].fine:
             continue  # fine codes cannot be screened
         some = [levels[i] for i in chosen]
-        shares = [1.0, *(left[i] for i in chosen)]
-        costs[chosen] = cost_of(some, rows, min(1.0, _EARLY * shares[1]), shares[1:-1], shares[-1])
+        shares = [left[i] for i in chosen]
+        # a list that is full before the last row is refined early, with the threshold of then
+        full = max(0.0, 1.0 - LIST_CAPACITY / max(1.0, shares[0] * probe.n_rows))
+        into = [min(1.0, (1.0 + (_EARLY - 1.0) * full) * share) for share in shares[:-1]]
+        costs[chosen] = cost_of(some, rows, min(1.0, _EARLY * shares[0]), into, shares[-1])
     return costs
 
 

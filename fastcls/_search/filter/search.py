@@ -28,12 +28,11 @@ from fastcls._search.run import RunReport
 from . import encode_loops, filter_loops
 from . import levels as _levels
 from .codes import Codes
-from .filter import Filter, brute_cost, cost_of
+from .filter import LIST_CAPACITY, Filter, brute_cost, cost_of
 
 _QUERIES_PER_JOB = 48  # that share a panel while it is in a core's own cache
 _QUERIES_PER_TILE = 6
 _SORTED_PER_THREAD = 64  # queries whose neighbours one thread sorts before waking another one is faster
-_LIST_CAPACITY = 2048  # rows of one query that passed the screen
 _REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in a list before it is refined
 _SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
 _DOUBT = 24.0  # queries after which twice the cost of brute force is trusted
@@ -90,7 +89,7 @@ class Search:
         self.per_job = min(_QUERIES_PER_JOB, n_queries if self.by_rows else -(-n_queries // n_threads))  # at most
         self.n_refine = k + 2
         self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), _MOST_REFINE)
-        self.list_capacity = max(_LIST_CAPACITY, 8 * k)
+        self.list_capacity = max(LIST_CAPACITY, 8 * k)
         self._job_bytes = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_refine, self.list_capacity)
         self.scratch = _scratch(n_threads, self._job_bytes)  # of every thread
         self._lists = self.scratch[:0]  # of every job of a block, from one range to the next
