@@ -7,7 +7,6 @@ centred and scaled space; ``coef_`` and ``intercept_`` belong to the rows as the
 from __future__ import annotations
 
 import copy
-import math
 import warnings
 from typing import Any, Self
 
@@ -30,13 +29,11 @@ from fastcls._validation.row_weights import check_labelled_rows, check_more_labe
 from fastcls._validation.rows import CheckedRows, check_rows
 
 from ._advice import advice_after
-from ._choice import best_factor, is_small
+from ._choice import TIES, best_factor, is_small
 from ._model import LinearModel
 from ._parameters import LinearParameters, default_epochs
 from ._strength import automatic_alpha, effective_rows, strength_of_cost, total_weight
 
-# Models that alpha="auto" compares train for this fraction of the epochs: enough to rank them.
-_FRACTION_OF_EPOCHS = 0.25
 # alpha="auto" for penalties other than l2, and for `partial_fit`, which does not know how many rows will come.
 _ALPHA = 1e-4
 
@@ -134,15 +131,24 @@ class LinearClassifier(LinearModel, LinearParameters):
             alpha = self._strength(X.rows, n_classes, weights, some, space)["alpha"]
             return self._problem(X, codes, n_classes, weights, rows=some, alpha=0.0, **space), alpha
 
-        epochs = math.ceil(default_epochs(len(rows), self.batch_size) * _FRACTION_OF_EPOCHS)
+        epochs = default_epochs(len(rows), self.batch_size)
         if self.solver == "sgd" and self.max_iter is not None:
             epochs = min(epochs, int(self.max_iter))
         return best_factor(
-            codes, weights, rows, problem_of, max_iter=epochs, batch_size=int(self.batch_size), random_state=random_state
+            codes,
+            weights,
+            rows,
+            problem_of,
+            ties_of_few=self._ties_of_few,
+            max_iter=epochs,
+            batch_size=int(self.batch_size),
+            random_state=random_state,
         )
 
     # Whether scikit-learn's C belongs to a model with one weight vector for two classes.
     _has_one_vector = False
+    # Near-ties of alpha="auto" on few rows.
+    _ties_of_few = TIES
 
     def _start(self, problem: LinearProblem, random_state: np.random.RandomState) -> np.ndarray:
         """First weights: those of the last fit, or small random ones."""

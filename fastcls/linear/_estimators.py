@@ -15,6 +15,7 @@ from fastcls.datasets import takes_images
 from fastcls.losses import LOSSES
 
 from ._base import LinearClassifier
+from ._choice import Ties
 
 __all__ = ["MulticlassSVM", "SoftmaxClassifier"]
 
@@ -43,8 +44,9 @@ class MulticlassSVM(LinearClassifier):
         is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
         On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
         among 1/4, 1, 4, 16 and 256 times that. It takes the most accurate over three stratified folds of the training rows.
-        Near-ties go to the smallest log loss, then to the multiple nearest 1. Larger data, the random searches and
-        ``fastcls.dask`` use 1. The choice takes two to three times as long as the training. It depends on the data and
+        Near-ties go to the smallest log loss, then to the multiple nearest 1 (on fewer than 400 rows: nearest 16). Larger
+        data, the random searches and ``fastcls.dask`` use 1. The choice takes two to three times as long as the training,
+        and up to 20 times as long on fewer than 400 rows (a fraction of a second). It depends on the data and
         `random_state`; ``alpha=model.alpha_`` trains the same model without it.
         For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
     C : float, optional
@@ -226,6 +228,9 @@ class MulticlassSVM(LinearClassifier):
             n_jobs=n_jobs,
         )
 
+    # 16 times the formula's alpha is within half a point of the best on all six data sets of few rows (bench/NOTES.md).
+    _ties_of_few = Ties(errors=1.0, loss=0.03, factor=16.0)
+
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         one_of("loss", self.loss, [name for name, loss in LOSSES.items() if not loss.has_probabilities])
         given = {name: getattr(self, name) for name in ("margin", "include_correct", "class_reduction")}
@@ -249,8 +254,9 @@ class SoftmaxClassifier(LinearClassifier):
         On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
         among 1/4, 1, 4, 16 and 256 times that. It takes the most accurate over three stratified folds of the training rows.
         Near-ties go to the smallest log loss, then to the multiple nearest 1. Larger data, the random searches and
-        ``fastcls.dask`` use 1. The choice takes two to three times as long as the training. It depends on the data and
-        `random_state`; ``alpha=model.alpha_`` trains the same model without it.
+        ``fastcls.dask`` use 1. The choice takes two to three times as long as the training, and up to 20 times as long on
+        fewer than 400 rows (a fraction of a second). It depends on the data and `random_state`; ``alpha=model.alpha_``
+        trains the same model without it.
         For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
     C : float, optional
         scikit-learn's C, in place of `alpha`, for any `center` and `scale`. Training minimises

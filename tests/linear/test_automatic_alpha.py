@@ -5,7 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from fastcls import MulticlassSVM, SoftmaxClassifier
-from fastcls.linear._choice import FACTORS, _best_of, _stratified
+from fastcls.linear._choice import FACTORS, TIES, Ties, _best_of, _stratified
 
 KINDS = [SoftmaxClassifier, MulticlassSVM]
 
@@ -28,6 +28,17 @@ def test_small_data_chooses_a_multiple_of_the_formula(kind):
     factor = kind(random_state=0).fit(X, y).alpha_ / formula(X)
     assert np.abs(np.array(FACTORS) / factor - 1).min() < 1e-9
     assert factor > 2  # these classes overlap
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_few_rows_choose_well_too(kind):
+    """Measured with a quarter of the epochs on one draw of the folds: 5 points short for the SVM."""
+    X, y = gaussian(3300, n_features=64)
+    scores = {}
+    for alpha in ("auto", *(factor * formula(X, 300) for factor in FACTORS)):
+        runs = [kind(alpha=alpha, random_state=seed).fit(X[:300], y[:300]).score(X[300:], y[300:]) for seed in range(2)]
+        scores[alpha] = np.mean(runs)
+    assert scores["auto"] >= max(scores.values()) - 0.01
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -111,19 +122,21 @@ def test_weights_say_which_rows_the_choice_is_for():
     """One strength is right on half of the rows, another on the other half: the heavier half decides."""
     y = np.zeros(100, dtype=np.int64)
     right, wrong = [1.0, 0.0], [0.0, 1.0]
-    first, second = np.array([right] * 50 + [wrong] * 50), np.array([wrong] * 50 + [right] * 50)
+    first, second = np.array([[right] * 50 + [wrong] * 50]), np.array([[wrong] * 50 + [right] * 50])
     scores = [None, first, second, None, None]
     heavy = np.where(np.arange(100) < 50, 3.0, 1.0)
-    assert _best_of(scores, y, heavy / heavy.sum()) == FACTORS[1]
-    assert _best_of(scores, y, heavy[::-1] / heavy.sum()) == FACTORS[2]
+    assert _best_of(scores, y, heavy / heavy.sum(), TIES) == FACTORS[1]
+    assert _best_of(scores, y, heavy[::-1] / heavy.sum(), TIES) == FACTORS[2]
 
 
 def test_about_equal_strengths_give_the_formula_and_so_do_models_that_all_diverged():
     y, counted = np.arange(90) % 3, np.full(90, 1 / 90)
-    scores = np.eye(3)[y] + np.random.default_rng(0).normal(size=(90, 3))
-    assert _best_of([scores * times for times in (1.0, 9.0, 0.1, 1e-3, 2.0)], y, counted) == 1.0
-    assert _best_of([None] * 5, y, counted) == 1.0
-    assert _best_of([None, None, None, scores, None], y, counted) == 16.0
+    scores = (np.eye(3)[y] + np.random.default_rng(0).normal(size=(90, 3)))[None]
+    assert _best_of([scores * times for times in (1.0, 9.0, 0.1, 1e-3, 2.0)], y, counted, TIES) == 1.0
+    times = [scores * times for times in (1.0, 9.0, 0.1, 1e-3, 2.0)]
+    assert _best_of(times, y, counted, Ties(errors=0.5, loss=0.01, factor=16.0)) == 16.0  # as an SVM
+    assert _best_of([None] * 5, y, counted, TIES) == 1.0
+    assert _best_of([None, None, None, scores, None], y, counted, TIES) == 16.0
 
 
 def test_folds_are_stratified_and_of_equal_size():
