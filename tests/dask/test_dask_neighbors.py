@@ -76,6 +76,14 @@ def test_real_rows_in_any_number_of_shards(rows, client, shared_data, tmp_path):
                 assert model.search_report_.computed < model.search_report_.pairs / 2
 
 
+def test_all_other_rows_are_neighbours_where_that_many_are_asked_for(client):
+    """A shard without the query gives all its rows, the query's own shard all but one."""
+    X, y, _ = tied(60)
+    local = fastcls.KNeighborsClassifier(59).fit(X, y)
+    model = over.KNeighborsClassifier(59, client=client, n_shards=3).fit(X, y)
+    assert_same_bytes(model.kneighbors(), local.kneighbors())
+
+
 def test_rows_of_weight_0_are_never_neighbours(client):
     X, y, Q = tied()
     weights = np.tile([1.0, 0.0, 2.5], 200)
