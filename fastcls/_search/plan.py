@@ -142,7 +142,8 @@ def _sample(rows: Rows) -> np.ndarray:
 
 def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: int) -> filtering.Probe:
     """Some rows of the sample, each with the S of its k-th neighbour other than itself."""
-    Q = np.ascontiguousarray(sample[:: max(1, len(sample) // filtering.PROBE_QUERIES)][: filtering.PROBE_QUERIES])
+    n_probed = filtering.n_probed(rows)
+    Q = np.ascontiguousarray(sample[:: max(1, len(sample) // n_probed)][:n_probed])
     k = min(k + 1, rows.n_rows)
     S = np.empty(len(Q))
     for first in range(0, len(Q), _PROBED_AT_ONCE):

@@ -158,6 +158,16 @@ def test_float16_costs_brute_force_what_float32_does(metric):
     assert filtering.brute_cost(rows.astype(np.float16), of) == filtering.brute_cost(rows, of)
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "n_features", "n"), [(50_000, 3072, 28), (60_000, 784, 42), (50_000, 1024, 41), (900, 64, 42)]
+)
+def test_narrow_rows_are_probed_by_more_queries_in_the_same_time(n_rows, n_features, n):
+    rows = Rows([np.zeros((n_rows, n_features), np.uint8)])
+    assert filtering.n_probed(rows) == n
+    if n_rows < 1000:
+        assert len(plan._probe(rows, rows.chunks[0], "l2", 3, 1).queries) == n
+
+
 def in_clusters(n_queries=1200):
     """Rows in clusters of eight: five neighbours are near, forty are not."""
     rng = np.random.default_rng(0)
