@@ -101,6 +101,30 @@ FAULTS = [
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
     (
+        "_search/filter/filter_loops.pyx",
+        "for own in range(n_groups * per_group if begins else 0):",
+        "for own in range(n_groups * per_group):",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/filter_loops.pyx",
+        "for own in range(n_queries if ends else 0):",
+        "for own in range(n_queries if begins and ends else 0):",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/search.py",
+        "min(end * self._panel_rows, len(X))",
+        "end * self._panel_rows",
+        "search/test_filter_ranges.py",
+    ),
+    (
+        "_search/filter/levels.py",
+        "first // panel_rows if number == 0 else first",
+        "first // panel_rows",
+        "search/test_filter_ranges.py",
+    ),
+    (
         "_search/filter/search.py",
         "(self.rows.n_features + 64) * _SLACK",
         "-1e-3",

@@ -37,6 +37,7 @@ _REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in
 _SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
 _DOUBT = 24.0  # queries after which twice the cost of brute force is trusted
 _FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is timed: 50 ms of the slowest kernel
+_FEW_AT_ONCE = 4  # times as much of few queries: a second chunk would cost them 0.1 ms
 _FIRST_SHARE = 8  # the first block has at most this part of the queries, so that a bad filter is given up early
 _KEPT_BYTES = 1 << 19
 _LARGEST_BLOCK = 4096  # queries whose codes are held at a time
@@ -100,6 +101,8 @@ class Search:
         width, all_rows = of.levels[0].width, max(map(len, rows.chunks))
         self._range_rows = all_rows if all_rows * width <= _UNCUT_BYTES else max(self._panel_rows, _RANGE_BYTES // width)
         self._next = _FIRST_CHUNK * n_threads // width  # pairs of the next chunk
+        if self.by_rows:
+            self._next *= _FEW_AT_ONCE
         tiles = _QUERIES_PER_TILE * n_threads
         self._first_block = max(1, n_queries // (_FIRST_SHARE * tiles)) * tiles
 
