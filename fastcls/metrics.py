@@ -217,8 +217,8 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
         return "l1" if p == 1 else "l2"
     known = ALIASES.get(metric, metric) if isinstance(metric, str) else metric
     found = one_of("metric", known, [*METRICS, *ALIASES, "minkowski"])
-    if p not in (None, 2) and (found, p) != ("l1", 1):  # for scikit-learn's default metric, minkowski, p=1 means l1
-        raise InputError(f"p={p!r} with metric={metric!r}: p belongs to metric='minkowski'; for p=1 give metric='l1'")
+    if p not in (None, 2) and (found, p) != ("l1", 1):
+        raise InputError(f"p={p!r} with metric={metric!r}: p is only for metric='minkowski', the default; omit one of them")
     return found
 
 

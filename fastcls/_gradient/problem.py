@@ -9,7 +9,6 @@ weights before the compiled loop runs, and folded out of the gradient after it:
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,10 +23,9 @@ from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.row_weights import counted_rows
 from fastcls._validation.rows import CheckedRows, as_bytes, check_rows
-from fastcls.losses import find_loss
-from fastcls.penalties import PENALTIES, check_penalty, project
 
 from . import loops
+from .space import WeightSpace, padded
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
 _WORK_PER_CALL = 4_000_000_000
@@ -35,11 +33,6 @@ _WORK_PER_CALL = 4_000_000_000
 _FAR_CENTER = 100.0
 # Above this, products of float32 could overflow.
 _LARGEST_SINGLE = 1e18
-
-
-def padded(n_features: int) -> int:
-    """n_features rounded up to whole strips: the width of the weights in the compiled loops."""
-    return -(-n_features // loops.STRIP_FEATURES) * loops.STRIP_FEATURES
 
 
 def has_large(X: np.ndarray) -> bool:
@@ -83,7 +76,7 @@ def _private(numbers: np.ndarray) -> np.ndarray:
     return made
 
 
-class LinearProblem:
+class LinearProblem(WeightSpace):
     """Loss, penalty and data as one function of W.
 
     Parameters
@@ -187,6 +180,10 @@ class LinearProblem:
         """The same function over the rows of positive weight, so that minibatches have only these.
 
         Returns the problem itself if no weight is 0.
+
+        Returns
+        -------
+        LinearProblem
         """
         weights = self.weights if self.rows is None or not len(self.weights) else self.weights[self.rows]
         mask = counted_rows(weights)
@@ -199,7 +196,12 @@ class LinearProblem:
         return made
 
     def identity(self) -> dict[str, Any]:
-        """Everything that determines the problem, in plain values; arrays by digest. Reads all of X."""
+        """Everything that determines the problem, in plain values; arrays by digest. Reads all of X.
+
+        Returns
+        -------
+        dict of str to plain value
+        """
         arrays = {"y": self.y, "sample_weight": self.weights, "center": self.center, "scale": self.scale}
         return {
             "X": self._digest_of_rows(),
@@ -220,28 +222,6 @@ class LinearProblem:
     def _digest_of_rows(self) -> str | list[str]:
         return digest(self.X)
 
-    def _set_terms(
-        self, loss: str, options: dict[str, Any], penalty: str | None, alpha: float, l1_ratio: float, max_norm: float | None
-    ) -> None:
-        """Loss and penalty."""
-        self.loss = find_loss(loss)
-        self.penalty = check_penalty(penalty, max_norm)
-        self.alpha = checks.check_alpha(alpha)
-        self.max_norm = math.inf if max_norm is None else float(max_norm)
-        self.l1_ratio = checks.check_l1_ratio(l1_ratio)
-        l1, l2 = PENALTIES[self.penalty].parts(self.l1_ratio) if self.penalty else (0.0, 0.0)
-        self.l1, self.l2 = self.alpha * l1, self.alpha * l2
-        self.loss_options = self.loss.check_options(options)
-        self.options = self.loss.option_numbers(options)
-
-    def _set_space(self, fit_intercept: bool, penalize_intercept: bool, center: Any, scale: Any) -> None:
-        """Space and shape of W; `n_features` and `n_classes` are set before."""
-        self.fit_intercept = bool(fit_intercept)
-        self.penalize_intercept = bool(penalize_intercept)
-        self.shape = (self.n_classes, self.n_features + self.fit_intercept)
-        self.center = checks.check_per_feature("center", center, 0.0, self.n_features)
-        self.scale = checks.check_per_feature("scale", scale, 1.0, self.n_features)
-
     def _choose_arithmetic(self) -> str:
         if self.X.dtype == np.float64 or self._is_far_out() or has_large(self.X):
             return "float64"
@@ -251,44 +231,50 @@ class LinearProblem:
         """Whether float32 would lose too many digits of x - center."""
         return bool(np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)))
 
-    def to_raw(self, W: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Weights (n_classes, n_features) and bias (n_classes,) that give the same scores on unscaled rows."""
-        W = checks.check_weights(W, self.shape, self.fit_intercept)
-        raw = np.divide(W[:, : self.n_features], self.scale, order="C")
-        b = W[:, -1] if self.fit_intercept else np.zeros(self.n_classes)
-        # No BLAS product: its rounding may depend on the number of threads.
-        return raw, b - (raw * self.center).sum(axis=1)
-
-    def from_raw(self, coef: np.ndarray, intercept: np.ndarray) -> np.ndarray:
-        """The W with the same scores as these weights on unscaled rows: the inverse of `to_raw`."""
-        W = np.empty(self.shape)
-        W[:, : self.n_features] = coef * self.scale
-        if self.fit_intercept:
-            W[:, -1] = intercept + (coef * self.center).sum(axis=1)
-        return W
-
-    def packed(self, Ws: list[np.ndarray], arithmetic: str | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Stacked weights of several models in the layout of the compiled loops, and their biases."""
-        C = self.n_classes
-        weights = np.zeros((len(Ws) * C, padded(self.n_features)), dtype=arithmetic or self.arithmetic)
-        biases = np.empty(len(Ws) * C)
-        for at, W in enumerate(Ws):
-            weights[at * C : (at + 1) * C, : self.n_features], biases[at * C : (at + 1) * C] = self.to_raw(W)
-        return weights, biases
-
     def scratch(self, n_models: int, arithmetic: str | None = None) -> np.ndarray:
-        """Scratch memory for a tile of rows: a few MB."""
+        """Scratch memory for a tile of rows: a few MB.
+
+        Parameters
+        ----------
+        n_models : int
+        arithmetic : {"float32", "float64"}, optional
+            None: the problem's own.
+
+        Returns
+        -------
+        uint8 array (n_bytes,)
+        """
         storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[arithmetic or self.arithmetic]
         size = loops.scratch_size(self.n_features, storage, real, n_models, n_models * self.n_classes)
         return np.empty(size, dtype=np.uint8)
 
     def tile_rows(self, n_models: int) -> int:
-        """Rows of a tile."""
+        """Rows of a tile.
+
+        Parameters
+        ----------
+        n_models : int
+
+        Returns
+        -------
+        int
+        """
         storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[self.arithmetic]
         return loops.tile_rows_of(self.n_features, storage, real, n_models, n_models * self.n_classes)
 
     def row_numbers(self, rows: Any) -> tuple[np.ndarray, int]:
-        """Row numbers in X (of length 0 for all of X), and their count."""
+        """Row numbers in X (of length 0 for all of X), and their count.
+
+        Parameters
+        ----------
+        rows : slice or array of row numbers, optional
+            None: all rows of the problem.
+
+        Returns
+        -------
+        numbers : int64 array (n,)
+        count : int
+        """
         if rows is None:
             return (np.zeros(0, dtype=np.int64) if self.rows is None else self.rows), self.n_samples
         index = checks.check_row_numbers(rows, self.n_samples)
@@ -355,24 +341,6 @@ class LinearProblem:
             )
         return total
 
-    def _penalized(self, W: np.ndarray) -> np.ndarray:
-        return W if self.penalize_intercept else W[:, : self.n_features]
-
-    def projected(self, W: np.ndarray) -> np.ndarray:
-        """W with the penalised weights of every class scaled down to `max_norm` if their norm is larger."""
-        if not math.isfinite(self.max_norm):
-            return W
-        W = W.copy()
-        self._penalized(W)[...] = project(self._penalized(W), self.max_norm)
-        return W
-
-    def penalty_value(self, W: np.ndarray) -> float:
-        """alpha * R(W)."""
-        inner = self._penalized(checks.check_weights(W, self.shape, self.fit_intercept))
-        with np.errstate(under="ignore"):  # the caller may have set it to raise
-            value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
-            return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)
-
     def per_sample(self, W: np.ndarray) -> np.ndarray:
         """Loss of every row, without penalty and weights, in float64 arithmetic.
 
@@ -401,7 +369,16 @@ class LinearProblem:
         return float(totals[0]) / self._weight_of(None) + self.penalty_value(W)
 
     def values(self, Ws: list[np.ndarray]) -> np.ndarray:
-        """L of several W in one pass over the data, (n_models,), in the problem's own arithmetic."""
+        """L of several W in one pass over the data, (n_models,), in the problem's own arithmetic.
+
+        Parameters
+        ----------
+        Ws : list of arrays of ``shape``
+
+        Returns
+        -------
+        float64 array (n_models,)
+        """
         totals = self._evaluate(*self.packed(Ws), None, n_models=len(Ws))[0]
         return totals / self._weight_of(None) + np.array([self.penalty_value(W) for W in Ws])
 
@@ -431,7 +408,20 @@ class LinearProblem:
         return value + self.penalty_value(W), gradient
 
     def mean_and_gradient(self, W: np.ndarray, rows: Any, count: float) -> tuple[float, np.ndarray]:
-        """Sum of the losses of all or some rows divided by `count`, and its gradient, including that of an L2 penalty."""
+        """Sum of the losses of all or some rows divided by `count`, and its gradient, including that of an L2 penalty.
+
+        Parameters
+        ----------
+        W : array of ``shape``
+        rows : slice or array of row numbers, optional
+        count : float
+            The divisor: the weight of the rows.
+
+        Returns
+        -------
+        value : float
+        gradient : float64 array of ``shape``
+        """
         totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient = np.empty(self.shape)
         inner = gradient[:, : self.n_features]
@@ -445,7 +435,17 @@ class LinearProblem:
         return float(totals[0]) / count, gradient
 
     def second_moment_times(self, v: np.ndarray, rows: Any) -> np.ndarray:
-        """Mean over some rows of z (z . v), for z centred, scaled and with a 1 for the bias; v like a row of W."""
+        """Mean over some rows of z (z . v), for z centred, scaled and with a 1 for the bias; v like a row of W.
+
+        Parameters
+        ----------
+        v : array (n_features,), or (n_features + 1,) with `fit_intercept`
+        rows : slice or array of row numbers, optional
+
+        Returns
+        -------
+        float64 array like v
+        """
         V = np.zeros(self.shape)
         V[0] = v
         _, _, raw, b = self._evaluate(*self.packed([V], "float64"), rows, want_gradient=True, loss_code=-1)

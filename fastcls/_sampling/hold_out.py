@@ -32,8 +32,8 @@ def hold_out(
     spare = np.maximum(counts - 1, 0)
     if n_held > spare.sum():
         raise InputError(
-            f"{what} would hold out {n_held} of {n_rows} rows, which leaves a class without a training row: give more rows, "
-            f"or hold out at most {spare.sum()}"
+            f"{what} would hold out {n_held:,} of {n_rows:,} rows, which leaves a class without a training row: give more "
+            f"rows, or hold out at most {spare.sum():,}"
         )
     share = counts * (n_held / n_rows)
     taken = np.minimum(np.floor(share).astype(np.int64), spare)

@@ -19,7 +19,7 @@ import numpy as np
 import safetensors
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import quoted, reason
+from fastcls._validation.messages import absent, quoted, reason
 
 from .atomic import chunks, digest, hashing
 
@@ -103,6 +103,8 @@ def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
             raise InputError(f"{quoted(path)} is a pipe or a device; give {wanted}")  # opening it might block
         with open(path, "rb"):  # for the reason of a failure: safetensors has one message for all
             pass
+    except FileNotFoundError:
+        raise InputError(absent(path, wanted)) from None
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
         raise InputError(f"cannot open {quoted(path)}: {reason(error)}; give {wanted}") from None
     try:

@@ -139,6 +139,13 @@ def save(
         JSON-serializable information to store with the model; `load` returns it as ``metadata_``.
     rows, codes
         For k-NN models, see ``KNeighborsClassifier.save``.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be saved, the metadata is not JSON, or the file cannot be written.
+    sklearn.exceptions.NotFittedError
+        Before fit.
     """
     one_of("rows", rows, ["embedded", "external"])
     check_switch("codes", codes)

@@ -6,6 +6,11 @@ from __future__ import annotations
 class InputError(ValueError):
     """Input that cannot be used. The message is one line: what came, what was wanted, what to do.
 
+    Parameters
+    ----------
+    message : str
+    argument : str, optional
+
     Attributes
     ----------
     argument : str or None

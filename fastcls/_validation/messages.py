@@ -58,6 +58,22 @@ def meant(given: object, names: Iterable[str]) -> str | None:
     return plain[close[0]] if close else swapped[0] if len(swapped) == 1 else None
 
 
+def absent(path: object, wanted: str) -> str:
+    """Return the message for a path that does not exist: a similar name in the same folder, or else what to give."""
+    if os.path.islink(str(path)):
+        return f"the symbolic link {quoted(path)} points to nothing: give {wanted}"
+    parent, last = os.path.split(str(path).rstrip("/"))
+    try:
+        there = [name for name in os.listdir(parent or ".") if not name.startswith(".")]
+    except (OSError, ValueError):
+        there = []
+    message = f"there is no file or folder {quoted(path)}"
+    if (close := meant(last, there)) is None:
+        return f"{message}: give {wanted}"
+    found = os.path.join(parent, close)
+    return f"{message}: did you mean {quoted(found + '/' * os.path.isdir(found))}?"
+
+
 def shortened(numbers: Iterable[int], most: int = 8) -> str:
     """Return numbers separated by commas; of many, the first ones and the last."""
     texts = [str(number) for number in numbers]

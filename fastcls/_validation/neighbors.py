@@ -32,7 +32,7 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     k = int(check_number(name, k, minimum=1, whole=True))
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
-        what = f"use at most {n_visible}" if n_visible else "fit more rows"
+        what = f"use at most {n_visible:,}" if n_visible else "fit more rows"
         raise InputError(
             f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}", argument=name
         )
@@ -64,7 +64,7 @@ def check_ks(ks: Any, n_rows: int, of: str = "the smallest training fold has {}"
         raise InputError("ks is empty: give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
     if wanted[0] > n_rows:
         raise InputError(
-            f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most {n_rows}", argument="ks"
+            f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most {n_rows:,}", argument="ks"
         )
     return wanted
 

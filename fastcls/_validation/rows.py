@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,7 +87,7 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, fir
         row, column = np.argwhere(np.abs(block) > max_abs)[0]
         raise InputError(
             f"{name} has {block[row, column]:g} at row {first + start + row}, column {column}; above {max_abs:.3g} the sum "
-            f"of {rows.shape[1]} terms could overflow float64: scale the data down",
+            f"of {rows.shape[1]:,} terms could overflow float64: scale the data down",
             argument=name,
         )
 
@@ -129,17 +131,18 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
         check_finite(X, name)
         return CheckedRows(X, 0, ())
     array, notes = read_rows(X, name)
-    if estimator is not None:
-        validate_data(estimator, X if hasattr(X, "columns") else array, reset=reset, skip_check_array=True)
-    rows = check_array(
-        array,
-        dtype=list(STORED_TYPES),
-        order="C",
-        copy=False,
-        ensure_all_finite=False,
-        input_name=name,
-        estimator=estimator,
-    )
+    with _refusing(name):
+        if estimator is not None:
+            validate_data(estimator, X if hasattr(X, "columns") else array, reset=reset, skip_check_array=True)
+        rows = check_array(
+            array,
+            dtype=list(STORED_TYPES),
+            order="C",
+            copy=False,
+            ensure_all_finite=False,
+            input_name=name,
+            estimator=estimator,
+        )
     for note in notes:
         logger.info(note)
     rows = np.asarray(rows) if type(rows) is not np.memmap else rows
@@ -150,6 +153,20 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
         rows, shared = rows.copy(), False
     check_finite(rows, name)
     return CheckedRows(rows, 0 if shared else rows.nbytes, notes)
+
+
+@contextmanager
+def _refusing(name: str) -> Iterator[None]:
+    """Turn scikit-learn's refusals of rows into `InputError`, in its words, which users and its own checks know."""
+    try:
+        yield
+    except ValueError as error:
+        message = str(error)
+        if isinstance(error, InputError) or "\n" in message:  # lists of feature names are several lines
+            raise
+        if "is expecting" in message:
+            message = f"{message.rstrip('.')}: give rows with the features of fit"
+        raise InputError(message, argument=name) from None
 
 
 def _named(X: Any) -> Any:
@@ -187,7 +204,7 @@ def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
     """Refuse queries with another number of features than the rows."""
     if queries.shape[1] != rows.shape[1]:
         raise InputError(
-            f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]}; give both the same features"
+            f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]:,}; give both the same features"
         )
 
 
@@ -195,6 +212,6 @@ def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") 
     """Refuse test rows of another width than the training rows."""
     if rows.shape[1] != test.shape[1]:
         raise InputError(
-            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]}; give both the same features",
+            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]:,}; give both the same features",
             argument=name,
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
@@ -65,6 +65,20 @@ class OneLineGroup(TyperGroup):
         if not standalone:
             return status
         sys.exit(status if isinstance(status, int) else 0)
+
+
+class PlainCommand(TyperCommand):
+    """A command whose help shows its arguments by name: DATA, without braces and Python types."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        params: list[Any] = super().get_params(ctx)
+        for param in params:
+            if param.param_type_name == "argument":
+                vars(param)["display_type_rich"] = lambda ctx: ""
+        return params
 
 
 def _message_of(error: Exception, options: dict[str, Any]) -> str:
@@ -139,7 +153,7 @@ Data = Annotated[
     ),
 ]
 Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="File (.npy) with the labels of an .npy or .npz.")]
-Seed = Annotated[int, typer.Option(help="Seed for all random choices.")]
+Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random choices.")]
 Ks = Annotated[
     str | None, typer.Option(metavar="1,3,5-9", help="Values of k to try (default: 1 to 20, 25, 30, 50 and 100).")
 ]
@@ -164,7 +178,7 @@ Strict = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on stdout.")]
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @one_line_errors
 def run(
     data: Data,
@@ -176,13 +190,16 @@ def run(
     ] = None,
     models: Models = None,
     folds: Annotated[
-        int | None, typer.Option(help="Folds of the cross-validation of k (default: 5, or fewer if classes are small).")
-    ] = None,
-    cv: Annotated[
         str | None,
-        typer.Option(metavar="loo", help="Choose k by leave-one-out (loo), or by this number of folds."),
+        typer.Option(
+            metavar="N",
+            help="Number of folds of the cross-validation that chooses k, or loo for leave-one-out (default: 5, or fewer "
+            "if classes are small).",
+        ),
     ] = None,
-    limit: Annotated[int | None, typer.Option(help="Use at most this many training rows, and as many test rows.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="Use at most N training rows and at most N test rows.")
+    ] = None,
     seed: Seed = 0,
     labels: Labels = None,
     image_size: ImageSize = None,
@@ -214,7 +231,6 @@ def run(
         metrics=metrics,
         models=models,
         folds=folds,
-        cv=cv,
         limit=limit,
         seed=seed,
         out=path_of(out),
@@ -250,7 +266,7 @@ def run(
         exit_unreadable(len(unreadable))
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @one_line_errors
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model saved by fastcls run or by save().")],
@@ -282,7 +298,7 @@ def predict(
         exit_unreadable(n_unreadable)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @one_line_errors
 def gradcheck(
     data: Data,
@@ -307,7 +323,7 @@ app.add_typer(demos, name="demo")
 State = Annotated[
     str | None, typer.Option(metavar="TEXT", help="State to start from, as the page's 'Copy as command' gives it.")
 ]
-Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free port.")]
+Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free port.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")]
 
 
@@ -319,7 +335,7 @@ def demo(context: typer.Context) -> None:
         raise typer.Exit
 
 
-@demos.command("knn")
+@demos.command("knn", cls=PlainCommand)
 @one_line_errors
 def demo_knn(
     state: State = None,
@@ -336,7 +352,7 @@ def demo_knn(
     show("knn", state, port, not no_browser, export, force)
 
 
-@demos.command("linear")
+@demos.command("linear", cls=PlainCommand)
 @one_line_errors
 def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = False) -> None:
     """Linear classifiers: scores, losses, gradient, training steps."""
@@ -345,7 +361,7 @@ def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = 
     show("linear", state, port, not no_browser)
 
 
-@app.command()
+@app.command(cls=PlainCommand)
 @one_line_errors
 def info() -> None:
     """Show the build, and the instruction set and libraries in use."""

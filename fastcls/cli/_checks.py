@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import meant, quoted
+from fastcls._validation.messages import absent, meant
 from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 from ..metrics import ALIASES, METRICS
@@ -61,7 +61,6 @@ class RunOptions:
     metrics: tuple[str, ...] = DEFAULT_METRICS
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
     folds: int | Literal["loo"] | None = None  # None: 5, or fewer if classes are small
-    folds_option: str = "--folds"  # or "--cv", if that was used
     limit: int | None = None
     seed: int = 0
     labels: Path | None = None
@@ -79,7 +78,7 @@ class RunOptions:
             if (value := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
         if self.folds is not None:
-            words += ["--cv", "loo"] if self.folds == "loo" else ["--folds", str(self.folds)]
+            words += ["--folds", str(self.folds)]
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
@@ -98,7 +97,7 @@ def parse_options(
     ks: str | None,
     metrics: str | None,
     models: str | None,
-    folds: int | None,
+    folds: str | None,
     limit: int | None,
     seed: int,
     out: Path | None,
@@ -106,7 +105,6 @@ def parse_options(
     image_size: int | None,
     force: bool,
     preset: str | None = None,
-    cv: str | None = None,
     strict: bool = False,
 ) -> RunOptions:
     """Check the options and convert them.
@@ -116,24 +114,21 @@ def parse_options(
     InputError
         For an unusable value; the message lists usable ones.
     """
-    n_folds = parse_cv(cv, folds)
-    if folds is not None and folds < 2:
-        raise InputError(f"--folds {folds}: cross-validation needs at least 2 folds")
+    n_folds = parse_folds(folds)
     if limit is not None and limit < 2:
         raise InputError(f"--limit {limit}: a run needs at least 2 rows")
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
     if labels is not None and not os.path.isfile(labels):
-        raise InputError(f"--labels: there is no file {quoted(labels)}")
+        raise InputError(f"--labels: {absent(labels, 'the .npy file of labels')}")
     if preset is not None:
         preset = PRESET_ALIASES.get(preset, preset)
-        check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--cv": cv}, limit)
+        check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds}, limit)
     return RunOptions(
         data=data,
         preset=preset,
         out=out,
         folds=n_folds,
-        folds_option="--folds" if cv is None else "--cv",
         limit=limit,
         seed=seed,
         labels=labels,
@@ -161,17 +156,15 @@ def _did_you_mean(typed: str, names: Iterable[str]) -> str:
     return f"did you mean {close}? Or " if close else ""
 
 
-def parse_cv(cv: str | None, folds: int | None) -> int | Literal["loo"] | None:
-    """Return the number of folds or "loo"; None if neither --cv nor --folds is given."""
-    if cv is None:
-        return folds
-    if folds is not None:
-        raise InputError(f"--cv {cv} and --folds {folds} set the same thing: omit one of them")
-    if cv.strip().lower() == "loo":
+def parse_folds(text: str | None) -> int | Literal["loo"] | None:
+    """Return the number of folds or "loo"; None if the option is not given."""
+    if text is None:
+        return None
+    if text.strip().lower() == "loo":
         return "loo"
-    if not cv.strip().isdecimal() or int(cv) < 2:
-        raise InputError(f"--cv {cv!r}: wanted loo (leave-one-out) or a number of folds, at least 2")
-    return int(cv)
+    if not text.strip().isdecimal() or int(text) < 2:
+        raise InputError(f"--folds {text!r}: wanted a number of folds, at least 2, or loo (leave-one-out)")
+    return int(text)
 
 
 def _range(part: str) -> Iterable[int]:

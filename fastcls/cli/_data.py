@@ -97,13 +97,10 @@ def refuse_one_class(y: np.ndarray, class_names: Sequence[str], what: str) -> No
 
 
 def require_data(data: str) -> None:
-    """Refuse a path that does not exist with a short message; it is probably misspelt."""
+    """Refuse a path that does not exist; it is probably misspelt."""
     if data not in NAMES:
         refuse_unfetched(data)
-        try:
-            Path(data).stat()
-        except ValueError as error:  # a zero byte
-            raise InputError(f"cannot open {data!r}: {error}") from None
+        existing_path(data, wanted="the name digits, or a path to data")
 
 
 def _names_of_arrays(data: str) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from fastcls.datasets import class_names
 
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, predict_rows
+from ._checks import as_word
 from ._inputs import Rows, check_scale, joined, read_parts, unseen_rows
 from ._progress import Progress
 from ._test_set import measure_of
@@ -42,6 +43,7 @@ def predict(
     if top < 1:
         raise InputError(f"--top {top}: wanted at least 1")
     with _destination(out, [str(model_path), *data]) as write:
+        _refuse_swapped(model_path, data)
         _refuse_folder(model_path)
         model = load_model(model_path)
         if not hasattr(model, "predict"):
@@ -68,6 +70,15 @@ def predict(
     if line := accuracy_line(found, classes):
         progress.line(line)
     return len(broken)
+
+
+def _refuse_swapped(model: Path, data: Sequence[str]) -> None:
+    """Refuse data in the place of the model and a model in the place of the data."""
+    swapped = next((path for path in data if path.lower().endswith(".safetensors") and os.path.isfile(path)), None)
+    if swapped is not None and model.suffix.lower() != ".safetensors":
+        raise InputError(
+            f"the first argument is the model, then comes the data: fastcls predict {as_word(swapped)} {as_word(str(model))}"
+        )
 
 
 def _refuse_folder(path: Path) -> None:

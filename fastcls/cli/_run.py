@@ -138,7 +138,7 @@ def folds_of(options: RunOptions, y: np.ndarray) -> int | Literal["loo"]:
     if options.folds == "loo":
         return "loo"
     if options.folds is not None:
-        return check_folds(options.folds, y, options.folds_option)
+        return check_folds(options.folds, y, "--folds")
     return check_folds(max(2, min(DEFAULT_FOLDS, int(np.bincount(y).max()))), y, "folds")
 
 

@@ -167,8 +167,10 @@ def _best_line(results: dict[str, Any]) -> str:
         rows = counted(results["n_test"], "test row")
         return f"Best model: none ({names} do not differ significantly on {rows})"
     if near:
-        others = ", ".join(MODELS[name] for name in near)
-        return f"Best model: {MODELS[best]}, {accuracy} ({others} not significantly worse)"
+        tied = tied_with_best(results)
+        others = [MODELS[name] for name in near if name not in tied]
+        but = f" (not significantly fewer than {listed(others)})" if others else ""
+        return f"Fewest errors: {listed([MODELS[name] for name in (best, *tied)])}, {accuracy}{but}"
     return f"Best model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
 
 

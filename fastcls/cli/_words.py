@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from fastcls._validation import messages
+
 
 def percent(share: float, digits: int = 2) -> str:
     """Return 0.9861 as ``98.61 %``, with a non-breaking space."""
     return f"{100 * share:.{digits}f}\u00a0%"
+
+
+def counted(n: int, thing: str) -> str:
+    """Return ``6 errors``; the number stays on the line of its noun."""
+    return messages.counted(n, thing).replace(" ", "\u00a0", 1)
+
+
+def points(share: float, digits: int = 2) -> str:
+    """Return the difference of two percentages: 0.0133 as ``1.33 percentage points``, with non-breaking spaces."""
+    return f"{100 * share:.{digits}f}\u00a0percentage\u00a0points"
 
 
 def seconds(value: float | None) -> str:

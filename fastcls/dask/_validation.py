@@ -110,7 +110,7 @@ def check_alike(first: Any, other: Any, name: str, first_name: str) -> None:
     """Refuse parts of different widths or types."""
     if other.n_features != first.n_features:
         raise InputError(
-            f"{name} has {counted(other.n_features, 'feature')} and {first_name} has {first.n_features}; wanted the same "
+            f"{name} has {counted(other.n_features, 'feature')} and {first_name} has {first.n_features:,}; wanted the same "
             "number in all parts"
         )
     if other.dtype != first.dtype:

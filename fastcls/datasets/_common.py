@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, quoted, quoted_list, reason
+from fastcls._validation.messages import absent, as_text, quoted, quoted_list, reason
 
 if TYPE_CHECKING:
     from fastcls.datasets._dataset import Dataset
@@ -91,8 +91,10 @@ def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     found = Path(path)
     try:
         is_folder = stat.S_ISDIR(found.stat().st_mode)
+    except FileNotFoundError:
+        raise InputError(absent(path, wanted)) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"cannot open {quoted(path)} ({reason(error)}): wanted {wanted}") from None
+        raise InputError(f"cannot open {quoted(path)} ({reason(error)}): give {wanted}") from None
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
         raise InputError(f"cannot list the folder {quoted(path)} (Permission denied): make it readable, or give another")
     return found

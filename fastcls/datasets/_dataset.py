@@ -108,7 +108,7 @@ class Dataset:
 
 def checked_image_shape(shape: object, n_features: int) -> tuple[int, int, int]:
     """Return `shape` as (h, w, c) of Python ints whose product is `n_features`, or raise ``InputError``."""
-    wanted = f"(height, width, channels) with 1 or 3 channels and a product of {n_features}"
+    wanted = f"(height, width, channels) with 1 or 3 channels and a product of {n_features:,}"
     try:
         h, w, c = (int(size) for size in shape if int(size) == size)  # type: ignore[attr-defined]
     except (TypeError, ValueError):

@@ -171,7 +171,7 @@ def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
     """The refusal of images: how many there are, which of `files` cannot be read, and why."""
     named = "; ".join(f"{quoted(files[i])}: {why}" for i, why in list(refused.items())[:3])
     more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-    count = f"{len(refused)} of {counted(len(files), 'image')} cannot be read: "
+    count = f"{len(refused):,} of {counted(len(files), 'image')} cannot be read: "
     return InputError(f"{count}{named}{more}: repair or remove {'it' if len(refused) == 1 else 'them'}")
 
 

@@ -37,11 +37,11 @@ def names_images(method: F) -> F:
 def _with_images(method: F, *, named: bool) -> F:
     @functools.wraps(method)
     def wrapped(self: Any, *args: Any, **options: Any) -> Any:
-        metadata = getattr(self, "metadata_", None)
+        metadata = getattr(self, "metadata_", None) or {}
         X = args[0] if args else options.get("X")
-        if not metadata or X is None:
+        n_features = getattr(self, "n_features_in_", None)
+        if X is None or n_features is None:
             return method(self, *args, **options)
-        n_features = self.n_features_in_
         is_rows = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] == n_features and X.dtype.kind in "biuf"
         rows = None
         if is_rows:

@@ -147,26 +147,12 @@ def refuse_unfetched(name: Any) -> None:
         return
     close = name if name in ORIGINS else meant(name, [*NAMES, *ORIGINS])
     if close is None:
-        _refuse_misspelt(name)
         return
     there = f"there is no file or folder {quoted(name)} here"
     if close in NAMES:
         raise InputError(f"{there}: did you mean {close!r}?")
     way = f"fastcls.datasets.fetch({close!r}) downloads its official files and loads them"
     raise InputError(f"{there}: in Python, {way}" if close == name else f"{there}: did you mean {close!r}? In Python, {way}")
-
-
-def _refuse_misspelt(name: str) -> None:
-    """Refuse a path that does not exist if a file or folder of a similar name does; say which."""
-    parent, last = os.path.split(name.rstrip("/"))
-    try:
-        there = [entry for entry in os.listdir(parent or ".") if not entry.startswith(".")]
-    except (OSError, ValueError):
-        return
-    if (close := meant(last, there)) is not None:
-        close = os.path.join(parent, close)
-        kept = close + "/" * os.path.isdir(close)
-        raise InputError(f"there is no file or folder {quoted(name)}: did you mean {quoted(kept)}?")
 
 
 def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:

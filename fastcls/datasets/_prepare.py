@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import kind
+from fastcls._validation.messages import counted, kind, quoted
 from fastcls.datasets._common import note
 from fastcls.datasets._image import ImageLike, checked_recipe, prepare
 
@@ -52,7 +52,7 @@ def prepare_images(images: Any, preprocessing: dict[str, Any]) -> np.ndarray:
             refused.append(f"image {i}: {error}" if len(found) > 1 else str(error))
     if refused:
         more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        count = f"{len(refused)} of {len(found)} images cannot be read: " if len(found) > 1 else ""
+        count = f"{len(refused):,} of {len(found):,} images cannot be read: " if len(found) > 1 else ""
         raise InputError(f"{count}{'; '.join(refused[:3])}{more}")
     if any(isinstance(image, np.ndarray) and image.dtype.kind == "f" and image.max() <= 1 for image in found):
         note("pixels given as floats from 0 to 1 were multiplied by 255", level=logging.INFO)
@@ -120,6 +120,12 @@ def _images_of_array(X: np.ndarray, preprocessing: dict[str, Any]) -> list[Image
     return list(X) if X.ndim == 4 else None
 
 
+def _described(X: Any) -> str:
+    if isinstance(X, (list, tuple)):
+        return f"a list that begins with {_described(X[0])}"
+    return f"the path {quoted(X)}" if isinstance(X, (str, os.PathLike)) else f"an image ({kind(X)})"
+
+
 def _row(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray:
     mode, size, white = checked_recipe(preprocessing)
     if white != 255 and isinstance(image, np.ndarray) and image.dtype.kind in "iuf":
@@ -132,8 +138,20 @@ def _row(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray:
 
 
 def images_or_nothing(X: Any, preprocessing: Any, n_features: int) -> np.ndarray | None:
-    """The rows of the images in `X`, for a model of `n_features` with a recipe; None if `X` is rows."""
+    """The rows of the images in `X`, for a model of `n_features` with a recipe; None if `X` is rows.
+
+    Raises
+    ------
+    InputError
+        Also for images if the model has no recipe.
+    """
     if not isinstance(preprocessing, dict) or preprocessing.get("kind") != "image":
+        first = X[0] if isinstance(X, (list, tuple)) and len(X) else X
+        if _is_image(first):
+            raise InputError(
+                f"X is {_described(X)}, but this model has no preprocessing of images and takes rows of "
+                f"{counted(n_features, 'feature')}: give an array, or a model that was trained with fastcls run"
+            )
         return None
     if isinstance(X, (list, tuple)) and not X:
         raise InputError("X is an empty list: give at least one image or row")

@@ -131,7 +131,7 @@ def train_validation_test_split(
     n_validation = _n_rows(validation_size, len(labels), "validation_size")
     if n_test + n_validation >= len(labels):
         raise InputError(
-            f"{n_validation} validation rows and {counted(n_test, 'test row')} of {len(labels)} leave none to train on: "
+            f"{n_validation:,} validation rows and {counted(n_test, 'test row')} of {len(labels):,} leave none to train on: "
             "give a smaller validation_size or test_size"
         )
     seed = seed_of(random_state)

@@ -12,7 +12,7 @@ sizes, colours and names shared by all, ``_validation.py`` checks their input.
 """
 
 from fastcls.display._challenges import ChallengesDisplay
-from fastcls.display._confusion import MOST_NUMBERED, plot_confusion
+from fastcls.display._confusion import plot_confusion
 from fastcls.display._cross_validation import CrossValidationDisplay
 from fastcls.display._curse import CurseDisplay
 from fastcls.display._decision_region import DecisionRegionDisplay
@@ -27,7 +27,6 @@ from fastcls.display._scores import ScoresDisplay
 from fastcls.display._templates import TemplatesDisplay
 
 __all__ = [
-    "MOST_NUMBERED",
     "ChallengesDisplay",
     "CrossValidationDisplay",
     "CurseDisplay",

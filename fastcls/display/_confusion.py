@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike
 
-MOST_NUMBERED = 20  # largest number of classes with the count in every cell
 FULL = 0.6  # share above which white text is readable on the blue, on light and dark backgrounds
 MOST_NAMED = 60  # largest number of classes that are all named on the axes
 
@@ -71,7 +70,7 @@ def plot_confusion(
     width = _width(n)
     _, ax = style.axes_for(ax, height=width * 0.98, width=width)
     display = ConfusionMatrixDisplay(shares, display_labels=np.arange(n))
-    numbered = n <= MOST_NUMBERED
+    numbered = n <= style.MOST_NUMBERED
     # from transparent to blue, visible on the light and the dark background of a page unless it is 0
     steps = [(share, to_rgba(style.BLUE, alpha)) for share, alpha in ((0.0, 0.0), (0.005, 0.12), (1.0, 1.0))]
     shades = LinearSegmentedColormap.from_list("shares", steps)
@@ -100,13 +99,13 @@ def plot_confusion(
 
 def _width(n: int) -> float:
     """Width in inches that leaves space for the number in every cell, or for the name of every row."""
-    return max(style.WIDTH, 0.38 * n) if n <= MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
+    return max(style.WIDTH, 0.38 * n) if n <= style.MOST_NUMBERED else min(1.9 + 0.145 * n, 10.5)
 
 
 def _name_axes(ax: Axes, class_names: Sequence[str]) -> None:
     step = -(-len(class_names) // MOST_NAMED)
     ticks = list(range(0, len(class_names), step))
-    size = style.SMALL if len(class_names) <= MOST_NUMBERED else style.TINY
+    size = style.SMALL if len(class_names) <= style.MOST_NUMBERED else style.TINY
     short = style.distinct(class_names, 16)
     names = [short[i] for i in ticks]
     upright = len(class_names) > 10 or max(len(name) for name in names) > 3

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 LOG_FROM = 20  # largest k on a linear axis; with a larger k the axis is logarithmic
+LABEL_GAP, LABEL_DIGIT = 0.03, 0.02  # of the width of the axis: the space between two labels, and a digit
 ROUND_KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 
 
@@ -171,6 +172,17 @@ class CrossValidationDisplay(Drawn):
         self.ax_.axvline(k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
         return self.ax_.plot([k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6)[0]
 
+    def _apart(self, ticks: list[int], logarithmic: bool) -> list[int]:
+        """Leave out ticks whose labels would touch the label before."""
+        scale = np.log if logarithmic else np.asarray
+        first, last = scale(self.ks.min()), scale(self.ks.max())
+        kept = ticks[:1]
+        for k in ticks[1:]:
+            gap = float(scale(k) - scale(kept[-1])) / max(float(last - first), 1e-9)
+            if gap >= LABEL_GAP + LABEL_DIGIT * len(f"{k:,}"):
+                kept.append(k)
+        return kept
+
     def _draw_axes(self, logarithmic: bool, entries: dict[str, Any]) -> None:
         from matplotlib.ticker import NullLocator
 
@@ -178,9 +190,11 @@ class CrossValidationDisplay(Drawn):
         if logarithmic:
             ax.set_xscale("log")
             ax.xaxis.set_minor_locator(NullLocator())
-        few = len(self.ks) <= 8 or (not logarithmic and len(self.ks) <= 20 and self.ks.max() <= 20)
-        ticks = [int(k) for k in self.ks] if few else [k for k in ROUND_KS if self.ks.min() <= k <= self.ks.max()]
-        ax.set_xticks(ticks, labels=[str(k) for k in ticks])
+        ticks = (
+            [int(k) for k in self.ks] if len(self.ks) <= 8 else [k for k in ROUND_KS if self.ks.min() <= k <= self.ks.max()]
+        )
+        ticks = self._apart(ticks, logarithmic)
+        ax.set_xticks(ticks, labels=[f"{k:,}" for k in ticks])
         ax.tick_params(labelsize=style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel("k (neighbours that vote)", fontsize=style.TEXT)

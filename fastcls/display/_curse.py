@@ -132,7 +132,7 @@ class CurseDisplay(Drawn):
             below.legend(fontsize=style.SMALL, framealpha=0.0)
         below.set_xscale("log", base=2)
         ticks = [d for d in (1, 2, 4, 16, 64, 256, 1024, 3072) if self.dimensions.min() <= d <= self.dimensions.max()]
-        below.set_xticks(ticks, labels=[str(d) for d in ticks])
+        below.set_xticks(ticks, labels=[f"{d:,}" for d in ticks])
         below.minorticks_off()
         below.set_ylim(0, 100)
         below.tick_params(labelsize=style.SMALL)

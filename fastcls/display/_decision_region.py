@@ -129,7 +129,12 @@ class DecisionRegionDisplay(Drawn):
         return cls(regions, points, labels, title=type(estimator).__name__, metric=metric)
 
     def image(self) -> NDArray[np.float64]:
-        """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first; ties are white."""
+        """Colours of the cells, (size, size, 3) between 0 and 1, lowest row first; ties are white.
+
+        Returns
+        -------
+        float64 array (size, size, 3)
+        """
         style.import_matplotlib()
         from matplotlib.colors import to_rgb
 

@@ -37,6 +37,7 @@ BLUE, VERMILION, GREEN, PURPLE = "#0072b2", "#d55e00", "#009e73", "#cc79a7"
 SERIES = ((BLUE, "o", "-"), (VERMILION, "^", "--"), (GREEN, "s", "-."), (PURPLE, "D", ":"))
 RIGHT, WRONG = "✓", "✗"
 WIDTH = 4.2  # inches
+MOST_NUMBERED = 20  # largest number of classes with the count in every cell of a confusion matrix
 TITLE, TEXT, SMALL, TINY = 10.0, 9.0, 8.5, 7.5  # points; a phone draws figures at 0.9 of their size
 NAMELESS = "(empty)"  # replaces a name without a visible character
 #: properties of each text that contains a name: no mathematics between dollar signs, no TeX, whatever rcParams say
@@ -398,7 +399,7 @@ def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None 
         raise InputError(f"image_shape is {shape}; wanted (height, width, 1) or (height, width, 3)")
     if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
         wanted = shape[0] * shape[1] * shape[2]
-        raise InputError(f"image_shape={shape} needs rows of {counted(wanted, 'feature')}, but these have {n_features}")
+        raise InputError(f"image_shape={shape} needs rows of {counted(wanted, 'feature')}, but these have {n_features:,}")
     return shape  # type: ignore[return-value]
 
 

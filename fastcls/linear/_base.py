@@ -292,6 +292,11 @@ class LinearClassifier(LinearModel, LinearParameters):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            For rows, labels or options that cannot be used: rows of another width, unknown labels, `C` or a checkpoint.
         """
         self._check_options()
         if self.checkpoint is not None:

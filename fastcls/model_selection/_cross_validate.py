@@ -139,12 +139,16 @@ def evaluate_k(
         A label that does not occur in y counts as an error.
     ks : iterable of int, optional
         None: 1 to 20, 25, 30, 50 and 100. Values above the number of training rows are dropped with a warning.
-    metric, weights, temperature, tie_break, algorithm
+    metric, weights, temperature, tie_break
         As for `KNeighborsClassifier`.
     topk : sequence of int, default=(1, 5)
         1 is the accuracy of the vote. For a larger n, a row counts as a hit if its class got a vote and is among the n
         classes with the highest totals. Equal totals are ranked in sorted order or, with tie_break="nearest", by the nearer
         member.
+    algorithm : {"auto", "brute", "filter"}, default="auto"
+        As for `KNeighborsClassifier`.
+    n_jobs : int, optional
+        Threads, as for `KNeighborsClassifier`.
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows.
 
@@ -234,6 +238,8 @@ def cross_validate_k(
     random_state : int, RandomState or None
         Shuffles the rows before they are divided into folds.
     weights : {"uniform", "distance", "softmax"}
+    n_jobs : int, optional
+        Threads, as for `KNeighborsClassifier`.
     progress : callable, optional
         ``progress(done, total)`` in pairs of rows, over all metrics.
 

@@ -103,6 +103,15 @@ def make_folds(
     random_state : int, RandomState or None
     counted : ndarray of shape (n_rows,), bool, optional
         Rows of weight above 0; only these are divided into folds. Pairs of row numbers still count all rows of X.
+
+    Returns
+    -------
+    Folds
+
+    Raises
+    ------
+    InputError
+        If `cv` cannot split these rows.
     """
     if counted is not None:
         return _of_counted(cv, y, codes, groups, random_state, counted)

@@ -23,6 +23,10 @@ def advice_at_end(
         Accuracy of the best value; 1 cannot be improved.
     least, most : float
         Limits of the parameter itself, beyond which there is no value to try.
+
+    Returns
+    -------
+    str or None
     """
     values = sorted({float(value) for value in tried if not isinstance(value, str)})
     if isinstance(best, str) or len(values) < 2 or accuracy >= 1 or values[0] < float(best) < values[-1]:

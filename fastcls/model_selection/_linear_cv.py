@@ -320,14 +320,19 @@ class SoftmaxClassifierCV(LinearCV):
     cv : int, "loo", splitter or iterable of (train, test), default=5
         As for `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`; with `groups`, no
         group is in two folds. "loo" leaves out one group at a time and needs `groups`: leaving out one row at a time would
-        take one training for each row.
+        take one training for each row. A fold whose training rows lack a class trains without it and counts its rows as
+        errors.
     Cs : sequence of float, optional
         Values of the classifier's `C` to try, instead of `alphas`; each fold applies `C` to the rows it trains on.
-    Others
-        As for the classifier itself; class_weight="balanced" refers to the rows that a fold trains on. A fold whose training
-        rows lack a class trains without it and counts its rows as errors. ``solver`` is "sgd", which trains all settings in
-        one pass over the rows per epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
-        training from the previous solution.
+    penalty, l1_ratio, max_norm, batch_size, schedule, momentum, nesterov
+        As for `SoftmaxClassifier`.
+    max_iter, tol, init_scale, center, scale, fit_intercept, random_state, n_jobs
+        As for `SoftmaxClassifier`.
+    solver : {"sgd", "lbfgs"}, default="sgd"
+        "sgd" trains all settings in one pass over the rows per epoch. "lbfgs" goes from the strongest penalty to the weakest
+        and starts each training from the previous solution.
+    class_weight : dict, "balanced" or None
+        "balanced" refers to the rows that a fold trains on.
 
     Attributes
     ----------
@@ -391,14 +396,21 @@ class MulticlassSVMCV(LinearCV):
     cv : int, "loo", splitter or iterable of (train, test), default=5
         As for `KNeighborsClassifierCV`: a number means stratified folds, shuffled with `random_state`; with `groups`, no
         group is in two folds. "loo" leaves out one group at a time and needs `groups`: leaving out one row at a time would
-        take one training for each row.
+        take one training for each row. A fold whose training rows lack a class trains without it and counts its rows as
+        errors.
     Cs : sequence of float, optional
         Values of the classifier's `C` to try, instead of `alphas`; each fold applies `C` to the rows it trains on.
-    Others
-        As for the classifier itself; class_weight="balanced" refers to the rows that a fold trains on. A fold whose training
-        rows lack a class trains without it and counts its rows as errors. ``solver`` is "sgd", which trains all settings in
-        one pass over the rows per epoch, or "lbfgs", which goes from the strongest penalty to the weakest and starts each
-        training from the previous solution.
+    loss, margin, include_correct, class_reduction
+        As for `MulticlassSVM`.
+    penalty, l1_ratio, max_norm, batch_size, schedule, momentum, nesterov
+        As for `MulticlassSVM`.
+    max_iter, tol, init_scale, center, scale, fit_intercept, random_state, n_jobs
+        As for `MulticlassSVM`.
+    solver : {"sgd", "lbfgs"}, default="sgd"
+        "sgd" trains all settings in one pass over the rows per epoch. "lbfgs" goes from the strongest penalty to the weakest
+        and starts each training from the previous solution.
+    class_weight : dict, "balanced" or None
+        "balanced" refers to the rows that a fold trains on.
 
     Attributes
     ----------

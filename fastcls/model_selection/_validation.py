@@ -29,7 +29,22 @@ def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3
 
 
 def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: int = 3) -> np.ndarray:
-    """The ascending values of k up to n_rows, int64; larger ones are dropped with a warning."""
+    """The ascending values of k up to n_rows, int64; larger ones are dropped with a warning.
+
+    Parameters
+    ----------
+    wanted : sequence of int
+        Ascending.
+    n_rows : int
+    of : str
+        What has so many rows, for the warning: "the training set has {}".
+    stacklevel : int
+        Of the warning.
+
+    Returns
+    -------
+    int64 array
+    """
     usable = [k for k in wanted if k <= n_rows]
     if len(usable) < len(wanted):
         dropped = shortened(wanted[len(usable) :])
@@ -88,7 +103,7 @@ def check_trainable_cv(cv: Any, groups: Any, n_rows: int) -> Any:
     """`cv` of a model that is trained once a fold, which rules out leaving out one row at a time."""
     if isinstance(cv, str) and cv == "loo" and groups is None:
         raise InputError(
-            f"cv='loo' would train every setting {n_rows} times: give a number of folds, such as cv=5, or groups"
+            f"cv='loo' would train every setting {n_rows:,} times: give a number of folds, such as cv=5, or groups"
         )
     return cv
 
@@ -128,7 +143,26 @@ def _row_numbers(part: Any, n_rows: int, name: str) -> np.ndarray:
 def check_test(
     test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test"
 ) -> tuple[CheckedRows, np.ndarray]:
-    """Test rows, and the code of each label among the training classes; -1 for other labels, which no prediction hits."""
+    """Test rows, and the code of each label among the training classes; -1 for other labels, which no prediction hits.
+
+    Parameters
+    ----------
+    test, y_test : array-like of shape (n_queries, n_features), (n_queries,)
+    classes : ndarray
+        Sorted labels of the training rows.
+    metric, name : str
+        A key of `METRICS`; the name of the argument in messages.
+
+    Returns
+    -------
+    rows : CheckedRows
+    codes : int64 array (n_queries,)
+
+    Raises
+    ------
+    InputError
+        If the rows cannot be used, or no label is among the classes.
+    """
     checked = check_rows(test, name)
     check_magnitude(checked.rows, name, metric)
     labels, codes = check_labels(y_test, len(checked.rows), f"y_{name}")

@@ -43,7 +43,17 @@ last_reports = _LastReports()
 
 
 def without_self(first: int, S: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Remove each row itself from its k + 1 neighbours, for rows from `first` on; or the last one, if it is not there."""
+    """Remove each row itself from its k + 1 neighbours, for rows from `first` on; or the last one, if it is not there.
+
+    Parameters
+    ----------
+    first : int
+    S, indices : ndarray of shape (n_queries, k + 1)
+
+    Returns
+    -------
+    S, indices : ndarray of shape (n_queries, k)
+    """
     out = indices == np.arange(first, first + len(indices))[:, None]
     out[:, -1] |= ~out.any(axis=1)
     shape = (len(S), S.shape[1] - 1)

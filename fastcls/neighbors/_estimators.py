@@ -41,14 +41,14 @@ class NearestNeighbors(Neighbors):
     Parameters
     ----------
     n_neighbors : int, default=5
-    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
-        "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
+    metric : {"minkowski", "l1", "l2", "sqeuclidean", "cosine"}, default="minkowski"
+        "minkowski" is l2, or l1 with ``p=1``. "manhattan" and "cityblock" mean l1, "euclidean" means l2.
     algorithm : {"auto", "brute", "filter"}, default="auto"
         "filter" rules out most rows by proven lower bounds before it reads them; "brute" computes every distance; "auto"
         chooses the faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
-        For metric="minkowski".
+        For metric="minkowski": 2 is l2, 1 is l1.
     leaf_size
         Accepted for compatibility with scikit-learn; not used.
     metric_params : dict or None
@@ -68,7 +68,7 @@ class NearestNeighbors(Neighbors):
         self,
         n_neighbors: int = 5,
         *,
-        metric: str = "l2",
+        metric: str = "minkowski",
         algorithm: str = "auto",
         p: int = 2,
         leaf_size: int = 30,
@@ -134,8 +134,8 @@ class KNeighborsClassifier(Classifier, Neighbors):
     Parameters
     ----------
     n_neighbors : int, default=5
-    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
-        "manhattan" and "cityblock" mean l1, "euclidean" means l2; "minkowski" takes `p`.
+    metric : {"minkowski", "l1", "l2", "sqeuclidean", "cosine"}, default="minkowski"
+        "minkowski" is l2, or l1 with ``p=1``. "manhattan" and "cityblock" mean l1, "euclidean" means l2.
     weights : {"uniform", "distance", "softmax"} or callable, default="uniform"
         The weight of a neighbour's vote: 1; 1/d (if any d is 0, only those vote); exp((s - s_max) / temperature) with
         s = 1 - d for cosine and -d otherwise; or a function from distances (n_queries, k) to weights of that shape.
@@ -151,7 +151,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         chooses the faster. The answer is the same, to the last bit.
         "ball_tree" and "kd_tree" mean "auto", with a warning.
     p : {1, 2}, default=2
-        For metric="minkowski".
+        For metric="minkowski": 2 is l2, 1 is l1.
     leaf_size
         Accepted for compatibility with scikit-learn; not used.
     metric_params : dict or None
@@ -181,7 +181,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
         self,
         n_neighbors: int = 5,
         *,
-        metric: str = "l2",
+        metric: str = "minkowski",
         weights: Weights = "uniform",
         temperature: float = 0.07,
         tie_break: str = "smallest",

@@ -143,7 +143,7 @@ class LoadedRows:
         Parameters
         ----------
         force : bool
-            Check even if `load` was told to skip the check.
+            Check even if `load` was called with ``verify=False``.
         every : bool
             Compute the codes of all rows again, not only of a sample.
 

@@ -70,6 +70,10 @@ class Checkpoint:
         identity : dict
             Everything that determines the training, in plain values.
 
+        Returns
+        -------
+        (arrays, values) or None
+
         Raises
         ------
         InputError
@@ -106,7 +110,17 @@ class Checkpoint:
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Around code that reads a state from the file: any value that is not as written is reported as damage."""
+        """Around code that reads a state from the file: any value that is not as written is reported as damage.
+
+        Yields
+        ------
+        None
+
+        Raises
+        ------
+        InputError
+            If the file is damaged.
+        """
         try:
             yield
         except InputError:
@@ -118,7 +132,15 @@ class Checkpoint:
             ) from None
 
     def offer(self, state: Callable[[], State], *, now: bool = False) -> None:
-        """Write the state if `seconds` have passed, or if Ctrl-C was pressed."""
+        """Write the state if `seconds` have passed, or if Ctrl-C was pressed.
+
+        Parameters
+        ----------
+        state : callable
+            Returns (arrays, values); called only if they are written.
+        now : bool
+            Write in any case.
+        """
         if not now and not self._interrupted and time.monotonic() - self._written < self.seconds:
             return
         arrays, values = state()
@@ -138,6 +160,10 @@ class Checkpoint:
         """Around a training: Ctrl-C ends it at the next `offer`, about 50 ms later, once a complete state is written.
 
         A second Ctrl-C ends it at once. This applies only in the main thread and with Python's default handler.
+
+        Yields
+        ------
+        None
         """
         own = signal.default_int_handler
         if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is not own:

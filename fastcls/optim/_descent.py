@@ -253,6 +253,13 @@ def descend_many(
         Loss and data of all models; its own penalty is not used.
     Ws, strengths, rates : sequences, one entry per model
         Starts, (l1, l2, max_norm) and first learning rates.
+    max_iter : int
+        Epochs.
+    batch_size : int
+    schedule, momentum, nesterov
+        As for `SGD`.
+    random_state : int, RandomState or None
+        Order of the rows.
 
     Returns
     -------
@@ -421,7 +428,15 @@ class SGD:
 
 
 class GradientDescent(SGD):
-    """Gradient descent with all rows in every step. Parameters as for `SGD`, with iterations in place of epochs."""
+    """Gradient descent with all rows in every step.
+
+    Parameters
+    ----------
+    max_iter : int
+        Iterations.
+    learning_rate, tol, random_state, schedule, momentum, nesterov, callbacks, checkpoint
+        As for `SGD`.
+    """
 
     _shuffles = False
 

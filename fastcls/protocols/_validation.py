@@ -41,7 +41,7 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
         check_magnitude(rows, name, metric)
         if first is not None and rows.shape[1] != first.shape[1]:
             raise InputError(
-                f"{name} has {counted(rows.shape[1], 'feature')}, train[0] has {first.shape[1]}; wanted the same "
+                f"{name} has {counted(rows.shape[1], 'feature')}, train[0] has {first.shape[1]:,}; wanted the same "
                 "number in all parts"
             )
         if first is not None and rows.dtype != first.dtype:
@@ -76,8 +76,8 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
     """The preset's values of k that are at most n_rows, int64; larger ones are dropped with a warning."""
     if wanted[0] > n_rows:
         raise InputError(
-            f"preset={preset!r} needs at least {counted(wanted[0], 'training row')}, but there are only {n_rows}: give more "
-            "rows, or choose another preset"
+            f"preset={preset!r} needs at least {counted(wanted[0], 'training row')}, but there are only {n_rows:,}: give "
+            "more rows, or choose another preset"
         )
     return without_large_ks(wanted, n_rows, "the training set has only {}", stacklevel=4)
 

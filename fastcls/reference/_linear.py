@@ -277,6 +277,10 @@ def evaluate_linear(
     W, b : arrays (n_classes, n_features), (n_classes,)
     loss : str
         A name of SAMPLE_LOSSES.
+    alpha : float
+        Strength of the penalty.
+    **options : float
+        Options of the loss.
 
     Returns
     -------

@@ -132,7 +132,9 @@ def test_run_ends_with_three_lines_and_the_last_command_works(whole):
     done, place = whole
     report, best, following = done.stdout.rstrip("\n").splitlines()[-3:]
     assert report == "Report: fastcls-digits/report.html"
-    assert re.fullmatch(r"Best model: .+, test accuracy \d+\.\d\d %( \(.+ not significantly worse\))?", best)
+    assert re.fullmatch(
+        r"(Best model|Fewest errors): .+, test accuracy \d+\.\d\d %( \(not significantly fewer than .+\))?", best
+    )
     words = shlex.split(following.removeprefix("Next: "))
     assert words[:2] == ["fastcls", "predict"]
     predicted = fresh(*words[1:], cwd=place)
@@ -181,12 +183,12 @@ def test_single_candidate_is_still_cross_validated():
     assert (entry["metric"], entry["k"]) == ("l1", 1)
 
 
-def test_cv_loo_equals_leave_one_out_of_the_estimator():
-    words = ("digits", "--limit", "150", "--ks", "1,3", "--metrics", "l1", "--models", "knn", "--cv", "loo")
+def test_folds_loo_equals_leave_one_out_of_the_estimator():
+    words = ("digits", "--limit", "150", "--ks", "1,3", "--metrics", "l1", "--models", "knn", "--folds", "loo")
     result = cli("run", *words)
     assert result.exit_code == 0, result.stderr
     results = json.loads(Path("fastcls-digits/results.json").read_text())
-    assert "--cv loo" in results["command"]
+    assert "--folds loo" in results["command"]
     entry = results["models"]["knn"]
     assert entry["folds"] == "loo"
     data, _ = _run.load_data(RunOptions("digits", limit=150), lambda done, total: None)
@@ -349,6 +351,16 @@ def test_info_shows_the_build():
     result = cli("info")
     assert result.exit_code == 0, result.stderr
     assert "OpenMP" in result.stdout
+
+
+@pytest.mark.parametrize("command", ["run", "predict", "gradcheck"])
+def test_help_names_arguments_and_values_without_python_types(command):
+    shown = cli(command, "--help").stdout
+    usage = shown.splitlines()[0]
+    assert usage.endswith({"predict": "[OPTIONS] MODEL DATA..."}.get(command, "[OPTIONS] DATA"))
+    for word in ("<str>", "<int>", "<path>", "<list", "<class 'str'>"):
+        assert word not in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_help_names_every_command():

@@ -62,6 +62,16 @@ def test_misspelt_paths_suggest_the_right_one(here):
         datasets.load("rows.npx")
 
 
+def test_model_and_data_in_the_wrong_order_are_answered_by_the_right_one(here):
+    KNeighborsClassifier(1).fit(X, Y).save("knn.safetensors")
+    (here / "pets").mkdir()
+    for data in ("digits", "photo.jpg", "pets"):
+        said = refusal("predict", data, "knn.safetensors")
+        assert (
+            said == f"fastcls: the first argument is the model, then comes the data: fastcls predict knn.safetensors {data}"
+        )
+
+
 def test_a_folder_in_place_of_a_model_names_its_models(here):
     (here / "fastcls-pets" / "models").mkdir(parents=True)
     assert "give a model (*.safetensors)" in refusal("predict", "fastcls-pets", "photo.jpg")

@@ -234,7 +234,7 @@ def test_an_npy_without_labels_is_refused(tmp_path: Path) -> None:
     check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy"), "'vec_f16_labels.npy', 'vec_f16.labels.npy', 'vec_la")
     np.save(tmp_path / "y.npy", y)
     check_refused(lambda: datasets.load(tmp_path / "y.npy"), "no labels next to it")  # not its own labels
-    check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy", labels=tmp_path / "no.npy"), "No such file")
+    check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy", labels=tmp_path / "no.npy"), "there is no file or folder")
 
 
 def test_a_folder_of_arrays_needs_its_pairs(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ OBJECT_FILES: dict[str, Callable[[Path, np.ndarray], Path]] = {
     "npz, labels": lambda d, birds: (np.savez(d / "a.npz", X=X, y=birds[:, 0]), d / "a.npz")[1],
     "pickle called .npy": lambda d, birds: touch(d / "a.npy", pickle.dumps(birds)),
     "pickle called .npz": lambda d, birds: touch(d / "a.npz", pickle.dumps(birds)),
-    "labels beside": lambda d, birds: (
+    "labels next to it": lambda d, birds: (
         touch(d / "a_labels.npy", npy_bytes(birds)),
         touch(d / "a.npy", npy_bytes(X)),
     )[1],

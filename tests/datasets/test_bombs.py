@@ -1,4 +1,4 @@
-"""A small file that claims much, or expands to much, is refused before memory is taken for it; a pipe is not waited for."""
+"""A small file that claims or expands to a lot of data is refused before memory is allocated; pipes never block."""
 
 import bz2
 import gzip
@@ -89,7 +89,7 @@ def test_a_packing_that_numpy_does_not_write_is_refused(method, tmp_path):
         datasets.load(tmp_path / "a.npz")
 
 
-def test_what_there_is_no_memory_for_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
+def test_data_too_large_for_memory_is_refused_before_it_is_unpacked(tmp_path, monkeypatch):
     np.savez_compressed(tmp_path / "a.npz", X=np.zeros((40, MB), np.uint8), y=np.arange(40) % 2)
     monkeypatch.setattr(memory, "available", lambda: 100.0 * MB)
     with pytest.raises(InputError, match="does not fit into memory"):
@@ -187,7 +187,7 @@ def _deep(opening, closing):
 
 
 @pytest.mark.parametrize("text", [_deep("[", "]"), _deep('{"a":', "}"), "[" * 100_000], ids=["lists", "objects", "open"])
-def test_deeply_nested_results_are_somebody_elses(text, tmp_path):
+def test_deeply_nested_results_json_is_not_ours(text, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "results.json").write_text(text)
     assert own_files(tmp_path / "out") == set()

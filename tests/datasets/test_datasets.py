@@ -123,7 +123,7 @@ def test_other_memory_orders_give_the_same_rows(tmp_path: Path, caplog: pytest.L
     assert caplog.text.count("copied once") == 2
 
 
-def test_channels_first_is_turned_round(tmp_path: Path) -> None:
+def test_channels_first_is_transposed(tmp_path: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
     np.savez(tmp_path / "a.npz", X=images.transpose(0, 3, 1, 2), y=[0, 1, 0, 1])
     dataset = datasets.load_npz(tmp_path / "a.npz")
@@ -131,7 +131,7 @@ def test_channels_first_is_turned_round(tmp_path: Path) -> None:
     np.testing.assert_array_equal(dataset.X, images.reshape(4, -1))
 
 
-def test_a_stated_image_shape_is_taken(tmp_path: Path) -> None:
+def test_a_given_image_shape_is_used(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", X=np.zeros((2, 12)), y=[0, 1], image_shape=[3, 4])
     assert datasets.load_npz(tmp_path / "a.npz").image_shape == (3, 4, 1)
 
@@ -191,7 +191,7 @@ def test_parity_is_that_of_the_white_pixels(n_pixels: int) -> None:
     assert data.image_shape == (1, n_pixels, 1)
 
 
-def test_ring_and_modes_are_what_they_say() -> None:
+def test_ring_and_modes_follow_their_definitions() -> None:
     ring, modes = datasets.make_ring(800, random_state=1), datasets.make_three_modes(800, random_state=1)
     assert ring.y.tolist() == [int(1 <= np.hypot(*point) <= 2) for point in ring.X]
     centres = ((-1.5, 1.5), (1.5, 1.0), (-0.5, -1.5))
@@ -248,7 +248,7 @@ def test_embeddings(shared_data: Callable[[str], Path]) -> None:
 
 
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
-def test_a_published_name_whose_files_are_not_here_is_told_how_they_come(name, tmp_path, monkeypatch):
+def test_a_published_name_without_files_says_how_to_fetch_them(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf"no file or folder '{name}' here: .*datasets.fetch\('{name}'\) downloads"):
         datasets.load(name)

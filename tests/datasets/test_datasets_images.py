@@ -245,7 +245,7 @@ def test_a_cached_folder_is_a_memory_map_of_the_same_arrays(tmp_path: Path, monk
     assert calls == [(42, 42)]
 
 
-def test_a_cached_folder_tells_again_what_was_done_to_its_images(
+def test_a_cached_folder_repeats_the_notes_on_its_images(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache, folder = tmp_path / "kept", tmp_path / "set"
@@ -261,7 +261,7 @@ def test_a_cached_folder_tells_again_what_was_done_to_its_images(
     assert "of 2 images, 2 were scaled and centre-cropped to 32x32 (height x width) from 4x4 to 40x40 pixels" in logged[0][0]
 
 
-def test_what_is_kept_is_not_used_after_any_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_not_used_after_any_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cache, folder = tmp_path / "kept", tmp_path / "set"
     for name in "ab":
         save(folder / name / "1.png", np.full((4, 4), 7, np.uint8))
@@ -299,7 +299,7 @@ def let_the_clock_of_files_tick(probe: Path) -> None:
 
 @pytest.mark.parametrize("hashed", [True, False])
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
+def test_the_cache_is_not_used_for_other_content_of_the_same_size_and_time(
     tmp_path: Path, way: str, hashed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small files are known by their bytes; large ones by what the system writes at each change and no program can set."""
@@ -321,7 +321,9 @@ def test_what_is_kept_is_not_used_for_another_content_of_the_same_size_and_time(
     assert datasets.load(folder, cache=tmp_path / "kept").X[:, 0].tolist() == [8, 7]
 
 
-def test_a_large_file_that_was_just_changed_is_known_by_its_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_that_was_just_changed_is_identified_by_its_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("fastcls.datasets._cache._HASHED_BYTES", -1)
     path = save(tmp_path / "1.bmp", np.full((4, 4), 7, np.uint8))
     young = _fact(path)
@@ -331,7 +333,7 @@ def test_a_large_file_that_was_just_changed_is_known_by_its_bytes(tmp_path: Path
     assert _fact(path) != young
 
 
-def test_images_that_are_changed_while_they_are_read_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_change_while_they_are_read_are_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "set" / "a" / "1.bmp", np.full((4, 4), 7, np.uint8))
     save(tmp_path / "set" / "b" / "1.bmp", np.full((4, 4), 7, np.uint8))
     decode = _folder._decode_all
@@ -346,7 +348,7 @@ def test_images_that_are_changed_while_they_are_read_are_not_kept(tmp_path: Path
     assert kept(tmp_path / "kept") == []
 
 
-def test_a_damaged_cache_is_made_anew_and_that_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_cache_is_rebuilt_and_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache, folder = tmp_path / "kept", tmp_path / "set"
     for name in "ab":
         save(folder / name / "1.png", np.full((4, 4), 7, np.uint8))
@@ -361,7 +363,7 @@ def test_a_damaged_cache_is_made_anew_and_that_is_logged(tmp_path: Path, caplog:
     assert datasets.load(folder, cache=cache).X[:, 0].tolist() == [7, 7]
 
 
-def test_few_images_are_kept_only_where_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_few_images_are_cached_only_on_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FASTCLS_CACHE", str(tmp_path / "kept"))
     for name in "ab":
         save(tmp_path / "set" / name / "1.png", np.full((4, 4), 7, np.uint8))
@@ -376,7 +378,7 @@ def test_few_images_are_kept_only_where_asked_for(tmp_path: Path, monkeypatch: p
     assert len(kept(tmp_path / "more")) == 1
 
 
-def test_a_cache_that_cannot_be_written_is_told(
+def test_a_cache_that_cannot_be_written_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_bytes(b"")

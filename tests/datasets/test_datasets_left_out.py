@@ -1,4 +1,4 @@
-"""What a loader leaves out, changes or cannot tell apart is said once, in its notes; parts of data are no classes."""
+"""What a loader leaves out, changes or cannot distinguish is noted once; folders of parts of the data are not classes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ PARTS = [
 
 
 @pytest.mark.parametrize("names", PARTS, ids="+".join)
-def test_folders_that_name_parts_of_a_data_set_are_no_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_folders_named_after_parts_of_a_data_set_are_not_classes(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         picture(tmp_path / name / "1.jpg")
         picture(tmp_path / name / "2.jpg")
@@ -99,7 +99,7 @@ def test_annotations_without_images_do_not_hide_that_images_is_no_class(tmp_path
     ],
     ids="+".join,
 )
-def test_a_class_may_have_the_name_of_a_part_beside_others(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_a_class_may_have_the_name_of_a_part_if_there_are_others(tmp_path: Path, names: tuple[str, ...]) -> None:
     for name in names:
         picture(tmp_path / name / "1.png")
     assert set(datasets.load(tmp_path).class_names) == set(names)
@@ -137,7 +137,7 @@ SYSTEM = [
 
 
 @pytest.mark.parametrize("name", SYSTEM)
-def test_folders_of_a_system_are_no_classes_at_any_depth_and_said_once(tmp_path: Path, name: str) -> None:
+def test_system_folders_are_never_classes_and_noted_once(tmp_path: Path, name: str) -> None:
     root = two_classes(tmp_path / "set")
     before = datasets.load(root)
     assert before.notes == ()
@@ -153,7 +153,7 @@ def test_folders_of_a_system_are_no_classes_at_any_depth_and_said_once(tmp_path:
     assert len(after.notes) == 1
 
 
-def test_images_outside_the_classes_and_files_of_other_kinds_are_said(tmp_path: Path) -> None:
+def test_images_outside_classes_and_other_files_are_noted(tmp_path: Path) -> None:
     root = two_classes(tmp_path / "set")
     picture(root / "loose.jpg")
     for name in ("1.heic", "2.heic", "readme.txt"):
@@ -161,7 +161,7 @@ def test_images_outside_the_classes_and_files_of_other_kinds_are_said(tmp_path: 
     said(datasets.load(root), "1 image outside the class folders ('loose.jpg')", "3 files not read as images (.heic, .txt;")
 
 
-def test_what_lies_beside_train_and_test_is_said(tmp_path: Path) -> None:
+def test_other_entries_next_to_train_and_test_are_noted(tmp_path: Path) -> None:
     for part in ("train", "test"):
         two_classes(tmp_path / part)
     assert datasets.load(tmp_path).notes == ()
@@ -189,7 +189,7 @@ COMPOSED, PARTED = unicodedata.normalize("NFC", "café"), unicodedata.normalize(
         (("STRASSE", "straße"), "differ only in case"),
     ],
 )
-def test_classes_that_look_alike_are_said_in_folders_and_arrays(tmp_path: Path, names: tuple, words: str) -> None:
+def test_classes_that_look_alike_are_noted_in_folders_and_arrays(tmp_path: Path, names: tuple, words: str) -> None:
     for name in (*names, "dog"):
         picture(tmp_path / name / "1.png")
     if len(list(tmp_path.iterdir())) < 3:
@@ -230,7 +230,7 @@ NAMES = {
 
 @pytest.mark.parametrize("packed", ["", ".gz", "unpacked", "packed"])
 @pytest.mark.parametrize("names", NAMES.values(), ids=list(NAMES))
-def test_idx_files_are_known_by_their_usual_names_and_read_by_content(tmp_path: Path, names: tuple, packed: str) -> None:
+def test_idx_files_are_found_by_name_and_read_by_content(tmp_path: Path, names: tuple, packed: str) -> None:
     sample = Sample((5, 4, 1))
     arrays = (sample.X[..., 0], sample.y, sample.X_test[..., 0], sample.y_test)
     for name, array in zip(names, arrays, strict=True):
@@ -244,7 +244,7 @@ def test_idx_files_are_known_by_their_usual_names_and_read_by_content(tmp_path: 
     assert dataset.notes == ()
 
 
-def test_idx_files_that_are_not_used_are_said(tmp_path: Path) -> None:
+def test_unused_idx_files_are_noted(tmp_path: Path) -> None:
     sample = Sample((5, 4, 1))
     write_mnist(tmp_path, sample)
     others = ["val-images-idx3-ubyte", "val-labels-idx1-ubyte.gz", "test-images-idx3-ubyte", "train-images-idx3-ubyte (1)"]
@@ -264,7 +264,7 @@ X, y = np.arange(6.0).reshape(3, 2), np.array([0, 1, 1])
 
 @pytest.mark.parametrize("extra", [("val_images", "val_labels"), ("X_val",), ("x_train", "y_train"), ("ids",)])
 @pytest.mark.parametrize("layout", ["npz", "folder", "zarr"])
-def test_arrays_that_are_not_read_are_said(tmp_path: Path, extra: tuple[str, ...], layout: str) -> None:
+def test_unused_arrays_are_noted(tmp_path: Path, extra: tuple[str, ...], layout: str) -> None:
     arrays = {"X": X, "y": y, **dict.fromkeys(extra, X)}
     path = tmp_path / ("a.npz" if layout == "npz" else "a")
     if layout == "npz":
@@ -282,7 +282,7 @@ def test_arrays_that_are_not_read_are_said(tmp_path: Path, extra: tuple[str, ...
     assert len(dataset.notes) == 1
 
 
-def test_other_files_beside_cifar_batches_are_said(tmp_path: Path) -> None:
+def test_other_files_next_to_cifar_batches_are_noted(tmp_path: Path) -> None:
     write_cifar(tmp_path, Sample((32, 32, 3)))
     (tmp_path / "readme.html").write_text("about")
     (tmp_path / ".DS_Store").write_text("x")
@@ -350,7 +350,7 @@ CHANGED: dict[str, tuple[str, Callable[[Path], object], str]] = {
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("kind", CHANGED)
-def test_every_picture_that_was_turned_or_reduced_is_counted(tmp_path: Path, kind: str) -> None:
+def test_every_picture_that_was_rotated_or_reduced_is_counted(tmp_path: Path, kind: str) -> None:
     ending, write, words = CHANGED[kind]
     root = two_classes(tmp_path / "set")
     for i in range(2):
@@ -360,7 +360,7 @@ def test_every_picture_that_was_turned_or_reduced_is_counted(tmp_path: Path, kin
     assert f"2 were {words}" in line or f"2 {words}" in line, line
 
 
-def test_a_picture_to_which_nothing_was_done_is_not_mentioned(tmp_path: Path) -> None:
+def test_an_unchanged_picture_is_not_mentioned(tmp_path: Path) -> None:
     root = two_classes(tmp_path / "set")
     picture(root / "a" / "y.jpg", exif=_exif(1))
     (root / "a" / "y.ppm").write_bytes(b"P6 4 4 255\n" + bytes(48))
@@ -402,7 +402,7 @@ def test_pictures_that_cannot_be_read_are_left_out_and_all_listed_or_refused(tmp
     check_refused(lambda: datasets.load(root, on_error="no"), "on_error='no' is unknown")
 
 
-def test_what_is_kept_of_a_folder_knows_what_could_not_be_read(tmp_path: Path) -> None:
+def test_the_cache_of_a_folder_remembers_unreadable_images(tmp_path: Path) -> None:
     root = two_classes(tmp_path / "set")
     broken(root)
     first, again = (datasets.load(root, on_error="skip", cache=tmp_path / "kept") for _ in range(2))
@@ -425,7 +425,7 @@ def test_a_class_without_a_readable_picture_is_left_out_of_both_parts(tmp_path: 
 
 
 @pytest.mark.parametrize("on_error", ["raise", "skip"])
-def test_where_nothing_can_be_read_it_is_refused(tmp_path: Path, on_error: str) -> None:
+def test_a_folder_with_only_broken_images_is_refused(tmp_path: Path, on_error: str) -> None:
     root = two_classes(tmp_path / "train")
     two_classes(tmp_path / "test")
     for path in (tmp_path / "test").rglob("*.png"):
@@ -440,7 +440,7 @@ def test_where_nothing_can_be_read_it_is_refused(tmp_path: Path, on_error: str) 
 
 
 @pytest.mark.parametrize("names", [("data", "mask"), ("x", "x_mask"), ("public", "private"), ("cells", "cells-labels")])
-def test_folders_of_images_and_their_masks_are_no_classes(tmp_path, names):
+def test_folders_of_images_and_their_masks_are_not_classes(tmp_path, names):
     for name in names:
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / name / "0.png")
@@ -448,7 +448,7 @@ def test_folders_of_images_and_their_masks_are_no_classes(tmp_path, names):
         datasets.load(tmp_path)
 
 
-def test_a_packed_twin_of_another_size_is_said(tmp_path):
+def test_a_packed_twin_of_another_size_is_noted(tmp_path):
     def idx(n):
         return struct.pack(">4I", 0x803, n, 2, 2) + bytes(4 * n)
 

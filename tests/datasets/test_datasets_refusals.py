@@ -56,7 +56,7 @@ def test_parts_that_do_not_fit_are_refused(changed: dict, words: str) -> None:
 
 
 LOAD_CASES: dict[str, Case] = {
-    "no such path": (lambda d: datasets.load(d / "nope"), "No such file"),
+    "no such path": (lambda d: datasets.load(d / "nope"), "there is no file or folder"),
     "escape in the path": (lambda d: datasets.load(d / "\x1b[31mred\n"), r"\x1b[31mred\n"),
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
     "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
@@ -117,7 +117,7 @@ LOAD_CASES: dict[str, Case] = {
         )
     },
     "a slip to fetch": (lambda d: datasets.fetch("cifar-10"), "did you mean 'cifar10'?"),
-    "no slip of a name": (lambda d: datasets.load("pets"), "No such file"),
+    "no slip of a name": (lambda d: datasets.load("pets"), "there is no file or folder 'pets': give the name"),
     **{
         f"archive {name}": (lambda d, name=name: datasets.load(touch(d / name)), "is an archive: unpack it, and give its")
         for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
@@ -127,12 +127,12 @@ LOAD_CASES: dict[str, Case] = {
 }
 
 
-def test_a_saved_model_is_not_taken_for_data(tmp_path: Path) -> None:
+def test_a_saved_model_is_not_mistaken_for_data(tmp_path: Path) -> None:
     fastcls.NearestClassMean().fit(np.eye(2), [0, 1]).save(tmp_path / "m.safetensors")
     check_refused(lambda: datasets.load(tmp_path / "m.safetensors"), "is a saved model ('NearestClassMean'), not data")
 
 
-def test_every_way_forward_is_one_short_line(tmp_path: Path) -> None:
+def test_every_advice_is_one_short_line(tmp_path: Path) -> None:
     from fastcls.datasets._unknown import _READERS
 
     for ending in _READERS:

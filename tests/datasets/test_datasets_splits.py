@@ -68,7 +68,7 @@ def test_a_split_is_a_function_of_its_seed() -> None:
     assert a.tolist() != e.tolist()
 
 
-def test_random_state_is_what_it_is_in_scikit_learn() -> None:
+def test_random_state_works_as_in_scikit_learn() -> None:
     y = labelled([40, 40]).y
     for split in (datasets.train_validation_split, lambda y, **given: datasets.group_split(y, np.arange(80) // 2, **given)):
         state = np.random.RandomState(7)

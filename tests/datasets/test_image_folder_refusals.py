@@ -127,7 +127,7 @@ def test_each_unreadable_file_is_counted_and_the_first_are_named(tmp_path: Path)
 RECIPE = datasets.load("digits").preprocessing
 
 
-def test_class_names_of_a_page_or_a_terminal_come_out_as_data_and_escaped(tmp_path: Path) -> None:
+def test_class_names_with_markup_or_control_characters_are_escaped(tmp_path: Path) -> None:
     names = ("\x1b[2J", "<script>")
     for name in names:
         picture(tmp_path / "set" / name / "x.png")
@@ -145,7 +145,7 @@ PREPARE_CASES: dict[str, Case] = {
     "no recipe": (lambda d: datasets.prepare_image(picture(d / "x.png"), {}), "there is no recipe"),
     "recipe is no dict": (lambda d: datasets.prepare_image(picture(d / "x.png"), None), "there is no recipe"),  # type: ignore[arg-type]
     "other rules": (lambda d: datasets.prepare_image(picture(d / "x.png"), {**RECIPE, "version": 2}), "'version'"),
-    "no such file": (lambda d: datasets.prepare_image(d / "x.png", RECIPE), "No such file"),
+    "no such file": (lambda d: datasets.prepare_image(d / "x.png", RECIPE), "there is no file or folder"),
     "a folder": (lambda d: datasets.prepare_image(d, RECIPE), "not a file"),
     "no picture": (lambda d: datasets.prepare_image(touch(d / "x.png", b"x"), RECIPE), "not a readable image"),
     **{

@@ -92,7 +92,7 @@ def test_compressors_and_filters_of_numbers_are_read(tmp_path, form):
 
 
 @FORMATS
-def test_parts_are_all_rows_in_order_by_whole_chunks(tmp_path, form):
+def test_parts_cover_all_rows_in_order_by_whole_chunks(tmp_path, form):
     path = group(tmp_path, form, X=IMAGES, y=LABELS) / "X"
     for part_bytes, sizes in ((1, [16] * 5 + [10]), (35 * 192, [32, 32, 26]), (1 << 30, [90])):
         parts = list(datasets.array_parts(path, part_bytes=part_bytes))
@@ -100,7 +100,7 @@ def test_parts_are_all_rows_in_order_by_whole_chunks(tmp_path, form):
         np.testing.assert_array_equal(np.concatenate(parts), IMAGES.reshape(90, -1))
 
 
-def test_parts_serve_protocols_and_growth_as_the_whole_does(tmp_path):
+def test_parts_give_the_same_protocols_and_growth_as_the_whole(tmp_path):
     X, Q = IMAGES.reshape(90, -1), rng.integers(0, 256, (20, 192), dtype=np.uint8)
     path = write(tmp_path / "X.zarr", X)
     table = knn_eval(datasets.array_parts(path, part_bytes=1), LABELS, Q, LABELS[:20], preset="solo-learn")
@@ -176,7 +176,7 @@ def test_arrays_of_wrong_lengths_and_widths_are_refused(tmp_path, form):
 
 
 @FORMATS
-def test_array_that_is_not_whole_is_refused(tmp_path, form):
+def test_incomplete_array_is_refused(tmp_path, form):
     path = write(tmp_path / "X.zarr", IMAGES, form)
     chunk = next(
         entry
@@ -226,7 +226,7 @@ def test_pickle_as_a_codec_is_never_run(tmp_path):
 
 
 @FORMATS
-def test_objects_and_what_is_no_metadata_are_refused(tmp_path, form):
+def test_objects_and_invalid_metadata_are_refused(tmp_path, form):
     path = write(tmp_path / "X.zarr", IMAGES, form)
     load = lambda: datasets.load(path, labels=LABELS)  # noqa: E731
     _rewrite(path, form, **({"data_type": "O"} if form == 3 else {"dtype": "|O"}))

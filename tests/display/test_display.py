@@ -271,6 +271,18 @@ def test_estimators_without_the_needed_attribute_are_refused() -> None:
 # cross-validation, confusion ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "ks", [(*range(1, 21), 25, 30, 50, 100), tuple(range(1, 21)), tuple(range(43, 51)), (*range(1, 1001, 3),)]
+)
+def test_labels_of_k_keep_a_digit_apart(ks: tuple[int, ...]) -> None:
+    shown = display.CrossValidationDisplay(ks, {"l1": np.full((len(ks), 5), 0.5)}).plot()
+    shown.figure_.canvas.draw()
+    boxes = [label.get_window_extent() for label in shown.ax_.get_xticklabels()]
+    assert len(boxes) > 3
+    digit = boxes[0].width / len(shown.ax_.get_xticklabels()[0].get_text())
+    assert all(right.x0 - left.x1 > 0.6 * digit for left, right in pairwise(boxes))
+
+
 @pytest.mark.parametrize("ks", [(1,), (1, 3, 5), (*range(1, 21), 25, 30, 50, 100)])
 def test_cross_validation_shows_every_fold_the_mean_the_deviation_and_the_choice(ks: tuple[int, ...]) -> None:
     selection = make_selection(ks)

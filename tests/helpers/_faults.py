@@ -235,7 +235,7 @@ FAULTS = [
         "linear/test_linear_problem.py",
     ),
     (
-        "_gradient/problem.py",
+        "_gradient/space.py",
         "return W if self.penalize_intercept else W[:, : self.n_features]",
         "return W",
         "linear/test_linear_problem.py",

@@ -1,7 +1,7 @@
 """Kill processes at random moments of `save`, and look at what is there: ``python tests/helpers/_kill_saves.py [COUNT]``.
 
 A child saves two models in turn to one path, without end, until SIGKILL. Then the file must be one of the two, whole; what
-else lies beside it must be hidden, and refused when it is loaded, unless nothing but its name was left to do. Ends with
+else is in the folder must be hidden, and refused by load unless only the rename was missing. Ends with
 status 1 at the first that is not so, and prints how many kills came in the middle of a write: those that left such a file.
 """
 

@@ -108,13 +108,13 @@ def copy(X):
 
 
 def main(path, dtype, limit, *works):
-    """In a process of its own: set the limit, do the works, print what came as JSON, with arrays in files beside."""
+    """In a process of its own: set the limit, do the works, print the results as JSON, with arrays in files next to it."""
     if limit:
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     import numpy as np
 
     X = np.memmap(path, dtype=dtype, mode="r").reshape(-1, FEATURES)
-    told = {}
+    results = {}
     for work in works:
         if work in SOLVERS:
             np.save(f"{path}.{work}.npy", train(X, work))
@@ -122,7 +122,7 @@ def main(path, dtype, limit, *works):
             copy(X)
         else:
             distances, indices, report = search(X, work)
-            told[work] = {
+            results[work] = {
                 "distances": distances.tolist(),
                 "indices": indices.tolist(),
                 "path": report.path,
@@ -131,17 +131,17 @@ def main(path, dtype, limit, *works):
                 "notes": list(report.notes),
             }
     status = Path("/proc/self/status").read_text().splitlines()
-    told["memory"] = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status if line.endswith("kB")}
-    print(json.dumps(told))
+    results["memory"] = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in status if line.endswith("kB")}
+    print(json.dumps(results))
 
 
-def right(told, metric, n_rows, dtype):
+def right(results, metric, n_rows, dtype):
     """Whether the neighbours that a process tells are those that there are, with their distances."""
     import numpy as np
 
     S, indices = answer(n_rows, dtype, metric)
     distances = S if metric == "l1" else np.sqrt(S)
-    return told["indices"] == indices.tolist() and told["distances"] == distances.tolist()
+    return results["indices"] == indices.tolist() and results["distances"] == distances.tolist()
 
 
 if __name__ == "__main__":
@@ -163,8 +163,10 @@ if __name__ == "__main__":
             took = time.perf_counter() - begun
             if done.returncode:
                 sys.exit(f"{dtype} {work} under {megabytes} MB: {done.stderr.strip().splitlines()[-1]}")
-            told = json.loads(done.stdout)
-            said = "" if work in SOLVERS else f", {told[work]['path']}, right: {right(told[work], work, n_rows, dtype)}"
+            results = json.loads(done.stdout)
+            said = (
+                "" if work in SOLVERS else f", {results[work]['path']}, right: {right(results[work], work, n_rows, dtype)}"
+            )
             size = n_rows * row_bytes >> 20
             print(f"{dtype} {work}: {size} MB of rows under {megabytes} MB of memory, {took:.1f} s{said}")
         file.unlink()

@@ -34,7 +34,7 @@ def hostile_rows(rng, n_rows, n_features, dtype, metric=None):
     # two groups far apart, the rows of each a few units in the last place of a single (of a half) from one another
     unit = 1e-3 if dtype == "float16" else 1.3e-7
     groups = np.where(np.arange(n_rows)[:, None] % 2, 1.1, 3.3) + unit * rng.integers(-4, 5, size=shape)
-    # so small beside one row that singles on that row's scale cannot hold them
+    # so small compared with one row that float32 on that row's scale cannot hold them
     beside_huge = np.where(np.arange(n_rows)[:, None] == 1, large, base * (1e-4 if dtype == "float16" else 3e-22))
     mixed = base * 2.0 ** rng.integers(-12, 12, size=shape)
     found = {
@@ -49,7 +49,7 @@ def hostile_rows(rng, n_rows, n_features, dtype, metric=None):
         "one huge coordinate": np.where(np.arange(n_features) == 3, large / 2, base).astype(dtype),
         "permuted rows": permuted.astype(dtype, order="C"),
         "two far groups": groups.astype(dtype),
-        "beside a huge row": beside_huge.astype(dtype),
+        "next to a huge row": beside_huge.astype(dtype),
         "parallel rows": (base[:1] * np.linspace(0.5, 2, n_rows)[:, None]).astype(dtype),
     }
     if metric == "cosine" and dtype == "float64":

@@ -64,7 +64,7 @@ def copied(folder):
 
 
 def rebuilt(copy, modules):
-    """Build some modules of the copy anew; returns what they were before."""
+    """Build some modules of the copy again, and return the old ones."""
     before = {}
     for module in modules:
         (built,) = module.parent.glob(f"{module.stem}.*.so")

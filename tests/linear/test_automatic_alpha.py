@@ -107,7 +107,7 @@ def test_partial_fit_chooses_nothing_and_keeps_the_alpha_of_a_fit():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_rows_of_weight_0_have_no_part_in_the_choice(kind):
+def test_rows_of_weight_0_do_not_affect_the_choice(kind):
     X, y = gaussian()
     weight = np.where(np.arange(len(X)) % 4 == 0, 0.0, np.random.default_rng(0).choice([0.5, 2.0], len(X)))
     spoiled = np.where(weight[:, None] == 0, 1e3, X).astype(np.float32)
@@ -118,7 +118,7 @@ def test_rows_of_weight_0_have_no_part_in_the_choice(kind):
         assert found == pytest.approx(wanted, rel=1e-9)
 
 
-def test_weights_say_which_rows_the_choice_is_for():
+def test_the_choice_is_for_the_weighted_rows():
     """One strength is right on half of the rows, another on the other half: the heavier half decides."""
     y = np.zeros(100, dtype=np.int64)
     right, wrong = [1.0, 0.0], [0.0, 1.0]
@@ -129,7 +129,7 @@ def test_weights_say_which_rows_the_choice_is_for():
     assert _best_of(scores, y, heavy[::-1] / heavy.sum(), TIES) == FACTORS[2]
 
 
-def test_about_equal_strengths_give_the_formula_and_so_do_models_that_all_diverged():
+def test_the_formula_is_used_for_similar_strengths_and_if_all_models_diverged():
     y, counted = np.arange(90) % 3, np.full(90, 1 / 90)
     scores = (np.eye(3)[y] + np.random.default_rng(0).normal(size=(90, 3)))[None]
     assert _best_of([scores * times for times in (1.0, 9.0, 0.1, 1e-3, 2.0)], y, counted, TIES) == 1.0
@@ -147,7 +147,7 @@ def test_folds_are_stratified_and_of_equal_size():
         assert sizes.max() - sizes.min() <= 1
 
 
-def test_a_class_with_a_single_row_and_extreme_rows_are_no_obstacle():
+def test_a_class_with_a_single_row_and_extreme_rows_work():
     X, y = gaussian()
     y = np.where(np.arange(len(y)) == 7, 9, y)
     for rows in (X, X * np.float32(1e18), X * np.float32(1e-18), np.zeros_like(X)):

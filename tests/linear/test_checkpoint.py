@@ -1,4 +1,4 @@
-"""Trainings that were broken off end with the bits of those that were not."""
+"""An interrupted and resumed training ends with the same bits as an uninterrupted one."""
 
 import os
 import random
@@ -33,7 +33,7 @@ def small_pieces(monkeypatch):
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces, name):
+def test_a_training_resumes_from_each_of_its_states(tmp_path, monkeypatch, small_pieces, name):
     X, y = rows()
     fitted = model(name).fit(X, y)
     if name in ("sgd, early stopping", "sgd, tol"):
@@ -57,7 +57,7 @@ def test_a_training_goes_on_from_its_states(tmp_path, monkeypatch, small_pieces,
 
 @pytest.mark.parametrize("name", ["sgd", "lbfgs", "gd"])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "float64"])
-def test_every_type_of_rows_and_other_threads(tmp_path, monkeypatch, small_pieces, name, dtype):
+def test_every_type_of_rows_resumes_with_other_threads(tmp_path, monkeypatch, small_pieces, name, dtype):
     X, y = rows("uint8")
     X = (X // 2).astype(dtype) if dtype == "int8" else X.astype(dtype)
     whole = outcome_of(model(name, n_jobs=1).fit(X, y))
@@ -68,7 +68,7 @@ def test_every_type_of_rows_and_other_threads(tmp_path, monkeypatch, small_piece
     assert outcome_of(model(name, tmp_path / "state", n_jobs=2, resume=True).fit(X, y)) == whole
 
 
-def test_broken_again_and_again(tmp_path, monkeypatch, small_pieces):
+def test_a_training_can_be_interrupted_repeatedly(tmp_path, monkeypatch, small_pieces):
     X, y = rows()
     whole = outcome_of(model("sgd").fit(X, y))
     breaks, done = 0, None
@@ -83,7 +83,7 @@ def test_broken_again_and_again(tmp_path, monkeypatch, small_pieces):
     assert outcome_of(done) == whole
 
 
-def test_some_states_lie_within_an_epoch(tmp_path, monkeypatch, small_pieces):
+def test_some_states_are_within_an_epoch(tmp_path, monkeypatch, small_pieces):
     X, y = rows()
     break_after(monkeypatch, 3)
     with pytest.raises(Broken):
@@ -109,7 +109,7 @@ def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_pie
         again.fit(X, y, weights[::-1])
 
 
-def test_states_are_written_when_it_is_time(tmp_path):
+def test_states_are_written_at_the_given_interval(tmp_path):
     clock = [0.0]
     kept = optim.Checkpoint(tmp_path / "state", 30)
     seen = []

@@ -1,4 +1,4 @@
-"""Checkpoints of another training, damaged ones and files that are none are refused in one line."""
+"""Checkpoints of another training, damaged ones and other files are refused in one line."""
 
 import json
 import os
@@ -23,7 +23,7 @@ HELPERS = Path(__file__).resolve().parents[1] / "helpers"
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
-def test_every_parameter_that_matters_is_told_apart(tmp_path):
+def test_every_other_parameter_that_matters_is_refused(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
     model("sgd", path).fit(X, y)
@@ -75,7 +75,7 @@ def rewrite(arrays, path, header):
     write(path, arrays, {key: text for key, text in header.items() if key not in ("digests", "checksum")})
 
 
-def test_a_byte_that_changed_is_noticed(tmp_path):
+def test_a_changed_byte_is_noticed(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
     model("sgd", path).fit(X, y)
@@ -129,7 +129,7 @@ def optimisers(path):
     ]
 
 
-def test_a_problem_and_rows_kept_apart_are_told_apart_by_all_they_are(tmp_path):
+def test_a_changed_problem_or_validation_set_is_refused(tmp_path):
     """For those who use the optimisers themselves: estimators make all of this of X, y and their parameters."""
     X, names = rows()
     y = np.unique(names, return_inverse=True)[1]
@@ -151,7 +151,7 @@ def test_a_problem_and_rows_kept_apart_are_told_apart_by_all_they_are(tmp_path):
         optimisers(path)[number].minimize(problem(), start, problem(X[:90], y[:90]))
 
 
-def test_generators_and_starts_are_told_apart(tmp_path):
+def test_other_generators_and_starts_are_refused(tmp_path):
     X, names = rows()
     problem = fastcls.LinearProblem(X, np.unique(names, return_inverse=True)[1])
     state, later = np.random.RandomState(0), np.random.RandomState(0)
@@ -172,7 +172,7 @@ def test_generators_and_starts_are_told_apart(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="opens a pipe for reading and writing at once")
-def test_what_is_no_file_is_not_opened(tmp_path):
+def test_pipes_and_devices_are_not_opened(tmp_path):
     X, y = rows()
     os.mkfifo(tmp_path / "pipe")
     kept_open = os.open(tmp_path / "pipe", os.O_RDWR)  # or who opens it waits for ever
@@ -187,7 +187,7 @@ def test_what_is_no_file_is_not_opened(tmp_path):
 
 @pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="limits the size of files")
-def test_a_state_that_finds_no_room_on_the_disk_is_told_in_one_line(tmp_path):
+def test_a_full_disk_is_reported_in_one_line(tmp_path):
     """The training ends, and resumes from the last state that was written."""
     whole = outcome_of(model("lbfgs").fit(*rows()))
     code = """
@@ -209,7 +209,7 @@ except InputError as error:
     assert outcome_of(model("lbfgs", tmp_path / "state", resume=True).fit(*rows())) == whole
 
 
-def test_a_link_to_a_state_stays_one(tmp_path, monkeypatch):
+def test_a_link_to_a_checkpoint_stays_a_link(tmp_path, monkeypatch):
     X, y = rows()
     (tmp_path / "disk").mkdir()
     path, linked = tmp_path / "disk" / "state", tmp_path / "state"
@@ -224,7 +224,7 @@ def test_a_link_to_a_state_stays_one(tmp_path, monkeypatch):
     assert path.read_bytes() != before
 
 
-def test_a_file_that_is_there_is_left_alone(tmp_path):
+def test_an_existing_file_is_left_alone(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
     path.write_bytes(b"mine")
@@ -303,7 +303,7 @@ def test_arithmetic_of_another_machine_is_noticed(tmp_path):
         model("lbfgs", path, max_iter=8, resume=True).fit(X, y)
 
 
-def test_spaces_that_differ_by_one_number_are_told_apart(tmp_path):
+def test_spaces_that_differ_by_one_number_are_refused(tmp_path):
     X, y = rows()
     problems = [fastcls.LinearProblem(X, np.unique(y, return_inverse=True)[1], scale=s) for s in (2.0, 3.0)]
     assert problems[0].identity() != problems[1].identity()
@@ -313,7 +313,7 @@ def test_spaces_that_differ_by_one_number_are_told_apart(tmp_path):
         model("sgd", tmp_path / "state", resume=True, scale=False).fit(small, y)
 
 
-def test_states_that_are_wrong_within_are_refused(tmp_path):
+def test_states_with_wrong_contents_are_refused(tmp_path):
     X, y = rows()
     path = tmp_path / "state"
     model("sgd", path).fit(X, y)

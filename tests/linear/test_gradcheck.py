@@ -1,4 +1,4 @@
-"""The gradient check passes right gradients, catches wrong ones, and knows a kink when it meets one."""
+"""The gradient check passes right gradients, catches wrong ones, and recognises kinks."""
 
 import itertools
 
@@ -86,7 +86,7 @@ def test_one_heavy_row_hides_nothing(loss, heavy):
         assert report.allowed == check_arithmetic(plain, weights_of(plain)).allowed
 
 
-def test_a_wrong_kernel_is_told_from_rounding():
+def test_a_wrong_kernel_is_distinguished_from_rounding():
     class Wrong(LinearProblem):
         def value_and_gradient(self, W, rows=None):
             value, gradient = super().value_and_gradient(W, rows)
@@ -133,7 +133,7 @@ def test_wrong_gradients_are_caught(loss, wrong):
 
 
 @pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.segment_degree])
-def test_kinks_are_reported_apart(loss):
+def test_kinks_are_reported_separately(loss):
     """At W = 0 with margin 1e-5 every step crosses a kink; the neighbouring slopes differ and nothing is wrong."""
     problem = problem_of(loss, margin=1e-5)
     report = check_gradient(problem, np.zeros(problem.shape))

@@ -77,7 +77,7 @@ def stored(X, dtype):
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_right_gradients_pass_wherever_rows_lie(rows, loss):
+def test_right_gradients_pass_wherever_the_rows_are(rows, loss):
     for penalty in [*PENALTIES, None]:
         problem = problem_of(ROWS[rows], loss, penalty)
         report = check_gradient(problem, weights_of(problem))
@@ -99,13 +99,13 @@ def test_a_run_checks_rows_of_every_type_without_a_false_alarm(rows):
 
 @pytest.mark.parametrize("wrong", [NotDividedByN, HalfPenalty, WrongSign])
 @pytest.mark.parametrize("loss", LOSSES)
-def test_wrong_gradients_are_caught_wherever_rows_lie(wrong, loss):
+def test_wrong_gradients_are_caught_wherever_the_rows_are(wrong, loss):
     for rows in ("a map coordinate", "all columns far out", "a tiny column", "a constant column", "mixed units"):
         problem = problem_of(ROWS[rows], loss, "l2", kind=wrong)
         assert check_gradient(problem, weights_of(problem)).max_relative_error > 1e-3, rows
 
 
-def test_a_center_folded_wrongly_is_caught_where_rows_lie_far_out():
+def test_a_wrongly_folded_center_is_caught_if_rows_are_far_from_zero():
     class OneDigitOff(LinearProblem):
         def value_and_gradient(self, W, rows=None):
             value, gradient = super().value_and_gradient(W, rows)
@@ -117,7 +117,7 @@ def test_a_center_folded_wrongly_is_caught_where_rows_lie_far_out():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_a_gradient_that_is_no_number_is_a_verdict_of_its_own(value):
+def test_a_nan_gradient_has_its_own_verdict(value):
     class NotANumber(LinearProblem):
         def value_and_gradient(self, W, rows=None):
             found, gradient = super().value_and_gradient(W, rows)
@@ -147,7 +147,7 @@ def test_a_report_of_kinks_alone_says_that_nothing_was_compared():
 
 @pytest.mark.parametrize("rows", ROWS)
 @pytest.mark.parametrize("loss", LOSSES)
-def test_float32_kernels_stay_within_their_allowance_wherever_rows_lie(rows, loss):
+def test_float32_kernels_stay_within_their_tolerance_wherever_the_rows_are(rows, loss):
     X = stored(ROWS[rows], "float32")
     if np.isfinite(X).all() and np.std(X) > 1e-30:
         assert check_arithmetic(problem_of(X, loss, "l2"), weights_of(problem_of(X, loss, "l2"))).agrees

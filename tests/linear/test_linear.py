@@ -134,7 +134,7 @@ def test_n_threads_agnosticism(cls):
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
-def test_same_random_state_same_bytes_another_another(cls, digits):
+def test_the_same_random_state_gives_the_same_bytes_and_another_one_others(cls, digits):
     X, _, y, _ = digits
     coefs = [cls(max_iter=2, random_state=seed).fit(X, y).coef_ for seed in (0, 0, 1)]
     assert coefs[0].tobytes() == coefs[1].tobytes()
@@ -151,7 +151,7 @@ def test_predictions_do_not_change_with_the_unit_of_the_pixels(cls, change, digi
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
-def test_coef_and_intercept_score_the_rows_as_they_came(cls, digits):
+def test_coef_and_intercept_score_raw_rows(cls, digits):
     X, X_test, y, _ = digits
     model = cls(max_iter=5, random_state=0).fit(X, y)
     expected = X_test @ model.coef_.T + model.intercept_
@@ -160,7 +160,7 @@ def test_coef_and_intercept_score_the_rows_as_they_came(cls, digits):
 
 
 @pytest.mark.parametrize("cls", CLASSIFIERS)
-def test_two_classes_keep_two_rows_of_coef_and_one_decision(cls):
+def test_two_classes_have_two_rows_of_coef_and_one_decision_value(cls):
     rng = np.random.default_rng(0)
     y = np.array(["cat", "dog"])[rng.integers(0, 2, 80)]
     X = rng.normal(size=(80, 3)) + 3.0 * (y == "dog")[:, None]
@@ -253,13 +253,13 @@ def test_an_infinite_loss_names_step_and_learning_rate(digits):
         model.fit(X, y)
 
 
-def test_a_far_too_large_learning_rate_is_not_silent(digits):
+def test_a_far_too_large_learning_rate_is_reported(digits):
     X, _, y, _ = digits
     with pytest.warns(ConvergenceWarning, match="learning_rate=100 is too large"):
         MulticlassSVM(learning_rate=100.0, max_iter=3, random_state=0).fit(X, y)
 
 
-def test_verbose_prints_one_line_an_epoch_and_silence_otherwise(digits, capsys):
+def test_only_verbose_prints_one_line_per_epoch(digits, capsys):
     X, _, y, _ = digits
     SoftmaxClassifier(max_iter=3, random_state=0).fit(X, y)
     assert capsys.readouterr().out == ""
@@ -363,7 +363,7 @@ def test_wrong_input_is_refused_in_one_line(call, words):
     assert "\n" not in str(caught.value)
 
 
-def test_balanced_class_weights_are_the_sample_weights_they_stand_for():
+def test_balanced_class_weights_equal_the_matching_sample_weights():
     y = np.repeat([0, 1, 2], [70, 20, 10])
     X = np.random.default_rng(3).normal(size=(100, 6)) + y[:, None]
     balanced = SoftmaxClassifier(solver="lbfgs", class_weight="balanced", max_iter=500, random_state=0).fit(X, y)
@@ -384,7 +384,7 @@ def test_partial_fit_keeps_the_centre_of_its_first_rows():
     assert model.scale_ == scale
 
 
-def test_of_equal_scores_the_first_class_wins():
+def test_the_first_class_wins_ties():
     model = MulticlassSVM(random_state=0).fit(np.eye(3), ["a", "b", "c"])
     model.coef_, model.intercept_ = np.zeros((3, 3)), np.zeros(3)
     assert model.predict(np.eye(3)).tolist() == ["a"] * 3

@@ -1,4 +1,4 @@
-"""C of the linear classifiers is scikit-learn's, whatever the centring and the scaling."""
+"""C of the linear classifiers means the same as in scikit-learn, with any centring and scaling."""
 
 import warnings
 
@@ -29,7 +29,7 @@ def theirs(X, y, C, weight=None, solver="newton-cholesky", **options):
 
 @pytest.mark.parametrize("load", [load_breast_cancer, load_wine], ids=["two classes", "three classes"])
 @pytest.mark.parametrize("space", [(True, True), (True, False), (False, True), (False, False)], ids=str)
-def test_C_gives_scikit_learns_probabilities_in_every_space(load, space):
+def test_C_gives_the_probabilities_of_scikit_learn_with_any_centring_and_scaling(load, space):
     C = 0.1
     X, y = standardised(load)
     X = 2.0 * X + 1.0
@@ -61,7 +61,7 @@ def test_C_of_the_other_penalties_is_scikit_learns(load, penalty, ratio):
     np.testing.assert_allclose(model.fit(X, y).predict_proba(X), expected, atol=1e-4)
 
 
-def test_C_of_the_SVM_weighs_the_sum_of_losses_against_half_of_the_squares():
+def test_C_of_the_SVM_multiplies_the_sum_of_losses():
     X, y = standardised(load_wine)
     values = []
     for scale in (True, False):

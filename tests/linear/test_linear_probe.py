@@ -60,7 +60,7 @@ def test_halving_ends_between_neighbours_that_were_tried():
     assert len(tried) <= 15
 
 
-def test_given_validation_rows_choose_and_are_trained_on_at_the_end():
+def test_given_validation_rows_choose_C_and_join_the_final_training():
     train, y, test, y_test = halves(n=500)
     table = linear_probe(
         train[:200], y[:200], test, y_test, preset="clip", validation=(train[200:], y[200:]), random_state=0
@@ -74,7 +74,7 @@ def test_given_validation_rows_choose_and_are_trained_on_at_the_end():
     assert abs(accuracy - small.score(train[200:], codes[200:])) <= 1.01 / 150
 
 
-def test_accuracy_of_a_C_depends_on_no_other_that_was_tried():
+def test_accuracy_of_a_C_does_not_depend_on_the_others_tried():
     train, y, test, y_test = halves(n=500)
     validation, rows = (train[200:], y[200:]), (train[:200], y[:200])
     table = linear_probe(*rows, test, y_test, preset="clip", validation=validation, random_state=0)
@@ -86,14 +86,14 @@ def test_accuracy_of_a_C_depends_on_no_other_that_was_tried():
         assert alone.fit(*rows).score(*validation) == line["validation"]
 
 
-def test_fit_that_begins_at_the_minimum_ends_there():
+def test_fit_that_starts_at_the_minimum_stays_there():
     train, y, *_ = halves(n=300)
     model = SoftmaxClassifier(solver="lbfgs", alpha=10.0, warm_start=True, init_scale=0.0).fit(train, y)
     before = model.coef_.copy()
     np.testing.assert_allclose(model.fit(train, y).coef_, before, atol=1e-6)
 
 
-def test_verbose_tells_of_every_training(capsys):
+def test_verbose_reports_every_training(capsys):
     rows = halves(n=300)
     table = linear_probe(*rows, preset="clip", random_state=0)
     assert capsys.readouterr().out == ""

@@ -239,7 +239,7 @@ def test_every_instruction_set_equals_the_plain_loop(isa, arithmetic, dtype):
         simd.use("auto")
 
 
-def test_instruction_sets_are_told_apart():
+def test_the_instruction_set_in_use_is_the_one_that_runs():
     """Without an effect of `simd.use` on these kernels the test above proves nothing: other orders round differently."""
     X, y = rows_of("float32", 200, 900), np.arange(200) % 5
     W = np.random.default_rng(0).normal(size=(5, 900)) / 30
@@ -267,7 +267,7 @@ def test_weights_are_repetitions(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_a_problem_of_some_rows_is_that_of_their_copy(loss):
+def test_a_problem_of_some_rows_equals_one_of_their_copy(loss):
     X, y, weights = rows_of("uint8", 60, 9), np.arange(60) % 4, np.linspace(0.5, 2, 60)
     some = np.random.default_rng(0).permutation(60)[:33]
     W = np.random.default_rng(1).normal(size=(4, 9)) / 100
@@ -283,7 +283,7 @@ def test_a_problem_of_some_rows_is_that_of_their_copy(loss):
 
 
 @pytest.mark.parametrize("loss", LOSSES)
-def test_many_weights_in_one_pass_are_each_alone(loss):
+def test_many_models_in_one_pass_equal_each_alone(loss):
     X, y = rows_of("uint8", 300, 70), np.arange(300) % 4
     made = LinearProblem(X, y, loss=loss, alpha=0.1, fit_intercept=True, scale=80.0, center=X.mean(axis=0))
     Ws = list(np.random.default_rng(1).normal(size=(9, 4, 71)) / 10)
@@ -347,7 +347,7 @@ def test_wrong_input_is_refused_in_one_line(call, words):
 
 @pytest.mark.parametrize("n_classes", [2, 3, 10, 37])
 @pytest.mark.parametrize("spread", [1.0, 1e-4, 1e-7])
-def test_bytes_under_single_weights_stay_within_the_rounding_of_single_weights(n_classes, spread):
+def test_bytes_with_float32_weights_stay_within_the_rounding_of_float32(n_classes, spread):
     """Weights and slopes are float32, sums of 333 or 257 of them: 2^-20 of the magnitudes, a few times over."""
     rng = np.random.default_rng(n_classes)
     X, y = rng.integers(0, 256, (700, 333), dtype=np.uint8), rng.integers(0, n_classes, 700)
@@ -364,7 +364,7 @@ def test_bytes_under_single_weights_stay_within_the_rounding_of_single_weights(n
         assert np.abs(here - there).max() <= 255 * 2.0**-19
 
 
-def test_steps_give_the_same_bytes_however_calls_share_them_out():
+def test_steps_give_the_same_bytes_however_they_are_divided_among_calls():
     """Six calls of one step are one call of six, but for the rounding of W between calls."""
     rng = np.random.default_rng(3)
     X, y = rng.integers(0, 256, (256, 500), dtype=np.uint8), rng.integers(0, 7, 256)
@@ -377,7 +377,7 @@ def test_steps_give_the_same_bytes_however_calls_share_them_out():
     assert np.abs(whole - W).max() <= 6 * 2.0**-22 * np.abs(W).max()
 
 
-def test_a_models_bytes_do_not_depend_on_the_models_beside_it():
+def test_a_models_bytes_do_not_depend_on_other_models_of_the_pass():
     rng = np.random.default_rng(4)
     X, y = rng.integers(0, 256, (400, 300), dtype=np.uint8), rng.integers(0, 5, 400)
     problem = LinearProblem(X, y)
@@ -388,7 +388,7 @@ def test_a_models_bytes_do_not_depend_on_the_models_beside_it():
     assert alone == problem.values([W, spiky])[0] == problem.values([spiky, W])[1] == problem.values([W] * 40)[39]
 
 
-def test_small_slopes_are_kept_beside_a_large_one():
+def test_small_slopes_are_kept_next_to_a_large_one():
     """Features that the heaviest row does not have get their gradient from the other rows, to float32's precision."""
     rng = np.random.default_rng(5)
     X, y, weights = rng.integers(0, 256, (256, 128), dtype=np.uint8), rng.integers(0, 3, 256), np.ones(256)

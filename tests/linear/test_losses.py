@@ -1,4 +1,4 @@
-"""The losses: registry, NumPy functions and compiled functions agree with the plain loops and with their own words."""
+"""The losses: registry, NumPy functions and compiled functions agree with the plain loops and with their descriptions."""
 
 import numpy as np
 import pytest
@@ -81,7 +81,7 @@ def test_huge_scores_stay_finite(name):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("place", [0, 1])
-def test_nan_is_never_a_loss_of_zero(name, place):
+def test_nan_scores_never_give_a_loss_of_zero(name, place):
     scores = np.zeros((1, 3))
     scores[0, place] = np.nan
     assert np.isnan(loss_and_gradient(name, scores, [0])[0][0])
@@ -90,13 +90,13 @@ def test_nan_is_never_a_loss_of_zero(name, place):
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("n_classes", [1, 2, 10, 100])
-def test_scores_of_zero_cost_what_the_registry_says(name, n_classes):
+def test_loss_of_zero_scores_is_that_of_the_registry(name, n_classes):
     found = loss_and_gradient(name, np.zeros((1, n_classes)), [0])[0][0]
     assert found == pytest.approx(LOSSES[name].at_zero(n_classes), rel=1e-14, abs=1e-15)
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_curvature_bounds_the_bend_where_the_loss_is_smooth(name):
+def test_curvature_is_an_upper_bound_where_the_loss_is_smooth(name):
     loss = LOSSES[name]
     if loss.segment_degree == 1:
         assert loss.curvature(10) > 0
@@ -124,7 +124,7 @@ HINGES = [name for name, loss in LOSSES.items() if "margin" in loss.options]
 
 @pytest.mark.parametrize("name", HINGES)
 @pytest.mark.parametrize("margin", [0.25, 1.0, 8.0])
-def test_margin_reaches_the_compiled_loss(name, margin):
+def test_margin_is_passed_to_the_compiled_loss(name, margin):
     scores, y = random_scores()
     plain = [reference.SAMPLE_LOSSES[name][0](s, label, margin) for s, label in zip(scores, y, strict=True)]
     for found in (loss_and_gradient(name, scores, y, margin=margin), compiled(name, scores, y, margin=margin)):
@@ -135,7 +135,7 @@ def test_margin_reaches_the_compiled_loss(name, margin):
 @pytest.mark.parametrize("name", HINGES)
 @pytest.mark.parametrize("include_correct", [False, True])
 @pytest.mark.parametrize("class_reduction", ["sum", "mean"])
-def test_options_add_the_right_class_and_divide_by_the_terms(name, include_correct, class_reduction):
+def test_options_include_the_correct_class_and_average_the_terms(name, include_correct, class_reduction):
     given = {"margin": 0.7, "include_correct": include_correct, "class_reduction": class_reduction}
     options = {option: value for option, value in given.items() if option in LOSSES[name].options}
     scores, y = random_scores()

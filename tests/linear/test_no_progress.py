@@ -30,7 +30,7 @@ def made(loss, **options):
 @pytest.mark.parametrize("solver", ["sgd", "gd"])
 @pytest.mark.parametrize("rate", [1e-12, 1e-7])
 @pytest.mark.parametrize("loss", CLASSIFIERS)
-def test_steps_too_short_to_move_the_loss_are_warned_of(loss, rate, solver):
+def test_a_warning_tells_of_steps_too_short_to_change_the_loss(loss, rate, solver):
     with pytest.warns(ConvergenceWarning, match=r"the loss hardly fell in 5 epochs.*learning_rate=1e-\d+ is too small"):
         made(loss, solver=solver, learning_rate=rate, max_iter=5, random_state=0).fit(X, Y)
 

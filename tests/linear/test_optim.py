@@ -1,4 +1,4 @@
-"""The optimisers: each reaches what it should, says how, and gives the same bytes for any number of threads."""
+"""The optimisers: each finds its optimum, reports how, and gives the same bytes for any number of threads."""
 
 import itertools
 import math
@@ -45,12 +45,12 @@ def problem_of(data, loss="softmax", penalty="l2", alpha=1e-3, **options):
     )
 
 
-def test_the_table_of_solvers_is_that_of_the_registries():
+def test_the_table_of_solvers_matches_the_registries():
     assert set(optim.SOLVERS) == set(SOLVERS)
 
 
 @pytest.mark.parametrize(("solver", "loss", "penalty"), list(itertools.product(SOLVERS, LOSSES, [*PENALTIES, None])))
-def test_every_solver_lowers_every_loss_it_can_do(solver, loss, penalty, digits):
+def test_every_solver_lowers_every_loss_that_it_supports(solver, loss, penalty, digits):
     problem = problem_of(digits, loss, penalty)
     losses, penalties = optim.SOLVERS[solver]
     if loss not in losses or penalty not in penalties:
@@ -87,7 +87,7 @@ def test_n_threads_agnosticism(solver, dtype):
 
 @pytest.mark.parametrize("nesterov", [False, True])
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_descent_is_the_textbooks(nesterov, momentum, digits):
+def test_descent_equals_the_textbook_formula(nesterov, momentum, digits):
     """Each step against NumPy: W += v with v = momentum v - rate g, and Nesterov's look ahead; with the l1 proximal step."""
     X, y = digits[0].astype(np.float64), digits[1]
     for penalty in (None, "l2", "l1"):
@@ -182,7 +182,7 @@ def test_lbfgs_reaches_the_optimum_of_logistic_regression(alpha, dtype, digits):
 
 @pytest.mark.parametrize("dtype", ["uint8", "float64"])
 @pytest.mark.parametrize("loss", [name for name, loss in LOSSES.items() if loss.is_differentiable])
-def test_lbfgs_goes_on_where_values_no_longer_tell(loss, dtype, digits):
+def test_lbfgs_continues_when_values_no_longer_change(loss, dtype, digits):
     """Values tell a slope down to about 1e-8, the root of their last bit; differences of the gradient tell far less."""
     X, y = digits
     problem = problem_of((X.astype(dtype), y), loss, alpha=1e-2)
@@ -193,7 +193,7 @@ def test_lbfgs_goes_on_where_values_no_longer_tell(loss, dtype, digits):
     assert result.loss_history[-1] == pytest.approx(exact.value(result.W), rel=1e-13)
 
 
-def test_lbfgs_is_not_called_converged_before_it_is(digits):
+def test_lbfgs_reports_convergence_only_when_reached(digits):
     problem = problem_of(digits, alpha=1e-2)
     result = LBFGS(5, 1e-6).minimize(problem, np.zeros(problem.shape))
     assert (result.converged, result.stopped_by, result.n_iter) == (False, "max_iter", 5)
@@ -209,7 +209,7 @@ def test_schedules_begin_at_1_and_never_rise(schedule):
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
-def test_callbacks_are_told_and_can_stop(solver, digits):
+def test_callbacks_are_called_and_can_stop(solver, digits):
     problem = problem_of(digits)
     seen = []
 
@@ -224,7 +224,7 @@ def test_callbacks_are_told_and_can_stop(solver, digits):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "gd", "lbfgs"])
-def test_validation_rows_stop_and_choose(solver, digits):
+def test_validation_rows_stop_the_training_and_choose_the_weights(solver, digits):
     X, y = digits
     problem = problem_of((X, y), alpha=0.0, rows=np.arange(60))
     validation = problem_of((X, y), alpha=0.0, rows=np.arange(60, 600), n_classes=10)
@@ -236,7 +236,7 @@ def test_validation_rows_stop_and_choose(solver, digits):
     assert validation.value(result.W) == pytest.approx(min(result.val_history), rel=2e-4)
 
 
-def test_models_trained_together_are_those_trained_alone(digits):
+def test_models_trained_together_equal_those_trained_alone(digits):
     problem = problem_of((digits[0].astype(np.float64), digits[1]), alpha=0.0)
     strengths = [(0.0, 1e-3, math.inf), (1e-3, 0.0, math.inf), (0.0, 0.1, 0.5)]
     rates = [0.02, 0.05, 0.01]
@@ -249,7 +249,7 @@ def test_models_trained_together_are_those_trained_alone(digits):
         assert losses[at] == loss[0]
 
 
-def test_a_diverged_setting_leaves_the_others_alone(digits):
+def test_a_diverged_setting_does_not_affect_the_others(digits):
     problem = problem_of((digits[0].astype(np.float64), digits[1]), alpha=0.0)
     starts, strengths = [np.zeros(problem.shape)] * 2, [(0.0, 1e-3, math.inf)] * 2
     common = {"max_iter": 3, "batch_size": 64, "random_state": 5}
@@ -260,7 +260,7 @@ def test_a_diverged_setting_leaves_the_others_alone(digits):
     assert losses[1] == math.inf
 
 
-def test_random_search_is_the_loss_of_each_try():
+def test_random_search_records_the_loss_of_each_try():
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 256, (600, 30), dtype=np.uint8), rng.integers(0, 4, 600)
     for loss in LOSSES:

@@ -1,4 +1,4 @@
-"""Many threads ask one estimator while it is fitted again: every call answers from one fit, or is refused in a line."""
+"""Many threads use one estimator while it is fitted again: every call answers from one fit, or is refused in one line."""
 
 import threading
 
@@ -76,7 +76,7 @@ def _seeded(name):
     return {"random_state": 0} if "Softmax" in name or "SVM" in name else {}
 
 
-def test_growth_beside_searches_answers_from_before_or_after():
+def test_searches_during_partial_fit_answer_from_before_or_after_it():
     rng = np.random.default_rng(0)
     parts = [rng.normal(size=(50, 12)).astype(np.float32) for _ in range(12)]
     Q, faults, over = parts[0][:5].copy(), [], threading.Event()
@@ -122,7 +122,7 @@ def test_a_fit_that_is_refused_leaves_what_was_fitted(name):
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_an_estimator_holds_nothing_of_the_copy_that_a_call_reads(name):
+def test_a_call_leaves_no_reference_to_its_copy_of_the_state(name):
     X, y = _data(8)
     model = ESTIMATORS[name]().fit(X, y)
     before = set(vars(model))

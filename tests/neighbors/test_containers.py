@@ -1,4 +1,4 @@
-"""The same values give the same answer, the same refusal and the same note, whatever they come in."""
+"""The same values give the same answer, refusal and note in every container."""
 
 import logging
 import unicodedata
@@ -133,7 +133,7 @@ ALIKE += pairwise(SWEEPS, DTYPES, ["byte order", "list", "data frame of objects"
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("name", "dtype"), sorted({case[:2] for case in ALIKE}))
-def test_estimators_answer_alike(name, dtype):
+def test_estimators_give_the_same_answer_for_every_container(name, dtype):
     """Every two of estimator, type and container; `check_rows` is tried with all of them below."""
     array = values_as(dtype)
 
@@ -244,7 +244,7 @@ def test_arrays_in_memory_load_from_every_container():
         np.testing.assert_array_equal(found.X, wanted, err_msg=container)
 
 
-def test_classes_that_look_alike_are_told():
+def test_classes_that_look_alike_are_reported():
     names = [unicodedata.normalize(form, "caf\u00e9") for form in ("NFC", "NFD")]
     labels = [names[i % 2] for i in range(12)]
     with pytest.warns(UserWarning, match=r"look alike, 'cafe\\u0301' and 'caf\\xe9'"):
@@ -253,7 +253,7 @@ def test_classes_that_look_alike_are_told():
     assert "look alike" in note
 
 
-def test_rows_too_small_for_a_direction_are_refused():
+def test_rows_too_small_for_cosine_are_refused():
     small = np.full((3, 5), 1e-160)
     rows = np.ones((3, 5))
     for call in (
@@ -270,7 +270,7 @@ def test_rows_too_small_for_a_direction_are_refused():
     np.testing.assert_allclose(pairwise_distances(rows * 1e-150, rows, "cosine"), 0, atol=1e-15)
 
 
-def test_squares_that_underflow_are_the_references():
+def test_underflowing_squares_equal_the_reference():
     """Under L2 rows 1e-170 apart are at distance 0, in the order of their index: so the arithmetic of the reference says."""
     rows = np.array([[0.0, 3e-170], [0.0, 0.0], [0.0, 1e-170]])
     distances, indices = knn(rows[1:2], rows, 3, "l2")

@@ -1,4 +1,4 @@
-"""Masked and missing entries are refused by name wherever an array is taken: what lies under a mask is no value."""
+"""Every argument that takes an array refuses masked and missing entries by name."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The matrix of all distances has the bits of the reference, by whatever kernel it is computed."""
+"""The matrix of all distances has the bits of the reference with every kernel."""
 
 import itertools
 
@@ -56,7 +56,7 @@ def test_bytes_wider_than_a_block_of_packed_features():
             assert matrix.all_pairs(X, Q, metric, n_threads=2).tobytes() == wanted.tobytes()
 
 
-def test_the_fast_ways_are_taken(monkeypatch):
+def test_the_fast_kernels_are_used(monkeypatch):
     def never(*given):
         raise AssertionError("one pair after the other")
 
@@ -72,7 +72,7 @@ def test_the_fast_ways_are_taken(monkeypatch):
 
 
 @pytest.mark.parametrize("dtypes", [("float32",) * 2, ("float64", "float16"), ("uint8", "float32"), ("int8", "float64")])
-def test_pixels_that_are_kept_as_floats_have_the_bits_of_the_reference(dtypes):
+def test_pixels_stored_as_floats_have_the_bits_of_the_reference(dtypes):
     rng = np.random.default_rng(0)
     Q, X = (rng.integers(0, 128, (n, 60)).astype(dtype) for n, dtype in zip((9, 20), dtypes, strict=True))
     X[3], X[4] = 0, Q[4]

@@ -209,7 +209,7 @@ def test_threads_follow_the_environment(monkeypatch):
     assert _threads.effective(None) >= 1
 
 
-def test_show_config_tells_openmp_and_threads(capsys):
+def test_show_config_shows_openmp_and_threads(capsys):
     fastcls.show_config()
     shown = capsys.readouterr().out
     for word in ("OpenMP", "threads", "numpy", fastcls.__version__):
@@ -218,7 +218,7 @@ def test_show_config_tells_openmp_and_threads(capsys):
 
 @pytest.mark.parametrize("mode", ["connectivity", "distance"])
 @pytest.mark.parametrize("made", [KNeighborsClassifier, NearestNeighbors])
-def test_graph_holds_what_kneighbors_finds(made, mode):
+def test_graph_has_the_neighbors_of_kneighbors(made, mode):
     rng = np.random.default_rng(0)
     X, y = rng.integers(0, 3, size=(60, 3)).astype(np.uint8), rng.integers(0, 3, size=60)
     model = made(7).fit(X, y)
@@ -234,7 +234,7 @@ def test_graph_holds_what_kneighbors_finds(made, mode):
     assert (model.kneighbors_graph().diagonal() == 0).all()
 
 
-def test_graph_serves_estimators_that_take_precomputed_neighbors(digits):
+def test_graph_works_as_precomputed_neighbors(digits):
     from sklearn.cluster import DBSCAN
     from sklearn.neighbors import KNeighborsClassifier as Theirs
     from sklearn.neighbors import KNeighborsTransformer

@@ -11,6 +11,7 @@ from _refused import check_refused
 
 import fastcls
 from fastcls import datasets
+from fastcls._validation.errors import InputError
 from fastcls.persistence import CLASSES
 
 KINDS = [name for name in CLASSES if name != "NearestNeighbors"]
@@ -23,7 +24,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=KINDS)
 def model(request, folder, tmp_path_factory):
-    """A loaded model of every kind, with what a run saves beside it."""
+    """A loaded model of every kind, with the metadata that a run saves."""
     data = datasets.load(folder)
     made = getattr(fastcls, request.param)()
     if "random_state" in made.get_params():
@@ -62,7 +63,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_images_of_every_kind_are_named_as_their_rows_are(model, folder, way):
+def test_images_of_every_kind_get_the_class_names_of_their_rows(model, folder, way):
     data = datasets.load(folder)
     files = [folder / name for name in data.files]
     wanted = np.array(data.class_names)[model.predict(data.X)]
@@ -106,7 +107,7 @@ def test_stacks_and_shapes_of_pixel_arrays(model):
 
 
 REFUSED = {
-    "no such file": (lambda d: "nope.jpg", "No such file"),
+    "no such file": (lambda d: "nope.jpg", "there is no file or folder"),
     "no picture": (lambda d: b"hello", "not a readable image"),
     "a folder": (lambda d: d, "not a file"),
     "mixed": (lambda d: [b"x", 3], "a list of images has an int at index 1"),
@@ -132,11 +133,18 @@ def test_models_without_a_recipe_take_rows_alone(tmp_path):
     again = fastcls.load(tmp_path / "m.safetensors")
     assert again.predict(np.eye(4)).tolist() == [0, 1, 0, 1]
     for made in (model, again):
-        with pytest.raises((ValueError, TypeError)):
-            made.predict(["photo.jpg"])
+        for given, came in {
+            "p.jpg": "the path 'p.jpg'",
+            ("p.jpg",): "a list that begins with the path 'p.jpg'",
+            b"p": "an image",
+        }.items():
+            with pytest.raises(
+                InputError, match=rf"X is {came}.* takes rows of 4 features: give an array, or .*fastcls run"
+            ):
+                made.predict(list(given) if isinstance(given, tuple) else given)
 
 
-def test_what_was_saved_does_not_outlive_a_new_fit(model, folder, tmp_path):
+def test_a_new_fit_drops_the_saved_metadata(model, folder, tmp_path):
     data = datasets.load(folder)
     model.save(tmp_path / "m.safetensors", metadata=model.metadata_)
     again = fastcls.load(tmp_path / "m.safetensors").fit(data.X[:, ::-1], data.y)

@@ -1,4 +1,4 @@
-"""A fit that was refused leaves the estimator as it was: what it knows, and what it predicts."""
+"""A refused fit leaves the estimator as it was: its state and its predictions."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def state(model):
 
 
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_a_refused_fit_leaves_everything(name):
+def test_a_refused_fit_changes_nothing(name):
     model = ESTIMATORS[name]()
     for refused in refusals(name).values():  # never fitted: still not fitted
         with pytest.raises(InputError):
@@ -62,7 +62,7 @@ def test_a_refused_fit_leaves_everything(name):
 
 
 @pytest.mark.parametrize("kind", [MulticlassSVM, SoftmaxClassifier])
-def test_a_refused_part_leaves_everything(kind):
+def test_a_refused_partial_fit_changes_nothing(kind):
     model = kind(random_state=0)
     for X, y, options in ((X5, Y, {"classes": ["a", "b"]}), (X5, np.full(40, "a"), {}), (NAN, Y, {})):
         with pytest.raises(InputError):
@@ -78,7 +78,7 @@ def test_a_refused_part_leaves_everything(kind):
         assert state(model) == before
 
 
-def test_warm_start_asks_for_the_same_classes_and_features():
+def test_warm_start_needs_the_same_classes_and_features():
     model = SoftmaxClassifier(random_state=0, warm_start=True).fit(X8, Y)
     with pytest.raises(InputError, match="8 features and X has 5"):
         model.fit(X5, Y)
@@ -86,7 +86,7 @@ def test_warm_start_asks_for_the_same_classes_and_features():
         model.fit(X8, np.where(Y == "a", "z", Y))
 
 
-def test_scores_of_other_widths_never_reach_the_compiled_loop():
+def test_weights_of_other_widths_never_get_to_the_compiled_loop():
     from fastcls._gradient.problem import linear_scores
 
     with pytest.raises(ValueError, match=r"rows of 5 features, weights of \(3, 8\)"):

@@ -1,4 +1,4 @@
-"""A fit with weights is a fit of the rows that count; classes balance as in scikit-learn, also where one is missing."""
+"""Rows of weight 0 are ignored by every fit; class weights balance as in scikit-learn, even if a class is missing."""
 
 import warnings
 from inspect import signature
@@ -59,7 +59,7 @@ def assert_alike(found, wanted, Q):
 
 @pytest.mark.parametrize("class_weight", CLASS_WEIGHTS, ids=str)
 @pytest.mark.parametrize("name", MODELS)
-def test_rows_of_weight_0_leave_the_training_set_everywhere(name, class_weight, tmp_path):
+def test_rows_of_weight_0_are_ignored_everywhere(name, class_weight, tmp_path):
     X, y, w, Q = data()
     model = clone(MODELS[name]).set_params(class_weight=class_weight)
     counts = w > 0
@@ -78,7 +78,7 @@ def test_rows_of_weight_0_leave_the_training_set_everywhere(name, class_weight, 
 
 @pytest.mark.parametrize("class_weight", CLASS_WEIGHTS[:3], ids=str)
 @pytest.mark.parametrize("kind", [fastcls.KNeighborsClassifier, fastcls.SoftmaxClassifier, fastcls.MulticlassSVM])
-def test_parts_with_weights_are_the_parts_of_rows_that_count(kind, class_weight):
+def test_partial_fit_ignores_rows_of_weight_0(kind, class_weight):
     X, y, w, Q = data(1)
     options = {} if kind is fastcls.KNeighborsClassifier else {"random_state": 0, "batch_size": 8}
     found, wanted = kind(class_weight=class_weight, **options), kind(class_weight=class_weight, **options)
@@ -95,7 +95,7 @@ def test_parts_with_weights_are_the_parts_of_rows_that_count(kind, class_weight)
         np.testing.assert_array_equal(found.kneighbors(Q)[1], whole.kneighbors(Q)[1])
 
 
-def test_a_first_part_may_be_of_rows_that_do_not_count():
+def test_the_first_partial_fit_may_have_only_rows_of_weight_0():
     X, y, w, Q = data(2)
     w[:30] = 0.0
     found = fastcls.KNeighborsClassifier(3).partial_fit(X[:30], y[:30], [0, 1, 2, 7], w[:30])
@@ -126,7 +126,7 @@ def test_balanced_classes_weigh_as_in_scikit_learn(weighted):
 
 
 @pytest.mark.parametrize("solver", ["sgd", "gd", "lbfgs"])
-def test_a_problem_is_that_of_the_rows_that_count(solver):
+def test_a_problem_ignores_rows_of_weight_0(solver):
     X, y, w, _ = data(4)
     codes, counts = np.searchsorted([0, 1, 2, 7], y), w > 0
     options = {"fit_intercept": True, "scale": 100.0, "n_classes": 4}
@@ -148,7 +148,7 @@ def test_a_problem_is_that_of_the_rows_that_count(solver):
     np.testing.assert_allclose(*ends, rtol=1e-8, atol=1e-12)
 
 
-def test_a_class_that_a_fold_or_a_part_lacks_is_no_division_by_zero():
+def test_a_class_missing_from_a_fold_causes_no_division_by_zero():
     rng = np.random.default_rng(0)
     y = np.array([0] * 20 + [1] * 20 + [2])
     X = rng.normal(size=(41, 3)) + y[:, None]
@@ -168,7 +168,7 @@ def test_a_class_that_a_fold_or_a_part_lacks_is_no_division_by_zero():
 
 @pytest.mark.parametrize("kind", [fastcls.SoftmaxClassifierCV, fastcls.MulticlassSVMCV])
 @pytest.mark.parametrize("class_weight", [None, "balanced"])
-def test_a_sweep_is_a_refit_for_every_fold_also_where_a_class_is_missing(kind, class_weight):
+def test_a_sweep_equals_a_refit_per_fold_even_if_a_class_is_missing(kind, class_weight):
     X, y, w, _ = data(5)
     splits = [(np.flatnonzero(y != 2), np.flatnonzero(y == 2)), (np.arange(60), np.arange(60, 110))]
     model = kind([1e-2], cv=splits, class_weight=class_weight, **QUICK).fit(X, y, w)
@@ -197,7 +197,7 @@ def test_early_stopping_holds_out_by_class_and_keeps_every_class():
         fastcls.SoftmaxClassifier(early_stopping=True).fit(X[4:], y[4:])
 
 
-def test_rows_held_out_have_the_shares_of_all():
+def test_held_out_rows_keep_the_class_shares():
     for seed in range(40):
         rng = np.random.default_rng(seed)
         counts = rng.integers(1, 30, rng.integers(2, 7))
@@ -226,7 +226,7 @@ def test_other_splits_leave_every_class_a_row_to_train_on(caplog):
     assert "each keeps one" in caplog.text
 
 
-def test_a_dict_may_name_a_class_of_weight_0_that_is_not_there_and_no_other():
+def test_a_dict_may_name_an_absent_class_only_with_weight_0():
     X, y, w, _ = data(6)
     for name in ("k-NN", "softmax", "softmax sweep", "k-NN folds"):
         clone(MODELS[name]).set_params(class_weight={"absent": 0.0, 7: 3.0}).fit(X, y, w)

@@ -116,7 +116,7 @@ def test_a_tie_goes_to_the_smallest_or_to_the_nearest():
     assert nearest.predict(Q).tolist() == [1]
 
 
-def test_at_distance_zero_only_exact_matches_vote():
+def test_if_a_distance_is_zero_only_exact_matches_vote():
     X, y = np.array([[5.0], [5.0], [6.0], [6.0], [6.0]]), [1, 1, 0, 0, 0]
     model = KNeighborsClassifier(5, weights="distance").fit(X, y)
     assert model.predict([[5.0]]).tolist() == [1]
@@ -193,7 +193,7 @@ def test_weighted_rows_multiply_the_vote_and_those_of_weight_zero_are_gone(case,
     assert np.array_equal(whole.predict_proba(Q), model.predict_proba(Q)[:, kept])
 
 
-def test_rows_that_come_without_weights_weigh_one():
+def test_rows_without_weights_have_weight_one():
     X, y = np.arange(12.0).reshape(-1, 1), np.arange(12) % 3
     for first in ([2.0] * 5, None):
         then = None if first else [3.0] * 7

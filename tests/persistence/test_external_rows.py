@@ -38,7 +38,7 @@ def test_rows_stay_in_their_own_files(tmp_path, dtype, parts):
     assert answers(fastcls.load(tmp_path / "moved" / "m"), X[:20]) == answers(right, X[:20])
 
 
-def test_part_of_a_map_can_be_referred_to(tmp_path):
+def test_part_of_a_memory_map_can_be_external(tmp_path):
     model, _, X = model_on_files(tmp_path)
     part = fastcls.NearestNeighbors(3).fit(model._rows.chunks[0][5000:15_000])
     part.save(tmp_path / "m", rows="external")
@@ -113,7 +113,7 @@ FILES = [
 
 
 @pytest.mark.parametrize(("changes", "why"), FILES, ids=lambda value: str(value)[:40])
-def test_a_model_that_names_no_file_of_its_folder_is_refused(tmp_path, changes, why):
+def test_a_model_that_names_a_file_outside_its_folder_is_refused(tmp_path, changes, why):
     (tmp_path / "inner").mkdir()
     model, _, _ = model_on_files(tmp_path / "inner")
     path = tmp_path / "inner" / "m"

@@ -1,4 +1,4 @@
-"""What is written never destroys what it should not: devices, pipes, links, folders, inputs, models."""
+"""Writing a file never destroys a device, pipe, link, folder, input or model."""
 
 import os
 import socket
@@ -65,7 +65,7 @@ EVERY = pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 
 @POSIX
 @EVERY
-def test_a_pipe_is_written_into_and_stays(write, tmp_path):
+def test_a_pipe_is_written_to_and_not_replaced(write, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     got = []
@@ -99,7 +99,7 @@ def test_a_pipe_that_nobody_reads_is_refused_at_once(write, tmp_path):
 @POSIX
 @ROOT
 @EVERY
-def test_a_device_is_written_into_and_stays(write, tmp_path):
+def test_a_device_is_written_to_and_not_replaced(write, tmp_path):
     device = tmp_path / "device"
     try:
         os.mknod(device, stat.S_IFCHR | 0o666, os.makedev(1, 3))
@@ -117,7 +117,7 @@ def test_a_device_is_written_into_and_stays(write, tmp_path):
 
 @POSIX
 @EVERY
-def test_a_link_stays_and_what_it_leads_to_is_replaced(write, tmp_path):
+def test_a_link_is_kept_and_its_target_is_replaced(write, tmp_path):
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
     write(tmp_path / "link")
@@ -141,7 +141,7 @@ def test_folders_sockets_and_links_in_a_circle_are_refused(write, tmp_path):
 
 
 @EVERY
-def test_only_a_model_takes_the_place_of_a_model(write, tmp_path, request):
+def test_only_a_model_can_replace_a_model(write, tmp_path, request):
     _model("KNeighborsClassifier").save(tmp_path / "m")
     before = (tmp_path / "m").read_bytes()
     if ".save" in request.node.name:
@@ -155,15 +155,15 @@ def test_only_a_model_takes_the_place_of_a_model(write, tmp_path, request):
 
 @POSIX
 @pytest.mark.process
-def test_an_open_file_is_written_into(tmp_path):
+def test_an_open_file_descriptor_is_written_to(tmp_path):
     with open(tmp_path / "out", "w+b") as file:
         write_text("text", Path(f"/dev/fd/{file.fileno()}"), "the report")
         assert file.read() == b"text"
-    code = "from fastcls._storage.atomic import write_text; write_text('told', '/dev/stdout', 'the report')"
-    assert python_process(code).stdout == "told"
+    code = "from fastcls._storage.atomic import write_text; write_text('text', '/dev/stdout', 'the report')"
+    assert python_process(code).stdout == "text"
 
 
-def test_predictions_replace_no_input_whatever_leads_to_it(tmp_path, monkeypatch):
+def test_predictions_never_replace_an_input_by_whatever_path(tmp_path, monkeypatch):
     from fastcls.cli._predict import predict
 
     monkeypatch.chdir(tmp_path)
@@ -215,10 +215,10 @@ def test_a_model_is_saved_over_the_file_that_it_is_mapped_from(tmp_path):
 
 
 @POSIX
-def test_what_comes_to_the_place_meanwhile_is_not_replaced(tmp_path):
+def test_a_file_created_meanwhile_is_not_replaced(tmp_path):
     def write():
-        with replacing(tmp_path / "f", "the text") as beside:
-            beside.write_text("text")
+        with replacing(tmp_path / "f", "the text") as temporary:
+            temporary.write_text("text")
             os.mkfifo(tmp_path / "f")
 
     with pytest.raises(InputError, match="was created there meanwhile"):
@@ -227,13 +227,13 @@ def test_what_comes_to_the_place_meanwhile_is_not_replaced(tmp_path):
 
 
 @POSIX
-def test_a_reader_that_goes_away_is_one_clear_line(tmp_path):
+def test_a_closed_pipe_gives_one_clear_line(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
 
     def write():
-        with replacing(tmp_path / "pipe", "the text") as beside:
-            beside.write_text("text" * 100_000)
+        with replacing(tmp_path / "pipe", "the text") as temporary:
+            temporary.write_text("text" * 100_000)
             os.close(reader)
 
     with pytest.raises(InputError, match="after part of the output was written"):

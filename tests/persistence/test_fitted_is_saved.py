@@ -1,4 +1,4 @@
-"""A file holds the parameters of the fit; those that are read whenever the model is used are saved as they stand."""
+"""A model file has the parameters as they were at fit; those that are read at prediction have their current value."""
 
 import copy
 import pickle
@@ -16,7 +16,7 @@ Q = RNG.integers(0, 9, (20, 4)).astype(np.uint8)
 
 #: read whenever a k-NN model is used, as in scikit-learn: the file has them as they stand
 READ_WHEN_USED = {"n_neighbors": 2, "weights": "distance", "temperature": 0.5, "tie_break": "nearest", "algorithm": "brute"}
-#: read by no fit that can still be told, or of the machine
+#: parameters that no fit reads afterwards, or that belong to the machine
 NO_MATTER = ("n_jobs", "callbacks", "checkpoint", "resume", "client", "n_shards")
 OTHERS = {
     "metric": "l1",
@@ -89,7 +89,7 @@ CASES = [(model, name) for model in MODELS for name in model.get_params() if nam
 
 
 @pytest.mark.parametrize(("model", "name"), CASES, ids=[f"{type(model).__name__}-{name}" for model, name in CASES])
-def test_a_parameter_of_the_fit_that_is_set_afterwards_changes_neither_file_nor_answer(model, name, tmp_path):
+def test_a_fit_parameter_that_is_set_after_fit_changes_neither_file_nor_answer(model, name, tmp_path):
     model = clone(model).fit(X, Y)
     before, wanted = content(model, tmp_path / "a.safetensors"), answers(model)
     other = OTHERS[name]
@@ -117,7 +117,7 @@ def fastcls_params(model, tmp_path):
 
 @pytest.mark.parametrize("model", MODELS[:2], ids=repr)
 @pytest.mark.parametrize("name", READ_WHEN_USED)
-def test_a_parameter_that_is_read_when_used_is_saved_as_it_stands(model, name, tmp_path):
+def test_a_parameter_that_is_read_at_use_is_saved_with_its_current_value(model, name, tmp_path):
     if name not in model.get_params():
         return
     model = clone(model).fit(X, Y).set_params(**{name: READ_WHEN_USED[name]})
@@ -126,7 +126,7 @@ def test_a_parameter_that_is_read_when_used_is_saved_as_it_stands(model, name, t
     assert_same(answers(fastcls.load(tmp_path / "c.safetensors")), answers(model))
 
 
-def test_a_dict_that_is_changed_afterwards_changes_nothing(tmp_path):
+def test_a_dict_parameter_that_is_changed_after_fit_changes_nothing(tmp_path):
     weights = {0: 1.0, 1: 5.0}
     for kind in (fastcls.KNeighborsClassifier, fastcls.SoftmaxClassifier):
         weights[1] = 5.0
@@ -136,7 +136,7 @@ def test_a_dict_that_is_changed_afterwards_changes_nothing(tmp_path):
         assert content(model, tmp_path / "b.safetensors") == before
 
 
-def test_more_parts_are_saved_with_the_parameters_that_they_were_learned_with(tmp_path):
+def test_partial_fit_is_saved_with_the_parameters_of_training(tmp_path):
     model = fastcls.SoftmaxClassifier(random_state=0).partial_fit(X, Y).set_params(alpha=0.25)
     assert fastcls_params(model, tmp_path)["alpha"] == fastcls.SoftmaxClassifier().alpha
     assert fastcls_params(model.partial_fit(X, Y), tmp_path)["alpha"] == 0.25
@@ -145,14 +145,14 @@ def test_more_parts_are_saved_with_the_parameters_that_they_were_learned_with(tm
     assert fastcls_params(voter.partial_fit(X, Y), tmp_path)["class_weight"] == "balanced"
 
 
-def test_a_generator_that_no_file_holds_can_be_set_to_a_number_before_saving(tmp_path):
+def test_a_generator_must_be_replaced_by_a_number_before_saving(tmp_path):
     model = fastcls.SoftmaxClassifier(max_iter=2, random_state=np.random.RandomState(0)).fit(X, Y)
     with pytest.raises(InputError, match="random_state is a RandomState"):
         model.save(tmp_path / "a.safetensors")
     assert fastcls_params(model.set_params(random_state=3), tmp_path)["random_state"] == 3
 
 
-def test_searches_save_what_they_chose_whatever_is_set_afterwards(tmp_path):
+def test_searches_save_their_choice_whatever_is_set_after_fit(tmp_path):
     for search in (
         fastcls.KNeighborsClassifierCV([1, 3], cv=3, random_state=0),
         fastcls.SoftmaxClassifierCV([1e-3], cv=3, max_iter=2, random_state=0),
@@ -165,7 +165,7 @@ def test_searches_save_what_they_chose_whatever_is_set_afterwards(tmp_path):
         assert content(search, tmp_path / "b.safetensors") == before
 
 
-def test_onnx_holds_what_was_fitted(tmp_path):
+def test_onnx_exports_the_fitted_model(tmp_path):
     onnx = pytest.importorskip("onnx", reason="onnx is not installed")
     assert onnx
     for model in MODELS[3:]:
@@ -192,7 +192,7 @@ def test_onnx_holds_what_was_fitted(tmp_path):
     ],
 )
 @pytest.mark.parametrize("kind", [fastcls.KNeighborsClassifier, fastcls.SoftmaxClassifier, fastcls.MulticlassSVM])
-def test_class_weights_come_back_with_the_labels_they_had(kind, y, weights, tmp_path):
+def test_class_weights_are_loaded_with_their_labels(kind, y, weights, tmp_path):
     labels = np.array(y)[Y]
     options = {} if kind is fastcls.KNeighborsClassifier else {"random_state": 0, "max_iter": 2}
     model = kind(class_weight=weights, **options)

@@ -18,9 +18,9 @@ if spoil == "yes":  # a writer that writes into the file itself, as many do
     @contextlib.contextmanager
     def writing_into(path, what, **options):
         with tempfile.TemporaryDirectory() as room:
-            beside = pathlib.Path(room, "new")
-            yield beside
-            content = beside.read_bytes()
+            temporary = pathlib.Path(room, "new")
+            yield temporary
+            content = temporary.read_bytes()
         with open(path, "wb", buffering=0) as file:
             for first in range(0, len(content), 1 << 16):
                 file.write(content[first : first + (1 << 16)])
@@ -30,13 +30,13 @@ runpy.run_path(script)["main"](count)
 SCRIPT = Path(__file__).resolve().parents[1] / "helpers" / "_kill_saves.py"
 
 
-def test_kills_leave_a_whole_model_and_no_file_that_could_be_taken_for_one():
-    told = python(RUN, SCRIPT, 20, "no")
-    kills, in_the_middle = map(int, re.match(r"(\d+) kills, (\d+) in the middle", told).groups())
+def test_killed_saves_leave_a_whole_model_and_no_partial_one():
+    printed = python(RUN, SCRIPT, 20, "no")
+    kills, in_the_middle = map(int, re.match(r"(\d+) kills, (\d+) in the middle", printed).groups())
     assert kills == 20
-    assert in_the_middle >= 3, told  # they do come while a file is written
+    assert in_the_middle >= 3, printed  # they do come while a file is written
 
 
-def test_a_writer_that_is_not_atomic_is_found_out():
+def test_a_writer_that_is_not_atomic_is_detected():
     with pytest.raises(AssertionError, match=r"exit status 1[\s\S]*(InputError|in which)"):
         python(RUN, SCRIPT, 200, "yes")

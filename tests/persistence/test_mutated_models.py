@@ -1,4 +1,4 @@
-"""Whole model files with wrong contents: refused in a line, or used rightly. Many more are run by run_sanitized.sh."""
+"""Complete model files with wrong contents are refused in one line or used correctly. run_sanitized.sh runs many more."""
 
 import json
 
@@ -12,7 +12,7 @@ from fastcls import persistence
 from fastcls._validation.errors import InputError
 
 
-def test_mutated_files_are_refused_or_answer_rightly(tmp_path):
+def test_mutated_files_are_refused_or_give_right_answers(tmp_path):
     tally, faults = run(150, 0, tmp_path)
     assert not faults, faults[:3]
     assert tally["loaded"] > 15
@@ -21,7 +21,7 @@ def test_mutated_files_are_refused_or_answer_rightly(tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_rows_that_are_no_numbers_are_refused_before_the_first_search(tmp_path, dtype, value):
+def test_nan_rows_are_refused_before_the_first_search(tmp_path, dtype, value):
     def written(X):
         path, bad = saved(tmp_path, X=X), X.copy()
         bad[7, 3] = value
@@ -50,7 +50,7 @@ def test_rows_that_are_no_numbers_are_refused_before_the_first_search(tmp_path, 
         ("NearestClassMean", "center"),
     ],
 )
-def test_weights_and_means_that_are_no_numbers_are_refused(tmp_path, name, array):
+def test_nan_weights_and_means_are_refused(tmp_path, name, array):
     for value in (np.nan, np.inf):
         path = saved(tmp_path, name)
         header = fastcls._storage.safetensors.read_header(path, "a model")
@@ -60,19 +60,19 @@ def test_weights_and_means_that_are_no_numbers_are_refused(tmp_path, name, array
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_scale_that_cannot_be_divided_by_is_refused(tmp_path, scale):
+def test_a_scale_of_zero_is_refused(tmp_path, scale):
     path = saved(tmp_path, "SoftmaxClassifier")
     values = json.loads(fastcls._storage.safetensors.read_header(path, "a model")["values"])
     assert "scale" in refusal(rewritten(path, {"values": json.dumps({**values, "scale": scale})}))
 
 
-def test_classes_that_ask_for_more_memory_than_their_file_can_mean_are_refused(tmp_path):
+def test_classes_that_need_far_more_memory_than_their_text_are_refused(tmp_path):
     values = json.dumps([f"{number:06}" for number in range(200_000)])
     path = rewritten(saved(tmp_path), {"classes": f'{{"dtype": "<U16384", "values": {values}}}'})
     assert "more memory" in refusal(path)
 
 
-def test_labels_far_wider_than_they_need_are_refused_by_save_and_ordinary_ones_are_kept(tmp_path):
+def test_save_refuses_labels_far_wider_than_needed_and_keeps_ordinary_ones(tmp_path):
     wide = fitted("NearestClassMean", labels=np.array(["a", "b", "c"], dtype="<U100000"))
     with pytest.raises(InputError, match="wider than its 3 labels need"):
         wide.save(tmp_path / "wide")
@@ -82,7 +82,7 @@ def test_labels_far_wider_than_they_need_are_refused_by_save_and_ordinary_ones_a
 
 
 @pytest.mark.parametrize("order", ["<", ">"])
-def test_strings_of_no_characters_are_refused_as_labels(order):
+def test_labels_of_zero_width_strings_are_refused(order):
     bad = np.array([97, 98, 0x110000] * 10, dtype=f"{order}u4").view(f"{order}U1")
     for name in persistence.CLASSES:
         if name != "NearestNeighbors":
@@ -97,7 +97,7 @@ def test_strings_of_no_characters_are_refused_as_labels(order):
             act(rows(n=30))
 
 
-def test_codes_are_held_in_memory_and_not_in_a_file_that_others_write(tmp_path):
+def test_class_codes_are_kept_in_memory_not_in_a_shared_file(tmp_path):
     X = rows(n=140_000, d=2)
     model = fastcls.load(saved(tmp_path, X=X))
     assert isinstance(model._rows.chunks[0], np.memmap) or X.nbytes < 1 << 20
@@ -107,7 +107,7 @@ def test_codes_are_held_in_memory_and_not_in_a_file_that_others_write(tmp_path):
 
 @pytest.mark.parametrize("random_state", [[0], "0", -1, 2**32, 0.5])
 @pytest.mark.parametrize("name", ["MulticlassSVM", "SoftmaxClassifier", "SoftmaxClassifierCV"])
-def test_a_seed_that_is_none_is_refused_in_a_line(name, random_state):
+def test_an_invalid_seed_is_refused_in_one_line(name, random_state):
     model = getattr(fastcls, name)(random_state=random_state)
     with pytest.raises(InputError, match="random_state=.*; wanted None"):
         model.fit(rows(), np.arange(40) % 3)

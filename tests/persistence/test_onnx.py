@@ -1,4 +1,4 @@
-"""The ONNX graph says what the model says, to 1e-6, under onnxruntime; every refusal is one line."""
+"""The ONNX graph agrees with the model to 1e-6 under onnxruntime; every refusal is one line."""
 
 import json
 import sys
@@ -99,7 +99,7 @@ def test_large_scores_are_probabilities_too():
 
 
 @pytest.mark.parametrize("name", LINEAR)
-def test_file_of_a_loaded_model_carries_what_the_model_carried(tmp_path, name):
+def test_export_of_a_loaded_model_equals_that_of_the_original(tmp_path, name):
     metadata = {"class_names": ["ä", "b"], "image_shape": [4, 5, 1], "preprocessing": {"resize": None}}
     fitted(name, labels=LABELS["str"]).save(tmp_path / "m.safetensors", metadata=metadata)
     model = fastcls.load(tmp_path / "m.safetensors")
@@ -123,7 +123,7 @@ def test_file_of_a_loaded_model_carries_what_the_model_carried(tmp_path, name):
     assert {entry.key for entry in other.metadata_props} == {"format", "class", "classes", "features", "a"}
 
 
-def test_graph_is_made_of_onnx_own_operators():
+def test_graph_uses_only_standard_onnx_operators():
     for name in LINEAR:
         for labels in (np.arange(4), np.array(["a", "b"])):
             made = fastcls.onnx.to_onnx(fitted(name, labels=labels))
@@ -156,7 +156,7 @@ TOLD = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_linear_model_is_refused_with_what_to_do(tmp_path, name):
+def test_models_that_are_not_linear_are_refused_with_what_to_do(tmp_path, name):
     X = rows(n=60)
     model = REFUSED[name](X, np.arange(60) % 2)
     with pytest.raises(InputError, match=f"^{name} has no ONNX export.*{TOLD[name]}") as caught:
@@ -172,7 +172,7 @@ def test_unfitted_model_is_refused(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_cannot_be_written_is_refused_in_one_line(tmp_path):
+def test_exports_that_cannot_be_written_are_refused_in_one_line(tmp_path):
     model = fitted("SoftmaxClassifier")
     cases = [
         ({"dtype": "int32"}, "choose one of: uint8"),
@@ -180,8 +180,8 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path):
         ({"metadata": {"a": float("nan")}}, r"metadata\['a'\] is nan"),
         ({"metadata": {"classes": []}}, "key 'classes', which the file format reserves"),
     ]
-    for options, told in cases:
-        with pytest.raises(InputError, match=told) as caught:
+    for options, message in cases:
+        with pytest.raises(InputError, match=message) as caught:
             fastcls.onnx.export(model, tmp_path / "m.onnx", **options)
         assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match="no such folder"):
@@ -203,7 +203,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path):
         ),
     ],
 )
-def test_labels_onnx_has_no_type_for_are_refused(labels):
+def test_labels_of_a_type_that_onnx_lacks_are_refused(labels):
     model = fitted("SoftmaxClassifier")
     model.coef_, model.intercept_, model.classes_ = model.coef_[:2], model.intercept_[:2], labels
     with pytest.raises(InputError, match="no type for"):

@@ -74,7 +74,7 @@ def assert_same(again, model, Q):
 WAYS = pytest.mark.parametrize("way", [by_pickle, by_joblib, by_skops], ids=["pickle", "joblib", "skops"])
 
 
-def test_every_estimator_is_tried():
+def test_every_estimator_is_tested():
     assert set(ESTIMATORS) == {name for name in fastcls.__all__ if hasattr(getattr(fastcls, name), "fit")}
 
 
@@ -86,7 +86,7 @@ def test_model_is_the_same_after_a_round_trip(name, way):
     assert_same(again, model, rows(seed=1))
     public = {key for key in vars(model) if key.endswith("_") and not key.startswith("_")}
     assert public <= set(vars(again))
-    again.fit(rows(seed=2), np.arange(90) % 2)  # and can be fitted anew
+    again.fit(rows(seed=2), np.arange(90) % 2)  # and can be fitted again
 
 
 @WAYS

@@ -1,4 +1,4 @@
-"""A saved model is the same model; no other file is taken for one; an interrupted write harms nothing."""
+"""A loaded model equals the saved one; other files are refused; an interrupted write leaves the old file."""
 
 import contextlib
 import errno
@@ -80,7 +80,7 @@ def test_small_arrays_are_writable_memory(tmp_path):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_metadata_travels_with_the_model(tmp_path, name):
+def test_metadata_is_saved_with_the_model(tmp_path, name):
     metadata = {"class_names": ["ä", "b"], "image_shape": (28, np.int64(28), 1), "preprocessing": {"resize": None}}
     fitted(name).save(tmp_path / "m", metadata=metadata)
     assert fastcls.load(tmp_path / "m").metadata_ == {**metadata, "image_shape": [28, 28, 1]}
@@ -106,7 +106,7 @@ def test_loaded_model_can_be_saved_over_its_own_file(tmp_path):
     assert answers(fastcls.load(path), rows(n=5, d=64)) == before
 
 
-def test_strided_and_fortran_state_is_saved_as_it_reads(tmp_path):
+def test_strided_and_fortran_arrays_are_saved_in_row_order(tmp_path):
     X = np.asfortranarray(rows("float32", n=60, d=12))[::2, ::2]
     Q = rows("float32", n=5)
     model = fitted("KNeighborsClassifier", X=X)
@@ -225,7 +225,7 @@ def test_permissions_are_those_of_any_new_file_and_links_stay_links(tmp_path):
 
 
 def test_missing_file_and_folder_are_refused(tmp_path):
-    assert "No such file" in refusal(tmp_path / "missing")
+    assert "there is no file or folder" in refusal(tmp_path / "missing")
     assert "directory" in refusal(tmp_path)
 
 
@@ -239,7 +239,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         os.close(kept_open)
 
 
-def test_header_and_arrays_are_of_one_file(tmp_path, monkeypatch):
+def test_header_and_arrays_come_from_the_same_file(tmp_path, monkeypatch):
     path = saved(tmp_path)
     other = fitted("KNeighborsClassifier", X=rows(seed=5))
     header = files.read_header(path, "a model")
@@ -249,7 +249,7 @@ def test_header_and_arrays_are_of_one_file(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["MulticlassSVM", "SoftmaxClassifier"])
-def test_where_a_training_kept_its_state_stays_on_its_machine(tmp_path, name):
+def test_the_path_of_a_checkpoint_is_not_saved(tmp_path, name):
     fitted(name, checkpoint=tmp_path / "state", resume=True, random_state=0).save(tmp_path / "m")
     assert b"state" not in (tmp_path / "m").read_bytes().replace(b"random_state", b"")
     header = files.read_header(tmp_path / "m", "a model")
@@ -366,7 +366,7 @@ def test_header_that_does_not_fit_is_refused(tmp_path, name, header):
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays):
-    """The kernels trust their caller: a code out of range in a stranger's file must not reach them."""
+    """The kernels trust their caller, so a code out of range in a file must be refused before."""
     assert "is damaged" in refusal(rewritten(saved(tmp_path), arrays=arrays))
 
 
@@ -384,7 +384,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, name, arrays):
     assert "is damaged" in refusal(rewritten(path, arrays=arrays))
 
 
-def test_rows_that_changed_on_disk_are_found_before_the_first_search_and_never_saved_again(tmp_path):
+def test_rows_that_changed_on_disk_are_refused_by_the_first_search_and_by_save(tmp_path):
     X = rows(n=20_000, d=64)
     path = saved(tmp_path, X=X)
     whole = path.read_bytes()
@@ -422,7 +422,7 @@ def test_growing_model_is_saved_without_joining_its_parts(tmp_path, monkeypatch)
     assert answers(whole, parts[0][:5]) == answers(model, parts[0][:5])
 
 
-def test_array_of_a_type_numpy_lacks_is_refused(tmp_path):
+def test_array_of_a_type_that_numpy_lacks_is_refused(tmp_path):
     path = saved(tmp_path)
     content = path.read_bytes()
     assert content.count(b'"I64"') == 1
@@ -430,7 +430,7 @@ def test_array_of_a_type_numpy_lacks_is_refused(tmp_path):
     assert "type C64" in refusal(path)
 
 
-def test_a_file_names_no_code(tmp_path):
+def test_a_file_can_name_no_code_to_run(tmp_path):
     """A header that asks for a class outside the registry imports nothing."""
     import sys
 

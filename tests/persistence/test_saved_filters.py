@@ -1,4 +1,4 @@
-"""A k-NN model from a file, a pickle or a copy filters its first search, and trusts nothing in the file that it need not."""
+"""A k-NN model from a file, a pickle or a copy filters its first search; wrong codes or levels in the file are refused."""
 
 import copy
 import io
@@ -76,7 +76,7 @@ WAYS = [by_file, by_pickle, by_joblib, by_file_and_pickle, lambda m, _: copy.dee
 
 
 @pytest.mark.parametrize(("dtype", "metric", "parts"), CASES)
-def test_the_first_search_of_one_row_is_filtered_as_by_the_fitted_model(tmp_path, dtype, metric, parts):
+def test_the_first_search_of_a_loaded_model_is_filtered_like_that_of_the_fitted_one(tmp_path, dtype, metric, parts):
     made, Q = model(dtype, metric, parts), rows(dtype, n=1, seed=2)
     right = first_search(made, Q)
     assert right[2] == "filter"
@@ -102,7 +102,7 @@ def test_levels_of_a_loaded_model_are_chosen_again_as_those_of_the_fitted_one(tm
 
 
 @pytest.mark.parametrize("options", [{"codes": False}, {"rows": "external"}])
-def test_codes_that_the_file_lacks_are_made_at_the_first_search_and_reported(tmp_path, options):
+def test_missing_codes_are_computed_at_the_first_search_and_reported(tmp_path, options):
     np.save(tmp_path / "X.npy", rows())
     made = fastcls.KNeighborsClassifier(3).fit(np.load(tmp_path / "X.npy", mmap_mode="r"), np.arange(6000) % 4)
     Q = rows(n=1, seed=2)
@@ -283,7 +283,7 @@ def with_a_wrong_byte(path, X):
     path.write_bytes(whole)
 
 
-def test_rows_are_checked_once_and_the_time_is_reported_apart(tmp_path):
+def test_rows_are_checked_once_and_the_time_is_reported_separately(tmp_path):
     model().save(tmp_path / "m")
     again, Q = fastcls.load(tmp_path / "m"), rows(n=1)
     again.predict(Q)
@@ -339,13 +339,13 @@ def test_forks_that_share_a_model_check_it_once(tmp_path):
             os._exit(0)
         os.close(writer)
         children.append((pid, reader))
-    told = []
+    answers = []
     for pid, reader in children:
-        told.append(json.loads(os.read(reader, 1 << 16)))
+        answers.append(json.loads(os.read(reader, 1 << 16)))
         os.close(reader)
         os.waitpid(pid, 0)
-    assert [path for path, *_ in told] == ["filter"] * 4
-    assert sum(any(note.startswith("checked ") for note in notes) for _, *notes in told) == 1
+    assert [path for path, *_ in answers] == ["filter"] * 4
+    assert sum(any(note.startswith("checked ") for note in notes) for _, *notes in answers) == 1
     again.predict(Q)
     assert not any(note.startswith("checked ") for note in again.search_report_.notes)
 

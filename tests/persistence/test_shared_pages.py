@@ -54,12 +54,12 @@ def pages(path, kind="mapped", n=2):
     try:
         for one in held:
             assert one.stdout.readline() == "ready\n"
-        told = []
+        shown = []
         for one in held:  # all are there, and have looked at all rows
             one.stdin.write("\n")
             one.stdin.flush()
-            told.append(json.loads(one.stdout.readline()))
-        return told
+            shown.append(json.loads(one.stdout.readline()))
+        return shown
     finally:
         for one in held:
             one.communicate("\n", timeout=60)
@@ -76,18 +76,18 @@ def saved(tmp_path):
 
 def test_two_processes_share_the_pages_of_a_loaded_model(saved):
     path, n_bytes = saved
-    for told in pages(path):
-        assert told["writable"] == 0, told
-        assert told["Rss"] >= n_bytes, told  # it was all looked at
-        assert told["Private_Dirty"] == told["Anonymous"] == 0, told
-        assert told["Pss"] <= 0.55 * told["Rss"], told  # of every page, each of the two has half
-        assert told["Shared_Clean"] >= n_bytes, told
+    for shown in pages(path):
+        assert shown["writable"] == 0, shown
+        assert shown["Rss"] >= n_bytes, shown  # it was all looked at
+        assert shown["Private_Dirty"] == shown["Anonymous"] == 0, shown
+        assert shown["Pss"] <= 0.55 * shown["Rss"], shown  # of every page, each of the two has half
+        assert shown["Shared_Clean"] >= n_bytes, shown
 
 
-def test_a_copy_would_be_seen(saved):
+def test_the_measurement_detects_a_copy(saved):
     path, n_bytes = saved
-    for told in pages(path, "copied"):
-        assert told["Private_Dirty"] >= n_bytes, told
+    for shown in pages(path, "copied"):
+        assert shown["Private_Dirty"] >= n_bytes, shown
 
 
 LOADER = """
@@ -111,5 +111,5 @@ def test_a_model_of_150_mb_is_loaded_without_reading_its_rows(tmp_path):
     X = np.zeros((50_000, 3072), dtype=np.uint8)
     fastcls.KNeighborsClassifier(1, algorithm="brute").fit(X, np.arange(50_000) % 3).save(path)
     command, environment = command_and_environment(LOADER, path)
-    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
-    assert int(told) < 10_000_000
+    shown = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    assert int(shown) < 10_000_000

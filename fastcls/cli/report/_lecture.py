@@ -12,10 +12,10 @@ import numpy as np
 from fastcls import display
 from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
 from fastcls.cli._linear import LOSSES
 from fastcls.cli._outcome import Outcome
+from fastcls.cli._words import counted
 from fastcls.display import style
 
 from ._figures import draw

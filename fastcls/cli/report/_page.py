@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from fastcls._storage.atomic import write_text
-from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
 from fastcls.cli._compare import SIGNIFICANCE_LEVEL, best_is_known, is_significant, not_significantly_worse
 from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, no_difference, setting, tied_with_best
-from fastcls.cli._words import listed, percent, seconds
+from fastcls.cli._words import counted, listed, percent, seconds
 from fastcls.display import style
 
 from ._lecture import lecture
@@ -121,29 +120,27 @@ def facts(outcome: Outcome) -> str:
 
 
 def verdict(results: dict[str, Any]) -> dict[str, str]:
-    """Return a sentence about the best model (or those that tie), and a second one about its significance."""
+    """Return a sentence about the model with the fewest errors, and a note if the majority class is as good."""
     if not results["models"]:
         return {"verdict": "No model was evaluated.", "verdict_note": ""}
     best = best_model(results)
     entry = results["models"][best]
     names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
-    if len(results["models"]) == 1:
-        start = ""
-    elif best_is_known(results):
-        start = "Best model: " if len(names) == 1 else "Best models, with equally many errors: "
-    else:
-        start = f"{no_difference(results)} Fewest errors: "
-    sentence = (
-        f"{start}{listed(names)}, test accuracy {percent(entry['test_accuracy'])} "
-        f"(95 % interval {interval(entry)}; {counted(entry['test_errors'], 'error')} on "
-        f"{counted(results['n_test'], 'test row')})."
+    score = (
+        f"test accuracy {percent(entry['test_accuracy'])} (95\u00a0% interval {interval(entry)}; "
+        f"{counted(entry['test_errors'], 'error')} on {counted(results['n_test'], 'test row')})"
     )
-    note = []
-    if is_no_better(results):
-        note.append(NO_BETTER)
-    if best_is_known(results) and not_significantly_worse(results):
-        note.append(no_difference(results))
-    return {"verdict": sentence, "verdict_note": " ".join(note)}
+    if len(results["models"]) == 1:
+        sentence = f"{names[0]}, {score}."
+    elif not best_is_known(results):
+        sentence = f"{no_difference(results)} Fewest errors: {listed(names)}, {score}."
+    elif near := not_significantly_worse(results):
+        others = [MODELS[name] for name in near if name not in tied_with_best(results)]
+        but = f", but not significantly fewer than {listed(others)}" if others else ""
+        sentence = f"{listed(names)} {'make' if len(names) > 1 else 'makes'} the fewest errors{but}: {score}."
+    else:
+        sentence = f"Best model: {names[0]}, {score}."
+    return {"verdict": sentence, "verdict_note": NO_BETTER if is_no_better(results) else ""}
 
 
 def comparisons(results: dict[str, Any]) -> list[list[str]]:

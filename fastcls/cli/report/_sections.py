@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from fastcls import display
-from fastcls._validation.messages import counted
 from fastcls.cli._checks import MODELS
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._table import best_model
-from fastcls.cli._words import percent, seconds
+from fastcls.cli._words import counted, percent, points, seconds
 from fastcls.display import style
 from fastcls.metrics import label as metric_name
 
@@ -65,7 +64,7 @@ def _choice_of_k(outcome: Outcome) -> dict[str, Any]:
         n_equal = sum(int((selection.mean(name) == mean[where]).sum()) for name in selection.metrics) - 1
         sentence = (
             f"k\u00a0=\u00a0{k} under {metric_name(metric)} has the highest mean accuracy of {n_pairs} pairs of k and "
-            f"metric: {percent(mean[where])} over {folds} ({measure} {percent(deviation)})."
+            f"metric: {percent(mean[where])} over {folds} ({measure} {points(deviation)})."
         )
         if n_equal:
             others = "One other pair has" if n_equal == 1 else f"{n_equal} other pairs have"
@@ -272,7 +271,7 @@ def _confusion_figure(data: Any, name: str, truth: np.ndarray, predicted: np.nda
             lambda: display.plot_confusion(truth, predicted, class_names=data.class_names, title=title),
             f"confusion matrix of {MODELS[name]}",
         ),
-        "wide": len(data.class_names) > display.MOST_NUMBERED,
+        "wide": len(data.class_names) > style.MOST_NUMBERED,
         "caption": "Rows are true classes, columns predicted ones. Everything off the diagonal is an error.",
     }
 
