@@ -274,8 +274,8 @@ def predict(
         list[str],
         typer.Argument(
             metavar="DATA",
-            help="One or more images, folders of images, .npy or .npz files, or other data that run reads (only its "
-            "test rows are predicted).",
+            help="One or more images, folders of images, .npy or .npz files, or other data that fastcls run reads, of "
+            "which only the test rows are predicted.",
         ),
     ],
     out: Annotated[

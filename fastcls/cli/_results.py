@@ -33,25 +33,15 @@ SCHEMA = 2
 _DRAWING = ("matplotlib", "pillow")
 
 
-def wilson_interval(correct: int, total: int, z: float = 1.959963984540054) -> tuple[float, float]:
-    """Return Wilson's confidence interval of a proportion, at 95 % by default.
-
-    All p whose test at level z does not reject ``correct`` of ``total``:
-    (p + z^2/2n +- z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n). Unlike p +- z sqrt(p(1-p)/n), the interval stays within
-    0 and 1, and is not empty for 0 or ``total`` correct.
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """Return Wilson's 95 % confidence interval of a proportion; it stays within 0 and 1, and is never empty.
 
     Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
     """
-    if not 0 <= correct <= total or total < 1:
-        raise ValueError(f"{correct} correct of {total} is not a proportion")
-    p = correct / total
-    middle = p + z * z / (2 * total)
-    half = z * math.sqrt(p * (1 - p) / total + z * z / (4 * total * total))
-    scale = 1 + z * z / total
-    # the ends are exact for 0 and total correct; rounding would give 1e-17
-    low = 0.0 if correct == 0 else (middle - half) / scale
-    high = 1.0 if correct == total else (middle + half) / scale
-    return low, high
+    from scipy.stats import binomtest
+
+    low, high = binomtest(correct, total).proportion_ci(0.95, "wilson")
+    return float(low), float(high)
 
 
 def versions() -> dict[str, str]:

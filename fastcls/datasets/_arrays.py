@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +118,8 @@ def load_npz(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         [key for key in there if key not in {*names, *extra}],
         ", ".join(key for key in (*names, *extra) if key in there),
     )
-    wanted_keys = [key for key in names if key in there and not (key == _y and labels is not None)]
-    arrays = read_npz(file, [*wanted_keys, *extra], [(_X, _y), (_X_test, _y_test)])
-    return _assemble(
-        arrays[_X],
-        arrays[_y] if labels is None else _given_labels(labels),
-        arrays.get(_X_test),
-        arrays.get(_y_test),
-        class_names=arrays.get("class_names"),
-        image_shape=arrays.get("image_shape"),
-        name=name_of(file),
-    )
+    arrays = read_npz(file, [*_needed(names, there, labels), *extra], [(_X, _y), (_X_test, _y_test)])
+    return _assemble_named(names, arrays, labels, arrays, name_of(file))
 
 
 @noting
@@ -184,8 +175,6 @@ def is_npy_folder(path: Path) -> bool:
 def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """Load a folder of ``X.npy`` and ``y.npy`` [and ``X_test.npy``, ``y_test.npy``, ``classes.txt``], memory-mapped.
 
-    Parameters, errors and result as for ``load_npy``.
-
     Parameters
     ----------
     path : str or path
@@ -202,27 +191,21 @@ def load_npy_folder(path: str | os.PathLike[str], *, labels: Any = None) -> Data
         If an array is missing or damaged, or the arrays do not match.
     """
     folder = existing_path(path, wanted="a folder with X.npy and y.npy")
-    files = {key: folder / f"{key}.npy" for key in ("X", "y", "X_test", "y_test")}
+    files = {key: folder / f"{key}.npy" for key in NPZ_KEYS[0]}
     there = {key for key, file in files.items() if file.is_file()}
     if "X" not in there or ("y" not in there and labels is None):
         raise InputError(f"{quoted(folder)} has no {'y' if 'X' in there else 'X'}.npy: add it")
     if ("X_test" in there) != ("y_test" in there):
         raise InputError(f"{quoted(folder)} has only one of X_test.npy and y_test.npy: add the other, or remove it")
-    tested = "X_test" in there
     others = [
         entry.name
         for entry in entries(folder)
         if entry.name.endswith((".npy", ".npz")) and entry.name.removesuffix(".npy") not in there
     ]
     note_left_out(name_of(folder), others, ", ".join(file.name for key, file in files.items() if key in there))
-    return _assemble(
-        read_npy(files["X"]),
-        read_npy(files["y"]) if labels is None else _given_labels(labels),
-        read_npy(files["X_test"]) if tested else None,
-        read_npy(files["y_test"]) if tested else None,
-        class_names=text_lines(folder / "classes.txt") if (folder / "classes.txt").is_file() else None,
-        name=name_of(folder),
-    )
+    arrays = {key: read_npy(files[key]) for key in _needed(NPZ_KEYS[0], there, labels)}
+    classes = {"class_names": text_lines(folder / "classes.txt")} if (folder / "classes.txt").is_file() else {}
+    return _assemble_named(NPZ_KEYS[0], arrays, labels, classes, name_of(folder))
 
 
 @noting
@@ -255,18 +238,10 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
             )
         return _assemble(_zarr_values(folder), _given_labels(labels), name=name)
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
-    names = _X, _y, _X_test, _y_test = _names_among(there, folder, labels, "zarr arrays")
+    names = _names_among(there, folder, labels, "zarr arrays")
     note_left_out(name_of(folder), [name for name in there if name not in names], ", ".join(n for n in names if n in there))
-    arrays = {key: _zarr_values(folder / key) for key in names if key in there and not (key == _y and labels is not None)}
-    return _assemble(
-        arrays[_X],
-        arrays[_y] if labels is None else _given_labels(labels),
-        arrays.get(_X_test),
-        arrays.get(_y_test),
-        class_names=head.attributes.get("class_names"),
-        image_shape=head.attributes.get("image_shape"),
-        name=name,
-    )
+    arrays = {key: _zarr_values(folder / key) for key in _needed(names, there, labels)}
+    return _assemble_named(names, arrays, labels, head.attributes, name)
 
 
 def _zarr_values(folder: Path) -> np.ndarray:
@@ -284,6 +259,21 @@ def _given_labels(labels: Any) -> np.ndarray:
     if isinstance(labels, (str, os.PathLike)):
         return read_npy(existing_path(labels, wanted="an .npy file of labels"))
     return np.asarray(labels)
+
+
+def _needed(names: tuple[str, ...], there: Collection[str], labels: Any) -> list[str]:
+    """The arrays to read: those that are there, without the labels of training if others are given."""
+    return [key for key in names if key in there and not (key == names[1] and labels is not None)]
+
+
+def _assemble_named(
+    names: tuple[str, str, str, str], arrays: Mapping[str, np.ndarray], labels: Any, more: Mapping[str, Any], name: str
+) -> Dataset:
+    """The data set of arrays by name; `more` may have class_names and image_shape."""
+    X, y, X_test, y_test = names
+    given = arrays[y] if labels is None else _given_labels(labels)
+    described = {key: more.get(key) for key in ("class_names", "image_shape")}
+    return _assemble(arrays[X], given, arrays.get(X_test), arrays.get(y_test), **described, name=name)
 
 
 def _assemble(

@@ -7,7 +7,7 @@ import logging
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import replace
 from pathlib import Path
@@ -98,6 +98,12 @@ def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     if is_folder and not os.access(found, os.R_OK | os.X_OK):
         raise InputError(f"cannot list the folder {quoted(path)} (Permission denied): make it readable, or give another")
     return found
+
+
+def first_reasons(refused: Mapping[int, str], names: Callable[[int], object]) -> str:
+    """Name the first three images that cannot be read, each with the reason, and count the others."""
+    named = "; ".join(f"{quoted(names(i))}: {why}" for i, why in list(refused.items())[:3])
+    return named + (f" and {len(refused) - 3:,} more" if len(refused) > 3 else "")
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:

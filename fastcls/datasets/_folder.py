@@ -16,7 +16,7 @@ from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import as_text, counted, quoted, quoted_list
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
-from fastcls.datasets._common import existing_path, name_of, note, noting
+from fastcls.datasets._common import existing_path, first_reasons, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, summary_of
 from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
@@ -157,22 +157,17 @@ def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...
 
 def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_without_class: int) -> None:
     if refused:
-        named = "; ".join(f"{quoted(os.path.relpath(files[i], root))}: {why}" for i, why in list(refused.items())[:3])
-        more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-        note(
-            f"{name_of(root)}: left out {len(refused):,} of {counted(len(files), 'image')} because they cannot be read: "
-            f"{named}{more}"
-        )
+        named = first_reasons(refused, lambda i: os.path.relpath(files[i], root))
+        count = f"{len(refused):,} of {counted(len(files), 'image')}"
+        note(f"{name_of(root)}: left out {count} because they cannot be read: {named}")
     if n_without_class:
         note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes without a training image")
 
 
 def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
     """The refusal of images: how many there are, which of `files` cannot be read, and why."""
-    named = "; ".join(f"{quoted(files[i])}: {why}" for i, why in list(refused.items())[:3])
-    more = f" and {len(refused) - 3} more" if len(refused) > 3 else ""
-    count = f"{len(refused):,} of {counted(len(files), 'image')} cannot be read: "
-    return InputError(f"{count}{named}{more}: repair or remove {'it' if len(refused) == 1 else 'them'}")
+    count, named = f"{len(refused):,} of {counted(len(files), 'image')}", first_reasons(refused, lambda i: files[i])
+    return InputError(f"{count} cannot be read: {named}: repair or remove {'it' if len(refused) == 1 else 'them'}")
 
 
 def _checked_size(image_size: object) -> int | None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._sampling.hold_out import hold_out
-from fastcls._validation.base import RandomState, seed_of
+from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted
 from fastcls.datasets._common import log
@@ -174,8 +174,7 @@ def group_split(
     labels, members = plain_labels(y, "y"), plain_labels(groups, "groups")
     if len(labels) != len(members):
         raise InputError(f"{counted(len(members), 'group')} for {counted(len(labels), 'label')}: give one group per row")
-    if isinstance(n_parts, bool) or not isinstance(n_parts, (int, np.integer)) or n_parts < 2:
-        raise InputError(f"n_parts={quoted(n_parts)}; wanted a whole number of at least 2")
+    check_number("n_parts", n_parts, minimum=2, whole=True)
     _, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     n_groups = len(np.unique(members))
     if n_groups < n_parts or counts.max() < n_parts:
@@ -223,8 +222,7 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
     InputError
         If `n` is not a positive integer.
     """
-    if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
-        raise InputError(f"n={quoted(n)}; wanted a whole number of rows, at least 1")
+    check_number("n", n, minimum=1, whole=True)
     seed = seed_of(random_state)
     kept: dict[str, Any] = {}
     for X, y, files in (("X", "y", "files"), ("X_test", "y_test", "files_test")):

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fastcls._validation.base import RandomState, seed_of
-from fastcls._validation.errors import InputError
-from fastcls._validation.messages import quoted
+from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls.datasets._dataset import Dataset
 
 
@@ -86,6 +84,5 @@ def make_three_modes(n: int = 1000, *, random_state: RandomState = None) -> Data
 
 def _checked(n: object, random_state: RandomState, **sizes: object) -> np.random.Generator:
     for what, size in {"n": n, **sizes}.items():
-        if isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1:
-            raise InputError(f"{what}={quoted(size)}; wanted a whole number of at least 1")
+        check_number(what, size, minimum=1, whole=True)
     return np.random.default_rng(seed_of(random_state))

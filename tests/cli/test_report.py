@@ -273,7 +273,7 @@ def test_choices_name_the_chosen_setting_and_the_candidates() -> None:
     assert re.search(
         r"k = 3 under L1 has the highest mean accuracy of 48 pairs of k and metric: 9\d\.\d\d % over 5 folds", said
     )
-    assert "1,000 random W were tried" in said
+    assert "1,000 random weight matrices W were tried" in said
     assert text.count('class="tag">chosen') == 2  # SVM and softmax
     chosen = re.findall(r'<tr class="best">.*?</tr>', text, re.S)
     assert [words(row).split()[:2] for row in chosen] == [["chosen", "0.001"]] * 2

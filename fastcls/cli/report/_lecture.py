@@ -87,7 +87,7 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
         + (
             "This data has too few rows to be marked in the figure."
             if figure.own is None
-            else "The further the mark of this data is below the curve, the closer its nearest neighbours are."
+            else "The further this data's mark is below the curve, the closer its rows are to their nearest neighbours."
         ),
     }
 
@@ -101,7 +101,7 @@ def _challenges(outcome: Outcome, models: dict[str, Any]) -> dict[str, Any]:
         "name": "Challenges: altered images",
         "svg": draw(figure.plot, "share of unchanged predictions against the strength of the alteration"),
         "caption": "How often the prediction for an altered test image equals that for the original ("
-        f"{counted(len(data.X_test[:n]), 'image')}; labels are not used). Mean distance: between two images.",
+        f"{counted(len(data.X_test[:n]), 'image')}; labels are not used). Mean distance: of two such images.",
     }
 
 

@@ -110,8 +110,8 @@ def _choice_of_w(outcome: Outcome) -> dict[str, Any]:
     assert best is not None
     first, last = style.apart(float(best[0]), float(entry["best_loss"]))
     sentence = (
-        f"{entry['tries']:,} random W were tried. The one with the smallest loss on the training rows was kept: "
-        f"{last}, from {first} at the first try."
+        f"{entry['tries']:,} random weight matrices W were tried. The one with the smallest loss on the training rows was "
+        f"kept: {last}, from {first} at the first try."
     )
     figures = outcome.drawn("the loss of random search", _w_figure, best)
     return {"name": MODELS["random_search"], "sentence": sentence, "rows": [], "columns": [], "figures": figures}
