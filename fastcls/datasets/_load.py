@@ -148,7 +148,7 @@ def refuse_unfetched(name: Any) -> None:
     close = name if name in ORIGINS else meant(name, [*NAMES, *ORIGINS])
     if close is None:
         return
-    there = f"there is no file or folder {quoted(name)} here"
+    there = f"there is no file or folder {quoted(name)}"
     if close in NAMES:
         raise InputError(f"{there}: did you mean {close!r}?")
     way = f"fastcls.datasets.fetch({close!r}) downloads its official files and loads them"

@@ -123,7 +123,7 @@ def _images_of_array(X: np.ndarray, preprocessing: dict[str, Any]) -> list[Image
 def _described(X: Any) -> str:
     if isinstance(X, (list, tuple)):
         return f"a list that begins with {_described(X[0])}"
-    return f"the path {quoted(X)}" if isinstance(X, (str, os.PathLike)) else f"an image ({kind(X)})"
+    return f"the path {quoted(X)}" if isinstance(X, (str, os.PathLike)) else f"an image ({type(X).__name__})"
 
 
 def _row(image: ImageLike, preprocessing: dict[str, Any]) -> np.ndarray:

@@ -250,5 +250,5 @@ def test_embeddings(shared_data: Callable[[str], Path]) -> None:
 @pytest.mark.parametrize("name", ["mnist", "cifar10"])
 def test_a_published_name_without_files_says_how_to_fetch_them(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=rf"no file or folder '{name}' here: .*datasets.fetch\('{name}'\) downloads"):
+    with pytest.raises(InputError, match=rf"no file or folder '{name}': .*datasets.fetch\('{name}'\) downloads"):
         datasets.load(name)
