@@ -151,7 +151,7 @@ SPLIT_CASES: dict[str, Case] = {
     ),
     "groups of another length": (lambda d: datasets.group_split([0, 1], [0]), "1 group for 2 labels"),
     "one group": (lambda d: datasets.group_split([0, 1] * 5, [3] * 10, n_parts=2), "n_parts=2 is too many for 1 group"),
-    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts='1'"),
+    "one part": (lambda d: datasets.group_split([0, 1], [0, 1], n_parts=1), "n_parts=1;"),
     "fractional groups": (lambda d: datasets.group_split([0, 1], [0.5, 1]), "0.5 at row 0"),
     **{f"limit {n!r}": (lambda d, n=n: datasets.limit(GOOD, n), "n=") for n in (0, -1, 1.5, None, "a", True)},
 }
