@@ -11,7 +11,7 @@ from _command import QUICK, Image, cli, fresh, here, listing, python, refused, w
 
 from fastcls import KNeighborsClassifier
 from fastcls.cli import _run, _table
-from fastcls.cli._checks import RunOptions, parse_options
+from fastcls.cli._checks import RunOptions, parse_folds
 from fastcls.cli._outcome import Outcome
 from fastcls.cli.report import _sections
 from fastcls.losses import LOSSES
@@ -198,27 +198,13 @@ def test_folds_loo_equals_leave_one_out_of_the_estimator():
     selection = cross_validate_k(data.X, data.y, ks=(1, 3), metrics=("l1",), cv="loo")
     outcome = Outcome({}, data, selection=selection)
     sentence = _sections._choice_of_k(outcome)["sentence"]
-    assert f"over {len(data.y)} rows, each left out once" in sentence
+    assert f"over {len(data.y)}\u00a0rows, each left out once" in sentence
     assert "standard error" in sentence
 
 
-@pytest.mark.parametrize(("cv", "asked", "folds"), [(None, None, None), ("4", None, 4), (None, 3, 3), ("LOO", None, "loo")])
-def test_cv_and_folds_are_one_option(cv, asked, folds):
-    options = parse_options(
-        "digits",
-        ks=None,
-        metrics=None,
-        models=None,
-        folds=asked,
-        cv=cv,
-        limit=None,
-        seed=0,
-        out=None,
-        labels=None,
-        image_size=None,
-        force=False,
-    )
-    assert options.folds == folds
+@pytest.mark.parametrize(("typed", "folds"), [(None, None), ("4", 4), ("LOO", "loo")])
+def test_folds_are_a_number_or_loo(typed, folds):
+    assert parse_folds(typed) == folds
 
 
 def test_same_seed_same_results():

@@ -269,7 +269,7 @@ def test_the_report_lists_some_errors_and_says_where_the_others_are(here):
     results, page = results_of("fastcls-digits"), Path("fastcls-digits/report.html").read_text()
     n = results["models"]["random_search"]["test_errors"]
     assert len(results["wrong"]["random_search"]) == n
-    assert f"{n - _sections.SHOWN_WRONG} more errors in predictions.csv." in page
+    assert f"{n - _sections.SHOWN_WRONG}\u00a0more errors in predictions.csv." in page
     data, division = _run.load_data(_run.RunOptions("digits", limit=200), lambda *_: None)
     rows = rows_of("fastcls-digits")
     assert [int(row["row"]) for row in rows] == division.test_rows.tolist()
