@@ -87,7 +87,7 @@ def _curse(outcome: Outcome) -> dict[str, Any]:
         + (
             "This data has too few rows to be marked in the figure."
             if figure.own is None
-            else "The further this data's mark is below the curve, the closer its rows are to their nearest neighbours."
+            else "The further the mark of this data is below the curve, the closer its nearest neighbours are."
         ),
     }
 
