@@ -15,6 +15,8 @@ from ._compare import best_is_known, not_significantly_worse
 from ._text import markup, printable
 from ._words import listed
 
+_WIDTH = 80  # columns of the table and of the lines after it
+
 
 def best_model(results: dict[str, Any]) -> str:
     """Return the model with the fewest test errors. Ties go to the first in `MODELS`, with random search last.
@@ -116,7 +118,7 @@ def _console(stream: TextIO) -> Any:
     from rich.console import Console
 
     console = Console(file=stream, highlight=False)
-    console.width = max(console.width, 80)
+    console.width = max(console.width, _WIDTH)
     return console
 
 
@@ -169,8 +171,11 @@ def _best_line(results: dict[str, Any]) -> str:
     if near:
         tied = tied_with_best(results)
         others = [MODELS[name] for name in near if name not in tied]
-        but = f" (not significantly fewer than {listed(others)})" if others else ""
-        return f"Fewest errors: {listed([MODELS[name] for name in (best, *tied)])}, {accuracy}{but}"
+        line = f"Fewest errors: {listed([MODELS[name] for name in (best, *tied)])}, {accuracy}"
+        fewer = (
+            [f"{line} ({who} not clearly worse)" for who in (listed(others), f"{len(others)} others")] if others else [line]
+        )
+        return next((one for one in fewer if len(one) <= _WIDTH), fewer[-1])
     return f"Best model: {MODELS[best]} ({setting(models[best])}), {accuracy}"
 
 

@@ -132,9 +132,7 @@ def test_run_ends_with_three_lines_and_the_last_command_works(whole):
     done, place = whole
     report, best, following = done.stdout.rstrip("\n").splitlines()[-3:]
     assert report == "Report: fastcls-digits/report.html"
-    assert re.fullmatch(
-        r"(Best model|Fewest errors): .+, test accuracy \d+\.\d\d %( \(not significantly fewer than .+\))?", best
-    )
+    assert re.fullmatch(r"(Best model|Fewest errors): .+, test accuracy \d+\.\d\d %( \(.+ not clearly worse\))?", best)
     words = shlex.split(following.removeprefix("Next: "))
     assert words[:2] == ["fastcls", "predict"]
     predicted = fresh(*words[1:], cwd=place)

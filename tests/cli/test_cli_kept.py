@@ -11,7 +11,7 @@ import pytest
 from _command import Image, cli, fail_with, fresh, here, listing, refused, write_embeddings, write_images
 
 from fastcls import load
-from fastcls.cli import _estimate, _linear, _repeats, _run, _test_set
+from fastcls.cli import _estimate, _linear, _preset, _repeats, _run, _test_set
 from fastcls.cli._checks import MODELS
 from fastcls.cli.report import _page, _sections
 
@@ -433,7 +433,8 @@ def test_a_results_folder_inside_the_data_is_refused_before_any_work(out, force,
     write_images(here / "photos", each=2)
     (here / "link").symlink_to(here / "photos")
     before = listing(here)
-    monkeypatch.setattr(_run, "load_data", fail_with(AssertionError("no work is wanted")))
+    for module in (_run, _preset):
+        monkeypatch.setattr(module, "load_data", fail_with(AssertionError("no work is wanted")))
     for words in ([], ["--preset", "dino"]):
         assert refused(cli("run", "photos", "--out", out, *force, *words), "is in the folder of the data", "--out")
     assert listing(here) == before
