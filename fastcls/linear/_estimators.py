@@ -44,9 +44,9 @@ class MulticlassSVM(LinearClassifier):
         is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
         On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
         among 1/4, 1, 4, 16 and 256 times that. It takes the most accurate over three stratified folds of the training rows.
-        Near-ties go to the smallest log loss, then to the multiple nearest 1 (on fewer than 400 rows: nearest 16). Larger
-        data, the random searches and ``fastcls.dask`` use 1. The choice takes two to three times as long as the training,
-        and up to 20 times as long on fewer than 400 rows (a fraction of a second). It depends on the data and
+        Near-ties go to the smallest log loss, then to the multiple nearest 1 (`MulticlassSVM` below 400 rows: nearest
+        16). Larger data, the random searches and ``fastcls.dask`` use 1. The choice takes two to three times as long as the
+        training, and up to 20 times as long on fewer than 400 rows (a fraction of a second). It depends on the data and
         `random_state`; ``alpha=model.alpha_`` trains the same model without it.
         For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
     C : float, optional
@@ -253,10 +253,10 @@ class SoftmaxClassifier(LinearClassifier):
         is n_features / (16 n_samples) if `scale` is True; weights of rows count towards n_samples.
         On small data (60 rows or more, and n_samples * n_classes * max(n_features, 64) up to 80 million) `fit` then chooses
         among 1/4, 1, 4, 16 and 256 times that. It takes the most accurate over three stratified folds of the training rows.
-        Near-ties go to the smallest log loss, then to the multiple nearest 1. Larger data, the random searches and
-        ``fastcls.dask`` use 1. The choice takes two to three times as long as the training, and up to 20 times as long on
-        fewer than 400 rows (a fraction of a second). It depends on the data and `random_state`; ``alpha=model.alpha_``
-        trains the same model without it.
+        Near-ties go to the smallest log loss, then to the multiple nearest 1 (`MulticlassSVM` below 400 rows: nearest
+        16). Larger data, the random searches and ``fastcls.dask`` use 1. The choice takes two to three times as long as the
+        training, and up to 20 times as long on fewer than 400 rows (a fraction of a second). It depends on the data and
+        `random_state`; ``alpha=model.alpha_`` trains the same model without it.
         For other penalties, and in `partial_fit` without an earlier `fit`, "auto" is 1e-4.
     C : float, optional
         scikit-learn's C, in place of `alpha`, for any `center` and `scale`. Training minimises
