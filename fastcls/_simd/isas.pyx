@@ -8,6 +8,7 @@ cdef extern from "table.h" nogil:
         int (*can_run)()
     ctypedef struct Active:
         const char *name
+        const char *filter_isa
         SearchKernels search
         FilterKernels filter
         LinearKernels linear
@@ -36,6 +37,11 @@ def isas():
 def active():
     """The name of the best instruction set in use."""
     return fastcls_active.name.decode()
+
+
+def filter_isa():
+    """The name of the set that the filter's kernels come from; "scalar" if the compiler's loops are used."""
+    return fastcls_active.filter_isa.decode()
 
 
 def use(int number):

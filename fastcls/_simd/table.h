@@ -19,6 +19,8 @@
 #include "search/avxvnni.h"
 #include <cpuid.h>
 #elif defined(__aarch64__) && defined(__GNUC__)
+#include "filter/neon.h"
+#include "filter/neon_dotprod.h"
 #include "linear/neon.h"
 #include "search/neon.h"
 #include "search/neon_dotprod.h"
@@ -69,20 +71,22 @@ static const fastcls_isa fastcls_isas[] = {
     {"avxvnni", runs_avxvnni, &search_avxvnni, NULL, NULL},
     {"avx512vnni", runs_avx512vnni, &search_avx512vnni, &filter_avx512vnni, &linear_avx512vnni},
 #elif defined(__aarch64__) && defined(__GNUC__)
-    {"neon", always_runs, &search_neon, NULL, &linear_neon},
-    {"neon_dotprod", runs_neon_dotprod, &search_neon_dotprod, NULL, NULL},
+    {"neon", always_runs, &search_neon, &filter_neon, &linear_neon},
+    {"neon_dotprod", runs_neon_dotprod, &search_neon_dotprod, &filter_neon_dotprod, NULL},
 #endif
 };
 
 enum { FASTCLS_N_ISAS = sizeof fastcls_isas / sizeof fastcls_isas[0] };
 
-/* The kernels in use: written at import and by fastcls.simd.use, read at the start of every call. */
-static struct {
-    const char *name;
+/* The kernels in use: written at import and by fastcls.simd.use, read at the start of every call. `filter_isa` is the set that
+   the filter's kernels come from: "scalar" means the compiler's loops, which the planner reckons with. */
+typedef struct {
+    const char *name, *filter_isa;
     fastcls_search search;
     fastcls_filter filter;
     fastcls_linear linear;
-} fastcls_active;
+} fastcls_kernels;
+static fastcls_kernels fastcls_active;
 
 static void take_search(fastcls_search *active, const fastcls_search *isa) {
     for (int panel = 0; panel < FASTCLS_N_PANELS; panel++)
@@ -103,18 +107,22 @@ static void take_search(fastcls_search *active, const fastcls_search *isa) {
 /* Take every kernel from the best of the first `last` + 1 instruction sets that has it and can run here. The kernels of the
    filter, and those of the linear classifiers, agree with one another on layouts, so a set has all of such a family or none. */
 static void fastcls_use(int last) {
+    fastcls_kernels taken = {0}; /* and not those in use: they may be of a better set, which is not wanted any more */
     for (int i = 0; i <= last; i++) {
         const fastcls_isa *isa = &fastcls_isas[i];
         if (!isa->can_run())
             continue;
-        fastcls_active.name = isa->name;
+        taken.name = isa->name;
         if (isa->search)
-            take_search(&fastcls_active.search, isa->search);
-        if (isa->filter)
-            fastcls_active.filter = *isa->filter;
+            take_search(&taken.search, isa->search);
+        if (isa->filter) {
+            taken.filter = *isa->filter;
+            taken.filter_isa = isa->name;
+        }
         if (isa->linear)
-            fastcls_active.linear = *isa->linear;
+            taken.linear = *isa->linear;
     }
+    fastcls_active = taken;
 }
 
 #endif

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastcls
-from fastcls import simd
+from fastcls import _kernels, simd
 from fastcls._validation.errors import InputError
 
 
@@ -44,6 +44,15 @@ def test_every_available_set_can_be_forced_and_is_reported():
     simd.use("auto")
     assert simd.active() == simd.available()[-1]
     assert set(simd.available()) <= set(simd.built())
+
+
+def test_a_lower_set_takes_no_kernel_of_a_higher_one():
+    shapes = {}
+    for name in (*simd.available(), *reversed(simd.available())):
+        simd.use(name)
+        found = [_kernels.panel_shape(panel) for panel in _kernels.PANELS.values()]
+        assert shapes.setdefault(name, found) == found
+    assert shapes["scalar"] == [None] * len(_kernels.PANELS)
 
 
 @pytest.mark.process
