@@ -287,7 +287,7 @@ def search_chunks(
                 runs[-1].run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
             check_found(S[place], k)
             yield some, S[place], indices[place]
-    why = _why_brute(rows, metric_name) if algorithm != "brute" and filtered is None else ()
+    why = _why_brute(rows, metric_name, k) if algorithm != "brute" and filtered is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     reports = [run.report() for run in runs]
@@ -316,10 +316,12 @@ def search_chunks(
     )
 
 
-def _why_brute(rows: Rows, metric_name: str) -> tuple[str, ...]:
+def _why_brute(rows: Rows, metric_name: str, k: int) -> tuple[str, ...]:
     """Why nothing was filtered, where the size of the data is not the reason."""
     if METRICS[metric_name].bounds is None:
         return (f"brute force, because no bounds are proven for metric {metric_name!r}",)
+    if filtering.is_large(rows, k) and not filtering.has_fast_loops():
+        return (f"brute force, because a filter has no loops of its own for instruction set {simd.active()!r}",)
     return (rows.left_out[metric_name],) if metric_name in rows.left_out else ()
 
 

@@ -12,6 +12,7 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include "filter/avx2.h"
 #include "filter/avx512vnni.h"
+#include "filter/ssse3.h"
 #include "linear/avx2.h"
 #include "linear/avx512vnni.h"
 #include "search/avx2.h"
@@ -32,6 +33,7 @@
 static int always_runs(void) { return 1; }
 
 #if defined(__x86_64__) && defined(__GNUC__)
+static int runs_ssse3(void) { return __builtin_cpu_supports("ssse3") != 0; }
 static int runs_avx2(void) {
     unsigned a, b, c, d; /* clang has no name for f16c before 16; avx2 implies that the system saves the registers */
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __get_cpuid(1, &a, &b, &c, &d) && (c >> 29 & 1);
@@ -67,6 +69,7 @@ typedef struct {
 static const fastcls_isa fastcls_isas[] = {
     {"scalar", always_runs, &search_scalar, &filter_scalar, &linear_scalar},
 #if defined(__x86_64__) && defined(__GNUC__)
+    {"ssse3", runs_ssse3, NULL, &filter_ssse3, NULL},
     {"avx2", runs_avx2, &search_avx2, &filter_avx2, &linear_avx2},
     {"avxvnni", runs_avxvnni, &search_avxvnni, NULL, NULL},
     {"avx512vnni", runs_avx512vnni, &search_avx512vnni, &filter_avx512vnni, &linear_avx512vnni},

@@ -5,7 +5,7 @@ import pytest
 from _pairwise import pairwise
 from _rows import assert_same_bytes
 
-from fastcls import NearestNeighbors, metrics
+from fastcls import NearestNeighbors, metrics, simd
 from fastcls._search import plan
 from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels as _levels
@@ -69,6 +69,27 @@ def test_auto_filters_where_it_pays_and_says_so():
     model = NearestNeighbors(3, metric="l2").fit(noise)
     model.kneighbors(noise[:200])
     assert "brute" in model.search_report_.path
+
+
+def test_auto_leaves_the_filter_where_its_loops_are_the_compilers_and_says_so():
+    rng = np.random.default_rng(6)
+    X = _stored(rng.standard_normal((9000, 8)) @ rng.standard_normal((8, 300)) * 0.7, "uint8")
+    found, best = {}, simd.active()
+    try:
+        for name in simd.available():
+            simd.use(name)
+            for algorithm in ("auto", "filter"):
+                model = NearestNeighbors(3, metric="l1", algorithm=algorithm).fit(X)
+                found[name, algorithm] = model.kneighbors(X[:200])
+                report, is_filtered = model.search_report_, name != "scalar" or algorithm == "filter"
+                assert report.path == ("filter" if is_filtered else "brute"), (name, algorithm)
+                why = "brute force, because a filter has no loops of its own for instruction set 'scalar'"
+                assert (why in report.notes) != is_filtered
+    finally:
+        simd.use(best)
+    for distances, indices in found.values():
+        assert_same_bytes(distances, found[best, "auto"][0])
+        assert_same_bytes(indices, found[best, "auto"][1])
 
 
 def test_a_few_queries_of_rows_never_fitted_learn_nothing():

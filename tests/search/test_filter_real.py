@@ -50,9 +50,9 @@ def test_auto_is_brute_force_for_any_threads_and_instruction_set(load, shared_da
                 for n_jobs in (1, 2, 3):
                     model.set_params(n_jobs=n_jobs)
                     assert_same_bytes(model.kneighbors(Q), wanted, f"{metric}, {isa}, {n_jobs} threads")
-                    report = model.search_report_
-                    assert (report.path, report.isa) == ("filter", isa)
-                    assert 0 < report.computed < report.pairs / 2
+                    report, is_filtered = model.search_report_, isa != "scalar"  # whose loops are the compiler's
+                    assert (report.path, report.isa) == ("filter" if is_filtered else "brute", isa)
+                    assert 0 < report.computed < (report.pairs / 2 if is_filtered else report.pairs + 1)
                 assert_same_bytes([model.predict_proba(Q)], [votes], f"{metric}, {isa}")
                 assert_same_bytes(model.kneighbors(Q[:1]), [part[:1] for part in wanted], f"{metric}, {isa}, one query")
         finally:
