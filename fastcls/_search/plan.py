@@ -141,15 +141,16 @@ def _sample(rows: Rows) -> np.ndarray:
 
 
 def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: int) -> filtering.Probe:
-    """Some rows of the sample, each with the S of its k-th neighbour other than itself."""
+    """Some rows of the sample, each with the S of its k-th and farther neighbours other than itself."""
     n_probed = filtering.n_probed(rows)
     Q = np.ascontiguousarray(sample[:: max(1, len(sample) // n_probed)][:n_probed])
-    k = min(k + 1, rows.n_rows)
-    S = np.empty(len(Q))
+    ranks = k * 2 ** np.arange(filtering.PROBED_RANKS)
+    ranks = np.minimum(ranks[ranks <= max(k, filtering.MOST_PROBED_RANK)], rows.n_rows - 1)
+    S = np.empty((len(Q), len(ranks)))
     for first in range(0, len(Q), _PROBED_AT_ONCE):
         some = slice(first, first + _PROBED_AT_ONCE)
-        found, _, _ = search(rows, Rows([Q[some]]), k, metric_name, n_threads=n_threads, algorithm="brute")
-        S[some] = found[:, -1]
+        found, _, _ = search(rows, Rows([Q[some]]), int(ranks[-1]) + 1, metric_name, n_threads=n_threads, algorithm="brute")
+        S[some] = found[:, ranks]
     return filtering.Probe(Q, S, rows.n_rows)
 
 

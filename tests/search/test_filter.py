@@ -263,10 +263,24 @@ def test_a_level_that_one_query_speaks_against_is_not_chosen_for_many_rows():
     coarse = tuple(range(len(levels)))
     costs = {}
     for name, S in (("one", spread), ("none", np.full(14, 1e-3))):
-        probe = filtering.Probe(X[:14], S, 1_000_000)
+        probe = filtering.Probe(X[:14], S[:, None], 1_000_000)
         costs[name] = filtering._costs(X, metrics.METRICS["l2"], levels, probe, 1)
     assert len(levels) == 2
     assert costs["none"][coarse] < costs["none"][(1,)]
     assert costs["one"][coarse] > costs["one"][(1,)]
-    of_one = filtering._left_by(levels, X, filtering.Probe(X[:14], spread, 1), np.sqrt(spread), 1)
-    assert 1 / 14 * 1.9 < of_one[0] < 1 / 14 * 2.1  # the share, and its standard error
+    of_one = filtering._left_by(levels, X, filtering.Probe(X[:14], spread[:, None], 1), np.sqrt(spread[:, None]), 1)
+    assert 1 / 14 * 1.9 < of_one[0][0] < 1 / 14 * 2.1  # the share, and its standard error
+
+
+def test_full_lists_are_expected_to_be_refined_with_the_thresholds_of_then():
+    """Under the final threshold the coarse level leaves few rows; under that of the first sixteenth, all of them."""
+    X, _ = in_clusters(8)
+    levels = levels_l2.l2_levels(X, False)
+    S = np.tile([1e-3, 1e-3, 1e-3, 1e-3, 1e9], (14, 1))
+    (final, during), _ = filtering._left_by(levels, X, filtering.Probe(X[:14], S, 1), np.sqrt(S), 1)
+    assert during == pytest.approx(final * (15 / 16 - 1 / 32) + 1 / 32 + 1 / 16)
+    few, many = (
+        filtering._costs(X, metrics.METRICS["l2"], levels, filtering.Probe(X[:14], S, n_rows), 1)[0, 1]
+        for n_rows in (1000, 10**9)
+    )
+    assert many > 5 * few

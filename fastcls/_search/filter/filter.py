@@ -40,6 +40,7 @@ _COSTS_SCREENED = {"ssse3": {"l1": 2.0, "l2": 5.0}}
 _COSTS_BRUTE = {"ssse3": {"l1": 6.5, "l2": 14.0, "float": 23.0}}
 _HOPELESS = 0.92  # of the median distance
 _EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
+PROBED_RANKS, MOST_PROBED_RANK = 5, 2048  # of neighbours: k to 16 k, but 2,048 at most
 _UNKNOWN = 0.7  # standard error of a share, relative, from which on it is added
 LIST_CAPACITY = 2048  # rows of one query that passed the screen, at least
 _BYTES_OF_ERROR_AND_START = 8
@@ -175,7 +176,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Probe:
-    """Sampled rows as queries, and for each the S of its k-th neighbour among all rows."""
+    """Sampled rows as queries; as columns of S the S of the k-th, 2 k-th, 4 k-th ... neighbour of each among all rows."""
 
     queries: np.ndarray
     S: np.ndarray
@@ -202,11 +203,16 @@ def _hopeless(probe: Probe, metric: Metric) -> bool:
     power = 1 if metric.bounds == "l1" else 2
     wide = Q.astype(np.float64)
     sums = [(np.abs(wide[:i] - wide[i]) ** power).sum(axis=1) for i in range(1, len(wide))]
-    return bool(np.median(probe.S) > _HOPELESS**power * np.median(np.concatenate(sums)))
+    return bool(np.median(probe.S[:, 0]) > _HOPELESS**power * np.median(np.concatenate(sums)))
 
 
-def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.ndarray, n_threads: int) -> list[float]:
+def _left_by(
+    levels: list[Level], rows: np.ndarray, probe: Probe, thresholds: np.ndarray, n_threads: int
+) -> list[tuple[float, float]]:
     """For every level, the share of pairs of the probe's queries and some rows whose bound is not above the threshold.
+
+    The first number is the share under the final threshold. The second is the mean over a search, whose threshold among the
+    first half of the rows is that of the 2 k-th neighbour, and so on; `thresholds` has them as columns.
 
     If one or two queries make up nearly all of a share, one standard error is added: the shares of queries can differ a
     thousandfold, and a level that rules out too little costs more than a level left out.
@@ -223,10 +229,18 @@ def _left_by(levels: list[Level], rows: np.ndarray, probe: Probe, threshold: np.
             squares = np.einsum("ij,ij->i", Q, Q)[:, None] + np.einsum("ij,ij->i", R, R)
             gaps = np.sqrt(np.maximum(squares - 2.0 * (Q @ R.T), 0.0))
         bounds = gaps - q.errors[:, None] - r.errors
-        of_query = (bounds <= threshold[:, None] * level.per_unit).mean(axis=1)
-        share, error = float(of_query.mean()), float(of_query.std()) / math.sqrt(len(of_query))
-        shares.append(share + error if error > _UNKNOWN * share else share)
+        left = [_share((bounds <= of_rank[:, None] * level.per_unit).mean(axis=1)) for of_rank in thresholds.T]
+        during, part = 0.0, 1.0
+        for after, before in itertools.pairwise(left):
+            part /= 2.0
+            during += part * (after + before) / 2.0
+        shares.append((left[0], during + part * left[-1]))
     return shares
+
+
+def _share(of_query: np.ndarray) -> float:
+    share, error = float(of_query.mean()), float(of_query.std()) / math.sqrt(len(of_query))
+    return share + error if error > _UNKNOWN * share else share
 
 
 def _size(k: int) -> int:
@@ -247,10 +261,12 @@ def _costs(
             continue  # fine codes cannot be screened
         some = [levels[i] for i in chosen]
         shares = [left[i] for i in chosen]
+        final, during = shares[0]
         # a list that is full before the last row is refined early, with the threshold of then
-        full = max(0.0, 1.0 - LIST_CAPACITY / max(1.0, shares[0] * probe.n_rows))
-        into = [min(1.0, (1.0 + (_EARLY - 1.0) * full) * share) for share in shares[:-1]]
-        costs[chosen] = cost_of(some, rows, min(1.0, _EARLY * shares[0]), into, shares[-1])
+        full = max(0.0, 1.0 - LIST_CAPACITY / max(1.0, final * probe.n_rows))
+        into = [share + full * max(0.0, early - share) for share, early in shares[:-1]]
+        passed = min(1.0, max(_EARLY * final, full * during))
+        costs[chosen] = cost_of(some, rows, passed, into, shares[-1][0])
     return costs
 
 
