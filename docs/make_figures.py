@@ -15,6 +15,7 @@ import numpy as np
 from fastcls import KNeighborsClassifier, LinearProblem, SoftmaxClassifier, display
 from fastcls.datasets import load_digits
 from fastcls.model_selection import cross_validate_k
+from fastcls.protocols import few_shot
 
 #: the lecture's table: scores of three images (rows) for the classes of CIFAR-10, and their true classes
 SCORES = [
@@ -63,6 +64,14 @@ def figures() -> dict[str, Any]:
             knn, X_test[:4], y_test[:4], X_train=X, y_train=y, image_shape=shape, class_names=names
         ).plot(),
         "cross-validation": display.CrossValidationDisplay.from_selection(selection).plot(),
+        "label-efficiency": display.LabelEfficiencyDisplay.from_tables(
+            {
+                words: few_shot(
+                    X, y, X_test, y_test, classifier=name, n_per_class=[1, 2, 4, 8, 16, 1.0], n_tries=10, random_state=0
+                )
+                for name, words in (("mean", "nearest class mean"), ("knn", "k-NN"), ("linear", "logistic regression"))
+            }
+        ).plot(),
         "folds": display.FoldsDisplay.from_labels(y, cv=5, random_state=0, n_test=len(y_test), accuracy=by_fold).plot(),
         "regions-l1": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l1").plot(),
         "regions-l2": display.DecisionRegionDisplay.from_points(points, classes, k=5, metric="l2").plot(),

@@ -1,19 +1,21 @@
-"""Count correct predictions (hits) from neighbours and true classes, for every k of one search."""
+"""Predictions, and the number of correct ones (hits), from neighbours and true classes, for every k of one search."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
 from fastcls.metrics import METRICS
 
+from .numbers import Answers, joined
 from .votes import Weights, vote, weights_of
 
 _VOTED_AT_ONCE = 1 << 21  # entries of totals (n_queries, n_classes): 16 MB
 
 
-def count_hits(
+def answers_of_votes(
     S: np.ndarray,
     indices: np.ndarray,
     codes: np.ndarray,
@@ -27,8 +29,8 @@ def count_hits(
     temperature: float | None = None,
     tie_break: str = "smallest",
     topk: Sequence[int] = (1, 5),
-) -> list[np.ndarray]:
-    """The number of queries whose class is among the first n predicted, for each n of `topk`: int64 arrays (n_ks,).
+) -> list[Answers]:
+    """The answers of k-NN for every k of `ks`; a class's probability is its share of the votes.
 
     Parameters
     ----------
@@ -37,15 +39,28 @@ def count_hits(
         Classes of the training rows.
     truth, ks, topk : see `hits`
     """
-    found = np.zeros((len(topk), len(ks)), dtype=np.int64)
+    found: list[list[Answers]] = [[] for _ in ks]
     step = max(1, _VOTED_AT_ONCE // max(n_classes, S.shape[1]))
     for first in range(0, len(truth), step):
         some = slice(first, first + step)
         shares = weights_of(METRICS[metric].to_distance(S[some].copy()), weights, temperature or 1.0, metric)
-        found += hits(
-            codes[indices[some]], shares, truth[some], ks, n_classes, topk=topk, tie_break=tie_break, n_threads=n_threads
-        ).sum(axis=2)
-    return list(found)
+        labels = codes[indices[some]]
+        places = _first_places(labels, n_classes) if tie_break == "nearest" else np.arange(n_classes)[None]
+        for at in range(len(ks)):
+            winners, _, totals = vote(
+                labels, shares, ks[at : at + 1], n_classes, tie_break=tie_break, n_threads=n_threads, with_totals=True
+            )
+            found[at].append(_answers(winners[:, 0], totals, truth[some], places, topk))
+    return [joined(parts) for parts in found]
+
+
+def _answers(winners: np.ndarray, totals: np.ndarray, truth: np.ndarray, places: np.ndarray, topk: Sequence[int]) -> Answers:
+    before = _named_before(totals, truth, places)
+    top = {n: (winners == truth) | (before < n) for n in topk if n > 1}
+    sums = totals.sum(axis=1, keepdims=True)
+    shares, rows = totals / np.where(sums > 0, sums, 1.0), np.arange(len(truth))
+    own = np.where(truth >= 0, shares[rows, np.maximum(truth, 0)], 0.0)
+    return Answers(winners, top, sparse.csr_array(shares), shares[rows, winners], own)
 
 
 def hits(

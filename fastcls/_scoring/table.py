@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from fastcls._validation.base import one_of
+from fastcls._validation.errors import InputError
+
+from .intervals import p_value_of
+from .numbers import NUMBERS, Numbers
 
 #: setting -> its name in the heading; a setting with a column of that name is not repeated there
 _HEADING = {
@@ -26,22 +33,65 @@ _HEADING = {
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Accuracies, one row for each setting; ``print`` shows them, ``to_pandas()`` returns a data frame.
+    """Accuracies and other numbers, one row for each setting; ``print`` shows them, ``to_pandas()`` returns a data frame.
 
     Attributes
     ----------
     title : str
     columns : tuple of str
-        Accuracies (``top1``, ``top5``, ``validation``) are shares between 0 and 1.
+        ``top1``, ``top5``, ``validation``: accuracies, shares between 0 and 1. ``balanced_accuracy``: mean over the classes
+        of their accuracies. ``macro_f1``: mean over the classes of F1. ``average_precision``: of the second of two classes,
+        else the mean over the classes, each against all others. ``log_loss`` and ``calibration_error``, where there are
+        probabilities: the latter is the expected calibration error with 15 equal bins. ``top1_low``, ``top1_high`` and so
+        on: 95 % intervals, Wilson's for shares of test rows, else percentiles of 1,000 bootstrap resamples of the test rows
+        (200 for ``average_precision``). ``std``: standard deviation over tries of ``top1``. Printing leaves out all
+        intervals but that of ``top1``.
     rows : tuple of tuple
     settings : dict
         The preset's constants and everything else that decided the result.
+    per_class : tuple of dict
+        For each row, from each class among the test rows to (accuracy, low, high); empty for rows without test accuracy.
+    hits : tuple of arrays or None
+        For each row of the table, the share of tries in which each test row is predicted correctly; 0 or 1 for a single try.
     """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     settings: dict[str, Any] = field(default_factory=dict, repr=False)
+    per_class: tuple[dict[Any, tuple[float, float, float]], ...] = field(default=(), repr=False, compare=False)
+    hits: tuple[np.ndarray | None, ...] = field(default=(), repr=False, compare=False)
+
+    @classmethod
+    def of_numbers(
+        cls,
+        title: str,
+        settings: dict[str, Any],
+        lines: Sequence[tuple[Mapping[str, Any], Numbers | None]],
+        classes: np.ndarray,
+    ) -> ResultTable:
+        """A table of settings and their numbers.
+
+        Parameters
+        ----------
+        title, settings
+            See the class.
+        lines : sequence of (mapping, Numbers or None)
+            For each row the setting, and its numbers; None leaves them empty.
+        classes : ndarray
+            The label of each class code.
+
+        Returns
+        -------
+        ResultTable
+        """
+        cells = [{**setting, **({} if numbers is None else _flat(numbers))} for setting, numbers in lines]
+        columns = tuple(dict.fromkeys(name for row in sorted(cells, key=len, reverse=True) for name in row))
+        known = [({} if numbers is None else numbers.per_class) for _, numbers in lines]
+        labels = classes.tolist()
+        per_class = tuple({labels[code]: found for code, found in one.items() if code >= 0} for one in known)
+        rows = tuple(tuple(row.get(name) for name in columns) for row in cells)
+        return cls(title, columns, rows, settings, per_class, tuple(None if n is None else n.hits for _, n in lines))
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,6 +104,40 @@ class ResultTable:
         """The values of one column."""
         at = self.columns.index(one_of("column", column, self.columns))
         return [row[at] for row in self.rows]
+
+    def p_values(self, other: ResultTable | None = None) -> list[float | None]:
+        """p-values of the accuracies of this table against those of another one on the same test rows, row by row.
+
+        Parameters
+        ----------
+        other : ResultTable, optional
+            A table with as many rows. None: every row is compared with the most accurate one of this table.
+
+        Returns
+        -------
+        list of float or None
+            McNemar's exact test; for means over several tries a paired bootstrap over the test rows. Not corrected for the
+            number of comparisons. None for rows without test accuracy.
+
+        Raises
+        ------
+        InputError
+            If the tables do not belong to the same test rows.
+        """
+        known = [one for one in self.hits if one is not None]
+        if not known:
+            raise InputError("this table does not know which test rows were right, so it has no p-values")
+        if other is None:
+            best = known[int(np.argmax([one.mean() for one in known]))]
+            return [None if one is None else p_value_of(best, one) for one in self.hits]
+        if len(other.hits) != len(self.hits):
+            raise InputError(
+                f"other has {len(other.rows)} rows and this table has {len(self.rows)}; wanted the same settings"
+            )
+        if {len(one) for one in (*self.hits, *other.hits) if one is not None} != {len(known[0])}:
+            raise InputError("the tables were made with different numbers of test rows: use the same test rows")
+        pairs = zip(self.hits, other.hits, strict=True)
+        return [None if one is None or two is None else p_value_of(one, two) for one, two in pairs]
 
     def to_pandas(self) -> Any:
         """The table as a ``pandas.DataFrame`` with title and settings in its ``attrs``; needs pandas.
@@ -69,10 +153,17 @@ class ResultTable:
         return frame
 
     def __str__(self) -> str:
-        cells = [self.columns, *(tuple(_formatted(value) for value in row) for row in self.rows)]
+        shown = [at for at, name in enumerate(self.columns) if not is_bound(name, self.columns) or name == "top1_low"]
+        heads = ["95 % interval" if self.columns[at] == "top1_low" else heading(self.columns[at]) for at in shown]
+        cells = [heads, *([self._cell(row, at) for at in shown] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
         return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])
+
+    def _cell(self, row: tuple[Any, ...], at: int) -> str:
+        if self.columns[at] != "top1_low" or row[at] is None:
+            return _formatted(row[at])
+        return f"{row[at]:.4f} to {row[self.columns.index('top1_high')]:.4f}"
 
     __repr__ = __str__
 
@@ -82,6 +173,25 @@ class ResultTable:
         words = [_in_words(name, value) for name, value in known.items() if name not in self.columns and value is not False]
         notes = [f"note: {self.settings['note']}"] if "note" in self.settings else []
         return [*([", ".join(words)] if words else []), *notes]
+
+
+def is_bound(name: str, columns: Sequence[str]) -> bool:
+    """Whether a column is the end of another one's interval."""
+    return name.endswith(("_low", "_high")) and name.rpartition("_")[0] in columns
+
+
+def heading(name: str) -> str:
+    """The heading of a column."""
+    return NUMBERS.get(name, name)
+
+
+def _flat(numbers: Numbers) -> dict[str, float | None]:
+    found: dict[str, float | None] = {}
+    for name, (value, low, high) in numbers.values.items():
+        found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+        if name == "top1" and numbers.std is not None:
+            found["std"] = numbers.std
+    return {name: None if value is None or math.isnan(value) else value for name, value in found.items()}
 
 
 def _in_words(name: str, value: Any) -> str:

@@ -42,12 +42,22 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
         "preset": options.preset,
         "columns": list(table.columns),
         "rows": list(table),
+        "per_class": [_per_class(dataset, found) for found in table.per_class],
+        "p_values": table.p_values() if table.hits else [],
         "settings": table.settings,
         "seconds": seconds,
     }
     plain: dict[str, Any] = _results.as_plain(results)
     write_text(_results.as_json(plain), folder / "results.json", "results.json")
     return plain
+
+
+def _per_class(dataset: Dataset, found: dict[Any, tuple[float, float, float]]) -> list[dict[str, Any]]:
+    """Return the accuracy of each class, with its interval."""
+    return [
+        {"class": dataset.class_names[code], "accuracy": value, "interval": [low, high]}
+        for code, (value, low, high) in found.items()
+    ]
 
 
 def evaluations(table: ResultTable) -> int:

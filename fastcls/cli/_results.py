@@ -8,7 +8,7 @@ model's entry has its own count. ``repeats`` counts test rows that equal a train
 A run without ``--preset`` adds ``not_evaluated`` (trained models without a test accuracy), ``baseline comparisons`` and
 ``wrong`` (per model, its first wrong predictions). If any model was evaluated, it also adds ``fewest_errors`` (a model),
 ``not_significantly_worse`` (models) and ``best`` (a model, or null if the comparisons do not show which is best). With
-``--preset``, ``models`` is empty and ``protocol`` has ``preset columns rows settings seconds``.
+``--preset``, ``models`` is empty and ``protocol`` has ``preset columns rows per_class p_values settings seconds``.
 
 Seconds are wall-clock seconds; accuracies are between 0 and 1.
 """
@@ -31,17 +31,6 @@ from .._config import config
 SCHEMA = 2
 
 _DRAWING = ("matplotlib", "pillow")
-
-
-def wilson_interval(correct: int, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % confidence interval of a proportion; it stays within 0 and 1, and is never empty.
-
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
-    """
-    from scipy.stats import binomtest
-
-    low, high = binomtest(correct, total).proportion_ci(0.95, "wilson")
-    return float(low), float(high)
 
 
 def versions() -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastcls._scoring.intervals import mcnemar, wilson_interval
 from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted_list
@@ -25,7 +26,7 @@ from fastcls.neighbors import KNeighborsClassifier
 from ..datasets import Dataset
 from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
-from ._compare import best_is_known, mcnemar, not_significantly_worse
+from ._compare import best_is_known, not_significantly_worse
 from ._estimate import estimate_seconds
 from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
@@ -337,6 +338,8 @@ def collect(
             "test_accuracy_interval": list(evaluations[name].interval),
             "test_evaluations": test.evaluations[name],
             "predict_seconds": evaluations[name].seconds,
+            "test_numbers": test_numbers(evaluations[name]),
+            "per_class": per_class(dataset, evaluations[name]),
         }
         for name, one in trained.items()
         if name in evaluations
@@ -359,6 +362,20 @@ def collect(
         results["wrong"] = {name: wrong_rows(dataset, division, found) for name, found in evaluations.items()}
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
+
+
+def test_numbers(evaluation: Evaluation) -> dict[str, Any]:
+    """Return every number of a model but its accuracy, with its 95 % interval."""
+    values = evaluation.numbers.values.items()
+    return {name: {"value": value, "interval": [low, high]} for name, (value, low, high) in values if name != "top1"}
+
+
+def per_class(dataset: Dataset, evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the accuracy on the test rows of each class, with Wilson's 95 % interval."""
+    return [
+        {"class": dataset.class_names[code], "accuracy": value, "interval": [low, high]}
+        for code, (value, low, high) in sorted(evaluation.numbers.per_class.items())
+    ]
 
 
 def results_head(
@@ -398,7 +415,7 @@ def baseline(dataset: Dataset, test: TestSet) -> dict[str, Any]:
         "class_name": dataset.class_names[code],
         "test_accuracy": n_hits / len(test),
         "test_errors": len(test) - n_hits,
-        "test_accuracy_interval": list(_results.wilson_interval(n_hits, len(test))),
+        "test_accuracy_interval": list(wilson_interval(n_hits, len(test))),
     }
 
 

@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastcls._scoring.table import is_bound
 from fastcls._validation.messages import counted
 from fastcls.display.style import shorten
 from fastcls.metrics import label as metric_name
@@ -185,16 +186,20 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
 
     protocol = results["protocol"]
+    columns = [name for name in protocol["columns"] if not is_bound(name, protocol["columns"]) and name not in _ONLY_IN_FILE]
+    if "top1_low" in protocol["columns"]:
+        columns.insert(columns.index("top1") + 1, "top1_low")
     title = (
         f"{markup(results['dataset'], stream)}, protocol {protocol['preset']}: "
         f"{counted(results['n_train'], 'training row')}, {counted(results['n_test'], 'test row')}"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in protocol["columns"]:
+    for column in columns:
         is_text = column in ("model", "setting", "metric")
         table.add_column(_HEADINGS.get(column, column), justify="left" if is_text else "right", no_wrap=True)
     for row in protocol["rows"]:
-        table.add_row(*(_cell(column, row[column], stream) for column in protocol["columns"]))
+        cells = {**row, "top1_low": _interval(row)}
+        table.add_row(*(_cell(column, cells[column], stream) for column in columns))
     console = _console(stream)
     console.print(title, style="bold")
     console.print(table)
@@ -203,17 +208,29 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
 _HEADINGS = {
     "top1": "test %",
     "top5": "top 5 %",
+    "top1_low": "95 % interval",
     "std": "std %",
+    "balanced_accuracy": "balanced %",
+    "macro_f1": "F1 %",
     "validation": "valid. %",
     "n_test": "of",
     "seconds": "time",
 }
 
 
+#: numbers of a protocol that have no room in 80 columns
+_ONLY_IN_FILE = ("weighted_f1", "average_precision", "log_loss", "calibration_error")
+
+
+def _interval(row: dict[str, Any]) -> str | None:
+    low, high = row.get("top1_low"), row.get("top1_high")
+    return None if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
 def _cell(column: str, value: Any, stream: TextIO) -> str:
     if value is None:
         return "-"
-    if column in ("top1", "top5", "std", "validation"):
+    if column in ("top1", "top5", "std", "validation", "balanced_accuracy", "macro_f1"):
         return f"{100 * value:.2f}"
     if column == "seconds":
         return _seconds(value)

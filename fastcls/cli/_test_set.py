@@ -9,14 +9,14 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from fastcls._scoring.intervals import wilson_interval
+from fastcls._scoring.numbers import Numbers, answers_of_scores, joined, measure
 from fastcls.neighbors import KNeighborsClassifier
-
-from ._results import wilson_interval
 
 #: probabilities or scores held in memory at once
 VALUES_AT_ONCE = 1 << 22
@@ -42,6 +42,8 @@ class Evaluation:
         Meaning of `scores`: "probability" or "score".
     scores : ndarray of float64, shape (n_test,)
         Probability or score of the predicted class.
+    numbers : Numbers
+        Everything else, with 95 % intervals.
     """
 
     predicted: np.ndarray
@@ -52,6 +54,7 @@ class Evaluation:
     seconds: float
     measure: str
     scores: np.ndarray
+    numbers: Numbers
 
 
 class TestSet:
@@ -78,14 +81,23 @@ class TestSet:
                 UserWarning,
                 stacklevel=2,
             )
+        parts: list[tuple[np.ndarray, np.ndarray]] = []
         started = time.perf_counter()
-        predicted, scores = predict_with_scores(model, self._X)
+        predicted, scores = predict_with_scores(model, self._X, parts)
         seconds = time.perf_counter() - started
         hits = predicted == self._y
         n_hits = int(np.count_nonzero(hits))
         interval = wilson_interval(n_hits, len(self))
         return Evaluation(
-            predicted, hits, len(self) - n_hits, n_hits / len(self), interval, seconds, measure_of(model), scores
+            predicted,
+            hits,
+            len(self) - n_hits,
+            n_hits / len(self),
+            interval,
+            seconds,
+            measure_of(model),
+            scores,
+            numbers_of(model, parts, self._y),
         )
 
     def count(self, code: int) -> int:
@@ -109,8 +121,32 @@ def class_scores(model: Any, X: np.ndarray) -> np.ndarray:
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def predict_with_scores(model: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def numbers_of(model: Any, parts: list[tuple[np.ndarray, np.ndarray]], y: np.ndarray) -> Numbers:
+    """Return the numbers of a model from its labels and values, chunk by chunk; per class they have the codes of ``y``."""
+    classes = np.asarray(model.classes_)
+    place = np.searchsorted(classes, y)
+    known = classes[np.minimum(place, len(classes) - 1)] == y
+    truth = np.where(known, place, -1 - y)  # a class without training rows is never hit
+    answers, first = [], 0
+    for labels, values in parts:
+        some = answers_of_scores(
+            values, truth[first : first + len(labels)], are_probabilities=measure_of(model) == "probability"
+        )
+        named = np.searchsorted(classes, labels)  # not always the largest value: ties
+        confidence = None if some.confidence is None else values[np.arange(len(labels)), named]
+        answers.append(replace(some, predicted=named, confidence=confidence))
+        first += len(labels)
+    (found,) = measure(truth, [[joined(answers)]], len(classes))
+    per_class = {int(classes[code]) if code >= 0 else -1 - code: value for code, value in found.per_class.items()}
+    return replace(found, per_class=per_class)
+
+
+def predict_with_scores(
+    model: Any, X: np.ndarray, parts: list[tuple[np.ndarray, np.ndarray]] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the class that ``model.predict`` gives each row, and the probability or score of that class.
+
+    The labels and values of each chunk of rows are appended to ``parts``.
 
     The votes of unweighted k-NN are integers and ties go to the smallest class, so one search gives both: the first of
     the largest probabilities belongs to the class that ``predict`` returns.
@@ -123,5 +159,7 @@ def predict_with_scores(model: Any, X: np.ndarray) -> tuple[np.ndarray, np.ndarr
         values = class_scores(model, chunk)
         labels = model.classes_[values.argmax(axis=1)] if one_search else model.predict(chunk)
         predicted.append(labels)
+        if parts is not None:
+            parts.append((labels, values))
         scores.append(values[np.arange(len(chunk)), np.searchsorted(model.classes_, labels)])
     return np.concatenate(predicted), np.concatenate(scores).astype(np.float64, copy=False)

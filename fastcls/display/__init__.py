@@ -6,9 +6,9 @@ drawn. pyplot is not used, so no window opens and no open figure changes. A note
 its cell; elsewhere use ``display.figure_.savefig(path)``.
 
 One file for each display: ``_challenges.py``, ``_confusion.py``, ``_cross_validation.py``, ``_curse.py``,
-``_decision_region.py``, ``_folds.py``, ``_loss_history.py``, ``_loss_slice.py``, ``_neighbors.py``, ``_regularization.py``,
-``_same_distance.py``, ``_scores.py``, ``_templates.py``. ``_regions.py`` computes the classes of a plane, ``style.py`` has
-sizes, colours and names shared by all, ``_validation.py`` checks their input.
+``_decision_region.py``, ``_folds.py``, ``_label_efficiency.py``, ``_loss_history.py``, ``_loss_slice.py``,
+``_neighbors.py``, ``_regularization.py``, ``_same_distance.py``, ``_scores.py``, ``_templates.py``. ``_regions.py`` computes
+the classes of a plane, ``style.py`` has sizes, colours and names shared by all, ``_validation.py`` checks their input.
 """
 
 from fastcls.display._challenges import ChallengesDisplay
@@ -17,6 +17,7 @@ from fastcls.display._cross_validation import CrossValidationDisplay
 from fastcls.display._curse import CurseDisplay
 from fastcls.display._decision_region import DecisionRegionDisplay
 from fastcls.display._folds import FoldsDisplay
+from fastcls.display._label_efficiency import LabelEfficiencyDisplay
 from fastcls.display._loss_history import LossHistoryDisplay
 from fastcls.display._loss_slice import LossSliceDisplay
 from fastcls.display._neighbors import NeighborsDisplay
@@ -32,6 +33,7 @@ __all__ = [
     "CurseDisplay",
     "DecisionRegionDisplay",
     "FoldsDisplay",
+    "LabelEfficiencyDisplay",
     "LossHistoryDisplay",
     "LossSliceDisplay",
     "NeighborsDisplay",

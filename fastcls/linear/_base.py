@@ -149,6 +149,8 @@ class LinearClassifier(LinearModel, LinearParameters):
     _has_one_vector = False
     # Near-ties of alpha="auto" on few rows.
     _ties_of_few = TIES
+    # Whether `calibrate` may divide the weights by a temperature.
+    _has_temperature = False
 
     def _start(self, problem: LinearProblem, random_state: np.random.RandomState) -> np.ndarray:
         """First weights: those of the last fit, or small random ones."""
@@ -273,6 +275,7 @@ class LinearClassifier(LinearModel, LinearParameters):
             center_=np.broadcast_to(problem.center, problem.n_features).copy(),
             scale_=float(problem.scale),
             gradient_norm_=result.gradient_norm,
+            **({"temperature_": 1.0} if self._has_temperature else {}),
             _fitted_params=self._params_of_fit(),
         )
 

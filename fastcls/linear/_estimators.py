@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from fastcls import optim
-from fastcls._runtime.fitted_state import of_one_fit
+from fastcls._runtime.fitted_state import frozen, of_one_fit, publish
+from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
+from fastcls._validation.labels import check_labels
 from fastcls.datasets import takes_images
 from fastcls.losses import LOSSES
 
 from ._base import LinearClassifier
 from ._choice import Ties
+from ._temperature import fit_temperature
 
 __all__ = ["MulticlassSVM", "SoftmaxClassifier"]
 
@@ -367,6 +370,7 @@ class SoftmaxClassifier(LinearClassifier):
     """
 
     _has_one_vector = True
+    _has_temperature = True
 
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:
         return "softmax", {}
@@ -388,3 +392,46 @@ class SoftmaxClassifier(LinearClassifier):
         with np.errstate(under="ignore"):
             weights = np.exp(scores - scores.max(axis=1, keepdims=True))
             return weights / weights.sum(axis=1, keepdims=True)
+
+    def calibrate(self, X: Any, y: Any) -> Self:
+        """Scale the scores so that `predict_proba` fits rows on which the model was not trained: temperature scaling.
+
+        ``coef_`` and ``intercept_`` are divided by ``temperature_``, which minimises the log loss of these rows. Labels stay
+        the same. A later `fit` resets it to 1.
+
+        Parameters
+        ----------
+        X : array-like (n_samples, n_features)
+            Held-out rows.
+        y : array-like (n_samples,)
+            Their labels, only those that the model knows.
+
+        Returns
+        -------
+        self
+            With ``temperature_``: above 1 if the model was too sure.
+
+        Raises
+        ------
+        InputError
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_digits
+        >>> X, y = load_digits(return_X_y=True)
+        >>> model = SoftmaxClassifier(random_state=0).fit(X[:1000], y[:1000])
+        >>> model.calibrate(X[1000:1400], y[1000:1400]).temperature_ < 1  # it was not sure enough
+        True
+        """
+        state = frozen(self)
+        scores = state._scores(X)
+        labels, codes = check_labels(y, len(scores))
+        checks.check_known_labels(labels, state.classes_, "give rows of those only")
+        temperature = fit_temperature(scores, np.searchsorted(state.classes_, labels)[codes])
+        publish(
+            self,
+            coef_=state.coef_ / temperature,
+            intercept_=state.intercept_ / temperature,
+            temperature_=getattr(state, "temperature_", 1.0) * temperature,
+        )
+        return self

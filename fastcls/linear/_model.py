@@ -73,6 +73,8 @@ class LinearModel(SaveMixin, Classifier):
             if len(self.val_history_):
                 arrays["val_history"] = np.asarray(self.val_history_)
             values |= {"scale": self.scale_, "gradient_norm": self.gradient_norm_}
+        if hasattr(self, "temperature_"):
+            values["temperature"] = float(self.temperature_)
         if hasattr(self, "alpha_"):
             values |= {"alpha": self.alpha_, "l1_ratio": self.l1_ratio_}
         return arrays, values
@@ -93,5 +95,8 @@ class LinearModel(SaveMixin, Classifier):
             self.gradient_norm_ = None if values["gradient_norm"] is None else float(values["gradient_norm"])
             check_finite(self.center_[None], "center")
             check_number("scale", self.scale_, minimum=0, strict=True)
+        if "temperature" in values:
+            self.temperature_ = float(values["temperature"])
+            check_number("temperature", self.temperature_, minimum=0, strict=True)
         if "alpha" in values:
             self.alpha_, self.l1_ratio_ = checks.check_alpha(values["alpha"]), checks.check_l1_ratio(values["l1_ratio"])

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
-from fastcls._scoring.accuracy import count_hits
+from fastcls._scoring.accuracy import answers_of_votes
+from fastcls._scoring.numbers import measure
 from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
@@ -155,7 +156,8 @@ def evaluate_k(
     Returns
     -------
     ResultTable
-        One row for each k: ``k``, ``top1``, ``top5`` ... as shares.
+        One row for each k: ``k``, ``top1``, ``top5`` ... as shares, balanced accuracy, macro F1, average precision, log loss
+        and calibration error, each with its 95 % interval. A class's probability is its share of the votes.
 
     Raises
     ------
@@ -190,7 +192,7 @@ def evaluate_k(
         algorithm=check_algorithm(algorithm),
         progress=progress,
     )
-    right = count_hits(
+    answers = answers_of_votes(
         S,
         indices,
         codes,
@@ -204,12 +206,14 @@ def evaluate_k(
         tie_break=tie_break,
         topk=firsts,
     )
-    rows = tuple((int(k), *(float(of_n[at]) / len(truth) for of_n in right)) for at, k in enumerate(usable))
+    numbers = measure(truth, [[one] for one in answers], len(classes))
     settings: dict[str, Any] = {"metric": name, "weights": weights, "tie_break": tie_break}
     if weights == "softmax":
         settings["temperature"] = temperature
     title = f"k-NN: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return ResultTable(title, ("k", *(f"top{n}" for n in firsts)), rows, settings)
+    return ResultTable.of_numbers(
+        title, settings, [({"k": int(k)}, one) for k, one in zip(usable, numbers, strict=True)], classes
+    )
 
 
 def cross_validate_k(

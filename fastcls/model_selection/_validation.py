@@ -143,7 +143,7 @@ def _row_numbers(part: Any, n_rows: int, name: str) -> np.ndarray:
 def check_test(
     test: Any, y_test: Any, classes: np.ndarray, metric: str, name: str = "test"
 ) -> tuple[CheckedRows, np.ndarray]:
-    """Test rows, and the code of each label among the training classes; -1 for other labels, which no prediction hits.
+    """Test rows, and the code of each label among the training classes; -1, -2, ... for other labels, which nothing hits.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def check_test(
     check_magnitude(checked.rows, name, metric)
     labels, codes = check_labels(y_test, len(checked.rows), f"y_{name}")
     place = {label: number for number, label in enumerate(classes.tolist())}
-    places = np.array([place.get(label, -1) for label in labels.tolist()], dtype=np.int64)
+    places = np.array([place.get(label, -1 - at) for at, label in enumerate(labels.tolist())], dtype=np.int64)
     if (places < 0).all():
         raise InputError(
             f"y_{name} holds {labels[0]!r} and no label of y, such as {classes[0]!r}: use the same labels in both"

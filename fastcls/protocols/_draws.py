@@ -11,18 +11,19 @@ from collections.abc import Iterator
 import numpy as np
 
 
-def draw(codes: np.ndarray, per_class: int, rng: np.random.Generator) -> np.ndarray:
-    """Row numbers, ascending, of `per_class` random rows of each class (all rows of a smaller class)."""
+def draw(codes: np.ndarray, per_class: int | float, rng: np.random.Generator) -> np.ndarray:
+    """Row numbers, ascending, of random rows of each class: a number (all rows of a smaller class), or a share of them."""
     mixed = rng.permutation(len(codes))
     return np.sort(_first_of_each(codes, mixed, per_class))
 
 
-def _first_of_each(codes: np.ndarray, mixed: np.ndarray, per_class: int) -> np.ndarray:
-    """The first `per_class` rows of each class, in the order in which `mixed` lists them."""
+def _first_of_each(codes: np.ndarray, mixed: np.ndarray, per_class: int | float) -> np.ndarray:
+    """The first rows of each class (a number, or a share of them), in the order in which `mixed` lists them."""
     by_class = np.argsort(codes[mixed], kind="stable")  # class by class, each in the order of `mixed`
     counts = np.bincount(codes[mixed])
     rank = np.arange(len(mixed)) - (np.cumsum(counts) - counts)[codes[mixed[by_class]]]  # within the class
-    return mixed[np.sort(by_class[rank < per_class])]
+    wanted = np.array([per_class_of(per_class, n) for n in counts.tolist()])
+    return mixed[np.sort(by_class[rank < wanted[codes[mixed[by_class]]]])]
 
 
 def shuffled_orders(n_rows: int, seed: int, *, restarts: bool) -> Iterator[np.ndarray]:
@@ -42,7 +43,9 @@ def shuffled_orders(n_rows: int, seed: int, *, restarts: bool) -> Iterator[np.nd
         yield order.copy()
 
 
-def mteb_draws(codes: np.ndarray, per_class: int, n_draws: int, seed: int, *, restarts: bool = True) -> list[np.ndarray]:
+def mteb_draws(
+    codes: np.ndarray, per_class: int | float, n_draws: int, seed: int, *, restarts: bool = True
+) -> list[np.ndarray]:
     """Rows of each experiment of MTEB, in its order: the first `per_class` rows of each label in the running order.
 
     Source: embeddings-benchmark/mteb, mteb/abstasks/classification.py, _undersample_data.
@@ -96,7 +99,7 @@ def dino_draw(codes: np.ndarray, wanted: int | float, seed: int) -> np.ndarray:
     Parameters
     ----------
     wanted : int or float
-        Rows of each class, or a share of them below 1, of which at least one row is taken.
+        Rows of each class, or a share of them, of which at least one row is taken.
 
     Source: facebookresearch/dinov2, dinov2/eval/knn.py, filter_train; facebookresearch/dinov3, dinov3/eval/data.py,
     _subset_dataset_per_class. Try t has seed t.

@@ -1,30 +1,55 @@
-"""Training on a few random rows of each class, repeated."""
+"""Training on a few random rows of each class, repeated: label efficiency."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
-from fastcls._scoring.accuracy import count_hits
+from fastcls._scoring.accuracy import answers_of_votes
+from fastcls._scoring.numbers import Answers, answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress, nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, check_number, one_of, seed_of
+from fastcls._validation.base import RandomState, check_number, one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
 from fastcls.neighbors import NearestClassMean
 
-from ._draws import draw
-from ._presets import KNN_PRESETS
+from ._draws import dino_draw, dinov3_split, draw, mteb_draws
+from ._logistic import fit_logistic
+from ._presets import KNN_PRESETS, PROBE_PRESETS
+from ._probe import probe_of_best_cost
 from ._shards import gather
-from ._validation import check_counts, check_pair, check_shards
+from ._validation import check_pair, check_per_class, check_shards, published_seed
 
-FEW_SHOT_PRESETS = ("uni", "dinov2")
 _MOST_TRIES = 100_000  # the row numbers of all tries are drawn first
+#: share of the rows of each class on which DINOv3 chooses C: dinov3/eval/log_regression.py, make_train_val_datasets
+_VALIDATION_SHARE = 0.01
+
+
+@dataclass(frozen=True)
+class FewShotPreset:
+    """A published way to draw rows, the classifiers that it has, the default first, and its seed if its draws are known."""
+
+    classifiers: tuple[str, ...]
+    seed: int | None = None
+
+
+FEW_SHOT_PRESETS = {
+    "uni": FewShotPreset(("mean",)),
+    "dinov2": FewShotPreset(("knn",), seed=0),
+    "dinov3": FewShotPreset(("knn", "linear"), seed=0),
+    "mteb": FewShotPreset(("linear",), seed=42),
+}
+CLASSIFIERS = {"mean": "nearest class mean", "knn": "k-NN", "linear": "logistic regression"}
+_DEFAULTS = {"mean": "uni", "knn": "dinov2", "linear": "mteb"}
 
 
 def few_shot(
@@ -35,98 +60,191 @@ def few_shot(
     *,
     n_per_class: Any,
     n_tries: int,
-    preset: str = "uni",
+    classifier: str | None = None,
+    preset: str | None = None,
     random_state: RandomState = None,
     n_jobs: int | None = None,
     progress: Progress | None = None,
 ) -> ResultTable:
-    """Accuracy on all test rows after training on a few rows of each class, redrawn in each try.
+    """Numbers on all test rows after training on a few rows of each class, redrawn in each try: label efficiency.
 
     Parameters
     ----------
     train, y, test, y_test : as for `knn_eval`
         If train is given in parts, only the rows drawn are kept.
-    n_per_class : int or sequence of int
-        Rows drawn from each class; a class with fewer rows gives all of them.
+    n_per_class : int, float, or sequence of them
+        int: rows drawn from each class; a class with fewer rows gives all of them. float: share of the rows of each class,
+        at least one row; 1.0 means all rows, which are tried once.
     n_tries : int
-    preset : {"uni", "dinov2"}
+    classifier : {"mean", "knn", "linear"}, optional
+        Nearest class mean, k-NN or logistic regression. Default: that of `preset`; with neither, "mean".
+    preset : {"uni", "dinov2", "dinov3", "mteb"}, optional
+        Default: "uni" for "mean", "dinov2" for "knn", "mteb" for "linear".
         "uni": nearest class mean after subtracting the mean of the drawn rows and scaling to length 1 (mahmoodlab/UNI,
         uni/downstream/eval_patch_features/fewshot.py, eval_fewshot; its default is 1,000 tries).
         "dinov2": k-NN by cosine with votes exp(s / 0.07), for n_per_class and each k of 10, 20, 100, 200 below it
         (facebookresearch/dinov2, dinov2/eval/knn.py, --n-per-class-list, --n-tries).
+        "dinov3" with "knn": the same, for each k of 10, 20, 100, 200 and at most the number of drawn rows
+        (facebookresearch/dinov3, dinov3/eval/knn.py, FewShotConfig). With "linear": a hundredth of the rows of each class
+        is set aside; each of 45 C is trained on the drawn rows, and the one that is most accurate on the rows set aside is
+        kept (dinov3/eval/log_regression.py, FewShotConfig).
+        "mteb": logistic regression with C = 1 and at most 100 iterations (embeddings-benchmark/mteb,
+        mteb/abstasks/classification.py, whose samples_per_label is 8 and n_experiments 10).
     random_state : int, RandomState or None
-        Seeds the draws: try t with n rows per class uses NumPy's generator seeded with (random_state, n, t). Unless it is an
+        Seeds the draws. None: the published seed, and exactly the published rows, for all presets but "uni". Try t of DINO
+        uses the seed plus t; try t of "uni" uses NumPy's generator seeded with (random_state, n, t). Unless it is an
         integer, one is drawn from it. ``settings["seed"]`` is that integer.
     n_jobs, progress : as for `knn_eval`, but progress counts tries
 
     Returns
     -------
     ResultTable
-        ``top1`` (and ``top5`` for "dinov2"), means over the tries, and ``std``, the standard deviation of top1.
+        One row for each n_per_class (and k): ``n_rows``, the number of training rows, and the numbers of `knn_eval`, means
+        over the tries, with ``std``, the standard deviation of top1. "mean" has no probabilities.
+        `fastcls.display.LabelEfficiencyDisplay` draws such tables.
 
     Raises
     ------
     InputError
     """
-    one_of("preset", preset, FEW_SHOT_PRESETS)
-    counts = check_counts("n_per_class", n_per_class)
+    classifier, preset = _check_classifier(classifier, preset)
+    wanted = check_per_class(n_per_class)
     if check_number("n_tries", n_tries, minimum=1, whole=True) > _MOST_TRIES:
         raise InputError(f"n_tries={n_tries}; wanted at most {_MOST_TRIES:,}: the means converge after some hundreds")
-    seed = seed_of(random_state)
+    seed = published_seed(FEW_SHOT_PRESETS[preset].seed, random_state)
     classes, codes = check_pair(train, y)
-    metric = "l2" if preset == "uni" else "cosine"
+    if classifier == "linear":
+        check_two_classes(classes)
+    metric = "cosine" if classifier == "knn" else "l2"
     checked, truth = check_test(test, y_test, classes, metric)
-    draws = {n: [draw(codes, n, np.random.default_rng([seed, n, number])) for number in range(n_tries)] for n in counts}
-    wanted = np.unique(np.concatenate([drawn for of_n in draws.values() for drawn in of_n]))
-    rows = gather(check_shards(train, len(codes), metric), wanted)
+    aside = np.zeros(0, dtype=np.int64)
+    free = np.arange(len(codes))
+    if (preset, classifier) == ("dinov3", "linear"):
+        free, aside = dinov3_split(codes, _VALIDATION_SHARE, seed)
+        if not len(aside):
+            raise InputError("no class has two rows, so none can be set aside to choose C: give more rows")
+    draws = [_draws(preset, free, codes, n, 1 if n == 1.0 and isinstance(n, float) else n_tries, seed) for n in wanted]
+    numbers_of_rows = np.unique(np.concatenate([aside, *(drawn for of_n in draws for drawn in of_n)]))
+    rows = gather(check_shards(train, len(codes), metric), numbers_of_rows)
     check_same_features(rows, checked.rows)
-    lines: list[tuple[Any, ...]] = []
-    for done, (n, of_n) in enumerate(draws.items()):
-        found = []
-        for number, drawn in enumerate(of_n):
-            part = rows[np.searchsorted(wanted, drawn)]
-            if preset == "uni":
-                found.append(_by_means(part, codes[drawn], checked, truth, n_jobs))
-            else:
-                found.append(_by_neighbors(part, codes[drawn], checked, truth, n, len(classes), n_jobs))
+    held = (rows[np.searchsorted(numbers_of_rows, aside)], codes[aside])
+    fit = _Fit(checked, truth, len(classes), preset, held, n_jobs)
+    answer = {"mean": fit.means, "knn": fit.neighbors, "linear": fit.linear}[classifier]
+    settings_of_rows, answers, n_done = [], [], 0
+    for n, of_n in zip(wanted, draws, strict=True):
+        found: dict[int | None, list[Answers]] = {}
+        for drawn in of_n:
+            for k, one in answer(rows[np.searchsorted(numbers_of_rows, drawn)], codes[drawn], n).items():
+                found.setdefault(k, []).append(one)
+            n_done += 1
             if progress is not None:
-                progress(done * n_tries + number + 1, len(draws) * n_tries)
-        for setting in range(len(found[0])):
-            scores = np.array([of_try[setting][1:] for of_try in found])
-            k, means = found[0][setting][0], [float(mean) for mean in scores.mean(axis=0)]
-            lines.append((n, *([] if k is None else [k]), *means, float(scores[:, 0].std())))
-    columns = ("n_per_class", "top1", "std") if preset == "uni" else ("n_per_class", "k", "top1", "top5", "std")
-    what = "nearest class mean" if preset == "uni" else "k-NN"
+                progress(n_done, sum(map(len, draws)))
+        for k, tries in found.items():
+            settings_of_rows.append({"n_per_class": n, "n_rows": len(of_n[0]), **({} if k is None else {"k": k})})
+            answers.append(tries)
+    numbers = measure(truth, answers, len(classes))
     title = (
-        f"{what} by the protocol of {preset}: a few rows per class, {counted(n_tries, 'try', 'tries')}, "
+        f"{CLASSIFIERS[classifier]} by the protocol of {preset}: a few rows per class, {counted(n_tries, 'try', 'tries')}, "
         f"{counted(len(truth), 'test row')}"
     )
-    by_means = {"metric": metric, "centered": True}
-    by_votes = {"metric": metric, "weights": KNN_PRESETS["dinov2"].weights, "temperature": KNN_PRESETS["dinov2"].temperature}
     settings = {
         "name": preset,
-        **(by_means if preset == "uni" else by_votes),
-        "n_per_class": list(counts),
+        "classifier": classifier,
+        **_constants(preset, classifier),
+        "n_per_class": list(wanted),
         "n_tries": n_tries,
         "seed": seed,
     }
-    return ResultTable(title, columns, tuple(lines), settings)
+    return ResultTable.of_numbers(title, settings, list(zip(settings_of_rows, numbers, strict=True)), classes)
 
 
-def _by_means(part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n_jobs: int | None) -> list[Any]:
-    """The list [(None, top1)]."""
-    model = NearestClassMean(n_jobs=n_jobs)._average(part, np.arange(codes.max() + 1), codes)
-    return [(None, np.count_nonzero(model.predict(test.rows) == truth) / len(truth))]
+def _check_classifier(classifier: str | None, preset: str | None) -> tuple[str, str]:
+    """The classifier and the preset; one decides the other if it is None."""
+    if preset is not None:
+        one_of("preset", preset, FEW_SHOT_PRESETS)
+    if classifier is not None:
+        one_of("classifier", classifier, CLASSIFIERS)
+    if preset is None:
+        classifier = classifier or "mean"
+        return classifier, _DEFAULTS[classifier]
+    known = FEW_SHOT_PRESETS[preset].classifiers
+    if classifier is not None and classifier not in known:
+        raise InputError(
+            f"preset={preset!r} has the classifier {' or '.join(known)}, not {classifier!r}: change one of them"
+        )
+    return classifier or known[0], preset
 
 
-def _by_neighbors(
-    part: np.ndarray, codes: np.ndarray, test: CheckedRows, truth: np.ndarray, n: int, n_classes: int, n_jobs: int | None
-) -> list[Any]:
-    """One (k, top1, top5) for each usable k."""
-    preset, n_threads = KNN_PRESETS["dinov2"], threads.effective(n_jobs)
-    ks = np.array(sorted({k for k in (*preset.ks, n) if k <= min(n, len(part))} or {len(part)}), dtype=np.int64)
-    S, indices = nearest_at_once([CheckedRows(part, 0, ())], Rows.of(test), int(ks[-1]), "cosine", n_threads)
-    top1, top5 = count_hits(
-        S, indices, codes, truth, ks, n_classes, "cosine", n_threads, weights=preset.weights, temperature=preset.temperature
-    )
-    return [(int(k), one / len(truth), five / len(truth)) for k, one, five in zip(ks, top1, top5, strict=True)]
+def _constants(preset: str, classifier: str) -> dict[str, Any]:
+    if classifier == "mean":
+        return {"metric": "l2", "centered": True}
+    if classifier == "knn":
+        chosen = KNN_PRESETS[preset]
+        return {"metric": "cosine", "weights": chosen.weights, "temperature": chosen.temperature}
+    return {"max_iter": PROBE_PRESETS[preset].max_iter, "tol": PROBE_PRESETS[preset].tol}
+
+
+def _draws(preset: str, free: np.ndarray, codes: np.ndarray, n: int | float, n_tries: int, seed: int) -> list[np.ndarray]:
+    """The row numbers of every try, drawn from the rows `free`."""
+    if preset == "mteb":
+        return mteb_draws(codes, n, n_tries, seed)
+    if preset == "uni":
+        key = n if isinstance(n, int) else int(n * 1e9)
+        return [draw(codes, n, np.random.default_rng([seed, key, number])) for number in range(n_tries)]
+    return [free[dino_draw(codes[free], n, seed + number)] for number in range(n_tries)]
+
+
+class _Fit:
+    """The answers of one try: by k, or under None."""
+
+    def __init__(
+        self,
+        test: CheckedRows,
+        truth: np.ndarray,
+        n_classes: int,
+        preset: str,
+        held: tuple[np.ndarray, np.ndarray],
+        n_jobs: int | None,
+    ) -> None:
+        self.test, self.truth, self.n_classes, self.preset, self.held = test, truth, n_classes, preset, held
+        self.n_jobs, self.n_threads = n_jobs, threads.effective(n_jobs)
+
+    def means(self, part: np.ndarray, codes: np.ndarray, n: int | float) -> dict[int | None, Answers]:
+        model = NearestClassMean(n_jobs=self.n_jobs)._average(part, np.arange(self.n_classes), codes)
+        scores = -model._distances(self.test.rows)
+        return {None: answers_of_scores(scores, self.truth, are_probabilities=False)}
+
+    def neighbors(self, part: np.ndarray, codes: np.ndarray, n: int | float) -> dict[int | None, Answers]:
+        chosen, of_class = KNN_PRESETS[self.preset], np.bincount(codes)
+        if self.preset == "dinov2" and not (isinstance(n, float) and n == 1.0):
+            # every k up to the number of rows of a class, and that number
+            most = min(n, len(part)) if isinstance(n, int) else int(of_class.max())
+            ks = sorted({k for k in (*chosen.ks, most) if k <= most} or {len(part)})
+        else:
+            ks = sorted({min(k, len(part)) for k in chosen.ks})
+        S, indices = nearest_at_once([CheckedRows(part, 0, ())], Rows.of(self.test), ks[-1], "cosine", self.n_threads)
+        answers = answers_of_votes(
+            S,
+            indices,
+            codes,
+            self.truth,
+            np.array(ks, dtype=np.int64),
+            self.n_classes,
+            "cosine",
+            self.n_threads,
+            weights=chosen.weights,
+            temperature=chosen.temperature,
+        )
+        return dict(zip(ks, answers, strict=True))
+
+    def linear(self, part: np.ndarray, codes: np.ndarray, n: int | float) -> dict[int | None, Answers]:
+        chosen = PROBE_PRESETS[self.preset]
+        if self.preset == "mteb":
+            assert chosen.C is not None
+            model: Any = fit_logistic(
+                part, codes, self.n_classes, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=self.n_jobs
+            )
+        else:
+            model = probe_of_best_cost(chosen, part, codes, *self.held, self.n_jobs)
+        scores = linear_scores(self.test.rows, model.coef_, model.intercept_, self.n_threads)
+        return {None: answers_of_scores(softmax(scores), self.truth, are_probabilities=True)}

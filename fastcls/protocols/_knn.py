@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
-from fastcls._scoring.accuracy import count_hits
+from fastcls._scoring.accuracy import answers_of_votes
+from fastcls._scoring.numbers import Answers, measure
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress, nearest, nearest_at_once
 from fastcls._search.rows import Rows
@@ -76,8 +77,9 @@ def knn_eval(
     Returns
     -------
     ResultTable
-        One row for each k (and metric) with ``top1`` and ``top5`` as shares. A class is among the top five only if a
-        neighbour voted for it; classes with equal votes are ranked in sorted order.
+        One row for each k (and metric) with ``top1`` and ``top5`` as shares, balanced accuracy, macro F1, average precision,
+        log loss and calibration error, each with its 95 % interval. A class's probability is its share of the votes. A class
+        is among the top five only if a neighbour voted for it; classes with equal votes are ranked in sorted order.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def knn_eval(
     checked, truth = check_test(test, y_test, classes, chosen.metrics[0])
     n_threads = threads.effective(n_jobs)
     if chosen.n_draws is not None:
-        return _by_draws(chosen, train, codes, len(classes), checked, truth, seed, n_threads, progress)
+        return _by_draws(chosen, train, codes, classes, checked, truth, seed, n_threads, progress)
     ks = check_preset_ks(chosen.ks, len(codes), chosen.name)
     metric = chosen.metrics[0]
     shards = check_shards(train, len(codes), metric)
@@ -105,20 +107,19 @@ def knn_eval(
         S, indices = nearest_at_once(list(shards), queries, int(ks[-1]), metric, n_threads, progress)
     else:
         S, indices = nearest(shards, queries, int(ks[-1]), metric, n_threads, progress)
-    top1, top5 = count_hits(
+    answers = answers_of_votes(
         S, indices, codes, truth, ks, len(classes), metric, n_threads, weights=chosen.weights, temperature=chosen.temperature
     )
-    rows = tuple(
-        (int(k), float(one), float(five)) for k, one, five in zip(ks, top1 / len(truth), top5 / len(truth), strict=True)
-    )
-    return ResultTable(_title(chosen, len(codes), len(truth)), ("k", "top1", "top5"), rows, settings_of(chosen))
+    numbers = measure(truth, [[one] for one in answers], len(classes))
+    lines = [({"k": int(k)}, one) for k, one in zip(ks, numbers, strict=True)]
+    return ResultTable.of_numbers(_title(chosen, len(codes), len(truth)), settings_of(chosen), lines, classes)
 
 
 def _by_draws(
     chosen: KNNPreset,
     train: Any,
     codes: np.ndarray,
-    n_classes: int,
+    classes: np.ndarray,
     test: CheckedRows,
     truth: np.ndarray,
     seed: int,
@@ -133,22 +134,22 @@ def _by_draws(
     wanted = np.unique(np.concatenate(draws))
     rows = gather(check_shards(train, len(codes), chosen.metrics[0]), wanted)
     queries, k = Rows.of(test), int(ks[-1])
-    top1 = np.empty((len(chosen.metrics), len(draws)))
+    answers: list[list[Answers]] = [[] for _ in chosen.metrics]
     for number, drawn in enumerate(draws):
         part = [CheckedRows(rows[np.searchsorted(wanted, drawn)], 0, ())]
-        for at, metric in enumerate(chosen.metrics):
+        for of_metric, metric in zip(answers, chosen.metrics, strict=True):
             S, indices = nearest_at_once(part, queries, k, metric, n_threads)
-            (hits,) = count_hits(
-                S, indices, codes[drawn], truth, ks, n_classes, metric, n_threads, weights=chosen.weights, topk=(1,)
+            of_metric += answers_of_votes(
+                S, indices, codes[drawn], truth, ks, len(classes), metric, n_threads, weights=chosen.weights
             )
-            top1[at, number] = hits[0] / len(truth)
         if progress is not None:
             progress(number + 1, len(draws))
+    better = [max(tries, key=lambda one: np.count_nonzero(one.predicted == truth)) for tries in zip(*answers, strict=True)]
+    numbers = measure(truth, [*answers, better], len(classes))
     names = [*chosen.metrics, "better"]
-    scores = [*top1, top1.max(axis=0)]
-    rows_of_table = tuple((name, k, float(of.mean()), float(of.std())) for name, of in zip(names, scores, strict=True))
+    lines = [({"metric": name, "k": k}, one) for name, one in zip(names, numbers, strict=True)]
     settings = {**settings_of(chosen), "seed": seed}
-    return ResultTable(_title(chosen, len(codes), len(truth)), ("metric", "k", "top1", "std"), rows_of_table, settings)
+    return ResultTable.of_numbers(_title(chosen, len(codes), len(truth)), settings, lines, classes)
 
 
 def settings_of(chosen: KNNPreset) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
+from fastcls._scoring.numbers import answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress
 from fastcls._validation.base import RandomState, one_of
@@ -21,12 +22,13 @@ from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
-from fastcls.linear import SoftmaxClassifier
+from fastcls.linear import SoftmaxClassifier, fit_temperature
 from fastcls.model_selection import advice_at_end, check_test
 
 from ..datasets import train_validation_split
 from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
+from ._logistic import FittedLogistic
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
 from ._validation import check_pair, check_shards, check_validation, published_seed
@@ -40,6 +42,7 @@ def linear_probe(
     *,
     preset: str = "clip",
     validation: Any = None,
+    temperature_scaling: bool = False,
     random_state: RandomState = None,
     n_jobs: int | None = None,
     progress: Progress | None = None,
@@ -85,6 +88,10 @@ def linear_probe(
         without, it is 0, as published (LAION-AI/CLIP_benchmark, clip_benchmark/metrics/linear_probe.py).
     validation : (rows, labels), optional
         Rows to choose C on, instead of training rows set aside. The last fit uses training and validation rows.
+    temperature_scaling : bool
+        Divide the scores by the temperature that minimises the log loss of the validation rows under a model of the chosen
+        C that was trained without them (``settings["temperature"]``). It changes only the numbers of probabilities: log
+        loss, calibration error and average precision.
     random_state : int, RandomState or None
         Chooses the training rows set aside as validation rows, and all other random rows. None: the published seed, if
         there is one. Unless it is an integer, one is drawn from it. ``settings["seed"]`` is that integer, if it was used.
@@ -96,8 +103,9 @@ def linear_probe(
     -------
     ResultTable
         One row for each C (or weight decay) tried: accuracy on the ``validation`` rows and, for the chosen one only,
-        ``top1`` on the test rows after the fit on all rows. The smallest of equally accurate C is chosen. If it is an end of
-        the protocol's grid, ``settings["note"]`` says so. "mteb" has one row for each experiment.
+        ``top1`` and the other numbers (see `knn_eval`) on the test rows after the fit on all rows. The smallest of equally
+        accurate C is chosen. If it is an end of the protocol's grid, ``settings["note"]`` says so. "mteb" has one row for
+        each experiment.
 
     Raises
     ------
@@ -109,6 +117,10 @@ def linear_probe(
         If the last fit stops before it meets its tolerance.
     """
     chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
+    if temperature_scaling and validation is None and not chosen.validation_size:
+        raise InputError(
+            f"temperature_scaling: preset={preset!r} sets no validation rows aside: give validation=(rows, labels)"
+        )
     seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
     check_two_classes(classes)
@@ -116,7 +128,7 @@ def linear_probe(
     if chosen.n_draws is not None:
         if validation is not None:
             raise InputError(f"preset={chosen.name!r} chooses nothing on validation rows: omit validation")
-        return probe_by_draws(chosen, train, codes, len(classes), checked, truth, seed, n_jobs, progress, verbose)
+        return probe_by_draws(chosen, train, codes, classes, checked, truth, seed, n_jobs, progress, verbose)
     extra = None if validation is None else _checked_validation(validation, classes)
     X = _whole(list(check_shards(train, len(codes), "l2")))
     check_same_features(X, checked.rows)
@@ -134,30 +146,37 @@ def linear_probe(
     drawn = {"seed": seed} if chosen.adamw is not None or (sweeps and extra is None) else {}
     if sweeps:
         if extra is None:
-            kept, held = _set_aside(codes, chosen, seed)
-            sweep = _Sweep(X[kept], codes[kept], X[held], codes[held], chosen, seed, n_jobs, progress, verbose)
+            kept, aside = _set_aside(codes, chosen, seed)
+            sweep = _Sweep(X[kept], codes[kept], X[aside], codes[aside], chosen, seed, n_jobs, progress, verbose)
         else:
             sweep = _Sweep(X, codes, *extra, chosen, seed, n_jobs, progress, verbose)
         tried = sweep.halving() if chosen.halving else sweep.all()
-        best = max(tried, key=lambda exponent: (tried[exponent], -exponent))
-        costs: dict[float, float | None] = {10.0**exponent: accuracy for exponent, accuracy in sorted(tried.items())}
+        best = best_of(tried)
+        costs: dict[float, float | None] = {float(10.0**exponent): one for exponent, one in sorted(tried.items())}
         cost = 10.0**best
     else:
         fixed = X.shape[1] * len(classes) / 100 if chosen.C is None else chosen.C
-        cost = fixed if chosen.adamw is None else 0.0
+        cost = float(fixed) if chosen.adamw is None else 0.0
         costs = {cost: None}
     grid = [10.0**exponent for exponent in chosen.exponents] if sweeps else []
+    temperature = 1.0
+    if temperature_scaling:
+        (rows_apart, codes_apart), held = (sweep.data, sweep.held) if sweeps else ((X, codes), extra)
+        apart = _trained(chosen, cost, rows_apart, codes_apart, seed, n_jobs, last=True)
+        assert held is not None  # checked above
+        temperature = fit_temperature(scores_of(apart, held[0], n_jobs), held[1])
     at_end = advice_at_end(strength, cost, grid, costs[cost] or 0.0)
     begun = time.perf_counter()
     model = _trained(chosen, cost, X_all, codes_all, seed, n_jobs, last=True)
     if verbose:
         took = f"{model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
         print(f"linear probe: {strength} = {cost:.4g} on all rows, {took}")
-    right = int(np.count_nonzero(_predicted(model, Q, n_jobs) == truth))
-    rows = tuple((float(c), accuracy, right / len(truth) if c == cost else None) for c, accuracy in costs.items())
+    shares = softmax(scores_of(model, Q, n_jobs), temperature)
+    (numbers,) = measure(truth, [[answers_of_scores(shares, truth, are_probabilities=True)]], len(classes))
+    lines = [({strength: c, "validation": accuracy}, numbers if c == cost else None) for c, accuracy in costs.items()]
     title = (
         f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
-        f"top1 {right / len(truth):.4f} at {strength} = {cost:.4g}"
+        f"top1 {numbers.values['top1'][0]:.4f} at {strength} = {cost:.4g}"
     )
     settings = {
         "name": chosen.name,
@@ -166,10 +185,11 @@ def linear_probe(
         **drawn,
         strength: float(cost),
         "iterations": int(model.n_iter_),
+        **({"temperature": temperature} if temperature_scaling else {}),
     }
     if at_end is not None:  # a note, not a warning: the protocol fixes the grid
         settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
-    return ResultTable(title, (strength, "validation", "top1"), rows, settings)
+    return ResultTable.of_numbers(title, settings, lines, classes)
 
 
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:
@@ -235,9 +255,25 @@ def _trained(
         return model.fit(X, codes)
 
 
-def _predicted(model: AdamWProbe | SoftmaxClassifier, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
-    """The class code with the largest score, for every row."""
-    return linear_scores(rows, model.coef_, model.intercept_, threads.effective(n_jobs)).argmax(axis=1)
+def best_of(tried: dict[float, float]) -> float:
+    """The exponent with the highest accuracy; of equally accurate ones the smallest."""
+    return max(tried, key=lambda exponent: (tried[exponent], -exponent))
+
+
+def probe_of_best_cost(
+    chosen: ProbePreset, X: np.ndarray, codes: np.ndarray, X_held: np.ndarray, codes_held: np.ndarray, n_jobs: int | None
+) -> Any:
+    """The model of the C that is most accurate on held-out rows, trained on the rows X alone."""
+    tried = _Sweep(X, codes, X_held, codes_held, chosen, 0, n_jobs, None, 0).all()
+    best = best_of(tried)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # one of many tries
+        return _trained(chosen, 10.0**best, X, codes, 0, n_jobs, last=True)
+
+
+def scores_of(model: AdamWProbe | FittedLogistic | SoftmaxClassifier, rows: np.ndarray, n_jobs: int | None) -> np.ndarray:
+    """The score of every class, float64 (n_rows, n_classes)."""
+    return linear_scores(rows, model.coef_, model.intercept_, threads.effective(n_jobs))
 
 
 class _Sweep:
@@ -254,7 +290,7 @@ class _Sweep:
         if exponent not in self.found:
             begun = time.perf_counter()
             model = _trained(self.chosen, 10.0**exponent, *self.data, self.seed, self.n_jobs, last=False)
-            self.found[exponent] = float(np.mean(_predicted(model, self.held[0], self.n_jobs) == self.held[1]))
+            self.found[exponent] = float(np.mean(scores_of(model, self.held[0], self.n_jobs).argmax(axis=1) == self.held[1]))
             if self.verbose:
                 strength = "C" if self.chosen.adamw is None else "weight_decay"
                 print(

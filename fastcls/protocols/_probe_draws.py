@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import average_precision_score, f1_score
 
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
+from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress
 from fastcls._validation.messages import counted
@@ -26,7 +27,7 @@ def probe_by_draws(
     chosen: ProbePreset,
     train: Any,
     codes: np.ndarray,
-    n_classes: int,
+    classes: np.ndarray,
     test: CheckedRows,
     truth: np.ndarray,
     seed: int,
@@ -42,7 +43,8 @@ def probe_by_draws(
     wanted = np.unique(np.concatenate(draws))
     rows = gather(check_shards(train, len(codes), "l2"), wanted).astype(np.float64)
     check_same_features(rows, test.rows)
-    found, stopped = [], 0
+    found: list[Answers] = []
+    stopped, n_classes = 0, len(classes)
     for number, drawn in enumerate(draws):
         begun = time.perf_counter()
         part = rows[np.searchsorted(wanted, drawn)]
@@ -50,16 +52,18 @@ def probe_by_draws(
             part, codes[drawn], n_classes, C=chosen.C, max_iter=chosen.max_iter, tol=chosen.tol, n_jobs=n_jobs
         )
         stopped += not model.converged
-        predicted = linear_scores(test.rows, model.coef_, model.intercept_, threads.effective(n_jobs)).argmax(axis=1)
-        found.append(mteb_scores(truth, predicted, n_classes))
+        scores = linear_scores(test.rows, model.coef_, model.intercept_, threads.effective(n_jobs))
+        found.append(mteb_answers(scores, truth))
         if verbose:
             took = f"{model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
-            print(f"linear probe: experiment {number + 1} of {len(draws)}, top1 {found[-1]['top1']:.4f}, {took}")
+            top1 = np.mean(found[-1].predicted == truth)
+            print(f"linear probe: experiment {number + 1} of {len(draws)}, top1 {top1:.4f}, {took}")
         if progress is not None:
             progress(number + 1, len(draws))
-    columns = tuple(found[0])
-    means = tuple(float(np.mean([one[name] for one in found])) for name in columns)
-    lines = [(number + 1, *one.values()) for number, one in enumerate(found)]
+    names = [name for name in NUMBERS if name != "average_precision" or n_classes == 2]
+    numbers = measure(truth, [*([one] for one in found), found], n_classes, names=names)
+    labels = [*range(1, len(found) + 1), "mean"]
+    lines = [({"experiment": label}, one) for label, one in zip(labels, numbers, strict=True)]
     settings = {
         "name": chosen.name,
         "source": chosen.source,
@@ -75,16 +79,12 @@ def probe_by_draws(
             f"{stopped} of {counted(len(draws), 'fit')} stopped after {chosen.max_iter} iterations, as published"
         )
     title = f"linear probe by the protocol of {chosen.name}: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return ResultTable(title, ("experiment", *columns), (*lines, ("mean", *means)), settings)
+    return ResultTable.of_numbers(title, settings, lines, classes)
 
 
-def mteb_scores(truth: np.ndarray, predicted: np.ndarray, n_classes: int) -> dict[str, float]:
-    """The scores of one experiment by name; average precision, of the predicted labels, for two classes only."""
-    found = {
-        "top1": float(np.mean(truth == predicted)),
-        "macro_f1": float(f1_score(truth, predicted, average="macro")),
-        "weighted_f1": float(f1_score(truth, predicted, average="weighted")),
-    }
-    if n_classes == 2 and len(np.unique(truth)) == 2 and truth.min() == 0:
-        found["average_precision"] = float(average_precision_score(truth, predicted))
-    return found
+def mteb_answers(scores: np.ndarray, truth: np.ndarray) -> Answers:
+    """Answers with the predicted labels in place of scores: mteb's average precision, of two classes, is that of labels."""
+    found = answers_of_scores(softmax(scores), truth, are_probabilities=True)
+    if scores.shape[1] != 2:
+        return replace(found, scores=None)
+    return replace(found, scores=np.stack([1.0 - found.predicted, found.predicted], axis=1))

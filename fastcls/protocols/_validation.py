@@ -87,12 +87,23 @@ def published_seed(published: int | None, random_state: RandomState) -> int:
     return published if published is not None and random_state is None else seed_of(random_state)
 
 
-def check_counts(name: str, given: Any) -> tuple[int, ...]:
-    """One or several whole numbers of at least 1, without duplicates, in the given order."""
+def check_per_class(given: Any) -> tuple[int | float, ...]:
+    """Rows per class, without duplicates, in the given order: whole numbers, or shares above 0 and at most 1 of the rows."""
     values = as_list(given)
     if not values:
-        raise InputError(f"{name} is empty; wanted at least one whole number")
-    return tuple(dict.fromkeys(int(check_number(name, value, minimum=1, whole=True)) for value in values))
+        raise InputError("n_per_class is empty; wanted at least one whole number, or one share of the rows such as 0.1")
+    checked: list[int | float] = []
+    for value in values:
+        if isinstance(value, (float, np.floating)) and 0 < value <= 1:
+            checked.append(float(value))
+        else:
+            checked.append(int(check_number("n_per_class", value, minimum=1, whole=True)))
+    # 1 (a row of each class) and 1.0 (all rows) are equal numbers
+    return tuple(value for at, value in enumerate(checked) if (type(value), value) not in _typed(checked[:at]))
+
+
+def _typed(values: list[int | float]) -> set[tuple[type, int | float]]:
+    return {(type(value), value) for value in values}
 
 
 def check_validation(validation: Any) -> tuple[Any, Any]:

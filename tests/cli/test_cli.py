@@ -100,6 +100,14 @@ def test_results_follow_schema_1(whole):
         assert entry["test_accuracy"] == pytest.approx(1 - entry["test_errors"] / results["n_test"])
         low, high = entry["test_accuracy_interval"]
         assert 0 <= low <= entry["test_accuracy"] <= high <= 1
+        of_shares = {"log_loss", "calibration_error"} if name in ("knn", "softmax") else set()
+        wanted = {"top5", "balanced_accuracy", "macro_f1", "average_precision"}
+        assert set(entry["test_numbers"]) == wanted | of_shares
+        for number in entry["test_numbers"].values():
+            assert number["interval"][0] <= number["interval"][1]
+        assert len(entry["per_class"]) == 10
+        recalls = [one["accuracy"] for one in entry["per_class"]]
+        assert entry["test_numbers"]["balanced_accuracy"]["value"] == pytest.approx(np.mean(recalls))
     for name in ("svm", "softmax"):
         entry = results["models"][name]
         assert 0 <= entry["gradient_check_max_relative_error"] < 1e-5

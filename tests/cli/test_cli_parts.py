@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from _command import here
 
-from fastcls.cli import _checks, _compare, _estimate, _linear, _progress, _results, _test_set, _text
+from fastcls._scoring import intervals
+from fastcls.cli import _checks, _estimate, _linear, _progress, _test_set, _text
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -39,21 +40,21 @@ def test_mcnemar_matches_hand_computed_values():
     right, other = np.zeros(40, dtype=bool), np.zeros(40, dtype=bool)
     right[:9], other[9:12] = True, True
     right[20:] = other[20:] = True  # where both are right, nothing is said
-    only, only_other, p = _compare.mcnemar(right, other)
+    only, only_other, p = intervals.mcnemar(right, other)
     assert (only, only_other) == (9, 3)
     assert p == pytest.approx(598 / 4096)
-    assert _compare.mcnemar(other, right) == (3, 9, p)
-    assert _compare.mcnemar(right, right) == (0, 0, 1.0)
-    assert _compare.mcnemar(right, ~right)[2] < 0.05
+    assert intervals.mcnemar(other, right) == (3, 9, p)
+    assert intervals.mcnemar(right, right) == (0, 0, 1.0)
+    assert intervals.mcnemar(right, ~right)[2] < 0.05
 
 
 def test_wilson_interval_matches_hand_computed_values():
     # 81 of 263 is the worked example of Newcombe, Statistics in Medicine 17 (1998), Table I, method 3
-    assert _results.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert _results.wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
-    assert _results.wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert _results.wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
-    assert _results.wilson_interval(20, 20)[1] == 1.0
+    assert intervals.wilson_interval(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert intervals.wilson_interval(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert intervals.wilson_interval(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+    assert intervals.wilson_interval(1, 29) == pytest.approx((0.0061, 0.1718), abs=5e-5)
+    assert intervals.wilson_interval(20, 20)[1] == 1.0
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,9 @@ def test_a_protocol_is_a_table_and_is_in_the_results(preset, here):
     table = call(data.X, data.y, data.X_test, data.y_test, preset=name, random_state=3)
     assert results["protocol"]["rows"] == list(table)
     assert results["protocol"]["settings"] == table.settings
+    assert results["protocol"]["p_values"] == table.p_values()
+    for found, wanted in zip(results["protocol"]["per_class"], table.per_class, strict=True):
+        assert [one["accuracy"] for one in found] == [value for value, _, _ in wanted.values()]
     of_draws = {"mteb-v1-knn": 20, "mteb": 10}  # 10 draws, the former under 2 metrics
     n_evaluations = of_draws.get(preset, sum(row["top1"] is not None for row in table))
     assert results["test_evaluations"] == n_evaluations

@@ -21,8 +21,8 @@ pytest.importorskip("PIL", reason="the report needs pillow (the extra 'run')")
 from _outcomes import MODELS, compare, digits, make_outcome, random_data
 from _page import section, words
 
+from fastcls._scoring.intervals import wilson_interval
 from fastcls.cli._folder import _OUR_REPORT
-from fastcls.cli._results import wilson_interval
 from fastcls.cli.report._page import POLICY, render_report, write_report
 from fastcls.cli.report._sections import worst_pairs
 
@@ -469,3 +469,19 @@ def test_the_lectures_figures_are_drawn_from_the_runs_data_without_a_test_label(
     hidden = make_outcome(digits())
     hidden.dataset = SimpleNamespace(**{**vars(hidden.dataset), "y_test": None})
     assert [item["name"] for item in lecture(hidden)] == names
+
+
+def test_other_numbers_have_values_and_intervals() -> None:
+    outcome = make_outcome(KINDS["grey images"]())
+    assert "Other numbers" not in render_report(outcome)  # results of a run that had none
+    entry = outcome.results["models"]["softmax"]
+    entry["test_numbers"] = {
+        "macro_f1": {"value": 0.8765, "interval": [0.81, 0.93]},
+        "log_loss": {"value": 0.4321, "interval": [0.4, 0.5]},
+    }
+    table = section(render_report(outcome), "summary").split("Other numbers")[1].split("</table>")[0]
+    (row,) = re.findall(r"<tr.*?</tr>", table, re.S)[1:]
+    assert words(row).startswith(NAMES["softmax"])
+    assert "87.65 % 81.0 to 93.0" in words(row)
+    assert "0.432 0.400 to 0.500" in words(row)
+    assert words(row).count("–") == 4  # numbers that this model does not have

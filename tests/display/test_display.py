@@ -53,6 +53,11 @@ DISPLAYS = {
     "templates grey": lambda: templates(1),
     "templates colour": lambda: templates(3),
     "cross-validation": lambda: display.CrossValidationDisplay.from_selection(make_selection()),
+    "label efficiency": lambda: display.LabelEfficiencyDisplay(
+        {"k-NN": [10, 20, 40, 80, 160, 320, 640], "a probe": [10, 640]},
+        {"k-NN": np.linspace(0.5, 0.8, 7), "a probe": [0.4, 0.9]},
+        std={"k-NN": np.full(7, 0.02), "a probe": [0.03, np.nan]},
+    ),
     "loss": lambda: display.LossHistoryDisplay([3.0, 2.0, 1.5], name="SVM"),
     "random search": lambda: display.LossHistoryDisplay.from_best_values([9.0, 8.0, 8.0]),
     "confusion": Confusion,
@@ -342,3 +347,26 @@ def test_confusion_counts_codes_without_a_name_too() -> None:
     assert shown.confusion_matrix.sum() == 3
     with pytest.raises(InputError, match="wanted class codes, whole numbers from 0"):
         display.plot_confusion(["a"], ["b"], class_names=["a", "b"])
+
+
+def test_label_efficiency_shows_means_and_deviations_of_few_shot() -> None:
+    from _embeddings import halves
+
+    from fastcls.protocols import few_shot
+
+    rows = halves(n=400)
+    tables = {name: few_shot(*rows, n_per_class=[1, 12, 1.0], n_tries=3, classifier=name) for name in ("knn", "linear")}
+    shown = display.LabelEfficiencyDisplay.from_tables(tables).plot()
+    for name, table in tables.items():
+        best = [max((row["top1"], row["std"] or 0.0) for row in table if row["n_rows"] == n) for n in shown.n_rows[name]]
+        assert shown.n_rows[name].tolist() == sorted({row["n_rows"] for row in table})
+        assert shown.accuracy[name].tolist() == [top1 for top1, _ in best]
+        assert shown.std[name][:2].tolist() == [std for _, std in best[:2]]
+        assert np.isnan(shown.std[name][2])
+    lines = [line for line in shown.ax_.lines if len(line.get_xdata()) == 3]
+    np.testing.assert_allclose(lines[0].get_ydata(), 100 * shown.accuracy["knn"])
+    assert display.LabelEfficiencyDisplay.from_tables(tables["knn"]).accuracy.keys() == {"knn"}
+    with pytest.raises(InputError, match="wanted a result of fastcls.protocols.few_shot"):
+        display.LabelEfficiencyDisplay.from_tables(SimpleNamespace(columns=("k", "top1"), rows=(), settings={}))
+    with pytest.raises(InputError, match="wanted those of n_rows"):
+        display.LabelEfficiencyDisplay({"a": [1]}, {"b": [0.5]})

@@ -11,9 +11,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
-from fastcls.cli._compare import mcnemar
+from fastcls._scoring.intervals import mcnemar, wilson_interval
 from fastcls.cli._outcome import Outcome
-from fastcls.cli._results import wilson_interval
 from fastcls.cli._table import best_model
 
 MODELS = ("knn", "random_search", "svm", "softmax")

@@ -14,7 +14,7 @@ from fastcls._search import merge
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
 from fastcls.protocols import KNN_PRESETS, PROBE_PRESETS, _probe, _shards, few_shot, knn_eval, linear_probe
-from fastcls.protocols._draws import draw
+from fastcls.protocols._draws import dino_draw, draw
 
 #: the constants as published; KNN_PRESETS must have the same
 CONSTANTS = {
@@ -283,7 +283,7 @@ def test_few_shot_k_nn_uses_the_ks_that_the_rows_allow():
     _, codes = np.unique(y, return_inverse=True)
     table = few_shot(train, y, test, y_test, n_per_class=[5, 24], n_tries=2, preset="dinov2", random_state=0)
     assert list(zip(table["n_per_class"], table["k"], strict=True)) == [(5, 5), (24, 10), (24, 20), (24, 24)]
-    rows = [draw(codes, 24, np.random.default_rng([0, 24, number])) for number in range(2)]
+    rows = [dino_draw(codes, 24, number) for number in range(2)]
     found = [reference(train[some], y[some], test, y_test, [10, 20, 24], "softmax", 0.07, "cosine") for some in rows]
     for line in list(table)[1:]:
         mean = np.mean([one[line["k"]] for one, _ in found], axis=0) / len(test)
@@ -301,7 +301,7 @@ def test_table_prints_and_becomes_a_data_frame():
     lines = str(table).splitlines()
     assert lines[0] == "k-NN by the protocol of dino: 550 training, 150 test rows"
     assert lines[1] == "metric cosine, weights softmax, temperature 0.07"
-    assert lines[2].split() == ["k", "top1", "top5"]
+    assert lines[2].replace("95 % interval", "interval").split()[:4] == ["k", "top1", "interval", "top5"]
     assert [line.split()[0] for line in lines[4:]] == ["10", "20", "100", "200"]
     assert len({len(line) for line in lines[2:]}) == 1
     frame = table.to_pandas()
@@ -330,7 +330,7 @@ def test_the_heading_of_every_table_names_the_settings():
     table = fastcls.evaluate_k(*rows, [1], weights="softmax", temperature=0.5)
     assert heading(table) == "metric l2, weights softmax, temperature 0.5, tie_break smallest"
     assert heading(fastcls.evaluate_k(*rows, [1], weights=np.ones_like)).startswith("metric l2, weights ones_like, ")
-    with pytest.raises(InputError, match=r"column='top2' is unknown; did you mean 'top5'\? It is one of: k, top1, top5"):
+    with pytest.raises(InputError, match=r"column='top2' is unknown; did you mean 'top5'\? It is one of: k, top1, top1_low"):
         table["top2"]
 
 
@@ -347,7 +347,10 @@ def cut(at, **options):
 REFUSALS = {
     "unknown preset": (lambda: call(preset="dimo"), "did you mean 'dino'? It is one of: dino, dinov2, dinov3, moco"),
     "unknown probe": (lambda: call(linear_probe, preset="clib"), "did you mean 'clip'? It is one of: clip, dinov2, dinov3"),
-    "unknown few": (lambda: call(few_shot, preset="x", n_per_class=1, n_tries=1), "choose one of: uni, dinov2"),
+    "unknown few": (
+        lambda: call(few_shot, preset="x", n_per_class=1, n_tries=1),
+        "choose one of: uni, dinov2, dinov3, mteb",
+    ),
     "no array": (lambda: call(train="rows.npy"), "train is the text 'rows.npy'; wanted rows of numbers"),
     "rows and labels": (lambda: call(train=halves()[:2]), "y has 550 labels, but train has 2 rows"),
     "labels": (lambda: call(y=halves()[1][:-1]), "y has 549 labels, but train has 550 rows; wanted one label for each row"),
@@ -402,12 +405,27 @@ def debian(shared_data, n_test, n_train):
     return X[train], y[train], X[test], y[test]
 
 
-@pytest.mark.parametrize("preset", ["dino", "moco", "solo-learn", "uni"])
+def mnist(shared_data, n_test, n_train):
+    data = fastcls.datasets.load(shared_data("mnist"))
+    return data.X[:n_train], data.y[:n_train], data.X_test[:n_test], data.y_test[:n_test]
+
+
+@pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name != "mteb-v1-knn"])
+def test_accuracies_on_mnist_are_those_of_plain_numpy(preset, shared_data):
+    train, y, test, y_test = mnist(shared_data, 150, 4000)
+    ks, weights, temperature = CONSTANTS[preset]
+    rows = [part for pair in zip(prepared(preset, train, test), (y, y_test), strict=True) for part in pair]
+    expected, open_ones = reference(*rows, ks, weights, temperature, KNN_PRESETS[preset].metrics[0])
+    agree(knn_eval(train, y, test, y_test, preset=preset), expected, open_ones, len(test))
+    assert max(open_ones.values()) < 15
+
+
+@pytest.mark.parametrize("preset", [name for name in KNN_PRESETS if name not in ("dinov2", "vissl", "mteb-v1-knn")])
 def test_accuracies_on_debian_embeddings_are_those_of_plain_numpy(preset, shared_data):
     train, y, test, y_test = debian(shared_data, 300, 20_000)
     ks, weights, temperature = CONSTANTS[preset]
     rows = [part for pair in zip(prepared(preset, train, test), (y, y_test), strict=True) for part in pair]
-    expected, open_ones = reference(*rows, ks, weights, temperature, "l2" if preset == "uni" else "cosine")
+    expected, open_ones = reference(*rows, ks, weights, temperature, KNN_PRESETS[preset].metrics[0])
     agree(knn_eval([train[:7000], train[7000:]], y, test, y_test, preset=preset), expected, open_ones, len(test))
     assert max(open_ones.values()) < 30
 
@@ -439,7 +457,7 @@ def test_few_neighbours_of_debian_embeddings_are_those_of_plain_numpy(shared_dat
     ks = table["k"]
     found, n_open = np.zeros((len(ks), 2)), 0
     for number in range(3):
-        rows = draw(codes, 4, np.random.default_rng([0, 4, number]))
+        rows = dino_draw(codes, 4, number)
         expected, open_ones = reference(train[rows], y[rows], test, y_test, ks, "softmax", 0.07, "cosine")
         found += [expected[k] for k in ks]
         n_open = max(n_open, *open_ones.values())

@@ -75,6 +75,9 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "summary_columns": SUMMARY_COLUMNS,
         "summary": summary(results),
         "summary_note": SUMMARY_NOTE,
+        "numbers": numbers(results),
+        "numbers_columns": tuple(NUMBERS.values()),
+        "numbers_note": NUMBERS_NOTE,
         "comparisons": comparisons(results),
         "comparisons_note": comparisons_note(results),
         **drawn,
@@ -141,6 +144,42 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     else:
         sentence = f"Best model: {names[0]}, {score}."
     return {"verdict": sentence, "verdict_note": NO_BETTER if is_no_better(results) else ""}
+
+
+#: number of `test_numbers` -> its heading in the report
+NUMBERS = {
+    "top5": "top 5",
+    "balanced_accuracy": "balanced",
+    "macro_f1": "macro F1",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "calibration_error": "calibration error",
+}
+NUMBERS_NOTE = (
+    "On the test rows, each with its 95 % interval (Wilson's for top 5, else from resampled test rows). Balanced accuracy, "
+    "macro F1 and average precision are means over the classes. Log loss and calibration error need probabilities; for k-NN "
+    "these are shares of the votes. The accuracy of each class is in results.json."
+)
+
+
+def numbers(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return one row for each model: its name, and value and interval of every number."""
+    rows = []
+    for name, entry in results["models"].items():
+        known = entry.get("test_numbers") or {}
+        if known:
+            rows.append({"name": MODELS[name], "cells": [_number_cell(key, known.get(key)) for key in NUMBERS]})
+    return rows
+
+
+def _number_cell(key: str, found: dict[str, Any] | None) -> tuple[str, str]:
+    """Return value and interval; log losses as they are, all others in percent."""
+    if found is None or found["value"] is None:
+        return "–", ""
+    low, high = found["interval"]
+    if key == "log_loss":
+        return f"{found['value']:.3f}", f"{low:.3f} to {high:.3f}"
+    return percent(found["value"]), f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def comparisons(results: dict[str, Any]) -> list[list[str]]:

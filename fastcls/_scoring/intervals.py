@@ -1,0 +1,96 @@
+"""Intervals and tests for models evaluated on the same test rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+
+#: resamples of the test rows for a 95 % interval, and those of them that the costlier average precision takes
+N_RESAMPLES, N_FOR_RANKING = 1000, 200
+_COUNTS_AT_ONCE = 1 << 21  # float64 counts of one chunk: 16 MB
+
+
+@cache
+def wilson_interval(correct: int, total: int) -> tuple[float, float]:
+    """Return Wilson's 95 % confidence interval of a proportion; it stays within 0 and 1, and is never empty.
+
+    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    """
+    from scipy.stats import binomtest
+
+    low, high = binomtest(correct, total).proportion_ci(0.95, "wilson")
+    return float(low), float(high)
+
+
+def mcnemar(hits: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
+    """Compare two models on the same test rows with McNemar's exact test.
+
+    Rows that both models get right, or both get wrong, do not show which is better. If the models are equally good, each
+    of the other rows is equally likely to be a hit of either.
+
+    Parameters
+    ----------
+    hits, other : ndarray of bool, shape (n_test,)
+        Where each model is correct.
+
+    Returns
+    -------
+    only_first, only_other : int
+        Rows that only the first, or only the second, model gets right.
+    p_value : float
+        Two-sided probability of a difference at least this large if both models are equally good.
+
+    Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12
+    (1947), in its exact binomial form.
+    """
+    from scipy.stats import binomtest
+
+    only_first = int(np.count_nonzero(hits & ~other))
+    only_other = int(np.count_nonzero(other & ~hits))
+    n = only_first + only_other
+    return only_first, only_other, float(binomtest(only_first, n, 0.5).pvalue) if n else 1.0
+
+
+def p_value_of(shares: np.ndarray, other: np.ndarray) -> float:
+    """Two-sided p-value of two models on the same rows: McNemar's exact test, or for means over tries a bootstrap.
+
+    Parameters
+    ----------
+    shares, other : ndarray of shape (n_test,)
+        For each row the share of tries in which the model is correct; 0 or 1 for a single try.
+
+    Returns
+    -------
+    float
+        For means over tries: twice the smaller share of resamples of the rows whose difference is at most, or at least, 0.
+    """
+    if np.isin(shares, (0.0, 1.0)).all() and np.isin(other, (0.0, 1.0)).all():
+        return mcnemar(shares > 0, other > 0)[2]
+    difference = np.asarray(shares, dtype=np.float64) - other
+    drawn = np.concatenate([difference @ counts for counts in resamples(len(difference))])
+    return min(1.0, 2.0 * (1 + min(np.count_nonzero(drawn <= 0), np.count_nonzero(drawn >= 0))) / (len(drawn) + 1))
+
+
+def resamples(n_rows: int, n: int = N_RESAMPLES) -> Iterator[np.ndarray]:
+    """How often each row occurs in each of n bootstrap resamples: float64 (n_rows, some), chunk by chunk.
+
+    The draws are always the same, so intervals repeat, and all settings of a table see the same resamples.
+    """
+    rng, step = np.random.default_rng(0), max(1, _COUNTS_AT_ONCE // n_rows)
+    for first in range(0, n, step):
+        counts = np.empty((min(step, n - first), n_rows))
+        for row in counts:
+            row[:] = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows)
+        yield np.ascontiguousarray(counts.T)
+
+
+def percentiles(values: np.ndarray) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of the resamples' values, without NaN."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return math.nan, math.nan
+    low, high = np.percentile(known, (2.5, 97.5))
+    return float(low), float(high)

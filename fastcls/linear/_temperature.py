@@ -1,0 +1,39 @@
+"""Temperature scaling: one number that makes the probabilities of a softmax classifier agree with its accuracy."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+#: range of the logarithm of the temperature
+_LOG_RANGE = (-8.0, 8.0)
+
+
+def fit_temperature(scores: np.ndarray, codes: np.ndarray) -> float:
+    """The temperature T that minimises the mean log loss of softmax(scores / T).
+
+    Parameters
+    ----------
+    scores : float64 array (n_rows, n_classes)
+        Of rows on which the model was not trained.
+    codes : int64 array (n_rows,)
+        Their classes.
+
+    Returns
+    -------
+    float
+        Above 1 if the model is too sure, below 1 if it is not sure enough; e^-8 or e^8 if the loss has no minimum between.
+
+    Source: C. Guo et al., On calibration of modern neural networks, 2017.
+    """
+    behind = scores - scores[np.arange(len(codes)), codes][:, None]
+
+    def loss(log_temperature: float) -> float:
+        scaled = behind * math.exp(-log_temperature)
+        top = scaled.max(axis=1)
+        with np.errstate(under="ignore"):
+            return float((top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))).mean())
+
+    return math.exp(float(minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded", options={"xatol": 1e-6}).x))

@@ -1,0 +1,279 @@
+"""The numbers of an evaluation: scikit-learn's, with intervals that plain resampling gives too."""
+
+import numpy as np
+import pytest
+from _embeddings import halves
+from scipy import sparse
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import (
+    average_precision_score,
+    balanced_accuracy_score,
+    f1_score,
+    log_loss,
+    recall_score,
+    top_k_accuracy_score,
+)
+from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_limits
+
+from fastcls import evaluate_k
+from fastcls._scoring import intervals, numbers
+from fastcls._scoring.numbers import Answers, answers_of_scores, measure
+from fastcls._validation.errors import InputError
+from fastcls.protocols import few_shot, knn_eval, linear_probe
+
+
+def calibration_error(hits, confidence):
+    """Expected calibration error with 15 equal bins (low, high], bin by bin."""
+    error = 0.0
+    for at in range(15):
+        inside = (confidence > at / 15) & (confidence <= (at + 1) / 15)
+        if inside.any():
+            error += inside.mean() * abs(hits[inside].mean() - confidence[inside].mean())
+    return error
+
+
+def by_scikit_learn(truth, shares):
+    """Numbers from the probabilities of the classes 0, 1, ..., of rows that may hold a class that the model lacks."""
+    named = shares.argmax(axis=1)
+    present = [code for code in np.unique(truth) if 0 <= code < shares.shape[1]]
+    ranked = [1] if shares.shape[1] == 2 else present
+    own = np.where((truth >= 0), shares[np.arange(len(truth)), np.maximum(truth, 0)], 0.0)
+    return {
+        "top1": np.mean(named == truth),
+        "balanced_accuracy": balanced_accuracy_score(truth, named),
+        "macro_f1": f1_score(truth, named, average="macro"),
+        "weighted_f1": f1_score(truth, named, average="weighted"),
+        "average_precision": np.mean([average_precision_score(truth == code, shares[:, code]) for code in ranked]),
+        "log_loss": np.mean(-np.log(np.clip(own, np.finfo(float).eps, 1))),
+        "calibration_error": calibration_error(named == truth, shares.max(axis=1)),
+    }
+
+
+def random_shares(n=400, n_classes=4, seed=0, digits=None):
+    """Probabilities, and labels that agree with them more often than not; with ties if rounded."""
+    rng = np.random.default_rng(seed)
+    truth = rng.choice(n_classes, size=n, p=np.arange(1, n_classes + 1) / np.arange(1, n_classes + 1).sum())
+    scores = rng.standard_normal((n, n_classes)) + 1.2 * np.eye(n_classes)[truth]
+    shares = numbers.softmax(scores)
+    if digits is not None:
+        shares = np.round(shares, digits)
+        shares[:, 0] += 1 - shares.sum(axis=1)
+    return truth, shares
+
+
+@pytest.mark.parametrize("n_classes", [2, 4, 7])
+@pytest.mark.parametrize("digits", [None, 1])
+@pytest.mark.parametrize("unknown", [False, True])
+def test_numbers_are_those_of_scikit_learn(n_classes, digits, unknown):
+    truth, shares = random_shares(n_classes=n_classes, digits=digits)
+    shares = np.maximum(shares, 0)
+    if unknown:
+        truth[::9] = -1
+        truth[1::9] = -2
+    names = list(numbers.NUMBERS)
+    (found,) = measure(truth, [[answers_of_scores(shares, truth, are_probabilities=True)]], n_classes, names=names)
+    for name, value in by_scikit_learn(truth, shares).items():
+        np.testing.assert_allclose(found.values[name][0], value, rtol=1e-12, err_msg=name)
+    if not unknown and digits is None:
+        np.testing.assert_allclose(found.values["log_loss"][0], log_loss(truth, shares), rtol=1e-9)
+        if n_classes > 5:
+            assert found.values["top5"][0] == top_k_accuracy_score(truth, shares, k=5)
+    recalls = recall_score(truth, shares.argmax(axis=1), average=None, labels=np.unique(truth))
+    np.testing.assert_allclose([found.per_class[code][0] for code in np.unique(truth)], recalls)
+    np.testing.assert_array_equal(found.hits, shares.argmax(axis=1) == truth)
+
+
+def test_intervals_are_those_of_repeating_rows(monkeypatch):
+    monkeypatch.setattr(numbers, "resamples", lambda n_rows, n=100: intervals.resamples(n_rows, min(n, 100)))
+    truth, shares = random_shares(n=120, n_classes=3, digits=1)
+    shares = np.maximum(shares, 0)
+    answers = answers_of_scores(shares, truth, are_probabilities=True)
+    (found,) = measure(truth, [[answers]], 3, names=list(numbers.NUMBERS))
+    drawn = {name: [] for name in found.values}
+    for counts in intervals.resamples(120, 100):
+        for weights in counts.T:
+            rows = np.repeat(np.arange(120), weights.astype(int))
+            for name, value in by_scikit_learn(truth[rows], shares[rows]).items():
+                drawn[name].append(value)
+    assert len(drawn["top1"]) == 100
+    assert sum(counts.shape[1] for counts in intervals.resamples(120)) == 1000
+    for name in ("balanced_accuracy", "macro_f1", "weighted_f1", "log_loss", "calibration_error"):
+        np.testing.assert_allclose(found.values[name][1:], np.percentile(drawn[name], (2.5, 97.5)), rtol=1e-9, err_msg=name)
+    of_ranking = np.percentile(drawn["average_precision"], (2.5, 97.5))
+    np.testing.assert_allclose(found.values["average_precision"][1:], of_ranking, rtol=1e-9)
+    n_hits = np.count_nonzero(shares.argmax(axis=1) == truth)
+    assert found.values["top1"][1:] == intervals.wilson_interval(n_hits, 120)
+    own = (truth == 1) & (shares.argmax(axis=1) == 1)
+    assert found.per_class[1][1:] == intervals.wilson_interval(own.sum(), (truth == 1).sum())
+
+
+@pytest.mark.parametrize("at_once", [1, 1000, 1 << 21])
+def test_intervals_do_not_depend_on_the_size_of_chunks(at_once, monkeypatch):
+    truth, shares = random_shares(n=60)
+    answers = [[answers_of_scores(shares, truth, are_probabilities=True)]]
+    (wanted,) = measure(truth, answers, 4)
+    monkeypatch.setattr(intervals, "_COUNTS_AT_ONCE", at_once)
+    (found,) = measure(truth, answers, 4)
+    for name, values in wanted.values.items():  # the sums of products are added in another order
+        np.testing.assert_allclose(found.values[name], values, rtol=1e-12)
+
+
+def test_sparse_scores_are_dense_scores_with_zeros():
+    truth, shares = random_shares(digits=1)
+    shares = np.maximum(shares, 0)
+    dense = answers_of_scores(shares, truth, are_probabilities=True)
+    thin = Answers(dense.predicted, dense.top, sparse.csc_array(shares), dense.confidence, dense.own)
+    first, second = measure(truth, [[dense], [thin]], 4)
+    for name, values in first.values.items():
+        np.testing.assert_allclose(values, second.values[name], rtol=1e-12)
+
+
+def test_means_over_tries_have_one_interval():
+    truth, _ = random_shares(n=150)
+    tries = [answers_of_scores(random_shares(n=150, seed=seed)[1], truth, are_probabilities=True) for seed in (0, 1, 2)]
+    single, (found,) = measure(truth, [[one] for one in tries], 4), measure(truth, [tries], 4)
+    for name, (value, low, high) in found.values.items():
+        np.testing.assert_allclose(value, np.mean([one.values[name][0] for one in single]))
+        assert low <= value <= high or name == "calibration_error"  # resampling adds noise to every bin
+        assert low < high or name == "top5"  # of four classes
+    accuracies = [one.values["top1"][0] for one in single]
+    np.testing.assert_allclose(found.std, np.std(accuracies))
+    np.testing.assert_allclose(found.hits, np.mean([one.hits for one in single], axis=0))
+    drawn = np.concatenate([found.hits @ counts / 150 for counts in intervals.resamples(150)])
+    np.testing.assert_allclose(found.values["top1"][1:], np.percentile(drawn, (2.5, 97.5)))
+
+
+def test_scores_without_a_scale_have_no_log_loss():
+    truth, shares = random_shares()
+    scores = np.log(shares) * 3 - 7  # negative: in the same order for each class only if rows are compared, not columns
+    (found,) = measure(truth, [[answers_of_scores(scores, truth, are_probabilities=False)]], 4)
+    assert set(found.values) == {"top1", "top5", "balanced_accuracy", "macro_f1", "average_precision"}
+    wanted = np.mean([average_precision_score(truth == code, scores[:, code]) for code in range(4)])
+    np.testing.assert_allclose(found.values["average_precision"][0], wanted)
+
+
+def test_evaluate_k_has_the_numbers_of_scikit_learns_neighbours():
+    train, y, test, y_test = halves()
+    table = evaluate_k(train, y, test, y_test, [1, 9])
+    codes, truth = (np.unique(labels, return_inverse=True)[1] for labels in (y, y_test))
+    for row, per_class in zip(table, table.per_class, strict=True):
+        shares = KNeighborsClassifier(row["k"]).fit(train, codes).predict_proba(test)
+        for name, value in by_scikit_learn(truth, shares).items():
+            if name != "weighted_f1":
+                np.testing.assert_allclose(row[name], value, rtol=1e-9, err_msg=name)
+        assert row["top1_low"] < row["top1"] < row["top1_high"]
+        assert list(per_class) == sorted(set(y_test))
+        assert per_class["class 3"][0] == np.mean(shares.argmax(axis=1)[truth == 3] == 3)
+
+
+def test_a_probe_has_the_numbers_of_scikit_learns_logistic_regression():
+    train, y, test, y_test = halves()
+    codes, truth = (np.unique(labels, return_inverse=True)[1] for labels in (y, y_test))
+    table = linear_probe(train, y, test, y_test, preset="uni")
+    model = LogisticRegression(C=table["C"][0], tol=1e-9, max_iter=5000).fit(train.astype(np.float64), codes)
+    wanted = by_scikit_learn(truth, model.predict_proba(test.astype(np.float64)))
+    for name in ("average_precision", "log_loss"):
+        np.testing.assert_allclose(table[name], [wanted[name]], rtol=1e-3)
+    np.testing.assert_allclose(table["top5"], [top_k_accuracy_score(truth, model.predict_proba(test), k=5)], atol=1 / 150)
+
+
+# p-values --------------------------------------------------------------------------------------------------------------
+
+
+def test_p_values_are_mcnemars_and_for_means_a_bootstrap():
+    from scipy.stats import binomtest
+
+    train, y, test, y_test = halves(seed=4)
+    table, probe = evaluate_k(train, y, test, y_test, [1, 40]), linear_probe(train, y, test, y_test, preset="uni")
+    first, second = (one > 0 for one in table.hits)
+    only, other = np.count_nonzero(first & ~second), np.count_nonzero(second & ~first)
+    p = binomtest(only, only + other).pvalue
+    assert table.p_values() == [p, 1.0]  # against the most accurate, k = 40
+    assert table.p_values(table) == [1.0, 1.0]
+    one = evaluate_k(train, y, test, y_test, [1])
+    assert one.p_values(probe) == [intervals.mcnemar(first, probe.hits[0] > 0)[2]]
+    few = few_shot(train, y, test, y_test, n_per_class=[1, 8], n_tries=5, random_state=0)
+    p, best = few.p_values()
+    assert isinstance(p, float)
+    assert p < 0.05
+    assert best == 1.0
+    with pytest.raises(InputError, match="other has 1 rows and this table has 2"):
+        table.p_values(one)
+    with pytest.raises(InputError, match="different numbers of test rows"):
+        table.p_values(evaluate_k(train, y, test[:-1], y_test[:-1], [1, 40]))
+
+
+def test_the_bootstraps_p_value_is_that_of_a_normal_difference():
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(0)
+    shares, other = rng.random(2000), rng.random(2000)
+    other += 0.02 - (other.mean() - shares.mean())
+    difference = shares - other
+    z = difference.mean() / (difference.std() / np.sqrt(2000))
+    assert abs(intervals.p_value_of(shares, other) - 2 * norm.sf(abs(z))) < 0.03
+
+
+# few rows per class ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classifier", ["mean", "knn", "linear"])
+def test_shares_of_the_rows_are_shares_of_each_class(classifier):
+    train, y, test, y_test = halves(n=500)
+    counts = np.unique(y, return_counts=True)[1]
+    table = few_shot(train, y, test, y_test, n_per_class=[0.001, 0.25, 1.0], n_tries=3, classifier=classifier)
+    n_rows = [len(counts), np.maximum(counts // 4, 1).sum(), len(y)]
+    assert sorted(set(table["n_rows"])) == sorted(n_rows)
+    assert all((row["std"] is None) == (row["n_per_class"] == 1.0) for row in table)  # all rows: one try
+    if classifier == "knn":
+        whole = knn_eval(train, y, test, y_test, preset="dinov2")
+        assert [row["top1"] for row in table if row["n_per_class"] == 1.0] == whole["top1"]
+
+
+def test_few_shot_probe_of_mteb_is_mtebs_experiment():
+    rows = halves(n=500)
+    table = few_shot(*rows, n_per_class=[8, 2], n_tries=10, classifier="linear")
+    probe = linear_probe(*rows, preset="mteb")
+    assert table["top1"][0] == probe["top1"][-1]
+    assert table["std"][0] == probe["std"][-1]
+    assert table.settings["seed"] == 42
+
+
+def test_few_shot_probe_of_dinov3_chooses_C_on_rows_set_aside():
+    from fastcls.protocols import PROBE_PRESETS
+    from fastcls.protocols._draws import dino_draw, dinov3_split
+
+    train, y, test, y_test = halves(n=450)
+    codes, truth = (np.unique(labels, return_inverse=True)[1] for labels in (y, y_test))
+    table = few_shot(train, y, test, y_test, n_per_class=5, n_tries=2, preset="dinov3", classifier="linear")
+    kept, held = dinov3_split(codes, 0.01, 0)
+    assert np.bincount(codes[held]).tolist() == [1] * 7
+    wide, found = train.astype(np.float64), []
+    for seed in range(2):
+        rows = kept[dino_draw(codes[kept], 5, seed)]
+        best, chosen = -1.0, None
+        for exponent in PROBE_PRESETS["dinov3"].exponents:
+            with threadpool_limits(1):
+                model = LogisticRegression(C=10**exponent, tol=1e-8, max_iter=2000).fit(wide[rows], codes[rows])
+            if (accuracy := model.score(wide[held], codes[held])) > best:
+                best, chosen = accuracy, model
+        found.append(chosen.score(test.astype(np.float64), truth))
+    np.testing.assert_allclose(table["top1"], [np.mean(found)], atol=1 / 300)
+    assert table["n_rows"] == [35]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"n_per_class": 1.5}, "n_per_class=1.5"),
+        ({"n_per_class": 0.0}, "n_per_class=0.0"),
+        ({"classifier": "svm"}, "classifier='svm'"),
+        ({"classifier": "linear", "preset": "uni"}, "preset='uni' has the classifier mean, not 'linear'"),
+        ({"classifier": "mean", "preset": "dinov3"}, "preset='dinov3' has the classifier knn or linear, not 'mean'"),
+    ],
+)
+def test_refusals_of_few_shot(given, said):
+    with pytest.raises(InputError) as caught:
+        few_shot(*halves(n=300), **{"n_per_class": 1, "n_tries": 1, **given})
+    assert said in str(caught.value)
