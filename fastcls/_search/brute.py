@@ -6,7 +6,6 @@ Nothing here can change a result (see ARCHITECTURE.md, 'One search').
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,7 @@ from fastcls.metrics import Metric
 
 from . import bounds as _bounds
 from .rows import Norms, Rows, as_bytes, norms_for, storage_of
-from .run import RunReport
+from .run import Advance, Groups, RunReport
 
 _Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
@@ -142,8 +141,8 @@ class Search:
     def run(
         self,
         Q: np.ndarray,
-        groups: tuple[np.ndarray, np.ndarray],
-        advance: Callable[[int], None],
+        groups: Groups,
+        advance: Advance,
         S_out: np.ndarray,
         indices_out: np.ndarray,
     ) -> int:
@@ -169,17 +168,16 @@ class Search:
         return len(Q)
 
     def report(self) -> RunReport:
-        pairs = self._n_queries * self.rows.n_rows
-        tile = (self.per_job, self.per_tile)
+        computed, tile = self._n_queries * self.rows.n_rows, (self.per_job, self.per_tile)
         return RunReport(
-            "brute", self.kernel, pairs, pairs, tile, self.chunk_size.chunks, self.scratch.nbytes, refined=self._refined
+            "brute", self.kernel, computed, tile, self.chunk_size.chunks, self.scratch.nbytes, refined=self._refined
         )
 
     def _run_chunk(
         self,
         Q: np.ndarray,
-        groups: tuple[np.ndarray, np.ndarray],
-        advance: Callable[[int], None],
+        groups: Groups,
+        advance: Advance,
         S: np.ndarray,
         indices: np.ndarray,
     ) -> None:

@@ -22,8 +22,6 @@ class RunReport:
     ----------
     path : {"brute", "filter", "tree"}
     kernel : str
-    pairs : int
-        Pairs that this run is responsible for.
     computed : int
         Pairs whose S was computed.
     tile : tuple of int
@@ -38,7 +36,6 @@ class RunReport:
 
     path: str
     kernel: str
-    pairs: int
     computed: int
     tile: tuple[int, int]
     chunks: int

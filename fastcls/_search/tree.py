@@ -32,7 +32,6 @@ groups.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -44,7 +43,7 @@ from fastcls.metrics import Metric
 
 from . import tree_loops
 from .rows import Rows, as_bytes, storage_of
-from .run import RunReport
+from .run import Advance, Groups, RunReport
 
 LEAST_ROWS = 10_000  # with 3 features, brute force takes 5 us for a query of k = 10, the tree 3 us
 MOST_FEATURES = tree_loops.MOST_FEATURES - 1  # above, boxes rule out little, and the filter takes over
@@ -192,8 +191,8 @@ class Search:
     def run(
         self,
         Q: np.ndarray,
-        groups: tuple[np.ndarray, np.ndarray],
-        advance: Callable[[int], None],
+        groups: Groups,
+        advance: Advance,
         S_out: np.ndarray,
         indices_out: np.ndarray,
     ) -> int:
@@ -212,7 +211,7 @@ class Search:
             self._compare_with_brute()
         return first
 
-    def _offer_all(self, Q: np.ndarray, groups: tuple[np.ndarray, np.ndarray], S: np.ndarray, indices: np.ndarray) -> None:
+    def _offer_all(self, Q: np.ndarray, groups: Groups, S: np.ndarray, indices: np.ndarray) -> None:
         per_job = max(1, min(_QUERIES_PER_JOB, len(Q) // self.n_threads))
         for (_, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
             tree_loops.search(
@@ -238,18 +237,17 @@ class Search:
         """Give up if brute force would have been faster so far, and record that in the tree."""
         boxes, computed, *_ = self.scratch.sum(axis=0).tolist()
         cost = (boxes + computed) * _COST_VISIT + self.n_queries * self.k * _COST_KEEP
-        brute = self.pairs * brute_cost(self.rows, self.k) * (2.0 if self.n_queries < _FEW_QUERIES_SEEN else 1.0)
+        brute = (
+            self.n_queries
+            * self.rows.n_rows
+            * brute_cost(self.rows, self.k)
+            * (2.0 if self.n_queries < _FEW_QUERIES_SEEN else 1.0)
+        )
         if cost > brute and not self.forced:
             self.gave_up = True
             bounds = str(self.metric.bounds)
             self.filter.given_up[bounds] = min(self.k, self.filter.given_up.get(bounds, self.k))
 
-    @property
-    def pairs(self) -> int:
-        return self.n_queries * self.rows.n_rows
-
     def report(self) -> RunReport:
         computed, tile = int(self.scratch[:, 1].sum()), (self.per_job, tree_loops.MOST_ROWS_OF_LEAF)
-        return RunReport(
-            "tree", "boxes", self.pairs, computed, tile, self.chunk_size.chunks, self.scratch.nbytes, self.filter.nbytes
-        )
+        return RunReport("tree", "boxes", computed, tile, self.chunk_size.chunks, self.scratch.nbytes, self.filter.nbytes)

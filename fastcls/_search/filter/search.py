@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +22,7 @@ from fastcls import _kernels
 from fastcls._runtime.pacing import ChunkSize
 from fastcls._search.report import LevelReport
 from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
-from fastcls._search.run import RunReport
+from fastcls._search.run import Advance, Groups, RunReport
 
 from . import encode_loops, filter_loops
 from . import levels as _levels
@@ -130,8 +129,8 @@ class Search:
     def run(
         self,
         Q: np.ndarray,
-        groups: tuple[np.ndarray, np.ndarray],
-        advance: Callable[[int], None],
+        groups: Groups,
+        advance: Advance,
         S_out: np.ndarray,
         indices_out: np.ndarray,
     ) -> int:
@@ -161,8 +160,8 @@ class Search:
     def _search_block(
         self,
         Q: np.ndarray,
-        groups: tuple[np.ndarray, np.ndarray],
-        advance: Callable[[int], None],
+        groups: Groups,
+        advance: Advance,
         S: np.ndarray,
         indices: np.ndarray,
     ) -> None:
@@ -257,7 +256,6 @@ class Search:
         return RunReport(
             "filter",
             "codes",
-            self.pairs,
             counts.computed,
             tile,
             self.chunk_size.chunks,
