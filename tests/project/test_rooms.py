@@ -26,6 +26,7 @@ LAYERS = (
 )
 LAYER_OF = {name: layer for layer, names in enumerate(LAYERS) for name in names}
 SOURCES = sorted(path for kind in ("*.py", "*.pyx", "*.pxd") for path in PACKAGE.rglob(kind))
+HEADERS = sorted(PACKAGE.rglob("*.h"))
 
 pytestmark = pytest.mark.skipif(not (PACKAGE / "_kernels.pyx").exists(), reason="the sources are not here")
 
@@ -35,8 +36,15 @@ def room_of(path):
     return path.relative_to(PACKAGE).parts[0].split(".")[0]
 
 
+def header(path, name):
+    """The dotted name of an included header: next to the file, or below `_simd`, where the compiler looks for the others."""
+    found = [place for place in (path.parent / name, PACKAGE / "_simd" / name) if place.exists()]
+    assert found, f"{path} includes {name}, which is not there"
+    return ".".join(found[0].resolve().relative_to(PACKAGE).with_suffix("").parts)
+
+
 def imports_of(path):
-    """(line, dotted name below fastcls) of everything that a file imports from the package, late imports included."""
+    """(line, dotted name below fastcls) of everything that a file imports or includes from the package, late imports too."""
     text = path.read_text(encoding="utf-8")
     here = [*path.relative_to(PACKAGE).parts[:-1]]
     if path.suffix == ".py":
@@ -54,12 +62,25 @@ def imports_of(path):
                     continue
                 for name in node.names:
                     yield node.lineno, ".".join([part for part in base if part] + [name.name])
+            elif isinstance(node, ast.Constant) and re.fullmatch(r"fastcls(\.\w+)+", str(node.value)):  # for import_module
+                yield node.lineno, node.value[len("fastcls.") :]
+    elif path.suffix == ".h":
+        for number, line in enumerate(text.splitlines(), 1):
+            if found := re.match(r'\s*#\s*include\s+"([^"]+)"', line):
+                yield number, header(path, found[1])
     else:
-        for number, line in enumerate(re.sub(r"\([^)]*\)", lambda m: m[0].replace("\n", " "), text).splitlines(), 1):
-            found = re.match(r"\s*from fastcls((?:\.\w+)*) c?import (.*)", line)
-            if found:
-                for name in re.findall(r"\w+", found[2]) or [""]:
-                    yield number, f"{found[1]}.{name}".lstrip(".")
+        text = re.sub(r"\([^)]*\)", lambda m: m[0].replace("\n", " "), re.sub("#.*", "", text))
+        for number, line in enumerate(text.splitlines(), 1):
+            if found := re.match(r"\s*from (fastcls|\.+)((?:\.?\w+)*) c?import (.*)", line):
+                base = [] if found[1] == "fastcls" else here[: len(here) - len(found[1]) + 1]
+                base += [part for part in found[2].split(".") if part]
+                names = [name.split()[0] for name in found[3].strip("() ").split(",") if name.strip()]
+                yield from ((number, ".".join([*base, name])) for name in names)
+            elif found := re.match(r"\s*c?import (.*)", line):
+                for name in re.findall(r"(?<![\w.])fastcls\.([\w.]+)", found[1]):
+                    yield number, name
+            elif found := re.match(r"\s*(?:cdef extern from|include) [\"']([^\"'<]+)[\"']", line):
+                yield number, header(path, found[1])
 
 
 def test_every_package_has_its_layer():
@@ -68,7 +89,36 @@ def test_every_package_has_its_layer():
     assert not set(LAYER_OF) - rooms
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+@pytest.mark.parametrize(
+    ("name", "text", "wanted"),
+    [
+        (
+            "_loops/x.pxd",
+            "from fastcls._search.tree_loops cimport (\n    a as b,\n    c,\n)\n",
+            ["_search.tree_loops.a", "_search.tree_loops.c"],
+        ),
+        ("_loops/x.pxd", "cimport fastcls._search.tree_loops as loops  # fastcls.x\n", ["_search.tree_loops"]),
+        ("_loops/x.pxd", "from .._search.tree_loops cimport a\n", ["_search.tree_loops.a"]),
+        ("_loops/x.pxd", "from . cimport topk\n", ["_loops.topk"]),
+        ("_loops/x.pxd", 'cdef extern from "search/scalar.h" nogil:\n', ["_simd.search.scalar"]),
+        ("_loops/x.pxd", 'cdef extern from "<math.h>":\n', []),
+        ("_simd/search/x.h", '#include "../contract.h"\n#include <math.h>\n', ["_simd.contract"]),
+        ("_simd/search/x.h", '#include "../../_loops/x.h"\n', ["_loops.x"]),
+        ("_search/x.py", 'import_module("fastcls.neighbors")\n', ["neighbors"]),
+        ("_search/x.py", "from ..neighbors import knn\n", ["neighbors.knn"]),
+    ],
+)
+def test_every_kind_of_import_is_seen(name, text, wanted, tmp_path, monkeypatch):
+    package = tmp_path / "fastcls"
+    for made in ("_simd/search/scalar.h", "_simd/contract.h", "_loops/x.h", "_search/x.h"):
+        (package / made).parent.mkdir(parents=True, exist_ok=True)
+        (package / made).touch()
+    (package / name).write_text(text, encoding="utf-8")
+    monkeypatch.setitem(globals(), "PACKAGE", package)
+    assert [found for _, found in imports_of(package / name)] == wanted
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *HEADERS], ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_downwards(path):
     """`fastcls/__init__.py` alone may import from everywhere: it lists the public names."""
     mine = room_of(path)
