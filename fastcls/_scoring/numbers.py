@@ -138,11 +138,13 @@ def measure(
     names : sequence of str, optional
         Default: all but weighted F1, as far as the answers have them.
     """
-    sums = [[_Sums(truth, one) for one in tries] for tries in settings]
+    by_answer = {id(one): _Sums(truth, one) for tries in settings for one in tries}  # a try may be in several settings
+    sums = [[by_answer[id(one)] for one in tries] for tries in settings]
     drawn: list[list[dict[str, np.ndarray]]] = [[] for _ in settings]
     for counts in resamples(len(truth)):
-        for tries, found in zip(sums, drawn, strict=True):
-            found.append(_mean([one.numbers(one.columns.T @ counts) for one in tries]))
+        once = {key: one.numbers(one.columns.T @ counts) for key, one in by_answer.items()}
+        for tries, found in zip(settings, drawn, strict=True):
+            found.append(_mean([once[id(one)] for one in tries]))
             if len(tries) == 1:
                 del found[-1]["recall"]  # its intervals are Wilson's
     ranked = _ranking_intervals(truth, settings, n_classes)
