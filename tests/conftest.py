@@ -27,7 +27,19 @@ AT_HAND = {
     "playwright": lambda: importlib.util.find_spec("playwright") is not None,
     **{
         name: lambda name=name: importlib.util.find_spec(name) is not None
-        for name in ("pandas", "distributed", "onnx", "onnxruntime", "skops", "zarr", "Cython")
+        for name in (
+            "pandas",
+            "distributed",
+            "onnx",
+            "onnxruntime",
+            "skops",
+            "zarr",
+            "Cython",
+            "pyarrow",
+            "h5py",
+            "polars",
+            "torch",
+        )
     },
 }
 

@@ -12,12 +12,15 @@ import hashlib
 import json
 import os
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import safetensors
 
+from fastcls._runtime import memory
+from fastcls._validation.containers import from_bfloat16
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, quoted, reason
 
@@ -117,6 +120,58 @@ def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
         ) from None
 
 
+def _mapped(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Callable[[Mapping[str, Any]], np.ndarray]]:
+    """The description of the arrays in a file, and the function that gives the bytes of one, on a read-only memory map."""
+    whole = np.memmap(path, dtype=np.uint8, mode="r")
+    (length,) = struct.unpack("<Q", whole[:8].tobytes())
+    start = 8 + length
+
+    def bytes_of(entry: Mapping[str, Any]) -> np.ndarray:
+        begin, end = entry["data_offsets"]
+        return whole[start + begin : start + end]
+
+    return json.loads(whole[8:start].tobytes()), bytes_of
+
+
+class Tensors(Mapping[str, np.ndarray]):
+    """The arrays of any safetensors file, as views of one read-only memory map; BF16 is converted to float32.
+
+    Attributes
+    ----------
+    metadata : dict of str
+        The text in the header.
+    shapes, types : dict
+        Name -> shape of each array, and its type.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = path
+        self.metadata = read_header(path, "a file written by safetensors")  # compared with the size of the file there
+        self._described, self._bytes_of = _mapped(path)
+        self._described.pop("__metadata__", None)
+        self.types = {name: str(entry["dtype"]) for name, entry in self._described.items()}
+        self.shapes = {name: tuple(entry["shape"]) for name, entry in sorted(self._described.items())}
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._described)
+
+    def __len__(self) -> int:
+        return len(self._described)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        entry = self._described[name]
+        if entry["dtype"] == "BF16":
+            if not memory.fits(2 * self._bytes_of(entry).nbytes):
+                raise InputError(f"the tensor {quoted(name)} of {quoted(self.path)} does not fit into memory as float32")
+            return from_bfloat16(self._bytes_of(entry)).reshape(entry["shape"])
+        if entry["dtype"] not in _DTYPES:
+            raise InputError(
+                f"the tensor {quoted(name)} of {quoted(self.path)} has the type {quoted(entry['dtype'])}: save it as one of "
+                f"{', '.join((*_DTYPES, 'BF16'))}"
+            )
+        return self._bytes_of(entry).view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+
+
 class Arrays(Mapping[str, np.ndarray]):
     """Arrays of a file whose header safetensors has checked; each is compared with its checksum on access.
 
@@ -134,17 +189,14 @@ class Arrays(Mapping[str, np.ndarray]):
             raise ValueError("header checksum mismatch")
         self.path = path
         self._digests = json.loads(header["digests"])
-        whole = np.memmap(path, dtype=np.uint8, mode="r")
-        (length,) = struct.unpack("<Q", whole[:8].tobytes())
-        described = json.loads(whole[8 : 8 + length].tobytes())
+        described, bytes_of = _mapped(path)
         if described.pop("__metadata__", None) != dict(header):
             raise ValueError("another program replaced the file while it was read")
         self._mapped = {}
         for name, entry in described.items():
-            begin, end = (8 + length + offset for offset in entry["data_offsets"])
             if entry["dtype"] not in _DTYPES:
                 raise ValueError(f"array {name} has type {entry['dtype']}")
-            self._mapped[name] = whole[begin:end].view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
+            self._mapped[name] = bytes_of(entry).view(_DTYPES[entry["dtype"]]).reshape(entry["shape"])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._mapped)

@@ -6,6 +6,7 @@ The same values give the same array, the same refusal and the same note of a con
 from __future__ import annotations
 
 import os
+import sys
 import unicodedata
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,10 +39,11 @@ def read_rows(X: Any, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
         return _of_columns(X, columns, name)
     given = _array_of(X, name)
     _refuse_other_than_table(given, name)
+    came = "bfloat16" if is_bfloat16(X) else given.dtype.newbyteorder("=").name
     if isinstance(X, (list, tuple)) and given.dtype == np.float64 and given.size:
         _refuse_lost_digits(X, given, name)
     rows = _as_stored(given, name)
-    return rows, _note(name, {given.dtype.newbyteorder("=").name}, rows.dtype)
+    return rows, _note(name, {came}, rows.dtype)
 
 
 def read_array(X: Any, name: str) -> np.ndarray:
@@ -114,9 +116,28 @@ def _refuse_unreadable(X: Any, name: str) -> None:
         )
 
 
+def is_bfloat16(X: Any) -> bool:
+    """Whether X is an array or a tensor of bfloat16, a type that NumPy does not have."""
+    return str(getattr(X, "dtype", "")).endswith("bfloat16")
+
+
+def from_bfloat16(bits: np.ndarray) -> np.ndarray:
+    """The float32 values of bfloat16, which is their upper half; exact."""
+    wide = np.asarray(bits).view(np.uint16).astype(np.uint32)
+    wide <<= 16
+    return wide.view(np.float32)
+
+
 def _array_of(X: Any, name: str) -> np.ndarray:
-    """X as a NumPy array, without conversion of its type."""
+    """X as a NumPy array, without conversion of its type, except that a tensor of bfloat16 becomes float32.
+
+    A tensor that requires a gradient is read without it. Memory is shared wherever X allows.
+    """
     try:
+        if getattr(X, "requires_grad", False) is True and hasattr(X, "detach"):
+            X = X.detach()
+        if is_bfloat16(X) and type(X).__module__.split(".")[0] == "torch":
+            return from_bfloat16(np.asarray(X.contiguous().view(sys.modules["torch"].int16)))
         if not hasattr(X, "__array__") and hasattr(X, "__dlpack__"):
             if X.__dlpack_device__()[0] != 1:
                 raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first", argument=name)

@@ -148,11 +148,15 @@ Data = Annotated[
         metavar="DATA",
         help="digits (scikit-learn's images), or a path: a folder of images by class "
         "(<class>/<file>, or train/<class>/<file> and test/<class>/<file>); a folder with MNIST's IDX files, or with "
-        "the files of CIFAR-10 or CIFAR-100 (or their .tar.gz); an .npz with X and y; an .npy with --labels; a folder "
-        "with X.npy and y.npy; a zarr group.",
+        "the files of CIFAR-10 or CIFAR-100 (or their .tar.gz); an .npz or .safetensors with X and y; an .npy with "
+        "--labels; a folder with X.npy and y.npy; a zarr group; an .h5, .csv, .parquet or .arrow file with labels; a folder "
+        "that Hugging Face datasets saved.",
     ),
 ]
-Labels = Annotated[Path | None, typer.Option(metavar="FILE", help="File (.npy) with the labels of an .npy or .npz.")]
+Labels = Annotated[
+    str | None,
+    typer.Option(metavar="FILE|NAME", help="File (.npy) with the labels, or the name of the array of DATA that has them."),
+]
 Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random choices.")]
 Ks = Annotated[
     str | None, typer.Option(metavar="1,3,5-9", help="Values of k to try (default: 1 to 20, 25, 30, 50 and 100).")
@@ -202,6 +206,9 @@ def run(
     ] = None,
     seed: Seed = 0,
     labels: Labels = None,
+    class_names: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Text file with the names of the labels 0, 1, 2, ..., one per line.")
+    ] = None,
     image_size: ImageSize = None,
     preset: Annotated[
         str | None,
@@ -215,6 +222,9 @@ def run(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the results of an earlier run.")] = False,
     strict: Strict = False,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also read links to files outside a folder of images.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Train and compare classifiers on DATA, and write a report.
@@ -235,10 +245,12 @@ def run(
         seed=seed,
         out=path_of(out),
         labels=labels,
+        class_names=class_names,
         image_size=image_size,
         force=force,
         preset=preset,
         strict=strict,
+        follow_links=follow_links,
     )
     from ._progress import Progress
     from ._results import as_json as to_json

@@ -63,18 +63,20 @@ class RunOptions:
     folds: int | Literal["loo"] | None = None  # None: 5, or fewer if classes are small
     limit: int | None = None
     seed: int = 0
-    labels: Path | None = None
+    labels: str | None = None
+    class_names: str | None = None
     image_size: int | None = None
     force: bool = False
     preset: str | None = None
     strict: bool = False
+    follow_links: bool = False
 
     @property
     def command(self) -> str:
         """The command that repeats this run, quoted for a shell, without options at their defaults."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("preset", "out", "limit", "seed", "labels", "image_size"):
+        for name in ("preset", "out", "limit", "seed", "labels", "class_names", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
         if self.folds is not None:
@@ -82,7 +84,7 @@ class RunOptions:
         for name in ("ks", "metrics", "models"):
             if (values := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name}", ",".join(map(str, values))]
-        flags = [f"--{name}" for name in ("strict", "force") if getattr(self, name)]
+        flags = [f"--{name.replace('_', '-')}" for name in ("strict", "follow_links", "force") if getattr(self, name)]
         return shlex.join(words + flags)
 
 
@@ -101,11 +103,13 @@ def parse_options(
     limit: int | None,
     seed: int,
     out: Path | None,
-    labels: Path | None,
+    labels: str | None,
     image_size: int | None,
     force: bool,
     preset: str | None = None,
+    class_names: str | None = None,
     strict: bool = False,
+    follow_links: bool = False,
 ) -> RunOptions:
     """Check the options and convert them.
 
@@ -119,7 +123,7 @@ def parse_options(
         raise InputError(f"--limit {limit}: a run needs at least 2 rows")
     if not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
-    if labels is not None and not os.path.isfile(labels):
+    if labels is not None and not os.path.isfile(labels) and not os.path.exists(data):  # else it may be a name in DATA
         raise InputError(f"--labels: {absent(labels, 'the .npy file of labels')}")
     if preset is not None:
         preset = PRESET_ALIASES.get(preset, preset)
@@ -132,9 +136,11 @@ def parse_options(
         limit=limit,
         seed=seed,
         labels=labels,
+        class_names=class_names,
         image_size=image_size,
         force=force,
         strict=strict,
+        follow_links=follow_links,
         ks=DEFAULT_KS if ks is None else parse_ks(ks),
         metrics=DEFAULT_METRICS if metrics is None else parse_names(metrics, "metric", METRICS, ALIASES),
         models=tuple(MODELS) if models is None else parse_names(models, "model", MODELS),

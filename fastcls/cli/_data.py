@@ -13,10 +13,11 @@ from fastcls._validation.messages import quoted
 from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
     NAMES,
-    NPZ_KEYS,
     Dataset,
     OnError,
+    array_names,
     existing_path,
+    folder_of_data,
     layout_of,
     list_images,
     load_listed,
@@ -52,10 +53,10 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
 def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     """Load the data of a run, divided into training and test rows. Of a folder, only the images in use are decoded."""
     if options.labels is None and options.data not in NAMES and Path(options.data).is_dir():
-        root = existing_path(options.data, wanted="a path to data")
-        if layout_of(root) == "images":
+        root = folder_of_data(existing_path(options.data, wanted="a path to data"))
+        if layout_of(root) == "images" and options.class_names is None:
             on_error: OnError = "raise" if options.strict else "skip"
-            found = list_images(root)
+            found = list_images(root, follow_links=options.follow_links)
             if found.test is None:
                 refuse_undividable(np.array(found.train.codes), found.train.classes, options)
             return divide_images(
@@ -65,7 +66,15 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
                 limit=options.limit,
                 keep_pair=options.preset is None,
             )
-    whole = load(options.data, options.metrics, labels=options.labels, image_size=options.image_size, progress=report)
+    whole = load(
+        options.data,
+        options.metrics,
+        labels=options.labels,
+        image_size=options.image_size,
+        progress=report,
+        class_names=options.class_names,
+        follow_links=options.follow_links,
+    )
     if whole.X_test is None:
         refuse_undividable(whole.y, whole.class_names, options)
     return divide(whole, seed=options.seed, limit=options.limit, keep_pair=options.preset is None)
@@ -109,6 +118,6 @@ def _names_of_arrays(data: str) -> tuple[str, str]:
     if path.suffix.lower() == ".npy":
         return path.name, "X_test"
     if path.suffix.lower() == ".npz" and path.is_file():
-        there = npz_keys(path)
-        return next(((X, X_test) for X, _, X_test, _ in NPZ_KEYS if X in there), ("X", "X_test"))
+        names = array_names(npz_keys(path))
+        return names.X or "X", names.X_test or "X_test"
     return "X", "X_test"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from fastcls._validation.base import one_of
 
 from ..losses import LOSSES
@@ -11,7 +9,7 @@ from . import _data
 from ._linear import GRADIENT_TOLERANCE, check_on_sample
 
 
-def gradcheck(data: str, loss: str, *, seed: int, labels: Path | None) -> bool:
+def gradcheck(data: str, loss: str, *, seed: int, labels: str | None) -> bool:
     """Print the comparison, and return whether the two gradients agree."""
     one_of("--loss", loss, LOSSES)
     dataset = _data.load(data, labels=labels)

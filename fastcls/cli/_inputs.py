@@ -18,9 +18,10 @@ import numpy as np
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted
 from fastcls.datasets import (
-    NPZ_KEYS,
+    UNLABELLED,
     Facts,
     FoundImage,
+    array_names,
     as_rows,
     checked_recipe,
     find_images,
@@ -201,7 +202,12 @@ def _read_rows(data: str, progress: Progress) -> tuple[np.ndarray, list[str | No
     if path.is_file() and path.suffix.lower() == ".npz":
         return _read_npz(path, progress)
     with progress.step("loading the data") as report:
-        dataset = load_data(data, progress=report)
+        try:
+            dataset = load_data(data, progress=report)
+        except InputError as error:
+            if error.argument != "labels":
+                raise
+            return load_data(data, progress=report, labels=UNLABELLED).X, None  # labels are optional here
     X, y = (dataset.X, dataset.y) if dataset.X_test is None or dataset.y_test is None else (dataset.X_test, dataset.y_test)
     return X, [dataset.class_names[code] for code in y]
 
@@ -209,8 +215,9 @@ def _read_rows(data: str, progress: Progress) -> tuple[np.ndarray, list[str | No
 def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
     """Return the test rows of an .npz if it has any, else its rows, and their classes, if there are labels."""
     there = npz_keys(path)
-    wanted = [pair for names in NPZ_KEYS for pair in ((names[2], names[3]), (names[0], names[1]))]
-    found = [pair for pair in wanted if pair[0] in there] or ([(there[0], "")] if len(there) == 1 else [])
+    known = array_names(there)
+    wanted = [(known.X_test, known.y_test), (known.X, known.y), (there[0] if len(there) == 1 else None, None)]
+    found = [(rows, labels or "") for rows, labels in wanted if rows is not None]
     if not found:
         raise InputError(f"{quoted(path)} has the arrays {', '.join(there) or 'none'}; wanted X_test or X")
     key, label_key = found[0]

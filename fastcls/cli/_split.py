@@ -196,7 +196,7 @@ def divide_images(
     ``load`` decodes the images of a listing. Without ``limit`` it gets all images in their own order, so that its cache
     is independent of the seed.
     """
-    root, (classes, files, codes), test = listing
+    root, (classes, files, codes), test, follow_links = listing
     numbers = np.arange(len(listing.files), dtype=np.float64)[:, None]
     names = tuple(str(number) for number in range(len(classes)))
     n = len(files)
@@ -220,7 +220,7 @@ def divide_images(
     else:
         every_file, every_code = listing.files, [*codes, *(test.codes if test else [])]
         train, held = (Part(classes, [every_file[row] for row in part], [every_code[row] for row in part]) for part in rows)
-        dataset = load(Listing(root, train, held))
+        dataset = load(Listing(root, train, held, follow_links))
     if dataset.unreadable:
         readable = {*(dataset.files or ()), *(dataset.files_test or ())}
         chosen = relative_names([listing.files[row] for row in rows[1]], root)

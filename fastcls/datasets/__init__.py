@@ -12,6 +12,11 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
         _cifar.py    CIFAR-10 and CIFAR-100: binary, python version, the official .tar.gz
         _folder.py   images by class: <class>/<file>, or train/<class>/.. and test/<class>/..
         _arrays.py   .npz, .npy with labels next to it, a folder of X.npy and y.npy, a zarr group of X and y
+        _safetensors.py  a .safetensors file of X and y
+        _table_folder.py  a folder of train.csv and test.csv
+        _hdf5.py     an .h5 file of X and y
+        _csv.py      a .csv of numbers and labels
+        _arrow.py    Parquet and Arrow files, folders of Hugging Face's datasets, data frames
                               |
                           Dataset        _dataset.py: rows, codes, class names, image shape, recipe
                               |
@@ -32,26 +37,33 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _prepare.py  new images of any kind, one or many, to rows (prepare_images)
     _for_models.py  lets loaded models take images in place of rows, and predict class names
     _npy.py      compares the header of an .npy with the size of the file before NumPy allocates memory
+    _assemble.py   which arrays of a file are rows and labels, by their names; arrays to a Dataset
+    _tables.py   which columns of a table are features and labels; a table to a Dataset
     _labels.py   labels of any kind -> codes and class names
     _unknown.py  what to do with a path of unknown layout
     _common.py   checks of paths; what a loader leaves out or changes is noted once, in Dataset.notes
 """
 
 from fastcls.datasets._arrays import load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
+from fastcls.datasets._arrow import load_arrow, load_frame
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
+from fastcls.datasets._csv import load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import fetch, fetch_cifar10, fetch_cifar100, fetch_fashion_mnist, fetch_mnist
 from fastcls.datasets._folder import load_image_folder
+from fastcls.datasets._hdf5 import load_hdf5
 from fastcls.datasets._idx import load_mnist
 from fastcls.datasets._image import prepare_image
 from fastcls.datasets._load import load
 from fastcls.datasets._prepare import prepare_images
+from fastcls.datasets._safetensors import load_safetensors
 from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
 from fastcls.datasets._stored import array_parts
+from fastcls.datasets._table_folder import load_table_folder
 
 # For other packages of fastcls:
-from ._arrays import NPZ_KEYS, as_rows
+from ._assemble import UNLABELLED, array_names, as_rows
 from ._common import existing_path
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import class_names, names_images, scale_note, takes_images
@@ -66,7 +78,7 @@ from ._listing import (
     refused_link,
     relative_names,
 )
-from ._load import NAMES, layout_of, refuse_unfetched
+from ._load import NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy, read_npz
 from ._split import can_stratify
 from ._synthetic import make_parity, make_ring, make_three_modes
@@ -83,14 +95,20 @@ __all__ = [
     "limit",
     "load",
     "load_arrays",
+    "load_arrow",
     "load_cifar10",
     "load_cifar100",
+    "load_csv",
     "load_digits",
+    "load_frame",
+    "load_hdf5",
     "load_image_folder",
     "load_mnist",
     "load_npy",
     "load_npy_folder",
     "load_npz",
+    "load_safetensors",
+    "load_table_folder",
     "load_zarr",
     "make_parity",
     "make_ring",

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Event
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,6 +39,7 @@ def load_image_folder(
     cache: bool | str | os.PathLike[str] | None = None,
     on_error: OnError = "raise",
     progress: Progress | None = None,
+    follow_links: bool = False,
 ) -> Dataset:
     """Load a folder of images by class.
 
@@ -69,6 +70,9 @@ def load_image_folder(
         ``Dataset.unreadable`` with the reason. A class without a readable image is then left out, too.
     progress : callable, optional
         Called as ``progress(done, total)`` between chunks of work, with numbers of images.
+    follow_links : bool
+        Whether to read links to files and folders outside the folder, as in splits made of links. In a folder of unknown
+        origin they can point anywhere.
 
     Returns
     -------
@@ -82,7 +86,8 @@ def load_image_folder(
         of classes; a class is empty; a folder is a link to a place outside; images cannot be read (a link to a file outside
         counts as such) or have more than 64 million pixels; or the test set has a class that training does not have.
     """
-    return load_listed(list_images(existing_path(path, wanted=WANTED)), image_size, cache, on_error, progress)
+    listing = list_images(existing_path(path, wanted=WANTED), follow_links=follow_links)
+    return load_listed(listing, image_size, cache, on_error, progress)
 
 
 @noting
@@ -96,16 +101,16 @@ def load_listed(
     """Load the images of a listing, and no others."""
     size = _checked_size(image_size)
     one_of("on_error", on_error, ("raise", "skip"))
-    root, train, test = listing
+    root, train, test, follow_links = listing
     files = listing.files
-    links = {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
+    links = {} if follow_links else {i: why for i, file in enumerate(files) if (why := refused_link(file, root))}
     if len(links) == len(files):
         raise unreadable(files, links)
     read = [i for i in range(len(files)) if i not in links]  # a refused link is never opened, not for the cache either
     kept = ImageCache([files[i] for i in read], size, cache)
     found = kept.read(len(read))
     if found is None:
-        found = _decode_all([files[i] for i in read], size, "skip" if links else on_error, progress)
+        found = decode_all([files[i] for i in read], size, "skip" if links else on_error, progress)
         if not links or on_error == "skip":
             kept.write(found)
     elif progress is not None:
@@ -164,10 +169,16 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
         note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes without a training image")
 
 
-def unreadable(files: Sequence[Path], refused: dict[int, str]) -> InputError:
+def _called(source: Any) -> str:
+    """How messages of the decoder call an image."""
+    return "an image given as bytes" if isinstance(source, bytes) else quoted(source)
+
+
+def unreadable(files: Sequence[Any], refused: dict[int, str]) -> InputError:
     """The refusal of images: how many there are, which of `files` cannot be read, and why."""
-    count, named = f"{len(refused):,} of {counted(len(files), 'image')}", first_reasons(refused, lambda i: files[i])
-    return InputError(f"{count} cannot be read: {named}: repair or remove {'it' if len(refused) == 1 else 'them'}")
+    first = first_reasons(refused, lambda i: f"image {i}" if isinstance(files[i], bytes) else files[i])
+    count = f"{len(refused):,} of {counted(len(files), 'image')}"
+    return InputError(f"{count} cannot be read: {first}: repair or remove {'it' if len(refused) == 1 else 'them'}")
 
 
 def _checked_size(image_size: object) -> int | None:
@@ -180,8 +191,8 @@ def _checked_size(image_size: object) -> int | None:
     return int(image_size)
 
 
-def _decode_all(files: list[Path], image_size: int | None, on_error: OnError, progress: Progress | None) -> Decoded:
-    """Decode files in parallel into pixels (n, h, w, c), in the order of `files`; note what was done to them."""
+def decode_all(files: Sequence[Any], image_size: int | None, on_error: OnError, progress: Progress | None) -> Decoded:
+    """Decode files, or their bytes, in parallel into pixels (n, h, w, c), in their order; note what was done to them."""
     pictures: list[np.ndarray | None] = []
     refused: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
@@ -222,15 +233,15 @@ class _Reader:
         self.mixed = Event()
         self.first: tuple[int, int] | None = None
 
-    def read(self, files: list[Path]) -> list[tuple[np.ndarray, Facts] | str]:
+    def read(self, files: Sequence[Any]) -> list[tuple[np.ndarray, Facts] | str]:
         """For each file, its pixels and facts, or the reason why it cannot be read."""
         return [self._read_one(file) for file in files]
 
-    def _read_one(self, file: Path) -> tuple[np.ndarray, Facts] | str:
+    def _read_one(self, file: Any) -> tuple[np.ndarray, Facts] | str:
         try:
             pixels, facts = decode_image(file)
         except InputError as error:
-            return str(error).removeprefix(f"{quoted(file)}: ")
+            return str(error).removeprefix(f"{_called(file)}: ")
         except MemoryError:
             return NO_MEMORY
         size = self.image_size or DEFAULT_SIZE

@@ -1,4 +1,4 @@
-"""MNIST, Fashion-MNIST and KMNIST in Yann LeCun's IDX files.
+"""MNIST, Fashion-MNIST, KMNIST and EMNIST in Yann LeCun's IDX files.
 
 An IDX file of bytes is a big-endian magic number (0, 0, 8, number of dimensions), one big-endian uint32 per dimension,
 and the bytes, last dimension fastest. Source: http://yann.lecun.com/exdb/mnist/ .
@@ -7,6 +7,7 @@ and the bytes, last dimension fastest. Source: http://yann.lecun.com/exdb/mnist/
 from __future__ import annotations
 
 import gzip
+import logging
 import math
 import os
 import re
@@ -20,13 +21,14 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted
-from fastcls.datasets._common import damaged, entries, existing_path, file_size, name_of, note_left_out, noting
+from fastcls.datasets._common import damaged, entries, existing_path, file_size, name_of, note, note_left_out, noting
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 
 # Names in use: with '.' or '_' for '-', 'test' for 't10k', in capitals, without the ending.
 _NAME = re.compile(
-    r"(?P<part>train|t10k|test)[-_. ](?P<kind>images?|labels?)(?P<mark>[-_. ]idx[13]([-_. ]u?byte)?|[-_. ]u?byte)?"
+    r"(emnist-(?P<set>[a-z]+)-)?(?P<part>train|t10k|test)"
+    r"[-_. ](?P<kind>images?|labels?)(?P<mark>[-_. ]idx[13]([-_. ]u?byte)?|[-_. ]u?byte)?"
     r"(?P<packed>\.gz)?",
     re.IGNORECASE,
 )
@@ -38,8 +40,38 @@ _WANTED = "a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte (an
 _DEFLATE_RATIO = 1032
 
 
-def find_idx(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
+#: EMNIST's sets -> names of their classes, from the first label on (Cohen et al. 2017, table 2); 'letters' begins at label 1
+_DIGITS, _CAPITALS = "0123456789", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_MERGED = _DIGITS + _CAPITALS + "abdefghnqrt"
+_EMNIST = {
+    **dict.fromkeys(("mnist", "digits"), _DIGITS),
+    "letters": _CAPITALS,
+    **dict.fromkeys(("balanced", "bymerge"), _MERGED),
+    "byclass": _DIGITS + _CAPITALS + _CAPITALS.lower(),
+}
+
+
+def set_of(path: Path) -> str | None:
+    """The set of EMNIST that a file, or the only one that the files of a folder, belong to; None for other data.
+
+    Raises
+    ------
+    InputError
+        If a folder has files of several sets.
+    """
+    names = [path.name] if path.is_file() else [entry.name for entry in entries(path)]
+    matches = [match for name in names if (match := _NAME.fullmatch(name))]
+    found = sorted({(match["set"] or "").lower() for match in matches})
+    if len(found) > 1 and any(found):
+        listed = ", ".join(quoted(name) if name else "MNIST" for name in found)
+        raise InputError(f"{quoted(path)} has files of several data sets ({listed}): give the path of one of the files")
+    return found[0] or None if found else None
+
+
+def find_idx(folder: Path, which: str | None = None) -> tuple[dict[tuple[str, str], Path], list[str]]:
     """The files of a folder by part ('train', 'test') and kind ('images', 'labels'), and the names of those left out.
+
+    `which` is the set of EMNIST; files of its other sets are not looked at.
 
     If there are several files of one part and kind, the published name is preferred, then the uncompressed file.
     """
@@ -48,6 +80,8 @@ def find_idx(folder: Path) -> tuple[dict[tuple[str, str], Path], list[str]]:
     for entry in entries(folder):
         if not entry.name.lower().endswith(_IGNORED) and entry.is_file():
             name = _NAME.fullmatch(entry.name)
+            if name is not None and (name["set"] or "").lower() != (which or ""):
+                continue
             if name is not None and (name["mark"] or _is_idx(Path(entry.path))):
                 part, kind = name["part"].lower(), name["kind"].lower().rstrip("s") + "s"
                 rank = (part == "test", _PUBLISHED.fullmatch(entry.name) is None, bool(name["packed"]), entry.name)
@@ -66,7 +100,12 @@ def is_mnist(path: Path) -> bool:
     if path.is_file():
         name = _NAME.fullmatch(path.name)
         return name is not None and bool(name["mark"] or _is_idx(path))
-    return path.is_dir() and bool(find_idx(path)[0])
+    return path.is_dir() and any(
+        name is not None and (name["mark"] or _is_idx(Path(entry.path)))
+        for entry in entries(path)
+        if entry.is_file() and not entry.name.lower().endswith(_IGNORED)
+        for name in [_NAME.fullmatch(entry.name)]
+    )
 
 
 def _is_idx(path: Path) -> bool:
@@ -92,7 +131,7 @@ def _is_packed(path: Path) -> bool:
 
 @noting
 def load_mnist(path: str | os.PathLike[str]) -> Dataset:
-    """Load MNIST, Fashion-MNIST or KMNIST from their four IDX files.
+    """Load MNIST, Fashion-MNIST, KMNIST or a set of EMNIST from their four IDX files.
 
     Parameters
     ----------
@@ -100,27 +139,34 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
         The folder, or one of its files. File names are the published ones (``train-images-idx3-ubyte``), or have '.' or '_'
         for '-', no ending, or ``test`` for ``t10k``. Files may be gzipped; an uncompressed file is preferred and
         memory-mapped. Without the two files of ``t10k`` or ``test`` there is no test set. Other IDX files
-        (``val-images-...``) are left out and noted in ``Dataset.notes``.
+        (``val-images-...``) are left out and noted in ``Dataset.notes``. Of a folder with several sets of EMNIST, give one
+        of the files of a set.
 
     Returns
     -------
     Dataset
-        X uint8 of shape (n, h * w), image_shape (h, w, 1), class names '0' to '9'.
+        X uint8 of shape (n, h * w), image_shape (h, w, 1), class names '0' to '9', or the characters of EMNIST, whose images
+        are stored transposed and are turned upright in memory.
 
     Raises
     ------
     InputError
         If a file is missing; its magic number, dimensions or size are wrong; the numbers of images and labels differ; or a
-        label is above 9.
+        label is not one of the classes.
     """
     folder = existing_path(path, wanted=_WANTED)
+    which = set_of(folder)
+    if which is not None and which not in _EMNIST:
+        raise InputError(f"{quoted(folder)} is the set {quoted(which)} of EMNIST, which is not known: {_WANTED}")
     if folder.is_file():
         folder = folder.parent
-    files, others = find_idx(folder)
-    X, y, shape = _load_part(folder, files, "train")
+    files, others = find_idx(folder, which)
+    if which is not None:
+        note("EMNIST's images are stored transposed; they were turned upright", level=logging.INFO)
+    X, y, shape = _load_part(folder, files, "train", which)
     X_test = y_test = None
     if ("test", "images") in files or ("test", "labels") in files:
-        X_test, y_test, test_shape = _load_part(folder, files, "test")
+        X_test, y_test, test_shape = _load_part(folder, files, "test", which)
         if test_shape != shape:
             raise InputError(f"{quoted(folder)}: training images are {shape} and test images {test_shape}: give one shape")
     note_left_out(name_of(folder), others, " and ".join(sorted(path.name for path in files.values())))
@@ -129,7 +175,7 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
         y,
         X_test,
         y_test,
-        class_names=tuple("0123456789"),
+        class_names=tuple(_DIGITS if which is None else _EMNIST[which]),
         image_shape=(*shape, 1),
         preprocessing=recipe_for((*shape, 1)),
         name=name_of(folder),
@@ -137,7 +183,7 @@ def load_mnist(path: str | os.PathLike[str]) -> Dataset:
 
 
 def _load_part(
-    folder: Path, files: dict[tuple[str, str], Path], part: str
+    folder: Path, files: dict[tuple[str, str], Path], part: str, which: str | None
 ) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
     images, labels = files.get((part, "images")), files.get((part, "labels"))
     if images is None or labels is None:
@@ -152,9 +198,16 @@ def _load_part(
             "give one label per image"
         )
     pixels, codes = read_idx(images, 3), read_idx(labels, 1)
-    if codes.max() > 9:
-        row = int(np.argmax(codes > 9))
-        raise InputError(f"{quoted(labels)} has the label {codes[row]} at row {row}; wanted labels 0 to 9")
+    first = 1 if which == "letters" else 0
+    last = first + len(_DIGITS if which is None else _EMNIST[which]) - 1
+    if codes.max() > last or codes.min() < first:
+        row = int(np.argmax((codes > last) | (codes < first)))
+        raise InputError(f"{quoted(labels)} has the label {codes[row]} at row {row}; wanted labels {first} to {last}")
+    codes = codes - np.uint8(first)
+    if which is not None:
+        if not memory.fits(pixels.size):
+            raise InputError(f"{quoted(images)} has {pixels.size:,} bytes of pixels, more than the free memory")
+        pixels = np.ascontiguousarray(pixels.transpose(0, 2, 1))
     n, h, w = pixels.shape
     return pixels.reshape(n, h * w), codes.astype(np.int64), (h, w)
 

@@ -56,11 +56,15 @@ class Part(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The training images of a folder, and the images of its test set, if it has one. The classes are the same."""
+    """The training images of a folder, and the images of its test set, if it has one. The classes are the same.
+
+    `follow_links`: links to files and folders outside `root` are read as well.
+    """
 
     root: Path
     train: Part
     test: Part | None
+    follow_links: bool = False
 
     @property
     def files(self) -> list[Path]:
@@ -94,7 +98,7 @@ def natural_key(name: str) -> tuple[list[str | int], str]:
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
-def list_images(root: Path) -> Listing:
+def list_images(root: Path, *, follow_links: bool = False) -> Listing:
     """List the images of a folder by class, and note what is left out.
 
     Raises
@@ -109,11 +113,12 @@ def list_images(root: Path) -> Listing:
         if train_root == root
         else [entry.name for entry in entries(root) if is_system(entry.name) or not is_folder(entry)]
     )
-    train = _list_part(train_root, root, left_out)
-    test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out))
+    bounds = None if follow_links else root
+    train = _list_part(train_root, root, left_out, bounds)
+    test = None if test_root is None else _with_codes_of(train, _list_part(test_root, root, left_out, bounds))
     _note_left_out(root, left_out)
     note_look_alikes(train.classes, quoted(root))
-    return Listing(root, train, test)
+    return Listing(root, train, test, follow_links)
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -238,9 +243,9 @@ def _parts_among(names: list[str]) -> list[str]:
     return list(roles) if len(roles) == len(names) or (paired and len(roles) > 1) else []
 
 
-def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
-    """List the classes and image files in one folder of classes."""
-    _refuse_outside(folder, root)
+def _list_part(folder: Path, root: Path, left_out: list[str], bounds: Path | None) -> Part:
+    """List the classes and image files in one folder of classes; links out of the folder `bounds` are refused."""
+    _refuse_outside(folder, bounds)
     classes: list[str] = []
     files: list[Path] = []
     codes: list[int] = []
@@ -257,7 +262,7 @@ def _list_part(folder: Path, root: Path, left_out: list[str]) -> Part:
             loose += is_image_name(entry.name)
             left_out.append(os.path.relpath(entry.path, root))
             continue
-        _refuse_outside(Path(entry.path), root)
+        _refuse_outside(Path(entry.path), bounds)
         images = _class_files(Path(entry.path), root, left_out)
         files += images
         codes += [len(classes)] * len(images)
@@ -309,9 +314,12 @@ def _note_left_out(root: Path, left_out: list[str]) -> None:
     note(f"{quoted(root)}: left out {' and '.join(parts)}", level=level)
 
 
-def _refuse_outside(path: Path, root: Path) -> None:
-    if path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
-        raise InputError(f"{quoted(path)} is a link to a place outside {quoted(root)}: copy the folder into it")
+def _refuse_outside(path: Path, root: Path | None) -> None:
+    if root is not None and path != root and path.is_symlink() and not path.resolve().is_relative_to(root.resolve()):
+        raise InputError(
+            f"{quoted(path)} is a link to a place outside {quoted(root)}: copy the folder into it, or follow links "
+            "(follow_links=True)"
+        )
 
 
 def refused_link(file: Path, root: Path) -> str | None:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import kind, meant, quoted, quoted_list
+from fastcls._validation.messages import counted, kind, meant, quoted, quoted_list
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
+from fastcls.datasets._arrow import is_arrow, is_frame, is_saved_dataset, load_arrow, load_frame
 from fastcls.datasets._cifar import is_cifar10, is_cifar100, load_cifar10, load_cifar100
-from fastcls.datasets._common import existing_path, noting
+from fastcls.datasets._common import entries, existing_path, is_folder, name_of, note, noting, text_lines
+from fastcls.datasets._csv import is_csv, load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import OnError, Progress, load_image_folder
+from fastcls.datasets._hdf5 import is_hdf5, load_hdf5
 from fastcls.datasets._idx import is_mnist, load_mnist
-from fastcls.datasets._listing import is_image_folder
+from fastcls.datasets._listing import is_image_folder, is_system
+from fastcls.datasets._safetensors import is_safetensors, load_safetensors
 from fastcls.datasets._stored import is_stored
+from fastcls.datasets._table_folder import is_table_folder, load_table_folder
 from fastcls.datasets._unknown import LISTED, why_unknown
 from fastcls.datasets._zarr import is_zarr
 
@@ -50,16 +57,40 @@ LAYOUTS = {
     ),
     "npy-folder": Layout("a folder of X.npy and y.npy", is_npy_folder, load_npy_folder, ("labels",)),
     "npz": Layout("an .npz file with X and y", _ends_in(".npz"), load_npz, ("labels",)),
+    "safetensors": Layout(
+        "a .safetensors file with X and y, or features and labels", is_safetensors, load_safetensors, ("labels",)
+    ),
+    "hdf5": Layout("an .h5 or .hdf5 file with X and y, or features and labels", is_hdf5, load_hdf5, ("labels",)),
+    "csv": Layout("a .csv or .tsv file of numbers with a column of labels", is_csv, load_csv, ("labels",)),
+    "arrow": Layout(
+        "a .parquet, .arrow or .feather file: a column of lists or of images, or one column per feature, and labels",
+        is_arrow,
+        load_arrow,
+        ("labels", "image_size", "on_error", "progress"),
+    ),
+    "saved-dataset": Layout(
+        "a folder that Hugging Face's datasets saved (save_to_disk)",
+        is_saved_dataset,
+        load_arrow,
+        ("labels", "image_size", "on_error", "progress"),
+    ),
+    "table-folder": Layout(
+        "a folder of train.csv and test.csv, or of Parquet or Arrow files named so",
+        is_table_folder,
+        load_table_folder,
+        ("labels", "image_size", "on_error", "progress"),
+    ),
     "npy": Layout("an .npy file with its labels next to it", _ends_in(".npy"), load_npy, ("labels",)),
     "zarr": Layout("a zarr group of X and y, or a zarr array", is_zarr, load_zarr, ("labels",)),
     "images": Layout(
         "a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)",
         is_image_folder,
         load_image_folder,
-        ("image_size", "cache", "on_error", "progress"),
+        ("image_size", "cache", "on_error", "progress", "follow_links"),
     ),
 }
 NAMES = {"digits": load_digits}
+_MOST_FOLDERS = 100  # looked into for data
 
 
 @noting
@@ -71,6 +102,8 @@ def load(
     cache: bool | str | os.PathLike[str] | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
+    class_names: Any = None,
+    follow_links: bool | None = None,
 ) -> Dataset:
     """Load a data set by name, from a path whose layout is recognised, or from arrays.
 
@@ -78,10 +111,11 @@ def load(
     ----------
     path_or_name : str, path, array or tuple of arrays
         ``'digits'`` (write ``./digits`` for a folder of that name), a path to one of the layouts listed below, or arrays:
-        ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`. Arrays may be those of zarr, h5py and the like.
-    labels : path or array-like, optional
-        Training labels for arrays, .npy, .npz and zarr; 'fine' or 'coarse' for CIFAR-100. Other layouts have their own
-        labels and refuse this.
+        ``(X, y)``, ``(X, y, X_test, y_test)``, or X with `labels`. Arrays may be those of zarr, h5py and the like. Also a
+        data frame of pandas, polars or pyarrow.
+    labels : path, name or array-like, optional
+        Training labels for arrays and tables, or the name of the array or column of a file that has them; 'fine' or
+        'coarse' for CIFAR-100. Other layouts have their own labels and refuse this.
     image_size : int, optional
         Height and width of the images of a folder; other layouts refuse it.
     cache : bool or path, optional
@@ -90,6 +124,10 @@ def load(
         What to do with an image that cannot be read, see ``load_image_folder``; ignored for other layouts.
     progress : callable, optional
         Called as ``progress(done, total)`` while a folder of images is read.
+    class_names : path or sequence of str, optional
+        Names for the labels 0, 1, 2, ..., or a text file with one per line.
+    follow_links : bool, optional
+        Whether to read links to files outside a folder of images, see ``load_image_folder``; other layouts refuse it.
 
     Returns
     -------
@@ -109,12 +147,31 @@ def load(
     - CIFAR-100's train and test files, binary or python, or its official .tar.gz
     - a folder of X.npy and y.npy
     - an .npz file with X and y
+    - a .safetensors file with X and y, or features and labels
+    - an .h5 or .hdf5 file with X and y, or features and labels
+    - a .csv or .tsv file of numbers with a column of labels
+    - a .parquet, .arrow or .feather file: a column of lists or of images, or one column per feature, and labels
+    - a folder that Hugging Face's datasets saved (save_to_disk)
+    - a folder of train.csv and test.csv, or of Parquet or Arrow files named so
     - an .npy file with its labels next to it
     - a zarr group of X and y, or a zarr array
     - a folder of images by class (<class>/<file>, or train/<class>/<file> and test/<class>/<file>)
     """
-    options = {"labels": labels, "image_size": image_size, "cache": cache}
+    if class_names is not None:
+        every: dict[str, Any] = {
+            "labels": labels,
+            "image_size": image_size,
+            "cache": cache,
+            "on_error": on_error,
+            "progress": progress,
+        }
+        every["follow_links"] = follow_links
+        return _renamed(load(path_or_name, **every), class_names)
+    options = {"labels": labels, "image_size": image_size, "cache": cache, "follow_links": follow_links or None}
     given = {key: value for key, value in options.items() if value is not None}
+    if is_frame(path_or_name):
+        _refuse_options("a data frame", {key: value for key, value in given.items() if key != "labels"}, ())
+        return load_frame(path_or_name, labels=labels)
     if isinstance(path_or_name, tuple | list) or hasattr(path_or_name, "__array__") or is_stored(path_or_name):
         _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
         return load_arrays(path_or_name, labels=labels)
@@ -126,6 +183,7 @@ def load(
         keys = f" with the keys {quoted_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
         raise InputError(f"the data is {kind(path_or_name)}{keys}: give a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path; {LISTED}")
+    given_name, path = name_of(path), folder_of_data(path)
     name = layout_of(path)
     if name is None:
         raise InputError(why_unknown(path))
@@ -133,12 +191,61 @@ def load(
     _refuse_options(name, given, layout.options)
     always = {"progress": progress, "on_error": on_error}
     given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
-    return layout.loader(path, **given)
+    dataset = layout.loader(path, **given)
+    return replace(dataset, name=given_name) if dataset.name == name_of(path) != given_name else dataset
 
 
 def layout_of(path: Path) -> str | None:
     """The name in `LAYOUTS` of the layout at `path`, or None."""
     return next((name for name, layout in LAYOUTS.items() if layout.recognise(path)), None)
+
+
+def folder_of_data(path: Path) -> Path:
+    """The path itself, or the one folder inside, at most two levels deeper, that has a known layout (``MNIST/raw``).
+
+    Raises
+    ------
+    InputError
+        If several folders have one.
+    """
+    if not path.is_dir() or layout_of(path) is not None:
+        return path
+    level = [path]
+    for _ in range(2):
+        level = [
+            Path(entry.path)
+            for folder in level
+            for entry in entries(folder)
+            if is_folder(entry) and not is_system(entry.name) and not entry.is_symlink()
+        ]
+        if len(level) > _MOST_FOLDERS:
+            break
+        found = [folder for folder in level if layout_of(folder) is not None]
+        if len(found) > 1:
+            raise InputError(f"{quoted(path)} has several data sets, {quoted_list(found)}: give the path of one")
+        if found:
+            note(f"the data is in the folder {quoted(found[0])}", level=logging.INFO)
+            return found[0]
+    return path
+
+
+def _renamed(dataset: Dataset, class_names: Any) -> Dataset:
+    """The data set with these names for the labels 0, 1, 2, ..."""
+    if isinstance(class_names, (str, os.PathLike)):
+        class_names = text_lines(existing_path(class_names, wanted="a text file with one class name per line"))
+    names, old = [str(name) for name in class_names], dataset.class_names
+    if not all(name.isdecimal() for name in old):
+        raise InputError(
+            f"class_names= is given, but the data has its own class names ({quoted_list(old, 3)}): leave it out",
+            argument="class_names",
+        )
+    if (highest := max(map(int, old))) >= len(names):
+        raise InputError(
+            f"class_names= has {counted(len(names), 'name')}, but the data has the label {highest}: give one name per "
+            "label, the first for label 0",
+            argument="class_names",
+        )
+    return replace(dataset, class_names=tuple(names[int(name)] for name in old))
 
 
 def refuse_unfetched(name: Any) -> None:

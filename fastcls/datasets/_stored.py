@@ -13,6 +13,7 @@ from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import kind
 from fastcls.datasets._common import existing_path
+from fastcls.datasets._npy import read_npy
 from fastcls.datasets._zarr import open_zarr
 
 _PART_BYTES = 1 << 26
@@ -34,8 +35,8 @@ def array_parts(source: StoredArray | str | os.PathLike[str], *, part_bytes: int
     Parameters
     ----------
     source : path or array
-        The folder of a zarr array (of a group: ``group.zarr/X``), or any object with ``shape``, ``dtype`` and slices, such
-        as a dataset of h5py. The first dimension is rows.
+        The folder of a zarr array (of a group: ``group.zarr/X``), an .npy file, or any object with ``shape``,
+        ``dtype`` and slices, such as a dataset of h5py. The first dimension is rows.
     part_bytes : int
         Approximate size of a part. A part is always whole chunks, so that no chunk is unpacked twice.
 
@@ -56,7 +57,8 @@ def array_parts(source: StoredArray | str | os.PathLike[str], *, part_bytes: int
     """
     array: Any = source
     if isinstance(source, (str, os.PathLike)):
-        array = open_zarr(existing_path(source, wanted="the folder of a zarr array"))
+        path = existing_path(source, wanted="the folder of a zarr array, or an .npy file")
+        array = read_npy(path) if path.suffix.lower() == ".npy" else open_zarr(path)
     elif not _is_array(array) or not array.shape:
         raise InputError(
             f"source is {kind(source)}: give the folder of a zarr array, or an array with shape, dtype and slices"
@@ -74,8 +76,8 @@ def array_parts(source: StoredArray | str | os.PathLike[str], *, part_bytes: int
 
 
 def is_stored(source: object) -> bool:
-    """Tell whether an object is an array that is stored in chunks, such as one of zarr or h5py."""
-    return _is_array(source) and hasattr(source, "chunks")
+    """Tell whether an object is read by slices: in chunks (zarr, h5py), or because NumPy cannot convert it as a whole."""
+    return _is_array(source) and (hasattr(source, "chunks") or not hasattr(source, "__array__"))
 
 
 def _is_array(source: object) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls.datasets._common import entries, is_folder
 from fastcls.datasets._image import SUFFIXES
-from fastcls.datasets._listing import is_image_folder, is_system
+from fastcls.datasets._listing import is_system
+from fastcls.datasets._safetensors import model_in
 
 #: where all layouts are listed
 LISTED = "fastcls run --help and help(fastcls.datasets.load) list the layouts"
@@ -18,17 +19,13 @@ _NPZ = "np.savez('data.npz', X=rows, y=labels)"
 
 #: ending -> what such a file is, and what reads its arrays
 _READERS = {
-    **dict.fromkeys((".csv", ".tsv", ".txt", ".arff"), ("a table", "pandas.read_csv")),
-    **dict.fromkeys((".parquet", ".pq"), ("a table", "pandas.read_parquet")),
-    **dict.fromkeys((".feather", ".arrow", ".ipc"), ("a table", "pandas.read_feather")),
+    **dict.fromkeys((".txt", ".arff"), ("a table", "pandas.read_csv")),
     **dict.fromkeys((".xlsx", ".xls", ".ods"), ("a table", "pandas.read_excel")),
     **dict.fromkeys((".json", ".jsonl"), ("a table", "pandas.read_json")),
-    ".safetensors": ("a file of tensors", "safetensors.numpy.load_file"),
     **dict.fromkeys((".pt", ".pth", ".ckpt"), ("a PyTorch file", "torch.load(file, weights_only=True)")),
     **dict.fromkeys(
         (".pkl", ".pickle", ".joblib"), ("a pickle, which can run code", "pickle.load (only if you trust its source)")
     ),
-    **dict.fromkeys((".h5", ".hdf5", ".hdf"), ("an HDF5 file", "h5py.File")),
     ".mat": ("a MATLAB file", "scipy.io.loadmat (version 7.3: h5py.File)"),
     **dict.fromkeys((".tfrecord", ".tfrecords"), ("a TFRecord file", "tf.data.TFRecordDataset")),
     ".nc": ("a NetCDF file", "xarray.open_dataset"),
@@ -54,7 +51,7 @@ def why_unknown(path: Path) -> str:
             f"{quoted(path)} is one image; wanted a folder of images by class, <class>/<file>. To predict its class: "
             "fastcls predict MODEL IMAGE"
         )
-    if ending == ".safetensors" and (model := _model_in(path)):
+    if ending == ".safetensors" and (model := model_in(path)):
         return f"{quoted(path)} is a saved model ({quoted(model, 40)}), not data: use it with fastcls predict MODEL DATA"
     if ending in _READERS:
         what, reader = _READERS[ending]
@@ -66,18 +63,6 @@ def why_unknown(path: Path) -> str:
     if ending in _ARCHIVES:
         return f"{quoted(path)} is an archive: unpack it, and give its folder (only CIFAR's own .tar.gz is read packed)"
     return f"{quoted(path)} is a file of unknown layout: {LISTED}"
-
-
-def _model_in(path: Path) -> str | None:
-    """The class of the model in a safetensors file that fastcls saved; None for another file."""
-    from safetensors import safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-    except Exception:  # no safetensors file at all
-        return None
-    return str(header.get("class")) if header.get("format") == "fastcls" else None
 
 
 def _of_folder(path: Path) -> str:
@@ -94,8 +79,6 @@ def _of_folder(path: Path) -> str:
     folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
         return f"{quoted(path)} has {counted(len(found), 'empty folder')}: put images there, <class>/<file>"
-    if len(folders) == 1 and is_image_folder(Path(folders[0])):
-        return f"{quoted(path)} has its images in {quoted(os.path.basename(folders[0]))}: give the path of that folder"
     known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))

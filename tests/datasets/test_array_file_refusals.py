@@ -239,11 +239,11 @@ def test_an_npy_without_labels_is_refused(tmp_path: Path) -> None:
 
 def test_a_folder_of_arrays_needs_its_pairs(tmp_path: Path) -> None:
     np.save(tmp_path / "X.npy", X)
-    check_refused(lambda: datasets.load(tmp_path), "has no y.npy")
-    check_refused(lambda: datasets.load_npy_folder(touch(tmp_path / "e" / "f").parent), "has no X.npy")
+    check_refused(lambda: datasets.load(tmp_path), "has the files 'X', but no labels: add them with the name y")
+    check_refused(lambda: datasets.load_npy_folder(touch(tmp_path / "e" / "f").parent), "has the files none: name them X, y")
     np.save(tmp_path / "y.npy", y)
     np.save(tmp_path / "X_test.npy", X)
-    check_refused(lambda: datasets.load(tmp_path), "only one of X_test.npy and y_test.npy")
+    check_refused(lambda: datasets.load(tmp_path), "only one of X_test and y_test")
 
 
 class Canary:

@@ -236,7 +236,7 @@ def test_a_cached_folder_is_a_memory_map_of_the_same_arrays(tmp_path: Path, monk
     write_images(tmp_path / "set", sample, CLASS_NAMES)
     check_same(datasets.load(tmp_path / "set", cache=cache), sample, CLASS_NAMES)
     assert len(kept(cache)) == 1
-    monkeypatch.setattr("fastcls.datasets._folder._decode_all", None)  # no image is opened again
+    monkeypatch.setattr("fastcls.datasets._folder.decode_all", None)  # no image is opened again
     calls: list[tuple[int, int]] = []
     again = datasets.load(tmp_path / "set", cache=cache, progress=lambda done, total: calls.append((done, total)))
     check_same(again, sample, CLASS_NAMES)
@@ -256,7 +256,7 @@ def test_a_cached_folder_repeats_the_notes_on_its_images(
         caplog.clear()
         datasets.load(folder, cache=cache)
         logged.append([record.getMessage() for record in caplog.records if record.levelname == "WARNING"])
-        monkeypatch.setattr("fastcls.datasets._folder._decode_all", None)
+        monkeypatch.setattr("fastcls.datasets._folder.decode_all", None)
     assert logged[0] == logged[1]
     assert "of 2 images, 2 were scaled and centre-cropped to 32x32 (height x width) from 4x4 to 40x40 pixels" in logged[0][0]
 
@@ -336,14 +336,14 @@ def test_a_large_file_that_was_just_changed_is_identified_by_its_bytes(
 def test_images_that_change_while_they_are_read_are_not_cached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = save(tmp_path / "set" / "a" / "1.bmp", np.full((4, 4), 7, np.uint8))
     save(tmp_path / "set" / "b" / "1.bmp", np.full((4, 4), 7, np.uint8))
-    decode = _folder._decode_all
+    decode = _folder.decode_all
 
     def interfere(*args: object) -> object:
         found = decode(*args)
         save(path, np.full((4, 4), 8, np.uint8))
         return found
 
-    monkeypatch.setattr(_folder, "_decode_all", interfere)
+    monkeypatch.setattr(_folder, "decode_all", interfere)
     datasets.load(tmp_path / "set", cache=tmp_path / "kept")
     assert kept(tmp_path / "kept") == []
 

@@ -80,29 +80,19 @@ LOAD_CASES: dict[str, Case] = {
     **{
         f"file {name}": (lambda d, name=name: datasets.load(touch(d / name)), f"wanted arrays: read it with {reader}")
         for name, reader in (
-            ("b.csv", "pandas.read_csv"),
-            ("b.TSV", "pandas.read_csv"),
-            ("b.parquet", "pandas.read_parquet"),
-            ("b.safetensors", "safetensors.numpy.load_file"),
             ("b.pt", "torch.load"),
             ("b.PTH", "torch.load"),
             ("b.pkl", "pickle.load (only if you trust"),
-            ("b.h5", "h5py.File"),
             ("b.mat", "scipy.io.loadmat"),
             ("b.tfrecord", "tf.data.TFRecordDataset"),
             ("b.json", "pandas.read_json"),
-            ("b.hdf5", "h5py.File"),
         )
     },
     **{
         f"photo {name}": (lambda d, name=name: datasets.load(touch(d / name)), "convert it to PNG or JPEG")
         for name in ("b.heic", "b.AVIF", "b.dng")
     },
-    "a folder around the images": (
-        lambda d: datasets.load(two_classes(d / "inner").parent),
-        "has its images in 'inner': give the path of that",
-    ),
-    "a folder of tables": (lambda d: datasets.load(touch(d / "t" / "train.csv").parent), "read it with pandas.read_csv"),
+    "a folder of tables": (lambda d: datasets.load(touch(d / "t" / "train.csv").parent), "has no rows"),
     **{
         f"slip {name}": (lambda d, name=name: datasets.load(name), f"did you mean {meant!r}?")
         for name, meant in (
@@ -123,7 +113,7 @@ LOAD_CASES: dict[str, Case] = {
         for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
     },
     "labels for digits": (lambda d: datasets.load("digits", labels=[1]), "labels= is given for data of layout 'digits'"),
-    "image size for digits": (lambda d: datasets.load("digits", image_size=8), "only 'images' take it"),
+    "image size for digits": (lambda d: datasets.load("digits", image_size=8), "'table-folder', 'images' take it"),
 }
 
 

@@ -154,7 +154,7 @@ def _rewrite(path, form, **changes):
 @FORMATS
 def test_missing_arrays_are_refused(tmp_path, form):
     path = group(tmp_path, form, X=IMAGES)
-    assert "has the zarr arrays 'X': name them X, y" in refusal(lambda: datasets.load(path))
+    assert "has the zarr arrays 'X', but no labels: add them with the name y" in refusal(lambda: datasets.load(path))
     assert datasets.load(path, labels=LABELS).X.shape == (90, 192)
     write(path / "y", LABELS, form)
     write(path / "y_test", LABELS, form)

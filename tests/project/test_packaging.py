@@ -15,7 +15,21 @@ import fastcls
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-OPTIONAL = ("typer", "rich", "matplotlib", "jinja2", "PIL", "pandas", "bokeh", "onnx", "zarr", "dask", "distributed")
+OPTIONAL = (
+    "typer",
+    "rich",
+    "matplotlib",
+    "jinja2",
+    "PIL",
+    "pandas",
+    "bokeh",
+    "onnx",
+    "zarr",
+    "dask",
+    "distributed",
+    "pyarrow",
+    "h5py",
+)
 HOME = Path(fastcls.__file__).parent
 
 

@@ -1,0 +1,210 @@
+"""From arrays of any file to a data set: which of them are rows and labels, and how they become a `Dataset`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import quoted, quoted_list
+from fastcls._validation.rows import check_finite
+from fastcls.datasets._common import existing_path, name_of, note, note_left_out
+from fastcls.datasets._dataset import Dataset, checked_image_shape
+from fastcls.datasets._image import recipe_for
+from fastcls.datasets._labels import encode_labels, to_common_dtype
+from fastcls.datasets._npy import read_npy
+
+#: words that name rows and labels, the preferred one first
+ROWS = ("x", "features", "feature", "feats", "embeddings", "embedding", "embs", "emb", "images", "image", "vectors", "data")
+LABELS = ("y", "labels", "label", "targets", "target")
+_NAME = re.compile(
+    rf"(?:(train|test)(?:ing)?[_./ -]?)?(?:({'|'.join(ROWS)})|({'|'.join(LABELS)}))(?:[_./ -]?(train|test)(?:ing)?)?"
+)
+_WANTED = "name them X, y or X_train, y_train, X_test, y_test (or features, labels, ...)"
+
+
+#: in place of labels: rows to predict have none, and get the class 0
+UNLABELLED = object()
+
+
+class ArrayNames(NamedTuple):
+    """The names of the arrays of a data set in a file; None for those that it does not have."""
+
+    X: str | None
+    y: str | None
+    X_test: str | None
+    y_test: str | None
+
+
+def array_names(there: Collection[str]) -> ArrayNames:
+    """Find the arrays of a data set by their names: ``X``, ``x_train``, ``train_images``, ``test/labels`` and the like."""
+    found: dict[tuple[bool, bool], list[tuple[bool, int, str]]] = {}
+    for name in there:
+        match = _NAME.fullmatch(name.lower())
+        if match is None or (match[1] and match[4]):
+            continue
+        part, word = match[1] or match[4], match[2] or match[3]
+        rank = (part == "train", (ROWS if match[2] else LABELS).index(word), name)
+        found.setdefault((part == "test", match[2] is not None), []).append(rank)
+    best = {role: min(names)[2] for role, names in found.items()}
+    return ArrayNames(*(best.get(role) for role in ((False, True), (False, False), (True, True), (True, False))))
+
+
+def has_own_labels(labels: Any, there: Collection[str]) -> bool:
+    """Tell whether the labels are those of the file: none are given, or the name of one of its arrays."""
+    return labels is None or (isinstance(labels, str) and labels in there)
+
+
+def names_among(there: Mapping[str, int] | Collection[str], file: Any, labels: Any, kind: str = "arrays") -> ArrayNames:
+    """The names of a file's arrays; `labels` may be one of them. Both test arrays may be missing, but not one.
+
+    If `labels` is given, the only array with two dimensions or more is X, whatever its name (if `there` has the numbers of
+    dimensions).
+    """
+    names = array_names(there)
+    if labels is not None and has_own_labels(labels, there):
+        names = names._replace(y=labels, X=None if labels == names.X else names.X)
+    if names.X is None and labels is not None and isinstance(there, Mapping):
+        wide = [name for name, n_dims in there.items() if n_dims > 1 and name not in (names.X_test, names.y_test)]
+        names = names._replace(X=wide[0] if len(wide) == 1 else None)
+    if names.X is None:
+        raise InputError(f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}: {_WANTED}")
+    if names.y is None and labels is None:
+        raise InputError(
+            f"{quoted(file)} has the {kind} {quoted_list(there)}, but no labels: add them with the name y, or give labels=",
+            argument="labels",
+        )
+    if (names.X_test is None) != (names.y_test is None):
+        X_test, y_test = names.X_test or "X_test", names.y_test or "y_test"
+        raise InputError(f"{quoted(file)} has only one of {X_test} and {y_test}: add the other, or remove it")
+    return names
+
+
+def assemble_named(
+    there: Mapping[str, int] | Collection[str],
+    file: Path,
+    read: Callable[[str], np.ndarray],
+    *,
+    labels: Any,
+    class_names: Any = None,
+    image_shape: Any = None,
+    kind: str = "arrays",
+    name: str | None = None,
+) -> Dataset:
+    """Make a data set of the arrays in a file: find them by their names (`there`: name -> number of dimensions), read them.
+
+    `labels` is the name of one of them, the path of an .npy file, an array or None.
+    """
+    names = names_among(there, file, labels, kind)
+    used = [key for key in names if key is not None]
+    own_labels = has_own_labels(labels, there)
+    note_left_out(name or name_of(file), [key for key in there if key not in used], ", ".join(used))
+    assert names.X is not None
+    return assemble(
+        read(names.X),
+        read(str(names.y)) if own_labels else given_labels(labels),
+        None if names.X_test is None else read(names.X_test),
+        None if names.y_test is None else read(names.y_test),
+        class_names=class_names,
+        image_shape=image_shape,
+        name=name or name_of(file),
+        called=(names.X, names.X_test or "X_test"),
+        finite=True,
+    )
+
+
+def given_labels(labels: Any) -> np.ndarray | None:
+    """Labels given as an array or as the path of an .npy file; None for `UNLABELLED`."""
+    if labels is UNLABELLED:
+        return None
+    if isinstance(labels, (str, os.PathLike)):
+        try:
+            return read_npy(existing_path(labels, wanted="an .npy file of labels"))
+        except InputError as error:
+            raise InputError(str(error), argument="labels") from None
+    return np.asarray(labels)
+
+
+def assemble(
+    X: np.ndarray,
+    y: np.ndarray | None,
+    X_test: np.ndarray | None = None,
+    y_test: np.ndarray | None = None,
+    *,
+    class_names: Any = None,
+    image_shape: Any = None,
+    name: str,
+    called: tuple[str, str] = ("X", "X_test"),
+    finite: bool = False,
+) -> Dataset:
+    """Make a data set of arrays of a file, in any of the shapes that ``as_rows`` takes.
+
+    `called` is how messages call X and X_test. `finite` refuses NaN and infinity here; without it the estimators do.
+    """
+    train, test = called
+    arrays = {train: X} if X_test is None else {train: X, test: X_test}
+    if X_test is not None and X.shape[1:] != X_test.shape[1:]:
+        raise InputError(
+            f"{train} has rows of shape {X.shape[1:]} and {test} of {X_test.shape[1:]}: give the same shape in both"
+        )
+    shape = None
+    for what, rows in arrays.items():
+        arrays[what], shape = as_rows(rows, what)
+    if image_shape is not None:
+        shape = _stated_shape(image_shape, arrays[train].shape[1])
+    if y is None:
+        y = np.zeros(len(arrays[train]), np.int64)
+    codes, test_codes, names = encode_labels(y, y_test, class_names)
+    arrays = to_common_dtype(arrays)
+    if finite:
+        for what, rows in arrays.items():
+            check_finite(rows, what)
+    recipe = recipe_for(shape) if shape is not None and _is_photographic(arrays[train]) else {}
+    return Dataset(
+        arrays[train],
+        codes,
+        arrays.get(test),
+        test_codes,
+        class_names=names,
+        image_shape=shape,
+        preprocessing=recipe,
+        name=name,
+    )
+
+
+def as_rows(X: np.ndarray, what: str) -> tuple[np.ndarray, tuple[int, int, int] | None]:
+    """Return (n, d) rows in (h, w, c) order, and the image shape if the array has one."""
+    if X.ndim < 2 or X.size == 0:
+        raise InputError(f"{what} has shape {X.shape}: give at least one row, as rows (n, d) or images (n, h, w[, c])")
+    if X.ndim == 2:
+        return X, None
+    if X.ndim == 4 and X.shape[3] not in (1, 3) and X.shape[1] in (1, 3):
+        note(f"{what}: shape {X.shape} is read as (n, channels, height, width)", level=logging.INFO)
+        X = X.transpose(0, 2, 3, 1)
+    if X.ndim > 4 or (X.ndim == 4 and X.shape[3] not in (1, 3)):
+        raise InputError(
+            f"{what} has shape {X.shape}; wanted images (n, h, w) or (n, h, w, c) with 1 or 3 channels, or rows (n, d): "
+            "remove the alpha channel, or reshape to (n, d)"
+        )
+    shape = (X.shape[1], X.shape[2], X.shape[3] if X.ndim == 4 else 1)
+    if not X.flags.c_contiguous:
+        note(f"{what} was copied once, into (h, w, c) order", level=logging.INFO)
+        X = np.ascontiguousarray(X)
+    return X.reshape(len(X), math.prod(shape)), shape
+
+
+def _stated_shape(image_shape: np.ndarray, n_features: int) -> tuple[int, int, int]:
+    sizes = np.asarray(image_shape).ravel().tolist()
+    return checked_image_shape([*sizes, 1] if len(sizes) == 2 else sizes, n_features)
+
+
+def _is_photographic(X: np.ndarray) -> bool:
+    """Tell whether white is surely 255, so that a new picture can become such a row: bytes, some of them above 127."""
+    return X.dtype == np.uint8 and bool(X.max() > 127)

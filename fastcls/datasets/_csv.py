@@ -1,0 +1,170 @@
+"""Load numbers and a column of labels from a CSV or TSV file. Cells are numbers or text; nothing else is interpreted."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, quoted, quoted_list, reason
+from fastcls.datasets._common import existing_path, file_size, name_of, noting
+from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._tables import Chosen, Column, Table, choose, load_tables, too_large, without_labels
+
+SUFFIXES = (".csv", ".tsv")
+_BLOCK = 1024  # rows
+_WHOLE = re.compile(r"[+-]?\d{1,18}")
+
+
+def is_csv(path: Path) -> bool:
+    """Tell whether `path` is a CSV or TSV file."""
+    return path.is_file() and path.suffix.lower() in SUFFIXES
+
+
+@noting
+def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+    """Load a CSV or TSV file: one column a feature, and one with the labels.
+
+    Parameters
+    ----------
+    path : path
+        Separated by commas, semicolons or tabs. The first line has the names of the columns, unless all its cells are
+        numbers: then the columns are called '0', '1', ..., and the labels are the column of text. The labels are the column
+        ``label``, ``y``, ``target`` or ``class``, or else the only column of text. Columns that number or name the rows
+        (``id``, ``filename``) are left out. Whole numbers from 0 to 255 become uint8, all others float64.
+    labels : name, path or array-like, optional
+        The name of the column with the labels, or labels from elsewhere.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If a row has another number of cells than the first, a cell of a feature is not a finite number (its row and column
+        are named), a label is missing, or the file does not fit into memory.
+    """
+    file = existing_path(path, wanted="a CSV file")
+    return load_tables(read_csv(file, labels), labels=labels, name=name_of(file))
+
+
+def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
+    """The columns of a CSV file that are features and labels."""
+    where = quoted(file)
+    if not memory.fits(4 * file_size(file)):  # a number takes two bytes of the file at least, and eight in memory
+        raise too_large(where)
+    lines = _cells(file)
+    first = next(lines, None)
+    second = next(lines, None) if first is not None else None
+    if first is None or second is None:
+        raise InputError(f"{where} has no rows: write a line with the names of the columns, and one line per row")
+    headed = not all(map(_is_number, first)) and not (len(first) == len(second) and _alike(first, second))
+    names = [name.strip() for name in first] if headed else [str(place) for place in range(len(first))]
+    if len(set(names)) < len(names):
+        twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+        raise InputError(f"{where} has the columns {quoted_list(twice)} more than once: give each its own name")
+    example = second if len(second) == len(names) else [""] * len(names)
+    seen = [
+        Column(name, "numbers" if _is_number(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
+        for name, cell in zip(names, example, strict=True)
+    ]
+    table = Table(where, 1, seen)
+    chosen = choose(table, labels)
+    if chosen.label is None and labels is None and labelled:
+        raise without_labels(table)
+    rows = itertools.chain([second] if headed else [first, second], lines)
+    X, y, split = _read(rows, names, chosen, where)
+    columns = [Column("features", "vectors", "numbers", lambda: X)]
+    if chosen.label is not None:
+        columns.append(Column("label" if labels is None else chosen.label.name, "text", "text", lambda: y))
+    if chosen.split is not None:
+        columns.append(Column("split", "text", "text", lambda: split))
+    return Table(where, len(X), columns)
+
+
+def _read(
+    rows: Iterator[list[str]], names: list[str], chosen: Chosen, where: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The features as one array, the labels and the split."""
+    places = [names.index(column.name) for column in chosen.features]
+    label_at, split_at = (None if column is None else names.index(column.name) for column in (chosen.label, chosen.split))
+    blocks: list[np.ndarray] = []
+    labels: list[str] = []
+    split: list[str] = []
+    done = 0
+    while block := list(itertools.islice(rows, _BLOCK)):
+        for row, cells in enumerate(block, done):
+            if len(cells) != len(names):
+                raise InputError(
+                    f"{where} has {counted(len(cells), 'cell')} at row {row}, but {counted(len(names), 'column')}: write "
+                    "one cell per column"
+                )
+        if label_at is not None:
+            labels += [cells[label_at].strip() for cells in block]
+        if split_at is not None:
+            split += [cells[split_at].strip() for cells in block]
+        wanted = block if len(places) == len(names) else [[cells[place] for place in places] for cells in block]
+        try:
+            blocks.append(np.array(wanted, dtype=np.float64))
+        except ValueError:
+            raise _not_a_number(wanted, [names[place] for place in places], done, where) from None
+        if not np.isfinite(blocks[-1]).all():
+            raise _not_a_number(wanted, [names[place] for place in places], done, where)
+        done += len(block)
+    if "" in labels:
+        raise InputError(f"{where} has no label at row {labels.index('')}: fill it, or remove the row")
+    X = np.concatenate(blocks)
+    if X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all():
+        X = X.astype(np.uint8)
+    whole = all(map(_WHOLE.fullmatch, labels))
+    return X, np.array([int(label) for label in labels], np.int64) if whole else np.array(labels), np.array(split)
+
+
+def _not_a_number(rows: list[list[str]], names: list[str], first: int, where: str) -> InputError:
+    row, column = next(
+        (row, column)
+        for row, cells in enumerate(rows)
+        for column, cell in enumerate(cells)
+        if not _is_number(cell) or not np.isfinite(float(cell))
+    )
+    cell = rows[row][column]
+    what = f"has {quoted(cell, 40)}" if cell.strip() else "has no value"
+    return InputError(
+        f"{where} {what} at row {first + row}, column {quoted(names[column])}; wanted a finite number: fill it, or remove "
+        "the row"
+    )
+
+
+def _cells(file: Path) -> Iterator[list[str]]:
+    """The cells of each line that is not empty."""
+    with file.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as lines:
+        start = lines.readline(1 << 20)
+        lines.seek(0)
+        separator = max("\t;,", key=start.count)
+        try:
+            yield from (cells for cells in csv.reader(lines, delimiter=separator) if cells)
+        except csv.Error as error:
+            raise InputError(f"{quoted(file)} is not CSV ({reason(error)}): write it with one line per row") from None
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return "_" not in cell
+
+
+def _alike(first: list[str], second: list[str]) -> bool:
+    """Whether the first line is a row too: it has numbers where the second has."""
+    numbers = [_is_number(cell) for cell in second]
+    return any(numbers) and all(_is_number(cell) for cell, number in zip(first, numbers, strict=True) if number)

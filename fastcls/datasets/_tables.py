@@ -1,0 +1,270 @@
+"""From the columns of a table (CSV, Parquet, Arrow, a data frame) to a data set: features, labels, perhaps a split."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted, quoted, quoted_list
+from fastcls._validation.rows import check_finite
+from fastcls.datasets._assemble import LABELS, ROWS, assemble, given_labels
+from fastcls.datasets._common import note, note_left_out
+from fastcls.datasets._dataset import Dataset
+from fastcls.datasets._folder import OnError, Progress, decode_all
+from fastcls.datasets._image import quiet_pillow, recipe_for
+from fastcls.datasets._labels import encode_labels, to_common_dtype
+
+Kind = Literal["numbers", "vectors", "text", "images", "other"]
+
+#: names of columns that number or name the rows, and are no features
+_IDENTIFIERS = frozenset(
+    ("", "id", "ids", "idx", "index", "uid", "uuid", "key", "path", "file", "filename", "file_name", "name", "url", "split")
+)
+_LABELS = (*LABELS, "class", "category")
+_WANTED = "call the column of labels 'label', or name it with labels= (--labels)"
+
+
+class Column(NamedTuple):
+    """One column: its name, what it holds, its type for messages, and the function that reads its values.
+
+    The values are numbers (n,), vectors (n, ...), text (n,), or a list of the bytes of images.
+    """
+
+    name: str
+    kind: Kind
+    type: str
+    values: Callable[[], Any]
+    class_names: Sequence[str] | None = None
+
+
+class Table(NamedTuple):
+    """The columns of a file or a data frame; `where` names it in messages."""
+
+    where: str
+    n_rows: int
+    columns: Sequence[Column]
+
+
+class Chosen(NamedTuple):
+    """The columns that are features (one of vectors, one of images, or many of numbers), labels and the split."""
+
+    features: Sequence[Column]
+    label: Column | None
+    split: Column | None
+
+
+def choose(table: Table, labels: Any) -> Chosen:
+    """Choose the columns by their names and types.
+
+    Raises
+    ------
+    InputError
+        If there are no features, several columns of vectors, or text that is neither a label nor a name of the rows.
+    """
+    label = _label_of(table, labels)
+    split = next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
+    others = [column for column in table.columns if column not in (label, split)]
+    for kind in ("vectors", "images"):
+        found = [column for column in others if column.kind == kind]
+        named = [column for column in found if column.name.lower() in ROWS]
+        if len(found) > 1 and len(named) != 1:
+            raise InputError(
+                f"{table.where} has several columns of {kind} ({quoted_list(column.name for column in found)}): call the "
+                "one to use 'features', or keep only that"
+            )
+        if found:
+            features = named or found
+            note_left_out(table.where, [column.name for column in others if column not in features], features[0].name)
+            return Chosen(features, label, split)
+    features = [column for column in others if not _is_identifier(column.name)]
+    note_left_out(table.where, [column.name for column in others if column not in features], "the columns of numbers")
+    if not features:
+        raise InputError(f"{table.where} has no column of numbers next to the labels: add the features")
+    for column in features:
+        if column.kind != "numbers":
+            at = _first_text(column)
+            raise InputError(
+                f"{table.where}: the column {quoted(column.name)} has {column.type}{at}: encode it as numbers, remove it, or"
+                f" {_WANTED}"
+            )
+    return Chosen(features, label, split)
+
+
+def _first_text(column: Column) -> str:
+    return f", {quoted(column.values()[0], 40)} at row 0" if column.kind == "text" else ""
+
+
+def _is_identifier(name: str) -> bool:
+    return name.lower() in _IDENTIFIERS or name.lower().startswith(("unnamed:", "__"))
+
+
+def _label_of(table: Table, labels: Any) -> Column | None:
+    columns = table.columns
+    if labels is not None:
+        named = [column for column in columns if isinstance(labels, str) and column.name == labels]
+        return named[0] if named else None
+    found = [column for column in columns if column.name.lower() in _LABELS]
+    if found:
+        return min(found, key=lambda column: _LABELS.index(column.name.lower()))
+    classes = [column for column in columns if column.class_names is not None]
+    text = [column for column in columns if column.kind == "text" and not _is_identifier(column.name)]
+    only_numbers = all(column.kind in ("numbers", "text") for column in columns)
+    for candidates in (classes, text if only_numbers else []):
+        if len(candidates) == 1:
+            note(f"{table.where}: the labels are the column {quoted(candidates[0].name)}")
+            return candidates[0]
+    return None
+
+
+def load_tables(
+    train: Table,
+    test: Table | None = None,
+    *,
+    labels: Any = None,
+    name: str,
+    image_size: int | None = None,
+    on_error: OnError = "raise",
+    progress: Progress | None = None,
+) -> Dataset:
+    """Make a data set of a table, and of a second one with its test rows."""
+    parts: list[tuple[Table, Chosen, Any]] = []
+    for table in (train,) if test is None else (train, test):
+        chosen = choose(table, labels)
+        if chosen.label is None and labels is None:
+            if table is test:
+                note(f"{table.where} has no labels and is left out")
+                continue
+            raise without_labels(table)
+        y = given_labels(labels) if chosen.label is None else chosen.label.values()
+        parts.append((table, chosen, y))
+    names = parts[0][1].label.class_names if parts[0][1].label is not None else None
+    if all(chosen.features[0].kind == "images" for _, chosen, _ in parts):
+        return _images(parts, names, name, image_size, on_error, progress)
+    X, y = rows_of(train, parts[0][1].features), parts[0][2]
+    if len(parts) == 2:
+        return assemble(X, y, rows_of(parts[1][0], parts[1][1].features), parts[1][2], class_names=names, name=name)
+    split = parts[0][1].split
+    if split is None or y is None:
+        return assemble(X, y, class_names=names, name=name)
+    first, second = _divided(train, split)
+    y = np.asarray(y)
+    if len(y) != len(X):
+        raise InputError(f"y has {counted(len(y), 'label')} for {counted(len(X), 'row')}: give one label per row")
+    return assemble(X[first], y[first], X[second], y[second], class_names=names, name=name)
+
+
+def joined(tables: Sequence[Table]) -> Table:
+    """Tables of the same columns, one after the other."""
+    first = tables[0]
+    for table in tables[1:]:
+        kinds, wanted = ({column.name: column.kind for column in each.columns} for each in (table, first))
+        if kinds != wanted:
+            raise InputError(f"{table.where} and {first.where} have different columns: give all files the same")
+    if len(tables) == 1:
+        return first
+
+    def values(name: str) -> Any:
+        parts = [next(column for column in table.columns if column.name == name).values() for table in tables]
+        if isinstance(parts[0], list):
+            return [image for part in parts for image in part]
+        if len({part.shape[1:] for part in parts}) > 1:
+            raise InputError(f"the column {quoted(name)} has rows of shape {parts[0].shape[1:]} and others: give one length")
+        return np.concatenate(parts)
+
+    columns = [column._replace(values=lambda name=column.name: values(name)) for column in first.columns]  # type: ignore[misc]
+    return Table(f"{first.where}, ...", sum(table.n_rows for table in tables), columns)
+
+
+def without_labels(table: Table) -> InputError:
+    """The refusal of a table without a column of labels."""
+    names = quoted_list(column.name for column in table.columns)
+    return InputError(f"{table.where} has the columns {names}, but no labels: {_WANTED}", argument="labels")
+
+
+def _divided(table: Table, split: Column) -> tuple[np.ndarray, np.ndarray]:
+    """The rows whose split is train and those whose split is test."""
+    values = np.char.lower(np.asarray(split.values()).astype(str))
+    train, test = np.isin(values, ("train", "training")), np.isin(values, ("test", "testing"))
+    if not train.any() or not test.any():
+        counts = ", ".join(f"{quoted(value, 40)}: {n}" for value, n in Counter(values.tolist()).most_common(4))
+        raise InputError(
+            f"{table.where}: the column 'split' has {counts}; wanted rows of 'train' and of 'test': rename them"
+        )
+    if n_others := int((~train & ~test).sum()):
+        note(f"{table.where}: left out {counted(n_others, 'row')} whose split is neither train nor test")
+    return np.flatnonzero(train), np.flatnonzero(test)
+
+
+def rows_of(table: Table, features: Sequence[Column]) -> np.ndarray:
+    """The rows of one column of vectors, or of many columns of numbers; all finite.
+
+    Raises
+    ------
+    InputError
+        For NaN or infinity, with the row and the column, and if the rows do not fit into memory.
+    """
+    if len(features) == 1 and features[0].kind == "vectors":
+        values = features[0].values()
+        check_finite(values.reshape(len(values), -1), f"the column {quoted(features[0].name)}")
+        return values
+    columns = {column.name: column.values()[:, None] for column in features}
+    for name, values in columns.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            row = int(np.argmin(np.isfinite(values[:, 0])))
+            kind = "NaN" if np.isnan(values[row, 0]) else "infinity"
+            raise InputError(f"the column {quoted(name)} has {kind} at row {row}: remove the row, or fill it")
+    columns = to_common_dtype(columns)
+    dtype = next(iter(columns.values())).dtype
+    if not memory.fits(table.n_rows * len(columns) * dtype.itemsize):
+        raise too_large(table.where)
+    rows = np.empty((table.n_rows, len(columns)), dtype)
+    for place, values in enumerate(columns.values()):
+        rows[:, place] = values[:, 0]
+    return rows
+
+
+def too_large(where: str) -> InputError:
+    """The refusal of rows that do not fit into memory."""
+    return InputError(f"the rows of {where} do not fit into memory: save them as .npy, which is memory-mapped")
+
+
+def _images(
+    parts: list[tuple[Table, Chosen, Any]],
+    names: Sequence[str] | None,
+    name: str,
+    image_size: int | None,
+    on_error: OnError,
+    progress: Progress | None,
+) -> Dataset:
+    """Decode the images of one or two tables together, so that all get one size."""
+    sources = [image for _, chosen, _ in parts for image in chosen.features[0].values()]
+    with quiet_pillow():
+        pixels, notes, refused = decode_all(sources, image_size, on_error, progress)
+    for text in notes:
+        note(f"{name}: {text}")
+    n_train = parts[0][0].n_rows
+    codes, test_codes, class_names = encode_labels(parts[0][2], parts[1][2] if len(parts) == 2 else None, names)
+    every = codes if test_codes is None else np.concatenate([codes, test_codes])
+    if len(every) != len(sources):
+        raise InputError(f"y has {counted(len(every), 'label')} for {counted(len(sources), 'image')}: give one per image")
+    read = np.array([at not in refused for at in range(len(sources))])
+    if refused:
+        note(f"{name}: left out {counted(len(refused), 'image')} that cannot be read")
+    shape = (pixels.shape[1], pixels.shape[2], pixels.shape[3])
+    X, n_first = pixels.reshape(len(pixels), -1), int(read[:n_train].sum())
+    return Dataset(
+        X[:n_first],
+        every[:n_train][read[:n_train]],
+        X[n_first:] if len(parts) == 2 else None,
+        every[n_train:][read[n_train:]] if len(parts) == 2 else None,
+        class_names=class_names,
+        image_shape=shape,
+        preprocessing=recipe_for(shape),
+        name=name,
+        unreadable=tuple((f"image {at}", why) for at, why in sorted(refused.items())),
+    )

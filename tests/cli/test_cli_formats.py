@@ -1,0 +1,105 @@
+"""Files of features on the command line: a run ends with a report, and a model predicts the rows of such a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _command import cli, fresh, here, refused  # noqa: F401
+from safetensors.numpy import save_file
+
+RNG = np.random.default_rng(0)
+Y = np.arange(60) % 3
+X = (RNG.normal(size=(60, 8)) + 2 * np.eye(3, 8)[Y]).astype(np.float32)
+
+
+def as_safetensors(path: str) -> None:
+    save_file({"features": X, "labels": Y}, path)
+
+
+def as_parquet(path: str) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+    pyarrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    parquet.write_table(pyarrow.table({"embedding": list(X), "label": Y}), path)
+
+
+def as_hdf5(path: str) -> None:
+    h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py")
+    with h5py.File(path, "w") as file:
+        file["X"], file["y"] = X, Y
+
+
+def as_csv(path: str) -> None:
+    lines = [",".join(map(str, [*row, label])) for row, label in zip(X.tolist(), Y.tolist(), strict=True)]
+    Path(path).write_text("\n".join([",".join([*(f"f{place}" for place in range(8)), "class"]), *lines]))
+
+
+WRITERS = {
+    "features.safetensors": as_safetensors,
+    "features.parquet": as_parquet,
+    "features.h5": as_hdf5,
+    "features.csv": as_csv,
+}
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_run_ends_with_a_report(name):
+    WRITERS[name](name)
+    result = fresh("run", name, "--ks", "1,3", "--models", "knn,softmax")
+    assert result.returncode == 0, result.stderr
+    assert "<svg" in Path("fastcls-features/report.html").read_text()
+    found = json.loads(Path("fastcls-features/results.json").read_text())
+    assert (found["n_train"], found["n_test"], found["n_features"], found["n_classes"]) == (48, 12, 8, 3)
+    assert found["models"]["knn"]["test_accuracy"] > 0.5
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_a_model_predicts_the_rows_of_such_a_file(name):
+    WRITERS[name](name)
+    assert cli("run", name, "--ks", "1", "--models", "knn").exit_code == 0
+    result = cli("predict", "fastcls-features/models/knn.safetensors", name)
+    assert result.exit_code == 0, result.output
+    assert "only the 12 test rows are predicted" in result.stderr
+
+
+def test_labels_may_be_named(here):  # noqa: F811
+    save_file({"features": X, "species": Y}, "f.safetensors")
+    result = cli("run", "f.safetensors", "--labels", "species", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.output
+    assert "--labels species" in json.loads(Path("fastcls-f/results.json").read_text())["command"]
+    refused(cli("run", "f.safetensors", "--labels", "specie"), "--labels", "'specie'")
+
+
+def test_labels_may_get_names():
+    save_file({"features": X, "labels": Y}, "f.safetensors")
+    Path("names.txt").write_text("cat\ndog\nship\n")
+    result = cli("run", "f.safetensors", "--class-names", "names.txt", "--ks", "1", "--models", "knn")
+    assert result.exit_code == 0, result.output
+    assert "--class-names names.txt" in json.loads(Path("fastcls-f/results.json").read_text())["command"]
+    assert "ship" in Path("fastcls-f/predictions.csv").read_text()
+    refused(cli("run", "f.safetensors", "--class-names", "no.txt"), "no.txt")
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_rows_without_labels_are_predicted(name):
+    WRITERS[name](name)
+    assert cli("run", name, "--ks", "1", "--models", "knn").exit_code == 0
+    if name.endswith("csv"):
+        lines = Path(name).read_text().splitlines()
+        Path(name).write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    elif name.endswith("h5"):
+        h5py = pytest.importorskip("h5py", reason="reading HDF5 needs h5py")
+        with h5py.File(name, "a") as file:
+            del file["y"]
+    elif name.endswith("parquet"):
+        parquet = pytest.importorskip("pyarrow.parquet", reason="Parquet needs pyarrow")
+        parquet.write_table(parquet.read_table(name).drop_columns(["label"]), name)
+    else:
+        save_file({"features": X}, name)
+    result = cli("predict", "fastcls-features/models/knn.safetensors", name)
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 61
+    assert "accuracy" not in result.stderr

@@ -1,0 +1,296 @@
+"""CSV, Parquet, Arrow, saved datasets and data frames: the same rows from each, and refusals by row and column."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from _refused import check_refused, touch
+from PIL import Image
+
+from fastcls import datasets
+from fastcls._runtime import memory
+from fastcls._validation.errors import InputError
+
+pa = pytest.importorskip("pyarrow", reason="tables need pyarrow")
+import pyarrow.feather as feather  # noqa: E402
+import pyarrow.parquet as parquet  # noqa: E402
+
+X = np.random.default_rng(0).normal(size=(12, 5)).astype(np.float32)
+Y = np.arange(12) % 3
+SPECIES = np.array(["cat", "dog", "ship"])[Y]
+WIDE = pa.table({**{f"f{place}": X[:, place] for place in range(5)}, "species": SPECIES})
+LISTS = pa.table({"id": np.arange(12), "embedding": list(X), "species": SPECIES, "label": Y})
+
+
+def as_csv(table, path):
+    rows = zip(*(column.to_pylist() for column in table.columns), strict=True)
+    lines = [table.column_names, *(map(repr, row) for row in rows)]
+    path.write_text("".join(",".join(line) + chr(10) for line in lines).replace(chr(39), ""))
+
+
+FILES = {
+    "f.parquet": lambda table, path: parquet.write_table(table, path),
+    "groups.parquet": lambda table, path: parquet.write_table(table, path, row_group_size=5, compression="gzip"),
+    "f.feather": lambda table, path: feather.write_feather(table, path),
+    "plain.arrow": lambda table, path: feather.write_feather(table, path, compression="uncompressed", chunksize=5),
+}
+
+
+def stream(table, path):
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table, max_chunksize=5)
+
+
+FILES["stream.arrow"] = stream
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_lists_and_columns_give_the_same_rows(name, tmp_path):
+    for table, names in ((WIDE, ("cat", "dog", "ship")), (LISTS, ("0", "1", "2"))):
+        FILES[name](table, tmp_path / name)
+        before = (tmp_path / name).read_bytes()
+        data = datasets.load(tmp_path / name)
+        np.testing.assert_array_equal(data.X, X)
+        np.testing.assert_array_equal(data.y, Y)
+        assert data.X.dtype == np.float32
+        assert data.class_names == names
+        assert (tmp_path / name).read_bytes() == before
+    assert datasets.load(tmp_path / name, labels="species").class_names == ("cat", "dog", "ship")
+
+
+def test_frames_give_the_same_rows():
+    frames = [WIDE, LISTS, WIDE.to_pandas(), LISTS.to_pandas()] if _there("pandas") else [WIDE, LISTS]
+    if _there("polars"):
+        import polars
+
+        frames += [polars.from_arrow(WIDE), polars.from_arrow(LISTS)]
+        frames.append(polars.DataFrame({"x": polars.Series(X.tolist(), dtype=polars.Array(polars.Float32, 5)), "y": Y}))
+    for frame in frames:
+        data = datasets.load(frame)
+        np.testing.assert_array_equal(data.X, X)
+        np.testing.assert_array_equal(data.y, Y)
+
+
+def _there(name):
+    from importlib.util import find_spec
+
+    return find_spec(name) is not None
+
+
+def test_csv_keeps_every_digit(tmp_path):
+    table = WIDE.set_column(0, "f0", pa.array(X[:, 0].astype(np.float64) / 3))
+    as_csv(table, tmp_path / "f.csv")
+    data = datasets.load(tmp_path / "f.csv")
+    np.testing.assert_array_equal(data.X[:, 0], X[:, 0].astype(np.float64) / 3)
+    assert data.class_names == ("cat", "dog", "ship")
+    assert any("the labels are the column 'species'" in text for text in data.notes)
+
+
+def test_csv_of_pixels_becomes_bytes(tmp_path):
+    (tmp_path / "f.csv").write_text("label,pixel0,pixel1\n7,0,255\n1,12,3\n")
+    data = datasets.load(tmp_path / "f.csv")
+    assert data.X.dtype == np.uint8
+    assert data.X.tolist() == [[0, 255], [12, 3]]
+    assert data.class_names == ("1", "7")
+    touch(tmp_path / "g.tsv", b"a\tb\tclass\n1.5\t2\t'x'\n")
+    assert datasets.load(tmp_path / "g.tsv").X.tolist() == [[1.5, 2.0]]
+    touch(tmp_path / "h.csv", b"1;2;cat\n3;4;dog\n")  # no names of columns
+    assert datasets.load(tmp_path / "h.csv").X.tolist() == [[1, 2], [3, 4]]
+    touch(tmp_path / "i.csv", b"7,1,2\n8,3,4\n")
+    assert datasets.load(tmp_path / "i.csv", labels="0").class_names == ("7", "8")
+
+
+CSV_REFUSALS = {
+    "text": ("a,b,y\n1,2,0\n1,x,1\n", "has 'x' at row 1, column 'b'"),
+    "no value": ("a,b,y\n1,2,0\n1,,1\n", "has no value at row 1, column 'b'"),
+    "NaN": ("a,b,y\n1,2,0\nnan,1,1\n", "has 'nan' at row 1, column 'a'"),
+    "infinity": ("a,b,y\n1,2,0\n-inf,1,1\n", "has '-inf' at row 1, column 'a'"),
+    "a short row": ("a,b,y\n1,2,0\n1,1\n", "has 2 cells at row 1, but 3 columns"),
+    "no label": ("a,b,y\n1,2,\n1,2,1\n", "has no label at row 0"),
+    "fractional labels": ("a,b,y\n1,2,0.5\n1,2,1\n", None),
+    "no column of labels": ("a,b,c\n1,2,3\n", "has the columns 'a', 'b', 'c', but no labels"),
+    "two columns of text": ("a,b,c\n1,x,y\n", "the column 'b' has text, 'x' at row 0"),
+    "one name twice": ("a,a,y\n1,2,3\n", "'a' more than once"),
+    "empty": ("", "has no rows"),
+    "only names": ("a,b,y\n", "has no rows"),
+    "no features": ("y\n1\n", "no column of numbers"),
+}
+
+
+@pytest.mark.parametrize(("text", "words"), list(CSV_REFUSALS.values()), ids=list(CSV_REFUSALS))
+def test_bad_csv_is_refused_by_row_and_column(text, words, tmp_path):
+    path = touch(tmp_path / "f.csv", text.encode())
+    if words is None:  # text is a label, whatever it looks like
+        assert datasets.load(path).class_names == ("0.5", "1")
+    else:
+        check_refused(lambda: datasets.load(path), words)
+
+
+EYE = [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+REFUSALS = {
+    "a short list": (
+        {"e": [[1.0, 2.0], [1.0, 2.0], [1.0]], "y": [0, 1, 1]},
+        "a list of 1 value at row 2, but 2 in the first",
+    ),
+    "a missing list": ({"e": [[1.0, 2.0], None, [1.0, 3.0]], "y": [0, 1, 1]}, "'e' has no value at row 1"),
+    "a missing value": ({"e": [[1.0, 2.0], [1.0, None], [0.0, 3.0]], "y": [0, 1, 1]}, "no value at row 1, column 1"),
+    "NaN in a list": ({"e": [[1.0, 2.0], [np.nan, 1.0], [0.0, 3.0]], "y": [0, 1, 1]}, "NaN (first at row 1, column 0)"),
+    "empty lists": ({"e": pa.array([[], [], []], pa.list_(pa.float32())), "y": [0, 1, 1]}, "empty lists"),
+    "NaN in a column": ({"a": [1.0, np.nan, 2.0], "y": [0, 1, 1]}, "'a' has NaN at row 1"),
+    "infinity in a column": ({"a": [1.0, 1.0, -np.inf], "y": [0, 1, 1]}, "'a' has infinity at row 2"),
+    "a missing number": ({"a": [1.0, None, 2.0], "y": [0, 1, 1]}, "'a' has no value at row 1"),
+    "text among numbers": ({"a": [1.0, 1.0, 2.0], "c": ["r", "g", "b"], "y": [0, 1, 1]}, "'c' has string, 'r' at row 0"),
+    "dates": ({"a": [1.0, 1.0, 2.0], "d": pa.array([1, 2, 3], pa.date32()), "y": [0, 1, 1]}, "'d' has date32"),
+    "a missing label": ({"e": EYE, "y": ["a", None, "b"]}, "'y' has no value at row 1"),
+    "fractional labels": ({"e": EYE, "y": [0.0, 1.5, 1.0]}, "y has 1.5 at row 1"),
+    "lists as labels": ({"e": EYE, "y": EYE}, "argmax"),
+    "no labels": ({"e": EYE, "z": [1, 2, 3]}, "has the columns 'e', 'z', but no labels"),
+    "two columns of lists": ({"a": EYE, "b": EYE, "y": [0, 1, 1]}, "several columns of vectors ('a', 'b')"),
+    "no rows": ({"a": pa.array([], pa.float32()), "y": pa.array([], pa.int64())}, "has no rows"),
+    "split": ({"e": EYE, "y": [0, 1, 1], "split": ["a", "b", "b"]}, "'split' has 'b': 2, 'a': 1"),
+}
+
+
+@pytest.mark.parametrize(("columns", "words"), list(REFUSALS.values()), ids=list(REFUSALS))
+def test_bad_tables_are_refused_by_row_and_column(columns, words, tmp_path):
+    table = pa.table(columns)
+    for name in ("f.parquet", "stream.arrow"):
+        FILES[name](table, tmp_path / name)
+        check_refused(lambda name=name: datasets.load(tmp_path / name), words)
+    check_refused(lambda: datasets.load(table), words)
+
+
+def test_bad_pandas_cells_are_refused_by_row():
+    pandas = pytest.importorskip("pandas", reason="pandas is not installed")
+    for cells, words in (
+        ([[1, 2], [1], [1, 2]], "a list of 1 value at row 1"),
+        ([[1, 2], [1, 2], "no"], "a str without numbers at row 2"),
+        ([[1, 2], ["a", "b"], [1, 2]], "a list without numbers at row 1"),
+    ):
+        check_refused(lambda cells=cells: datasets.load(pandas.DataFrame({"e": cells, "y": [0, 1, 1]})), words)
+    check_refused(lambda: datasets.load(pandas.DataFrame({"e": [object()] * 3, "y": [0, 1, 1]})), "'e' has object")
+
+
+def test_a_split_column_divides_the_rows(tmp_path):
+    table = LISTS.append_column("split", pa.array(["train"] * 7 + ["test"] * 4 + ["validation"]))
+    parquet.write_table(table, tmp_path / "f.parquet")
+    data = datasets.load(tmp_path / "f.parquet")
+    np.testing.assert_array_equal(data.X, X[:7])
+    np.testing.assert_array_equal(data.X_test, X[7:11])
+    assert data.y_test.tolist() == Y[7:11].tolist()
+    assert any("left out 1 row" in text for text in data.notes)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_damaged_files_are_refused(name, tmp_path):
+    FILES[name](LISTS, tmp_path / name)
+    whole = (tmp_path / name).read_bytes()
+    damage = np.random.default_rng(0)
+    for content in (b"", b"text", whole[: len(whole) // 2], whole[:-3]):
+        if content != whole[:-3] or name != "stream.arrow":
+            check_refused(lambda content=content: datasets.load(touch(tmp_path / name, content)), "damaged")
+    for _ in range(40):
+        broken = bytearray(whole)
+        broken[damage.integers(len(whole))] ^= int(damage.integers(1, 256))
+        touch(tmp_path / name, bytes(broken))
+        with contextlib.suppress(InputError):  # refused or harmless, and nothing else
+            datasets.load(tmp_path / name)
+
+
+def test_memory_is_capped_before_values_are_decoded(tmp_path, monkeypatch):
+    flat = pa.table({"e": [[0.0] * 1000] * 5000, "y": [0, 1] * 2500})
+    parquet.write_table(flat, tmp_path / "f.parquet")
+    assert (tmp_path / "f.parquet").stat().st_size < 200_000  # 40 MB of values
+    allowed = []
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: allowed.append(n_bytes) or n_bytes < 1_000_000)
+    check_refused(lambda: datasets.load(tmp_path / "f.parquet"), "do not fit into memory")
+    assert max(allowed) >= 40_000_000
+    touch(tmp_path / "f.csv", b"a,y" + b"\n1,2" * 1_000_000)
+    check_refused(lambda: datasets.load(tmp_path / "f.csv"), "do not fit into memory")
+
+
+def _png(seed):
+    pixels = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return pixels, content.getvalue()
+
+
+PICTURES = [_png(seed) for seed in range(6)]
+IMAGES = pa.table(
+    {"image": [{"bytes": content, "path": f"{at}.png"} for at, (_, content) in enumerate(PICTURES)], "label": [0, 1] * 3}
+)
+
+
+def saved(folder, table, features):
+    """A dataset as ``save_to_disk`` writes it."""
+    folder.mkdir(parents=True)
+    stream(table, folder / "data-00000-of-00001.arrow")
+    (folder / "state.json").write_text(json.dumps({"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}))
+    (folder / "dataset_info.json").write_text(json.dumps({"features": features}))
+
+
+LABEL = {"names": ["cat", "dog"], "_type": "ClassLabel"}
+
+
+def test_saved_datasets_of_images(tmp_path):
+    for part, rows in (("train", slice(0, 4)), ("test", slice(4, 6)), ("validation", slice(0, 1))):
+        table = IMAGES.slice(rows.start, rows.stop - rows.start)
+        saved(tmp_path / "d" / part, table, {"image": {"_type": "Image"}, "label": LABEL})
+    (tmp_path / "d/dataset_dict.json").write_text(json.dumps({"splits": ["train", "test", "validation"]}))
+    data = datasets.load(tmp_path / "d")
+    np.testing.assert_array_equal(data.X, [pixels.ravel() for pixels, _ in PICTURES[:4]])
+    np.testing.assert_array_equal(data.X_test, [pixels.ravel() for pixels, _ in PICTURES[4:]])
+    assert data.image_shape == (6, 8, 3)
+    assert data.class_names == ("cat", "dog")
+    np.testing.assert_array_equal(datasets.prepare_image(PICTURES[0][1], data.preprocessing), data.X[0])
+    assert datasets.load(tmp_path / "d" / "train", image_size=4).image_shape == (4, 4, 3)
+
+
+def test_the_library_itself_wrote_this_one(monkeypatch):
+    folder = __import__("pathlib").Path(__file__).parent / "saved_dataset"  # of datasets 5.2.0: ten digits in two splits
+    data = datasets.load(folder)
+    assert data.X.shape == (6, 64)
+    assert data.X_test.shape == (4, 64)
+    assert data.class_names == tuple("0123456789")
+    digits = datasets.load_digits()
+    np.testing.assert_array_equal(data.X, digits.X[:6])
+    np.testing.assert_array_equal(data.y, digits.y[:6])
+
+
+def test_bad_saved_datasets_are_refused(tmp_path):
+    broken = pa.table({"image": [{"bytes": b"no image", "path": ""}] + IMAGES["image"].to_pylist()[1:], "label": [0, 1] * 3})
+    saved(tmp_path / "a", broken, {"label": LABEL})
+    check_refused(lambda: datasets.load(tmp_path / "a"), "1 of 6 images cannot be read: 'image 0'")
+    skipped = datasets.load(tmp_path / "a", on_error="skip")
+    assert (len(skipped.X), skipped.unreadable[0][0]) == (5, "image 0")
+    outside = pa.table({"image": pa.array([{"bytes": None, "path": "/etc/passwd"}], IMAGES["image"].type), "label": [0]})
+    saved(tmp_path / "b", outside, {"label": LABEL})
+    check_refused(lambda: datasets.load(tmp_path / "b"), "has no bytes at row 0, and paths are not followed")
+    saved(tmp_path / "c", pa.table({"e": EYE, "label": [0, 1, 2]}), {"label": LABEL})
+    check_refused(lambda: datasets.load(tmp_path / "c"), "label 2 at row 2, but there are 2 class names")
+    for listed in ("../a/data-00000-of-00001.arrow", "/etc/passwd", 7):
+        (tmp_path / "c/state.json").write_text(json.dumps({"_data_files": [{"filename": listed}]}))
+        check_refused(lambda: datasets.load(tmp_path / "c"), "lists no files of its own")
+    for text in ("", "[]", "{", '{"splits": ["../a"]}', '{"splits": ["a", "b"]}'):
+        (tmp_path / "dataset_dict.json").write_text(text)
+        check_refused(lambda: datasets.load(tmp_path), "")
+
+
+def test_without_pyarrow_one_line_says_what_to_install(tmp_path, monkeypatch):
+    parquet.write_table(LISTS, tmp_path / "f.parquet")
+    for name in [name for name in sys.modules if name.split(".")[0] == "pyarrow"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    check_refused(lambda: datasets.load(tmp_path / "f.parquet"), "pip install 'fastcls[formats]'")
+
+
+def test_a_pyarrow_that_runs_code_is_not_used(tmp_path, monkeypatch):
+    parquet.write_table(LISTS, tmp_path / "f.parquet")
+    monkeypatch.setattr(pa, "__version__", "14.0.0")
+    check_refused(lambda: datasets.load(tmp_path / "f.parquet"), "pip install 'pyarrow>=15'")
