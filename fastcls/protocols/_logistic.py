@@ -21,6 +21,8 @@ from fastcls._runtime import threads
 
 #: scikit-learn's options of SciPy's L-BFGS
 _LINE_SEARCH, _FTOL = 50, 64 * np.finfo(np.float64).eps
+#: products of an iteration above which BLAS may use several threads
+_LARGE = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def fit_logistic(
         gradient[:, -1] = slopes.sum(axis=0) / n
         return loss + 0.5 * strength * float((W[:, :-1] ** 2).sum()), gradient.ravel(order="F")
 
-    with threadpool_limits(threads.effective(n_jobs), user_api="blas"), np.errstate(under="ignore"):
+    # BLAS threads that wait for each other take ten times as long as one, on a few rows and a busy machine
+    n_threads = threads.effective(n_jobs) if rows.size * n_vectors > _LARGE else 1
+    with threadpool_limits(n_threads, user_api="blas"), np.errstate(under="ignore"):
         found = minimize(
             value_and_gradient,
             np.zeros(n_vectors * (d + 1)),
