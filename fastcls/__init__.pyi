@@ -15,6 +15,7 @@ from . import reference as reference
 from . import simd as simd
 from ._config import show_config as show_config
 from ._gradient.problem import LinearProblem as LinearProblem
+from ._validation.errors import InputError as InputError
 from ._version import __version__ as __version__
 from .linear import MulticlassSVM as MulticlassSVM
 from .linear import SoftmaxClassifier as SoftmaxClassifier

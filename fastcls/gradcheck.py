@@ -21,7 +21,7 @@ from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.base import RandomState, check_number, check_random_state, one_of, refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_weights
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, kind
 from fastcls._validation.rows import CheckedRows
 
 # Largest change of a score. With a smaller step the rounding of the difference grows as 1/step; with a larger one the
@@ -200,8 +200,14 @@ def check_gradient(
     Raises
     ------
     InputError
-        If W or the direction has another shape, or is not finite.
+        If the problem is none, or W or the direction has another shape or is not finite.
     """
+    if not isinstance(problem, LinearProblem):
+        raise InputError(
+            f"problem is {kind(problem)}; wanted a LinearProblem: compare the gradient of a function of your own with "
+            "numerical_gradient",
+            argument="problem",
+        )
     W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     analytic = problem.value_and_gradient(W)[1]
     ways: Any

@@ -103,8 +103,8 @@ class Loss:
         """
         for name, value in given.items():
             if name not in self.options:
-                known = sorted(self.options) or "none"
-                raise InputError(f"loss {self.name!r} has no option {name!r}: its options are {known}")
+                known = ", ".join(sorted(self.options)) or "none"
+                raise InputError(f"loss {self.name!r} has no option {name!r}: leave it out (its options: {known})")
             self.options[name].check(name, value)
         return dict(given)
 

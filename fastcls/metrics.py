@@ -187,7 +187,7 @@ _BLOCK_BYTES = 1 << 22  # of rows that are checked at once
 _METRIC_PARAMS = "metric_params={!r} is not used by any metric of fastcls: leave it out"
 
 
-def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
+def check_metric(metric: Any, p: Any = 2, metric_params: Any = None, name: str = "metric") -> str:
     """The registered name of a metric. `minkowski` is l1 for p=1 and l2 for p=2.
 
     Parameters
@@ -198,6 +198,8 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
         Power of "minkowski"; for other metrics None or 2 (for l1 also 1).
     metric_params : dict or None
         Must be None or empty.
+    name : str, default="metric"
+        Name of the argument in messages.
 
     Returns
     -------
@@ -216,9 +218,9 @@ def check_metric(metric: Any, p: Any = 2, metric_params: Any = None) -> str:
             raise InputError(f"p={p!r} is not supported: give p=1 (l1) or p=2 (l2)")
         return "l1" if p == 1 else "l2"
     known = ALIASES.get(metric, metric) if isinstance(metric, str) else metric
-    found = one_of("metric", known, [*METRICS, *ALIASES, "minkowski"])
+    found = one_of(name, known, [*METRICS, *ALIASES, "minkowski"])
     if p not in (None, 2) and (found, p) != ("l1", 1):
-        raise InputError(f"p={p!r} with metric={metric!r}: p is only for metric='minkowski', the default; omit one of them")
+        raise InputError(f"p={p!r} with {name}={metric!r}: p is only for metric='minkowski', the default; omit one of them")
     return found
 
 
@@ -239,7 +241,7 @@ def check_metrics(metrics: Any) -> tuple[str, ...]:
     InputError
         For no metric at all, or an unknown one.
     """
-    names = tuple(dict.fromkeys(check_metric(metric) for metric in as_list(metrics)))
+    names = tuple(dict.fromkeys(check_metric(metric, name="metrics") for metric in as_list(metrics)))
     if not names:
         raise InputError(f"metrics is empty; choose from: {', '.join(METRICS)}")
     return names

@@ -58,7 +58,9 @@ def read_head(folder: Path) -> Head:
     """
     name = next((head for head in _HEADS if (folder / head).is_file()), None)
     if name is None:
-        raise InputError(f"{quoted(folder)} is not a zarr array or group: it has none of {', '.join(_HEADS)}")
+        raise InputError(
+            f"{quoted(folder)} is not a zarr array or group: it has none of {', '.join(_HEADS)}; give the folder of one"
+        )
     found = _json(folder / name)
     if name == "zarr.json":
         head = Head(3, found.get("node_type"), str(found.get("data_type")), found.get("codecs"), found.get("attributes"))

@@ -220,9 +220,9 @@ def cross_validate_k(
     X: Any,
     y: Any,
     *,
-    ks: Iterable[int] = DEFAULT_KS,
+    ks: Iterable[int] | None = None,
     metrics: Sequence[str] = DEFAULT_METRICS,
-    cv: int | str = 5,
+    cv: Any = 5,
     random_state: RandomState = None,
     weights: Weights = "uniform",
     n_jobs: int | None = None,
@@ -234,13 +234,15 @@ def cross_validate_k(
     ----------
     X : array-like of shape (n_rows, n_features)
     y : array-like of shape (n_rows,)
-    ks : iterable of int
-        Values above the number of rows of the smallest training fold are dropped with a warning.
+    ks : iterable of int, optional
+        None: 1 to 20, 25, 30, 50 and 100. Values above the number of rows of the smallest training fold are dropped with a
+        warning.
     metrics : sequence of str
-    cv : int or "loo", default=5
-        Number of folds, stratified and shuffled; "loo" leaves out each row once.
+    cv : int, "loo", splitter or iterable of (train, test), default=5
+        A number: stratified folds, shuffled with `random_state`. "loo": leave out one row at a time. Splits may overlap and
+        leave rows unused. Of equal distances the earlier row of X is nearer, in whatever order a splitter lists rows.
     random_state : int, RandomState or None
-        Shuffles the rows before they are divided into folds.
+        Shuffles the rows before a numeric `cv` divides them into folds.
     weights : {"uniform", "distance", "softmax"}
     n_jobs : int, optional
         Threads, as for `KNeighborsClassifier`.
@@ -261,10 +263,10 @@ def cross_validate_k(
     for name in names:
         check_magnitude(checked.rows, "X", name)
     classes, codes = check_labels(y, len(checked.rows))
-    made = make_folds(cv, codes, codes, random_state=random_state)
-    smallest = len(codes) - int(made.held_out().max())
-    usable = usable_ks(ks, smallest)
+    made = make_folds(cv, classes[codes], codes, random_state=random_state)
     everyone = VoteWeights(made, codes, len(classes))
+    smallest = int(made.trained_on(everyone.visible).min())
+    usable = usable_ks(DEFAULT_KS if ks is None else ks, smallest)
     votes = FoldVotes(
         Rows.of(checked),
         made,

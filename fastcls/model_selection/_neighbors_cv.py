@@ -144,7 +144,7 @@ class KNeighborsClassifierCV(SearchCV):
         labelled = check_labelled_rows(y, len(checked.rows), sample_weight, self.class_weight)
         classes, codes = labelled.classes, labelled.codes
         if len(codes) == 1:
-            raise InputError("X has one sample (row); cross-validation needs at least two")
+            raise InputError("X has one sample (row); cross-validation needs at least two: give more rows")
         folds = make_folds(self.cv, labelled.y, codes, groups, self.random_state, counted=labelled.counted)
         weights = VoteWeights(folds, codes, len(classes), labelled, self.class_weight)
         smallest = int(folds.trained_on(weights.visible).min())

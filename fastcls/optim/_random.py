@@ -152,9 +152,10 @@ class RandomSearch:
             if first < done:
                 continue
             draws = rng.standard_normal((n, *problem.shape), dtype=np.float32)
-            draws *= np.float32(self.scale)
-            candidates = [self._candidate(problem, best_W, draw) for draw in draws]
-            found = problem.values(candidates)
+            with np.errstate(over="ignore", invalid="ignore"):  # a search without a finite loss is refused
+                draws *= np.float32(self.scale)
+                candidates = [self._candidate(problem, best_W, draw) for draw in draws]
+                found = problem.values(candidates)
             values.extend(found.tolist())
             before = history[-1] if history else best
             history.extend(np.minimum(np.minimum.accumulate(found), before).tolist())
@@ -168,7 +169,7 @@ class RandomSearch:
         if not math.isfinite(best):
             raise DivergenceError(
                 f"no loss of {counted(len(values), 'random W', 'random W')} with standard deviation {self.scale:g} is "
-                "finite: use a smaller init_scale, and centre and scale the data"
+                "finite: use a smaller standard deviation, and centre and scale the data"
             )
         return RandomSearchResult(
             best_W,

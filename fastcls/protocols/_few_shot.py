@@ -27,7 +27,7 @@ from ._logistic import fit_logistic
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import probe_of_best_cost
 from ._shards import gather
-from ._validation import check_pair, check_per_class, check_shards, published_seed
+from ._validation import check_pair, check_per_class, check_preset, check_shards, published_seed
 
 _MOST_TRIES = 100_000  # the row numbers of all tries are drawn first
 #: share of the rows of each class on which DINOv3 chooses C: dinov3/eval/log_regression.py, make_train_val_datasets
@@ -161,7 +161,7 @@ def few_shot(
 def _check_classifier(classifier: str | None, preset: str | None) -> tuple[str, str]:
     """The classifier and the preset; one decides the other if it is None."""
     if preset is not None:
-        one_of("preset", preset, FEW_SHOT_PRESETS)
+        check_preset(preset, FEW_SHOT_PRESETS)
     if classifier is not None:
         one_of("classifier", classifier, CLASSIFIERS)
     if preset is None:

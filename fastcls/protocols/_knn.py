@@ -12,7 +12,7 @@ from fastcls._scoring.numbers import Answers, measure
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress, nearest, nearest_at_once
 from fastcls._search.rows import Rows
-from fastcls._validation.base import RandomState, one_of
+from fastcls._validation.base import RandomState
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
@@ -20,7 +20,7 @@ from fastcls.model_selection import check_test
 from ._draws import mteb_draws
 from ._presets import KNN_PRESETS, KNNPreset
 from ._shards import centered, gather, mean_of
-from ._validation import are_parts, check_pair, check_preset_ks, check_shards, published_seed
+from ._validation import are_parts, check_pair, check_preset, check_preset_ks, check_shards, published_seed
 
 
 def knn_eval(
@@ -85,7 +85,7 @@ def knn_eval(
     ------
     InputError
     """
-    chosen = KNN_PRESETS[one_of("preset", preset, KNN_PRESETS)]
+    chosen = KNN_PRESETS[check_preset(preset, KNN_PRESETS)]
     seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
     checked, truth = check_test(test, y_test, classes, chosen.metrics[0])

@@ -16,7 +16,7 @@ from fastcls._runtime import threads
 from fastcls._scoring.numbers import answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import Progress
-from fastcls._validation.base import RandomState, one_of
+from fastcls._validation.base import RandomState
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.linear import check_two_classes
@@ -31,7 +31,7 @@ from ._draws import dinov2_split, dinov3_split
 from ._logistic import FittedLogistic
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
-from ._validation import check_pair, check_shards, check_validation, published_seed
+from ._validation import check_pair, check_preset, check_shards, check_validation, published_seed
 
 
 def linear_probe(
@@ -116,7 +116,7 @@ def linear_probe(
     sklearn.exceptions.ConvergenceWarning
         If the last fit stops before it meets its tolerance.
     """
-    chosen = PROBE_PRESETS[one_of("preset", preset, PROBE_PRESETS)]
+    chosen = PROBE_PRESETS[check_preset(preset, PROBE_PRESETS)]
     if temperature_scaling and validation is None and not chosen.validation_size:
         raise InputError(
             f"temperature_scaling: preset={preset!r} sets no validation rows aside: give validation=(rows, labels)"

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from fastcls._validation.base import RandomState, as_list, check_number, seed_of
+from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, kind
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import without_large_ks
+
+from ._presets import KNN_PRESETS, PROBE_PRESETS
 
 
 def are_parts(train: Any) -> bool:
@@ -70,6 +72,18 @@ def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
             "row"
         )
     return check_labels(y, np.size(y))
+
+
+def check_preset(preset: Any, own: Iterable[str]) -> str:
+    """The preset, if it is one of the function's own; the name of another function's preset is no misspelling."""
+    for function, presets in (("knn_eval", KNN_PRESETS), ("linear_probe", PROBE_PRESETS)):
+        if isinstance(preset, str) and preset in presets and preset not in own:
+            raise InputError(
+                f"preset={preset!r} is a preset of {function}: call {function}, or choose one of: {', '.join(own)}",
+                argument="preset",
+            )
+    found: str = one_of("preset", preset, own)
+    return found
 
 
 def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.ndarray:

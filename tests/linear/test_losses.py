@@ -17,6 +17,13 @@ CASES = [
 ]
 
 
+def test_an_option_that_a_loss_does_not_have_is_refused_with_those_it_has():
+    with pytest.raises(InputError, match=r"^loss 'softmax' has no option 'margin': leave it out \(its options: none\)$"):
+        LOSSES["softmax"].check_options({"margin": 1.0})
+    with pytest.raises(InputError, match=r"leave it out \(its options: [a-z_, ]*margin[a-z_, ]*\)$"):
+        LOSSES["hinge"].check_options({"typo": 1.0})
+
+
 def random_scores(n=40, n_classes=7, seed=0):
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, n_classes)) * 3, rng.integers(0, n_classes, n)

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from fastcls import LinearProblem, optim
 from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
-from fastcls.optim import LBFGS, SCHEDULES, SGD, GradientDescent, RandomLocalSearch, RandomSearch, _descent
+from fastcls.optim import LBFGS, SCHEDULES, SGD, DivergenceError, GradientDescent, RandomLocalSearch, RandomSearch, _descent
 from fastcls.penalties import PENALTIES
 
 SOLVERS = {
@@ -258,6 +259,15 @@ def test_a_diverged_setting_does_not_affect_the_others(digits):
     np.testing.assert_array_equal(with_bad[0], alone[0])
     assert not with_bad[1].any()
     assert losses[1] == math.inf
+
+
+def test_a_random_search_without_a_finite_loss_says_so_in_one_line_only():
+    """Without RuntimeWarnings, and in words that suit `scale` and `init_scale`."""
+    problem = LinearProblem(np.eye(6), np.arange(6) % 3, loss="softmax")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(DivergenceError, match=r"standard deviation 1e\+300 is finite: use a smaller standard deviation"):
+            optim.random_search(problem, max_iter=5, scale=1e300, random_state=0)
 
 
 def test_random_search_records_the_loss_of_each_try():

@@ -24,6 +24,26 @@ def test_equals_refitting_per_fold_on_data_full_of_ties(weights):
                 assert found.fold_accuracy[metric][i, f] == model.score(X[held_out], y[held_out])
 
 
+def test_a_splitter_gets_the_labels_and_its_folds_may_leave_rows_unused():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.choice(["a", "b", "c"], size=60)
+
+    class Every:
+        def split(self, X, y, groups=None):
+            assert set(y) == {"a", "b", "c"}
+            yield np.arange(20), np.arange(30, 50)
+            yield np.arange(10, 52), np.arange(52, 60)
+
+    with pytest.warns(UserWarning, match=r"k = 25, 30, 50, 100 left out: the smallest training fold has 20 rows"):
+        found = cross_validate_k(X, y, cv=Every())
+    assert found.ks == tuple(range(1, 21))
+    for metric in found.metrics:
+        for f, (train, held_out) in enumerate(Every().split(X, y)):
+            for i, k in enumerate(found.ks):
+                model = KNeighborsClassifier(k, metric=metric).fit(X[train], y[train])
+                assert found.fold_accuracy[metric][i, f] == model.score(X[held_out], y[held_out])
+
+
 def test_std_over_folds_divides_by_their_number():
     found = KSelection((1, 3), ("l2",), {"l2": np.array([[0.5, 1.0], [0.0, 1.0]])})
     np.testing.assert_array_equal(found.mean("l2"), [0.75, 0.5])

@@ -95,6 +95,20 @@ def test_unknown_names_are_answered_by_the_nearest_known_one(good, call):
         assert re.search(rf"did you mean [a-z ]*'?{wanted}'?\?", said), said
 
 
+@pytest.mark.parametrize(
+    ("preset", "call", "owner"),
+    [
+        ("dino", protocols.linear_probe, "knn_eval"),
+        ("clip", protocols.knn_eval, "linear_probe"),
+        ("moco", lambda *data, preset: protocols.few_shot(*data, n_per_class=1, n_tries=1, preset=preset), "knn_eval"),
+    ],
+)
+def test_the_preset_of_another_function_is_answered_by_that_function(preset, call, owner):
+    said = refusal(lambda: call(X, Y, X, Y, preset=preset))
+    assert said.startswith(f"preset={preset!r} is a preset of {owner}: call {owner}, or choose one of: ")
+    assert "did you mean" not in said
+
+
 def test_what_resembles_nothing_is_answered_by_the_list():
     assert "choose one of: l1, l2" in refusal(lambda: fastcls.KNeighborsClassifier(metric="chebyshev").fit(X, Y))
     assert meant(None, ["a"]) is None
@@ -239,6 +253,7 @@ def test_numbers_of_few_shot(option, value):
 ARGUMENTS = {
     "n_neighbors": lambda: fastcls.KNeighborsClassifier(n_neighbors=0).fit(X, Y),
     "metric": lambda: fastcls.KNeighborsClassifier(metric="l3").fit(X, Y),
+    "metrics": lambda: fastcls.KNeighborsClassifierCV(metrics="bogus").fit(X, Y),
     "X": lambda: fastcls.knn(X, np.full_like(X, np.nan), 1),
     "y": lambda: fastcls.MulticlassSVM().fit(X, Y[:-1]),
     "sample_weight": lambda: fastcls.MulticlassSVM().fit(X, Y, sample_weight=np.ones(3)),
@@ -259,6 +274,6 @@ def test_an_error_knows_its_argument(argument):
 
 
 def test_an_error_about_several_arguments_names_none():
-    with pytest.raises(InputError, match=r"alpha=0.1 and C=1.0") as caught:
+    with pytest.raises(fastcls.InputError, match=r"alpha=0.1 and C=1.0") as caught:
         fastcls.MulticlassSVM(alpha=0.1, C=1.0).fit(X, Y)
     assert caught.value.argument is None

@@ -87,6 +87,8 @@ CASES = {
     "ks empty": (lambda: cross_validate_k(X, Y, ks=[], cv=2), r"ks is empty"),
     "ks zero": (lambda: cross_validate_k(X, Y, ks=[0], cv=2), r"ks=0; wanted a whole number of at least 1"),
     "ks too large": (lambda: cross_validate_k(X, Y, ks=[5], cv=2), r"the smallest training fold has 4 rows"),
+    "metrics": (lambda: cross_validate_k(X, Y, metrics=["l1", "L3"], cv=2), r"metrics='L3' is unknown; choose one of: l1"),
+    "one row": (lambda: fastcls.KNeighborsClassifierCV().fit(X[:1], Y[:1]), r"needs at least two: give more rows$"),
     "no metrics": (lambda: cross_validate_k(X, Y, metrics=[], cv=2), r"metrics is empty; choose from: l1"),
 }
 
