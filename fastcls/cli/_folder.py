@@ -33,6 +33,13 @@ _MOST_RESULTS, _MOST_REPORT = 1 << 26, 1 << 28
 _OUR_REPORT = b'<meta name="generator" content="fastcls">'
 
 
+#: endings of files of data, which are no part of the name of the results' folder
+FILE_SUFFIXES = (
+    *(".npz", ".npy", ".safetensors", ".h5", ".hdf5", ".hdf", ".csv", ".tsv"),
+    *(".parquet", ".pq", ".arrow", ".feather", ".ipc"),
+)
+
+
 def default_folder(data: str) -> Path:
     """Return ``fastcls-<name>`` in the current folder, with the name of the data's file or folder, without its suffix.
 
@@ -41,7 +48,7 @@ def default_folder(data: str) -> Path:
     path = Path(data)
     if path.exists():  # "." and "data/.." have no name of their own
         path = path.resolve()
-    name = path.stem if path.suffix in (".npz", ".npy") else path.name
+    name = path.stem if path.suffix.lower() in FILE_SUFFIXES else path.name
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in name).strip(".-")
     folder = Path(f"fastcls-{kept or 'run'}")
     if is_inside_data(folder, data):
