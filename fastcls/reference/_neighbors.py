@@ -23,7 +23,7 @@ __all__ = [
     "distances",
     "kneighbors",
     "lane_sum",
-    "order_values",
+    "rank_distances",
     "vote",
     "vote_weights",
 ]
@@ -118,11 +118,11 @@ def cosine(x: np.ndarray, Y: np.ndarray) -> np.ndarray:
     return S
 
 
-_ORDER_VALUES = {"l1": l1, "l2": squared_l2, "sqeuclidean": squared_l2, "cosine": cosine}
+_RANK_DISTANCES = {"l1": l1, "l2": squared_l2, "sqeuclidean": squared_l2, "cosine": cosine}
 _DISTANCES = {"l2": np.sqrt}  # for every other metric S is the distance
 
 
-def order_values(Q: np.ndarray, X: np.ndarray, metric: str) -> np.ndarray:
+def rank_distances(Q: np.ndarray, X: np.ndarray, metric: str) -> np.ndarray:
     """The rank distance S of every pair: the number that orders neighbours, before any square root.
 
     Parameters
@@ -135,7 +135,7 @@ def order_values(Q: np.ndarray, X: np.ndarray, metric: str) -> np.ndarray:
     -------
     S : ndarray of shape (n_queries, n_rows), float64
     """
-    rule = _ORDER_VALUES[metric]
+    rule = _RANK_DISTANCES[metric]
     return np.array([rule(x, X) for x in Q]).reshape(len(Q), len(X))
 
 
@@ -178,7 +178,7 @@ def kneighbors(
     distances : ndarray of shape (n_queries, k), float64
     indices : ndarray of shape (n_queries, k), int64
     """
-    S = order_values(Q, X, metric)
+    S = rank_distances(Q, X, metric)
     if query_groups is not None:
         S = np.where(np.asarray(query_groups)[:, None] == np.asarray(row_groups)[None, :], np.inf, S)
     indices = np.argsort(S, axis=1, kind="stable")[:, :k].astype(np.int64)

@@ -25,7 +25,7 @@ METRIC = """
         ),
 """
 END_OF_METRICS = "            similarity=lambda distances: 1.0 - distances,\n        ),\n"
-END_OF_ORDER_VALUES = '"cosine": cosine}\n_DISTANCES = {'
+END_OF_RANK_DISTANCES = '"cosine": cosine}\n_DISTANCES = {'
 
 CUBES = """
 INTEGER_PAIR(cubes_u8_pair_scalar, uint8_t, uint64_t, uint64_t, abs(p - q) * abs(p - q) * abs(p - q))
@@ -97,7 +97,7 @@ ADDED = {
     "metric over an existing sum": [
         (
             "reference/_neighbors.py",
-            END_OF_ORDER_VALUES,
+            END_OF_RANK_DISTANCES,
             '"cosine": cosine, "root_l1": l1}\n_DISTANCES = {"root_l1": np.sqrt, ',
         ),
         (
@@ -118,14 +118,14 @@ ADDED = {
     "metric over a new sum": [
         (
             "reference/_neighbors.py",
-            END_OF_ORDER_VALUES,
+            END_OF_RANK_DISTANCES,
             '"cosine": cosine, "cubes": cubes}\n_DISTANCES = {"cubes": np.sqrt, ',
         ),
         (
             "reference/_neighbors.py",
-            "_ORDER_VALUES = {",
+            "_RANK_DISTANCES = {",
             "def cubes(x, Y):\n    x, Y, add = _common(x, Y)\n    difference = np.abs(x - Y)\n"
-            "    return add(difference * difference * difference).astype(np.float64)\n\n\n_ORDER_VALUES = {",
+            "    return add(difference * difference * difference).astype(np.float64)\n\n\n_RANK_DISTANCES = {",
         ),
         (
             "metrics.py",
@@ -184,7 +184,7 @@ for dtype in ("uint8", "int8", "float16", "float32", "float64"):
         model = KNeighborsClassifier(9, metric="METRIC").fit(X, np.arange(700) % 3)
         for found in (knn(Q, X, 9, "METRIC"), model.kneighbors(Q)):
             assert all(a.tobytes() == b.tobytes() for a, b in zip(found, wanted)), (name, dtype)
-        S = reference.distances(reference.order_values(Q, X, "METRIC"), "METRIC")
+        S = reference.distances(reference.rank_distances(Q, X, "METRIC"), "METRIC")
         assert pairwise_distances(Q, X, "METRIC").tobytes() == S.tobytes(), (name, dtype, "matrix")
 """
 TRAINS = """

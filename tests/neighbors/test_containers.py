@@ -276,4 +276,4 @@ def test_underflowing_squares_equal_the_reference():
     distances, indices = knn(rows[1:2], rows, 3, "l2")
     assert (distances.tolist(), indices.tolist()) == ([[0, 0, 0]], [[0, 1, 2]])
     assert knn(rows[1:2], rows, 3, "l1")[1].tolist() == [[1, 2, 0]]
-    np.testing.assert_array_equal(fastcls.reference.order_values(rows, rows, "l2"), pairwise_distances(rows, rows, "l2"))
+    np.testing.assert_array_equal(fastcls.reference.rank_distances(rows, rows, "l2"), pairwise_distances(rows, rows, "l2"))

@@ -39,7 +39,7 @@ def test_every_kernel_has_the_bits_of_the_reference(dtypes, metric):
             Q, X = rows_of(rng, n_queries, d, dtypes[0]), rows_of(rng, n_rows, d, dtypes[1])
             if dtypes[0] == dtypes[1]:
                 X[n_rows // 2] = Q[n_queries // 2]  # bitwise equal rows are at 0
-            wanted = reference.order_values(Q, X, metric)
+            wanted = reference.rank_distances(Q, X, metric)
             for isa, n_threads in itertools.product(simd.available(), (1, 2)):
                 simd.use(isa)
                 found = matrix.all_pairs(X, Q, metric, n_threads=n_threads)
@@ -52,7 +52,7 @@ def test_bytes_wider_than_a_block_of_packed_features():
         Q, X = rows_of(rng, 9, 140_000, dtype), rows_of(rng, 5, 140_000, dtype)
         Q[1], X[1] = np.iinfo(dtype).min, np.iinfo(dtype).max
         for metric in METRICS:
-            wanted = reference.order_values(Q, X, metric)
+            wanted = reference.rank_distances(Q, X, metric)
             assert matrix.all_pairs(X, Q, metric, n_threads=2).tobytes() == wanted.tobytes()
 
 
@@ -82,5 +82,5 @@ def test_pixels_stored_as_floats_have_the_bits_of_the_reference(dtypes):
             X[-1, -1] = change
             assert matrix._pixels(X) is None
         for metric in METRICS:
-            wanted = reference.order_values(Q, X, metric)
+            wanted = reference.rank_distances(Q, X, metric)
             assert matrix.all_pairs(X, Q, metric, n_threads=1).tobytes() == wanted.tobytes(), (change, metric)

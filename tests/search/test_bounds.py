@@ -65,7 +65,7 @@ def discarded(Q, X, metric):
     terms = _bounds.terms(bounds, panel, X.dtype, of_queries, of_rows, largest)
     if terms is None:
         return None
-    S, kind, found = reference.order_values(Q, X, metric), panel.split("_")[0], {}
+    S, kind, found = reference.rank_distances(Q, X, metric), panel.split("_")[0], {}
     for flush in (False, True):
         q, r = (single((rows.astype(float) - terms.center) * terms.data_scale, flush) for rows in (Q, X))
         for order in SINGLES[kind]:
@@ -168,7 +168,7 @@ def discarded_bytes(Q, X, metric):
         sums = (q + bq) @ (r + br).T
     with np.errstate(invalid="ignore"):  # zero rows
         keys = (sums * terms.scale + terms.query_terms[:, None] + terms.row_terms) * terms.row_factors
-    S = reference.order_values(Q, X, metric)
+    S = reference.rank_distances(Q, X, metric)
     return keys, S, terms.alphas[:, None] * S + terms.betas[:, None]
 
 

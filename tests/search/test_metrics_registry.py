@@ -20,7 +20,7 @@ def new_metric(request, monkeypatch):
     of = SUMS[of_sum]
     metric = replace(of, name="twice", to_distance=lambda S: 2.0 * S, bounds=of.bounds if bounded else None, aliases=())
     monkeypatch.setitem(METRICS, "twice", metric)
-    monkeypatch.setitem(_neighbors._ORDER_VALUES, "twice", of.reference)
+    monkeypatch.setitem(_neighbors._RANK_DISTANCES, "twice", of.reference)
     monkeypatch.setitem(_neighbors._DISTANCES, "twice", lambda S: 2.0 * S)
     return metric
 

@@ -61,7 +61,7 @@ def test_matrix_equals_reference(metric, dtype):
     rng = np.random.default_rng(3)
     for n_queries, n_rows, width in [(1, 1, 1), (33, 300, 17), (70, 5, 64), (3, 40, 3072)]:
         Q, X = random_rows(rng, n_queries, width, dtype), random_rows(rng, n_rows, width, dtype)
-        wanted = reference.distances(reference.order_values(Q, X, metric), metric)
+        wanted = reference.distances(reference.rank_distances(Q, X, metric), metric)
         assert_same_bytes([pairwise_distances(Q, X, metric)], [wanted])
 
 
@@ -86,7 +86,7 @@ def test_bytes_at_the_ends_of_their_range_do_not_wrap(metric, dtype, width):
 def test_ties_keep_the_order_of_the_training_index(metric, dtype):
     rng = np.random.default_rng(4)
     Q, X = (random_rows(rng, n, 4, "uint8", 0, 3).astype(dtype) for n in (60, 500))
-    S = reference.order_values(Q, X, metric)
+    S = reference.rank_distances(Q, X, metric)
     ordered = np.sort(S, axis=1)
     assert (ordered[:, 9] == ordered[:, 10]).mean() > 0.3, "the case must have ties at the k-th place"
     for k in (1, 10, 499, 500):
