@@ -24,6 +24,15 @@ from fastcls._validation.linear import check_weights
 from fastcls._validation.messages import counted, kind
 from fastcls._validation.rows import CheckedRows
 
+__all__ = [
+    "ArithmeticReport",
+    "GradientReport",
+    "check_arithmetic",
+    "check_gradient",
+    "numerical_gradient",
+    "relative_errors",
+]
+
 # Largest change of a score. With a smaller step the rounding of the difference grows as 1/step; with a larger one the
 # curvature of a smooth loss counts (as step^2), and a hinge crosses more kinks.
 _SCORE_STEP = 1e-4

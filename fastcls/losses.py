@@ -21,6 +21,18 @@ from fastcls._validation.base import check_number, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_scores, check_switch
 
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "Option",
+    "crammer_singer",
+    "loss_and_gradient",
+    "multiclass_hinge",
+    "one_vs_all",
+    "softmax_cross_entropy",
+    "squared_hinge",
+]
+
 LossesAndSlopes = tuple[np.ndarray, np.ndarray]
 
 

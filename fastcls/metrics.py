@@ -18,6 +18,12 @@ from fastcls._validation.rows import check_finite
 
 from . import reference
 
+__all__ = [
+    "ALIASES",
+    "METRICS",
+    "Metric",
+]
+
 
 @dataclass(frozen=True)
 class Metric:

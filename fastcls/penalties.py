@@ -15,6 +15,12 @@ import numpy as np
 from fastcls._validation.base import check_number, one_of
 from fastcls._validation.errors import InputError
 
+__all__ = [
+    "PENALTIES",
+    "Penalty",
+    "project",
+]
+
 
 @dataclass(frozen=True)
 class Penalty:

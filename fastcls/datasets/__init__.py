@@ -60,6 +60,7 @@ from fastcls.datasets._prepare import prepare_images
 from fastcls.datasets._safetensors import load_safetensors
 from fastcls.datasets._split import group_split, limit, train_test_split, train_validation_split, train_validation_test_split
 from fastcls.datasets._stored import array_parts
+from fastcls.datasets._synthetic import make_parity, make_ring, make_three_modes
 from fastcls.datasets._table_folder import load_table_folder
 
 # For other packages of fastcls:
@@ -81,7 +82,6 @@ from ._listing import (
 from ._load import NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy, read_npz
 from ._split import can_stratify
-from ._synthetic import make_parity, make_ring, make_three_modes
 
 __all__ = [
     "Dataset",

@@ -6,11 +6,13 @@ makes folds, ``_fold_votes.py`` counts the hits of every fold from one search, `
 an end of its grid, ``_validation.py`` checks splitters and groups.
 """
 
-from ._cross_validate import DEFAULT_KS, DEFAULT_METRICS, KSelection, cross_validate_k, evaluate_k
+from fastcls.model_selection._cross_validate import DEFAULT_KS, DEFAULT_METRICS, KSelection, cross_validate_k, evaluate_k
+from fastcls.model_selection._linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
+from fastcls.model_selection._neighbors_cv import KNeighborsClassifierCV
+
+# For other packages of fastcls:
 from ._folds import make_folds
 from ._grid_ends import advice_at_end
-from ._linear_cv import MulticlassSVMCV, SoftmaxClassifierCV
-from ._neighbors_cv import KNeighborsClassifierCV
 from ._validation import check_test, without_large_ks
 
 __all__ = [
@@ -20,10 +22,6 @@ __all__ = [
     "KSelection",
     "MulticlassSVMCV",
     "SoftmaxClassifierCV",
-    "advice_at_end",
-    "check_test",
     "cross_validate_k",
     "evaluate_k",
-    "make_folds",
-    "without_large_ks",
 ]

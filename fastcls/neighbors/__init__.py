@@ -4,16 +4,16 @@
 share; ``_loaded.py`` writes, reads and checks their rows in a model's file; ``_class_mean.py`` has `NearestClassMean`.
 """
 
+from fastcls.neighbors._class_mean import NearestClassMean
+from fastcls.neighbors._estimators import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
+
+# For other packages of fastcls:
 from ._base import last_reports, without_self
-from ._class_mean import NearestClassMean
-from ._estimators import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
 
 __all__ = [
     "KNeighborsClassifier",
     "NearestClassMean",
     "NearestNeighbors",
     "knn",
-    "last_reports",
     "pairwise_distances",
-    "without_self",
 ]

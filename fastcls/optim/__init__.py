@@ -14,14 +14,18 @@ and penalties that each supports; ``_schedules.py`` has the learning-rate schedu
 results.
 """
 
+from fastcls.optim._checkpoint import Checkpoint
+from fastcls.optim._descent import SGD, GradientDescent
+from fastcls.optim._lbfgs import LBFGS
+from fastcls.optim._monitor import DivergenceError, OptimResult, Progress, curvature
+from fastcls.optim._random import RandomLocalSearch, RandomSearch, RandomSearchResult, random_search
+from fastcls.optim._schedules import SCHEDULES
+from fastcls.optim._solvers import SOLVERS
+
 # For other packages of fastcls:
-from ._checkpoint import Checkpoint, State
-from ._descent import SGD, Descent, GradientDescent, descend_many, divergence
-from ._lbfgs import LBFGS
-from ._monitor import DivergenceError, OptimResult, Progress, curvature
-from ._random import RandomLocalSearch, RandomSearch, RandomSearchResult, random_search
-from ._schedules import SCHEDULES
-from ._solvers import SOLVERS, check_solver
+from ._checkpoint import State
+from ._descent import Descent, descend_many, divergence
+from ._solvers import check_solver
 
 __all__ = [
     "LBFGS",
@@ -36,8 +40,6 @@ __all__ = [
     "RandomLocalSearch",
     "RandomSearch",
     "RandomSearchResult",
-    "check_solver",
     "curvature",
-    "descend_many",
     "random_search",
 ]

@@ -141,6 +141,27 @@ def test_nobody_imports_the_private_files_of_a_public_package(path):
             assert not private, f"line {line}: {mine} imports {name}; take it from fastcls.{parts[0]}"
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in LAYER_OF if not name.startswith("_") and name not in ("cli", "persistence")]
+)
+def test_public_names_are_listed_and_helpers_are_not(name):
+    """Whatever a public package imports under 'For other packages' is for fastcls alone."""
+    path = next(path for path in (PACKAGE / name / "__init__.py", PACKAGE / f"{name}.py") if path.exists())
+    text = path.read_text(encoding="utf-8")
+    listed = next(
+        (
+            ast.literal_eval(node.value)
+            for node in ast.parse(text).body
+            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__"
+        ),
+        None,
+    )
+    assert listed is not None, f"fastcls.{name} has no __all__"
+    helpers = text.partition("# For other packages of fastcls:\n")[2].partition("\n\n")[0]
+    found = {alias.asname or alias.name for node in ast.parse(helpers).body for alias in getattr(node, "names", ())}
+    assert not found & set(listed), f"for other packages, and yet in __all__: {sorted(found & set(listed))}"
+
+
 FOLDERS = sorted({path.parent for path in SOURCES})
 
 
