@@ -58,10 +58,11 @@ def refuse_masked(given: Any, name: str) -> None:
         )
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """Whether a value is None, NaN, NaT or pandas' NA."""
     try:
         return value is None or bool(value != value)
-    except TypeError:  # pandas' NA is neither equal nor unequal to itself
+    except (TypeError, ArithmeticError):  # pandas' NA is neither equal nor unequal to itself; a signalling decimal NaN
         return True
     except ValueError:
         return False
@@ -70,7 +71,7 @@ def _is_missing(value: Any) -> bool:
 def refuse_missing(values: np.ndarray, name: str) -> None:
     """Refuse None, NaN, NaT and pandas' NA in a one-dimensional array."""
     if values.dtype.kind == "O":
-        bad = np.fromiter(map(_is_missing, values), dtype=bool, count=len(values))
+        bad = np.fromiter(map(is_missing, values), dtype=bool, count=len(values))
     elif values.dtype.kind in "mM":
         bad = np.isnat(values)
     else:

@@ -16,6 +16,7 @@ import numpy as np
 import scipy.sparse
 from sklearn.utils.validation import column_or_1d
 
+from .base import is_missing, refuse_masked
 from .errors import InputError, InputTypeError
 from .messages import counted, kind, quoted, quoted_list, reason
 
@@ -108,12 +109,7 @@ def _refuse_unreadable(X: Any, name: str) -> None:
         raise InputError(
             f"{name} is on a device, and fastcls reads CPU memory: copy it there first ({name}.cpu())", argument=name
         )
-    parts = X if isinstance(X, (list, tuple)) else [X]
-    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
-        raise InputError(
-            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
-            argument=name,
-        )
+    refuse_masked(X, name)
 
 
 def is_bfloat16(X: Any) -> bool:
@@ -256,7 +252,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
         if max(max(whole), -min(whole)) > _MOST_EXACT:
             _refuse_large("int", name)
     if any(kind.__name__ in ("NAType", "NaTType") for kind in kinds):
-        array = np.where(np.vectorize(_is_missing, otypes=[bool])(array), np.nan, array)
+        array = np.where(np.vectorize(is_missing, otypes=[bool])(array), np.nan, array)
     try:
         return array.astype(np.float64)
     except (TypeError, ValueError, OverflowError):
@@ -360,11 +356,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
         )
     if isinstance(y, (Mapping, Iterator, set, frozenset)):
         raise InputError(f"{name} is {kind(y)}; wanted one label per row: pass an array or a list", argument=name)
-    if isinstance(y, np.ma.MaskedArray) and np.ma.is_masked(y):
-        raise InputError(
-            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
-            argument=name,
-        )
+    refuse_masked(y, name)
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn converts nullable integers to floats
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
@@ -406,7 +398,7 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
             "at most 64 bits: convert them to text, or number the classes from 0",
             argument=name,
         )
-    missing = [place for place, value in enumerate(values) if _is_missing(value)]
+    missing = [place for place, value in enumerate(values) if is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""
         raise InputError(
@@ -424,10 +416,6 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
         numbers = np.array(values)
         return numbers if numbers.dtype != object else y
     return y
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ in ("NAType", "NaTType") or (isinstance(value, float) and value != value)
 
 
 def _refuse_mixed(values: Sequence[Any], name: str) -> None:

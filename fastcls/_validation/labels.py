@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets
 
-from .base import check_characters, refuse_masked
+from .base import check_characters
 from .containers import read_labels, warn_look_alikes
 from .errors import InputError
 from .messages import counted
@@ -27,7 +27,6 @@ def check_present(y: Any) -> None:
 def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the labels: (classes sorted, codes int64 of shape (n_rows,))."""
     check_present(y)
-    refuse_masked(y, name)
     y = read_labels(y, name)
     check_characters(y, name)
     if len(y) != n_rows:
@@ -56,6 +55,16 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     return classes, codes.astype(np.int64).reshape(-1)
 
 
+def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
+    """Refuse labels that are not among the known classes."""
+    classes = set(known.tolist())
+    for label in labels.tolist():
+        if label not in classes:
+            raise InputError(
+                f"y has the label {label!r}, which is not among the classes {known[:10].tolist()}: {advice}", argument="y"
+            )
+
+
 def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """All classes of a partial_fit, sorted, and the position among them of every label of its y.
 
@@ -79,12 +88,6 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
             )
         known = named if known is None else known
     known = labels if known is None else known
+    check_known_labels(labels, known, "name all classes in the first call of partial_fit, or call fit with all rows")
     place = {label: number for number, label in enumerate(known.tolist())}
-    strange = [label for label in labels.tolist() if label not in place]
-    if strange:
-        raise InputError(
-            f"y has the label {strange[0]!r}, which is not among the classes {known[:10].tolist()}: name all classes in "
-            "the first call of partial_fit, or call fit with all rows",
-            argument="y",
-        )
     return known, np.array([place[label] for label in labels.tolist()], dtype=np.int64)

@@ -246,16 +246,6 @@ def balanced(counts: np.ndarray) -> np.ndarray:
     return np.divide(counts.sum(), present.sum() * counts, out=np.ones(counts.shape), where=present)
 
 
-def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:
-    """Refuse labels that a model does not know."""
-    strange = np.setdiff1d(labels, known)
-    if len(strange):
-        raise InputError(
-            f"y has the label {strange.tolist()[0]!r}, which is not among the classes {known[:10].tolist()}: {advice}",
-            argument="y",
-        )
-
-
 def check_two_classes(classes: np.ndarray) -> None:
     """Refuse fewer than two classes."""
     if len(classes) < 2:

@@ -24,7 +24,7 @@ from fastcls._sampling.hold_out import hold_out
 from fastcls._validation import linear as checks
 from fastcls._validation.base import check_random_state
 from fastcls._validation.errors import InputError
-from fastcls._validation.labels import check_labels
+from fastcls._validation.labels import check_known_labels, check_labels
 from fastcls._validation.row_weights import check_labelled_rows, check_more_labelled_rows, counted_rows, with_class_weight
 from fastcls._validation.rows import CheckedRows, check_rows
 
@@ -372,7 +372,7 @@ class LinearClassifier(LinearModel, LinearParameters):
     def _loss_and_gradient(self, X: Any, y: Any, sample_weight: Any) -> tuple[float, np.ndarray, np.ndarray]:
         rows = check_rows(X, "X", estimator=self)
         labels, codes = check_labels(y, len(rows.rows))
-        checks.check_known_labels(labels, self.classes_, "give rows of those only")
+        check_known_labels(labels, self.classes_, "give rows of those only")
         codes = np.searchsorted(self.classes_, labels)[codes]
         given = checks.check_sample_weight(sample_weight, len(codes))
         weights = with_class_weight(given, self.class_weight, self.classes_, codes, named=self.class_weight)

@@ -10,9 +10,8 @@ import numpy as np
 
 from fastcls import optim
 from fastcls._runtime.fitted_state import frozen, of_one_fit, publish
-from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
-from fastcls._validation.labels import check_labels
+from fastcls._validation.labels import check_known_labels, check_labels
 from fastcls.datasets import takes_images
 from fastcls.losses import LOSSES
 
@@ -426,7 +425,7 @@ class SoftmaxClassifier(LinearClassifier):
         state = frozen(self)
         scores = state._scores(X)
         labels, codes = check_labels(y, len(scores))
-        checks.check_known_labels(labels, state.classes_, "give rows of those only")
+        check_known_labels(labels, state.classes_, "give rows of those only")
         temperature = fit_temperature(scores, np.searchsorted(state.classes_, labels)[codes])
         publish(
             self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -23,6 +23,11 @@ def are_parts(train: Any) -> bool:
     if isinstance(train, (list, tuple)):
         return bool(train) and all(getattr(part, "ndim", None) == 2 for part in train)
     return isinstance(train, Iterator)
+
+
+def refuse_label_count(n_labels: int, rows: str) -> NoReturn:
+    """Refuse labels that are fewer or more than the training rows, whose number `rows` says."""
+    raise InputError(f"y has {counted(n_labels, 'label')}, but train has {rows}; wanted one label for each row")
 
 
 def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
@@ -50,27 +55,19 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
             raise InputError(f"{name} is {rows.dtype} and train[0] is {first.dtype}: convert all parts to one type")
         first, n_seen = rows if first is None else first, n_seen + len(rows)
         if n_seen > n_rows:
-            raise InputError(
-                f"y has {counted(n_rows, 'label')}, but train has {counted(n_seen, 'row')} or more; wanted one label "
-                "for each row"
-            )
+            refuse_label_count(n_rows, f"{counted(n_seen, 'row')} or more")
         yield checked
     if first is None:
         raise InputError("train is empty; wanted at least one array of rows")
     if n_seen < n_rows:
-        raise InputError(
-            f"y has {counted(n_rows, 'label')}, but train has {counted(n_seen, 'row')}; wanted one label for each row"
-        )
+        refuse_label_count(n_rows, counted(n_seen, "row"))
 
 
 def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows given in parts are counted later, by `check_shards`."""
     has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
     if not are_parts(train) and has_length and len(train) != np.size(y):
-        raise InputError(
-            f"y has {counted(np.size(y), 'label')}, but train has {counted(len(train), 'row')}; wanted one label for each "
-            "row"
-        )
+        refuse_label_count(np.size(y), counted(len(train), "row"))
     return check_labels(y, np.size(y))
 
 

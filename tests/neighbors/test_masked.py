@@ -1,5 +1,7 @@
 """Every argument that takes an array refuses masked and missing entries by name."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -116,6 +118,8 @@ def test_every_classifier_refuses_masked_and_missing_labels_and_weights(model):
         pd.Series([*"abcabcabcab", pd.NA], dtype="string"),
         np.array([*"abcabcabcab", np.nan], dtype=object),
         [*Y[:-1].tolist(), float("nan")],
+        np.array([*map(Decimal, range(11)), Decimal("NaN")], dtype=object),
+        np.array([*map(Decimal, range(11)), Decimal("sNaN")], dtype=object),
     ):
         refused(lambda y=y: model.fit(X, y), "y ", "11")
     model.fit(np.ma.array(X), np.ma.array(Y))  # a mask without masked entries hides nothing
