@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, quoted_list
 
 from ._csv import as_csv as write_csv
 from ._inputs import Rows
@@ -101,11 +101,14 @@ def answers(part: Rows, predicted: Predicted | None, classes: list[str]) -> list
 
 
 def accuracy_line(found: list[Answer], classes: list[str]) -> str | None:
-    """Return the accuracy on the rows with a known class; None if there are none, or the model knows none of them."""
+    """Return the accuracy on the rows with a label, or why there is none; None if no row has one."""
     known = [answer for answer in found if answer.true is not None and answer.error is None]
     n_foreign = sum(answer.true not in classes for answer in known)
-    if not known or n_foreign == len(known):
+    if not known:
         return None
+    if n_foreign == len(known):
+        own = quoted_list(list(dict.fromkeys(str(answer.true) for answer in known))[:3])
+        return f"note: no accuracy: the labels ({own}) share no class with the model ({quoted_list(classes[:3])})"
     n_hits = sum(answer.labels[0] == answer.true for answer in known)
     line = f"accuracy: {100 * n_hits / len(known):.2f} % ({n_hits:,} of {counted(len(known), 'labelled row')})"
     if n_foreign:

@@ -295,6 +295,7 @@ def predict(
     ] = None,
     top: Annotated[int, typer.Option(metavar="K", help="Write the K best classes of each row.")] = 1,
     every: Annotated[bool, typer.Option("--all", help="Also write the probability (SVM: score) of every class.")] = False,
+    labels: Labels = None,
     strict: Strict = False,
     as_json: AsJson = False,
 ) -> None:
@@ -306,7 +307,8 @@ def predict(
     """
     from ._predict import predict as predict_all
 
-    if n_unreadable := predict_all(model, data, out=path_of(out), as_json=as_json, top=top, every=every, strict=strict):
+    options: dict[str, Any] = {"as_json": as_json, "top": top, "every": every, "labels": labels, "strict": strict}
+    if n_unreadable := predict_all(model, data, out=path_of(out), **options):
         exit_unreadable(n_unreadable)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
         Raised before rows are shuffled or left out, so the array and the row are those of the user's file.
     """
     require_data(data)
+    refuse_same_file(options.get("labels"), data)
     dataset = datasets.load(data, **options)
     for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
         if rows is not None:
@@ -105,11 +107,17 @@ def refuse_one_class(y: np.ndarray, class_names: Sequence[str], what: str) -> No
         )
 
 
-def require_data(data: str) -> None:
+def require_data(data: str, wanted: str = "the name digits, or a path to data") -> None:
     """Refuse a path that does not exist; it is probably misspelt."""
     if data not in NAMES:
         refuse_unfetched(data)
-        existing_path(data, wanted="the name digits, or a path to data")
+        existing_path(data, wanted=wanted)
+
+
+def refuse_same_file(labels: str | Path | None, data: str) -> None:
+    """Refuse the rows themselves as their labels."""
+    if labels is not None and os.path.exists(labels) and os.path.exists(data) and os.path.samefile(labels, data):
+        raise InputError(f"--labels is the same file as the data, {quoted(data)}: give the file of its labels")
 
 
 def _names_of_arrays(data: str) -> tuple[str, str]:

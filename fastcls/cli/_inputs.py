@@ -24,7 +24,9 @@ from fastcls.datasets import (
     array_names,
     as_rows,
     checked_recipe,
+    existing_path,
     find_images,
+    layout_of,
     load_npy,
     npz_keys,
     plain_labels,
@@ -38,9 +40,12 @@ from fastcls.datasets import (
 )
 
 from ._data import load as load_data
-from ._data import require_data
+from ._data import refuse_same_file, require_data
 from ._progress import Progress
 from ._split import held_out, held_out_files
+
+#: what `fastcls predict` reads
+_DATA = "an image, a folder of images, an .npy or .npz file, or other data that fastcls run reads"
 
 
 @dataclass(frozen=True)
@@ -68,12 +73,18 @@ class Rows:
     broken: dict[int, str] = field(default_factory=dict)
 
 
-def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress, *, strict: bool) -> list[Rows]:
+def read_parts(
+    data: Sequence[str], metadata: dict[str, Any], progress: Progress, *, labels: Path | None = None, strict: bool
+) -> list[Rows]:
     """Read the rows of every path, in the order given. All images are read together, so one message lists the bad ones."""
     for path in data:
-        require_data(path)
+        require_data(path, _DATA)
+    if labels is not None and len(data) > 1:
+        raise InputError(f"--labels is given for {len(data)} paths: give one")
     images = [_images_at(path, metadata, progress) for path in data]
-    arrays = [None if found else _read_rows(path, progress) for path, found in zip(data, images, strict=True)]
+    if labels is not None and images[0]:
+        raise InputError(f"--labels is given for the images of {data[0]}: their classes are the names of their folders")
+    arrays = [None if found else _read_rows(path, labels, progress) for path, found in zip(data, images, strict=True)]
     every = [image for found in images for image in found]
     pixels, broken = read_images(every, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
@@ -82,15 +93,15 @@ def read_parts(data: Sequence[str], metadata: dict[str, Any], progress: Progress
     for source, found, array in zip(data, images, arrays, strict=True):
         if array is None:
             own = {index - first: why for index, why in broken.items() if first <= index < first + len(found)}
-            names, labels = [str(image.path) for image in found], [image.label for image in found]
+            names, classes = [str(image.path) for image in found], [image.label for image in found]
             n_rows = len(found) - len(own)
-            parts.append(Rows(source, names, pixels[row : row + n_rows], True, labels, own))
+            parts.append(Rows(source, names, pixels[row : row + n_rows], True, classes, own))
             first, row = first + len(found), row + n_rows
         else:  # with several paths, the name of a row begins with its path
-            X, array_labels = array
+            X, true = array
             prefix = f"{source}:" if len(data) > 1 else ""
             names = [f"{prefix}{number}" for number in range(len(X))]
-            parts.append(Rows(source, names, X, False, array_labels or [None] * len(X)))
+            parts.append(Rows(source, names, X, False, true or [None] * len(X)))
     return parts
 
 
@@ -190,15 +201,30 @@ def read_images(
 # arrays ---------------------------------------------------------------------------------------------------------------
 
 
-def _read_rows(data: str, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
+def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
     """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels."""
     path = Path(data)
+    refuse_same_file(labels, data)
     if path.is_file() and path.suffix.lower() == ".npy":
         try:
-            dataset = load_npy(path)
-        except InputError:  # labels are missing or do not fit; they are optional here
-            return _as_plain_rows(read_npy(path)), None
+            dataset = load_npy(path, labels=labels)
+        except InputError as error:  # labels are missing or do not fit; they are optional here
+            if labels is not None or error.argument == "rows":
+                raise
+            rows = _as_plain_rows(read_npy(path))
+            if error.argument != "labels":  # there are some
+                why = str(error).removesuffix(": give one label per row")
+                progress.note(f"the labels next to {quoted(path.name)} are not used: {why}")
+            return rows, None
         return dataset.X, [dataset.class_names[code] for code in dataset.y]
+    if labels is not None:
+        X, _ = _read_rows(data, None, progress)
+        y = plain_labels(read_npy(existing_path(labels, wanted="an .npy file of labels")), Path(labels).name)
+        if len(y) != len(X):
+            raise InputError(f"{quoted(labels)} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {data}")
+        return X, [str(label) for label in y.tolist()]
+    if path.is_dir() and layout_of(path) is None:
+        raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")
     if path.is_file() and path.suffix.lower() == ".npz":
         return _read_npz(path, progress)
     with progress.step("loading the data") as report:

@@ -13,13 +13,14 @@ from typing import Any
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted, quoted_list
-from fastcls.datasets import class_names
+from fastcls.datasets import class_names, find_images
 
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, predict_rows
 from ._checks import as_word
 from ._inputs import Rows, check_scale, joined, read_parts, unseen_rows
 from ._progress import Progress
+from ._repeats import count_equal
 from ._test_set import measure_of
 
 
@@ -31,6 +32,7 @@ def predict(
     as_json: bool,
     top: int = 1,
     every: bool = False,
+    labels: Path | None = None,
     strict: bool = False,
 ) -> int:
     """Print, or write to ``out``, path, label and probability or score of every image or row of ``data``, in its order.
@@ -53,15 +55,19 @@ def predict(
         classes, measure = class_names(model, metadata), measure_of(model)
         n_top = min(top, len(classes))
         found: list[Answer] = []
+        n_seen = 0
         with progress.library_as_notes():
             warnings.filterwarnings("ignore", "the largest value of X is")  # `check_scale` says so for each path
-            parts = read_parts(data, metadata, progress, strict=strict)
+            _refuse_images(model_path, model, metadata, data)
+            parts = read_parts(data, metadata, progress, labels=labels, strict=strict)
             for part in parts:
                 check_width(model, part)
                 check_scale(metadata, part, progress)
             for part in joined([unseen_rows(part, metadata, progress) for part in parts]):
                 predicted = predict_rows(model, part.X, progress, n_top, every) if len(part.X) else None
                 found += answers(part, predicted, classes)
+                if any(part.labels):
+                    n_seen += count_equal(model, part.X)
         columns = (measure, n_top, classes if every else None)
         write(as_records(found, *columns) if as_json else as_csv(found, *columns))
     broken = [answer for answer in found if answer.error is not None]
@@ -69,6 +75,12 @@ def predict(
         progress.line(f"cannot be read: {quoted(answer.path)}: {answer.error}")
     if line := accuracy_line(found, classes):
         progress.line(line)
+    if n_seen:
+        equal = "equals" if n_seen == 1 else "equal"
+        progress.note(
+            f"{n_seen:,} of {counted(len(found) - len(broken), 'row')} {equal} a training row of the model: on these, "
+            "accuracy measures memorisation, not generalisation"
+        )
     return len(broken)
 
 
@@ -87,6 +99,16 @@ def _refuse_folder(path: Path) -> None:
         found = sorted(file for place in (path, path / "models") for file in place.glob("*.safetensors"))
         inside = f"give one of the models in it: {quoted_list(found)}" if found else "give a model (*.safetensors)"
         raise InputError(f"{quoted(path)} is a folder: {inside}")
+
+
+def _refuse_images(path: Path, model: Any, metadata: dict[str, Any], data: Sequence[str]) -> None:
+    """Refuse an image for a model that has no recipe for images."""
+    image = next((one for one in data if os.path.isfile(one) and find_images(Path(one))), None)
+    if image is not None and not metadata.get("preprocessing"):
+        raise InputError(
+            f"{quoted(image)} is an image, but the model {quoted(path)} has no preprocessing of images and takes rows of "
+            f"{counted(model.n_features_in_, 'feature')}: give an array, or a model that fastcls run trained on images"
+        )
 
 
 @contextmanager

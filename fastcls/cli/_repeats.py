@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from fastcls._validation.messages import counted
+from fastcls.neighbors import KNeighborsClassifier
 
 from ..datasets import Dataset
 
@@ -51,6 +53,26 @@ def count_repeats(X: np.ndarray, y: np.ndarray, X_test: np.ndarray, y_test: np.n
         "test_rows": sum(len(group.members) for group in found),
         "other_class": sum(bool(group.classes - {int(y_test[at])}) for group in found for at in group.members),
     }
+
+
+def count_equal(model: Any, X: np.ndarray) -> int:
+    """Count the rows that equal a training row of a k-NN model; 0 for a model that keeps no rows.
+
+    One pass over the training rows and no search: under the cosine metric, multiples of a row are at distance 0 as well.
+    """
+    model = getattr(model, "best_estimator_", model)
+    if not isinstance(model, KNeighborsClassifier):
+        return 0
+    equal = np.zeros(len(X), dtype=bool)
+    for rows in model._rows.chunks:
+        same_type = X.astype(rows.dtype, copy=False)
+        places: dict[bytes, list[int]] = {}
+        for place, row in enumerate(_rows(same_type)):
+            places.setdefault(row, []).append(place)
+        for row in _rows(rows):
+            equal[places.get(row, [])] = True
+        equal &= (same_type == X).all(axis=1)  # a value that the type cannot hold equals none
+    return int(equal.sum())
 
 
 def _rows(X: np.ndarray) -> Iterator[bytes]:

@@ -133,6 +133,11 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     """
     file = existing_path(path, wanted="an .npy file")
     rows = read_npy(file)
+    if rows.ndim == 1:
+        raise InputError(
+            f"{quoted(file)} is one-dimensional, shape {rows.shape}; wanted rows (n, d): did you swap rows and labels?",
+            argument="rows",
+        )
     if labels is None:
         candidates = _next_to(file, "labels", ".npy") + [file.parent / "y.npy"]
         found = next((c for c in candidates if c.is_file() and c != file), None)

@@ -134,7 +134,7 @@ NPY_CASES = {
     ),
     "unknown version": (lying_npy("{}", version=b"\x09\x00"), "is not a valid .npy array"),
     "no row": (npy_bytes(np.zeros((0, 2))), "is empty"),
-    "one dimension": (npy_bytes(np.zeros(3)), "X has shape (3,)"),
+    "one dimension": (npy_bytes(np.zeros(3)), "is one-dimensional, shape (3,)"),
     "no dimension": (npy_bytes(np.array(3.0)), "X has shape ()"),
     "five dimensions": (npy_bytes(np.zeros((3, 1, 1, 1, 1))), "(3, 1, 1, 1, 1)"),
     "four channels": (npy_bytes(np.zeros((3, 5, 5, 4))), "alpha channel"),
@@ -232,7 +232,7 @@ def test_an_npz_member_that_occurs_twice_is_refused(tmp_path: Path) -> None:
 def test_an_npy_without_labels_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "vec_f16.npy", X)
     check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy"), "'vec_f16_labels.npy', 'vec_f16.labels.npy', 'vec_la")
-    np.save(tmp_path / "y.npy", y)
+    np.save(tmp_path / "y.npy", X)
     check_refused(lambda: datasets.load(tmp_path / "y.npy"), "no labels next to it")  # not its own labels
     check_refused(lambda: datasets.load(tmp_path / "vec_f16.npy", labels=tmp_path / "no.npy"), "there is no file or folder")
 

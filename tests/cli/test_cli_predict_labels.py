@@ -1,0 +1,89 @@
+"""``fastcls predict``: labels of the rows, what the accuracy on them means, and why there is none; its own refusals."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from _command import Image, cli, here, refused
+
+import fastcls
+
+__all__ = ["here"]  # the fixture that every test here is under
+
+Y = np.arange(40) % 4
+X = (np.random.default_rng(0).normal(size=(40, 6)) + 3 * np.eye(4, 6)[Y]).astype(np.float32)
+
+
+@pytest.fixture
+def model():
+    """A model file, and its training rows in rows.npy with their labels in labels.npy."""
+    fastcls.KNeighborsClassifier(3, metric="cosine", weights="softmax").fit(X, Y).save("m.safetensors")
+    np.save("rows.npy", X)
+    np.save("labels.npy", Y)
+    return "m.safetensors"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_that_equal_a_training_row_are_noted(model, dtype):
+    changed = X.astype(dtype)
+    changed[3:] *= 2  # at cosine distance 0, but not equal
+    np.save("rows.npy", changed)
+    said = cli("predict", model, "rows.npy").stderr
+    assert "note: 3 of 40 rows equal a training row of the model: on these, accuracy measures memorisation" in said
+    np.save("rows.npy", changed[3:] + dtype(1e-9))
+    np.save("labels.npy", Y[3:])
+    assert "training row" not in cli("predict", model, "rows.npy").stderr
+
+
+def test_a_model_without_rows_notes_no_repeats(model):
+    fastcls.SoftmaxClassifier(random_state=0).fit(X, Y).save("linear.safetensors")
+    said = cli("predict", "linear.safetensors", "rows.npy").stderr
+    assert "accuracy: " in said
+    assert "training row" not in said
+
+
+def test_labels_that_share_no_class_with_the_model_are_noted(model):
+    np.savez("rows.npz", X=X, y=np.array(list("abcd"))[Y])
+    said = cli("predict", model, "rows.npz").stderr
+    assert "no accuracy: the labels ('a', 'b', 'c') share no class with the model ('0', '1', '2')" in said
+
+
+def test_labels_next_to_the_rows_that_do_not_fit_are_noted(model):
+    np.save("ten.npy", X[:10])
+    result = cli("predict", model, "ten.npy")
+    assert result.exit_code == 0
+    assert "the labels next to 'ten.npy' are not used: y has 40 labels for 10 rows\n" in result.stderr
+
+
+@pytest.mark.parametrize("data", ["rows.npy", "rows.npz"])
+def test_given_labels_are_used_instead_of_those_nearby(model, data):
+    np.savez("rows.npz", X=X, y=(Y + 1) % 4)
+    np.save("labels.npy", (Y + 1) % 4)
+    np.save("right.npy", Y)
+    assert "(0 of 40 labelled rows)" in cli("predict", model, data).stderr
+    assert "(40 of 40 labelled rows)" in cli("predict", model, data, "--labels", "right.npy").stderr
+    np.save("right.npy", Y[:9])
+    assert refused(cli("predict", model, data, "--labels", "right.npy"), "9 labels for 40 rows")
+    assert refused(cli("predict", model, data, "--labels", "wrong.npy"), "wrong.npy")
+    assert refused(cli("predict", model, data, data, "--labels", "right.npy"), "--labels is given for 2 paths")
+    assert refused(cli("predict", model, data, "--labels", data), "--labels is the same file as the data")
+
+
+def test_swapped_files_are_named(model):
+    assert refused(
+        cli("run", "labels.npy", "--labels", "rows.npy"), "'labels.npy' is one-dimensional", "did you swap rows and labels?"
+    )
+    assert refused(cli("run", "rows.npy", "--labels", "rows.npy"), "--labels is the same file as the data, 'rows.npy'")
+    np.save("one.npy", X[0])
+    assert refused(cli("predict", model, "one.npy"), "'one.npy' is one-dimensional, shape (6,)")
+
+
+def test_refusals_say_what_predict_takes(model):
+    wanted = "give an image, a folder of images, an .npy or .npz file"
+    assert refused(cli("predict", model, "nosuch.jpg"), f"there is no file or folder 'nosuch.jpg': {wanted}")
+    Path("empty").mkdir()
+    assert refused(cli("predict", model, "empty"), f"there is nothing to predict in the folder 'empty': {wanted}")
+    Image.new("RGB", (8, 8)).save("photo.jpg")
+    assert refused(
+        cli("predict", model, "photo.jpg"), "'photo.jpg' is an image, but the model 'm.safetensors'", "6 features"
+    )
