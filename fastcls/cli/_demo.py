@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from fastcls import demo
 from fastcls._storage.atomic import is_special
 from fastcls._validation.errors import InputError
-from fastcls.demo import require_bokeh
 
 from ._streams import say
 from ._text import printable
@@ -15,15 +15,11 @@ from ._text import printable
 
 def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:
     """Serve a demo until Ctrl-C, or write a snapshot of it to `export`."""
-    require_bokeh()
-    from fastcls.demo.serve import read_state, serve
-
+    demo.require_bokeh()
     if export is None:
-        serve(name, state, port, browser)
+        demo.serve(name, state, port, browser)
         return
     if os.path.lexists(export) and not is_special(export) and not force:
         raise InputError(f"{export} exists: choose another file, or replace it with --force")
-    from fastcls.demo.export import export as write
-
-    write(read_state(name, state), export)
+    demo.export(name, state, export)
     say(f"fastcls: wrote the snapshot {printable(export)}")

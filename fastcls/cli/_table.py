@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 from fastcls._scoring.table import is_bound
 from fastcls._validation.messages import counted
-from fastcls.display.style import shorten
+from fastcls.display import style
 from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word
@@ -107,7 +107,7 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
             style="bold" if name in best else None,
         )
     if majority := results.get("baseline"):
-        name = markup(shorten(majority["class_name"], 10), stream)
+        name = markup(style.shorten(majority["class_name"], 10), stream)
         table.add_row("majority", f"always {name}", "-", *_test_cells(majority), "-", style="dim")
     console.print(table)
     if sentence := no_difference(results):

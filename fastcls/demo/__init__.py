@@ -2,7 +2,7 @@
 
 ::
 
-    serve           a server for this machine only; `Shown` for notebooks        export    a snapshot in one page
+    _serve          a server for this machine only; `Shown` for notebooks        _export   a snapshot in one page
       _knn_view, _linear_view      the pages, with little logic       _page   what both pages share
         _knn_state, _linear_state  states, changes and computations: plain Python, tested without a browser
           _moved                   points moved by hand, by their number
@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING
 from fastcls._validation.errors import InputError
 
 if TYPE_CHECKING:
-    from .serve import Shown
+    from pathlib import Path
+
+    from ._serve import Shown
 
 __all__ = ["knn", "linear"]
 
@@ -49,7 +51,7 @@ def knn(state: str | None = None, *, height: int = 1050) -> Shown:
         If Bokeh is not installed, or `state` is not valid.
     """
     require_bokeh()
-    from .serve import Shown
+    from ._serve import Shown
 
     return Shown("knn", state, height)
 
@@ -70,6 +72,24 @@ def linear(state: str | None = None, *, height: int = 1150) -> Shown:
         With `url` and `stop()`, as for `knn`.
     """
     require_bokeh()
-    from .serve import Shown
+    from ._serve import Shown
 
     return Shown("linear", state, height)
+
+
+# For other packages of fastcls; these need Bokeh:
+
+
+def serve(name: str, state: str | None, port: int, browser: bool) -> None:
+    """Show a demo until Ctrl-C."""
+    from ._serve import serve
+
+    serve(name, state, port, browser)
+
+
+def export(name: str, state: str | None, path: Path) -> None:
+    """Write a snapshot of a demo, as one page."""
+    from ._export import export
+    from ._serve import read_state
+
+    export(read_state(name, state), path)

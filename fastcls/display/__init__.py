@@ -8,7 +8,7 @@ its cell; elsewhere use ``display.figure_.savefig(path)``.
 One file for each display: ``_challenges.py``, ``_confusion.py``, ``_cross_validation.py``, ``_curse.py``,
 ``_decision_region.py``, ``_folds.py``, ``_label_efficiency.py``, ``_loss_history.py``, ``_loss_slice.py``,
 ``_neighbors.py``, ``_regularization.py``, ``_same_distance.py``, ``_scores.py``, ``_templates.py``. ``_regions.py`` computes
-the classes of a plane, ``style.py`` has sizes, colours and names shared by all, ``_validation.py`` checks their input.
+the classes of a plane, ``_style.py`` has sizes, colours and names shared by all, ``_validation.py`` checks their input.
 """
 
 from fastcls.display._challenges import ChallengesDisplay
@@ -26,6 +26,9 @@ from fastcls.display._regularization import RegularizationDisplay
 from fastcls.display._same_distance import SameDistanceDisplay
 from fastcls.display._scores import ScoresDisplay
 from fastcls.display._templates import TemplatesDisplay
+
+# For other packages of fastcls:
+from . import _style as style
 
 __all__ = [
     "ChallengesDisplay",

@@ -11,9 +11,9 @@ from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
 
-from . import style
-from ._validation import as_labels, as_line, as_table, check_can, check_mapping
-from .style import Drawn
+from . import _style as style
+from ._style import Drawn
+from ._validation import as_labels, as_line, as_table, check_can, check_image_shape, check_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -161,7 +161,7 @@ class ChallengesDisplay(Drawn):
         for model in models.values():
             check_can(model, "predict")
         rows = np.ascontiguousarray(as_table(X, "X"))
-        shape = style.check_image_shape(image_shape, rows.shape[1])
+        shape = check_image_shape(image_shape, rows.shape[1])
         steps = as_line(strengths, "strengths")
         for strength in steps.tolist():
             check_number("strengths", strength, minimum=0)

@@ -9,7 +9,7 @@ import numpy as np
 from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 
-from . import style
+from . import _style as style
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

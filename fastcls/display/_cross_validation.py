@@ -11,9 +11,9 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 from fastcls.metrics import label as metric_label
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_line, as_table, check_can, check_mapping
-from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

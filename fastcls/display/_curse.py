@@ -10,9 +10,9 @@ from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.messages import counted
 from fastcls.neighbors import pairwise_distances
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_line, as_table
-from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -11,9 +11,9 @@ from fastcls._validation.errors import InputError
 from fastcls.display._regions import TIED, Regions, around, cells, decision_regions
 from fastcls.metrics import label as metric_label
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_labels, as_table, check_can
-from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,9 +12,9 @@ from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted
 from fastcls.model_selection import make_folds
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_line
-from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,9 +8,9 @@ import numpy as np
 
 from fastcls._validation.errors import InputError
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_line, check_can, check_mapping
-from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

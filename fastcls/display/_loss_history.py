@@ -9,8 +9,8 @@ import numpy as np
 from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 
-from . import style
-from .style import Drawn
+from . import _style as style
+from ._style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,9 +10,9 @@ from fastcls._validation.base import check_number, refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_weights
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import check_can
-from .style import Drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

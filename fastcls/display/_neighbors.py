@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style
-from ._validation import as_labels, as_table, check_can, check_places
-from .style import Drawn
+from . import _style as style
+from ._style import Drawn
+from ._validation import as_labels, as_table, check_can, check_image_shape, check_places
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,7 +108,7 @@ class NeighborsDisplay(Drawn):
         """
         rows = as_table(X, "X")
         check_can(estimator, "kneighbors")
-        style.check_image_shape(image_shape, rows.shape[1])
+        check_image_shape(image_shape, rows.shape[1])
         distances, indices = estimator.kneighbors(rows, n_neighbors=n_neighbors)
         return cls.from_neighbors(
             rows,
@@ -161,8 +161,8 @@ class NeighborsDisplay(Drawn):
             If the rows are not images, or if distances, indices or labels do not match them.
         """
         rows, trained = as_table(X, "X"), as_table(X_train, "X_train")
-        shape = style.check_image_shape(image_shape, rows.shape[1])
-        style.check_image_shape(image_shape, trained.shape[1])
+        shape = check_image_shape(image_shape, rows.shape[1])
+        check_image_shape(image_shape, trained.shape[1])
         labels = as_labels(y_train, len(trained), "y_train", "rows of X_train")
         found = check_places(indices, distances, len(rows), len(trained))
         truth = None if y is None else as_labels(y, len(rows))

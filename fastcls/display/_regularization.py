@@ -9,9 +9,9 @@ import numpy as np
 from fastcls._validation.errors import InputError
 from fastcls.linear import SoftmaxClassifier
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_line, check_alphas
-from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,9 +12,9 @@ from fastcls._validation.base import refuse_masked
 from fastcls._validation.errors import InputError
 from fastcls.neighbors import pairwise_distances
 
-from . import style
-from ._validation import check_shift
-from .style import Drawn
+from . import _style as style
+from ._style import Drawn
+from ._validation import check_image_shape, check_shift
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -136,7 +136,7 @@ class SameDistanceDisplay(Drawn):
         """
         refuse_masked(image, "image")
         row = np.asarray(image)
-        shape = style.check_image_shape(image_shape, row.size)
+        shape = check_image_shape(image_shape, row.size)
         if row.dtype != np.uint8:
             raise InputError(f"image is {row.dtype}; wanted uint8, because exactly equal distances need whole numbers")
         original, shift = row.reshape(shape), check_shift(shift, shape[1])

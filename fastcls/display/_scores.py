@@ -10,9 +10,9 @@ from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.linear import check_codes
 from fastcls._validation.rows import check_finite
 
-from . import style
+from . import _style as style
+from ._style import Drawn
 from ._validation import as_labels, as_table, check_can, check_names, codes_of
-from .style import Drawn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

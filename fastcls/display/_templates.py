@@ -11,9 +11,9 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import check_finite
 
-from . import style
-from ._validation import as_table, check_can, check_names
-from .style import Drawn
+from . import _style as style
+from ._style import Drawn
+from ._validation import as_table, check_can, check_image_shape, check_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -126,11 +126,11 @@ class TemplatesDisplay(Drawn):
         weights = as_table(W, "W").astype(np.float64)
         check_finite(weights, "W")
         check_number("max_classes", max_classes, minimum=1, whole=True)
-        shape = style.check_image_shape(image_shape)
+        shape = check_image_shape(image_shape)
         n_features = shape[0] * shape[1] * shape[2]
         if weights.shape[1] == n_features + 1:
             weights = weights[:, :-1]
-        style.check_image_shape(shape, weights.shape[1])
+        check_image_shape(shape, weights.shape[1])
         names = check_names([str(c) for c in range(len(weights))] if class_names is None else class_names, len(weights))
         scale = float(np.quantile(np.abs(weights), 0.99))  # over all classes, shown or not
         templates = weights[:max_classes].reshape(-1, *shape)

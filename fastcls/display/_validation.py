@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -143,3 +144,35 @@ def check_extent(extent: Any) -> tuple[float, float, float, float]:
     if not (edges[1] > edges[0] and edges[3] > edges[2]):
         raise InputError(f"extent is {edges}; wanted (left, right, bottom, top) with left < right and bottom < top")
     return edges  # type: ignore[return-value]
+
+
+def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None = None) -> tuple[int, int, int]:
+    """The image shape (height, width, channels), if rows with this number of features can be drawn in it.
+
+    Parameters
+    ----------
+    image_shape : sequence of three int, or None
+        In pixels; one channel is grey, three are RGB.
+    n_features : int, optional
+        Width of the rows; None: not compared.
+
+    Raises
+    ------
+    InputError
+        If there is no image shape, if it has other than one or three channels, or if it does not match the rows.
+    """
+    if image_shape is None:
+        raise InputError(
+            "this figure shows images, but the data has no image shape: "
+            "give image_shape=(height, width, channels) if its rows are images"
+        )
+    try:
+        shape = tuple(operator.index(n) for n in image_shape)
+    except TypeError:
+        raise InputError(f"image_shape is {image_shape!r}; wanted three whole numbers (height, width, channels)") from None
+    if len(shape) != 3 or shape[2] not in (1, 3) or min(shape) < 1:
+        raise InputError(f"image_shape is {shape}; wanted (height, width, 1) or (height, width, 3)")
+    if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
+        wanted = shape[0] * shape[1] * shape[2]
+        raise InputError(f"image_shape={shape} needs rows of {counted(wanted, 'feature')}, but these have {n_features:,}")
+    return shape  # type: ignore[return-value]

@@ -370,7 +370,7 @@ def test_an_invalid_state_in_the_address_is_reported_and_not_repeated(opened):
 
 
 def test_a_snapshot_opens_from_a_file_and_makes_no_requests(chromium, tmp_path):
-    from fastcls.demo.export import export
+    from fastcls.demo._export import export
 
     export(KnnState.of_text("k=2&classes=2&points=-100,0,0;100,0,1&metric=both"), tmp_path / "page.html")
     page = chromium.new_page()

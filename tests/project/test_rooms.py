@@ -141,9 +141,16 @@ def test_nobody_imports_the_private_files_of_a_public_package(path):
             assert not private, f"line {line}: {mine} imports {name}; take it from fastcls.{parts[0]}"
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in LAYER_OF if not name.startswith("_") and name not in ("cli", "persistence")]
-)
+PUBLIC = [name for name in LAYER_OF if not name.startswith("_")]
+
+
+def test_the_files_of_public_packages_are_private():
+    """What others need, `__init__.py` hands out."""
+    packages = [PACKAGE / name for name in PUBLIC]
+    assert not [str(path) for path in SOURCES if path.parent in packages and not path.name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLIC if name not in ("cli", "persistence")])
 def test_public_names_are_listed_and_helpers_are_not(name):
     """Whatever a public package imports under 'For other packages' is for fastcls alone."""
     path = next(path for path in (PACKAGE / name / "__init__.py", PACKAGE / f"{name}.py") if path.exists())

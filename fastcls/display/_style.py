@@ -9,7 +9,6 @@ grid take their colours from matplotlib's rcParams, so the user's own style (or 
 from __future__ import annotations
 
 import logging
-import operator
 import os
 import sys
 import warnings
@@ -21,8 +20,6 @@ from unicodedata import category, east_asian_width
 import numpy as np
 
 from fastcls._validation.base import refuse_masked
-from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted
 
 from ._validation import check_named_codes
 
@@ -369,38 +366,6 @@ def label_names(labels: ArrayLike, class_names: Sequence[str] | None) -> NDArray
     if class_names is None:
         return np.array([str(label) for label in codes.ravel()], dtype=object).reshape(codes.shape)
     return np.array([str(name) for name in class_names], dtype=object)[check_named_codes(codes, class_names)]
-
-
-def check_image_shape(image_shape: Sequence[int] | None, n_features: int | None = None) -> tuple[int, int, int]:
-    """The image shape (height, width, channels), if rows with this number of features can be drawn in it.
-
-    Parameters
-    ----------
-    image_shape : sequence of three int, or None
-        In pixels; one channel is grey, three are RGB.
-    n_features : int, optional
-        Width of the rows; None: not compared.
-
-    Raises
-    ------
-    InputError
-        If there is no image shape, if it has other than one or three channels, or if it does not match the rows.
-    """
-    if image_shape is None:
-        raise InputError(
-            "this figure shows images, but the data has no image shape: "
-            "give image_shape=(height, width, channels) if its rows are images"
-        )
-    try:
-        shape = tuple(operator.index(n) for n in image_shape)
-    except TypeError:
-        raise InputError(f"image_shape is {image_shape!r}; wanted three whole numbers (height, width, channels)") from None
-    if len(shape) != 3 or shape[2] not in (1, 3) or min(shape) < 1:
-        raise InputError(f"image_shape is {shape}; wanted (height, width, 1) or (height, width, 3)")
-    if n_features is not None and shape[0] * shape[1] * shape[2] != n_features:
-        wanted = shape[0] * shape[1] * shape[2]
-        raise InputError(f"image_shape={shape} needs rows of {counted(wanted, 'feature')}, but these have {n_features:,}")
-    return shape  # type: ignore[return-value]
 
 
 def shrink(image: NDArray[Any], side: int = LARGEST_SIDE) -> NDArray[Any]:
