@@ -16,7 +16,7 @@ work (``dask/``) or shows results (``display/``, ``cli/``).
                          └───> SoftmaxClassifier ──> _gradient.problem ──> _gradient.loops ──> _gradient.losses
                                MulticlassSVM   └──> gradcheck compares it with the numerical gradient
 
-ARCHITECTURE.md follows one search and one gradient through the packages and shows where to add a metric, a loss or a layout.
+ARCHITECTURE.md follows one search and one gradient through the packages; CONTRIBUTING.md shows how to add to them.
 The other files here: ``gradcheck.py``, ``onnx.py`` (export), ``simd.py`` (instruction sets), the registries ``metrics.py``,
 ``losses.py`` and ``penalties.py``, ``_config.py`` (`show_config`), ``_version.py``, ``__main__.py`` (``python -m fastcls``),
 and the packages ``_runtime/`` (threads, memory), ``_storage/`` (files), ``_scoring/`` (votes, accuracy, tables),

@@ -68,7 +68,16 @@ class OneLineGroup(TyperGroup):
 
 
 class PlainCommand(TyperCommand):
-    """A command whose help shows its arguments by name: DATA, without braces and Python types."""
+    """A command whose help shows its arguments by name (DATA, without braces and Python types) and the layouts of data."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        for param in self.params:
+            if "{layouts}" in (getattr(param, "help", None) or ""):
+                from fastcls.datasets import LAYOUTS  # here: the import takes a second, and only this help needs it
+
+                said = "; ".join(layout.description for layout in LAYOUTS.values())
+                vars(param)["help"] = vars(param)["help"].replace("{layouts}", said)
+        super().format_help(ctx, formatter)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
@@ -146,11 +155,7 @@ Data = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="digits (scikit-learn's images), or a path: a folder of images by class "
-        "(<class>/<file>, or train/<class>/<file> and test/<class>/<file>); a folder with MNIST's IDX files, or with "
-        "the files of CIFAR-10 or CIFAR-100 (or their .tar.gz); an .npz or .safetensors with X and y; an .npy with "
-        "--labels; a folder with X.npy and y.npy; a zarr group; an .h5, .csv, .parquet or .arrow file with labels; a folder "
-        "that Hugging Face datasets saved.",
+        help="digits (scikit-learn's images), or a path: {layouts}.",
     ),
 ]
 Labels = Annotated[

@@ -174,7 +174,9 @@ def _best_line(results: dict[str, Any]) -> str:
         others = [MODELS[name] for name in near if name not in tied]
         line = f"Fewest errors: {listed([MODELS[name] for name in (best, *tied)])}, {accuracy}"
         fewer = (
-            [f"{line} ({who} not clearly worse)" for who in (listed(others), f"{len(others)} others")] if others else [line]
+            [f"{line} ({who} not significantly worse)" for who in (listed(others), f"{len(others)} others")]
+            if others
+            else [line]
         )
         return next((one for one in fewer if len(one) <= _WIDTH), fewer[-1])
     return f"Best model: {MODELS[best]} ({setting(models[best])}), {accuracy}"

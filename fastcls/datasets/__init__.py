@@ -79,7 +79,7 @@ from ._listing import (
     refused_link,
     relative_names,
 )
-from ._load import NAMES, folder_of_data, layout_of, refuse_unfetched
+from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
 from ._npy import npz_keys, read_npy, read_npz
 from ._split import can_stratify
 

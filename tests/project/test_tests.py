@@ -2,6 +2,7 @@
 
 import importlib.util
 import itertools
+import re
 import shutil
 import subprocess
 import sys
@@ -131,3 +132,13 @@ def test_the_book_names_the_files_that_are_touched(what):
     assert f"| {what} | {len(files)} |" in section
     for file in files:
         assert f"`{file}`" in section, file
+
+
+@pytest.mark.parametrize("what", _how_to_add.PAST)
+def test_the_book_counts_the_files_that_an_addition_of_the_past_touched(what):
+    name = re.compile(rf"\b{_how_to_add.PAST[what]}\b")
+    package = ROOT / "fastcls"
+    sources = [path for path in package.rglob("*.py*") if path.suffix in (".py", ".pyi") and "cli" not in path.parts]
+    files = {path.relative_to(package).as_posix() for path in sources if name.search(path.read_text(encoding="utf-8"))}
+    assert len(files) == _how_to_add.FILES[what], files
+    assert f"| {what} | {len(files)} |" in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

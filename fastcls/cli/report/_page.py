@@ -139,8 +139,8 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
         sentence = f"{no_difference(results)} Fewest errors: {listed(names)}, {score}."
     elif near := not_significantly_worse(results):
         others = [MODELS[name] for name in near if name not in tied_with_best(results)]
-        but = f", but not significantly fewer than {listed(others)}" if others else ""
-        sentence = f"{listed(names)} {'make' if len(names) > 1 else 'makes'} the fewest errors{but}: {score}."
+        near_by = f" {listed(others)} {'are' if len(others) > 1 else 'is'} not significantly worse." if others else ""
+        sentence = f"{listed(names)} {'make' if len(names) > 1 else 'makes'} the fewest errors: {score}.{near_by}"
     else:
         sentence = f"Best model: {names[0]}, {score}."
     return {"verdict": sentence, "verdict_note": NO_BETTER if is_no_better(results) else ""}
