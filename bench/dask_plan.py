@@ -7,6 +7,7 @@ bench/results/filter.json: pairs per second and core, scaled by the number of fe
 rules out the same share of pairs.
 """
 
+import argparse
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,4 +83,5 @@ def tables() -> list[str]:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     print("\n".join(tables()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 import fastcls.demo
@@ -22,6 +23,7 @@ PICTURES = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__).parse_args()
     FOLDER.mkdir(exist_ok=True)
     with browser() as chromium:
         for name, (demo, state, width, large, pointer) in PICTURES.items():

@@ -8,6 +8,7 @@ medians of `RUNS` alternating runs, so that a slow moment affects both.
 
 from __future__ import annotations
 
+import argparse
 import pickle
 import statistics
 import subprocess
@@ -25,12 +26,12 @@ RUNS = 9
 NAMES = [*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]
 
 
-def folders() -> tuple[Path, Path]:
+def folders(given: Path | None) -> tuple[Path, Path]:
     """The folders of the binary and of the Python version."""
-    root = Path(sys.argv[1]) if len(sys.argv) > 1 else cache_folder()
+    root = given or cache_folder()
     binary, python = root / "cifar-10-batches-bin", root / "cifar-10-batches-py"
     if not ((binary / "test_batch.bin").is_file() and (python / "test_batch").is_file()):
-        if len(sys.argv) > 1 or not (SHARED / "make_cifar10.py").is_file():
+        if given or not (SHARED / "make_cifar10.py").is_file():
             raise NotHereError(f"no CIFAR-10 in {root}: give the folder of both versions")
         subprocess.run([sys.executable, SHARED / "make_cifar10.py", "--format", "bin,py", root], check=True)
     return binary, python
@@ -57,7 +58,9 @@ def seconds(act: Callable[[Path], object], folder: Path) -> float:
 
 def main() -> None:
     """Measure and print one line per version."""
-    binary, python = folders()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path)
+    binary, python = folders(parser.parse_args().folder)
     for name, folder, floor in (("binary", binary, read_bytes), ("python", python, unpickle)):
         pairs = [(seconds(datasets.load, folder), seconds(floor, folder)) for _ in range(RUNS + 1)][1:]
         ours, least = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -8,6 +8,7 @@ searches. Numbers are medians of `RUNS` processes; the file is in the system's c
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -86,4 +87,6 @@ def main(cifar: str | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cifar", nargs="?", metavar="CIFAR_FOLDER", help="default: random rows of that shape")
+    main(parser.parse_args().cifar)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import subprocess
 import sys
@@ -41,8 +42,14 @@ def shoot(chromium, report: Path, width: int, scheme: str, part: str | None, hei
 
 def main() -> None:
     """Write the pictures for the docs, or those of a whole report."""
-    if len(sys.argv) == 3:
-        report, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("report", nargs="?", type=Path, help="a report of `fastcls run`; default: that of digits")
+    parser.add_argument("folder", nargs="?", type=Path, help="where to write the pictures of REPORT")
+    args = parser.parse_args()
+    if args.report is not None:
+        if args.folder is None:
+            parser.error("REPORT needs a FOLDER for its pictures")
+        report, folder = args.report, args.folder
         folder.mkdir(parents=True, exist_ok=True)
         with browser() as chromium:
             page = chromium.new_page()

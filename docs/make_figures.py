@@ -5,7 +5,7 @@ Nothing is downloaded: the images are scikit-learn's digits, and the lecture's o
 
 from __future__ import annotations
 
-import sys
+import argparse
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -112,4 +112,6 @@ def keep(png: bytes, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "figures")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent / "figures")
+    main(parser.parse_args().folder)

@@ -1,6 +1,7 @@
 """The benchmark: its engines answer the same question, its rows are named once, and one command measures and merges."""
 
 import json
+import runpy
 import shutil
 import sys
 from dataclasses import replace
@@ -185,3 +186,25 @@ def test_limits_of_the_machine_are_measured(monkeypatch, tmp_path):
     assert found["read"] > 0.1
     for name in ("sad_panel", "dot_registers"):
         assert found[name] is None or found[name] > 1
+
+
+PROGRAMS = [
+    *(f"bench/{name}.py" for name in ("dask_plan", "demo_figures", "loading", "model_loading", "report_figures")),
+    "docs/make_figures.py",
+    "tests/helpers/_how_to_add.py",
+    "tests/helpers/_seeded_faults.py",
+]
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_help_is_shown_and_an_unknown_option_is_refused_before_any_work(program, monkeypatch, capsys):
+    root, path = Path(__file__).resolve().parents[2], Path(program)
+    of_bench = path.parts[0] == "bench"  # whose modules import each other
+    run, named = (runpy.run_module, f"bench.{path.stem}") if of_bench else (runpy.run_path, str(root / path))
+    for word, status in (("--help", 0), ("--typo", 2)):
+        monkeypatch.setattr(sys, "argv", [program, word])
+        with pytest.raises(SystemExit) as ended:
+            run(named, run_name="__main__")
+        assert ended.value.code == status
+        shown = capsys.readouterr()
+        assert "usage: " in (shown.err if status else shown.out)

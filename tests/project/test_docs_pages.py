@@ -4,17 +4,20 @@ import contextlib
 import importlib.util
 import io
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("models.md", "evaluation.md")}
+PAGES = {name: (ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("models.md", "evaluation.md", "displays.md")}
 
 
 def needs(code):
     """The optional packages that a block imports."""
-    return [name for name in ("skops", "onnxruntime", "zarr") if re.search(rf"^import {name}\b", code, re.MULTILINE)]
+    drawn = ["matplotlib"] if ".plot()" in code else []
+    return drawn + [name for name in ("skops", "onnxruntime", "zarr") if re.search(rf"^import {name}\b", code, re.MULTILINE)]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -22,7 +25,7 @@ def test_blocks_run_and_print_what_they_say(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     shared, missing = {"__name__": "__main__"}, set()
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGES[page], re.MULTILINE | re.DOTALL)
-    assert len(blocks) >= 5
+    assert len(blocks) >= (1 if page == "displays.md" else 5)
     for code in blocks:
         absent = [name for name in needs(code) if importlib.util.find_spec(name) is None]
         missing.update(absent)
@@ -45,3 +48,13 @@ def test_every_file_and_command_named_is_there(page):
         assert name == "-m" or (ROOT / path).is_file(), name
     for module in re.findall(r"`python -m ([\w.]+)", PAGES[page]):
         assert (ROOT / Path(*module.split("."))).with_suffix(".py").is_file(), module
+
+
+@pytest.mark.process
+def test_every_figure_of_the_page_of_displays_is_made_by_its_program(tmp_path):
+    pytest.importorskip("matplotlib", reason="displays draw with matplotlib (the extra 'run')")
+    pytest.importorskip("PIL", reason="figures are written with pillow (the extra 'run')")
+    subprocess.run([sys.executable, ROOT / "docs" / "make_figures.py", tmp_path], check=True, timeout=300)
+    shown = re.findall(r"\(figures/([\w-]+\.png)\)", PAGES["displays.md"])
+    assert sorted(shown) == sorted(path.name for path in tmp_path.iterdir())
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in tmp_path.iterdir())
