@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from fastcls._storage.atomic import write_text
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
 
 from .. import protocols
 from ..datasets import Dataset
-from ..protocols import ResultTable
-from . import _course, _results
+from ..protocols import ResultTable, course
+from . import _results
 from ._checks import PROBES, RunOptions
 from ._failures import Failures
 from ._progress import Progress
@@ -70,7 +72,7 @@ def evaluations(table: ResultTable) -> int:
 def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ResultTable:
     """Return the table of the preset."""
     if options.preset == "course":
-        return _course.evaluate(dataset, options.seed, progress, failures)
+        return evaluate_course(dataset, options.seed, progress, failures)
     assert options.preset is not None
     X_test, y_test = test_part(dataset)
     presets = protocols.PROBE_PRESETS if options.preset in PROBES else protocols.KNN_PRESETS
@@ -90,3 +92,32 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures
         return protocols.knn_eval(
             dataset.X, dataset.y, X_test, y_test, preset=options.preset, random_state=seed, progress=report
         )
+
+
+def require_rows(dataset: Dataset) -> None:
+    """Refuse data with fewer rows than the course's assignment uses."""
+    n_test = 0 if dataset.X_test is None else len(dataset.X_test)
+    if len(dataset.X) < course.TRAIN + course.VALIDATION or n_test < course.TEST:
+        raise InputError(
+            f"--preset course needs {course.TRAIN + course.VALIDATION:,} training rows and "
+            f"{counted(course.TEST, 'test row')}, but {dataset.name} has {len(dataset.X):,} and {n_test:,}: use CIFAR-10, "
+            "or omit --preset"
+        )
+
+
+def evaluate_course(dataset: Dataset, seed: int, progress: Progress, failures: Failures) -> ResultTable:
+    """Return the results of the course's assignment. A part that fails is left out, unless all fail."""
+    require_rows(dataset)
+    X_test, y_test = test_part(dataset)
+    rows: list[tuple[Any, ...]] = []
+    train, test = slice(course.KNN_TRAIN), slice(course.KNN_TEST)
+    title = f"k-NN: {course.KNN_TRAIN:,} training rows, {course.FOLDS} folds"
+    with failures.kept("evaluating k-NN"), progress.step(title):
+        rows += course.score_neighbors(dataset.X[train], dataset.y[train], X_test[test], y_test[test])
+    for name, shown in course.SHOWN.items():
+        title = f"{shown}: {len(course.RATES[name]) * len(course.REGS)} settings, {course.ITERATIONS:,} iterations"
+        with failures.kept(f"training {shown}"), progress.step(title) as report:
+            rows.append(course.score_linear(name, dataset, seed, report))
+    if not rows:
+        raise failures.errors[0]
+    return course.table(rows, seed)

@@ -5,16 +5,19 @@ constant. Only facts were taken from these projects, no code.
 
 ``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_probe_draws.py``
 the probe on a few rows of each class. ``_draws.py`` draws rows as the published scripts do; ``_logistic.py`` (scikit-learn's
-iterates) and ``_adamw.py`` train as they do. ``_shards.py`` handles rows given in parts; ``_validation.py`` has the checks.
+iterates) and ``_adamw.py`` train as they do. ``_course.py`` is the course's assignment. ``_shards.py`` handles rows given in
+parts; ``_validation.py`` has the checks.
 """
 
 from __future__ import annotations
 
 from fastcls._scoring.table import ResultTable
+from fastcls.protocols._few_shot import few_shot
+from fastcls.protocols._knn import knn_eval
+from fastcls.protocols._presets import KNN_PRESETS, PROBE_PRESETS
+from fastcls.protocols._probe import linear_probe
 
-from ._few_shot import few_shot
-from ._knn import knn_eval
-from ._presets import KNN_PRESETS, PROBE_PRESETS
-from ._probe import linear_probe
+# For other packages of fastcls:
+from . import _course as course
 
 __all__ = ["KNN_PRESETS", "PROBE_PRESETS", "ResultTable", "few_shot", "knn_eval", "linear_probe"]

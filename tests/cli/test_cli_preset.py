@@ -10,8 +10,10 @@ import pytest
 from _command import cli, fail_with, here, listing, refused, write_embeddings
 
 from fastcls import LinearProblem, datasets, protocols
-from fastcls.cli import _checks, _course, _split
+from fastcls.cli import _checks, _preset, _split
+from fastcls.cli._failures import Failures
 from fastcls.cli._progress import Progress
+from fastcls.protocols import _course
 
 __all__ = ["here"]  # the fixture that every test here is under
 
@@ -62,7 +64,7 @@ def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkey
     assert "failed: training SVM: ZeroDivisionError: injected" in result.stderr
     monkeypatch.setattr(_course, "score_neighbors", fail_with(ZeroDivisionError("injected")))
     with pytest.raises(ZeroDivisionError):
-        _course.evaluate(datasets.load("small.npz"), 0, Progress())
+        _preset.evaluate_course(datasets.load("small.npz"), 0, Progress(), Failures(Progress()))
 
 
 @pytest.mark.parametrize("preset", [name for name in _checks.PRESETS if name != "course"])
@@ -238,7 +240,8 @@ def test_rows_of_the_course_are_the_assignments(monkeypatch):
         np.testing.assert_array_equal(codes, y[49_000:50_000])
     np.testing.assert_array_equal(scored[4][0], X_test[:1000])
     assert row[4] == np.count_nonzero(y_test[:1000] != 0)  # all scores are 0: class 0
-    _course.evaluate(data, 0, Progress(io.StringIO()))
+    progress = Progress(io.StringIO())
+    _preset.evaluate_course(data, 0, progress, Failures(progress))
     for got, wanted in zip(seen["knn"], (X[:5000], y[:5000], X_test[:500], y_test[:500]), strict=True):
         np.testing.assert_array_equal(got, wanted)
     assert (_course.ITERATIONS, _course.BATCH, _course.RATES["svm"]) == (1500, 200, (1e-7, 5e-5))

@@ -1,4 +1,4 @@
-"""The preset ``course``: subsets and settings of the course's first assignment (Stanford CS231n, assignment1).
+"""The course's assignment: subsets and settings of the course's first assignment (Stanford CS231n, assignment1).
 
 k-NN (knn.ipynb): the first 5,000 training and 500 test images, L2, k of 1, 3, 5, 8, 10, 12, 15, 20, 50, 100, five folds of
 consecutive rows. SVM and softmax (svm.ipynb, softmax.ipynb): 49,000 training images, the next 1,000 for validation, the
@@ -10,6 +10,7 @@ objective is loss + reg * sum W^2.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,18 +18,13 @@ import numpy as np
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._gradient.scaling import center_and_scale
 from fastcls._runtime import threads
+from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import vote
-from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted
+from fastcls.datasets import Dataset
 from fastcls.neighbors import knn
 from fastcls.optim import Descent
 
-from ..datasets import Dataset
-from ..protocols import ResultTable
-from ._failures import Failures
-from ._linear import LOSSES
-from ._progress import Progress, Report
-
+LOSSES = {"svm": "hinge", "softmax": "softmax"}
 KNN_TRAIN, KNN_TEST, FOLDS = 5_000, 500, 5
 KS, SHOWN_KS = (1, 3, 5, 8, 10, 12, 15, 20, 50, 100), (1, 5, 10)
 TRAIN, VALIDATION, TEST = 49_000, 1_000, 1_000
@@ -40,33 +36,8 @@ SHOWN = {"svm": "SVM", "softmax": "softmax"}
 COLUMNS = ("model", "setting", "validation", "top1", "errors", "n_test", "seconds")
 
 
-def require_rows(dataset: Dataset) -> None:
-    """Refuse data with fewer rows than the assignment uses."""
-    n_test = 0 if dataset.X_test is None else len(dataset.X_test)
-    if len(dataset.X) < TRAIN + VALIDATION or n_test < TEST:
-        raise InputError(
-            f"--preset course needs {TRAIN + VALIDATION:,} training rows and {counted(TEST, 'test row')}, but "
-            f"{dataset.name} has {len(dataset.X):,} and {n_test:,}: use CIFAR-10, or omit --preset"
-        )
-
-
-def evaluate(dataset: Dataset, seed: int, progress: Progress, failures: Failures | None = None) -> ResultTable:
-    """Return the results of the whole assignment as a table. A part that fails is left out, unless all fail."""
-    require_rows(dataset)
-    failures = Failures(progress) if failures is None else failures
-    assert dataset.X_test is not None
-    assert dataset.y_test is not None
-    rows: list[tuple[Any, ...]] = []
-    with failures.kept("evaluating k-NN"), progress.step(f"k-NN: {KNN_TRAIN:,} training rows, {FOLDS} folds"):
-        rows += score_neighbors(
-            dataset.X[:KNN_TRAIN], dataset.y[:KNN_TRAIN], dataset.X_test[:KNN_TEST], dataset.y_test[:KNN_TEST]
-        )
-    for name in LOSSES:
-        title = f"{SHOWN[name]}: {len(RATES[name]) * len(REGS)} settings, {ITERATIONS:,} iterations"
-        with failures.kept(f"training {SHOWN[name]}"), progress.step(title) as report:
-            rows.append(score_linear(name, dataset, seed, report))
-    if not rows:
-        raise failures.errors[0]
+def table(rows: list[tuple[Any, ...]], seed: int) -> ResultTable:
+    """Return the table of these rows, with the settings of the assignment."""
     settings = {
         "name": "course",
         "source": "Stanford CS231n, assignment1: knn.ipynb, svm.ipynb, softmax.ipynb",
@@ -113,7 +84,7 @@ def score_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarr
     ]
 
 
-def score_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tuple[Any, ...]:
+def score_linear(name: str, dataset: Dataset, seed: int, report: Callable[[int, int], None]) -> tuple[Any, ...]:
     """Return the row of the setting with the best validation accuracy; all settings train together, on the same batches."""
     started = time.perf_counter()
     n_classes = len(dataset.class_names)
@@ -142,7 +113,9 @@ def score_linear(name: str, dataset: Dataset, seed: int, report: Report) -> tupl
     )
 
 
-def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Report) -> list[np.ndarray]:
+def descend(
+    problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Callable[[int, int], None]
+) -> list[np.ndarray]:
     """Return W of every (rate, reg) after the assignment's iterations; zeros where the loss became infinite."""
     rng = np.random.default_rng(seed)
     start = rng.standard_normal(problem.shape) * INIT_SCALE
