@@ -69,7 +69,9 @@ __all__ = sorted(_MODULES)
 
 def __getattr__(name: str) -> object:
     if name not in _MODULES:
-        raise AttributeError(f"module 'fastcls' has no attribute {name!r}")
+        close = None if name.startswith("_") else _import_module("fastcls._validation.messages").meant(name, __all__)
+        hint = "" if close is None else f"; did you mean {close!r}?"
+        raise AttributeError(f"module 'fastcls' has no attribute {name!r}{hint}")
     module = _import_module(f"fastcls.{_MODULES[name]}")
     found = module if _MODULES[name] == name else getattr(module, name)
     globals()[name] = found

@@ -22,6 +22,16 @@ from ._temperature import fit_temperature
 __all__ = ["MulticlassSVM", "SoftmaxClassifier"]
 
 
+class _NoProbabilities:
+    """In place of `predict_proba`: it is missing, and the message says which classifiers have it."""
+
+    def __get__(self, instance: object, owner: type) -> Any:
+        raise AttributeError(
+            f"{owner.__name__!r} object has no attribute 'predict_proba': an SVM has scores (decision_function) and no "
+            "probabilities; use SoftmaxClassifier, or scikit-learn's CalibratedClassifierCV around this one"
+        )
+
+
 class MulticlassSVM(LinearClassifier):
     """Multiclass SVM: the score of the right class must exceed every other by a margin.
 
@@ -158,6 +168,8 @@ class MulticlassSVM(LinearClassifier):
     >>> MulticlassSVM(random_state=0).fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.9
     True
     """
+
+    predict_proba = _NoProbabilities()
 
     def __init__(
         self,

@@ -155,6 +155,12 @@ def few_shot(
         "n_tries": n_tries,
         "seed": seed,
     }
+    most, counts = max(wanted), np.bincount(codes[free], minlength=len(classes))
+    if n_small := int((counts < most).sum()):
+        has = "has" if n_small == 1 else "have"
+        settings["note"] = (
+            f"{n_small:,} of {len(classes):,} classes {has} fewer than {most:,} rows: every try takes all of them"
+        )
     return ResultTable.of_numbers(title, settings, list(zip(settings_of_rows, numbers, strict=True)), classes)
 
 

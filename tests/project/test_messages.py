@@ -277,3 +277,34 @@ def test_an_error_about_several_arguments_names_none():
     with pytest.raises(fastcls.InputError, match=r"alpha=0.1 and C=1.0") as caught:
         fastcls.MulticlassSVM(alpha=0.1, C=1.0).fit(X, Y)
     assert caught.value.argument is None
+
+
+def test_a_misspelt_name_of_the_package_is_corrected():
+    with pytest.raises(AttributeError, match="no attribute 'KNeighborClassifier'; did you mean 'KNeighborsClassifier'"):
+        fastcls.KNeighborClassifier  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'zebra'$"):
+        fastcls.zebra  # noqa: B018
+
+
+def test_an_svm_says_which_classifiers_have_probabilities():
+    model = fastcls.MulticlassSVM()
+    assert not hasattr(model, "predict_proba")
+    with pytest.raises(AttributeError, match="use SoftmaxClassifier, or scikit-learn's CalibratedClassifierCV"):
+        model.predict_proba(X)
+
+
+@pytest.mark.parametrize("name", ["knn_eval", "few_shot", "linear_probe"])
+def test_the_order_of_scikit_learns_split_is_named(name):
+    options = {"n_per_class": 2, "n_tries": 1} if name == "few_shot" else {}
+    wanted = "y is 2-D, shape (4, 4); wanted one label for each row: the order is train, y, test, y_test"
+    assert refusal(lambda: getattr(protocols, name)(X, X[:4], Y, Y[:4], **options)) == wanted
+
+
+def test_few_shot_notes_classes_with_fewer_rows():
+    def few(*n):
+        return protocols.few_shot(X[:11], Y[:11], X, Y, n_per_class=n, n_tries=2).settings.get("note")
+
+    assert few(2, 3) is None
+    assert few(2, 4) == "1 of 3 classes has fewer than 4 rows: every try takes all of them"
+    assert few(5) == "3 of 3 classes have fewer than 5 rows: every try takes all of them"
+    assert few(0.5) is None
