@@ -14,3 +14,18 @@ def embeddings(n=700, d=12, classes=7, seed=0, dtype=np.float32, spread=0.35):
 def halves(n_test=150, **options):
     X, y = embeddings(**options)
     return X[n_test:], y[n_test:], X[:n_test], y[:n_test]
+
+
+def unit(X):
+    lengths = np.linalg.norm(X, axis=1, keepdims=True)
+    return X / np.where(lengths > 0, lengths, 1)
+
+
+def nearest_means(train, y, test, center=True, normalize=True):
+    mean = train.astype(np.float64).mean(axis=0) if center else 0.0
+    train, test = train - mean, test - mean
+    if normalize:
+        train, test = unit(train), unit(test)
+    classes = np.unique(y)
+    means = np.stack([train[y == c].mean(axis=0) for c in classes])
+    return classes[np.square(test[:, None] - means).sum(axis=2).argmin(axis=1)]

@@ -4,12 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from _embeddings import embeddings, halves
+from _embeddings import embeddings, halves, nearest_means, unit
 from scipy.optimize import minimize
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import fastcls
-from fastcls import NearestClassMean
 from fastcls._search import merge
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
@@ -33,11 +31,6 @@ CONSTANTS = {
 
 
 # the reference: matrices, one query at a time ----------------------------------------------------------------------------
-
-
-def unit(X):
-    lengths = np.linalg.norm(X, axis=1, keepdims=True)
-    return X / np.where(lengths > 0, lengths, 1)
 
 
 def distances(train, test, metric):
@@ -221,48 +214,6 @@ def test_ks_above_the_number_of_rows_are_dropped_with_a_warning():
 
 
 # few rows per class ------------------------------------------------------------------------------------------------------
-
-
-def nearest_means(train, y, test, center=True, normalize=True):
-    mean = train.astype(np.float64).mean(axis=0) if center else 0.0
-    train, test = train - mean, test - mean
-    if normalize:
-        train, test = unit(train), unit(test)
-    classes = np.unique(y)
-    means = np.stack([train[y == c].mean(axis=0) for c in classes])
-    return classes[np.square(test[:, None] - means).sum(axis=2).argmin(axis=1)]
-
-
-@pytest.mark.parametrize("center", [True, False])
-@pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.uint8])
-def test_nearest_class_mean_is_that_of_plain_numpy(center, normalize, dtype):
-    train, y, test, _ = halves(n=3000, d=9, n_test=300)
-    if dtype == np.uint8:
-        train, test = np.clip(30 * train + 90, 0, 255), np.clip(30 * test + 90, 0, 255)
-    train, test = train.astype(dtype), test.astype(dtype)
-    model = NearestClassMean(center=center, normalize=normalize).fit(train, y)
-    predicted = model.predict(test)
-    wanted = nearest_means(train.astype(np.float64), y, test.astype(np.float64), center, normalize)
-    np.testing.assert_array_equal(predicted, wanted)
-    np.testing.assert_array_equal(model.classes_[model.decision_function(test).argmax(axis=1)], predicted)
-    assert len(set(predicted)) == 7
-
-
-@parametrize_with_checks([NearestClassMean()])
-def test_nearest_class_mean_passes_scikit_learns_checks(estimator, check):
-    check(estimator)
-
-
-def test_nearest_class_mean_of_two_classes_is_saved_and_accepts_zero_rows(tmp_path):
-    X = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
-    model = NearestClassMean(center=False).fit(X, [0, 0, 1, 1])
-    assert model.predict([[0.0, 0.0], [3.0, 1.0], [1.0, 3.0]]).tolist() == [0, 0, 1]
-    scores = model.decision_function(X)
-    assert scores.shape == (4,)
-    assert ((scores > 0) == (model.predict(X) == 1)).all()
-    model.save(tmp_path / "means.safetensors")
-    np.testing.assert_array_equal(fastcls.load(tmp_path / "means.safetensors").decision_function(X), scores)
 
 
 @pytest.mark.parametrize("in_parts", [False, True])
