@@ -22,7 +22,7 @@ from . import _results
 from ._checks import PROBES, RunOptions
 from ._failures import Failures
 from ._progress import Progress
-from ._run import announce_data, announce_repeats, load_data, results_head, test_part
+from ._run import announce_data, announce_repeats, load_data, test_part
 
 
 def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any]:
@@ -38,7 +38,7 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     if options.preset in protocols.KNN_PRESETS and len(table) > 1 and "k" in table.columns and "std" not in table.columns:
         progress.note("the protocol reports every k on the test rows: the accuracy of the best k is not that on unseen data")
     n_test = len(test_part(dataset)[1])
-    results = results_head(dataset, division, options, n_test, progress.notes, evaluations=evaluations(table))
+    results = _results.results_head(dataset, division, options, n_test, progress.notes, evaluations=evaluations(table))
     results["failures"] = failures.found
     results["protocol"] = {
         "preset": options.preset,

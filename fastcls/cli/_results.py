@@ -26,6 +26,10 @@ from typing import Any
 import numpy as np
 
 from .._config import config
+from ..datasets import Dataset
+from ._checks import RunOptions
+from ._split import Division
+from ._test_set import Evaluation
 
 #: increased when a field is removed or changes its meaning, but not for new fields
 SCHEMA = 2
@@ -86,3 +90,46 @@ def as_plain(value: Any) -> Any:
 def as_json(results: Any) -> str:
     """Return ``results`` as JSON text. ASCII only, so names from data cannot send escape sequences to a terminal."""
     return json.dumps(as_plain(results), indent=2, allow_nan=False) + "\n"
+
+
+def test_numbers(evaluation: Evaluation) -> dict[str, Any]:
+    """Return every number of a model but its accuracy, with its 95 % interval."""
+    values = evaluation.numbers.values.items()
+    return {name: {"value": value, "interval": [low, high]} for name, (value, low, high) in values if name != "top1"}
+
+
+def per_class(dataset: Dataset, evaluation: Evaluation) -> list[dict[str, Any]]:
+    """Return the accuracy on the test rows of each class, with Wilson's 95 % interval."""
+    return [
+        {"class": dataset.class_names[code], "accuracy": value, "interval": [low, high]}
+        for code, (value, low, high) in sorted(evaluation.numbers.per_class.items())
+    ]
+
+
+def results_head(
+    dataset: Dataset, division: Division, options: RunOptions, n_test: int, notes: list[str], *, evaluations: int
+) -> dict[str, Any]:
+    """Return the part of results.json that does not depend on the models."""
+    return {
+        "schema": SCHEMA,
+        "dataset": dataset.name,
+        "n_train": len(dataset.X),
+        "n_test": n_test,
+        "n_features": dataset.X.shape[1],
+        "n_classes": len(dataset.class_names),
+        "class_names": list(dataset.class_names),
+        "image_shape": dataset.image_shape,
+        "test_set": "own" if division.split is None else "split",
+        "stratified": division.stratified,
+        "limit": options.limit,
+        "seed": options.seed,
+        "command": options.command,
+        "versions": versions(),
+        "environment": environment(),
+        "test_evaluations": evaluations,
+        "repeats": division.repeats,
+        "unreadable": [{"path": path, "error": why} for path, why in dataset.unreadable],
+        "models": {},
+        "failures": [],
+        "notes": list(notes),
+    }

@@ -104,7 +104,9 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     evaluations: dict[str, Evaluation] = {}
     with failures.kept("evaluating the models"):
         evaluate_all(test, trained, progress, failures, evaluations)
-    results = results_head(dataset, division, options, len(test), progress.notes, evaluations=test.evaluations.total())
+    results = _results.results_head(
+        dataset, division, options, len(test), progress.notes, evaluations=test.evaluations.total()
+    )
     results["not_evaluated"] = {name: _results.as_plain(one.entry) for name, one in trained.items()}
     with failures.kept("collecting the results"):
         results = collect(dataset, division, options, trained, evaluations, test, progress.notes, failures)
@@ -338,13 +340,13 @@ def collect(
             "test_accuracy_interval": list(evaluations[name].interval),
             "test_evaluations": test.evaluations[name],
             "predict_seconds": evaluations[name].seconds,
-            "test_numbers": test_numbers(evaluations[name]),
-            "per_class": per_class(dataset, evaluations[name]),
+            "test_numbers": _results.test_numbers(evaluations[name]),
+            "per_class": _results.per_class(dataset, evaluations[name]),
         }
         for name, one in trained.items()
         if name in evaluations
     }
-    results = results_head(dataset, division, options, len(test), notes, evaluations=test.evaluations.total()) | {
+    results = _results.results_head(dataset, division, options, len(test), notes, evaluations=test.evaluations.total()) | {
         "models": models,
         "not_evaluated": {name: one.entry for name, one in trained.items() if name not in evaluations},
         "baseline": baseline(dataset, test),
@@ -362,49 +364,6 @@ def collect(
         results["wrong"] = {name: wrong_rows(dataset, division, found) for name, found in evaluations.items()}
     plain: dict[str, Any] = _results.as_plain(results)
     return plain
-
-
-def test_numbers(evaluation: Evaluation) -> dict[str, Any]:
-    """Return every number of a model but its accuracy, with its 95 % interval."""
-    values = evaluation.numbers.values.items()
-    return {name: {"value": value, "interval": [low, high]} for name, (value, low, high) in values if name != "top1"}
-
-
-def per_class(dataset: Dataset, evaluation: Evaluation) -> list[dict[str, Any]]:
-    """Return the accuracy on the test rows of each class, with Wilson's 95 % interval."""
-    return [
-        {"class": dataset.class_names[code], "accuracy": value, "interval": [low, high]}
-        for code, (value, low, high) in sorted(evaluation.numbers.per_class.items())
-    ]
-
-
-def results_head(
-    dataset: Dataset, division: Division, options: RunOptions, n_test: int, notes: list[str], *, evaluations: int
-) -> dict[str, Any]:
-    """Return the part of results.json that does not depend on the models."""
-    return {
-        "schema": _results.SCHEMA,
-        "dataset": dataset.name,
-        "n_train": len(dataset.X),
-        "n_test": n_test,
-        "n_features": dataset.X.shape[1],
-        "n_classes": len(dataset.class_names),
-        "class_names": list(dataset.class_names),
-        "image_shape": dataset.image_shape,
-        "test_set": "own" if division.split is None else "split",
-        "stratified": division.stratified,
-        "limit": options.limit,
-        "seed": options.seed,
-        "command": options.command,
-        "versions": _results.versions(),
-        "environment": _results.environment(),
-        "test_evaluations": evaluations,
-        "repeats": division.repeats,
-        "unreadable": [{"path": path, "error": why} for path, why in dataset.unreadable],
-        "models": {},
-        "failures": [],
-        "notes": list(notes),
-    }
 
 
 def baseline(dataset: Dataset, test: TestSet) -> dict[str, Any]:
