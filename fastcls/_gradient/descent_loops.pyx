@@ -45,7 +45,7 @@ cdef struct Descent:
 
 cdef void descend_strip(Descent *at, Py_ssize_t n_rows, double per_row, Py_ssize_t strip, Py_ssize_t group) noexcept nogil:
     """Update one strip of a group of columns; without rows, only compute its sums."""
-    cdef double sums[6 * 64]    # large enough for either arithmetic
+    cdef double sums[12 * 64]   # large enough for either arithmetic
     cdef Job *job = &at.job
     cdef Py_ssize_t K = job.n_columns, from_column = K * group // job.n_groups, to_column = K * (group + 1) // job.n_groups
     cdef Py_ssize_t n_strips = job.stride // STRIP, column, at_weight
@@ -102,21 +102,26 @@ cdef void descend_bias(Descent *at, double per_row) noexcept nogil:
             at.b[column] = moved
 
 
+cdef void add_parts_of(Descent *at, Py_ssize_t column) noexcept nogil:
+    cdef Py_ssize_t n_strips = at.job.stride // STRIP, strip, part
+    cdef double *total = at.column_parts + column * N_PARTS
+    for part in range(N_PARTS):
+        total[part] = 0.0
+    for strip in range(n_strips):
+        for part in range(N_PARTS):
+            total[part] += at.parts[(column * n_strips + strip) * N_PARTS + part]
+    at.b_raw[column] = at.b[column] - total[<int> DOT_CENTER]
+    if at.penalize_intercept:
+        total[<int> SQUARES] += at.b[column] * at.b[column]
+        total[<int> MAGNITUDES] += fabs(at.b[column])
+
+
 cdef void add_parts(Descent *at) noexcept nogil:
     """Sums over the strips, in order: center . W, squares, magnitudes; and the bias for unscaled rows."""
-    cdef Py_ssize_t n_strips = at.job.stride // STRIP, column, strip, part
-    cdef double *total
-    for column in range(at.job.n_columns):
-        total = at.column_parts + column * N_PARTS
-        for part in range(N_PARTS):
-            total[part] = 0.0
-        for strip in range(n_strips):
-            for part in range(N_PARTS):
-                total[part] += at.parts[(column * n_strips + strip) * N_PARTS + part]
-        at.b_raw[column] = at.b[column] - total[<int> DOT_CENTER]
-        if at.penalize_intercept:
-            total[<int> SQUARES] += at.b[column] * at.b[column]
-            total[<int> MAGNITUDES] += fabs(at.b[column])
+    cdef Py_ssize_t column
+    for column in prange(at.job.n_columns, schedule="static", num_threads=at.job.n_threads,
+                         use_threads_if=20 * at.job.n_columns * (at.job.stride // STRIP) > SERIAL_WORK):
+        add_parts_of(at, column)
 
 
 cdef void scale_column(Descent *at, Py_ssize_t column, double factor) noexcept nogil:
@@ -222,6 +227,7 @@ def descend(const uint8_t[:, ::1] X, int storage, const int64_t[::1] order, cons
     at.job.y = &y[0]
     at.job.weights = &weights[0] if weights.shape[0] > 0 else NULL
     at.job.loss = loss_function(loss)
+    at.job.loss_code = loss
     at.job.options = &options[0] if options.shape[0] > 0 else NULL
     at.job.W = &W[0, 0]
     at.W = &W[0, 0]

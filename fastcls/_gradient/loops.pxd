@@ -3,7 +3,9 @@
 from libc.stdint cimport int64_t, uint8_t
 
 from fastcls._gradient.losses cimport sample_loss
-from fastcls._simd.isas cimport descend_fn, gradient_fn, scores_fn
+from fastcls._simd.isas cimport (
+    add_fn, descend_fn, gradient_fn, panels_fn, product_fn, scores_fn, softmax_fn, turn_fn,
+)
 
 cdef extern from "linear/contract.h" nogil:
     enum:
@@ -23,6 +25,7 @@ cdef struct Job:
     const double *weights       # of each row of the data; NULL: all 1
     # What is computed
     sample_loss loss            # NULL: scores only
+    int loss_code
     const double *options
     Py_ssize_t n_models, n_classes, n_columns, stride
     const uint8_t *W
@@ -32,14 +35,28 @@ cdef struct Job:
     int n_threads
     scores_fn scores
     gradient_fn gradient
+    add_fn add
+    # The packed product, for many classes; see packed.pyx
+    bint is_packed
+    int panel
+    product_fn product
+    panels_fn panels
+    turn_fn turn
+    softmax_fn softmax
     # A tile of scratch
     Py_ssize_t tile_rows
     const void **rows
     const void **rest           # rows of the features left after whole strips, padded with zeros
     uint8_t *rest_values
-    double *S                   # scores, then slopes
-    uint8_t *G                  # slopes as `real`
+    double *S                   # scores, then slopes; packed: scores of a few rows of each thread
+    uint8_t *G                  # slopes as `real`; packed: class after class, FASTCLS_INNER_STRIDE apart, before that scores
     double *losses              # (tile_rows, n_models)
+    uint8_t *by_row             # packed: the rows as `real`, in panels of features
+    uint8_t *by_feature         # and in panels of rows
+
+
+cdef inline Py_ssize_t row_number(Job *job, Py_ssize_t i) noexcept nogil:
+    return job.index[i] if job.index != NULL else job.first + i
 
 
 cdef descend_fn descend_function(int real) noexcept nogil

@@ -12,6 +12,9 @@ loss, add its function and its line in the table here, and its twin and its regi
 
 from libc.math cimport INFINITY, exp, log1p
 
+cdef enum:
+    SOFTMAX = 1                 # its number in the registry
+
 ctypedef double (*sample_loss)(double *scores, Py_ssize_t n_classes, Py_ssize_t label,
                                const double *options) noexcept nogil
 

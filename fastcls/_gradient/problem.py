@@ -52,7 +52,7 @@ def linear_scores(X: np.ndarray, W: np.ndarray, b: np.ndarray, n_threads: int) -
     weights[:, :n_features] = W
     data, storage, real = as_bytes(X), _kernels.TYPES[X.dtype.name], loops.REALS["float64"]
     scores = np.empty((len(X), n_classes))
-    scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes), dtype=np.uint8)
+    scratch = np.empty(loops.scratch_size(n_features, storage, real, 1, n_classes, n_threads), dtype=np.uint8)
     step = max(1, _WORK_PER_CALL // W.size)
     n_threads = threads.limit_by_work(n_threads, len(X) * W.size)
     for start in range(0, len(X), step):
@@ -231,7 +231,7 @@ class LinearProblem(WeightSpace):
         """Whether float32 would lose too many digits of x - center."""
         return bool(np.any(np.abs(self.center) > _FAR_CENTER * np.abs(self.scale)))
 
-    def scratch(self, n_models: int, arithmetic: str | None = None) -> np.ndarray:
+    def scratch(self, n_models: int, arithmetic: str | None = None, n_columns: int | None = None) -> np.ndarray:
         """Scratch memory for a tile of rows: a few MB.
 
         Parameters
@@ -239,13 +239,16 @@ class LinearProblem(WeightSpace):
         n_models : int
         arithmetic : {"float32", "float64"}, optional
             None: the problem's own.
+        n_columns : int, optional
+            None: all classes of the models.
 
         Returns
         -------
         uint8 array (n_bytes,)
         """
+        n_columns = n_models * self.n_classes if n_columns is None else n_columns
         storage, real = _kernels.TYPES[self.X.dtype.name], loops.REALS[arithmetic or self.arithmetic]
-        size = loops.scratch_size(self.n_features, storage, real, n_models, n_models * self.n_classes)
+        size = loops.scratch_size(self.n_features, storage, real, n_models, n_columns, self.n_threads)
         return np.empty(size, dtype=np.uint8)
 
     def tile_rows(self, n_models: int) -> int:
@@ -302,7 +305,7 @@ class LinearProblem(WeightSpace):
         totals = np.zeros(n_models)
         gradient = np.zeros(weights.shape if want_gradient else (0, weights.shape[1]))
         b_gradient = np.zeros(len(weights))
-        scratch = self.scratch(n_models, weights.dtype.name)
+        scratch = self.scratch(n_models, weights.dtype.name, len(weights))
         code = self.loss.code if loss_code is None else loss_code
         n_threads = threads.limit_by_work(self.n_threads, n * weights.size)
         for chunk in self._chunks(n, len(weights)):
@@ -423,15 +426,16 @@ class LinearProblem(WeightSpace):
         gradient : float64 array of ``shape``
         """
         totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
-        gradient = np.empty(self.shape)
-        inner = gradient[:, : self.n_features]
+        gradient, divisor = np.empty(self.shape), self.scale * count
         with np.errstate(under="ignore"):
-            np.subtract(raw_gradient[:, : self.n_features], b_gradient[:, None] * self.center, out=inner)
-            inner /= self.scale * count
             if self.fit_intercept:
                 gradient[:, -1] = b_gradient / count
-            if self.l2:
-                self._penalized(gradient)[...] += 2.0 * self.l2 * self._penalized(W)
+            for part in self._class_blocks():
+                inner = gradient[part, : self.n_features]
+                np.subtract(raw_gradient[part, : self.n_features], b_gradient[part, None] * self.center, out=inner)
+                inner /= divisor
+                if self.l2:
+                    self._penalized(gradient[part])[...] += 2.0 * self.l2 * self._penalized(W[part])
         return float(totals[0]) / count, gradient
 
     def second_moment_times(self, v: np.ndarray, rows: Any) -> np.ndarray:
@@ -446,9 +450,11 @@ class LinearProblem(WeightSpace):
         -------
         float64 array like v
         """
-        V = np.zeros(self.shape)
-        V[0] = v
-        _, _, raw, b = self._evaluate(*self.packed([V], "float64"), rows, want_gradient=True, loss_code=-1)
+        weights = np.zeros((1, padded(self.n_features)))
+        inner = weights[:, : self.n_features]
+        np.divide(v[None, : self.n_features], self.scale, out=inner)
+        bias = (v[-1:] if self.fit_intercept else 0.0) - (inner * self.center).sum(axis=1)
+        _, _, raw, b = self._evaluate(weights, bias, rows, want_gradient=True, loss_code=-1)
         moved = np.empty(self.shape[1])
         count = self._weight_of(rows)
         moved[: self.n_features] = (raw[0, : self.n_features] - b[0] * self.center) / (self.scale * count)

@@ -25,7 +25,7 @@ def feature_sums(X: np.ndarray, weights: np.ndarray, n_threads: int) -> np.ndarr
     """Weighted sum of every feature, (n_features,); weights (n_rows,), or of length 0 for 1 each."""
     storage = _kernels.TYPES[X.dtype.name]
     sums = np.zeros((1, padded(X.shape[1])))
-    scratch = np.empty(loops.scratch_size(X.shape[1], storage, loops.REALS["float64"], 1, 1), dtype=np.uint8)
+    scratch = np.empty(loops.scratch_size(X.shape[1], storage, loops.REALS["float64"], 1, 1, n_threads), dtype=np.uint8)
     for chunk in _chunks(X):
         loops.column_sums(as_bytes(X[chunk]), storage, weights[chunk], sums, scratch, n_threads)
     return sums[0, : X.shape[1]]

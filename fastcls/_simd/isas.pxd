@@ -82,6 +82,15 @@ cdef extern from "linear/contract.h" nogil:
     ctypedef void (*descend_fn "fastcls_descend_fn")(void *W, void *velocity, const void *sums, const double *totals,
                                                      double per_row, double bias_slope, const Step *step,
                                                      double *parts_out)
+    ctypedef void (*add_fn "fastcls_add_fn")(double *total, const void *sums)
+    ctypedef void (*product_fn "fastcls_product_fn")(const void *A, int n_rows, const void *panel, Py_ssize_t n, void *out,
+                                                     Py_ssize_t out_stride, int add)
+    ctypedef void (*panels_fn "fastcls_panels_fn")(const void *row, Py_ssize_t n_features, void *out,
+                                                   Py_ssize_t panel_stride)
+    ctypedef void (*turn_fn "fastcls_turn_fn")(const void *panels, Py_ssize_t panel_stride, Py_ssize_t n_features, void *out)
+    ctypedef void (*softmax_fn "fastcls_softmax_fn")(void *S, Py_ssize_t n_classes, Py_ssize_t n_rows, const int64_t *labels,
+                                                     const double *weights, double *losses_out)
+    ctypedef double (*exponentials_fn "fastcls_exponentials_fn")(double *values, Py_ssize_t n, double top)
     ctypedef struct LinearKernels "fastcls_linear":
         int score_rows
         int columns
@@ -89,6 +98,14 @@ cdef extern from "linear/contract.h" nogil:
         gradient_fn gradient[5][2]
         squares_fn squares[5]
         descend_fn descend[2]
+        add_fn add[2]
+        int product_rows
+        int panel[2]
+        product_fn product[2]
+        panels_fn panels[5][2]
+        turn_fn turn[2]
+        softmax_fn softmax[2]
+        exponentials_fn exponentials
 
 cdef const SearchKernels *search_kernels() noexcept nogil
 cdef const FilterKernels *filter_kernels() noexcept nogil

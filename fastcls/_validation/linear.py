@@ -320,9 +320,12 @@ def check_checkpoint_file(path: str | os.PathLike[str], resume: bool) -> None:
 
 def check_finite_scores(scores: np.ndarray) -> None:
     """Refuse scores that overflow because rows are far larger than the training rows."""
-    if not np.isfinite(scores).all():
-        row = int(np.argmin(np.isfinite(scores).all(axis=1)))
-        raise InputError(
-            f"the scores of row {row} of X overflow float64: its values are far larger than those of the training rows; "
-            "scale it like them"
-        )
+    step = max(1, (1 << 20) // max(1, scores.shape[1]))  # no second array of their shape
+    for start in range(0, len(scores), step):
+        is_finite = np.isfinite(scores[start : start + step]).all(axis=1)
+        if not is_finite.all():
+            row = start + int(np.argmin(is_finite))
+            raise InputError(
+                f"the scores of row {row} of X overflow float64: its values are far larger than those of the training rows; "
+                "scale it like them"
+            )

@@ -9,6 +9,8 @@ from typing import Any, Self
 import numpy as np
 
 from fastcls import optim
+from fastcls._gradient.packed import softmax_rows
+from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import frozen, of_one_fit, publish
 from fastcls._validation.base import one_of
 from fastcls._validation.labels import check_known_labels, check_labels
@@ -400,9 +402,8 @@ class SoftmaxClassifier(LinearClassifier):
         float64 array (n_samples, n_classes)
         """
         scores = self._scores(X)
-        with np.errstate(under="ignore"):
-            weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-            return weights / weights.sum(axis=1, keepdims=True)
+        softmax_rows(scores, threads.effective(self.n_jobs))
+        return scores
 
     def calibrate(self, X: Any, y: Any) -> Self:
         """Scale the scores so that `predict_proba` fits rows on which the model was not trained: temperature scaling.

@@ -214,6 +214,14 @@ FAULTS = [
     ),
     ("_gradient/losses.pxd", "loss += margin * margin", "loss += margin", "linear/test_losses.py"),
     ("_gradient/losses.pxd", "scores[label] = -not_label / total", "scores[label] -= 1.0", "linear/test_losses.py"),
+    ("_simd/linear/softmax.h", "(double)(ties[r] - 1)", "(double)ties[r]", "linear/test_many_classes.py"),
+    ("_simd/linear/softmax.h", "ties[r] -= is_top;", "ties[r] = 1;", "linear/test_many_classes.py"),
+    (
+        "_gradient/packed.pyx",
+        "sums[0] += (<double *> job.G)[at + r]",
+        "sums[0] = (<double *> job.G)[at + r]",
+        "linear/test_many_classes.py linear/test_linear_problem.py",
+    ),
     ("losses.py", "np.log1p(rest) + (top - scores[at, y])", "np.log1p(rest)", "linear/test_losses.py"),
     (
         "losses.py",
@@ -230,7 +238,7 @@ FAULTS = [
     ),
     (
         "_gradient/problem.py",
-        "b_gradient[:, None] * self.center, out=inner",
+        "b_gradient[part, None] * self.center, out=inner",
         "0.0 * self.center, out=inner",
         "linear/test_linear_problem.py",
     ),

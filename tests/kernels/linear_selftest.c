@@ -1,6 +1,6 @@
 /* Every linear kernel of every instruction set that runs here, against independent plain loops in this file.
 
-     linear_selftest [--break scores|gradient|squares|descend|read]
+     linear_selftest [--break scores|gradient|squares|descend|product|panels|softmax|read]
 
    Small whole numbers must come out exactly, whatever the order of the sum; ordinary values within the bound of any order.
    Prints a line for each instruction set, and exits with 1 at the first difference, naming it. --break plants a fault that
@@ -23,7 +23,7 @@ static void within(double got, double wanted, double bound) {
 }
 static int planted(const char *name) { return strcmp(fault, name) == 0; }
 
-enum { X_BUFFER, W_BUFFER, CENTER_BUFFER, N_BUFFERS, MOST_FEATURES = 3072, MOST_ROWS = 40 };
+enum { X_BUFFER, W_BUFFER, CENTER_BUFFER, PANEL_BUFFER, N_BUFFERS, MOST_FEATURES = 3072, MOST_ROWS = 40, MOST_CLASSES = 120 };
 static buffer_t buffers[N_BUFFERS];
 
 /* Kind 0: ordinary values, 1: whole numbers so small that every sum here is exact in float32: 3072 x 255 x 3 < 2^24. */
@@ -184,7 +184,165 @@ static void check_descend(const fastcls_linear *isa, int real, int turn) {
         within(parts[part], wanted[part], 70 * 0x1p-53 * 64 * 160 * 160 * 6.25); /* 64 terms below (160 x 2.5)^2 */
 }
 
+/* The packed product, and that its bits depend on neither the number of rows nor the panel's other values. */
+static void check_product(const fastcls_linear *isa, int real, int n_rows, ptrdiff_t n, int kind) {
+    const int width = isa->panel[real];
+    const ptrdiff_t size = real == FASTCLS_SINGLES ? 4 : 8, out_stride = width + 3;
+    uint8_t *A = put(buffers[X_BUFFER], (size_t)((((n_rows - 1) * FASTCLS_INNER_STRIDE) + n) * size), 1);
+    uint8_t *panel = put(buffers[W_BUFFER], (size_t)(n * width * size), 1);
+    double space[2][FASTCLS_MOST_PRODUCT_ROWS * (FASTCLS_STRIP + 3)];
+    for (ptrdiff_t i = 0; i < (n_rows - 1) * FASTCLS_INNER_STRIDE + n; i++)
+        set_real(A, real, i, any_weight(kind));
+    for (ptrdiff_t i = 0; i < n * width; i++)
+        set_real(panel, real, i, any_weight(kind));
+    at("product in %s, %d rows, %td terms, kind %d", real_names[real], n_rows, n, kind);
+    for (int add = 0; add < 2; add++) {
+        void *out = space[add];
+        for (ptrdiff_t i = 0; i < n_rows * out_stride; i++)
+            set_real(out, real, i, 7.0);
+        isa->product[real](A, n_rows, panel, n, out, out_stride, add);
+        if (planted("product") && n == 65)
+            set_real(out, real, 1, get_real(out, real, 1) + 0.01);
+        for (int a = 0; a < n_rows; a++) {
+            double alone[FASTCLS_STRIP];
+            for (int j = 0; j < width; j++)
+                set_real(alone, real, j, 7.0);
+            isa->product[real](A + a * FASTCLS_INNER_STRIDE * size, 1, panel, n, alone, width, add);
+            for (int j = 0; j < width; j++) {
+                double total = add ? 7.0 : 0.0, magnitude = total;
+                for (ptrdiff_t i = 0; i < n; i++) {
+                    const double one = get_real(A, real, a * FASTCLS_INNER_STRIDE + i) * get_real(panel, real, i * width + j);
+                    total += one;
+                    magnitude += fabs(one);
+                }
+                within(get_real(out, real, a * out_stride + j), total, bound_of(kind, real, n + 1, magnitude));
+                within(get_real(alone, real, j), get_real(out, real, a * out_stride + j), 0.0);
+            }
+            within(get_real(out, real, a * out_stride + width), 7.0, 0.0); /* untouched */
+        }
+    }
+}
+
+/* A panel of rows in panels of features, and turned: the values themselves. */
+static void check_panels(const fastcls_linear *isa, int type, int real, ptrdiff_t n) {
+    const int width = isa->panel[real];
+    const ptrdiff_t stride = (n + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP, bytes = n * fastcls_type_bytes[type];
+    const ptrdiff_t size = real == FASTCLS_SINGLES ? 4 : 8, apart = width * width;
+    uint8_t *rows = put(buffers[X_BUFFER], (size_t)(width * bytes), 1);
+    uint8_t *by_row = put(buffers[W_BUFFER], (size_t)(stride * width * size), 1);
+    uint8_t *by_feature = put(buffers[PANEL_BUFFER], (size_t)(stride * width * size), 1);
+    fill_rows(rows, type, width * n, 0);
+    at("panels of %s in %s, %td features", type_names[type], real_names[real], n);
+    for (int r = 0; r < width; r++)
+        isa->panels[type][real](rows + r * bytes, n, by_row + r * width * size, apart);
+    isa->turn[real](by_row, apart, stride, by_feature);
+    if (planted("panels") && n == 65)
+        set_real(by_feature, real, 65 * width, 1.0);
+    for (int r = 0; r < width; r++)
+        for (ptrdiff_t f = 0; f < stride; f++) {
+            const double wanted = f < n ? value(rows + r * bytes, type, f) : 0.0;
+            within(get_real(by_row, real, f / width * apart + r * width + f % width), wanted, 0.0);
+            within(get_real(by_feature, real, f * width + r), wanted, 0.0);
+        }
+}
+
+/* The softmax of some rows from its formula: relative errors of slopes and losses, and NaN where a score is none. */
+static void check_softmax(const fastcls_linear *isa, int real, int n_classes, int n_rows, double spread) {
+    enum { ROWS = FASTCLS_SOFTMAX_ROWS, STRIDE = FASTCLS_INNER_STRIDE };
+    const ptrdiff_t size = real == FASTCLS_SINGLES ? 4 : 8;
+    uint8_t *S = put(buffers[X_BUFFER], (size_t)(((n_classes - 1) * STRIDE + ROWS) * size), 1);
+    static double scores[MOST_CLASSES][ROWS];
+    double weights[ROWS], losses[ROWS];
+    int64_t labels[ROWS];
+    for (int r = 0; r < ROWS; r++) {
+        labels[r] = (int64_t)(next_random() % (unsigned)n_classes);
+        weights[r] = 1.5 + uniform();
+        for (int k = 0; k < n_classes; k++) {
+            set_real(S, real, k * STRIDE + r, r % 7 == 3 ? 2.0 : spread * uniform()); /* some rows are all ties */
+            if (r == 5 && n_classes > 2 && k == n_classes / 2)
+                set_real(S, real, k * STRIDE + r, (double)NAN);
+            if (r == 6 && k == labels[r])
+                set_real(S, real, k * STRIDE + r, 40 * spread); /* a label far above the others: its loss is tiny */
+            scores[k][r] = get_real(S, real, k * STRIDE + r);
+        }
+    }
+    labels[9] = n_classes; /* not a class */
+    at("softmax in %s, %d classes, %d rows, spread %g", real_names[real], n_classes, n_rows, spread);
+    isa->softmax[real](S, n_classes, n_rows, labels, weights, losses);
+    if (planted("softmax") && n_classes == 33)
+        set_real(S, real, STRIDE + 1, get_real(S, real, STRIDE + 1) + 0.01);
+    const double u = real == FASTCLS_SINGLES ? 0x1p-24 : 0x1p-53;
+    for (int r = 0; r < n_rows; r++) {
+        const ptrdiff_t label = labels[r];
+        double top = scores[0][r], others = 0.0;
+        int best = 0, is_nan = r == 9 || scores[0][r] != scores[0][r];
+        for (int k = 1; k < n_classes; k++) {
+            is_nan = is_nan || scores[k][r] != scores[k][r];
+            if (scores[k][r] > top) {
+                top = scores[k][r];
+                best = k;
+            }
+        }
+        if (is_nan) {
+            n_compared++;
+            if (losses[r] == losses[r])
+                within(losses[r], (double)NAN, 0.0);
+            continue;
+        }
+        for (int k = 0; k < n_classes; k++)
+            others += k == best ? 0.0 : exp(scores[k][r] - top);
+        /* A sum of n terms, each to two units of float64; e^x is to 2e-10 in float32's polynomial. */
+        const double relative = (real == FASTCLS_SINGLES ? 3e-10 : 0.0) + (n_classes + 8) * 0x1p-52;
+        const double loss = log1p(others) + (top - scores[label][r]);
+        within(losses[r], loss, 4 * relative * loss + 1e-290);
+        for (int k = 0; k < n_classes; k++) {
+            double wanted = exp(scores[k][r] - top) / (1 + others);
+            if (k == label) {
+                double rest = 0.0;
+                for (int j = 0; j < n_classes; j++)
+                    rest += j == label ? 0.0 : exp(scores[j][r] - top);
+                wanted = -rest / (1 + others);
+            }
+            const double least = real == FASTCLS_SINGLES ? 1e-38 : 1e-290; /* below it values lose their digits */
+            within(get_real(S, real, k * STRIDE + r), weights[r] * wanted,
+                   fabs(wanted) * weights[r] * (4 * u + 8 * relative) + least);
+        }
+    }
+}
+
+static void check_exponentials(const fastcls_linear *isa, ptrdiff_t n, double spread) {
+    double *values = (double *)put(buffers[X_BUFFER], (size_t)n * sizeof(double), 1), before[MOST_CLASSES], total = 0.0;
+    for (ptrdiff_t i = 0; i < n; i++)
+        before[i] = values[i] = i == n / 2 ? spread : spread * (1 + uniform()) / 2;
+    at("exponentials of %td values, spread %g", n, spread);
+    const double sum = isa->exponentials(values, n, spread);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        within(values[i], exp(before[i] - spread), exp(before[i] - spread) * 4 * 0x1p-53 + 1e-290);
+        total += values[i];
+    }
+    within(sum, total, (double)n * 0x1p-53 * total);
+}
+
+static void check_packed(const fastcls_linear *isa) {
+    for (ptrdiff_t n = 1; n <= MOST_CLASSES; n++)
+        check_exponentials(isa, n, n % 3 == 0 ? 2000.0 : n % 3 == 1 ? 30.0 : 0.1);
+    static const ptrdiff_t terms[] = {1, 2, 5, 64, 65, FASTCLS_INNER};
+    for (int real = 0; real < FASTCLS_N_REALS; real++) {
+        for (int n_rows = 1; n_rows <= isa->product_rows; n_rows++)
+            for (int i = 0; i < 12; i++)
+                check_product(isa, real, n_rows, terms[i / 2], i % 2);
+        for (int type = 0; type < FASTCLS_N_TYPES; type++)
+            for (ptrdiff_t n = 1; n <= 130 && isa->panels[type][real]; n++)
+                check_panels(isa, type, real, n);
+        for (int n_classes = 1; n_classes <= MOST_CLASSES; n_classes += n_classes < 4 ? 1 : 29)
+            for (int n_rows = 1; n_rows <= FASTCLS_SOFTMAX_ROWS; n_rows += 31)
+                for (int i = 0; i < 3; i++)
+                    check_softmax(isa, real, n_classes, n_rows, i == 0 ? 0.01 : i == 1 ? 10.0 : 900.0);
+    }
+}
+
 static void check_isa(const fastcls_linear *isa) {
+    check_packed(isa);
     static const ptrdiff_t wide[] = {127, 128, 129, 784, 3071, MOST_FEATURES};
     for (int type = 0; type < FASTCLS_N_TYPES; type++)
         for (int kind = 0; kind < 2; kind++) {

@@ -45,6 +45,8 @@ static inline double fold_f64x4_avx2(__m256d v) {
 #define ISA avx2
 #define TILE_ROWS 2
 #define TILE_COLUMNS 5
+#define PRODUCT_ROWS 6
+#define FUSED(a, b, c) __builtin_fma(a, b, c)
 #define VECTOR_F32 __m256
 #define LANES_F32 8
 #define ZERO_F32 _mm256_setzero_ps
@@ -72,7 +74,7 @@ static inline double fold_f64x4_avx2(__m256d v) {
 #include "types.h"
 #include "undefine.h"
 
-static const fastcls_linear linear_avx2 = FASTCLS_LINEAR(avx2, 2, 5);
+static const fastcls_linear linear_avx2 = FASTCLS_LINEAR(avx2, 2, 5, 6, 16, 8);
 
 FASTCLS_TARGET_END
 #endif

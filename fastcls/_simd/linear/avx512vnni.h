@@ -43,6 +43,8 @@ static inline double fold_f64x8_linear_avx512(__m512d v) {
 #define ISA avx512
 #define TILE_ROWS 4
 #define TILE_COLUMNS 6
+#define PRODUCT_ROWS 12
+#define FUSED(a, b, c) __builtin_fma(a, b, c)
 #define VECTOR_F32 __m512
 #define LANES_F32 16
 #define ZERO_F32 _mm512_setzero_ps
@@ -70,7 +72,7 @@ static inline double fold_f64x8_linear_avx512(__m512d v) {
 #include "types.h"
 #include "undefine.h"
 
-static const fastcls_linear linear_avx512vnni = FASTCLS_LINEAR(avx512, 4, 6);
+static const fastcls_linear linear_avx512vnni = FASTCLS_LINEAR(avx512, 4, 6, 12, 32, 16);
 
 FASTCLS_TARGET_END
 #endif

@@ -40,15 +40,35 @@ typedef void (*fastcls_scores_fn)(const void *const *rows, const void *const *ah
 typedef void (*fastcls_gradient_fn)(const void *const *rows, ptrdiff_t n_rows, ptrdiff_t feature, const void *G,
                                     ptrdiff_t g_stride, int n_columns, void *out);
 
-/* total[f] += sums[f] for one strip; in C, whose `restrict` lets any compiler do it in vectors. */
-static inline void fastcls_add_strip_f32(double *restrict total, const float *restrict sums) {
-    for (int f = 0; f < FASTCLS_STRIP; f++)
-        total[f] += (double)sums[f];
-}
-static inline void fastcls_add_strip_f64(double *restrict total, const double *restrict sums) {
-    for (int f = 0; f < FASTCLS_STRIP; f++)
-        total[f] += sums[f];
-}
+/* total[f] += sums[f] for one strip of `real`. */
+typedef void (*fastcls_add_fn)(double *total, const void *sums);
+
+/* The packed product, for many classes. One operand has up to `product_rows` rows of at most FASTCLS_INNER terms, a fixed stride
+   apart: weights of a few classes, or their slopes. The other is a panel: for every term `panel` adjacent values, one for each
+   result of a row. The stride is not a power of two, so the rows do not share sets of the cache. */
+enum { FASTCLS_INNER = 256, FASTCLS_INNER_STRIDE = 272, FASTCLS_MOST_PRODUCT_ROWS = 12 };
+
+/* out[a * out_stride + j] = sum over i < n of A[a * FASTCLS_INNER_STRIDE + i] * panel[i * panel + j], terms in their order and
+   fused, for the first n_rows rows; with `add` it is added to `out`. */
+typedef void (*fastcls_product_fn)(const void *A, int n_rows, const void *panel, ptrdiff_t n, void *out, ptrdiff_t out_stride,
+                                   int add);
+
+/* One row as `real`, padded with zeros to whole strips: feature f to out[f / panel * panel_stride + f % panel]. */
+typedef void (*fastcls_panels_fn)(const void *row, ptrdiff_t n_features, void *out, ptrdiff_t panel_stride);
+
+/* `panel` rows of panels of features, whose rows are `panel` apart, as one panel of rows: out[f * panel + r] of
+   in[f / panel * panel_stride + r * panel + f % panel]; n_features is a multiple of a strip. */
+typedef void (*fastcls_turn_fn)(const void *in, ptrdiff_t panel_stride, ptrdiff_t n_features, void *out);
+
+/* Softmax loss and slopes of FASTCLS_SOFTMAX_ROWS rows whose scores of class k are S[k * FASTCLS_INNER_STRIDE + r]. The slopes,
+   times the row's weight, replace the scores; losses of the first n_rows rows. All rows must have scores; the slopes of those
+   after n_rows have no meaning. A label that is no class gives a NaN loss. */
+enum { FASTCLS_SOFTMAX_ROWS = 32 };
+typedef void (*fastcls_softmax_fn)(void *S, ptrdiff_t n_classes, ptrdiff_t n_rows, const int64_t *labels,
+                                   const double *weights, double *losses_out);
+
+/* values[i] = e^(values[i] - top) for i < n, and their sum; no value is above `top`. */
+typedef double (*fastcls_exponentials_fn)(double *values, ptrdiff_t n, double top);
 
 /* Sum over f of (row[f] - center[f])^2; center is padded with zeros to a whole strip. */
 typedef double (*fastcls_squares_fn)(const void *row, ptrdiff_t n_features, const double *center);
@@ -69,15 +89,25 @@ typedef struct {
     fastcls_gradient_fn gradient[FASTCLS_N_TYPES][FASTCLS_N_REALS];
     fastcls_squares_fn squares[FASTCLS_N_TYPES];
     fastcls_descend_fn descend[FASTCLS_N_REALS];
+    fastcls_add_fn add[FASTCLS_N_REALS];
+    int product_rows;
+    int panel[FASTCLS_N_REALS]; /* values of a panel for each term; divides FASTCLS_STRIP and FASTCLS_SOFTMAX_ROWS */
+    fastcls_product_fn product[FASTCLS_N_REALS];
+    fastcls_panels_fn panels[FASTCLS_N_TYPES][FASTCLS_N_REALS];
+    fastcls_turn_fn turn[FASTCLS_N_REALS];
+    fastcls_softmax_fn softmax[FASTCLS_N_REALS];
+    fastcls_exponentials_fn exponentials;
 } fastcls_linear;
 
 #define FASTCLS_LINEAR_ROW(KERNEL, TYPE, ISA) {KERNEL##_##TYPE##_f32_##ISA, KERNEL##_##TYPE##_f64_##ISA}
 #define FASTCLS_LINEAR_TABLE(KERNEL, ISA)                                                                                \
     {FASTCLS_LINEAR_ROW(KERNEL, u8, ISA), FASTCLS_LINEAR_ROW(KERNEL, i8, ISA), FASTCLS_LINEAR_ROW(KERNEL, f16, ISA),     \
      FASTCLS_LINEAR_ROW(KERNEL, f32, ISA), {NULL, KERNEL##_f64_f64_##ISA}}
-#define FASTCLS_LINEAR(ISA, ROWS, COLUMNS)                                                                     \
-    {ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                        \
+#define FASTCLS_LINEAR(ISA, ROWS, COLUMNS, PRODUCT_ROWS, SINGLES, DOUBLES)                                               \
+    {ROWS, COLUMNS, FASTCLS_LINEAR_TABLE(scores, ISA), FASTCLS_LINEAR_TABLE(gradient, ISA),                              \
      {squares_u8_f64_##ISA, squares_i8_f64_##ISA, squares_f16_f64_##ISA, squares_f32_f64_##ISA, squares_f64_f64_##ISA},  \
-     {descend_f32_##ISA, descend_f64_##ISA}}
+     {descend_f32_##ISA, descend_f64_##ISA}, {add_f32_##ISA, add_f64_##ISA}, PRODUCT_ROWS, {SINGLES, DOUBLES},           \
+     {product_f32_##ISA, product_f64_##ISA}, FASTCLS_LINEAR_TABLE(panels, ISA), {turn_f32_##ISA, turn_f64_##ISA},        \
+     {softmax_f32_##ISA, softmax_f64_##ISA}, exponentials_f64_##ISA}
 
 #endif

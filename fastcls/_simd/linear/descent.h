@@ -1,5 +1,5 @@
-/* One step of gradient descent for one strip of one column. Included once per arithmetic, after DESCEND (the function's name)
-   and REAL are defined; plain loops that the compiler vectorises for the instruction set.
+/* One step of gradient descent for one strip of one column. Included once per arithmetic, after DESCEND, ADD_STRIP (the
+   functions' names) and REAL are defined; plain loops that the compiler vectorises for the instruction set.
 
    W is kept in the space of the raw rows, W_raw = W / scale, so one array serves scores and descent. Let g be the mean over rows
    of slope x row (`sums`, in REAL as the gradient kernel computes them, or `totals` of several tiles in float64, times `per_row`;
@@ -78,6 +78,13 @@ static void DESCEND(void *W, void *velocity, const void *sums, const double *tot
     parts_out[FASTCLS_MAGNITUDES] = magnitudes;
 }
 
+/* total[f] += sums[f] for one strip; `restrict` lets any compiler do it in vectors. */
+static void ADD_STRIP(double *restrict total, const void *sums) {
+    for (int f = 0; f < FASTCLS_STRIP; f++)
+        total[f] += (double)((const REAL *)sums)[f];
+}
+
 #undef WIDEN_REAL
 #undef DESCEND
+#undef ADD_STRIP
 #undef REAL

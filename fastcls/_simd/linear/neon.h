@@ -39,6 +39,8 @@ static inline float64x2_t fma_f64_neon(float64x2_t a, float64x2_t b, float64x2_t
 #define ISA neon
 #define TILE_ROWS 4
 #define TILE_COLUMNS 6
+#define PRODUCT_ROWS 12
+#define FUSED(a, b, c) __builtin_fma(a, b, c)
 #define VECTOR_F32 float32x4_t
 #define LANES_F32 4
 #define ZERO_F32 zero_f32_neon
@@ -66,6 +68,6 @@ static inline float64x2_t fma_f64_neon(float64x2_t a, float64x2_t b, float64x2_t
 #include "types.h"
 #include "undefine.h"
 
-static const fastcls_linear linear_neon = FASTCLS_LINEAR(neon, 4, 6);
+static const fastcls_linear linear_neon = FASTCLS_LINEAR(neon, 4, 6, 12, 8, 4);
 
 #endif

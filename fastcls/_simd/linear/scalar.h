@@ -44,15 +44,47 @@
         return total;                                                                                                    \
     }
 
+/* Panels of eight values. */
+#define LINEAR_PANELS(TYPE, STORED, WIDEN, REAL_NAME, REAL)                                                               \
+    static void panels_##TYPE##_##REAL_NAME##_scalar(const void *row, ptrdiff_t n_features, void *out,                    \
+                                                    ptrdiff_t panel_stride) {                                            \
+        const ptrdiff_t stop = (n_features + FASTCLS_STRIP - 1) / FASTCLS_STRIP * FASTCLS_STRIP;                         \
+        for (ptrdiff_t f = 0; f < stop; f++)                                                                             \
+            ((REAL *)out)[f / 8 * panel_stride + f % 8] = f < n_features ? (REAL)WIDEN(((const STORED *)row)[f]) : 0;    \
+    }
+#define LINEAR_PRODUCT(REAL_NAME, REAL)                                                                                  \
+    static void product_##REAL_NAME##_scalar(const void *A, int n_rows, const void *panel, ptrdiff_t n, void *out,       \
+                                             ptrdiff_t out_stride, int add) {                                            \
+        for (int a = 0; a < n_rows; a++) {                                                                               \
+            REAL total[8] = {0}, *to = (REAL *)out + a * out_stride;                                                     \
+            for (ptrdiff_t i = 0; i < n; i++)                                                                            \
+                for (int j = 0; j < 8; j++)                                                                              \
+                    total[j] += ((const REAL *)A)[a * FASTCLS_INNER_STRIDE + i] * ((const REAL *)panel)[i * 8 + j];      \
+            for (int j = 0; j < 8; j++)                                                                                  \
+                to[j] = add ? to[j] + total[j] : total[j];                                                               \
+        }                                                                                                                \
+    }
+
 LINEAR_SCALAR(u8, uint8_t, WIDEN_AS_IT_IS, f32, float)
+LINEAR_PANELS(u8, uint8_t, WIDEN_AS_IT_IS, f32, float)
 LINEAR_SCALAR(i8, int8_t, WIDEN_AS_IT_IS, f32, float)
+LINEAR_PANELS(i8, int8_t, WIDEN_AS_IT_IS, f32, float)
 LINEAR_SCALAR(f16, uint16_t, widen_f16, f32, float)
+LINEAR_PANELS(f16, uint16_t, widen_f16, f32, float)
 LINEAR_SCALAR(f32, float, WIDEN_AS_IT_IS, f32, float)
+LINEAR_PANELS(f32, float, WIDEN_AS_IT_IS, f32, float)
 LINEAR_SCALAR(u8, uint8_t, WIDEN_AS_IT_IS, f64, double)
+LINEAR_PANELS(u8, uint8_t, WIDEN_AS_IT_IS, f64, double)
 LINEAR_SCALAR(i8, int8_t, WIDEN_AS_IT_IS, f64, double)
+LINEAR_PANELS(i8, int8_t, WIDEN_AS_IT_IS, f64, double)
 LINEAR_SCALAR(f16, uint16_t, widen_f16, f64, double)
+LINEAR_PANELS(f16, uint16_t, widen_f16, f64, double)
 LINEAR_SCALAR(f32, float, WIDEN_AS_IT_IS, f64, double)
+LINEAR_PANELS(f32, float, WIDEN_AS_IT_IS, f64, double)
 LINEAR_SCALAR(f64, double, WIDEN_AS_IT_IS, f64, double)
+LINEAR_PANELS(f64, double, WIDEN_AS_IT_IS, f64, double)
+LINEAR_PRODUCT(f32, float)
+LINEAR_PRODUCT(f64, double)
 
 LINEAR_SQUARES(u8, uint8_t, WIDEN_AS_IT_IS)
 LINEAR_SQUARES(i8, int8_t, WIDEN_AS_IT_IS)
@@ -60,13 +92,33 @@ LINEAR_SQUARES(f16, uint16_t, widen_f16)
 LINEAR_SQUARES(f32, float, WIDEN_AS_IT_IS)
 LINEAR_SQUARES(f64, double, WIDEN_AS_IT_IS)
 
-#define DESCEND descend_f32_scalar
+#define ISA scalar
+#define PANEL 8
+#define FUSED(a, b, c) ((a) * (b) + (c))
 #define REAL float
+#define REAL_NAME f32
+#define EXP_TERMS 8
+#include "softmax.h"
+#define TURN turn_f32_scalar
+#include "turn.h"
+#define DESCEND descend_f32_scalar
+#define ADD_STRIP add_f32_scalar
 #include "descent.h"
-#define DESCEND descend_f64_scalar
+#undef REAL_NAME
+#define PANEL 8
 #define REAL double
+#define REAL_NAME f64
+#define EXP_TERMS 12
+#include "softmax.h"
+#define TURN turn_f64_scalar
+#include "turn.h"
+#define DESCEND descend_f64_scalar
+#define ADD_STRIP add_f64_scalar
 #include "descent.h"
+#undef REAL_NAME
+#undef FUSED
+#undef ISA
 
-static const fastcls_linear linear_scalar = FASTCLS_LINEAR(scalar, 1, FASTCLS_MOST_COLUMNS);
+static const fastcls_linear linear_scalar = FASTCLS_LINEAR(scalar, 1, FASTCLS_MOST_COLUMNS, FASTCLS_MOST_PRODUCT_ROWS, 8, 8);
 
 #endif

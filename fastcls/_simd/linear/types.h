@@ -1,5 +1,6 @@
-/* Every linear kernel of one instruction set. Defined before: ISA, TILE_ROWS, TILE_COLUMNS, and of either arithmetic R
-   (F32, F64): VECTOR_R, LANES_R, ZERO_R, LOAD_R, STORE_R, SPREAD_R, FMA_R, FOLD_R, and WIDEN_<type>_R for every type. */
+/* Every linear kernel of one instruction set. Defined before: ISA, TILE_ROWS, TILE_COLUMNS, PRODUCT_ROWS, FUSED(a, b, c), and
+   of either arithmetic R (F32, F64): VECTOR_R, LANES_R, ZERO_R, LOAD_R, STORE_R, SPREAD_R, FMA_R, FOLD_R, and WIDEN_<type>_R
+   for every type. */
 
 #define REAL float
 #define REAL_NAME f32
@@ -15,20 +16,27 @@
 #define TYPE u8
 #define STORED uint8_t
 #define WIDEN WIDEN_U8_F32
+#include "panels.h"
 #include "tile.h"
 #define TYPE i8
 #define STORED int8_t
 #define WIDEN WIDEN_I8_F32
+#include "panels.h"
 #include "tile.h"
 #define TYPE f16
 #define STORED uint16_t
 #define WIDEN WIDEN_F16_F32
+#include "panels.h"
 #include "tile.h"
 #define TYPE f32
 #define STORED float
 #define WIDEN LOAD_F32
+#include "panels.h"
 #include "tile.h"
 
+#include "product.h"
+#define EXP_TERMS 8
+#include "softmax.h"
 #undef REAL
 #undef REAL_NAME
 #undef VECTOR
@@ -55,28 +63,36 @@
 #define STORED uint8_t
 #define WIDEN WIDEN_U8_F64
 #include "squares.h"
+#include "panels.h"
 #include "tile.h"
 #define TYPE i8
 #define STORED int8_t
 #define WIDEN WIDEN_I8_F64
 #include "squares.h"
+#include "panels.h"
 #include "tile.h"
 #define TYPE f16
 #define STORED uint16_t
 #define WIDEN WIDEN_F16_F64
 #include "squares.h"
+#include "panels.h"
 #include "tile.h"
 #define TYPE f32
 #define STORED float
 #define WIDEN WIDEN_F32_F64
 #include "squares.h"
+#include "panels.h"
 #include "tile.h"
 #define TYPE f64
 #define STORED double
 #define WIDEN LOAD_F64
 #include "squares.h"
+#include "panels.h"
 #include "tile.h"
 
+#include "product.h"
+#define EXP_TERMS 12
+#include "softmax.h"
 #undef REAL_NAME
 #undef VECTOR
 #undef LANES
@@ -89,13 +105,17 @@
 #undef REAL
 
 #define DESCEND FASTCLS_JOIN(descend_f64, ISA)
+#define ADD_STRIP FASTCLS_JOIN(add_f64, ISA)
 #define REAL double
 #define WIDEN_REAL LOAD_F64
 #include "descent.h"
 #define DESCEND FASTCLS_JOIN(descend_f32, ISA)
+#define ADD_STRIP FASTCLS_JOIN(add_f32, ISA)
 #define REAL float
 #define WIDEN_REAL WIDEN_F32_F64
 #include "descent.h"
 #undef ISA
 #undef TILE_ROWS
 #undef TILE_COLUMNS
+#undef PRODUCT_ROWS
+#undef FUSED

@@ -1,0 +1,159 @@
+"""The packed products, which models of 32 classes or more take: values, bytes, memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from fastcls import LinearProblem, SoftmaxClassifier, optim, simd
+from fastcls._gradient import loops, problem
+from fastcls.losses import LOSSES
+
+MANY = 32  # packed.pyx
+SINGLE = 2.0**-24
+
+
+def made(loss, n_classes, n_jobs=2, n=700, d=300, dtype="float32", **options):
+    rng = np.random.default_rng(n_classes)
+    X = rng.integers(0, 256, (n, d)).astype(dtype) if dtype == "uint8" else rng.normal(size=(n, d)).astype(dtype)
+    y = rng.integers(0, n_classes, n)
+    W = rng.normal(size=(n_classes, d + 1)) / (2000 if dtype == "uint8" else 20)
+    return LinearProblem(X, y, loss, alpha=0.01, fit_intercept=True, n_classes=n_classes, n_jobs=n_jobs, **options), W
+
+
+@pytest.fixture(params=simd.available())
+def isa(request):
+    before = simd.active()
+    simd.use(request.param)
+    yield request.param
+    simd.use(before)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32"])
+@pytest.mark.parametrize("n_classes", [MANY - 1, MANY, 45])
+def test_single_precision_is_within_its_bound(isa, n_classes, dtype):
+    """A score has at most 256 + 3 roundings of its block and of the two sums of blocks, relative to sum |w x|.
+
+    A softmax slope moves by at most twice that; its own roundings are three. An entry of the gradient is then a sum over
+    rows of slope times |x|, with at most 256 + 1 roundings more for each tile.
+    """
+    one, W = made("softmax", n_classes, n=300, d=130, dtype=dtype)
+    plain, _ = made("softmax", n_classes, n=300, d=130, dtype=dtype, arithmetic="float64")
+    assert one.arithmetic == "float32"
+    value, gradient = one.value_and_gradient(W)
+    expected, slopes = plain.value_and_gradient(W)
+    X = np.abs(one.X.astype(np.float64))
+    score = 261 * SINGLE * float((X @ np.abs(W[:, :-1]).T + np.abs(W[:, -1])).max())
+    assert abs(value - expected) <= 2 * score
+    # the slopes of a row are at most 2 in sum
+    assert np.abs(gradient - slopes)[:, :-1].max() <= (2 * score + 262 * SINGLE) * 2 * X.max()
+    assert np.abs(gradient - slopes)[:, -1].max() <= (2 * score + 262 * SINGLE) * 2
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("n_classes", [MANY, 101])
+def test_bytes_do_not_depend_on_threads(loss, n_classes):
+    rows = np.random.default_rng(3).permutation(700)[:601]
+    found = []
+    for n_jobs in (1, 2, 3, 7):
+        one, W = made(loss, n_classes, n_jobs)
+        value, gradient = one.value_and_gradient(W)
+        part, part_gradient = one.value_and_gradient(W, rows)
+        found.append((value, gradient.tobytes(), part, part_gradient.tobytes(), one.per_sample(W).tobytes()))
+    assert found[0] == found[1] == found[2] == found[3]
+
+
+def test_bytes_do_not_depend_on_the_size_of_calls(monkeypatch):
+    one, W = made("softmax", 40)
+    value, gradient = one.value_and_gradient(W)
+    monkeypatch.setattr(problem, "_WORK_PER_CALL", 1)
+    assert len(list(one._chunks(700, 40))) == 3
+    again = one.value_and_gradient(W)
+    assert again[0] == value
+    assert again[1].tobytes() == gradient.tobytes()
+
+
+def test_scores_of_a_row_depend_on_that_row_only():
+    one, W = made("softmax", 50)
+    coef, intercept = one.to_raw(W)
+    at_once = problem.linear_scores(one.X, coef, intercept, 2)
+    alone = np.vstack([problem.linear_scores(one.X[i : i + 1], coef, intercept, 1) for i in range(40)])
+    assert at_once[:40].tobytes() == alone.tobytes()
+    np.testing.assert_allclose(at_once, one.X.astype(np.float64) @ coef.T + intercept, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "hinge"])
+@pytest.mark.parametrize("batch_size", [64, 300])
+def test_models_of_a_sweep_get_the_bytes_they_get_alone(loss, batch_size):
+    """Minibatches of one tile, whose gradient is never stored, and of two."""
+    one, W = made(loss, 37)
+    settings = {"max_iter": 2, "batch_size": batch_size, "random_state": 0}
+    strengths, rates = [(0.0, 1e-3, np.inf), (1e-4, 0.0, np.inf), (0.0, 0.1, 2.0)], [0.1, 0.01, 0.001]
+    together, losses = optim.descend_many(one, [W] * 3, strengths, rates, **settings)
+    for at in range(3):
+        alone, loss_alone = optim.descend_many(one, [W], strengths[at : at + 1], rates[at : at + 1], **settings)
+        assert alone[0].tobytes() == together[at].tobytes()
+        assert loss_alone[0] == losses[at]
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_of_rows_count(loss):
+    weights = np.random.default_rng(0).integers(0, 3, 700).astype(np.float64)
+    one, W = made(loss, 33, sample_weight=weights, arithmetic="float64")
+    repeated = np.repeat(np.arange(700), weights.astype(int))
+    other = LinearProblem(
+        one.X[repeated], one.y[repeated], loss, alpha=0.01, fit_intercept=True, n_classes=33, arithmetic="float64"
+    )
+    assert one.value_and_gradient(W)[0] == pytest.approx(other.value_and_gradient(W)[0], rel=1e-12)
+    np.testing.assert_allclose(one.value_and_gradient(W)[1], other.value_and_gradient(W)[1], rtol=0, atol=1e-12)
+
+
+def test_a_score_that_is_not_finite_gives_a_NaN_loss():
+    one, W = made("softmax", 40)
+    W[7, 3] = np.inf
+    with np.errstate(invalid="ignore"):
+        assert np.isnan(one.value_and_gradient(W)[0])
+
+
+def test_a_tiny_loss_keeps_its_digits():
+    X = np.ones((40, 1))
+    one = LinearProblem(X, np.arange(40), "softmax", n_classes=40, fit_intercept=True)
+    W = np.zeros((40, 2))
+    W[5, 1] = 60.0
+    assert one.per_sample(W)[5] == pytest.approx(39 * np.exp(-60.0), rel=1e-12)
+    assert one.per_sample(W)[6] == pytest.approx(60.0, rel=1e-15)
+
+
+def test_scratch_does_not_grow_with_rows():
+    one, W = made("softmax", 1000, n=5000, d=16)  # scores of all rows would take 20 MB as float32
+    one.value_and_gradient(W)
+    tracemalloc.start()
+    one.value_and_gradient(W)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5 << 20
+
+
+def test_probabilities_are_those_of_the_scores_and_take_no_second_array():
+    one, W = made("softmax", 300, n=4000, d=20)
+    model = SoftmaxClassifier(max_iter=1, random_state=0).fit(one.X, np.arange(4000) % 300)
+    model.coef_, model.intercept_ = W[:, :-1] * 20, W[:, -1].copy()
+    scores = model.decision_function(one.X)
+    expected = np.exp(scores - scores.max(axis=1, keepdims=True))
+    expected /= expected.sum(axis=1, keepdims=True)
+    tracemalloc.start()
+    found = model.predict_proba(one.X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    assert peak < 1.4 * found.nbytes  # the result, and a tile
+
+
+def test_the_learning_rate_costs_one_column_whatever_the_classes(monkeypatch):
+    columns, compiled = [], loops.loss_gradient
+    monkeypatch.setattr(loops, "loss_gradient", lambda *given: columns.append(given[6].shape[0]) or compiled(*given))
+    one, _ = made("softmax", 200, n=500, d=10)
+    few = LinearProblem(one.X, one.y % 3, "softmax", fit_intercept=True, n_classes=3)
+    curvature = optim.curvature(one, 64, np.random.RandomState(0))
+    assert set(columns) == {1}
+    assert curvature == optim.curvature(few, 64, np.random.RandomState(0))
