@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
-import logging
 import os
 import re
 import sys
@@ -25,8 +24,6 @@ from fastcls._validation.base import check_n_jobs
 from fastcls._validation.messages import quoted
 
 from . import openmp
-
-logger = logging.getLogger("fastcls")
 
 _OPENMP_AT_IMPORT = _kernels.openmp_limit()
 _MOST_PER_PROCESSOR = 4  # more threads only cost memory, and libgomp ends the process if it cannot start one
@@ -69,8 +66,8 @@ def notes() -> tuple[str, ...]:
 
 
 @functools.lru_cache(maxsize=64)
-def _log_once(note: str) -> None:
-    logger.warning("%s", note)
+def _warn_once(note: str) -> None:
+    warnings.warn(note, UserWarning, stacklevel=3)
 
 
 def _is_serial() -> bool:
@@ -201,7 +198,7 @@ def _possible(wanted: int, messages: list[str]) -> int:
         )
     _own.notes = tuple(messages)
     for note in messages:
-        _log_once(note)
+        _warn_once(note)
     return min(n_threads, _own.made)
 
 

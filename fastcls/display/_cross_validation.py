@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import ArrayLike, NDArray
 
-LOG_FROM = 20  # largest k on a linear axis; with a larger k the axis is logarithmic
+LOG_FROM = 20  # largest k on a linear axis; with a larger k the values are evenly spaced, or if many, the axis logarithmic
+MOST_EVEN = 30  # most values of k that are evenly spaced
 LABEL_GAP, LABEL_DIGIT = 0.03, 0.02  # of the width of the axis: the space between two labels, and a digit
 ROUND_KS = (1, 2, 3, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000)
 
@@ -135,33 +136,45 @@ class CrossValidationDisplay(Drawn):
             With ``figure_`` set.
         """
         self.figure_, self.ax_ = style.axes_for(ax, height=3.4)
-        logarithmic = self.ks.max() > LOG_FROM
+        spread = self.ks.max() > LOG_FROM
+        even = spread and len(self.ks) <= MOST_EVEN
+        logarithmic = spread and not even
+        self._places = np.arange(len(self.ks)) if even else self.ks
         entries = {}
         for i, metric in enumerate(self.fold_accuracy):
             entries[_short_name(metric)] = self._draw_metric(metric, i, logarithmic)
         if self.best_metric is not None and self.best_k is not None:
             entries["chosen"] = self._draw_choice(self.best_metric, self.best_k)
-        self._draw_axes(logarithmic, entries)
+        self._draw_axes(logarithmic, even, entries)
         return self
 
     def _draw_metric(self, metric: str, i: int, logarithmic: bool) -> Any:
         colour, marker, line = style.SERIES[i % len(style.SERIES)]
         # a small shift, so that the points of two metrics do not overlap
         step = i - (len(self.fold_accuracy) - 1) / 2
-        x = self.ks * 1.015**step if logarithmic else self.ks + 0.12 * step
+        x = self._places * 1.015**step if logarithmic else self._places + (0.2 if len(self.ks) > 8 else 0.12) * step
+        dense = len(self.ks) > 12  # thin marks, so that those of several metrics can be told apart
         folds = 100 * self.fold_accuracy[metric]
         if self.n_left_out is None:
-            self.ax_.plot(np.repeat(x, folds.shape[1]), folds.ravel(), marker, ms=2.8, mec="none", color=colour, alpha=0.6)
+            self.ax_.plot(
+                np.repeat(x, folds.shape[1]),
+                folds.ravel(),
+                marker,
+                ms=1.8 if dense else 2.8,
+                mec="none",
+                color=colour,
+                alpha=0.6,
+            )
         return self.ax_.errorbar(
             x,
             100 * self.mean[metric],
             100 * self.std[metric],
             fmt=marker + line,
             color=colour,
-            ms=3.6,
-            lw=1.4,
-            elinewidth=1.0,
-            capsize=1.8,
+            ms=2.6 if dense else 3.6,
+            lw=1.2 if dense else 1.4,
+            elinewidth=0.6 if dense else 1.0,
+            capsize=0 if dense else 1.8,
         )
 
     def _draw_choice(self, metric: str, k: int) -> Any:
@@ -169,21 +182,22 @@ class CrossValidationDisplay(Drawn):
         names = list(self.fold_accuracy)
         colour, marker, _ = style.SERIES[names.index(metric) % len(style.SERIES)]
         height = 100 * self.mean[metric][at]
-        self.ax_.axvline(k, color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
-        return self.ax_.plot([k], [height], marker, ms=11, mfc="none", mec=colour, mew=1.6)[0]
+        self.ax_.axvline(self._places[at], color=colour, lw=0.9, ls=(0, (1, 2)), zorder=0)
+        # behind the points, which it would hide
+        return self.ax_.plot([self._places[at]], [height], marker, ms=12, mfc="none", mec=colour, mew=1.2, zorder=1)[0]
 
     def _apart(self, ticks: list[int], logarithmic: bool) -> list[int]:
         """Leave out ticks whose labels would touch the label before."""
-        scale = np.log if logarithmic else np.asarray
-        first, last = scale(self.ks.min()), scale(self.ks.max())
+        places = np.log(self._places) if logarithmic else self._places
         kept = ticks[:1]
         for k in ticks[1:]:
-            gap = float(scale(k) - scale(kept[-1])) / max(float(last - first), 1e-9)
+            apart = float(np.diff(np.interp([kept[-1], k], self.ks, places))[0])
+            gap = apart / max(float(places[-1] - places[0]), 1e-9)
             if gap >= LABEL_GAP + LABEL_DIGIT * len(f"{k:,}"):
                 kept.append(k)
         return kept
 
-    def _draw_axes(self, logarithmic: bool, entries: dict[str, Any]) -> None:
+    def _draw_axes(self, logarithmic: bool, even: bool, entries: dict[str, Any]) -> None:
         from matplotlib.ticker import NullLocator
 
         ax = self.ax_
@@ -193,8 +207,14 @@ class CrossValidationDisplay(Drawn):
         ticks = (
             [int(k) for k in self.ks] if len(self.ks) <= 8 else [k for k in ROUND_KS if self.ks.min() <= k <= self.ks.max()]
         )
+        if even:
+            ticks = [k for k in ticks if k in self.ks] or [int(k) for k in self.ks]
+        largest = ticks[-1]
         ticks = self._apart(ticks, logarithmic)
-        ax.set_xticks(ticks, labels=[f"{k:,}" for k in ticks])
+        if even and len(ticks) > 1 and ticks[-1] != largest:  # where the axis ends is worth more than the label before
+            ticks[-1] = largest
+        places = np.searchsorted(self.ks, ticks).tolist() if even else ticks
+        ax.set_xticks(places, labels=[f"{k:,}" for k in ticks])
         ax.tick_params(labelsize=style.SMALL)
         ax.grid(True, lw=0.5, alpha=0.6)
         ax.set_xlabel("k (neighbours that vote)", fontsize=style.TEXT)

@@ -184,6 +184,6 @@ class TemplatesDisplay(Drawn):
         image = self.axes_[0, 0].images[0]
         bar = self.figure_.colorbar(image, ax=self.axes_, location="bottom", shrink=0.7, aspect=30, pad=0.03, extend="both")
         bar.set_ticks([-self.scale, 0, self.scale] if self.scale else [0])
-        bar.ax.set_xticklabels([f"{tick:.2g}" for tick in bar.get_ticks()])
+        bar.ax.set_xticklabels([f"{tick:.2g}".replace("-", "\N{MINUS SIGN}") for tick in bar.get_ticks()])
         bar.ax.tick_params(labelsize=style.SMALL)
         bar.set_label("weight of a pixel: red raises the score, blue lowers it", fontsize=style.SMALL)

@@ -88,11 +88,11 @@ def test_a_mistaken_environment_is_said_and_is_no_error(monkeypatch, variable, v
     assert config()["thread_notes"] == list(notes)
 
 
-def test_one_line_is_logged_for_each_kind_of_change(caplog):
-    _threads._log_once.cache_clear()
+def test_each_kind_of_change_is_warned_of_once(recwarn):
+    _threads._warn_once.cache_clear()
     for _ in range(3):
         _threads.effective(10**9)
-    said = [record.message for record in caplog.records if "four times" in record.message]
+    said = [warning for warning in recwarn if "four times" in str(warning.message)]
     assert len(said) == (1 if _kernels.HAS_OPENMP else 0)
 
 
