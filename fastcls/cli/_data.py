@@ -114,9 +114,14 @@ def require_data(data: str, wanted: str = "the name digits, or a path to data") 
         existing_path(data, wanted=wanted)
 
 
-def refuse_same_file(labels: str | Path | None, data: str) -> None:
+def refuse_same_file(labels: Any, data: str) -> None:
     """Refuse the rows themselves as their labels."""
-    if labels is not None and os.path.exists(labels) and os.path.exists(data) and os.path.samefile(labels, data):
+    if (
+        isinstance(labels, (str, Path))
+        and os.path.exists(labels)
+        and os.path.exists(data)
+        and os.path.samefile(labels, data)
+    ):
         raise InputError(f"--labels is the same file as the data, {quoted(data)}: give the file of its labels")
 
 

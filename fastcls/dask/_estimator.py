@@ -26,6 +26,9 @@ def extend_signature(init: Any, base: type) -> Any:
 class OverCluster:
     """An estimator whose `client` belongs to this process: copies share it, pickles leave it out."""
 
+    # Paths in X are files of rows, not images.
+    _reads_files_of_rows = True
+
     client: Any
 
     def __sklearn_clone__(self) -> Any:

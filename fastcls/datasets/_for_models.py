@@ -47,7 +47,7 @@ def _with_images(method: F, *, named: bool) -> F:
         if is_rows:
             if text := scale_note(X, metadata, "X"):
                 warnings.warn(text, UserWarning, stacklevel=2)
-        else:
+        elif "preprocessing" in metadata or not getattr(self, "_reads_files_of_rows", False):
             from ._prepare import images_or_nothing  # late, because few programs give images
 
             rows = images_or_nothing(X, metadata.get("preprocessing"), n_features)

@@ -70,7 +70,7 @@ def test_labels_may_be_named(here):  # noqa: F811
     result = cli("run", "f.safetensors", "--labels", "species", "--ks", "1", "--models", "knn")
     assert result.exit_code == 0, result.output
     assert "--labels species" in json.loads(Path("fastcls-f/results.json").read_text())["command"]
-    refused(cli("run", "f.safetensors", "--labels", "specie"), "--labels", "'specie'")
+    refused(cli("run", "f.safetensors", "--labels", "specie", "--out", "other"), "--labels", "'specie'")
 
 
 def test_labels_may_get_names():
@@ -80,7 +80,7 @@ def test_labels_may_get_names():
     assert result.exit_code == 0, result.output
     assert "--class-names names.txt" in json.loads(Path("fastcls-f/results.json").read_text())["command"]
     assert "ship" in Path("fastcls-f/predictions.csv").read_text()
-    refused(cli("run", "f.safetensors", "--class-names", "no.txt"), "no.txt")
+    refused(cli("run", "f.safetensors", "--class-names", "no.txt", "--out", "other"), "no.txt")
 
 
 @pytest.mark.parametrize("name", WRITERS)

@@ -239,7 +239,8 @@ def test_predict_prints_the_accuracy_if_there_are_labels():
     write_images(Path("more/train"), each=2)
     write_images(Path("more/test"), classes=("cat", "wolf"), each=3)
     Path("more/test/wolf").rename("more/test/dog")
-    line = cli("predict", MODEL, "more").stderr.splitlines()[-1]
+    *_, line, note = cli("predict", MODEL, "more").stderr.splitlines()
+    assert note.startswith("note: 2 of 6 rows equal a training row")
     assert line.startswith("accuracy: ")
     assert line.endswith("of 6 labelled rows)")
     Path("more/test/dog").rename("more/test/wolf")

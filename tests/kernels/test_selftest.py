@@ -17,6 +17,13 @@ INCLUDE = TESTS.parents[1] / "fastcls" / "_simd"
 KINDS = (r"\d+ pair functions, .*", "screens, bounds, chosen rows, projections")  # that each compares
 
 
+ONLY_FILTER = {"ssse3"}  # sets whose search loops are those of a lower set
+
+
+def own(name, kind):
+    return kind != KINDS[0] or name not in ONLY_FILTER
+
+
 def run(script):
     done = subprocess.run(["bash", str(TESTS / script)], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -33,7 +40,8 @@ def test_every_kernel_that_runs_here_equals_plain_loops_also_under_sanitizers():
     for name in simd.available():
         for part in (plain, sanitized):
             for kind in KINDS:
-                assert re.search(rf"^{name}: {kind}: [1-9]\d+ values as wanted$", part, re.MULTILINE), part
+                if own(name, kind):
+                    assert re.search(rf"^{name}: {kind}: [1-9]\d+ values as wanted$", part, re.MULTILINE), part
 
 
 @pytest.mark.build
@@ -48,7 +56,7 @@ def test_clang_compiles_every_kernel_without_a_warning(tmp_path):
     test = tmp_path / "test"
     subprocess.run(["clang", *flags, "-O1", TESTS / "kernels_selftest.c", "-o", test, "-lm"], check=True)
     said = subprocess.run([test], capture_output=True, text=True, check=True).stdout
-    for name in simd.available():
+    for name in set(simd.available()) - ONLY_FILTER:
         assert re.search(rf"^{name}: {KINDS[0]}: [1-9]\d+ values as wanted$", said, re.MULTILINE), said
 
 

@@ -331,7 +331,7 @@ REFUSED = {
         "groups mixes labels of types that cannot be ordered (int, str): convert them",
     ),
     "rules that are none": (lambda X, y: KNeighborsClassifierCV(KS, weights=None).fit(X, y), "weights=None is unknown"),
-    "metrics that are none": (lambda X, y: KNeighborsClassifierCV(KS, metrics=5).fit(X, y), "metric=5 is unknown; choose"),
+    "metrics that are none": (lambda X, y: KNeighborsClassifierCV(KS, metrics=5).fit(X, y), "metrics=5 is unknown; choose"),
     "ks that are none": (lambda X, y: KNeighborsClassifierCV("few").fit(X, y), "ks='few'; wanted a whole number"),
     "no rule": (lambda X, y: KNeighborsClassifierCV(KS, weights=[]).fit(X, y), "weights is empty; choose from: uniform"),
     "an unknown rule": (lambda X, y: KNeighborsClassifierCV(KS, weights=["uniform", "none"]).fit(X, y), "weights='none'"),
