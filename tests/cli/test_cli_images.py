@@ -245,7 +245,7 @@ def test_predict_prints_the_accuracy_if_there_are_labels():
     assert line.endswith("of 6 labelled rows)")
     Path("more/test/dog").rename("more/test/wolf")
     Path("more/train/dog").rename("more/train/wolf")
-    line = cli("predict", MODEL, "more").stderr.splitlines()[-1]
+    line = cli("predict", MODEL, "more").stderr.splitlines()[-2]
     assert "of 6 labelled rows); 3 belong to classes that the model does not know, and count as errors" in line
     for path in ("more/test/cat", "more/test/cat/0.jpg"):  # one class alone is a folder, not a label
         assert "accuracy" not in cli("predict", MODEL, path).stderr

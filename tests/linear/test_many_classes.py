@@ -153,7 +153,7 @@ def test_the_learning_rate_costs_one_column_whatever_the_classes(monkeypatch):
     columns, compiled = [], loops.loss_gradient
     monkeypatch.setattr(loops, "loss_gradient", lambda *given: columns.append(given[7].shape[0]) or compiled(*given))
     one, _ = made("softmax", 200, n=500, d=10)
-    few = LinearProblem(one.X, one.y % 3, "softmax", fit_intercept=True, n_classes=3)
+    few = LinearProblem(one.X, one.y % 3, "softmax", alpha=0.01, fit_intercept=True, n_classes=3)
     curvature = optim.curvature(one, 64, np.random.RandomState(0))
     assert set(columns) == {1}
     assert curvature == optim.curvature(few, 64, np.random.RandomState(0))
