@@ -236,8 +236,9 @@ def _saved_parts(folder: Path) -> tuple[Path, Path | None]:
 
 def _saved(folder: Path) -> Table:
     listed = _json(folder / "state.json").get("_data_files")
-    names = [str(entry.get("filename")) for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
-    if not names or not all(os.path.basename(name) == name for name in names):
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    names: list[str] = [entry["filename"] for entry in entries if isinstance(entry.get("filename"), str)]
+    if not names or len(names) < len(entries) or not all(os.path.basename(name) == name for name in names):
         raise InputError(f"{quoted(folder)} lists no files of its own in state.json: save the dataset again")
     for name in names:
         file_size(folder / name)
