@@ -16,9 +16,7 @@ from fastcls.metrics import Metric
 
 from . import bounds as _bounds
 from .rows import Norms, Rows, as_bytes, norms_for, storage_of
-from .run import Advance, Groups, RunReport
-
-_Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
+from .run import Advance, Groups, Heaps, RunReport
 
 _QUERIES_PER_TILE = 32  # of the pairwise kernel: they share rows while these are in the cache
 _FIRST_CHUNK = 8_000_000  # features of pairs per thread: about 50 ms of the slowest tile, before any chunk is timed
@@ -190,7 +188,7 @@ class Search:
                 begun = time.perf_counter()
                 some = slice(row, row + max(self.per_tile * self.n_threads, self._next // len(Q)))
                 of_rows = groups[1][start + some.start : start + some.stop]
-                heaps: _Heaps = (groups[0], of_rows, start + row, S, indices)
+                heaps: Heaps = (groups[0], of_rows, start + row, S, indices)
                 if self.low_dimensional:
                     ends = (start + row == 0, start + min(some.stop, len(chunk)) == self.rows.n_rows)
                     self._low_dimensional(Q, chunk[some], ends, heaps)
@@ -219,7 +217,7 @@ class Search:
             return None
         return [terms for terms in found if terms is not None]
 
-    def _pairwise(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: _Heaps) -> None:
+    def _pairwise(self, Q: np.ndarray, X: np.ndarray, norms: Norms, row_norms: np.ndarray, heaps: Heaps) -> None:
         _kernels.search_pairwise(
             as_bytes(Q),
             storage_of(Q),
@@ -237,7 +235,7 @@ class Search:
             self.n_threads,
         )
 
-    def _low_dimensional(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: _Heaps) -> None:
+    def _low_dimensional(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: Heaps) -> None:
         """`ends`: whether these rows include the first and the last of all rows."""
         is_first, is_last = (end and not self.by_rows for end in ends)
         _kernels.search_low_dimensional(
@@ -262,7 +260,7 @@ class Search:
         some: slice,
         norms: Norms,
         row_norms: np.ndarray,
-        heaps: _Heaps,
+        heaps: Heaps,
     ) -> None:
         assert self.panel is not None
         passed = _kernels.search_panels(

@@ -12,6 +12,7 @@ from .report import LevelReport
 
 Groups = tuple[np.ndarray, np.ndarray]  # of the queries and of the rows; both empty if every query sees every row
 Advance = Callable[[int], None]  # called with the number of pairs just done
+Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class CrossValidationDisplay(Drawn):
         # a small shift, so that the points of two metrics do not overlap
         step = i - (len(self.fold_accuracy) - 1) / 2
         x = self._places * 1.015**step if logarithmic else self._places + (0.2 if len(self.ks) > 8 else 0.12) * step
-        dense = len(self.ks) > 12  # thin marks, so that those of several metrics can be told apart
+        dense = len(self.ks) > 12  # thin marks, so that those of several metrics stay distinct
         folds = 100 * self.fold_accuracy[metric]
         if self.n_left_out is None:
             self.ax_.plot(

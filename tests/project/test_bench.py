@@ -12,8 +12,8 @@ import pytest
 
 from fastcls import reference
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one beside bench
-bench = pytest.importorskip("bench", reason="the folder bench is not beside tests")
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one next to bench
+bench = pytest.importorskip("bench", reason="the folder bench is not next to tests")
 from bench import data, limits, measure, rivals, table, work  # noqa: E402
 
 FORKING = ["numkong"]  # engines that start processes

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one beside bench
-pytest.importorskip("bench", reason="the folder bench is not beside tests")
+sys.path.append(str(Path(__file__).resolve().parents[2]))  # last: the fastcls under test is not the one next to bench
+pytest.importorskip("bench", reason="the folder bench is not next to tests")
 from bench import data, planner, unseen
 
 

@@ -22,7 +22,7 @@ from fastcls import _kernels
 from fastcls._runtime.pacing import ChunkSize
 from fastcls._search.report import LevelReport
 from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
-from fastcls._search.run import Advance, Groups, RunReport
+from fastcls._search.run import Advance, Groups, Heaps, RunReport
 
 from . import encode_loops, filter_loops
 from . import levels as _levels
@@ -44,8 +44,6 @@ _RANGE_BYTES = 4 << 20  # codes of a range, read by all jobs of a block: from th
 _UNCUT_BYTES = 16 << 20  # codes that are not cut into ranges for the sake of the cache
 _SHORTEST = 5  # a chunk is cut no shorter than 1 / 5 of its time for the sake of the cache
 _LISTS_BYTES = 96 << 20  # lists of a block that is searched in ranges; a third of it or less is ever touched
-
-_Heaps = tuple[np.ndarray, np.ndarray, int, np.ndarray, np.ndarray]  # groups of queries and rows, row_start, S, indices
 
 _NO_NORMS = Norms()
 _kept = threading.local()
@@ -199,7 +197,7 @@ class Search:
         of_queries: list[tuple[Any, ...]],
         norms: tuple[np.ndarray, np.ndarray, np.ndarray],
         panels: tuple[int, int],
-        heaps: _Heaps,
+        heaps: Heaps,
         per_job: int,
     ) -> None:
         """Offer the rows of some panels of a chunk."""
