@@ -119,7 +119,10 @@ class Workers:
         return found
 
     def _transferred(self, start: Callable[[], Coroutine[Any, Any, Any]], owners: set[str]) -> Any:
-        """The result of a transfer; raises `_LostError` if one of the workers is lost, where Dask would wait for it."""
+        """The result of a transfer; raises `_LostError` if one of the workers is lost.
+
+        Dask would wait for it, or fail with whatever its scheduler stumbles over: a KeyError with the worker's address.
+        """
         transfer = asyncio.run_coroutine_threadsafe(start(), self.client.loop.asyncio_loop)
         end = time.monotonic() + _TRANSFER_SECONDS
         try:
@@ -129,6 +132,10 @@ class Workers:
                 except (OSError, TimeoutError, futures.CancelledError) as error:
                     if transfer.done() or time.monotonic() > end or not owners <= self.alive():
                         raise _LostError from error
+                except Exception as error:
+                    if owners <= self.alive():
+                        raise
+                    raise _LostError from error
         finally:
             transfer.cancel()
 

@@ -238,6 +238,20 @@ def test_a_shard_whose_new_owner_is_lost_too_is_opened_on_the_next(client):
     assert opened == [worker] * 3
 
 
+@pytest.mark.parametrize("gone", [True, False], ids=["owner gone", "owner alive"])
+def test_an_error_of_a_transfer_counts_as_a_lost_worker_if_an_owner_is_gone(client, monkeypatch, gone):
+    workers = _workers.Workers(client, 1, lambda workers, i, owner: (workers.submit_at(owner, int), None))
+    workers.assign()
+
+    async def stumble(*_, **__):  # the scheduler's replicate looks up a worker that it has just removed
+        raise KeyError("tcp://127.0.0.1:1")
+
+    monkeypatch.setattr(client, "scatter", stumble)
+    owner = "tcp://127.0.0.1:1" if gone else workers.owners[0]
+    with pytest.raises(_workers._LostError if gone else KeyError):
+        workers.send(owner, np.zeros(3))
+
+
 def load_rows(path, start):
     return np.load(path)[start : start + 1500]
 
