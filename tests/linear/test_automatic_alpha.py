@@ -79,7 +79,9 @@ def test_the_chosen_alpha_given_by_hand_trains_the_same_bits(kind, options):
         assert auto.intercept_.tobytes() == again.intercept_.tobytes()
 
 
-@pytest.mark.parametrize(("kind", "dtype"), list(zip([*KINDS, *KINDS], ["uint8", "float16", "float32", "float64"], strict=True)))
+@pytest.mark.parametrize(
+    ("kind", "dtype"), list(zip([*KINDS, *KINDS], ["uint8", "float16", "float32", "float64"], strict=True))
+)
 def test_threads_and_types_of_the_same_rows_choose_the_same(kind, dtype):
     X, y = load_digits(return_X_y=True)
     X, y = X[:600], y[:600]
