@@ -4,7 +4,7 @@ GNU's libgomp reads the environment once, when it is loaded, and by default lets
 Training on two threads has about ten thousand such waits per second; each takes microseconds while both threads run. If
 another process occupies one of the two processors, the spinning thread wastes the time that the other thread needs. On two
 cores with a dozen other processes, 6 epochs of softmax on MNIST took 19 to 59 s; with short waits they took 0.6 to 1.4 s
-(bench/NOTES.md).
+(bench/LINEAR.md).
 
 Settings of the user in the environment are respected, and the environment is restored once the library is loaded. If another
 package has loaded the same library first, its setting stays.

@@ -163,7 +163,7 @@ def random_tries(shape: tuple[int, ...], n_classes: int) -> int:
 def lecture_problem(X: np.ndarray, y: np.ndarray, n_classes: int | None = None) -> LinearProblem:
     """Return the slides' function of W: hinge loss on pixels minus the mean image, bias trick, no penalty.
 
-    The slides print losses around 9.0 for random W on CIFAR-10; raw pixels give 9.8 (bench/NOTES.md).
+    The slides print losses around 9.0 for random W on CIFAR-10; raw pixels give 9.8 (bench/LINEAR.md).
     """
     center, _ = center_and_scale(X, center=True, scale=False)
     return LinearProblem(X, y, loss="hinge", penalty=None, alpha=0.0, fit_intercept=True, n_classes=n_classes, center=center)

@@ -3,7 +3,7 @@
 All multiples are trained together, as more columns of one pass over the rows. The most accurate on held-out rows wins.
 Near-ties go to the smallest log loss, after the scores of each model are multiplied by the constant that minimises its loss.
 A strong penalty makes scores small, so an unscaled loss would penalise it even if it ranks the classes better.
-bench/NOTES.md has the measurements.
+bench/LINEAR.md has the measurements.
 """
 
 from __future__ import annotations

@@ -244,7 +244,7 @@ class MulticlassSVM(LinearClassifier):
             n_jobs=n_jobs,
         )
 
-    # 16 times the formula's alpha is within half a point of the best on all six data sets of few rows (bench/NOTES.md).
+    # 16 times the formula's alpha is within half a point of the best on all six data sets of few rows (bench/LINEAR.md).
     _ties_of_few = Ties(errors=1.0, loss=0.03, factor=16.0)
 
     def _loss_and_options(self) -> tuple[str, dict[str, Any]]:

@@ -70,7 +70,7 @@ SETS = {
 }
 
 
-# Where the default misses, by how much (bench/NOTES.md, 'The default penalty').
+# Where the default misses, by how much (bench/LINEAR.md, 'The default penalty').
 SHORT = {("MulticlassSVM", "wine"): "97.8 %, where the best alpha has 98.9 %: two rows in 178"}
 
 
