@@ -82,7 +82,7 @@ static const fastcls_isa fastcls_isas[] = {
 enum { FASTCLS_N_ISAS = sizeof fastcls_isas / sizeof fastcls_isas[0] };
 
 /* The kernels in use: written at import and by fastcls.simd.use, read at the start of every call. `filter_isa` is the set that
-   the filter's kernels come from: "scalar" means the compiler's loops, which the planner reckons with. */
+   the filter's kernels come from: "scalar" means the compiler's loops, with which "auto" does not filter. */
 typedef struct {
     const char *name, *filter_isa;
     fastcls_search search;

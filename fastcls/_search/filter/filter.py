@@ -1,7 +1,6 @@
 """The filter of a set of rows: which levels it has, and what they cost.
 
-The choices here affect only speed. The bounds in ``codes.py`` guarantee
-correctness; docs/filter.md proves them.
+The choices here affect only speed. The bounds in ``codes.py`` guarantee correctness; docs/filter.md proves them.
 """
 
 from __future__ import annotations
