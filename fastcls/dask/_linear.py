@@ -36,12 +36,18 @@ class _Linear(OverCluster, LinearClassifier):
         sample_weight : as y, optional
             Rows of weight 0 leave the training set.
 
+        Returns
+        -------
+        self
+
         Raises
         ------
         InputError
             If there is no cluster, or for data or options that cannot be used.
         ClusterError
+            If the cluster is gone, or loses a worker in each of several attempts.
         fastcls.optim.DivergenceError
+            If the loss becomes infinite; the message names the step and the learning rate.
         """
         check_solver_of_shards(self.solver)
         self._check_options()
@@ -110,7 +116,12 @@ class _Linear(OverCluster, LinearClassifier):
         return np.concatenate([super(_Linear, self)._scores(rows) for rows in source_of(X, client).arrays(client)])
 
     def to_local(self) -> Any:
-        """The fitted model as an estimator of one process, which can be saved."""
+        """The fitted model as an estimator of one process, which can be saved.
+
+        Returns
+        -------
+        MulticlassSVM or SoftmaxClassifier
+        """
         kind = getattr(linear, type(self).__name__)
         params = self.get_params(deep=False) | dict(self._fitted_params)
         names = kind._get_param_names()
@@ -148,6 +159,8 @@ class MulticlassSVM(_Linear, linear.MulticlassSVM):
 
     Parameters
     ----------
+    loss, margin
+        As for `fastcls.MulticlassSVM`.
     client : distributed.Client, optional
         None: the current one. Copies of the estimator share it; pickles leave it out.
     n_shards : int, optional

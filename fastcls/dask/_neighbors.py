@@ -91,11 +91,16 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         sample_weight : as y, optional
             As for `fastcls.KNeighborsClassifier`.
 
+        Returns
+        -------
+        self
+
         Raises
         ------
         InputError
             If there is no cluster, or for rows that workers cannot open.
         ClusterError
+            If the cluster is gone, or loses a worker in each of several attempts.
         """
         self._check_vote_options()
         metric = self._check_options()
@@ -210,6 +215,11 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
 
     def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded", codes: bool = True) -> None:
         """Not available over a cluster.
+
+        Parameters
+        ----------
+        path, metadata, rows, codes
+            As for `fastcls.KNeighborsClassifier`.
 
         Raises
         ------

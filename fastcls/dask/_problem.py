@@ -281,6 +281,7 @@ class ShardedDescent:
         Raises
         ------
         DivergenceError
+            If the loss becomes infinite or NaN.
         """
         n_steps = len(bounds) - 1
         values = np.concatenate([before, np.zeros((n_steps - len(before), 1))])

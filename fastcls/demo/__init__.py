@@ -70,6 +70,11 @@ def linear(state: str | None = None, *, height: int = 1150) -> Shown:
     -------
     Shown
         With `url` and `stop()`, as for `knn`.
+
+    Raises
+    ------
+    InputError
+        If Bokeh is not installed, or `state` is not valid.
     """
     require_bokeh()
     from ._serve import Shown

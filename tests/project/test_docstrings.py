@@ -9,7 +9,9 @@ import pytest
 
 import fastcls
 from fastcls import (
+    dask,
     datasets,
+    demo,
     display,
     gradcheck,
     linear,
@@ -28,8 +30,8 @@ from fastcls import (
 
 PACKAGE = Path(fastcls.__file__).parent
 MODULES = (
-    fastcls, datasets, display, gradcheck, linear, losses, metrics, model_selection, neighbors, onnx, optim, penalties,
-    persistence, protocols, reference, simd,
+    fastcls, dask, datasets, demo, display, gradcheck, linear, losses, metrics, model_selection, neighbors, onnx, optim,
+    penalties, persistence, protocols, reference, simd,
 )  # fmt: skip
 
 
@@ -46,15 +48,18 @@ def public_objects():
 
 
 def definitions():
-    """(file, qualified name, node) of each public class and function, and of each public method of the classes."""
-    wanted = {(found.__module__, found.__qualname__) for found in public_objects()}
+    """(file, qualified name, node) of each public class and function, and of the classes' public methods, also inherited."""
+    named = list(public_objects())
+    wanted = {(found.__module__, found.__qualname__) for found in named}
+    bases = {(base.__module__, base.__qualname__) for found in named if inspect.isclass(found) for base in found.__mro__}
     for path in sorted(PACKAGE.rglob("*.py")):
         parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or (module, node.name) not in wanted:
+            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or (module, node.name) not in wanted | bases:
                 continue
-            yield path, node.name, node
+            if (module, node.name) in wanted:
+                yield path, node.name, node
             for method in node.body if isinstance(node, ast.ClassDef) else ():
                 if isinstance(method, ast.FunctionDef) and not method.name.startswith("_"):
                     yield path, f"{node.name}.{method.name}", method
