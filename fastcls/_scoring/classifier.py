@@ -32,6 +32,7 @@ class Classifier(ClassifierMixin):
         Raises
         ------
         InputError
+            For rows or labels that cannot be read, masked or missing values among them, or if `X` and `y` differ in length.
         """
         check_present(y)
         refuse_masked(sample_weight, "sample_weight")

@@ -113,6 +113,7 @@ class SaveBestMixin:
         Raises
         ------
         InputError
+            If a parameter is not a plain value (a callable, a RandomState), or the path cannot be written.
         sklearn.exceptions.NotFittedError
             Before fit.
         """

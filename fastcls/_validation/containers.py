@@ -53,6 +53,7 @@ def read_array(X: Any, name: str) -> np.ndarray:
     Raises
     ------
     InputError
+        If `X` is no array or list (a path, a mapping, an iterator, None), or has an element that is not a number.
     """
     _refuse_unreadable(X, name)
     columns = _columns_of(X)
@@ -347,6 +348,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     Raises
     ------
     InputError
+        If `y` is not one label per row, or has a missing label, one that is neither a number nor text, or both kinds.
     """
     if isinstance(y, (str, bytes, os.PathLike)):
         raise InputError(

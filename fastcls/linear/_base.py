@@ -363,6 +363,13 @@ class LinearClassifier(LinearModel, LinearParameters):
             Derivative with respect to the weights of that space, which are ``coef_ * scale_``.
         intercept_gradient : float64 array (n_classes,)
             Zeros without `fit_intercept`.
+
+        Raises
+        ------
+        InputError
+            For rows, labels or weights that cannot be read, rows of another width, or a label that the model does not know.
+        sklearn.exceptions.NotFittedError
+            Before fit.
         """
         check_is_fitted(self, "coef_")
         if self._fitted_params:

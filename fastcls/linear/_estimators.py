@@ -400,6 +400,13 @@ class SoftmaxClassifier(LinearClassifier):
         Returns
         -------
         float64 array (n_samples, n_classes)
+
+        Raises
+        ------
+        InputError
+            For rows that cannot be read or have another width than those of the fit, or if a score is not finite.
+        sklearn.exceptions.NotFittedError
+            Before fit.
         """
         scores = self._scores(X)
         softmax_rows(scores, threads.effective(self.n_jobs))
@@ -426,6 +433,9 @@ class SoftmaxClassifier(LinearClassifier):
         Raises
         ------
         InputError
+            For rows or labels that cannot be read, or a label that the model does not know.
+        sklearn.exceptions.NotFittedError
+            Before fit.
 
         Examples
         --------

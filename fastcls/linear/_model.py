@@ -45,6 +45,13 @@ class LinearModel(SaveMixin, Classifier):
         float64 array (n_samples, n_classes)
             For two classes (n_samples,), as in scikit-learn: the second class's score minus the first's. ``coef_`` still
             has one row per class.
+
+        Raises
+        ------
+        InputError
+            For rows that cannot be read or have another width than those of the fit, or if a score is not finite.
+        sklearn.exceptions.NotFittedError
+            Before fit.
         """
         scores = self._scores(X)
         return scores[:, 1] - scores[:, 0] if len(self.classes_) == 2 else scores
@@ -61,6 +68,13 @@ class LinearModel(SaveMixin, Classifier):
         Returns
         -------
         array (n_samples,)
+
+        Raises
+        ------
+        InputError
+            For rows that cannot be read or have another width than those of the fit, or if a score is not finite.
+        sklearn.exceptions.NotFittedError
+            Before fit.
         """
         winners = self._scores(X).argmax(axis=1)
         return self.classes_[winners]

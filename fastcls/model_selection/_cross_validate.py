@@ -162,6 +162,8 @@ def evaluate_k(
     Raises
     ------
     InputError
+        For rows or labels that cannot be read, test rows of another width, an unknown option, or if every k is above the
+        number of training rows.
 
     Examples
     --------
@@ -256,6 +258,8 @@ def cross_validate_k(
     Raises
     ------
     InputError
+        For rows or labels that cannot be read, an unknown option, splits that do not fit the rows, or if every k is above
+        the number of rows of the smallest training fold.
     """
     names = check_metrics(metrics)
     one_of("weights", weights, WEIGHTS)

@@ -127,6 +127,9 @@ class LinearCV(SearchCV):
         Raises
         ------
         InputError
+            If the data, an option or a setting cannot be used, or the splits do not fit the rows.
+        fastcls.optim.DivergenceError
+            If the loss of the last fit, or of the only setting, becomes infinite.
         """
         (strength, values), rates = _strengths(self.alphas, self.Cs), _grid("learning_rates", self.learning_rates)
         for value in values:

@@ -243,6 +243,7 @@ class Neighbors(SaveMixin, BaseEstimator):
         Raises
         ------
         InputError
+            For invalid queries, queries of another width, an unknown `mode`, or more neighbours than training rows.
         """
         one_of("mode", mode, ["connectivity", "distance"])
         S, indices = self._find(X, n_neighbors)

@@ -76,6 +76,7 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         Raises
         ------
         InputError
+            If rows or labels cannot be read, or their numbers differ.
         """
         self._check_options()
         check_present(y)
@@ -147,6 +148,11 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         -------
         ndarray of shape (n_queries,)
             Labels.
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
         """
         nearest = self._distances(X).argmin(axis=1)
         return self.classes_[nearest]

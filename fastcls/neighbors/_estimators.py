@@ -97,6 +97,11 @@ class NearestNeighbors(Neighbors):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            If the rows cannot be read, or an option is unknown.
         """
         self._remember(X, *self._checked_fit(X, copy))
         return self
@@ -222,6 +227,11 @@ class KNeighborsClassifier(Classifier, Neighbors):
         Returns
         -------
         self
+
+        Raises
+        ------
+        InputError
+            If rows, labels or weights cannot be read, their numbers differ, or an option is unknown.
         """
         self._check_vote_options()
         check_present(y)
@@ -338,6 +348,11 @@ class KNeighborsClassifier(Classifier, Neighbors):
         Returns
         -------
         ndarray of shape (n_queries,)
+
+        Raises
+        ------
+        InputError
+            For queries that cannot be read, or whose number of features differs from that of the fit.
         """
         winners, _, _ = self._vote(X)
         return self.classes_[winners]
@@ -435,6 +450,7 @@ def knn(Q: Any, X: Any, k: int, metric: str = "l2", *, n_jobs: int | None = None
     Raises
     ------
     InputError
+        If rows are not finite numbers of one width, `k` is not 1 to the number of rows of `X`, or the metric is unknown.
     """
     queries, rows, name = _checked_pair(Q, X, metric)
     k = check_n_neighbors(k, len(rows.rows), "k")
@@ -459,6 +475,7 @@ def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None
     Raises
     ------
     InputError
+        If rows are not finite numbers of one width, or the metric is unknown.
     """
     queries, rows, name = _checked_pair(Q, X, metric)
     return METRICS[name].to_distance(matrix.all_pairs(rows.rows, queries.rows, name, n_threads=threads.effective(n_jobs)))

@@ -96,6 +96,13 @@ class RandomSearch:
         Returns
         -------
         RandomSearchResult
+
+        Raises
+        ------
+        InputError
+            If `W` does not fit the problem, or the checkpoint is of another training.
+        DivergenceError
+            If no random W has a finite loss.
         """
         random_state = check_random_state(self.random_state)
         problem = problem.counted()
@@ -213,6 +220,13 @@ class RandomLocalSearch(RandomSearch):
         Returns
         -------
         RandomSearchResult
+
+        Raises
+        ------
+        InputError
+            If `W` does not fit the problem, or the checkpoint is of another training.
+        DivergenceError
+            If no random W has a finite loss.
         """
         problem = problem.counted()
         start = np.zeros(problem.shape) if W is None else check_weights(W, problem.shape, problem.fit_intercept)

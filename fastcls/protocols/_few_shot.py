@@ -106,6 +106,8 @@ def few_shot(
     Raises
     ------
     InputError
+        For rows or labels that cannot be read, an unknown option, test rows of another width, or too few training rows
+        for the preset.
     """
     classifier, preset = _check_classifier(classifier, preset)
     wanted = check_per_class(n_per_class)

@@ -84,6 +84,8 @@ def knn_eval(
     Raises
     ------
     InputError
+        For rows or labels that cannot be read, an unknown preset, test rows of another width, or too few training rows
+        for the preset.
     """
     chosen = KNN_PRESETS[check_preset(preset, KNN_PRESETS)]
     seed = published_seed(chosen.seed, random_state)

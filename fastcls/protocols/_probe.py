@@ -110,6 +110,8 @@ def linear_probe(
     Raises
     ------
     InputError
+        For rows or labels that cannot be read, an unknown preset, test or validation rows that do not fit the training
+        rows, or an option that the preset does not have.
 
     Warns
     -----

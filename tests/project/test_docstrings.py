@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import itertools
 import re
 from pathlib import Path
 
@@ -115,6 +116,17 @@ def test_every_public_docstring_has_its_sections(path, name, node):
             assert {"Returns", "Yields"} & set(there), name
         if any(isinstance(part, ast.Raise) and part.exc is not None for part in ast.walk(node)):
             assert "Raises" in there, name
+
+
+def test_every_error_of_a_docstring_has_its_condition():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or not ast.get_docstring(node):
+                continue
+            errors = [*sections(ast.get_docstring(node)).get("Raises", [])[2:], ""]
+            for line, below in itertools.pairwise(errors):
+                where = f"{path.relative_to(PACKAGE)}, line {node.lineno}: {node.name} raises {line}"
+                assert not line or line.startswith(" ") or below.startswith(" "), f"{where} without saying when"
 
 
 def test_nothing_composes_a_docstring_when_it_is_imported():

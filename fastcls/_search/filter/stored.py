@@ -83,6 +83,7 @@ def chunk_sizes(values: Mapping[str, Any], n_rows: int) -> list[int]:
     Raises
     ------
     ValueError
+        If the sizes are not positive integers that add up to `n_rows`.
     """
     sizes = values.get("chunks", [n_rows])
     if not isinstance(sizes, list) or not all(type(size) is int and size > 0 for size in sizes) or sum(sizes) != n_rows:
