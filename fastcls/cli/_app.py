@@ -67,16 +67,38 @@ class OneLineGroup(TyperGroup):
         sys.exit(status if isinstance(status, int) else 0)
 
 
+# The entries of the registries, for the help. They are imported when a help is shown: that takes a second.
+
+
+def _layouts() -> str:
+    from fastcls.datasets import LAYOUTS
+
+    return "; ".join(layout.description for layout in LAYOUTS.values())
+
+
+def _losses() -> str:
+    from fastcls.losses import LOSSES
+
+    return ", ".join(LOSSES)
+
+
+def _metrics() -> str:
+    from fastcls.metrics import METRICS
+
+    return ",".join(METRICS)
+
+
+_LISTED: dict[str, Callable[[], str]] = {"{layouts}": _layouts, "{losses}": _losses, "{metrics}": _metrics}
+
+
 class PlainCommand(TyperCommand):
-    """A command whose help shows its arguments by name (DATA, without braces and Python types) and the layouts of data."""
+    """A command whose help shows its arguments by name (DATA, without braces and Python types), and what registries have."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         for param in self.params:
-            if "{layouts}" in (getattr(param, "help", None) or ""):
-                from fastcls.datasets import LAYOUTS  # here: the import takes a second, and only this help needs it
-
-                said = "; ".join(layout.description for layout in LAYOUTS.values())
-                vars(param)["help"] = vars(param)["help"].replace("{layouts}", said)
+            for placeholder, listed in _LISTED.items():
+                if placeholder in (getattr(param, "help", None) or ""):
+                    vars(param)["help"] = vars(param)["help"].replace(placeholder, listed())
         super().format_help(ctx, formatter)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -195,7 +217,7 @@ def run(
     ks: Ks = None,
     metrics: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Metrics of k-NN to try, from l1,l2,sqeuclidean,cosine (default: l1,l2)."),
+        typer.Option(metavar="NAMES", help="Metrics of k-NN to try, from {metrics} (default: l1,l2)."),
     ] = None,
     models: Models = None,
     folds: Annotated[
@@ -321,9 +343,7 @@ def predict(
 @one_line_errors
 def gradcheck(
     data: Data,
-    loss: Annotated[
-        str, typer.Option(metavar="NAME", help="hinge, softmax, squared_hinge, crammer_singer or one_vs_all.")
-    ] = "softmax",
+    loss: Annotated[str, typer.Option(metavar="NAME", help="One of {losses}.")] = "softmax",
     seed: Seed = 0,
     labels: Labels = None,
 ) -> None:

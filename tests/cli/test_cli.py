@@ -16,6 +16,7 @@ from fastcls.cli._outcome import Outcome
 from fastcls.cli.report import _sections
 from fastcls.datasets import LAYOUTS
 from fastcls.losses import LOSSES
+from fastcls.metrics import METRICS
 from fastcls.model_selection._cross_validate import cross_validate_k
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -335,9 +336,10 @@ def test_gradcheck_prints_a_table_and_agrees():
         assert f"{loss}: the gradients agree" in result.stdout
 
 
-def test_help_of_gradcheck_names_every_loss():
-    shown = " ".join(cli("gradcheck", "--help").stdout.split())
-    assert [loss for loss in LOSSES if loss not in shown] == []
+@pytest.mark.parametrize(("command", "registry"), [("gradcheck", LOSSES), ("run", METRICS)], ids=["losses", "metrics"])
+def test_help_lists_the_entries_of_the_registry(monkeypatch, command, registry):
+    monkeypatch.setitem(registry, "a_new_one", next(iter(registry.values())))
+    assert set(registry) <= set(re.findall(r"\w+", cli(command, "--help").stdout))
 
 
 def test_info_shows_the_build():
