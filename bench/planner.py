@@ -17,6 +17,7 @@ import numpy as np
 
 from fastcls._runtime import threads
 from fastcls._search import plan
+from fastcls._search.filter import costs
 from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels as of_metric
 from fastcls._search.rows import Rows
@@ -34,13 +35,13 @@ ROUNDS = 2
 
 def choices(rows: Rows, metric: str, k: int, n_threads: int) -> dict[str, filtering.Filter | None]:
     """By name, brute force (None) and a filter for every choice of levels, without codes."""
-    sample = plan._sample(rows)
+    sample = filtering._sample(rows)
     with threads.one_blas_thread():
         learned = of_metric.learned(sample, METRICS[metric])
     found: dict[str, filtering.Filter | None] = {"brute": None}
     for size in range(1, 4):
         for some in itertools.combinations(learned, size):
-            if not some[0].fine and filtering._keeps_its_share(list(some), sample):
+            if not some[0].fine and costs.keeps_its_share(list(some), sample):
                 name = " + ".join(f"{level.width}{' fine' if level.fine else ''}" for level in some)
                 found[name] = filtering.Filter(METRICS[metric], list(some), k=k, learned=learned)
     return found
@@ -59,6 +60,7 @@ def compare(name: str, metric: str, k: int, n_queries: int, n_threads: int) -> t
     Q = np.ascontiguousarray(Q[:n_queries])
     rows = Rows([X])
     planned = plan.prepare(rows, metric, k, n_threads, "auto")
+    assert planned is None or isinstance(planned, filtering.Filter)
     ready: dict[str, Callable[[], float]] = {}
     found: dict[str, float] = {}
     answers = {}

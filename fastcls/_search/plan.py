@@ -5,106 +5,54 @@ Everything here affects only speed and memory, never the result (see ARCHITECTUR
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Generator
 
 import numpy as np
 
 from fastcls import simd
-from fastcls._runtime import memory, threads
+from fastcls._runtime import threads
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import reason
 from fastcls._validation.neighbors import check_found
 from fastcls.metrics import METRICS
 
-from . import brute, tree
-from .filter import filter as filtering
-from .filter import search as filter_search
-from .filter import stored
+from . import brute
+from .filter import costs
+from .filter.filter import Filter
 from .report import SearchReport
 from .rows import Rows
-from .run import Run
+from .run import NO_GROUPS, Prepared, Run
+from .tree import Tree
 
 Progress = Callable[[int, int], None]
 Chunk = tuple[slice, np.ndarray, np.ndarray]  # which queries; S and indices of their neighbours
 Chunks = Generator[Chunk, None, SearchReport]
 
 _CHUNK_BYTES, _CHUNK_QUERIES = 1 << 24, 1 << 14  # neighbours that one yielded chunk may hold
-_LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10, L2: levels and codes take 0.35 s, as long as 930 queries by brute force
-_LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
-_PROBED_AT_ONCE = 7  # so few that brute force does not pack the rows or compute their sums: 20 ms, not 110 (CIFAR-10)
-_NO_GROUPS = np.empty(0, dtype=np.int64)
+
+
+#: Kinds of structures by the names that model files give them; the first that is applicable is used.
+KINDS: dict[str, type[Prepared]] = {"tree": Tree, "codes": Filter}
 
 
 def prepare(
-    rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, n_queries: int | None = None
-) -> filtering.Filter | tree.Tree | None:
-    """The filter or tree of these rows for this metric, learned once and extended by new chunks; None for brute force.
+    rows: Rows, metric_name: str, k: int, n_threads: int, algorithm: str, queries: Rows | None = None
+) -> Prepared | None:
+    """The filter or tree of these rows for this metric, made once and extended by new chunks; None for brute force.
 
-    Levels are never learned again, however different the new rows are. With levels learned again from twice the rows or
-    more, searches took 0.7 to 4 times as long (MNIST and CIFAR-10 class by class, noise after MNIST, embeddings), and the
-    new codes took 0.2 s. Only if there are no levels, because brute force was estimated to be faster, is the estimate
-    repeated.
-
-    `fit` calls this with `n_queries=None` (many queries will come). A search whose rows were not fitted (`knn`) calls it
-    with its number of queries, and levels are learned only if these are enough.
+    `fit` calls this with ``queries=None`` (many queries will come), a search with its queries. Among rows that were not
+    fitted (`knn`), a filter or tree is made only if these are enough.
     """
-    forced = algorithm == "filter"
     if algorithm == "brute":
         return None
     restore(rows)
-    if tree.is_applicable(rows, METRICS[metric_name]):
-        was_made = rows.stored.pop("tree", None) is not None
-        return tree.prepare(rows, METRICS[metric_name], k, n_threads, None if was_made else n_queries, forced=forced)
-    if METRICS[metric_name].bounds is None or not (forced or filtering.is_profitable(rows, METRICS[metric_name], k)):
-        return None
-    kept = rows.filters.get(metric_name)
-    lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # saved without codes, or in another layout
-    relearn = n_queries is None and rows.should_relearn(metric_name)
-    enough_queries = n_queries is None or n_queries >= _LEAST_QUERIES_TO_LEARN
-    if kept is None and (forced or relearn or (metric_name not in rows.filters and enough_queries)):
-        sample = _sample(rows)
-        probe = _probe(rows, sample, metric_name, k, n_threads)
-        rows.filters[metric_name], rows.learned_rows[metric_name] = None, rows.n_rows
-        try:
-            with np.errstate(under="ignore"):  # the user may have set NumPy to raise
-                kept = filtering.Filter.learn(
-                    sample,
-                    METRICS[metric_name],
-                    probe,
-                    k,
-                    n_threads,
-                    forced=forced,
-                    free_bytes=_free_bytes_per_row(rows, forced),
-                )
-            rows.left_out.pop(metric_name, None)
-        except filtering.NotEnoughMemoryError as error:
-            rows.left_out[metric_name] = f"brute force, because a filter's {error}"
-    if kept is not None and n_queries is not None and enough_queries and not kept.fits_k(k):
-        sample = _sample(rows)
-        kept = kept.chosen_for(
-            k,
-            n_queries * rows.n_rows,
-            sample,
-            lambda: _probe(rows, sample, metric_name, k, n_threads),
-            n_threads,
-            _free_bytes_per_row(rows, forced),
-        )
-    if kept is not None and len(kept.chunks) < len(rows.chunks):
-        new = rows.chunks[len(kept.chunks) :]
-        needed = filtering.encoding_bytes(kept.levels)
-        if forced or memory.fits(needed * sum(map(len, new))):
-            before = kept.seconds
-            kept = kept.extended(new, n_threads)
-            if lacks_codes:
-                what = f"made the codes of {rows.n_rows:,} rows, which the saved model does not have in this layout"
-                rows.made.append((what, kept.seconds - before))
-        else:
-            rows.left_out[metric_name] = f"brute force, because the codes of {sum(map(len, new)):,} more rows do not fit"
-            kept = None
-        rows.filters[metric_name] = kept
-    return kept
+    metric, forced = METRICS[metric_name], algorithm == "filter"
+    dtype, n_queries = (rows.dtype, None) if queries is None else (queries.dtype, queries.n_rows)
+    for kind in KINDS.values():
+        if kind.is_applicable(rows, dtype, metric, k, forced=forced):
+            return kind.prepare(rows, metric, k, n_threads, n_queries, forced=forced)
+    return None
 
 
 def restore(rows: Rows) -> None:
@@ -115,43 +63,14 @@ def restore(rows: Rows) -> None:
     InputError
         If one is damaged.
     """
-    for metric_name, of in list(rows.stored.items()):
-        if metric_name == "tree":
-            continue
+    for key, of in list(rows.stored.items()):
         try:
-            rows.filters[metric_name] = of and stored.restored(of, rows, METRICS[metric_name])
+            rows.filters[key] = of and KINDS[of[1]["kind"]].restored(of, rows)
         except (KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
             raise InputError(
                 f"the stored filter of the training rows is damaged ({reason(error)}): fit the model again"
             ) from None
-        rows.stored.pop(metric_name, None)
-
-
-def _free_bytes_per_row(rows: Rows, forced: bool) -> float:
-    """Bytes per row that codes may take; no limit for algorithm="filter"."""
-    return math.inf if forced else memory.free_bytes() / rows.n_rows
-
-
-def _sample(rows: Rows) -> np.ndarray:
-    """Rows to learn from: the only chunk, or evenly spaced rows of several, enough for every sample drawn from them."""
-    if len(rows.chunks) == 1:
-        return rows.chunks[0]
-    step = max(1, rows.n_rows // max(_LEAST_SAMPLE, 8 * min(rows.n_features, _LEAST_SAMPLE // 2)))
-    return np.concatenate([chunk[-start % step :: step] for _, start, chunk in rows.with_starts()])
-
-
-def _probe(rows: Rows, sample: np.ndarray, metric_name: str, k: int, n_threads: int) -> filtering.Probe:
-    """Some rows of the sample, each with the S of its k-th and farther neighbours other than itself."""
-    n_probed = filtering.n_probed(rows)
-    Q = np.ascontiguousarray(sample[:: max(1, len(sample) // n_probed)][:n_probed])
-    ranks = k * 2 ** np.arange(filtering.PROBED_RANKS)
-    ranks = np.minimum(ranks[ranks <= max(k, filtering.MOST_PROBED_RANK)], rows.n_rows - 1)
-    S = np.empty((len(Q), len(ranks)))
-    for first in range(0, len(Q), _PROBED_AT_ONCE):
-        some = slice(first, first + _PROBED_AT_ONCE)
-        found, _, _ = search(rows, Rows([Q[some]]), int(ranks[-1]) + 1, metric_name, n_threads=n_threads, algorithm="brute")
-        S[some] = found[:, ranks]
-    return filtering.Probe(Q, S, rows.n_rows)
+        rows.stored.pop(key, None)
 
 
 def search(
@@ -253,7 +172,8 @@ def search_chunks(
     of_queries = rows if queries is None else queries
     n_queries = of_queries.n_rows
     n_threads = threads.limit_by_work(n_threads, n_queries * rows.n_rows * rows.n_features)
-    filtered = _filtered(rows, of_queries, k, metric_name, n_threads, algorithm)
+    metric, forced = METRICS[metric_name], algorithm == "filter"
+    prepared = prepare(rows, metric_name, k, n_threads, algorithm, of_queries)
     made = []
     while rows.made:
         what, seconds = rows.made.pop()
@@ -261,9 +181,9 @@ def search_chunks(
         started += seconds
 
     def brute_force() -> Run:
-        return brute.Search(rows, of_queries.dtype, n_queries, k, METRICS[metric_name], n_threads)
+        return brute.Search(rows, of_queries.dtype, n_queries, k, metric, n_threads)
 
-    runs = [filtered or brute_force()]
+    runs = [prepared.search(rows, metric, n_queries, k, n_threads, forced=forced) if prepared else brute_force()]
     step = n_queries if out is not None else _step(runs[0], k, n_threads)
     size = min(step, n_queries)
     S, indices = out or (np.empty((size, k)), np.empty((size, k), dtype=np.int64))
@@ -280,15 +200,15 @@ def search_chunks(
             Q = chunk[first : first + step]
             some = slice(start + first, start + first + len(Q))
             place = slice(0, len(Q)) if out is None else some
-            of_some = _NO_GROUPS if query_groups is None else query_groups[some]
-            of_rows = _NO_GROUPS if row_groups is None else row_groups
+            of_some = NO_GROUPS[0] if query_groups is None else query_groups[some]
+            of_rows = NO_GROUPS[1] if row_groups is None else row_groups
             n_done = runs[-1].run(Q, (of_some, of_rows), advance, S[place], indices[place])
             if n_done < len(Q):
                 runs.append(brute_force())
                 runs[-1].run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
             check_found(S[place], k)
             yield some, S[place], indices[place]
-    why = _why_brute(rows, metric_name, k) if algorithm != "brute" and filtered is None else ()
+    why = _why_brute(rows, metric_name, k) if algorithm != "brute" and prepared is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     reports = [run.report() for run in runs]
@@ -321,7 +241,7 @@ def _why_brute(rows: Rows, metric_name: str, k: int) -> tuple[str, ...]:
     """Why nothing was filtered, where the size of the data is not the reason."""
     if METRICS[metric_name].bounds is None:
         return (f"brute force, because no bounds are proven for metric {metric_name!r}",)
-    if filtering.is_large(rows, k) and not filtering.has_fast_loops():
+    if costs.is_large(rows, k) and not costs.has_fast_loops():
         return (f"brute force, because a filter has no loops of its own for instruction set {simd.active()!r}",)
     return (rows.left_out[metric_name],) if metric_name in rows.left_out else ()
 
@@ -331,16 +251,3 @@ def _step(run: Run, k: int, n_threads: int) -> int:
     wanted = max(1, min(_CHUNK_QUERIES, _CHUNK_BYTES // (16 * k)))
     whole = run.per_job * (1 if run.by_rows else n_threads)
     return wanted // whole * whole if wanted > whole else wanted
-
-
-def _filtered(rows: Rows, queries: Rows, k: int, metric_name: str, n_threads: int, algorithm: str) -> Run | None:
-    """A filtered search, or None for brute force."""
-    if queries.dtype != rows.dtype and not tree.is_applicable(rows, METRICS[metric_name]):
-        return None
-    forced = algorithm == "filter"
-    found = prepare(rows, metric_name, k, n_threads, algorithm, queries.n_rows)
-    if isinstance(found, tree.Tree):
-        return tree.Search(rows, found, METRICS[metric_name], queries.n_rows, k, n_threads, forced=forced)
-    if found is None or not (forced or filtering.is_profitable(rows, METRICS[metric_name], k)):
-        return None
-    return filter_search.Search(rows, found, queries.n_rows, k, n_threads, forced=forced)

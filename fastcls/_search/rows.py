@@ -32,14 +32,15 @@ class Rows:
         Bytes that validation had to copy for that.
     notes : tuple of str
     filters : dict
-        For each metric searched: the filter or tree that `plan.prepare` made for these rows. Not pickled.
+        By key: the filters and trees (`run.Prepared`) that were made for these rows; None if brute force was found to be
+        faster. Pickled in plain form.
     learned_rows : dict
-        For each filter: how many rows there were when `plan.prepare` decided about it.
+        For each of them: how many rows there were when that was decided.
     left_out : dict
         For each metric whose codes or tree do not fit into memory: a note that says so. Not pickled.
     stored : dict
-        Of filters that come from a file or a pickle: their plain form (`filter/stored.py`), until `plan.restore` restores
-        them before the first search. None says that brute force was found to be faster; of a tree there is only the name.
+        Of filters that come from a file or a pickle: their plain form, until `plan.restore` restores them before the first
+        search.
     made : list
         Work done for the next search, with its seconds; reported by that search.
     """
@@ -88,7 +89,7 @@ class Rows:
         return Rows(chunks, copied_bytes, notes, *known)
 
     def should_relearn(self, name: str) -> bool:
-        """Whether the rows have doubled since `plan.prepare` decided about this filter."""
+        """Whether the rows have doubled since it was decided about this filter."""
         return self.n_rows >= 2 * self.learned_rows.get(name, self.n_rows)
 
     def with_starts(self) -> Iterator[tuple[int, int, np.ndarray]]:
@@ -129,14 +130,12 @@ class Rows:
         return known
 
     def stored_filters(self) -> dict[str, Any]:
-        """The plain form of all filters, see `stored`."""
-        from .filter.stored import stored  # which searches Rows
-
-        made = {
-            name: None if found is None else ({}, {}) if name == "tree" else stored(found)
-            for name, found in dict(self.filters).items()
+        """The plain form of all filters, see `stored`; without codes if they lack those of the last chunks."""
+        whole = {
+            name: made if made is None or len(made.chunks) == len(self.chunks) else replace(made, chunks=[])
+            for name, made in dict(self.filters).items()
         }
-        return {**self.stored, **made}
+        return {**self.stored, **{name: made and made.stored() for name, made in whole.items()}}
 
     def __getstate__(self) -> dict[str, Any]:
         empty: dict[str, Any] = {name: {} for name in ("filters", "left_out", "_norms", "_statistics")}

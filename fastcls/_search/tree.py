@@ -43,7 +43,7 @@ from fastcls.metrics import Metric
 
 from . import tree_loops
 from .rows import Rows, as_bytes, storage_of
-from .run import Advance, Groups, RunReport
+from .run import Advance, Groups, RunReport, Stored
 
 LEAST_ROWS = 10_000  # with 3 features, brute force takes 5 us for a query of k = 10, the tree 3 us
 MOST_FEATURES = tree_loops.MOST_FEATURES - 1  # above, boxes rule out little, and the filter takes over
@@ -111,9 +111,62 @@ class Tree:
     chunks: list[_OfChunk] = field(default_factory=list)
     given_up: dict[str, int] = field(default_factory=dict)
 
+    @staticmethod
+    def key(metric: Metric) -> str:
+        """One tree serves L1 and L2."""
+        return "tree"
+
+    @classmethod
+    def is_applicable(cls, rows: Rows, dtype: np.dtype, metric: Metric, k: int, *, forced: bool) -> bool:
+        few, numbered = rows.n_features <= MOST_FEATURES, max(map(len, rows.chunks)) < 1 << 31
+        return few and numbered and metric.sum_is_rank_distance and rows.n_rows >= LEAST_ROWS
+
+    @classmethod
+    def prepare(
+        cls, rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int | None, *, forced: bool
+    ) -> Tree | None:
+        tree: Tree | None = rows.filters.get("tree")
+        if tree and n_queries is None and rows.should_relearn("tree"):  # it may be faster now
+            tree = cls(tree.chunks)
+            rows.learned_rows["tree"] = rows.n_rows
+        if not forced:
+            by_brute = (n_queries or 0) * brute_cost(rows, k)
+            if (tree is None and n_queries is not None and by_brute < _COST_MAKE) or (
+                tree and not tree.is_profitable(metric, k)
+            ):
+                return None
+        if tree is None:
+            tree = cls()
+            rows.learned_rows["tree"] = rows.n_rows
+        unmade = rows.chunks[len(tree.chunks) :]
+        needed = _BYTES_OF_ROW + _BYTES_OF_FEATURE * rows.n_features
+        if not forced and not memory.fits(needed * sum(map(len, unmade))):
+            rows.left_out[metric.name] = f"brute force, because a tree takes {needed} bytes per row, more than is free"
+            return None
+        rows.left_out.pop(metric.name, None)
+        new = [_OfChunk.make(chunk, n_threads) for chunk in unmade]
+        if new:  # do not change a tree that another thread may be searching
+            tree = cls([*tree.chunks, *new], tree.given_up)
+        rows.filters["tree"] = tree
+        return tree
+
     def is_profitable(self, metric: Metric, k: int) -> bool:
         """Whether no search so far has found brute force to be faster."""
         return k < self.given_up.get(str(metric.bounds), k + 1)
+
+    def search(self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool) -> Search:
+        return Search(rows, self, metric, n_queries, k, n_threads, forced=forced)
+
+    def stored(self) -> Stored:
+        """Only its kind: `prepare` builds a tree about as fast as a file could be checked."""
+        return {}, {"kind": "tree"}
+
+    @classmethod
+    def restored(cls, of: Stored, rows: Rows) -> Tree:
+        return cls()
+
+    def check(self, rows: Rows, n_threads: int, *, every: bool) -> None:
+        """Trees do not come from files."""
 
     @property
     def nbytes(self) -> int:
@@ -128,48 +181,6 @@ def brute_cost(rows: Rows, k: int) -> float:
     if k > _KEPT_IN_ORDER:
         return 5.0 if d == 8 else 20.0
     return 0.25 if d <= 3 else 0.6 + 0.1 * d
-
-
-def is_applicable(rows: Rows, metric: Metric) -> bool:
-    """Whether a tree can be built for these rows and this metric."""
-    few, numbered = rows.n_features <= MOST_FEATURES, max(map(len, rows.chunks)) < 1 << 31
-    return few and numbered and metric.sum_is_rank_distance and rows.n_rows >= LEAST_ROWS
-
-
-def prepare(rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int | None, *, forced: bool) -> Tree | None:
-    """The tree of these rows, built once and extended by new chunks; None for brute force.
-
-    Parameters
-    ----------
-    n_queries : int or None
-        Number of queries of this search; for few queries no tree is built. None in `fit`: many queries will come.
-    forced : bool
-        Build a tree even if brute force is faster.
-    """
-    tree = rows.filters.get("tree")
-    if tree and n_queries is None and rows.should_relearn("tree"):  # it may be faster now
-        tree = Tree(tree.chunks)
-        rows.learned_rows["tree"] = rows.n_rows
-    if not forced:
-        by_brute = (n_queries or 0) * brute_cost(rows, k)
-        if (tree is None and n_queries is not None and by_brute < _COST_MAKE) or (
-            tree and not tree.is_profitable(metric, k)
-        ):
-            return None
-    if tree is None:
-        tree = Tree()
-        rows.learned_rows["tree"] = rows.n_rows
-    unmade = rows.chunks[len(tree.chunks) :]
-    needed = _BYTES_OF_ROW + _BYTES_OF_FEATURE * rows.n_features
-    if not forced and not memory.fits(needed * sum(map(len, unmade))):
-        rows.left_out[metric.name] = f"brute force, because a tree takes {needed} bytes per row, more than is free"
-        return None
-    rows.left_out.pop(metric.name, None)
-    new = [_OfChunk.make(chunk, n_threads) for chunk in unmade]
-    if new:  # do not change a tree that another thread may be searching
-        tree = Tree([*tree.chunks, *new], tree.given_up)
-    rows.filters["tree"] = tree
-    return tree
 
 
 class Search:

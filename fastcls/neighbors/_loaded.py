@@ -14,6 +14,7 @@ from fastcls._runtime import threads
 from fastcls._search import plan
 from fastcls._search.filter import stored
 from fastcls._search.rows import Rows
+from fastcls._search.run import Stored
 from fastcls._storage import external_rows
 from fastcls._storage.atomic import digest
 from fastcls._storage.once import Once
@@ -43,18 +44,15 @@ def described(rows: Rows, metric: str, folder: Path | None, codes: bool) -> tupl
         files = external_rows.described(rows.chunks, folder)
         arrays, values = {}, {"X": {"dtype": rows.dtype.name, "digest": digest(*rows.chunks), "files": files}}
     known = rows.stored_filters()
-    name = metric if metric in known else "tree" if "tree" in known else None
-    if name is None:
+    key = next((key for kind in plan.KINDS.values() if (key := kind.key(METRICS[metric])) in known), None)
+    if key is None:
         return arrays, values
-    kept = known[name]
-    of_filter = {"kind": "none" if kept is None else "tree" if name == "tree" else "codes", "metric": metric}
-    learned_rows = {"learned_rows": int(rows.learned_rows.get(name, rows.n_rows))}
-    if kept is None:
-        return arrays, {**values, "filter": {**of_filter, **learned_rows}}
+    kept: Stored = known[key] or ({}, {"kind": "none"})
     if folder is not None or not codes or not stored.keeps_its_share(kept, rows):
         kept = stored.without_codes(kept)
     arrays |= {_PREFIX + key: array for key, array in kept[0].items()}
-    return arrays, {**values, "filter": {**of_filter, **learned_rows, **kept[1]}}
+    decided = {"metric": metric, "learned_rows": int(rows.learned_rows.get(key, rows.n_rows))}
+    return arrays, {**values, "filter": {"kind": kept[1]["kind"], **decided, **kept[1]}}
 
 
 def opened(arrays: Arrays, values: dict[str, Any], metric: str) -> LoadedRows:
@@ -94,9 +92,10 @@ def _read_filter(rows: Rows, arrays: Arrays, described: dict[str, Any], metric: 
     kind = described["kind"]
     if kind == "unknown":
         return []
-    if kind not in ("none", "tree", "codes") or described["metric"] != metric:
+    if kind not in ("none", *plan.KINDS) or described["metric"] != metric:
         raise ValueError("unknown kind of filter, or a filter for another metric")
-    name, learned_rows = "tree" if kind == "tree" else metric, described["learned_rows"]
+    name = metric if kind == "none" else plan.KINDS[kind].key(METRICS[metric])
+    learned_rows = described["learned_rows"]
     if type(learned_rows) is not int or not 0 < learned_rows <= rows.n_rows:
         raise ValueError("a filter learned from an invalid number of rows")
     rows.learned_rows[name] = learned_rows
@@ -202,7 +201,7 @@ class LoadedRows:
         try:
             for made in self.rows.filters.values():
                 if made is not None:
-                    stored.check_codes(made, self.rows, threads.effective(None), every=every)
+                    made.check(self.rows, threads.effective(None), every=every)
         except ValueError as error:
             raise InputError(
                 f"the filter in {quoted(self.path)} cannot be used: {error}; fit the model again and save it"

@@ -93,7 +93,8 @@ def test_levels_of_a_loaded_model_are_chosen_again_as_those_of_the_fitted_one(tm
     again = by_file(made, tmp_path / "m")
     for one in (made, again):
         one.kneighbors(Q, n_neighbors=40)
-    assert again.search_report_.levels == made.search_report_.levels
+    chosen = [[(level.bound, level.bytes) for level in one.search_report_.levels] for one in (made, again)]
+    assert chosen[0] == chosen[1]  # their counts depend on when the filter is given up, which depends on the clock
     grown = by_file(made, tmp_path / "m")
     for one in (made, grown):
         one.partial_fit(rows(n=5000, seed=3), np.zeros(5000, int))
@@ -397,3 +398,25 @@ def test_a_copy_on_write_map_is_no_external_file(tmp_path):
     with pytest.raises(InputError, match="copy-on-write"):
         made.save(tmp_path / "m", rows="external")
     assert not (tmp_path / "m").exists()
+
+
+def test_a_loaded_tree_that_was_searched_unchecked_can_be_saved(tmp_path):
+    X = np.random.default_rng(0).normal(size=(50_000, 3))  # so many that load does not read them
+    fastcls.NearestNeighbors(3).fit(X).save(tmp_path / "m")
+    again = fastcls.load(tmp_path / "m", verify=False)
+    right = first_search(again, X[:5])
+    assert right[2] == "tree"
+    again.save(tmp_path / "again")  # this checks the rows
+    assert first_search(fastcls.load(tmp_path / "again"), X[:5]) == right
+
+
+def test_a_filter_that_lacks_the_last_rows_can_be_saved(tmp_path):
+    made = model()
+    made.set_params(algorithm="brute").partial_fit(rows(n=700, seed=3), np.zeros(700, int))
+    made.set_params(algorithm="auto")
+    assert len(made._rows.filters["l2"].chunks) < len(made._rows.chunks)
+    for way in (by_file, by_pickle):
+        again = way(made, tmp_path / "m")
+        Q = rows(n=5, seed=2)
+        assert first_search(again, Q)[:2] == first_search(made, Q)[:2]
+        assert again.search_report_.path == "filter"

@@ -7,9 +7,9 @@ from _rows import assert_same_bytes
 
 from fastcls import NearestNeighbors, metrics, simd
 from fastcls._search import plan
+from fastcls._search.filter import costs, levels_l1, levels_l2
 from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels as _levels
-from fastcls._search.filter import levels_l1, levels_l2
 from fastcls._search.filter import search as filter_search
 from fastcls._search.rows import Rows
 
@@ -176,7 +176,7 @@ def test_float16_costs_brute_force_what_float32_does(metric):
     """Its tile holds both as singles: counted by their bytes, a filter of float16 rows is given up too early."""
     rows = np.ones((3, 40), np.float32)
     of = metrics.METRICS[metric]
-    assert filtering.brute_cost(rows.astype(np.float16), of) == filtering.brute_cost(rows, of)
+    assert costs.brute_cost(rows.astype(np.float16), of) == costs.brute_cost(rows, of)
 
 
 @pytest.mark.parametrize(
@@ -184,9 +184,9 @@ def test_float16_costs_brute_force_what_float32_does(metric):
 )
 def test_narrow_rows_are_probed_by_more_queries_in_the_same_time(n_rows, n_features, n):
     rows = Rows([np.zeros((n_rows, n_features), np.uint8)])
-    assert filtering.n_probed(rows) == n
+    assert costs.n_probed(rows) == n
     if n_rows < 1000:
-        assert len(plan._probe(rows, rows.chunks[0], "l2", 3, 1).queries) == n
+        assert len(filtering._probe(rows, rows.chunks[0], metrics.METRICS["l2"], 3, 1).queries) == n
 
 
 def in_clusters(n_queries=1200):
@@ -203,10 +203,10 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
     model = NearestNeighbors(5).fit(X)
     brute = NearestNeighbors(5, algorithm="brute").fit(X)
     first = model._rows.filters["l2"]
-    monkeypatch.setattr(filtering, "_SECONDS", 0.0)  # nothing pays
+    monkeypatch.setattr(costs, "SECONDS", 0.0)  # nothing pays
     model.kneighbors(Q, 40)
     assert model._rows.filters["l2"] is first
-    monkeypatch.setattr(filtering, "_SECONDS", 1.0)  # everything does
+    monkeypatch.setattr(costs, "SECONDS", 1.0)  # everything does
     for k, few in ((40, False), (5, False), (40, True)):
         now = model._rows.filters["l2"]
         some = Q[:100] if few else Q
@@ -229,7 +229,7 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
 def test_a_few_unlucky_queries_do_not_end_filtering(monkeypatch, times, least, most):
     X, Q = in_clusters()
     model = NearestNeighbors(40, n_jobs=1).fit(X)
-    brute = filtering.brute_cost(model._rows, model._rows.filters["l2"].metric)
+    brute = costs.brute_cost(model._rows, model._rows.filters["l2"].metric)
     monkeypatch.setattr(filter_search.Search, "_cost", lambda self: times * brute)
     model.kneighbors(Q)
     filtered = model.search_report_.levels[0].pairs_in // len(X)
@@ -261,14 +261,14 @@ def test_a_level_that_one_query_speaks_against_is_not_chosen_for_many_rows():
     spread = np.full(14, 1e-3)
     spread[-1] = 2.0 * float(((X[0] - X[8:1000]) ** 2).sum(axis=1).max())
     coarse = tuple(range(len(levels)))
-    costs = {}
+    found = {}
     for name, S in (("one", spread), ("none", np.full(14, 1e-3))):
-        probe = filtering.Probe(X[:14], S[:, None], 1_000_000)
-        costs[name] = filtering._costs(X, metrics.METRICS["l2"], levels, probe, 1)
+        probe = costs.Probe(X[:14], S[:, None], 1_000_000)
+        found[name] = costs.estimated(X, metrics.METRICS["l2"], levels, probe, 1)
     assert len(levels) == 2
-    assert costs["none"][coarse] < costs["none"][(1,)]
-    assert costs["one"][coarse] > costs["one"][(1,)]
-    of_one = filtering._left_by(levels, X, filtering.Probe(X[:14], spread[:, None], 1), np.sqrt(spread[:, None]), 1)
+    assert found["none"][coarse] < found["none"][(1,)]
+    assert found["one"][coarse] > found["one"][(1,)]
+    of_one = costs.left_by(levels, X, costs.Probe(X[:14], spread[:, None], 1), np.sqrt(spread[:, None]), 1)
     assert 1 / 14 * 1.9 < of_one[0][0] < 1 / 14 * 2.1  # the share, and its standard error
 
 
@@ -277,10 +277,10 @@ def test_full_lists_are_expected_to_be_refined_with_the_thresholds_of_then():
     X, _ = in_clusters(8)
     levels = levels_l2.l2_levels(X, False)
     S = np.tile([1e-3, 1e-3, 1e-3, 1e-3, 1e9], (14, 1))
-    (final, during), _ = filtering._left_by(levels, X, filtering.Probe(X[:14], S, 1), np.sqrt(S), 1)
+    (final, during), _ = costs.left_by(levels, X, costs.Probe(X[:14], S, 1), np.sqrt(S), 1)
     assert during == pytest.approx(final * (15 / 16 - 1 / 32) + 1 / 32 + 1 / 16)
     few, many = (
-        filtering._costs(X, metrics.METRICS["l2"], levels, filtering.Probe(X[:14], S, n_rows), 1)[0, 1]
+        costs.estimated(X, metrics.METRICS["l2"], levels, costs.Probe(X[:14], S, n_rows), 1)[0, 1]
         for n_rows in (1000, 10**9)
     )
     assert many > 5 * few

@@ -12,7 +12,7 @@ from _rows import assert_same_bytes
 
 from fastcls import NearestNeighbors, metrics
 from fastcls._runtime import pacing, threads
-from fastcls._search.filter import codes, filter_loops, levels_l2
+from fastcls._search.filter import codes, costs, filter_loops, levels_l2
 from fastcls._search.filter import filter as filtering
 from fastcls._search.filter import levels as levels_of_rows
 from fastcls._search.filter import search as filter_search
@@ -128,7 +128,7 @@ def test_progress_counts_every_pair_once_and_the_filter_is_given_up_between_bloc
     rng = np.random.default_rng(7)
     X, Q = tied(rng, 5000, 64, "float32"), tied(rng, 900, 64, "float32")
     wanted = cases.search(Rows([X]), Q, 9, "l2", "brute")
-    monkeypatch.setattr(filtering, "LEAST_ROWS", 0)
+    monkeypatch.setattr(costs, "LEAST_ROWS", 0)
     monkeypatch.setattr(filter_search, "brute_cost", lambda *_: 0.0)
     cut_into(20_000)
     seen = []

@@ -12,6 +12,7 @@ import fastcls
 from fastcls import KNeighborsClassifier, NearestNeighbors
 from fastcls._search import plan, tree
 from fastcls._search import rows as _rows
+from fastcls._search.filter import costs
 from fastcls._search.filter import filter as filtering
 from fastcls._search.rows import Rows
 from fastcls._validation.containers import STORED_TYPES
@@ -248,7 +249,7 @@ def test_a_thousand_small_parts_cost_about_what_one_does(monkeypatch):
 def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_were_none(monkeypatch):
     rng = np.random.default_rng(7)
     X, y = blobs(rng, 24_000, 256, "uint8")
-    learned, learn, brute_cost = [], filtering.Filter.learn.__func__, filtering.brute_cost
+    learned, learn, brute_cost = [], filtering.Filter.learn.__func__, costs.brute_cost
 
     def sizes_learned_at(model):
         learned.clear()
@@ -257,7 +258,7 @@ def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_w
             model.partial_fit(X[first : first + 1000], y[first : first + 1000], classes=np.arange(5))
             sizes += [first + 1000] * (len(learned) > len(sizes))
             if first >= 9000:
-                monkeypatch.setattr(filtering, "brute_cost", brute_cost)
+                monkeypatch.setattr(costs, "brute_cost", brute_cost)
         return sizes
 
     def counted(cls, *args, **options):
@@ -268,7 +269,7 @@ def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_w
     model = KNeighborsClassifier(5, n_jobs=1)
     assert sizes_learned_at(model) == [5000]
     late = KNeighborsClassifier(5, n_jobs=1)
-    monkeypatch.setattr(filtering, "brute_cost", lambda *args: 0.0)  # up to 10,000 rows brute force seems to be free
+    monkeypatch.setattr(costs, "brute_cost", lambda *args: 0.0)  # up to 10,000 rows brute force seems to be free
     assert sizes_learned_at(late) == [5000, 10_000, 20_000]
     wanted = NearestNeighbors(5, algorithm="brute").fit(X).kneighbors(X[:300])
     for one in (model, late):
@@ -279,10 +280,10 @@ def test_levels_are_learned_once_there_are_rows_enough_and_again_only_if_there_w
 def test_a_sample_is_of_all_chunks():
     for sizes in ([5, 100_000], [30_000, 30_000, 30_000], [1, 1, 1], [7000, 1, 7000]):
         chunks = [np.full((n, 3), number, np.uint8) for number, n in enumerate(sizes)]
-        sample = plan._sample(Rows(chunks))
+        sample = filtering._sample(Rows(chunks))
         share = np.bincount(sample[:, 0], minlength=len(sizes)) / len(sample)
         assert np.allclose(share, np.array(sizes) / sum(sizes), atol=1e-3)
-        assert min(sum(sizes), plan._LEAST_SAMPLE) <= len(sample) <= 2 * plan._LEAST_SAMPLE + len(sizes)
+        assert min(sum(sizes), filtering._LEAST_SAMPLE) <= len(sample) <= 2 * filtering._LEAST_SAMPLE + len(sizes)
 
 
 @pytest.mark.parametrize("metric", list(METRICS))

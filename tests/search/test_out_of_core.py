@@ -20,7 +20,7 @@ from _rows import command_and_environment
 from fastcls import KNeighborsClassifier, NearestNeighbors
 from fastcls._runtime import memory
 from fastcls._search import plan
-from fastcls._search.filter import filter as filtering
+from fastcls._search.filter import costs
 from fastcls._search.rows import Rows
 
 LIMIT = 320 << 20  # 170 MB of it is Python with NumPy, SciPy and scikit-learn
@@ -209,7 +209,7 @@ def test_codes_that_fit_are_taken_where_the_cheapest_do_not(monkeypatch):
     X = near(8000)
     whole = NearestNeighbors(metric="l1").fit(X)
     wanted = whole.kneighbors(X[:50])[1]
-    needed = filtering.encoding_bytes(whole._rows.filters["l1"].levels) * len(X)
+    needed = costs.encoding_bytes(whole._rows.filters["l1"].levels) * len(X)
     for free, taken in ((needed, "the same"), (needed - 1, "less")):
         monkeypatch.setattr(memory, "free_bytes", lambda free=free: float(free))
         model = NearestNeighbors(metric="l1").fit(X)

@@ -1,6 +1,7 @@
 """Filter and refine: lower bounds from byte codes rule out most rows before they are read.
 
-``filter.py`` chooses levels; ``search.py`` searches through them, ``filter_loops.pyx`` has its compiled loops. ``levels.py``
-learns levels: ``levels_l1.py`` (segment sums) or ``levels_l2.py`` (PCA projections). ``codes.py`` says what a code is,
-``encode_loops.pyx`` makes codes. ``stored.py`` turns a filter into plain arrays for files and pickles.
+``filter.py`` makes, extends, stores and restores a filter; ``costs.py`` estimates which levels are cheapest. ``search.py``
+searches through them, ``filter_loops.pyx`` has its compiled loops. ``levels.py`` learns levels: ``levels_l1.py`` (segment
+sums) or ``levels_l2.py`` (PCA projections). ``codes.py`` says what a code is, ``encode_loops.pyx`` makes codes.
+``stored.py`` turns levels and codes into plain arrays for files and pickles, and back.
 """

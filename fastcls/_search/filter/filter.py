@@ -1,11 +1,11 @@
-"""The filter of a set of rows: which levels it has, and what they cost.
+"""The filter of a set of rows for one metric: its levels, and the codes of every chunk.
 
-The choices here affect only speed. The bounds in ``codes.py`` guarantee correctness; docs/filter.md proves them.
+It is learned from a sample of the rows, extended by new chunks, stored, restored, and searched through. The choices here
+affect only speed. The bounds in ``codes.py`` guarantee correctness; docs/filter.md proves them.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import time
 from collections.abc import Callable
@@ -13,37 +13,20 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from fastcls._runtime import threads
+from fastcls._runtime import memory, threads
+from fastcls._search import brute
 from fastcls._search.rows import Rows
-from fastcls._simd import isas
-from fastcls.metrics import Metric
+from fastcls._search.run import NO_GROUPS, Stored
+from fastcls.metrics import METRICS, Metric
 
+from . import costs, stored
 from . import levels as _levels
-from .codes import Codes, Level, promised_share
+from .codes import Codes, Level
+from .search import Search
 
-LEAST_ROWS = 4096  # below, brute force is faster than learning levels
-LEAST_FEATURES = 32
-_NEIGHBORS_SHARE = 64  # least rows per neighbour: with fewer, too many rows pass
-_FEWEST_PROBED, _MOST_PROBED, _PROBED_BYTES = 28, 42, 1 << 31  # sampled queries; the bytes that brute force reads for them
-_PROBE_ROWS = 2048  # sampled rows that they are compared with at every level
-
-# Costs in units of one screened byte, which takes 4.3 ps per core (measured on Zen 4 with AVX-512: CIFAR-10 under L2, k = 7,
-# by share of the samples of a profile). Single codes and rows are read from anywhere in memory.
-_SECONDS = 4.3e-12  # of one byte
-_COST_PASSED = 3000.0  # of a pair that passed the screen: its bound, and refining its list
-_COST_AT, _COST_AT_BYTE = 1500.0, 22.0  # of a pair that enters a finer level
-_COST_PAIR, _COST_PAIR_BYTE = 1500.0, 28.0  # of an S
-_COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
-# On sets with other ratios: ssse3 has no tiles for brute force (measured); its screen is predicted from its instructions.
-_COSTS_SCREENED = {"ssse3": {"l1": 2.0, "l2": 5.0}}
-_COSTS_BRUTE = {"ssse3": {"l1": 6.5, "l2": 14.0, "float": 23.0}}
-_HOPELESS = 0.92  # of the median distance
-_EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
-PROBED_RANKS, MOST_PROBED_RANK = 5, 2048  # of neighbours: k to 16 k, but 2,048 at most
-_UNKNOWN = 0.7  # standard error of a share, relative, from which on it is added
-LIST_CAPACITY = 2048  # rows of one query that passed the screen, at least
-_BYTES_OF_ERROR_AND_START = 8
-_LEAST_FREE_BYTES = 16  # per row: a code of one kernel step with its error and start
+_LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10, L2: levels and codes take 0.35 s, as long as 930 queries by brute force
+_LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
+_PROBED_AT_ONCE = 7  # so few that brute force does not pack the rows or compute their sums: 20 ms, not 110 (CIFAR-10)
 
 
 class NotEnoughMemoryError(Exception):
@@ -72,7 +55,7 @@ class Filter:
     seconds : float
         Seconds spent on encoding the chunks.
     of_other_k : dict
-        For other sizes of k (`_size`) requested since: the cheapest levels, and their saving per pair.
+        For other sizes of k (`costs.size_class`) requested since: the cheapest levels, and their saving per pair.
     """
 
     metric: Metric
@@ -83,12 +66,72 @@ class Filter:
     seconds: float = 0.0
     of_other_k: dict[int, tuple[list[Level], float]] = field(default_factory=dict)
 
+    @staticmethod
+    def key(metric: Metric) -> str:
+        return metric.name
+
+    @classmethod
+    def is_applicable(cls, rows: Rows, dtype: np.dtype, metric: Metric, k: int, *, forced: bool) -> bool:
+        possible = metric.bounds is not None and dtype == rows.dtype
+        return possible and (forced or (costs.is_large(rows, k) and costs.has_fast_loops()))
+
+    @classmethod
+    def prepare(
+        cls, rows: Rows, metric: Metric, k: int, n_threads: int, n_queries: int | None, *, forced: bool
+    ) -> Filter | None:
+        """Learn levels, if there are none, and encode the chunks that have no codes.
+
+        Levels are never learned again, however different the new rows are. With levels learned again from twice the rows or
+        more, searches took 0.7 to 4 times as long (MNIST and CIFAR-10 class by class, noise after MNIST, embeddings), and
+        the new codes took 0.2 s. Only if there are no levels, because brute force was estimated to be faster, is the
+        estimate repeated.
+        """
+        name = metric.name
+        kept = rows.filters.get(name)
+        lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # saved without, or in another layout
+        relearn = n_queries is None and rows.should_relearn(name)
+        enough_queries = n_queries is None or n_queries >= _LEAST_QUERIES_TO_LEARN
+        if kept is None and (forced or relearn or (name not in rows.filters and enough_queries)):
+            sample = _sample(rows)
+            probe = _probe(rows, sample, metric, k, n_threads)
+            rows.filters[name], rows.learned_rows[name] = None, rows.n_rows
+            try:
+                with np.errstate(under="ignore"):  # the user may have set NumPy to raise
+                    free_bytes = _free_bytes_per_row(rows, forced)
+                    kept = cls.learn(sample, metric, probe, k, n_threads, forced=forced, free_bytes=free_bytes)
+                rows.left_out.pop(name, None)
+            except NotEnoughMemoryError as error:
+                rows.left_out[name] = f"brute force, because a filter's {error}"
+        if kept is not None and n_queries is not None and enough_queries and not kept.fits_k(k):
+            sample = _sample(rows)
+            kept = kept.chosen_for(
+                k,
+                n_queries * rows.n_rows,
+                sample,
+                lambda: _probe(rows, sample, metric, k, n_threads),
+                n_threads,
+                _free_bytes_per_row(rows, forced),
+            )
+        if kept is not None and len(kept.chunks) < len(rows.chunks):
+            new = rows.chunks[len(kept.chunks) :]
+            if forced or memory.fits(costs.encoding_bytes(kept.levels) * sum(map(len, new))):
+                before = kept.seconds
+                kept = kept.extended(new, n_threads)
+                if lacks_codes:
+                    what = f"made the codes of {rows.n_rows:,} rows, which the saved model does not have in this layout"
+                    rows.made.append((what, kept.seconds - before))
+            else:
+                rows.left_out[name] = f"brute force, because the codes of {sum(map(len, new)):,} more rows do not fit"
+                kept = None
+            rows.filters[name] = kept
+        return kept
+
     @classmethod
     def learn(
         cls,
         rows: np.ndarray,
         metric: Metric,
-        probe: Probe,
+        probe: costs.Probe,
         k: int,
         n_threads: int,
         *,
@@ -102,34 +145,36 @@ class Filter:
         NotEnoughMemoryError
             If levels would be faster than brute force, but every choice of them needs more than `free_bytes` bytes per row.
         """
-        if not forced and _hopeless(probe, metric):
+        if not forced and costs.hopeless(probe, metric):
             return None
-        if free_bytes < _LEAST_FREE_BYTES:  # learning takes some memory too
-            raise NotEnoughMemoryError(_LEAST_FREE_BYTES, free_bytes)
+        if free_bytes < costs.LEAST_FREE_BYTES:  # learning takes some memory too
+            raise NotEnoughMemoryError(costs.LEAST_FREE_BYTES, free_bytes)
         with threads.one_blas_thread():
             levels = _levels.learned(rows, metric)
-            costs = _costs(rows, metric, levels, probe, n_threads)
-        brute = brute_cost(rows, metric)
+            estimated = costs.estimated(rows, metric, levels, probe, n_threads)
+        brute = costs.brute_cost(rows, metric)
         profitable = {
             chosen: cost
-            for chosen, cost in costs.items()
-            if forced or (cost < brute and _keeps_its_share([levels[i] for i in chosen], rows))
+            for chosen, cost in estimated.items()
+            if forced or (cost < brute and costs.keeps_its_share([levels[i] for i in chosen], rows))
         }
-        cheapest = _cheapest(profitable, levels, free_bytes)
+        cheapest = costs.cheapest(profitable, levels, free_bytes)
         if profitable and cheapest is None:
-            raise NotEnoughMemoryError(min(encoding_bytes([levels[i] for i in chosen]) for chosen in profitable), free_bytes)
+            raise NotEnoughMemoryError(
+                min(costs.encoding_bytes([levels[i] for i in chosen]) for chosen in profitable), free_bytes
+            )
         return None if cheapest is None else cls(metric, [levels[i] for i in cheapest], k=k, learned=levels)
 
     def fits_k(self, k: int) -> bool:
         """Whether the levels were chosen for about this number of neighbours, or the choice cannot be repeated."""
-        return not self.learned or _size(k) == _size(self.k)
+        return not self.learned or costs.size_class(k) == costs.size_class(self.k)
 
     def chosen_for(
         self,
         k: int,
         n_pairs: int,
         of_rows: np.ndarray,
-        probe: Callable[[], Probe],
+        probe: Callable[[], costs.Probe],
         n_threads: int,
         free_bytes: float = math.inf,
     ) -> Filter:
@@ -144,19 +189,19 @@ class Filter:
         free_bytes : float
             Bytes per row that new codes may take while the old ones still exist.
         """
-        size = _size(k)
+        size = costs.size_class(k)
         if size not in self.of_other_k:
-            costs = _costs(of_rows, self.metric, self.learned, probe(), n_threads)
+            estimated = costs.estimated(of_rows, self.metric, self.learned, probe(), n_threads)
             mine = tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)
             kept = {
                 chosen: cost
-                for chosen, cost in costs.items()
-                if chosen == mine or _keeps_its_share([self.learned[i] for i in chosen], of_rows)
+                for chosen, cost in estimated.items()
+                if chosen == mine or costs.keeps_its_share([self.learned[i] for i in chosen], of_rows)
             }
-            cheapest = _cheapest(kept, self.learned, free_bytes) or mine
-            self.of_other_k[size] = [self.learned[i] for i in cheapest], costs[mine] - costs[cheapest]
+            cheapest = costs.cheapest(kept, self.learned, free_bytes) or mine
+            self.of_other_k[size] = [self.learned[i] for i in cheapest], estimated[mine] - estimated[cheapest]
         levels, saved = self.of_other_k[size]
-        if saved * n_pairs * _SECONDS / n_threads <= 2.0 * self.seconds:
+        if saved * n_pairs * costs.SECONDS / n_threads <= 2.0 * self.seconds:
             return self
         return Filter(self.metric, levels, k=k, learned=self.learned)
 
@@ -172,165 +217,51 @@ class Filter:
     def nbytes(self) -> int:
         return sum(codes.nbytes for chunk in self.chunks for codes in chunk)
 
+    def search(self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool) -> Search:
+        return Search(rows, metric, self.levels, self.chunks, n_queries, k, n_threads, forced=forced)
 
-@dataclass(frozen=True)
-class Probe:
-    """Sampled rows as queries; as columns of S the S of the k-th, 2 k-th, 4 k-th ... neighbour of each among all rows."""
+    def stored(self) -> Stored:
+        arrays, of_levels = stored.stored_levels(self.learned or self.levels, self.levels)
+        codes, of_codes = stored.stored_codes(self.levels, self.chunks)
+        values = {"kind": "codes", "metric": self.metric.name, "k": int(self.k), "seconds": self.seconds}
+        return {**arrays, **codes}, {**values, **of_levels, **of_codes}
 
-    queries: np.ndarray
-    S: np.ndarray
-    n_rows: int
+    @classmethod
+    def restored(cls, of: Stored, rows: Rows) -> Filter:
+        metric, k = METRICS[of[1]["metric"]], stored.whole_number(of[1]["k"], 1, 2**62)
+        learned, levels = stored.restored_levels(of, rows, metric)
+        chunks = stored.restored_codes(of, levels, rows)
+        return cls(metric, levels, chunks, k, learned, stored.finite_number(of[1]["seconds"], 0.0, 1e300))
 
-
-def n_probed(rows: Rows) -> int:
-    """How many queries to probe: 14 give the shares of heavy-tailed sets within a factor of 4 only, 42 within 2.
-
-    The 28 of CIFAR-10 read its rows four times, in 20 ms; up to 42 may read half as much.
-    """
-    return min(_MOST_PROBED, max(_FEWEST_PROBED, _PROBED_BYTES // (rows.n_rows * _row_bytes(rows))))
-
-
-def _hopeless(probe: Probe, metric: Metric) -> bool:
-    """Whether the k-th neighbours of byte rows are hardly nearer than a random row: then no filter is faster.
-
-    White noise of 3,072 bytes, k = 7: 0.96 of the median distance; CIFAR-10 and MNIST: at most 0.63 for k = 100. For floats,
-    the rounded features prune noise too.
-    """
-    Q = probe.queries
-    if Q.dtype.kind == "f" or metric.bounds == "cosine":
-        return False
-    power = 1 if metric.bounds == "l1" else 2
-    wide = Q.astype(np.float64)
-    sums = [(np.abs(wide[:i] - wide[i]) ** power).sum(axis=1) for i in range(1, len(wide))]
-    return bool(np.median(probe.S[:, 0]) > _HOPELESS**power * np.median(np.concatenate(sums)))
+    def check(self, rows: Rows, n_threads: int, *, every: bool) -> None:
+        stored.check_codes(self.levels, self.chunks, rows, n_threads, every=every)
 
 
-def _left_by(
-    levels: list[Level], rows: np.ndarray, probe: Probe, thresholds: np.ndarray, n_threads: int
-) -> list[tuple[float, float]]:
-    """For every level, the share of pairs of the probe's queries and some rows whose bound is not above the threshold.
-
-    The first number is the share under the final threshold. The second is the mean over a search, whose threshold among the
-    first half of the rows is that of the 2 k-th neighbour, and so on; `thresholds` has them as columns.
-
-    If one or two queries make up nearly all of a share, one standard error is added: the shares of queries can differ a
-    thousandfold, and a level that rules out too little costs more than a level left out.
-    """
-    some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
-    of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
-    shares = []
-    for level, q, r in zip(levels, of_queries, of_rows, strict=True):
-        stored = np.uint8 if level.kind == "l1" else np.int16 if level.fine else np.int8
-        Q, R = (codes.codes.view(stored).astype(np.float32) for codes in (q, r))
-        if level.kind == "l1":
-            gaps = np.stack([np.abs(R - row).sum(axis=1) for row in Q])
-        else:
-            squares = np.einsum("ij,ij->i", Q, Q)[:, None] + np.einsum("ij,ij->i", R, R)
-            gaps = np.sqrt(np.maximum(squares - 2.0 * (Q @ R.T), 0.0))
-        bounds = gaps - q.errors[:, None] - r.errors
-        left = [_share((bounds <= of_rank[:, None] * level.per_unit).mean(axis=1)) for of_rank in thresholds.T]
-        during, part = 0.0, 1.0
-        for after, before in itertools.pairwise(left):
-            part /= 2.0
-            during += part * (after + before) / 2.0
-        shares.append((left[0], during + part * left[-1]))
-    return shares
+def _free_bytes_per_row(rows: Rows, forced: bool) -> float:
+    """Bytes per row that codes may take; no limit for algorithm="filter"."""
+    return math.inf if forced else memory.free_bytes() / rows.n_rows
 
 
-def _share(of_query: np.ndarray) -> float:
-    share, error = float(of_query.mean()), float(of_query.std()) / math.sqrt(len(of_query))
-    return share + error if error > _UNKNOWN * share else share
+def _sample(rows: Rows) -> np.ndarray:
+    """Rows to learn from: the only chunk, or evenly spaced rows of several, enough for every sample drawn from them."""
+    if len(rows.chunks) == 1:
+        return rows.chunks[0]
+    step = max(1, rows.n_rows // max(_LEAST_SAMPLE, 8 * min(rows.n_features, _LEAST_SAMPLE // 2)))
+    return np.concatenate([chunk[-start % step :: step] for _, start, chunk in rows.with_starts()])
 
 
-def _size(k: int) -> int:
-    """The size class of k (1, 2, 3 to 4, 5 to 8, ...): the same levels serve all k of one class."""
-    return (k - 1).bit_length()
-
-
-def _costs(
-    rows: np.ndarray, metric: Metric, levels: list[Level], probe: Probe, n_threads: int
-) -> dict[tuple[int, ...], float]:
-    """Estimated cost per pair for every choice of up to three levels; a choice is indices of `levels`, coarse to fine."""
-    with np.errstate(all="ignore"):
-        threshold = probe.S if metric.bounds == "l1" else np.sqrt(2.0 * probe.S if metric.bounds == "cosine" else probe.S)
-        left = _left_by(levels, rows, probe, threshold, n_threads) if levels else []
-    costs = {}
-    for chosen in itertools.chain.from_iterable(itertools.combinations(range(len(levels)), n) for n in range(1, 4)):
-        if levels[chosen[0]].fine:
-            continue  # fine codes cannot be screened
-        some = [levels[i] for i in chosen]
-        shares = [left[i] for i in chosen]
-        final, during = shares[0]
-        # a list that is full before the last row is refined early, with the threshold of then
-        full = max(0.0, 1.0 - LIST_CAPACITY / max(1.0, final * probe.n_rows))
-        into = [share + full * max(0.0, early - share) for share, early in shares[:-1]]
-        passed = min(1.0, max(_EARLY * final, full * during))
-        costs[chosen] = cost_of(some, rows, passed, into, shares[-1][0])
-    return costs
-
-
-def _keeps_its_share(levels: list[Level], rows: np.ndarray) -> bool:
-    """Whether the codes take at most the promised share of the rows' bytes (padding is large for short rows)."""
-    return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels) <= promised_share(rows.dtype) * _row_bytes(rows)
-
-
-def encoding_bytes(levels: list[Level]) -> int:
-    """Bytes per row of the codes."""
-    return sum(level.width + _BYTES_OF_ERROR_AND_START for level in levels)
-
-
-def _cheapest(costs: dict[tuple[int, ...], float], levels: list[Level], free_bytes: float) -> tuple[int, ...] | None:
-    """The cheapest choice whose codes fit into memory."""
-    fitting = {chosen: cost for chosen, cost in costs.items() if encoding_bytes([levels[i] for i in chosen]) <= free_bytes}
-    return min(fitting, key=lambda chosen: fitting[chosen], default=None)
-
-
-def _row_bytes(rows: Rows | np.ndarray) -> int:
-    return (rows.n_features if isinstance(rows, Rows) else rows.shape[1]) * rows.dtype.itemsize
-
-
-def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: list[float], computed: float) -> float:
-    """Estimated cost of one pair from the shares of pairs that enter each step.
-
-    Parameters
-    ----------
-    levels : list of Level
-    rows : Rows or ndarray
-    passed : float
-        The share that passes the screen.
-    into : list of float
-        The share that enters each finer level.
-    computed : float
-        The share whose S is computed.
-    """
-    screened = _COSTS_SCREENED.get(isas.filter_isa(), {}).get(levels[0].kind, 1.0)
-    cost = levels[0].width * screened + passed * _COST_PASSED + computed * (_row_bytes(rows) * _COST_PAIR_BYTE + _COST_PAIR)
-    for level, share in zip(levels[1:], into, strict=True):
-        cost += share * (level.width * _COST_AT_BYTE + _COST_AT)
-    return cost
-
-
-def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
-    """The cost of one pair by brute force, which packs float16 as float32."""
-    kind = "float" if rows.dtype.kind == "f" else "l1" if metric.bounds == "l1" else "l2"
-    of_byte = _COSTS_BRUTE.get(isas.filter_isa(), _COST_BRUTE)[kind]
-    return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * of_byte
-
-
-def has_fast_loops() -> bool:
-    """Whether the filter's loops in use are written for the processor, and not the compiler's.
-
-    The compiler's screen takes 120 units per byte, and its projections 0.75 ms per row of CIFAR-10 (Zen 4, SSE2): with them,
-    searches took 0.7 to 1.2 times as long as by brute force, and a fit under L2 as long as 8,000 queries.
-    """
-    return isas.filter_isa() != "scalar"
-
-
-def is_profitable(rows: Rows, metric: Metric, k: int) -> bool:
-    """Whether filtering is possible and may be faster: proven bounds, enough rows, few neighbours, and fast loops."""
-    return metric.bounds is not None and is_large(rows, k) and has_fast_loops()
-
-
-def is_large(rows: Rows, k: int) -> bool:
-    """Whether there are enough rows and features, and few enough neighbours, for a filter."""
-    return rows.n_rows >= max(LEAST_ROWS, _NEIGHBORS_SHARE * k) and rows.n_features >= LEAST_FEATURES
+def _probe(rows: Rows, sample: np.ndarray, metric: Metric, k: int, n_threads: int) -> costs.Probe:
+    """Some rows of the sample, each with the S of its k-th and farther neighbours other than itself."""
+    n_probed = costs.n_probed(rows)
+    Q = np.ascontiguousarray(sample[:: max(1, len(sample) // n_probed)][:n_probed])
+    ranks = k * 2 ** np.arange(costs.PROBED_RANKS)
+    ranks = np.minimum(ranks[ranks <= max(k, costs.MOST_PROBED_RANK)], rows.n_rows - 1)
+    S = np.empty((len(Q), ranks[-1] + 1))
+    indices = np.empty(S.shape, dtype=np.int64)
+    for first in range(0, len(Q), _PROBED_AT_ONCE):
+        some = slice(first, min(len(Q), first + _PROBED_AT_ONCE))
+        n = some.stop - first
+        at_most = threads.limit_by_work(n_threads, n * rows.n_rows * rows.n_features)
+        search = brute.Search(rows, Q.dtype, n, S.shape[1], metric, at_most)
+        search.run(Q[some], NO_GROUPS, lambda pairs: None, S[some], indices[some])
+    return costs.Probe(Q, S[:, ranks], rows.n_rows)

@@ -23,11 +23,12 @@ from fastcls._runtime.pacing import ChunkSize
 from fastcls._search.report import LevelReport
 from fastcls._search.rows import Norms, Rows, as_bytes, norms_for, storage_of
 from fastcls._search.run import Advance, Groups, Heaps, RunReport
+from fastcls.metrics import Metric
 
 from . import encode_loops, filter_loops
 from . import levels as _levels
-from .codes import Codes
-from .filter import LIST_CAPACITY, Filter, brute_cost, cost_of
+from .codes import Codes, Level
+from .costs import LIST_CAPACITY, brute_cost, cost_of
 
 _QUERIES_PER_JOB = 48  # that share a panel while it is in a core's own cache
 _QUERIES_PER_TILE = 6
@@ -79,23 +80,35 @@ def _scratch(n_rows: int, size: int) -> np.ndarray:
 
 
 class Search:
-    """A filtered search; see `run.Run`."""
+    """A search through some levels and the codes of every chunk of rows; see `run.Run`."""
 
-    def __init__(self, rows: Rows, of: Filter, n_queries: int, k: int, n_threads: int, *, forced: bool) -> None:
-        self.rows, self.filter, self.k, self.n_threads, self.forced = rows, of, k, n_threads, forced
+    def __init__(
+        self,
+        rows: Rows,
+        metric: Metric,
+        levels: list[Level],
+        codes: list[list[Codes]],
+        n_queries: int,
+        k: int,
+        n_threads: int,
+        *,
+        forced: bool,
+    ) -> None:
+        self.rows, self.metric, self.levels, self.codes = rows, metric, levels, codes
+        self.k, self.n_threads, self.forced = k, n_threads, forced
         self.by_rows = n_threads > 1 and n_queries <= max(_QUERIES_PER_TILE, 2 * n_threads - 1)
         self.per_job = min(_QUERIES_PER_JOB, n_queries if self.by_rows else -(-n_queries // n_threads))  # at most
         self.n_refine = k + 2
         self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), _MOST_REFINE)
         self.list_capacity = max(LIST_CAPACITY, 8 * k)
-        self._job_bytes = filter_loops.scratch_bytes(self.per_job, of.levels[0].width, self.n_refine, self.list_capacity)
+        self._job_bytes = filter_loops.scratch_bytes(self.per_job, levels[0].width, self.n_refine, self.list_capacity)
         self.scratch = _scratch(n_threads, self._job_bytes)  # of every thread
         self._lists = self.scratch[:0]  # of every job of a block, from one range to the next
         self._counts = np.zeros((n_threads, 5), dtype=np.int64)
         self.pairs, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
-        self._panel_rows = encode_loops.PANEL_ROWS[of.levels[0].kind]
-        width, all_rows = of.levels[0].width, max(map(len, rows.chunks))
+        self._panel_rows = encode_loops.PANEL_ROWS[levels[0].kind]
+        width, all_rows = levels[0].width, max(map(len, rows.chunks))
         self._range_rows = all_rows if all_rows * width <= _UNCUT_BYTES else max(self._panel_rows, _RANGE_BYTES // width)
         self._next = _FIRST_CHUNK * n_threads // width  # pairs of the next chunk
         if self.by_rows:
@@ -152,7 +165,7 @@ class Search:
             self.pairs += n * self.rows.n_rows
             first = some.stop
             doubt = 1.0 + _DOUBT * self.rows.n_rows / self.pairs
-            self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.filter.metric)
+            self.gave_up = not self.forced and self._cost() > doubt * brute_cost(self.rows, self.metric)
         return first
 
     def _search_block(
@@ -165,12 +178,12 @@ class Search:
     ) -> None:
         """Offer all rows to the heaps (n_heap_sets, n_queries, k) of these queries, one range after another."""
         begun = time.perf_counter()
-        metric, levels = self.filter.metric, self.filter.levels
+        metric, levels = self.metric, self.levels
         coded = _levels.encode(levels, Q, self.n_threads, queries=True)
         norms = norms_for(metric, Q, self.rows, self.rows.dtype.name, self.n_threads) if metric.needs_norms else _NO_NORMS
         of_queries: list[tuple[Any, ...]] = [(c.codes, c.starts, c.errors) for c in coded]
         per_job = self._queries_per_job(len(Q))
-        for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.filter.chunks, strict=True):
+        for (number, start, X), of_chunk in zip(self.rows.with_starts(), self.codes, strict=True):
             heaps = groups[0], groups[1][start : start + len(X)], start, S, indices
             of_norms = norms.queries, norms.zero_queries, norms.of_chunk(number, slice(0, len(X)))
             panel, n_panels = 0, len(of_chunk[0].codes)
@@ -201,7 +214,7 @@ class Search:
         per_job: int,
     ) -> None:
         """Offer the rows of some panels of a chunk."""
-        metric, levels = self.filter.metric, self.filter.levels
+        metric, levels = self.metric, self.levels
         scratch = self.scratch
         if panels != (0, len(of_chunk[0].codes)):
             n_jobs = -(-len(Q) // per_job) * len(heaps[3])
@@ -241,13 +254,13 @@ class Search:
         """Average cost of a pair so far."""
         counts, pairs = self.counts, max(1, self.pairs)
         into = [n / pairs for n in counts.into[1:]]
-        return cost_of(self.filter.levels, self.rows, counts.passed / pairs, into, counts.computed / pairs)
+        return cost_of(self.levels, self.rows, counts.passed / pairs, into, counts.computed / pairs)
 
     @property
     def counts(self) -> Counts:
         """Pairs at every step so far."""
         totals = self._counts.sum(axis=0).tolist()
-        return Counts([self.pairs, *totals[1 : len(self.filter.levels)]], totals[0], totals[4])
+        return Counts([self.pairs, *totals[1 : len(self.levels)]], totals[0], totals[4])
 
     def report(self) -> RunReport:
         counts, tile = self.counts, (self.per_job, self._panel_rows)
@@ -258,7 +271,7 @@ class Search:
             tile,
             self.chunk_size.chunks,
             self.scratch.nbytes + self._lists.nbytes,
-            self.filter.nbytes,
+            sum(codes.nbytes for chunk in self.codes for codes in chunk),
             levels=self._level_reports(counts),
         )
 
@@ -266,5 +279,5 @@ class Search:
         out = [*counts.into[1:], counts.computed]
         return tuple(
             LevelReport(level.bound, level.width, n_in, n_out)
-            for level, n_in, n_out in zip(self.filter.levels, counts.into, out, strict=True)
+            for level, n_in, n_out in zip(self.levels, counts.into, out, strict=True)
         )

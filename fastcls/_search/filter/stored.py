@@ -16,17 +16,14 @@ from typing import Any
 import numpy as np
 
 from fastcls._search.rows import Rows
+from fastcls._search.run import Stored
 from fastcls.metrics import Metric
 
 from . import encode_loops
 from . import levels as _levels
 from .codes import WIDEST, Codes, Level, padded_terms, promised_share
-from .filter import Filter
 from .levels_l1 import SegmentSums, byte_levels, plain_level
 from .levels_l2 import MOST_FINE, WIDEST_PROJECTED, Basis, PcaProjection, is_above_norm
-
-#: Plain arrays (or a list of parts, one below the other) by name, and numbers as JSON knows them.
-Stored = tuple[dict[str, Any], dict[str, Any]]
 
 _MOST_LEVELS = 4  # that the compiled loops take
 _SAMPLED, _ENCODED_AT_ONCE = 256, 8_192  # rows that are encoded again
@@ -37,32 +34,28 @@ _STEPS = (1e-290, 1e290)  # range of steps and norms
 _LARGEST_SCALE = 470  # largest exponent (either sign) of data_scale
 
 
-def stored(made: Filter) -> Stored:
-    """The plain form of a filter: all learned levels, the numbers of the chosen ones, and the codes of the chunks."""
-    learned = made.learned or made.levels
-    values: dict[str, Any] = {
-        "k": int(made.k),
-        "seconds": made.seconds,
-        "chosen": [next(i for i, one in enumerate(learned) if one is level) for level in made.levels],
-    }
+def stored_levels(learned: Sequence[Level], chosen: Sequence[Level]) -> Stored:
+    """The plain form of all learned levels, and the numbers of the chosen ones."""
+    values: dict[str, Any] = {"chosen": [next(i for i, one in enumerate(learned) if one is level) for level in chosen]}
     arrays: dict[str, Any] = {}
     store = _store_l1 if isinstance(learned[0], SegmentSums) else _store_l2
     store(learned, arrays, values)
-    if made.chunks:
-        values["panel_rows"] = encode_loops.PANEL_ROWS[made.levels[0].kind]
-        values["chunks"] = []
-    for number, level in enumerate(made.levels):
-        of_chunks = [chunk[number] for chunk in made.chunks]
-        if not of_chunks:
-            continue
-        if number == 0:
-            values["chunks"] = [int((chunk.errors > -np.inf).sum()) for chunk in of_chunks]
-        sizes = values["chunks"]
+    return arrays, values
+
+
+def stored_codes(levels: Sequence[Level], chunks: Sequence[Sequence[Codes]]) -> Stored:
+    """The plain form of the codes of all chunks."""
+    if not chunks:
+        return {}, {}
+    sizes = [int((of_levels[0].errors > -np.inf).sum()) for of_levels in chunks]
+    arrays: dict[str, Any] = {}
+    for number, level in enumerate(levels):
+        of_chunks = [chunk[number] for chunk in chunks]
         arrays[f"codes_{number}"] = [np.asarray(c.codes).view(np.int16 if level.fine else np.uint8) for c in of_chunks]
         arrays[f"errors_{number}"] = [c.errors[:size] for c, size in zip(of_chunks, sizes, strict=True)]
         if _has_starts(level):
             arrays[f"starts_{number}"] = [c.starts[:size] for c, size in zip(of_chunks, sizes, strict=True)]
-    return arrays, values
+    return arrays, {"panel_rows": encode_loops.PANEL_ROWS[levels[0].kind], "chunks": sizes}
 
 
 def without_codes(of: Stored) -> Stored:
@@ -91,13 +84,13 @@ def chunk_sizes(values: Mapping[str, Any], n_rows: int) -> list[int]:
     return sizes
 
 
-def restored(of: Stored, rows: Rows, metric: Metric) -> Filter:
-    """The filter of these rows from its plain form; without codes if none were stored.
+def restored_levels(of: Stored, rows: Rows, metric: Metric) -> tuple[list[Level], list[Level]]:
+    """All learned levels, and the chosen ones, from their plain form.
 
     Raises
     ------
     KeyError, TypeError, ValueError, OverflowError
-        For anything that `stored` does not write.
+        For anything that `stored_levels` does not write.
     """
     arrays, values = of
     restore = _restored_l1 if metric.bounds == "l1" else _restored_l2
@@ -109,13 +102,7 @@ def restored(of: Stored, rows: Rows, metric: Metric) -> Filter:
         raise ValueError("chosen level numbers out of range")
     if len(set(chosen)) < len(chosen) or learned[chosen[0]].fine:
         raise ValueError("chosen levels repeat, or start with a 16-bit level")
-    k, levels = _whole(values["k"], 1, 2**62), [learned[i] for i in chosen]
-    made = Filter(metric, levels, k=k, learned=learned, seconds=_number(values["seconds"], 0.0, 1e300))
-    if "chunks" in values and values["panel_rows"] == encode_loops.PANEL_ROWS[levels[0].kind]:
-        made.chunks = _restored_codes(arrays, levels, chunk_sizes(values, rows.n_rows))
-        if [len(chunk) for chunk in rows.chunks] != values["chunks"]:
-            raise ValueError("chunk sizes of codes and rows differ")
-    return made
+    return learned, [learned[i] for i in chosen]
 
 
 # L1 -------------------------------------------------------------------------------------------------------------------
@@ -132,7 +119,7 @@ def _store_l1(levels: Sequence[Any], arrays: dict[str, Any], values: dict[str, A
 def _restored_l1(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Rows, metric: Metric) -> list[Level]:
     d = rows.n_features
     if rows.dtype.kind == "f":
-        level = plain_level(_array(arrays, "offsets", "float64", (d,)), _number(values["step"], *_STEPS))
+        level = plain_level(_array(arrays, "offsets", "float64", (d,)), finite_number(values["step"], *_STEPS))
         found: list[Level] = [level]
     else:
         order, signs = _array(arrays, "order", "int32", (None,)), _array(arrays, "signs", "int8", (None,))
@@ -182,7 +169,7 @@ def _restored_l2(arrays: Mapping[str, Any], values: Mapping[str, Any], rows: Row
     offsets, at = _array(arrays, "offsets", "float64", (None,)), 0
     found: list[Level] = []
     for entry in described:
-        number, n = _whole(entry["basis"], 0, len(bases) - 1), _whole(entry["n"], 1, WIDEST)
+        number, n = whole_number(entry["basis"], 0, len(bases) - 1), whole_number(entry["n"], 1, WIDEST)
         level = _projection(entry, bases[number], offsets[at : at + n], n)
         part = (number, level.first, n, level.s)
         if len(level.basis.A) and part not in certified and not is_above_norm(level.basis.A[level.first :][:n], level.s):
@@ -197,7 +184,7 @@ def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metri
     d, dtype, unit_rows = rows.n_features, rows.dtype, metric.bounds == "cosine"
     is_float, projects = dtype.kind == "f", f"A_{number}" in arrays
     center = _array(arrays, f"center_{number}", "float64", (d,))
-    scale = _number(scale, 2.0**-_LARGEST_SCALE, 2.0**_LARGEST_SCALE)
+    scale = finite_number(scale, 2.0**-_LARGEST_SCALE, 2.0**_LARGEST_SCALE)
     if math.frexp(scale)[0] != 0.5 or (scale != 1.0 and not (is_float and projects)):
         raise ValueError("a scale is not a power of two, or must be 1")
     with np.errstate(all="ignore"):
@@ -216,14 +203,14 @@ def _basis(arrays: Mapping[str, Any], number: int, scale: Any, rows: Rows, metri
 
 def _projection(entry: Mapping[str, Any], basis: Basis, offsets: np.ndarray, n: int) -> PcaProjection:
     projects, d = len(basis.A) > 0, len(basis.center)
-    first, s = _whole(entry["first"], 0, WIDEST), _number(entry["s"], *_STEPS)
+    first, s = whole_number(entry["first"], 0, WIDEST), finite_number(entry["s"], *_STEPS)
     residual, fine = entry["residual_offset"], entry["fine"]
     if type(fine) is not bool or len(offsets) != n or first + n > (len(basis.A) if projects else d):
         raise ValueError("projection numbers out of range")
     if not projects and (first, n, s, residual) != (0, d, 1.0, None):
         raise ValueError("a level of rounded features must cover all features")
-    residual = math.nan if residual is None else _number(residual, -1e290, 1e290)
-    level = PcaProjection(basis, first, offsets, s, _number(entry["step"], *_STEPS), residual, fine)
+    residual = math.nan if residual is None else finite_number(residual, -1e290, 1e290)
+    level = PcaProjection(basis, first, offsets, s, finite_number(entry["step"], *_STEPS), residual, fine)
     if level.width > WIDEST or not 0.0 < level.per_unit < math.inf:
         raise ValueError("codes too wide, or with an invalid scale")
     return level
@@ -236,8 +223,21 @@ def _has_starts(level: Level) -> bool:
     return level.kind == "l2" and not level.fine
 
 
-def _restored_codes(arrays: Mapping[str, Any], levels: list[Level], sizes: list[int]) -> list[list[Codes]]:
+def restored_codes(of: Stored, levels: list[Level], rows: Rows) -> list[list[Codes]]:
+    """The codes of every chunk from their plain form; none if they were not stored, or in another layout.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        For anything that `stored_codes` does not write for these rows.
+    """
+    arrays, values = of
     panel_rows = encode_loops.PANEL_ROWS[levels[0].kind]
+    if "chunks" not in values or values["panel_rows"] != panel_rows:
+        return []
+    sizes = chunk_sizes(values, rows.n_rows)
+    if [len(chunk) for chunk in rows.chunks] != sizes:
+        raise ValueError("chunk sizes of codes and rows differ")
     chunks: list[list[Codes]] = [[] for _ in sizes]
     panels = [-(-size // panel_rows) for size in sizes]
     for number, level in enumerate(levels):
@@ -272,7 +272,7 @@ def _parts(arrays: Mapping[str, Any], name: str, dtype: str, heights: list[int],
     return [_array({name: part}, name, dtype, (height, *rest)) for part, height in zip(given, heights, strict=True)]
 
 
-def check_codes(made: Filter, rows: Rows, n_threads: int, *, every: bool = False) -> None:
+def check_codes(levels: Sequence[Level], chunks: Sequence[list[Codes]], rows: Rows, n_threads: int, *, every: bool) -> None:
     """Compare stored codes with codes made now: of `every` row, or of a random sample that no file can predict.
 
     Raises
@@ -281,10 +281,10 @@ def check_codes(made: Filter, rows: Rows, n_threads: int, *, every: bool = False
         For codes that were made from other rows.
     """
     drawn = None if every else np.random.default_rng().choice(rows.n_rows, min(rows.n_rows, _SAMPLED), replace=False)
-    for (_, start, X), chunk in zip(rows.with_starts(), made.chunks, strict=False):
+    for (_, start, X), chunk in zip(rows.with_starts(), chunks, strict=False):
         at = np.arange(len(X)) if drawn is None else np.sort(drawn[(drawn >= start) & (drawn < start + len(X))]) - start
         for block in np.array_split(at, -(-len(at) // _ENCODED_AT_ONCE)) if len(at) else ():
-            _check_some(made.levels, chunk, X, block, n_threads)
+            _check_some(levels, chunk, X, block, n_threads)
 
 
 def _check_some(levels: Sequence[Level], chunk: list[Codes], X: np.ndarray, at: np.ndarray, n_threads: int) -> None:
@@ -327,13 +327,13 @@ def _array(arrays: Mapping[str, Any], name: str, dtype: str, shape: tuple[int | 
     return np.ascontiguousarray(array)
 
 
-def _number(value: Any, low: float, high: float) -> float:
+def finite_number(value: Any, low: float, high: float) -> float:
     if type(value) not in (int, float) or not low <= value <= high:
         raise ValueError("not a number, or out of range")
     return float(value)
 
 
-def _whole(value: Any, low: int, high: int) -> int:
+def whole_number(value: Any, low: int, high: int) -> int:
     if type(value) is not int or not low <= value <= high:
         raise ValueError("not an integer, or out of range")
     return value
