@@ -4,7 +4,7 @@
 
     _app            the commands and their options, errors in one line; __main__   python -m fastcls.cli
       _run          fastcls run, one plain function per step       _predict, _gradcheck, _demo     the other commands
-      _preset       run --preset: published protocols
+      _preset       run --preset, --probe: published protocols
         _checks     checks of the options                          _data       reads and checks the user's data
         _estimate   how long a run will take                       _inputs, _answers   rows and predictions of predict
         _folder     the results folder, complete or absent         _progress   progress and notes on stderr

@@ -241,10 +241,16 @@ def run(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Evaluate DATA by a published protocol instead. k-NN: dino, dinov2, dinov3, moco, lightly, lightly-vit, "
-            "vissl, solo-learn, uni, torchgeo-bench, mteb-v1-knn. Linear probe: mteb, clip-probe (or clip), "
-            "clip-benchmark, dinov2-probe, dinov3-probe, torchgeo-bench-probe, uni-probe. Assignment 1 of CS231n, for "
-            "CIFAR-10: course.",
+            help="Evaluate DATA by a published k-NN protocol instead: dino, dinov2, dinov3, moco, lightly, lightly-vit, "
+            "vissl, solo-learn, uni, torchgeo-bench, mteb-v1-knn; or as assignment 1 of CS231n, for CIFAR-10: course.",
+        ),
+    ] = None,
+    probe: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Evaluate DATA by a published linear probe instead: clip, dinov2, dinov3, uni, mteb, torchgeo-bench, "
+            "clip-benchmark.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the results of an earlier run.")] = False,
@@ -276,6 +282,7 @@ def run(
         image_size=image_size,
         force=force,
         preset=preset,
+        probe=probe,
         strict=strict,
         follow_links=follow_links,
     )
@@ -284,8 +291,8 @@ def run(
     from ._run import run as run_all
     from ._table import closing_lines, print_protocol, print_table, protocol_lines
 
-    show, last_lines = (print_table, closing_lines) if preset is None else (print_protocol, protocol_lines)
-    if preset is None:
+    show, last_lines = (print_table, closing_lines) if options.protocol is None else (print_protocol, protocol_lines)
+    if options.protocol is None:
         finished = run_all(options, Progress())
     else:
         from ._preset import work

@@ -15,38 +15,6 @@ from fastcls.model_selection import DEFAULT_KS, DEFAULT_METRICS
 
 from ..metrics import ALIASES, METRICS
 
-#: linear probes of --preset -> their names in `fastcls.protocols`
-PROBES = {
-    "mteb": "mteb",
-    "clip-probe": "clip",
-    "clip-benchmark": "clip-benchmark",
-    "dinov2-probe": "dinov2",
-    "dinov3-probe": "dinov3",
-    "torchgeo-bench-probe": "torchgeo-bench",
-    "uni-probe": "uni",
-}
-
-#: k-NN protocols of --preset: those of `fastcls.protocols.KNN_PRESETS`, repeated here because its import takes a second
-KNN_PROTOCOLS = (
-    "dino",
-    "dinov2",
-    "dinov3",
-    "moco",
-    "lightly",
-    "lightly-vit",
-    "vissl",
-    "solo-learn",
-    "uni",
-    "torchgeo-bench",
-    "mteb-v1-knn",
-)
-
-#: all values of --preset
-PRESETS = (*KNN_PROTOCOLS, *PROBES, "course")
-
-#: names of linear probes in `fastcls.protocols` that no k-NN protocol has (shared names mean k-NN here)
-PRESET_ALIASES = {python: name for name, python in PROBES.items() if python not in KNN_PROTOCOLS}
-
 #: the models of a run, in the order of training and display: key -> display name
 MODELS = {"knn": "k-NN", "random_search": "random search", "svm": "SVM", "softmax": "softmax"}
 
@@ -67,16 +35,22 @@ class RunOptions:
     class_names: str | None = None
     image_size: int | None = None
     force: bool = False
-    preset: str | None = None
+    preset: str | None = None  # of `knn_eval`, or "course"
+    probe: str | None = None  # of `linear_probe`
     strict: bool = False
     follow_links: bool = False
+
+    @property
+    def protocol(self) -> str | None:
+        """The published protocol, if this is an evaluation by one."""
+        return self.preset or self.probe
 
     @property
     def command(self) -> str:
         """The command that repeats this run, quoted for a shell, without options at their defaults."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("preset", "out", "limit", "seed", "labels", "class_names", "image_size"):
+        for name in ("preset", "probe", "out", "limit", "seed", "labels", "class_names", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
                 words += [f"--{name.replace('_', '-')}", str(value)]
         if self.folds is not None:
@@ -107,6 +81,7 @@ def parse_options(
     image_size: int | None,
     force: bool,
     preset: str | None = None,
+    probe: str | None = None,
     class_names: str | None = None,
     strict: bool = False,
     follow_links: bool = False,
@@ -125,12 +100,13 @@ def parse_options(
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
     if labels is not None and not os.path.isfile(labels) and not os.path.exists(data):  # else it may be a name in DATA
         raise InputError(f"--labels: {absent(labels, 'the .npy file of labels')}")
-    if preset is not None:
-        preset = PRESET_ALIASES.get(preset, preset)
-        check_preset(preset, {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds}, limit)
+    if preset is not None or probe is not None:
+        decided = {"--ks": ks, "--metrics": metrics, "--models": models, "--folds": folds, "--limit": limit}
+        check_protocol(preset, probe, decided)
     return RunOptions(
         data=data,
         preset=preset,
+        probe=probe,
         out=out,
         folds=n_folds,
         limit=limit,
@@ -147,14 +123,23 @@ def parse_options(
     )
 
 
-def check_preset(preset: str, decided: Mapping[str, Any], limit: int | None) -> None:
-    """Refuse an unknown preset, and options that the preset sets itself."""
-    if preset not in PRESETS:
-        raise InputError(f"unknown preset {preset}: {_did_you_mean(preset, PRESETS)}choose from {', '.join(PRESETS)}")
-    if given := [name for name, value in decided.items() if value is not None]:
-        raise InputError(f"--preset {preset} sets {given[0]} itself: omit one of them")
-    if preset == "course" and limit is not None:
-        raise InputError("--preset course sets --limit itself: omit one of them")
+def check_protocol(preset: str | None, probe: str | None, decided: Mapping[str, Any]) -> None:
+    """Refuse an unknown protocol, two of them, and options that a protocol sets itself."""
+    from ..protocols import KNN_PRESETS, PROBE_PRESETS  # takes a second
+
+    known = {"--preset": (*KNN_PRESETS, "course"), "--probe": tuple(PROBE_PRESETS)}
+    given = {option: name for option, name in (("--preset", preset), ("--probe", probe)) if name is not None}
+    for option, name in given.items():
+        if name not in known[option]:
+            other = next((one for one in known if name in known[one]), None)
+            hint = f"did you mean {other} {name}? Or " if other else _did_you_mean(name, known[option])
+            raise InputError(f"unknown {option[2:]} {name}: {hint}choose from {', '.join(known[option])}")
+    if len(given) > 1:
+        raise InputError("--preset and --probe are both given: omit one of them")
+    ((option, name),) = given.items()
+    decided = {**decided, "--limit": decided["--limit"] if name == "course" else None}
+    if same := [one for one, value in decided.items() if value is not None]:
+        raise InputError(f"{option} {name} sets {same[0]} itself: omit one of them")
 
 
 def _did_you_mean(typed: str, names: Iterable[str]) -> str:

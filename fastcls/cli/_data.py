@@ -66,7 +66,7 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
                 lambda listing: load_listed(listing, options.image_size, None, on_error, report),
                 seed=options.seed,
                 limit=options.limit,
-                keep_pair=options.preset is None,
+                keep_pair=options.protocol is None,
             )
     whole = load(
         options.data,
@@ -79,13 +79,13 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
     )
     if whole.X_test is None:
         refuse_undividable(whole.y, whole.class_names, options)
-    return divide(whole, seed=options.seed, limit=options.limit, keep_pair=options.preset is None)
+    return divide(whole, seed=options.seed, limit=options.limit, keep_pair=options.protocol is None)
 
 
 def refuse_undividable(y: np.ndarray, class_names: Sequence[str], options: RunOptions) -> None:
     """Refuse data without a test set if too few training rows would be left after holding out test rows."""
     refuse_one_class(y, class_names, f"rows of {options.data}")
-    if options.preset is not None or (spare := spare_rows(y)) > 1:
+    if options.protocol is not None or (spare := spare_rows(y)) > 1:
         return
     if spare == 0:
         raise InputError(

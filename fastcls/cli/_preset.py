@@ -1,4 +1,4 @@
-"""``fastcls run DATA --preset NAME``: evaluation by a published protocol, as a table and in results.json.
+"""``fastcls run DATA --preset NAME`` or ``--probe NAME``: a published protocol, as a table and in results.json.
 
 A protocol evaluates every setting that it reports (each k, each draw) on the test rows, as published;
 ``test_evaluations`` counts these evaluations.
@@ -19,7 +19,7 @@ from .. import protocols
 from ..datasets import Dataset
 from ..protocols import ResultTable, course
 from . import _results
-from ._checks import PROBES, RunOptions
+from ._checks import RunOptions
 from ._failures import Failures
 from ._progress import Progress
 from ._run import announce_data, announce_repeats, load_data, test_part
@@ -41,7 +41,8 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     results = _results.results_head(dataset, division, options, n_test, progress.notes, evaluations=evaluations(table))
     results["failures"] = failures.found
     results["protocol"] = {
-        "preset": options.preset,
+        "evaluation": "linear probe" if options.probe else "k-NN and linear" if options.preset == "course" else "k-NN",
+        "preset": options.protocol,
         "columns": list(table.columns),
         "rows": list(table),
         "per_class": [_per_class(dataset, found) for found in table.per_class],
@@ -70,28 +71,19 @@ def evaluations(table: ResultTable) -> int:
 
 
 def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures: Failures) -> ResultTable:
-    """Return the table of the preset."""
+    """Return the table of the protocol."""
     if options.preset == "course":
         return evaluate_course(dataset, options.seed, progress, failures)
-    assert options.preset is not None
+    call, presets = (
+        (protocols.knn_eval, protocols.KNN_PRESETS)
+        if options.probe is None
+        else (protocols.linear_probe, protocols.PROBE_PRESETS)
+    )
+    name = str(options.protocol)
+    seed = None if options.seed == 0 and presets[name].seed is not None else options.seed  # published, unless one is given
     X_test, y_test = test_part(dataset)
-    presets = protocols.PROBE_PRESETS if options.preset in PROBES else protocols.KNN_PRESETS
-    published = presets[PROBES.get(options.preset, options.preset)].seed  # in place of the default of --seed
-    seed = None if options.seed == 0 and published is not None else options.seed
-    with progress.step(f"evaluating by the protocol {options.preset}") as report:
-        if options.preset in PROBES:
-            return protocols.linear_probe(
-                dataset.X,
-                dataset.y,
-                X_test,
-                y_test,
-                preset=PROBES[options.preset],
-                random_state=seed,
-                progress=report,
-            )
-        return protocols.knn_eval(
-            dataset.X, dataset.y, X_test, y_test, preset=options.preset, random_state=seed, progress=report
-        )
+    with progress.step(f"evaluating by the protocol {name}") as report:
+        return call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)
 
 
 def require_rows(dataset: Dataset) -> None:

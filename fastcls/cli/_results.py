@@ -5,10 +5,10 @@ stratified limit seed command versions environment test_evaluations repeats unre
 ``models`` has one entry per model. ``test_evaluations`` is the number of evaluations on the test set by all models; each
 model's entry has its own count. ``repeats`` counts test rows that equal a training row.
 
-A run without ``--preset`` adds ``not_evaluated`` (trained models without a test accuracy), ``baseline comparisons`` and
+A run without a protocol adds ``not_evaluated`` (trained models without a test accuracy), ``baseline comparisons`` and
 ``wrong`` (per model, its first wrong predictions). If any model was evaluated, it also adds ``fewest_errors`` (a model),
 ``not_significantly_worse`` (models) and ``best`` (a model, or null if the comparisons do not show which is best). With
-``--preset``, ``models`` is empty and ``protocol`` has ``preset columns rows per_class p_values settings seconds``.
+a protocol, ``models`` is empty and ``protocol`` has ``evaluation preset columns rows per_class p_values settings seconds``.
 
 Seconds are wall-clock seconds; accuracies are between 0 and 1.
 """

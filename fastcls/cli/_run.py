@@ -124,13 +124,13 @@ def load_data(options: RunOptions, report: Report) -> tuple[Dataset, Division]:
     """Return the data with a test set, and how it was divided. Data that cannot be used is refused here."""
     dataset, division = _data.load_divided(options, report)
     _data.refuse_one_class(dataset.y, dataset.class_names, f"training rows of {options.data}")
-    if options.preset is None and np.bincount(dataset.y).max() < 2:
+    if options.protocol is None and np.bincount(dataset.y).max() < 2:
         larger = ", or a larger --limit" if options.limit else ""
         raise InputError(
             f"each of the {len(dataset.y):,} training rows of {options.data} has a class of its own, so no setting can be "
             f"chosen: give at least two rows of one class{larger}"
         )
-    if "knn" in options.models and options.preset is None:
+    if "knn" in options.models and options.protocol is None:
         folds = folds_of(options, dataset.y)
         check_ks(options.ks, len(dataset.y) - (1 if folds == "loo" else -(-len(dataset.y) // folds)))
     return dataset, division

@@ -192,7 +192,7 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     if "top1_low" in protocol["columns"]:
         columns.insert(columns.index("top1") + 1, "top1_low")
     title = (
-        f"{markup(results['dataset'], stream)}, protocol {protocol['preset']}: "
+        f"{markup(results['dataset'], stream)}, {protocol['evaluation']} protocol {protocol['preset']}: "
         f"{counted(results['n_train'], 'training row')}, {counted(results['n_test'], 'test row')}"
     )
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0))

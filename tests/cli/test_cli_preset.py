@@ -10,7 +10,7 @@ import pytest
 from _command import cli, fail_with, here, listing, refused, write_embeddings
 
 from fastcls import LinearProblem, datasets, protocols
-from fastcls.cli import _checks, _preset, _split
+from fastcls.cli import _preset, _split
 from fastcls.cli._failures import Failures
 from fastcls.cli._progress import Progress
 from fastcls.protocols import _course
@@ -18,34 +18,16 @@ from fastcls.protocols import _course
 __all__ = ["here"]  # the fixture that every test here is under
 
 
-def test_presets_are_those_of_the_library_and_help_names_all():
-    assert tuple(protocols.KNN_PRESETS) == _checks.KNN_PROTOCOLS
-    assert set(_checks.PROBES.values()) == set(protocols.PROBE_PRESETS)
-    shown = "".join(cli("run", "--help").stdout.split())  # lines may be broken within a name
-    assert all(name in shown for name in _checks.PRESETS)
+PROTOCOLS = [("--preset", name) for name in protocols.KNN_PRESETS] + [("--probe", name) for name in protocols.PROBE_PRESETS]
 
 
-@pytest.mark.parametrize("name", [*protocols.KNN_PRESETS, *protocols.PROBE_PRESETS])
-def test_python_names_of_presets_work_and_shared_names_mean_k_nn(name):
-    options = _checks.parse_options(
-        "digits",
-        ks=None,
-        metrics=None,
-        models=None,
-        folds=None,
-        limit=None,
-        seed=0,
-        out=None,
-        labels=None,
-        image_size=None,
-        force=False,
-        preset=name,
-    )
-    if name in protocols.KNN_PRESETS:
-        assert options.preset == name
-    else:
-        assert _checks.PROBES[options.preset] == name
-    assert f"--preset {options.preset}" in options.command
+def test_help_names_the_presets_of_both_kinds_like_the_library():
+    shown = "".join(cli("run", "--help").stdout.replace("│", "").split())  # lines may be broken within a name
+    of_knn, of_probe = shown[shown.index("--preset") :].split("--probe")[:2]
+    for part, presets in ((of_knn, protocols.KNN_PRESETS), (of_probe, protocols.PROBE_PRESETS)):
+        named = part.partition("instead:")[2].partition("." if presets is protocols.PROBE_PRESETS else ";")[0]
+        assert sorted(named.split(",")) == sorted(presets)
+    assert "course" in of_knn
 
 
 def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkeypatch):
@@ -67,18 +49,19 @@ def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkey
         _preset.evaluate_course(datasets.load("small.npz"), 0, Progress(), Failures(Progress()))
 
 
-@pytest.mark.parametrize("preset", [name for name in _checks.PRESETS if name != "course"])
-def test_a_protocol_is_a_table_and_is_in_the_results(preset, here):
+@pytest.mark.parametrize(("option", "preset"), PROTOCOLS)
+def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
     write_embeddings("emb.npz", n=400, width=4)
-    result = cli("run", "emb.npz", "--preset", preset, "--seed", "3")
+    result = cli("run", "emb.npz", option, preset, "--seed", "3")
     assert result.exit_code == 0, result.stderr
     assert listing("fastcls-emb") == ["results.json"]
     results = json.loads(Path("fastcls-emb/results.json").read_text())
     assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (2, {}, 320, 80)
     data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
-    call = protocols.linear_probe if preset in _checks.PROBES else protocols.knn_eval
-    name = _checks.PROBES.get(preset, preset)
-    table = call(data.X, data.y, data.X_test, data.y_test, preset=name, random_state=3)
+    call, evaluation = (protocols.knn_eval, "k-NN") if option == "--preset" else (protocols.linear_probe, "linear probe")
+    table = call(data.X, data.y, data.X_test, data.y_test, preset=preset, random_state=3)
+    assert results["command"] == f"fastcls run emb.npz {option} {preset} --seed 3"
+    assert (results["protocol"]["evaluation"], results["protocol"]["preset"]) == (evaluation, preset)
     assert results["protocol"]["rows"] == list(table)
     assert results["protocol"]["settings"] == table.settings
     assert results["protocol"]["p_values"] == table.p_values()
@@ -88,14 +71,14 @@ def test_a_protocol_is_a_table_and_is_in_the_results(preset, here):
     n_evaluations = of_draws.get(preset, sum(row["top1"] is not None for row in table))
     assert results["test_evaluations"] == n_evaluations
     lines = result.stdout.splitlines()
-    assert lines[0] == f"emb, protocol {preset}: 320 training rows, 80 test rows"
+    assert lines[0] == f"emb, {evaluation} protocol {preset}: 320 training rows, 80 test rows"
     assert lines[-2:] == ["Results: fastcls-emb/results.json", f"Protocol: {table.settings['source']}"]
     for row in table:
         if row["top1"] is not None:
             assert f"{100 * row['top1']:.2f}" in result.stdout
     assert max(map(len, lines[1:-1])) <= 80
     assert ("the accuracy of the best k is not that on unseen data" in result.stderr) == (
-        preset in ("dino", "dinov2", "dinov3")
+        option == "--preset" and preset in ("dino", "dinov2", "dinov3")
     )
 
 
@@ -124,7 +107,11 @@ def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(
         (["--preset", "dino", "--ks", "3"], "--preset dino sets --ks itself"),
         (["--preset", "moco", "--metrics", "l1"], "--preset moco sets --metrics itself"),
         (["--preset", "uni", "--models", "knn"], "--preset uni sets --models itself"),
-        (["--preset", "mteb", "--folds", "3"], "--preset mteb sets --folds itself"),
+        (["--probe", "dinov2", "--folds", "3"], "--probe dinov2 sets --folds itself"),
+        (["--preset", "clip"], "unknown preset clip: did you mean --probe clip? Or choose from dino, dinov2, dinov3, moco,"),
+        (["--probe", "moco"], "unknown probe moco: did you mean --preset moco? Or choose from clip, dinov2, dinov3, uni,"),
+        (["--probe", "dinov2-probe"], "unknown probe dinov2-probe: did you mean dinov2? Or choose from clip, dinov2,"),
+        (["--preset", "dino", "--probe", "clip"], "--preset and --probe are both given: omit one of them"),
         (["--preset", "course", "--limit", "10"], "--preset course sets --limit itself"),
         (["--preset", "moco"], "needs at least 200 training rows, but there are only 72"),
         (["--preset", "course"], "--preset course needs 50,000 training rows and 1,000 test rows, but emb has 72 and 18"),

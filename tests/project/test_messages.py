@@ -11,7 +11,7 @@ import fastcls
 from fastcls import datasets, losses, metrics, penalties, protocols
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, meant
-from fastcls.cli._checks import MODELS, PRESETS, parse_options
+from fastcls.cli._checks import MODELS, parse_options
 from fastcls.model_selection._cross_validate import cross_validate_k
 from fastcls.model_selection._validation import check_groups
 
@@ -81,7 +81,11 @@ def slips(name):
         *[(name, lambda name: datasets.load(name)) for name in ("digits", "mnist", "cifar10")],
         *[(name, lambda name: datasets.fetch(name)) for name in ("mnist", "fashion_mnist")],
         *[(name, lambda name: parse_options("digits", **{**TYPED, "models": f"{name}z"})) for name in MODELS],
-        *[(name, lambda name: parse_options("digits", **{**TYPED, "preset": f"{name}z"})) for name in PRESETS],
+        *[
+            (name, lambda name, option=option: parse_options("digits", **{**TYPED, option: f"{name}z"}))
+            for option, presets in (("preset", protocols.KNN_PRESETS), ("probe", protocols.PROBE_PRESETS))
+            for name in presets
+        ],
         *[
             (name, lambda name: parse_options("digits", **{**TYPED, "metrics": f"{name}x"}))
             for name in ("cosine", "euclidean")
