@@ -85,17 +85,20 @@ def best_columns(model: Any, X: np.ndarray, values: np.ndarray) -> np.ndarray:
     return columns
 
 
-def answers(part: Rows, predicted: Predicted | None, classes: list[str]) -> list[Answer]:
-    """Return one answer for each name of `part`, in its order."""
+def answers(part: Rows, predicted: Predicted | None, classes: list[str], measure: str) -> list[Answer]:
+    """Return one answer for each name of `part`, in its order. Classes of probability 0 have no order, and are left out."""
     found, row = [], 0
     for place, (name, true) in enumerate(zip(part.names, part.labels, strict=True)):
         if place in part.broken:
             found.append(Answer(name, [], [], error=part.broken[place], true=true))
             continue
         assert predicted is not None
-        labels = [classes[column] for column in predicted.columns[row]]
+        values = predicted.top[row].tolist()
+        if measure == "probability":
+            values = values[: max(1, np.count_nonzero(values))]
+        labels = [classes[column] for column in predicted.columns[row, : len(values)]]
         every = None if predicted.every is None else predicted.every[row].tolist()
-        found.append(Answer(name, labels, predicted.top[row].tolist(), every, true=true))
+        found.append(Answer(name, labels, values, every, true=true))
         row += 1
     return found
 
@@ -130,6 +133,7 @@ def as_csv(found: list[Answer], measure: str, n_top: int, classes: list[str] | N
         cells: list[Any] = [answer.path]
         for label, value in zip(answer.labels, answer.values, strict=True):
             cells += [label, value]
+        cells += [""] * (1 + 2 * n_top - len(cells))
         cells += answer.every or []
         cells += [""] * (n_filled - len(cells))
         rows.append([*cells, answer.error or ""] if failed else cells)

@@ -371,6 +371,10 @@ State = Annotated[
 ]
 Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free port.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")]
+Export = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write a snapshot to this HTML file instead of serving the demo.")
+]
+Replace = Annotated[bool, typer.Option("--force", help="Let --export replace an existing file.")]
 
 
 @demos.callback(invoke_without_command=True)
@@ -384,13 +388,7 @@ def demo(context: typer.Context) -> None:
 @demos.command("knn", cls=PlainCommand)
 @one_line_errors
 def demo_knn(
-    state: State = None,
-    port: Port = 5006,
-    no_browser: NoBrowser = False,
-    export: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a snapshot to this HTML file instead of serving the demo.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Let --export replace an existing file.")] = False,
+    state: State = None, port: Port = 5006, no_browser: NoBrowser = False, export: Export = None, force: Replace = False
 ) -> None:
     """k nearest neighbours: drag points, and the regions follow."""
     from ._demo import show
@@ -400,11 +398,13 @@ def demo_knn(
 
 @demos.command("linear", cls=PlainCommand)
 @one_line_errors
-def demo_linear(state: State = None, port: Port = 5006, no_browser: NoBrowser = False) -> None:
+def demo_linear(
+    state: State = None, port: Port = 5006, no_browser: NoBrowser = False, export: Export = None, force: Replace = False
+) -> None:
     """Linear classifiers: scores, losses, gradient, training steps."""
     from ._demo import show
 
-    show("linear", state, port, not no_browser)
+    show("linear", state, port, not no_browser, export, force)
 
 
 @app.command(cls=PlainCommand)

@@ -15,6 +15,7 @@ from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
     NAMES,
     Dataset,
+    NoLabelsError,
     OnError,
     array_names,
     existing_path,
@@ -43,7 +44,10 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
     """
     require_data(data)
     refuse_same_file(options.get("labels"), data)
-    dataset = datasets.load(data, **options)
+    try:
+        dataset = datasets.load(data, **options)
+    except NoLabelsError as error:
+        raise NoLabelsError(f"{error} (here: --labels)") from None
     for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
         if rows is not None:
             check_finite(rows, name)

@@ -6,6 +6,7 @@ too high.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,21 +22,17 @@ from fastcls.datasets import (
     UNLABELLED,
     Facts,
     FoundImage,
-    array_names,
-    as_rows,
+    NoLabelsError,
     checked_recipe,
     existing_path,
     find_images,
     layout_of,
-    load_npy,
-    npz_keys,
     plain_labels,
+    polarity_note,
     prepare,
     read_npy,
-    read_npz,
     scale_note,
     summary_of,
-    to_common_dtype,
     unreadable,
 )
 
@@ -73,20 +70,35 @@ class Rows:
     broken: dict[int, str] = field(default_factory=dict)
 
 
-def read_parts(
-    data: Sequence[str], metadata: dict[str, Any], progress: Progress, *, labels: Path | None = None, strict: bool
+def read_rows(
+    model: Any, data: Sequence[str], progress: Progress, *, labels: Path | None = None, strict: bool = False
+) -> Iterator[Rows]:
+    """Yield the rows of every path, in the order given, checked for the model, which says its recipe for images.
+
+    All images are read together, so one message lists the bad ones; consecutive ones take one search.
+    """
+    metadata = dict(getattr(model, "metadata_", None) or {})
+    parts = _read_parts(model, data, metadata, progress, labels=labels, strict=strict)
+    for part in parts:
+        _check_width(model, part)
+        if not part.are_images and (text := scale_note(part.X, metadata, part.source)):
+            progress.note(text)
+    yield from _joined([part if part.are_images else _unseen_rows(part, metadata, progress) for part in parts])
+
+
+def _read_parts(
+    model: Any, data: Sequence[str], metadata: dict[str, Any], progress: Progress, *, labels: Path | None, strict: bool
 ) -> list[Rows]:
-    """Read the rows of every path, in the order given. All images are read together, so one message lists the bad ones."""
     for path in data:
         require_data(path, _DATA)
     if labels is not None and len(data) > 1:
         raise InputError(f"--labels is given for {len(data)} paths: give one")
-    images = [_images_at(path, metadata, progress) for path in data]
+    images = [_images_at(path, model, metadata, progress) for path in data]
     if labels is not None and images[0]:
         raise InputError(f"--labels is given for the images of {data[0]}: their classes are the names of their folders")
     arrays = [None if found else _read_rows(path, labels, progress) for path, found in zip(data, images, strict=True)]
     every = [image for found in images for image in found]
-    pixels, broken = read_images(every, metadata, progress, strict=strict)
+    pixels, broken = _read_images(every, metadata, progress, strict=strict)
     if broken and len(broken) == len(every) and all(found for found in images):
         raise unreadable([image.path for image in every], broken)
     parts, first, row = [], 0, 0
@@ -105,7 +117,7 @@ def read_parts(
     return parts
 
 
-def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
+def _joined(parts: Iterable[Rows]) -> Iterator[Rows]:
     """Join consecutive parts of images, so that a thousand images, each given as a path, take one search."""
     for are_images, group in groupby(parts, key=lambda part: part.are_images):
         run = list(group)
@@ -126,12 +138,12 @@ def joined(parts: Iterable[Rows]) -> Iterator[Rows]:
         )
 
 
-def unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Rows:
+def _unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Rows:
     """Return all rows; of the data that the model's own run divided, those of the test set.
 
     `_images_at` does the same for folders of images.
     """
-    test = None if part.broken else held_out(metadata.get("split"), part.X)
+    test = held_out(metadata.get("split"), part.X)
     if test is None:
         return part
     progress.line(_only_the_test_set(part.source, len(part.X), len(test)))
@@ -145,12 +157,28 @@ def _only_the_test_set(source: str, n_rows: int, n_test: int) -> str:
     )
 
 
+def _check_width(model: Any, part: Rows) -> None:
+    """Refuse rows with another number of features than the model's."""
+    X = part.X
+    if X.shape[1] != model.n_features_in_:
+        raise InputError(
+            f"{part.source} has {counted(X.shape[1], 'feature')} per row, but the model was trained on "
+            f"{model.n_features_in_:,}: prepare the rows like the training rows"
+        )
+
+
 # images ---------------------------------------------------------------------------------------------------------------
 
 
-def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[FoundImage]:
+def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progress) -> list[FoundImage]:
     """Return the images at a path; of the folder that the model's own run divided, those of the test set."""
     found = find_images(Path(data))
+    if found and not metadata.get("preprocessing"):
+        are = "is an image" if os.path.isfile(data) else "is a folder of images"
+        raise InputError(
+            f"{quoted(data)} {are}, but the model has no preprocessing of images and takes rows of "
+            f"{counted(model.n_features_in_, 'feature')}: give an array, or a model that fastcls run trained on images"
+        )
     test = (
         held_out_files(metadata.get("split"), [image.path for image in found], Path(data)) if Path(data).is_dir() else None
     )
@@ -160,7 +188,7 @@ def _images_at(data: str, metadata: dict[str, Any], progress: Progress) -> list[
     return [found[row] for row in test]
 
 
-def read_images(
+def _read_images(
     images: Sequence[FoundImage], metadata: dict[str, Any], progress: Progress, *, strict: bool
 ) -> tuple[np.ndarray, dict[int, str]]:
     """Prepare images like the model's training images, and note what was changed.
@@ -195,29 +223,24 @@ def read_images(
     if note := summary_of(seen, size, grey=mode == "L"):
         progress.note(note)
     n_features = size[0] * size[1] * (1 if mode == "L" else 3)
-    return np.stack(rows) if rows else np.empty((0, n_features), np.uint8), broken
+    pixels = np.stack(rows) if rows else np.empty((0, n_features), np.uint8)
+    if text := polarity_note(pixels, metadata):
+        progress.note(text)
+    return pixels, broken
 
 
 # arrays ---------------------------------------------------------------------------------------------------------------
 
 
 def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
-    """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels."""
+    """Return the rows of an array, or the test rows of a data set, and the names of their classes, if there are labels.
+
+    Given labels are those of these rows, and must fit. The data's own are optional: they are left out, with a note, if they
+    do not fit.
+    """
     path = Path(data)
     refuse_same_file(labels, data)
-    if path.is_file() and path.suffix.lower() == ".npy":
-        try:
-            dataset = load_npy(path, labels=labels)
-        except InputError as error:  # labels are missing or do not fit; they are optional here
-            if labels is not None or error.argument == "rows":
-                raise
-            rows = _as_plain_rows(read_npy(path))
-            if error.argument != "labels":  # there are some
-                why = str(error).removesuffix(": give one label per row")
-                progress.note(f"the labels next to {quoted(path.name)} are not used: {why}")
-            return rows, None
-        return dataset.X, [dataset.class_names[code] for code in dataset.y]
-    if labels is not None:
+    if labels is not None and path.suffix.lower() != ".npy":
         X, _ = _read_rows(data, None, progress)
         y = plain_labels(read_npy(existing_path(labels, wanted="an .npy file of labels")), Path(labels).name)
         if len(y) != len(X):
@@ -225,51 +248,17 @@ def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.n
         return X, [str(label) for label in y.tolist()]
     if path.is_dir() and layout_of(path) is None:
         raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")
-    if path.is_file() and path.suffix.lower() == ".npz":
-        return _read_npz(path, progress)
     with progress.step("loading the data") as report:
         try:
-            dataset = load_data(data, progress=report)
+            dataset, labelled = load_data(data, progress=report, labels=labels), True
         except InputError as error:
-            if error.argument != "labels":
+            if labels is not None:
                 raise
-            return load_data(data, progress=report, labels=UNLABELLED).X, None  # labels are optional here
+            try:
+                dataset, labelled = load_data(data, progress=report, labels=UNLABELLED), False
+            except InputError:
+                raise error from None
+            if not isinstance(error, NoLabelsError):
+                progress.note(f"the labels of {quoted(data)} are not used: {error}")
     X, y = (dataset.X, dataset.y) if dataset.X_test is None or dataset.y_test is None else (dataset.X_test, dataset.y_test)
-    return X, [dataset.class_names[code] for code in y]
-
-
-def _read_npz(path: Path, progress: Progress) -> tuple[np.ndarray, list[str | None] | None]:
-    """Return the test rows of an .npz if it has any, else its rows, and their classes, if there are labels."""
-    there = npz_keys(path)
-    known = array_names(there)
-    wanted = [(known.X_test, known.y_test), (known.X, known.y), (there[0] if len(there) == 1 else None, None)]
-    found = [(rows, labels or "") for rows, labels in wanted if rows is not None]
-    if not found:
-        raise InputError(f"{quoted(path)} has the arrays {', '.join(there) or 'none'}; wanted X_test or X")
-    key, label_key = found[0]
-    arrays = read_npz(path, [name for name in (key, label_key, "class_names") if name in there])
-    rows = _as_plain_rows(arrays[key])
-    if label_key not in arrays:
-        return rows, None
-    try:
-        labels = plain_labels(arrays[label_key], label_key)
-        names = plain_labels(arrays["class_names"], "class_names").astype(str) if "class_names" in arrays else None
-        if len(labels) != len(rows):
-            raise InputError(f"{label_key} has {counted(len(labels), 'label')} for {counted(len(rows), 'row')}")
-    except InputError as error:  # labels are optional here
-        progress.note(f"ignoring the labels: {error}")
-        return rows, None
-    if names is not None and labels.dtype.kind in "iu" and labels.min() >= 0 and labels.max() < len(names):
-        labels = names[labels]
-    return rows, [str(label) for label in labels.tolist()]
-
-
-def _as_plain_rows(X: np.ndarray) -> np.ndarray:
-    rows, _ = as_rows(X, "X")
-    return to_common_dtype({"X": rows})["X"]
-
-
-def check_scale(metadata: dict[str, Any], part: Rows, progress: Progress) -> None:
-    """Note if the values of an array have a very different scale from those that the model was trained on."""
-    if not part.are_images and (text := scale_note(part.X, metadata, part.source)):
-        progress.note(text)
+    return X, [dataset.class_names[code] for code in y] if labelled else None

@@ -13,12 +13,12 @@ from typing import Any
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted, quoted_list
-from fastcls.datasets import class_names, find_images
+from fastcls.datasets import class_names
 
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, predict_rows
 from ._checks import as_word
-from ._inputs import Rows, check_scale, joined, read_parts, unseen_rows
+from ._inputs import read_rows
 from ._progress import Progress
 from ._repeats import count_equal
 from ._test_set import measure_of
@@ -50,22 +50,16 @@ def predict(
         model = load_model(model_path)
         if not hasattr(model, "predict"):
             raise InputError(f"{quoted(model_path)} contains {kind(model)}, which cannot predict classes: give a classifier")
-        metadata = dict(getattr(model, "metadata_", None) or {})
         progress = Progress()
-        classes, measure = class_names(model, metadata), measure_of(model)
+        classes, measure = class_names(model), measure_of(model)
         n_top = min(top, len(classes))
         found: list[Answer] = []
         n_seen = 0
         with progress.library_as_notes():
-            warnings.filterwarnings("ignore", "the largest value of X is")  # `check_scale` says so for each path
-            _refuse_images(model_path, model, metadata, data)
-            parts = read_parts(data, metadata, progress, labels=labels, strict=strict)
-            for part in parts:
-                check_width(model, part)
-                check_scale(metadata, part, progress)
-            for part in joined([unseen_rows(part, metadata, progress) for part in parts]):
+            warnings.filterwarnings("ignore", "the largest value of X is")  # `read_rows` says so for each path
+            for part in read_rows(model, data, progress, labels=labels, strict=strict):
                 predicted = predict_rows(model, part.X, progress, n_top, every) if len(part.X) else None
-                found += answers(part, predicted, classes)
+                found += answers(part, predicted, classes, measure)
                 if any(part.labels):
                     n_seen += count_equal(model, part.X)
         columns = (measure, n_top, classes if every else None)
@@ -75,6 +69,9 @@ def predict(
         progress.line(f"cannot be read: {quoted(answer.path)}: {answer.error}")
     if line := accuracy_line(found, classes):
         progress.line(line)
+    if n_top > 1 and any(answer.labels for answer in found) and not any(answer.labels[1:] for answer in found):
+        of_k = f" (n_neighbors={model.n_neighbors})" if hasattr(model, "n_neighbors") else ""
+        progress.note(f"--top {top}: in every row, only one class has a probability above 0{of_k}")
     if n_seen:
         equal = "equals" if n_seen == 1 else "equal"
         progress.note(
@@ -101,16 +98,6 @@ def _refuse_folder(path: Path) -> None:
         raise InputError(f"{quoted(path)} is a folder: {inside}")
 
 
-def _refuse_images(path: Path, model: Any, metadata: dict[str, Any], data: Sequence[str]) -> None:
-    """Refuse an image for a model that has no recipe for images."""
-    image = next((one for one in data if os.path.isfile(one) and find_images(Path(one))), None)
-    if image is not None and not metadata.get("preprocessing"):
-        raise InputError(
-            f"{quoted(image)} is an image, but the model {quoted(path)} has no preprocessing of images and takes rows of "
-            f"{counted(model.n_features_in_, 'feature')}: give an array, or a model that fastcls run trained on images"
-        )
-
-
 @contextmanager
 def _destination(out: Path | None, inputs: Sequence[str]) -> Iterator[Callable[[str], Any]]:
     """Yield the function that writes the output: to stdout, or to a file, which is refused here if it is not writable."""
@@ -132,14 +119,3 @@ def _refuse_data_file(out: Path, inputs: Sequence[str]) -> None:
             raise InputError(
                 f"cannot write the predictions to {quoted(out)}: it is a file of the data {quoted(folder)}; choose another"
             )
-
-
-def check_width(model: Any, part: Rows) -> None:
-    """Refuse rows with another number of features than the model's."""
-    X = part.X
-    if X.ndim != 2 or X.shape[1] != model.n_features_in_:
-        given = counted(X.shape[1], "feature") if X.ndim == 2 else f"shape {X.shape[1:]}"
-        raise InputError(
-            f"{part.source} has {given} per row, but the model was trained on {model.n_features_in_:,}: prepare the rows "
-            "like the training rows"
-        )

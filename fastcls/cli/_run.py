@@ -449,6 +449,7 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
         "command": results["command"],
         "split": outcome.split,
         "largest_value": max(abs(float(dataset.X.min())), abs(float(dataset.X.max()))),
+        "mean_value": float(dataset.X.mean(dtype=np.float64)),
     }
 
 

@@ -64,12 +64,12 @@ from fastcls.datasets._synthetic import make_parity, make_ring, make_three_modes
 from fastcls.datasets._table_folder import load_table_folder
 
 # For other packages of fastcls:
-from ._assemble import UNLABELLED, array_names, as_rows
+from ._assemble import UNLABELLED, NoLabelsError, array_names
 from ._common import existing_path
 from ._folder import OnError, load_listed, unreadable
-from ._for_models import class_names, names_images, scale_note, takes_images
+from ._for_models import class_names, names_images, polarity_note, scale_note, takes_images
 from ._image import Facts, checked_recipe, prepare, summary_of
-from ._labels import plain_labels, to_common_dtype
+from ._labels import plain_labels
 from ._listing import (
     FoundImage,
     Listing,
@@ -80,7 +80,7 @@ from ._listing import (
     relative_names,
 )
 from ._load import LAYOUTS, NAMES, folder_of_data, layout_of, refuse_unfetched
-from ._npy import npz_keys, read_npy, read_npz
+from ._npy import npz_keys, read_npy
 from ._split import can_stratify
 
 __all__ = [

@@ -12,7 +12,15 @@ import numpy as np
 from fastcls._validation.containers import is_bfloat16, read_array
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
-from fastcls.datasets._assemble import array_names, assemble, assemble_named, given_labels, has_own_labels, names_among
+from fastcls.datasets._assemble import (
+    NoLabelsError,
+    array_names,
+    assemble,
+    assemble_named,
+    given_labels,
+    has_own_labels,
+    names_among,
+)
 from fastcls.datasets._common import entries, existing_path, name_of, note, note_left_out, noting, text_lines
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._npy import npz_keys, read_npy, read_npz
@@ -47,9 +55,7 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
     """
     if not isinstance(arrays, (tuple, list)):
         if labels is None:
-            raise InputError(
-                f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=", argument="labels"
-            )
+            raise NoLabelsError(f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=")
         arrays = (arrays, labels if is_stored(labels) else given_labels(labels))
     elif labels is not None:
         raise InputError(
@@ -142,10 +148,9 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         candidates = _next_to(file, "labels", ".npy") + [file.parent / "y.npy"]
         found = next((c for c in candidates if c.is_file() and c != file), None)
         if found is None:
-            raise InputError(
+            raise NoLabelsError(
                 f"{quoted(file)} has no labels next to it (looked for {quoted_list([c.name for c in candidates])}): "
-                "give labels= as a path or an array",
-                argument="labels",
+                "give labels= as a path or an array"
             )
         note(f"labels of {quoted(file.name)} are read from {quoted(found.name)}", level=logging.INFO)
         labels = found
@@ -232,9 +237,7 @@ def load_zarr(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     name, head = name_of(folder).removesuffix(".zarr"), read_head(folder)
     if head.node == "array":
         if labels is None:
-            raise InputError(
-                f"{quoted(folder)} is one zarr array without labels: give labels=, or a group of X and y", argument="labels"
-            )
+            raise NoLabelsError(f"{quoted(folder)} is one zarr array without labels: give labels=, or a group of X and y")
         return assemble(_zarr_values(folder), given_labels(labels), name=name)
     there = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and is_zarr(entry))
     return assemble_named(

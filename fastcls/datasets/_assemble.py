@@ -34,6 +34,10 @@ _WANTED = "name them X, y or X_train, y_train, X_test, y_test (or features, labe
 UNLABELLED = object()
 
 
+class NoLabelsError(InputError):
+    """The data has no labels, and none were given."""
+
+
 class ArrayNames(NamedTuple):
     """The names of the arrays of a data set in a file; None for those that it does not have."""
 
@@ -65,23 +69,26 @@ def has_own_labels(labels: Any, there: Collection[str]) -> bool:
 def names_among(there: Mapping[str, int] | Collection[str], file: Any, labels: Any, kind: str = "arrays") -> ArrayNames:
     """The names of a file's arrays; `labels` may be one of them. Both test arrays may be missing, but not one.
 
-    If `labels` is given, the only array with two dimensions or more is X, whatever its name (if `there` has the numbers of
-    dimensions).
+    If `labels` is given, the only other array is X, whatever its name; of several, the only one with two dimensions or more
+    (if `there` has their numbers).
     """
     names = array_names(there)
+    if labels is UNLABELLED:  # the rows alone, or those of the test set
+        names = names._replace(X=names.X or names.X_test, y=None, X_test=names.X_test if names.X else None, y_test=None)
     if labels is not None and has_own_labels(labels, there):
         names = names._replace(y=labels, X=None if labels == names.X else names.X)
-    if names.X is None and labels is not None and isinstance(there, Mapping):
-        wide = [name for name, n_dims in there.items() if n_dims > 1 and name not in (names.X_test, names.y_test)]
+    if names.X is None and labels is not None:
+        known = (names.y, names.X_test, names.y_test, "class_names", "image_shape")
+        wide = [name for name in there if name not in known and (not isinstance(there, Mapping) or there[name] > 1)]
         names = names._replace(X=wide[0] if len(wide) == 1 else None)
     if names.X is None:
-        raise InputError(f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}: {_WANTED}")
+        said = f"{quoted(file)} has the {kind} {quoted_list(there) or 'none'}: {_WANTED}"
+        raise NoLabelsError(f"{said}, or give labels=") if names.y is None and labels is None else InputError(said)
     if names.y is None and labels is None:
-        raise InputError(
-            f"{quoted(file)} has the {kind} {quoted_list(there)}, but no labels: add them with the name y, or give labels=",
-            argument="labels",
+        raise NoLabelsError(
+            f"{quoted(file)} has the {kind} {quoted_list(there)}, but no labels: add them with the name y, or give labels="
         )
-    if (names.X_test is None) != (names.y_test is None):
+    if labels is not UNLABELLED and (names.X_test is None) != (names.y_test is None):
         X_test, y_test = names.X_test or "X_test", names.y_test or "y_test"
         raise InputError(f"{quoted(file)} has only one of {X_test} and {y_test}: add the other, or remove it")
     return names
@@ -160,7 +167,7 @@ def assemble(
     if image_shape is not None:
         shape = _stated_shape(image_shape, arrays[train].shape[1])
     if y is None:
-        y = np.zeros(len(arrays[train]), np.int64)
+        y, y_test = (None if rows is None else np.zeros(len(rows), np.int64) for rows in (X, X_test))
     codes, test_codes, names = encode_labels(y, y_test, class_names)
     arrays = to_common_dtype(arrays)
     if finite:

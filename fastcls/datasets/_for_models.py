@@ -20,6 +20,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: rows that the scale of an array is estimated from
 _SCALE_ROWS = 256
 
+#: images are dark or bright if their mean is at most this share of white, or of black
+_DARK = 0.4
+
 #: a scale differs if the largest value is at least this many times larger or smaller
 _SCALE_RATIO = 8
 
@@ -51,17 +54,19 @@ def _with_images(method: F, *, named: bool) -> F:
             from ._prepare import images_or_nothing  # late, because few programs give images
 
             rows = images_or_nothing(X, metadata.get("preprocessing"), n_features)
+            if rows is not None and (text := polarity_note(rows, metadata)):
+                warnings.warn(text, UserWarning, stacklevel=2)
         if rows is None:
             return method(self, *args, **options)
         found = method(self, rows, *args[1:], **{name: value for name, value in options.items() if name != "X"})
-        return np.array(class_names(self, metadata))[np.searchsorted(self.classes_, found)] if named else found
+        return np.array(class_names(self))[np.searchsorted(self.classes_, found)] if named else found
 
     return wrapped  # type: ignore[return-value]
 
 
-def class_names(model: Any, metadata: dict[str, Any]) -> list[str]:
+def class_names(model: Any) -> list[str]:
     """The name of each of ``model.classes_``: that of the data set, or the label itself if the model has no names."""
-    known = metadata.get("class_names")
+    known = (getattr(model, "metadata_", None) or {}).get("class_names")
     if not known:
         return [str(label) for label in model.classes_]
     codes = np.asarray(model.classes_)
@@ -85,11 +90,29 @@ def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None
     )
 
 
+def polarity_note(rows: np.ndarray, metadata: dict[str, Any]) -> str | None:
+    """One line if images, as rows, are bright and the training images dark, or the other way round; else None."""
+    mean, white = _number(metadata, "mean_value"), _number(metadata.get("preprocessing"), "white")
+    if mean is None or not white or not len(rows):
+        return None
+    trained, given = mean / white, float(rows.mean(dtype=np.float64)) / white
+    if min(trained, given) > _DARK or max(trained, given) < 1 - _DARK:
+        return None
+    return (
+        f"the mean of the images is {given:.0%} of white, that of the model's training images {trained:.0%}: if dark and "
+        "bright are exchanged, invert the images"
+    )
+
+
 def _largest_trained(metadata: dict[str, Any]) -> float | None:
     """The largest absolute value among the training rows; None if it is unknown."""
-    known = metadata.get("largest_value")
-    if isinstance(known, (int, float)) and not isinstance(known, bool) and np.isfinite(known):
-        return float(known)
-    recipe = metadata.get("preprocessing")
-    white = recipe.get("white") if isinstance(recipe, dict) else None
-    return float(white) if type(white) is int else None
+    known = _number(metadata, "largest_value")
+    return _number(metadata.get("preprocessing"), "white") if known is None else known
+
+
+def _number(values: Any, key: str) -> float | None:
+    """A finite number of a model's metadata, or None."""
+    known = values.get(key) if isinstance(values, dict) else None
+    if not isinstance(known, (int, float)) or isinstance(known, bool) or not np.isfinite(known):
+        return None
+    return float(known)

@@ -12,7 +12,7 @@ from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
-from fastcls.datasets._assemble import LABELS, ROWS, assemble, given_labels
+from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, assemble, given_labels
 from fastcls.datasets._common import note, note_left_out
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._folder import OnError, Progress, decode_all
@@ -183,7 +183,7 @@ def joined(tables: Sequence[Table]) -> Table:
 def without_labels(table: Table) -> InputError:
     """The refusal of a table without a column of labels."""
     names = quoted_list(column.name for column in table.columns)
-    return InputError(f"{table.where} has the columns {names}, but no labels: {_WANTED}", argument="labels")
+    return NoLabelsError(f"{table.where} has the columns {names}, but no labels: {_WANTED}")
 
 
 def _divided(table: Table, split: Column) -> tuple[np.ndarray, np.ndarray]:

@@ -39,7 +39,7 @@ _SUM = "<tr><th scope='row' style='text-align: left; font-weight: normal'>{}</th
 _CELL = "padding: 1px 4px; text-align: right; border-bottom: 1px solid #ddd"
 
 
-def _table(losses: Losses, codes: np.ndarray) -> str:
+def table(losses: Losses, codes: np.ndarray) -> str:
     """Return the table of scores and losses as HTML; it contains only numbers and fixed words."""
     n_classes = losses.scores.shape[1]
     names = ("point", "class", *CLASS_NAMES[:n_classes], "loss")
@@ -56,6 +56,54 @@ def _table(losses: Losses, codes: np.ndarray) -> str:
         ]
         lines.append(f"<tr>{''.join(cells)}<td style='{_CELL}'>{loss:.3f}</td></tr>")
     return _SCORES.format(head=head, body="".join(lines))
+
+
+def sums(controller: LinearController, losses: Losses) -> str:
+    """Return the sums over all points as an HTML table."""
+    values = {
+        "data loss (mean over the points)": losses.data,
+        f"penalty, {controller.state.alpha:.4g} × sum of W²": losses.penalty,
+        "full loss": losses.total,
+        "steps taken": controller.steps,
+    }
+    return _SUMS.format("".join(_SUM.format(name, _CELL, value) for name, value in values.items()))
+
+
+class Lines:
+    """In a plane, the line on which the score of each class is 0, and an arrow to higher scores."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.lines, self.arrows = [], []
+        for c in range(CLASSES[1]):
+            line = ColumnDataSource({"x": [], "y": []})
+            arrow: ColumnDataSource = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
+            plane.figure.line("x", "y", source=line, line_width=3, color=COLORS[c])
+            plane.figure.add_layout(
+                Arrow(
+                    end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]),
+                    source=arrow,
+                    x_start="x0",
+                    y_start="y0",
+                    x_end="x1",
+                    y_end="y1",
+                    line_color=COLORS[c],
+                    line_width=3,
+                )
+            )
+            self.lines.append(line)
+            self.arrows.append(arrow)
+
+    def show(self, controller: LinearController) -> None:
+        """Show the lines of the controller's W and b."""
+        shown = {c: (line, arrow) for c, line, arrow in controller.lines()}
+        for c, (line, arrow) in enumerate(zip(self.lines, self.arrows, strict=True)):
+            if c in shown:
+                ends, tip = shown[c]
+                line.data = {"x": ends[:, 0], "y": ends[:, 1]}
+                arrow.data = {"x0": tip[:1, 0], "y0": tip[:1, 1], "x1": tip[1:, 0], "y1": tip[1:, 1]}
+            elif len(line.data["x"]):
+                line.data = {"x": [], "y": []}
+                arrow.data = {"x0": [], "y0": [], "x1": [], "y1": []}
 
 
 class LinearView:
@@ -77,33 +125,12 @@ class LinearView:
         self.mail = Mail(doc, self._got)
         self.plane = Plane("Highest score", self.points, state.classes, axes=True)
         self.plane.listen(self.points, self.mail.source)
-        self._make_lines()
+        self.lines = Lines(self.plane)
         self.keys = Keys(self._moved, lambda place: self._refresh())
         self.table, self.sums = words(stylesheets=[InlineStyleSheet(css=_WITHIN)]), words()
         self._make_controls()
         doc.add_root(self._layout())
         self._refresh()
-
-    def _make_lines(self) -> None:
-        self.lines, self.arrows = [], []
-        for c in range(CLASSES[1]):
-            line = ColumnDataSource({"x": [], "y": []})
-            arrow: ColumnDataSource = ColumnDataSource({"x0": [], "y0": [], "x1": [], "y1": []})
-            self.plane.figure.line("x", "y", source=line, line_width=3, color=COLORS[c])
-            self.plane.figure.add_layout(
-                Arrow(
-                    end=NormalHead(size=12, fill_color=COLORS[c], line_color=COLORS[c]),
-                    source=arrow,
-                    x_start="x0",
-                    y_start="y0",
-                    x_end="x1",
-                    y_end="y1",
-                    line_color=COLORS[c],
-                    line_width=3,
-                )
-            )
-            self.lines.append(line)
-            self.arrows.append(arrow)
 
     def _make_controls(self) -> None:
         change = self.controller
@@ -212,15 +239,9 @@ class LinearView:
             self.keys.show(state.points)
             self.frame.command.value = _text.command("linear", state.text())
         self.plane.show(self.controller.picture(), state.classes)
-        self._show_lines()
-        self.table.text = _table(losses, state.codes)
-        sums = {
-            "data loss (mean over the points)": losses.data,
-            f"penalty, {state.alpha:.4g} × sum of W²": losses.penalty,
-            "full loss": losses.total,
-            "steps taken": self.controller.steps,
-        }
-        self.sums.text = _SUMS.format("".join(_SUM.format(name, _CELL, value) for name, value in sums.items()))
+        self.lines.show(self.controller)
+        self.table.text = table(losses, state.codes)
+        self.sums.text = sums(self.controller, losses)
         self.frame.say([*self._opening_notes, *self.controller.notes()])
         self._opening_notes = []
 
@@ -237,14 +258,3 @@ class LinearView:
                     box.title = f"{_COLUMNS[at]} {CLASS_NAMES[c]} ({losses.gradient[c, at]:+.4f})"
         finally:
             self._quiet = False
-
-    def _show_lines(self) -> None:
-        shown = {c: (line, arrow) for c, line, arrow in self.controller.lines()}
-        for c, (line, arrow) in enumerate(zip(self.lines, self.arrows, strict=True)):
-            if c in shown:
-                ends, tip = shown[c]
-                line.data = {"x": ends[:, 0], "y": ends[:, 1]}
-                arrow.data = {"x0": tip[:1, 0], "y0": tip[:1, 1], "x1": tip[1:, 0], "y1": tip[1:, 1]}
-            elif len(line.data["x"]):
-                line.data = {"x": [], "y": []}
-                arrow.data = {"x0": [], "y0": [], "x1": [], "y1": []}

@@ -222,11 +222,17 @@ def test_top_and_all_give_the_next_classes_and_every_probability():
             assert (row["label"], row[measure]) == (plainly["label"], plainly[measure])
             values = {pet: float(row[f"{measure} of {pet}"]) for pet in ("cat", "dog", "ship")}
             assert values[row["label"]] == float(row[measure]) == max(values.values())
-            assert float(row[f"{measure}_2"]) == sorted(values.values())[1] == values[row["label_2"]]
-            assert [one["label"] for one in record["top"]][:2] == [row["label"], row["label_2"]]
             every = record["probabilities" if measure == "probability" else "scores"]
-            assert len(record["top"]) == 3
+            if name == "knn":  # k = 1: no neighbour votes for a second class
+                assert (row["label_2"], row["probability_2"], len(record["top"])) == ("", "", 1)
+            else:
+                assert float(row[f"{measure}_2"]) == sorted(values.values())[1] == values[row["label_2"]]
+                assert [one["label"] for one in record["top"]][:2] == [row["label"], row["label_2"]]
+                assert len(record["top"]) == 3
             assert {pet: float(f"{value:.6g}") for pet, value in every.items()} == values
+        said = cli("predict", model, "pets/cat", "--top", "3").stderr
+        only_one = "note: --top 3: in every row, only one class has a probability above 0 (n_neighbors=1)"
+        assert (only_one in said) == (name == "knn")
     assert refused(cli("predict", MODEL, "pets", "--top", "0"), "--top 0")
 
 

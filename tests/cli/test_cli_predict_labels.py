@@ -52,7 +52,27 @@ def test_labels_next_to_the_rows_that_do_not_fit_are_noted(model):
     np.save("ten.npy", X[:10])
     result = cli("predict", model, "ten.npy")
     assert result.exit_code == 0
-    assert "the labels next to 'ten.npy' are not used: y has 40 labels for 10 rows\n" in result.stderr
+    assert "the labels of 'ten.npy' are not used: y has 40 labels for 10 rows: give one label per row\n" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arrays", "n", "said"),
+    [
+        ({"X": X[:7]}, 7, ""),
+        ({"anything": X[:7]}, 7, ""),
+        ({"X_test": X[:7]}, 7, ""),
+        ({"X": X, "y": Y, "X_test": X[:7]}, 7, "has only one of X_test and y_test"),
+        ({"X": X[:7], "y": np.full(7, None)}, 7, "note: the labels of 'rows.npz' are not used: "),
+        ({"X": X, "y": Y, "X_test": X[:7], "y_test": Y[:7]}, 7, "(7 of 7 labelled rows)"),
+    ],
+)
+def test_labels_of_an_npz_are_optional_and_its_test_rows_are_preferred(arrays, n, said, model):
+    np.savez("rows.npz", **arrays)
+    result = cli("predict", model, "rows.npz")
+    assert result.exit_code == 0, result.stderr
+    assert len(result.stdout.splitlines()) == 1 + n
+    assert said in result.stderr
+    assert said or "not used" not in result.stderr
 
 
 @pytest.mark.parametrize("data", ["rows.npy", "rows.npz"])
@@ -84,6 +104,7 @@ def test_refusals_say_what_predict_takes(model):
     Path("empty").mkdir()
     assert refused(cli("predict", model, "empty"), f"there is nothing to predict in the folder 'empty': {wanted}")
     Image.new("RGB", (8, 8)).save("photo.jpg")
-    assert refused(
-        cli("predict", model, "photo.jpg"), "'photo.jpg' is an image, but the model 'm.safetensors'", "6 features"
-    )
+    assert refused(cli("predict", model, "photo.jpg"), "'photo.jpg' is an image, but the model has no", "6 features")
+    Path("photos").mkdir()
+    Image.new("RGB", (8, 8)).save("photos/photo.jpg")
+    assert refused(cli("predict", model, "photos"), "'photos' is a folder of images, but the model has no", "6 features")

@@ -140,4 +140,4 @@ def test_one_class_is_refused(here):
 
 def test_missing_labels_are_refused_with_the_option_for_them(here):
     np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
-    assert refused(cli("run", "rows.npy"), "fastcls: --labels: ")
+    assert refused(cli("run", "rows.npy"), "give labels= as a path or an array (here: --labels)")

@@ -369,19 +369,26 @@ def test_an_invalid_state_in_the_address_is_reported_and_not_repeated(opened):
     assert "99" not in demo.page.locator("body").inner_text()
 
 
-def test_a_snapshot_opens_from_a_file_and_makes_no_requests(chromium, tmp_path):
+@pytest.mark.parametrize(
+    ("state", "text", "n_planes"),
+    [
+        (KnnState.of_text("k=2&classes=2&points=-100,0,0;100,0,1&metric=both"), "Leave-one-out accuracy, L1", 2),
+        (LinearState.of_text("classes=2"), "Score of blue", 1),
+    ],
+)
+def test_a_snapshot_opens_from_a_file_and_makes_no_requests(state, text, n_planes, chromium, tmp_path):
     from fastcls.demo._export import export
 
-    export(KnnState.of_text("k=2&classes=2&points=-100,0,0;100,0,1&metric=both"), tmp_path / "page.html")
+    export(state, tmp_path / "page.html")
     page = chromium.new_page()
     asked, errors = [], []
     page.on("request", lambda request: asked.append(request.url))
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((tmp_path / "page.html").as_uri())
-    page.get_by_text("Leave-one-out accuracy, L1").wait_for(timeout=10_000)
+    page.get_by_text(text).wait_for(timeout=10_000)
     assert [url for url in asked if not url.startswith("data:")] == [(tmp_path / "page.html").as_uri()]
     assert errors == []
-    assert page.locator("canvas").count() >= 2
+    assert page.locator("canvas").count() >= n_planes
     assert len(CLASS_NAMES) == len(PALE)
     page.close()
 

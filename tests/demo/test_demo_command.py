@@ -239,12 +239,26 @@ def test_a_notebook_shows_a_frame_of_this_machine_and_stop_ends_it():
 
 
 @pytest.mark.process
-def test_an_export_is_one_page_without_addresses(tmp_path):
-    done = run("knn", "--state", "metric=both&k=3", "--export", "page.html", cwd=tmp_path)
+@pytest.mark.parametrize(
+    ("name", "state", "shown"),
+    [
+        ("knn", "metric=both&k=3", "Leave-one-out accuracy, L1: K = 1:"),
+        ("linear", "loss=softmax&classes=2&W=1,0,0.5,-1,2,0", "Score of orange: -1 x +2 y +0."),
+    ],
+)
+def test_an_export_is_one_page_without_addresses(name, state, shown, tmp_path):
+    done = run(name, "--state", state, "--export", "page.html", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.search(r"<(?:script|link)[^>]*(?:src|href)=\"(?!data:)", page)
-    assert "fastcls demo knn --state" in page
+    assert f"fastcls demo {name} --state" in page
+    assert shown in page
+
+
+@pytest.mark.process
+def test_an_export_replaces_a_file_only_with_force(tmp_path):
+    page = "mine"
+    (tmp_path / "page.html").write_text(page)
     done = run("knn", "--export", "page.html", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.splitlines() == ["fastcls: page.html exists: choose another file, or replace it with --force"]
