@@ -132,8 +132,8 @@ class KNeighborsClassifierCV(SearchCV):
         Raises
         ------
         InputError
-            If the data or an option cannot be used, the splits do not fit the rows, or every k is above the number of rows of
-            the smallest training fold.
+            If the data or an option cannot be used, the splits do not fit the rows, or every k is above the number of rows
+            of the smallest training fold.
         """
         metrics, rules = check_metrics(self.metrics), check_vote_rules(self.weights)
         one_of("tie_break", self.tie_break, ["smallest", "nearest"])
