@@ -69,6 +69,19 @@ def test_ranges_give_the_bytes_of_brute_force(metric, dtype, n_queries, n_thread
         assert chunks_of_work[0] > chunks_of_work[-1]
 
 
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize(("metric", "dtype"), [("l1", "uint8"), ("l2", "uint8"), ("l2", "float32"), ("cosine", "float16")])
+def test_lists_that_advance_together_give_the_bytes_of_brute_force(metric, dtype, n_threads):
+    """Noise: most rows pass every level, and codes and rows take many blocks."""
+    rng = np.random.default_rng(5)
+    X, Q = (cases.stored(cases.HOSTILE["white noise"](rng, n, 512), dtype) for n in (6001, 130))
+    rows = cases.with_levels([X], metric, cases.every_level(X, metric))
+    found = cases.search(rows, Q, 9, metric, "filter", n_threads)
+    assert_same_bytes(found[:2], cases.search(Rows([X]), Q, 9, metric, "brute")[:2])
+    report = found[2]
+    assert min(level.pairs_in for level in report.levels) > 4 * 6001 * n_threads  # entries for a row, in the lists of a thread
+
+
 def test_leave_one_out_in_ranges(cut_into):
     X = tied(np.random.default_rng(4), 1500, 64, "float32")
     brute = NearestNeighbors(5, algorithm="brute").fit(X).kneighbors()

@@ -87,6 +87,8 @@ cdef struct Scratch:
 
 
 cdef enum:
+    BLOCK_BYTES = 1 << 19           # codes of a finer level that are read together: half of a second-level cache
+    ENTRIES_PER_ROW = 2             # in the lists of a thread, from which on its codes are read in blocks of rows
     COMPUTED = 4                    # position of the number of computed S in a thread's counts
 
 
@@ -184,27 +186,30 @@ cdef inline void prefetch_row(const Filter *filter, Py_ssize_t row) noexcept nog
         prefetch(y + i)
 
 
+cdef inline void keys_at(const Filter *filter, int number, Py_ssize_t query, List *found, Py_ssize_t first,
+                         Py_ssize_t end) noexcept nogil:
+    """Keys of some entries of a list at a finer level."""
+    cdef const Level *level = &filter.levels[number]
+    cdef const uint8_t *code = level.query_codes + query * level.width
+    if filter.l1:
+        filter.kernels.at_l1(code, level.codes, level.width, level.starts, found.rows + first, end - first, found.keys + first)
+    elif level.fine:
+        filter.kernels.at_fine(code, level.codes, level.width, found.rows + first, end - first, found.keys + first)
+    else:
+        filter.kernels.at_l2(code, level.codes, level.width, level.starts, found.rows + first, end - first, found.keys + first)
+
+
 cdef void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
                       Scratch *scratch) noexcept nogil:
     """Take a list that passed the first level through the finer levels, and compute S; the list is empty afterwards."""
     cdef double *S = heaps.S + query * heaps.k
-    cdef const Level *level
     cdef int number
     for number in range(1, filter.n_levels):
         scratch.counts[number] += found.n
         if found.n == 0:
             return
-        level = &filter.levels[number]
-        if filter.l1:
-            filter.kernels.at_l1(level.query_codes + query * level.width, level.codes, level.width, level.starts,
-                                 found.rows, found.n, found.keys)
-        elif level.fine:
-            filter.kernels.at_fine(level.query_codes + query * level.width, level.codes, level.width, found.rows,
-                                   found.n, found.keys)
-        else:
-            filter.kernels.at_l2(level.query_codes + query * level.width, level.codes, level.width, level.starts,
-                                 found.rows, found.n, found.keys)
-        bound_list(filter, number, heaps, query, found, bounds, 0, threshold_of(filter, level, S[0]))
+        keys_at(filter, number, query, found, 0, found.n)
+        bound_list(filter, number, heaps, query, found, bounds, 0, threshold_of(filter, &filter.levels[number], S[0]))
     best_first(filter, heaps, query, found, bounds, scratch)
 
 
@@ -263,13 +268,11 @@ cdef void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t query,
     found.n = 0
 
 
-cdef void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                  Py_ssize_t first, Scratch *scratch) noexcept nogil:
-    """Refine the entries of lowest bound from `first` on, to lower the threshold; then drop those above it."""
-    cdef const Level *level = &filter.levels[0]
-    cdef const double *S = heaps.S + query * heaps.k
+cdef void choose_lowest(const Filter *filter, List *found, float *bounds, Py_ssize_t first, double threshold,
+                        Scratch *scratch) noexcept nogil:
+    """Copy the entries of lowest bound from `first` on to `scratch.chosen`; in the list, their bound becomes infinite."""
     cdef Py_ssize_t i, at, n_refine = min(filter.n_refine, found.n - first)
-    cdef double threshold = threshold_of(filter, level, S[0]), last = threshold
+    cdef double last = threshold
     for i in range(n_refine):
         scratch.lowest_bounds[i] = INFINITY
         scratch.lowest[i] = found.n
@@ -285,6 +288,14 @@ cdef void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, Li
             scratch.chosen_bounds[scratch.chosen.n] = bounds[at]
             scratch.chosen.n += 1
             bounds[at] = INFINITY
+
+
+cdef void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
+                  Py_ssize_t first, Scratch *scratch) noexcept nogil:
+    """Refine the entries of lowest bound from `first` on, to lower the threshold; then drop those above it."""
+    cdef const Level *level = &filter.levels[0]
+    cdef const double *S = heaps.S + query * heaps.k
+    choose_lowest(filter, found, bounds, first, threshold_of(filter, level, S[0]), scratch)
     refine_list(filter, heaps, query, &scratch.chosen, scratch.chosen_bounds, scratch)
     drop_beyond(filter, found, bounds, first, threshold_of(filter, level, S[0]))
 
@@ -319,6 +330,35 @@ cdef void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query,
     scratch.n_bounded[own] = found.n
     scratch.refine_at[own] = found.n + filter.refine_every
     scratch.thresholds[own] = threshold_of(filter, level, S[0]) + level.query_errors[query]
+
+
+cdef struct Jobs:
+    # Blocks of queries, each for every set of heaps, and the scratch of each.
+    Py_ssize_t n_queries            # of all jobs
+    Py_ssize_t per_job
+    Py_ssize_t n_heap_sets          # job number = block of queries x n_heap_sets + set of heaps
+    uint8_t *scratch
+    Py_ssize_t scratch_bytes        # of one job
+
+
+cdef inline Py_ssize_t first_query(const Jobs *jobs, Py_ssize_t job) noexcept nogil:
+    return job // jobs.n_heap_sets * jobs.per_job
+
+
+cdef inline Py_ssize_t queries_of(const Jobs *jobs, Py_ssize_t job) noexcept nogil:
+    return min(jobs.per_job, jobs.n_queries - first_query(jobs, job))
+
+
+cdef inline Heaps heaps_of(const Heaps *heaps, const Jobs *jobs, Py_ssize_t job) noexcept nogil:
+    cdef Heaps own = heaps[0]
+    own.S = heaps.S + (job % jobs.n_heap_sets) * jobs.n_queries * heaps.k
+    own.index = heaps.index + (job % jobs.n_heap_sets) * jobs.n_queries * heaps.k
+    return own
+
+
+cdef inline void open_job(const Filter *filter, const Jobs *jobs, Py_ssize_t job, Scratch *scratch_out) noexcept nogil:
+    lay_out(queries_of(jobs, job), filter.levels[0].width, filter.n_refine, filter.list_capacity,
+            jobs.scratch + job * jobs.scratch_bytes, scratch_out)
 
 
 cdef void search_job(const Filter *filter, const Heaps *heaps, Py_ssize_t first, Py_ssize_t n_queries,
@@ -367,8 +407,141 @@ cdef void search_job(const Filter *filter, const Heaps *heaps, Py_ssize_t first,
         refine_new(filter, heaps, first + own, own, &scratch)
         drop_beyond(filter, &scratch.lists[own], scratch.bounds + own * (filter.list_capacity + 128), 0,
                     threshold_of(filter, level, (heaps.S + (first + own) * heaps.k)[0]))
-        refine_list(filter, heaps, first + own, &scratch.lists[own],
-                    scratch.bounds + own * (filter.list_capacity + 128), &scratch)
+
+
+cdef inline Py_ssize_t end_of_block(const List *found, Py_ssize_t first, Py_ssize_t block_end) noexcept nogil:
+    """The first entry from `first` on whose row is not before `block_end`; entries are in the order of their rows."""
+    while first < found.n and found.rows[first] < block_end:
+        first += 1
+    return first
+
+
+cdef inline Py_ssize_t count_entries(const Filter *filter, const Jobs *jobs, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+    """Entries of the lists of some jobs; their cursors (`n_bounded`) are set to the beginning."""
+    cdef Scratch scratch
+    cdef Py_ssize_t job, own, entries = 0
+    for job in range(first, end):
+        open_job(filter, jobs, job, &scratch)
+        for own in range(queries_of(jobs, job)):
+            entries += scratch.lists[own].n
+            scratch.n_bounded[own] = 0
+    return entries
+
+
+cdef inline Py_ssize_t rows_at_once(const Filter *filter, Py_ssize_t row_bytes, Py_ssize_t entries) noexcept nogil:
+    """Rows of a block through which all lists of some jobs advance together, before the first of them enters the next block.
+
+    Where the lists have several entries for a row, it comes from memory once for all of them, and after that from the core's own
+    cache. Where they have not, each list is gone through at once.
+    """
+    return max(<Py_ssize_t> 16, BLOCK_BYTES // row_bytes) if entries >= ENTRIES_PER_ROW * filter.n_rows else filter.n_rows
+
+
+cdef void keys_of_jobs(const Filter *filter, int number, const Jobs *jobs, Py_ssize_t first, Py_ssize_t end,
+                       Py_ssize_t n_rows_at_once) noexcept nogil:
+    """Keys of all entries of some jobs at a finer level, a block of rows at a time; the next block is prefetched."""
+    cdef Scratch scratch
+    cdef List *found
+    cdef const Level *level = &filter.levels[number]
+    cdef Py_ssize_t job, own, at, block_end = 0, next_byte, end_byte, i
+    cdef Py_ssize_t n_lists = min(jobs.n_queries, (end - first) * jobs.per_job)
+    cdef Py_ssize_t share = (n_rows_at_once * level.width // n_lists + 63) // 64 * 64  # prefetched while one list advances
+    while block_end < filter.n_rows:
+        block_end = min(filter.n_rows, block_end + n_rows_at_once)
+        next_byte = block_end * level.width
+        end_byte = min(filter.n_rows, block_end + n_rows_at_once) * level.width
+        for job in range(first, end):
+            open_job(filter, jobs, job, &scratch)
+            for own in range(queries_of(jobs, job)):
+                found = &scratch.lists[own]
+                at = scratch.n_bounded[own]
+                scratch.n_bounded[own] = end_of_block(found, at, block_end)
+                if scratch.n_bounded[own] > at:
+                    keys_at(filter, number, first_query(jobs, job) + own, found, at, scratch.n_bounded[own])
+                for i in range(next_byte, min(end_byte, next_byte + share), 64):
+                    prefetch(level.codes + i)
+                next_byte += share
+
+
+cdef void sums_of_jobs(const Filter *filter, const Heaps *heap_sets, const Jobs *jobs, Py_ssize_t first, Py_ssize_t end,
+                       int64_t *counts) noexcept nogil:
+    """Compute S of the rows that passed the last level; the lists are empty afterwards.
+
+    First those of lowest bound, for each query, which lower the threshold nearly to its end; then the others, a block of rows at
+    a time. Best first for all would compute a few pairs fewer, but read each row from another place of memory.
+    """
+    cdef Scratch scratch
+    cdef Heaps heaps
+    cdef List *found
+    cdef float *bounds
+    cdef const Level *level = &filter.levels[filter.n_levels - 1]
+    cdef Py_ssize_t job, own, query, at, end_at, block_end = 0, stride = filter.list_capacity + 128, next_byte, end_byte, i
+    cdef Py_ssize_t n_lists = min(jobs.n_queries, (end - first) * jobs.per_job), n_rows_at_once, share, entries = 0
+    cdef double threshold
+    for job in range(first, end):
+        heaps = heaps_of(heap_sets, jobs, job)
+        open_job(filter, jobs, job, &scratch)
+        scratch.counts = counts
+        for own in range(queries_of(jobs, job)):
+            query = first_query(jobs, job) + own
+            found, bounds = &scratch.lists[own], scratch.bounds + own * stride
+            choose_lowest(filter, found, bounds, 0, threshold_of(filter, level, (heaps.S + query * heaps.k)[0]), &scratch)
+            best_first(filter, &heaps, query, &scratch.chosen, scratch.chosen_bounds, &scratch)
+            drop_beyond(filter, found, bounds, 0, threshold_of(filter, level, (heaps.S + query * heaps.k)[0]))
+            scratch.n_bounded[own] = 0
+            entries += found.n
+    n_rows_at_once = rows_at_once(filter, filter.row_bytes, entries)
+    share = (n_rows_at_once * filter.row_bytes // n_lists + 63) // 64 * 64
+    while block_end < filter.n_rows:
+        block_end = min(filter.n_rows, block_end + n_rows_at_once)
+        next_byte = block_end * filter.row_bytes
+        end_byte = min(filter.n_rows, block_end + n_rows_at_once) * filter.row_bytes
+        for job in range(first, end):
+            heaps = heaps_of(heap_sets, jobs, job)
+            open_job(filter, jobs, job, &scratch)
+            for own in range(queries_of(jobs, job)):
+                query = first_query(jobs, job) + own
+                found, bounds = &scratch.lists[own], scratch.bounds + own * stride
+                at = scratch.n_bounded[own]
+                scratch.n_bounded[own] = end_at = end_of_block(found, at, block_end)
+                if end_at > at:
+                    threshold = threshold_of(filter, level, (heaps.S + query * heaps.k)[0])
+                for i in range(at, end_at):
+                    if not bounds[i] > threshold:
+                        counts[COMPUTED] += 1
+                        if offer_new(heaps.S + query * heaps.k, heaps.index + query * heaps.k, heaps.k,
+                                     exact(filter, query, found.rows[i]), heaps.row_start + found.rows[i]):
+                            threshold = threshold_of(filter, level, (heaps.S + query * heaps.k)[0])
+                for i in range(next_byte, min(end_byte, next_byte + share), 64):
+                    prefetch(filter.rows + i)
+                next_byte += share
+    for job in range(first, end):
+        open_job(filter, jobs, job, &scratch)
+        for own in range(queries_of(jobs, job)):
+            scratch.lists[own].n = 0
+
+
+cdef void finish_jobs(const Filter *filter, const Heaps *heap_sets, const Jobs *jobs, Py_ssize_t first, Py_ssize_t end,
+                      int64_t *counts) noexcept nogil:
+    """Take the lists of some jobs through the finer levels, and compute S; the lists are empty afterwards."""
+    cdef Scratch scratch
+    cdef Heaps heaps
+    cdef const Level *level
+    cdef Py_ssize_t job, own, query, entries, stride = filter.list_capacity + 128
+    cdef int number
+    for number in range(1, filter.n_levels):
+        level = &filter.levels[number]
+        entries = count_entries(filter, jobs, first, end)
+        counts[number] += entries
+        keys_of_jobs(filter, number, jobs, first, end, rows_at_once(filter, level.width, entries))
+        for job in range(first, end):
+            heaps = heaps_of(heap_sets, jobs, job)
+            open_job(filter, jobs, job, &scratch)
+            for own in range(queries_of(jobs, job)):
+                query = first_query(jobs, job) + own
+                bound_list(filter, number, &heaps, query, &scratch.lists[own], scratch.bounds + own * stride, 0,
+                           threshold_of(filter, level, (heaps.S + query * heaps.k)[0]))
+    sums_of_jobs(filter, heap_sets, jobs, first, end, counts)
 
 
 def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int sum, list levels, list query_levels,
@@ -388,8 +561,7 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     query_levels : tuples (codes, norms, errors) of the queries
     first_panel, end_panel : range of panels; not clipped
     slack, margin : see Filter
-    scratch : rows of scratch_bytes(...). One per thread, if this call has all panels; otherwise one per job and set of
-        heaps, as the call with the panels before these left it
+    scratch : rows of scratch_bytes(...), one per job and set of heaps, as the call with the panels before these left it
     counts_out : (n_threads, 5), added to: pairs that passed the screen of the first level, pairs that entered each finer
         level, and, last, pairs whose S was computed
     """
@@ -401,9 +573,9 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     cdef const uint8_t[:, ::1] codes, query_codes
     cdef const int32_t[::1] starts, norms
     cdef const float[::1] errors, panel_errors, query_errors
-    cdef Py_ssize_t n_queries = Q.shape[0], job, n_panels, n_jobs
-    cdef bint by_rows = heap_S_out.shape[0] > 1, begins, ends
-    cdef Py_ssize_t n_heap_sets = heap_S_out.shape[0]
+    cdef Jobs jobs
+    cdef Py_ssize_t n_queries = Q.shape[0], job, n_panels, n_jobs, n_heap_sets, n_groups
+    cdef bint begins, ends
     cdef int number
     if not 1 <= len(levels) <= 4 or len(query_levels) != len(levels):
         raise ValueError(f"{len(levels)} levels of rows and {len(query_levels)} of queries; wanted 1 to 4 of both")
@@ -446,23 +618,24 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     heaps.query_groups = &query_groups[0] if query_groups.shape[0] > 0 else NULL
     heaps.row_groups = &row_groups[0] if row_groups.shape[0] > 0 else NULL
     heaps.row_start = row_start
-    n_jobs = (n_queries + queries_per_job - 1) // queries_per_job
+    n_heap_sets = heap_S_out.shape[0]
+    jobs = Jobs(n_queries, queries_per_job, n_heap_sets, &scratch[0, 0], scratch.shape[1])
+    n_jobs = (n_queries + queries_per_job - 1) // queries_per_job * n_heap_sets
     if not 0 <= first_panel < end_panel <= n_panels:
         raise ValueError(f"panels {first_panel} to {end_panel} of {n_panels}")
     begins = first_panel == 0
     ends = end_panel == n_panels
-    if not (begins and ends) and scratch.shape[0] < n_jobs * n_heap_sets:
-        raise ValueError(f"{scratch.shape[0]} rows of scratch for {n_jobs * n_heap_sets} jobs")
+    if scratch.shape[0] < n_jobs:
+        raise ValueError(f"{scratch.shape[0]} rows of scratch for {n_jobs} jobs")
     if scratch.shape[1] < scratch_bytes(min(queries_per_job, n_queries), filter.levels[0].width, n_refine, list_capacity):
         raise ValueError(f"{scratch.shape[1]} bytes of scratch are too few")
     n_panels = end_panel - first_panel
-    for job in prange(n_jobs * n_heap_sets, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
-        own = heaps
-        if by_rows:
-            own.S = heaps.S + (job % n_heap_sets) * n_queries * heaps.k
-            own.index = heaps.index + (job % n_heap_sets) * n_queries * heaps.k
-        search_job(&filter, &own, job // n_heap_sets * queries_per_job,
-                   min(queries_per_job, n_queries - job // n_heap_sets * queries_per_job),
+    for job in prange(n_jobs, nogil=True, schedule="dynamic", num_threads=n_threads, chunksize=1):
+        own = heaps_of(&heaps, &jobs, job)
+        search_job(&filter, &own, first_query(&jobs, job), queries_of(&jobs, job),
                    first_panel + n_panels * (job % n_heap_sets) // n_heap_sets,
                    first_panel + n_panels * (job % n_heap_sets + 1) // n_heap_sets, begins, ends,
-                   &scratch[threadid() if begins and ends else job, 0], &counts_out[threadid(), 0])
+                   &scratch[job, 0], &counts_out[threadid(), 0])
+    n_groups = min(<Py_ssize_t> n_threads, n_jobs) if ends else 0
+    for job in prange(n_groups, nogil=True, schedule="static", num_threads=n_threads, chunksize=1):
+        finish_jobs(&filter, &heaps, &jobs, n_jobs * job // n_groups, n_jobs * (job + 1) // n_groups, &counts_out[threadid(), 0])

@@ -33,7 +33,7 @@ from .costs import LIST_CAPACITY, brute_cost, cost_of
 _QUERIES_PER_JOB = 48  # that share a panel while it is in a core's own cache
 _QUERIES_PER_TILE = 6
 _SORTED_PER_THREAD = 64  # queries whose neighbours one thread sorts before waking another one is faster
-_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 32, 256, 1024  # new rows in a list before it is refined
+_REFINE_PER_NEIGHBOR, _LEAST_REFINE, _MOST_REFINE = 64, 512, 2048  # new rows in a list before it is refined
 _SLACK = 2.0**-50  # error bound on 2 cos per feature (dot product and norms), with a safety factor of 8
 _DOUBT = 24.0  # queries after which twice the cost of brute force is trusted
 _FIRST_CHUNK = 16_000_000  # screened bytes per thread, before any chunk is timed: 50 ms of the slowest kernel
@@ -41,10 +41,10 @@ _FEW_AT_ONCE = 4  # times as much of few queries: a second chunk would cost them
 _FIRST_SHARE = 8  # the first block has at most this part of the queries, so that a bad filter is given up early
 _KEPT_BYTES = 1 << 19
 _LARGEST_BLOCK = 4096  # queries whose codes are held at a time
-_RANGE_BYTES = 4 << 20  # codes of a range, read by all jobs of a block: from the shared cache, the screen has its full rate
-_UNCUT_BYTES = 16 << 20  # codes that are not cut into ranges for the sake of the cache
+_RANGE_BYTES = 1 << 20  # codes of a range, read by all jobs of a block: from the shared cache, the screen has its full rate
+_UNCUT_BYTES = 1 << 20  # codes that are not cut into ranges for the sake of the cache
 _SHORTEST = 5  # a chunk is cut no shorter than 1 / 5 of its time for the sake of the cache
-_LISTS_BYTES = 96 << 20  # lists of a block that is searched in ranges; a third of it or less is ever touched
+_LISTS_BYTES = 96 << 20  # lists of a block; a third of it or less is ever touched
 
 _NO_NORMS = Norms()
 _kept = threading.local()
@@ -102,8 +102,7 @@ class Search:
         self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), _MOST_REFINE)
         self.list_capacity = max(LIST_CAPACITY, 8 * k)
         self._job_bytes = filter_loops.scratch_bytes(self.per_job, levels[0].width, self.n_refine, self.list_capacity)
-        self.scratch = _scratch(n_threads, self._job_bytes)  # of every thread
-        self._lists = self.scratch[:0]  # of every job of a block, from one range to the next
+        self.scratch = _scratch(n_threads, self._job_bytes)  # of every job of a block
         self._counts = np.zeros((n_threads, 5), dtype=np.int64)
         self.pairs, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
@@ -132,7 +131,7 @@ class Search:
         if self.pairs == 0:
             return min(left, whole, self._first_block)
         lists = _LISTS_BYTES // self._job_bytes * self.per_job
-        wanted = max(self._next // self.rows.n_rows, min(lists, self._next // max(1, self._range_rows)))
+        wanted = min(lists, max(self._next // self.rows.n_rows, self._next // max(1, self._range_rows)))
         n_blocks = -(-left // (max(1, min(wanted, _LARGEST_BLOCK) // whole) * whole))
         tiles = _QUERIES_PER_TILE * self.n_threads
         return min(left, -(-left // (n_blocks * tiles)) * tiles)  # blocks of about the same size
@@ -215,12 +214,9 @@ class Search:
     ) -> None:
         """Offer the rows of some panels of a chunk."""
         metric, levels = self.metric, self.levels
-        scratch = self.scratch
-        if panels != (0, len(of_chunk[0].codes)):
-            n_jobs = -(-len(Q) // per_job) * len(heaps[3])
-            if len(self._lists) < n_jobs:
-                self._lists = np.empty((max(n_jobs, self.n_threads), self._job_bytes), dtype=np.uint8)
-            scratch = self._lists
+        n_jobs = -(-len(Q) // per_job) * len(heaps[3])
+        if len(self.scratch) < n_jobs:
+            self.scratch = np.empty((n_jobs, self._job_bytes), dtype=np.uint8)
         filter_loops.search(
             as_bytes(Q),
             as_bytes(X),
@@ -245,7 +241,7 @@ class Search:
             self.n_refine,
             self.refine_every,
             self.list_capacity,
-            scratch,
+            self.scratch,
             self._counts,
             self.n_threads,
         )
@@ -270,7 +266,7 @@ class Search:
             counts.computed,
             tile,
             self.chunk_size.chunks,
-            self.scratch.nbytes + self._lists.nbytes,
+            self.scratch.nbytes,
             sum(codes.nbytes for chunk in self.codes for codes in chunk),
             levels=self._level_reports(counts),
         )
