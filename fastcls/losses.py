@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import check_number, check_switch, one_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.linear import check_scores, check_switch
+from fastcls._validation.linear import check_scores
 
 __all__ = [
     "LOSSES",

@@ -21,7 +21,7 @@ from fastcls._storage.atomic import digest
 from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.row_weights import counted_rows
+from fastcls._validation.row_weights import check_sample_weight, counted_rows
 from fastcls._validation.rows import CheckedRows, as_bytes, check_rows
 
 from . import loops
@@ -161,11 +161,11 @@ class LinearProblem(WeightSpace):
         # The compiled loops index memory with them, so keep private read-only copies.
         self.y = _private(self.y)
         self.rows = None if self.rows is None else _private(self.rows)
-        weights = checks.check_sample_weight(sample_weight, len(self.X))
+        weights = check_sample_weight(sample_weight, len(self.X))
         self.n_samples = len(self.X) if self.rows is None else len(self.rows)
         self.weights = weights if rows is None or not len(weights) else np.where(_mask(rows, len(self.X)), weights, 0.0)
         if len(self.weights):
-            checks.check_sample_weight(self.weights, len(self.X))
+            check_sample_weight(self.weights, len(self.X))
             # `rows` may repeat a row, which then counts several times
             self.weights = self.weights * (self.n_samples / self.weights[slice(None) if rows is None else self.rows].sum())
         self._set_space(fit_intercept, penalize_intercept, center, scale)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._validation.neighbors import check_vote_weights, check_votes
+from fastcls._validation.base import refuse_masked
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import counted
 from fastcls.metrics import METRICS
 
 __all__ = ["WEIGHTS", "Weights", "vote", "weights_of"]
@@ -31,7 +33,7 @@ def weights_of(distances: np.ndarray, rule: Weights, temperature: float, metric:
     metric : str
     """
     if callable(rule):
-        return check_vote_weights(rule(distances), distances.shape)
+        return _check_weights(rule(distances), distances.shape)
     if rule == "uniform":
         return np.ones_like(distances)
     if rule == "distance":
@@ -92,5 +94,33 @@ def vote(
         np.empty((n_threads, n_classes + _APART)),
         n_threads,
     )
-    check_votes(n_bad, n_classes)
+    _check_labels(n_bad, n_classes)
     return winners, tied.view(bool), totals
+
+
+def _check_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Vote weights from a user's function: one finite weight of at least 0 per distance."""
+    refuse_masked(weights, "the result of weights")
+    weights = np.asarray(weights, dtype=np.float64)
+    if weights.shape != shape:
+        raise InputError(
+            f"weights returned shape {weights.shape} for distances of shape {shape}; wanted one weight each",
+            argument="weights",
+        )
+    if not (np.isfinite(weights) & (weights >= 0)).all():
+        bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
+        raise InputError(
+            f"weights returned {bad:g}; wanted a finite weight of at least 0 for every distance, 0 included",
+            argument="weights",
+        )
+    return weights
+
+
+def _check_labels(n_bad: int, n_classes: int) -> None:
+    """Refuse neighbours whose labels are not classes: the labels or their file changed after fit or load."""
+    if n_bad:
+        raise InputError(
+            f"the neighbours of {counted(n_bad, 'query', 'queries')} have labels beyond the "
+            f"{counted(n_classes, 'class')}: the labels of the model, or their "
+            "file, changed after fit or load: fit or load the model again"
+        )

@@ -13,8 +13,7 @@ import numpy as np
 from fastcls import simd
 from fastcls._runtime import threads
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import reason
-from fastcls._validation.neighbors import check_found
+from fastcls._validation.messages import counted, reason
 from fastcls.metrics import METRICS
 
 from . import brute
@@ -206,7 +205,7 @@ def search_chunks(
             if n_done < len(Q):
                 runs.append(brute_force())
                 runs[-1].run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
-            check_found(S[place], k)
+            _check_found(S[place], k)
             yield some, S[place], indices[place]
     why = _why_brute(rows, metric_name, k) if algorithm != "brute" and prepared is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
@@ -235,6 +234,19 @@ def search_chunks(
         copied_bytes=rows.copied_bytes + (0 if queries is None else queries.copied_bytes),
         notes=tuple(notes),
     )
+
+
+def _check_found(S: np.ndarray, k: int) -> None:
+    """Refuse neighbours (n_queries, k), nearest first, if a query has fewer than k rows at a finite distance.
+
+    Rows are checked when they are given, but they are referenced: later changes to them show here.
+    """
+    short = ~(S[:, -1] < np.inf)
+    if short.any():
+        raise InputError(
+            f"a query has fewer than {counted(k, 'training row')} at a finite distance: training rows now have NaN, "
+            "infinity or too large values. They are referenced, not copied: do not change them, or use fit(..., copy=True)"
+        )
 
 
 def _why_brute(rows: Rows, metric_name: str, k: int) -> tuple[str, ...]:

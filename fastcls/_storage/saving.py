@@ -13,9 +13,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from fastcls._runtime.fitted_state import frozen
-from fastcls._validation.base import one_of
+from fastcls._validation.base import check_switch, one_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.linear import check_switch
 
 from .atomic import holds_model, replacing
 from .external_rows import map_under

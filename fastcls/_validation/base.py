@@ -48,6 +48,20 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     return value
 
 
+def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
+    """A number from 0 (or above it) to below 1."""
+    if check_number(name, value, minimum=0, strict=strict) >= 1:
+        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1", argument=name)
+    return float(value)
+
+
+def check_switch(name: str, value: Any) -> bool:
+    """`value`, if it is a bool. Nothing else is accepted, so that a typing error does not count as True."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name}={value!r}; wanted True or False", argument=name)
+    return bool(value)
+
+
 def refuse_masked(given: Any, name: str) -> None:
     """Refuse masked entries, also in a list of arrays: a masked entry has no value."""
     arrays = given if isinstance(given, (list, tuple)) else [given]
@@ -56,6 +70,19 @@ def refuse_masked(given: Any, name: str) -> None:
             f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
             argument=name,
         )
+
+
+def as_floats(name: str, given: Any) -> np.ndarray:
+    """An array of real numbers as float64."""
+    refuse_masked(given, name)
+    found = np.asarray(given)
+    try:
+        if found.dtype.kind == "c":
+            raise TypeError("they are complex")
+        return found.astype(np.float64, copy=False)
+    except (TypeError, ValueError) as error:
+        why = str(error).splitlines()[0]
+        raise InputError(f"{name} has values of type {found.dtype} ({why}); wanted real numbers", argument=name) from None
 
 
 def is_missing(value: Any) -> bool:

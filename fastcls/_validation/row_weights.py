@@ -6,14 +6,18 @@ index for any code that reads it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from .base import as_floats, one_of
+from .errors import InputError
 from .labels import check_classes, check_labels
-from .linear import check_class_weight, check_sample_weight
+
+_NONE = np.zeros(0)
+_LEAST_WEIGHT = 1e-290  # below it, the number of rows (up to 1e18) over the sum of their weights may be infinite
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,91 @@ def counted_rows(weights: np.ndarray) -> np.ndarray | None:
 def or_ones(weights: np.ndarray, n_rows: int) -> np.ndarray:
     """Weights of all rows; an array of length 0 means 1 each."""
     return weights if len(weights) else np.ones(n_rows)
+
+
+def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False) -> np.ndarray:
+    """One finite weight of at least 0 per row, as float64; of length 0 for None. All may be 0 only if `may_be_zero`."""
+    if weights is None:
+        return np.zeros(0)
+    values = as_floats("sample_weight", weights)
+    if values.ndim == 0:
+        values = np.full(n_rows, float(values))
+    if values.shape != (n_rows,):
+        raise InputError(
+            f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight per row", argument="sample_weight"
+        )
+    bad = ~(np.isfinite(values) & (values >= 0))
+    if bad.any():
+        raise InputError(
+            f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at least 0",
+            argument="sample_weight",
+        )
+    if n_rows and not values.any():
+        if may_be_zero:
+            return values
+        raise InputError(
+            "sample_weight is zero for every row: give some rows a weight above 0",
+            argument="sample_weight",
+        )
+    with np.errstate(over="ignore", under="ignore"):
+        total = float(values.sum())
+    if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
+        raise InputError(
+            f"sample_weight adds up to {total:g}, which float64 cannot divide by: give weights around 1 (only their ratios "
+            "matter)",
+            argument="sample_weight",
+        )
+    return values
+
+
+def check_class_weight(
+    class_weight: Any,
+    classes: np.ndarray,
+    codes: np.ndarray,
+    sample_weight: np.ndarray = _NONE,
+    *,
+    named: Iterable[Any] = (),
+) -> np.ndarray | None:
+    """A weight for every class, from a dict or for "balanced"; None for None.
+
+    Parameters
+    ----------
+    sample_weight : ndarray of shape (n_rows,), or of length 0 for 1 each
+    named : iterable of labels
+        Labels that a dict may name in addition to `classes`. Labels of weight 0 are always allowed: their rows do not count.
+    """
+    if class_weight is None:
+        return None
+    if isinstance(class_weight, str):
+        one_of("class_weight", class_weight, ("balanced",))
+        return balanced(np.bincount(codes, sample_weight if len(sample_weight) else None, minlength=len(classes)))
+    if not isinstance(class_weight, Mapping):
+        raise InputError(
+            f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight", argument="class_weight"
+        )
+    labels = classes.tolist()
+    values = as_floats("class_weight", [class_weight.get(label, 1.0) for label in [*labels, *class_weight]])
+    if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
+        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0", argument="class_weight")
+    known = {*labels, *named}
+    unknown = [
+        label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known
+    ]
+    if unknown:
+        raise InputError(
+            f"class_weight names the label {unknown[0]!r}, which is not in y: its labels are among {labels[:10]}",
+            argument="class_weight",
+        )
+    return values[: len(labels)]
+
+
+def balanced(counts: np.ndarray) -> np.ndarray:
+    """n / (n_classes * count) for every class, from its rows or their weights, as in scikit-learn.
+
+    Only classes with rows count; the others get the weight 1, which no row uses.
+    """
+    present = counts > 0
+    return np.divide(counts.sum(), present.sum() * counts, out=np.ones(counts.shape), where=present)
 
 
 def with_class_weight(

@@ -19,8 +19,7 @@ from fastcls._scoring.intervals import mcnemar, wilson_interval
 from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted_list
-from fastcls._validation.neighbors import check_folds, check_ks
-from fastcls.model_selection import cross_validate_k
+from fastcls.model_selection import check_folds, check_ks, cross_validate_k
 from fastcls.neighbors import KNeighborsClassifier
 
 from ..datasets import Dataset

@@ -21,11 +21,17 @@ from fastcls._gradient.scaling import center_and_scale, squared_distances
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import of_one_fit, publish
 from fastcls._sampling.hold_out import hold_out
-from fastcls._validation import linear as checks
 from fastcls._validation.base import check_random_state
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_known_labels, check_labels
-from fastcls._validation.row_weights import check_labelled_rows, check_more_labelled_rows, counted_rows, with_class_weight
+from fastcls._validation.linear import check_l1_ratio, check_two_classes
+from fastcls._validation.row_weights import (
+    check_labelled_rows,
+    check_more_labelled_rows,
+    check_sample_weight,
+    counted_rows,
+    with_class_weight,
+)
 from fastcls._validation.rows import CheckedRows, check_rows
 
 from ._advice import advice_after
@@ -33,6 +39,7 @@ from ._choice import TIES, best_factor, is_small
 from ._model import LinearModel
 from ._parameters import LinearParameters, default_epochs
 from ._strength import automatic_alpha, effective_rows, strength_of_cost, total_weight
+from ._validation import check_strength_of_cost, check_warm_start
 
 # alpha="auto" for penalties other than l2, and for `partial_fit`, which does not know how many rows will come.
 _ALPHA = 1e-4
@@ -88,12 +95,12 @@ class LinearClassifier(LinearModel, LinearParameters):
             alpha, ratio = strength_of_cost(
                 self.C,
                 self.penalty,
-                checks.check_l1_ratio(ratio),
+                check_l1_ratio(ratio),
                 total_weight(weights, rows, len(X)),
                 space["scale"],
                 one_vector=n_classes == 2 and self._has_one_vector,
             )
-            checks.check_strength_of_cost(self.C, alpha)
+            check_strength_of_cost(self.C, alpha)
         elif isinstance(alpha, str):
             alpha = _ALPHA
             if self.penalty == "l2":
@@ -198,9 +205,9 @@ class LinearClassifier(LinearModel, LinearParameters):
         """`fit` on checked rows; of X only the feature names are used."""
         labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
         classes, codes, weights = labelled.classes, labelled.codes, labelled.weights
-        checks.check_two_classes(classes)
+        check_two_classes(classes)
         if self.warm_start and hasattr(self, "coef_"):
-            checks.check_warm_start(self.classes_, self.coef_.shape[1], classes, rows.rows.shape[1])
+            check_warm_start(self.classes_, self.coef_.shape[1], classes, rows.rows.shape[1])
         random_state = check_random_state(self.random_state)
         train, held_out = self._split(codes, weights, random_state)
         rows = self._shared(rows, classes, codes, weights, train, held_out)
@@ -318,10 +325,10 @@ class LinearClassifier(LinearModel, LinearParameters):
         known, codes, given = check_more_labelled_rows(
             y, len(rows.rows), sample_weight, self.class_weight, classes, None if is_first else self.classes_
         )
-        checks.check_two_classes(known)
+        check_two_classes(known)
         if len(given) and not given.any():
             if is_first:
-                checks.check_sample_weight(given, len(given))  # raises: there is nothing to learn from
+                check_sample_weight(given, len(given))  # raises: there is nothing to learn from
             return self
         weights = with_class_weight(given, self.class_weight, known, codes, named=self.class_weight)
         counted = counted_rows(weights)
@@ -381,7 +388,7 @@ class LinearClassifier(LinearModel, LinearParameters):
         labels, codes = check_labels(y, len(rows.rows))
         check_known_labels(labels, self.classes_, "give rows of those only")
         codes = np.searchsorted(self.classes_, labels)[codes]
-        given = checks.check_sample_weight(sample_weight, len(codes))
+        given = check_sample_weight(sample_weight, len(codes))
         weights = with_class_weight(given, self.class_weight, self.classes_, codes, named=self.class_weight)
         space = {"center": getattr(self, "center_", None), "scale": getattr(self, "scale_", 1.0)}
         alpha = _ALPHA if isinstance(self.alpha, str) else self.alpha  # for a model made by hand from weights

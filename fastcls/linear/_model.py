@@ -13,10 +13,12 @@ from fastcls._runtime.fitted_state import of_one_fit
 from fastcls._scoring.classifier import Classifier
 from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._storage.saving import SaveMixin
-from fastcls._validation import linear as checks
 from fastcls._validation.base import check_number
+from fastcls._validation.linear import check_alpha, check_l1_ratio
 from fastcls._validation.rows import check_finite, check_rows
 from fastcls.datasets import names_images, takes_images
+
+from ._validation import check_finite_scores
 
 
 class LinearModel(SaveMixin, Classifier):
@@ -28,7 +30,7 @@ class LinearModel(SaveMixin, Classifier):
         check_is_fitted(self, "coef_")
         rows = check_rows(X, "X", estimator=self).rows
         scores = linear_scores(rows, self.coef_, self.intercept_, threads.effective(self.n_jobs))
-        checks.check_finite_scores(scores)
+        check_finite_scores(scores)
         return scores
 
     @of_one_fit
@@ -113,4 +115,4 @@ class LinearModel(SaveMixin, Classifier):
             self.temperature_ = float(values["temperature"])
             check_number("temperature", self.temperature_, minimum=0, strict=True)
         if "alpha" in values:
-            self.alpha_, self.l1_ratio_ = checks.check_alpha(values["alpha"]), checks.check_l1_ratio(values["l1_ratio"])
+            self.alpha_, self.l1_ratio_ = check_alpha(values["alpha"]), check_l1_ratio(values["l1_ratio"])

@@ -11,9 +11,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from fastcls import optim
-from fastcls._validation import linear as checks
-from fastcls._validation.base import check_number
+from fastcls._validation.base import check_fraction, check_number, check_switch
+from fastcls._validation.linear import check_callbacks
 from fastcls.penalties import check_penalty
+
+from ._validation import check_checkpoint, check_strength
 
 # max_iter=None means enough epochs for this many steps, within these bounds.
 _STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 1000, 20, 200
@@ -106,19 +108,19 @@ class LinearParameters(BaseEstimator):
         """Refuse parameters that cannot be used; those that only a solver has are checked by the solver."""
         loss, _ = self._loss_and_options()
         check_penalty(self.penalty, self.max_norm)
-        checks.check_strength(self.alpha, self.C, self.penalty)
+        check_strength(self.alpha, self.C, self.penalty)
         optim.check_solver(self.solver, loss, self.penalty, self.max_norm is not None)
         for name in ("center", "scale", "fit_intercept", "early_stopping", "warm_start", "nesterov"):
-            checks.check_switch(name, getattr(self, name))
+            check_switch(name, getattr(self, name))
         check_number("init_scale", self.init_scale, minimum=0)
         check_number("batch_size", self.batch_size, minimum=1, whole=True)
-        checks.check_fraction("validation_fraction", self.validation_fraction, strict=True)
-        checks.check_checkpoint(self.checkpoint, self.resume, self.random_state)
+        check_fraction("validation_fraction", self.validation_fraction, strict=True)
+        check_checkpoint(self.checkpoint, self.resume, self.random_state)
 
     def _solver(self, n_samples: int, random_state: np.random.RandomState, **changes: Any):
         """The optimiser that the parameters describe; `changes` replace some of them."""
         max_iter = changes.pop("max_iter", None) or self._epochs(n_samples)
-        callbacks = [*checks.check_callbacks(self.callbacks), *([self._print_progress] if self.verbose else [])]
+        callbacks = [*check_callbacks(self.callbacks), *([self._print_progress] if self.verbose else [])]
         checkpoint = None
         if self.checkpoint is not None:
             checkpoint = optim.Checkpoint(self.checkpoint, self.checkpoint_seconds, resume=self.resume)

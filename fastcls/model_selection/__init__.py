@@ -3,7 +3,7 @@
 ``_cross_validate.py`` has `cross_validate_k` and `evaluate_k`, ``_neighbors_cv.py`` `KNeighborsClassifierCV`,
 ``_linear_cv.py`` `SoftmaxClassifierCV` and `MulticlassSVMCV`; ``_search_cv.py`` is what these classes share. ``_folds.py``
 makes folds, ``_fold_votes.py`` counts the hits of every fold from one search, ``_grid_ends.py`` warns if the best value is
-an end of its grid, ``_validation.py`` checks splitters and groups.
+an end of its grid, ``_validation.py`` checks folds, splitters, groups and ks.
 """
 
 from fastcls.model_selection._cross_validate import DEFAULT_KS, DEFAULT_METRICS, KSelection, cross_validate_k, evaluate_k
@@ -13,7 +13,7 @@ from fastcls.model_selection._neighbors_cv import KNeighborsClassifierCV
 # For other packages of fastcls:
 from ._folds import make_folds
 from ._grid_ends import advice_at_end
-from ._validation import check_test, without_large_ks
+from ._validation import check_folds, check_ks, check_test, without_large_ks
 
 __all__ = [
     "DEFAULT_KS",

@@ -21,8 +21,7 @@ from fastcls._scoring.votes import weights_of
 from fastcls._search import plan
 from fastcls._search.plan import Progress
 from fastcls._search.rows import Rows
-from fastcls._validation.linear import balanced
-from fastcls._validation.row_weights import LabelledRows, counted_rows, or_ones
+from fastcls._validation.row_weights import LabelledRows, balanced, counted_rows, or_ones
 from fastcls.metrics import METRICS
 
 from ._folds import Folds

@@ -12,9 +12,8 @@ from sklearn.model_selection import LeaveOneGroupOut, LeaveOneOut, PredefinedSpl
 from fastcls._validation import messages
 from fastcls._validation.base import check_random_state
 from fastcls._validation.errors import InputError
-from fastcls._validation.neighbors import check_folds
 
-from ._validation import Split, check_groups, check_splits, check_splitter
+from ._validation import Split, check_folds, check_groups, check_splits, check_splitter
 
 __all__ = ["Folds", "make_folds"]
 

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
-from fastcls._validation import linear as checks
 from fastcls._validation.base import RandomState, as_list, check_number, check_random_state
 from fastcls._validation.errors import InputError
+from fastcls._validation.linear import check_two_classes
 from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
 from fastcls._validation.rows import check_rows
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier
@@ -139,7 +139,7 @@ class LinearCV(SearchCV):
             raise InputError(f"solver={self.solver!r} is not available in a sweep; choose one of: sgd, lbfgs")
         rows = check_rows(X, "X")
         labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
-        checks.check_two_classes(labelled.classes)
+        check_two_classes(labelled.classes)
         folds = self._folds(labelled, groups)
         settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
         scores, losses = [], []

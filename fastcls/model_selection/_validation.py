@@ -14,13 +14,77 @@ from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted, shortened
-from fastcls._validation.neighbors import check_ks
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
 
 Split = tuple[np.ndarray, np.ndarray]
 
 SMALLEST_FOLD, TRAINING_ROWS = "the smallest training fold has {}", "the training set has {}"
+
+
+def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
+    """The number of folds, if some class has enough rows for all folds.
+
+    Parameters
+    ----------
+    folds : int
+    codes : int64 array (n_rows,)
+        Class codes.
+    name : str
+        Name of the argument in messages.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InputError
+        If it is not a whole number of at least 2, or no class has so many rows.
+    """
+    n_folds = int(check_number(name, folds, minimum=2, whole=True))
+    largest = int(np.bincount(codes).max(initial=0))
+    if n_folds <= largest:
+        return n_folds
+    rows, of_class = counted(len(codes), "row"), counted(largest, "row")
+    why = f"no class has more than {of_class}"
+    if n_folds > len(codes):
+        why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
+    if largest < 2:
+        raise InputError(
+            f"{name}={n_folds}, but each of the {rows} is the only one of its class: give at least two rows of some class",
+            argument=name,
+        )
+    raise InputError(f"{name}={n_folds}, but {why}: use at most {counted(largest, 'fold')}", argument=name)
+
+
+def check_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD) -> list[int]:
+    """Numbers of neighbours, ascending, without repetition; at least one must be possible.
+
+    Parameters
+    ----------
+    ks : int or iterable of int
+    n_rows : int
+    of : str
+        What has so many rows, for the message.
+
+    Returns
+    -------
+    list of int
+
+    Raises
+    ------
+    InputError
+        If there is none, one is not a whole number of at least 1, or all are above `n_rows`.
+    """
+    wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in as_list(ks)})
+    if not wanted:
+        raise InputError("ks is empty: give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
+    if wanted[0] > n_rows:
+        raise InputError(
+            f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most {n_rows:,}", argument="ks"
+        )
+    return wanted
 
 
 def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3) -> np.ndarray:

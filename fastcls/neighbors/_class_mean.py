@@ -14,8 +14,8 @@ from fastcls._scoring.classifier import Classifier
 from fastcls._search import matrix
 from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._storage.saving import SaveMixin
+from fastcls._validation.base import check_switch
 from fastcls._validation.labels import check_labels, check_present
-from fastcls._validation.linear import check_switch
 from fastcls._validation.rows import check_rows
 from fastcls.datasets import names_images, takes_images
 from fastcls.metrics import METRICS, check_magnitude

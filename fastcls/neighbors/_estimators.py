@@ -20,10 +20,15 @@ from fastcls._search.rows import Rows
 from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._validation.base import check_number, one_of
 from fastcls._validation.labels import check_present
-from fastcls._validation.linear import check_sample_weight
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_n_neighbors
-from fastcls._validation.row_weights import check_labelled_rows, check_more_labelled_rows, or_ones, with_class_weight
+from fastcls._validation.row_weights import (
+    check_labelled_rows,
+    check_more_labelled_rows,
+    check_sample_weight,
+    or_ones,
+    with_class_weight,
+)
 from fastcls._validation.rows import CheckedRows, check_rows, check_same_width
 from fastcls.datasets import names_images, takes_images
 from fastcls.metrics import METRICS, check_magnitude, check_metric

@@ -20,9 +20,9 @@ import numpy as np
 from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.atomic import digest, replacing
 from fastcls._storage.safetensors import Arrays, read_header, write
-from fastcls._validation.base import check_number
+from fastcls._validation.base import check_number, check_switch
 from fastcls._validation.errors import InputError
-from fastcls._validation.linear import check_checkpoint_file, check_switch
+from fastcls._validation.linear import check_checkpoint_file
 from fastcls._validation.messages import kind, quoted, reason
 
 from .. import simd

@@ -13,8 +13,8 @@ from fastcls import _kernels
 from fastcls._gradient import descent_loops, loops
 from fastcls._gradient.problem import LinearProblem
 from fastcls._storage.safetensors import expect
-from fastcls._validation.base import RandomState, check_number, check_random_state, one_of
-from fastcls._validation.linear import check_callbacks, check_fraction, check_switch, check_weights
+from fastcls._validation.base import RandomState, check_fraction, check_number, check_random_state, check_switch, one_of
+from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.rows import as_bytes
 
 from ._checkpoint import (

@@ -7,7 +7,7 @@ from _command import cli, here
 from fastcls import KNeighborsClassifier, MulticlassSVM, datasets
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import meant, shortened
-from fastcls._validation.neighbors import check_ks
+from fastcls.model_selection import check_ks
 
 __all__ = ["here"]  # the fixture that every test here is under
 
