@@ -6,13 +6,13 @@ scores, labels and saved state (``_model.py``). ``_strength.py`` converts C and 
 parameters, and ``_advice.py`` warns where training failed.
 """
 
+from fastcls.linear._estimators import MulticlassSVM, SoftmaxClassifier
+
+# For other packages of fastcls:
 from ._base import LinearClassifier
-from ._estimators import MulticlassSVM, SoftmaxClassifier
 from ._temperature import fit_temperature
 
 __all__ = [
-    "LinearClassifier",
     "MulticlassSVM",
     "SoftmaxClassifier",
-    "fit_temperature",
 ]
