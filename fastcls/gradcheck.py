@@ -214,8 +214,7 @@ def check_gradient(
     if not isinstance(problem, LinearProblem):
         raise InputError(
             f"problem is {kind(problem)}; wanted a LinearProblem: compare the gradient of a function of your own with "
-            "numerical_gradient",
-            argument="problem",
+            "numerical_gradient"
         )
     W = np.array(check_weights(W, problem.shape, problem.fit_intercept))
     analytic = problem.value_and_gradient(W)[1]
@@ -224,9 +223,7 @@ def check_gradient(
         refuse_masked(direction, "direction")
         direction = np.asarray(direction, dtype=np.float64)
         if direction.shape != W.shape or not np.any(direction):
-            raise InputError(
-                f"direction has shape {direction.shape}; wanted shape {W.shape}, not all 0", argument="direction"
-            )
+            raise InputError(f"direction has shape {direction.shape}; wanted shape {W.shape}, not all 0")
         places, ways = np.zeros((0, 2), dtype=np.int64), [direction]
         chosen = np.array([float((analytic * direction).sum())])
     else:

@@ -140,7 +140,6 @@ def check_penalty(name: Any, max_norm: Any) -> str | None:
         check_number("max_norm", max_norm, minimum=0, strict=True)
     elif name == "max_norm":
         raise InputError(
-            "penalty='max_norm' needs the parameter max_norm, the largest norm of a class's weights, such as max_norm=3.0",
-            argument="penalty",
+            "penalty='max_norm' needs the parameter max_norm, the largest norm of a class's weights, such as max_norm=3.0"
         )
     return name

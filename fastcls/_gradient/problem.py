@@ -338,10 +338,7 @@ class LinearProblem(WeightSpace):
             return float(self.n_samples if rows is None else self.row_numbers(rows)[1])
         total = float(self.weights[self.row_numbers(rows)[0]].sum())
         if total == 0.0:
-            raise InputError(
-                "rows has only rows of weight 0, which have no mean: give at least one row of weight above 0",
-                argument="rows",
-            )
+            raise InputError("rows has only rows of weight 0, which have no mean: give at least one row of weight above 0")
         return total
 
     def per_sample(self, W: np.ndarray) -> np.ndarray:

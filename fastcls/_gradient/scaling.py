@@ -83,7 +83,7 @@ def _rows_differ(X: np.ndarray, weights: np.ndarray) -> bool:
 
 def _too_alike(rms: str, why: str, dtype: np.dtype) -> InputError:
     other = ", or give float64" if dtype != np.float64 else ""
-    return InputError(f"the root mean square of X is {rms}, and {why}: scale the data up first{other}", argument="X")
+    return InputError(f"the root mean square of X is {rms}, and {why}: scale the data up first{other}")
 
 
 def scale_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
@@ -97,9 +97,7 @@ def scale_of(mean: np.ndarray, total: float | None, dtype: np.dtype) -> float:
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         rms = 1.0 if total is None else math.sqrt(total / len(mean)) if total >= 0 else math.nan
     if not (math.isfinite(rms) and np.all(np.isfinite(mean))):
-        raise InputError(
-            "X has values so large that their squares overflow float64: scale the data down first", argument="X"
-        )
+        raise InputError("X has values so large that their squares overflow float64: scale the data down first")
     # Below this, it is only rounding of the mean: a constant feature of 0.1 would be divided by 1e-17.
     if rms <= 1e-14 * float(np.abs(mean).max(initial=0.0)):
         return 1.0

@@ -103,16 +103,10 @@ def _check_weights(weights: Any, shape: tuple[int, ...]) -> np.ndarray:
     refuse_masked(weights, "the result of weights")
     weights = np.asarray(weights, dtype=np.float64)
     if weights.shape != shape:
-        raise InputError(
-            f"weights returned shape {weights.shape} for distances of shape {shape}; wanted one weight each",
-            argument="weights",
-        )
+        raise InputError(f"weights returned shape {weights.shape} for distances of shape {shape}; wanted one weight each")
     if not (np.isfinite(weights) & (weights >= 0)).all():
         bad = weights[~(np.isfinite(weights) & (weights >= 0))][0]
-        raise InputError(
-            f"weights returned {bad:g}; wanted a finite weight of at least 0 for every distance, 0 included",
-            argument="weights",
-        )
+        raise InputError(f"weights returned {bad:g}; wanted a finite weight of at least 0 for every distance, 0 included")
     return weights
 
 

@@ -26,7 +26,7 @@ def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any
     if not isinstance(value, str) or value not in names:
         close = meant(value, names)
         hint = f"did you mean {close!r}? It is" if close else "choose"
-        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}", argument=name)
+        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}")
     return value
 
 
@@ -36,29 +36,27 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     relation = "above" if strict else "of at least"
     wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
+        raise InputError(f"{name}={value!r}; wanted {wanted}")
     if isinstance(value, int) and abs(value) >= 2**63:  # beyond any count, and beyond NumPy's integers
-        raise InputError(
-            f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63", argument=name
-        )
+        raise InputError(f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63")
     if not np.isfinite(value):
-        raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
+        raise InputError(f"{name}={value!r}; wanted {wanted}")
     if value < minimum or (strict and value == minimum):
-        raise InputError(f"{name}={value!r}; wanted {wanted}", argument=name)
+        raise InputError(f"{name}={value!r}; wanted {wanted}")
     return value
 
 
 def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
     """A number from 0 (or above it) to below 1."""
     if check_number(name, value, minimum=0, strict=strict) >= 1:
-        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1", argument=name)
+        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1")
     return float(value)
 
 
 def check_switch(name: str, value: Any) -> bool:
     """`value`, if it is a bool. Nothing else is accepted, so that a typing error does not count as True."""
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name}={value!r}; wanted True or False", argument=name)
+        raise InputError(f"{name}={value!r}; wanted True or False")
     return bool(value)
 
 
@@ -67,8 +65,7 @@ def refuse_masked(given: Any, name: str) -> None:
     arrays = given if isinstance(given, (list, tuple)) else [given]
     if any(isinstance(array, np.ma.MaskedArray) and np.ma.is_masked(array) for array in arrays):
         raise InputError(
-            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows",
-            argument=name,
+            f"{name} is a masked array with masked entries: fill them ({name}.filled(value)) or remove their rows"
         )
 
 
@@ -82,7 +79,7 @@ def as_floats(name: str, given: Any) -> np.ndarray:
         return found.astype(np.float64, copy=False)
     except (TypeError, ValueError) as error:
         why = str(error).splitlines()[0]
-        raise InputError(f"{name} has values of type {found.dtype} ({why}); wanted real numbers", argument=name) from None
+        raise InputError(f"{name} has values of type {found.dtype} ({why}); wanted real numbers") from None
 
 
 def is_missing(value: Any) -> bool:
@@ -106,8 +103,7 @@ def refuse_missing(values: np.ndarray, name: str) -> None:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            f"{name} has a missing value ({values[row]}) at row {row}: fill missing values or remove their rows",
-            argument=name,
+            f"{name} has a missing value ({values[row]}) at row {row}: fill missing values or remove their rows"
         )
 
 
@@ -123,8 +119,7 @@ def check_characters(labels: np.ndarray, name: str) -> None:
         row = int(np.argmax(numbers > _LAST_CHARACTER)) // (labels.itemsize // 4)
         raise InputError(
             f"{name} has a string with the invalid code point {int(numbers.max()):#x} (the largest is "
-            f"0x10ffff), first at row {row}: its bytes are damaged or of another type; create the labels again",
-            argument=name,
+            f"0x10ffff), first at row {row}: its bytes are damaged or of another type; create the labels again"
         )
 
 
@@ -147,8 +142,7 @@ def check_random_state(random_state: Any) -> np.random.RandomState:
         found: np.random.RandomState = random_state_of(random_state)
     except (TypeError, ValueError):
         raise InputError(
-            f"random_state={random_state!r}; wanted None, a whole number from 0 to 2^32 - 1, or a numpy.random.RandomState",
-            argument="random_state",
+            f"random_state={random_state!r}; wanted None, a whole number from 0 to 2^32 - 1, or a numpy.random.RandomState"
         ) from None
     return found
 
@@ -162,6 +156,4 @@ def seed_of(random_state: Any) -> int:
 def check_n_jobs(n_jobs: Any) -> None:
     """Refuse an invalid number of threads."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
-        raise InputError(
-            f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them", argument="n_jobs"
-        )
+        raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")

@@ -80,36 +80,27 @@ def _refuse_unreadable(X: Any, name: str) -> None:
     if scipy.sparse.issparse(X):
         raise InputError(
             f"{name} is a sparse matrix; fastcls reads dense rows: pass {name}.toarray(), or use scikit-learn's "
-            "estimators, which take sparse data",
-            argument=name,
+            "estimators, which take sparse data"
         )
     if isinstance(X, (str, bytes, os.PathLike)):
         path = X if isinstance(X, bytes) else os.fspath(X)
         raise InputError(
             f"{name} is the text {quoted(path)}; {wanted}: if it is a path, load it first, with "
-            "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)",
-            argument=name,
+            "fastcls.datasets.load(path), whose X and y are rows and labels, or with np.load(path)"
         )
     if isinstance(X, Mapping):
         example = f", such as {name}[{quoted(next(iter(X)))}]" if len(X) else ""
         raise InputError(
-            f"{name} is {kind(X)} with the keys {quoted_list(X) or 'none'}; {wanted}: pass one of its arrays{example}",
-            argument=name,
+            f"{name} is {kind(X)} with the keys {quoted_list(X) or 'none'}; {wanted}: pass one of its arrays{example}"
         )
     if X is None:
-        raise InputError(
-            f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)", argument=name
-        )
+        raise InputError(f"{name} is None; {wanted}: pass the rows (a function that loads them may have returned nothing)")
     if hasattr(X, "class_names") and hasattr(X, "X"):
-        raise InputError(f"{name} is {kind(X)}; {wanted}: pass its X, and its y as the labels", argument=name)
+        raise InputError(f"{name} is {kind(X)}; {wanted}: pass its X, and its y as the labels")
     if isinstance(X, (Iterator, set, frozenset)):
-        raise InputError(
-            f"{name} is {kind(X)}, which has no order or length; {wanted}: make it a list or an array", argument=name
-        )
+        raise InputError(f"{name} is {kind(X)}, which has no order or length; {wanted}: make it a list or an array")
     if hasattr(X, "__cuda_array_interface__") or getattr(getattr(X, "device", None), "type", "cpu") not in ("cpu", None):
-        raise InputError(
-            f"{name} is on a device, and fastcls reads CPU memory: copy it there first ({name}.cpu())", argument=name
-        )
+        raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first ({name}.cpu())")
     refuse_masked(X, name)
 
 
@@ -137,7 +128,7 @@ def _array_of(X: Any, name: str) -> np.ndarray:
             return from_bfloat16(np.asarray(X.contiguous().view(sys.modules["torch"].int16)))
         if not hasattr(X, "__array__") and hasattr(X, "__dlpack__"):
             if X.__dlpack_device__()[0] != 1:
-                raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first", argument=name)
+                raise InputError(f"{name} is on a device, and fastcls reads CPU memory: copy it there first")
             return np.from_dlpack(X)
         found = X if type(X) is np.memmap else np.asarray(X)  # kept, because its file may be needed
     except InputError:
@@ -145,23 +136,20 @@ def _array_of(X: Any, name: str) -> np.ndarray:
     except ValueError as error:
         if isinstance(X, (list, tuple)):
             raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length",
-                argument=name,
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length"
             ) from None
-        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})", argument=name) from None
+        raise InputError(f"{name} is {kind(X)} that NumPy cannot read ({reason(error)})") from None
     except Exception as error:  # a foreign __array__ may raise anything: bfloat16, gradients, closed files
         how = f"{name}.detach().float().numpy()" if hasattr(X, "detach") else f"np.asarray({name}, dtype=np.float32)"
         raise InputError(
-            f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}",
-            argument=name,
+            f"{name} is {kind(X)} that NumPy cannot read ({reason(error)}): convert it first, for example with {how}"
         ) from None
     if found.dtype == object and found.ndim < 2 and isinstance(X, (list, tuple)) and hasattr(X[0], "__dlpack__"):
         try:
             return np.stack([_array_of(row, name) for row in X])
         except ValueError:
             raise InputError(
-                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length",
-                argument=name,
+                f"{name} has rows of different lengths; wanted (n_rows, n_features), all rows of the same length"
             ) from None
     return found
 
@@ -171,42 +159,34 @@ def _refuse_other_than_table(array: np.ndarray, name: str) -> None:
     if dtype.kind in "UST":
         raise InputError(
             f"{name} is text of type {dtype}; wanted numbers: {name}.astype(float) converts written numbers, "
-            "fastcls.datasets.load reads paths to images or arrays",
-            argument=name,
+            "fastcls.datasets.load reads paths to images or arrays"
         )
     if array.ndim == 0 and dtype.kind == "O":
-        raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)", argument=name)
+        raise InputError(f"{name} is {kind(array.item())}; wanted rows of numbers, (n_rows, n_features)")
     if array.ndim == 1 and dtype.kind == "O" and array.size and np.ndim(array[0]) > 0:
         raise InputError(
             f"{name} is an array of {counted(len(array), 'separate array')}; wanted one two-dimensional array: "
-            f"use np.stack({name}) if all have the same length",
-            argument=name,
+            f"use np.stack({name}) if all have the same length"
         )
     if dtype.names is not None:
         raise InputError(
             f"{name} is a structured array with the fields {quoted_list(dtype.names)}; wanted plain numbers: "
-            "convert it with numpy.lib.recfunctions.structured_to_unstructured",
-            argument=name,
+            "convert it with numpy.lib.recfunctions.structured_to_unstructured"
         )
     if len(shape) != 2:
         how = f"{name}.reshape(1, -1) if it is one row" if len(shape) < 2 else f"{name}.reshape(len({name}), -1)"
         raise InputError(
             f"{name} has {counted(len(shape), 'dimension')}, shape {shape}; wanted a 2D array (n_rows, "
-            f"n_features): Reshape your data with {how}",
-            argument=name,
+            f"n_features): Reshape your data with {how}"
         )
 
 
 def _refuse_type(dtype: Any, name: str) -> None:
     if dtype.kind == "c":
-        raise InputError(
-            f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features", argument=name
-        )
+        raise InputError(f"{name} is {dtype}: Complex data not supported; pass its real and imaginary parts as features")
     if dtype.kind in "mM":
-        raise InputError(f"{name} is {dtype}; wanted numbers: convert dates to numeric features", argument=name)
-    raise InputError(
-        f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them ({name}.astype(float))", argument=name
-    )
+        raise InputError(f"{name} is {dtype}; wanted numbers: convert dates to numeric features")
+    raise InputError(f"{name} is {dtype}; wanted numbers of at most 64 bits: convert them ({name}.astype(float))")
 
 
 def _is_extension_float(dtype: np.dtype) -> bool:
@@ -232,9 +212,7 @@ def _as_stored(array: np.ndarray, name: str) -> np.ndarray:
 
 
 def _refuse_large(what: str, name: str) -> None:
-    raise InputError(
-        f"{name} has {what} values above 2^53, which float64 cannot hold exactly: scale them down", argument=name
-    )
+    raise InputError(f"{name} has {what} values above 2^53, which float64 cannot hold exactly: scale them down")
 
 
 def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
@@ -243,8 +221,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
     if any(issubclass(kind, (str, bytes)) for kind in kinds):
         raise InputError(
             f"{name} has text among its objects (first {quoted(_first_text(array))}); wanted numbers: convert it, "
-            "or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)",
-            argument=name,
+            "or encode categories as numbers (sklearn.preprocessing.OneHotEncoder)"
         )
     if any(issubclass(kind, (complex, np.complexfloating)) for kind in kinds):
         _refuse_type(np.dtype(complex), name)
@@ -260,8 +237,7 @@ def _of_objects(array: np.ndarray, name: str) -> np.ndarray:
         row, column = next(place for place in np.ndindex(array.shape) if not _is_number(array[place]))
         raise InputTypeError(
             f"{name} has {kind(array[row, column])} at row {row}, column {column}: each value of this argument "
-            "must be numeric, not a string or another object: convert it to a number",
-            argument=name,
+            "must be numeric, not a string or another object: convert it to a number"
         ) from None
 
 
@@ -320,9 +296,7 @@ def _column(column: Any, name: str) -> np.ndarray:
     """One column as an array; missing values of nullable types become NaN, which is refused later."""
     dtype = getattr(column, "dtype", None)
     if hasattr(dtype, "subtype") and hasattr(column, "sparse"):
-        raise InputError(
-            f"{name} has sparse columns, and fastcls reads dense rows: pass {name}.sparse.to_dense()", argument=name
-        )
+        raise InputError(f"{name} has sparse columns, and fastcls reads dense rows: pass {name}.sparse.to_dense()")
     if type(dtype).__name__ == "CategoricalDtype":
         column = np.asarray(column)
     plain = getattr(dtype, "numpy_dtype", None)  # of pandas' nullable types
@@ -335,9 +309,7 @@ def _column(column: Any, name: str) -> np.ndarray:
     try:
         return np.asarray(column.to_numpy() if hasattr(column, "to_numpy") else column)
     except Exception as error:
-        raise InputError(
-            f"{name} has a column that NumPy cannot read ({reason(error)}): convert it to numbers", argument=name
-        ) from None
+        raise InputError(f"{name} has a column that NumPy cannot read ({reason(error)}): convert it to numbers") from None
 
 
 def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
@@ -353,21 +325,18 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     if isinstance(y, (str, bytes, os.PathLike)):
         raise InputError(
             f"{name} is the text {quoted(y)}; wanted one label per row: load the labels first, with "
-            "np.load(path) or fastcls.datasets.load(path).y",
-            argument=name,
+            "np.load(path) or fastcls.datasets.load(path).y"
         )
     if isinstance(y, (Mapping, Iterator, set, frozenset)):
-        raise InputError(f"{name} is {kind(y)}; wanted one label per row: pass an array or a list", argument=name)
+        raise InputError(f"{name} is {kind(y)}; wanted one label per row: pass an array or a list")
     refuse_masked(y, name)
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn converts nullable integers to floats
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
         how = f"use {name}.ravel()" if shape[0] == 1 else f"use {name}.argmax(axis=1) if rows are one-hot"
-        raise InputError(
-            f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}: {how}", argument=name
-        )
+        raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}: {how}")
     if len(shape) not in (1, 2):
-        raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}", argument=name)
+        raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}")
     y_array = column_or_1d(y_array, warn=not decode)
     if decode and (y_array.dtype.kind == "S" or (y_array.dtype.kind == "O" and set(map(type, y_array)) == {bytes})):
         return np.array([label.decode("utf-8", "backslashreplace") for label in y_array.tolist()])
@@ -380,13 +349,12 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     if y.dtype.kind == "S":
         raise InputError(
             f"{name} has bytes, such as {y.tolist()[:1]}; wanted text or "
-            f"numbers: decode them first (np.char.decode({name}, 'utf-8'))",
-            argument=name,
+            f"numbers: decode them first (np.char.decode({name}, 'utf-8'))"
         )
     if _is_extension_float(y.dtype):
         return y.astype(np.float32)
     if y.dtype.kind in "mMc":
-        raise InputError(f"{name} has dtype {y.dtype}; wanted integers or strings as class labels", argument=name)
+        raise InputError(f"{name} has dtype {y.dtype}; wanted integers or strings as class labels")
     if not y.dtype.isnative:
         y = y.astype(y.dtype.newbyteorder("="))
     if y.dtype.kind == "U" and isinstance(given, (list, tuple)):
@@ -397,19 +365,17 @@ def _plain_labels(y: np.ndarray, given: Any, name: str) -> np.ndarray:
     if large := [place for place, value in enumerate(values) if type(value) is int and not -(2**63) <= value < 2**64]:
         raise InputError(
             f"{name} has the label {quoted(values[large[0]], 40)[1:-1]} at row {large[0]}; wanted integers of "
-            "at most 64 bits: convert them to text, or number the classes from 0",
-            argument=name,
+            "at most 64 bits: convert them to text, or number the classes from 0"
         )
     missing = [place for place, value in enumerate(values) if is_missing(value)]
     if missing:
         more = f", {counted(len(missing), 'row')} in all" if len(missing) > 1 else ""
         raise InputError(
             f"{name} has a missing value ({values[missing[0]]}) at row {missing[0]}{more}: fill missing "
-            "values or remove their rows",
-            argument=name,
+            "values or remove their rows"
         )
     if any(isinstance(value, bytes) for value in values):
-        raise InputError(f"{name} has bytes among its labels; wanted text or numbers: decode them first", argument=name)
+        raise InputError(f"{name} has bytes among its labels; wanted text or numbers: decode them first")
     _refuse_mixed(values, name)
     kinds = set(map(type, values))
     if all(issubclass(kind, str) for kind in kinds):
@@ -424,9 +390,7 @@ def _refuse_mixed(values: Sequence[Any], name: str) -> None:
     kinds = {type(value) for value in values}
     if len({issubclass(kind, str) for kind in kinds}) > 1:
         found = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise InputError(
-            f"{name} mixes labels of types that cannot be ordered ({found}): convert them to one type", argument=name
-        )
+        raise InputError(f"{name} mixes labels of types that cannot be ordered ({found}): convert them to one type")
 
 
 def warn_look_alikes(names: Iterable[Any], what: str, stacklevel: int = 3) -> None:

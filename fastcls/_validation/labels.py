@@ -19,9 +19,7 @@ logger = logging.getLogger("fastcls")
 def check_present(y: Any) -> None:
     """Refuse missing labels, in scikit-learn's words."""
     if y is None:
-        raise InputError(
-            "y is None: this estimator requires y to be passed, but the target y is None; pass labels", argument="y"
-        )
+        raise InputError("y is None: this estimator requires y to be passed, but the target y is None; pass labels")
 
 
 def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.ndarray]:
@@ -32,25 +30,22 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     if len(y) != n_rows:
         raise InputError(
             f"{name} has {counted(len(y), 'label')} for {counted(n_rows, 'row')} of X; inconsistent numbers of samples: "
-            "pass one label per row",
-            argument=name,
+            "pass one label per row"
         )
     if y.dtype.kind == "f":
         bad = ~np.isfinite(y)
         if bad.any():
-            raise InputError(
-                f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; wanted class labels", argument=name
-            )
+            raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; wanted class labels")
     try:
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
     except TypeError:
         kinds = ", ".join(sorted({type(value).__name__ for value in y}))
         raise InputError(
-            f"{name} mixes labels of types that cannot be ordered ({kinds}): convert them to one type", argument=name
+            f"{name} mixes labels of types that cannot be ordered ({kinds}): convert them to one type"
         ) from None
     except ValueError as error:  # scikit-learn's reason
-        raise InputError(f"{name} does not hold class labels: {error}", argument=name) from None
+        raise InputError(f"{name} does not hold class labels: {error}") from None
     warn_look_alikes(classes.tolist(), name, stacklevel=4)
     return classes, codes.astype(np.int64).reshape(-1)
 
@@ -60,9 +55,7 @@ def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> No
     classes = set(known.tolist())
     for label in labels.tolist():
         if label not in classes:
-            raise InputError(
-                f"y has the label {label!r}, which is not among the classes {known[:10].tolist()}: {advice}", argument="y"
-            )
+            raise InputError(f"y has the label {label!r}, which is not among the classes {known[:10].tolist()}: {advice}")
 
 
 def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -83,8 +76,7 @@ def check_classes(classes: Any, labels: np.ndarray, known: np.ndarray | None) ->
             raise InputError(
                 f"classes={named[:10].tolist()} differ from those of the first call, "
                 f"{known[:10].tolist()}: leave `classes` out, or "
-                "call fit",
-                argument="classes",
+                "call fit"
             )
         known = named if known is None else known
     known = labels if known is None else known

@@ -17,10 +17,7 @@ def check_scores(scores: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Scores as float64 (n_samples, n_classes), and codes of their columns."""
     scores = as_floats("scores", scores)
     if scores.ndim != 2 or scores.shape[1] < 1:
-        raise InputError(
-            f"scores has shape {scores.shape}; wanted one row of scores per sample, (n_samples, n_classes)",
-            argument="scores",
-        )
+        raise InputError(f"scores has shape {scores.shape}; wanted one row of scores per sample, (n_samples, n_classes)")
     return scores, check_codes(y, len(scores), scores.shape[1])[0]
 
 
@@ -31,18 +28,16 @@ def check_codes(y: Any, n_samples: int, n_classes: int | None) -> tuple[np.ndarr
     if y.shape != (n_samples,) or not (np.issubdtype(y.dtype, np.integer) or y.dtype == bool):
         raise InputError(
             f"y has shape {y.shape} and type {y.dtype}; wanted one integer class code for each of the "
-            f"{counted(n_samples, 'row')}",
-            argument="y",
+            f"{counted(n_samples, 'row')}"
         )
     if len(y) and y.min() < 0:
-        raise InputError(f"y has the code {y.min()}; wanted class codes 0, 1, 2, ...", argument="y")
+        raise InputError(f"y has the code {y.min()}; wanted class codes 0, 1, 2, ...")
     if n_classes is None:
         n_classes = int(y.max()) + 1 if len(y) else 1
     n_classes = int(check_number("n_classes", n_classes, minimum=1, whole=True))
     if len(y) and y.max() >= n_classes:
         raise InputError(
-            f"y has codes {y.min()} to {y.max()}; wanted 0 to {n_classes - 1} for {counted(n_classes, 'class')}",
-            argument="y",
+            f"y has codes {y.min()} to {y.max()}; wanted 0 to {n_classes - 1} for {counted(n_classes, 'class')}"
         )
     return np.ascontiguousarray(y, dtype=np.int64), n_classes
 
@@ -55,8 +50,7 @@ def check_alpha(alpha: Any) -> float:
     if check_number("alpha", alpha, minimum=0) > LARGEST_ALPHA:
         raise InputError(
             f"alpha={alpha!r}: so strong a penalty leaves only rounding errors of the weights; wanted at most "
-            f"{LARGEST_ALPHA:g}, usually below 1",
-            argument="alpha",
+            f"{LARGEST_ALPHA:g}, usually below 1"
         )
     return float(alpha)
 
@@ -64,7 +58,7 @@ def check_alpha(alpha: Any) -> float:
 def check_l1_ratio(ratio: Any) -> float:
     """A number from 0 to 1."""
     if check_number("l1_ratio", ratio, minimum=0) > 1:
-        raise InputError(f"l1_ratio={ratio!r}; wanted a number from 0 (all L2) to 1 (all L1)", argument="l1_ratio")
+        raise InputError(f"l1_ratio={ratio!r}; wanted a number from 0 (all L2) to 1 (all L1)")
     return float(ratio)
 
 
@@ -72,11 +66,9 @@ def check_per_feature(name: str, given: Any, default: float, n_features: int) ->
     """One finite number, or one per feature."""
     values = as_floats(name, default if given is None else given)
     if values.shape not in ((), (n_features,)) or not np.all(np.isfinite(values)):
-        raise InputError(
-            f"{name} has shape {values.shape}; wanted one finite number, or {n_features} of them", argument=name
-        )
+        raise InputError(f"{name} has shape {values.shape}; wanted one finite number, or {n_features} of them")
     if name == "scale" and np.any(values == 0):
-        raise InputError("scale contains 0, and rows are divided by it: give numbers other than 0", argument="scale")
+        raise InputError("scale contains 0, and rows are divided by it: give numbers other than 0")
     return values
 
 
@@ -85,7 +77,7 @@ def check_weights(W: Any, shape: tuple[int, int], has_bias: bool) -> np.ndarray:
     W = as_floats("W", W)
     if W.shape != shape:
         bias = " (the last column is the bias)" if has_bias else ""
-        raise InputError(f"W has shape {W.shape}; this problem needs {shape}{bias}", argument="W")
+        raise InputError(f"W has shape {W.shape}; this problem needs {shape}{bias}")
     return W
 
 
@@ -94,11 +86,9 @@ def check_row_numbers(rows: Any, n_rows: int) -> np.ndarray:
     refuse_masked(rows, "rows")
     index = np.ascontiguousarray(np.arange(n_rows)[rows] if isinstance(rows, slice) else rows)
     if index.ndim != 1 or len(index) == 0 or not np.issubdtype(index.dtype, np.integer):
-        raise InputError(
-            f"rows has shape {index.shape} and type {index.dtype}; wanted at least one row number", argument="rows"
-        )
+        raise InputError(f"rows has shape {index.shape} and type {index.dtype}; wanted at least one row number")
     if index.min() < 0 or index.max() >= n_rows:
-        raise InputError(f"rows has numbers {index.min()} to {index.max()}; wanted 0 to {n_rows - 1}", argument="rows")
+        raise InputError(f"rows has numbers {index.min()} to {index.max()}; wanted 0 to {n_rows - 1}")
     return index.astype(np.int64, copy=False)
 
 
@@ -106,8 +96,7 @@ def check_two_classes(classes: np.ndarray) -> None:
     """Refuse fewer than two classes."""
     if len(classes) < 2:
         raise InputError(
-            f"y has only one class, {classes[:1].tolist()[0]!r}; a linear classifier needs rows of at least two classes",
-            argument="y",
+            f"y has only one class, {classes[:1].tolist()[0]!r}; a linear classifier needs rows of at least two classes"
         )
 
 
@@ -116,14 +105,11 @@ def check_callbacks(callbacks: Any) -> tuple[Callable[..., Any], ...]:
     if callbacks is None:
         return ()
     if not callable(callbacks) and not isinstance(callbacks, (list, tuple)):
-        raise InputError(
-            f"callbacks={callbacks!r}; wanted a function of one argument, the progress, or a list of them",
-            argument="callbacks",
-        )
+        raise InputError(f"callbacks={callbacks!r}; wanted a function of one argument, the progress, or a list of them")
     found = (callbacks,) if callable(callbacks) else tuple(callbacks)
     for one in found:
         if not callable(one):
-            raise InputError(f"callbacks has {one!r}; wanted functions of one argument, the progress", argument="callbacks")
+            raise InputError(f"callbacks has {one!r}; wanted functions of one argument, the progress")
     return found
 
 

@@ -31,7 +31,5 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
         what = f"use at most {n_visible:,}" if n_visible else "fit more rows"
-        raise InputError(
-            f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}", argument=name
-        )
+        raise InputError(f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}")
     return k

@@ -68,29 +68,22 @@ def check_sample_weight(weights: Any, n_rows: int, *, may_be_zero: bool = False)
     if values.ndim == 0:
         values = np.full(n_rows, float(values))
     if values.shape != (n_rows,):
-        raise InputError(
-            f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight per row", argument="sample_weight"
-        )
+        raise InputError(f"sample_weight.shape == {values.shape}, expected {(n_rows,)}! Give one weight per row")
     bad = ~(np.isfinite(values) & (values >= 0))
     if bad.any():
         raise InputError(
-            f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at least 0",
-            argument="sample_weight",
+            f"sample_weight has {values[bad][0]:g} at row {int(bad.argmax())}; wanted finite weights of at least 0"
         )
     if n_rows and not values.any():
         if may_be_zero:
             return values
-        raise InputError(
-            "sample_weight is zero for every row: give some rows a weight above 0",
-            argument="sample_weight",
-        )
+        raise InputError("sample_weight is zero for every row: give some rows a weight above 0")
     with np.errstate(over="ignore", under="ignore"):
         total = float(values.sum())
     if n_rows and not _LEAST_WEIGHT <= total < np.inf:  # weights are divided by their mean
         raise InputError(
             f"sample_weight adds up to {total:g}, which float64 cannot divide by: give weights around 1 (only their ratios "
-            "matter)",
-            argument="sample_weight",
+            "matter)"
         )
     return values
 
@@ -117,21 +110,18 @@ def check_class_weight(
         one_of("class_weight", class_weight, ("balanced",))
         return balanced(np.bincount(codes, sample_weight if len(sample_weight) else None, minlength=len(classes)))
     if not isinstance(class_weight, Mapping):
-        raise InputError(
-            f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight", argument="class_weight"
-        )
+        raise InputError(f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight")
     labels = classes.tolist()
     values = as_floats("class_weight", [class_weight.get(label, 1.0) for label in [*labels, *class_weight]])
     if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
-        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0", argument="class_weight")
+        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
     known = {*labels, *named}
     unknown = [
         label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known
     ]
     if unknown:
         raise InputError(
-            f"class_weight names the label {unknown[0]!r}, which is not in y: its labels are among {labels[:10]}",
-            argument="class_weight",
+            f"class_weight names the label {unknown[0]!r}, which is not in y: its labels are among {labels[:10]}"
         )
     return values[: len(labels)]
 

@@ -81,14 +81,12 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, fir
             is_nan = bool(np.isnan(block[row, column]))
             raise InputError(
                 f"{name} contains {'NaN' if is_nan else 'infinity'} (first at row {first + start + row}, column {column}): "
-                f"{'remove or impute missing' if is_nan else 'remove or replace infinite'} values",
-                argument=name,
+                f"{'remove or impute missing' if is_nan else 'remove or replace infinite'} values"
             )
         row, column = np.argwhere(np.abs(block) > max_abs)[0]
         raise InputError(
             f"{name} has {block[row, column]:g} at row {first + start + row}, column {column}; above {max_abs:.3g} the sum "
-            f"of {rows.shape[1]:,} terms could overflow float64: scale the data down",
-            argument=name,
+            f"of {rows.shape[1]:,} terms could overflow float64: scale the data down"
         )
 
 
@@ -166,7 +164,7 @@ def _refusing(name: str) -> Iterator[None]:
             raise
         if "is expecting" in message:
             message = f"{message.rstrip('.')}: give rows with the features of fit"
-        raise InputError(message, argument=name) from None
+        raise InputError(message) from None
 
 
 def _named(X: Any) -> Any:
@@ -187,15 +185,13 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
     if rows.shape[1] != wanted:
         raise InputError(
             f"X has {rows.shape[1]} features, but {name} is expecting {wanted} features as input: give "
-            "the same features, or call fit",
-            argument="X",
+            "the same features, or call fit"
         )
     if rows.dtype != dtype:
         raise InputError(
             f"X is {rows.dtype}, but the rows of {name} are {dtype}: convert X "
             f"(X.astype({dtype.name!r}), if that loses nothing), "
-            "or fit all rows in one type",
-            argument="X",
+            "or fit all rows in one type"
         )
     validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 
@@ -212,6 +208,5 @@ def check_same_features(rows: np.ndarray, test: np.ndarray, name: str = "test") 
     """Refuse test rows of another width than the training rows."""
     if rows.shape[1] != test.shape[1]:
         raise InputError(
-            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]:,}; give both the same features",
-            argument=name,
+            f"{name} has {counted(test.shape[1], 'feature')} and train has {rows.shape[1]:,}; give both the same features"
         )

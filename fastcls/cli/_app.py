@@ -112,12 +112,6 @@ class PlainCommand(TyperCommand):
         return params
 
 
-def _message_of(error: Exception, options: dict[str, Any]) -> str:
-    """Return the message of an error, with the option of the command that it is about, if any, in front."""
-    argument = getattr(error, "argument", None)
-    return f"--{argument.replace('_', '-')}: {one_line(error)}" if argument in options else one_line(error)
-
-
 def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
     """Report errors in one line. Exit status: 2 for bad input, 130 for Ctrl-C, 1 for a failed check or full memory."""
 
@@ -140,7 +134,7 @@ def one_line_errors(command: Callable[..., None]) -> Callable[..., None]:
             refuse(one_line(error) if error.filename else "the current folder no longer exists: change to another")
             raise typer.Exit(BAD_INPUT) from None
         except (ValueError, OSError) as error:  # InputError is a ValueError, and so are scikit-learn's errors about data
-            refuse(_message_of(error, options))
+            refuse(one_line(error))
             raise typer.Exit(BAD_INPUT) from None
 
     return wrapped

@@ -58,9 +58,7 @@ def load_arrays(arrays: Any, *, labels: Any = None, name: str = "arrays") -> Dat
             raise NoLabelsError(f"an array of shape {np.shape(arrays)} is given without labels: give (X, y), or labels=")
         arrays = (arrays, labels if is_stored(labels) else given_labels(labels))
     elif labels is not None:
-        raise InputError(
-            f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=", argument="labels"
-        )
+        raise InputError(f"labels= is given for {counted(len(arrays), 'array')}: give (X, y), or X and labels=")
     if len(arrays) not in (2, 4):
         raise InputError(f"{counted(len(arrays), 'array')} given: give (X, y) or (X, y, X_test, y_test)")
     for array in arrays:
@@ -141,8 +139,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     rows = read_npy(file)
     if rows.ndim == 1:
         raise InputError(
-            f"{quoted(file)} is one-dimensional, shape {rows.shape}; wanted rows (n, d): did you swap rows and labels?",
-            argument="rows",
+            f"{quoted(file)} is one-dimensional, shape {rows.shape}; wanted rows (n, d): did you swap rows and labels?"
         )
     if labels is None:
         candidates = _next_to(file, "labels", ".npy") + [file.parent / "y.npy"]

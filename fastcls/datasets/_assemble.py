@@ -132,10 +132,7 @@ def given_labels(labels: Any) -> np.ndarray | None:
     if labels is UNLABELLED:
         return None
     if isinstance(labels, (str, os.PathLike)):
-        try:
-            return read_npy(existing_path(labels, wanted="an .npy file of labels"))
-        except InputError as error:
-            raise InputError(str(error), argument="labels") from None
+        return read_npy(existing_path(labels, wanted="an .npy file of labels"))
     return np.asarray(labels)
 
 

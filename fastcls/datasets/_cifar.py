@@ -145,7 +145,7 @@ def load_cifar100(path: str | os.PathLike[str], *, labels: str | None = None) ->
     """
     if labels not in (None, "fine", "coarse"):
         kind = quoted(labels, 40) if isinstance(labels, str) else f"of type {type(labels).__name__}"
-        raise InputError(f"labels={kind} for CIFAR-100; wanted 'fine' (100 classes) or 'coarse' (20)", argument="labels")
+        raise InputError(f"labels={kind} for CIFAR-100; wanted 'fine' (100 classes) or 'coarse' (20)")
     return _load(path, _CIFAR100, labels or "fine", any_file=False)
 
 

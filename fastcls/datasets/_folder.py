@@ -185,9 +185,9 @@ def _checked_size(image_size: object) -> int | None:
     if image_size is None:
         return None
     if isinstance(image_size, bool) or not isinstance(image_size, (int, np.integer)):
-        raise InputError(f"image_size={quoted(image_size)}; wanted a whole number of pixels, or None", argument="image_size")
+        raise InputError(f"image_size={quoted(image_size)}; wanted a whole number of pixels, or None")
     if not 1 <= image_size <= _LARGEST_SIZE:
-        raise InputError(f"image_size={image_size}; wanted 1 to {_LARGEST_SIZE} pixels", argument="image_size")
+        raise InputError(f"image_size={image_size}; wanted 1 to {_LARGEST_SIZE} pixels")
     return int(image_size)
 
 

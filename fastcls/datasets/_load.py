@@ -236,14 +236,12 @@ def _renamed(dataset: Dataset, class_names: Any) -> Dataset:
     names, old = [str(name) for name in class_names], dataset.class_names
     if not all(name.isdecimal() for name in old):
         raise InputError(
-            f"class_names= is given, but the data has its own class names ({quoted_list(old, 3)}): leave it out",
-            argument="class_names",
+            f"class_names= is given, but the data has its own class names ({quoted_list(old, 3)}): leave it out"
         )
     if (highest := max(map(int, old))) >= len(names):
         raise InputError(
             f"class_names= has {counted(len(names), 'name')}, but the data has the label {highest}: give one name per "
-            "label, the first for label 0",
-            argument="class_names",
+            "label, the first for label 0"
         )
     return replace(dataset, class_names=tuple(names[int(name)] for name in old))
 
@@ -267,6 +265,5 @@ def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) ->
         if option not in taken:
             takers = [quoted(other) for other, layout in LAYOUTS.items() if option in layout.options]
             raise InputError(
-                f"{option}= is given for data of layout {quoted(name)}, but only {', '.join(takers)} take it: leave it out",
-                argument=option,
+                f"{option}= is given for data of layout {quoted(name)}, but only {', '.join(takers)} take it: leave it out"
             )

@@ -310,15 +310,11 @@ class LinearClassifier(LinearModel, LinearParameters):
         """
         self._check_options()
         if self.checkpoint is not None:
-            raise InputError(
-                "partial_fit writes no checkpoint: set checkpoint=None, and save the model between two calls",
-                argument="checkpoint",
-            )
+            raise InputError("partial_fit writes no checkpoint: set checkpoint=None, and save the model between two calls")
         if self.C is not None:
             raise InputError(
                 f"partial_fit with C={self.C!r}: C needs the number of all rows, which partial_fit does not know: give "
-                "alpha instead",
-                argument="C",
+                "alpha instead"
             )
         is_first = not hasattr(self, "coef_")
         rows = check_rows(X, "X", estimator=None if is_first else self)

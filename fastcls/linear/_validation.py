@@ -28,17 +28,14 @@ def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
     check_number("C", C, minimum=0, strict=True)
     if penalty in (None, "max_norm"):
         raise InputError(
-            f"C={C!r} has no effect with penalty={penalty!r}: leave C out, or choose the penalty l2, l1 or elasticnet",
-            argument="C",
+            f"C={C!r} has no effect with penalty={penalty!r}: leave C out, or choose the penalty l2, l1 or elasticnet"
         )
 
 
 def check_strength_of_cost(C: float, alpha: float) -> None:
     """Refuse a C so small that the loss does not matter."""
     if not alpha <= LARGEST_ALPHA:
-        raise InputError(
-            f"C={C!r}: so strong a penalty leaves only rounding errors of the weights; give a larger C", argument="C"
-        )
+        raise InputError(f"C={C!r}: so strong a penalty leaves only rounding errors of the weights; give a larger C")
 
 
 def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_features: int) -> None:
@@ -47,14 +44,12 @@ def check_warm_start(had: np.ndarray, had_features: int, classes: np.ndarray, n_
         raise InputError(
             f"warm_start=True, but the model has the classes {had[:10].tolist()} and y has "
             f"{classes[:10].tolist()}: give rows of "
-            "the same classes, or fit a new model",
-            argument="warm_start",
+            "the same classes, or fit a new model"
         )
     if had_features != n_features:
         raise InputError(
             f"warm_start=True, but the model has {counted(had_features, 'feature')} and X has "
-            f"{n_features}: give rows with the same features, or fit a new model",
-            argument="warm_start",
+            f"{n_features}: give rows with the same features, or fit a new model"
         )
 
 
@@ -63,17 +58,16 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
     check_switch("resume", resume)
     if path is None:
         if resume:
-            raise InputError("resume=True needs a checkpoint to resume from: give checkpoint=PATH too", argument="resume")
+            raise InputError("resume=True needs a checkpoint to resume from: give checkpoint=PATH too")
         return
     if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file", argument="checkpoint")
+        raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file")
     if not os.path.basename(path) or "\0" in os.fspath(path):
-        raise InputError(f"checkpoint={quoted(os.fspath(path))}; wanted the path of a file", argument="checkpoint")
+        raise InputError(f"checkpoint={quoted(os.fspath(path))}; wanted the path of a file")
     if not isinstance(random_state, numbers.Integral):
         raise InputError(
             f"checkpoint needs an integer random_state (got {random_state!r}), so that a resumed training repeats the same "
-            "random draws",
-            argument="checkpoint",
+            "random draws"
         )
     check_checkpoint_file(path, resume)
 

@@ -52,10 +52,9 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
         why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
     if largest < 2:
         raise InputError(
-            f"{name}={n_folds}, but each of the {rows} is the only one of its class: give at least two rows of some class",
-            argument=name,
+            f"{name}={n_folds}, but each of the {rows} is the only one of its class: give at least two rows of some class"
         )
-    raise InputError(f"{name}={n_folds}, but {why}: use at most {counted(largest, 'fold')}", argument=name)
+    raise InputError(f"{name}={n_folds}, but {why}: use at most {counted(largest, 'fold')}")
 
 
 def check_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD) -> list[int]:
@@ -79,11 +78,9 @@ def check_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD) -> list[int]:
     """
     wanted = sorted({int(check_number("ks", k, minimum=1, whole=True)) for k in as_list(ks)})
     if not wanted:
-        raise InputError("ks is empty: give at least one number of neighbours, such as ks=[1, 5, 10]", argument="ks")
+        raise InputError("ks is empty: give at least one number of neighbours, such as ks=[1, 5, 10]")
     if wanted[0] > n_rows:
-        raise InputError(
-            f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most {n_rows:,}", argument="ks"
-        )
+        raise InputError(f"ks=[{shortened(wanted)}]: {of.format(counted(n_rows, 'row'))}; give a k of at most {n_rows:,}")
     return wanted
 
 

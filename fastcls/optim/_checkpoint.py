@@ -212,9 +212,7 @@ def through_interrupts(checkpoint: Checkpoint | None) -> AbstractContextManager[
 def checked(checkpoint: Any) -> Checkpoint | None:
     """`checkpoint`, if it is a `Checkpoint` or None."""
     if checkpoint is not None and not isinstance(checkpoint, Checkpoint):
-        raise InputError(
-            f"checkpoint is {kind(checkpoint)}; an optimiser takes fastcls.optim.Checkpoint(path)", argument="checkpoint"
-        )
+        raise InputError(f"checkpoint is {kind(checkpoint)}; an optimiser takes fastcls.optim.Checkpoint(path)")
     return checkpoint
 
 

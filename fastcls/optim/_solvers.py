@@ -44,4 +44,4 @@ def check_solver(solver: str, loss: str, penalty: str | None, has_max_norm: bool
         return solver
     good = [name for name, (some, others) in SOLVERS.items() if loss in some and wanted in others]
     what = f"loss={loss!r}" if loss not in losses else f"penalty={wanted!r}"
-    raise InputError(f"solver={solver!r} does not support {what}; choose one of: {', '.join(good)}", argument="solver")
+    raise InputError(f"solver={solver!r} does not support {what}; choose one of: {', '.join(good)}")

@@ -66,9 +66,7 @@ def check_shards(train: Any, n_rows: int, metric: str) -> Iterator[CheckedRows]:
 def check_pair(train: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
     """Classes and codes of the training labels; rows given in parts are counted later, by `check_shards`."""
     if len(shape := np.shape(y)) == 2 and shape[1] != 1:
-        raise InputError(
-            f"y is 2-D, shape {shape}; wanted one label for each row: the order is train, y, test, y_test", argument="y"
-        )
+        raise InputError(f"y is 2-D, shape {shape}; wanted one label for each row: the order is train, y, test, y_test")
     has_length = isinstance(train, (list, tuple)) or getattr(train, "ndim", None)
     if not are_parts(train) and has_length and len(train) != np.size(y):
         refuse_label_count(np.size(y), counted(len(train), "row"))
@@ -80,8 +78,7 @@ def check_preset(preset: Any, own: Iterable[str]) -> str:
     for function, presets in (("knn_eval", KNN_PRESETS), ("linear_probe", PROBE_PRESETS)):
         if isinstance(preset, str) and preset in presets and preset not in own:
             raise InputError(
-                f"preset={preset!r} is a preset of {function}: call {function}, or choose one of: {', '.join(own)}",
-                argument="preset",
+                f"preset={preset!r} is a preset of {function}: call {function}, or choose one of: {', '.join(own)}"
             )
     found: str = one_of("preset", preset, own)
     return found

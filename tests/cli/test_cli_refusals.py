@@ -39,7 +39,7 @@ REFUSALS = {
         ["there is no file or folder 'no-such-thing': give the name digits, or a path to data\n"],
     ),
     "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
-    "image size of rows": (["run", "digits", "--image-size", "9"], ["--image-size: image_size= is given for data"]),
+    "image size of rows": (["run", "digits", "--image-size", "9"], ["image_size= is given for data"]),
     "missing argument": (["run"], ["DATA"]),
     "unknown option": (["run", "digits", "--fast"], ["--fast"]),
     "unknown command": (["walk"], ["walk"]),

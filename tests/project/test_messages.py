@@ -1,7 +1,6 @@
 """What a wrong call is told: what it most likely meant, in right words for any number, and what to do."""
 
 import pathlib
-import pickle
 import re
 
 import numpy as np
@@ -252,35 +251,6 @@ def test_what_is_no_list_of_labels_is_told_what_to_do(name, case):
 def test_numbers_of_few_shot(option, value):
     given = {"n_per_class": 2, "n_tries": 2, option: value}
     assert refusal(lambda: protocols.few_shot(X, Y, X, Y, **given)).startswith(option)
-
-
-ARGUMENTS = {
-    "n_neighbors": lambda: fastcls.KNeighborsClassifier(n_neighbors=0).fit(X, Y),
-    "metric": lambda: fastcls.KNeighborsClassifier(metric="l3").fit(X, Y),
-    "metrics": lambda: fastcls.KNeighborsClassifierCV(metrics="bogus").fit(X, Y),
-    "X": lambda: fastcls.knn(X, np.full_like(X, np.nan), 1),
-    "y": lambda: fastcls.MulticlassSVM().fit(X, Y[:-1]),
-    "sample_weight": lambda: fastcls.MulticlassSVM().fit(X, Y, sample_weight=np.ones(3)),
-    "class_weight": lambda: fastcls.MulticlassSVM(class_weight={"zebra": 2.0}).fit(X, Y),
-    "random_state": lambda: fastcls.SoftmaxClassifier(random_state="seed").fit(X, Y),
-    "labels": lambda: datasets.load("digits", labels=[1]),
-    "image_size": lambda: datasets.load((X, Y), image_size=3),
-}
-
-
-@pytest.mark.parametrize("argument", ARGUMENTS)
-def test_an_error_knows_its_argument(argument):
-    """Also after pickling, as worker processes send it."""
-    with pytest.raises(InputError) as caught:
-        ARGUMENTS[argument]()
-    copied = pickle.loads(pickle.dumps(caught.value))
-    assert (str(copied), copied.argument) == (str(caught.value), argument)
-
-
-def test_an_error_about_several_arguments_names_none():
-    with pytest.raises(fastcls.InputError, match=r"alpha=0.1 and C=1.0") as caught:
-        fastcls.MulticlassSVM(alpha=0.1, C=1.0).fit(X, Y)
-    assert caught.value.argument is None
 
 
 def test_a_misspelt_name_of_the_package_is_corrected():
