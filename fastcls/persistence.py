@@ -20,12 +20,10 @@ import json
 import os
 from typing import Any
 
-import numpy as np
-
 from fastcls._storage.external_rows import RowsFileError
-from fastcls._storage.header import FORMAT, OF_THE_MACHINE, VERSION, decoded_classes, param_from
+from fastcls._storage.header import FORMAT, VERSION
 from fastcls._storage.safetensors import Arrays, read_header
-from fastcls._storage.saving import save
+from fastcls._storage.saving import restored, save, verify_arrays
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
@@ -88,13 +86,13 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     _check_identity(header, path)
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
-        model = _restored(header["class"], parts, Arrays(path, header))
+        model = restored(_class_of(header["class"]), parts, Arrays(path, header))
     except RowsFileError:  # the model file itself is valid
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
         found = f"without {reason(error)}" if isinstance(error, KeyError) else reason(error)
         raise InputError(f"the model file {quoted(path)} is damaged ({found}); save or copy it again") from None
-    model._verify(verify)
+    verify_arrays(model, verify)
     return model
 
 
@@ -112,32 +110,6 @@ def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> Non
             f"{quoted(path)} holds a model of class {quoted(header.get('class'))}; this fastcls has "
             f"{', '.join(CLASSES)}: install a version of fastcls that has this class"
         )
-
-
-def _restored(name: str, parts: dict[str, Any], arrays: Arrays) -> Any:
-    made = _class_of(name)
-    unknown = sorted(set(parts["params"]) - set(made._get_param_names()))
-    if unknown:
-        raise ValueError(f"{name} has no parameter {unknown[0]}")
-    model = made(**{key: param_from(value) for key, value in parts["params"].items() if key not in OF_THE_MACHINE})
-    model._fitted_params = model._params_of_fit()
-    n_features = parts["features"]["n"]
-    if type(n_features) is not int or n_features < 1 or not isinstance(parts["metadata"], dict):
-        raise ValueError("features or metadata have the wrong type")
-    model.n_features_in_ = n_features
-    if parts["features"]["names"] is not None:
-        names = np.array([str(item) for item in parts["features"]["names"]], dtype=object)
-        if len(names) != n_features:
-            raise ValueError(f"{len(names)} names for {n_features} features")
-        model.feature_names_in_ = names
-    classes = decoded_classes(parts["classes"])
-    if classes is not None:
-        model.classes_ = classes
-    model._restore_state(arrays, parts["values"])
-    if model.n_features_in_ != n_features:
-        raise ValueError(f"arrays have {model.n_features_in_} features, but the header says {n_features}")
-    model.metadata_ = parts["metadata"]
-    return model
 
 
 def _class_of(name: str) -> type[Any]:

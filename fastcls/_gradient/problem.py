@@ -288,7 +288,7 @@ class LinearProblem(WeightSpace):
         step = max(1, _WORK_PER_CALL // (2 * n_columns * self.n_features)) // 256 * 256 or 256
         return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
-    def _evaluate(
+    def evaluate(
         self,
         weights: np.ndarray,
         b: np.ndarray,
@@ -299,7 +299,28 @@ class LinearProblem(WeightSpace):
         want_gradient: bool = False,
         loss_code: int | None = None,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Weighted loss sums (n_models,), losses (n, n_models), and gradient sums with respect to raw weights and biases."""
+        """Sums over rows, for models whose weights are in the layout of the compiled loops (`packed`).
+
+        Parameters
+        ----------
+        weights : array (n_models * n_classes, n_features padded to whole vectors)
+        b : float64 array (n_models * n_classes,)
+        rows : slice or array of row numbers, or None
+            None: all rows of the problem.
+        n_models : int
+        want_losses, want_gradient : bool
+        loss_code : int, optional
+            Another loss than the problem's, by its number in the compiled loops.
+
+        Returns
+        -------
+        totals : float64 array (n_models,)
+            Weighted sums of the losses.
+        losses : float64 array (n, n_models)
+            Of each row; no rows unless `want_losses`.
+        gradient, b_gradient : arrays of the shapes of weights and b
+            Sums with respect to raw weights and biases; the first has no rows unless `want_gradient`.
+        """
         index, n = self.row_numbers(rows)
         losses = np.empty((n if want_losses else 0, n_models))
         totals = np.zeros(n_models)
@@ -352,7 +373,7 @@ class LinearProblem(WeightSpace):
         -------
         float64 array (n_samples,)
         """
-        return self._evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
+        return self.evaluate(*self.packed([W], "float64"), None, want_losses=True)[1][:, 0]
 
     def value(self, W: np.ndarray) -> float:
         """L(W): the mean loss over all rows, plus the penalty, in float64 arithmetic.
@@ -365,7 +386,7 @@ class LinearProblem(WeightSpace):
         -------
         float
         """
-        totals = self._evaluate(*self.packed([W], "float64"), None)[0]
+        totals = self.evaluate(*self.packed([W], "float64"), None)[0]
         return float(totals[0]) / self._weight_of(None) + self.penalty_value(W)
 
     def values(self, Ws: list[np.ndarray]) -> np.ndarray:
@@ -379,7 +400,7 @@ class LinearProblem(WeightSpace):
         -------
         float64 array (n_models,)
         """
-        totals = self._evaluate(*self.packed(Ws), None, n_models=len(Ws))[0]
+        totals = self.evaluate(*self.packed(Ws), None, n_models=len(Ws))[0]
         return totals / self._weight_of(None) + np.array([self.penalty_value(W) for W in Ws])
 
     def value_and_gradient(self, W: np.ndarray, rows: ArrayLike | slice | None = None) -> tuple[float, np.ndarray]:
@@ -404,7 +425,7 @@ class LinearProblem(WeightSpace):
         W = checks.check_weights(W, self.shape, self.fit_intercept)
         value, gradient = self.mean_and_gradient(W, rows, self._weight_of(rows))
         if self.l1:
-            self._penalized(gradient)[...] += self.l1 * np.sign(self._penalized(W))
+            self.penalized(gradient)[...] += self.l1 * np.sign(self.penalized(W))
         return value + self.penalty_value(W), gradient
 
     def mean_and_gradient(self, W: np.ndarray, rows: Any, count: float) -> tuple[float, np.ndarray]:
@@ -422,7 +443,7 @@ class LinearProblem(WeightSpace):
         value : float
         gradient : float64 array of ``shape``
         """
-        totals, _, raw_gradient, b_gradient = self._evaluate(*self.packed([W]), rows, want_gradient=True)
+        totals, _, raw_gradient, b_gradient = self.evaluate(*self.packed([W]), rows, want_gradient=True)
         gradient, divisor = np.empty(self.shape), self.scale * count
         with np.errstate(under="ignore"):
             if self.fit_intercept:
@@ -432,7 +453,7 @@ class LinearProblem(WeightSpace):
                 np.subtract(raw_gradient[part, : self.n_features], b_gradient[part, None] * self.center, out=inner)
                 inner /= divisor
                 if self.l2:
-                    self._penalized(gradient[part])[...] += 2.0 * self.l2 * self._penalized(W[part])
+                    self.penalized(gradient[part])[...] += 2.0 * self.l2 * self.penalized(W[part])
         return float(totals[0]) / count, gradient
 
     def second_moment_times(self, v: np.ndarray, rows: Any) -> np.ndarray:
@@ -451,7 +472,7 @@ class LinearProblem(WeightSpace):
         inner = weights[:, : self.n_features]
         np.divide(v[None, : self.n_features], self.scale, out=inner)
         bias = (v[-1:] if self.fit_intercept else 0.0) - (inner * self.center).sum(axis=1)
-        _, _, raw, b = self._evaluate(weights, bias, rows, want_gradient=True, loss_code=-1)
+        _, _, raw, b = self.evaluate(weights, bias, rows, want_gradient=True, loss_code=-1)
         moved = np.empty(self.shape[1])
         count = self._weight_of(rows)
         moved[: self.n_features] = (raw[0, : self.n_features] - b[0] * self.center) / (self.scale * count)

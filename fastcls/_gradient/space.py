@@ -120,7 +120,17 @@ class WeightSpace:
         step = max(1, (1 << 15) // self.n_features)
         return [slice(start, min(start + step, self.n_classes)) for start in range(0, self.n_classes, step)]
 
-    def _penalized(self, W: np.ndarray) -> np.ndarray:
+    def penalized(self, W: np.ndarray) -> np.ndarray:
+        """The weights that the penalty applies to: a view of W without its biases, unless they are penalised too.
+
+        Parameters
+        ----------
+        W : array of ``shape``
+
+        Returns
+        -------
+        array (n_classes, n_features), or of ``shape``
+        """
         return W if self.penalize_intercept else W[:, : self.n_features]
 
     def projected(self, W: np.ndarray) -> np.ndarray:
@@ -138,7 +148,7 @@ class WeightSpace:
         if not math.isfinite(self.max_norm):
             return W
         W = W.copy()
-        self._penalized(W)[...] = project(self._penalized(W), self.max_norm)
+        self.penalized(W)[...] = project(self.penalized(W), self.max_norm)
         return W
 
     def penalty_value(self, W: np.ndarray) -> float:
@@ -152,7 +162,7 @@ class WeightSpace:
         -------
         float
         """
-        inner = self._penalized(checks.check_weights(W, self.shape, self.fit_intercept))
+        inner = self.penalized(checks.check_weights(W, self.shape, self.fit_intercept))
         with np.errstate(under="ignore"):  # the caller may have set it to raise
             value = self.l2 * float(np.sum(inner * inner)) if self.l2 else 0.0
             return value + (self.l1 * float(np.abs(inner).sum()) if self.l1 else 0.0)

@@ -1,4 +1,4 @@
-"""`save` of estimators: a safetensors file with the arrays of the fitted state and a header that describes them."""
+"""Models in files: a safetensors file with the arrays of the fitted state and a header that describes them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastcls._validation.errors import InputError
 
 from .atomic import holds_model, replacing
 from .external_rows import map_under
-from .header import header_of
+from .header import OF_THE_MACHINE, decoded_classes, header_of, param_from
 from .safetensors import Arrays, Saved, write
 
 
@@ -172,3 +172,51 @@ def _files_of_rows(model: Any) -> list[str]:
     maps = [] if rows is None else [map_under(chunk) for chunk in rows.chunks]
     files = dict.fromkeys(str(mapped.filename) for mapped in maps if mapped is not None)
     return [file for file in files if not holds_model(file)]
+
+
+def restored(kind: type[Any], parts: Mapping[str, Any], arrays: Arrays) -> Any:
+    """The model of a file.
+
+    Parameters
+    ----------
+    kind : class of the estimator
+    parts : dict
+        What `header_of` wrote, decoded: params, classes, features, values, metadata.
+    arrays : Arrays
+
+    Returns
+    -------
+    estimator
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError, MemoryError
+        If the file is damaged.
+    """
+    unknown = sorted(set(parts["params"]) - set(kind._get_param_names()))
+    if unknown:
+        raise ValueError(f"{kind.__name__} has no parameter {unknown[0]}")
+    model = kind(**{key: param_from(value) for key, value in parts["params"].items() if key not in OF_THE_MACHINE})
+    model._fitted_params = model._params_of_fit()
+    n_features = parts["features"]["n"]
+    if type(n_features) is not int or n_features < 1 or not isinstance(parts["metadata"], dict):
+        raise ValueError("features or metadata have the wrong type")
+    model.n_features_in_ = n_features
+    if parts["features"]["names"] is not None:
+        names = np.array([str(item) for item in parts["features"]["names"]], dtype=object)
+        if len(names) != n_features:
+            raise ValueError(f"{len(names)} names for {n_features} features")
+        model.feature_names_in_ = names
+    classes = decoded_classes(parts["classes"])
+    if classes is not None:
+        model.classes_ = classes
+    model._restore_state(arrays, parts["values"])
+    if model.n_features_in_ != n_features:
+        raise ValueError(f"arrays have {model.n_features_in_} features, but the header says {n_features}")
+    model.metadata_ = parts["metadata"]
+    return model
+
+
+def verify_arrays(model: Any, verify: str | bool) -> None:
+    """Check large arrays of a restored model, as ``load(verify=)`` says."""
+    model._verify(verify)

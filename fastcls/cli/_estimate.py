@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from fastcls._sampling.evenly import evenly_spaced
-from fastcls.linear import SoftmaxClassifier
 from fastcls.neighbors import NearestNeighbors
 
 from ..datasets import Dataset
@@ -137,4 +136,4 @@ def linear_seconds(name: str, X: np.ndarray, y: np.ndarray, seed: int) -> float:
         _linear.check_on_sample(X, y, _linear.LOSSES[name], seed=seed, n_checked=n_numbers)
 
     checked = seconds_of(check, _linear.numbers_checked(len(X), X.shape[1], len(np.unique(y))))
-    return checked + seconds_of(sweep, SoftmaxClassifier()._epochs(len(X))) * len(X) / len(rows)
+    return checked + seconds_of(sweep, _linear.n_epochs(len(X))) * len(X) / len(rows)

@@ -10,7 +10,7 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._gradient.scaling import center_and_scale
-from fastcls.linear import MulticlassSVM, SoftmaxClassifier
+from fastcls.linear import MulticlassSVM, SoftmaxClassifier, default_epochs
 from fastcls.model_selection import MulticlassSVMCV, SoftmaxClassifierCV
 
 from ..datasets import train_validation_split
@@ -147,6 +147,11 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
     )
 
 
+def n_epochs(n_rows: int) -> int:
+    """Return how many epochs a classifier trains on this many rows."""
+    return default_epochs(n_rows, SoftmaxClassifier().batch_size)
+
+
 def random_tries(shape: tuple[int, ...], n_classes: int) -> int:
     """Return the number of random W, from the shapes alone, so that a seed gives the same run on every machine.
 
@@ -155,8 +160,7 @@ def random_tries(shape: tuple[int, ...], n_classes: int) -> int:
     """
     n_rows, n_features = shape
     work_per_try = n_rows * (n_features + 1) * n_classes
-    epochs = SoftmaxClassifier()._epochs(n_rows)
-    sweep_work = int(len(LOSSES) * 2 * epochs * (0.8 * len(ALPHAS) + 1.0) * work_per_try)
+    sweep_work = int(len(LOSSES) * 2 * n_epochs(n_rows) * (0.8 * len(ALPHAS) + 1.0) * work_per_try)
     return int(np.clip(max(FREE_WORK, sweep_work // 9) // work_per_try, FEWEST_TRIES, MOST_TRIES))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from fastcls._validation.messages import counted
-from fastcls.neighbors import KNeighborsClassifier
+from fastcls.neighbors import KNeighborsClassifier, training_rows
 
 from ..datasets import Dataset
 
@@ -64,7 +64,7 @@ def count_equal(model: Any, X: np.ndarray) -> int:
     if not isinstance(model, KNeighborsClassifier):
         return 0
     equal = np.zeros(len(X), dtype=bool)
-    for rows in model._rows.chunks:
+    for rows in training_rows(model):
         same_type = X.astype(rows.dtype, copy=False)
         places: dict[bytes, list[int]] = {}
         for place, row in enumerate(_rows(same_type)):

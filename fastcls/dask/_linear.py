@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastcls import linear
+from fastcls._runtime.fitted_state import publish
 from fastcls._validation.rows import CheckedRows
 from fastcls.linear import LinearClassifier
 
@@ -126,8 +127,8 @@ class _Linear(OverCluster, LinearClassifier):
         params = self.get_params(deep=False) | dict(self._fitted_params)
         names = kind._get_param_names()
         model = kind(**{name: params[name] for name in names})
-        model.__dict__.update({name: value for name, value in self.__dict__.items() if name.endswith("_")})
-        model._fitted_params = {name: value for name, value in self._fitted_params.items() if name in names}
+        of_fit = {name: value for name, value in self._fitted_params.items() if name in names}
+        publish(model, **{name: value for name, value in self.__dict__.items() if name.endswith("_")}, _fitted_params=of_fit)
         return model
 
     def save(self, path: Any, *, metadata: Any = None) -> None:

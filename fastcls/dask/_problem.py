@@ -201,7 +201,7 @@ class ShardedProblem(LinearProblem):
         workers = self.shared.workers
         return workers.round_trip(lambda: [workers.submit(i, _tasks.digest_of) for i in range(workers.n_shards)]).results()
 
-    def _evaluate(
+    def evaluate(
         self,
         weights: np.ndarray,
         b: np.ndarray,
@@ -313,7 +313,7 @@ class ShardedDescent:
         moved = W - rate * gradient
         if not self.nesterov:
             moved += self.momentum * self.velocity
-        penalized = problem._penalized(moved)
+        penalized = problem.penalized(moved)
         if problem.l1:
             penalized[...] = np.sign(penalized) * np.maximum(np.abs(penalized) - rate * problem.l1, 0.0)
         if self.nesterov:
@@ -323,7 +323,7 @@ class ShardedDescent:
             self.velocity = moved - W
             self.weights = moved
         if np.isfinite(problem.max_norm):
-            inner = problem._penalized(self.weights)
+            inner = problem.penalized(self.weights)
             norms = np.sqrt((inner * inner).sum(axis=1, keepdims=True))
             inner *= np.minimum(1.0, problem.max_norm / np.maximum(norms, np.finfo(float).tiny))
         return mean + value

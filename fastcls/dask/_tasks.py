@@ -370,7 +370,7 @@ def evaluate(
         if problem is None or (some is not None and not len(some)):
             gradient = np.zeros((len(call.weights) if call.want_gradient else 0, n_features))
             return np.zeros(call.n_models), gradient, np.zeros(len(call.b))
-        totals, _, gradient, b_gradient = problem._evaluate(
+        totals, _, gradient, b_gradient = problem.evaluate(
             aligned(call.weights),
             aligned(call.b),
             some,

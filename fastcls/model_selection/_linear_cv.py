@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
 from fastcls._validation.base import RandomState, as_list, check_number, check_random_state
@@ -18,8 +17,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
 from fastcls._validation.rows import check_rows
-from fastcls.linear import MulticlassSVM, SoftmaxClassifier
-from fastcls.penalties import PENALTIES
+from fastcls.linear import MulticlassSVM, SoftmaxClassifier, check_settings, train_settings
 
 from ._folds import make_folds
 from ._grid_ends import warn_at_end
@@ -132,28 +130,20 @@ class LinearCV(SearchCV):
             If the loss of the last fit, or of the only setting, becomes infinite.
         """
         (strength, values), rates = _strengths(self.alphas, self.Cs), _grid("learning_rates", self.learning_rates)
-        for value in values:
-            self._estimator(**{strength: value})._check_options()
-        base = self._estimator(**{strength: values[0]})
-        if self.solver not in ("sgd", "lbfgs"):
-            raise InputError(f"solver={self.solver!r} is not available in a sweep; choose one of: sgd, lbfgs")
+        settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
+        models = [self._estimator(**setting) for setting in settings]
+        check_settings(models)
         rows = check_rows(X, "X")
         labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
         check_two_classes(labelled.classes)
         folds = self._folds(labelled, groups)
-        settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
         scores, losses = [], []
         n_unfinished = 0
         for train, test in folds:
             codes, n_classes, weights = self._of_fold(labelled, train)
-            space = base._space(rows.rows, weights, train)
-            problem = base._problem(rows, np.maximum(codes, 0), n_classes, weights, rows=train, **space)
-            of_settings = [
-                self._estimator(**setting)._strength(rows.rows, n_classes, weights, train, space) for setting in settings
-            ]
-            Ws, unfinished = self._train(base, problem, settings, of_settings)
-            n_unfinished += unfinished
-            of_fold = [_accuracy_and_loss(problem, W, test, codes) for W in Ws]
+            trained = train_settings(models, rows, np.maximum(codes, 0), n_classes, weights, train)
+            n_unfinished += trained.n_unfinished
+            of_fold = [_accuracy_and_loss(trained.problem, W, test, codes) for W in trained.Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
         if n_unfinished:
@@ -169,7 +159,7 @@ class LinearCV(SearchCV):
         made._record(settings, np.array(scores).T, int(order[0]), mean_test_loss=mean_loss)
         for name in (strength, "learning_rate"):
             of_others = [one[name] for one in settings]
-            warn_at_end(f"{name} of {type(base).__name__}", made.best_params_[name], of_others, made.best_score_)
+            warn_at_end(f"{name} of {type(models[0]).__name__}", made.best_params_[name], of_others, made.best_score_)
         best = self._estimator(**made.best_params_)
         made._refit(best, X, rows.rows, labelled.y, sample_weight)
         made.classes_, made.n_splits_ = labelled.classes, len(folds)
@@ -200,53 +190,6 @@ class LinearCV(SearchCV):
             weights[train] = with_class_weight(of_fold, self.class_weight, np.arange(n_classes), codes[train])
             return codes, n_classes, weights
         return codes, n_classes, labelled.weights
-
-    def _train(
-        self, base: Any, problem: LinearProblem, settings: list[dict[str, Any]], of_settings: list[dict[str, float]]
-    ) -> tuple[list[np.ndarray], int]:
-        """W of every setting, trained on one fold, and how many of them L-BFGS stopped before it met `tol`.
-
-        `problem` has no penalty; `of_settings` holds alpha and l1_ratio of each setting.
-        """
-        random_state = check_random_state(self.random_state)
-        start = base._start(problem, random_state)
-        strengths = []
-        for one in of_settings:
-            l1, l2 = PENALTIES[base.penalty].parts(one["l1_ratio"]) if base.penalty else (0.0, 0.0)
-            strengths.append((one["alpha"] * l1, one["alpha"] * l2, problem.max_norm))
-        if self.solver == "lbfgs":
-            return self._path(base, problem, start, strengths)
-        smoothness = optim.curvature(problem, base.batch_size, random_state)
-        rates = [
-            1.0 / max(smoothness + 2.0 * l2, 1e-300) if setting["learning_rate"] == "auto" else setting["learning_rate"]
-            for setting, (_, l2, _) in zip(settings, strengths, strict=True)
-        ]
-        Ws, _ = optim.descend_many(
-            problem,
-            [start] * len(settings),
-            strengths,
-            rates,
-            max_iter=base._epochs(problem.n_samples),
-            batch_size=base.batch_size,
-            schedule=base.schedule,
-            momentum=base.momentum,
-            nesterov=base.nesterov,
-            random_state=random_state,
-        )
-        return Ws, 0
-
-    def _path(self, base: Any, problem: LinearProblem, start: np.ndarray, strengths: list) -> tuple[list[np.ndarray], int]:
-        """L-BFGS from the strongest penalty to the weakest; each starts from the previous solution."""
-        Ws: list[np.ndarray] = [start] * len(strengths)
-        W, unfinished = start, 0
-        for at in sorted(range(len(strengths)), key=lambda at: -strengths[at][1]):
-            problem.l2 = strengths[at][1]
-            tol = 1e-4 if base.tol is None else base.tol
-            found = optim.LBFGS(base._epochs(problem.n_samples), tol).minimize(problem, W)
-            Ws[at] = W = found.W
-            unfinished += found.converged is False
-        problem.l2 = 0.0
-        return Ws, unfinished
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Scores of every class by the best estimator.

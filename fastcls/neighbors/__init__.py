@@ -8,7 +8,8 @@ from fastcls.neighbors._class_mean import NearestClassMean
 from fastcls.neighbors._estimators import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
 
 # For other packages of fastcls:
-from ._base import last_reports, without_self
+from ._base import last_reports, training_rows, without_self
+from ._class_mean import mean_distances
 
 __all__ = [
     "KNeighborsClassifier",

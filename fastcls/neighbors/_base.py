@@ -71,6 +71,20 @@ def _others(chunks: Chunks) -> Chunks:
         yield some, *without_self(some.start, S, indices)
 
 
+def training_rows(model: Neighbors) -> list[np.ndarray]:
+    """The training rows of a fitted model, as its chunks: referenced, not copied.
+
+    Parameters
+    ----------
+    model : KNeighborsClassifier or NearestNeighbors
+
+    Returns
+    -------
+    list of ndarray of shape (n, n_features)
+    """
+    return model._rows.chunks
+
+
 class Neighbors(SaveMixin, BaseEstimator):
     """Base of the classifier and of the search without labels."""
 

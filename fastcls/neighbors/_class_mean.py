@@ -189,3 +189,24 @@ class NearestClassMean(SaveMixin, Classifier, BaseEstimator):
         self.center_ = expect(arrays, "center", (self.n_features_in_,))
         for name, array in (("means", self.means_), ("center", self.center_[None])):
             check_magnitude(array, name, "l2")
+
+
+def mean_distances(
+    rows: np.ndarray, codes: np.ndarray, n_classes: int, queries: np.ndarray, *, n_jobs: int | None = None
+) -> np.ndarray:
+    """Squared distances of queries to the mean of each class, as `NearestClassMean` computes them. Input is trusted.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+    codes : int64 array (n_rows,)
+        Class codes; every class has a row.
+    n_classes : int
+    queries : ndarray of shape (n_queries, n_features)
+    n_jobs : int, optional
+
+    Returns
+    -------
+    ndarray of shape (n_queries, n_classes), float64
+    """
+    return NearestClassMean(n_jobs=n_jobs)._average(rows, np.arange(n_classes), codes)._distances(queries)

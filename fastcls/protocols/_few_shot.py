@@ -20,7 +20,7 @@ from fastcls._validation.linear import check_two_classes
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
-from fastcls.neighbors import NearestClassMean
+from fastcls.neighbors import mean_distances
 
 from ._draws import dino_draw, dinov3_split, draw, mteb_draws
 from ._logistic import fit_logistic
@@ -218,8 +218,7 @@ class _Fit:
         self.n_jobs, self.n_threads = n_jobs, threads.effective(n_jobs)
 
     def means(self, part: np.ndarray, codes: np.ndarray, n: int | float) -> dict[int | None, Answers]:
-        model = NearestClassMean(n_jobs=self.n_jobs)._average(part, np.arange(self.n_classes), codes)
-        scores = -model._distances(self.test.rows)
+        scores = -mean_distances(part, codes, self.n_classes, self.test.rows, n_jobs=self.n_jobs)
         return {None: answers_of_scores(scores, self.truth, are_probabilities=False)}
 
     def neighbors(self, part: np.ndarray, codes: np.ndarray, n: int | float) -> dict[int | None, Answers]:

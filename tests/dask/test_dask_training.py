@@ -193,10 +193,10 @@ def test_divergence_names_the_step_and_the_rate(client, digits):
 @pytest.mark.parametrize(("largest", "wanted"), [(1e17, "float32"), (1e19, "float64")])
 def test_arithmetic_is_that_of_one_process_though_one_shard_holds_the_large_value(largest, wanted, client, monkeypatch):
     seen = []
-    evaluate = _problem.ShardedProblem._evaluate
+    evaluate = _problem.ShardedProblem.evaluate
     monkeypatch.setattr(
         _problem.ShardedProblem,
-        "_evaluate",
+        "evaluate",
         lambda self, weights, *args, **options: seen.append(weights.dtype.name) or evaluate(self, weights, *args, **options),
     )
     X, y, _ = tied()

@@ -141,6 +141,60 @@ def test_nobody_imports_the_private_files_of_a_public_package(path):
             assert not private, f"line {line}: {mine} imports {name}; take it from fastcls.{parts[0]}"
 
 
+PYTHON = [path for path in SOURCES if path.suffix == ".py"]
+
+
+def is_private(name):
+    return re.match(r"_[^_]", name) is not None
+
+
+def private_names(text):
+    """Names with an underscore that a file defines: functions, methods, attributes of classes and of self."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_own(node.value):
+            yield node.attr
+
+
+def is_own(value):
+    return (isinstance(value, ast.Name) and value.id in ("self", "cls")) or ast.unparse(value).startswith("super(")
+
+
+def private_uses(text):
+    """(line, name) of every `x._name` but those of self, cls and super()."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Attribute) and is_private(node.attr) and not is_own(node.value):
+            yield node.lineno, node.attr
+
+
+@pytest.fixture(scope="module")
+def rooms_of():
+    """private name -> the packages whose Python files define it."""
+    found = {}
+    for path in PYTHON:
+        for name in filter(is_private, private_names(path.read_text(encoding="utf-8"))):
+            found.setdefault(name, set()).add(room_of(path))
+    return found
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nobody_uses_the_private_attributes_of_another_package(path, rooms_of):
+    """A name that no package defines belongs to another library."""
+    mine = room_of(path)
+    for line, name in private_uses(path.read_text(encoding="utf-8")):
+        owners = rooms_of.get(name, {mine})
+        assert mine in owners, f"line {line}: {mine} uses {name!r} of {', '.join(owners)}"
+
+
+def test_every_kind_of_private_attribute_is_seen():
+    text = "class A:\n    _a: int\n    def _b(self):\n        self._c = other._d = self._e\n"
+    assert set(filter(is_private, private_names(text))) == {"_a", "_b", "_c"}
+    assert list(private_uses("x._a\nself._b\nsuper()._c\nf(1)[0]._d()\ny.__class__\n")) == [(1, "_a"), (4, "_d")]
+
+
 PUBLIC = [name for name in LAYER_OF if not name.startswith("_")]
 
 
