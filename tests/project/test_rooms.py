@@ -226,17 +226,67 @@ def test_public_names_are_listed_and_helpers_are_not(name):
 FOLDERS = sorted({path.parent for path in SOURCES})
 
 
+def named_in(said):
+    """Files (`x.py`, or the stem of a private one, `_x`) and folders (`x/`) that a map names."""
+    return set(re.findall(r"(?<![\w.])(?:\w+\.(?:pyx|pxd|py|h)|_\w+/?|\w+/)(?!\w)", said))
+
+
+def names_of(path):
+    """The names by which a map may name a file or folder."""
+    if path.is_dir():
+        return {f"{path.name}/"}
+    names = {path.name}
+    if path.name.startswith("_"):
+        names.add(path.stem)
+    if path.suffix == ".pxd":  # named with the module whose declarations it has
+        names.add(f"{path.stem}.pyx")
+    return names
+
+
+def wrong_in_map(said, folder):
+    """(what the map lacks, what it names that is not there); other packages' files are not named in it."""
+    named = named_in(said) - {"__init__"}  # a method is called so too
+    there = [path for path in folder.iterdir() if path.suffix in (".py", ".pyx", ".pxd", ".h") and path.stem != "__init__"]
+    there += [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
+    known = set().union(*(names_of(path) | {path.name} for path in there))
+    gone = {name for name in named - known if name.startswith("_") or not name.endswith("/")}
+    return sorted(path.name for path in there if not names_of(path) & named), sorted(gone)
+
+
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_file_is_in_the_map_of_its_package(folder):
-    """The docstring of `__init__.py` names each file and folder, by its name or stem, and none that has gone."""
+    """The docstring of `__init__.py` names each file and folder, and none that has gone."""
     said = ast.get_docstring(ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))) or ""
-    words = set(re.findall(r"\w+(?:\.\w+)?/?", said))
-    files = [path for path in folder.iterdir() if path.suffix in (".py", ".pyx", ".pxd", ".h") and path.stem != "__init__"]
-    folders = [path for path in folder.iterdir() if path.is_dir() and path.name != "__pycache__"]
-    missing = [path.name for path in files if not {path.name, path.stem, f"{path.stem}.pyx"} & words]
-    missing += [path.name for path in folders if f"{path.name}/" not in words]
-    assert not missing, f"not in the map: {sorted(missing)}"
-    everywhere = {name for path in PACKAGE.rglob("*") for name in (path.name, path.stem)}
-    named = {word for word in words if re.fullmatch(r"\w+\.(py|pyx|pxd|h)|_[a-z]\w*/?", word)}
-    gone = {word for word in named if word.rstrip("/") not in everywhere}
-    assert not gone, f"in the map, and not there: {sorted(gone)}"
+    assert wrong_in_map(said, folder) == ([], [])
+
+
+def test_a_map_names_files_not_words(tmp_path):
+    for name in ("rows.py", "_plan.py", "loops.pyx", "loops.pxd", "old/keep.h"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    whole = "``rows.py`` holds rows, _plan plans, ``loops.pyx`` loops; ``old/`` keeps."
+    assert wrong_in_map(whole, tmp_path) == ([], [])
+    assert wrong_in_map(whole.replace("rows.py", "rows"), tmp_path) == (["rows.py"], [])
+    assert wrong_in_map(whole.replace("old/", "old"), tmp_path) == (["old"], [])
+    assert wrong_in_map(f"{whole} ``keep.h``, _gone", tmp_path) == ([], ["_gone", "keep.h"])
+
+
+FAMILIES = [path for path in sorted((PACKAGE / "_simd").glob("*")) if path.is_dir() and list(path.glob("*.h"))]
+
+
+def test_every_kernel_header_is_in_the_table_of_the_kernels():
+    """`_simd/README.md` names each header once; `<isa>.h` stands for an instruction set that `table.h` includes."""
+    table = (PACKAGE / "_simd" / "table.h").read_text(encoding="utf-8")
+    isas = set(re.findall(r'#include "(\w+/\w+\.h)"', table))
+    families = [folder.name for folder in FAMILIES]
+    readme = (PACKAGE / "_simd" / "README.md").read_text(encoding="utf-8")
+    named = set()
+    for cell in re.findall(r"^\| (`[^|]*) \|", readme.partition("## ")[0], re.MULTILINE):
+        folder = ""
+        for place, name in re.findall(r"`(?:([\w<>]+)/)?([\w<>]+\.\w+)`", cell):
+            folder = place or folder
+            for family in families if folder == "<family>" else [folder]:
+                path = f"{family}/{name}".lstrip("/")
+                named |= {isa for isa in isas if isa.startswith(f"{family}/")} if name == "<isa>.h" else {path}
+    there = [path for path in (PACKAGE / "_simd").rglob("*") if path.suffix in (".h", ".pyx")]
+    assert named == {path.relative_to(PACKAGE / "_simd").as_posix() for path in there}
