@@ -11,6 +11,7 @@ from fastcls._validation.base import check_number
 from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind
+from fastcls.optim import SOLVERS
 
 
 def require_dask() -> None:
@@ -129,8 +130,8 @@ def check_labels_alike(parts: list[np.ndarray], name: str) -> None:
 
 
 def check_solver_of_shards(solver: Any) -> None:
-    """Refuse solvers that need more than sums over the rows."""
-    good = ("sgd", "gd", "lbfgs")
+    """Refuse solvers that do not descend by sums over the rows."""
+    good = [name for name, row in SOLVERS.items() if row.uses_gradient]
     if solver not in good:
         raise InputError(
             f"solver={solver!r} is not available over a cluster; choose one of: {', '.join(good)} "

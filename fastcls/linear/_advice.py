@@ -6,7 +6,7 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._validation.messages import counted
-from fastcls.optim import OptimResult, curvature
+from fastcls.optim import Optimizer, OptimResult, Solver, curvature
 
 # A training did not move if its loss changed by less than this fraction of itself,
 _MOVED = 0.01
@@ -15,9 +15,9 @@ _LONGER_STEPS = (1.0, 10.0, 100.0, 1000.0)
 
 
 def advice_after(
-    problem: LinearProblem, start: np.ndarray, result: OptimResult, solver: str, tol: float | None
+    problem: LinearProblem, start: np.ndarray, result: OptimResult, solver: Solver, optimizer: Optimizer
 ) -> str | None:
-    """What to change if training ended far above the loss of W = 0, did not move or did not meet its `tol`; else None."""
+    """What to change if training ended far above the loss of W = 0, did not move or did not meet its tol; else None."""
     at_zero = problem.loss.at_zero(problem.n_classes, **problem.loss_options)
     # L-BFGS has no learning rate, and no history if it starts at the minimum.
     if result.learning_rate is not None and result.loss_history[-1] > 2.0 * at_zero:
@@ -25,23 +25,23 @@ def advice_after(
             f"the loss ended at {result.loss_history[-1]:.4g}, above the {at_zero:.4g} of all-zero weights: "
             f'learning_rate={result.learning_rate:.3g} is too large; use "auto" or a smaller one'
         )
-    if solver.startswith("random"):
+    if not solver.uses_gradient:
         return _of_random_search(result, at_zero)
-    if solver in ("sgd", "gd") and _never_moved(problem, start, result):
+    if result.learning_rate is not None and _never_moved(problem, start, result):
         return (
             f"the loss hardly fell in {counted(result.n_iter, 'epoch')}, and longer steps lower it: "
             f'learning_rate={result.learning_rate:.3g} is too small; use "auto" or a larger one, or another solver'
         )
     if result.converged is not False or result.stopped_by != "max_iter":
         return None
-    if solver == "lbfgs":
+    if result.learning_rate is None:
         return (
             f"L-BFGS stopped after {counted(result.n_iter, 'iteration')} with entries of the gradient above "
-            f"tol={1e-4 if tol is None else tol:g}: raise max_iter or tol"
+            f"tol={optimizer.tol:g}: raise max_iter or tol"
         )
     return (
-        f"the loss still falls by more than the relative tol={tol:g} after {counted(result.n_iter, 'epoch')}: raise "
-        "max_iter or tol, or leave tol=None to train for max_iter epochs"
+        f"the loss still falls by more than the relative tol={optimizer.tol:g} after {counted(result.n_iter, 'epoch')}: "
+        "raise max_iter or tol, or leave tol=None to train for max_iter epochs"
     )
 
 

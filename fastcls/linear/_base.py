@@ -46,9 +46,11 @@ _ALPHA = 1e-4
 
 
 def _has_partial_fit(classifier: Any) -> bool:
-    if classifier.solver != "sgd":
+    good = [name for name, row in optim.SOLVERS.items() if row.has_minibatches]
+    if classifier.solver not in good:
         raise AttributeError(
-            f"partial_fit needs solver='sgd' (got {classifier.solver!r}): other solvers need all rows at once"
+            f"partial_fit needs solver={' or '.join(map(repr, good))} (got {classifier.solver!r}): other solvers need all "
+            "rows at once"
         )
     return True
 
@@ -117,7 +119,9 @@ class LinearClassifier(LinearModel, LinearParameters):
 
     def _chooses(self, X: Any, n_classes: int, train: np.ndarray | None) -> bool:
         """Whether alpha is chosen on held-out rows."""
-        if not isinstance(self.alpha, str) or self.C is not None or self.penalty != "l2" or self.solver.startswith("random"):
+        if not isinstance(self.alpha, str) or self.C is not None or self.penalty != "l2":
+            return False
+        if not optim.SOLVERS[self.solver].uses_gradient:
             return False
         return isinstance(X, np.ndarray) and is_small(len(X) if train is None else len(train), X.shape[1], n_classes)
 
@@ -139,7 +143,7 @@ class LinearClassifier(LinearModel, LinearParameters):
             return self._problem(X, codes, n_classes, weights, rows=some, alpha=0.0, **space), alpha
 
         epochs = default_epochs(len(rows), self.batch_size)
-        if self.solver == "sgd" and self.max_iter is not None:
+        if optim.SOLVERS[self.solver].has_minibatches and self.max_iter is not None:
             epochs = min(epochs, int(self.max_iter))
         return best_factor(
             codes,
@@ -220,9 +224,10 @@ class LinearClassifier(LinearModel, LinearParameters):
         if validation is not None:
             validation.l1 = validation.l2 = 0.0  # held-out rows measure the loss alone
         start = self._start(problem, random_state)
-        result = self._solver(problem.n_samples, random_state).minimize(problem, start, validation)
+        optimizer = self._solver(problem.n_samples, random_state)
+        result = optimizer.minimize(problem, start, validation)
         self._keep(X, classes, problem, result)
-        advice = advice_after(problem, start, result, self.solver, self.tol)
+        advice = advice_after(problem, start, result, optim.SOLVERS[self.solver], optimizer)
         if advice is not None:
             warnings.warn(advice, ConvergenceWarning, stacklevel=3)
         return self

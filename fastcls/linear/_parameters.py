@@ -19,7 +19,6 @@ from ._validation import check_checkpoint, check_strength
 
 # max_iter=None means enough epochs for this many steps, within these bounds.
 _STEPS, _MIN_EPOCHS, _MAX_EPOCHS = 1000, 20, 200
-_ITERATIONS = {"gd": 300, "lbfgs": 200, "random_search": 1000, "random_local_search": 1000}
 
 
 def default_epochs(n_samples: int, batch_size: int) -> int:
@@ -99,8 +98,9 @@ class LinearParameters(BaseEstimator):
         """`max_iter`, or its default for this solver."""
         if self.max_iter is not None:
             return int(check_number("max_iter", self.max_iter, minimum=1, whole=True))
-        if self.solver != "sgd":
-            return _ITERATIONS[self.solver]
+        default = optim.SOLVERS[self.solver].max_iter
+        if default is not None:
+            return default
         check_number("batch_size", self.batch_size, minimum=1, whole=True)
         return default_epochs(n_samples, self.batch_size)
 
@@ -117,31 +117,18 @@ class LinearParameters(BaseEstimator):
         check_fraction("validation_fraction", self.validation_fraction, strict=True)
         check_checkpoint(self.checkpoint, self.resume, self.random_state)
 
-    def _solver(self, n_samples: int, random_state: np.random.RandomState, **changes: Any):
+    def _solver(self, n_samples: int, random_state: np.random.RandomState, **changes: Any) -> optim.Optimizer:
         """The optimiser that the parameters describe; `changes` replace some of them."""
-        max_iter = changes.pop("max_iter", None) or self._epochs(n_samples)
-        callbacks = [*check_callbacks(self.callbacks), *([self._print_progress] if self.verbose else [])]
+        row, given = optim.SOLVERS[self.solver], {"random_state": random_state, **changes}
         checkpoint = None
         if self.checkpoint is not None:
             checkpoint = optim.Checkpoint(self.checkpoint, self.checkpoint_seconds, resume=self.resume)
-        if self.solver == "lbfgs":
-            return optim.LBFGS(max_iter, 1e-4 if self.tol is None else self.tol, callbacks=callbacks, checkpoint=checkpoint)
-        if self.solver.startswith("random"):
-            kind = optim.RandomSearch if self.solver == "random_search" else optim.RandomLocalSearch
-            return kind(max_iter, self.init_scale, random_state, callbacks=callbacks, checkpoint=checkpoint)
-        options = {
-            "learning_rate": self.learning_rate,
-            "tol": self.tol,
-            "schedule": self.schedule,
-            "momentum": self.momentum,
-            "nesterov": self.nesterov,
-            "callbacks": callbacks,
-            "checkpoint": checkpoint,
-            **changes,
-        }
-        if self.solver == "gd":
-            return optim.GradientDescent(max_iter, random_state=random_state, **options)
-        return optim.SGD(max_iter, self.batch_size, random_state=random_state, **options)
+        return row.make(
+            given.get("max_iter") or self._epochs(n_samples),
+            callbacks=[*check_callbacks(self.callbacks), *([self._print_progress] if self.verbose else [])],
+            checkpoint=checkpoint,
+            **{keyword: given.get(name, getattr(self, name)) for name, keyword in row.options.items()},
+        )
 
     def _print_progress(self, progress: optim.Progress) -> None:
         held_out = "" if progress.val_loss is None else f", held out {progress.val_loss:.6f}"

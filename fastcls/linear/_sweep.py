@@ -53,9 +53,9 @@ def check_settings(models: Sequence[LinearClassifier]) -> None:
     """
     for model in models:
         model._check_options()
-    solver = models[0].solver
-    if solver not in ("sgd", "lbfgs"):
-        raise InputError(f"solver={solver!r} is not available in a sweep; choose one of: sgd, lbfgs")
+    solver, good = models[0].solver, [name for name, row in optim.SOLVERS.items() if row.sweep is not None]
+    if solver not in good:
+        raise InputError(f"solver={solver!r} is not available in a sweep; choose one of: {', '.join(good)}")
 
 
 def train_settings(
@@ -97,8 +97,8 @@ def train_settings(
         penalties.append((strength["alpha"] * l1, strength["alpha"] * l2, problem.max_norm))
     random_state = check_random_state(first.random_state)
     start = first._start(problem, random_state)
-    if first.solver == "lbfgs":
-        return _along_the_path(first, problem, start, penalties)
+    if optim.SOLVERS[first.solver].sweep == "path":
+        return _along_the_path(first, problem, start, penalties, random_state)
     return _in_one_pass(models, problem, start, penalties, random_state)
 
 
@@ -131,14 +131,17 @@ def _in_one_pass(
 
 
 def _along_the_path(
-    first: LinearClassifier, problem: LinearProblem, start: np.ndarray, penalties: list[_Penalty]
+    first: LinearClassifier,
+    problem: LinearProblem,
+    start: np.ndarray,
+    penalties: list[_Penalty],
+    random_state: np.random.RandomState,
 ) -> TrainedSettings:
     Ws: list[np.ndarray] = [start] * len(penalties)
     W, unfinished = start, 0
     for at in sorted(range(len(penalties)), key=lambda at: -penalties[at][1]):
         problem.l2 = penalties[at][1]
-        tol = 1e-4 if first.tol is None else first.tol
-        found = optim.LBFGS(first._epochs(problem.n_samples), tol).minimize(problem, W)
+        found = first._solver(problem.n_samples, random_state).minimize(problem, W)
         Ws[at] = W = found.W
         unfinished += found.converged is False
     problem.l2 = 0.0

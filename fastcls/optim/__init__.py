@@ -8,10 +8,10 @@
 `RandomLocalSearch`     random steps, kept if the loss falls: its second idea
 ======================  ====================================================================================
 
-Each has ``minimize(problem, W, validation=None)``, which returns an `OptimResult`. Each takes a `Checkpoint`, from which an
-interrupted training resumes and ends with the same bits (``_checkpoint.py``). ``SOLVERS`` (``_solvers.py``) lists the losses
-and penalties that each supports; ``_schedules.py`` has the learning-rate schedules, ``_monitor.py`` callbacks, tolerance and
-results.
+Each is an `Optimizer`: it has ``minimize(problem, W, validation=None)``, which returns an `OptimResult`. Each takes a
+`Checkpoint`, from which an interrupted training resumes and ends with the same bits (``_checkpoint.py``). ``SOLVERS``
+(``_solvers.py``) has a row for each: its losses and penalties, and what the classifiers need to know. ``_schedules.py`` has
+the learning-rate schedules, ``_monitor.py`` callbacks, tolerance and results.
 """
 
 from fastcls.optim._checkpoint import Checkpoint
@@ -20,7 +20,7 @@ from fastcls.optim._lbfgs import LBFGS
 from fastcls.optim._monitor import DivergenceError, OptimResult, Progress, curvature
 from fastcls.optim._random import RandomLocalSearch, RandomSearch, RandomSearchResult, random_search
 from fastcls.optim._schedules import SCHEDULES
-from fastcls.optim._solvers import SOLVERS
+from fastcls.optim._solvers import SOLVERS, Optimizer, Solver
 
 # For other packages of fastcls:
 from ._checkpoint import State
@@ -36,10 +36,12 @@ __all__ = [
     "DivergenceError",
     "GradientDescent",
     "OptimResult",
+    "Optimizer",
     "Progress",
     "RandomLocalSearch",
     "RandomSearch",
     "RandomSearchResult",
+    "Solver",
     "curvature",
     "random_search",
 ]

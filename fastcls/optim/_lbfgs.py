@@ -24,6 +24,8 @@ from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult
 
 logger = logging.getLogger("fastcls")
 
+_TOL = 1e-4
+
 
 class _Stop(Exception):
     """Ends SciPy's loop."""
@@ -92,9 +94,9 @@ class LBFGS:
     ----------
     max_iter : int
         Iterations.
-    tol : float
+    tol : float, optional
         Stop when no entry of the gradient is larger. It bounds the distance to the optimum, and so the distance between two
-        fits that differ by rounding only: the norm of the gradient over 2 alpha.
+        fits that differ by rounding only: the norm of the gradient over 2 alpha. None: 1e-4.
     callbacks : callable or list of them, optional
         Called with a `Progress` after each iteration; True ends the training. A resumed training calls them again for the
         iterations before the checkpoint.
@@ -104,10 +106,15 @@ class LBFGS:
     """
 
     def __init__(
-        self, max_iter: int = 200, tol: float = 1e-4, *, callbacks: Callbacks = None, checkpoint: Checkpoint | None = None
+        self,
+        max_iter: int = 200,
+        tol: float | None = None,
+        *,
+        callbacks: Callbacks = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.max_iter = int(check_number("max_iter", max_iter, minimum=1, whole=True))
-        self.tol = float(check_number("tol", tol, minimum=0))
+        self.tol = _TOL if tol is None else float(check_number("tol", tol, minimum=0))
         self.callbacks = check_callbacks(callbacks)
         self.checkpoint = checked(checkpoint)
         self._norms: dict[float, float] = {}  # gradient norms since the last iteration, by the value of the loss

@@ -65,6 +65,8 @@ class RandomSearch:
         File for the state, from which an interrupted search resumes.
     """
 
+    tol: float | None = None  # every W is tried
+
     def __init__(
         self,
         max_iter: int = 1000,
