@@ -29,7 +29,7 @@ class SaveMixin:
     that are read whenever the model is used (`_read_when_used`) are saved with their current values.
     """
 
-    _read_when_used: tuple[str, ...] = ("n_jobs", "callbacks", "client", "n_shards")
+    _read_when_used: tuple[str, ...] = ("n_jobs", "callbacks")
     _fitted_params: Mapping[str, Any] = {}
 
     def _params_of_fit(self) -> dict[str, Any]:

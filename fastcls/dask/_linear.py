@@ -24,6 +24,7 @@ class _Linear(OverCluster, LinearClassifier):
     """Training over shards. The client computes scores, block by block for rows that are described."""
 
     n_shards: int | None
+    _read_when_used = (*LinearClassifier._read_when_used, "client", "n_shards")
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Train on rows that workers open.

@@ -71,6 +71,8 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     'l1'
     """
 
+    _read_when_used = (*neighbors.KNeighborsClassifier._read_when_used, "client", "n_shards", "verbose")
+
     def __init__(
         self, n_neighbors: int = 5, *, client: Any = None, n_shards: int | None = None, verbose: int = 0, **others: Any
     ) -> None:
