@@ -2,5 +2,6 @@
 
 ``plan.py`` chooses the path: ``brute.py``, ``tree.py`` (``tree_loops.pyx``) or ``filter/``; ``run.py`` has their interfaces.
 ``rows.py`` holds rows as chunks, ``bounds.py`` has the bounds by which brute force skips pairs, ``matrix.py`` computes all
-pairs, ``merge.py`` merges searches over shards of the rows, ``report.py`` is the report of a search.
+pairs (``tiles.py`` is what it shares with brute force), ``merge.py`` merges searches over shards of the rows, ``report.py``
+is the report of a search.
 """

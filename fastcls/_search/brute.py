@@ -6,7 +6,6 @@ Nothing here can change a result (see ARCHITECTURE.md, 'One search').
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,12 +14,10 @@ from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import Metric
 
 from . import bounds as _bounds
+from . import tiles
 from .rows import Norms, Rows, as_bytes, norms_for, storage_of
 from .run import Advance, Groups, Heaps, RunReport
 
-_QUERIES_PER_TILE = 32  # of the pairwise kernel: they share rows while these are in the cache
-_FIRST_CHUNK = 8_000_000  # features of pairs per thread: about 50 ms of the slowest tile, before any chunk is timed
-_TILE_BYTES = 1 << 16  # the rows of a tile are read once per query, so they must stay in the L1 or L2 cache
 _LEAST_QUERIES_PANELS = 8  # below, packing a row costs more than one pass over it
 _LEAST_FEATURES_BOUND = 16  # below, the reference arithmetic is as fast for a pair of floats
 _BOUND_GAIN = 8  # training rows per neighbour that a bound needs to discard enough pairs
@@ -37,37 +34,6 @@ _PACKED_QUERY_BYTES = 3 << 20  # of the queries of one job
 _QUERIES_PER_JOB = 1020  # that one packed panel serves
 
 
-def _arithmetic(Q_dtype: np.dtype, X_dtype: np.dtype) -> str:
-    """The type that a pair function reads: the type of the rows if both agree, else float64, converted tile by tile."""
-    return Q_dtype.name if Q_dtype == X_dtype else "float64"
-
-
-def _aligned_rows(n_rows: int, n_bytes: int) -> np.ndarray:
-    """Rows of bytes that begin at multiples of 64: a load across two cache lines costs twice as much."""
-    width = -(-n_bytes // 64) * 64
-    data = np.empty(n_rows * width + 63, dtype=np.uint8)
-    start = -data.ctypes.data % 64
-    return data[start : start + n_rows * width].reshape(n_rows, width)
-
-
-@dataclass(frozen=True)
-class _Tile:
-    """The tile of the pairwise kernel and its scratch: a few MB per thread, for rows of any width."""
-
-    queries: int
-    rows: int
-    scratch: np.ndarray
-
-    @classmethod
-    def of(cls, n_features: int, arithmetic: str, dtypes: tuple[np.dtype, ...], n_threads: int) -> _Tile:
-        widened = any(dtype != np.dtype(arithmetic) for dtype in dtypes)
-        fit = max(1, _TILE_BYTES // (n_features * np.dtype(arithmetic).itemsize))
-        queries = min(_QUERIES_PER_TILE, max(1, 16 * fit)) if widened else _QUERIES_PER_TILE
-        rows = min(max(fit, 1 if widened else 4), 256)
-        size = _kernels.scratch_size(n_features if widened else 0, queries, rows)
-        return cls(queries, rows, np.empty((n_threads, size)))
-
-
 class Search:
     """A brute-force search: what is the same for all of its chunks.
 
@@ -78,9 +44,9 @@ class Search:
 
     def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
         self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
-        self.arithmetic = _arithmetic(dtype, rows.dtype)
+        self.arithmetic = tiles.arithmetic_of(dtype, rows.dtype)
         self.chunk_size = ChunkSize()
-        self._next = max(1, _FIRST_CHUNK * n_threads // rows.n_features)  # pairs of the next chunk
+        self._next = max(1, tiles.FIRST_CHUNK * n_threads // rows.n_features)  # pairs of the next chunk
         self._refined = self._n_queries = 0
         self.low_dimensional = self._is_low_dimensional(dtype, n_queries)
         self.panel = None if self.low_dimensional else self._choose_panel(dtype, n_queries)
@@ -114,7 +80,7 @@ class Search:
         return panel if _kernels.panel_shape(panel) is not None else None
 
     def _lay_out_pairwise(self, dtype: np.dtype) -> None:
-        tile = _Tile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
+        tile = tiles.PairwiseTile.of(self.rows.n_features, self.arithmetic, (dtype, self.rows.dtype), self.n_threads)
         self.per_job, self.per_tile, self.scratch = tile.queries, tile.rows, tile.scratch
 
     def _lay_out_low_dimensional(self, n_queries: int) -> None:
@@ -134,7 +100,7 @@ class Search:
         wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
         self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
         size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
-        self.scratch = _aligned_rows(self.n_threads, size)
+        self.scratch = tiles.aligned_rows(self.n_threads, size)
 
     def run(
         self,

@@ -15,8 +15,7 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import ChunkSize
 from fastcls.metrics import METRICS, Metric
 
-from . import bounds
-from .brute import _FIRST_CHUNK, _aligned_rows, _arithmetic, _Tile
+from . import bounds, tiles
 from .rows import Norms, Rows, as_bytes, norms_for, storage_of
 
 _LEAST_QUERIES = 8  # below, packing or converting a row costs more than one pass over it
@@ -38,13 +37,13 @@ def all_pairs(rows: np.ndarray, Q: np.ndarray, metric_name: str, *, n_threads: i
         of_rows = None if pixels is None else _pixels(rows)
         if pixels is not None and of_rows is not None:
             Q, rows = pixels, of_rows
-    arithmetic = _arithmetic(Q.dtype, rows.dtype)
+    arithmetic = tiles.arithmetic_of(Q.dtype, rows.dtype)
     norms = norms_for(metric, Q, Rows([rows]), arithmetic, n_threads)
     S = np.empty((len(Q), len(rows)))
     way = _by_panels if arithmetic in ("uint8", "int8") else _by_eight
     found = way(rows, Q, metric, norms, S, n_threads) if many else None
     block, fill = found or _by_pairs(rows, Q, metric, norms, S, n_threads)
-    chunk_size, pairs = ChunkSize(), max(1, _FIRST_CHUNK * n_threads // rows.shape[1])
+    chunk_size, pairs = ChunkSize(), max(1, tiles.FIRST_CHUNK * n_threads // rows.shape[1])
     for first in range(0, len(Q), block):  # in chunks, so that Ctrl-C takes effect
         queries, row = slice(first, min(len(Q), first + block)), 0
         while row < len(rows):
@@ -103,7 +102,7 @@ def _by_panels(
     scale, query_terms, row_terms = sign * terms.scale, sign * terms.query_terms, sign * terms.row_terms
     block_features = max(step, min(-(-d // step) * step, bounds.BLOCK_BYTES))
     per_job, row_jobs = _jobs(len(Q), tile_queries, d, n_threads)
-    scratch = _aligned_rows(n_threads, _kernels.panel_scratch(panel, d, block_features, per_job))
+    scratch = tiles.aligned_rows(n_threads, _kernels.panel_scratch(panel, d, block_features, per_job))
 
     def fill(queries: slice, some: slice) -> None:
         _kernels.matrix_panels(
@@ -162,8 +161,8 @@ def _by_pairs(
     rows: np.ndarray, Q: np.ndarray, metric: Metric, norms: Norms, S: np.ndarray, n_threads: int
 ) -> tuple[int, Fill]:
     """One pair at a time."""
-    arithmetic = _arithmetic(Q.dtype, rows.dtype)
-    tile = _Tile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
+    arithmetic = tiles.arithmetic_of(Q.dtype, rows.dtype)
+    tile = tiles.PairwiseTile.of(rows.shape[1], arithmetic, (Q.dtype, rows.dtype), n_threads)
 
     def fill(queries: slice, some: slice) -> None:
         _kernels.distance_matrix(

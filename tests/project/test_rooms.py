@@ -141,11 +141,23 @@ def test_nobody_imports_the_private_files_of_a_public_package(path):
             assert not private, f"line {line}: {mine} imports {name}; take it from fastcls.{parts[0]}"
 
 
-PYTHON = [path for path in SOURCES if path.suffix == ".py"]
-
-
 def is_private(name):
     return re.match(r"_[^_]", name) is not None
+
+
+def is_file(name):
+    """Whether a dotted name is a file or a folder, and not a name in a file."""
+    path = PACKAGE.joinpath(*name.split("."))
+    return path.is_dir() or any(path.with_suffix(suffix).exists() for suffix in (".py", ".pyx", ".pxd", ".h"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_nobody_imports_the_private_names_of_another_file(path):
+    for line, name in imports_of(path):
+        assert is_file(name) or not is_private(name.rpartition(".")[2]), f"line {line}: {name} is private to its file"
+
+
+PYTHON = [path for path in SOURCES if path.suffix == ".py"]
 
 
 def private_names(text):

@@ -7,7 +7,7 @@ import pytest
 
 from fastcls import KNeighborsClassifier, reference, simd
 from fastcls._runtime import threads
-from fastcls._search import brute, plan
+from fastcls._search import plan, tiles
 from fastcls._validation.containers import STORED_TYPES
 
 WIDTHS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 15]
@@ -71,7 +71,7 @@ def test_chunks_and_groups_change_nothing(isa, metric, n_queries, monkeypatch):
     assert_is(search([X], Q, 11, metric), wanted)
     monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)
     assert_is(search([X], Q, 11, metric), wanted)
-    monkeypatch.setattr(brute, "_FIRST_CHUNK", 500 * n_queries)
+    monkeypatch.setattr(tiles, "FIRST_CHUNK", 500 * n_queries)
     cut = search(chunks, Q, 11, metric)
     assert cut[2].chunks > 3
     assert_is(cut, wanted)

@@ -7,7 +7,7 @@ from _rows import assert_same_bytes, assert_search_is_reference, hostile_rows, r
 
 from fastcls import _kernels, knn, metrics, pairwise_distances, reference
 from fastcls._runtime import pacing, threads
-from fastcls._search import brute, matrix, plan
+from fastcls._search import brute, matrix, plan, tiles
 from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import check_rows
@@ -188,10 +188,10 @@ PIECES = {
 @pytest.fixture
 def smallest_pieces(monkeypatch):
     """Every search is worth two threads, and is cut as small as can be."""
-    monkeypatch.setattr(brute, "_FIRST_CHUNK", 1)
+    monkeypatch.setattr(tiles, "FIRST_CHUNK", 1)
     monkeypatch.setattr(pacing, "CHUNK_SECONDS", 1e-12)  # every chunk makes the next one smaller
     monkeypatch.setattr(brute, "_QUERIES_PER_JOB", 12)
-    monkeypatch.setattr(brute, "_QUERIES_PER_TILE", 12)
+    monkeypatch.setattr(tiles, "_QUERIES_PER_TILE", 12)
     monkeypatch.setattr(threads, "_OPERATIONS_PER_THREAD", 1)
 
 
