@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from fastcls import _kernels
 from fastcls._runtime import threads
-from fastcls._storage.atomic import digest
+from fastcls._storage.digest import digest
 from fastcls._validation import linear as checks
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError

@@ -24,7 +24,7 @@ from fastcls._validation.containers import from_bfloat16
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, quoted, reason
 
-from .atomic import chunks, digest, hashing
+from .digest import chunks, digest, hashing
 
 #: Arrays of this size or more stay on disk when a model is loaded; copying smaller ones is cheaper than keeping them mapped.
 MAPPED_FROM_BYTES = 1 << 20

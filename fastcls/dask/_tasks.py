@@ -20,7 +20,7 @@ from fastcls._gradient.problem import LinearProblem, has_large
 from fastcls._runtime import threads
 from fastcls._search import plan
 from fastcls._search.rows import Rows
-from fastcls._storage.atomic import digest
+from fastcls._storage.digest import digest
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows, check_finite
 from fastcls.metrics import check_magnitude

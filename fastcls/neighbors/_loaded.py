@@ -16,7 +16,7 @@ from fastcls._search.filter import stored
 from fastcls._search.rows import Rows
 from fastcls._search.run import Stored
 from fastcls._storage import external_rows
-from fastcls._storage.atomic import digest
+from fastcls._storage.digest import digest
 from fastcls._storage.once import Once
 from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._validation.containers import STORED_TYPES

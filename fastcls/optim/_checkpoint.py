@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
-from fastcls._storage.atomic import digest, replacing
+from fastcls._storage.atomic import replacing
+from fastcls._storage.digest import digest
 from fastcls._storage.safetensors import Arrays, read_header, write
 from fastcls._validation.base import check_number, check_switch
 from fastcls._validation.errors import InputError

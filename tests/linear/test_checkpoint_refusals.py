@@ -14,7 +14,6 @@ from _rows import python
 
 import fastcls
 from fastcls import optim
-from fastcls._storage import atomic
 from fastcls._storage.safetensors import read_header, write
 from fastcls._validation.errors import InputError
 
@@ -90,7 +89,7 @@ def test_a_changed_byte_is_noticed(tmp_path):
 
 def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
     """In every piece of them, and by itself: there is neither center nor scale that would follow it."""
-    monkeypatch.setattr(atomic, "_CHUNK_BYTES", 64)
+    monkeypatch.setattr("fastcls._storage.digest._CHUNK_BYTES", 64)
     X, y = rows()
     plain = {"center": False, "scale": False, "learning_rate": 1e-6}
     model("sgd", tmp_path / "state", **plain).fit(X, y)
