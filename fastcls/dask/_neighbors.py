@@ -20,6 +20,7 @@ from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
 from fastcls._validation.row_weights import check_labelled_rows, counted_rows
 from fastcls._validation.rows import check_rows
+from fastcls._version import __version__
 from fastcls.metrics import check_magnitude
 from fastcls.neighbors import last_reports, without_self
 
@@ -132,8 +133,6 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
         return self
 
     def _search_options(self, metric: str) -> _tasks.SearchOptions:
-        from fastcls._version import __version__
-
         return _tasks.SearchOptions(
             __version__, metric, self.n_neighbors, check_algorithm(self.algorithm, warn=False), self.n_jobs
         )

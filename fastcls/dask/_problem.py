@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem, padded
+from fastcls._gradient.scaling import scale_of
 from fastcls._storage.safetensors import expect
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows
+from fastcls._version import __version__
 from fastcls.optim import State, divergence
 
 from .. import simd
@@ -52,8 +54,6 @@ class SharedRows:
         n_classes: int,
         n_jobs: int | None,
     ) -> None:
-        from fastcls._version import __version__
-
         self.source = source
         self.labels = labels
         self.held_out = held_out
@@ -135,8 +135,6 @@ class SharedRows:
 
     def center_and_scale(self, center: bool, scale: bool) -> tuple[np.ndarray, float]:
         """As `_gradient.scaling.center_and_scale`, over the training rows."""
-        from fastcls._gradient.scaling import scale_of
-
         mean, total = np.zeros(self.shape[1]), None
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
             if center:

@@ -23,6 +23,7 @@ from fastcls._search.rows import Rows
 from fastcls._storage.digest import digest
 from fastcls._validation.errors import InputError
 from fastcls._validation.rows import CheckedRows, check_finite
+from fastcls._version import __version__
 from fastcls.metrics import check_magnitude
 
 from ._merge import Nearest, Nodes, add_up
@@ -58,8 +59,6 @@ def _with_threads(n_jobs: int | None, work: Callable[[int], Any]) -> Any:
 
 
 def _check_version(version: str, location: str) -> None:
-    from fastcls._version import __version__
-
     if version != __version__:
         raise InputError(
             f"{location} has fastcls {__version__} and the client has {version}: install the same version on both"

@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls.datasets._common import log
@@ -107,8 +108,6 @@ class ImageCache:
             return
         if NO_MEMORY in decoded.refused.values():  # there may be enough the next time
             return
-        from fastcls._storage.atomic import replacing  # late: it uses this package's names
-
         try:
             try:
                 self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ from fastcls._validation.base import check_number, check_switch
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_checkpoint_file
 from fastcls._validation.messages import kind, quoted, reason
+from fastcls._version import __version__
 
 from .. import simd
 
@@ -80,8 +81,6 @@ class Checkpoint:
         InputError
             If the file is damaged, belongs to another training, or exists without `resume`.
         """
-        from fastcls._version import __version__
-
         # Another instruction set rounds sums differently: a resumed training would end with other bits.
         made_here = {"fastcls": __version__, "instruction set": simd.active()}
         self._identity = json.loads(json.dumps({**made_here, **identity}, default=float))
