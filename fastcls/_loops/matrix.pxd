@@ -3,7 +3,7 @@
 from libc.stdint cimport uint8_t
 
 from fastcls._loops.pairwise cimport Pairs, fetch
-from fastcls._loops.panels cimport PanelScratch, PanelSearch, cosine_from_dot, fastcls_pack, lay_out, steps_of, unit_bytes
+from fastcls._loops.panels cimport PanelScratch, PanelSearch, cosine_from_dot, lay_out, steps_of, unit_bytes
 from fastcls._simd.isas cimport eight_fn
 
 cdef enum:
@@ -46,15 +46,15 @@ cdef inline void matrix_panels_block(const PanelSearch *search, const Matrix *ou
         n = min(per_block, d - block * per_block)
         for group in range(n_groups):
             i = group * group_queries
-            fastcls_pack(search.queries + (first_query + i) * search.row_bytes, search.row_bytes, n_queries - i,
-                         group_queries, search.type, &search.panel, search.query_flip, NULL, 1.0, block * per_block, n,
-                         scratch.queries + (block * n_groups + group) * block_bytes)
+            search.panel.pack(search.queries + (first_query + i) * search.row_bytes, search.row_bytes, n_queries - i,
+                              group_queries, search.type, &search.panel, search.query_flip, NULL, 1.0, block * per_block, n,
+                              scratch.queries + (block * n_groups + group) * block_bytes)
     while row < first_row + n_rows:
         n_panel = min(<Py_ssize_t> search.panel.rows, first_row + n_rows - row)
         for block in range(n_blocks):
             n = min(per_block, d - block * per_block)
-            fastcls_pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, search.panel.rows, search.type,
-                         &search.panel, search.row_flip, NULL, 1.0, block * per_block, n, scratch.panel)
+            search.panel.pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, search.panel.rows, search.type,
+                              &search.panel, search.row_flip, NULL, 1.0, block * per_block, n, scratch.panel)
             for group in range(n_groups):
                 sums = scratch.sums + (group * group_queries * search.panel.rows if n_blocks > 1 else 0)
                 search.panel.tile(scratch.queries + (block * n_groups + group) * block_bytes, scratch.panel,

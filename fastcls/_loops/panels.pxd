@@ -15,11 +15,6 @@ cdef extern from "search/scalar.h" nogil:
     double cosine_from_dot(double D, double A, double B, const void *x, const void *y, Py_ssize_t n_bytes,
                            bint x_is_zero)
 
-cdef extern from "search/pack.h" nogil:
-    void fastcls_pack(const uint8_t *rows, Py_ssize_t row_bytes, Py_ssize_t n_rows, Py_ssize_t tile_rows, int type,
-                      const Panel *panel, int flip, const double *center, double scale, Py_ssize_t first,
-                      Py_ssize_t n, uint8_t *panel_out)
-
 
 cdef struct Heaps:
     double *S
@@ -140,17 +135,17 @@ cdef inline Py_ssize_t search_panels_block(const PanelSearch *search, Heaps *hea
         n = min(per_block, d - block * per_block)
         for group in range(n_groups):
             i = group * group_queries
-            fastcls_pack(search.queries + (first_query + i) * search.row_bytes, search.row_bytes, n_queries - i,
-                         group_queries, search.type, panel, search.query_flip, search.center, search.data_scale,
-                         block * per_block, n, scratch.queries + (block * n_groups + group) * block_bytes)
+            panel.pack(search.queries + (first_query + i) * search.row_bytes, search.row_bytes, n_queries - i,
+                       group_queries, search.type, panel, search.query_flip, search.center, search.data_scale,
+                       block * per_block, n, scratch.queries + (block * n_groups + group) * block_bytes)
     row = first_row
     while row < first_row + n_rows:
         n_panel = min(<Py_ssize_t> panel.rows, first_row + n_rows - row)
         for block in range(n_blocks):
             n = min(per_block, d - block * per_block)
             n_steps = steps_of(panel, n)
-            fastcls_pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, panel.rows, search.type,
-                         panel, search.row_flip, search.center, search.data_scale, block * per_block, n, scratch.panel)
+            panel.pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, panel.rows, search.type,
+                       panel, search.row_flip, search.center, search.data_scale, block * per_block, n, scratch.panel)
             for group in range(n_groups):
                 sums = scratch.sums + (group * group_queries * panel.rows if n_blocks > 1 else 0)
                 panel.tile(scratch.queries + (block * n_groups + group) * block_bytes, scratch.panel, n_steps, sums,

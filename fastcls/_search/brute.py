@@ -31,7 +31,7 @@ _FEW_QUERIES_PANELS = 48  # per thread: below, the threads divide the rows among
 _FEW_QUERIES_PAIRWISE = 8
 _LEAST_ROWS_BY_ROWS = 1024
 _PACKED_QUERY_BYTES = 3 << 20  # of the queries of one job
-_QUERIES_PER_JOB = 1020  # that one packed panel serves
+_QUERIES_PER_JOB = 2040  # that one packed panel serves
 
 
 class Search:
@@ -98,7 +98,8 @@ class Search:
         self.block_features = max(step, min(-(-n_features // step) * step, _bounds.BLOCK_BYTES // bytes_each))
         packed = max(1, _PACKED_QUERY_BYTES // (n_features * bytes_each))
         wanted = n_queries if self.by_rows else -(-n_queries // self.n_threads)
-        self.per_job = -(-max(1, min(packed, wanted, _QUERIES_PER_JOB)) // queries) * queries
+        n_jobs = -(-wanted // min(packed, _QUERIES_PER_JOB))  # of one thread, all of about the same size
+        self.per_job = -(-max(1, -(-wanted // n_jobs)) // queries) * queries
         size = _kernels.panel_scratch(self.panel, n_features, self.block_features, self.per_job)
         self.scratch = tiles.aligned_rows(self.n_threads, size)
 

@@ -16,8 +16,14 @@ cdef extern from "search/contract.h" nogil:
         int64_t *index)
     ctypedef void (*eight_fn "fastcls_eight_fn")(const double *queries, const double *rows, Py_ssize_t n_rows,
                                                  Py_ssize_t n_features, int sum, double *sums_out)
+    ctypedef struct Panel "fastcls_panel"
+    ctypedef void (*pack_fn "fastcls_pack_fn")(const uint8_t *rows, Py_ssize_t row_bytes, Py_ssize_t n_rows,
+                                               Py_ssize_t tile_rows, int type, const Panel *panel, int flip,
+                                               const double *center, double scale, Py_ssize_t first, Py_ssize_t n,
+                                               uint8_t *panel_out)
     ctypedef struct Panel "fastcls_panel":
         tile_fn tile
+        pack_fn pack
         int element
         int step_features
         int queries

@@ -8,7 +8,6 @@
 #define _GNU_SOURCE
 #include <signal.h>
 
-#include "search/pack.h"
 #include "table.h"
 #include "selftest_oracle.h"
 #include "selftest_report.h"
@@ -99,10 +98,10 @@ static const double *tile_sums(packing_t p, const uint8_t *queries, ptrdiff_t n_
         uint8_t *packed_queries = put(buffers[PACKED_Q], (size_t)(n_steps * unit * p.panel->queries), 1);
         uint8_t *packed_rows = put(buffers[PACKED_R], (size_t)(n_steps * unit * p.panel->rows), 1);
         memset(packed_queries, 0xff, (size_t)(n_steps * unit * p.panel->queries));
-        fastcls_pack(queries, row_bytes, n_queries, p.panel->queries, p.type, p.panel, p.query_flip, p.center, p.scale,
+        p.panel->pack(queries, row_bytes, n_queries, p.panel->queries, p.type, p.panel, p.query_flip, p.center, p.scale,
                      first, m, packed_queries);
         memset(packed_rows, 0xff, (size_t)(n_steps * unit * p.panel->rows)); /* packing pads, and not what lay there */
-        fastcls_pack(rows, row_bytes, n_rows, p.panel->rows, p.type, p.panel, p.row_flip, p.center, p.scale, first, m,
+        p.panel->pack(rows, row_bytes, n_rows, p.panel->rows, p.type, p.panel, p.row_flip, p.center, p.scale, first, m,
                      packed_rows);
         if (!strcmp(fault, "panel") && n == 65)
             memset(packed_rows + (n_steps - 1) * unit * p.panel->rows, 0, (size_t)unit); /* as if a tail were lost */

@@ -282,11 +282,14 @@ static inline int64_t reduce_i32x8_avx2(__m256i a) {
 #include "byte_pairs.h"
 #undef ISA
 
+#define ISA avx2
+#include "pack.h"
+
 static const fastcls_search search_avx2 = {
-    {{l1_u8_avx2, FASTCLS_BYTE, 8, 3, 16, 0, 0},
-     {dot_i16_avx2, FASTCLS_I16, 2, 3, 32, 0, 0},
-     {max_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0},
-     {dot_f32_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0}},
+    {{l1_u8_avx2, pack_avx2, FASTCLS_BYTE, 8, 3, 16, 0, 0},
+     {dot_i16_avx2, pack_avx2, FASTCLS_I16, 2, 3, 32, 0, 0},
+     {max_f32_avx2, pack_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0},
+     {dot_f32_avx2, pack_avx2, FASTCLS_SINGLE, 1, 3, 32, 0, 0}},
     select_avx2,
     low_dimensional_avx2,
     FASTCLS_ALL_PAIRS(avx2),

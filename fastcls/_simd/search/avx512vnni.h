@@ -224,11 +224,14 @@ static inline int64_t reduce_i32x16_avx512(__m512i a) {
 #include "byte_pairs.h"
 #undef ISA
 
+#define ISA avx512vnni
+#include "pack.h"
+
 static const fastcls_search search_avx512vnni = {
-    {{l1_u8_avx512vnni, FASTCLS_BYTE, 8, 6, 32, 0, 0},
-     {dot_u8_avx512vnni, FASTCLS_BYTE, 4, 6, 64, 0, 0x80},
-     {max_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0},
-     {dot_f32_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0}},
+    {{l1_u8_avx512vnni, pack_avx512vnni, FASTCLS_BYTE, 8, 6, 32, 0, 0},
+     {dot_u8_avx512vnni, pack_avx512vnni, FASTCLS_BYTE, 4, 6, 64, 0, 0x80},
+     {max_f32_avx512vnni, pack_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0},
+     {dot_f32_avx512vnni, pack_avx512vnni, FASTCLS_SINGLE, 1, 6, 64, 0, 0}},
     select_avx512vnni,
     low_dimensional_avx512vnni,
     FASTCLS_ALL_PAIRS(avx512vnni),

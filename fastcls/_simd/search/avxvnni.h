@@ -40,7 +40,7 @@ static inline __m256i dot_step_avxvnni(__m256i a, __m256i q_u8x32, __m256i r_i8x
 #include "tile.h"
 #undef TILE_QUERIES
 
-static const fastcls_search search_avxvnni = {{{0}, {dot_u8_avxvnni, FASTCLS_BYTE, 4, 3, 32, 0, 0x80}, {0}, {0}}, 0, 0, {{0}}, 0};
+static const fastcls_search search_avxvnni = {{{0}, {dot_u8_avxvnni, pack_avx2, FASTCLS_BYTE, 4, 3, 32, 0, 0x80}, {0}, {0}}, 0, 0, {{0}}, 0};
 
 FASTCLS_TARGET_END
 #endif

@@ -20,14 +20,22 @@ typedef void (*fastcls_tile_fn)(const uint8_t *queries, const uint8_t *panel, pt
 enum { FASTCLS_L1_BYTES, FASTCLS_DOT_BYTES, FASTCLS_MAX_SINGLES, FASTCLS_DOT_SINGLES, FASTCLS_N_PANELS };
 enum { FASTCLS_BYTE, FASTCLS_I16, FASTCLS_SINGLE };
 
-typedef struct {
+typedef struct fastcls_panel fastcls_panel;
+
+/* Features first .. first + n of up to tile_rows rows into a panel; see pack.h. */
+typedef void (*fastcls_pack_fn)(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_rows, ptrdiff_t tile_rows, int type,
+                                const fastcls_panel *panel, int flip, const double *center, double scale, ptrdiff_t first,
+                                ptrdiff_t n, uint8_t *panel_out);
+
+struct fastcls_panel {
     fastcls_tile_fn tile; /* NULL: this instruction set has none */
+    fastcls_pack_fn pack;
     int element;          /* FASTCLS_BYTE, FASTCLS_I16 or FASTCLS_SINGLE */
     int step_features;    /* features per step */
     int queries, rows;    /* per tile */
     int query_flip;       /* for FASTCLS_BYTE and uint8 data: 0x80 if the tile reads signed bytes, else 0; */
     int row_flip;         /* for int8 data it is the other way round */
-} fastcls_panel;
+};
 
 /* Selects, among n sums of one query, those whose key = (sum x scale + query_term + row_terms[j]) x row_factors[j] is not
    above the threshold (so NaN is selected). Writes key and j of each, and returns how many there are. */

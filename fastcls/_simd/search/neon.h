@@ -193,11 +193,14 @@ static inline int64_t reduce_i32x4_neon(int32x4_t a) { return vaddlvq_s32(a); }
 #include "byte_pairs.h"
 #undef ISA
 
+#define ISA neon
+#include "pack.h"
+
 static const fastcls_search search_neon = {
-    {{l1_u8_neon, FASTCLS_BYTE, 8, 6, 8, 0, 0},
-     {dot_i16_neon, FASTCLS_I16, 1, 6, 16, 0, 0},
-     {max_f32_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0},
-     {dot_f32_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0}},
+    {{l1_u8_neon, pack_neon, FASTCLS_BYTE, 8, 6, 8, 0, 0},
+     {dot_i16_neon, pack_neon, FASTCLS_I16, 1, 6, 16, 0, 0},
+     {max_f32_neon, pack_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0},
+     {dot_f32_neon, pack_neon, FASTCLS_SINGLE, 1, 6, 16, 0, 0}},
     0,
     0,
     FASTCLS_ALL_PAIRS(neon),

@@ -46,7 +46,7 @@ static inline void store_u32x4_neon_dotprod(double *p, uint32x4_t a, int add) {
 #undef TILE_QUERIES
 
 static const fastcls_search search_neon_dotprod = {
-    {{l1_u8_neon_dotprod, FASTCLS_BYTE, 4, 6, 16, 0, 0}, {dot_u8_neon_dotprod, FASTCLS_BYTE, 4, 6, 16, 0, 0}, {0}, {0}},
+    {{l1_u8_neon_dotprod, pack_neon, FASTCLS_BYTE, 4, 6, 16, 0, 0}, {dot_u8_neon_dotprod, pack_neon, FASTCLS_BYTE, 4, 6, 16, 0, 0}, {0}, {0}},
     0,
     0,
     {{0}},

@@ -1,14 +1,15 @@
 /* Pack rows for the tiles: [step][row of the tile][features of the step], features and rows padded with zeros.
 
    A flipped byte (XOR 0x80) is the value shifted by 128 into the other signedness: uint8 v becomes int8 v - 128, int8 v becomes
-   uint8 v + 128. The terms of queries and rows subtract what the shifts add to a dot product. */
-#ifndef FASTCLS_PACK_H
-#define FASTCLS_PACK_H
+   uint8 v + 128. The terms of queries and rows subtract what the shifts add to a dot product.
 
-#include "scalar.h"
+   Included once per compile target, with ISA defined as its name: the same loops, in that target's registers. */
+#ifndef ISA
+#error "ISA is not defined"
+#endif
 
 /* Unpadded features of one row, as the tile's elements. */
-static inline void pack_elements(const uint8_t *row, int type, int element, int flip, const double *center, double scale,
+static inline void FASTCLS_JOIN(pack_elements, ISA)(const uint8_t *row, int type, int element, int flip, const double *center, double scale,
                                  ptrdiff_t first, ptrdiff_t n, uint8_t *elements_out) {
     if (element == FASTCLS_BYTE) {
         for (ptrdiff_t i = 0; i < n; i++)
@@ -37,13 +38,13 @@ static inline void pack_elements(const uint8_t *row, int type, int element, int 
 
 /* So many bytes of every row are packed before the next bytes of any row: 64 rows of them are 16 kB of the panel, which stay in
    the L1 cache while the rows are scattered over them. With the whole panel, every store would miss the cache. */
-enum { PACK_BYTES = 256 };
+#define PACK_BYTES 256
 
 #define SCATTER(UNIT)                                                                                                    \
     for (ptrdiff_t step = 0; step < n_steps; step++)                                                                     \
         memcpy(out + step * stride, block + step * UNIT, UNIT);
 
-static inline void scatter(const uint8_t *block, ptrdiff_t n_steps, ptrdiff_t unit, ptrdiff_t stride, uint8_t *out) {
+static inline void FASTCLS_JOIN(scatter, ISA)(const uint8_t *block, ptrdiff_t n_steps, ptrdiff_t unit, ptrdiff_t stride, uint8_t *out) {
     if (unit == 8) {
         SCATTER(8)
     } else if (unit == 4) {
@@ -55,7 +56,7 @@ static inline void scatter(const uint8_t *block, ptrdiff_t n_steps, ptrdiff_t un
 #undef SCATTER
 
 /* Features first .. first + n of up to tile_rows rows into a panel. */
-static void fastcls_pack(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_rows, ptrdiff_t tile_rows, int type,
+static void FASTCLS_JOIN(pack, ISA)(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_rows, ptrdiff_t tile_rows, int type,
                          const fastcls_panel *panel, int flip, const double *center, double scale, ptrdiff_t first,
                          ptrdiff_t n, uint8_t *panel_out) {
     static const int element_bytes[] = {1, 2, 4};
@@ -68,13 +69,15 @@ static void fastcls_pack(const uint8_t *rows, ptrdiff_t row_bytes, ptrdiff_t n_r
         for (ptrdiff_t row = 0; row < tile_rows; row++) {
             const ptrdiff_t filled = row < n_rows ? here * element : 0;
             if (filled)
-                pack_elements(rows + row * row_bytes, type, panel->element, flip, center, scale, first + start, here, block);
+                FASTCLS_JOIN(pack_elements, ISA)(rows + row * row_bytes, type, panel->element, flip, center, scale,
+                                                 first + start, here, block);
             if (row <= n_rows) /* further padding rows are equal to this one */
                 memset(block + filled, 0, (size_t)(n_steps * unit - filled));
-            scatter(block, n_steps, unit, tile_rows * unit, panel_out + row * unit);
+            FASTCLS_JOIN(scatter, ISA)(block, n_steps, unit, tile_rows * unit, panel_out + row * unit);
         }
         panel_out += n_steps * unit * tile_rows;
     }
 }
 
-#endif
+#undef PACK_BYTES
+#undef ISA
