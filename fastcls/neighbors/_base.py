@@ -88,7 +88,7 @@ def training_rows(model: Neighbors) -> list[np.ndarray]:
 class Neighbors(SaveMixin, BaseEstimator):
     """Base of the classifier and of the search without labels."""
 
-    _read_when_used = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs")
+    _read_when_used: tuple[str, ...] = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs")
     _rows: Rows
     _row_weights: np.ndarray | None = None  # factors of the votes; rows of weight 0 are never neighbours
     _loaded: LoadedRows | None = None  # of a model from a file

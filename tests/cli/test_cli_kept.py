@@ -11,7 +11,7 @@ import pytest
 from _command import Image, cli, fail_with, fresh, here, listing, refused, write_embeddings, write_images
 
 from fastcls import load
-from fastcls.cli import _estimate, _linear, _preset, _repeats, _run, _test_set
+from fastcls.cli import _linear, _preset, _repeats, _run, _test_set
 from fastcls.cli._checks import MODELS
 from fastcls.cli.report import _page, _sections
 
@@ -294,7 +294,7 @@ def test_predictions_with_scores_equal_those_of_predict(model, monkeypatch):
         "knn": lambda: _run.KNeighborsClassifier(4).fit(data.X, data.y),
         "random_search": lambda: _linear.search_randomly(data.X, data.y, seed=0, report=lambda *_: None)[0],
         "svm": lambda: _linear.MulticlassSVM().fit(data.X, data.y),
-        "softmax": lambda: _estimate.SoftmaxClassifier().fit(data.X[data.y < 2], data.y[data.y < 2]),  # two classes
+        "softmax": lambda: _linear.SoftmaxClassifier().fit(data.X[data.y < 2], data.y[data.y < 2]),  # two classes
     }[model]()
     predicted, scores = _test_set.predict_with_scores(one, data.X)
     assert np.array_equal(predicted, one.predict(data.X))
