@@ -25,6 +25,12 @@ FAULTS = [
         "norms = {name: of_chunks[: first + 1]",
         "search/test_growth.py",
     ),
+    (
+        "_search/rows.py",
+        "made is None or len(made.chunks) == len(self.chunks)",
+        "True",
+        "persistence/test_saved_filters.py",
+    ),
     ("_search/tree.py", "groups[1][start : start + len(X)]", "groups[1][: len(X)]", "search/test_tree.py"),
     # search: bounds of packed singles and bytes
     ("_search/bounds.py", "rows.squares + 2 * of_rows", "rows.squares + of_rows", "search/test_search.py"),
@@ -379,4 +385,9 @@ FAULTS = [
         "> 4 * S\n        return np.flatnonzero(touched)",
         "demo/test_demo.py",
     ),
+    # the command line
+    ("cli/_answers.py", "max(1, np.count_nonzero(values))", "len(values)", "cli/test_cli_images.py"),
+    ("cli/_inputs.py", "if not isinstance(error, NoLabelsError)", "if False", "cli/test_cli_predict_labels.py"),
+    ("cli/_checks.py", "if name in known[one]), None)", "if False), None)", "cli/test_cli_preset.py"),
+    ("datasets/_for_models.py", "max(trained, given) < 1 - _DARK", "False", "cli/test_cli_predict.py"),
 ]
