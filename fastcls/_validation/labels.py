@@ -35,7 +35,10 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
     if y.dtype.kind == "f":
         bad = ~np.isfinite(y)
         if bad.any():
-            raise InputError(f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; wanted class labels")
+            raise InputError(
+                f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; wanted class labels: remove these "
+                "rows or give them a label"
+            )
     try:
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)

@@ -113,8 +113,11 @@ def check_class_weight(
         raise InputError(f"class_weight={class_weight!r}; wanted None, 'balanced' or a dict from label to weight")
     labels = classes.tolist()
     values = as_floats("class_weight", [class_weight.get(label, 1.0) for label in [*labels, *class_weight]])
-    if values.ndim != 1 or not (np.isfinite(values) & (values >= 0)).all():
-        raise InputError(f"class_weight={class_weight!r}; wanted finite weights of at least 0")
+    for label, weight in zip(class_weight, values[len(labels) :], strict=True):
+        if values.ndim != 1 or not 0 <= weight < np.inf:
+            raise InputError(
+                f"class_weight of the label {label!r} is {class_weight[label]!r}; wanted a finite weight of at least 0"
+            )
     known = {*labels, *named}
     unknown = [
         label for label, weight in zip(class_weight, values[len(labels) :], strict=True) if weight and label not in known

@@ -244,7 +244,10 @@ def _read_rows(data: str, labels: Path | None, progress: Progress) -> tuple[np.n
         X, _ = _read_rows(data, None, progress)
         y = plain_labels(read_npy(existing_path(labels, wanted="an .npy file of labels")), Path(labels).name)
         if len(y) != len(X):
-            raise InputError(f"{quoted(labels)} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {data}")
+            raise InputError(
+                f"{quoted(labels)} has {counted(len(y), 'label')} for {counted(len(X), 'row')} of {data}: give one label "
+                "per row"
+            )
         return X, [str(label) for label in y.tolist()]
     if path.is_dir() and layout_of(path) is None:
         raise InputError(f"there is nothing to predict in the folder {quoted(path)}: give {_DATA}")

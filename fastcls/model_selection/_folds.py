@@ -142,7 +142,9 @@ def make_folds(
         except InputError:
             raise
         except ValueError as error:
-            raise InputError(f"cv cannot split these rows: {error}") from None
+            raise InputError(
+                f"cv cannot split these rows: {error}; give a number of folds or pairs of row numbers"
+            ) from None
     return Folds(n_rows, *_as_partition(splits, n_rows))
 
 

@@ -327,6 +327,7 @@ def test_wrong_options_are_refused_in_one_line(cls, options, words):
         (lambda: SoftmaxClassifier(callbacks=[3]).fit(X6, Y6), "callbacks has 3"),
         (lambda: SoftmaxClassifier(class_weight="even").fit(X6, Y6), "choose one of: balanced"),
         (lambda: SoftmaxClassifier(class_weight={7: 2.0}).fit(X6, Y6), "names the label 7"),
+        (lambda: SoftmaxClassifier(class_weight={0: 1.0, 1: -2.0}).fit(X6, Y6), "weight of the label 1 is -2.0; wanted"),
         (lambda: SoftmaxClassifier(class_weight=[1, 2, 3]).fit(X6, Y6), "a dict from label to weight"),
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=[1, 1, 1, 1, 1, np.nan]), "nan at row 5"),
         (lambda: SoftmaxClassifier().fit(X6, Y6, sample_weight=np.full(6, 1e308)), "sample_weight adds up to inf"),

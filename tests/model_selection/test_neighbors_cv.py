@@ -322,7 +322,7 @@ REFUSED = {
         lambda X, y: KNeighborsClassifierCV([3], cv=[([1, 2], [0])]).fit(X, y),
         "the smallest training fold has 2 rows",
     ),
-    "groups missing": (lambda X, y: KNeighborsClassifierCV(KS, cv=LeaveOneGroupOut()).fit(X, y), "cv cannot split these"),
+    "groups missing": (lambda X, y: KNeighborsClassifierCV(KS, cv=LeaveOneGroupOut()).fit(X, y), "give a number of folds"),
     "groups short": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1, 2]), "one group for each row"),
     "one group": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=[1] * 90), "groups holds only one group"),
     "few groups": (lambda X, y: KNeighborsClassifierCV(KS).fit(X, y, groups=np.arange(90) % 3), "there are only 3 groups"),
