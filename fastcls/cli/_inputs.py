@@ -22,6 +22,7 @@ from fastcls.datasets import (
     UNLABELLED,
     Facts,
     FoundImage,
+    ImageError,
     NoLabelsError,
     checked_recipe,
     existing_path,
@@ -213,7 +214,7 @@ def _read_images(
                     raise InputError(image.refused)
                 row, facts = prepare(image.path, recipe)
             except InputError as error:
-                broken[index] = str(error).removeprefix(f"{quoted(image.path)}: ")
+                broken[index] = error.reason if isinstance(error, ImageError) else str(error)
             else:
                 rows.append(row)
                 seen[facts] += 1

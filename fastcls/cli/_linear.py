@@ -11,7 +11,7 @@ import numpy as np
 from fastcls._gradient.problem import LinearProblem
 from fastcls._gradient.scaling import center_and_scale
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier, default_epochs
-from fastcls.model_selection import MulticlassSVMCV, SoftmaxClassifierCV
+from fastcls.model_selection import GridEndWarning, MulticlassSVMCV, SoftmaxClassifierCV
 
 from ..datasets import train_validation_split
 from ..gradcheck import check_arithmetic, check_gradient
@@ -128,7 +128,7 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
     """
     split = train_validation_split(y, random_state=seed)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "the best alpha of .* try some")  # a run has no option for alphas
+        warnings.simplefilter("ignore", GridEndWarning)  # a run has no option for alphas
         found = make_sweep(name, [split], seed=seed).fit(X, y)
     results, best = found.cv_results_, found.best_index_
     candidates = [

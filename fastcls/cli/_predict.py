@@ -13,7 +13,7 @@ from typing import Any
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted, quoted_list
-from fastcls.datasets import class_names
+from fastcls.datasets import ScaleWarning, class_names
 
 from ..persistence import load as load_model
 from ._answers import Answer, accuracy_line, answers, as_csv, as_records, predict_rows
@@ -56,7 +56,7 @@ def predict(
         found: list[Answer] = []
         n_seen = 0
         with progress.library_as_notes():
-            warnings.filterwarnings("ignore", "the largest value of X is")  # `read_rows` says so for each path
+            warnings.simplefilter("ignore", ScaleWarning)  # `read_rows` says so for each path
             for part in read_rows(model, data, progress, labels=labels, strict=strict):
                 predicted = predict_rows(model, part.X, progress, n_top, every) if len(part.X) else None
                 found += answers(part, predicted, classes, measure)

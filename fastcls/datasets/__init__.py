@@ -67,8 +67,8 @@ from fastcls.datasets._table_folder import load_table_folder
 from ._assemble import UNLABELLED, NoLabelsError, array_names
 from ._common import existing_path
 from ._folder import OnError, load_listed, unreadable
-from ._for_models import class_names, names_images, polarity_note, scale_note, takes_images
-from ._image import Facts, checked_recipe, prepare, summary_of
+from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
+from ._image import Facts, ImageError, checked_recipe, prepare, summary_of
 from ._labels import plain_labels
 from ._listing import (
     FoundImage,

@@ -18,7 +18,7 @@ from fastcls._validation.messages import as_text, counted, quoted, quoted_list
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, first_reasons, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._image import Facts, decode_image, fit_image, quiet_pillow, recipe_for, summary_of
+from fastcls.datasets._image import Facts, ImageError, decode_image, fit_image, quiet_pillow, recipe_for, summary_of
 from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
 
 Progress = Callable[[int, int], object]
@@ -169,11 +169,6 @@ def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_with
         note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes without a training image")
 
 
-def _called(source: Any) -> str:
-    """How messages of the decoder call an image."""
-    return "an image given as bytes" if isinstance(source, bytes) else quoted(source)
-
-
 def unreadable(files: Sequence[Any], refused: dict[int, str]) -> InputError:
     """The refusal of images: how many there are, which of `files` cannot be read, and why."""
     first = first_reasons(refused, lambda i: f"image {i}" if isinstance(files[i], bytes) else files[i])
@@ -240,8 +235,10 @@ class _Reader:
     def _read_one(self, file: Any) -> tuple[np.ndarray, Facts] | str:
         try:
             pixels, facts = decode_image(file)
-        except InputError as error:
-            return str(error).removeprefix(f"{_called(file)}: ")
+        except ImageError as error:
+            return error.reason
+        except InputError as error:  # Pillow is not installed
+            return str(error)
         except MemoryError:
             return NO_MEMORY
         size = self.image_size or DEFAULT_SIZE

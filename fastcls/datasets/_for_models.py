@@ -27,6 +27,10 @@ _DARK = 0.4
 _SCALE_RATIO = 8
 
 
+class ScaleWarning(UserWarning):
+    """Rows whose scale differs much from that of the training rows."""
+
+
 def takes_images(method: F) -> F:
     """Decorate a method whose first argument is rows: it takes images as well."""
     return _with_images(method, named=False)
@@ -49,7 +53,7 @@ def _with_images(method: F, *, named: bool) -> F:
         rows = None
         if is_rows:
             if text := scale_note(X, metadata, "X"):
-                warnings.warn(text, UserWarning, stacklevel=2)
+                warnings.warn(text, ScaleWarning, stacklevel=2)
         elif "preprocessing" in metadata or not getattr(self, "_reads_files_of_rows", False):
             from ._prepare import images_or_nothing  # late, because few programs give images
 

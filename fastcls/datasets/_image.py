@@ -49,6 +49,14 @@ _RULES = {
 }
 
 
+class ImageError(InputError):
+    """An image that cannot be read. The message names it; `reason` is the rest of the message."""
+
+    def __init__(self, message: str = "", *, reason: str = ""):
+        super().__init__(message)
+        self.reason = reason
+
+
 class Facts(NamedTuple):
     """Properties of an image file that are lost when it becomes a row."""
 
@@ -177,7 +185,9 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
     Raises
     ------
     InputError
-        With a message that names the file and the reason.
+        If Pillow is not installed.
+    ImageError
+        If the image cannot be read.
     """
     try:
         from PIL import Image
@@ -198,15 +208,16 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
         with Path(source).open("rb") as file, Image.open(file, formats=FORMATS) as image:
             return _decoded(image, file)
     except InputError as error:
-        raise InputError(f"{_named(source)}: {error}") from None
+        why = str(error)
     except Image.DecompressionBombError:
-        raise InputError(f"{_named(source)}: more than {MAX_PIXELS:,} pixels (shrink the image)") from None
+        why = f"more than {MAX_PIXELS:,} pixels (shrink the image)"
     except Image.UnidentifiedImageError:
-        raise InputError(f"{_named(source)}: not a readable image of the formats {', '.join(FORMATS)}") from None
+        why = f"not a readable image of the formats {', '.join(FORMATS)}"
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes can make a decoder fail in any way
-        raise InputError(f"{_named(source)}: {reason(error)}") from None
+        why = reason(error)
+    raise ImageError(f"{_named(source)}: {why}", reason=why)
 
 
 def _content_of(file: Any) -> bytes:

@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from typing import Any
 
 
+class GridEndWarning(UserWarning):
+    """The best value is an end of its grid."""
+
+
 def advice_at_end(
-    name: str, best: Any, tried: Sequence[Any], accuracy: float, *, least: float = 0.0, most: float = float("inf")
+    name: str,
+    best: Any,
+    tried: Sequence[Any],
+    accuracy: float,
+    *,
+    least: float = 0.0,
+    most: float = float("inf"),
+    grid: str = "those tried",
 ) -> str | None:
     """One sentence if a value beyond the grid may do better than the best; None if it cannot or need not.
 
@@ -23,6 +34,8 @@ def advice_at_end(
         Accuracy of the best value; 1 cannot be improved.
     least, most : float
         Limits of the parameter itself, beyond which there is no value to try.
+    grid : str
+        What the sentence calls the values.
 
     Returns
     -------
@@ -35,11 +48,13 @@ def advice_at_end(
     if float(best) <= least if is_least else float(best) >= most:
         return None
     end, other = ("smallest", "smaller") if is_least else ("largest", "larger")
-    return f"the best {name}, {best:g}, is the {end} of those tried; a {other} one may do better: try some"
+    return f"the best {name}, {best:g}, is the {end} of {grid}; a {other} one may do better"
 
 
-def warn_at_end(name: str, best: Any, tried: Sequence[Any], accuracy: float, *, stacklevel: int = 2, **ends: float) -> None:
-    """`advice_at_end` as a UserWarning."""
-    advice = advice_at_end(name, best, tried, accuracy, **ends)
+def warn_at_end(
+    name: str, best: Any, tried: Sequence[Any], accuracy: float, *, least: float = 0.0, most: float = float("inf")
+) -> None:
+    """`advice_at_end` as a warning to the caller of `fit`."""
+    advice = advice_at_end(name, best, tried, accuracy, least=least, most=most)
     if advice is not None:
-        warnings.warn(advice, UserWarning, stacklevel=stacklevel + 1)
+        warnings.warn(f"{advice}: try some", GridEndWarning, stacklevel=3)

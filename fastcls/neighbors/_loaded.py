@@ -128,7 +128,8 @@ class LoadedRows:
 
     def __init__(self, rows: Rows, metric: str, path: str, unread: list[tuple[Sequence[np.ndarray], str]]) -> None:
         self.rows, self.metric, self.path, self.unread = rows, metric, path, unread
-        self._once, self._news = Once(), ""
+        self._once = Once()
+        self._news: tuple[str, ...] = ()  # of `check_now`, for the first search
         self.skips = False  # whether to skip the check until the model is saved or extended
 
     @property
@@ -136,15 +137,13 @@ class LoadedRows:
         """Bytes that the check reads."""
         return sum(part.nbytes for parts, _ in self.unread for part in parts)
 
-    def check(self, *, force: bool = False, every: bool = False) -> tuple[str, ...]:
+    def check(self, *, force: bool = False) -> tuple[str, ...]:
         """Check the rows unless they have been checked; returns a note if this call checked them.
 
         Parameters
         ----------
         force : bool
             Check even if `load` was called with ``verify=False``.
-        every : bool
-            Compute the codes of all rows again, not only of a sample.
 
         Raises
         ------
@@ -154,9 +153,24 @@ class LoadedRows:
         if self.rows.stored:
             self._restore()
         if self._news:
-            news, self._news = self._news, ""
-            return (news,)
-        if self._once.is_set or (self.skips and not force):
+            news, self._news = self._news, ()
+            return news
+        if self.skips and not force:
+            return ()
+        return self._checked_once("before this search, once", every=False)
+
+    def check_now(self) -> None:
+        """Check the rows now, the codes of all rows too; the report of the first search gives the time."""
+        if self.rows.stored:
+            self._restore()
+        self._news = self._checked_once("when it was loaded", every=True)
+
+    def _checked_once(self, when: str, *, every: bool) -> tuple[str, ...]:
+        """Check the rows unless they have been checked; returns a note if this call checked them.
+
+        `every` computes the codes of all rows again, not only of a sample.
+        """
+        if self._once.is_set:
             return ()
         with self._once.unless_set() as mine:
             if not mine:
@@ -164,12 +178,7 @@ class LoadedRows:
             begun = time.perf_counter()
             self._check(every)
             seconds = time.perf_counter() - begun
-        return (f"checked {self.nbytes:,} bytes of the model's file before this search, once: {seconds:.3g} s",)
-
-    def check_now(self) -> None:
-        """Check the rows now; the report of the first search gives the time."""
-        (note,) = self.check(force=True, every=True)
-        self._news = note.replace("before this search, once", "when it was loaded")
+        return (f"checked {self.nbytes:,} bytes of the model's file {when}: {seconds:.3g} s",)
 
     def _restore(self) -> None:
         try:

@@ -167,7 +167,7 @@ def linear_probe(
         apart = _trained(chosen, cost, rows_apart, codes_apart, seed, n_jobs, last=True)
         assert held is not None  # checked above
         temperature = fit_temperature(scores_of(apart, held[0], n_jobs), held[1])
-    at_end = advice_at_end(strength, cost, grid, costs[cost] or 0.0)
+    at_end = advice_at_end(strength, cost, grid, costs[cost] or 0.0, grid="those that the protocol tries")
     begun = time.perf_counter()
     model = _trained(chosen, cost, X_all, codes_all, seed, n_jobs, last=True)
     if verbose:
@@ -190,7 +190,7 @@ def linear_probe(
         **({"temperature": temperature} if temperature_scaling else {}),
     }
     if at_end is not None:  # a note, not a warning: the protocol fixes the grid
-        settings["note"] = at_end.replace("tried; ", "that the protocol tries; ").removesuffix(": try some")
+        settings["note"] = at_end
     return ResultTable.of_numbers(title, settings, lines, classes)
 
 

@@ -203,7 +203,7 @@ def test_the_majority_class_is_the_last_line_and_a_model_that_is_no_better_is_re
 @pytest.mark.usefixtures("undrawn")
 def test_the_origin_of_the_test_rows_and_a_limit_are_shown() -> None:
     outcome = make_outcome(digits())
-    assert "360 test rows (held out, stratified by class)" in words(render_report(outcome))
+    assert "360 test rows (held out, in proportion to the classes)" in words(render_report(outcome))
     assert "--limit" not in words(render_report(outcome))
     outcome.results |= {"test_set": "own", "limit": 5000}
     said = words(render_report(outcome))
@@ -223,16 +223,13 @@ def test_a_model_that_was_not_run_is_absent(kept: tuple[str, ...]) -> None:
     assert ("No model was evaluated" in text) is (not kept)
 
 
-def test_data_without_an_image_shape_has_no_pictures_and_says_so_once() -> None:
+def test_data_without_an_image_shape_has_no_pictures_and_says_so() -> None:
     text = page("embeddings, 58 classes")
     assert words(text).count("no image shape") == 1
     assert "template" not in words(section(text, "figures")).lower()
     assert "nearest training images" not in words(text)
     assert "<img" not in text
     assert section(text, "errors")
-    outcome = make_outcome(KINDS["two classes"](), ("knn",))
-    outcome.notes.append("no image shape: no templates")  # the run has said so itself
-    assert words(render_report(outcome)).count("no image shape") == 1
 
 
 @pytest.mark.parametrize("kind", ["grey images", "colour images"])

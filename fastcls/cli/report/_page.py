@@ -103,12 +103,11 @@ def facts(outcome: Outcome) -> str:
     if results["test_set"] == "own":
         own = "the test set of the data"
     else:
-        own = "held out, stratified by class" if results.get("stratified", True) else "held out at random, not stratified"
-        if results.get("stratified") and any("too few rows to" in note for note in outcome.notes):
-            own = "held out, in proportion to the classes"  # 'stratified' would contradict that note on validation rows
+        # not "stratified": a note may say that the validation rows are not
+        own = "held out, in proportion to the classes" if results.get("stratified", True) else "held out at random"
         y_test = outcome.dataset.y_test
         if results.get("stratified") and y_test is not None and len(np.unique(y_test)) < results["n_classes"]:
-            own = "held out, in proportion to the classes that have two rows or more"
+            own += " that have two rows or more"
     parts = [counted(results["n_train"], "training row"), f"{counted(results['n_test'], 'test row')} ({own})"]
     if results["limit"] is not None:
         parts.append(f"at most {counted(results['limit'], 'row')} of each were used (--limit)")
@@ -213,7 +212,7 @@ def comparisons_note(results: dict[str, Any]) -> str:
 def notes(outcome: Outcome) -> list[str]:
     """Return the notes of the run, and one if the data cannot be shown as images."""
     own = list(outcome.notes)
-    if outcome.dataset.image_shape is None and not any("no image shape" in note for note in own):
+    if outcome.dataset.image_shape is None:
         own.append("The data has no image shape, so there are no templates and no pictures of neighbours.")
     return own
 
