@@ -104,6 +104,7 @@ class SearchReport:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def as_dict(self) -> dict[str, Any]:
+        """The attributes, and those of the levels, as plain values: for JSON."""
         return asdict(self)
 
 

@@ -144,6 +144,7 @@ class Rows:
 
 
 def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarray:
+    """Squared L2 norm of every row in the arithmetic of its dot products (a key of `_kernels.TYPES`): float64 (n_rows,)."""
     out = np.empty(len(rows))
     storage, wanted = storage_of(rows), _kernels.TYPES[arithmetic]
     scratch = np.empty((n_threads, 0 if rows.dtype.name == arithmetic else rows.shape[1]))
@@ -152,6 +153,7 @@ def squared_norms(rows: np.ndarray, arithmetic: str, n_threads: int) -> np.ndarr
 
 
 def is_zero(rows: np.ndarray) -> np.ndarray:
+    """Whether all values of a row are 0: uint8 (n_rows,), 1 or 0."""
     return np.logical_not(rows.any(axis=1)).astype(np.uint8)
 
 
@@ -164,10 +166,12 @@ class Norms:
     chunks: list[np.ndarray] | None = None
 
     def of_chunk(self, number: int, rows: slice) -> np.ndarray:
+        """Squared norms of these rows of a chunk: float64 (n_rows,), or of length 0 without norms."""
         return _NO_NORMS if self.chunks is None else self.chunks[number][rows]
 
 
 def norms_for(metric: Metric, Q: np.ndarray, rows: Rows, arithmetic: str, n_threads: int) -> Norms:
+    """Norms of the queries (n_queries, n_features) and of all rows, if the metric needs them."""
     if not metric.needs_norms:
         return Norms()
     chunks = rows.norms(arithmetic, n_threads)

@@ -81,6 +81,13 @@ def param_from(stored: Any) -> Any:
 
 
 def encoded_classes(classes: Any) -> dict[str, Any] | None:
+    """Sorted class labels (n_classes,) as their dtype and a list, for JSON; None for an estimator without classes.
+
+    Raises
+    ------
+    InputError
+        For labels that a model file cannot hold.
+    """
     if classes is None:
         return None
     check_characters(classes, "classes_")
@@ -108,6 +115,13 @@ def _is_too_wide(dtype: np.dtype[Any], stored: dict[str, Any]) -> bool:
 
 
 def decoded_classes(stored: Any) -> np.ndarray | None:
+    """The class labels (n_classes,) that `encoded_classes` wrote.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        For anything that `encoded_classes` does not write.
+    """
     if stored is None:
         return None
     dtype, values = np.dtype(stored["dtype"]), stored["values"]
@@ -127,6 +141,13 @@ def decoded_classes(stored: Any) -> np.ndarray | None:
 
 
 def header_of(model: Any, metadata: Mapping[str, Any] | None, values: dict[str, Any]) -> dict[str, str]:
+    """The header of a model's file: its class, and its parameters, classes, features, `values` and metadata as JSON.
+
+    Raises
+    ------
+    InputError
+        If one of them cannot be written as JSON.
+    """
     try:
         return _described(model, metadata, values)
     except RecursionError:

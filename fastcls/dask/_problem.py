@@ -219,7 +219,7 @@ class ShardedProblem(LinearProblem):
         padded_gradient[:, : self.n_features] = gradient
         return totals, np.empty((0, n_models)), padded_gradient, b_gradient
 
-    def second_moment_times(self, v: np.ndarray, rows) -> np.ndarray:
+    def second_moment_times(self, v: np.ndarray, rows: Any) -> np.ndarray:
         """As the base class, on a local copy of these rows: finding a learning rate takes many products of a few hundred."""
         numbers = self.row_numbers(rows)[0]
         if self._sample is None or not np.array_equal(self._sample[0], numbers):

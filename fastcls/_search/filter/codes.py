@@ -91,6 +91,7 @@ def promised_share(dtype: np.dtype) -> float:
 
 
 def blocks(n: int, d: int) -> Iterator[slice]:
+    """The blocks in which n rows of d features are encoded, in order."""
     step = min(_BLOCK, max(64, _BLOCK_VALUES // d))
     for first in range(0, n, step):
         yield slice(first, min(n, first + step))
@@ -129,6 +130,7 @@ def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:
 
 
 def padded(width: int, kind: str) -> int:
+    """Bytes of a row of `width` code bytes, filled up to whole steps of the kernels."""
     step = encode_loops.STEP_BYTES[kind]
     return -(-width // step) * step
 
