@@ -17,7 +17,9 @@ _COUNTS_AT_ONCE = 1 << 21  # float64 counts of one chunk: 16 MB
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     """Return Wilson's 95 % confidence interval of a proportion; it stays within 0 and 1, and is never empty.
 
-    Source: E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
+    References
+    ----------
+    E. B. Wilson, Probable inference, the law of succession, and statistical inference, JASA 22 (1927).
     """
     from scipy.stats import binomtest
 
@@ -43,8 +45,10 @@ def mcnemar(hits: np.ndarray, other: np.ndarray) -> tuple[int, int, float]:
     p_value : float
         Two-sided probability of a difference at least this large if both models are equally good.
 
-    Source: Q. McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12
-    (1947), in its exact binomial form.
+    References
+    ----------
+    Q. McNemar, Note on the sampling error of the difference between correlated proportions, Psychometrika 12 (1947), in its
+    exact binomial form.
     """
     from scipy.stats import binomtest
 

@@ -26,7 +26,9 @@ def fit_temperature(scores: np.ndarray, codes: np.ndarray) -> float:
     float
         Above 1 if the model is too sure, below 1 if it is not sure enough; e^-8 or e^8 if the loss has no minimum between.
 
-    Source: C. Guo et al., On calibration of modern neural networks, 2017.
+    References
+    ----------
+    C. Guo et al., On calibration of modern neural networks, 2017.
     """
     behind = scores - scores[np.arange(len(codes)), codes][:, None]
 

@@ -48,7 +48,9 @@ def mteb_draws(
 ) -> list[np.ndarray]:
     """Rows of each experiment of MTEB, in its order: the first `per_class` rows of each label in the running order.
 
-    Source: embeddings-benchmark/mteb, mteb/abstasks/classification.py, _undersample_data.
+    References
+    ----------
+    embeddings-benchmark/mteb, mteb/abstasks/classification.py, _undersample_data.
     """
     orders = shuffled_orders(len(codes), seed, restarts=restarts)
     return [_first_of_each(codes, next(orders), per_class) for _ in range(n_draws)]
@@ -57,8 +59,11 @@ def mteb_draws(
 class TorchGenerator:
     """The permutations of torch's CPU generator after ``manual_seed(seed)``.
 
-    Source: pytorch/pytorch, aten/src/ATen/native/TensorFactories.cpp, randperm_cpu: place i is exchanged with place
-    i + (next 32 bits modulo the number of places left).
+    Place i of a permutation is exchanged with place i + (next 32 bits modulo the number of places left).
+
+    References
+    ----------
+    pytorch/pytorch, aten/src/ATen/native/TensorFactories.cpp, randperm_cpu.
     """
 
     def __init__(self, seed: int) -> None:
@@ -101,7 +106,9 @@ def dino_draw(codes: np.ndarray, wanted: int | float, seed: int) -> np.ndarray:
     wanted : int or float
         Rows of each class, or a share of them, of which at least one row is taken.
 
-    Source: facebookresearch/dinov2, dinov2/eval/knn.py, filter_train; facebookresearch/dinov3, dinov3/eval/data.py,
+    References
+    ----------
+    facebookresearch/dinov2, dinov2/eval/knn.py, filter_train; facebookresearch/dinov3, dinov3/eval/data.py,
     _subset_dataset_per_class. Try t has seed t.
     """
     generator, found = TorchGenerator(seed), []
@@ -118,7 +125,11 @@ def per_class_of(wanted: int | float, n_rows: int) -> int:
 def dinov3_split(codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows (training, validation) of DINOv3's logistic regression, in its order: shuffled, a share of each class set aside.
 
-    A class of one row is trained on. Source: facebookresearch/dinov3, dinov3/eval/data.py, split_train_val_datasets.
+    A class of one row is trained on.
+
+    References
+    ----------
+    facebookresearch/dinov3, dinov3/eval/data.py, split_train_val_datasets.
     """
     order = TorchGenerator(seed).permutation(len(codes))
     held = np.zeros(len(codes), dtype=bool)
@@ -130,7 +141,9 @@ def dinov3_split(codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray
 def dinov2_split(codes: np.ndarray, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Rows (training, validation) of DINOv2's logistic regression: the first of a permutation are set aside.
 
-    Source: facebookresearch/dinov2, dinov2/eval/log_regression.py, eval_log_regression.
+    References
+    ----------
+    facebookresearch/dinov2, dinov2/eval/log_regression.py, eval_log_regression.
     """
     order = TorchGenerator(seed).permutation(len(codes))
     n = int(len(codes) * share)
