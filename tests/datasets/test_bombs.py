@@ -55,8 +55,8 @@ def _zip(path, **members):
 
 
 def _gzipped(path, head, n_zeros):
-    piece = gzip.compress(bytes(16 * MB), 1)  # several members are one file
-    path.write_bytes(gzip.compress(head) + piece * (n_zeros // (16 * MB)))
+    member = gzip.compress(bytes(16 * MB), 1)  # several members are one file
+    path.write_bytes(gzip.compress(head) + member * (n_zeros // (16 * MB)))
 
 
 @pytest.mark.process

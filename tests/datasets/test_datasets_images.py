@@ -72,9 +72,9 @@ def test_results_do_not_depend_on_threads(tmp_path: Path, monkeypatch: pytest.Mo
     mixed_folder(tmp_path)
     save(tmp_path / "a" / "0.png", np.zeros((32, 32), np.uint8))
     results = []
-    for n_threads, piece in ((1, 32), (4, 1), (3, 2)):
+    for n_threads, chunk in ((1, 32), (4, 1), (3, 2)):
         monkeypatch.setattr("fastcls._runtime.threads.processors", lambda n=n_threads: n)
-        monkeypatch.setattr("fastcls.datasets._folder._CHUNK", piece)
+        monkeypatch.setattr("fastcls.datasets._folder._CHUNK", chunk)
         results.append(datasets.load_image_folder(tmp_path).X)
     for other in results[1:]:
         np.testing.assert_array_equal(results[0], other)

@@ -28,8 +28,8 @@ class Sample:
 
 def write_cifar(root: Path, sample: Sample) -> None:
     root.mkdir(exist_ok=True)
-    pieces = np.array_split(np.arange(30), 5)
-    batches = [(f"data_batch_{i + 1}.bin", sample.X[rows], sample.y[rows]) for i, rows in enumerate(pieces)]
+    parts = np.array_split(np.arange(30), 5)
+    batches = [(f"data_batch_{i + 1}.bin", sample.X[rows], sample.y[rows]) for i, rows in enumerate(parts)]
     for name, X, y in [*batches, ("test_batch.bin", sample.X_test, sample.y_test)]:
         planes = X.transpose(0, 3, 1, 2).reshape(len(X), -1)
         (root / name).write_bytes(np.column_stack([y.astype(np.uint8), planes]).tobytes())

@@ -62,7 +62,7 @@ def test_the_environment_chooses_at_import():
 
 
 @pytest.mark.process
-def test_a_wrong_name_is_told_the_good_ones():
+def test_the_refusal_of_a_wrong_name_lists_the_good_ones():
     with pytest.raises(InputError, match="isa='mmx' is unknown; choose one of: scalar"):
         simd.use("mmx")
     failed = imported("mmx")

@@ -26,14 +26,14 @@ KILLS = int(os.environ.get("FASTCLS_KILLS", "5"))
 
 
 @pytest.fixture
-def small_pieces(monkeypatch):
-    """Several pieces an epoch, and several passes of a search, on data this small."""
+def small_chunks(monkeypatch):
+    """Several chunks an epoch, and several passes of a search, on data this small."""
     monkeypatch.setattr(_descent, "_WORK_PER_CALL", 60_000)
     monkeypatch.setattr(_random, "_VALUES_PER_PASS", 10 * 3 * 20)
 
 
 @pytest.mark.parametrize("name", SOLVERS)
-def test_a_training_resumes_from_each_of_its_states(tmp_path, monkeypatch, small_pieces, name):
+def test_a_training_resumes_from_each_of_its_states(tmp_path, monkeypatch, small_chunks, name):
     X, y = rows()
     fitted = model(name).fit(X, y)
     if name in ("sgd, early stopping", "sgd, tol"):
@@ -57,7 +57,7 @@ def test_a_training_resumes_from_each_of_its_states(tmp_path, monkeypatch, small
 
 @pytest.mark.parametrize("name", ["sgd", "lbfgs", "gd"])
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "float16", "float32", "float64"])
-def test_every_type_of_rows_resumes_with_other_threads(tmp_path, monkeypatch, small_pieces, name, dtype):
+def test_every_type_of_rows_resumes_with_other_threads(tmp_path, monkeypatch, small_chunks, name, dtype):
     X, y = rows("uint8")
     X = (X // 2).astype(dtype) if dtype == "int8" else X.astype(dtype)
     whole = outcome_of(model(name, n_jobs=1).fit(X, y))
@@ -68,7 +68,7 @@ def test_every_type_of_rows_resumes_with_other_threads(tmp_path, monkeypatch, sm
     assert outcome_of(model(name, tmp_path / "state", n_jobs=2, resume=True).fit(X, y)) == whole
 
 
-def test_a_training_can_be_interrupted_repeatedly(tmp_path, monkeypatch, small_pieces):
+def test_a_training_can_be_interrupted_repeatedly(tmp_path, monkeypatch, small_chunks):
     X, y = rows()
     whole = outcome_of(model("sgd").fit(X, y))
     breaks, done = 0, None
@@ -83,7 +83,7 @@ def test_a_training_can_be_interrupted_repeatedly(tmp_path, monkeypatch, small_p
     assert outcome_of(done) == whole
 
 
-def test_some_states_are_within_an_epoch(tmp_path, monkeypatch, small_pieces):
+def test_some_states_are_within_an_epoch(tmp_path, monkeypatch, small_chunks):
     X, y = rows()
     break_after(monkeypatch, 3)
     with pytest.raises(Broken):
@@ -91,7 +91,7 @@ def test_some_states_are_within_an_epoch(tmp_path, monkeypatch, small_pieces):
     assert len(safetensors.numpy.load_file(tmp_path / "state")["done"]) > 0
 
 
-def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_pieces):
+def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_chunks):
     X, y = rows()
     weights = np.random.default_rng(1).random(len(X))
 
@@ -144,7 +144,7 @@ import sys
 sys.path[:0] = [{tests!r}]
 import _checkpointed as here
 from fastcls.optim import _checkpoint, _descent, _random
-_descent._WORK_PER_CALL, _random._VALUES_PER_PASS = {pieces!r}
+_descent._WORK_PER_CALL, _random._VALUES_PER_PASS = {sizes!r}
 offer = _checkpoint.Checkpoint.offer
 def said(self, state, *, now=False):
     print("offered", flush=True)
@@ -169,13 +169,13 @@ LINES = 40
 
 
 def start(name, path, changes):
-    pieces = _descent._WORK_PER_CALL, _random._VALUES_PER_PASS
-    code = CHILD.format(tests=str(HELPERS), name=name, path=str(path), changes=changes, pieces=pieces)
+    sizes = _descent._WORK_PER_CALL, _random._VALUES_PER_PASS
+    code = CHILD.format(tests=str(HELPERS), name=name, path=str(path), changes=changes, sizes=sizes)
     return subprocess.Popen([sys.executable, "-P", "-c", code], stdout=subprocess.PIPE, text=True)
 
 
 @pytest.mark.process
-def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path, small_pieces):
+def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path, small_chunks):
     X, y = rows(n=1500)
     whole = {name: outcome_of(model(name, **changes).fit(X, y)) for name, changes in LONG.items()}
     rng = random.Random(os.getpid())
@@ -199,7 +199,7 @@ def test_trainings_that_are_killed_at_any_moment_end_with_the_same_bits(tmp_path
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("name", ["sgd", "gd", "lbfgs", "random_search"])
-def test_ctrl_c_loses_nothing(tmp_path, small_pieces, name):
+def test_ctrl_c_loses_nothing(tmp_path, small_chunks, name):
     X, y = rows()
     whole = outcome_of(model(name).fit(X, y))
     path = tmp_path / "state"

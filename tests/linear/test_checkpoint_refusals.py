@@ -88,7 +88,7 @@ def test_a_changed_byte_is_noticed(tmp_path):
 
 
 def test_every_byte_of_the_rows_counts(tmp_path, monkeypatch):
-    """In every piece of them, and by itself: there is neither center nor scale that would follow it."""
+    """In every part of them, and by itself: there is neither center nor scale that would follow it."""
     monkeypatch.setattr("fastcls._storage.digest._CHUNK_BYTES", 64)
     X, y = rows()
     plain = {"center": False, "scale": False, "learning_rate": 1e-6}

@@ -1,4 +1,4 @@
-"""What a wrong call is told: what it most likely meant, in right words for any number, and what to do."""
+"""Messages of wrong calls: what was most likely meant, in right words for any number, and what to do."""
 
 import pathlib
 import re
@@ -204,7 +204,7 @@ NO_ROWS = {
 
 @pytest.mark.parametrize("case", NO_ROWS)
 @pytest.mark.parametrize("name", [*CLASSIFIERS, "NearestNeighbors"])
-def test_what_is_no_table_of_numbers_is_told_what_to_do(name, case):
+def test_the_refusal_of_what_is_no_table_of_numbers_says_what_to_do(name, case):
     given, words = NO_ROWS[case]
     model = getattr(fastcls, name)()
     assert words in refusal(lambda: model.fit(given) if name == "NearestNeighbors" else model.fit(given, Y))
@@ -226,7 +226,7 @@ NO_LABELS = {
 
 @pytest.mark.parametrize("case", NO_LABELS)
 @pytest.mark.parametrize("name", CLASSIFIERS)
-def test_what_is_no_list_of_labels_is_told_what_to_do(name, case):
+def test_the_refusal_of_what_is_no_list_of_labels_says_what_to_do(name, case):
     given, words = NO_LABELS[case]
     assert words in refusal(lambda: getattr(fastcls, name)().fit(X, given))
 

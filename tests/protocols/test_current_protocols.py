@@ -295,11 +295,11 @@ def test_weight_decay_is_chosen_on_validation_rows_only():
 def test_scores_are_those_of_mteb_itself(classes, factor):
     pytest.importorskip("mteb")
     sys.path.append(str(Path(__file__).resolve().parents[2]))
-    judge = pytest.importorskip("bench.mteb", reason="the folder bench is not next to tests")
+    published = pytest.importorskip("bench.mteb", reason="the folder bench is not next to tests")
     train, y, test, y_test = halves(classes=classes, spread=0.6)
     train, test = factor * train.astype(np.float64), factor * test.astype(np.float64)
     codes, truth = (np.unique(labels, return_inverse=True)[1] for labels in (y, y_test))
-    scores, draws = judge.scores_of_mteb(train, codes, test, truth)
+    scores, draws = published.scores_of_mteb(train, codes, test, truth)
     assert [list(rows) for rows in mteb_draws(y)] == draws
     table = linear_probe(train, codes, test, truth, preset="mteb")
     names = {"top1": "accuracy", "macro_f1": "f1", "weighted_f1": "f1_weighted"}

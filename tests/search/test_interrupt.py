@@ -37,7 +37,7 @@ def searches(case):
 
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 @pytest.mark.parametrize("case", CASES)
-def test_no_piece_is_begun_after_the_one_that_ctrl_c_comes_in(case, monkeypatch):
+def test_no_chunk_is_begun_after_the_one_in_which_ctrl_c_arrives(case, monkeypatch):
     search, done, took = searches(case), [], pacing.ChunkSize.record
 
     def count(self, amount, seconds):
@@ -90,5 +90,5 @@ else:
 
 @pytest.mark.process
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
-def test_a_signal_in_the_midst_of_a_piece_ends_the_search_with_it():
+def test_a_signal_within_a_chunk_ends_the_search_after_it():
     assert int(python(MIDST, FASTCLS_ISA="scalar")) <= 1
