@@ -20,7 +20,7 @@ METRIC = """
             source="an example",
             sum="{sum}",
             reference=reference.{reference},
-            {finish}=_root,
+            to_distance=_root,
             max_abs={max_abs},
             bytes_bound=_BLOCKS.format("{block}"),
         ),
@@ -110,7 +110,6 @@ ADDED = {
                 formula="sqrt(sum_i |x_i - y_i|)",
                 sum="l1",
                 reference="l1",
-                finish="{finish}",
                 max_abs="_max_abs_sum",
                 block="65,536 x 255",
             ),
@@ -137,7 +136,6 @@ ADDED = {
                 formula="sqrt(sum_i |x_i - y_i|^3)",
                 sum="cubes",
                 reference="_neighbors.cubes",
-                finish="{finish}",
                 max_abs="lambda n_features: (_LARGEST / (32.0 * n_features)) ** (1 / 3)",
                 block="65,536 x 255^3, in uint64",
             ),
@@ -217,12 +215,11 @@ CHECKS = {
 def add(copy, what):
     """Make the additions in a copy of the project; returns the files that were touched."""
     touched = []
-    finish = "to_distance" if "to_distance:" in (copy / "fastcls/metrics.py").read_text(encoding="utf-8") else "finish"
     for file, old, new in ADDED[what]:
         path = copy / "fastcls" / file
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
-        path.write_text(text.replace(old, new.replace("{finish}", finish)), encoding="utf-8")
+        path.write_text(text.replace(old, new), encoding="utf-8")
         touched.append(file)
     return sorted(set(touched))
 
