@@ -6,7 +6,6 @@ what came, what was wanted, what to do.
 
 from __future__ import annotations
 
-import logging
 import numbers
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
@@ -16,8 +15,6 @@ from sklearn.utils import check_random_state as random_state_of
 
 from .errors import InputError
 from .messages import meant
-
-logger = logging.getLogger("fastcls")
 
 
 def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,6 @@ from .base import check_characters
 from .containers import read_labels, warn_look_alikes
 from .errors import InputError
 from .messages import counted
-
-logger = logging.getLogger("fastcls")
 
 
 def check_present(y: Any) -> None:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from typing import Any
 
 from .base import check_number, one_of
 from .errors import InputError
 from .messages import counted
-
-logger = logging.getLogger("fastcls")
 
 
 _TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses the algorithm, and every choice is exact"

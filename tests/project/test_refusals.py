@@ -48,7 +48,10 @@ CASES = {
     "huge integers": (fit(np.full((8, 3), 2**60)), r"int64 values above 2\^53"),
     "too few labels": (fit(labels=Y[:7]), r"7 labels for 8 rows"),
     "no labels": (fit(labels=None), r"y is None"),
-    "labels NaN": (fit(labels=np.where(np.arange(8) == 3, np.nan, 1.0)), r"NaN or infinity, first at row 3; .*: remove these rows"),
+    "labels NaN": (
+        fit(labels=np.where(np.arange(8) == 3, np.nan, 1.0)),
+        r"NaN or infinity, first at row 3; .*: remove these rows",
+    ),
     "labels continuous": (fit(labels=np.linspace(0, 1, 8)), r"continuous"),
     "k zero": (fit(n_neighbors=0), r"n_neighbors=0; wanted a whole number of at least 1"),
     "k half": (fit(n_neighbors=2.5), r"n_neighbors=2.5; wanted a whole number"),
