@@ -9,7 +9,6 @@ from .base import check_number, one_of
 from .errors import InputError
 from .messages import counted
 
-
 _TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses the algorithm, and every choice is exact"
 
 
