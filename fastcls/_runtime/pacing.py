@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+#: Reports progress: ``progress(done, total)``.
+Progress = Callable[[int, int], object]
+
 #: Target time of one chunk.
 CHUNK_SECONDS = 0.05
 

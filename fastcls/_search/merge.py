@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import reduce
 
 import numpy as np
 
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.rows import CheckedRows, check_same_features
 
 from . import plan
 from .rows import Rows
-
-Progress = Callable[[int, int], None]
 
 
 def nearest(

@@ -6,12 +6,13 @@ Everything here affects only speed and memory, never the result (see ARCHITECTUR
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 import numpy as np
 
 from fastcls import simd
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, reason
 from fastcls.metrics import METRICS
@@ -24,7 +25,6 @@ from .rows import Rows
 from .run import NO_GROUPS, Prepared, Run
 from .tree import Tree
 
-Progress = Callable[[int, int], None]
 Chunk = tuple[slice, np.ndarray, np.ndarray]  # which queries; S and indices of their neighbours
 Chunks = Generator[Chunk, None, SearchReport]
 

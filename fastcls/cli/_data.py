@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._runtime.pacing import Progress as Report
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls._validation.rows import check_finite
@@ -30,7 +31,6 @@ from fastcls.metrics import check_magnitude
 
 from .. import datasets
 from ._checks import RunOptions
-from ._progress import Report
 from ._split import Division, divide, divide_images, spare_rows
 
 

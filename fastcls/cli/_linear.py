@@ -10,13 +10,13 @@ import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
 from fastcls._gradient.scaling import center_and_scale
+from fastcls._runtime.pacing import Progress as Report
 from fastcls.linear import MulticlassSVM, SoftmaxClassifier, default_epochs
 from fastcls.model_selection import GridEndWarning, MulticlassSVMCV, SoftmaxClassifierCV
 
 from ..datasets import train_validation_split
 from ..gradcheck import check_arithmetic, check_gradient
 from ..optim import random_search
-from ._progress import Report
 
 #: alphas tried on the validation rows
 ALPHAS = (1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)

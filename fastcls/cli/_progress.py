@@ -12,16 +12,15 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from io import StringIO
 from typing import Any, TextIO
 
+from fastcls._runtime.pacing import Progress as Report
+
 from ._streams import say
 from ._text import markup, printable
-
-#: how a step reports progress: report(done, total)
-Report = Callable[[int, int], None]
 
 #: a step that ends sooner prints nothing
 QUIET_SECONDS = 2.0

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from fastcls._runtime.pacing import Progress as Report
 from fastcls._scoring.intervals import mcnemar, wilson_interval
 from fastcls._storage.atomic import write_text
 from fastcls._validation.errors import InputError
@@ -31,7 +32,7 @@ from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
 from ._outcome import Outcome
 from ._predictions import write_predictions, wrong_rows
-from ._progress import Progress, Report
+from ._progress import Progress
 from ._repeats import count_repeats, repeats_note
 from ._split import Division
 from ._table import best_model

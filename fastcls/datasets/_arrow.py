@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import memory
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.containers import read_rows
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, quoted, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._folder import OnError, Progress
+from fastcls.datasets._folder import OnError
 from fastcls.datasets._tables import Column, Kind, Table, load_tables, too_large
 
 _PARQUET, _ARROW = (".parquet", ".pq"), (".arrow", ".feather", ".ipc")

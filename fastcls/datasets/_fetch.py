@@ -16,13 +16,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import kind, meant, quoted, quoted_list, reason
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._folder import Progress
 from fastcls.datasets._idx import load_mnist
 
 _RETRIES = 2  # of one file from one address

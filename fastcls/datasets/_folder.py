@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import as_text, counted, quoted, quoted_list
@@ -21,7 +22,6 @@ from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import Facts, ImageError, decode_image, fit_image, quiet_pillow, recipe_for, summary_of
 from fastcls.datasets._listing import WANTED, Listing, Part, codes_of, list_images, refused_link, relative_names
 
-Progress = Callable[[int, int], object]
 OnError = Literal["raise", "skip"]
 
 DEFAULT_SIZE = 32

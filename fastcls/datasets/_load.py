@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, kind, meant, quoted, quoted_list
 from fastcls.datasets._arrays import is_npy_folder, load_arrays, load_npy, load_npy_folder, load_npz, load_zarr
@@ -19,7 +20,7 @@ from fastcls.datasets._csv import is_csv, load_csv
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._digits import load_digits
 from fastcls.datasets._fetch import ORIGINS
-from fastcls.datasets._folder import OnError, Progress, load_image_folder
+from fastcls.datasets._folder import OnError, load_image_folder
 from fastcls.datasets._hdf5 import is_hdf5, load_hdf5
 from fastcls.datasets._idx import is_mnist, load_mnist
 from fastcls.datasets._listing import is_image_folder, is_system

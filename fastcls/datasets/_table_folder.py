@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
@@ -15,7 +16,7 @@ from fastcls.datasets._common import entries, existing_path, name_of, note_left_
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_csv
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._folder import OnError, Progress
+from fastcls.datasets._folder import OnError
 from fastcls.datasets._listing import is_system, natural_key
 from fastcls.datasets._tables import Table, joined, load_tables
 

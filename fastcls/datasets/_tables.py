@@ -9,13 +9,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from fastcls._runtime import memory
+from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list
 from fastcls._validation.rows import check_finite
 from fastcls.datasets._assemble import LABELS, ROWS, NoLabelsError, assemble, given_labels
 from fastcls.datasets._common import note, note_left_out
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._folder import OnError, Progress, decode_all
+from fastcls.datasets._folder import OnError, decode_all
 from fastcls.datasets._image import quiet_pillow, recipe_for
 from fastcls.datasets._labels import encode_labels, to_common_dtype
 

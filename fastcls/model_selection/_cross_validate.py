@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
 from fastcls._scoring.numbers import measure
 from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import WEIGHTS, Weights
 from fastcls._search import plan
-from fastcls._search.plan import Progress, Rows
+from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, check_number, one_of
 from fastcls._validation.labels import check_labels
 from fastcls._validation.messages import counted

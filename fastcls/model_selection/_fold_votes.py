@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import hits
 from fastcls._scoring.votes import weights_of
 from fastcls._search import plan
-from fastcls._search.plan import Progress
 from fastcls._search.rows import Rows
 from fastcls._validation.row_weights import LabelledRows, balanced, counted_rows, or_ones
 from fastcls.metrics import METRICS

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastcls._gradient.problem import LinearProblem
+from fastcls._runtime.pacing import Progress as Report
 from fastcls._storage.safetensors import expect
 from fastcls._validation.base import RandomState, check_number, check_random_state
 from fastcls._validation.linear import check_callbacks, check_weights
@@ -249,7 +250,7 @@ def random_search(
     max_iter: int = 1000,
     scale: float = 1e-4,
     random_state: RandomState = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Report | None = None,
 ) -> RandomSearchResult:
     """`RandomSearch(max_iter, scale, random_state).minimize(problem)`, with reports of progress.
 

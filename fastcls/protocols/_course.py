@@ -10,7 +10,6 @@ objective is loss + reg * sum W^2.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._gradient.scaling import center_and_scale
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.table import ResultTable
 from fastcls._scoring.votes import vote
 from fastcls.datasets import Dataset
@@ -84,7 +84,7 @@ def score_neighbors(X: np.ndarray, y: np.ndarray, Q: np.ndarray, truth: np.ndarr
     ]
 
 
-def score_linear(name: str, dataset: Dataset, seed: int, report: Callable[[int, int], None]) -> tuple[Any, ...]:
+def score_linear(name: str, dataset: Dataset, seed: int, report: Progress) -> tuple[Any, ...]:
     """Return the row of the setting with the best validation accuracy; all settings train together, on the same batches."""
     started = time.perf_counter()
     n_classes = len(dataset.class_names)
@@ -113,9 +113,7 @@ def score_linear(name: str, dataset: Dataset, seed: int, report: Callable[[int, 
     )
 
 
-def descend(
-    problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Callable[[int, int], None]
-) -> list[np.ndarray]:
+def descend(problem: LinearProblem, settings: list[tuple[float, float]], seed: int, report: Progress) -> list[np.ndarray]:
     """Return W of every (rate, reg) after the assignment's iterations; zeros where the loss became infinite."""
     rng = np.random.default_rng(seed)
     start = rng.standard_normal(problem.shape) * INIT_SCALE

@@ -9,10 +9,11 @@ import numpy as np
 
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
 from fastcls._scoring.numbers import Answers, answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import Progress, nearest_at_once
+from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState, check_number, one_of
 from fastcls._validation.errors import InputError

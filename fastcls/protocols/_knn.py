@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
 from fastcls._scoring.numbers import Answers, measure
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import Progress, nearest, nearest_at_once
+from fastcls._search.merge import nearest, nearest_at_once
 from fastcls._search.rows import Rows
 from fastcls._validation.base import RandomState
 from fastcls._validation.messages import counted

@@ -13,9 +13,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import Progress
 from fastcls._validation.base import RandomState
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels

@@ -10,9 +10,9 @@ import numpy as np
 
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
+from fastcls._runtime.pacing import Progress
 from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, measure, softmax
 from fastcls._scoring.table import ResultTable
-from fastcls._search.merge import Progress
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 

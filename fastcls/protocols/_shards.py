@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fastcls._validation.rows import CheckedRows
-
-Progress = Callable[[int, int], None]
 
 _BLOCK_ROWS = 1024  # of a block of a mean: 8 MB of float64 at 1,024 features
 
