@@ -80,9 +80,7 @@ class Numbers:
     std: float | None = None
 
 
-def answers_of_scores(
-    scores: np.ndarray, truth: np.ndarray, *, are_probabilities: bool, topk: Sequence[int] = (5,)
-) -> Answers:
+def answers_of_scores(scores: np.ndarray, truth: np.ndarray, *, are_probabilities: bool) -> Answers:
     """Answers of a model with a score or a probability for every class: (n_rows, n_classes).
 
     Among equal scores the class that comes first is ranked first. Negative codes of `truth` are classes without a score.
@@ -93,7 +91,7 @@ def answers_of_scores(
     is_before |= (scores == own[:, None]) & (np.arange(scores.shape[1]) < known[:, None])
     before = is_before.sum(axis=1)
     predicted = scores.argmax(axis=1)
-    top = {n: (truth >= 0) & (before < n) for n in topk if n > 1}
+    top = {5: (truth >= 0) & (before < 5)}
     if not are_probabilities:
         return Answers(predicted, top, scores)
     return Answers(predicted, top, scores, scores[rows, predicted], np.where(truth >= 0, own, 0.0))

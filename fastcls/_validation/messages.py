@@ -74,10 +74,10 @@ def absent(path: object, wanted: str) -> str:
     return f"{message}: did you mean {quoted(found + '/' * os.path.isdir(found))}?"
 
 
-def shortened(numbers: Iterable[int], most: int = 8) -> str:
-    """Return numbers separated by commas; of many, the first ones and the last."""
+def shortened(numbers: Iterable[int]) -> str:
+    """Return numbers separated by commas; of more than eight, the first six and the last."""
     texts = [str(number) for number in numbers]
-    return ", ".join(texts if len(texts) <= most else [*texts[: most - 2], "...", texts[-1]])
+    return ", ".join(texts if len(texts) <= 8 else [*texts[:6], "...", texts[-1]])
 
 
 def _plain(name: str) -> str:

@@ -90,7 +90,7 @@ def check_finite(rows: np.ndarray, name: str = "X", max_abs: float = np.inf, fir
         )
 
 
-def _is_plain(X: Any, estimator: Any, reset: bool) -> bool:
+def _is_plain(X: Any, estimator: Any) -> bool:
     """Whether X is an array that the kernels can read, of the estimator's width, so that only its values need a check.
 
     The general checks take 0.2 ms, as long as the search for one query.
@@ -102,10 +102,10 @@ def _is_plain(X: Any, estimator: Any, reset: bool) -> bool:
     if estimator is None:
         return True
     same = X.shape[1] == getattr(estimator, "n_features_in_", -1)
-    return not reset and same and not hasattr(estimator, "feature_names_in_")
+    return same and not hasattr(estimator, "feature_names_in_")
 
 
-def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = False, copy: bool = False) -> CheckedRows:
+def check_rows(X: Any, name: str = "X", *, estimator: Any = None, copy: bool = False) -> CheckedRows:
     """Rows that the kernels can read: 2-D, dense, of a stored type, finite, C-contiguous, aligned.
 
     Parameters
@@ -116,7 +116,7 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     name : str
         Name of the argument in messages.
     estimator : estimator, optional
-        Its number and names of features are set (`reset`) or compared.
+        A fitted one, with whose number and names of features those of X are compared.
     copy : bool
         Whether to always copy.
 
@@ -125,13 +125,13 @@ def check_rows(X: Any, name: str = "X", *, estimator: Any = None, reset: bool = 
     InputError
         If X cannot be used; the message says what to do.
     """
-    if not copy and _is_plain(X, estimator, reset):
+    if not copy and _is_plain(X, estimator):
         check_finite(X, name)
         return CheckedRows(X, 0, ())
     array, notes = read_rows(X, name)
     with _refusing(name):
         if estimator is not None:
-            validate_data(estimator, X if hasattr(X, "columns") else array, reset=reset, skip_check_array=True)
+            validate_data(estimator, X if hasattr(X, "columns") else array, reset=False, skip_check_array=True)
         rows = check_array(
             array,
             dtype=list(STORED_TYPES),

@@ -46,9 +46,7 @@ def numbers_checked(n_rows: int, n_features: int, n_classes: int) -> int:
     return int(min(np.clip(affordable, 64, 4096), (n_features + 1) * n_classes))
 
 
-def check_on_sample(
-    X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, alpha: float = 1e-2, n_checked: int | None = None
-) -> Any:
+def check_on_sample(X: np.ndarray, y: np.ndarray, loss: str, *, seed: int, n_checked: int | None = None) -> Any:
     """Compare the compiled gradient of ``loss`` with the numerical one on a few rows of the data.
 
     The rows are drawn at random, read in their stored type, and centred and scaled as in the estimators. The analytic
@@ -73,7 +71,7 @@ def check_on_sample(
     options: dict[str, Any] = {
         "loss": loss,
         "penalty": "l2",
-        "alpha": alpha,
+        "alpha": 1e-2,
         "fit_intercept": True,
         "n_classes": len(classes),
         "center": center,

@@ -29,13 +29,13 @@ def names_of(dataset: Dataset, division: Division) -> list[str] | list[int]:
     return numbers
 
 
-def wrong_rows(dataset: Dataset, division: Division, evaluation: Evaluation, most: int = MOST_WRONG) -> list[dict[str, Any]]:
+def wrong_rows(dataset: Dataset, division: Division, evaluation: Evaluation) -> list[dict[str, Any]]:
     """Return the first wrong predictions of a model: ``path`` or ``row``, ``true`` and ``predicted`` class."""
     assert dataset.y_test is not None
     names, key, classes = names_of(dataset, division), first_column(dataset), dataset.class_names
     return [
         {key: names[row], "true": classes[dataset.y_test[row]], "predicted": classes[evaluation.predicted[row]]}
-        for row in (~evaluation.hits).nonzero()[0][:most]
+        for row in (~evaluation.hits).nonzero()[0][:MOST_WRONG]
     ]
 
 

@@ -15,9 +15,9 @@ def counted(n: int, thing: str) -> str:
     return messages.counted(n, thing).replace(" ", "\u00a0", 1)
 
 
-def points(share: float, digits: int = 2) -> str:
+def points(share: float) -> str:
     """Return the difference of two percentages: 0.0133 as ``1.33 percentage points``, with non-breaking spaces."""
-    return f"{100 * share:.{digits}f}\u00a0percentage\u00a0points"
+    return f"{100 * share:.2f}\u00a0percentage\u00a0points"
 
 
 def seconds(value: float | None) -> str:

@@ -251,7 +251,7 @@ def is_described(X: Any) -> bool:
     return _is_path(X) or _is_dask(X) or _is_list_of_parts(X)
 
 
-def source_of(X: Any, client: Any, name: str = "X") -> Source:
+def source_of(X: Any, client: Any) -> Source:
     """X as chunks that workers can open.
 
     Parameters
@@ -265,9 +265,9 @@ def source_of(X: Any, client: Any, name: str = "X") -> Source:
     """
     X = _arrays_in(X)
     if _is_dask(X):
-        return Source(_blocks(X, client, name))
+        return Source(_blocks(X, client, "X"))
     parts = list(X) if _is_list_of_parts(X) else [X]
-    names = [f"{name}[{i}]" for i in range(len(parts))] if _is_list_of_parts(X) else [name]
+    names = [f"X[{i}]" for i in range(len(parts))] if _is_list_of_parts(X) else ["X"]
     named = zip(parts, names, strict=True)
     chunks: list[Chunk] = [_of_path(part, of) if _is_path(part) else _of_array(part, of) for part, of in named]
     for chunk, of in zip(chunks[1:], names[1:], strict=True):

@@ -47,31 +47,29 @@ def plain_labels(y: Any, what: str) -> np.ndarray:
 
 
 def encode_labels(
-    y: Any, y_test: Any = None, class_names: Any = None, *, what: str = "y"
+    y: Any, y_test: Any = None, class_names: Any = None
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Return codes of training and test labels and the class names they index.
 
     With `class_names`, integer labels are indices into them, and string labels must be among them. Without, the classes
     are the distinct training labels in sorted order. A test label that does not occur in training is refused.
     """
-    train = plain_labels(y, what)
-    test = None if y_test is None else plain_labels(y_test, f"{what}_test")
+    train = plain_labels(y, "y")
+    test = None if y_test is None else plain_labels(y_test, "y_test")
     if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
-        raise InputError(
-            f"{what} and {what}_test are of different kinds ({train.dtype}, {test.dtype}): convert one to the other"
-        )
+        raise InputError(f"y and y_test are of different kinds ({train.dtype}, {test.dtype}): convert one to the other")
     if class_names is not None:
         names = tuple(plain_labels(class_names, "class_names").astype(str).tolist())
         if train.dtype.kind != "U":
-            codes = _index(train, len(names), what)
-            return codes, None if test is None else _index(test, len(names), f"{what}_test"), names
+            codes = _index(train, len(names), "y")
+            return codes, None if test is None else _index(test, len(names), "y_test"), names
         known = np.array(names)
     else:
         known = np.unique(train)
         names = tuple(str(label) for label in known.tolist())
-    note_look_alikes(names, what)
-    codes = _look_up(train, known, what)
-    return codes, None if test is None else _look_up(test, known, f"{what}_test"), names
+    note_look_alikes(names, "y")
+    codes = _look_up(train, known, "y")
+    return codes, None if test is None else _look_up(test, known, "y_test"), names
 
 
 def _within_int64(y: np.ndarray, what: str) -> np.ndarray:

@@ -14,7 +14,7 @@ import time
 import webbrowser
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from bokeh.application import Application
 from bokeh.application.handlers.function import FunctionHandler
@@ -159,9 +159,9 @@ async def _finish_messages(server: Server) -> None:
     await asyncio.sleep(4 * _LAST_MESSAGES)
 
 
-def url_of(server: Server, text: str | None = None) -> str:
+def url_of(server: Server) -> str:
     """Return the address of the page."""
-    return f"http://{ADDRESS}:{server.port}/" + (f"?state={quote(text, safe='=,;')}" if text else "")
+    return f"http://{ADDRESS}:{server.port}/"
 
 
 def serve(demo: str, text: str | None, port: int, browser: bool) -> None:

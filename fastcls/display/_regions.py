@@ -20,6 +20,7 @@ from fastcls.neighbors import knn
 from ._validation import as_table, check_extent
 
 TIED = -1  # code of a tie, which the lecture draws white
+_MARGIN = 0.12
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,11 @@ class Regions:
     extent: tuple[float, float, float, float]
 
 
-def around(points: ArrayLike, margin: float = 0.12) -> tuple[float, float, float, float]:
-    """A square around all points, with a margin of this share of their extent."""
+def around(points: ArrayLike) -> tuple[float, float, float, float]:
+    """A square around all points, with a margin of `_MARGIN` times their extent on each side."""
     rows = np.asarray(points, dtype=np.float64)
     low, high = rows.min(axis=0), rows.max(axis=0)
-    middle, half = (low + high) / 2, float((high - low).max()) / 2 * (1 + 2 * margin)
+    middle, half = (low + high) / 2, float((high - low).max()) / 2 * (1 + 2 * _MARGIN)
     if half <= 1e-9 * np.abs(middle).max():  # all points coincide, within the resolution of the cells
         half = max(0.5, 1e-6 * float(np.abs(middle).max()))
     return middle[0] - half, middle[0] + half, middle[1] - half, middle[1] + half

@@ -321,9 +321,9 @@ def _shared(own: Sequence[str], short: Sequence[str]) -> set[str]:
     return {label for label, full in of.items() if len(full) > 1}
 
 
-def columns_of(names: Sequence[str], points: float, size: float = SMALL, most: int = 5) -> int:
-    """Number of legend entries, from 1 to `most`, that fit side by side into `points`, in type of `size` points."""
-    entry = max((width_of(name, size) for name in names), default=size) + 4.0 * size  # the marker before, the gap after
+def columns_of(names: Sequence[str], points: float, most: int = 5) -> int:
+    """Number of legend entries, from 1 to `most`, that fit side by side into `points`, in small type."""
+    entry = max((width_of(name, SMALL) for name in names), default=SMALL) + 4.0 * SMALL  # the marker before, the gap after
     return max(1, min(most, len(names), int(points / entry)))
 
 

@@ -84,9 +84,9 @@ def check_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD) -> list[int]:
     return wanted
 
 
-def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD, stacklevel: int = 3) -> np.ndarray:
+def usable_ks(ks: Any, n_rows: int, of: str = SMALLEST_FOLD) -> np.ndarray:
     """The values of k, ascending, int64; those above n_rows are dropped with a warning."""
-    return without_large_ks(check_ks(ks, n_rows, of), n_rows, of, stacklevel + 1)
+    return without_large_ks(check_ks(ks, n_rows, of), n_rows, of, stacklevel=4)
 
 
 def without_large_ks(wanted: Sequence[int], n_rows: int, of: str, stacklevel: int = 3) -> np.ndarray:

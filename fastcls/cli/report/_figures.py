@@ -119,10 +119,10 @@ def _inline(svg: str, description: str) -> Markup:
     )
 
 
-def png(image: NDArray[Any], low: float, high: float, side: int = 64) -> str:
-    """Return the image (h, w, 1 or 3), scaled to at most ``side`` pixels, as a PNG in a ``data:`` URL."""
+def png(image: NDArray[Any], low: float, high: float) -> str:
+    """Return the image (h, w, 1 or 3), scaled to at most 64 pixels, as a PNG in a ``data:`` URL."""
     from PIL import Image
 
     buffer = BytesIO()
-    Image.fromarray(np.ascontiguousarray(_style.to_rgb(image, low, high, side))).save(buffer, "PNG", optimize=True)
+    Image.fromarray(np.ascontiguousarray(_style.to_rgb(image, low, high, 64))).save(buffer, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
