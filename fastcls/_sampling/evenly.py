@@ -11,3 +11,8 @@ def evenly_spaced(n: int, at_most: int) -> np.ndarray:
     Files are often sorted by class, so the first rows are not like the rest.
     """
     return np.unique(np.linspace(0, n - 1, min(n, at_most)).astype(np.int64))
+
+
+def spaced(rows: np.ndarray, n: int) -> np.ndarray:
+    """At least n and fewer than 2 n of the rows (all, if there are fewer), one in every so many: a view."""
+    return rows[:: max(1, len(rows) // n)]

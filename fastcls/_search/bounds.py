@@ -23,6 +23,7 @@ from math import fsum
 import numpy as np
 
 from fastcls import _kernels
+from fastcls._sampling.evenly import spaced
 from fastcls._validation.rows import as_bytes, storage_of
 
 _U = 2.0**-24  # half a unit in the last place of a single, relative
@@ -89,7 +90,7 @@ def choose_center(rows: np.ndarray, bounds: str) -> np.ndarray:
     zero = np.zeros(rows.shape[1], dtype=rows.dtype)
     if rows.dtype.kind != "f" or bounds == "cosine":
         return zero
-    some = np.asarray(rows[:: max(1, len(rows) // 256)], dtype=np.float64)
+    some = np.asarray(spaced(rows, 256), dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):
         mean = some.mean(axis=0)
         far = np.sum(mean * mean) > np.mean(np.sum((some - mean) ** 2, axis=1))

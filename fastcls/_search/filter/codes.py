@@ -16,6 +16,8 @@ from typing import Protocol
 import numpy as np
 import scipy.linalg
 
+from fastcls._sampling.evenly import spaced
+
 from . import encode_loops
 
 EPS = 2.0**-52
@@ -109,7 +111,7 @@ def sample_of(rows: np.ndarray) -> np.ndarray:
     At least 640, and three per feature for narrow rows; eight per feature filtered no better.
     """
     n = SAMPLE if rows.shape[1] > _FEW_FEATURES else max(SAMPLE, 3 * rows.shape[1])
-    return np.asarray(rows[:: max(1, len(rows) // n)][:n], dtype=np.float64)
+    return np.asarray(spaced(rows, n)[:n], dtype=np.float64)
 
 
 def leading_eigenvectors(products: np.ndarray, n: int) -> np.ndarray:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fastcls._sampling.evenly import spaced
 from fastcls._search.rows import Rows
 from fastcls._simd import isas
 from fastcls.metrics import Metric
@@ -86,7 +87,7 @@ def left_by(
     If one or two queries make up nearly all of a share, one standard error is added: the shares of queries can differ a
     thousandfold, and a level that rules out too little costs more than a level left out.
     """
-    some = np.ascontiguousarray(rows[:: max(1, len(rows) // _PROBE_ROWS)][:_PROBE_ROWS])
+    some = np.ascontiguousarray(spaced(rows, _PROBE_ROWS)[:_PROBE_ROWS])
     of_queries, of_rows = _levels.encode(levels, probe.queries, n_threads), _levels.encode(levels, some, n_threads)
     shares = []
     for level, q, r in zip(levels, of_queries, of_rows, strict=True):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fastcls._runtime import memory, threads
+from fastcls._sampling.evenly import spaced
 from fastcls._search import brute
 from fastcls._search.rows import Rows
 from fastcls._search.run import NO_GROUPS, Stored
@@ -253,7 +254,7 @@ def _sample(rows: Rows) -> np.ndarray:
 def _probe(rows: Rows, sample: np.ndarray, metric: Metric, k: int, n_threads: int) -> costs.Probe:
     """Some rows of the sample, each with the S of its k-th and farther neighbours other than itself."""
     n_probed = costs.n_probed(rows)
-    Q = np.ascontiguousarray(sample[:: max(1, len(sample) // n_probed)][:n_probed])
+    Q = np.ascontiguousarray(spaced(sample, n_probed)[:n_probed])
     ranks = k * 2 ** np.arange(costs.PROBED_RANKS)
     ranks = np.minimum(ranks[ranks <= max(k, costs.MOST_PROBED_RANK)], rows.n_rows - 1)
     S = np.empty((len(Q), ranks[-1] + 1))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fastcls._runtime import threads
+from fastcls._sampling.evenly import spaced
 from fastcls._validation.rows import as_bytes, storage_of
 
 from . import encode_loops
@@ -192,7 +193,7 @@ def l1_levels(rows: np.ndarray) -> list[Level]:
         if not 1e-290 < step < 1e290 or padded(d, "l1") > WIDEST:
             return []
         return [plain_level(quantiles[0], step)]
-    sample = sample[:: max(1, len(sample) // SAMPLE)][:SAMPLE]
+    sample = spaced(sample, SAMPLE)[:SAMPLE]
     near = _near_differences(sample)
     found = [(order, np.ones(len(order))) for order in _pixel_orders(d)]
     found.append(_learned_order(sample))

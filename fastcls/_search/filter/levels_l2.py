@@ -11,6 +11,7 @@ import numpy as np
 
 from fastcls import _kernels
 from fastcls._runtime import threads
+from fastcls._sampling.evenly import spaced
 from fastcls._validation.rows import as_bytes, storage_of
 
 from . import encode_loops
@@ -79,7 +80,7 @@ def _is_above(gram: np.ndarray, rounding: float, candidate: float) -> bool:
 def _step(deviations: np.ndarray) -> float:
     """The step with the smallest error: a small step clips large values, a large step rounds small ones coarsely."""
     best, best_cost = 0.0, np.inf
-    deviations = deviations[:: max(1, len(deviations) // _STEP_ROWS)]
+    deviations = spaced(deviations, _STEP_ROWS)
     sizes = np.abs(deviations)
     for share in (1.0, 0.9999, 0.999, 0.99):
         step = float(np.quantile(sizes, share)) / 127.0
