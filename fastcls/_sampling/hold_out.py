@@ -1,4 +1,4 @@
-"""Rows held out of a training: stratified, and never the last row of a class."""
+"""Rows held out of a training, stratified: once (never the last row of a class), or fold by fold."""
 
 from __future__ import annotations
 
@@ -46,3 +46,11 @@ def hold_out(
     place = np.arange(n_rows) - np.repeat(np.cumsum(counts) - counts, counts)  # number of each row within its class
     is_held = place < np.repeat(taken, counts)
     return np.sort(by_class[~is_held]), np.sort(by_class[is_held])
+
+
+def fold_of_rows(codes: np.ndarray, n_folds: int, random_state: np.random.RandomState) -> np.ndarray:
+    """A fold for every row: the shuffled rows, sorted by class, are assigned to the folds in turn."""
+    mixed = random_state.permutation(len(codes))
+    of_row = np.empty(len(codes), dtype=np.int64)
+    of_row[mixed[np.argsort(codes[mixed], kind="stable")]] = np.arange(len(codes)) % n_folds
+    return of_row

@@ -17,6 +17,9 @@ from scipy.optimize import minimize_scalar
 
 from fastcls import optim
 from fastcls._gradient.problem import LinearProblem, linear_scores
+from fastcls._sampling.hold_out import fold_of_rows
+
+from ._temperature import log_losses
 
 # Factors on the formula's alpha; 1 is among them.
 FACTORS = (1 / 4, 1.0, 4.0, 16.0, 256.0)
@@ -93,7 +96,7 @@ def best_factor(
     for number in range(n_draws * _FOLDS):
         draw, fold = divmod(number, _FOLDS)
         if fold == 0:
-            of_row = _stratified(y, random_state)
+            of_row = fold_of_rows(y, _FOLDS, random_state)
         held_out = of_row == fold
         problem, alpha = problem_of(rows[~held_out])
         l2 = alpha * np.array(FACTORS)
@@ -116,14 +119,6 @@ def best_factor(
             elif (mine := scores[at]) is not None:
                 mine[draw, held_out] = _scores(problem, W, rows[held_out])
     return _best_of(scores, y, counted, ties)
-
-
-def _stratified(codes: np.ndarray, random_state: np.random.RandomState) -> np.ndarray:
-    """A fold for every row: the rows, sorted by class, are assigned to the folds in turn."""
-    mixed = random_state.permutation(len(codes))
-    of_row = np.empty(len(codes), dtype=np.int64)
-    of_row[mixed[np.argsort(codes[mixed], kind="stable")]] = np.arange(len(codes)) % _FOLDS
-    return of_row
 
 
 def _scores(problem: LinearProblem, W: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -155,8 +150,6 @@ def _log_loss(scores: np.ndarray, y: np.ndarray, counted: np.ndarray) -> float:
     behind = scores - scores[:, np.arange(len(y)), y][..., None]
 
     def at(log_times: float) -> float:
-        scaled = behind * math.exp(log_times)
-        top = scaled.max(axis=2)
-        return float(((top + np.log(np.exp(scaled - top[..., None]).sum(axis=2))) @ counted).mean())
+        return float((log_losses(behind, math.exp(log_times)) @ counted).mean())
 
     return float(minimize_scalar(at, bounds=_LOG_TIMES, method="bounded", options={"xatol": 0.02}).fun)

@@ -11,6 +11,22 @@ from scipy.optimize import minimize_scalar
 _LOG_RANGE = (-8.0, 8.0)
 
 
+def log_losses(behind: np.ndarray, factor: float) -> np.ndarray:
+    """Log loss of every row under softmax(factor * scores): (..., n_rows).
+
+    Parameters
+    ----------
+    behind : float64 array (..., n_rows, n_classes)
+        Scores minus the score of the row's own class.
+    factor : float
+    """
+    scaled = behind * factor
+    top = scaled.max(axis=-1)
+    with np.errstate(under="ignore"):
+        losses: np.ndarray = top + np.log(np.exp(scaled - top[..., None]).sum(axis=-1))
+    return losses
+
+
 def fit_temperature(scores: np.ndarray, codes: np.ndarray) -> float:
     """The temperature T that minimises the mean log loss of softmax(scores / T).
 
@@ -33,9 +49,6 @@ def fit_temperature(scores: np.ndarray, codes: np.ndarray) -> float:
     behind = scores - scores[np.arange(len(codes)), codes][:, None]
 
     def loss(log_temperature: float) -> float:
-        scaled = behind * math.exp(-log_temperature)
-        top = scaled.max(axis=1)
-        with np.errstate(under="ignore"):
-            return float((top + np.log(np.exp(scaled - top[:, None]).sum(axis=1))).mean())
+        return float(log_losses(behind, math.exp(-log_temperature)).mean())
 
     return math.exp(float(minimize_scalar(loss, bounds=_LOG_RANGE, method="bounded", options={"xatol": 1e-6}).x))

@@ -5,7 +5,8 @@ import pytest
 from sklearn.datasets import load_digits
 
 from fastcls import MulticlassSVM, SoftmaxClassifier
-from fastcls.linear._choice import FACTORS, TIES, Ties, _best_of, _stratified
+from fastcls._sampling.hold_out import fold_of_rows
+from fastcls.linear._choice import FACTORS, TIES, Ties, _best_of
 
 KINDS = [SoftmaxClassifier, MulticlassSVM]
 
@@ -143,7 +144,7 @@ def test_the_formula_is_used_for_similar_strengths_and_if_all_models_diverged():
 
 def test_folds_are_stratified_and_of_equal_size():
     codes = np.random.default_rng(0).choice(4, 200, p=[0.6, 0.3, 0.08, 0.02])
-    of_row = _stratified(codes, np.random.RandomState(0))
+    of_row = fold_of_rows(codes, 3, np.random.RandomState(0))
     for rows in (of_row, *(of_row[codes == code] for code in range(4))):
         sizes = np.bincount(rows, minlength=3)
         assert sizes.max() - sizes.min() <= 1
