@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,14 +27,6 @@ from .search import Search
 _LEAST_QUERIES_TO_LEARN = 1000  # CIFAR-10, L2: levels and codes take 0.35 s, as long as 930 queries by brute force
 _LEAST_SAMPLE = 2048  # rows of several chunks that levels are learned from, and eight for each of up to 1,024 features
 _PROBED_AT_ONCE = 7  # so few that brute force does not pack the rows or compute their sums: 20 ms, not 110 (CIFAR-10)
-
-
-class NotEnoughMemoryError(Exception):
-    """There is not enough memory for the codes. Arguments: bytes per row that they need, and that are free."""
-
-    def __str__(self) -> str:
-        needed, free = self.args
-        return f"codes take at least {needed} bytes per row while they are made, and {free:.0f} are free"
 
 
 @dataclass
@@ -93,26 +84,10 @@ class Filter:
         relearn = n_queries is None and rows.should_relearn(name)
         enough_queries = n_queries is None or n_queries >= _LEAST_QUERIES_TO_LEARN
         if kept is None and (forced or relearn or (name not in rows.filters and enough_queries)):
-            sample = _sample(rows)
-            probe = _probe(rows, sample, metric, k, n_threads)
             rows.filters[name], rows.learned_rows[name] = None, rows.n_rows
-            try:
-                with np.errstate(under="ignore"):  # the user may have set NumPy to raise
-                    free_bytes = _free_bytes_per_row(rows, forced)
-                    kept = cls.learn(sample, metric, probe, k, n_threads, forced=forced, free_bytes=free_bytes)
-                rows.left_out.pop(name, None)
-            except NotEnoughMemoryError as error:
-                rows.left_out[name] = f"brute force, because a filter's {error}"
+            kept = cls.learn(rows, metric, k, n_threads, forced=forced)
         if kept is not None and n_queries is not None and enough_queries and not kept.fits_k(k):
-            sample = _sample(rows)
-            kept = kept.chosen_for(
-                k,
-                n_queries * rows.n_rows,
-                sample,
-                lambda: _probe(rows, sample, metric, k, n_threads),
-                n_threads,
-                _free_bytes_per_row(rows, forced),
-            )
+            kept = kept.chosen_for(rows, k, n_queries, n_threads, forced=forced)
         if kept is not None and len(kept.chunks) < len(rows.chunks):
             new = rows.chunks[len(kept.chunks) :]
             if forced or memory.fits(costs.encoding_bytes(kept.levels) * sum(map(len, new))):
@@ -128,81 +103,60 @@ class Filter:
         return kept
 
     @classmethod
-    def learn(
-        cls,
-        rows: np.ndarray,
-        metric: Metric,
-        probe: costs.Probe,
-        k: int,
-        n_threads: int,
-        *,
-        forced: bool,
-        free_bytes: float = math.inf,
-    ) -> Filter | None:
-        """Levels learned from a sample of the rows, or None if no choice of levels would be faster than brute force.
-
-        Raises
-        ------
-        NotEnoughMemoryError
-            If levels would be faster than brute force, but every choice of them needs more than `free_bytes` bytes per row.
-        """
+    def learn(cls, rows: Rows, metric: Metric, k: int, n_threads: int, *, forced: bool) -> Filter | None:
+        """Levels learned from a sample of the rows; None if brute force is faster, or the levels take too much memory."""
+        sample = _sample(rows)
+        probe = _probe(rows, sample, metric, k, n_threads)
+        rows.left_out.pop(metric.name, None)
         if not forced and costs.hopeless(probe, metric):
             return None
-        if free_bytes < costs.LEAST_FREE_BYTES:  # learning takes some memory too
-            raise NotEnoughMemoryError(costs.LEAST_FREE_BYTES, free_bytes)
-        with threads.one_blas_thread():
-            levels = _levels.learned(rows, metric)
-            estimated = costs.estimated(rows, metric, levels, probe, n_threads)
-        brute = costs.brute_cost(rows, metric)
-        profitable = {
-            chosen: cost
-            for chosen, cost in estimated.items()
-            if forced or (cost < brute and costs.keeps_its_share([levels[i] for i in chosen], rows))
-        }
-        cheapest = costs.cheapest(profitable, levels, free_bytes)
-        if profitable and cheapest is None:
-            raise NotEnoughMemoryError(
-                min(costs.encoding_bytes([levels[i] for i in chosen]) for chosen in profitable), free_bytes
-            )
-        return None if cheapest is None else cls(metric, [levels[i] for i in cheapest], k=k, learned=levels)
+        free_bytes, needed = _free_bytes_per_row(rows, forced), costs.LEAST_FREE_BYTES  # learning takes some memory too
+        if free_bytes >= needed:
+            with threads.one_blas_thread(), np.errstate(under="ignore"):  # the user may have set NumPy to raise
+                levels = _levels.learned(sample, metric)
+                estimated = costs.estimated(sample, metric, levels, probe, n_threads)
+            brute = costs.brute_cost(sample, metric)
+            profitable = {
+                chosen: cost
+                for chosen, cost in estimated.items()
+                if forced or (cost < brute and costs.keeps_its_share([levels[i] for i in chosen], sample))
+            }
+            cheapest = costs.cheapest(profitable, levels, free_bytes)
+            if cheapest is not None:
+                return cls(metric, [levels[i] for i in cheapest], k=k, learned=levels)
+            if not profitable:
+                return None
+            needed = min(costs.encoding_bytes([levels[i] for i in chosen]) for chosen in profitable)
+        rows.left_out[metric.name] = (
+            f"brute force, because a filter's codes take at least {needed} bytes per row while they are made, and "
+            f"{free_bytes:.0f} are free"
+        )
+        return None
 
     def fits_k(self, k: int) -> bool:
         """Whether the levels were chosen for about this number of neighbours, or the choice cannot be repeated."""
         return not self.learned or costs.size_class(k) == costs.size_class(self.k)
 
-    def chosen_for(
-        self,
-        k: int,
-        n_pairs: int,
-        of_rows: np.ndarray,
-        probe: Callable[[], costs.Probe],
-        n_threads: int,
-        free_bytes: float = math.inf,
-    ) -> Filter:
+    def chosen_for(self, rows: Rows, k: int, n_queries: int, n_threads: int, *, forced: bool) -> Filter:
         """This filter, or one with other levels (not encoded yet) if these save more than twice the time of encoding.
 
-        Parameters
-        ----------
-        of_rows : ndarray
-            A sample.
-        probe : callable
-            Called once per size of k.
-        free_bytes : float
-            Bytes per row that new codes may take while the old ones still exist.
+        The new codes must fit into memory while the old ones still exist.
         """
         size = costs.size_class(k)
         if size not in self.of_other_k:
-            estimated = costs.estimated(of_rows, self.metric, self.learned, probe(), n_threads)
+            sample = _sample(rows)
+            probe = _probe(rows, sample, self.metric, k, n_threads)
+            estimated = costs.estimated(sample, self.metric, self.learned, probe, n_threads)
             mine = tuple(next(i for i, one in enumerate(self.learned) if one is level) for level in self.levels)
             kept = {
                 chosen: cost
                 for chosen, cost in estimated.items()
-                if chosen == mine or costs.keeps_its_share([self.learned[i] for i in chosen], of_rows)
+                if chosen == mine or costs.keeps_its_share([self.learned[i] for i in chosen], sample)
             }
-            cheapest = costs.cheapest(kept, self.learned, free_bytes) or mine
+            cheapest = costs.cheapest(kept, self.learned, _free_bytes_per_row(rows, forced)) or mine
             self.of_other_k[size] = [self.learned[i] for i in cheapest], estimated[mine] - estimated[cheapest]
         levels, saved = self.of_other_k[size]
-        if saved * n_pairs * costs.SECONDS / n_threads <= 2.0 * self.seconds:
+        if saved * n_queries * rows.n_rows * costs.SECONDS / n_threads <= 2.0 * self.seconds:
             return self
         return Filter(self.metric, levels, k=k, learned=self.learned)
 
