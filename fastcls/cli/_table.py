@@ -14,7 +14,7 @@ from fastcls.metrics import label as metric_name
 from ._checks import MODELS, as_word
 from ._compare import best_is_known, not_significantly_worse
 from ._text import markup, printable
-from ._words import listed
+from ._words import interval, listed, seconds
 
 _WIDTH = 80  # columns of the table and of the lines after it
 
@@ -103,7 +103,7 @@ def print_table(results: dict[str, Any], stream: TextIO) -> None:
             setting(entry).replace(" = ", " "),
             _validation(entry),
             *_test_cells(entry),
-            _seconds(entry["predict_seconds"]),
+            _plain(seconds(entry["predict_seconds"])),
             style="bold" if name in best else None,
         )
     if majority := results.get("baseline"):
@@ -125,20 +125,19 @@ def _console(stream: TextIO) -> Any:
 
 def _test_cells(entry: dict[str, Any]) -> tuple[str, str, str]:
     """Return the cells of test accuracy, interval and errors."""
-    low, high = entry["test_accuracy_interval"]
-    return f"{100 * entry['test_accuracy']:.2f}", f"{100 * low:.1f} to {100 * high:.1f}", f"{entry['test_errors']:,}"
+    of_accuracy = interval(*entry["test_accuracy_interval"])
+    return f"{100 * entry['test_accuracy']:.2f}", of_accuracy, f"{entry['test_errors']:,}"
+
+
+def _plain(text: str) -> str:
+    """Return the text with plain spaces: a terminal may not have others."""
+    return text.replace("\u00a0", " ")
 
 
 def _validation(entry: dict[str, Any]) -> str:
     """Return the validation accuracy of the chosen setting, which comes from training rows alone."""
     accuracy = entry.get("cv_accuracy_mean", entry.get("validation_accuracy"))
     return "-" if accuracy is None else f"{100 * accuracy:.2f}"
-
-
-def _seconds(seconds: float) -> str:
-    if seconds < 0.001:
-        return "< 1 ms"
-    return f"{1000 * seconds:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
 
 
 def closing_lines(results: dict[str, Any], folder: Path, data: str) -> list[str]:
@@ -226,7 +225,7 @@ _ONLY_IN_FILE = ("weighted_f1", "average_precision", "log_loss", "calibration_er
 
 def _interval(row: dict[str, Any]) -> str | None:
     low, high = row.get("top1_low"), row.get("top1_high")
-    return None if low is None or high is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    return None if low is None or high is None else interval(low, high)
 
 
 def _cell(column: str, value: Any, stream: TextIO) -> str:
@@ -235,7 +234,7 @@ def _cell(column: str, value: Any, stream: TextIO) -> str:
     if column in ("top1", "top5", "std", "validation", "balanced_accuracy", "macro_f1"):
         return f"{100 * value:.2f}"
     if column == "seconds":
-        return _seconds(value)
+        return _plain(seconds(value))
     return f"{value:.4g}" if column == "C" else f"{value:,}" if isinstance(value, int) else markup(value, stream)
 
 

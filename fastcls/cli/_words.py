@@ -1,4 +1,4 @@
-"""Numbers and lists as text for the report."""
+"""Numbers and lists as text for the report and the table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from fastcls._validation import messages
 def percent(share: float, digits: int = 2) -> str:
     """Return 0.9861 as ``98.61 %``, with a non-breaking space."""
     return f"{100 * share:.{digits}f}\u00a0%"
+
+
+def interval(low: float, high: float) -> str:
+    """Return the ends of an interval of shares in percent: ``96.1 to 98.2``."""
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def counted(n: int, thing: str) -> str:

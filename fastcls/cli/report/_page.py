@@ -20,7 +20,7 @@ from fastcls.cli._compare import SIGNIFICANCE_LEVEL, best_is_known, is_significa
 from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
 from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, no_difference, setting, tied_with_best
-from fastcls.cli._words import counted, listed, percent, seconds
+from fastcls.cli._words import counted, interval, listed, percent, seconds
 from fastcls.display import style
 
 from ._lecture import lecture
@@ -91,10 +91,9 @@ def context(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def interval(entry: dict[str, Any]) -> str:
+def accuracy_interval(entry: dict[str, Any]) -> str:
     """Return the 95 % interval of a test accuracy."""
-    low, high = entry["test_accuracy_interval"]
-    return f"{100 * low:.1f} to {100 * high:.1f}\u00a0%"
+    return f"{interval(*entry['test_accuracy_interval'])}\u00a0%"
 
 
 def facts(outcome: Outcome) -> str:
@@ -129,7 +128,7 @@ def verdict(results: dict[str, Any]) -> dict[str, str]:
     entry = results["models"][best]
     names = [f"{MODELS[name]} ({setting(results['models'][name])})" for name in (best, *tied_with_best(results))]
     score = (
-        f"test accuracy {percent(entry['test_accuracy'])} (95\u00a0% interval {interval(entry)}; "
+        f"test accuracy {percent(entry['test_accuracy'])} (95\u00a0% interval {accuracy_interval(entry)}; "
         f"{counted(entry['test_errors'], 'error')} on {counted(results['n_test'], 'test row')})"
     )
     if len(results["models"]) == 1:
@@ -178,7 +177,7 @@ def _number_cell(key: str, found: dict[str, Any] | None) -> tuple[str, str]:
     low, high = found["interval"]
     if key == "log_loss":
         return f"{found['value']:.3f}", f"{low:.3f} to {high:.3f}"
-    return percent(found["value"]), f"{100 * low:.1f} to {100 * high:.1f}"
+    return percent(found["value"]), interval(low, high)
 
 
 def comparisons(results: dict[str, Any]) -> list[list[str]]:
@@ -245,7 +244,7 @@ def summary(results: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _test_cells(entry: dict[str, Any], n_test: int) -> list[str]:
-    return [percent(entry["test_accuracy"]), interval(entry), f"{entry['test_errors']:,} of {n_test:,}"]
+    return [percent(entry["test_accuracy"]), accuracy_interval(entry), f"{entry['test_errors']:,} of {n_test:,}"]
 
 
 def gradients(results: dict[str, Any]) -> list[str]:
