@@ -1,6 +1,6 @@
 """Models on disk: one safetensors file each, described by a JSON header. Never pickle.
 
-A file is data: it can name only a class in `CLASSES`, so loading an untrusted model runs no code from it. The header
+A file is data: it can name only an estimator of `PACKAGES`, so loading an untrusted model runs no code from it. The header
 (all values are text, as safetensors requires)::
 
     format "fastcls"        version "2"         class "KNeighborsClassifier"        fastcls_version "0.1.0"
@@ -18,26 +18,33 @@ from __future__ import annotations
 import importlib
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from fastcls._storage.external_rows import RowsFileError
 from fastcls._storage.header import FORMAT, VERSION
 from fastcls._storage.safetensors import Arrays, read_header
-from fastcls._storage.saving import restored, save, verify_arrays
+from fastcls._storage.saving import SaveMixin, restored, save, verify_arrays
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
 
 __all__ = ["load", "save"]
 
-#: class name -> package that has it, imported on first use
-CLASSES = {
-    "KNeighborsClassifier": "fastcls.neighbors",
-    "NearestClassMean": "fastcls.neighbors",
-    "NearestNeighbors": "fastcls.neighbors",
-    "MulticlassSVM": "fastcls.linear",
-    "SoftmaxClassifier": "fastcls.linear",
-}
+#: packages whose estimators a file may name; imported when a file names one
+PACKAGES = ("fastcls.neighbors", "fastcls.linear")
+
+
+def classes(packages: Sequence[str] = PACKAGES) -> dict[str, type[Any]]:
+    """Class name -> class, of the estimators in these packages' `__all__` that have a saved state."""
+    found: dict[str, type[Any]] = {}
+    for package in packages:
+        module = importlib.import_module(package)
+        for name in module.__all__:
+            kind = getattr(module, name)
+            if isinstance(kind, type) and issubclass(kind, SaveMixin):
+                found[name] = kind
+    return found
 
 
 def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
@@ -83,10 +90,10 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     if not isinstance(verify, bool):
         one_of("verify", verify, ["auto"], also=", True, False")
     header = read_header(path, "a model file that save wrote")
-    _check_identity(header, path)
+    kind = _checked_class(header, path)
     try:
         parts = {name: json.loads(header[name]) for name in ("params", "classes", "features", "values", "metadata")}
-        model = restored(_class_of(header["class"]), parts, Arrays(path, header))
+        model = restored(kind, parts, Arrays(path, header))
     except RowsFileError:  # the model file itself is valid
         raise
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
@@ -96,7 +103,7 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     return model
 
 
-def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> None:
+def _checked_class(header: dict[str, str], path: str | os.PathLike[str]) -> type[Any]:
     if header.get("format") != FORMAT:
         raise InputError(f"{quoted(path)} is a safetensors file, but not a fastcls model; give a file that save wrote")
     if header.get("version") != VERSION:
@@ -105,13 +112,14 @@ def _check_identity(header: dict[str, str], path: str | os.PathLike[str]) -> Non
             f"{quoted(header.get('fastcls_version'))}; this fastcls reads version {VERSION!r}: "
             "install a version of fastcls that reads it"
         )
-    if header.get("class") not in CLASSES:
+    kind = _class_of(header.get("class"))
+    if kind is None:
         raise InputError(
             f"{quoted(path)} holds a model of class {quoted(header.get('class'))}; this fastcls has "
-            f"{', '.join(CLASSES)}: install a version of fastcls that has this class"
+            f"{', '.join(classes())}: install a version of fastcls that has this class"
         )
+    return kind
 
 
-def _class_of(name: str) -> type[Any]:
-    found: type[Any] = getattr(importlib.import_module(CLASSES[name]), name)
-    return found
+def _class_of(name: str | None) -> type[Any] | None:
+    return next((kind for package in PACKAGES for known, kind in classes([package]).items() if known == name), None)

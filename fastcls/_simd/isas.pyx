@@ -6,9 +6,16 @@ cdef extern from "table.h" nogil:
     ctypedef struct Isa "fastcls_isa":
         const char *name
         int (*can_run)()
+    ctypedef struct Costs "fastcls_costs":
+        double screen_l1
+        double screen_l2
+        double brute_l1
+        double brute_l2
+        double brute_float
     ctypedef struct Active:
         const char *name
         const char *filter_isa
+        Costs costs
         SearchKernels search
         FilterKernels filter
         LinearKernels linear
@@ -42,6 +49,13 @@ def active():
 def filter_isa():
     """The name of the set that the filter's kernels come from; "scalar" if the compiler's loops are used."""
     return fastcls_active.filter_isa.decode()
+
+
+def costs():
+    """What a byte costs on the filter's set: (screening it, by kind of level; brute force, by kind of rows)."""
+    cdef Costs found = fastcls_active.costs
+    brute = {"l1": found.brute_l1, "l2": found.brute_l2, "float": found.brute_float}
+    return {"l1": found.screen_l1, "l2": found.screen_l2}, brute
 
 
 def use(int number):

@@ -1,8 +1,9 @@
 """CONTRIBUTING.md's 'How to add a ...', done: ``python tests/helpers/_how_to_add.py [WORD ...]``.
 
-Each row of ADDED is a real addition: (file below fastcls/, text that the file has once, text in its place). It is made in a
-temporary copy, what it touches is rebuilt there without optimisation, and the tests that loop over the registries run on it,
-with those in CHECKS for what it adds. With words, only rows whose name contains one.
+Each row of ADDED is a real addition: (file below fastcls/, text that the file has once, text in its place); a new file has
+None as its old text. It is made in a temporary copy, what it touches is rebuilt there without optimisation, and the tests
+that loop over the registries run on it, with those in CHECKS for what it adds. With words, only rows whose name contains
+one.
 """
 
 import argparse
@@ -94,6 +95,125 @@ def pairwise_logistic_gradient(scores, y):
 SAMPLE_LOSSES = {
     "pairwise_logistic": (pairwise_logistic, pairwise_logistic_gradient),"""
 
+COUNTED = """/* An example: the L1 distance of uint8 rows, summed from the last feature. */
+#ifndef FASTCLS_BACKWARDS_H
+#define FASTCLS_BACKWARDS_H
+#include "contract.h"
+
+static double l1_u8_pair_backwards(const void *x, const void *y, ptrdiff_t n_features) {
+    uint64_t sum = 0;
+    while (n_features--)
+        sum += (uint64_t)abs(((const uint8_t *)x)[n_features] - ((const uint8_t *)y)[n_features]);
+    return (double)sum;
+}
+
+static const fastcls_search search_backwards = {.pairs = {[FASTCLS_L1] = {[FASTCLS_U8] = l1_u8_pair_backwards}}};
+#endif
+"""
+LOADER = '''"""Load a .dat file: on each line a label and a row, separated by blanks."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import quoted, reason
+from fastcls.datasets._assemble import assemble_named
+from fastcls.datasets._common import existing_path, noting
+from fastcls.datasets._dataset import Dataset
+
+
+def is_dat(path: Path) -> bool:
+    """Tell whether `path` is a .dat file."""
+    return path.is_file() and path.suffix.lower() == ".dat"
+
+
+@noting
+def load_dat(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
+    """Load a .dat file.
+
+    Parameters
+    ----------
+    path : path
+    labels : array-like, optional
+        Labels from elsewhere.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    InputError
+        If a line is not numbers, or is shorter than the others.
+    """
+    file = existing_path(path, wanted="a .dat file")
+    try:
+        values = np.loadtxt(file, ndmin=2)
+    except ValueError as error:
+        raise InputError(f"{quoted(file)} cannot be read ({reason(error)}): write a label and a row on each line") from None
+    found = {"X": values[:, 1:], "y": values[:, 0].astype(np.int64)}
+    return assemble_named(found, file, found.__getitem__, labels=labels)
+'''
+ESTIMATOR = '''"""Each class is represented by the median of its rows, and a query gets the nearest one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from fastcls._runtime import threads
+from fastcls._runtime.fitted_state import of_one_fit, publish
+from fastcls._scoring.classifier import Classifier
+from fastcls._search import matrix
+from fastcls._storage.safetensors import Arrays, Saved, expect
+from fastcls._storage.saving import SaveMixin
+from fastcls._validation.labels import check_labels
+from fastcls._validation.rows import check_rows
+from fastcls.datasets import names_images
+from fastcls.metrics import check_magnitude
+
+
+class NearestClassMedian(SaveMixin, Classifier, BaseEstimator):
+    """Nearest class median: a query gets the class with the nearest median under L1."""
+
+    def __init__(self, *, n_jobs: int | None = None) -> None:
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Any, y: Any) -> NearestClassMedian:
+        threads.effective(self.n_jobs)
+        rows = check_rows(X, "X").rows
+        check_magnitude(rows, "X", "l1")
+        classes, codes = check_labels(y, len(rows))
+        medians = np.array([np.median(rows[codes == code], axis=0) for code in range(len(classes))], dtype=np.float64)
+        publish(self, X, classes_=classes, medians_=medians, _fitted_params=self._params_of_fit())
+        return self
+
+    @of_one_fit
+    @names_images
+    def predict(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "medians_")
+        rows = check_rows(X, "X", estimator=self).rows
+        check_magnitude(rows, "X", "l1")
+        S = matrix.all_pairs(self.medians_, rows, "l1", n_threads=threads.effective(self.n_jobs))
+        return self.classes_[S.argmin(axis=1)]
+
+    def _saved_state(self) -> tuple[Saved, dict[str, Any]]:
+        return {"medians": self.medians_}, {}
+
+    def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
+        self.medians_ = expect(arrays, "medians", (len(self.classes_), None))
+        self.n_features_in_ = self.medians_.shape[1]
+        check_magnitude(self.medians_, "medians", "l1")
+'''
+
 ADDED = {
     "metric over an existing sum": [
         (
@@ -166,13 +286,76 @@ ADDED = {
         ),
         ("reference/_linear.py", "SAMPLE_LOSSES = {", PLAIN_LOSS),
     ],
+    "instruction set": [
+        ("_simd/search/backwards.h", None, COUNTED),
+        ("_simd/table.h", '#include "search/scalar.h"\n', '#include "search/scalar.h"\n#include "search/backwards.h"\n'),
+        (
+            "_simd/table.h",
+            "&linear_scalar, FASTCLS_USUAL_COSTS},\n",
+            "&linear_scalar, FASTCLS_USUAL_COSTS},\n"
+            '    {"backwards", always_runs, &search_backwards, NULL, NULL, FASTCLS_USUAL_COSTS},\n',
+        ),
+    ],
+    "data layout": [
+        ("datasets/_dat.py", None, LOADER),
+        (
+            "datasets/_load.py",
+            "from fastcls.datasets._dataset import Dataset\n",
+            "from fastcls.datasets._dat import is_dat, load_dat\nfrom fastcls.datasets._dataset import Dataset\n",
+        ),
+        (
+            "datasets/_load.py",
+            '    "npy": Layout(',
+            '    "dat": Layout("a .dat file of labels and numbers", is_dat, load_dat, ("labels",)),\n    "npy": Layout(',
+        ),
+        (
+            "datasets/_load.py",
+            "    - an .npy file with its labels next to it\n",
+            "    - a .dat file of labels and numbers\n    - an .npy file with its labels next to it\n",
+        ),
+        (
+            "datasets/__init__.py",
+            "        _csv.py      a .csv of numbers and labels\n",
+            "        _csv.py      a .csv of numbers and labels\n        _dat.py      a .dat file of labels and numbers\n",
+        ),
+        (
+            "datasets/__init__.py",
+            "from fastcls.datasets._dataset import",
+            "from fastcls.datasets._dat import load_dat\nfrom fastcls.datasets._dataset import",
+        ),
+        ("datasets/__init__.py", '    "load_csv",\n', '    "load_csv",\n    "load_dat",\n'),
+    ],
+    "estimator": [
+        ("neighbors/_class_median.py", None, ESTIMATOR),
+        (
+            "neighbors/__init__.py",
+            "``_class_mean.py`` has `NearestClassMean`.",
+            "``_class_mean.py`` has `NearestClassMean`,\n``_class_median.py`` `NearestClassMedian`.",
+        ),
+        (
+            "neighbors/__init__.py",
+            "from fastcls.neighbors._estimators import",
+            "from fastcls.neighbors._class_median import NearestClassMedian\nfrom fastcls.neighbors._estimators import",
+        ),
+        ("neighbors/__init__.py", '    "NearestClassMean",\n', '    "NearestClassMean",\n    "NearestClassMedian",\n'),
+        (
+            "__init__.pyi",
+            "from .neighbors import NearestNeighbors as NearestNeighbors\n",
+            "from .neighbors import NearestClassMedian as NearestClassMedian\n"
+            "from .neighbors import NearestNeighbors as NearestNeighbors\n",
+        ),
+    ],
 }
 
 #: files that CONTRIBUTING.md says are touched
-FILES = {"metric over an existing sum": 2, "metric over a new sum": 5, "loss": 3, "data layout": 3, "estimator": 4}
-
-#: additions of the past, by a name that is in the files that they touched and, outside of the command line, in no other
-PAST = {"data layout": "load_hdf5", "estimator": "NearestNeighbors"}
+FILES = {
+    "metric over an existing sum": 2,
+    "metric over a new sum": 5,
+    "loss": 3,
+    "instruction set": 2,
+    "data layout": 3,
+    "estimator": 3,
+}
 
 SEARCHES = """
 import numpy as np
@@ -201,6 +384,38 @@ X += 3 * np.eye(4, 8)[y]
 assert MulticlassSVM("pairwise_logistic", random_state=0).fit(X, y).score(X, y) > 0.9
 """
 
+USES = """
+import numpy as np
+from fastcls import knn, reference, simd
+assert simd.available()[1] == "backwards"
+simd.use("backwards")
+X = np.random.default_rng(0).integers(0, 256, (300, 70), dtype=np.uint8)
+assert all(a.tobytes() == b.tobytes() for a, b in zip(knn(X, X, 9, "l1"), reference.kneighbors(X, X, 9, "l1")))
+"""
+LOADS = """
+import tempfile
+from pathlib import Path
+from fastcls import InputError, datasets
+with tempfile.TemporaryDirectory() as folder:
+    path = Path(folder, "small.dat")
+    path.write_text("0 1.5 2\\n1 3 4\\n1 5 6\\n")
+    data = datasets.load(path)
+    assert data.X.tolist() == [[1.5, 2], [3, 4], [5, 6]] and data.y.tolist() == [0, 1, 1]
+    path.write_text("0 1.5 2\\n1 3\\n")
+    try:
+        datasets.load(path)
+        raise AssertionError
+    except InputError:
+        pass
+"""
+CONFORMS = """
+import fastcls
+from fastcls.persistence import classes
+from sklearn.utils.estimator_checks import check_estimator
+check_estimator(fastcls.NearestClassMedian())
+assert "NearestClassMedian" in classes()
+"""
+
 #: what runs in the copy: code of its own, and tests that loop over registries
 CHECKS = {
     "metric over an existing sum": (
@@ -209,6 +424,9 @@ CHECKS = {
     ),
     "metric over a new sum": (SEARCHES.replace("METRIC", "cubes"), ["tests/kernels/test_isas.py", "-k", "tail and cubes"]),
     "loss": (TRAINS, ["tests/linear/test_losses.py"]),
+    "instruction set": (USES, ["tests/kernels/test_isas.py", "tests/project/test_rooms.py", "-k", "backwards or header"]),
+    "data layout": (LOADS, ["tests/project/test_rooms.py", "tests/datasets/test_datasets_refusals.py", "-k", "datasets"]),
+    "estimator": (CONFORMS, ["tests/persistence/test_persistence.py", "-k", "NearestClassMedian"]),
 }
 
 
@@ -217,10 +435,14 @@ def add(copy, what):
     touched = []
     for file, old, new in ADDED[what]:
         path = copy / "fastcls" / file
+        touched.append(file)
+        if old is None:
+            assert not path.exists(), f"{file} is there already"
+            path.write_text(new, encoding="utf-8")
+            continue
         text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{file} has {old!r} {text.count(old)} times"
         path.write_text(text.replace(old, new), encoding="utf-8")
-        touched.append(file)
     return sorted(set(touched))
 
 

@@ -215,7 +215,7 @@ def write_mutated(rng, valid, path):
             del arrays[name]
             changes.append(f"no {name}")
         elif how < 0.97:
-            header["class"] = list(persistence.CLASSES)[rng.integers(len(persistence.CLASSES))]
+            header["class"] = list(persistence.classes())[rng.integers(len(persistence.classes()))]
             changes.append(header["class"])
         else:
             part = _PARTS[rng.integers(len(_PARTS))]

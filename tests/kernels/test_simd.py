@@ -9,6 +9,7 @@ import pytest
 
 import fastcls
 from fastcls import _kernels, simd
+from fastcls._simd import isas
 from fastcls._validation.errors import InputError
 
 
@@ -53,6 +54,17 @@ def test_a_lower_set_takes_no_kernel_of_a_higher_one():
         found = [_kernels.panel_shape(panel) for panel in _kernels.PANELS.values()]
         assert shapes.setdefault(name, found) == found
     assert shapes["scalar"] == [None] * len(_kernels.PANELS)
+
+
+def test_costs_are_those_of_the_set_that_the_kernels_of_the_filter_come_from():
+    of_sets = {}
+    for name in simd.available():
+        simd.use(name)
+        screen, brute = of_sets[name] = isas.costs()
+        assert all(0 < screen[kind] < brute[kind] for kind in screen)
+        simd.use(isas.filter_isa())
+        assert isas.costs() == (screen, brute)
+    assert "ssse3" not in of_sets or of_sets["ssse3"] != of_sets["scalar"]
 
 
 @pytest.mark.process

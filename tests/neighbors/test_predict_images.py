@@ -12,9 +12,9 @@ from _refused import check_refused
 import fastcls
 from fastcls import datasets
 from fastcls._validation.errors import InputError
-from fastcls.persistence import CLASSES
+from fastcls.persistence import classes
 
-KINDS = [name for name in CLASSES if name != "NearestNeighbors"]
+KINDS = [name for name in classes() if name != "NearestNeighbors"]
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def _page(path):
 
 #: Every way to write one file: name -> function of the path.
 WRITERS = {
-    **{f"{name}.save": lambda path, name=name: _model(name).save(path) for name in persistence.CLASSES},
+    **{f"{name}.save": lambda path, name=name: _model(name).save(path) for name in persistence.classes()},
     "text": lambda path: write_text("text", Path(path), "the report"),
     "onnx.export": _export,
     "predict --out": _predict,

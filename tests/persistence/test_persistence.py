@@ -20,7 +20,7 @@ from fastcls import persistence
 from fastcls._storage import safetensors as files
 from fastcls._validation.errors import InputError
 
-NAMES = sorted(persistence.CLASSES)
+NAMES = sorted(persistence.classes())
 DTYPES = ("uint8", "int8", "float16", "float32", "float64")
 
 

@@ -102,7 +102,7 @@ def test_what_is_no_number_of_threads_is_refused(n_jobs):
         fastcls.KNeighborsClassifier(1, n_jobs=n_jobs).fit(X, Y)
 
 
-@pytest.mark.parametrize("name", sorted(persistence.CLASSES))
+@pytest.mark.parametrize("name", sorted(persistence.classes()))
 def test_no_model_file_holds_a_number_of_threads(name, tmp_path):
     made = persistence._class_of(name)
     if "n_jobs" not in made._get_param_names():

@@ -26,15 +26,12 @@ _FEWEST_PROBED, _MOST_PROBED, _PROBED_BYTES = 28, 42, 1 << 31  # sampled queries
 _PROBE_ROWS = 2048  # sampled rows that they are compared with at every level
 
 # Costs in units of one screened byte, which takes 4.3 ps per core (measured on Zen 4 with AVX-512: CIFAR-10 under L2, k = 7,
-# by share of the samples of a profile). Single codes and rows are read from anywhere in memory.
+# by share of the samples of a profile). Single codes and rows are read from anywhere in memory. `isas.costs()` has those of
+# a byte that is screened, or read by brute force: they depend on the instruction set.
 SECONDS = 4.3e-12  # of one byte
 _COST_PASSED = 3000.0  # of a pair that passed the screen: its bound, and refining its list
 _COST_AT, _COST_AT_BYTE = 1500.0, 22.0  # of a pair that enters a finer level
 _COST_PAIR, _COST_PAIR_BYTE = 1500.0, 28.0  # of an S
-_COST_BRUTE = {"l1": 1.2, "l2": 1.1, "float": 1.1}  # of a byte by brute force
-# On sets with other ratios: ssse3 has no tiles for brute force (measured); its screen is predicted from its instructions.
-_COSTS_SCREENED = {"ssse3": {"l1": 2.0, "l2": 5.0}}
-_COSTS_BRUTE = {"ssse3": {"l1": 6.5, "l2": 14.0, "float": 23.0}}
 _HOPELESS = 0.92  # of the median distance
 _EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
 PROBED_RANKS, MOST_PROBED_RANK = 5, 2048  # of neighbours: k to 16 k, but 2,048 at most
@@ -174,7 +171,7 @@ def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: l
     computed : float
         The share whose S is computed.
     """
-    screened = _COSTS_SCREENED.get(isas.filter_isa(), {}).get(levels[0].kind, 1.0)
+    screened = isas.costs()[0][levels[0].kind]
     cost = levels[0].width * screened + passed * _COST_PASSED + computed * (_row_bytes(rows) * _COST_PAIR_BYTE + _COST_PAIR)
     for level, share in zip(levels[1:], into, strict=True):
         cost += share * (level.width * _COST_AT_BYTE + _COST_AT)
@@ -184,7 +181,7 @@ def cost_of(levels: list[Level], rows: Rows | np.ndarray, passed: float, into: l
 def brute_cost(rows: Rows | np.ndarray, metric: Metric) -> float:
     """The cost of one pair by brute force, which packs float16 as float32."""
     kind = "float" if rows.dtype.kind == "f" else "l1" if metric.bounds == "l1" else "l2"
-    of_byte = _COSTS_BRUTE.get(isas.filter_isa(), _COST_BRUTE)[kind]
+    of_byte = isas.costs()[1][kind]
     return _row_bytes(rows) * (2 if rows.dtype == np.float16 else 1) * of_byte
 
 
