@@ -55,7 +55,11 @@ def openmp_flags(compiler):
 
 
 class BuildExt(build_ext):
-    """build_ext with flags for the compiler in use."""
+    """build_ext with flags for the compiler in use, as many files at a time as there are processors."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self):
         compile_flags, link_flags = openmp_flags(self.compiler)

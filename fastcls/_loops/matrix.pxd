@@ -53,8 +53,8 @@ cdef inline void matrix_panels_block(const PanelSearch *search, const Matrix *ou
         n_panel = min(<Py_ssize_t> search.panel.rows, first_row + n_rows - row)
         for block in range(n_blocks):
             n = min(per_block, d - block * per_block)
-            search.panel.pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, search.panel.rows, search.type,
-                              &search.panel, search.row_flip, NULL, 1.0, block * per_block, n, scratch.panel)
+            search.panel.pack(search.rows + row * search.row_bytes, search.row_bytes, n_panel, search.panel.rows,
+                              search.type, &search.panel, search.row_flip, NULL, 1.0, block * per_block, n, scratch.panel)
             for group in range(n_groups):
                 sums = scratch.sums + (group * group_queries * search.panel.rows if n_blocks > 1 else 0)
                 search.panel.tile(scratch.queries + (block * n_groups + group) * block_bytes, scratch.panel,

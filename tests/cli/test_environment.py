@@ -63,7 +63,8 @@ def answers_of_training(X):
         for solver in ("sgd", "gd", "lbfgs", "random_search"):
             if solver == "lbfgs" and options.get("loss", "squared_hinge") != "squared_hinge":
                 continue
-            model = kind(solver=solver, max_iter=3, random_state=0, **options).fit(X, Y)
+            alpha = "auto" if solver == "sgd" and not options else 1e-3  # chosen once: it takes far longer than the training
+            model = kind(alpha=alpha, solver=solver, max_iter=3, random_state=0, **options).fit(X, Y)
             found += [model.coef_, model.decision_function(X), model.predict(X)]
             if kind is fastcls.SoftmaxClassifier:
                 found.append(model.predict_proba(1000 * X if X.dtype == np.float64 else X))

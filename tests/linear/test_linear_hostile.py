@@ -112,7 +112,8 @@ def test_the_gradient_norm_is_the_same_for_any_threads_of_the_blas():
         norms = set()
         for n in (1, 2):
             with threadpool_limits(n, user_api="blas"):
-                made = SoftmaxClassifier(solver="lbfgs", max_iter=1, init_scale=1e-3, random_state=seed, n_jobs=1)
+                options = {"alpha": 1e-3, "max_iter": 1, "init_scale": 1e-3, "random_state": seed, "n_jobs": 1}
+                made = SoftmaxClassifier(solver="lbfgs", **options)
                 with pytest.warns(ConvergenceWarning):
                     norms.add(made.fit(X, y).gradient_norm_)
         assert len(norms) == 1

@@ -191,12 +191,15 @@ cdef inline void keys_at(const Filter *filter, int number, Py_ssize_t query, Lis
     """Keys of some entries of a list at a finer level."""
     cdef const Level *level = &filter.levels[number]
     cdef const uint8_t *code = level.query_codes + query * level.width
+    cdef const int32_t *rows = found.rows + first
+    cdef int32_t *keys = found.keys + first
+    cdef Py_ssize_t n = end - first
     if filter.l1:
-        filter.kernels.at_l1(code, level.codes, level.width, level.starts, found.rows + first, end - first, found.keys + first)
+        filter.kernels.at_l1(code, level.codes, level.width, level.starts, rows, n, keys)
     elif level.fine:
-        filter.kernels.at_fine(code, level.codes, level.width, found.rows + first, end - first, found.keys + first)
+        filter.kernels.at_fine(code, level.codes, level.width, rows, n, keys)
     else:
-        filter.kernels.at_l2(code, level.codes, level.width, level.starts, found.rows + first, end - first, found.keys + first)
+        filter.kernels.at_l2(code, level.codes, level.width, level.starts, rows, n, keys)
 
 
 cdef void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
@@ -416,7 +419,8 @@ cdef inline Py_ssize_t end_of_block(const List *found, Py_ssize_t first, Py_ssiz
     return first
 
 
-cdef inline Py_ssize_t count_entries(const Filter *filter, const Jobs *jobs, Py_ssize_t first, Py_ssize_t end) noexcept nogil:
+cdef inline Py_ssize_t count_entries(const Filter *filter, const Jobs *jobs, Py_ssize_t first,
+                                     Py_ssize_t end) noexcept nogil:
     """Entries of the lists of some jobs; their cursors (`n_bounded`) are set to the beginning."""
     cdef Scratch scratch
     cdef Py_ssize_t job, own, entries = 0
@@ -431,8 +435,8 @@ cdef inline Py_ssize_t count_entries(const Filter *filter, const Jobs *jobs, Py_
 cdef inline Py_ssize_t rows_at_once(const Filter *filter, Py_ssize_t row_bytes, Py_ssize_t entries) noexcept nogil:
     """Rows of a block through which all lists of some jobs advance together, before the first of them enters the next block.
 
-    Where the lists have several entries for a row, it comes from memory once for all of them, and after that from the core's own
-    cache. Where they have not, each list is gone through at once.
+    Where the lists have several entries for a row, it comes from memory once for all of them, and after that from the core's
+    own cache. Where they have not, each list is gone through at once.
     """
     return max(<Py_ssize_t> 16, BLOCK_BYTES // row_bytes) if entries >= ENTRIES_PER_ROW * filter.n_rows else filter.n_rows
 
@@ -467,8 +471,8 @@ cdef void sums_of_jobs(const Filter *filter, const Heaps *heap_sets, const Jobs 
                        int64_t *counts) noexcept nogil:
     """Compute S of the rows that passed the last level; the lists are empty afterwards.
 
-    First those of lowest bound, for each query, which lower the threshold nearly to its end; then the others, a block of rows at
-    a time. Best first for all would compute a few pairs fewer, but read each row from another place of memory.
+    First those of lowest bound, for each query, which lower the threshold nearly to its end; then the others, a block of rows
+    at a time. Best first for all would compute a few pairs fewer, but read each row from another place of memory.
     """
     cdef Scratch scratch
     cdef Heaps heaps
@@ -638,4 +642,5 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
                    &scratch[job, 0], &counts_out[threadid(), 0])
     n_groups = min(<Py_ssize_t> n_threads, n_jobs) if ends else 0
     for job in prange(n_groups, nogil=True, schedule="static", num_threads=n_threads, chunksize=1):
-        finish_jobs(&filter, &heaps, &jobs, n_jobs * job // n_groups, n_jobs * (job + 1) // n_groups, &counts_out[threadid(), 0])
+        finish_jobs(&filter, &heaps, &jobs, n_jobs * job // n_groups, n_jobs * (job + 1) // n_groups,
+                    &counts_out[threadid(), 0])
