@@ -96,7 +96,9 @@ def test_hinge_with_weights_of_rows_and_classes(tmp_path, monkeypatch, small_chu
     weights = np.random.default_rng(1).random(len(X))
 
     def svm(**changes):
-        return MulticlassSVM(alpha=1e-3, max_iter=5, batch_size=32, class_weight="balanced", max_norm=0.1, random_state=3, **changes)
+        return MulticlassSVM(
+            alpha=1e-3, max_iter=5, batch_size=32, class_weight="balanced", max_norm=0.1, random_state=3, **changes
+        )
 
     whole = outcome_of(svm().fit(X, y, weights))
     with monkeypatch.context() as patch:

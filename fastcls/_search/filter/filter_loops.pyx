@@ -471,8 +471,8 @@ cdef void sums_of_jobs(const Filter *filter, const Heaps *heap_sets, const Jobs 
                        int64_t *counts) noexcept nogil:
     """Compute S of the rows that passed the last level; the lists are empty afterwards.
 
-    First those of lowest bound, for each query, which lower the threshold nearly to its end; then the others, a block of rows
-    at a time. Best first for all would compute a few pairs fewer, but read each row from another place of memory.
+    First those of lowest bound, for each query, which lower the threshold nearly to its end; then the others, a block of
+    rows at a time. Best first for all would compute a few pairs fewer, but read each row from another place of memory.
     """
     cdef Scratch scratch
     cdef Heaps heaps
