@@ -91,6 +91,10 @@ class SaveMixin:
         """
         raise NotImplementedError
 
+    def _training_rows(self) -> list[np.ndarray] | None:
+        """Chunks of the training rows; None for a model that keeps none."""
+        return None
+
     def _verify(self, verify: str | bool) -> None:
         """Check large arrays that `_restore_state` has not read, as ``load(verify=)`` says."""
 
@@ -158,7 +162,7 @@ def save(
     check_is_fitted(model)
     options: dict[str, Any] = {} if rows == "embedded" else {"folder": Path(os.path.realpath(path)).parent}
     options |= {} if codes else {"codes": False}
-    if options and not hasattr(model, "_rows"):
+    if options and model._training_rows() is None:
         raise InputError(f"{type(model).__name__} has no training rows; rows and codes are for k-NN models: omit them")
     arrays, values = model._saved_state(**options)
     header = header_of(model, metadata, values)
@@ -168,8 +172,7 @@ def save(
 
 def _files_of_rows(model: Any) -> list[str]:
     """Files that hold the model's training rows, except a model file it was loaded from, which may be replaced."""
-    rows = getattr(model, "_rows", None)
-    maps = [] if rows is None else [map_under(chunk) for chunk in rows.chunks]
+    maps = [map_under(chunk) for chunk in model._training_rows() or ()]
     files = dict.fromkeys(str(mapped.filename) for mapped in maps if mapped is not None)
     return [file for file in files if not holds_model(file)]
 

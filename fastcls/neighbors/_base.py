@@ -304,6 +304,10 @@ class Neighbors(SaveMixin, BaseEstimator):
             self._loaded.check(force=True)
         return {**super().__getstate__(), "_loaded": None}
 
+    def _training_rows(self) -> list[np.ndarray] | None:
+        rows = self.__dict__.get("_rows")  # a model over a cluster has none
+        return None if rows is None else rows.chunks
+
     def _saved_state(self, folder: Path | None = None, codes: bool = True) -> tuple[Saved, dict[str, Any]]:
         if self._loaded is not None:
             self._loaded.check(force=True)

@@ -1,5 +1,7 @@
 """The optimisers: each finds its optimum, reports how, and gives the same bytes for any number of threads."""
 
+import dataclasses
+import inspect
 import itertools
 import math
 import warnings
@@ -9,7 +11,7 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
-from fastcls import LinearProblem, optim
+from fastcls import LinearProblem, SoftmaxClassifier, SoftmaxClassifierCV, optim
 from fastcls._validation.errors import InputError
 from fastcls.losses import LOSSES
 from fastcls.optim import LBFGS, SCHEDULES, SGD, DivergenceError, GradientDescent, RandomLocalSearch, RandomSearch, _descent
@@ -48,6 +50,34 @@ def problem_of(data, loss="softmax", penalty="l2", alpha=1e-3, **options):
 
 def test_the_table_of_solvers_matches_the_registries():
     assert set(optim.SOLVERS) == set(SOLVERS)
+
+
+@pytest.mark.parametrize("name", optim.SOLVERS)
+def test_a_row_names_parameters_of_the_classifier_and_of_its_optimiser(name):
+    row, params = optim.SOLVERS[name], SoftmaxClassifier().get_params()
+    taken = inspect.signature(row.make).parameters
+    assert set(row.options) <= set(params)
+    assert {*row.options.values(), "max_iter", "callbacks", "checkpoint"} <= set(taken)
+    made = SOLVERS[name]()
+    assert made.max_iter > 0
+    assert made.tol is None or made.tol > 0
+
+
+def test_a_new_solver_is_a_row(monkeypatch, digits):
+    """The classifiers, the sweep and the cluster ask the row; nothing else knows the name."""
+    plain = dataclasses.replace(optim.SOLVERS["gd"], max_iter=7)
+    monkeypatch.setitem(optim.SOLVERS, "plain", plain)
+    model = SoftmaxClassifier(solver="plain", random_state=0).fit(*digits)
+    assert model.n_iter_ == 7
+    same = SoftmaxClassifier(solver="gd", max_iter=7, random_state=0).fit(*digits)
+    assert model.coef_.tobytes() == same.coef_.tobytes()
+    assert not hasattr(model, "partial_fit")
+    with pytest.raises(InputError, match="solver='plain' is not available in a sweep; choose one of: sgd, lbfgs"):
+        SoftmaxClassifierCV([1e-3], solver="plain").fit(*digits)
+    monkeypatch.setitem(optim.SOLVERS, "plain", dataclasses.replace(optim.SOLVERS["sgd"]))
+    swept = [SoftmaxClassifierCV([1e-3, 1e-2], solver=name, random_state=0).fit(*digits) for name in ("plain", "sgd")]
+    assert swept[0].coef_.tobytes() == swept[1].coef_.tobytes()
+    assert hasattr(SoftmaxClassifier(solver="plain"), "partial_fit")
 
 
 @pytest.mark.parametrize(("solver", "loss", "penalty"), list(itertools.product(SOLVERS, LOSSES, [*PENALTIES, None])))

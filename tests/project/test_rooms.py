@@ -176,10 +176,16 @@ def is_own(value):
 
 
 def private_uses(text):
-    """(line, name) of every `x._name` but those of self, cls and super()."""
+    """(line, name) of every `x._name` and `getattr(x, "_name")` but those of self, cls and super()."""
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Attribute) and is_private(node.attr) and not is_own(node.value):
-            yield node.lineno, node.attr
+        if isinstance(node, ast.Attribute):
+            of, name = node.value, node.attr
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in ("getattr", "hasattr", "setattr"):
+            of, name = node.args[0], getattr(node.args[1], "value", "")
+        else:
+            continue
+        if is_private(str(name)) and not is_own(of):
+            yield node.lineno, name
 
 
 @pytest.fixture(scope="module")
@@ -204,7 +210,8 @@ def test_nobody_uses_the_private_attributes_of_another_package(path, rooms_of):
 def test_every_kind_of_private_attribute_is_seen():
     text = "class A:\n    _a: int\n    def _b(self):\n        self._c = other._d = self._e\n"
     assert set(filter(is_private, private_names(text))) == {"_a", "_b", "_c"}
-    assert list(private_uses("x._a\nself._b\nsuper()._c\nf(1)[0]._d()\ny.__class__\n")) == [(1, "_a"), (4, "_d")]
+    text = "x._a\nself._b\nsuper()._c\nf(1)[0]._d()\ny.__class__\nhasattr(x, '_e')\ngetattr(self, '_f')\n"
+    assert sorted(private_uses(text)) == [(1, "_a"), (4, "_d"), (6, "_e")]
 
 
 PUBLIC = [name for name in LAYER_OF if not name.startswith("_")]
