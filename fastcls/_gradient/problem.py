@@ -29,10 +29,8 @@ from .space import WeightSpace, padded
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
 _WORK_PER_CALL = 4_000_000_000
-# If the center is more than this many scales from 0, float32 would lose too many digits of x - center.
-_FAR_CENTER = 100.0
-# Above this, products of float32 could overflow.
-_LARGEST_SINGLE = 1e18
+_FAR_CENTER = 100.0  # scales from 0; a center beyond would cost float32 too many digits of x - center
+_LARGEST_SINGLE = 1e18  # above this, products of float32 could overflow
 
 
 def has_large(X: np.ndarray) -> bool:

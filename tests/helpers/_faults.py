@@ -65,19 +65,19 @@ FAULTS = [
     ),
     # filter
     (
-        "_search/filter/filter_loops.pyx",
+        "_search/filter/lists.pxd",
         "level.per_unit * (1.0 + 2.0 ** -20)",
         "level.per_unit * 0.995",
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
     (
-        "_search/filter/filter_loops.pyx",
+        "_search/filter/lists.pxd",
         "S = S * filter.margin + 1e-300",
         "S = S * 0.99",
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
     (
-        "_search/filter/filter_loops.pyx",
+        "_search/filter/lists.pxd",
         "n += heaps.query_groups[query] != heaps.row_groups[found.rows[i]]",
         "n += 1",
         "search/test_filter_hostile.py search/test_filter_bounds.py",
@@ -89,7 +89,7 @@ FAULTS = [
         "search/test_filter_hostile.py search/test_filter_bounds.py",
     ),
     (
-        "_search/filter/filter_loops.pyx",
+        "_search/filter/lists.pxd",
         "child + 1 < n and bounds[child + 1] < bounds[child]",
         "child + 1 < n and False",
         "search/test_filter_hostile.py search/test_filter_bounds.py",

@@ -80,7 +80,7 @@ cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
 
 
 cdef inline Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, Py_ssize_t list_capacity,
-                        uint8_t *base, Scratch *scratch_out) noexcept nogil:
+                               uint8_t *base, Scratch *scratch_out) noexcept nogil:
     """Divide a thread's scratch into arrays, aligned from `base` on; return how many bytes they take."""
     cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
     cdef Py_ssize_t stride = list_capacity + 128
@@ -133,13 +133,14 @@ cdef inline double exact(const Filter *filter, Py_ssize_t query, Py_ssize_t row)
                            filter.zero_queries[query])
 
 
-cdef inline void drop_beyond(const Filter *filter, List *found, float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
+cdef inline void drop_beyond(const Filter *filter, List *found, float *bounds, Py_ssize_t first,
+                             double threshold) noexcept nogil:
     """Of the entries from `first` on, keep those not above the threshold; NaN is kept."""
     found.n = filter.kernels.drop(found.rows, bounds, first, found.n, up(threshold))
 
 
 cdef inline void bound_list(const Filter *filter, int number, const Heaps *heaps, Py_ssize_t query, List *found,
-                     float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
+                            float *bounds, Py_ssize_t first, double threshold) noexcept nogil:
     """Compute bounds of the entries from `first` on, from their keys; keep what the threshold and the groups allow."""
     cdef const Level *level = &filter.levels[number]
     cdef int gap = FASTCLS_GAP_SUM if filter.l1 else FASTCLS_GAP_SQUARE if level.fine else FASTCLS_GAP_DOT
@@ -180,7 +181,7 @@ cdef inline void keys_at(const Filter *filter, int number, Py_ssize_t query, Lis
 
 
 cdef inline void refine_list(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                      Scratch *scratch) noexcept nogil:
+                             Scratch *scratch) noexcept nogil:
     """Take a list that passed the first level through the finer levels, and compute S; the list is empty afterwards."""
     cdef double *S = heaps.S + query * heaps.k
     cdef int number
@@ -222,7 +223,7 @@ cdef inline void sink(float *bounds, int32_t *rows, Py_ssize_t n, Py_ssize_t her
 
 
 cdef inline void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                     Scratch *scratch) noexcept nogil:
+                            Scratch *scratch) noexcept nogil:
     """Compute S of the rows that passed the last level, lowest bound first, until that bound is above the threshold."""
     cdef const Level *level = &filter.levels[filter.n_levels - 1]
     cdef double *S = heaps.S + query * heaps.k
@@ -249,7 +250,7 @@ cdef inline void best_first(const Filter *filter, const Heaps *heaps, Py_ssize_t
 
 
 cdef inline void choose_lowest(const Filter *filter, List *found, float *bounds, Py_ssize_t first, double threshold,
-                        Scratch *scratch) noexcept nogil:
+                               Scratch *scratch) noexcept nogil:
     """Copy the entries of lowest bound from `first` on to `scratch.chosen`; in the list, their bound becomes infinite."""
     cdef Py_ssize_t i, at, n_refine = min(filter.n_refine, found.n - first)
     cdef double last = threshold
@@ -271,7 +272,7 @@ cdef inline void choose_lowest(const Filter *filter, List *found, float *bounds,
 
 
 cdef inline void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t query, List *found, float *bounds,
-                  Py_ssize_t first, Scratch *scratch) noexcept nogil:
+                         Py_ssize_t first, Scratch *scratch) noexcept nogil:
     """Refine the entries of lowest bound from `first` on, to lower the threshold; then drop those above it."""
     cdef const Level *level = &filter.levels[0]
     cdef const double *S = heaps.S + query * heaps.k
@@ -281,7 +282,7 @@ cdef inline void tighten(const Filter *filter, const Heaps *heaps, Py_ssize_t qu
 
 
 cdef inline void refine_new(const Filter *filter, const Heaps *heaps, Py_ssize_t query, Py_ssize_t own,
-                     Scratch *scratch) noexcept nogil:
+                            Scratch *scratch) noexcept nogil:
     """Bound the new entries of a list, lower the threshold, and drop entries above it. A full list is refined as a whole."""
     cdef const Level *level = &filter.levels[0]
     cdef const double *S = heaps.S + query * heaps.k
