@@ -4,7 +4,8 @@ The work is cut twice. A *block* of queries sees all rows before the next block 
 so that one call of the compiled loop takes about 50 ms however many rows there are. A block has whole rounds of jobs: every
 panel that is read serves 48 queries of a job, and all jobs of a block read the panels of a range while these are in the
 cache that the cores share. From one range to the next, a query keeps its neighbours so far and the rows that passed the
-screen, so the cuts change neither its threshold nor the number of rows that are refined.
+screen, so the cuts change neither its threshold nor the number of rows that are refined. The last call of a block takes all
+these rows through the finer levels; the more queries a block has, the more of them share each code and row that is read.
 
 The choices here affect only speed. The bounds in ``codes.py`` guarantee correctness; docs/filter.md proves them.
 """
@@ -42,7 +43,6 @@ _FIRST_SHARE = 8  # the first block has at most this part of the queries, so tha
 _KEPT_BYTES = 1 << 19
 _LARGEST_BLOCK = 4096  # queries whose codes are held at a time
 _RANGE_BYTES = 1 << 20  # codes of a range, read by all jobs of a block: from the shared cache, the screen has its full rate
-_UNCUT_BYTES = 1 << 20  # codes that are not cut into ranges for the sake of the cache
 _SHORTEST = 5  # a chunk is cut no shorter than 1 / 5 of its time for the sake of the cache
 _LISTS_BYTES = 96 << 20  # lists of a block; a third of it or less is ever touched
 
@@ -107,8 +107,8 @@ class Search:
         self.pairs, self.chunk_size = 0, ChunkSize()
         self.gave_up = False
         self._panel_rows = encode_loops.PANEL_ROWS[levels[0].kind]
-        width, all_rows = levels[0].width, max(map(len, rows.chunks))
-        self._range_rows = all_rows if all_rows * width <= _UNCUT_BYTES else max(self._panel_rows, _RANGE_BYTES // width)
+        width = levels[0].width
+        self._range_rows = max(self._panel_rows, _RANGE_BYTES // width)
         self._next = _FIRST_CHUNK * n_threads // width  # pairs of the next chunk
         if self.by_rows:
             self._next *= _FEW_AT_ONCE
@@ -131,7 +131,7 @@ class Search:
         if self.pairs == 0:
             return min(left, whole, self._first_block)
         lists = _LISTS_BYTES // self._job_bytes * self.per_job
-        wanted = min(lists, max(self._next // self.rows.n_rows, self._next // max(1, self._range_rows)))
+        wanted = min(lists, max(self._next // self.rows.n_rows, self._next // self._range_rows))
         n_blocks = -(-left // (max(1, min(wanted, _LARGEST_BLOCK) // whole) * whole))
         tiles = _QUERIES_PER_TILE * self.n_threads
         return min(left, -(-left // (n_blocks * tiles)) * tiles)  # blocks of about the same size
