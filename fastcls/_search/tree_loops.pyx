@@ -27,7 +27,7 @@ cdef extern from "contract.h" nogil:
 cdef extern from "search/scalar.h" nogil:
     widen_fn fastcls_widen[5]
     Py_ssize_t fastcls_type_bytes[5]
-    void prefetch "__builtin_prefetch"(const void *address)
+    void prefetch "FASTCLS_PREFETCH"(const void *address)
 
 cdef enum:
     SAMPLE = 32             # rows by which a node's axis is chosen, and keys by which a pivot is chosen

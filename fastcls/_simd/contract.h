@@ -22,6 +22,12 @@
 #define FASTCLS_TARGET_END
 #endif
 
+#if defined(__GNUC__)
+#define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
+#else
+#define FASTCLS_PREFETCH(p) (void)(p)
+#endif
+
 #define FASTCLS_JOIN_(a, b) a##_##b
 #define FASTCLS_JOIN(a, b) FASTCLS_JOIN_(a, b)
 

@@ -225,7 +225,10 @@ def run(
     limit: Annotated[
         int | None, typer.Option(metavar="N", help="Use at most N training rows and at most N test rows.")
     ] = None,
-    seed: Seed = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Seed of all random choices (default: 0, or that of the published script)."),
+    ] = None,
     labels: Labels = None,
     class_names: Annotated[
         str | None, typer.Option(metavar="FILE", help="Text file with the names of the labels 0, 1, 2, ..., one per line.")

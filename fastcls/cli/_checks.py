@@ -30,7 +30,7 @@ class RunOptions:
     models: tuple[str, ...] = field(default_factory=lambda: tuple(MODELS))
     folds: int | Literal["loo"] | None = None  # None: 5, or fewer if classes are small
     limit: int | None = None
-    seed: int = 0
+    given_seed: int | None = None  # None: 0, or that of the protocol
     labels: str | None = None
     class_names: str | None = None
     image_size: int | None = None
@@ -39,6 +39,11 @@ class RunOptions:
     probe: str | None = None  # of `linear_probe`
     strict: bool = False
     follow_links: bool = False
+
+    @property
+    def seed(self) -> int:
+        """The seed of all random choices that no protocol makes."""
+        return self.given_seed or 0
 
     @property
     def protocol(self) -> str | None:
@@ -50,9 +55,9 @@ class RunOptions:
         """The command that repeats this run, quoted for a shell, without options at their defaults."""
         default = RunOptions(self.data)
         words = ["fastcls", "run", as_word(self.data)]
-        for name in ("preset", "probe", "out", "limit", "seed", "labels", "class_names", "image_size"):
+        for name in ("preset", "probe", "out", "limit", "given_seed", "labels", "class_names", "image_size"):
             if (value := getattr(self, name)) != getattr(default, name):
-                words += [f"--{name.replace('_', '-')}", str(value)]
+                words += [f"--{name.removeprefix('given_').replace('_', '-')}", str(value)]
         if self.folds is not None:
             words += ["--folds", str(self.folds)]
         for name in ("ks", "metrics", "models"):
@@ -75,7 +80,7 @@ def parse_options(
     models: str | None,
     folds: str | None,
     limit: int | None,
-    seed: int,
+    seed: int | None,
     out: Path | None,
     labels: str | None,
     image_size: int | None,
@@ -96,7 +101,7 @@ def parse_options(
     n_folds = parse_folds(folds)
     if limit is not None and limit < 2:
         raise InputError(f"--limit {limit}: a run needs at least 2 rows")
-    if not 0 <= seed < 2**32:
+    if seed is not None and not 0 <= seed < 2**32:
         raise InputError(f"--seed {seed}: wanted 0 to {2**32 - 1}")
     if labels is not None and not os.path.isfile(labels) and not os.path.exists(data):  # else it may be a name in DATA
         raise InputError(f"--labels: {absent(labels, 'the .npy file of labels')}")
@@ -110,7 +115,7 @@ def parse_options(
         out=out,
         folds=n_folds,
         limit=limit,
-        seed=seed,
+        given_seed=seed,
         labels=labels,
         class_names=class_names,
         image_size=image_size,

@@ -80,7 +80,7 @@ def evaluate(dataset: Dataset, options: RunOptions, progress: Progress, failures
         else (protocols.linear_probe, protocols.PROBE_PRESETS)
     )
     name = str(options.protocol)
-    seed = None if options.seed == 0 and presets[name].seed is not None else options.seed  # published, unless one is given
+    seed = None if options.given_seed is None and presets[name].seed is not None else options.seed  # the published one
     X_test, y_test = test_part(dataset)
     with progress.step(f"evaluating by the protocol {name}") as report:
         return call(dataset.X, dataset.y, X_test, y_test, preset=name, random_state=seed, progress=report)

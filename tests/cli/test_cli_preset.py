@@ -82,6 +82,16 @@ def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
     )
 
 
+@pytest.mark.parametrize(("words", "seed"), [((), 42), (("--seed", "0"), 0), (("--seed", "5"), 5)])
+def test_a_seed_of_zero_is_not_the_published_one(words, seed, here):
+    write_embeddings("emb.npz", n=200, width=4)
+    assert cli("run", "emb.npz", "--preset", "mteb-v1-knn", *words).exit_code == 0
+    results = json.loads(Path("fastcls-emb/results.json").read_text())
+    assert results["protocol"]["settings"]["seed"] == seed
+    assert results["seed"] == (seed if words else 0)  # of the split into training and test rows
+    assert results["command"] == " ".join(("fastcls run emb.npz --preset mteb-v1-knn", *words))
+
+
 def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(here):
     write_embeddings("emb.npz", n=300)
     arrays = np.load("emb.npz")

@@ -128,7 +128,13 @@ def test_a_decision_for_brute_force_and_a_tree_are_remembered(tmp_path):
     right = first_search(made, few[:1])
     assert right[2] == "tree"
     for way in WAYS:
-        assert first_search(way(made, tmp_path / "m"), few[:1]) == right
+        again = way(made, tmp_path / "m")
+        assert first_search(again, few[:1]) == right
+    again = by_file(made, tmp_path / "m")
+    again.kneighbors(few[:1])
+    assert any("made the tree of 20,000 rows" in note for note in again.search_report_.notes)
+    again.kneighbors(few[:1])
+    assert not any("made the tree" in note for note in again.search_report_.notes)
 
 
 def test_a_file_without_a_filter_is_searched_by_brute_force_as_before(tmp_path):

@@ -6,6 +6,7 @@ from _pairwise import pairwise
 from _rows import assert_same_bytes
 
 from fastcls import NearestNeighbors, metrics, simd
+from fastcls._runtime import memory
 from fastcls._search import plan
 from fastcls._search.filter import costs, levels_l1, levels_l2
 from fastcls._search.filter import filter as filtering
@@ -223,6 +224,17 @@ def test_levels_are_chosen_anew_for_another_number_of_neighbours_where_that_pays
     again = NearestNeighbors(5, algorithm="brute").fit(grown)
     for ours, theirs in zip(model.kneighbors(Q, 40), again.kneighbors(Q, 40), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_filter_is_kept_if_the_codes_for_another_k_do_not_fit(monkeypatch):
+    X, Q = in_clusters()
+    model = NearestNeighbors(5).fit(X)
+    first = model._rows.filters["l2"]
+    monkeypatch.setattr(costs, "SECONDS", 1.0)  # every change of levels pays
+    monkeypatch.setattr(memory, "fits", lambda n_bytes: False)
+    model.kneighbors(Q, 40)
+    assert model.search_report_.levels
+    assert model._rows.filters["l2"] is first
 
 
 @pytest.mark.parametrize(("times", "least", "most"), [(1.4, 49, 1200), (50.0, 48, 48), (0.9, 1200, 1200)])

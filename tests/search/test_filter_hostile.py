@@ -223,7 +223,7 @@ def test_lists_that_overflow_are_gone_through(metric, monkeypatch):
     for capacity, every in ((2048, 1024), (256, 64)):
         monkeypatch.setattr(filter_search, "LIST_CAPACITY", capacity)
         monkeypatch.setattr(filter_search, "_LEAST_REFINE", every)
-        monkeypatch.setattr(filter_search, "_MOST_REFINE", every)
+        monkeypatch.setattr(filter_search, "_REFINE_PER_NEIGHBOR", 1)
         for k in (1, 20):
             assert_same_as_brute(Rows([X]), Q, (k,), metric)
 

@@ -127,7 +127,6 @@ def test_many_rows_are_shared_by_many_queries(monkeypatch, cut_into):
     rng = np.random.default_rng(6)
     X, Q = tied(rng, 6000, 64, "float32"), tied(rng, 3000, 64, "float32")
     model = NearestNeighbors(5, algorithm="filter", n_jobs=2).fit(X)
-    monkeypatch.setattr(filter_search, "_UNCUT_BYTES", 0)
     monkeypatch.setattr(filter_search, "_RANGE_BYTES", 8 * 64 * 64)
     cut_into(8 * 64 * 480)  # eight panels for 480 queries
     calls = calls_of(monkeypatch)
@@ -159,21 +158,28 @@ def test_progress_counts_every_pair_once_and_the_filter_is_given_up_between_bloc
     assert_same_bytes((S, indices), wanted[:2])
 
 
-def test_a_search_in_the_progress_of_another_one_leaves_its_lists_alone(cut_into):
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_a_search_in_the_progress_of_another_one_leaves_its_lists_alone(n_threads, cut_into):
     """Lists of small searches are in memory that a thread uses again."""
     rng = np.random.default_rng(8)
     X, Q = tied(rng, 3000, 64, "float32"), tied(rng, 3, 64, "float32")
     levels = cases.every_level(X, "l2")
     rows, others = (cases.with_levels([X], "l2", levels) for _ in range(2))
-    wanted = cases.search(rows, Q, 9, "l2", "filter", 2)
+    wanted = cases.search(rows, Q, 9, "l2", "filter", n_threads)
+    assert wanted[2].scratch_bytes <= filter_search._KEPT_BYTES
     cut_into(300)
+    kept = []
 
     def search_others(done, total):
-        cases.search(others, X[-3:], 9, "l2", "filter", 2)
+        assert not hasattr(filter_search._kept, "scratch")  # the outer search has it
+        cases.search(others, X[-2:], 9, "l2", "filter", n_threads)
+        kept.append(filter_search._kept.__dict__.pop("scratch"))
 
-    found = cases.search(rows, Q, 9, "l2", "filter", 2, progress=search_others)
+    found = cases.search(rows, Q, 9, "l2", "filter", n_threads, progress=search_others)
     assert found[2].chunks > 1
+    assert len(kept) == found[2].chunks
     assert_same_bytes(found[:2], wanted[:2])
+    assert filter_search._kept.scratch.nbytes == filter_search._KEPT_BYTES
 
 
 @pytest.mark.parametrize(
@@ -183,6 +189,7 @@ def test_a_search_in_the_progress_of_another_one_leaves_its_lists_alone(cut_into
         (6, 10**6, "panels 1000000 to"),
         (7, 10**6, "panels 0 to 1000000"),
         (-3, np.empty((2, 100), np.uint8), "scratch are too few"),
+        (-5, 1025, "lists of 2048 entries that are refined after 1025"),
     ],
 )
 def test_the_compiled_loop_refuses_panels_and_scratch_that_are_not_there(at, value, message, monkeypatch):
@@ -202,7 +209,6 @@ def test_the_compiled_loop_refuses_panels_and_scratch_that_are_not_there(at, val
 
 def test_the_compiled_loop_refuses_ranges_without_lists_for_every_job(monkeypatch, cut_into):
     X = tied(np.random.default_rng(9), 3000, 64, "float32")
-    monkeypatch.setattr(filter_search, "_UNCUT_BYTES", 0)
     monkeypatch.setattr(filter_search, "_RANGE_BYTES", 64)
     cut_into(64 * 480)
     search = filter_loops.search

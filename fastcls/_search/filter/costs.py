@@ -36,7 +36,7 @@ _HOPELESS = 0.92  # of the median distance
 _EARLY = 2.0  # pairs that pass the screen, per pair that would pass with the final threshold
 PROBED_RANKS, MOST_PROBED_RANK = 5, 2048  # of neighbours: k to 16 k, but 2,048 at most
 _UNKNOWN = 0.7  # standard error of a share, relative, from which on it is added
-LIST_CAPACITY = 4096  # rows of one query that passed the screen, at least
+LIST_CAPACITY = 2048  # rows of one query that passed the screen, at least
 _BYTES_OF_ERROR_AND_START = 8
 LEAST_FREE_BYTES = 16  # per row: a code of one kernel step with its error and start
 

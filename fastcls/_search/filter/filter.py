@@ -79,7 +79,7 @@ class Filter:
         estimate repeated.
         """
         name = metric.name
-        kept = rows.filters.get(name)
+        kept = before = rows.filters.get(name)
         lacks_codes = kept is not None and not kept.chunks and n_queries is not None  # saved without, or in another layout
         relearn = n_queries is None and rows.should_relearn(name)
         enough_queries = n_queries is None or n_queries >= _LEAST_QUERIES_TO_LEARN
@@ -91,11 +91,15 @@ class Filter:
         if kept is not None and len(kept.chunks) < len(rows.chunks):
             new = rows.chunks[len(kept.chunks) :]
             if forced or memory.fits(costs.encoding_bytes(kept.levels) * sum(map(len, new))):
-                before = kept.seconds
+                seconds = kept.seconds
                 kept = kept.extended(new, n_threads)
                 if lacks_codes:
                     what = f"made the codes of {rows.n_rows:,} rows, which the saved model does not have in this layout"
-                    rows.made.append((what, kept.seconds - before))
+                    rows.made.append((what, kept.seconds - seconds))
+            elif before is not None and len(before.chunks) == len(
+                rows.chunks
+            ):  # levels for another k, whose codes do not fit
+                return before
             else:
                 rows.left_out[name] = f"brute force, because the codes of {sum(map(len, new)):,} more rows do not fit"
                 kept = None

@@ -30,7 +30,7 @@ cdef extern from "filter/contract.h" nogil:
 
 cdef extern from "search/scalar.h" nogil:
     Py_ssize_t fastcls_type_bytes[5]
-    void prefetch "__builtin_prefetch"(const void *address)
+    void prefetch "FASTCLS_PREFETCH"(const void *address)
 
 cdef enum:
     BLOCK_BYTES = 1 << 19           # codes of a finer level that are read together: half of a second-level cache
@@ -343,6 +343,8 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     n_heap_sets = heap_S_out.shape[0]
     jobs = Jobs(n_queries, queries_per_job, n_heap_sets, &scratch[0, 0], scratch.shape[1])
     n_jobs = (n_queries + queries_per_job - 1) // queries_per_job * n_heap_sets
+    if not 1 <= refine_every <= list_capacity // 2:  # a list may be half full when it is refined, and gets no longer than full
+        raise ValueError(f"lists of {list_capacity} entries that are refined after {refine_every}")
     if not 0 <= first_panel < end_panel <= n_panels:
         raise ValueError(f"panels {first_panel} to {end_panel} of {n_panels}")
     begins = first_panel == 0

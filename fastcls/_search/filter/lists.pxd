@@ -18,7 +18,7 @@ cdef extern from "filter/contract.h" nogil:
         FASTCLS_GAP_DOT
 
 cdef extern from "search/scalar.h" nogil:
-    void prefetch "__builtin_prefetch"(const void *address)
+    void prefetch "FASTCLS_PREFETCH"(const void *address)
 
 
 cdef struct Level:

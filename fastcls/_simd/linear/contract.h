@@ -18,11 +18,6 @@ enum { FASTCLS_STRIP = 64 };
 /* How many rows ahead the gradient kernel prefetches. It walks down a strip of 64 features, one cache line of each row. No
    hardware predicts that stride, and half of the lines are in another core's cache. */
 enum { PREFETCHED_ROWS = 24 };
-#if defined(__GNUC__)
-#define FASTCLS_PREFETCH(p) __builtin_prefetch(p)
-#else
-#define FASTCLS_PREFETCH(p) (void)(p)
-#endif
 
 /* The most rows and columns of one call of a scores kernel, and columns of one call of a gradient kernel; rows that a scores
    kernel prefetches. */
