@@ -343,7 +343,7 @@ def search(const uint8_t[:, ::1] Q, const uint8_t[:, ::1] X, int storage, int su
     n_heap_sets = heap_S_out.shape[0]
     jobs = Jobs(n_queries, queries_per_job, n_heap_sets, &scratch[0, 0], scratch.shape[1])
     n_jobs = (n_queries + queries_per_job - 1) // queries_per_job * n_heap_sets
-    if not 1 <= refine_every <= list_capacity // 2:  # a list may be half full when it is refined, and gets no longer than full
+    if not 1 <= refine_every <= list_capacity // 2:  # a refined list may still be half full, and must not overflow
         raise ValueError(f"lists of {list_capacity} entries that are refined after {refine_every}")
     if not 0 <= first_panel < end_panel <= n_panels:
         raise ValueError(f"panels {first_panel} to {end_panel} of {n_panels}")
