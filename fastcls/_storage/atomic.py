@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, reason
+from fastcls._validation.paths import check_path
 
 _CHUNK_BYTES = 1 << 24
 
@@ -48,6 +49,7 @@ def replacing(
         If `path` is a folder, a disk, a socket, an input, a pipe without a reader, or a model that must not be replaced; or
         if its folder is missing or cannot be written.
     """
+    check_path(path, f"a file to write {what} to")
     cannot = f"cannot write {what} to {quoted(path)}"
     if os.path.basename(os.fspath(path)) in ("", ".", ".."):  # also "x/", which must not mean the file x
         raise InputError(f"{cannot}: that names a folder; give the name of a file")

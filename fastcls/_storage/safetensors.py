@@ -23,6 +23,7 @@ from fastcls._runtime import memory
 from fastcls._validation.containers import from_bfloat16
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, quoted, reason
+from fastcls._validation.paths import check_path
 
 from .digest import chunks, digest, hashing
 
@@ -101,6 +102,7 @@ def _checksum(text: Mapping[str, str]) -> str:
 
 def read_header(path: str | os.PathLike[str], wanted: str) -> dict[str, str]:
     """Read the text of the header, which safetensors compares with the size of the file; `wanted` is for error messages."""
+    check_path(path, wanted)
     try:
         if os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
             raise InputError(f"{quoted(path)} is a pipe or a device; give {wanted}")  # opening it might block

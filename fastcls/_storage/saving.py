@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from fastcls._runtime.fitted_state import frozen
 from fastcls._validation.base import check_switch, one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.paths import check_path
 
 from .atomic import holds_model, replacing
 from .external_rows import map_under
@@ -151,6 +152,7 @@ def save(
     sklearn.exceptions.NotFittedError
         Before fit.
     """
+    check_path(path, "a file to write the model to")
     one_of("rows", rows, ["embedded", "external"])
     check_switch("codes", codes)
     if isinstance(model, SaveBestMixin):

@@ -8,6 +8,7 @@ import numpy as np
 
 from fastcls import linear
 from fastcls._runtime.fitted_state import publish
+from fastcls._validation.paths import check_path
 from fastcls._validation.rows import CheckedRows
 from fastcls.linear import LinearClassifier
 
@@ -149,6 +150,7 @@ class _Linear(OverCluster, LinearClassifier):
         sklearn.exceptions.NotFittedError
             Before fit.
         """
+        check_path(path, "a file to write the model to")
         self.to_local().save(path, metadata=metadata)
 
 

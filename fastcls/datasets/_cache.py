@@ -26,6 +26,7 @@ import numpy as np
 from fastcls._storage.atomic import replacing
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
+from fastcls._validation.paths import check_path
 from fastcls.datasets._common import log
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._npy import read_npy
@@ -77,7 +78,7 @@ class ImageCache:
         self.path: Path | None = None
         if cache is False or (cache is None and len(files) < CACHED_FROM):
             return
-        folder = cache_folder() if cache is None or cache is True else Path(cache)
+        folder = cache_folder() if cache is None or cache is True else Path(check_path(cache, "a folder", "cache"))
         self._files, self._image_size = files, image_size
         self.path = folder / f"images-{_digest(files, image_size)}.npy"
 

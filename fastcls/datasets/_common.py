@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import absent, as_text, quoted, quoted_list, reason
+from fastcls._validation.paths import check_path
 
 if TYPE_CHECKING:
     from fastcls.datasets._dataset import Dataset
@@ -86,9 +87,7 @@ def looks_of(name: str) -> str:
 
 def existing_path(path: str | os.PathLike[str], *, wanted: str) -> Path:
     """Return `path` as a ``Path`` that exists, or raise ``InputError``, whose message says what is `wanted`."""
-    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
-        raise InputError(f"the path is {quoted(path)} of type {type(path).__name__}; wanted {wanted}")
-    found = Path(path)
+    found = Path(check_path(path, wanted))
     try:
         is_folder = stat.S_ISDIR(found.stat().st_mode)
     except FileNotFoundError:

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import kind, meant, quoted, quoted_list, reason
+from fastcls._validation.paths import check_path
 from fastcls.datasets._cache import cache_folder
 from fastcls.datasets._cifar import load_cifar10, load_cifar100
 from fastcls.datasets._common import log
@@ -115,7 +116,7 @@ def fetch(
     if mirror is not None and not (isinstance(mirror, str) and mirror.startswith(("http://", "https://"))):
         raise InputError("mirror is not an address: give one that starts with https:// or http://")
     origin = ORIGINS[name]
-    place = cache_folder() / name if folder is None else Path(folder)
+    place = cache_folder() / name if folder is None else Path(check_path(folder, "a folder", "folder"))
     addresses = origin.addresses if mirror is None else (mirror.rstrip("/") + "/",)
     for file, md5 in origin.files.items():
         _fetch_file(file, md5, addresses, place, progress)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -180,9 +180,11 @@ def load(
         _refuse_options(path_or_name, given, ())
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
-    if not isinstance(path_or_name, (str, os.PathLike)):
+    is_empty = isinstance(path_or_name, str) and not path_or_name
+    if not isinstance(path_or_name, (str, os.PathLike)) or is_empty:
         keys = f" with the keys {quoted_list(path_or_name)}" if isinstance(path_or_name, Mapping) else ""
-        raise InputError(f"the data is {kind(path_or_name)}{keys}: give a path, the name 'digits' or arrays (X, y)")
+        came = "an empty string" if is_empty else f"{kind(path_or_name)}{keys}"
+        raise InputError(f"the data is {came}: give a path, the name 'digits' or arrays (X, y)")
     path = existing_path(path_or_name, wanted=f"the name 'digits' or a path; {LISTED}")
     given_name, path = name_of(path), folder_of_data(path)
     name = layout_of(path)
@@ -234,6 +236,8 @@ def _renamed(dataset: Dataset, class_names: Any) -> Dataset:
     """The data set with these names for the labels 0, 1, 2, ..."""
     if isinstance(class_names, (str, os.PathLike)):
         class_names = text_lines(existing_path(class_names, wanted="a text file with one class name per line"))
+    if not isinstance(class_names, Iterable):
+        raise InputError(f"class_names is {kind(class_names)}; wanted a list of names, or the path of a text file of names")
     names, old = [str(name) for name in class_names], dataset.class_names
     if not all(name.isdecimal() for name in old):
         raise InputError(

@@ -11,7 +11,8 @@ import numpy as np
 from fastcls._validation.base import check_number, check_switch, one_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import LARGEST_ALPHA, check_alpha, check_checkpoint_file
-from fastcls._validation.messages import counted, kind, quoted
+from fastcls._validation.messages import counted, quoted
+from fastcls._validation.paths import check_path
 
 
 def check_strength(alpha: Any, C: Any, penalty: str | None) -> None:
@@ -60,10 +61,9 @@ def check_checkpoint(path: Any, resume: Any, random_state: Any) -> None:
         if resume:
             raise InputError("resume=True needs a checkpoint to resume from: give checkpoint=PATH too")
         return
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(f"checkpoint is {kind(path)}; wanted the path of a file")
-    if not os.path.basename(path) or "\0" in os.fspath(path):
-        raise InputError(f"checkpoint={quoted(os.fspath(path))}; wanted the path of a file")
+    text = check_path(path, "a file", "checkpoint")
+    if not os.path.basename(text) or "\0" in text:
+        raise InputError(f"checkpoint={quoted(text)}; wanted the path of a file")
     if not isinstance(random_state, numbers.Integral):
         raise InputError(
             f"checkpoint needs an integer random_state (got {random_state!r}), so that a resumed training repeats the same "

@@ -25,6 +25,7 @@ from fastcls._validation.base import check_number, check_switch
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_checkpoint_file
 from fastcls._validation.messages import kind, quoted, reason
+from fastcls._validation.paths import check_path
 from fastcls._version import __version__
 
 from .. import simd
@@ -57,6 +58,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], seconds: float = 30.0, *, resume: bool = False):
+        check_path(path, "a file for the checkpoint")
         self.path = path
         self.seconds = float(check_number("checkpoint_seconds", seconds, minimum=0))
         self.resume = check_switch("resume", resume)

@@ -33,5 +33,5 @@ def test_no_message_makes_a_plural_or_an_article_of_its_own():
 
 
 def test_a_checkpoint_of_the_wrong_type_is_named_with_its_article():
-    with pytest.raises(InputError, match="checkpoint is an int"):
-        fastcls.SoftmaxClassifier(checkpoint=3).fit([[0.0], [1.0]], [0, 1])
+    with pytest.raises(InputError, match="checkpoint is a list; wanted the path"):
+        fastcls.SoftmaxClassifier(checkpoint=[3]).fit([[0.0], [1.0]], [0, 1])

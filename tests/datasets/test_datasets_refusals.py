@@ -59,7 +59,7 @@ LOAD_CASES: dict[str, Case] = {
     "no such path": (lambda d: datasets.load(d / "nope"), "there is no file or folder"),
     "escape in the path": (lambda d: datasets.load(d / "\x1b[31mred\n"), r"\x1b[31mred\n"),
     "NUL in the path": (lambda d: datasets.load("a\0b"), r"a\x00b"),
-    "empty path": (lambda d: datasets.load(""), "wanted the name 'digits'"),
+    "empty path": (lambda d: datasets.load(""), "the data is an empty string"),
     "path of another type": (lambda d: datasets.load(7), "the data is an int: give a path"),  # type: ignore[arg-type]
     "empty class folders": (
         lambda d: datasets.load([(d / name).mkdir() for name in "ab"] and d),

@@ -242,7 +242,7 @@ def test_a_refused_fit_leaves_no_file_and_no_model(tmp_path):
     X, y = rows()
     for changes, why in [
         ({"random_state": None}, "checkpoint needs an integer random_state .got None."),
-        ({"checkpoint": 7}, "checkpoint is an int"),
+        ({"checkpoint": 7}, "checkpoint=7; wanted the path of a file"),
         ({"checkpoint": None, "resume": True}, "give checkpoint=PATH too"),
         ({"resume": "yes"}, "resume"),
         ({"checkpoint_seconds": -1}, "checkpoint_seconds"),
