@@ -1,9 +1,9 @@
 """The numbers of an evaluation: accuracies, F1, average precision, log loss and calibration, with 95 % intervals.
 
-Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval. All other intervals are
-percentiles over bootstrap resamples of the test rows. A resample needs no second evaluation: all numbers but average
-precision are functions of a few sums over rows (hits, log losses, bins of confidence, cells of the confusion matrix), and
-the sums of many resamples are one sparse matrix product.
+Estimates are scikit-learn's. Shares of test rows of a single model have Wilson's interval, and so have means over tries if
+all resamples agree. All other intervals are percentiles over bootstrap resamples of the test rows. A resample needs no
+second evaluation: all numbers but average precision are functions of a few sums over rows (hits, log losses, bins of
+confidence, cells of the confusion matrix), and the sums of many resamples are one sparse matrix product.
 """
 
 from __future__ import annotations
@@ -236,8 +236,8 @@ def _numbers(
         if name == "recall":
             continue
         value = _by_scikit_learn(name, truth, tries, float(once[name][0]))
-        if name.startswith("top") and len(tries) == 1:
-            interval = wilson_interval(round(value * n), n)
+        if name.startswith("top"):
+            interval = _of_share(value, n, None if len(tries) == 1 else np.concatenate([one[name] for one in drawn]))
         else:
             interval = percentiles(np.concatenate([one[name] for one in drawn]))
         values[name] = (value, *interval)
@@ -246,16 +246,27 @@ def _numbers(
     per_class, counts = {}, np.bincount(np.unique(truth, return_inverse=True)[1])
     for at, code in enumerate(sums[0].classes.tolist()):
         value = float(once["recall"][at, 0])
-        if len(tries) == 1:
-            interval = wilson_interval(round(value * counts[at]), int(counts[at]))
-        else:
-            interval = percentiles(np.concatenate([one["recall"][at] for one in drawn]))
-        per_class[int(code)] = (value, *interval)
+        of_tries = None if len(tries) == 1 else np.concatenate([one["recall"][at] for one in drawn])
+        per_class[int(code)] = (value, *_of_share(value, int(counts[at]), of_tries))
     wanted = [name for name in NUMBERS if name != "weighted_f1"] if names is None else names
     others = [name for name in values if name not in NUMBERS] if names is None else []
     kept = {name: values[name] for name in [*others, *wanted] if name in values}
     std = float(np.std([one.hits.mean() for one in sums])) if len(tries) > 1 else None
     return Numbers(_sorted(kept), per_class, np.mean([one.hits for one in sums], axis=0), std)
+
+
+def _of_share(value: float, n: int, drawn: np.ndarray | None) -> tuple[float, float]:
+    """The interval of a share of n rows: Wilson's for one try (`drawn` is None), else percentiles of the resamples.
+
+    If all rows have the same share of right tries, such as 1, every resample has the same mean, and percentiles would claim
+    that a few rows tell the accuracy exactly. Then it is Wilson's too, which is wide enough: the variance of shares between
+    0 and 1 is at most that of hits with the same mean.
+    """
+    if drawn is not None:
+        low, high = percentiles(drawn)
+        if low < high:
+            return low, high
+    return wilson_interval(round(value * n), n)
 
 
 def _sorted(values: dict[str, Any]) -> dict[str, Any]:

@@ -44,8 +44,8 @@ class ResultTable:
         else the mean over the classes, each against all others. ``log_loss`` and ``calibration_error``, where there are
         probabilities: the latter is the expected calibration error with 15 equal bins. ``top1_low``, ``top1_high`` and so
         on: 95 % intervals, Wilson's for shares of test rows, else percentiles of 1,000 bootstrap resamples of the test rows
-        (200 for ``average_precision``). ``std``: standard deviation over tries of ``top1``. Printing leaves out all
-        intervals but that of ``top1``.
+        (200 for ``average_precision``); for a mean over tries that is the same in all resamples, Wilson's too. ``std``:
+        standard deviation over tries of ``top1``. Printing leaves out all intervals but that of ``top1``.
     rows : tuple of tuple
     settings : dict
         The preset's constants and everything else that decided the result.

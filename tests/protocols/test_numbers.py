@@ -277,3 +277,16 @@ def test_refusals_of_few_shot(given, said):
     with pytest.raises(InputError) as caught:
         few_shot(*halves(n=300), **{"n_per_class": 1, "n_tries": 1, **given})
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("n_rows", "share"), [(8, 1.0), (8, 0.0), (8, 0.5), (2, 0.5)])
+def test_a_few_rows_with_equal_shares_do_not_tell_the_accuracy_exactly(n_rows, share):
+    truth = np.arange(n_rows) % 2
+    right, wrong = numbers.Answers(truth), numbers.Answers(1 - truth)
+    tries = [right if at < 4 * share else wrong for at in range(4)]
+    (found,) = numbers.measure(truth, [tries], 2)
+    for value, low, high, n in [(*found.values["top1"], n_rows), *((*one, n_rows // 2) for one in found.per_class.values())]:
+        assert value == share
+        assert (low, high) == intervals.wilson_interval(round(share * n), n)
+        assert low <= value <= high
+        assert high - low > 0.3
