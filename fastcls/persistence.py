@@ -69,7 +69,9 @@ def load(path: str | os.PathLike[str], *, verify: str | bool = "auto") -> Any:
     estimator
         Fitted, with ``metadata_``: the dict that was given to `save` (empty if there was none). If it has ``preprocessing``
         and ``class_names`` (`fastcls run` saves them), methods that take rows also take images: paths, bytes, PIL images or
-        pixels, one or a list; `predict` then returns class names. See ``fastcls.datasets.prepare_images``.
+        pixels, one or a list. For images `predict` returns class names; for rows it returns the labels of ``classes_``,
+        whose names are ``metadata_["class_names"]``. `score` compares labels of the same kind. See
+        ``fastcls.datasets.prepare_images``.
 
     Raises
     ------

@@ -37,7 +37,7 @@ def takes_images(method: F) -> F:
 
 
 def names_images(method: F) -> F:
-    """Decorate `predict`: it takes images as well, and returns class names for them."""
+    """Decorate `predict`: it takes images as well, and returns class names for them. For rows it returns the labels."""
     return _with_images(method, named=True)
 
 
