@@ -7,14 +7,15 @@ what came, what was wanted, what to do.
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable, Mapping
+import types
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
 from sklearn.utils import check_random_state as random_state_of
 
 from .errors import InputError
-from .messages import meant
+from .messages import meant, shown
 
 
 def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any:
@@ -23,7 +24,7 @@ def one_of(name: str, value: Any, good: Iterable[str], *, also: str = "") -> Any
     if not isinstance(value, str) or value not in names:
         close = meant(value, names)
         hint = f"did you mean {close!r}? It is" if close else "choose"
-        raise InputError(f"{name}={value!r} is unknown; {hint} one of: {', '.join(names)}{also}")
+        raise InputError(f"{name}={shown(value)} is unknown; {hint} one of: {', '.join(names)}{also}")
     return value
 
 
@@ -33,27 +34,27 @@ def check_number(name: str, value: Any, *, minimum: float, strict: bool = False,
     relation = "above" if strict else "of at least"
     wanted = f"{'a whole number' if whole else 'a finite number'} {relation} {minimum:g}"
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise InputError(f"{name}={value!r}; wanted {wanted}")
+        raise InputError(f"{name}={shown(value)}; wanted {wanted}")
     if isinstance(value, int) and abs(value) >= 2**63:  # beyond any count, and beyond NumPy's integers
         raise InputError(f"{name} is {'-' * (value < 0)}2^{value.bit_length() - 1} or beyond; wanted {wanted}, below 2^63")
     if not np.isfinite(value):
-        raise InputError(f"{name}={value!r}; wanted {wanted}")
+        raise InputError(f"{name}={shown(value)}; wanted {wanted}")
     if value < minimum or (strict and value == minimum):
-        raise InputError(f"{name}={value!r}; wanted {wanted}")
+        raise InputError(f"{name}={shown(value)}; wanted {wanted}")
     return value
 
 
 def check_fraction(name: str, value: Any, *, strict: bool = False) -> float:
     """A number from 0 (or above it) to below 1."""
     if check_number(name, value, minimum=0, strict=strict) >= 1:
-        raise InputError(f"{name}={value!r}; wanted a number {'above' if strict else 'from'} 0 and below 1")
+        raise InputError(f"{name}={shown(value)}; wanted a number {'above' if strict else 'from'} 0 and below 1")
     return float(value)
 
 
 def check_switch(name: str, value: Any) -> bool:
     """`value`, if it is a bool. Nothing else is accepted, so that a typing error does not count as True."""
     if not isinstance(value, (bool, np.bool_)):
-        raise InputError(f"{name}={value!r}; wanted True or False")
+        raise InputError(f"{name}={shown(value)}; wanted True or False")
     return bool(value)
 
 
@@ -154,3 +155,12 @@ def check_n_jobs(n_jobs: Any) -> None:
     """Refuse an invalid number of threads."""
     if n_jobs is not None and (isinstance(n_jobs, bool) or not isinstance(n_jobs, numbers.Integral) or n_jobs == 0):
         raise InputError(f"n_jobs={n_jobs!r}: wanted None, a positive number of threads, or -1 for all of them")
+
+
+def init_named(owner: type) -> Callable[..., None]:
+    """The inherited `__init__` of a class under that class's name: Python's messages on wrong arguments show this name."""
+    init: Any = owner.__init__  # type: ignore[misc]
+    made = types.FunctionType(init.__code__, init.__globals__, init.__name__, init.__defaults__, init.__closure__)
+    made.__kwdefaults__, made.__annotations__ = init.__kwdefaults__, init.__annotations__
+    made.__module__, made.__qualname__ = init.__module__, f"{owner.__qualname__}.__init__"
+    return made

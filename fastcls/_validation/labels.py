@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import check_classification_targets
 
 from .base import check_characters
 from .containers import read_labels, warn_look_alikes
 from .errors import InputError
-from .messages import counted
+from .messages import counted, quoted
 
 
 def check_present(y: Any) -> None:
@@ -36,18 +35,40 @@ def check_labels(y: Any, n_rows: int, name: str = "y") -> tuple[np.ndarray, np.n
                 f"{name} contains NaN or infinity, first at row {int(np.argmax(bad))}; wanted class labels: remove these "
                 "rows or give them a label"
             )
-    try:
-        check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
-    except TypeError:
-        kinds = ", ".join(sorted({type(value).__name__ for value in y}))
-        raise InputError(
-            f"{name} mixes labels of types that cannot be ordered ({kinds}): convert them to one type"
-        ) from None
-    except ValueError as error:  # scikit-learn's reason
-        raise InputError(f"{name} does not hold class labels: {error}") from None
+    _check_discrete(y, name)
+    classes, codes = np.unique(y, return_inverse=True)
     warn_look_alikes(classes.tolist(), name, stacklevel=4)
     return classes, codes.astype(np.int64).reshape(-1)
+
+
+def _check_discrete(y: np.ndarray, name: str) -> None:
+    """Refuse numbers that are not whole, and objects; scikit-learn's own checks expect the words in parentheses."""
+    if y.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            parts = y != y.astype(np.int64)
+        if parts.any():
+            row = int(np.argmax(parts))
+            raise InputError(
+                f"{name} has {y[row]:g} at row {row}, which is no class label (Unknown label type: continuous): give whole "
+                "numbers or text; for a target of continuous values, use a regressor"
+            )
+    elif y.dtype.kind not in "biuU" and y.size:
+        kinds = ", ".join(sorted({type(value).__name__ for value in y.tolist()}))
+        raise InputError(
+            f"{name} has labels of type {kinds} (Unknown label type: unknown): convert them to whole numbers or text"
+        )
+
+
+def check_same_kind(labels: np.ndarray, predicted: np.ndarray) -> None:
+    """Refuse numbers as labels where predictions are text, or the other way round: none would ever be right."""
+    one, other = labels[:1].tolist()[0], predicted[:1].tolist()[0]
+    if isinstance(one, str) != isinstance(other, str):
+        kinds = ("text", "numbers") if isinstance(one, str) else ("numbers", "text")
+        raise InputError(
+            f"y holds {kinds[0]}, such as {quoted(one, 40) if kinds[0] == 'text' else one}, and the predictions for X are "
+            f"{kinds[1]}, such as {quoted(other, 40) if kinds[1] == 'text' else other}: give labels as predict returns them "
+            "for this X (class names for images)"
+        )
 
 
 def check_known_labels(labels: np.ndarray, known: np.ndarray, advice: str) -> None:

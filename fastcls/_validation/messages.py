@@ -6,6 +6,8 @@ import difflib
 import os
 from collections.abc import Iterable
 
+import numpy as np
+
 
 def quoted(name: object, length: int = 160) -> str:
     """Return a name from the data as a quoted literal without control characters, line breaks or lone surrogates.
@@ -46,6 +48,20 @@ def kind(value: object) -> str:
     """Return the type of a value with its article: 'an int', 'a list'."""
     name = type(value).__name__
     return f"{'an' if name[0] in 'aeioAEIO' else 'a'} {name}"
+
+
+def only(n: int, thing: str) -> str:
+    """Return 'there is only 1 row' or 'there are only 3 rows'."""
+    return f"there {'is' if n == 1 else 'are'} only {counted(n, thing)}"
+
+
+def shown(value: object, length: int = 160) -> str:
+    """Return a value as Python code on one line; a NumPy scalar as the number or text that it is."""
+    try:
+        text = " ".join(repr(value.item() if isinstance(value, np.generic) else value).split())
+    except ValueError:  # an integer of thousands of digits
+        return kind(value)
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def meant(given: object, names: Iterable[str]) -> str | None:

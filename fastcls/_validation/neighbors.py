@@ -7,7 +7,7 @@ from typing import Any
 
 from .base import check_number, one_of
 from .errors import InputError
-from .messages import counted
+from .messages import only
 
 _TREE_WARNING = "algorithm={!r} means 'auto' here: fastcls chooses the algorithm, and every choice is exact"
 
@@ -27,5 +27,5 @@ def check_n_neighbors(k: Any, n_visible: int, name: str = "n_neighbors", exclude
     if k > n_visible:
         others = ", not counting the query's own" if excluded else ""
         what = f"use at most {n_visible:,}" if n_visible else "fit more rows"
-        raise InputError(f"{name}={k}, but there are only {counted(n_visible, 'training row')}{others}; {what}")
+        raise InputError(f"{name}={k}, but {only(n_visible, 'training row')}{others}; {what}")
     return k

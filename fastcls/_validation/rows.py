@@ -164,6 +164,10 @@ def _refusing(name: str) -> Iterator[None]:
             raise
         if "is expecting" in message:
             message = f"{message.rstrip('.')}: give rows with the features of fit"
+        for thing in ("row", "feature"):
+            if f"0 {'sample' if thing == 'row' else thing}(s)" in message:
+                what = f"{message[:1].lower()}{message[1:].rstrip('.')}"
+                message = f"{name} has no {thing}s ({what}): give at least one {thing}"
         raise InputError(message) from None
 
 

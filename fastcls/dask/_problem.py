@@ -290,7 +290,8 @@ class ShardedDescent:
                 values[at] = self._step(batch, int(stop - start), float(rates[at, 0]))
             self.steps += 1
             if not (np.isfinite(values[at, 0]) and np.isfinite(self.weights).all()):
-                raise divergence(float(values[at, 0]), self.steps - 1, float(rates[at, 0]) or self.last_rate)
+                rate = float(rates[at, 0]) or self.last_rate
+                raise divergence(self.problem, float(values[at, 0]), self.steps - 1, rate)
             if at + 1 < n_steps:
                 after(values[: at + 1])
         return values

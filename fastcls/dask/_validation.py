@@ -10,7 +10,7 @@ import numpy as np
 from fastcls._validation.base import check_number
 from fastcls._validation.containers import STORED_TYPES
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, kind
+from fastcls._validation.messages import counted, kind, only
 from fastcls.optim import SOLVERS
 
 
@@ -50,9 +50,7 @@ def check_n_shards(n_shards: Any, n_rows: int) -> int:
     """The number of shards, at most one per row."""
     n_shards = int(check_number("n_shards", n_shards, minimum=1, whole=True))
     if n_shards > n_rows:
-        raise InputError(
-            f"n_shards={n_shards}, but there are only {counted(n_rows, 'row')}; choose at most {counted(n_rows, 'shard')}"
-        )
+        raise InputError(f"n_shards={n_shards}, but {only(n_rows, 'row')}; choose at most {counted(n_rows, 'shard')}")
     return n_shards
 
 

@@ -15,7 +15,7 @@ from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import as_text, counted, quoted, quoted_list
+from fastcls._validation.messages import as_text, counted, quoted, quoted_list, shown
 from fastcls.datasets._cache import NO_MEMORY, Decoded, ImageCache
 from fastcls.datasets._common import existing_path, first_reasons, name_of, note, noting
 from fastcls.datasets._dataset import Dataset
@@ -180,7 +180,7 @@ def _checked_size(image_size: object) -> int | None:
     if image_size is None:
         return None
     if isinstance(image_size, bool) or not isinstance(image_size, (int, np.integer)):
-        raise InputError(f"image_size={quoted(image_size)}; wanted a whole number of pixels, or None")
+        raise InputError(f"image_size={shown(image_size)}; wanted a whole number of pixels, or None")
     if not 1 <= image_size <= _LARGEST_SIZE:
         raise InputError(f"image_size={image_size}; wanted 1 to {_LARGEST_SIZE} pixels")
     return int(image_size)

@@ -203,6 +203,8 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
         if isinstance(source, (bytes, bytearray, memoryview)):
             with io.BytesIO(source) as content, Image.open(content, formats=FORMATS) as image:
                 return _decoded(image, content)
+        if not isinstance(source, (str, os.PathLike)):
+            raise InputError("not an image: give a path, bytes, an open file, a PIL image or an array of pixels")
         if not Path(source).is_file():  # a pipe or a device would block for ever
             raise InputError("not a file; wanted an image file")
         with Path(source).open("rb") as file, Image.open(file, formats=FORMATS) as image:
@@ -216,7 +218,8 @@ def decode_image(source: ImageLike) -> tuple[np.ndarray, Facts]:
     except MemoryError:
         raise
     except Exception as error:  # damaged bytes can make a decoder fail in any way
-        why = reason(error)
+        is_of_system = isinstance(error, OSError) and error.strerror is not None
+        why = reason(error) if is_of_system else f"damaged or truncated ({reason(error)})"
     raise ImageError(f"{_named(source)}: {why}", reason=why)
 
 

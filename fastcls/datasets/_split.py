@@ -12,7 +12,7 @@ import numpy as np
 from fastcls._sampling.hold_out import hold_out
 from fastcls._validation.base import RandomState, check_number, seed_of
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted, quoted
+from fastcls._validation.messages import counted, shown
 from fastcls.datasets._common import log
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._labels import plain_labels
@@ -236,7 +236,7 @@ def limit(dataset: Dataset, n: int, *, random_state: RandomState = None) -> Data
 def _n_rows(size: object, n: int, what: str) -> int:
     whole = isinstance(size, (int, np.integer)) and not isinstance(size, bool)
     if not whole and not (isinstance(size, (float, np.floating)) and 0 < size < 1):
-        raise InputError(f"{what}={quoted(size)}; wanted a share between 0 and 1, or a whole number of rows")
+        raise InputError(f"{what}={shown(size)}; wanted a share between 0 and 1, or a whole number of rows")
     rows = int(size) if whole else math.ceil(size * n)  # type: ignore[call-overload,operator]
     if not 1 <= rows <= n - 1:
         raise InputError(f"{what}={size} for {counted(n, 'row')}; wanted at least one row on each side")

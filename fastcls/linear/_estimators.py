@@ -12,7 +12,7 @@ from fastcls import optim
 from fastcls._gradient.packed import softmax_rows
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import frozen, of_one_fit, publish
-from fastcls._validation.base import one_of
+from fastcls._validation.base import init_named, one_of
 from fastcls._validation.labels import check_known_labels, check_labels
 from fastcls.datasets import takes_images
 from fastcls.losses import LOSSES
@@ -457,3 +457,6 @@ class SoftmaxClassifier(LinearClassifier):
             temperature_=getattr(state, "temperature_", 1.0) * temperature,
         )
         return self
+
+
+SoftmaxClassifier.__init__ = init_named(SoftmaxClassifier)  # type: ignore[method-assign]

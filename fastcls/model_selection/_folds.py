@@ -128,9 +128,7 @@ def make_folds(
         if of_group is None:
             cv = StratifiedKFold(n_folds, shuffle=True, random_state=check_random_state(random_state))
         elif n_folds > of_group.max() + 1:
-            raise InputError(
-                f"cv={n_folds}, but there are only {messages.counted(of_group.max() + 1, 'group')}; choose at most that many"
-            )
+            raise InputError(f"cv={n_folds}, but {messages.only(of_group.max() + 1, 'group')}; choose at most that many")
         else:
             cv = StratifiedGroupKFold(n_folds, shuffle=True, random_state=check_random_state(random_state))
     check_splitter(cv)

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
-from fastcls._validation.base import RandomState, as_list, check_number, check_random_state
+from fastcls._validation.base import RandomState, as_list, check_number, check_random_state, init_named
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
@@ -440,3 +440,6 @@ class MulticlassSVMCV(LinearCV):
 
     def _estimator(self, **params: Any) -> MulticlassSVM:
         return MulticlassSVM(**{**self._shared(MulticlassSVM), **params})
+
+
+SoftmaxClassifierCV.__init__ = init_named(SoftmaxClassifierCV)  # type: ignore[method-assign]

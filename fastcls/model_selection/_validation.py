@@ -13,7 +13,7 @@ from fastcls._validation.base import as_list, check_number, one_of, refuse_maske
 from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
-from fastcls._validation.messages import counted, shortened
+from fastcls._validation.messages import counted, only, shortened
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
 
@@ -49,7 +49,7 @@ def check_folds(folds: Any, codes: np.ndarray, name: str = "cv") -> int:
     rows, of_class = counted(len(codes), "row"), counted(largest, "row")
     why = f"no class has more than {of_class}"
     if n_folds > len(codes):
-        why = f"there are only {rows}, and {why.removesuffix(' rows').removesuffix(' row')}"
+        why = f"{only(len(codes), 'row')}, and {why.removesuffix(' rows').removesuffix(' row')}"
     if largest < 2:
         raise InputError(
             f"{name}={n_folds}, but each of the {rows} is the only one of its class: give at least two rows of some class"
@@ -231,6 +231,7 @@ def check_test(
     places = np.array([place.get(label, -1 - at) for at, label in enumerate(labels.tolist())], dtype=np.int64)
     if (places < 0).all():
         raise InputError(
-            f"y_{name} holds {labels[0]!r} and no label of y, such as {classes[0]!r}: use the same labels in both"
+            f"y_{name} holds {labels[:1].tolist()[0]!r} and no label of y, such as "
+            f"{classes[:1].tolist()[0]!r}: use the same labels in both"
         )
     return checked, places[codes]

@@ -23,7 +23,7 @@ from fastcls._search.report import SearchReport
 from fastcls._search.rows import Rows
 from fastcls._storage.safetensors import Arrays, Saved
 from fastcls._storage.saving import SaveMixin, save
-from fastcls._validation.base import check_number, one_of
+from fastcls._validation.base import check_number, check_switch, one_of
 from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
 from fastcls._validation.rows import check_more_rows, check_rows
 from fastcls.datasets import takes_images
@@ -110,6 +110,7 @@ class Neighbors(SaveMixin, BaseEstimator):
     def _checked_fit(self, X: Any, copy: bool) -> tuple[Rows, str]:
         """Checked rows and metric of a fit; changes nothing."""
         metric = self._check_options()
+        check_switch("copy", copy)
         checked = check_rows(X, "X", copy=copy)
         check_magnitude(checked.rows, "X", metric)
         return Rows.of(checked), metric

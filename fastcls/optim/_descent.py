@@ -26,7 +26,7 @@ from ._checkpoint import (
     set_random_state,
     through_interrupts,
 )
-from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, auto_rate
+from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, advice_on_scale, auto_rate
 from ._schedules import SCHEDULES
 
 # Multiply-adds of one compiled call, about 50 ms: between two calls Python runs, so that Ctrl-C works.
@@ -157,7 +157,8 @@ class Descent:
             if not self._stop_diverged(values[at - 1]):
                 rates = np.where(self.alive, rates, 0.0)
                 if self.n_models == 1:
-                    raise divergence(values[at - 1, 0], self.steps - 1, float(rates.max(initial=0.0)) or self.last_rate)
+                    rate = float(rates.max(initial=0.0)) or self.last_rate
+                    raise divergence(problem, values[at - 1, 0], self.steps - 1, rate)
             if after is not None and at < n_steps:
                 after(values[:at])
         return values
@@ -213,12 +214,12 @@ def _joined(descent: Descent, monitor: Monitor, done: np.ndarray, **others: Any)
     return arrays, {"descent": descent_values, "monitor": monitor_values, **others}
 
 
-def divergence(loss: float, step: int, rate: float) -> DivergenceError:
+def divergence(problem: LinearProblem, loss: float, step: int, rate: float) -> DivergenceError:
     """Error for a loss or weights that are not finite."""
     what = "the weights are no longer finite after" if math.isfinite(loss) else f"the loss is {loss} at"
     return DivergenceError(
         f"{what} step {step}: learning_rate={rate:.3g} is too large for this data; use "
-        '"auto" or a smaller one, and centre and scale the data'
+        f'"auto" or a smaller one{advice_on_scale(problem)}'
     )
 
 

@@ -20,7 +20,7 @@ from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.messages import quoted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult
+from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, advice_on_scale
 
 logger = logging.getLogger("fastcls")
 
@@ -216,8 +216,8 @@ class LBFGS:
             value, gradient = log.value_and_gradient(problem, flat.reshape(problem.shape))
             if not math.isfinite(value):
                 raise DivergenceError(
-                    f"the loss is {value} at iteration {len(monitor.losses)} of L-BFGS: centre and scale "
-                    "the data, or scale it down"
+                    f"the loss is {value} at iteration {len(monitor.losses)} of L-BFGS: scale the data "
+                    f"down{advice_on_scale(problem)}"
                 )
             slope = gradient.ravel()
             if by_differences:  # trapezoid rule: of third order in the step, exact where L is quadratic

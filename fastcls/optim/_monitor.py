@@ -23,6 +23,12 @@ class DivergenceError(FloatingPointError):
     """The loss became infinite or NaN during training."""
 
 
+def advice_on_scale(problem: LinearProblem) -> str:
+    """The end of the advice after a divergence; empty if the problem centres and scales its rows already."""
+    does_both = bool(np.any(problem.center)) and bool(np.any(np.asarray(problem.scale) != 1.0))
+    return "" if does_both else ", and centre and scale the data"
+
+
 @dataclass(frozen=True)
 class OptimResult:
     """Result of an optimiser.

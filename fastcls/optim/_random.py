@@ -17,7 +17,7 @@ from fastcls._validation.linear import check_callbacks, check_weights
 from fastcls._validation.messages import counted
 
 from ._checkpoint import Checkpoint, State, checked, identity, through_interrupts
-from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult
+from ._monitor import Callbacks, DivergenceError, Monitor, OptimResult, advice_on_scale
 
 # Weights evaluated in one pass over the data: 16 MB of float32, or one W if that is larger.
 _VALUES_PER_PASS = 1 << 22
@@ -179,7 +179,7 @@ class RandomSearch:
         if not math.isfinite(best):
             raise DivergenceError(
                 f"no loss of {counted(len(values), 'random W', 'random W')} with standard deviation {self.scale:g} is "
-                "finite: use a smaller standard deviation, and centre and scale the data"
+                f"finite: use a smaller standard deviation{advice_on_scale(problem)}"
             )
         return RandomSearchResult(
             best_W,

@@ -10,7 +10,7 @@ import numpy as np
 from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
 from fastcls._validation.errors import InputError
 from fastcls._validation.labels import check_labels
-from fastcls._validation.messages import counted, kind
+from fastcls._validation.messages import counted, kind, only
 from fastcls._validation.rows import CheckedRows, check_rows
 from fastcls.metrics import check_magnitude
 from fastcls.model_selection import without_large_ks
@@ -88,7 +88,7 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
     """The preset's values of k that are at most n_rows, int64; larger ones are dropped with a warning."""
     if wanted[0] > n_rows:
         raise InputError(
-            f"preset={preset!r} needs at least {counted(wanted[0], 'training row')}, but there are only {n_rows:,}: give "
+            f"preset={preset!r} needs at least {counted(wanted[0], 'training row')}, but {only(n_rows, 'row')}: give "
             "more rows, or choose another preset"
         )
     return without_large_ks(wanted, n_rows, "the training set has only {}", stacklevel=4)

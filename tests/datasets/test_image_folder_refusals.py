@@ -35,7 +35,11 @@ FOLDER_CASES: dict[str, Case] = {
     "empty picture": (_with(lambda r: touch(r / "a" / "y.jpg")), "1 of 3 images cannot be read"),
     "picture cut": (
         _with(lambda r: touch(r / "a" / "y.png", picture(r / "a" / "z.png", (99, 99)).read_bytes()[:90])),
-        "a/y.png': ",
+        "a/y.png': damaged or truncated (",
+    ),
+    "photo cut": (
+        _with(lambda r: touch(r / "a" / "y.jpg", picture(r / "a" / "z.jpg", (99, 99)).read_bytes()[:-200])),
+        "a/y.jpg': damaged or truncated (",
     ),
     "format that is not on the list": (
         _with(lambda r: Image.new("RGB", (4, 4)).save(r / "a" / "y.png", format="ICO")),

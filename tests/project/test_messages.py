@@ -2,15 +2,19 @@
 
 import pathlib
 import re
+import warnings
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 import fastcls
-from fastcls import datasets, losses, metrics, penalties, protocols
+from fastcls import datasets, losses, metrics, optim, penalties, protocols
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, meant
 from fastcls.cli._checks import MODELS, parse_options
+from fastcls.datasets._folder import _checked_size
+from fastcls.model_selection import evaluate_k
 from fastcls.model_selection._cross_validate import cross_validate_k
 from fastcls.model_selection._validation import check_groups
 
@@ -282,3 +286,94 @@ def test_few_shot_notes_classes_with_fewer_rows():
     assert few(2, 4) == "1 of 3 classes has fewer than 4 rows: every try takes all of them"
     assert few(5) == "3 of 3 classes have fewer than 5 rows: every try takes all of them"
     assert few(0.5) is None
+
+
+WORDS, NUMBERS = np.array(["a", "b", "c"])[Y], Y
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_labels_that_score_cannot_compare_are_refused_in_our_words(name):
+    options = {"cv": 2} if name.endswith("CV") else {}
+    kind = getattr(fastcls, name)
+    of_numbers, of_words = kind(**options).fit(X, NUMBERS), kind(**options).fit(X, WORDS)
+    said = "y holds text, such as 'a', and the predictions for X are numbers, such as "
+    assert refusal(lambda: of_numbers.score(X, WORDS)).startswith(said)
+    said = "y holds numbers, such as 0, and the predictions for X are text, such as '"
+    assert refusal(lambda: of_words.score(X, NUMBERS.tolist())).startswith(said)
+    assert refusal(lambda: of_numbers.score(X, Y[:5])).startswith("y has 5 labels for 12 rows of X; ")
+    assert "one label per row" in refusal(lambda: of_numbers.score(X, np.eye(3)[Y]))
+    assert "regressor" in refusal(lambda: of_numbers.score(X, Y + 0.5))
+    assert "one weight per row" in refusal(lambda: of_numbers.score(X, Y, np.ones(5)))
+    predicted, weights = of_numbers.predict(X), np.arange(12.0)
+    assert of_numbers.score(X, Y) == np.mean(predicted == Y)
+    assert of_numbers.score(X, Y, weights) == np.average(predicted == Y, weights=weights)
+    assert of_numbers.score(X, np.full(12, 7)) == 0.0
+
+
+def test_fit_passes_on_no_sentence_of_scikit_learn():
+    fit = fastcls.KNeighborsClassifier(3).fit
+    assert refusal(lambda: fit(X[:0], Y[:0])).endswith("is required): give at least one row")
+    assert refusal(lambda: fit(X[:, :0], Y)).endswith("is required): give at least one feature")
+    said = refusal(lambda: fit(X, Y + 0.5))
+    assert said.startswith("y has 0.5 at row 0, which is no class label (")
+    assert said.endswith("for a target of continuous values, use a regressor")
+    assert "convert them to whole numbers or text" in refusal(lambda: fit(X, [Fraction(1, 3)] * 12))
+
+
+def test_a_class_for_each_row_is_no_reason_to_warn():
+    rows = np.arange(60.0)[:, None]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fastcls.KNeighborsClassifier(1).fit(rows, np.arange(60)).score(rows, np.arange(60)) == 1.0
+
+
+@pytest.mark.parametrize("name", [*CLASSIFIERS, "NearestNeighbors"])
+def test_an_unknown_parameter_names_the_class_that_was_called(name):
+    kind = getattr(fastcls, name)
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) got an unexpected keyword argument 'classes'"):
+        kind(classes=3)
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) takes "):
+        kind(*range(40))
+
+
+def test_no_message_shows_the_types_of_numpy():
+    one_row = fastcls.KNeighborsClassifier(3).fit(X[:1], Y[:1])
+    two_rows = fastcls.KNeighborsClassifier(3).fit(X[:2], Y[:2])
+    calls = {
+        "y_test holds 'a' and no label of y, such as 0": lambda: evaluate_k(X, Y, X, WORDS, ks=[1]),
+        "n_neighbors=0; wanted": lambda: fastcls.KNeighborsClassifier(np.int64(0)).fit(X, Y),
+        "metric='l3' is unknown": lambda: fastcls.KNeighborsClassifier(metric=np.str_("l3")).fit(X, Y),
+        "image_size=(8, 9); wanted": lambda: _checked_size((8, 9)),
+        "there is only 1 training row; use at most 1": lambda: one_row.predict(X),
+        "there is only 1 training row, not counting": lambda: two_rows.predict(),
+        "there are only 2 training rows; use at most 2": lambda: two_rows.predict(X),
+    }
+    for said, call in calls.items():
+        assert said in refusal(call), refusal(call)
+        assert "np." not in refusal(call)
+
+
+@pytest.mark.parametrize("solver", ["sgd", "gd"])
+def test_a_divergence_advises_only_what_was_not_done(solver):
+    rows = X + 5
+    with np.errstate(all="ignore"):
+        for options, advises in (({}, False), ({"center": False}, True), ({"scale": False}, True)):
+            model = fastcls.SoftmaxClassifier(solver=solver, learning_rate=1e300, random_state=0, **options)
+            with pytest.raises(optim.DivergenceError) as caught:
+                model.fit(rows, Y)
+            assert ("centre and scale the data" in str(caught.value)) is advises
+
+
+def test_copy_is_true_or_false():
+    for call in (
+        lambda: fastcls.KNeighborsClassifier().fit(X, Y, copy="no"),
+        lambda: fastcls.NearestNeighbors().fit(X, copy="no"),
+        lambda: fastcls.KNeighborsClassifier().partial_fit(X, Y, copy="no"),
+        lambda: fastcls.NearestNeighbors().fit(X).partial_fit(X, copy="no"),
+    ):
+        assert refusal(call) == "copy='no'; wanted True or False"
+
+
+def test_a_fit_of_fewer_rows_than_neighbours_does_not_warn_for_more_rows_may_follow():
+    model = fastcls.KNeighborsClassifier(5).fit(X[:3], Y[:3]).partial_fit(X[3:], Y[3:])
+    assert np.array_equal(model.predict(X), fastcls.KNeighborsClassifier(5).fit(X, Y).predict(X))
