@@ -3,8 +3,8 @@
     python -m bench.dask_plan
 
 Nothing is measured here. Memory and traffic follow from shapes. Time is extrapolated from one measured row of
-bench/results/filter_zen5.json: pairs per second and core, scaled by the number of features. It holds for data on which the filter
-rules out the same share of pairs.
+bench/results/filter_zen5.json: pairs per second and core, scaled by the number of features. It holds for data on which the
+filter rules out the same share of pairs.
 """
 
 import argparse
