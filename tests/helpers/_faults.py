@@ -113,12 +113,6 @@ FAULTS = [
         "search/test_filter_ranges.py",
     ),
     (
-        "_simd/search/pack.h",
-        "if (row <= n_rows)",
-        "if (row < n_rows)",
-        "kernels/test_selftest.py",
-    ),
-    (
         "_search/filter/encode_loops.pyx",
         "up(<double> fine_error / 4.0)",
         "up(<double> fine_error / 16.0)",
