@@ -283,7 +283,8 @@ def _by_scikit_learn(name: str, truth: np.ndarray, tries: Sequence[Answers], oth
     for one in tries:
         if name == "balanced_accuracy":
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "y_pred contains classes not in y_true", UserWarning)
+                for about in ("y_pred contains classes not in y_true", "A single label was found"):  # both are counted
+                    warnings.filterwarnings("ignore", about, UserWarning)
                 found.append(balanced_accuracy_score(truth, one.predicted))
         else:
             found.append(f1_score(truth, one.predicted, average=name.removesuffix("_f1"), zero_division=0))

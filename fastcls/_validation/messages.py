@@ -84,9 +84,11 @@ def absent(path: object, wanted: str) -> str:
     except (OSError, ValueError):
         there = []
     message = f"there is no file or folder {quoted(path)}"
+    if any(char in last for char in "*?["):
+        return f"{message}, and no pattern is expanded: give {wanted}"
     if (close := meant(last, there)) is None:
         return f"{message}: give {wanted}"
-    found = os.path.join(parent, close)
+    found = os.path.join("." if close.startswith("-") and not parent else parent, close)  # an option begins with a dash
     return f"{message}: did you mean {quoted(found + '/' * os.path.isdir(found))}?"
 
 

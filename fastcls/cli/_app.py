@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, quoted
 
 from ._streams import say
 from ._text import one_line, printable
@@ -167,6 +167,29 @@ def root(
         raise typer.Exit
 
 
+class NotAWholeNumber(typer.BadParameter):
+    """The value of an option that is not a whole number."""
+
+    def format_message(self) -> str:
+        names = getattr(self.param, "opts", None) or ["the value"]
+        return f"{names[0]} {self.message}"
+
+
+def whole_number(text: str | int) -> int:
+    """Return the number that an option has; the default of an option is one already."""
+    try:
+        return int(text)
+    except ValueError:
+        raise NotAWholeNumber(f"{quoted(text, 40)}: wanted a whole number") from None
+
+
+def port_number(text: str | int) -> int:
+    """Return the number of a port."""
+    if not 0 <= (port := whole_number(text)) <= 65535:
+        raise NotAWholeNumber(f"{quoted(text, 40)}: wanted 0 to 65535")
+    return port
+
+
 Data = Annotated[
     str,
     typer.Argument(
@@ -178,7 +201,7 @@ Labels = Annotated[
     str | None,
     typer.Option(metavar="FILE|NAME", help="File (.npy) with the labels, or the name of the array of DATA that has them."),
 ]
-Seed = Annotated[int, typer.Option(metavar="N", help="Seed of all random choices.")]
+Seed = Annotated[int, typer.Option(metavar="N", parser=whole_number, help="Seed of all random choices.")]
 Ks = Annotated[
     str | None, typer.Option(metavar="1,3,5-9", help="Values of k to try (default: 1 to 20, 25, 30, 50 and 100).")
 ]
@@ -189,6 +212,7 @@ ImageSize = Annotated[
     int | None,
     typer.Option(
         metavar="PIXELS",
+        parser=whole_number,
         help="Scale the images of a folder to this height and width (default: keep a common size up to 256, else 32).",
     ),
 ]
@@ -207,7 +231,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing el
 @one_line_errors
 def run(
     data: Data,
-    out: Annotated[str | None, typer.Option(metavar="DIR", help="Folder for the results (default: fastcls-<name>).")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Folder for the results (default: fastcls-<name>, or fastcls-<name>-<protocol>)."),
+    ] = None,
     ks: Ks = None,
     metrics: Annotated[
         str | None,
@@ -223,11 +250,16 @@ def run(
         ),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(metavar="N", help="Use at most N training rows and at most N test rows.")
+        int | None,
+        typer.Option(metavar="N", parser=whole_number, help="Use at most N training rows and at most N test rows."),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Seed of all random choices (default: 0, or that of the published script)."),
+        typer.Option(
+            metavar="N",
+            parser=whole_number,
+            help="Seed of all random choices (default: 0, or that of the published script).",
+        ),
     ] = None,
     labels: Labels = None,
     class_names: Annotated[
@@ -324,7 +356,7 @@ def predict(
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Write to this file instead of stdout; an existing file is replaced.")
     ] = None,
-    top: Annotated[int, typer.Option(metavar="K", help="Write the K best classes of each row.")] = 1,
+    top: Annotated[int, typer.Option(metavar="K", parser=whole_number, help="Write the K best classes of each row.")] = 1,
     every: Annotated[bool, typer.Option("--all", help="Also write the probability (SVM: score) of every class.")] = False,
     labels: Labels = None,
     strict: Strict = False,
@@ -366,7 +398,7 @@ app.add_typer(demos, name="demo")
 State = Annotated[
     str | None, typer.Option(metavar="TEXT", help="State to start from, as the page's 'Copy as command' gives it.")
 ]
-Port = Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Port on 127.0.0.1; 0 takes any free port.")]
+Port = Annotated[int, typer.Option(metavar="N", parser=port_number, help="Port on 127.0.0.1; 0 takes any free port.")]
 NoBrowser = Annotated[bool, typer.Option("--no-browser", help="Only print the address; do not open a browser.")]
 Export = Annotated[
     Path | None, typer.Option(metavar="FILE", help="Write a snapshot to this HTML file instead of serving the demo.")

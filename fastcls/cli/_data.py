@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,6 @@ from fastcls._validation.rows import check_finite
 from fastcls.datasets import (
     NAMES,
     Dataset,
-    NoLabelsError,
     OnError,
     array_names,
     existing_path,
@@ -24,6 +24,7 @@ from fastcls.datasets import (
     layout_of,
     list_images,
     load_listed,
+    name_of,
     npz_keys,
     refuse_unfetched,
 )
@@ -44,10 +45,7 @@ def load(data: str, metrics: Iterable[str] = (), **options: Any) -> Dataset:
     """
     require_data(data)
     refuse_same_file(options.get("labels"), data)
-    try:
-        dataset = datasets.load(data, **options)
-    except NoLabelsError as error:
-        raise NoLabelsError(f"{error} (here: --labels)") from None
+    dataset = datasets.load(data, **options)
     for name, rows in zip(_names_of_arrays(data), (dataset.X, dataset.X_test), strict=True):
         if rows is not None:
             check_finite(rows, name)
@@ -65,13 +63,14 @@ def load_divided(options: RunOptions, report: Report) -> tuple[Dataset, Division
             found = list_images(root, follow_links=options.follow_links)
             if found.test is None:
                 refuse_undividable(np.array(found.train.codes), found.train.classes, options)
-            return divide_images(
+            dataset, division = divide_images(
                 found,
                 lambda listing: load_listed(listing, options.image_size, None, on_error, report),
                 seed=options.seed,
                 limit=options.limit,
                 keep_pair=options.protocol is None,
             )
+            return replace(dataset, name=name_of(Path(options.data))), division
     whole = load(
         options.data,
         options.metrics,

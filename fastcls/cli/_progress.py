@@ -20,7 +20,7 @@ from typing import Any, TextIO
 from fastcls._runtime.pacing import Progress as Report
 
 from ._streams import say
-from ._text import markup, printable
+from ._text import as_options, markup, printable
 
 #: a step that ends sooner prints nothing
 QUIET_SECONDS = 2.0
@@ -58,6 +58,7 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Print one line that also belongs to the results, because it affects how to read them; each line once."""
+        text = as_options(text)
         if text not in self.notes:
             self.notes.append(text)
             self.line(f"note: {text}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TextIO
 
@@ -23,6 +24,29 @@ def printable(text: object) -> str:
     )
 
 
+#: a quoted text, which stays as it is, or a parameter of the library that is an option of the command line
+_PARAMETER = re.compile(
+    r"(?<!\w)'(?:[^'\\]|\\.)*'|(?<![\w.-])(labels|class_names|image_size|follow_links|ks)=(True\b|\[[^\]]*\])?(?=(.?))"
+)
+
+
+def as_options(text: str) -> str:
+    """Return a message of the library in the words of the command line: ``--image-size 0`` for ``image_size=0``."""
+
+    def option(found: re.Match[str]) -> str:
+        name, value, following = found.groups()
+        if name is None:
+            return found[0]
+        word = f"--{name.replace('_', '-')}"
+        if value == "True":
+            return word
+        if value:
+            return f"{word} {value[1:-1].replace(', ', ',')}"
+        return word if following in " ,;:.)" else f"{word} "
+
+    return _PARAMETER.sub(option, text)
+
+
 def markup(text: object, stream: TextIO | None = None) -> str:
     """Return ``printable(text)`` with rich's square-bracket markup escaped.
 
@@ -35,11 +59,11 @@ def markup(text: object, stream: TextIO | None = None) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Return the message of ``error`` on one line, or the name of its class if it has none."""
+    """Return the message of ``error`` on one line, with options for parameters, or the name of its class if it has none."""
     if isinstance(error, OSError) and error.strerror:
         named = f"{error.strerror}: {quoted(error.filename)}" if error.filename is not None else error.strerror
         return printable(named)
-    return printable(" ".join(str(error).split())) or type(error).__name__
+    return printable(as_options(" ".join(str(error).split()))) or type(error).__name__
 
 
 def about(seconds: float) -> str:

@@ -65,7 +65,7 @@ from fastcls.datasets._table_folder import load_table_folder
 
 # For other packages of fastcls:
 from ._assemble import UNLABELLED, NoLabelsError, array_names
-from ._common import existing_path
+from ._common import existing_path, name_of
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
 from ._image import Facts, ImageError, checked_recipe, prepare, summary_of

@@ -147,7 +147,7 @@ def load_npy(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
         if found is None:
             raise NoLabelsError(
                 f"{quoted(file)} has no labels next to it (looked for {quoted_list([c.name for c in candidates])}): "
-                "give labels= as a path or an array"
+                "give labels=, such as the path of an .npy file"
             )
         note(f"labels of {quoted(file.name)} are read from {quoted(found.name)}", level=logging.INFO)
         labels = found

@@ -124,6 +124,14 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
+def is_plain_file(entry: os.DirEntry[str]) -> bool:
+    """Tell whether an entry is a file, or a link to one."""
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself
+        return False
+
+
 def file_size(path: Path) -> int:
     """Return the size of a file in bytes, or raise ``InputError`` if it is not a file that can be read."""
     try:

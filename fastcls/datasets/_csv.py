@@ -22,6 +22,7 @@ from fastcls.datasets._tables import Chosen, Column, Table, choose, load_tables,
 SUFFIXES = (".csv", ".tsv")
 _BLOCK = 1024  # rows
 _WHOLE = re.compile(r"[+-]?\d{1,18}")
+_FLOAT = re.compile(r"[+-]?\d+\.\d*(?:[eE][+-]?\d{1,3})?")
 
 
 def is_csv(path: Path) -> bool:
@@ -50,7 +51,7 @@ def load_csv(path: str | os.PathLike[str], *, labels: Any = None) -> Dataset:
     Raises
     ------
     InputError
-        If a row has another number of cells than the first, a cell of a feature is not a finite number (its row and column
+        If a row has another number of cells than the first, a cell of a feature is not a finite number (its line and column
         are named), a label is missing, or the file does not fit into memory.
     """
     file = existing_path(path, wanted="a CSV file")
@@ -63,10 +64,10 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
     if not memory.fits(4 * file_size(file)):  # a number takes two bytes of the file at least, and eight in memory
         raise too_large(where)
     lines = _cells(file)
-    first = next(lines, None)
-    second = next(lines, None) if first is not None else None
-    if first is None or second is None:
+    one, two = next(lines, None), next(lines, None)
+    if one is None or two is None:
         raise InputError(f"{where} has no rows: write a line with the names of the columns, and one line per row")
+    (_, first), (_, second) = one, two
     headed = not all(map(_is_number, first)) and not (len(first) == len(second) and _alike(first, second))
     names = [name.strip() for name in first] if headed else [str(place) for place in range(len(first))]
     if len(set(names)) < len(names):
@@ -77,11 +78,12 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
         Column(name, "numbers" if _is_number(cell) else "text", "text", lambda cell=cell: [cell])  # type: ignore[misc]
         for name, cell in zip(names, example, strict=True)
     ]
-    table = Table(where, 1, seen)
+    naming = " (from its first line)" if headed else " (numbered, because its first line is a row)"
+    table = Table(where, 1, seen, naming, f"in line {two[0]}")
     chosen = choose(table, labels)
     if chosen.label is None and labels is None and labelled:
         raise without_labels(table)
-    rows = itertools.chain([second] if headed else [first, second], lines)
+    rows = itertools.chain([two] if headed else [one, two], lines)
     X, y, split = _read(rows, names, chosen, where)
     columns = [Column("features", "vectors", "numbers", lambda: X)]
     if chosen.label is not None:
@@ -92,7 +94,7 @@ def read_csv(file: Path, labels: Any, *, labelled: bool = True) -> Table:
 
 
 def _read(
-    rows: Iterator[list[str]], names: list[str], chosen: Chosen, where: str
+    rows: Iterator[tuple[int, list[str]]], names: list[str], chosen: Chosen, where: str
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The features as one array, the labels and the split."""
     places = [names.index(column.name) for column in chosen.features]
@@ -100,14 +102,16 @@ def _read(
     blocks: list[np.ndarray] = []
     labels: list[str] = []
     split: list[str] = []
-    done = 0
-    while block := list(itertools.islice(rows, _BLOCK)):
-        for row, cells in enumerate(block, done):
+    while numbered := list(itertools.islice(rows, _BLOCK)):
+        for line, cells in numbered:
             if len(cells) != len(names):
                 raise InputError(
-                    f"{where} has {counted(len(cells), 'cell')} at row {row}, but {counted(len(names), 'column')}: write "
+                    f"{where} has {counted(len(cells), 'cell')} in line {line}, but {counted(len(names), 'column')}: write "
                     "one cell per column"
                 )
+            if label_at is not None and not cells[label_at].strip():
+                raise InputError(f"{where} has no label in line {line}: fill it, or remove the row")
+        block = [cells for _, cells in numbered]
         if label_at is not None:
             labels += [cells[label_at].strip() for cells in block]
         if split_at is not None:
@@ -116,42 +120,48 @@ def _read(
         try:
             blocks.append(np.array(wanted, dtype=np.float64))
         except ValueError:
-            raise _not_a_number(wanted, [names[place] for place in places], done, where) from None
+            raise _not_a_number(numbered, places, names, where) from None
         if not np.isfinite(blocks[-1]).all():
-            raise _not_a_number(wanted, [names[place] for place in places], done, where)
-        done += len(block)
-    if "" in labels:
-        raise InputError(f"{where} has no label at row {labels.index('')}: fill it, or remove the row")
+            raise _not_a_number(numbered, places, names, where)
     X = np.concatenate(blocks)
     if X.min() >= 0 and X.max() <= 255 and (np.floor(X) == X).all():
         X = X.astype(np.uint8)
-    whole = all(map(_WHOLE.fullmatch, labels))
-    return X, np.array([int(label) for label in labels], np.int64) if whole else np.array(labels), np.array(split)
+    return X, _labels(labels), np.array(split)
 
 
-def _not_a_number(rows: list[list[str]], names: list[str], first: int, where: str) -> InputError:
-    row, column = next(
-        (row, column)
-        for row, cells in enumerate(rows)
-        for column, cell in enumerate(cells)
-        if not _is_number(cell) or not np.isfinite(float(cell))
+def _labels(cells: list[str]) -> np.ndarray:
+    """Whole numbers as such, also those written as floats (``1.0``, numpy.savetxt's ``1.000e+00``); else the texts."""
+    if all(map(_WHOLE.fullmatch, cells)):
+        return np.array([int(cell) for cell in cells], np.int64)
+    if all(_WHOLE.fullmatch(cell) or _FLOAT.fullmatch(cell) for cell in cells):
+        values = np.array(cells, dtype=np.float64)
+        if (np.abs(values) < 2**53).all() and (np.floor(values) == values).all():
+            return values.astype(np.int64)
+    return np.array(cells)
+
+
+def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: list[str], where: str) -> InputError:
+    line, place, cell = next(
+        (line, place, cells[place])
+        for line, cells in rows
+        for place in places
+        if not _is_number(cells[place]) or not np.isfinite(float(cells[place]))
     )
-    cell = rows[row][column]
     what = f"has {quoted(cell, 40)}" if cell.strip() else "has no value"
     return InputError(
-        f"{where} {what} at row {first + row}, column {quoted(names[column])}; wanted a finite number: fill it, or remove "
-        "the row"
+        f"{where} {what} in line {line}, column {quoted(names[place])}; wanted a finite number: fill it, or remove the row"
     )
 
 
-def _cells(file: Path) -> Iterator[list[str]]:
-    """The cells of each line that is not empty."""
+def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """The number of each line that is not empty, from 1, and its cells."""
     with file.open(encoding="utf-8-sig", errors="backslashreplace", newline="") as lines:
         start = lines.readline(1 << 20)
         lines.seek(0)
         separator = max("\t;,", key=start.count)
         try:
-            yield from (cells for cells in csv.reader(lines, delimiter=separator) if cells)
+            rows = csv.reader(lines, delimiter=separator)
+            yield from ((rows.line_num, cells) for cells in rows if cells)
         except csv.Error as error:
             raise InputError(f"{quoted(file)} is not CSV ({reason(error)}): write it with one line per row") from None
 

@@ -162,9 +162,8 @@ def _classes_with_images(train: Part, codes: np.ndarray) -> tuple[tuple[str, ...
 
 def _note_refused(root: Path, files: list[Path], refused: dict[int, str], n_without_class: int) -> None:
     if refused:
-        named = first_reasons(refused, lambda i: os.path.relpath(files[i], root))
         count = f"{len(refused):,} of {counted(len(files), 'image')}"
-        note(f"{name_of(root)}: left out {count} because they cannot be read: {named}")
+        note(f"{name_of(root)}: left out {count} because they cannot be read")
     if n_without_class:
         note(f"{name_of(root)}: left out {counted(n_without_class, 'test image')} of classes without a training image")
 
@@ -212,7 +211,7 @@ def decode_all(files: Sequence[Any], image_size: int | None, on_error: OnError, 
     automatic = image_size is None
     text = summary_of(seen, (h, w), grey=c == 1, fitted=automatic)
     if text and automatic and any(facts.size != (h, w) for facts in seen):
-        text += "; image_size sets another size"
+        text += "; image_size= sets another size"
     return Decoded(pixels, [text] if text else [], refused)
 
 
@@ -261,7 +260,7 @@ def _to_rows(pictures: list[np.ndarray | None], image_size: int | None) -> np.nd
         X = np.empty((len(pictures), *shape), dtype=np.uint8)
     except MemoryError:
         raise InputError(
-            f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory: give a smaller image_size"
+            f"{counted(len(pictures), 'image')} of {h}x{w} do not fit into memory: give a smaller image_size="
         ) from None
     for i, picture in enumerate(pictures):
         if picture is not None:

@@ -21,7 +21,17 @@ import numpy as np
 from fastcls._runtime import memory
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted
-from fastcls.datasets._common import damaged, entries, existing_path, file_size, name_of, note, note_left_out, noting
+from fastcls.datasets._common import (
+    damaged,
+    entries,
+    existing_path,
+    file_size,
+    is_plain_file,
+    name_of,
+    note,
+    note_left_out,
+    noting,
+)
 from fastcls.datasets._dataset import Dataset
 from fastcls.datasets._image import recipe_for
 
@@ -78,7 +88,7 @@ def find_idx(folder: Path, which: str | None = None) -> tuple[dict[tuple[str, st
     found: dict[tuple[str, str], list[tuple[tuple[bool, bool, bool, str], Path]]] = {}
     others = []
     for entry in entries(folder):
-        if not entry.name.lower().endswith(_IGNORED) and entry.is_file():
+        if not entry.name.lower().endswith(_IGNORED) and is_plain_file(entry):
             name = _NAME.fullmatch(entry.name)
             if name is not None and (name["set"] or "").lower() != (which or ""):
                 continue
@@ -103,7 +113,7 @@ def is_mnist(path: Path) -> bool:
     return path.is_dir() and any(
         name is not None and (name["mark"] or _is_idx(Path(entry.path)))
         for entry in entries(path)
-        if entry.is_file() and not entry.name.lower().endswith(_IGNORED)
+        if is_plain_file(entry) and not entry.name.lower().endswith(_IGNORED)
         for name in [_NAME.fullmatch(entry.name)]
     )
 

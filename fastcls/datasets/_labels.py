@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,19 @@ from fastcls._validation.containers import read_labels
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted, quoted_list
 from fastcls.datasets._common import looks_of, note, note_look_alikes
+
+#: whether names for labels that are numbers are given elsewhere, so that those found with the data are not used
+_names_later: ContextVar[bool] = ContextVar("names_later", default=False)
+
+
+@contextmanager
+def names_come_later() -> Iterator[None]:
+    """Let `encode_labels` name classes by their numbers, whatever names the data has for them."""
+    token = _names_later.set(True)
+    try:
+        yield
+    finally:
+        _names_later.reset(token)
 
 
 def plain_labels(y: Any, what: str) -> np.ndarray:
@@ -58,6 +74,8 @@ def encode_labels(
     test = None if y_test is None else plain_labels(y_test, "y_test")
     if test is not None and (test.dtype.kind == "U") != (train.dtype.kind == "U"):
         raise InputError(f"y and y_test are of different kinds ({train.dtype}, {test.dtype}): convert one to the other")
+    if class_names is not None and train.dtype.kind != "U" and _names_later.get():
+        class_names = None
     if class_names is not None:
         names = tuple(plain_labels(class_names, "class_names").astype(str).tolist())
         if train.dtype.kind != "U":

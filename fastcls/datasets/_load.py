@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from fastcls.datasets._fetch import ORIGINS
 from fastcls.datasets._folder import OnError, load_image_folder
 from fastcls.datasets._hdf5 import is_hdf5, load_hdf5
 from fastcls.datasets._idx import is_mnist, load_mnist
+from fastcls.datasets._labels import names_come_later
 from fastcls.datasets._listing import is_image_folder, is_system
 from fastcls.datasets._safetensors import is_safetensors, load_safetensors
 from fastcls.datasets._stored import is_stored
@@ -91,6 +93,15 @@ LAYOUTS = {
     ),
 }
 NAMES = {"digits": load_digits}
+
+#: option -> what takes it, for messages
+_TAKERS = {
+    "labels": "arrays, tables and CIFAR-100",
+    "image_size": "folders of images and tables with a column of images",
+    "cache": "folders of images",
+    "follow_links": "folders of images",
+}
+_FIRST_WORDS = re.compile(r" \(|: ")
 _MOST_FOLDERS = 100  # looked into for data
 
 
@@ -126,7 +137,7 @@ def load(
     progress : callable, optional
         Called as ``progress(done, total)`` while a folder of images is read.
     class_names : path or sequence of str, optional
-        Names for the labels 0, 1, 2, ..., or a text file with one per line.
+        Names for the labels 0, 1, 2, ..., or a text file with one per line. They replace names that the data has for them.
     follow_links : bool, optional
         Whether to read links to files outside a folder of images, see ``load_image_folder``; other layouts refuse it.
 
@@ -167,7 +178,9 @@ def load(
             "progress": progress,
         }
         every["follow_links"] = follow_links
-        return _renamed(load(path_or_name, **every), class_names)
+        with names_come_later():
+            dataset = load(path_or_name, **every)
+        return _renamed(dataset, class_names)
     options = {"labels": labels, "image_size": image_size, "cache": cache, "follow_links": follow_links or None}
     given = {key: value for key, value in options.items() if value is not None}
     if is_frame(path_or_name):
@@ -177,7 +190,7 @@ def load(
         _refuse_options("arrays", {key: value for key, value in given.items() if key != "labels"}, ())
         return load_arrays(path_or_name, labels=labels)
     if isinstance(path_or_name, str) and path_or_name in NAMES:
-        _refuse_options(path_or_name, given, ())
+        _refuse_options(f"the data {quoted(path_or_name)}", given, ())
         return NAMES[path_or_name]()
     refuse_unfetched(path_or_name)
     is_empty = isinstance(path_or_name, str) and not path_or_name
@@ -191,7 +204,7 @@ def load(
     if name is None:
         raise InputError(why_unknown(path))
     layout = LAYOUTS[name]
-    _refuse_options(name, given, layout.options)
+    _refuse_options(f"{quoted(path)}, {_FIRST_WORDS.split(layout.description)[0]}", given, layout.options)
     always = {"progress": progress, "on_error": on_error}
     given |= {key: value for key, value in always.items() if value is not None and key in layout.options}
     dataset = layout.loader(path, **given)
@@ -241,7 +254,7 @@ def _renamed(dataset: Dataset, class_names: Any) -> Dataset:
     names, old = [str(name) for name in class_names], dataset.class_names
     if not all(name.isdecimal() for name in old):
         raise InputError(
-            f"class_names= is given, but the data has its own class names ({quoted_list(old, 3)}): leave it out"
+            f"class_names= is given, but the data has its own class names ({quoted_list(old, 3)}), not numbers: leave it out"
         )
     if (highest := max(map(int, old))) >= len(names):
         raise InputError(
@@ -265,10 +278,9 @@ def refuse_unfetched(name: Any) -> None:
     raise InputError(f"{there}: in Python, {way}" if close == name else f"{there}: did you mean {close!r}? In Python, {way}")
 
 
-def _refuse_options(name: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
-    for option in given:
+def _refuse_options(what: str, given: dict[str, Any], taken: tuple[str, ...]) -> None:
+    for option, value in given.items():
         if option not in taken:
-            takers = [quoted(other) for other, layout in LAYOUTS.items() if option in layout.options]
-            raise InputError(
-                f"{option}= is given for data of layout {quoted(name)}, but only {', '.join(takers)} take it: leave it out"
-            )
+            is_text = isinstance(value, (str, os.PathLike))
+            shown = quoted(value, 40) if is_text else value if isinstance(value, (bool, int, float)) else ""
+            raise InputError(f"{option}={shown} is given for {what}; only {_TAKERS[option]} take it: leave it out")

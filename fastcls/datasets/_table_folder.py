@@ -12,7 +12,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import quoted
 from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
 from fastcls.datasets._arrow import read_arrow
-from fastcls.datasets._common import entries, existing_path, name_of, note_left_out, noting
+from fastcls.datasets._common import entries, existing_path, is_plain_file, name_of, note_left_out, noting
 from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
 from fastcls.datasets._csv import read_csv
 from fastcls.datasets._dataset import Dataset
@@ -33,7 +33,7 @@ def _files_in(folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {"train": [], "test": [], "": []}
     for entry in entries(folder):
         stem, ending = os.path.splitext(entry.name)
-        if ending.lower() in (*CSV_SUFFIXES, *ARROW_SUFFIXES) and entry.is_file() and not is_system(entry.name):
+        if ending.lower() in (*CSV_SUFFIXES, *ARROW_SUFFIXES) and is_plain_file(entry) and not is_system(entry.name):
             match = _PART.fullmatch(stem)
             found["" if match is None else match[1].lower()].append(Path(entry.path))
     return {part: sorted(files, key=lambda file: natural_key(file.name)) for part, files in found.items()}

@@ -27,7 +27,7 @@ _IDENTIFIERS = frozenset(
     ("", "id", "ids", "idx", "index", "uid", "uuid", "key", "path", "file", "filename", "file_name", "name", "url", "split")
 )
 _LABELS = (*LABELS, "class", "category")
-_WANTED = "call the column of labels 'label', or name it with labels= (--labels)"
+_WANTED = "call the column of labels 'label', or name it with labels="
 
 
 class Column(NamedTuple):
@@ -44,11 +44,13 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The columns of a file or a data frame; `where` names it in messages."""
+    """The columns of a file or a data frame, and for messages its name, how its columns got theirs, and its first row."""
 
     where: str
     n_rows: int
     columns: Sequence[Column]
+    naming: str = ""
+    first: str = "at row 0"
 
 
 class Chosen(NamedTuple):
@@ -88,16 +90,12 @@ def choose(table: Table, labels: Any) -> Chosen:
         raise InputError(f"{table.where} has no column of numbers next to the labels: add the features")
     for column in features:
         if column.kind != "numbers":
-            at = _first_text(column)
+            at = f", {quoted(column.values()[0], 40)} {table.first}" if column.kind == "text" else ""
             raise InputError(
                 f"{table.where}: the column {quoted(column.name)} has {column.type}{at}: encode it as numbers, remove it, or"
                 f" {_WANTED}"
             )
     return Chosen(features, label, split)
-
-
-def _first_text(column: Column) -> str:
-    return f", {quoted(column.values()[0], 40)} at row 0" if column.kind == "text" else ""
 
 
 def _is_identifier(name: str) -> bool:
@@ -184,7 +182,7 @@ def joined(tables: Sequence[Table]) -> Table:
 def without_labels(table: Table) -> InputError:
     """The refusal of a table without a column of labels."""
     names = quoted_list(column.name for column in table.columns)
-    return NoLabelsError(f"{table.where} has the columns {names}, but no labels: {_WANTED}")
+    return NoLabelsError(f"{table.where} has the columns {names}{table.naming}, but no labels: {_WANTED}")
 
 
 def _divided(table: Table, split: Column) -> tuple[np.ndarray, np.ndarray]:

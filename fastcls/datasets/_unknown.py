@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from fastcls._validation.messages import counted, quoted, quoted_list
-from fastcls.datasets._common import entries, is_folder
+from fastcls.datasets._common import entries, is_folder, is_plain_file
 from fastcls.datasets._image import SUFFIXES
 from fastcls.datasets._listing import is_system
 from fastcls.datasets._safetensors import model_in
@@ -19,9 +19,10 @@ _NPZ = "np.savez('data.npz', X=rows, y=labels)"
 
 #: ending -> what such a file is, and what reads its arrays
 _READERS = {
-    **dict.fromkeys((".txt", ".arff"), ("a table", "pandas.read_csv")),
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), ("a table", "pandas.read_excel")),
-    **dict.fromkeys((".json", ".jsonl"), ("a table", "pandas.read_json")),
+    ".txt": ("a text file", "numpy.loadtxt or pandas.read_csv"),
+    ".arff": ("an ARFF file", "scipy.io.arff.loadarff"),
+    **dict.fromkeys((".xlsx", ".xls", ".ods"), ("a spreadsheet", "pandas.read_excel")),
+    **dict.fromkeys((".json", ".jsonl"), ("a JSON file", "pandas.read_json")),
     **dict.fromkeys((".pt", ".pth", ".ckpt"), ("a PyTorch file", "torch.load(file, weights_only=True)")),
     **dict.fromkeys(
         (".pkl", ".pickle", ".joblib"), ("a pickle, which can run code", "pickle.load (only if you trust its source)")
@@ -79,7 +80,7 @@ def _of_folder(path: Path) -> str:
     folders = [entry.path for entry in found if is_folder(entry)]
     if len(folders) == len(found) and not any(os.listdir(folder) for folder in folders if os.access(folder, os.R_OK)):
         return f"{quoted(path)} has {counted(len(found), 'empty folder')}: put images there, <class>/<file>"
-    known = next((at for at, ending in enumerate(endings) if ending in _READERS and found[at].is_file()), None)
+    known = next((at for at, ending in enumerate(endings) if ending in _READERS and is_plain_file(found[at])), None)
     if known is not None and not folders:
         return why_unknown(Path(found[known].path))
     names = quoted_list([entry.name + "/" * is_folder(entry) for entry in found], 3)

@@ -289,7 +289,7 @@ def test_scaled_images_are_noted_unless_image_size_is_given(size, width, said):
     if said:
         assert re.fullmatch(
             r"pets: of 18 images, 18 were scaled and centre-cropped to 32x32 \(height x width\) "
-            r"from 1\dx1\d to 3\dx3\d pixels; image_size sets another size",
+            r"from 1\dx1\d to 3\dx3\d pixels; --image-size sets another size",
             scaled[0],
         )
     one = cli("predict", "fastcls-pets/models/knn.safetensors", "pets/cat/0.jpg")  # the size travels with the model

@@ -22,7 +22,18 @@ REFUSALS = {
     "one fold": (["run", "digits", "--folds", "1"], ["--folds '1'", "at least 2"]),
     "folds unknown": (["run", "digits", "--folds", "lpo"], ["--folds 'lpo'", "or loo (leave-one-out)"]),
     "folds of a preset": (["run", "digits", "--preset", "dino", "--folds", "loo"], ["sets --folds itself"]),
-    "seed not a number": (["run", "digits", "--seed", "x"], ["--seed", "(see: fastcls run --help)"]),
+    "seed not a number": (
+        ["run", "digits", "--seed", "1.5"],
+        ["--seed '1.5': wanted a whole number (see: fastcls run --help)"],
+    ),
+    "limit not a number": (["run", "digits", "--limit", "abc"], ["--limit 'abc': wanted a whole number"]),
+    "size not a number": (["run", "digits", "--image-size", "8x8"], ["--image-size '8x8': wanted a whole number"]),
+    "top not a number": (
+        ["predict", "m", "digits", "--top", "x"],
+        ["--top 'x': wanted a whole number (see: fastcls predict"],
+    ),
+    "seed of a check": (["gradcheck", "digits", "--seed", ""], ["--seed '': wanted a whole number"]),
+    "port of a demo": (["demo", "knn", "--port", "70000"], ["--port '70000': wanted 0 to 65535"]),
     "limit of 0": (["run", "digits", "--limit", "0"], ["--limit 0"]),
     "negative seed": (["run", "digits", "--seed=-1"], ["--seed -1"]),
     "no such labels": (["run", "digits", "--labels", "no.npy"], ["--labels: there is no file or folder 'no.npy': give"]),
@@ -39,7 +50,10 @@ REFUSALS = {
         ["there is no file or folder 'no-such-thing': give the name digits, or a path to data\n"],
     ),
     "zero byte in a path": (["run", "no\0thing"], ["cannot open"]),
-    "image size of rows": (["run", "digits", "--image-size", "9"], ["image_size= is given for data"]),
+    "image size of rows": (
+        ["run", "digits", "--image-size", "9"],
+        ["--image-size 9 is given for the data 'digits'; only folders of images and tables"],
+    ),
     "missing argument": (["run"], ["DATA"]),
     "unknown option": (["run", "digits", "--fast"], ["--fast"]),
     "unknown command": (["walk"], ["walk"]),
@@ -80,7 +94,7 @@ def test_default_folds_adapt_to_small_classes_and_given_folds_are_refused():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--ks", "5000"], "ks=[5000]: the smallest training fold has 1,149 rows"),
+        (["--ks", "5000"], "--ks 5000: the smallest training fold has 1,149 rows"),
         (["--folds", "999"], "--folds=999, but no class has more than"),
     ],
 )
@@ -140,4 +154,4 @@ def test_one_class_is_refused(here):
 
 def test_missing_labels_are_refused_with_the_option_for_them(here):
     np.save("rows.npy", np.ones((20, 3), dtype=np.float32))
-    assert refused(cli("run", "rows.npy"), "give labels= as a path or an array (here: --labels)")
+    assert refused(cli("run", "rows.npy"), "give --labels, such as the path of an .npy file")

@@ -7,6 +7,7 @@ from _command import cli, here
 from fastcls import KNeighborsClassifier, MulticlassSVM, datasets
 from fastcls._validation.errors import InputError
 from fastcls._validation.messages import meant, shortened
+from fastcls.cli._text import as_options
 from fastcls.model_selection import check_ks
 
 __all__ = ["here"]  # the fixture that every test here is under
@@ -60,6 +61,25 @@ def test_misspelt_paths_suggest_the_right_one(here):
     assert "did you mean 'rows.npz'?" in refusal("run", "row.npz")
     with pytest.raises(InputError, match=r"did you mean 'rows\.npz'"):
         datasets.load("rows.npx")
+
+
+def test_a_suggestion_is_not_an_option_and_a_pattern_has_none(here):
+    (here / "-rows.npz").touch()
+    assert "did you mean './-rows.npz'?" in refusal("run", "rows.npz")
+    assert "there is no file or folder '*rows.npz', and no pattern is expanded: give" in refusal("run", "*rows.npz")
+
+
+def test_parameters_of_the_library_are_options_on_the_command_line():
+    for text, said in {
+        "image_size=0; wanted 1 to 9": "--image-size 0; wanted 1 to 9",
+        "give labels=, or": "give --labels, or",
+        "follow links (follow_links=True)": "follow links (--follow-links)",
+        "ks=[1, 5]: the": "--ks 1,5: the",
+        "labels='foo' is": "--labels 'foo' is",
+        "'labels=3.csv' is the data's, give labels=": "'labels=3.csv' is the data's, give --labels",
+        "--folds=5, my_labels=3": "--folds=5, my_labels=3",
+    }.items():
+        assert as_options(text) == said
 
 
 def test_model_and_data_in_the_wrong_order_are_answered_by_the_right_one(here):

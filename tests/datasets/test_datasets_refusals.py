@@ -107,19 +107,36 @@ LOAD_CASES: dict[str, Case] = {
         )
     },
     "a slip to fetch": (lambda d: datasets.fetch("cifar-10"), "did you mean 'cifar10'?"),
+    "text": (
+        lambda d: datasets.load(touch(d / "i.txt", b"x")),
+        "wanted arrays: read it with numpy.loadtxt",
+    ),
+    "text is no table": (lambda d: datasets.load(touch(d / "i.txt", b"x")), "i.txt' is a text file"),
     "no slip of a name": (lambda d: datasets.load("pets"), "there is no file or folder 'pets': give the name"),
     **{
         f"archive {name}": (lambda d, name=name: datasets.load(touch(d / name)), "is an archive: unpack it, and give its")
         for name in ("b.zip", "b.tar.xz", "b.tar.bz2")
     },
-    "labels for digits": (lambda d: datasets.load("digits", labels=[1]), "labels= is given for data of layout 'digits'"),
-    "image size for digits": (lambda d: datasets.load("digits", image_size=8), "'table-folder', 'images' take it"),
+    "labels for digits": (
+        lambda d: datasets.load("digits", labels=[1]),
+        "labels= is given for the data 'digits'; only arrays, tables and CIFAR-100 take it: leave it out",
+    ),
+    "image size for digits": (
+        lambda d: datasets.load("digits", image_size=8),
+        "image_size=8 is given for the data 'digits'; only folders of images and tables with",
+    ),
 }
 
 
 def test_a_saved_model_is_not_mistaken_for_data(tmp_path: Path) -> None:
     fastcls.NearestClassMean().fit(np.eye(2), [0, 1]).save(tmp_path / "m.safetensors")
     check_refused(lambda: datasets.load(tmp_path / "m.safetensors"), "is a saved model ('NearestClassMean'), not data")
+
+
+def test_a_link_to_itself_is_no_file_of_data(tmp_path: Path) -> None:
+    for name in ("train-images-idx3-ubyte", "train.csv", "x.txt"):
+        (tmp_path / name).symlink_to(name)
+    check_refused(lambda: datasets.load(tmp_path), "is a folder of unknown layout")
 
 
 def test_every_advice_is_one_short_line(tmp_path: Path) -> None:
@@ -176,7 +193,7 @@ MEMORY_CASES: dict[str, Case] = {
     "objects": (lambda d: datasets.load((np.array([[{}]]), [0])), "X has a dict at row 0, column 0"),
     "one dimension": (lambda d: datasets.load((np.zeros(3), y)), "X has shape (3,)"),
     "too few labels": (lambda d: datasets.load((X, y[:2])), "y has 2 labels for 3 rows"),
-    "image size": (lambda d: datasets.load((X, y), image_size=3), "image_size= is given"),
+    "image size": (lambda d: datasets.load((X, y), image_size=3), "image_size=3 is given for arrays"),
     "cache": (lambda d: datasets.load(two_classes(d), cache=3), "cache is of type int"),
     **{
         f"{name} {value!r}": (lambda d, name=name, value=value: getattr(datasets, name)(value), "at least 1")

@@ -94,6 +94,17 @@ def test_names_for_labels(tmp_path: Path) -> None:
         lambda: datasets.load((X, list("abba")), class_names=["cat"]), "the data has its own class names ('a', 'b')"
     )
     check_refused(lambda: datasets.load((X, y), class_names=["a", "b", "a"]), "more than once")
+    np.savez(tmp_path / "own.npz", X=X, y=y, class_names=["x", "y", "z"])
+    assert datasets.load(tmp_path / "own.npz").class_names == ("x", "y", "z")
+    assert datasets.load(tmp_path / "own.npz", class_names=["cat", "dog", "ship"]).class_names == ("cat", "ship")
+    np.save(tmp_path / "rows.npy", X)
+    np.save(tmp_path / "rows_labels.npy", y)
+    touch(tmp_path / "rows_classes.txt", b"x\ny\nz\n")
+    for names in (tmp_path / "names.txt", tmp_path / "rows_classes.txt"):  # also those that are found next to the rows
+        wanted = ("x", "z") if names.name == "rows_classes.txt" else ("cat", "ship")
+        data = datasets.load(tmp_path / "rows.npy", class_names=names)
+        assert data.class_names == wanted
+        assert data.y.tolist() == [0, 1, 1, 0]
     check_refused(lambda: datasets.load((X, y), class_names=tmp_path / "none.txt"), "none.txt")
 
 
@@ -114,4 +125,4 @@ def test_splits_made_of_links_are_read_by_choice(tmp_path: Path) -> None:
         (tmp_path / "linked" / name).symlink_to(tmp_path / "all/train" / name)
     check_refused(lambda: datasets.load(tmp_path / "linked"), "or follow links (follow_links=True)")
     np.testing.assert_array_equal(datasets.load(tmp_path / "linked", follow_links=True).X, SAMPLE.X.reshape(30, -1))
-    check_refused(lambda: datasets.load((SAMPLE.X, SAMPLE.y), follow_links=True), "follow_links= is given for data of")
+    check_refused(lambda: datasets.load((SAMPLE.X, SAMPLE.y), follow_links=True), "follow_links=True is given for arrays")

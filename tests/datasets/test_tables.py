@@ -105,16 +105,40 @@ def test_csv_of_pixels_becomes_bytes(tmp_path):
     assert datasets.load(tmp_path / "i.csv", labels="0").class_names == ("7", "8")
 
 
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (("1.000000000000000000e+00", "0.000000000000000000e+00"), ("0", "1")),  # numpy.savetxt
+        (("1.0", "2"), ("1", "2")),
+        (("1.0", "2.5"), ("1.0", "2.5")),
+        (("1e3", "2e3"), ("1e3", "2e3")),  # a text, such as an identifier
+        (("1.0e300", "1.0"), ("1.0", "1.0e300")),
+    ],
+)
+def test_whole_numbers_are_labels_however_they_are_written(cells, names, tmp_path):
+    touch(tmp_path / "f.csv", "".join(f"1.5,{cell}\n" for cell in cells).encode())
+    assert datasets.load(tmp_path / "f.csv", labels="1").class_names == names
+
+
 CSV_REFUSALS = {
-    "text": ("a,b,y\n1,2,0\n1,x,1\n", "has 'x' at row 1, column 'b'"),
-    "no value": ("a,b,y\n1,2,0\n1,,1\n", "has no value at row 1, column 'b'"),
-    "NaN": ("a,b,y\n1,2,0\nnan,1,1\n", "has 'nan' at row 1, column 'a'"),
-    "infinity": ("a,b,y\n1,2,0\n-inf,1,1\n", "has '-inf' at row 1, column 'a'"),
-    "a short row": ("a,b,y\n1,2,0\n1,1\n", "has 2 cells at row 1, but 3 columns"),
-    "no label": ("a,b,y\n1,2,\n1,2,1\n", "has no label at row 0"),
+    "text": ("a,b,y\n1,2,0\n1,x,1\n", "has 'x' in line 3, column 'b'"),
+    "no value": ("a,b,y\n1,2,0\n1,,1\n", "has no value in line 3, column 'b'"),
+    "NaN": ("a,b,y\n1,2,0\nnan,1,1\n", "has 'nan' in line 3, column 'a'"),
+    "infinity": ("a,b,y\n1,2,0\n-inf,1,1\n", "has '-inf' in line 3, column 'a'"),
+    "a short row": ("a,b,y\n1,2,0\n1,1\n", "has 2 cells in line 3, but 3 columns"),
+    "no label": ("a,b,y\n1,2,\n1,2,1\n", "has no label in line 2"),
     "fractional labels": ("a,b,y\n1,2,0.5\n1,2,1\n", None),
-    "no column of labels": ("a,b,c\n1,2,3\n", "has the columns 'a', 'b', 'c', but no labels"),
-    "two columns of text": ("a,b,c\n1,x,y\n", "the column 'b' has text, 'x' at row 0"),
+    "no column of labels": (
+        "a,b,c\n1,2,3\n",
+        "has the columns 'a', 'b', 'c' (from its first line), but no labels: call the column",
+    ),
+    "two columns of text": ("a,b,c\n1,x,y\n", "the column 'b' has text, 'x' in line 2"),
+    "no names and no labels": (
+        "1,2\n3,4\n",
+        "the columns '0', '1' (numbered, because its first line is a row), but no labels",
+    ),
+    "after an empty line": ("a,b,y\n1,2,0\n\n1,x,1\n", "has 'x' in line 4, column 'b'"),
+    "without names": ("1,2,cat\n1,3,dog\n1,x,dog\n", "has 'x' in line 3, column '1'"),
     "one name twice": ("a,a,y\n1,2,3\n", "'a' more than once"),
     "empty": ("", "has no rows"),
     "only names": ("a,b,y\n", "has no rows"),
@@ -123,7 +147,7 @@ CSV_REFUSALS = {
 
 
 @pytest.mark.parametrize(("text", "words"), list(CSV_REFUSALS.values()), ids=list(CSV_REFUSALS))
-def test_bad_csv_is_refused_by_row_and_column(text, words, tmp_path):
+def test_bad_csv_is_refused_by_line_and_column(text, words, tmp_path):
     path = touch(tmp_path / "f.csv", text.encode())
     if words is None:  # text is a label, whatever it looks like
         assert datasets.load(path).class_names == ("0.5", "1")

@@ -1,5 +1,7 @@
 """The numbers of an evaluation: scikit-learn's, with intervals that plain resampling gives too."""
 
+import warnings
+
 import numpy as np
 import pytest
 from _embeddings import halves
@@ -151,6 +153,14 @@ def test_scores_without_a_scale_have_no_log_loss():
     assert set(found.values) == {"top1", "top5", "balanced_accuracy", "macro_f1", "average_precision"}
     wanted = np.mean([average_precision_score(truth == code, scores[:, code]) for code in range(4)])
     np.testing.assert_allclose(found.values["average_precision"][0], wanted)
+
+
+def test_one_class_alone_gives_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        answers = answers_of_scores(np.eye(2)[[0, 0, 0]], np.zeros(3, int), are_probabilities=True)
+        (found,) = measure(np.zeros(3, int), [[answers]], 2)
+    assert found.values["balanced_accuracy"][0] == 1
 
 
 def test_evaluate_k_has_the_numbers_of_scikit_learns_neighbours():
