@@ -51,6 +51,11 @@ class RunOptions:
         return self.preset or self.probe
 
     @property
+    def folder_ending(self) -> str | None:
+        """What a protocol adds to the name of the default folder. Some presets and probes have the same name."""
+        return self.preset if self.probe is None else f"probe-{self.probe}"
+
+    @property
     def command(self) -> str:
         """The command that repeats this run, quoted for a shell, without options at their defaults."""
         default = RunOptions(self.data)

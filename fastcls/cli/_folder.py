@@ -40,17 +40,18 @@ FILE_SUFFIXES = (
 )
 
 
-def default_folder(data: str) -> Path:
+def default_folder(data: str, protocol: str | None = None) -> Path:
     """Return ``fastcls-<name>`` in the current folder, with the name of the data's file or folder, without its suffix.
 
-    If that were inside the data's folder, it is next to it instead: there, the next run would read it as a class.
+    A protocol has a folder of its own, ``fastcls-<name>-<protocol>``, so that it never replaces an ordinary run. If
+    that were inside the data's folder, it is next to it instead: there, the next run would read it as a class.
     """
     path = Path(data)
     if path.exists():  # "." and "data/.." have no name of their own
         path = path.resolve()
     name = path.stem if path.suffix.lower() in FILE_SUFFIXES else path.name
     kept = "".join(char if char.isalnum() or char in "._-" else "-" for char in name).strip(".-")
-    folder = Path(f"fastcls-{kept or 'run'}")
+    folder = Path("-".join(["fastcls", kept or "run", *([] if protocol is None else [protocol])]))
     if is_inside_data(folder, data):
         return Path(os.path.relpath(Path(data).resolve().parent / folder))
     return folder
@@ -87,6 +88,15 @@ def own_files(folder: Path) -> set[str]:
         if predictions.readline(4096).startswith((b"path,label", b"row,label")):
             wanted.add("predictions.csv")
     return {name for name in wanted if (folder / name).is_file() and not (folder / name).is_symlink()}
+
+
+def earlier_command(folder: Path) -> str | None:
+    """Return the command whose results `folder` has, without --force; None if it has none."""
+    try:
+        command = str(json.loads(read_small(folder / "results.json", _MOST_RESULTS))["command"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return command.removesuffix(" --force") if command.startswith("fastcls run ") else None
 
 
 def foreign_file(folder: Path) -> str | None:
@@ -138,6 +148,8 @@ class OutputFolder:
     target : Path
         Where the folder is; `publish` may change it.
     published : bool
+    replaced : str or None
+        The command whose results `publish` replaced.
     left_over : Path or None
         Where other files are now that appeared in the replaced folder during the run.
 
@@ -151,6 +163,7 @@ class OutputFolder:
     def __init__(self, target: Path, *, force: bool, data: str | None = None):
         self.target = Path(target)
         self.published = False
+        self.replaced: str | None = None
         self.left_over: Path | None = None
         self._place = self.target.resolve()  # if it is a link, the folder it points to is replaced
         self._temporary: Path | None = None
@@ -171,7 +184,9 @@ class OutputFolder:
         if not self._place.is_dir():
             raise InputError(f"{target} exists and is not a folder: choose another with --out")
         if not self._force:
-            raise InputError(f"the folder {target} exists: choose another with --out, or replace it with --force")
+            earlier = earlier_command(self._place)
+            of_run = "" if earlier is None else f" (the results of: {printable(earlier)})"
+            raise InputError(f"the folder {target} exists{of_run}: choose another with --out, or replace it with --force")
         if data is not None and Path(data).resolve().is_relative_to(self._place):
             raise InputError(f"the data is inside {target}, which --force would replace: choose another with --out")
         foreign = foreign_file(self._place) if any(self._place.iterdir()) else None
@@ -217,6 +232,7 @@ class OutputFolder:
 
     def _remove_replaced(self, old: Path) -> None:
         """Delete the files of the earlier result by name, and nothing else."""
+        self.replaced = earlier_command(old)
         for name in own_files(old):
             with contextlib.suppress(OSError):
                 (old / name).unlink()

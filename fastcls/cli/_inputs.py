@@ -27,6 +27,7 @@ from fastcls.datasets import (
     checked_recipe,
     existing_path,
     find_images,
+    folder_of_data,
     layout_of,
     plain_labels,
     polarity_note,
@@ -40,7 +41,7 @@ from fastcls.datasets import (
 from ._data import load as load_data
 from ._data import refuse_same_file, require_data
 from ._progress import Progress
-from ._split import held_out, held_out_files
+from ._split import held_out, held_out_files, n_tested, n_tested_files
 
 #: what `fastcls predict` reads
 _DATA = "an image, a folder of images, an .npy or .npz file, or other data that fastcls run reads"
@@ -146,6 +147,8 @@ def _unseen_rows(part: Rows, metadata: dict[str, Any], progress: Progress) -> Ro
     """
     test = held_out(metadata.get("split"), part.X)
     if test is None:
+        if (n_used := n_tested(metadata.get("test_rows_of"), part.X)) is not None:
+            progress.line(_every_test_row(part.source, len(part.X), n_used))
         return part
     progress.line(_only_the_test_set(part.source, len(part.X), len(test)))
     return replace(part, names=[part.names[row] for row in test], X=part.X[test], labels=[part.labels[row] for row in test])
@@ -155,6 +158,13 @@ def _only_the_test_set(source: str, n_rows: int, n_test: int) -> str:
     are = "is" if n_test == 1 else "are"
     return (
         f"{source} is the data of the model's own run: of its {n_rows:,} rows, only the {n_test:,} test rows {are} predicted"
+    )
+
+
+def _every_test_row(source: str, n_rows: int, n_used: int) -> str:
+    return (
+        f"{source} is the data of the model's own run: all of its {n_rows:,} test rows are predicted; the run tested the "
+        f"model on {n_used:,} of them (--limit)"
     )
 
 
@@ -180,13 +190,27 @@ def _images_at(data: str, model: Any, metadata: dict[str, Any], progress: Progre
             f"{quoted(data)} {are}, but the model has no preprocessing of images and takes rows of "
             f"{counted(model.n_features_in_, 'feature')}: give an array, or a model that fastcls run trained on images"
         )
-    test = (
-        held_out_files(metadata.get("split"), [image.path for image in found], Path(data)) if Path(data).is_dir() else None
-    )
-    if test is None:
+    split, tested = metadata.get("split"), metadata.get("test_rows_of")
+    if not os.path.isdir(data) or not any(isinstance(known, dict) and "files" in known for known in (split, tested)):
         return found
-    progress.line(_only_the_test_set(data, len(found), len(test)))
-    return [found[row] for row in test]
+    root = _root_of(Path(data))
+    own = found if root == Path(data) else find_images(root)
+    files = [image.path for image in own]
+    if (test := held_out_files(split, files, root)) is not None:
+        progress.line(_only_the_test_set(data, len(own), len(test)))
+        return [own[row] for row in test]
+    if (n_used := n_tested_files(tested, files, root)) is not None:
+        progress.line(_every_test_row(data, len(own), n_used))
+        return own
+    return found
+
+
+def _root_of(folder: Path) -> Path:
+    """Return the folder of the data set in `folder`, as `fastcls run` finds it."""
+    try:
+        return folder_of_data(folder)
+    except InputError:  # it has several
+        return folder
 
 
 def _read_images(
@@ -205,6 +229,7 @@ def _read_images(
     recipe = metadata.get("preprocessing") or {}
     mode, size, _ = checked_recipe(recipe)
     rows: list[np.ndarray] = []
+    read: list[Path] = []
     broken: dict[int, str] = {}
     seen: Counter[Facts] = Counter()
     with progress.step(f"reading {counted(len(images), 'image')}") as report:
@@ -217,6 +242,7 @@ def _read_images(
                 broken[index] = error.reason if isinstance(error, ImageError) else str(error)
             else:
                 rows.append(row)
+                read.append(image.path)
                 seen[facts] += 1
             report(index + 1, len(images))
     if strict and broken:
@@ -225,7 +251,7 @@ def _read_images(
         progress.note(note)
     n_features = size[0] * size[1] * (1 if mode == "L" else 3)
     pixels = np.stack(rows) if rows else np.empty((0, n_features), np.uint8)
-    if text := polarity_note(pixels, metadata):
+    if text := polarity_note(pixels, metadata, read):
         progress.note(text)
     return pixels, broken
 

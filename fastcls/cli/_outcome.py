@@ -43,6 +43,8 @@ class Outcome:
         Test rows for the figure of neighbours, and their nearest training rows.
     split : dict or None
         How the rows were divided, for ``fastcls predict``; None if the data has its own test set.
+    test_rows_of : dict or None
+        The test set that the test rows were chosen from; None if all its rows are used.
     notes : list of str
         Lines to show.
     failures : Failures or None
@@ -58,6 +60,7 @@ class Outcome:
     random_search_best: NDArray[np.float64] | None = None
     neighbors: tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]] | None = None
     split: dict[str, Any] | None = None
+    test_rows_of: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
     failures: Failures | None = None
 

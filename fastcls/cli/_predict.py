@@ -60,8 +60,7 @@ def predict(
             for part in read_rows(model, data, progress, labels=labels, strict=strict):
                 predicted = predict_rows(model, part.X, progress, n_top, every) if len(part.X) else None
                 found += answers(part, predicted, classes, measure)
-                if any(part.labels):
-                    n_seen += count_equal(model, part.X)
+                n_seen += count_equal(model, part.X)
         columns = (measure, n_top, classes if every else None)
         write(as_records(found, *columns) if as_json else as_csv(found, *columns))
     broken = [answer for answer in found if answer.error is not None]
@@ -74,9 +73,10 @@ def predict(
         progress.note(f"--top {top}: in every row, only one class has a probability above 0{of_k}")
     if n_seen:
         equal = "equals" if n_seen == 1 else "equal"
+        measured = "accuracy measures" if any(answer.true is not None for answer in found) else "the model shows"
         progress.note(
-            f"{n_seen:,} of {counted(len(found) - len(broken), 'row')} {equal} a training row of the model: on these, "
-            "accuracy measures memorisation, not generalisation"
+            f"{n_seen:,} of {counted(len(found) - len(broken), 'row')} {equal} a training row of the model: on "
+            f"{'this one' if n_seen == 1 else 'these'}, {measured} memorisation, not generalisation"
         )
     return len(broken)
 

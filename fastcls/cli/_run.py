@@ -71,7 +71,7 @@ Job = Callable[[RunOptions, Path, Progress], dict[str, Any]]
 
 def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Finished:
     """Do the whole job (default: `work`). The folder appears at the end, complete, or not at all."""
-    target = options.out if options.out is not None else default_folder(options.data)
+    target = options.out if options.out is not None else default_folder(options.data, options.folder_ending)
     folder = OutputFolder(target, force=options.force, data=options.data)
     if options.out is None and target.parent != Path():
         progress.line(f"the results will be in {target}, outside the folder of the data")
@@ -84,6 +84,8 @@ def run(options: RunOptions, progress: Progress, job: Job | None = None) -> Fini
         raise KeyboardInterrupt(f"interrupted; {done}") from None
     if folder.target != target:
         progress.line(f"note: {target} was created by another program during the run; the results are in {folder.target}")
+    if folder.replaced is not None and folder.replaced != options.command.removesuffix(" --force"):
+        progress.line(f"note: {target} had the results of another run, which are replaced: {folder.replaced}")
     if folder.left_over is not None:
         progress.line(f"note: {target} contained files that fastcls run did not write; they are now in {folder.left_over}")
     return Finished(results, folder.target)
@@ -110,7 +112,14 @@ def work(options: RunOptions, folder: Path, progress: Progress) -> dict[str, Any
     results["not_evaluated"] = {name: _results.as_plain(one.entry) for name, one in trained.items()}
     with failures.kept("collecting the results"):
         results = collect(dataset, division, options, trained, evaluations, test, progress.notes, failures)
-    outcome = Outcome(results, dataset, split=division.split, notes=list(progress.notes), failures=failures)
+    outcome = Outcome(
+        results,
+        dataset,
+        split=division.split,
+        test_rows_of=division.test_rows_of,
+        notes=list(progress.notes),
+        failures=failures,
+    )
     if results["models"]:
         with failures.kept("preparing the report"):
             outcome = make_outcome(dataset, division, results, trained, evaluations, progress.notes, failures)
@@ -423,6 +432,7 @@ def make_outcome(
         random_search_best=None if search is None else np.asarray(search.best_values),
         neighbors=neighbors,
         split=division.split,
+        test_rows_of=division.test_rows_of,
         notes=list(notes),
         failures=failures,
     )
@@ -449,8 +459,17 @@ def metadata_of(outcome: Outcome, name: str) -> dict[str, Any]:
         "command": results["command"],
         "split": outcome.split,
         "largest_value": max(abs(float(dataset.X.min())), abs(float(dataset.X.max()))),
-        "mean_value": float(dataset.X.mean(dtype=np.float64)),
+        **means_of(dataset),
+        **({} if outcome.test_rows_of is None else {"test_rows_of": outcome.test_rows_of}),
     }
+
+
+def means_of(dataset: Dataset) -> dict[str, float]:
+    """Return the mean of the training values and, of images, the means of the darkest and of the brightest."""
+    if not dataset.preprocessing:
+        return {"mean_value": float(dataset.X.mean(dtype=np.float64))}
+    means = dataset.X.mean(axis=1, dtype=np.float64)
+    return {"mean_value": float(means.mean()), "lowest_mean": float(means.min()), "highest_mean": float(means.max())}
 
 
 def write_all(outcome: Outcome, trained: dict[str, Trained], folder: Path, progress: Progress, failures: Failures) -> None:

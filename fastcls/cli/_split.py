@@ -44,6 +44,9 @@ class Division:
         Whether both parts have the classes in the same proportions, and all classes of two rows or more.
     test_rows : ndarray of int64, shape (n_test,)
         Number of each test row, from 0, in the data or in its own test set.
+    test_rows_of : dict or None
+        The data's own test set if only some of its rows are used, so that `fastcls predict` knows it: ``n_used``, ``n_rows``
+        and ``fingerprint`` or ``files``.
     repeats : dict
         Result of `fastcls.cli._repeats.count_repeats`.
     """
@@ -51,6 +54,7 @@ class Division:
     split: dict[str, Any] | None
     stratified: bool
     test_rows: np.ndarray
+    test_rows_of: dict[str, Any] | None = None
     repeats: dict[str, int] = field(default_factory=dict)
 
 
@@ -92,7 +96,8 @@ def divide(dataset: Dataset, *, seed: int, limit: int | None, keep_pair: bool = 
         files_test=parts.files_test,
     )
     if own:
-        return divided, Division(None, stratified, test)
+        whole_test = {"n_used": len(test), "n_rows": len(X_test), "fingerprint": fingerprint(X_test)}
+        return divided, Division(None, stratified, test, whole_test if len(test) < len(X_test) else None)
     split = {
         "seed": seed,
         "test_size": TEST_SIZE,
@@ -153,6 +158,24 @@ def held_out(split: Any, X: np.ndarray) -> np.ndarray | None:
     return None if rows is None else np.array(rows, dtype=np.int64)
 
 
+def n_tested(known: Any, X: np.ndarray) -> int | None:
+    """Return how many of the test rows ``X`` a model's own run used, if ``known`` (from a model file) is this test set."""
+    if not _is_part(known, len(X)) or known.get("fingerprint") != fingerprint(X):
+        return None
+    return int(known["n_used"])
+
+
+def n_tested_files(known: Any, files: list[Path], root: Path) -> int | None:
+    """Like `n_tested`, for the images of a test set."""
+    if not _is_part(known, len(files)) or known.get("files") != files_fingerprint(files, root):
+        return None
+    return int(known["n_used"])
+
+
+def _is_part(known: Any, n_rows: int) -> bool:
+    return isinstance(known, dict) and known.get("n_rows") == n_rows and type(known.get("n_used")) is int
+
+
 def files_fingerprint(files: list[Path], root: Path) -> str:
     """Return a digest that is equal for copies of a folder: names and sizes of all files, contents of 256 of them."""
     found = hashlib.blake2b(digest_size=8)
@@ -211,6 +234,9 @@ def divide_images(
     if division.split is not None:
         split = {key: value for key, value in division.split.items() if key != "fingerprint"}
         division = replace(division, split={**split, "files": files_fingerprint(files, root)})
+    if division.test_rows_of is not None and test is not None:
+        known = {"n_used": len(division.test_rows), "n_rows": len(test.files)}
+        division = replace(division, test_rows_of={**known, "files": files_fingerprint(test.files, root)})
     assert parts.X_test is not None
     rows = [part[:, 0].astype(np.int64).tolist() for part in (parts.X, parts.X_test)]
     if limit is None and test is not None:

@@ -187,7 +187,8 @@ def print_protocol(results: dict[str, Any], stream: TextIO) -> None:
     from rich.table import Table
 
     protocol = results["protocol"]
-    columns = [name for name in protocol["columns"] if not is_bound(name, protocol["columns"]) and name not in _ONLY_IN_FILE]
+    left_out = _ONLY_IN_FILE if results["n_classes"] > 5 else (*_ONLY_IN_FILE, "top5")  # of five classes, always 100 %
+    columns = [name for name in protocol["columns"] if not is_bound(name, protocol["columns"]) and name not in left_out]
     if "top1_low" in protocol["columns"]:
         columns.insert(columns.index("top1") + 1, "top1_low")
     title = (

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
 
 from fastcls._sampling.evenly import evenly_spaced
+from fastcls._validation.messages import counted, quoted_list
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -94,18 +95,40 @@ def scale_note(X: np.ndarray, metadata: dict[str, Any], what: str) -> str | None
     )
 
 
-def polarity_note(rows: np.ndarray, metadata: dict[str, Any]) -> str | None:
-    """One line if images, as rows, are bright and the training images dark, or the other way round; else None."""
+def polarity_note(rows: np.ndarray, metadata: dict[str, Any], names: Sequence[object] | None = None) -> str | None:
+    """One line if images, as rows, are bright and the training images dark, or the other way round; else None.
+
+    All images are compared by their common mean. Some of them are also compared one by one, if the model knows the means of
+    its training images: an image that is as bright as one of these is never counted. `names` are those of the images.
+    """
     mean, white = _number(metadata, "mean_value"), _number(metadata.get("preprocessing"), "white")
     if mean is None or not white or not len(rows):
         return None
-    trained, given = mean / white, float(rows.mean(dtype=np.float64)) / white
-    if min(trained, given) > _DARK or max(trained, given) < 1 - _DARK:
+    means = rows.mean(axis=1, dtype=np.float64) / white
+    trained, given = mean / white, float(means.mean())
+    lowest, highest = _number(metadata, "lowest_mean"), _number(metadata, "highest_mean")
+    if lowest is not None and highest is not None:
+        found = np.flatnonzero(_opposite(trained, means) & ((means < lowest / white) | (means > highest / white)))
+        if 0 < len(found) < len(rows):
+            is_bright = trained < 0.5
+            shown = quoted_list([f"image {at}" if names is None else names[at] for at in found.tolist()], 3)
+            return (
+                f"{len(found):,} of {counted(len(rows), 'image')} {'is' if len(found) == 1 else 'are'} "
+                f"{'bright' if is_bright else 'dark'} and the model's training images {'dark' if is_bright else 'bright'} "
+                f"({trained:.0%} of white): {shown}: if dark and bright are exchanged, invert "
+                f"{'it' if len(found) == 1 else 'them'}"
+            )
+    if not _opposite(trained, given):
         return None
     return (
         f"the mean of the images is {given:.0%} of white, that of the model's training images {trained:.0%}: if dark and "
         "bright are exchanged, invert the images"
     )
+
+
+def _opposite(trained: float, given: Any) -> Any:
+    """Whether means, as shares of white, are bright and that of the training images is dark, or the other way round."""
+    return ((trained <= _DARK) & (given >= 1 - _DARK)) | ((trained >= 1 - _DARK) & (given <= _DARK))
 
 
 def _largest_trained(metadata: dict[str, Any]) -> float | None:

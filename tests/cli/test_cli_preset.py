@@ -40,7 +40,7 @@ def test_a_failing_part_of_the_course_leaves_the_rows_of_the_others(here, monkey
     monkeypatch.setattr(_course, "score_linear", fail_with(ZeroDivisionError("injected")))
     result = cli("run", "small.npz", "--preset", "course")
     assert result.exit_code == 1, (result.stderr, result.exception)
-    results = json.loads(Path("fastcls-small/results.json").read_text())
+    results = json.loads(Path("fastcls-small-course/results.json").read_text())
     assert {row["model"] for row in results["protocol"]["rows"]} == {"k-NN"}
     assert [one["step"] for one in results["failures"]] == ["training SVM", "training softmax"]
     assert "failed: training SVM: ZeroDivisionError: injected" in result.stderr
@@ -54,8 +54,9 @@ def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
     write_embeddings("emb.npz", n=400, width=4)
     result = cli("run", "emb.npz", option, preset, "--seed", "3")
     assert result.exit_code == 0, result.stderr
-    assert listing("fastcls-emb") == ["results.json"]
-    results = json.loads(Path("fastcls-emb/results.json").read_text())
+    folder = f"fastcls-emb-{preset}" if option == "--preset" else f"fastcls-emb-probe-{preset}"
+    assert listing(folder) == ["results.json"]
+    results = json.loads(Path(folder, "results.json").read_text())
     assert (results["schema"], results["models"], results["n_train"], results["n_test"]) == (2, {}, 320, 80)
     data, _ = _split.divide(datasets.load("emb.npz"), seed=3, limit=None)
     call, evaluation = (protocols.knn_eval, "k-NN") if option == "--preset" else (protocols.linear_probe, "linear probe")
@@ -72,7 +73,7 @@ def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
     assert results["test_evaluations"] == n_evaluations
     lines = result.stdout.splitlines()
     assert lines[0] == f"emb, {evaluation} protocol {preset}: 320 training rows, 80 test rows"
-    assert lines[-2:] == ["Results: fastcls-emb/results.json", f"Protocol: {table.settings['source']}"]
+    assert lines[-2:] == [f"Results: {folder}/results.json", f"Protocol: {table.settings['source']}"]
     for row in table:
         if row["top1"] is not None:
             assert f"{100 * row['top1']:.2f}" in result.stdout
@@ -86,10 +87,35 @@ def test_a_protocol_is_a_table_and_is_in_the_results(option, preset, here):
 def test_a_seed_of_zero_is_not_the_published_one(words, seed, here):
     write_embeddings("emb.npz", n=200, width=4)
     assert cli("run", "emb.npz", "--preset", "mteb-v1-knn", *words).exit_code == 0
-    results = json.loads(Path("fastcls-emb/results.json").read_text())
+    results = json.loads(Path("fastcls-emb-mteb-v1-knn/results.json").read_text())
     assert results["protocol"]["settings"]["seed"] == seed
     assert results["seed"] == (seed if words else 0)  # of the split into training and test rows
     assert results["command"] == " ".join(("fastcls run emb.npz --preset mteb-v1-knn", *words))
+
+
+def test_a_protocol_never_replaces_an_ordinary_run(here):
+    write_embeddings("emb.npz", n=200, width=4)
+    assert cli("run", "emb.npz", "--ks", "1", "--models", "knn").exit_code == 0
+    before = listing("fastcls-emb")
+    for words in (("--preset", "dinov2"), ("--probe", "dinov2")):  # two protocols of one name
+        result = cli("run", "emb.npz", *words, "--force")
+        assert result.exit_code == 0, result.stderr
+        assert "replaced" not in result.stderr
+    assert listing("fastcls-emb") == before
+    result = cli("run", "emb.npz", "--preset", "dino", "--out", "fastcls-emb", "--force")
+    assert (
+        "note: fastcls-emb had the results of another run, which are replaced: fastcls run emb.npz --ks 1" in result.stderr
+    )
+    said = cli("run", "emb.npz").stderr
+    assert "fastcls-emb exists (the results of: fastcls run emb.npz --preset dino --out fastcls-emb): choose" in said
+
+
+@pytest.mark.parametrize(("n_classes", "shown"), [(3, False), (5, False), (6, True)])
+def test_the_first_five_classes_are_shown_if_there_are_more(n_classes, shown, here):
+    write_embeddings("emb.npz", n=200, width=4, classes=n_classes)
+    result = cli("run", "emb.npz", "--preset", "dino")
+    assert result.exit_code == 0, result.stderr
+    assert ("top 5 %" in result.stdout) == shown
 
 
 def test_a_plain_array_takes_labels_from_a_file_and_the_command_repeats_the_run(here):

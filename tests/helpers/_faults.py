@@ -408,5 +408,8 @@ FAULTS = [
     ("cli/_answers.py", "max(1, np.count_nonzero(values))", "len(values)", "cli/test_cli_images.py"),
     ("cli/_inputs.py", "if not isinstance(error, NoLabelsError)", "if False", "cli/test_cli_predict_labels.py"),
     ("cli/_checks.py", "if name in known[one]), None)", "if False), None)", "cli/test_cli_preset.py"),
-    ("datasets/_for_models.py", "max(trained, given) < 1 - _DARK", "False", "cli/test_cli_predict.py"),
+    ("datasets/_for_models.py", "& (given >= 1 - _DARK)", "", "cli/test_cli_notes.py"),
+    ("datasets/_for_models.py", "(means > highest / white)", "True", "cli/test_cli_notes.py"),
+    ("datasets/_csv.py", "_WHOLE.fullmatch(cell) or _FLOAT", "_FLOAT", "datasets/test_tables.py"),
+    ("cli/_run.py", "options.data, options.folder_ending", "options.data", "cli/test_cli_preset.py"),
 ]

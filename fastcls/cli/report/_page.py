@@ -76,7 +76,7 @@ def context(outcome: Outcome) -> dict[str, Any]:
         "summary": summary(results),
         "summary_note": SUMMARY_NOTE,
         "numbers": numbers(results),
-        "numbers_columns": tuple(NUMBERS.values()),
+        "numbers_columns": tuple(NUMBERS[key] for key in shown_numbers(results)),
         "numbers_note": NUMBERS_NOTE,
         "comparisons": comparisons(results),
         "comparisons_note": comparisons_note(results),
@@ -160,13 +160,20 @@ NUMBERS_NOTE = (
 )
 
 
+def shown_numbers(results: dict[str, Any]) -> list[str]:
+    """Return the names of the numbers in the report: with five classes or fewer, all but top 5, which is always 100 %."""
+    return [name for name in NUMBERS if name != "top5" or results["n_classes"] > 5]
+
+
 def numbers(results: dict[str, Any]) -> list[dict[str, Any]]:
     """Return one row for each model: its name, and value and interval of every number."""
     rows = []
     for name, entry in results["models"].items():
         known = entry.get("test_numbers") or {}
         if known:
-            rows.append({"name": MODELS[name], "cells": [_number_cell(key, known.get(key)) for key in NUMBERS]})
+            rows.append(
+                {"name": MODELS[name], "cells": [_number_cell(key, known.get(key)) for key in shown_numbers(results)]}
+            )
     return rows
 
 
