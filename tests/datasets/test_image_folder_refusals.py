@@ -89,7 +89,10 @@ FOLDER_CASES: dict[str, Case] = {
         ),
         "is a link to a place outside",
     ),
-    "labels": (lambda d: datasets.load(two_classes(d), labels=[0, 1]), "labels= is given for data of layout 'images'"),
+    "labels": (
+        lambda d: datasets.load(two_classes(d), labels=[0, 1]),
+        "a folder of images by class; only arrays, tables and CIFAR-100 take it",
+    ),
     **{
         f"image size {size!r}": (lambda d, size=size: datasets.load(two_classes(d), image_size=size), "image_size")
         for size in (0, -1, 5000, 2.5, "32", True)
