@@ -211,7 +211,7 @@ def test_repeats_are_on_the_screen_in_the_results_and_in_the_report(words, here)
     assert result.exit_code == 0, result.stderr
     said = "3 of 7 test rows equal a training row, and 1 of these equals one of another class"
     assert said in result.stderr
-    results = results_of("fastcls-data")
+    results = results_of("fastcls-data" if "knn" in words else f"fastcls-data-{words[1]}")
     assert results["repeats"] == {"test_rows": 3, "other_class": 1}
     assert any(said in note for note in results["notes"])
     if "knn" in words:
