@@ -61,7 +61,9 @@ class BytesPath:
 
 
 @pytest.mark.parametrize("name", TAKERS)
-@pytest.mark.parametrize("given", [None, True, 1.5, {"a"}, object(), BytesPath()], ids=str)
+@pytest.mark.parametrize(
+    "given", [None, True, 1.5, {"a"}, object(), BytesPath()], ids=["None", "bool", "float", "set", "object", "bytes"]
+)
 def test_what_is_no_path_is_refused_in_one_line(name, given):
     if name == "onnx.export":
         pytest.importorskip("onnx")
