@@ -38,7 +38,7 @@ cdef enum:
 
 
 def scratch_bytes(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, Py_ssize_t list_capacity):
-    """Bytes of scratch that one thread needs for a block of queries."""
+    """Bytes of scratch that one job needs for so many queries."""
     cdef Scratch unused
     return lay_out(n_queries, width, n_refine, list_capacity, NULL, &unused)
 

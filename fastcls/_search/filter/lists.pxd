@@ -57,11 +57,11 @@ cdef struct Filter:
 
 
 cdef struct Scratch:
-    # A thread's scratch for one block of queries.
+    # The scratch of one job; it stays from one range of panels to the next.
     uint8_t *queries                # packed
     List *lists
     float *bounds                   # of the entries of every list
-    Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known
+    Py_ssize_t *n_bounded           # of each list: bounds[0..n_bounded) are known; at the end, entries that are done
     Py_ssize_t *refine_at           # of each list: the length at which it is refined
     double *thresholds              # of each query at the first level, its own error included
     double *lowest_bounds           # a heap of the lowest bounds of a list, and their positions in it
@@ -81,7 +81,7 @@ cdef inline Py_ssize_t aligned(Py_ssize_t n_bytes) noexcept nogil:
 
 cdef inline Py_ssize_t lay_out(Py_ssize_t n_queries, Py_ssize_t width, Py_ssize_t n_refine, Py_ssize_t list_capacity,
                                uint8_t *base, Scratch *scratch_out) noexcept nogil:
-    """Divide a thread's scratch into arrays, aligned from `base` on; return how many bytes they take."""
+    """Divide the scratch of a job into arrays, aligned from `base` on; return how many bytes they take."""
     cdef Py_ssize_t n = (n_queries + 5) // 6 * 6, at = -<Py_ssize_t> (<size_t> base) & 63, i
     cdef Py_ssize_t stride = list_capacity + 128
     scratch_out.queries = base + at
