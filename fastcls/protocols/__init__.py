@@ -4,9 +4,9 @@ The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS` a
 constant. Only facts were taken from these projects, no code.
 
 ``_presets.py`` has the constants; ``_knn.py``, ``_probe.py`` and ``_few_shot.py`` one evaluation each, ``_probe_draws.py``
-the probe on a few rows of each class. ``_draws.py`` draws rows as the published scripts do; ``_logistic.py`` (scikit-learn's
-iterates) and ``_adamw.py`` train as they do. ``_course.py`` is the course's assignment. ``_shards.py`` handles rows given in
-parts; ``_validation.py`` has the checks.
+the probe on a few rows of each class; ``_evaluated.py`` has their answers before they are measured. ``_draws.py`` draws rows
+as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is
+the course's assignment. ``_shards.py`` handles rows given in parts; ``_validation.py`` has the checks.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
-from fastcls._scoring.numbers import Answers, answers_of_scores, measure, softmax
+from fastcls._scoring.numbers import Answers, answers_of_scores, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import nearest_at_once
 from fastcls._search.rows import Rows
@@ -24,6 +24,7 @@ from fastcls.model_selection import check_test
 from fastcls.neighbors import mean_distances
 
 from ._draws import dino_draw, dinov3_split, draw, mteb_draws
+from ._evaluated import Evaluated
 from ._logistic import fit_logistic
 from ._presets import KNN_PRESETS, PROBE_PRESETS
 from ._probe import probe_of_best_cost
@@ -110,6 +111,36 @@ def few_shot(
         For rows or labels that cannot be read, an unknown option, test rows of another width, or too few training rows
         for the preset.
     """
+    return evaluate_few_shot(
+        train,
+        y,
+        test,
+        y_test,
+        n_per_class=n_per_class,
+        n_tries=n_tries,
+        classifier=classifier,
+        preset=preset,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        progress=progress,
+    ).table()
+
+
+def evaluate_few_shot(
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    *,
+    n_per_class: Any,
+    n_tries: int,
+    classifier: str | None = None,
+    preset: str | None = None,
+    random_state: RandomState = None,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """The answers of `few_shot`."""
     classifier, preset = _check_classifier(classifier, preset)
     wanted = check_per_class(n_per_class)
     if check_number("n_tries", n_tries, minimum=1, whole=True) > _MOST_TRIES:
@@ -133,7 +164,8 @@ def few_shot(
     held = (rows[np.searchsorted(numbers_of_rows, aside)], codes[aside])
     fit = _Fit(checked, truth, len(classes), preset, held, n_jobs)
     answer = {"mean": fit.means, "knn": fit.neighbors, "linear": fit.linear}[classifier]
-    settings_of_rows, answers, n_done = [], [], 0
+    lines: list[tuple[dict[str, Any], list[Answers] | None]] = []
+    n_done = 0
     for n, of_n in zip(wanted, draws, strict=True):
         found: dict[int | None, list[Answers]] = {}
         for drawn in of_n:
@@ -143,9 +175,7 @@ def few_shot(
             if progress is not None:
                 progress(n_done, sum(map(len, draws)))
         for k, tries in found.items():
-            settings_of_rows.append({"n_per_class": n, "n_rows": len(of_n[0]), **({} if k is None else {"k": k})})
-            answers.append(tries)
-    numbers = measure(truth, answers, len(classes))
+            lines.append(({"n_per_class": n, "n_rows": len(of_n[0]), **({} if k is None else {"k": k})}, tries))
     title = (
         f"{CLASSIFIERS[classifier]} by the protocol of {preset}: a few rows per class, {counted(n_tries, 'try', 'tries')}, "
         f"{counted(len(truth), 'test row')}"
@@ -164,7 +194,7 @@ def few_shot(
         settings["note"] = (
             f"{n_small:,} of {len(classes):,} classes {has} fewer than {most:,} rows: every try takes all of them"
         )
-    return ResultTable.of_numbers(title, settings, list(zip(settings_of_rows, numbers, strict=True)), classes)
+    return Evaluated(title, settings, lines, truth, classes)
 
 
 def _check_classifier(classifier: str | None, preset: str | None) -> tuple[str, str]:

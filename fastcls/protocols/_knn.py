@@ -9,7 +9,7 @@ import numpy as np
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
 from fastcls._scoring.accuracy import answers_of_votes
-from fastcls._scoring.numbers import Answers, measure
+from fastcls._scoring.numbers import Answers
 from fastcls._scoring.table import ResultTable
 from fastcls._search.merge import nearest, nearest_at_once
 from fastcls._search.rows import Rows
@@ -19,6 +19,7 @@ from fastcls._validation.rows import CheckedRows, check_same_features
 from fastcls.model_selection import check_test
 
 from ._draws import mteb_draws
+from ._evaluated import Evaluated
 from ._presets import KNN_PRESETS, KNNPreset
 from ._shards import centered, gather, mean_of
 from ._validation import are_parts, check_pair, check_preset, check_preset_ks, check_shards, published_seed
@@ -88,6 +89,23 @@ def knn_eval(
         For rows or labels that cannot be read, an unknown preset, test rows of another width, or too few training rows
         for the preset.
     """
+    return evaluate_neighbors(
+        train, y, test, y_test, preset=preset, random_state=random_state, n_jobs=n_jobs, progress=progress
+    ).table()
+
+
+def evaluate_neighbors(
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    *,
+    preset: str,
+    random_state: RandomState = None,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Evaluated:
+    """The answers of `knn_eval`."""
     chosen = KNN_PRESETS[check_preset(preset, KNN_PRESETS)]
     seed = published_seed(chosen.seed, random_state)
     classes, codes = check_pair(train, y)
@@ -113,9 +131,9 @@ def knn_eval(
     answers = answers_of_votes(
         S, indices, codes, truth, ks, len(classes), metric, n_threads, weights=chosen.weights, temperature=chosen.temperature
     )
-    numbers = measure(truth, [[one] for one in answers], len(classes))
-    lines = [({"k": int(k)}, one) for k, one in zip(ks, numbers, strict=True)]
-    return ResultTable.of_numbers(_title(chosen, len(codes), len(truth)), settings_of(chosen), lines, classes)
+    lines: list[tuple[dict[str, Any], list[Answers] | None]]
+    lines = [({"k": int(k)}, [one]) for k, one in zip(ks, answers, strict=True)]
+    return Evaluated(_title(chosen, len(codes), len(truth)), settings_of(chosen), lines, truth, classes)
 
 
 def _by_draws(
@@ -128,7 +146,7 @@ def _by_draws(
     seed: int,
     n_threads: int,
     progress: Progress | None,
-) -> ResultTable:
+) -> Evaluated:
     """A preset that trains on a few rows of each class, several times; all metrics use the same draws."""
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
@@ -148,11 +166,11 @@ def _by_draws(
         if progress is not None:
             progress(number + 1, len(draws))
     better = [max(tries, key=lambda one: np.count_nonzero(one.predicted == truth)) for tries in zip(*answers, strict=True)]
-    numbers = measure(truth, [*answers, better], len(classes))
     names = [*chosen.metrics, "better"]
-    lines = [({"metric": name, "k": k}, one) for name, one in zip(names, numbers, strict=True)]
+    lines: list[tuple[dict[str, Any], list[Answers] | None]]
+    lines = [({"metric": name, "k": k}, tries) for name, tries in zip(names, [*answers, better], strict=True)]
     settings = {**settings_of(chosen), "seed": seed}
-    return ResultTable.of_numbers(_title(chosen, len(codes), len(truth)), settings, lines, classes)
+    return Evaluated(_title(chosen, len(codes), len(truth)), settings, lines, truth, classes)
 
 
 def settings_of(chosen: KNNPreset) -> dict[str, Any]:

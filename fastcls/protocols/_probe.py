@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
-from fastcls._scoring.numbers import answers_of_scores, measure, softmax
+from fastcls._scoring.numbers import answers_of_scores, softmax
 from fastcls._scoring.table import ResultTable
 from fastcls._validation.base import RandomState
 from fastcls._validation.errors import InputError
@@ -28,6 +28,7 @@ from fastcls.model_selection import advice_at_end, check_test
 from ..datasets import train_validation_split
 from ._adamw import AdamWProbe, unit_rows
 from ._draws import dinov2_split, dinov3_split
+from ._evaluated import Evaluated
 from ._logistic import FittedLogistic
 from ._presets import PROBE_PRESETS, ProbePreset
 from ._probe_draws import probe_by_draws
@@ -118,6 +119,36 @@ def linear_probe(
     sklearn.exceptions.ConvergenceWarning
         If the last fit stops before it meets its tolerance.
     """
+    return evaluate_probe(
+        train,
+        y,
+        test,
+        y_test,
+        preset=preset,
+        validation=validation,
+        temperature_scaling=temperature_scaling,
+        random_state=random_state,
+        n_jobs=n_jobs,
+        progress=progress,
+        verbose=verbose,
+    ).table()
+
+
+def evaluate_probe(
+    train: Any,
+    y: Any,
+    test: Any,
+    y_test: Any,
+    *,
+    preset: str,
+    validation: Any = None,
+    temperature_scaling: bool = False,
+    random_state: RandomState = None,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+    verbose: int = 0,
+) -> Evaluated:
+    """The answers of `linear_probe`."""
     chosen = PROBE_PRESETS[check_preset(preset, PROBE_PRESETS)]
     if temperature_scaling and validation is None and not chosen.validation_size:
         raise InputError(
@@ -174,11 +205,11 @@ def linear_probe(
         took = f"{model.n_iter_} iterations, {time.perf_counter() - begun:.1f} s"
         print(f"linear probe: {strength} = {cost:.4g} on all rows, {took}")
     shares = softmax(scores_of(model, Q, n_jobs), temperature)
-    (numbers,) = measure(truth, [[answers_of_scores(shares, truth, are_probabilities=True)]], len(classes))
-    lines = [({strength: c, "validation": accuracy}, numbers if c == cost else None) for c, accuracy in costs.items()]
+    answers = answers_of_scores(shares, truth, are_probabilities=True)
+    lines = [({strength: c, "validation": accuracy}, [answers] if c == cost else None) for c, accuracy in costs.items()]
     title = (
         f"linear probe by the protocol of {chosen.name}: {len(X_all):,} training, {counted(len(truth), 'test row')}, "
-        f"top1 {numbers.values['top1'][0]:.4f} at {strength} = {cost:.4g}"
+        f"top1 {np.mean(answers.predicted == truth):.4f} at {strength} = {cost:.4g}"
     )
     settings = {
         "name": chosen.name,
@@ -191,7 +222,7 @@ def linear_probe(
     }
     if at_end is not None:  # a note, not a warning: the protocol fixes the grid
         settings["note"] = at_end
-    return ResultTable.of_numbers(title, settings, lines, classes)
+    return Evaluated(title, settings, lines, truth, classes)
 
 
 def _training_settings(chosen: ProbePreset) -> dict[str, Any]:

@@ -11,12 +11,12 @@ import numpy as np
 from fastcls._gradient.problem import linear_scores
 from fastcls._runtime import threads
 from fastcls._runtime.pacing import Progress
-from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, measure, softmax
-from fastcls._scoring.table import ResultTable
+from fastcls._scoring.numbers import NUMBERS, Answers, answers_of_scores, softmax
 from fastcls._validation.messages import counted
 from fastcls._validation.rows import CheckedRows, check_same_features
 
 from ._draws import mteb_draws
+from ._evaluated import Evaluated
 from ._logistic import fit_logistic
 from ._presets import ProbePreset
 from ._shards import gather
@@ -34,8 +34,8 @@ def probe_by_draws(
     n_jobs: int | None,
     progress: Progress | None,
     verbose: int,
-) -> ResultTable:
-    """One row for each experiment, and their mean."""
+) -> Evaluated:
+    """The answers of each experiment, and of all."""
     assert chosen.per_class is not None
     assert chosen.n_draws is not None
     assert chosen.C is not None
@@ -61,9 +61,8 @@ def probe_by_draws(
         if progress is not None:
             progress(number + 1, len(draws))
     names = [name for name in NUMBERS if name != "average_precision" or n_classes == 2]
-    numbers = measure(truth, [*([one] for one in found), found], n_classes, names=names)
-    labels = [*range(1, len(found) + 1), "mean"]
-    lines = [({"experiment": label}, one) for label, one in zip(labels, numbers, strict=True)]
+    lines: list[tuple[dict[str, Any], list[Answers] | None]]
+    lines = [*(({"experiment": number}, [one]) for number, one in enumerate(found, 1)), ({"experiment": "mean"}, found)]
     settings = {
         "name": chosen.name,
         "source": chosen.source,
@@ -79,7 +78,7 @@ def probe_by_draws(
             f"{stopped} of {counted(len(draws), 'fit')} stopped after {chosen.max_iter} iterations, as published"
         )
     title = f"linear probe by the protocol of {chosen.name}: {len(codes):,} training, {counted(len(truth), 'test row')}"
-    return ResultTable.of_numbers(title, settings, lines, classes)
+    return Evaluated(title, settings, lines, truth, classes, names)
 
 
 def mteb_answers(scores: np.ndarray, truth: np.ndarray) -> Answers:

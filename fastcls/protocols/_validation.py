@@ -91,7 +91,7 @@ def check_preset_ks(wanted: tuple[int, ...], n_rows: int, preset: str) -> np.nda
             f"preset={preset!r} needs at least {counted(wanted[0], 'training row')}, but {only(n_rows, 'row')}: give "
             "more rows, or choose another preset"
         )
-    return without_large_ks(wanted, n_rows, "the training set has only {}", stacklevel=4)
+    return without_large_ks(wanted, n_rows, "the training set has only {}", stacklevel=5)
 
 
 def published_seed(published: int | None, random_state: RandomState) -> int:

@@ -1,0 +1,45 @@
+"""What an evaluation answered on the test rows, before it is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcls._scoring.numbers import Answers, measure
+from fastcls._scoring.table import ResultTable
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The answers of every setting of an evaluation.
+
+    Attributes
+    ----------
+    title, settings
+        Those of the table.
+    lines : list of (dict, list of Answers or None)
+        For each row of the table the setting, and the answers of its tries; None for a setting that was not tested.
+    truth : int64 array (n_test,)
+        Class codes of the test rows; negative for a class without training rows.
+    classes : ndarray
+        The label of each class code.
+    names : sequence of str, optional
+        The numbers of the table; see `measure`.
+    """
+
+    title: str
+    settings: dict[str, Any]
+    lines: list[tuple[dict[str, Any], list[Answers] | None]]
+    truth: np.ndarray
+    classes: np.ndarray
+    names: Sequence[str] | None = None
+
+    def table(self) -> ResultTable:
+        """Measure the answers."""
+        known = [tries for _, tries in self.lines if tries is not None]
+        numbers = iter(measure(self.truth, known, len(self.classes), names=self.names))
+        lines = [(setting, None if tries is None else next(numbers)) for setting, tries in self.lines]
+        return ResultTable.of_numbers(self.title, self.settings, lines, self.classes)
