@@ -1,6 +1,6 @@
 """From neighbours to classes, and from classes to accuracy.
 
-``votes.py`` weights and counts votes, ``accuracy.py`` turns them into answers and hits for every k, ``numbers.py`` measures
-answers, ``intervals.py`` has confidence intervals and tests, ``table.py`` is the small table that evaluations return, and
-``classifier.py`` is the mixin with `score`.
+``votes.py`` weights and counts votes (``label_votes.py`` with several labels per row), ``accuracy.py`` turns them into
+answers and hits for every k, ``numbers.py`` measures answers, ``intervals.py`` has confidence intervals and tests,
+``table.py`` is the small table that evaluations return, and ``classifier.py`` is the mixin with `score`.
 """

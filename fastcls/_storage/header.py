@@ -83,6 +83,8 @@ def param_from(stored: Any) -> Any:
 def encoded_classes(classes: Any) -> dict[str, Any] | None:
     """Sorted class labels (n_classes,) as their dtype and a list, for JSON; None for an estimator without classes.
 
+    Of classes (n_labels, 2), of several labels per row, the first row is kept.
+
     Raises
     ------
     InputError
@@ -90,6 +92,8 @@ def encoded_classes(classes: Any) -> dict[str, Any] | None:
     """
     if classes is None:
         return None
+    if classes.ndim == 2:  # several labels per row: each has the same values, 0 and 1
+        classes = classes[0]
     check_characters(classes, "classes_")
     kind, values = classes.dtype.kind, classes.tolist()
     if kind not in _LABEL_TYPES or not all(isinstance(item, _LABEL_TYPES[kind]) for item in values):

@@ -20,6 +20,7 @@ from .base import is_missing, refuse_masked
 from .errors import InputError, InputTypeError
 from .messages import counted, kind, quoted, quoted_list, reason
 
+_SEVERAL = "several labels per row need KNeighborsClassifier, or scikit-learn's OneVsRestClassifier around a classifier"
 STORED_TYPES = ("float64", "float32", "float16", "uint8", "int8")
 _MOST_EXACT = 2**53  # float64 holds every whole number up to here
 
@@ -333,7 +334,7 @@ def read_labels(y: Any, name: str, *, decode: bool = False) -> np.ndarray:
     y_array = y if isinstance(y, np.ndarray) else _array_of(y, name)  # scikit-learn converts nullable integers to floats
     shape = y_array.shape
     if len(shape) == 2 and shape[1] != 1:
-        how = f"use {name}.ravel()" if shape[0] == 1 else f"use {name}.argmax(axis=1) if rows are one-hot"
+        how = f"use {name}.ravel()" if shape[0] == 1 else f"use {name}.argmax(axis=1) if rows are one-hot; {_SEVERAL}"
         raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}: {how}")
     if len(shape) not in (1, 2):
         raise InputError(f"{name} should be a 1d array, one label per row, but has shape {tuple(shape)}")

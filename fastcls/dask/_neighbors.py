@@ -73,6 +73,7 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
     """
 
     _read_when_used = (*neighbors.KNeighborsClassifier._read_when_used, "client", "n_shards", "verbose")
+    _takes_several_labels = False
 
     def __init__(
         self, n_neighbors: int = 5, *, client: Any = None, n_shards: int | None = None, verbose: int = 0, **others: Any

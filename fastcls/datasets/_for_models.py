@@ -64,7 +64,9 @@ def _with_images(method: F, *, named: bool) -> F:
         if rows is None:
             return method(self, *args, **options)
         found = method(self, rows, *args[1:], **{name: value for name, value in options.items() if name != "X"})
-        return np.array(class_names(self))[np.searchsorted(self.classes_, found)] if named else found
+        if not named or np.ndim(self.classes_) == 2:  # several labels per row have no single name
+            return found
+        return np.array(class_names(self))[np.searchsorted(self.classes_, found)]
 
     return wrapped  # type: ignore[return-value]
 

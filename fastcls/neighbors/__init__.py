@@ -1,11 +1,13 @@
 """The k-NN estimators.
 
-``_estimators.py`` has `KNeighborsClassifier`, `NearestNeighbors`, `knn` and `pairwise_distances`; ``_base.py`` has what they
-share; ``_loaded.py`` writes, reads and checks their rows in a model's file; ``_class_mean.py`` has `NearestClassMean`.
+``_estimators.py`` has `KNeighborsClassifier` and `NearestNeighbors`; ``_base.py`` has what they share, ``_multilabel.py``
+the checks of several labels per row; ``_functions.py`` has `knn` and `pairwise_distances`; ``_loaded.py`` writes, reads
+and checks their rows in a model's file; ``_class_mean.py`` has `NearestClassMean`.
 """
 
 from fastcls.neighbors._class_mean import NearestClassMean
-from fastcls.neighbors._estimators import KNeighborsClassifier, NearestNeighbors, knn, pairwise_distances
+from fastcls.neighbors._estimators import KNeighborsClassifier, NearestNeighbors
+from fastcls.neighbors._functions import knn, pairwise_distances
 
 # For other packages of fastcls:
 from ._base import last_reports, training_rows, without_self

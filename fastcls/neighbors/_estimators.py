@@ -1,4 +1,4 @@
-"""Exact nearest neighbours: a classifier, a search without labels, and two functions.
+"""Exact nearest neighbours: a classifier, and a search without labels.
 
 Distances are float64 and indices int64; neighbours are ordered by (rank distance, training index). ``reference/`` defines
 the answer to the last bit; nothing here or below may change it.
@@ -14,14 +14,13 @@ import numpy as np
 from fastcls._runtime import threads
 from fastcls._runtime.fitted_state import frozen, of_one_fit
 from fastcls._scoring.classifier import Classifier
+from fastcls._scoring.label_votes import vote_labels
 from fastcls._scoring.votes import WEIGHTS, Weights, vote, weights_of
-from fastcls._search import matrix, plan
-from fastcls._search.rows import Rows
 from fastcls._storage.safetensors import Arrays, Saved, expect
 from fastcls._validation.base import check_number, one_of
+from fastcls._validation.label_matrix import has_columns
 from fastcls._validation.labels import check_present
 from fastcls._validation.messages import counted
-from fastcls._validation.neighbors import check_n_neighbors
 from fastcls._validation.row_weights import (
     check_labelled_rows,
     check_more_labelled_rows,
@@ -29,13 +28,13 @@ from fastcls._validation.row_weights import (
     or_ones,
     with_class_weight,
 )
-from fastcls._validation.rows import CheckedRows, check_rows, check_same_width
 from fastcls.datasets import names_images, takes_images
-from fastcls.metrics import METRICS, check_magnitude, check_metric
+from fastcls.metrics import METRICS
 
 from ._base import Neighbors
+from ._multilabel import label_columns, more_label_columns, saved_label_columns
 
-__all__ = ["KNeighborsClassifier", "NearestNeighbors", "knn", "pairwise_distances"]
+__all__ = ["KNeighborsClassifier", "NearestNeighbors"]
 
 _FEW_VOTES = 16  # queries whose votes one thread counts
 
@@ -152,10 +151,11 @@ class KNeighborsClassifier(Classifier, Neighbors):
     temperature : float, default=0.07
         For weights="softmax".
     tie_break : {"smallest", "nearest"}, default="smallest"
-        Among tied classes, the smallest (as scikit-learn) or the one with the nearest member.
+        Among tied classes, the smallest (as scikit-learn) or the one with the nearest member. For a label of several, a
+        share of exactly one half: not given, or as the nearest neighbour has it.
     class_weight : dict, "balanced" or None
         Factor of each class's votes; "balanced": n_rows / (n_classes * rows of the class), with rows counted by their
-        sample weight. Rows of a class of weight 0 are never neighbours.
+        sample weight. Rows of a class of weight 0 are never neighbours. Only with one label per row.
     algorithm : {"auto", "brute", "filter"}, default="auto"
         "filter" rules out most rows by proven lower bounds before it reads them; "brute" computes every distance; "auto"
         chooses the faster. The answer is the same, to the last bit.
@@ -172,7 +172,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
+    classes_ : ndarray of shape (n_classes,) or (n_labels, 2)
+        With several labels per row, 0 and 1 for each label, in the type of `y`.
+    outputs_2d_ : bool
+        Whether there are several labels per row.
     n_features_in_, n_samples_fit_ : int
     effective_metric_ : str
     search_report_ : SearchReport or None
@@ -186,6 +189,8 @@ class KNeighborsClassifier(Classifier, Neighbors):
     >>> KNeighborsClassifier(1, metric="l1").fit(X, ["a", "b", "b"]).predict(X[:1] + 1)
     array(['a'], dtype='<U1')
     """
+
+    _takes_several_labels = True  # per row; a subclass may not
 
     def __init__(
         self,
@@ -222,8 +227,9 @@ class KNeighborsClassifier(Classifier, Neighbors):
         X : array-like of shape (n_rows, n_features)
             uint8, int8, float16, float32 and float64 are kept as they are. Changing them afterwards makes results
             undefined (rows that have become NaN are never neighbours); `copy=True` protects against this.
-        y : array-like of shape (n_rows,)
-            Labels: numbers or strings.
+        y : array-like of shape (n_rows,) or (n_rows, n_labels)
+            Labels: numbers or strings. With two columns or more, several labels per row: 1 where the row has the label of
+            the column, else 0. A single column is one label per row.
         sample_weight : array-like of shape (n_rows,), optional
             Factor of each row's vote. Rows of weight 0 are never neighbours. A class with only such rows is not in
             `classes_`. The other rows keep their indices.
@@ -241,8 +247,12 @@ class KNeighborsClassifier(Classifier, Neighbors):
         self._check_vote_options()
         check_present(y)
         rows, metric = self._checked_fit(X, copy)
-        found = check_labelled_rows(y, rows.n_rows, sample_weight, self.class_weight)
-        self._remember(X, rows, metric, **self._labelled(found.classes, found.codes, found.given, found.weights))
+        if has_columns(y):
+            labelled = label_columns(y, rows.n_rows, sample_weight, self.class_weight)
+        else:
+            found = check_labelled_rows(y, rows.n_rows, sample_weight, self.class_weight)
+            labelled = self._labelled(found.classes, found.codes, found.given, found.weights)
+        self._remember(X, rows, metric, **labelled)
         return self
 
     def partial_fit(
@@ -257,10 +267,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
         ----------
         X : array-like of shape (n_rows, n_features)
             Of the same type and width as the earlier rows. An array that is reused for the next call needs `copy`.
-        y : array-like of shape (n_rows,)
+        y : array-like of shape (n_rows,) or (n_rows, n_labels)
         classes : array-like, optional
             All class labels of all calls. Required in the first call unless its rows with positive weight cover every
-            class.
+            class. Must be None with several labels per row.
         sample_weight : array-like of shape (n_rows,), optional
             As for `fit`. Calls without it use weight 1. All weights may be 0. `class_weight` refers to all rows so far.
         copy : bool
@@ -280,6 +290,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
         rows, metric = now._checked_growth(X, copy)
         known = getattr(now, "classes_", None)
         n_before = 0 if known is None else now.n_samples_fit_
+        if has_columns(y) or getattr(now, "outputs_2d_", False):
+            labelled = more_label_columns(now, y, rows.n_rows - n_before, sample_weight, classes, self.class_weight)
+            now._remember(X, rows, metric, more=True, **labelled)
+            return self
         known, codes, given = check_more_labelled_rows(
             y, rows.n_rows - n_before, sample_weight, self.class_weight, classes, known
         )
@@ -291,6 +305,11 @@ class KNeighborsClassifier(Classifier, Neighbors):
         now._remember(X, rows, metric, more=True, **self._labelled(known, codes, given, self._votes(given, known, codes)))
         return self
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = self._takes_several_labels and self.class_weight is None
+        return tags
+
     def _votes(self, given: np.ndarray, classes: np.ndarray, codes: np.ndarray) -> np.ndarray:
         """Factor of each row's vote; all may be 0 until rows with weight are added."""
         if len(given) and not given.any():
@@ -301,7 +320,13 @@ class KNeighborsClassifier(Classifier, Neighbors):
     def _labelled(classes: np.ndarray, codes: np.ndarray, given: np.ndarray, weights: np.ndarray) -> dict[str, Any]:
         """Fitted attributes made from labels and weights."""
         votes = weights if len(weights) else None
-        return {"classes_": classes, "_codes": codes, "_sample_weight": given, "_row_weights": votes}
+        return {
+            "classes_": classes,
+            "outputs_2d_": False,
+            "_codes": codes,
+            "_sample_weight": given,
+            "_row_weights": votes,
+        }
 
     def _check_vote_options(self) -> None:
         if not callable(self.weights):
@@ -310,13 +335,14 @@ class KNeighborsClassifier(Classifier, Neighbors):
         check_number("temperature", self.temperature, minimum=0, strict=True)
 
     def _vote(self, X: Any, with_totals: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(winning codes, tied, totals) of every query."""
+        """(winning codes, tied, totals) of every query; with several labels per row, shares in place of totals."""
         self._check_vote_options()
         self._check_is_fitted()
         n_classes, metric = len(self.classes_), self.effective_metric_
         n_queries, chunks = self._found(X, None)
         n_threads = threads.effective(self.n_jobs) if n_queries > _FEW_VOTES else 1
-        winners, tied = np.empty(n_queries, np.int64), np.empty(n_queries, bool)
+        n_columns = self._codes.shape[1:]  # () with one label per row
+        winners, tied = np.empty((n_queries, *n_columns), np.int64), np.empty((n_queries, *n_columns), bool)
         totals = np.empty((n_queries if with_totals else 0, n_classes))
         for chunk, S, indices in chunks:
             weights = None
@@ -325,6 +351,11 @@ class KNeighborsClassifier(Classifier, Neighbors):
             if self._row_weights is not None:
                 of_rows = self._row_weights[indices]
                 weights = of_rows if weights is None else weights * of_rows
+            if n_columns:
+                winners[chunk], tied[chunk], shares = vote_labels(indices, weights, self._codes, tie_break=self.tie_break)
+                if with_totals:
+                    totals[chunk] = shares
+                continue
             won, were_tied, of_classes = vote(
                 indices,
                 weights,
@@ -343,7 +374,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
     @of_one_fit
     @names_images
     def predict(self, X: Any = None) -> np.ndarray:
-        """The label of every query by the weighted majority of its nearest training rows.
+        """The label, or labels, of every query by the weighted majority of its nearest training rows.
 
         Parameters
         ----------
@@ -352,7 +383,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
 
         Returns
         -------
-        ndarray of shape (n_queries,)
+        ndarray of shape (n_queries,) or (n_queries, n_labels)
 
         Raises
         ------
@@ -360,14 +391,16 @@ class KNeighborsClassifier(Classifier, Neighbors):
             For queries that cannot be read, or whose number of features differs from that of the fit.
         """
         winners, _, _ = self._vote(X)
-        return self.classes_[winners]
+        return (self.classes_[0] if self.outputs_2d_ else self.classes_)[winners]
 
     @of_one_fit
     @takes_images
     def predict_proba(self, X: Any = None) -> np.ndarray:
         """Each class's share of the vote, columns in the order of `classes_`: float64 (n_queries, n_classes).
 
-        If every weight is 0 (a callable may return that), each class has the same share.
+        With several labels per row, each label's share of the vote: one array (n_queries, n_labels). (scikit-learn returns a
+        list with an array (n_queries, 2) for each label; the second column of each is the share.) If every weight is 0 (a
+        callable may return that), each class has the same share, and each label one half.
 
         Parameters
         ----------
@@ -376,7 +409,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
 
         Returns
         -------
-        ndarray of shape (n_queries, n_classes), float64
+        ndarray of shape (n_queries, n_classes) or (n_queries, n_labels), float64
 
         Raises
         ------
@@ -384,6 +417,8 @@ class KNeighborsClassifier(Classifier, Neighbors):
             For queries that cannot be read, or whose number of features differs from that of the fit.
         """
         totals = self._vote(X, with_totals=True)[2]
+        if self.outputs_2d_:
+            return totals
         sums = totals.sum(axis=1, keepdims=True)
         nobody = sums == 0
         return np.where(nobody, 1.0 / len(self.classes_), totals / np.where(nobody, 1.0, sums))
@@ -391,7 +426,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
     @of_one_fit
     @takes_images
     def predict_ties(self, X: Any = None) -> np.ndarray:
-        """Whether the vote of each query was tied: bool (n_queries,).
+        """Whether the vote of each query was tied: bool (n_queries,), or for each label (n_queries, n_labels).
 
         Parameters
         ----------
@@ -400,7 +435,7 @@ class KNeighborsClassifier(Classifier, Neighbors):
 
         Returns
         -------
-        ndarray of shape (n_queries,), bool
+        ndarray of shape (n_queries,) or (n_queries, n_labels), bool
 
         Raises
         ------
@@ -417,6 +452,10 @@ class KNeighborsClassifier(Classifier, Neighbors):
 
     def _restore_state(self, arrays: Arrays, values: dict[str, Any]) -> None:
         super()._restore_state(arrays, values)
+        if arrays["codes"].ndim == 2:
+            given = arrays.get("sample_weight")
+            self.__dict__.update(saved_label_columns(arrays, self.n_samples_fit_, self.classes_, given))
+            return
         # copied: codes are used as indices, and a file could be changed later
         self._codes = np.array(expect(arrays, "codes", (self.n_samples_fit_,), ("int64",)))
         if self._codes.min() < 0 or self._codes.max() >= len(self.classes_):
@@ -425,62 +464,3 @@ class KNeighborsClassifier(Classifier, Neighbors):
         given = check_sample_weight(given, self.n_samples_fit_, may_be_zero=True)
         votes = self._votes(given, self.classes_, self._codes)
         self.__dict__.update(self._labelled(self.classes_, self._codes, given, votes))
-
-
-def _checked_pair(Q: Any, X: Any, metric: Any) -> tuple[CheckedRows, CheckedRows, str]:
-    name = check_metric(metric)
-    queries, rows = check_rows(Q, "Q"), check_rows(X, "X")
-    check_same_width(queries.rows, rows.rows)
-    check_magnitude(queries.rows, "Q", name)
-    check_magnitude(rows.rows, "X", name)
-    return queries, rows, name
-
-
-def knn(Q: Any, X: Any, k: int, metric: str = "l2", *, n_jobs: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """The k nearest rows of `X` for every row of `Q`: exactly, in the order (distance, index).
-
-    Parameters
-    ----------
-    Q : array-like of shape (n_queries, n_features)
-    X : array-like of shape (n_rows, n_features)
-    k : int
-    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
-    n_jobs : int, optional
-
-    Returns
-    -------
-    distances : ndarray of shape (n_queries, k), float64
-    indices : ndarray of shape (n_queries, k), int64
-
-    Raises
-    ------
-    InputError
-        If rows are not finite numbers of one width, `k` is not 1 to the number of rows of `X`, or the metric is unknown.
-    """
-    queries, rows, name = _checked_pair(Q, X, metric)
-    k = check_n_neighbors(k, len(rows.rows), "k")
-    S, indices, _ = plan.search(Rows.of(rows), Rows.of(queries), k, name, n_threads=threads.effective(n_jobs))
-    return METRICS[name].to_distance(S), indices
-
-
-def pairwise_distances(Q: Any, X: Any, metric: str = "l2", *, n_jobs: int | None = None) -> np.ndarray:
-    """Distance of every row of `Q` to every row of `X`: float64 (n_queries, n_rows).
-
-    Parameters
-    ----------
-    Q : array-like of shape (n_queries, n_features)
-    X : array-like of shape (n_rows, n_features)
-    metric : {"l1", "l2", "sqeuclidean", "cosine"}, default="l2"
-    n_jobs : int, optional
-
-    Returns
-    -------
-    ndarray of shape (n_queries, n_rows), float64
-
-    Raises
-    ------
-    InputError
-        If rows are not finite numbers of one width, or the metric is unknown.
-    """
-    queries, rows, name = _checked_pair(Q, X, metric)
-    return METRICS[name].to_distance(matrix.all_pairs(rows.rows, queries.rows, name, n_threads=threads.effective(n_jobs)))

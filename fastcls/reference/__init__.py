@@ -33,6 +33,7 @@ from ._neighbors import (
     rank_distances,
     squared_l2,
     vote,
+    vote_labels,
     vote_weights,
 )
 
@@ -64,5 +65,6 @@ __all__ = [
     "squared_hinge_gradient",
     "squared_l2",
     "vote",
+    "vote_labels",
     "vote_weights",
 ]

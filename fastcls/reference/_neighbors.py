@@ -25,6 +25,7 @@ __all__ = [
     "lane_sum",
     "rank_distances",
     "vote",
+    "vote_labels",
     "vote_weights",
 ]
 
@@ -263,6 +264,37 @@ def vote(
         tied[i] = len(best) > 1
         winners[i] = best[0] if tie_break == "smallest" else next(label for label in labels[i] if label in best)
     return winners, totals, tied
+
+
+def vote_labels(
+    labels: np.ndarray, weights: np.ndarray, tie_break: str = "smallest"
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A vote for each of several labels per row: whether a query has it.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_queries, k, n_labels), integers
+        1 where a neighbour has the label, else 0; nearest first.
+    weights : ndarray of shape (n_queries, k), float64
+    tie_break : {"smallest", "nearest"}
+        If the label has exactly half of the weight: 0, or the value of the nearest neighbour.
+
+    Returns
+    -------
+    given : ndarray of shape (n_queries, n_labels), bool
+    shares : ndarray of shape (n_queries, n_labels), float64
+        The weight of the neighbours with the label as a share of all weight; one half if all weights are 0.
+    tied : ndarray of shape (n_queries, n_labels), bool
+    """
+    n_queries, _, n_labels = labels.shape
+    given, tied = np.zeros((n_queries, n_labels), dtype=bool), np.zeros((n_queries, n_labels), dtype=bool)
+    shares = np.zeros((n_queries, n_labels))
+    for label in range(n_labels):
+        winners, totals, tied[:, label] = vote(labels[:, :, label], weights, 2, tie_break)
+        given[:, label] = winners == 1
+        for i, (without, having) in enumerate(totals):
+            shares[i, label] = having / (without + having) if without + having else 0.5
+    return given, shares, tied
 
 
 class LectureNearestNeighbor:

@@ -26,15 +26,17 @@ def digits():
 
 
 REPEATED_ROWS = "a row of weight 2 has one vote of 2, and takes one place among the k; a row that stands twice takes two"
+SHARES = "a label that all neighbours have, or none, has a share of 1 or 0, which the check allows in a list of arrays only"
 ONE_VOTE = "where one neighbour votes, what its vote is multiplied by decides nothing"
 
 
 def contradicts_the_vote(estimator):
     if not isinstance(estimator, KNeighborsClassifier):
         return {}
+    found = {} if estimator.class_weight else {"check_classifiers_multilabel_output_format_predict_proba": SHARES}
     if estimator.n_neighbors == 1:
-        return {"check_class_weight_classifiers": ONE_VOTE}
-    return {"check_sample_weight_equivalence_on_dense_data": REPEATED_ROWS}
+        return {**found, "check_class_weight_classifiers": ONE_VOTE}
+    return {**found, "check_sample_weight_equivalence_on_dense_data": REPEATED_ROWS}
 
 
 @parametrize_with_checks(
