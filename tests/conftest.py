@@ -39,6 +39,7 @@ AT_HAND = {
             "h5py",
             "polars",
             "torch",
+            "statsmodels",
         )
     },
 }

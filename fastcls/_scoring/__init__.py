@@ -2,5 +2,6 @@
 
 ``votes.py`` weights and counts votes (``label_votes.py`` with several labels per row), ``accuracy.py`` turns them into
 answers and hits for every k, ``numbers.py`` measures answers, ``intervals.py`` has confidence intervals and tests,
-``table.py`` is the small table that evaluations return, and ``classifier.py`` is the mixin with `score`.
+``pairs.py`` compares models on the same rows, ``table.py`` is the small table that evaluations return, and ``classifier.py``
+is the mixin with `score`.
 """

@@ -105,7 +105,7 @@ def joined(parts: Sequence[Answers]) -> Answers:
         return None if values[0] is None else np.concatenate(values)
 
     scores = [part.scores for part in parts]
-    if not isinstance(scores[0], np.ndarray):
+    if scores[0] is not None and not isinstance(scores[0], np.ndarray):
         joined_scores: Any = sparse.csc_array(sparse.vstack(scores))
     else:
         joined_scores = whole("scores")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fastcls._storage.csv import append, as_exact_csv
 from fastcls._validation.base import one_of
 from fastcls._validation.errors import InputError
+from fastcls._validation.paths import check_path
+from fastcls._version import __version__
 
 from .intervals import p_value_of
 from .numbers import NUMBERS, Numbers
@@ -30,10 +35,13 @@ _HEADING = {
     "seed": "seed",
 }
 
+#: intervals that printing shows
+_SHOWN = ("top1_low", "difference_low")
+
 
 @dataclass(frozen=True)
 class ResultTable:
-    """Accuracies and other numbers, one row for each setting; ``print`` shows them, ``to_pandas()`` returns a data frame.
+    """Accuracies and other numbers, one row for each setting: ``print(table)``, ``to_pandas()``, ``to_csv()``.
 
     Attributes
     ----------
@@ -152,18 +160,46 @@ class ResultTable:
         frame.attrs = {"title": self.title, **self.settings}
         return frame
 
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
+        """The table as CSV, one line for each row: its columns, then title and settings.
+
+        Parameters
+        ----------
+        path : path, optional
+            A file to add the rows to, which is created if it does not exist. A row that is there already, in all columns
+            but ``fastcls`` (the version) and times, is skipped. Tables of different columns fit into one file.
+
+        Returns
+        -------
+        str
+            All rows; with `path`, the rows that were added.
+
+        Raises
+        ------
+        InputError
+            If the file cannot be written, or is not one that this method wrote.
+        """
+        common = {"title": self.title, **self.settings}
+        extra = {name: value for name, value in common.items() if name not in self.columns}
+        rows = [{"fastcls": __version__, **row, **extra} for row in self]
+        if path is None:
+            return as_exact_csv(rows)
+        times = [name for name in self.columns if name == "seconds" or name.endswith("_seconds")]
+        return append(Path(check_path(path, "a CSV file")), rows, "fastcls", times)
+
     def __str__(self) -> str:
-        shown = [at for at, name in enumerate(self.columns) if not is_bound(name, self.columns) or name == "top1_low"]
-        heads = ["95 % interval" if self.columns[at] == "top1_low" else heading(self.columns[at]) for at in shown]
+        shown = [at for at, name in enumerate(self.columns) if not is_bound(name, self.columns) or name in _SHOWN]
+        heads = ["95 % interval" if self.columns[at] in _SHOWN else heading(self.columns[at]) for at in shown]
         cells = [heads, *([self._cell(row, at) for at in shown] for row in self.rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in cells]
         return "\n".join([self.title, *self._heading(), lines[0], "-" * len(lines[0]), *lines[1:]])
 
     def _cell(self, row: tuple[Any, ...], at: int) -> str:
-        if self.columns[at] != "top1_low" or row[at] is None:
+        name = self.columns[at]
+        if name not in _SHOWN or row[at] is None:
             return _formatted(row[at])
-        return f"{row[at]:.4f} to {row[self.columns.index('top1_high')]:.4f}"
+        return f"{row[at]:.4f} to {row[self.columns.index(name.replace('_low', '_high'))]:.4f}"
 
     __repr__ = __str__
 

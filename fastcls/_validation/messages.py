@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import unicodedata
 from collections.abc import Iterable
 
 import numpy as np
@@ -23,6 +24,22 @@ def quoted_list(names: Iterable[object], most: int = 5) -> str:
     names = list(names)
     left_out = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(quoted(name, 80) for name in names[:most]) + left_out
+
+
+#: Unicode categories that are escaped: controls, formats, surrogates, line and paragraph separators
+_ESCAPED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
+
+
+def printable(text: object) -> str:
+    """Return ``text`` on one line, with an escape for whatever a terminal might interpret (``\\x1b``, ``\\n``, ``\\u202e``).
+
+    These are control characters, line and paragraph separators, bidirectional overrides, and lone surrogates (bytes of a
+    file name that are not UTF-8).
+    """
+    return "".join(
+        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _ESCAPED else char
+        for char in str(text)
+    )
 
 
 def as_text(name: str) -> str:

@@ -2,7 +2,8 @@
 
 ::
 
-    _app            the commands and their options, errors in one line; __main__   python -m fastcls.cli
+    _app            the commands and their options                 __main__    python -m fastcls.cli
+    _commands       what all commands share: errors in one line, plain help, numbers
       _run          fastcls run, one plain function per step       _predict, _gradcheck, _demo     the other commands
       _preset       run --preset, --probe: published protocols
         _checks     checks of the options                          _data       reads and checks the user's data
@@ -11,9 +12,9 @@
         _split      training, validation and test rows             _text       names from data, made safe to print
         _linear     random search, gradient check, choice of alpha _words      numbers and lists in sentences
         _test_set   the test set, evaluated once per model         _repeats    test rows that equal a training row
-        _compare    McNemar's test of two models                   _predictions   predictions.csv, wrong predictions
-        _failures   a failed step, in one line                     _csv        cells that are never formulas
-        _streams    writing to stdout and stderr in any state      _table      what a run prints at its end
+        _significance  which differences of models count           _predictions   predictions.csv, wrong predictions
+        _failures   a failed step, in one line                     _table      what a run prints at its end
+        _streams    writing to stdout and stderr in any state
         _results    results.json                                   _outcome    everything that the report draws
         report/     report.html
 """

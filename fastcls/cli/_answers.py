@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fastcls._storage.csv import as_csv as write_csv
 from fastcls._validation.messages import counted, quoted_list
 
-from ._csv import as_csv as write_csv
 from ._inputs import Rows
 from ._progress import Progress
 from ._results import as_json as to_json

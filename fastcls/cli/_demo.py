@@ -8,9 +8,9 @@ from pathlib import Path
 from fastcls import demo
 from fastcls._storage.atomic import is_special
 from fastcls._validation.errors import InputError
+from fastcls._validation.messages import printable
 
 from ._streams import say
-from ._text import printable
 
 
 def show(name: str, state: str | None, port: int, browser: bool, export: Path | None = None, force: bool = False) -> None:

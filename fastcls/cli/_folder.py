@@ -20,11 +20,10 @@ from types import FrameType
 
 from fastcls._storage.atomic import read_small
 from fastcls._validation.errors import InputError
-from fastcls._validation.messages import quoted, reason
+from fastcls._validation.messages import printable, quoted, reason
 from fastcls.datasets import NAMES
 
 from ._checks import MODELS
-from ._text import printable
 
 #: bytes; a larger results.json or report.html was not written by a run
 _MOST_RESULTS, _MOST_REPORT = 1 << 26, 1 << 28

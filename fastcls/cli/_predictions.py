@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from fastcls._storage.atomic import write_text
+from fastcls._storage.csv import as_csv
 
 from ..datasets import Dataset
-from ._csv import as_csv
 from ._split import Division
 from ._test_set import Evaluation
 

@@ -18,9 +18,10 @@ from io import StringIO
 from typing import Any, TextIO
 
 from fastcls._runtime.pacing import Progress as Report
+from fastcls._validation.messages import printable
 
 from ._streams import say
-from ._text import as_options, markup, printable
+from ._text import as_options, markup
 
 #: a step that ends sooner prints nothing
 QUIET_SECONDS = 2.0

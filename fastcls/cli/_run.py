@@ -26,7 +26,6 @@ from fastcls.neighbors import KNeighborsClassifier
 from ..datasets import Dataset
 from . import _data, _linear, _results
 from ._checks import MODELS, RunOptions
-from ._compare import best_is_known, not_significantly_worse
 from ._estimate import estimate_seconds
 from ._failures import Failures, described
 from ._folder import OutputFolder, default_folder
@@ -34,6 +33,7 @@ from ._outcome import Outcome
 from ._predictions import write_predictions, wrong_rows
 from ._progress import Progress
 from ._repeats import count_repeats, repeats_note
+from ._significance import best_is_known, not_significantly_worse
 from ._split import Division
 from ._table import best_model
 from ._test_set import Evaluation, TestSet

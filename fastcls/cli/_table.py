@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fastcls._scoring.table import is_bound
-from fastcls._validation.messages import counted
+from fastcls._validation.messages import counted, printable
 from fastcls.display import style
 from fastcls.metrics import label as metric_name
 
 from ._checks import MODELS, as_word
-from ._compare import best_is_known, not_significantly_worse
-from ._text import markup, printable
+from ._significance import best_is_known, not_significantly_worse
+from ._text import markup
 from ._words import interval, listed, seconds
 
 _WIDTH = 80  # columns of the table and of the lines after it

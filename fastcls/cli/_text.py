@@ -3,26 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from typing import TextIO
 
-from fastcls._validation.messages import quoted
-
-#: Unicode categories that are escaped: controls, formats, surrogates, line and paragraph separators
-_ESCAPED = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))
-
-
-def printable(text: object) -> str:
-    """Return ``text`` on one line, with an escape for whatever a terminal might interpret (``\\x1b``, ``\\n``, ``\\u202e``).
-
-    These are control characters, line and paragraph separators, bidirectional overrides, and lone surrogates (bytes of a
-    file name that are not UTF-8).
-    """
-    return "".join(
-        char.encode("unicode_escape").decode("ascii") if unicodedata.category(char) in _ESCAPED else char
-        for char in str(text)
-    )
-
+from fastcls._validation.messages import printable, quoted
 
 #: a quoted text, which stays as it is, or a parameter of the library that is an option of the command line
 _PARAMETER = re.compile(

@@ -38,6 +38,7 @@ table of ``_load.py``. A loader checks everything that belongs to its format, an
     _for_models.py  lets loaded models take images in place of rows, and predict class names
     _npy.py      compares the header of an .npy with the size of the file before NumPy allocates memory
     _assemble.py   which arrays of a file are rows and labels, by their names; arrays to a Dataset
+    _label_files.py  labels from a file of their own, of any format
     _tables.py   which columns of a table are features and labels; a table to a Dataset
     _labels.py   labels of any kind -> codes and class names
     _unknown.py  what to do with a path of unknown layout
@@ -69,6 +70,7 @@ from ._common import existing_path, name_of
 from ._folder import OnError, load_listed, unreadable
 from ._for_models import ScaleWarning, class_names, names_images, polarity_note, scale_note, takes_images
 from ._image import Facts, ImageError, checked_recipe, prepare, summary_of
+from ._label_files import read_labels
 from ._labels import plain_labels
 from ._listing import (
     FoundImage,

@@ -19,7 +19,6 @@ from fastcls.datasets._common import existing_path, name_of, note, note_left_out
 from fastcls.datasets._dataset import Dataset, checked_image_shape
 from fastcls.datasets._image import recipe_for
 from fastcls.datasets._labels import encode_labels, to_common_dtype
-from fastcls.datasets._npy import read_npy
 
 #: words that name rows and labels, the preferred one first
 ROWS = ("x", "features", "feature", "feats", "embeddings", "embedding", "embs", "emb", "images", "image", "vectors", "data")
@@ -128,11 +127,13 @@ def assemble_named(
 
 
 def given_labels(labels: Any) -> np.ndarray | None:
-    """Labels given as an array or as the path of an .npy file; None for `UNLABELLED`."""
+    """Labels given as an array or as the path of a file; None for `UNLABELLED`."""
+    from fastcls.datasets._label_files import read_labels  # its readers import this module
+
     if labels is UNLABELLED:
         return None
     if isinstance(labels, (str, os.PathLike)):
-        return read_npy(existing_path(labels, wanted="an .npy file of labels"))
+        return read_labels(existing_path(labels, wanted="an .npy file of labels"))
     return np.asarray(labels)
 
 

@@ -17,7 +17,7 @@ from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted, quoted, quoted_list, reason
 from fastcls.datasets._common import existing_path, file_size, name_of, noting
 from fastcls.datasets._dataset import Dataset
-from fastcls.datasets._tables import Chosen, Column, Table, choose, load_tables, too_large, without_labels
+from fastcls.datasets._tables import Chosen, Column, Table, choose, label_column, load_tables, too_large, without_labels
 
 SUFFIXES = (".csv", ".tsv")
 _BLOCK = 1024  # rows
@@ -138,6 +138,39 @@ def _labels(cells: list[str]) -> np.ndarray:
         if (np.abs(values) < 2**53).all() and (np.floor(values) == values).all():
             return values.astype(np.int64)
     return np.array(cells)
+
+
+def read_texts(cells: list[str]) -> np.ndarray:
+    """Labels from their texts: whole numbers if all are."""
+    return _labels(cells)
+
+
+def read_label_column(file: Path) -> np.ndarray:
+    """The labels of a CSV file: its only column, or the one called label, y, target or class. No other cell is read."""
+    lines = list(_cells(file))
+    where = quoted(file)
+    if not lines:
+        raise InputError(f"{where} is empty; wanted one label per line")
+    names = [cell.strip() for cell in lines[0][1]]
+    table = Table(where, 1, [Column(name, "other", "cells", list) for name in names])
+    column = label_column(table)
+    if column is None and len(names) > 1:
+        raise InputError(f"{where} has the columns {quoted_list(names)}: call the column of labels 'label'")
+    place = 0 if column is None else names.index(column.name)
+    first = lines[0][1][0]
+    rest = [cells for _, cells in lines[1:]]
+    # without a known name, a first line of text over numbers is a name too
+    is_headed = column is not None or (
+        bool(rest) and not _is_number(first) and all(len(cells) == 1 and _is_number(cells[0]) for cells in rest)
+    )
+    found = []
+    for line, cells in lines[1:] if is_headed else lines:
+        if len(cells) != len(names) or not cells[place].strip():
+            raise InputError(f"{where} has no label in line {line}: fill it, or remove the row")
+        found.append(cells[place].strip())
+    if not found:
+        raise InputError(f"{where} has no labels below its first line; wanted one label per line")
+    return _labels(found)
 
 
 def _not_a_number(rows: list[tuple[int, list[str]]], places: list[int], names: list[str], where: str) -> InputError:

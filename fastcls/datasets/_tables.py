@@ -69,9 +69,13 @@ def choose(table: Table, labels: Any) -> Chosen:
     InputError
         If there are no features, several columns of vectors, or text that is neither a label nor a name of the rows.
     """
-    label = _label_of(table, labels)
+    label = label_column(table, labels)
     split = next((column for column in table.columns if column.name.lower() == "split" and column.kind == "text"), None)
-    others = [column for column in table.columns if column not in (label, split)]
+    # labels from elsewhere replace the table's own, which must not become a feature
+    own = [] if label is not None else [column for column in table.columns if column.name.lower() in _LABELS]
+    others = [column for column in table.columns if column not in (label, split, *own)]
+    if own:
+        note(f"{table.where}: {quoted_list(column.name for column in own)} left out, because labels are no features")
     for kind in ("vectors", "images"):
         found = [column for column in others if column.kind == kind]
         named = [column for column in found if column.name.lower() in ROWS]
@@ -102,7 +106,8 @@ def _is_identifier(name: str) -> bool:
     return name.lower() in _IDENTIFIERS or name.lower().startswith(("unnamed:", "__"))
 
 
-def _label_of(table: Table, labels: Any) -> Column | None:
+def label_column(table: Table, labels: Any = None) -> Column | None:
+    """The column with the labels: the one named, else by the names and types of the columns; None if none is clear."""
     columns = table.columns
     if labels is not None:
         named = [column for column in columns if isinstance(labels, str) and column.name == labels]

@@ -1,4 +1,4 @@
-"""Published evaluations of embeddings: k-NN, linear probes, a few rows per class.
+"""Published evaluations of embeddings: k-NN, linear probes, a few rows per class; representations compared by them.
 
 The docstrings of `knn_eval`, `linear_probe` and `few_shot`, and `KNN_PRESETS` and `PROBE_PRESETS`, name the source of each
 constant. Only facts were taken from these projects, no code.
@@ -7,11 +7,16 @@ constant. Only facts were taken from these projects, no code.
 the probe on a few rows of each class; ``_evaluated.py`` has their answers before they are measured. ``_draws.py`` draws rows
 as the published scripts do; ``_logistic.py`` (scikit-learn's iterates) and ``_adamw.py`` train as they do. ``_course.py`` is
 the course's assignment. ``_shards.py`` handles rows given in parts; ``_validation.py`` has the checks.
+
+``_compare.py`` evaluates several representations by the same protocols, ``_parts.py`` stores what is finished, and
+``_comparison.py`` puts the parts together: tables, paired tests, agreement.
 """
 
 from __future__ import annotations
 
 from fastcls._scoring.table import ResultTable
+from fastcls.protocols._compare import compare
+from fastcls.protocols._comparison import Comparison
 from fastcls.protocols._few_shot import few_shot
 from fastcls.protocols._knn import knn_eval
 from fastcls.protocols._presets import KNN_PRESETS, PROBE_PRESETS
@@ -19,5 +24,6 @@ from fastcls.protocols._probe import linear_probe
 
 # For other packages of fastcls:
 from . import _course as course
+from ._compare import DEFAULT_PROTOCOLS, PROTOCOLS, Part, Plan, check_protocols
 
-__all__ = ["KNN_PRESETS", "PROBE_PRESETS", "ResultTable", "few_shot", "knn_eval", "linear_probe"]
+__all__ = ["KNN_PRESETS", "PROBE_PRESETS", "Comparison", "ResultTable", "compare", "few_shot", "knn_eval", "linear_probe"]

@@ -12,7 +12,7 @@ from _command import Image, cli, here, listing, refused, write_embeddings, write
 
 import fastcls
 from fastcls import datasets
-from fastcls.cli._csv import cell
+from fastcls._storage.csv import cell
 from fastcls.datasets import _folder, _image
 
 __all__ = ["here"]  # the fixture that every test here is under

@@ -366,7 +366,7 @@ FAULTS = [
         "cli/test_cli_parts.py",
     ),
     ("cli/_split.py", 'split.get("fingerprint") != fingerprint(X)', "False", "cli/test_cli_predict.py"),
-    ("cli/_csv.py", "str(text).startswith(_FORMULA)", 'str(text).startswith("=")', "cli/test_cli_images.py"),
+    ("_storage/csv.py", "str(text).startswith(_FORMULA)", 'str(text).startswith("=")', "cli/test_cli_images.py"),
     ("protocols/_draws.py", "rank < wanted[", "rank <= wanted[", "protocols/test_protocols.py"),
     ("protocols/_shards.py", "_BLOCK_ROWS - sum(map(len, waiting))]", "_BLOCK_ROWS]", "protocols/test_protocols.py"),
     ("protocols/_probe.py", "(tried[exponent], -exponent)", "(tried[exponent], exponent)", "protocols/test_protocols.py"),

@@ -16,9 +16,9 @@ import numpy as np
 
 from fastcls._storage.atomic import write_text
 from fastcls.cli._checks import MODELS
-from fastcls.cli._compare import SIGNIFICANCE_LEVEL, best_is_known, is_significant, not_significantly_worse
 from fastcls.cli._linear import GRADIENT_TOLERANCE
 from fastcls.cli._outcome import Outcome
+from fastcls.cli._significance import SIGNIFICANCE_LEVEL, best_is_known, is_significant, not_significantly_worse
 from fastcls.cli._table import NO_BETTER, best_model, is_no_better, leading, no_difference, setting, tied_with_best
 from fastcls.cli._words import counted, interval, listed, percent, seconds
 from fastcls.display import style

@@ -1,0 +1,63 @@
+"""Labels from a file of any format: an array or a column, alone or next to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from fastcls._storage.safetensors import Tensors
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import quoted, quoted_list
+from fastcls.datasets._arrow import SUFFIXES as ARROW_SUFFIXES
+from fastcls.datasets._arrow import read_arrow
+from fastcls.datasets._assemble import array_names
+from fastcls.datasets._common import text_lines
+from fastcls.datasets._csv import SUFFIXES as CSV_SUFFIXES
+from fastcls.datasets._csv import read_label_column, read_texts
+from fastcls.datasets._npy import npz_keys, read_npy, read_npz
+from fastcls.datasets._tables import label_column
+
+_WANTED = "an array of one dimension called y or labels"
+
+
+def read_labels(file: Path) -> np.ndarray:
+    """The labels in a file: .npy, .npz, .safetensors, CSV, Parquet, Arrow, or text with one label per line.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or it is not clear which array or column has the labels.
+    """
+    ending = file.suffix.lower()
+    if ending == ".npz":
+        keys = npz_keys(file)
+        return _chosen(file, dict.fromkeys(keys, 1), lambda key: read_npz(file, [key])[key])
+    if ending == ".safetensors":
+        tensors = Tensors(file)
+        return _chosen(file, {name: len(shape) for name, shape in tensors.shapes.items()}, tensors.__getitem__)
+    if ending in CSV_SUFFIXES:
+        return read_label_column(file)
+    if ending in ARROW_SUFFIXES:
+        table = read_arrow(file)
+        column = table.columns[0] if len(table.columns) == 1 else label_column(table)
+        if column is None:
+            names = quoted_list(each.name for each in table.columns)
+            raise InputError(f"{table.where} has the columns {names}, but no labels: call the column of labels 'label'")
+        values = np.asarray(column.values())
+        return values if column.class_names is None else np.array(column.class_names)[values]
+    if ending == ".txt":
+        return read_texts(text_lines(file))
+    return read_npy(file)
+
+
+def _chosen(file: Path, dimensions: Mapping[str, int], read: Callable[[str], np.ndarray]) -> np.ndarray:
+    """The array with a name of labels, or the only one of one dimension."""
+    name = array_names(dimensions).y
+    if name is None:
+        flat = [key for key, n in dimensions.items() if n == 1]
+        if len(flat) != 1:
+            raise InputError(f"{quoted(file)} has the arrays {quoted_list(dimensions) or 'none'}; wanted {_WANTED}")
+        name = flat[0]
+    return read(name)

@@ -1,0 +1,440 @@
+"""Representations evaluated by the same protocols, on the same rows, with the same draws."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from fastcls._runtime.pacing import Progress
+from fastcls._scoring.numbers import Answers, joined, measure
+from fastcls._storage.digest import digest
+from fastcls._validation.base import RandomState, as_list, check_number, one_of, seed_of
+from fastcls._validation.errors import InputError
+from fastcls._validation.labels import check_labels
+from fastcls._validation.linear import check_two_classes
+from fastcls._validation.messages import counted, kind, quoted, quoted_list
+from fastcls._validation.rows import check_rows
+from fastcls._version import __version__
+from fastcls.model_selection import check_folds, check_test, make_folds
+
+from ..datasets import train_validation_split
+from ._comparison import Comparison, Line, summarized
+from ._evaluated import Evaluated
+from ._few_shot import FEW_SHOT_PRESETS, evaluate_few_shot
+from ._knn import evaluate_neighbors
+from ._parts import PartsFolder
+from ._presets import KNN_PRESETS, PROBE_PRESETS
+from ._probe import evaluate_probe
+from ._validation import check_per_class
+
+#: what `compare` evaluates without `presets`
+DEFAULT_PROTOCOLS = ("dino", "clip-probe", "mteb-few-shot")
+N_PER_CLASS, N_TRIES = (1, 2, 4, 8, 16), 10
+TEST_SIZE = 0.2
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A published protocol by its name in `compare`.
+
+    Attributes
+    ----------
+    kind : {"knn", "probe", "few_shot"}
+    preset : KNNPreset, ProbePreset or FewShotPreset
+    preset_name : str
+    classifier : str or None
+        Of `few_shot`.
+    """
+
+    kind: str
+    preset: Any
+    preset_name: str
+    classifier: str | None = None
+
+
+#: name in `compare` -> protocol
+PROTOCOLS: dict[str, Protocol] = {
+    **{name: Protocol("knn", preset, name) for name, preset in KNN_PRESETS.items()},
+    **{f"{name}-probe": Protocol("probe", preset, name) for name, preset in PROBE_PRESETS.items()},
+    **{
+        f"{name}-few-shot" + (f"-{classifier}" if classifier != preset.classifiers[0] else ""): Protocol(
+            "few_shot", preset, name, classifier
+        )
+        for name, preset in FEW_SHOT_PRESETS.items()
+        for classifier in preset.classifiers
+    },
+}
+
+
+def compare(
+    representations: Mapping[str, Any],
+    y: Any,
+    test: Mapping[str, Any] | None = None,
+    y_test: Any = None,
+    *,
+    presets: str | Sequence[str] = DEFAULT_PROTOCOLS,
+    n_per_class: Any = N_PER_CLASS,
+    n_tries: int = N_TRIES,
+    test_size: float | int = TEST_SIZE,
+    cv: int | None = None,
+    random_state: RandomState = 0,
+    cache: Any = None,
+    n_jobs: int | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Compare representations of the same rows by published protocols: numbers, paired tests, agreement.
+
+    All representations see the same training and test rows, the same validation rows and the same draws.
+
+    Parameters
+    ----------
+    representations : mapping of str to array-like of shape (n_rows, n_features)
+        At least two, each with one row for every label. Arrays and memory maps are not copied if `test` is given.
+    y : array-like of shape (n_rows,)
+    test : mapping of str to array-like of shape (n_test, n_features), optional
+        Test rows of each representation. Without them, a stratified part of the rows is held out (`test_size`), or every
+        row is tested once (`cv`).
+    y_test : array-like of shape (n_test,), optional
+        A label that does not occur in y counts as an error.
+    presets : str or sequence of str
+        ``"dino"`` and the other presets of `knn_eval`; ``"clip-probe"``, ``"dinov2-probe"`` and so on, those of
+        `linear_probe`; ``"uni-few-shot"``, ``"dinov2-few-shot"``, ``"dinov3-few-shot"``, ``"dinov3-few-shot-linear"`` and
+        ``"mteb-few-shot"``, those of `few_shot`.
+    n_per_class, n_tries : as for `few_shot`
+        Of the few-shot protocols.
+    test_size : float or int
+        Share or number of the rows to hold out; a class never loses its last training row if there are enough rows.
+    cv : int, optional
+        Number of stratified folds instead of a hold-out: each fold is tested on models of the other folds, and the answers
+        of all folds are measured together.
+    random_state : int, RandomState or None
+        Seeds the hold-out or the folds, and the draws of presets without a published seed.
+    cache : path, optional
+        Folder for finished parts, which is created. A later call with the same data and settings takes them from there.
+    n_jobs : int, optional
+    progress : callable, optional
+        ``progress(done, total)``, counted in parts: a part is one representation under one protocol.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        For fewer than two representations, other numbers of rows than labels, an unknown preset, or rows, labels or options
+        that a protocol refuses.
+
+    Notes
+    -----
+    Pairs are compared at one setting of each protocol, which does not depend on any result: with the most training rows,
+    and at k = 20 or the k nearest to it. Paired tests treat the test rows as independent; that another sample of training
+    rows would give other models is not in them.
+
+    Examples
+    --------
+    >>> from fastcls import datasets
+    >>> data = datasets.load_digits()
+    >>> coarse = data.X.reshape(-1, 4, 2, 4, 2).sum(axis=(2, 4)).reshape(-1, 16)
+    >>> found = compare({"pixels": data.X, "coarse": coarse}, data.y, presets="torchgeo-bench")
+    >>> [(row["representation"], round(row["top1"], 2)) for row in found.table]
+    [('pixels', 0.99), ('coarse', 0.97)]
+    """
+    plan = Plan(
+        representations,
+        y,
+        test,
+        y_test,
+        presets=presets,
+        n_per_class=n_per_class,
+        n_tries=n_tries,
+        test_size=test_size,
+        cv=cv,
+        random_state=random_state,
+        cache=cache,
+        n_jobs=n_jobs,
+    )
+    for done, part in enumerate(plan.parts, 1):
+        plan.evaluate(part)
+        if progress is not None:
+            progress(done, len(plan.parts))
+    return plan.comparison()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One representation under one protocol; `key` is a checksum of all that decides its result."""
+
+    representation: str
+    protocol: str
+    key: str
+
+
+class Plan:
+    """A comparison with checked input: `evaluate` every part, then ask for the `comparison`. Parameters as for `compare`.
+
+    Attributes
+    ----------
+    parts : list of Part
+        In order: all protocols of the first representation first.
+    classes : ndarray
+        Labels of the training rows.
+    truth : int64 array (n_test,)
+        Class codes of the test rows; negative for a label without training rows.
+    test_rows : int64 array (n_test,)
+        Their numbers in the user's data.
+    reused : list of (representation, protocol)
+        What the cache had.
+    """
+
+    def __init__(
+        self,
+        representations: Mapping[str, Any],
+        y: Any,
+        test: Mapping[str, Any] | None,
+        y_test: Any,
+        *,
+        presets: Any,
+        n_per_class: Any,
+        n_tries: int,
+        test_size: Any,
+        cv: int | None,
+        random_state: RandomState,
+        cache: Any,
+        n_jobs: int | None,
+    ) -> None:
+        self.protocols = check_protocols(presets)
+        self.n_per_class, self.n_tries = (
+            check_per_class(n_per_class),
+            int(check_number("n_tries", n_tries, minimum=1, whole=True)),
+        )
+        self.seed, self.n_jobs = seed_of(random_state), n_jobs
+        names = _check_names(representations)
+        self.labels, codes = _check_labels_of(y)
+        self._rows = {name: _checked(representations[name], f"representations[{name!r}]", len(codes)) for name in names}
+        if test is None:
+            if y_test is not None:
+                raise InputError("y_test is given without test: give the test rows of each representation too")
+            self.how, self._splits = self._divided(codes, test_size, cv)
+            self._test: dict[str, np.ndarray] | None = None
+            y, y_test = self.labels[codes], self.labels[codes]
+        else:
+            if cv is not None:
+                raise InputError("cv and test are both given: leave one of them out")
+            self._test = _check_test_rows(test, y_test, self._rows)
+            n_test = len(next(iter(self._test.values())))
+            self.how, self._splits = "test rows as given", [(np.arange(len(codes)), np.arange(n_test))]
+        self.y, self.y_test = self.labels[codes], y_test if self._test is not None else self.labels[codes]
+        self.test_rows = np.concatenate([held for _, held in self._splits])
+        first = next(iter(self._test.values())) if self._test else next(iter(self._rows.values()))
+        train = np.unique(np.concatenate([kept for kept, _ in self._splits]))
+        self.classes = np.unique(self.y[train])
+        _, truth = check_test(first, self.y_test, self.classes, "l2")
+        self.truth = truth[self.test_rows]
+        if any(PROTOCOLS[name].kind != "knn" for name in self.protocols):
+            check_two_classes(self.classes)
+        self.n_train = len(self._splits[0][0])
+        self.parts = self._parts()
+        self.reused: list[tuple[str, str]] = []
+        self._folder = None if cache is None else PartsFolder(cache)
+        self._found: dict[Part, tuple[list[Line], float]] = {}
+        for part in self.parts:
+            known = None if self._folder is None else self._folder.read(part.key, len(self.truth))
+            if known is not None:
+                self._found[part] = known
+                self.reused.append((part.representation, part.protocol))
+
+    def _divided(self, codes: np.ndarray, test_size: Any, cv: int | None) -> tuple[str, list[tuple[np.ndarray, np.ndarray]]]:
+        if cv is None:
+            return (
+                f"a stratified hold-out, test_size={test_size}, random_state={self.seed}",
+                [train_validation_split(codes, validation_size=test_size, random_state=self.seed)],
+            )
+        n_folds, counts = check_folds(cv, codes), np.bincount(codes)
+        if counts.min() < n_folds:
+            few = quoted(self.labels[counts.argmin()])
+            raise InputError(
+                f"cv={n_folds}, but the class {few} has only {counted(int(counts.min()), 'row')}: give fewer folds, or "
+                "leave the class out"
+            )
+        folds = make_folds(n_folds, codes, codes, random_state=self.seed)
+        splits = [folds.split(at) for at in range(folds.n_folds)]
+        return f"{n_folds} stratified folds, random_state={self.seed}", [(train, held) for train, held in splits]
+
+    def _parts(self) -> list[Part]:
+        """The parts, with their keys."""
+        rows = digest(np.concatenate([np.concatenate([[len(kept), -1], kept, [-1], held]) for kept, held in self._splits]))
+        labels = digest(np.unique(self.y, return_inverse=True)[1]) + digest(self.truth)
+        found = []
+        for name, X in self._rows.items():
+            data = digest(X) + ("" if self._test is None else digest(self._test[name]))
+            for protocol in self.protocols:
+                chosen = PROTOCOLS[protocol]
+                setting: list[Any] = [__version__, protocol, sorted(asdict(chosen.preset).items()), self.seed]
+                if chosen.kind == "few_shot":
+                    setting += [self.n_per_class, self.n_tries]
+                text = repr([data, labels, rows, setting]).encode()
+                found.append(Part(name, protocol, digest(np.frombuffer(text, np.uint8))))
+        return found
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """Width and size of a representation."""
+        X = self._rows[name]
+        return {"n_features": X.shape[1], "bytes_per_row": X.shape[1] * X.itemsize}
+
+    def is_done(self, part: Part) -> bool:
+        """Whether a part has been evaluated, or was in the cache."""
+        return part in self._found
+
+    def evaluate(self, part: Part, progress: Progress | None = None) -> None:
+        """Evaluate a part, unless it is done, and store it in the cache."""
+        if self.is_done(part):
+            return
+        started = time.perf_counter()
+        folds = []
+        for kept, held in self._splits:
+            folds.append(self.answers(part, kept, held, progress))
+        lines = self._measured(_pooled(folds), folds[0].names)
+        self._found[part] = lines, time.perf_counter() - started
+        if self._folder is not None:
+            self._folder.write(part.key, *self._found[part])
+
+    def answers(self, part: Part, kept: np.ndarray, held: np.ndarray, progress: Progress | None = None) -> Evaluated:
+        """The answers of a part for the test rows `held` after training on the rows `kept`."""
+        X, chosen = self._rows[part.representation], PROTOCOLS[part.protocol]
+        Q = X if self._test is None else self._test[part.representation]
+        y_test = np.asarray(self.y_test)
+        data = _some(X, kept), self.y[kept], _some(Q, held), y_test[held]
+        seed = None if getattr(chosen.preset, "seed", None) is not None else self.seed  # the published one
+        options: dict[str, Any] = {"random_state": seed, "n_jobs": self.n_jobs, "progress": progress}
+        if chosen.kind == "knn":
+            return evaluate_neighbors(*data, preset=chosen.preset_name, **options)
+        if chosen.kind == "probe":
+            return evaluate_probe(*data, preset=chosen.preset_name, **options)
+        options |= {"n_per_class": self.n_per_class, "n_tries": self.n_tries, "classifier": chosen.classifier}
+        return evaluate_few_shot(*data, preset=chosen.preset_name, **options)
+
+    def _measured(self, lines: list[tuple[dict[str, Any], list[Answers]]], names: Sequence[str] | None) -> list[Line]:
+        numbers = measure(self.truth, [tries for _, tries in lines], len(self.classes), names=names)
+        return [
+            Line(setting, of_line, np.stack([one.predicted for one in tries]).astype(np.int32))
+            for (setting, tries), of_line in zip(lines, numbers, strict=True)
+        ]
+
+    def comparison(self) -> Comparison:
+        """Put all parts together."""
+        found: dict[str, dict[str, tuple[list[Line], float]]] = {name: {} for name in self.protocols}
+        for part in self.parts:
+            found[part.protocol][part.representation] = self._found[part]
+        title = (
+            f"comparison: {counted(self.n_train, 'training row')}, {counted(len(self.truth), 'test row')} ({self.how}), "
+            f"{counted(len(self.classes), 'class')}"
+        )
+        facts = {name: self.facts(name) for name in self._rows}
+        return summarized(found, facts, self.truth, self.classes, self.test_rows, self.settings(), title, tuple(self.reused))
+
+    def settings(self) -> dict[str, Any]:
+        """What decided the results of all representations."""
+        labels = digest(np.unique(self.y, return_inverse=True)[1], *([] if self._test is None else [self.truth]))
+        return {
+            "rows": self.how,
+            "n_train": self.n_train,
+            "n_test": len(self.truth),
+            "seed": self.seed,
+            "labels": labels,
+        }
+
+
+def _pooled(folds: list[Evaluated]) -> list[tuple[dict[str, Any], list[Answers]]]:
+    """The tested settings with the answers of all folds; of single experiments and their mean only the mean.
+
+    A setting that a fold chose for itself, such as C, is a list.
+    """
+    tested = [[(setting, tries) for setting, tries in fold.lines if tries is not None] for fold in folds]
+    tested = [[line for line in lines if line[0].get("experiment", "mean") == "mean"] for lines in tested]
+    if len(folds) == 1:
+        return tested[0]
+    pooled = []
+    for at, (setting, tries) in enumerate(tested[0]):
+        of_folds = [lines[at] for lines in tested]
+        values = {name: [one[name] for one, _ in of_folds] for name in setting}
+        same = {name: found[0] if found == found[:1] * len(found) else found for name, found in values.items()}
+        pooled.append((same, [joined([of_fold[number] for _, of_fold in of_folds]) for number in range(len(tries))]))
+    return pooled
+
+
+def _some(rows: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Rows with these numbers; the array itself if they are all of it, in order."""
+    return rows if len(wanted) == len(rows) and np.array_equal(wanted, np.arange(len(rows))) else rows[wanted]
+
+
+# checks -----------------------------------------------------------------------------------------------------------------
+
+
+def check_protocols(presets: Any) -> tuple[str, ...]:
+    """The names of protocols, each once."""
+    names = as_list(presets)
+    if not names:
+        raise InputError(f"presets is empty; choose from: {', '.join(PROTOCOLS)}")
+    for name in names:
+        if isinstance(name, str) and name not in PROTOCOLS:
+            near = [f"{name}{ending}" for ending in ("-probe", "-few-shot") if f"{name}{ending}" in PROTOCOLS]
+            if near:
+                raise InputError(f"preset {quoted(name)} is unknown to compare: did you mean {' or '.join(near)}?")
+        one_of("presets", name, PROTOCOLS)
+    return tuple(dict.fromkeys(names))
+
+
+def _check_names(representations: Any) -> list[str]:
+    if not isinstance(representations, Mapping):
+        raise InputError(
+            f"representations is {kind(representations)}; wanted a mapping of names to arrays, such as "
+            "{'pixels': X, 'model': Z}"
+        )
+    names = list(representations)
+    if bad := [name for name in names if not isinstance(name, str) or not name.strip()]:
+        raise InputError(f"representations has the name {bad[0]!r}; wanted texts as names")
+    if len(names) < 2:
+        there = quoted_list(names) or "none"
+        raise InputError(
+            f"compare needs at least two representations, but was given {there}: for a single one call knn_eval, "
+            "linear_probe or few_shot"
+        )
+    return names
+
+
+def _check_labels_of(y: Any) -> tuple[np.ndarray, np.ndarray]:
+    if y is None:
+        raise InputError("y is None: give one label for each row")
+    return check_labels(y, np.size(y))
+
+
+def _checked(X: Any, name: str, n_rows: int, labels: str = "y") -> np.ndarray:
+    rows = check_rows(X, name).rows
+    if len(rows) != n_rows:
+        raise InputError(
+            f"{name} has {counted(len(rows), 'row')}, but {labels} has {counted(n_rows, 'label')}: all representations "
+            "must be of the same rows, in the same order"
+        )
+    return rows
+
+
+def _check_test_rows(test: Any, y_test: Any, train: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    if not isinstance(test, Mapping) or set(test) != set(train):
+        names = quoted_list(test) if isinstance(test, Mapping) else kind(test)
+        raise InputError(f"test has {names}; wanted a mapping with the names of representations: {quoted_list(train)}")
+    if y_test is None:
+        raise InputError("test is given without y_test: give one label for each test row")
+    found = {}
+    for name, X in train.items():
+        rows = found[name] = _checked(test[name], f"test[{name!r}]", np.size(y_test), "y_test")
+        if rows.shape[1] != X.shape[1] or rows.dtype != X.dtype:
+            raise InputError(
+                f"test[{name!r}] has {counted(rows.shape[1], 'feature')} of type {rows.dtype}, but "
+                f"representations[{name!r}] has {X.shape[1]:,} of type {X.dtype}: give both the same"
+            )
+    return found

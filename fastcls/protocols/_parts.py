@@ -1,0 +1,77 @@
+"""Finished parts of a comparison on disk: one safetensors file each, named by the checksum of data and settings."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fastcls._scoring.numbers import Numbers
+from fastcls._storage.atomic import replacing
+from fastcls._storage.safetensors import Arrays, read_header, write
+from fastcls._validation.errors import InputError
+from fastcls._validation.messages import quoted, reason
+from fastcls._validation.paths import check_path
+
+from ._comparison import Line
+
+ENDING = ".part.safetensors"
+_FORMAT = "fastcls comparison 1"
+
+
+class PartsFolder:
+    """The folder; it is created if its parent exists."""
+
+    def __init__(self, path: Any) -> None:
+        check_path(path, "a folder for finished parts")
+        self.path = Path(path)
+        try:
+            self.path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cache: cannot write to {quoted(path)}: {reason(error)}; give another folder") from None
+
+    def file(self, key: str) -> Path:
+        """The file of a part."""
+        return self.path / f"{key}{ENDING}"
+
+    def write(self, key: str, lines: list[Line], seconds: float) -> None:
+        """Store a part, whole or not at all."""
+        described = [
+            {
+                "setting": line.setting,
+                "values": line.numbers.values,
+                "per_class": list(line.numbers.per_class.items()),
+                "std": line.numbers.std,
+            }
+            for line in lines
+        ]
+        header = {"format": _FORMAT, "lines": json.dumps(described), "seconds": repr(float(seconds))}
+        arrays = {f"predicted.{at}": line.predicted for at, line in enumerate(lines)}
+        arrays |= {f"hits.{at}": line.numbers.hits for at, line in enumerate(lines)}
+        with replacing(self.file(key), "a part of the comparison") as new_file:
+            write(new_file, arrays, header)
+
+    def read(self, key: str, n_test: int) -> tuple[list[Line], float] | None:
+        """A stored part; None if there is none, or if it is damaged, and must be evaluated again."""
+        path = self.file(key)
+        if not path.is_file():
+            return None
+        try:
+            header = read_header(path, "a part of a comparison")
+            arrays = Arrays(path, header)
+            if header["format"] != _FORMAT:
+                return None
+            lines = []
+            for at, of_line in enumerate(json.loads(header["lines"])):
+                predicted, hits = arrays[f"predicted.{at}"], arrays[f"hits.{at}"]
+                if predicted.dtype.kind != "i" or predicted.ndim != 2 or predicted.shape[1:] != (n_test,):
+                    return None
+                if hits.shape != (n_test,):
+                    return None
+                values = {str(name): tuple(map(float, value)) for name, value in of_line["values"].items()}
+                per_class = {int(code): tuple(map(float, value)) for code, value in of_line["per_class"]}
+                numbers = Numbers(values, per_class, hits, of_line["std"])  # type: ignore[arg-type]
+                lines.append(Line(of_line["setting"], numbers, predicted))
+            return lines, float(header["seconds"])
+        except (InputError, ValueError, KeyError, TypeError, AttributeError):
+            return None

@@ -1,0 +1,87 @@
+"""Labels from files of every format, and what is refused."""
+
+import numpy as np
+import pytest
+
+from fastcls import InputError, datasets
+from fastcls.datasets import read_labels
+
+Y = np.array([0, 2, 1, 0, 1])
+X = np.arange(10, dtype=np.float32).reshape(5, 2)
+NUMBERS = "\n".join(map(str, Y))
+
+
+def npz(path):
+    np.savez(path, labels=Y, X=X)
+
+
+def safetensors(path):
+    from safetensors.numpy import save_file
+
+    save_file({"codes": Y, "features": X}, path)
+
+
+def text(content):
+    return lambda path: path.write_text(content)
+
+
+def parquet(**columns):
+    def write(path):
+        pa = pytest.importorskip("pyarrow", reason="Parquet files are written by pyarrow")
+
+        pa.parquet.write_table(pa.table(columns), path)
+
+    return write
+
+
+FILES = {
+    "y.npy": lambda path: np.save(path, Y),
+    "y.npz": npz,
+    "y.safetensors": safetensors,
+    "named.csv": text(f"label\n{NUMBERS}\n"),
+    "headed.csv": text(f"species\n{NUMBERS}\n"),
+    "plain.csv": text(NUMBERS),
+    "wide.csv": text("a,label\n" + "\n".join(f"x,{label}" for label in Y)),
+    "y.txt": text(NUMBERS + "\n"),
+    "y.parquet": parquet(a=X[:, 0].tolist(), label=Y.tolist()),
+    "alone.parquet": parquet(species=Y.tolist()),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_has_the_same_labels(name, tmp_path):
+    FILES[name](tmp_path / name)
+    assert read_labels(tmp_path / name).tolist() == Y.tolist()
+    assert datasets.load(X, labels=tmp_path / name).y.tolist() == Y.tolist()
+
+
+def test_texts_stay_texts(tmp_path):
+    (tmp_path / "y.csv").write_text("cat\ndog\ncat\n")
+    assert read_labels(tmp_path / "y.csv").tolist() == ["cat", "dog", "cat"]
+
+
+REFUSALS = {
+    "columns.csv": (text("a,b\n1,2\n"), "has the columns 'a', 'b': call the column of labels 'label'"),
+    "gap.csv": (text("a,label\n1,2\n1,\n"), "no label in line 3: fill it"),
+    "empty.csv": (text(""), "empty"),
+    "header.csv": (text("label\n"), "no labels below its first line"),
+    "two.npz": (lambda path: np.savez(path, a=Y, X=X), "has the arrays 'X', 'a'; wanted an array of one dimension called y"),
+    "y.pdf": (text("%PDF"), "not a valid .npy"),
+    "two.parquet": (parquet(a=[1.5], b=[2.5]), "has the columns 'a', 'b', but no labels"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refusals_name_the_file_and_what_to_do(name, tmp_path):
+    write, message = REFUSALS[name]
+    write(tmp_path / name)
+    with pytest.raises(InputError, match=message):
+        read_labels(tmp_path / name)
+
+
+def test_the_label_column_of_a_table_is_no_feature_if_labels_are_given(tmp_path):
+    (tmp_path / "rows.csv").write_text("a,label\n" + "\n".join(f"{row},{label}" for row, label in enumerate(Y)))
+    loaded = datasets.load(tmp_path / "rows.csv", labels=Y[::-1])
+    assert loaded.X.tolist() == [[0], [1], [2], [3], [4]]
+    assert loaded.y.tolist() == Y[::-1].tolist()
+    assert any("'label' left out, because labels are no features" in note for note in loaded.notes)

@@ -1,0 +1,252 @@
+"""`compare`: the same rows and draws for every representation, paired tests, agreement, finished parts on disk."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import cohen_kappa_score
+from sklearn.neighbors import KNeighborsClassifier
+
+from fastcls import InputError, datasets, protocols
+from fastcls._scoring.pairs import alone, compare_all, difference_intervals, holm
+from fastcls.model_selection._folds import make_folds
+from fastcls.protocols import _compare, compare, few_shot, knn_eval, linear_probe
+
+RNG = np.random.default_rng(0)
+N, CLASSES = 240, 4
+Y = np.arange(N) % CLASSES
+#: three representations of the same rows, from good to useless
+ROWS = {
+    "sharp": (RNG.standard_normal((N, 6)) + 1.5 * np.eye(CLASSES, 6)[Y]).astype(np.float32),
+    "dull": (RNG.standard_normal((N, 5)) + 0.8 * np.eye(CLASSES, 5)[Y]).astype(np.float64),
+    "noise": RNG.integers(0, 256, (N, 4)).astype(np.uint8),
+}
+KNN = "torchgeo-bench"  # k = 5 under L2, equal votes: scikit-learn's default
+
+
+@pytest.fixture(scope="module")
+def found():
+    return compare(ROWS, Y, presets=[KNN, "mteb-few-shot"], n_per_class=[1, 2], n_tries=3)
+
+
+@pytest.fixture(scope="module")
+def predicted():
+    """Predictions of scikit-learn on the same hold-out, by name, and the true classes."""
+    train, test = datasets.train_validation_split(Y, validation_size=0.2, random_state=0)
+    models = {name: KNeighborsClassifier(5).fit(X[train].astype(float), Y[train]) for name, X in ROWS.items()}
+    return {name: model.predict(ROWS[name][test].astype(float)) for name, model in models.items()}, Y[test], test
+
+
+def pairs_of(found, protocol):
+    return [row for row in found.pairs if row["protocol"] == protocol]
+
+
+def test_p_values_are_those_of_scipy_and_statsmodels(found, predicted):
+    answers, truth, _ = predicted
+    p_values = []
+    for row in pairs_of(found, KNN):
+        one, two = (answers[row[which]] == truth for which in ("first", "second"))
+        only = int((one & ~two).sum()), int((two & ~one).sum())
+        assert (row["only_first"], row["only_second"]) == only
+        assert row["p_value"] == pytest.approx(binomtest(only[0], sum(only)).pvalue, rel=1e-12)
+        p_values.append((row["p_value"], [[int((one & two).sum()), only[0]], [only[1], int((~one & ~two).sum())]]))
+    assert len(p_values) == 3
+    assert p_values[1][0] < 0.01
+    tables = pytest.importorskip("statsmodels.stats.contingency_tables", reason="statsmodels is the second opinion")
+    for p_value, table in p_values:
+        assert p_value == pytest.approx(tables.mcnemar(table, exact=True).pvalue, rel=1e-12)
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="statsmodels is the second opinion")
+    assert found.pairs["p_holm"] == pytest.approx(multitest.multipletests(found.pairs["p_value"], method="holm")[1])
+
+
+def test_holm_steps_down_and_never_falls():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])  # 0.04 x 1 is below 0.03 x 2
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_agreement_and_difference_are_those_of_the_predictions(found, predicted):
+    answers, truth, _ = predicted
+    for row in pairs_of(found, KNN):
+        one, two = answers[row["first"]], answers[row["second"]]
+        assert row["agreement"] == pytest.approx(np.mean(one == two))
+        assert row["kappa"] == pytest.approx(cohen_kappa_score(one, two))
+        assert row["difference"] == pytest.approx(np.mean(one == truth) - np.mean(two == truth))
+        assert row["difference_low"] <= row["difference"] <= row["difference_high"]
+    assert pairs_of(found, KNN)[1]["difference_low"] > 0  # sharp is better than noise
+
+
+def test_kappa_of_two_constant_models_and_intervals_of_equal_ones():
+    truth = np.array([0, 1] * 20)
+    ((_, _, pair),) = compare_all(truth, [np.zeros((1, 40), int), np.zeros((1, 40), int)])
+    assert (pair.kappa, pair.agreement, pair.p_value) == (1.0, 1.0, 1.0)
+    assert pair.low < -0.05 < 0.05 < pair.high  # 40 rows do not show that they are equally good
+    assert difference_intervals(np.ones((1, 40)))[0][1] == 1.0
+
+
+def test_rows_on_which_one_is_alone(found, predicted):
+    answers, truth, test = predicted
+    right = np.stack([answers[name] == truth for name in ROWS])
+    for at, name in enumerate(ROWS):
+        others = np.delete(right, at, axis=0)
+        assert found.wrong_alone[KNN][name].tolist() == test[~right[at] & others.all(axis=0)].tolist()
+        assert found.right_alone[KNN][name].tolist() == test[right[at] & ~others.any(axis=0)].tolist()
+    assert len(found.wrong_alone[KNN]["noise"]) > 5
+    wrong, correct = alone(np.array([[True, False], [False, False]]))
+    assert [rows.tolist() for rows in (*wrong, *correct)] == [[], [0], [0], []]
+
+
+NUMBERS = ("top1", "top1_low", "top1_high", "balanced_accuracy", "macro_f1", "average_precision", "log_loss", "std")
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_every_number_is_that_of_the_protocol_alone_on_the_same_rows(found, name):
+    train, test = datasets.train_validation_split(Y, validation_size=0.2, random_state=0)
+    X = ROWS[name]
+    data = X[train], Y[train], X[test], Y[test]
+    alone_found = [*knn_eval(*data, preset=KNN), *few_shot(*data, classifier="linear", n_per_class=[1, 2], n_tries=3)]
+    mine = [row for row in found.table if row["representation"] == name]
+    assert [row["setting"] for row in mine] == ["k=5", "n_per_class=1 n_tries=3", "n_per_class=2 n_tries=3"]
+    assert [row["compared"] for row in mine] == [True, False, True]
+    for one, other in zip(mine, alone_found, strict=True):
+        assert {key: one[key] for key in NUMBERS} == {key: other.get(key) for key in NUMBERS}
+    assert {row["bytes_per_row"] for row in mine} == {X.shape[1] * X.itemsize}
+
+
+def test_a_probe_has_its_chosen_c_and_published_experiments_only_their_mean():
+    some = {name: ROWS[name] for name in ("sharp", "dull")}
+    test = {name: X[200:] for name, X in some.items()}
+    train = {name: X[:200] for name, X in some.items()}
+    compared = compare(train, Y[:200], test, Y[200:], presets=["uni-probe", "mteb-probe"])
+    probe, other, mean, _ = sorted(compared.table, key=lambda row: row["protocol"] != "uni-probe")
+    alone_found = linear_probe(train["sharp"], Y[:200], test["sharp"], Y[200:], preset="uni")
+    assert probe["setting"] == "C=0.24"
+    assert probe["top1"] == alone_found["top1"][0]
+    assert mean["top1"] == linear_probe(train["sharp"], Y[:200], test["sharp"], Y[200:], preset="mteb")["top1"][-1]
+    assert other["representation"] == "dull"
+
+
+def test_folds_test_every_row_once():
+    some = {name: ROWS[name] for name in ("sharp", "noise")}
+    compared = compare(some, Y, presets=KNN, cv=3, random_state=5)
+    folds = make_folds(3, Y, Y, random_state=5)
+    n_right = 0
+    for train, test in map(folds.split, range(3)):
+        model = KNeighborsClassifier(5).fit(some["sharp"][train].astype(float), Y[train])
+        n_right += int((model.predict(some["sharp"][test].astype(float)) == Y[test]).sum())
+    assert compared.table["top1"][0] == pytest.approx(n_right / N)
+    assert compared.settings["n_test"] == N
+    counted = [*compared.wrong_alone[KNN]["sharp"], *compared.wrong_alone[KNN]["noise"]]
+    assert len(set(counted)) == len(counted) == sum(compared.pairs[key][0] for key in ("only_first", "only_second"))
+
+
+def test_an_unknown_test_label_is_an_error_of_all():
+    some = {name: ROWS[name][:200] for name in ("sharp", "dull")}
+    test = {name: ROWS[name][200:] for name in some}
+    labels = np.where(np.arange(40) < 10, "new", Y[200:].astype(str))
+    compared = compare(some, Y[:200].astype(str), test, labels, presets=KNN)
+    assert max(compared.table["top1"]) <= 0.75
+    assert not {0, 9} & {*compared.wrong_alone[KNN]["sharp"], *compared.right_alone[KNN]["sharp"]}
+
+
+def test_finished_parts_are_reused_if_data_and_settings_are_the_same(tmp_path, monkeypatch):
+    some = {name: ROWS[name] for name in ("sharp", "dull")}
+    calls = []
+    inner = _compare.evaluate_neighbors
+    monkeypatch.setattr(_compare, "evaluate_neighbors", lambda *data, **more: calls.append(1) or inner(*data, **more))
+
+    def n_calls(rows=some, y=Y, **more):
+        calls.clear()
+        return compare(rows, y, presets=KNN, cache=tmp_path / "parts", **more), len(calls)
+
+    first, n_first = n_calls()
+    again, n_again = n_calls()
+    assert (n_first, n_again, first.reused) == (2, 0, ())
+    assert again.reused == (("sharp", KNN), ("dull", KNN))
+    assert again.table.rows == first.table.rows
+    assert again.table.per_class == first.table.per_class
+    assert again.pairs.rows == first.pairs.rows
+    assert n_calls({**some, "noise": ROWS["noise"]})[1] == 1
+    assert n_calls(random_state=1)[1] == 2
+    assert n_calls(y=(Y + (np.arange(N) == 7)) % CLASSES)[1] == 2
+    changed = ROWS["dull"].copy()
+    changed[3, 2] += 1
+    assert n_calls({**some, "dull": changed})[1] == 1
+    for path in (tmp_path / "parts").iterdir():
+        content = bytearray(path.read_bytes())
+        content[-3] ^= 1
+        path.write_bytes(content)
+    repaired, n_repaired = n_calls()
+    assert (n_repaired, repaired.pairs.rows) == (2, first.pairs.rows)
+
+
+def test_what_is_finished_before_an_interrupt_stays(tmp_path, monkeypatch):
+    some = {name: ROWS[name] for name in ("sharp", "dull")}
+    inner = _compare.evaluate_neighbors
+
+    def interrupted(train, *data, **more):
+        if train.dtype == np.float64:
+            raise KeyboardInterrupt
+        return inner(train, *data, **more)
+
+    monkeypatch.setattr(_compare, "evaluate_neighbors", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        compare(some, Y, presets=KNN, cache=tmp_path)
+    monkeypatch.setattr(_compare, "evaluate_neighbors", inner)
+    assert compare(some, Y, presets=KNN, cache=tmp_path).reused == (("sharp", KNN),)
+
+
+TWO = {name: ROWS[name] for name in ("sharp", "dull")}
+HELD = {name: X[:40] for name, X in TWO.items()}
+BAD = ROWS["dull"].copy()
+BAD[3, 1] = np.nan
+REFUSALS = {
+    "one": (({"sharp": ROWS["sharp"]}, Y), {}, "at least two representations, but was given 'sharp': .* knn_eval"),
+    "none": (({}, Y), {}, "at least two representations, but was given none"),
+    "list": (([ROWS["sharp"]], Y), {}, "representations is a list; wanted a mapping of names to arrays"),
+    "name": (({1: BAD, "b": BAD}, Y), {}, "has the name 1; wanted texts"),
+    "rows": (
+        ({**TWO, "short": ROWS["dull"][:100]}, Y),
+        {},
+        r"\['short'\] has 100 rows, but y has 240 labels: all",
+    ),
+    "NaN": (({**TWO, "bad": BAD}, Y), {}, r"representations\['bad'\] contains NaN \(first at row 3, column 1\)"),
+    "no labels": ((TWO, None), {}, "y is None: give one label"),
+    "preset": ((TWO, Y), {"presets": "dinov9"}, "presets='dinov9' is unknown; did you mean 'dinov3'"),
+    "kind": ((TWO, Y), {"presets": ["dino", "clip"]}, "did you mean clip-probe"),
+    "no preset": ((TWO, Y), {"presets": []}, "presets is empty; choose from: dino, "),
+    "cv and test": ((TWO, Y, HELD, Y[:40]), {"cv": 5}, "cv and test are both given"),
+    "cv": ((TWO, np.where(np.arange(N) < 3, 9, Y)), {"cv": 5}, "the class '9' has only 3 rows: give fewer folds"),
+    "test names": ((TWO, Y, {"sharp": HELD["sharp"]}, Y[:40]), {}, "test has 'sharp'; wanted a mapping with the names"),
+    "test width": ((TWO, Y, {**HELD, "dull": HELD["sharp"]}, Y[:40]), {}, r"test\['dull'\] has 6 features of type float32"),
+    "test rows": ((TWO, Y, {**HELD, "dull": HELD["dull"][:5]}, Y[:40]), {}, r"test\['dull'\] has 5 rows"),
+    "no y_test": ((TWO, Y, HELD), {}, "test is given without y_test"),
+    "no test": ((TWO, Y, None, Y[:40]), {}, "y_test is given without test"),
+    "one class": ((TWO, np.zeros(N)), {"presets": "uni-probe"}, "class"),
+    "tries": ((TWO, Y), {"n_tries": 0}, "n_tries=0; wanted a whole number"),
+    "test_size": ((TWO, Y), {"test_size": 1.5}, "=1.5; wanted a share"),
+}
+
+
+@pytest.mark.parametrize(("given", "options", "message"), REFUSALS.values(), ids=REFUSALS)
+def test_refusals_are_one_line(given, options, message):
+    with pytest.raises(InputError, match=message) as error:
+        compare(*given, **{"presets": KNN, **options})
+    assert "\n" not in str(error.value)
+
+
+def test_a_cache_that_cannot_be_made_is_refused(tmp_path):
+    with pytest.raises(InputError, match="cache: cannot write to .*: give another folder|give another folder"):
+        compare(TWO, Y, presets=KNN, cache=tmp_path / "no" / "folder")
+
+
+def test_every_protocol_has_a_name_and_the_defaults_are_among_them():
+    names = set(_compare.PROTOCOLS)
+    assert {*protocols.KNN_PRESETS, *(f"{name}-probe" for name in protocols.PROBE_PRESETS)} < names
+    assert {"uni-few-shot", "dinov3-few-shot", "dinov3-few-shot-linear", "mteb-few-shot"} < names
+    assert set(_compare.DEFAULT_PROTOCOLS) <= names
+
+
+def test_lists_half_floats_and_text_labels_are_taken():
+    compared = compare({"a": ROWS["sharp"].astype(np.float16), "b": ROWS["dull"].tolist()}, list(map(str, Y)), presets=KNN)
+    assert compared.table["bytes_per_row"] == [12, 40]
+    assert str(compared).count("torchgeo-bench") == 3
