@@ -315,9 +315,12 @@ def search_low_dimensional(const uint8_t[:, ::1] Q, int Q_storage, const uint8_t
             &scratch[threadid(), 0])
 
 
-def start_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out):
-    """Fill the heaps with placeholders that come after every real row."""
-    heap_S_out[:, :, :] = INFINITY
+def start_heaps(double[:, :, ::1] heap_S_out, int64_t[:, :, ::1] heap_index_out, double below=INFINITY):
+    """Fill the heaps with placeholders that come after every row whose S is below this number.
+
+    Rows with larger S are never kept; rows with S equal to `below` may be.
+    """
+    heap_S_out[:, :, :] = below
     heap_index_out[:, :, :] = INT64_MAX
 
 

@@ -84,6 +84,30 @@ class Metric:
         """The family of bounds that belongs to this metric's sum, whether or not it holds for S; None if there is none."""
         return _BOUNDS_OF_SUM.get(self.sum)
 
+    def rank_distance_beyond(self, radius: float) -> float:
+        """The smallest rank distance whose distance is above a radius; infinity if there is none.
+
+        A distance is within the radius if and only if its rank distance S is below this number, because the distance never
+        falls as S rises, also after rounding. The square of the radius would not do: it is rounded, and may lose rows whose
+        distance equals the radius.
+
+        Parameters
+        ----------
+        radius : float
+
+        Returns
+        -------
+        float
+        """
+        within, beyond = 0, int(np.float64(np.inf).view(np.int64))  # floats of 0 and above are ordered as their bits
+        while beyond - within > 1:
+            middle = (within + beyond) // 2
+            if float(self.to_distance(np.array([middle]).view(np.float64))[0]) <= radius:
+                within = middle
+            else:
+                beyond = middle
+        return float(np.int64(beyond).view(np.float64))
+
     @property
     def sum_is_rank_distance(self) -> bool:
         """Whether the rank distance is the sum itself; only the bounds l1 and l2 say so."""

@@ -42,8 +42,19 @@ class Search:
     a k so large that bounds discard nothing.
     """
 
-    def __init__(self, rows: Rows, dtype: np.dtype, n_queries: int, k: int, metric: Metric, n_threads: int) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        dtype: np.dtype,
+        n_queries: int,
+        k: int,
+        metric: Metric,
+        n_threads: int,
+        below: float = np.inf,
+        typical: int | None = None,
+    ) -> None:
         self.rows, self.k, self.metric, self.n_threads = rows, k, metric, n_threads
+        self.below, self.typical = below, k if typical is None else typical
         self.arithmetic = tiles.arithmetic_of(dtype, rows.dtype)
         self.chunk_size = ChunkSize()
         self._next = max(1, tiles.FIRST_CHUNK * n_threads // rows.n_features)  # pairs of the next chunk
@@ -73,7 +84,7 @@ class Search:
         rows = self.rows
         if self.metric.bounds is None or dtype != rows.dtype or n_queries < _LEAST_QUERIES_PANELS:
             return None
-        if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.k * _BOUND_GAIN > rows.n_rows):
+        if dtype.kind == "f" and (rows.n_features < _LEAST_FEATURES_BOUND or self.typical * _BOUND_GAIN > rows.n_rows):
             return None
         self.panel_name = _bounds.panel_of(self.metric.bounds, dtype)
         panel = _kernels.PANELS[self.panel_name]
@@ -120,8 +131,8 @@ class Search:
             shape = (n_heap_sets, some.stop - some.start, self.k)
             S = np.empty(shape) if self.by_rows else S_out[some][None]
             indices = np.empty(shape, dtype=np.int64) if self.by_rows else indices_out[some][None]
-            if not self.low_dimensional or self.by_rows:
-                _kernels.start_heaps(S, indices)
+            if not self._kernel_starts_heaps():
+                _kernels.start_heaps(S, indices, self.below)
             self._run_chunk(Q[some], (groups[0][some], groups[1]), advance, S, indices)
             if self.by_rows:
                 _kernels.merge_heaps(S, indices)
@@ -131,6 +142,9 @@ class Search:
             _kernels.sort_heaps(S_out, indices_out, self.n_threads)
         self._n_queries += len(Q)
         return len(Q)
+
+    def _kernel_starts_heaps(self) -> bool:
+        return self.low_dimensional and not self.by_rows and self.below == np.inf
 
     def report(self) -> RunReport:
         computed, tile = self._n_queries * self.rows.n_rows, (self.per_job, self.per_tile)
@@ -204,7 +218,7 @@ class Search:
 
     def _low_dimensional(self, Q: np.ndarray, X: np.ndarray, ends: tuple[bool, bool], heaps: Heaps) -> None:
         """`ends`: whether these rows include the first and the last of all rows."""
-        is_first, is_last = (end and not self.by_rows for end in ends)
+        is_first, is_last = ends[0] and self._kernel_starts_heaps(), ends[1] and not self.by_rows
         _kernels.search_low_dimensional(
             as_bytes(Q),
             storage_of(Q),

@@ -136,6 +136,8 @@ def search_chunks(
     row_groups: np.ndarray | None = None,
     progress: Progress | None = None,
     out: tuple[np.ndarray, np.ndarray] | None = None,
+    below: float = np.inf,
+    typical: int | None = None,
 ) -> Chunks:
     """The same search, one chunk of queries at a time: ``for some, S, indices in search_chunks(...)``.
 
@@ -153,6 +155,11 @@ def search_chunks(
         ``progress(pairs_done, pairs_total)`` after every chunk of work.
     out : tuple of ndarray, optional
         Arrays for S and indices of all queries; each chunk is a view of them.
+    below : float
+        Search only rows whose S is below this number. A query with fewer than k of them has this number in the last places
+        of S.
+    typical : int, optional
+        Number of neighbours for which the path is chosen, if most queries have fewer than k of them.
 
     Yields
     ------
@@ -172,7 +179,8 @@ def search_chunks(
     n_queries = of_queries.n_rows
     n_threads = threads.limit_by_work(n_threads, n_queries * rows.n_rows * rows.n_features)
     metric, forced = METRICS[metric_name], algorithm == "filter"
-    prepared = prepare(rows, metric_name, k, n_threads, algorithm, of_queries)
+    typical = k if typical is None else typical
+    prepared = prepare(rows, metric_name, typical, n_threads, algorithm, of_queries)
     made = []
     while rows.made:
         what, seconds = rows.made.pop()
@@ -180,9 +188,12 @@ def search_chunks(
         started += seconds
 
     def brute_force() -> Run:
-        return brute.Search(rows, of_queries.dtype, n_queries, k, metric, n_threads)
+        return brute.Search(rows, of_queries.dtype, n_queries, k, metric, n_threads, below, typical)
 
-    runs = [prepared.search(rows, metric, n_queries, k, n_threads, forced=forced) if prepared else brute_force()]
+    def filtered(through: Prepared) -> Run:
+        return through.search(rows, metric, n_queries, k, n_threads, forced=forced, below=below)
+
+    runs = [filtered(prepared) if prepared else brute_force()]
     step = n_queries if out is not None else _step(runs[0], k, n_threads)
     size = min(step, n_queries)
     S, indices = out or (np.empty((size, k)), np.empty((size, k), dtype=np.int64))
@@ -205,9 +216,10 @@ def search_chunks(
             if n_done < len(Q):
                 runs.append(brute_force())
                 runs[-1].run(Q[n_done:], (of_some[n_done:], of_rows), advance, S[place][n_done:], indices[place][n_done:])
-            _check_found(S[place], k)
+            if below == np.inf:
+                _check_found(S[place], k)
             yield some, S[place], indices[place]
-    why = _why_brute(rows, metric_name, k) if algorithm != "brute" and prepared is None else ()
+    why = _why_brute(rows, metric_name, typical) if algorithm != "brute" and prepared is None else ()
     notes = dict.fromkeys((*rows.notes, *(() if queries is None else queries.notes), *why, *made, *threads.notes()))
     whole_numbers = of_queries.dtype == rows.dtype and rows.dtype.kind != "f"
     reports = [run.report() for run in runs]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from fastcls._validation.messages import counted
@@ -63,6 +64,8 @@ class SearchReport:
     copied_bytes : int
         Bytes of input that were copied because they were not C-contiguous or not of a supported type, and bytes of small
         blocks of training rows that partial_fit merged.
+    radius, n_results : float, int
+        Of a search by radius: its radius, and the number of results of all queries; `k` is the largest number of one query.
     notes : tuple of str
         What the user should know, such as a conversion, or a single thread after a fork.
     """
@@ -87,13 +90,18 @@ class SearchReport:
     scratch_bytes: int
     filter_bytes: int = 0
     copied_bytes: int = 0
+    radius: float | None = None
+    n_results: int | None = None
     notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        wanted = f"k = {self.k}"
+        if self.radius is not None:
+            wanted = f"radius = {self.radius:.6g}, {counted(self.n_results or 0, 'result')}, at most {self.k:,} of one query"
         lines = [
             f"{self.path} ({self.kernel}, {self.isa}), {self.metric}, {self.arithmetic} arithmetic",
             f"{counted(self.n_queries, 'query', 'queries')}, {counted(self.n_rows, 'row')} of "
-            f"{counted(self.n_features, 'feature')}, k = {self.k}: "
+            f"{counted(self.n_features, 'feature')}, {wanted}: "
             f"{self.seconds:.4g} s on {counted(self.threads, 'thread')}",
             f"of {self.pairs:,} pairs {self.computed:,} were computed{_percent(self.computed, self.pairs)}",
         ]
@@ -110,3 +118,25 @@ class SearchReport:
 
 def _percent(part: int, whole: int) -> str:
     return f" ({100 * part / whole:.3g} %)" if whole else ""
+
+
+def one_report(reports: Sequence[SearchReport], seconds: float, pairs: int, n_queries: int) -> SearchReport:
+    """The reports of several searches (of shards, of blocks of queries) as the report of one search."""
+    first = reports[0]
+    paths = dict.fromkeys(report.path for report in reports)
+    notes = dict.fromkeys(note for report in reports for note in report.notes)
+    return replace(
+        first,
+        path=paths.popitem()[0] if len(paths) == 1 else " and ".join(paths),
+        n_queries=n_queries,
+        n_rows=pairs // max(1, n_queries),
+        k=max(report.k for report in reports),
+        pairs=pairs,
+        levels=(),
+        computed=sum(report.computed for report in reports),
+        refined=sum(report.refined for report in reports),
+        chunks=sum(report.chunks for report in reports),
+        seconds=seconds,
+        scratch_bytes=max(report.scratch_bytes for report in reports),
+        notes=tuple(notes),
+    )

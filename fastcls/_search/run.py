@@ -113,8 +113,10 @@ class Prepared(Protocol):
         """That of all these rows, or None for brute force. Without `n_queries` (in `fit`), many will come."""
         ...
 
-    def search(self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool) -> Run:
-        """A search of these rows through it."""
+    def search(
+        self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool, below: float
+    ) -> Run:
+        """A search of these rows through it, for neighbours whose S is below a number: infinity, or that of a radius."""
         ...
 
     def stored(self) -> Stored:

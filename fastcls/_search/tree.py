@@ -158,8 +158,10 @@ class Tree:
         """Whether no search so far has found brute force to be faster."""
         return k < self.given_up.get(str(metric.bounds), k + 1)
 
-    def search(self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool) -> Search:
-        return Search(rows, self, metric, n_queries, k, n_threads, forced=forced)
+    def search(
+        self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool, below: float
+    ) -> Search:
+        return Search(rows, self, metric, n_queries, k, n_threads, forced=forced, below=below)
 
     def stored(self) -> Stored:
         """Only its kind: `prepare` builds a tree about as fast as a file could be checked."""
@@ -194,9 +196,19 @@ class Search:
     per_job = _QUERIES_PER_JOB
 
     def __init__(
-        self, rows: Rows, tree: Tree, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool
+        self,
+        rows: Rows,
+        tree: Tree,
+        metric: Metric,
+        n_queries: int,
+        k: int,
+        n_threads: int,
+        *,
+        forced: bool,
+        below: float,
     ) -> None:
-        self.rows, self.filter, self.metric, self.k, self.forced = rows, tree, metric, k, forced
+        self.rows, self.filter, self.metric, self.k = rows, tree, metric, k
+        self.forced, self.below = forced, below
         self.n_threads = n_threads = max(1, min(n_threads, n_queries // _QUERIES_PER_THREAD))
         self.scratch = np.zeros((n_threads, 8), dtype=np.int64)  # counts; more scratch, a few KB, is on the stack
         self.n_queries, self.chunk_size = 0, ChunkSize()
@@ -213,7 +225,7 @@ class Search:
     ) -> int:
         """Write the neighbours of the first queries; stop early if brute force would be faster. Return how many are done."""
         first = 0
-        _kernels.start_heaps(S_out[None], indices_out[None])
+        _kernels.start_heaps(S_out[None], indices_out[None], self.below)
         while first < len(Q) and not self.gave_up:
             some = slice(first, min(len(Q), first + self._next))
             n, begun = some.stop - first, time.perf_counter()

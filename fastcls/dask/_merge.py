@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from fastcls._search.merge import merged
@@ -18,28 +16,6 @@ def merge_nearest(left: Nearest, right: Nearest, k: int) -> Nearest:
     """The k nearest of two runs of shards; the left run has the smaller indices."""
     S, indices = merged(left[0], left[1], right[0], right[1], k)
     return S, indices, left[2] + right[2]
-
-
-def one_report(reports: tuple[SearchReport, ...], seconds: float, pairs: int, n_queries: int) -> SearchReport:
-    """The reports of all shards and all blocks of queries as the report of one search."""
-    first = reports[0]
-    paths = dict.fromkeys(report.path for report in reports)
-    notes = dict.fromkeys(note for report in reports for note in report.notes)
-    return replace(
-        first,
-        path=paths.popitem()[0] if len(paths) == 1 else " and ".join(paths),
-        n_queries=n_queries,
-        n_rows=pairs // max(1, n_queries),
-        k=max(report.k for report in reports),
-        pairs=pairs,
-        levels=(),
-        computed=sum(report.computed for report in reports),
-        refined=sum(report.refined for report in reports),
-        chunks=sum(report.chunks for report in reports),
-        seconds=seconds,
-        scratch_bytes=max(report.scratch_bytes for report in reports),
-        notes=tuple(notes),
-    )
 
 
 def add_up(nodes: Nodes, n_shards: int) -> Nodes:

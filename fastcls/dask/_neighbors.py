@@ -15,7 +15,9 @@ from sklearn.utils.validation import check_is_fitted
 from fastcls import neighbors
 from fastcls._runtime.fitted_state import live, publish
 from fastcls._search.plan import Chunk
+from fastcls._search.report import one_report
 from fastcls._validation.base import check_number
+from fastcls._validation.errors import InputError
 from fastcls._validation.messages import counted
 from fastcls._validation.neighbors import check_algorithm, check_n_neighbors
 from fastcls._validation.row_weights import check_labelled_rows, counted_rows
@@ -26,7 +28,7 @@ from fastcls.neighbors import last_reports, without_self
 
 from . import _tasks
 from ._estimator import OverCluster, extend_signature, refuse_saving
-from ._merge import merge_nearest, one_report
+from ._merge import merge_nearest
 from ._sources import SENT_BYTES, Source, detach_blocks, is_described, labels_of, sent_source_of, source_of
 from ._validation import check_client, check_n_shards
 from ._workers import RoundTrip, Workers
@@ -214,6 +216,12 @@ class KNeighborsClassifier(OverCluster, neighbors.KNeighborsClassifier):
             return [workers.merged(found, partial(merge_nearest, k=k))]
 
         return workers.round_trip(submit)
+
+    def _within(self, X: Any, radius: Any, sort_results: Any) -> Any:
+        raise InputError(
+            "fastcls.dask.KNeighborsClassifier has no search by radius: fit fastcls.NearestNeighbors on one part of the "
+            "rows after another"
+        )
 
     def save(self, path: Any, *, metadata: Any = None, rows: str = "embedded", codes: bool = True) -> None:
         """Not available over a cluster.

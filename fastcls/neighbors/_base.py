@@ -30,6 +30,7 @@ from fastcls.datasets import takes_images
 from fastcls.metrics import METRICS, check_magnitude, check_metric
 
 from ._loaded import CHECKED_BYTES, LoadedRows, described, opened
+from ._radius import RadiusSearch
 
 
 class _LastReports(threading.local):
@@ -85,10 +86,18 @@ def training_rows(model: Neighbors) -> list[np.ndarray]:
     return model._rows.chunks
 
 
-class Neighbors(SaveMixin, BaseEstimator):
+class Neighbors(RadiusSearch, SaveMixin, BaseEstimator):
     """Base of the classifier and of the search without labels."""
 
-    _read_when_used: tuple[str, ...] = ("n_neighbors", "weights", "temperature", "tie_break", "algorithm", "n_jobs")
+    _read_when_used: tuple[str, ...] = (
+        "n_neighbors",
+        "radius",
+        "weights",
+        "temperature",
+        "tie_break",
+        "algorithm",
+        "n_jobs",
+    )
     _rows: Rows
     _row_weights: np.ndarray | None = None  # factors of the votes; rows of weight 0 are never neighbours
     _loaded: LoadedRows | None = None  # of a model from a file
@@ -104,6 +113,7 @@ class Neighbors(SaveMixin, BaseEstimator):
     def _check_options(self) -> str:
         check_algorithm(self.algorithm)
         check_number("n_neighbors", self.n_neighbors, minimum=1, whole=True)
+        check_number("radius", getattr(self, "radius", 1.0), minimum=0)
         threads.effective(self.n_jobs)
         return check_metric(self.metric, self.p, self.metric_params)
 
@@ -160,16 +170,28 @@ class Neighbors(SaveMixin, BaseEstimator):
         """Number of queries, and an iterator over the neighbours of one block of queries after the other."""
         self._check_is_fitted()
         k = self.n_neighbors if k is None else k
-        queries = None
-        if X is not None:
-            checked = check_rows(X, "X", estimator=self)
-            check_magnitude(checked.rows, "X", self.effective_metric_)
-            queries = Rows.of(checked)
-        hidden = None if self._row_weights is None or self._row_weights.all() else self._row_weights == 0
+        queries = self._checked_queries(X)
+        hidden = self._hidden_rows()
         n_visible = self.n_samples_fit_ - (0 if hidden is None else int(hidden.sum()))
         k = check_n_neighbors(k, n_visible - (X is None), excluded=X is None)
-        notes = self._row_notes if self._loaded is None else (*self._loaded.check(), *self._row_notes)
+        notes = self._notes_of_rows()
         return self.n_samples_fit_ if queries is None else queries.n_rows, self._search(queries, k, hidden, notes)
+
+    def _checked_queries(self, X: Any) -> Rows | None:
+        """The rows of X, checked; None for the training rows."""
+        if X is None:
+            return None
+        checked = check_rows(X, "X", estimator=self)
+        check_magnitude(checked.rows, "X", self.effective_metric_)
+        return Rows.of(checked)
+
+    def _hidden_rows(self) -> np.ndarray | None:
+        """Which training rows are never neighbours, if any."""
+        return None if self._row_weights is None or self._row_weights.all() else self._row_weights == 0
+
+    def _notes_of_rows(self) -> tuple[str, ...]:
+        """Notes for a search report, after the rows of a model from a file were checked."""
+        return self._row_notes if self._loaded is None else (*self._loaded.check(), *self._row_notes)
 
     def _search(
         self, queries: Rows | None, k: int, hidden: np.ndarray | None, notes: tuple[str, ...] = ()
@@ -192,6 +214,9 @@ class Neighbors(SaveMixin, BaseEstimator):
             row_groups=row_groups,
         )
         report = yield from _others(chunks) if drops_self else chunks
+        self._set_report(report, notes)
+
+    def _set_report(self, report: SearchReport, notes: tuple[str, ...]) -> None:
         last_reports.by_estimator[live(self)] = replace(report, notes=(*notes, *report.notes)) if notes else report
 
     @of_one_fit

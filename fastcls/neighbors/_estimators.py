@@ -45,6 +45,8 @@ class NearestNeighbors(Neighbors):
     Parameters
     ----------
     n_neighbors : int, default=5
+    radius : float, default=1.0
+        For `radius_neighbors`, in the units of the distance.
     metric : {"minkowski", "l1", "l2", "sqeuclidean", "cosine"}, default="minkowski"
         "minkowski" is l2, or l1 with ``p=1``. "manhattan" and "cityblock" mean l1, "euclidean" means l2.
     algorithm : {"auto", "brute", "filter"}, default="auto"
@@ -72,6 +74,7 @@ class NearestNeighbors(Neighbors):
         self,
         n_neighbors: int = 5,
         *,
+        radius: float = 1.0,
         metric: str = "minkowski",
         algorithm: str = "auto",
         p: int = 2,
@@ -80,6 +83,7 @@ class NearestNeighbors(Neighbors):
         n_jobs: int | None = None,
     ) -> None:
         self.n_neighbors = n_neighbors
+        self.radius = radius
         self.metric = metric
         self.algorithm = algorithm
         self.p = p

@@ -23,6 +23,7 @@ __all__ = [
     "distances",
     "kneighbors",
     "lane_sum",
+    "radius_neighbors",
     "rank_distances",
     "vote",
     "vote_labels",
@@ -184,6 +185,35 @@ def kneighbors(
         S = np.where(np.asarray(query_groups)[:, None] == np.asarray(row_groups)[None, :], np.inf, S)
     indices = np.argsort(S, axis=1, kind="stable")[:, :k].astype(np.int64)
     return distances(np.take_along_axis(S, indices, axis=1), metric), indices
+
+
+def radius_neighbors(
+    Q: np.ndarray, X: np.ndarray, radius: float, metric: str = "l2"
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The rows of `X` whose distance from a row of `Q` is at most `radius`, nearest first, by computing all distances.
+
+    The distance that is compared is the one that is returned: for L2 the rounded root, and not its square.
+
+    Parameters
+    ----------
+    Q : ndarray of shape (n_queries, n_features)
+    X : ndarray of shape (n_rows, n_features)
+    radius : float
+    metric : {"l1", "l2", "sqeuclidean", "cosine"}
+
+    Returns
+    -------
+    distances : list of ndarray, float64
+        One array per query.
+    indices : list of ndarray, int64
+    """
+    found, indices = [], []
+    for S in rank_distances(Q, X, metric):
+        order = np.argsort(S, kind="stable").astype(np.int64)
+        of_rows = distances(S[order], metric)
+        found.append(of_rows[of_rows <= radius])
+        indices.append(order[of_rows <= radius])
+    return found, indices
 
 
 def vote_weights(

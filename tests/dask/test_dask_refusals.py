@@ -151,6 +151,11 @@ def test_partial_fit_and_save_are_not_available_for_neighbors(client, digits, tm
         model.save(tmp_path / "model")
 
 
+def test_search_by_radius_is_not_available():
+    with pytest.raises(InputError, match=r"has no search by radius: fit fastcls.NearestNeighbors on one part of the rows"):
+        over.KNeighborsClassifier().radius_neighbors(np.zeros((2, 2)), 1.0)
+
+
 def test_a_missing_distributed_package_is_refused_with_what_to_install():
     code = """
 import sys

@@ -176,8 +176,10 @@ class Filter:
     def nbytes(self) -> int:
         return sum(codes.nbytes for chunk in self.chunks for codes in chunk)
 
-    def search(self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool) -> Search:
-        return Search(rows, metric, self.levels, self.chunks, n_queries, k, n_threads, forced=forced)
+    def search(
+        self, rows: Rows, metric: Metric, n_queries: int, k: int, n_threads: int, *, forced: bool, below: float
+    ) -> Search:
+        return Search(rows, metric, self.levels, self.chunks, n_queries, k, n_threads, forced=forced, below=below)
 
     def stored(self) -> Stored:
         arrays, of_levels = stored.stored_levels(self.learned or self.levels, self.levels)

@@ -99,13 +99,15 @@ class Search:
         n_threads: int,
         *,
         forced: bool,
+        below: float,
     ) -> None:
         self.rows, self.metric, self.levels, self.codes = rows, metric, levels, codes
-        self.k, self.n_threads, self.forced = k, n_threads, forced
+        self.k, self.n_threads, self.forced, self.below = k, n_threads, forced, below
         self.by_rows = n_threads > 1 and n_queries <= max(_QUERIES_PER_TILE, 2 * n_threads - 1)
         self.per_job = min(_QUERIES_PER_JOB, n_queries if self.by_rows else -(-n_queries // n_threads))  # at most
-        self.n_refine = k + 2
-        self.list_capacity = max(LIST_CAPACITY, 8 * k)
+        # below a fixed number, refining early would not lower the threshold, unless a heap is full
+        self.n_refine = k + 2 if below == np.inf else 1
+        self.list_capacity = max(LIST_CAPACITY, 8 * k if below == np.inf else 0)
         self.refine_every = min(max(_REFINE_PER_NEIGHBOR * k, _LEAST_REFINE), self.list_capacity // 2)
         self._job_bytes = filter_loops.scratch_bytes(self.per_job, levels[0].width, self.n_refine, self.list_capacity)
         self._scratch = np.empty((0, self._job_bytes), dtype=np.uint8)  # of every job of a block, unless it is small
@@ -162,7 +164,7 @@ class Search:
             n_heap_sets = self.n_threads if self.by_rows else 1
             S = np.empty((n_heap_sets, n, self.k)) if self.by_rows else S_out[some][None]
             indices = np.empty(S.shape, dtype=np.int64) if self.by_rows else indices_out[some][None]
-            _kernels.start_heaps(S, indices)
+            _kernels.start_heaps(S, indices, self.below)
             self._search_block(Q[some], (groups[0][some], groups[1]), advance, S, indices)
             if self.by_rows:
                 _kernels.merge_heaps(S, indices)
