@@ -24,8 +24,10 @@ from .model_selection import MulticlassSVMCV as MulticlassSVMCV
 from .model_selection import SoftmaxClassifierCV as SoftmaxClassifierCV
 from .model_selection import evaluate_k as evaluate_k
 from .neighbors import KNeighborsClassifier as KNeighborsClassifier
+from .neighbors import KNeighborsTransformer as KNeighborsTransformer
 from .neighbors import NearestClassMean as NearestClassMean
 from .neighbors import NearestNeighbors as NearestNeighbors
+from .neighbors import duplicates as duplicates
 from .neighbors import knn as knn
 from .neighbors import pairwise_distances as pairwise_distances
 from .persistence import load as load

@@ -200,11 +200,11 @@ def check_more_rows(estimator: Any, X: Any, rows: np.ndarray, dtype: np.dtype) -
     validate_data(estimator, _named(X), reset=False, skip_check_array=True)
 
 
-def check_same_width(queries: np.ndarray, rows: np.ndarray) -> None:
-    """Refuse queries with another number of features than the rows."""
+def check_same_width(queries: np.ndarray, rows: np.ndarray, name: str = "Q") -> None:
+    """Refuse queries (`name`) with another number of features than the rows X."""
     if queries.shape[1] != rows.shape[1]:
         raise InputError(
-            f"Q has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]:,}; give both the same features"
+            f"{name} has {counted(queries.shape[1], 'feature')} and X has {rows.shape[1]:,}; give both the same features"
         )
 
 

@@ -334,8 +334,8 @@ ADDED = {
         ),
         (
             "neighbors/__init__.py",
-            "from fastcls.neighbors._estimators import",
-            "from fastcls.neighbors._class_median import NearestClassMedian\nfrom fastcls.neighbors._estimators import",
+            "from fastcls.neighbors._duplicates import",
+            "from fastcls.neighbors._class_median import NearestClassMedian\nfrom fastcls.neighbors._duplicates import",
         ),
         ("neighbors/__init__.py", '    "NearestClassMean",\n', '    "NearestClassMean",\n    "NearestClassMedian",\n'),
         (
