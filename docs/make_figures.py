@@ -90,6 +90,9 @@ def figures() -> dict[str, Any]:
         "regularization": display.RegularizationDisplay.from_data(
             *train, *new, alphas=(0.0, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
         ).plot(),
+        "calibration": display.CalibrationDisplay.from_confidence(
+            softmax.predict_proba(X_test).max(axis=1), softmax.predict(X_test) == y_test, name="softmax"
+        ).plot(),
         "confusion": display.plot_confusion(y_test, knn.predict(X_test), class_names=names),
     }
 

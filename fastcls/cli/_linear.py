@@ -127,12 +127,21 @@ def sweep(name: str, X: np.ndarray, y: np.ndarray, *, seed: int) -> Sweep:
     split = train_validation_split(y, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GridEndWarning)  # a run has no option for alphas
-        found = make_sweep(name, [split], seed=seed).fit(X, y)
+        found = make_sweep(name, [split], seed=seed, return_train_score=True).fit(X, y)
     results, best = found.cv_results_, found.best_index_
     candidates = [
-        {"alpha": float(alpha), "validation_accuracy": float(accuracy), "validation_loss": float(loss), "chosen": at == best}
-        for at, (alpha, accuracy, loss) in enumerate(
-            zip(results["param_alpha"], results["mean_test_score"], results["mean_test_loss"], strict=True)
+        {
+            "alpha": float(alpha),
+            "training_accuracy": float(trained),
+            "validation_accuracy": float(accuracy),
+            "validation_loss": float(loss),
+            "chosen": at == best,
+        }
+        for at, (alpha, trained, accuracy, loss) in enumerate(
+            zip(
+                *(results[key] for key in ("param_alpha", "mean_train_score", "mean_test_score", "mean_test_loss")),
+                strict=True,
+            )
         )
     ]
     return Sweep(

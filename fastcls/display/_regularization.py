@@ -104,8 +104,14 @@ class RegularizationDisplay(Drawn):
         return cls(strengths, np.array(new), np.array(train), np.array(norms))
 
     @classmethod
-    def from_sweep(cls, alphas: ArrayLike, accuracy: ArrayLike, chosen: float | None = None) -> RegularizationDisplay:
-        """Show a sweep's accuracies on held-out rows, one for each alpha, and the alpha it chose.
+    def from_sweep(
+        cls,
+        alphas: ArrayLike,
+        accuracy: ArrayLike,
+        chosen: float | None = None,
+        train_accuracy: ArrayLike | None = None,
+    ) -> RegularizationDisplay:
+        """Show a sweep's accuracies on held-out and on training rows, one for each alpha, and the alpha it chose.
 
         A sweep may use more than the accuracy to choose (of equal ones the smaller loss). Without ``chosen``, the highest
         accuracy is marked.
@@ -114,8 +120,10 @@ class RegularizationDisplay(Drawn):
         ----------
         alphas : array-like of shape (n_alphas,)
         accuracy : array-like of shape (n_alphas,)
-            Between 0 and 1.
+            On held-out rows, between 0 and 1.
         chosen : float, optional
+        train_accuracy : array-like of shape (n_alphas,), optional
+            On the rows trained on.
 
         Returns
         -------
@@ -128,12 +136,13 @@ class RegularizationDisplay(Drawn):
         """
         strengths = check_alphas(alphas)
         found = as_line(accuracy, "accuracy", len(strengths))
+        trained = None if train_accuracy is None else as_line(train_accuracy, "train_accuracy", len(strengths))
         order = np.argsort(strengths, kind="stable")
         values = strengths[order]
         if chosen is not None and chosen not in values:
             raise InputError(f"chosen={chosen!r} was not tried; choose one of: {', '.join(map(str, values[:10].tolist()))}")
         best = None if chosen is None else int(np.flatnonzero(values == chosen)[0])
-        return cls(values, found[order], best=best)
+        return cls(values, found[order], None if trained is None else trained[order], best=best)
 
     def plot(self, ax: Axes | None = None) -> RegularizationDisplay:
         """Draw into ``ax``, or into a new figure.

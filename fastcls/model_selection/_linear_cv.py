@@ -12,7 +12,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from fastcls._gradient.problem import LinearProblem, linear_scores
 from fastcls._runtime.fitted_state import fitted_attributes, frozen, publish
-from fastcls._validation.base import RandomState, as_list, check_number, check_random_state, init_named
+from fastcls._validation.base import (
+    RandomState,
+    as_list,
+    check_number,
+    check_random_state,
+    check_switch,
+    init_named,
+)
 from fastcls._validation.errors import InputError
 from fastcls._validation.linear import check_two_classes
 from fastcls._validation.row_weights import LabelledRows, check_labelled_rows, with_class_weight
@@ -75,6 +82,7 @@ class LinearCV(SearchCV):
         fit_intercept: bool = True,
         random_state: RandomState = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        return_train_score: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         self.alphas = alphas
@@ -97,6 +105,7 @@ class LinearCV(SearchCV):
         self.fit_intercept = fit_intercept
         self.random_state = random_state
         self.class_weight = class_weight
+        self.return_train_score = return_train_score
         self.n_jobs = n_jobs
 
     def _estimator(self, **params: Any) -> Any:
@@ -133,11 +142,12 @@ class LinearCV(SearchCV):
         settings = [{strength: value, "learning_rate": rate} for value, rate in itertools.product(values, rates)]
         models = [self._estimator(**setting) for setting in settings]
         check_settings(models)
+        check_switch("return_train_score", self.return_train_score)
         rows = check_rows(X, "X")
         labelled = check_labelled_rows(y, len(rows.rows), sample_weight, self.class_weight)
         check_two_classes(labelled.classes)
         folds = self._folds(labelled, groups)
-        scores, losses = [], []
+        scores, losses, of_training = [], [], []
         n_unfinished = 0
         for train, test in folds:
             codes, n_classes, weights = self._of_fold(labelled, train)
@@ -146,6 +156,8 @@ class LinearCV(SearchCV):
             of_fold = [_accuracy_and_loss(trained.problem, W, test, codes) for W in trained.Ws]
             scores.append([score for score, _ in of_fold])
             losses.append([value for _, value in of_fold])
+            if self.return_train_score:
+                of_training.append([_accuracy_and_loss(trained.problem, W, train, codes)[0] for W in trained.Ws])
         if n_unfinished:
             warnings.warn(
                 f"{n_unfinished} of {len(settings) * len(scores)} trainings of the sweep stopped after max_iter "
@@ -156,7 +168,8 @@ class LinearCV(SearchCV):
         made = frozen(self)
         mean_loss = np.mean(losses, axis=0)
         order = np.lexsort((mean_loss, -np.mean(scores, axis=0)))  # of equal accuracies the smaller loss
-        made._record(settings, np.array(scores).T, int(order[0]), mean_test_loss=mean_loss)
+        more = {"mean_train_score": np.mean(of_training, axis=0)} if of_training else {}
+        made._record(settings, np.array(scores).T, int(order[0]), mean_test_loss=mean_loss, **more)
         for name in (strength, "learning_rate"):
             of_others = [one[name] for one in settings]
             warn_at_end(f"{name} of {type(models[0]).__name__}", made.best_params_[name], of_others, made.best_score_)
@@ -279,6 +292,8 @@ class SoftmaxClassifierCV(LinearCV):
         and starts each training from the previous solution.
     class_weight : dict, "balanced" or None
         "balanced" refers to the rows that a fold trains on.
+    return_train_score : bool, default=False
+        Whether `cv_results_` also has the accuracy on the training rows of the folds; that takes one more pass over them.
 
     Attributes
     ----------
@@ -288,7 +303,7 @@ class SoftmaxClassifierCV(LinearCV):
         Its mean accuracy over the folds.
     best_index_ : int
     cv_results_ : dict
-        As in scikit-learn's searches, plus ``mean_test_loss``.
+        As in scikit-learn's searches, plus ``mean_test_loss`` and, if `return_train_score`, ``mean_train_score``.
     best_estimator_ : the classifier with the best setting, trained on all rows
     refit_time_ : float
         Seconds of this training.
@@ -357,6 +372,8 @@ class MulticlassSVMCV(LinearCV):
         and starts each training from the previous solution.
     class_weight : dict, "balanced" or None
         "balanced" refers to the rows that a fold trains on.
+    return_train_score : bool, default=False
+        Whether `cv_results_` also has the accuracy on the training rows of the folds; that takes one more pass over them.
 
     Attributes
     ----------
@@ -366,7 +383,7 @@ class MulticlassSVMCV(LinearCV):
         Its mean accuracy over the folds.
     best_index_ : int
     cv_results_ : dict
-        As in scikit-learn's searches, plus ``mean_test_loss``.
+        As in scikit-learn's searches, plus ``mean_test_loss`` and, if `return_train_score`, ``mean_train_score``.
     best_estimator_ : the classifier with the best setting, trained on all rows
     refit_time_ : float
         Seconds of this training.
@@ -408,6 +425,7 @@ class MulticlassSVMCV(LinearCV):
         fit_intercept: bool = True,
         random_state: RandomState = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        return_train_score: bool = False,
         n_jobs: int | None = None,
     ) -> None:
         super().__init__(
@@ -431,6 +449,7 @@ class MulticlassSVMCV(LinearCV):
             fit_intercept=fit_intercept,
             random_state=random_state,
             class_weight=class_weight,
+            return_train_score=return_train_score,
             n_jobs=n_jobs,
         )
         self.loss = loss

@@ -61,6 +61,10 @@ def challenges(models: Any = None, rows: Any = Q, y: Any = None, **given: Any) -
     )
 
 
+def calibrated(confidence: Any = (0.5, 0.9), hits: Any = (0, 1), **given: Any) -> Any:
+    return display.CalibrationDisplay.from_confidence(confidence, hits, **given)
+
+
 def sweep(alphas: Any, accuracy: Any, chosen: Any = None) -> Any:
     return display.RegularizationDisplay.from_sweep(alphas, accuracy, chosen)
 
@@ -137,6 +141,17 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "slice: no span": (lambda: display.LossSliceDisplay.from_problem(PROBLEM, np.ones((3, 3)), span=0), "span=0"),
     "slice: no problem": (lambda: display.LossSliceDisplay.from_problem(object(), np.ones((3, 3))), "has no shape"),
     "history: words": (lambda: display.LossHistoryDisplay(["a"]), "one for each step"),
+    "calibration: above 1": (lambda: calibrated([0.5, 1.5]), "wanted probabilities, from 0 to 1"),
+    "calibration: fewer hits": (lambda: calibrated(hits=[1]), "hits has shape (1,)"),
+    "calibration: hits of 2": (lambda: calibrated(hits=[1, 2]), "other values than 0 and 1"),
+    "calibration: NaN": (lambda: calibrated([0.5, np.nan]), "NaN"),
+    "calibration: no row": (lambda: calibrated([], []), "at least one number"),
+    "calibration: no bin": (lambda: calibrated(n_bins=0), "n_bins=0"),
+    "calibration: words": (lambda: calibrated(["a", "b"]), "wanted at least one number"),
+    "sweep: accuracies of training rows too few": (
+        lambda: display.RegularizationDisplay.from_sweep([0.1, 1.0], [0.5, 0.6], train_accuracy=[0.9]),
+        "train_accuracy has shape (1,)",
+    ),
     "curse: no dimension": (lambda: display.CurseDisplay.from_uniform(()), "dimensions has shape (0,)"),
     "curse: half a dimension": (lambda: display.CurseDisplay.from_uniform((0.5,)), "dimensions=0.5"),
     "curse: no points": (lambda: display.CurseDisplay.from_uniform((1,), n_points=0), "n_points=0"),

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastcls import KNeighborsClassifier, MulticlassSVMCV, SoftmaxClassifierCV
+from fastcls._validation.errors import InputError
 from fastcls.model_selection._cross_validate import KSelection, cross_validate_k
 from fastcls.model_selection._folds import make_folds
 
@@ -78,6 +79,23 @@ def test_progress_rises_to_the_total():
     )
     assert seen[-1] == (7200, 7200)
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+@pytest.mark.parametrize("kind", [SoftmaxClassifierCV, MulticlassSVMCV])
+def test_scores_on_training_rows_are_those_of_the_models_of_the_folds(kind):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 4)).astype(np.float32), np.arange(60) % 3
+    splits = [(np.arange(40), np.arange(40, 60)), (np.arange(20, 60), np.arange(20))]
+    options = {"cv": splits, "solver": "lbfgs" if kind is SoftmaxClassifierCV else "sgd", "random_state": 0}
+    assert "mean_train_score" not in kind([1e-3], **options).fit(X, y).cv_results_
+    found = kind([1e-3], return_train_score=True, **options).fit(X, y)
+    alone = []
+    for train, test in splits:
+        one = kind([1e-3], **{**options, "cv": [(train, train), (test, test)]}).fit(X, y)  # scored on its training rows
+        alone.append(one.cv_results_["split0_test_score"][0])
+    assert found.cv_results_["mean_train_score"] == pytest.approx([np.mean(alone)])
+    with pytest.raises(InputError, match="return_train_score"):
+        kind(return_train_score="yes").fit(X, y)
 
 
 @pytest.mark.parametrize("kind", [SoftmaxClassifierCV, MulticlassSVMCV])
